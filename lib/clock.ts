@@ -1,0 +1,42 @@
+/** The only place that reads the time of day and waits; everything else is handed a `Clock`. @module */
+
+/** Time as an argument: tests hand in a manual one, so no test waits for a real minute. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch, UTC. */
+  now(): number;
+  /**
+   * Resolves after `ms` milliseconds.
+   *
+   * @throws the signal's reason, at once when it is aborted before or during the wait.
+   */
+  sleep(ms: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+}
+
+/** `setTimeout` fires at once for longer delays, so longer sleeps are made of several. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(ms, { signal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    for (let leftMs = Math.max(0, ms);; leftMs -= TIMEOUT_MS_MAX) {
+      await wait(Math.min(leftMs, TIMEOUT_MS_MAX), signal);
+      if (leftMs <= TIMEOUT_MS_MAX) return;
+    }
+  },
+};
+
+function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,153 @@
+/** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
+import { type Candle, checkRow, type RejectedCandle } from "./candle.ts";
+import { addCandles, closedUntil, floorTime, nominalMs, type Timeframe } from "./timeframe.ts";
+import { type Window, windowName } from "./window.ts";
+
+/** The page that was asked and what came. */
+export interface AnsweredPage {
+  readonly timeframe: Timeframe;
+  readonly window: Window;
+  /** Rows as the exchange gave them, ascending or not, of any quality. */
+  readonly rows: readonly unknown[];
+  /** The most rows this exchange has ever answered for this timeframe: its true page limit as far as known. */
+  readonly rowsMaxSeen: number;
+  /** When the answer arrived: later candles are not closed. Milliseconds. */
+  readonly nowMs: number;
+}
+
+/** What may be stored, and what may be claimed. */
+export interface Verdict {
+  /** Closed candles inside {@linkcode Verdict.answered}, ascending. */
+  readonly candles: readonly Candle[];
+  readonly rejected: readonly RejectedCandle[];
+  /** The part of the window the exchange truly answered for; undefined when that is none of it. */
+  readonly answered: Window | undefined;
+  /** Set when the answer proves that nothing older than this can be had from the exchange. Milliseconds. */
+  readonly reachFromMs: number | undefined;
+}
+
+/** An answer that cannot be believed: the rows contradict each other. The page is asked for again. */
+export class MalformedPageError extends Error {
+  override readonly name = "MalformedPageError";
+}
+
+/**
+ * A candle may be published late. Within this time of its close its absence is not an answer yet.
+ * Two minutes: exchanges publish within seconds, and a poll comes every 60 s.
+ */
+export const SETTLE_MS = 120_000;
+
+/**
+ * Judges a page. Rows outside the window and rows of unclosed candles are dropped; malformed rows are
+ * rejected one by one and do not stop the page. Then, of the window,
+ *
+ * - a page as long as the longest ever seen is *full*: the exchange may have cut it at either end, so it
+ *   answers only for the span from its first to its last row. That is how a moved start (rows silently
+ *   missing at the beginning) and a page limit smaller than documented stay owed instead of becoming holes;
+ * - a shorter page, or an empty one, answers for the whole window: the exchange had nothing else;
+ * - a page whose rows all lie after the window, up to now, comes from an exchange that gives only its
+ *   newest candles: it answers for nothing, and nothing older than its first row can be had;
+ * - the newest candles are claimed only when they are there or {@linkcode SETTLE_MS} have passed.
+ *
+ * @throws MalformedPageError when two rows have the same time but different values.
+ */
+export function judgePage(page: AnsweredPage): Verdict {
+  const { timeframe, window, nowMs } = page;
+  const read = readRows(page);
+  const closedMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
+  const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
+
+  const answered = answeredPart(page, asked, read);
+  const rejected = read.rejected.filter(({ openTimeMs }) =>
+    openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
+  );
+  if (answered === undefined) {
+    const reachFromMs = newestOnly(page, read) ? read.times[0] : undefined;
+    return { candles: [], rejected, answered, reachFromMs };
+  }
+  const candles = read.candles.filter(({ openTimeMs }) =>
+    openTimeMs >= answered.sinceMs && openTimeMs < answered.untilMs
+  );
+  return { candles, rejected, answered, reachFromMs: undefined };
+}
+
+interface ReadRows {
+  readonly candles: readonly Candle[];
+  readonly rejected: readonly RejectedCandle[];
+  /** Open times of all rows that have a readable, aligned one, ascending, good candles or not. */
+  readonly times: readonly number[];
+}
+
+function readRows({ timeframe, window, rows }: AnsweredPage): ReadRows {
+  const byTime = new Map<number, Candle>();
+  const rejected: RejectedCandle[] = [];
+  const times = new Set<number>();
+  for (const row of rows) {
+    const checked = checkRow(timeframe, row);
+    if (checked.rejected !== undefined) {
+      rejected.push(checked.rejected);
+      const { openTimeMs, reason } = checked.rejected;
+      if (openTimeMs !== undefined && reason !== "time_not_aligned") times.add(openTimeMs);
+      continue;
+    }
+    const { candle } = checked;
+    const twin = byTime.get(candle.openTimeMs);
+    if (twin !== undefined && !sameCandle(twin, candle)) {
+      throw new MalformedPageError(
+        `Cannot read the page ${windowName(window)}: two different rows for ${
+          new Date(candle.openTimeMs).toISOString()
+        }`,
+      );
+    }
+    byTime.set(candle.openTimeMs, candle);
+    times.add(candle.openTimeMs);
+  }
+  const candles = [...byTime.values()].sort((a, b) => a.openTimeMs - b.openTimeMs);
+  return { candles, rejected, times: [...times].sort((a, b) => a - b) };
+}
+
+function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Window | undefined {
+  const { timeframe, rows, rowsMaxSeen, nowMs } = page;
+  const inside = read.times.filter((timeMs) => timeMs >= asked.sinceMs && timeMs < asked.untilMs);
+  const [firstMs, lastMs] = [inside[0], inside.at(-1)];
+  if (firstMs === undefined || lastMs === undefined) {
+    // Rows that could not be placed in time prove nothing about the window, and neither do rows that are
+    // simply the newest ones whatever was asked.
+    const unreadable = read.times.length === 0 && rows.length > 0;
+    if (unreadable || newestOnly(page, read)) return undefined;
+    return settled(timeframe, asked, undefined, nowMs);
+  }
+  const full = rows.length >= rowsMaxSeen;
+  const [oldestMs, newestMs] = [read.times[0] ?? firstMs, read.times.at(-1) ?? lastMs];
+  // A row outside the window on one side proves that the page was not cut on that side.
+  const sinceMs = full && oldestMs >= asked.sinceMs ? firstMs : asked.sinceMs;
+  const untilMs = full && newestMs < asked.untilMs
+    ? Math.min(asked.untilMs, addCandles(timeframe, lastMs, 1))
+    : asked.untilMs;
+  return settled(timeframe, { sinceMs, untilMs }, lastMs, nowMs);
+}
+
+/** The part of a claim that is not about candles which may still be on their way. */
+function settled(
+  timeframe: Timeframe,
+  claim: Window,
+  lastMs: number | undefined,
+  nowMs: number,
+): Window | undefined {
+  const settledMs = floorTime(timeframe, nowMs - SETTLE_MS);
+  const afterLastMs = lastMs === undefined ? claim.sinceMs : addCandles(timeframe, lastMs, 1);
+  const untilMs = Math.min(claim.untilMs, Math.max(afterLastMs, settledMs));
+  return untilMs > claim.sinceMs ? { sinceMs: claim.sinceMs, untilMs } : undefined;
+}
+
+/** Whether the answer is the newest candles though older ones were asked for. */
+function newestOnly({ timeframe, window, nowMs }: AnsweredPage, { times }: ReadRows): boolean {
+  const [firstMs, lastMs] = [times[0], times.at(-1)];
+  if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
+  return lastMs >= nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
+}
+
+function sameCandle(a: Candle, b: Candle): boolean {
+  return a.open === b.open && a.high === b.high && a.low === b.low && a.close === b.close &&
+    a.volume === b.volume;
+}

@@ -1,0 +1,85 @@
+/** Arithmetic on coverage: sorted sets of half-open windows, the TypeScript twin of `tstzmultirange`. @module */
+import { ceilTime, countCandles, floorTime, type Timeframe } from "./timeframe.ts";
+import type { Window } from "./window.ts";
+
+/** Windows in ascending order that neither overlap nor touch. */
+export type Coverage = readonly Window[];
+
+/** Coverage from windows in any order; empty ones vanish, overlapping and touching ones become one. */
+export function coverageOf(windows: Iterable<Window>): Coverage {
+  const sorted = [...windows].filter((window) => window.sinceMs < window.untilMs)
+    .sort((a, b) => a.sinceMs - b.sinceMs);
+  const merged: Window[] = [];
+  for (const window of sorted) {
+    const last = merged.at(-1);
+    if (last !== undefined && window.sinceMs <= last.untilMs) {
+      if (window.untilMs > last.untilMs) {
+        merged[merged.length - 1] = { sinceMs: last.sinceMs, untilMs: window.untilMs };
+      }
+    } else {
+      merged.push(window);
+    }
+  }
+  return merged;
+}
+
+/** What is in `a` or in `b`. */
+export function unite(a: Coverage, b: Coverage): Coverage {
+  return coverageOf([...a, ...b]);
+}
+
+/** What is in `a` and not in `b`. */
+export function subtract(a: Coverage, b: Coverage): Coverage {
+  const left: Window[] = [];
+  let next = 0;
+  for (const { sinceMs, untilMs } of a) {
+    let startMs = sinceMs;
+    while ((b[next]?.untilMs ?? Infinity) <= startMs) next++;
+    for (let i = next; startMs < untilMs; i++) {
+      const hole = b[i];
+      if (hole === undefined || hole.sinceMs >= untilMs) {
+        left.push({ sinceMs: startMs, untilMs });
+        break;
+      }
+      if (hole.sinceMs > startMs) left.push({ sinceMs: startMs, untilMs: hole.sinceMs });
+      startMs = Math.max(startMs, hole.untilMs);
+    }
+  }
+  return left;
+}
+
+/** What is in both `a` and `b`. */
+export function intersect(a: Coverage, b: Coverage): Coverage {
+  const both: Window[] = [];
+  let i = 0;
+  let j = 0;
+  for (;;) {
+    const [x, y] = [a[i], b[j]];
+    if (x === undefined || y === undefined) return both;
+    const sinceMs = Math.max(x.sinceMs, y.sinceMs);
+    const untilMs = Math.min(x.untilMs, y.untilMs);
+    if (sinceMs < untilMs) both.push({ sinceMs, untilMs });
+    if (x.untilMs < y.untilMs) i++;
+    else j++;
+  }
+}
+
+/** How many candles open inside the coverage; windows that are not aligned count their aligned part. */
+export function coverageCandles(timeframe: Timeframe, coverage: Coverage): number {
+  let candles = 0;
+  for (const { sinceMs, untilMs } of coverage) {
+    candles += countCandles(timeframe, ceilTime(timeframe, sinceMs), ceilTime(timeframe, untilMs));
+  }
+  return candles;
+}
+
+/**
+ * The coverage whose every window starts and ends on an open time of `timeframe`, none of it lost: starts
+ * move down, ends move up.
+ */
+export function alignOutward(timeframe: Timeframe, coverage: Coverage): Coverage {
+  return coverageOf(coverage.map(({ sinceMs, untilMs }) => ({
+    sinceMs: floorTime(timeframe, sinceMs),
+    untilMs: ceilTime(timeframe, untilMs),
+  })));
+}
