@@ -1,0 +1,280 @@
+/** The metrics of a running daemon, a contract with whoever graphs and alerts on them. @module */
+import process from "node:process";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/** Every label of a metric must be given; prom-client itself would let one be forgotten. */
+type Labels<Name extends string> = Readonly<Record<Name, string>>;
+
+export interface CounterMetric<Name extends string> {
+  /** Adds `by`, or 1. */
+  inc(labels: Labels<Name>, by?: number): void;
+}
+
+export interface GaugeMetric<Name extends string> {
+  set(labels: Labels<Name>, value: number): void;
+  /** Takes back what was set for these labels: it is not known any more. */
+  remove(labels: Labels<Name>): void;
+}
+
+export interface HistogramMetric<Name extends string> {
+  observe(labels: Labels<Name>, seconds: number): void;
+}
+
+type SeriesLabel = "exchange" | "symbol" | "timeframe";
+
+/** The values of the label `state` of `titan10_breaker_state`. */
+export const BREAKER_STATES = ["closed", "open", "half_open"] as const;
+
+/** One field a metric. Durations are in seconds, moments in seconds since the epoch. */
+export interface Metrics {
+  readonly buildInfo: GaugeMetric<"version" | "deno">;
+  readonly candlesWritten: CounterMetric<"exchange">;
+  readonly candlesRevised: CounterMetric<"exchange">;
+  readonly candlesRejected: CounterMetric<"exchange" | "reason">;
+  readonly fetchDurationSeconds: HistogramMetric<"exchange">;
+  readonly fetchFailures: CounterMetric<"exchange" | "kind">;
+  readonly retries: CounterMetric<"exchange">;
+  readonly exchangeBannedUntilSeconds: GaugeMetric<"exchange">;
+  readonly lastClosedCandleSeconds: GaugeMetric<SeriesLabel>;
+  readonly candlesMissing: GaugeMetric<SeriesLabel>;
+  readonly candlesOwed: GaugeMetric<SeriesLabel>;
+  readonly jobRuns: CounterMetric<"job" | "outcome">;
+  readonly jobDurationSeconds: HistogramMetric<"job">;
+  readonly jobLastSuccessSeconds: GaugeMetric<"job">;
+  readonly dbWriteDurationSeconds: HistogramMetric<"exchange">;
+  /** Says which state an exchange's breaker is in: 1 for that one, 0 for the others. */
+  setBreakerState(exchange: string, state: (typeof BREAKER_STATES)[number]): void;
+  /** Says whether the database has TimescaleDB. Until it is called the metric has no value. */
+  setTimescaledb(isPresent: boolean): void;
+  /** The type of the content that `text` returns. */
+  readonly contentType: string;
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** A request takes from some milliseconds, on an exchange nearby, to `FETCH_TIMEOUT`. */
+const FETCH_BUCKETS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** A page is written in milliseconds, unless the disk is slow or compressed chunks are opened. */
+const WRITE_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+
+/** A poll should end within its minute; a first backfill takes hours. */
+const JOB_BUCKETS_SECONDS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400];
+
+/**
+ * Makes the metrics, in a registry of their own. Nothing runs in the background: what is told of the
+ * process is read when the text is asked for.
+ */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const metrics = {
+    ...stateMetrics(registry),
+    ...exchangeMetrics(registry),
+    ...seriesMetrics(registry),
+    ...jobMetrics(registry),
+  };
+  addProcessMetrics(registry);
+  return {
+    ...metrics,
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}
+
+function stateMetrics(
+  registry: Registry,
+): Pick<Metrics, "buildInfo" | "setBreakerState" | "setTimescaledb"> {
+  const breakerState = gauge(registry, {
+    name: "titan10_breaker_state",
+    help: "1 for the state the exchange's breaker is in, 0 for the others.",
+    labelNames: ["exchange", "state"],
+  });
+  const timescaledb = gauge(registry, {
+    name: "titan10_timescaledb",
+    help: "1 when the database has TimescaleDB, 0 when it stores plain tables.",
+    labelNames: [],
+  });
+  // A gauge without labels begins at 0, which would say that TimescaleDB is missing.
+  timescaledb.remove({});
+  return {
+    buildInfo: gauge(registry, {
+      name: "titan10_build_info",
+      help: "Always 1; the labels tell the versions of Titan-10 and of Deno.",
+      labelNames: ["version", "deno"],
+    }),
+    setBreakerState(exchange, state): void {
+      for (const other of BREAKER_STATES) {
+        breakerState.set({ exchange, state: other }, other === state ? 1 : 0);
+      }
+    },
+    setTimescaledb: (isPresent) => timescaledb.set({}, isPresent ? 1 : 0),
+  };
+}
+
+function exchangeMetrics(
+  registry: Registry,
+): Pick<
+  Metrics,
+  | "candlesWritten"
+  | "candlesRevised"
+  | "candlesRejected"
+  | "fetchDurationSeconds"
+  | "fetchFailures"
+  | "retries"
+  | "exchangeBannedUntilSeconds"
+  | "dbWriteDurationSeconds"
+> {
+  return {
+    candlesWritten: counter(registry, {
+      name: "titan10_candles_written_total",
+      help: "Candles stored for the first time.",
+      labelNames: ["exchange"],
+    }),
+    candlesRevised: counter(registry, {
+      name: "titan10_candles_revised_total",
+      help: "Stored candles that came back different and were replaced.",
+      labelNames: ["exchange"],
+    }),
+    candlesRejected: counter(registry, {
+      name: "titan10_candles_rejected_total",
+      help: "Malformed rows of an exchange that were put aside, by the rule they broke.",
+      labelNames: ["exchange", "reason"],
+    }),
+    fetchDurationSeconds: histogram(registry, {
+      name: "titan10_fetch_duration_seconds",
+      help: "How long one attempt of a request took, whether or not it succeeded.",
+      labelNames: ["exchange"],
+      buckets: FETCH_BUCKETS_SECONDS,
+    }),
+    fetchFailures: counter(registry, {
+      name: "titan10_fetch_failures_total",
+      help: "Attempts of requests that failed, by the kind of error.",
+      labelNames: ["exchange", "kind"],
+    }),
+    retries: counter(registry, {
+      name: "titan10_retries_total",
+      help: "Attempts that followed a failed one.",
+      labelNames: ["exchange"],
+    }),
+    exchangeBannedUntilSeconds: gauge(registry, {
+      name: "titan10_exchange_banned_until_timestamp_seconds",
+      help: "Until when the exchange asked to be left alone; absent without a ban.",
+      labelNames: ["exchange"],
+    }),
+    dbWriteDurationSeconds: histogram(registry, {
+      name: "titan10_db_write_duration_seconds",
+      help: "How long writing one page with its coverage took.",
+      labelNames: ["exchange"],
+      buckets: WRITE_BUCKETS_SECONDS,
+    }),
+  };
+}
+
+function seriesMetrics(
+  registry: Registry,
+): Pick<Metrics, "lastClosedCandleSeconds" | "candlesMissing" | "candlesOwed"> {
+  const labelNames = ["exchange", "symbol", "timeframe"] as const;
+  return {
+    lastClosedCandleSeconds: gauge(registry, {
+      name: "titan10_last_closed_candle_timestamp_seconds",
+      help: "Open time of the newest stored candle of the series.",
+      labelNames,
+    }),
+    candlesMissing: gauge(registry, {
+      name: "titan10_candles_missing",
+      help: "Candles missing inside the coverage of the series without an explanation.",
+      labelNames,
+    }),
+    candlesOwed: gauge(registry, {
+      name: "titan10_candles_owed",
+      help: "Candles of the series the exchange has not been asked for yet.",
+      labelNames,
+    }),
+  };
+}
+
+function jobMetrics(
+  registry: Registry,
+): Pick<Metrics, "jobRuns" | "jobDurationSeconds" | "jobLastSuccessSeconds"> {
+  return {
+    jobRuns: counter(registry, {
+      name: "titan10_job_runs_total",
+      help: "Finished runs of a job, by outcome.",
+      labelNames: ["job", "outcome"],
+    }),
+    jobDurationSeconds: histogram(registry, {
+      name: "titan10_job_duration_seconds",
+      help: "How long one run of a job took.",
+      labelNames: ["job"],
+      buckets: JOB_BUCKETS_SECONDS,
+    }),
+    jobLastSuccessSeconds: gauge(registry, {
+      name: "titan10_job_last_success_timestamp_seconds",
+      help: "When a run of the job last ended well.",
+      labelNames: ["job"],
+    }),
+  };
+}
+
+/**
+ * Prometheus' usual metrics of a process. Not prom-client's own: those read `/proc`, which needs a
+ * permission, print `Nan`, and leave observers running that cannot be stopped.
+ */
+function addProcessMetrics(registry: Registry): void {
+  const registers = [registry];
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory size in bytes.",
+    registers,
+    collect(): void {
+      this.set(Deno.memoryUsage().rss);
+    },
+  });
+  new Gauge({
+    name: "process_start_time_seconds",
+    help: "Start time of the process since the Unix epoch in seconds.",
+    registers,
+    collect(): void {
+      this.set(performance.timeOrigin / 1_000);
+    },
+  });
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "User and system CPU time spent in seconds.",
+    registers,
+    collect(): void {
+      const { user, system } = process.cpuUsage();
+      // A counter can only be added to, and the system keeps the total itself.
+      this.reset();
+      this.inc((user + system) / 1_000_000);
+    },
+  });
+}
+
+interface MetricOptions<Name extends string> {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly Name[];
+}
+
+function counter<Name extends string>(
+  registry: Registry,
+  options: MetricOptions<Name>,
+): CounterMetric<Name> {
+  return new Counter<Name>({ ...options, registers: [registry] });
+}
+
+function gauge<Name extends string>(
+  registry: Registry,
+  options: MetricOptions<Name>,
+): GaugeMetric<Name> {
+  return new Gauge<Name>({ ...options, registers: [registry] });
+}
+
+function histogram<Name extends string>(
+  registry: Registry,
+  options: MetricOptions<Name> & { readonly buckets: readonly number[] },
+): HistogramMetric<Name> {
+  const { buckets, ...others } = options;
+  return new Histogram<Name>({ ...others, buckets: [...buckets], registers: [registry] });
+}

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { readConfig, VARIABLES } from "../../lib/config.ts";
+
+const text = await Deno.readTextFile(new URL("../../.env.example", import.meta.url));
+
+/** What each commented line would set. */
+const settings = new Map(
+  [...text.matchAll(/^# ([A-Z_]+(?:<ID>)?)=(.*)$/gm)].map((
+    [, name = "", value = ""],
+  ) => [name, value]),
+);
+
+/** Lines that show how something is written, not what it is by default. */
+const EXAMPLES = new Map([
+  ["DATABASE_URL", "postgres://titan10:password@localhost:5432/titan10"],
+  ["EXCHANGE_KRAKEN", `'{"apiKey":"…","secret":"…"}'`],
+]);
+
+Deno.test(".env.example shows every variable with its default, and no other", () => {
+  const expected = new Map<string, string>(
+    VARIABLES.map(({ name, default: text }) => [name, text ?? ""]),
+  );
+  for (const [name, value] of EXAMPLES) expected.set(name, value);
+  assert.deepEqual([...settings].sort(), [...expected].sort());
+});
+
+Deno.test(".env.example explains every variable in the lines above it", () => {
+  for (const block of text.split("\n\n").filter((block) => /^# [A-Z_]+=/m.test(block))) {
+    assert.match(block.split("\n")[0] ?? "", /^# [A-Z][^=]* [a-z]/, block);
+  }
+});
+
+Deno.test(".env.example changes nothing as it is, and is readable with every comment taken away", () => {
+  const rules = {
+    knownExchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
+    isTimeframe: (text: string) => /^\d+[smhdwMy]$/.test(text),
+    isCron: (text: string) => text.split(" ").length === 5,
+  };
+  assert.deepEqual(readConfig({ env: {}, dotenv: text }, rules), readConfig({ env: {} }, rules));
+  const uncommented = text.replace(/^# (?=[A-Z_]+=)/gm, "");
+  const config = readConfig({ env: {}, dotenv: uncommented }, rules);
+  assert.equal(config.databaseUrl, EXAMPLES.get("DATABASE_URL"));
+  assert.equal(config.pollCron, "* * * * *");
+  assert.deepEqual(config.exchangeOptions, { kraken: { apiKey: "…", secret: "…" } });
+});

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { createMetrics } from "../../lib/metrics.ts";
+
+// When a change is meant, copy the differences shown into the file, run `promtool check metrics` on it,
+// and tell of it in CHANGELOG.md: somebody's dashboards read these names.
+Deno.test("names, types, help, labels and buckets of all metrics are those of the golden file", async () => {
+  const metrics = createMetrics();
+  const exchange = "binance";
+  const series = { exchange, symbol: "BTC/USDT", timeframe: "1m" };
+  metrics.buildInfo.set({ version: "0.1.0", deno: "2.9.6" }, 1);
+  metrics.candlesWritten.inc({ exchange });
+  metrics.candlesRevised.inc({ exchange });
+  metrics.candlesRejected.inc({ exchange, reason: "misaligned" });
+  metrics.fetchDurationSeconds.observe({ exchange }, 0.2);
+  metrics.fetchFailures.inc({ exchange, kind: "transient" });
+  metrics.retries.inc({ exchange });
+  metrics.setBreakerState(exchange, "closed");
+  metrics.exchangeBannedUntilSeconds.set({ exchange }, 1);
+  metrics.lastClosedCandleSeconds.set(series, 1);
+  metrics.candlesMissing.set(series, 1);
+  metrics.candlesOwed.set(series, 1);
+  metrics.jobRuns.inc({ job: "poll", outcome: "success" });
+  metrics.jobDurationSeconds.observe({ job: "poll" }, 2);
+  metrics.jobLastSuccessSeconds.set({ job: "poll" }, 1);
+  metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
+  metrics.setTimescaledb(true);
+
+  const zeroed = (await metrics.text()).replace(/^([^#\n].*) \S+$/gm, "$1 0");
+  const golden = await Deno.readTextFile(new URL("./golden/metrics.txt", import.meta.url));
+  assert.equal(zeroed, golden);
+});

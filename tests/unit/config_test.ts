@@ -1,0 +1,376 @@
+import assert from "node:assert/strict";
+import {
+  type Config,
+  ConfigError,
+  type ConfigProblem,
+  type ConfigRules,
+  type ConfigSources,
+  parseReach,
+  reachStartMs,
+  readConfig,
+  VARIABLES,
+} from "../../lib/config.ts";
+
+/** Stands for what the floors above hand in. */
+const rules: ConfigRules = {
+  knownExchanges: ["binance", "binanceus", "bybit", "coinbase", "gate", "kraken", "okx"],
+  isTimeframe: (text) => /^[1-9]\d{0,3}[smhdwMy]$/.test(text),
+  isCron: (text) => text.split(/\s+/).length === 5 && !/[^\d*/, -]/.test(text),
+};
+
+function read(sources: Partial<ConfigSources>): Config {
+  return readConfig({ env: {}, ...sources }, rules);
+}
+
+function problemsOf(sources: Partial<ConfigSources>): readonly ConfigProblem[] {
+  try {
+    read(sources);
+  } catch (error) {
+    assert(error instanceof ConfigError, String(error));
+    return error.problems;
+  }
+  return [];
+}
+
+Deno.test("every variable of the design is in the table, with its default", () => {
+  const table = Object.fromEntries(VARIABLES.map(({ name, default: text }) => [name, text]));
+  assert.deepEqual(table, {
+    DATABASE_URL: undefined,
+    DATA_DIR: "./titan10-data",
+    EXCHANGES: "binance,coinbase,kraken,okx,bybit",
+    SYMBOLS: "top:20",
+    TIMEFRAMES: "1m,1d",
+    BACKFILL: "1d:5y,1m:7d",
+    POLL_CRON: "* * * * *",
+    GAPS_CRON: "*/5 * * * *",
+    BACKFILL_CRON: "0 2 * * *",
+    PAGE_LIMIT: undefined,
+    FETCH_TIMEOUT: "30s",
+    RETRY_ATTEMPTS: "5",
+    RETRY_MIN: "1s",
+    RETRY_MAX: "60s",
+    BREAKER_FAILURES: "5",
+    BREAKER_COOLDOWN: "60s",
+    DB_POOL_MAX: "10",
+    COMPRESS_AFTER: "7d",
+    RETENTION: undefined,
+    GAP_ALERT_PERCENT: "5",
+    ALERT_WEBHOOK_URL: undefined,
+    HTTP_HOST: "127.0.0.1",
+    HTTP_PORT: "9464",
+    LOG_LEVEL: "info",
+    LOG_FORMAT: undefined,
+    "EXCHANGE_<ID>": "{}",
+    EXCHANGE_PROXY_URL: undefined,
+  });
+});
+
+Deno.test("without any source every field has its default", () => {
+  assert.deepEqual(read({}), {
+    databaseUrl: undefined,
+    dataDir: "./titan10-data",
+    exchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
+    symbols: { kind: "top", count: 20 },
+    timeframes: ["1m", "1d"],
+    backfill: [
+      { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
+      { timeframe: "1m", reach: { text: "7d", count: 7, unit: "d" } },
+    ],
+    pollCron: "* * * * *",
+    gapsCron: "*/5 * * * *",
+    backfillCron: "0 2 * * *",
+    pageLimit: undefined,
+    fetchTimeoutMs: 30_000,
+    retry: { attempts: 5, minMs: 1_000, maxMs: 60_000 },
+    breaker: { failures: 5, cooldownMs: 60_000 },
+    dbPoolMax: 1,
+    compressAfterMs: 7 * 86_400_000,
+    retention: [],
+    gapAlertPercent: 5,
+    alertWebhookUrl: undefined,
+    httpHost: "127.0.0.1",
+    httpPort: 9464,
+    logLevel: "info",
+    logFormat: "json",
+    exchangeOptions: {},
+    exchangeProxyUrl: undefined,
+  });
+});
+
+Deno.test("every variable reaches its field", () => {
+  const config = read({
+    env: {
+      DATABASE_URL: "postgresql://u:p%40@h:5432/db?prepare=false",
+      DATA_DIR: "/var/lib/titan 10",
+      EXCHANGES: "kraken, okx,kraken",
+      SYMBOLS: "BTC/USDT,ETH/USDT:USDT-240628,BTC/USDT, 币安人生/USDT",
+      TIMEFRAMES: "1M,1w,1M",
+      BACKFILL: "1h:18mo, 1m:48h",
+      POLL_CRON: "*/2 * * * *",
+      GAPS_CRON: "1 * * * *",
+      BACKFILL_CRON: "2 * * * *",
+      PAGE_LIMIT: "250",
+      FETCH_TIMEOUT: "1m30s",
+      RETRY_ATTEMPTS: "1",
+      RETRY_MIN: "250ms",
+      RETRY_MAX: "1.5s",
+      BREAKER_FAILURES: "2",
+      BREAKER_COOLDOWN: "1h",
+      DB_POOL_MAX: "4",
+      COMPRESS_AFTER: "off",
+      RETENTION: "1m:90d,1h:5y",
+      GAP_ALERT_PERCENT: "0.5",
+      ALERT_WEBHOOK_URL: "https://hooks.example.com/x",
+      HTTP_HOST: "::1",
+      HTTP_PORT: "0",
+      LOG_LEVEL: "warning",
+      LOG_FORMAT: "pretty",
+      EXCHANGE_KRAKEN: '{"apiKey":"k","options":{"a":[1]}}',
+      EXCHANGE_PROXY_URL: "http://127.0.0.1:8080/",
+    },
+  });
+  assert.deepEqual(config, {
+    databaseUrl: "postgresql://u:p%40@h:5432/db?prepare=false",
+    dataDir: "/var/lib/titan 10",
+    exchanges: ["kraken", "okx"],
+    symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
+    timeframes: ["1M", "1w"],
+    backfill: [
+      { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
+      { timeframe: "1m", reach: { text: "48h", count: 48, unit: "h" } },
+    ],
+    pollCron: "*/2 * * * *",
+    gapsCron: "1 * * * *",
+    backfillCron: "2 * * * *",
+    pageLimit: 250,
+    fetchTimeoutMs: 90_000,
+    retry: { attempts: 1, minMs: 250, maxMs: 1_500 },
+    breaker: { failures: 2, cooldownMs: 3_600_000 },
+    dbPoolMax: 4,
+    compressAfterMs: undefined,
+    retention: [
+      { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
+      { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
+    ],
+    gapAlertPercent: 0.5,
+    alertWebhookUrl: "https://hooks.example.com/x",
+    httpHost: "::1",
+    httpPort: 0,
+    logLevel: "warning",
+    logFormat: "pretty",
+    exchangeOptions: { kraken: { apiKey: "k", options: { a: [1] } } },
+    exchangeProxyUrl: "http://127.0.0.1:8080/",
+  });
+});
+
+const accepted: readonly (readonly [string, string])[] = [
+  ["DATABASE_URL", "postgres://h1:5432,h2:5433/db"],
+  ["DATABASE_URL", "postgres:///db?host=/var/run/postgresql"],
+  ["SYMBOLS", "top:1000:EUR"],
+  ["BACKFILL", "off"],
+  ["HTTP_HOST", "0.0.0.0"],
+  ["HTTP_HOST", "titan.example.com"],
+  ["FETCH_TIMEOUT", "10m"],
+  ["GAP_ALERT_PERCENT", "100"],
+  ["COMPRESS_AFTER", "1h"],
+];
+for (const [variable, value] of accepted) {
+  Deno.test(`${variable} may be ${value}`, () => {
+    assert.deepEqual(problemsOf({ env: { [variable]: value } }), []);
+  });
+}
+
+Deno.test("top:N keeps its quote, and has none without", () => {
+  const top = { kind: "top", count: 5 };
+  assert.deepEqual(read({ env: { SYMBOLS: "top:5:EUR" } }).symbols, { ...top, quote: "EUR" });
+  assert.deepEqual(read({ env: { SYMBOLS: "top:5" } }).symbols, top);
+});
+
+Deno.test("flags beat the environment, and the environment beats .env", () => {
+  const dotenv = "# a comment\nHTTP_PORT=1\nexport DATA_DIR='a b'\nLOG_LEVEL=debug # for now\n";
+  const env = { HTTP_PORT: "2", LOG_LEVEL: "error" };
+  const { httpPort, logLevel, dataDir } = read({ dotenv, env, flags: { HTTP_PORT: "3" } });
+  assert.deepEqual({ httpPort, logLevel, dataDir }, {
+    httpPort: 3,
+    logLevel: "error",
+    dataDir: "a b",
+  });
+});
+
+Deno.test("an empty or blank value is an unset one and lets the next source speak", () => {
+  const { httpPort, exchangeOptions } = read({
+    dotenv: "HTTP_PORT=1",
+    env: { HTTP_PORT: " ", EXCHANGE_NOBODY: "" },
+    flags: { HTTP_PORT: "", EXCHANGES: undefined },
+  });
+  assert.equal(httpPort, 1);
+  assert.deepEqual(exchangeOptions, {});
+});
+
+Deno.test("logs are pretty on a terminal unless told otherwise", () => {
+  const terminal = { ...rules, isTerminal: true };
+  assert.equal(readConfig({ env: {} }, terminal).logFormat, "pretty");
+  assert.equal(readConfig({ env: { LOG_FORMAT: "json" } }, terminal).logFormat, "json");
+});
+
+Deno.test("variables of other programs do not matter", () => {
+  assert.deepEqual(problemsOf({ env: { EXCHANGE: "x", TIMEFRAME: "x", PATH: "/bin" } }), []);
+});
+
+/** Each is refused alone, under its own name; the value shown is the second part unless a third is given. */
+const refused: readonly (readonly [variable: string, value: string, shown?: string])[] = [
+  ["DATABASE_URL", "mysql://u:hunter2@h/db", "mysql://***"],
+  ["DATABASE_URL", "localhost:5432/hunter2", "***"],
+  ["DATABASE_URL", "postgres://u:hun#ter2@h/db", "postgres://***"],
+  ["DATABASE_URL", "postgres:u:hunter2@h/db", "***"],
+  ["DATA_DIR", "~/titan10"],
+  ["DATA_DIR", "a\x1b[31mb", "a\\x1b[31mb"],
+  ["EXCHANGES", "binance,binanec", "binanec"],
+  ["EXCHANGES", "binance,,kraken", ""],
+  ["EXCHANGES", ",", ""],
+  ["EXCHANGES", "binance kraken"],
+  ["SYMBOLS", "top:0"],
+  ["SYMBOLS", "top:1001"],
+  ["SYMBOLS", "top"],
+  ["SYMBOLS", "TOP:5"],
+  ["SYMBOLS", "top:5:"],
+  ["SYMBOLS", "top:1.5"],
+  ["SYMBOLS", "top:5,BTC/USDT"],
+  ["SYMBOLS", "BTCUSDT"],
+  ["SYMBOLS", "BTC/USDT,/USDT", "/USDT"],
+  ["SYMBOLS", "BTC/USDT,", ""],
+  ["SYMBOLS", "BTC/US\x1b[2JDT", "BTC/US\\x1b[2JDT"],
+  ["SYMBOLS", "BTC/USDT ETH/USDT"],
+  ["SYMBOLS", `BTC/${"X".repeat(200)}`, `BTC/${"X".repeat(76)}…`],
+  ["TIMEFRAMES", "1m,1x", "1x"],
+  ["TIMEFRAMES", "one"],
+  ["BACKFILL", "1d"],
+  ["BACKFILL", "1d:5y:6"],
+  ["BACKFILL", "1x:5y"],
+  ["BACKFILL", "1d:5"],
+  ["BACKFILL", "1d:5m"],
+  ["BACKFILL", "1d:0d"],
+  ["BACKFILL", "1d:-5d"],
+  ["BACKFILL", "1d:51y"],
+  ["BACKFILL", "1d:5y,1d:6y"],
+  ["BACKFILL", "off,1d:5y", "off"],
+  ["RETENTION", "90d"],
+  ["RETENTION", "1d:1y"],
+  ["POLL_CRON", "every minute"],
+  ["GAPS_CRON", "* * * *"],
+  ["BACKFILL_CRON", "@daily"],
+  ["PAGE_LIMIT", "0"],
+  ["PAGE_LIMIT", "1e3"],
+  ["PAGE_LIMIT", "10001"],
+  ["FETCH_TIMEOUT", "30"],
+  ["FETCH_TIMEOUT", "30 s"],
+  ["FETCH_TIMEOUT", "30s please"],
+  ["FETCH_TIMEOUT", "-30s"],
+  ["FETCH_TIMEOUT", "0s"],
+  ["FETCH_TIMEOUT", "30M"],
+  ["FETCH_TIMEOUT", "99999999999999d"],
+  ["FETCH_TIMEOUT", "soon"],
+  ["RETRY_ATTEMPTS", "0"],
+  ["RETRY_ATTEMPTS", "2.5"],
+  ["RETRY_MIN", "0.3ms"],
+  ["RETRY_MAX", "2h"],
+  ["RETRY_MAX", "500ms"],
+  ["BREAKER_FAILURES", "-1"],
+  ["BREAKER_COOLDOWN", "60"],
+  ["DB_POOL_MAX", "many"],
+  ["COMPRESS_AFTER", "59m"],
+  ["COMPRESS_AFTER", "never"],
+  ["GAP_ALERT_PERCENT", "101"],
+  ["GAP_ALERT_PERCENT", "5%"],
+  ["ALERT_WEBHOOK_URL", "ftp://h/hunter2", "ftp://***"],
+  ["ALERT_WEBHOOK_URL", "hooks.example.com/hunter2", "***"],
+  ["HTTP_HOST", "http://127.0.0.1"],
+  ["HTTP_HOST", "127.0.0.1:80"],
+  ["HTTP_HOST", "256.0.0.1"],
+  ["HTTP_HOST", "http://u:hunter2@h", "http://u:***@h"],
+  ["HTTP_PORT", "65536"],
+  ["HTTP_PORT", "0x10"],
+  ["LOG_LEVEL", "loud"],
+  ["LOG_LEVEL", "INFO"],
+  ["LOG_FORMAT", "xml"],
+  ["EXCHANGE_KRAKEN", '{"secret":"hunter2"', "***"],
+  ["EXCHANGE_KRAKEN", '["hunter2"]', "***"],
+  ["EXCHANGE_KRAKEN", "hunter2", "***"],
+  ["EXCHANGE_KRAKEN", "null", "***"],
+  ["EXCHANGE_KRAKNE", '{"secret":"hunter2"}', "***"],
+  ["EXCHANGE_kraken", "{}", "***"],
+  ["EXCHANGE_PROXYURL", "http://u:hunter2@h", "***"],
+  ["EXCHANGE_PROXY_URL", "socks://u:hunter2@h", "socks://***"],
+];
+for (const [variable, value, shown = value] of refused) {
+  Deno.test(`${variable} cannot be ${JSON.stringify(value)}`, () => {
+    const problems = problemsOf({ env: { [variable]: value } });
+    const names = [...new Set(problems.map((problem) => problem.variable))];
+    assert.deepEqual(names, [variable]);
+    assert(problems.some((problem) => problem.value === shown), JSON.stringify(problems));
+    const { message } = new ConfigError(problems);
+    assert.doesNotMatch(message, /hunter2|ter2@/);
+    assert.doesNotMatch(message.replaceAll("\n", ""), /\p{Cc}/u);
+  });
+}
+
+Deno.test("all problems are named at once, one readable line each", () => {
+  const env = {
+    DATABASE_URL: "mysql://u:hunter2@h/db",
+    EXCHANGES: "binanec,krakn,nonesuch",
+    FETCH_TIMEOUT: "30",
+    RETRY_MIN: "2m",
+    RETENTION: "1m:1d",
+    LOG_LEVEL: "warn",
+    EXCHANGE_BINANC: "{}",
+    EXCHANGE_OKX: "{",
+  };
+  assert.throws(() => read({ env }), {
+    name: "ConfigError",
+    message: [
+      "Cannot use this configuration:",
+      '  DATABASE_URL="mysql://***": expected a URL beginning postgres:// or postgresql://, special ' +
+      "characters of the password percent-encoded",
+      '  EXCHANGES="binanec": expected CCXT exchange ids separated by commas; did you mean binance?',
+      '  EXCHANGES="krakn": expected CCXT exchange ids separated by commas; did you mean kraken?',
+      '  EXCHANGES="nonesuch": expected CCXT exchange ids separated by commas',
+      '  FETCH_TIMEOUT="30": expected a duration from 1ms to 10m with its unit, ms s m h d or w',
+      '  LOG_LEVEL="warn": expected one of trace, debug, info, warning, error, fatal',
+      '  RETRY_MAX="60s": expected at least as long as RETRY_MIN',
+      '  RETENTION="1m:1d": expected each timeframe kept at least as long as BACKFILL reaches',
+      '  EXCHANGE_BINANC="***": expected EXCHANGE_<ID> of a CCXT exchange, or EXCHANGE_PROXY_URL; ' +
+      "did you mean EXCHANGE_BINANCE?",
+      '  EXCHANGE_OKX="***": expected a JSON object in one line, such as ' +
+      '{"apiKey":"…","secret":"…"}',
+    ].join("\n"),
+  });
+});
+
+Deno.test("a misspelt variable of an exchange is told the nearest", () => {
+  const allowedOf = (variable: string): string | undefined =>
+    problemsOf({ env: { [variable]: "x" } })[0]?.allowed;
+  assert.match(allowedOf("EXCHANGE_PROXYURL") ?? "", /did you mean EXCHANGE_PROXY_URL\?$/);
+  assert.match(allowedOf("EXCHANGE_kraken") ?? "", /did you mean EXCHANGE_KRAKEN\?$/);
+  assert.match(allowedOf("EXCHANGE_ZZZZZZZZ") ?? "", /or EXCHANGE_PROXY_URL$/);
+});
+
+const starts: readonly (readonly [reach: string, now: string, start: string])[] = [
+  ["7d", "2024-03-05T01:02:03.004Z", "2024-02-27T01:02:03.004Z"],
+  ["48h", "2024-01-01T00:00:00.000Z", "2023-12-30T00:00:00.000Z"],
+  ["2w", "2024-01-01T00:00:00.000Z", "2023-12-18T00:00:00.000Z"],
+  ["5y", "2024-02-29T12:00:00.000Z", "2019-02-28T12:00:00.000Z"],
+  ["4y", "2024-02-29T12:00:00.000Z", "2020-02-29T12:00:00.000Z"],
+  ["1mo", "2024-03-31T23:59:59.999Z", "2024-02-29T23:59:59.999Z"],
+  ["18mo", "2024-03-15T00:00:00.000Z", "2022-09-15T00:00:00.000Z"],
+  ["50y", "2024-06-01T00:00:00.000Z", "1974-06-01T00:00:00.000Z"],
+];
+for (const [reach, now, start] of starts) {
+  Deno.test(`${reach} before ${now} is ${start}`, () => {
+    const startMs = reachStartMs(parseReach(reach), Date.parse(now));
+    assert.equal(new Date(startMs).toISOString(), start);
+  });
+}
+
+Deno.test("a reach that cannot be read is refused with what it is", () => {
+  assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);
+});
