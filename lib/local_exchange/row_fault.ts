@@ -1,0 +1,129 @@
+/** Faults in the rows of an answer: whole JSON of the right shape that does not say the truth. @module */
+import type { Window } from "../market/window.ts";
+import type { PageRow } from "./dialect.ts";
+
+/** Rows are counted and cut in ascending order, whatever order the exchange then writes them in. */
+export type RowFault =
+  /** The answer ends after this many rows. */
+  | { readonly kind: "short_page"; readonly rows: number }
+  | { readonly kind: "empty_page" }
+  /** Only the last rows come; the first ones are missing without a word. */
+  | { readonly kind: "moved_start"; readonly rows: number }
+  /** The first rows come twice. */
+  | { readonly kind: "duplicate_rows"; readonly rows?: number | undefined }
+  /** The newer half comes before the older one. */
+  | { readonly kind: "unordered_rows" }
+  /** The forming candle is appended, past the asked window and the asked number of rows. */
+  | { readonly kind: "forming" }
+  /** Each candle of the rule's window differs the first times it is given, then it is the true one. */
+  | { readonly kind: "revision"; readonly asks: number }
+  /** Rows of a range are left out. */
+  | { readonly kind: "holes"; readonly sinceMs: number; readonly untilMs: number }
+  | {
+    readonly kind: "bad_value";
+    readonly value: BadValue;
+    /** Which row, from the oldest; negative counts from the newest. @default 0 */
+    readonly row?: number | undefined;
+  };
+
+export type BadValue =
+  | "high_below_low"
+  | "negative_price"
+  | "zero_price"
+  | "nan_text"
+  | "null_value"
+  | "misaligned_time"
+  | "missing_volume";
+
+/** How often each candle was given by one revision rule. */
+export class RevisionMemory {
+  readonly #asks = new Map<string, number>();
+
+  /** Counts one more time and returns how often it was given before. */
+  countAsk(candle: string): number {
+    const before = this.#asks.get(candle) ?? 0;
+    if (this.#asks.size < REVISED_CANDLES_MAX || before > 0) this.#asks.set(candle, before + 1);
+    return before;
+  }
+}
+
+/** A rule without a window remembers every candle it meets; past this it no longer ends for new ones. */
+const REVISED_CANDLES_MAX = 1_000_000;
+
+/** What a row fault needs besides the rows. */
+export interface RowFaultFacts {
+  /** Names the series, so that a revision is counted per candle. */
+  readonly series: string;
+  readonly window: Window;
+  readonly memory: RevisionMemory;
+  /** The candle that is forming now. */
+  readonly forming: PageRow;
+}
+
+/** A misaligned time is off by a whole second, which survives exchanges that count in seconds. */
+const MISALIGNMENT_MS = 1_000;
+
+/** The rows as they come with the fault; ascending in, ascending out unless disorder is the fault. */
+export function spoiledRows(
+  rows: readonly PageRow[],
+  fault: RowFault,
+  facts: RowFaultFacts,
+): readonly PageRow[] {
+  switch (fault.kind) {
+    case "short_page":
+      return rows.slice(0, fault.rows);
+    case "empty_page":
+      return [];
+    case "moved_start":
+      return rows.slice(Math.max(0, rows.length - fault.rows));
+    case "duplicate_rows":
+      return rows.flatMap((row, index) => index < (fault.rows ?? 1) ? [row, row] : [row]);
+    case "unordered_rows": {
+      const middle = Math.ceil(rows.length / 2);
+      return [...rows.slice(middle), ...rows.slice(0, middle)];
+    }
+    case "forming":
+      return rows.some((row) => row.openTimeMs === facts.forming.openTimeMs)
+        ? rows
+        : [...rows, facts.forming];
+    case "revision":
+      return rows.map((row) => revisedRow(row, { ...facts, asks: fault.asks }));
+    case "holes":
+      return rows.filter((row) =>
+        row.openTimeMs < fault.sinceMs || row.openTimeMs >= fault.untilMs
+      );
+    case "bad_value": {
+      const index = fault.row ?? 0;
+      const place = index < 0 ? rows.length + index : index;
+      return rows.map((row, at) => at === place ? badRow(row, fault.value) : row);
+    }
+  }
+}
+
+function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number }): PageRow {
+  const { window, memory, series, asks } = facts;
+  if (row.openTimeMs < window.sinceMs || row.openTimeMs >= window.untilMs) return row;
+  if (memory.countAsk(`${series} ${row.openTimeMs}`) >= asks) return row;
+  // A valid candle all the same: less has been seen of it, and it closed at its low.
+  const volume = Number(row.volume);
+  return { ...row, close: row.low, volume: (volume === 0 ? 1 : volume / 2).toFixed(8) };
+}
+
+function badRow(row: PageRow, value: BadValue): PageRow {
+  switch (value) {
+    case "high_below_low":
+      return { ...row, high: (Number(row.low) / 2).toFixed(8) };
+    case "negative_price":
+      return { ...row, low: `-${row.low}` };
+    case "zero_price":
+      return { ...row, low: "0.00000000" };
+    case "nan_text":
+      return { ...row, close: "NaN" };
+    case "null_value":
+      return { ...row, close: null };
+    case "misaligned_time":
+      return { ...row, openTimeMs: row.openTimeMs + MISALIGNMENT_MS };
+    case "missing_volume":
+      return { ...row, volume: undefined };
+  }
+}

@@ -1,0 +1,248 @@
+/** Four more dialects of the local exchange, read by the real CCXT classes. @module */
+import assert from "node:assert/strict";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { binance } from "../../lib/local_exchange/binance.ts";
+import type { Dialect } from "../../lib/local_exchange/dialect.ts";
+import type { LocalExchange } from "../../lib/local_exchange/server.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { bybit } from "../support/dialects/bybit.ts";
+import { ccxtClient, type CcxtRow } from "../support/dialects/ccxt_client.ts";
+import { coinbase } from "../support/dialects/coinbase.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { columns, NOW_MS, withExchange } from "../support/dialects/local_client.ts";
+import { okx } from "../support/dialects/okx.ts";
+
+const DIALECTS: readonly Dialect[] = [kraken, okx, coinbase, bybit];
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+const SINCE_MS = Date.UTC(2024, 5, 1, 11);
+
+const [BTC] = LOCAL_SYMBOLS as readonly [LocalSymbol];
+
+/** What loading markets asks for when it loads as little as the class allows. */
+const MARKET_REQUESTS: Readonly<Record<string, readonly string[]>> = {
+  kraken: ["/0/public/AssetPairs"],
+  okx: ["/api/v5/public/instruments"],
+  coinbase: new Array(3).fill("/api/v3/brokerage/market/products"),
+  bybit: ["/v5/market/instruments-info"],
+};
+
+for (const dialect of DIALECTS) {
+  const { exchange: id } = dialect;
+
+  Deno.test(`${id}: CCXT loads ten active spot markets, and the closed one as closed`, async () => {
+    await withExchange({ dialect }, async (exchange) => {
+      exchange.symbols.delist("ADA/USDT");
+      const markets = await (await ccxtClient(id, exchange.url)).loadMarkets();
+      for (const { symbol, tickDecimals } of LOCAL_SYMBOLS) {
+        const { active, spot, precision } = markets[symbol] ?? {};
+        const expected = { active: symbol !== "ADA/USDT", spot: true, price: 10 ** -tickDecimals };
+        assert.deepEqual({ active, spot, price: Number(precision?.price) }, expected, symbol);
+      }
+      assert.deepEqual(exchange.requests.map(({ path }) => path), MARKET_REQUESTS[id]);
+    });
+  });
+
+  Deno.test(`${id}: CCXT reads tickers with a last price and a turnover in quote units`, async () => {
+    await withExchange({ dialect }, async (exchange) => {
+      const tickers = await (await ccxtClient(id, exchange.url)).fetchTickers();
+      for (const { symbol, quoteVolume24h, price } of LOCAL_SYMBOLS) {
+        const { last, quoteVolume } = tickers[symbol] ?? {};
+        const turnover = Number(quoteVolume) / quoteVolume24h;
+        assert.ok(turnover > 0.2 && turnover < 2, `${symbol} ${turnover}`);
+        const level = Number(last) / price;
+        assert.ok(level > 0.4 && level < 2.5, `${symbol} ${level}`);
+      }
+    });
+  });
+
+  Deno.test(`${id}: CCXT reads exactly the candles that truth() gives, minutes and days`, async () => {
+    await withExchange({ dialect }, async (exchange) => {
+      const client = await ccxtClient(id, exchange.url);
+      for (const symbol of ["BTC/USDT", "PEPE/USDT", "ETH/BTC"]) {
+        for (
+          const [text, sinceMs, lengthMs] of [
+            ["1m", SINCE_MS, MINUTE_MS],
+            ["1d", Date.UTC(2024, 4, 1), DAY_MS],
+          ] as const
+        ) {
+          const rows = await client.fetchOHLCV(symbol, text, sinceMs, 20);
+          const window = { sinceMs, untilMs: sinceMs + 20 * lengthMs };
+          assert.equal(rows.length, 20);
+          assert.deepEqual(rows.map(numbers), truth(exchange, { symbol, text, window }));
+        }
+      }
+    });
+  });
+
+  Deno.test(`${id}: the forming candle comes last`, async () => {
+    await withExchange({ dialect }, async (exchange) => {
+      const client = await ccxtClient(id, exchange.url);
+      const rows = await client.fetchOHLCV("BTC/USDT", "1m", NOW_MS - 2 * MINUTE_MS, 5);
+      assert.deepEqual(rows.map(([time]) => time), [NOW_MS - 90_000, NOW_MS - 30_000]);
+    });
+  });
+
+  Deno.test(`${id}: an unknown symbol and a refusal become CCXT's own errors`, async () => {
+    await withExchange({ dialect }, async (exchange) => {
+      const client = await ccxtClient(id, exchange.url);
+      await client.loadMarkets();
+      exchange.symbols.delist("SOL/USDT", { forget: true });
+      await assert.rejects(client.fetchOHLCV("SOL/USDT", "1m", SINCE_MS, 5));
+      exchange.faults.add({ when: { about: "candles" }, fault: { kind: "status", status: 429 } });
+      await assert.rejects(client.fetchOHLCV("BTC/USDT", "1m", SINCE_MS, 5), {
+        name: id === "kraken" ? "DDoSProtection" : "RateLimitExceeded",
+      });
+    });
+  });
+}
+
+Deno.test("kraken: whatever since says, nothing older than the newest 720 lengths comes", async () => {
+  await withExchange({ dialect: kraken }, async (exchange) => {
+    const client = await ccxtClient("kraken", exchange.url);
+    const rows = await client.fetchOHLCV("BTC/USDT", "1m", 1, 5_000);
+    assert.equal(rows.length, 720);
+    assert.equal(rows.at(-1)?.[0], NOW_MS - 30_000);
+    assert.equal(rows[0]?.[0], NOW_MS - 30_000 - 719 * MINUTE_MS);
+  });
+});
+
+Deno.test("kraken: since is exclusive, and the forming candle comes even after it", async () => {
+  await withExchange({ dialect: kraken }, async (exchange) => {
+    const times = async (sinceMs: number): Promise<number[]> => {
+      const query = `pair=XBTUSDT&interval=1&since=${sinceMs / 1_000}`;
+      const { result } = await json(`${exchange.url}/0/public/OHLC?${query}`);
+      return result.XBTUSDT.map(([time]: [number]) => (time * 1_000 - SINCE_MS) / MINUTE_MS);
+    };
+    assert.deepEqual(await times(SINCE_MS + 58 * MINUTE_MS), [59, 60]);
+    assert.deepEqual(await times(SINCE_MS + DAY_MS), [60]);
+  });
+});
+
+Deno.test("okx: before and after are exclusive, rows come newest first, 100 unless told, 300 at most", async () => {
+  await withExchange({ dialect: okx }, async (exchange) => {
+    const rows = async (endpoint: string, query: string): Promise<string[][]> => {
+      const url = `${exchange.url}/api/v5/market/${endpoint}?instId=BTC-USDT&bar=1m&${query}`;
+      return (await json(url)).data;
+    };
+    const after = SINCE_MS + 4 * MINUTE_MS;
+    const between = await rows("history-candles", `before=${SINCE_MS}&after=${after}`);
+    assert.deepEqual(
+      between.map(([time]) => (Number(time) - SINCE_MS) / MINUTE_MS),
+      [3, 2, 1],
+    );
+    assert.ok(between.every((row) => row.length === 9 && row[8] === "1"));
+    const recent = await rows("candles", "");
+    assert.equal(recent.length, 100);
+    assert.equal(recent[0]?.[8], "0");
+    assert.equal((await rows("candles", "limit=1000")).length, 300);
+    const old = SINCE_MS - 2 * DAY_MS;
+    assert.deepEqual(await rows("candles", `before=${old}&after=${old + HOUR_MS}`), []);
+    assert.equal(
+      (await rows("history-candles", `before=${old}&after=${old + HOUR_MS}`)).length,
+      59,
+    );
+  });
+});
+
+Deno.test("okx: flat candles without volume stand where nothing was traded", async () => {
+  const holes = [{ sinceMs: SINCE_MS + MINUTE_MS, untilMs: SINCE_MS + 3 * MINUTE_MS }];
+  const symbols = [market("BTC/USDT", { ...BTC, holes })];
+  const window = { sinceMs: SINCE_MS, untilMs: SINCE_MS + 5 * MINUTE_MS };
+  await withExchange({ dialect: okx, symbols }, async (exchange) => {
+    const client = await ccxtClient("okx", exchange.url);
+    const rows = (await client.fetchOHLCV("BTC/USDT", "1m", SINCE_MS, 5)).map(numbers);
+    const [, open, high, low, close, volume] = rows[2] ?? [];
+    assert.deepEqual([open, high, low, volume], [close, close, close, 0]);
+    assert.deepEqual(rows, truth(exchange, { symbol: "BTC/USDT", text: "1m", window }));
+  });
+  await withExchange({ dialect: coinbase, symbols }, async (exchange) => {
+    const client = await ccxtClient("coinbase", exchange.url);
+    assert.equal((await client.fetchOHLCV("BTC/USDT", "1m", SINCE_MS, 3)).length, 2);
+  });
+});
+
+Deno.test("coinbase: both bounds are inclusive and a range of more than 350 lengths is refused", async () => {
+  await withExchange({ dialect: coinbase }, async (exchange) => {
+    const ask = async (lengths: number): Promise<Response> => {
+      const start = (SINCE_MS - 12 * HOUR_MS) / 1_000;
+      const query = `granularity=ONE_MINUTE&start=${start}&end=${start + 60 * lengths}`;
+      const path = "/api/v3/brokerage/market/products/BTC-USDT/candles";
+      return await fetch(`${exchange.url}${path}?${query}`);
+    };
+    const { candles } = await (await ask(2)).json();
+    assert.deepEqual(
+      candles.map(({ start }: { start: string }) => (Number(start) * 1_000 - SINCE_MS) / MINUTE_MS),
+      [-718, -719, -720],
+    );
+    assert.ok(Object.values(candles[0]).every((value) => typeof value === "string"));
+    const refused = await ask(351);
+    assert.equal(refused.status, 400);
+    assert.match((await refused.json()).message, /less than 350/);
+    const client = await ccxtClient("coinbase", exchange.url);
+    const rows = await client.fetchOHLCV("BTC/USDT", "1m", SINCE_MS - 12 * HOUR_MS, 1_000);
+    assert.equal(rows.length, 300);
+  });
+});
+
+Deno.test("bybit: a start counts forward, an end counts back, rows come newest first in an envelope", async () => {
+  await withExchange({ dialect: bybit }, async (exchange) => {
+    const minutes = async (query: string): Promise<number[]> => {
+      const url =
+        `${exchange.url}/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1&${query}`;
+      const { retCode, result } = await json(url);
+      assert.equal(retCode, 0);
+      return result.list.map(([time]: [string]) => (Number(time) - SINCE_MS) / MINUTE_MS);
+    };
+    assert.deepEqual(await minutes(`start=${SINCE_MS}&limit=3`), [2, 1, 0]);
+    const range = `start=${SINCE_MS}&end=${SINCE_MS + 10 * MINUTE_MS}`;
+    assert.deepEqual(await minutes(`${range}&limit=3`), [10, 9, 8]);
+    assert.equal((await minutes("")).length, 200);
+    assert.equal((await minutes("limit=5000")).length, 1_000);
+  });
+});
+
+Deno.test("one server speaks all dialects behind one proxy URL", async () => {
+  await withExchange({ dialect: [binance, ...DIALECTS] }, async (exchange) => {
+    const hosts = {
+      binance: "https://api.binance.com",
+      kraken: "https://api.kraken.com",
+      okx: "https://www.okx.com",
+      coinbase: "https://api.coinbase.com",
+      bybit: "https://api.bybit.com",
+    };
+    exchange.faults.add({ when: { exchange: "okx" }, fault: { kind: "status", status: 503 } });
+    for (const [id, host] of Object.entries(hosts)) {
+      const client = await ccxtClient(id, host, { proxyUrl: exchange.proxyUrl });
+      const rows = client.fetchOHLCV("BTC/USDT", "1m", SINCE_MS, 5);
+      if (id === "okx") await assert.rejects(rows, { name: "OnMaintenance" });
+      else assert.equal((await rows).length, 5, id);
+    }
+    const seen = new Set(exchange.requests.map(({ host }) => `https://${host}`));
+    assert.deepEqual([...seen], Object.values(hosts));
+  });
+});
+
+function truth(
+  exchange: LocalExchange,
+  { symbol, text, window }: {
+    readonly symbol: string;
+    readonly text: string;
+    readonly window: { readonly sinceMs: number; readonly untilMs: number };
+  },
+): number[][] {
+  return exchange.truth(symbol, parseTimeframe(text), window).map((row) => numbers(columns(row)));
+}
+
+/** Exchanges write zeros at the end or not; as numbers the rows are comparable. */
+function numbers(row: CcxtRow): number[] {
+  return row.map(Number);
+}
+
+// deno-lint-ignore no-explicit-any -- each exchange's answer has its own shape, which the test then states
+async function json(url: string): Promise<any> {
+  return await (await fetch(url)).json();
+}

@@ -1,0 +1,74 @@
+/** The real CCXT classes, pointed at a local exchange: what the dialects are measured against. @module */
+
+/** The part of a CCXT exchange that Titan-10 uses. Values are text: `number` is `String`. */
+export interface CcxtClient {
+  loadMarkets(): Promise<Record<string, CcxtMarket>>;
+  fetchTickers(symbols?: readonly string[], params?: Params): Promise<Record<string, CcxtTicker>>;
+  fetchOHLCV(
+    symbol: string,
+    timeframe?: string,
+    since?: number,
+    limit?: number,
+    params?: Params,
+  ): Promise<CcxtRow[]>;
+}
+
+export interface CcxtMarket {
+  readonly symbol: string;
+  readonly spot: boolean;
+  readonly active: boolean;
+  readonly precision: { readonly price: string };
+}
+
+export interface CcxtTicker {
+  readonly last: string;
+  readonly quoteVolume: string;
+}
+
+/** Time, open, high, low, close, volume. */
+export type CcxtRow = readonly [number, ...(string | undefined)[]];
+
+type Params = Readonly<Record<string, unknown>>;
+
+/** Per class: where its public URLs are kept, and how its markets load slim and spot only. */
+const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
+  binance: (url) => ({
+    urls: { api: { public: `${url}/api/v3` } },
+    options: { fetchMarkets: { types: ["spot"] } },
+  }),
+  // Needs no types: it has spot markets only. Without `has` it would also ask for all assets.
+  kraken: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
+  okx: (url) => ({
+    urls: { api: { rest: url } },
+    options: { fetchMarkets: { types: ["spot"] } },
+  }),
+  // Futures are always asked for as well, twice; a failure of those is swallowed.
+  coinbase: (url) => ({ urls: { api: { rest: url } }, has: { fetchCurrencies: false } }),
+  bybit: (url) => ({
+    urls: { api: { public: url } },
+    // Its default type is swap, which fetchTickers would then ask for.
+    options: { fetchMarkets: { types: ["spot"] }, defaultType: "spot" },
+  }),
+};
+
+/** A CCXT instance of the class `exchange` that speaks to the server at `url`, without a rate limit. */
+export async function ccxtClient(
+  exchange: string,
+  url: string,
+  overrides: Params = {},
+): Promise<CcxtClient> {
+  const configure = CONFIGS[exchange];
+  if (configure === undefined) throw new RangeError(`No configuration for ${exchange}`);
+  return new (await ccxtClass(exchange))({
+    enableRateLimit: false,
+    number: String,
+    ...configure(url),
+    ...overrides,
+  });
+}
+
+/** One class is loaded by its file: the package's main module would load all hundred of them. */
+export async function ccxtClass(exchange: string): Promise<new (config: Params) => CcxtClient> {
+  const main = import.meta.resolve("ccxt");
+  return (await import(new URL(`./src/${exchange}.js`, main).href)).default;
+}
