@@ -1,0 +1,41 @@
+/** One call into CCXT and the HTTP requests it makes, tied together across CCXT's shared instance. @module */
+import { AsyncLocalStorage } from "node:async_hooks";
+
+/**
+ * What happened during one call. CCXT keeps the last response on the instance, where calls in flight
+ * overwrite each other's; here every call sees its own.
+ */
+export interface Call {
+  /** Aborts the request in flight, and refuses the ones that would follow. */
+  readonly signal: AbortSignal | undefined;
+  /** HTTP requests sent so far. */
+  requests: number;
+  /** HTTP status of the last answer. */
+  status: number | undefined;
+  /** `Retry-After` of the last answer. */
+  retryAfter: string | undefined;
+  /** The parsed body of the last answer; undefined when it was not whole JSON. */
+  json: unknown;
+}
+
+const calls = new AsyncLocalStorage<Call>();
+
+/** The call that the running code belongs to, if any. */
+export function currentCall(): Call | undefined {
+  return calls.getStore();
+}
+
+/** Runs `fn` as a call of its own. */
+export function runCall<T>(
+  signal: AbortSignal | undefined,
+  fn: (call: Call) => Promise<T>,
+): Promise<T> {
+  const call: Call = {
+    signal,
+    requests: 0,
+    status: undefined,
+    retryAfter: undefined,
+    json: undefined,
+  };
+  return calls.run(call, () => fn(call));
+}

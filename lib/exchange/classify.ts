@@ -1,0 +1,104 @@
+/** Turns whatever a request threw into a `FetchError`: the one place that reads CCXT's error classes. @module */
+import { FetchError } from "./fetch_error.ts";
+
+/** What is known of the HTTP answer behind an error. */
+export interface AnswerFacts {
+  /** HTTP status of the last answer; undefined when none came. */
+  readonly status: number | undefined;
+  /** The `Retry-After` header of the last answer. */
+  readonly retryAfter: string | undefined;
+}
+
+export interface ClassifyOptions {
+  /** What was being done, for the message: `fetch candles of binance BTC/USDT 1m`. */
+  readonly action: string;
+  readonly answer: AnswerFacts;
+  readonly nowMs: number;
+  /** How long to stay away when the exchange says "too many requests" without saying until when. */
+  readonly banDefaultMs: number;
+}
+
+/**
+ * No ban is taken to last longer: Binance's longest is three days, and a mistaken or hostile answer must not
+ * silence an exchange for ever.
+ */
+export const BAN_MS_MAX = 7 * 24 * 60 * 60_000;
+
+/**
+ * Classifies by HTTP status and known texts first, by CCXT's class second: some bans arrive as plain
+ * `ExchangeError` (KuCoin's 429000) or `PermissionDenied` (BingX), and some hopeless answers (400, 403, 404,
+ * 451) as `ExchangeNotAvailable`, which CCXT counts among network errors.
+ */
+export function classify(error: unknown, options: ClassifyOptions): FetchError {
+  if (error instanceof FetchError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const message = `Cannot ${options.action}: ${text}`;
+  const { status } = options.answer;
+  const classes = classNames(error);
+
+  if (classes.has("AbortError")) return new FetchError("cancelled", message, { cause: error });
+  if (TOO_OLD.test(text)) return new FetchError("retention", message, { cause: error });
+  const untilMs = bannedUntilMs(text, options);
+  if (
+    untilMs !== undefined || status === 429 || status === 418 || RATE_LIMIT_CODE.test(text) ||
+    classes.has("RateLimitExceeded") || classes.has("DDoSProtection")
+  ) {
+    return new FetchError("rate_limited", message, {
+      cause: error,
+      untilMs: untilMs ?? options.nowMs + options.banDefaultMs,
+    });
+  }
+  if (status !== undefined && FUTILE_STATUS.has(status)) {
+    return new FetchError("permanent", message, { cause: error });
+  }
+  if (classes.has("ExchangeError") && !classes.has("BadResponse") && !isServerError(status)) {
+    return new FetchError("permanent", message, { cause: error });
+  }
+  return new FetchError("transient", message, { cause: error });
+}
+
+/** Gate: "Candlestick too long ago. Maximum 10000 points ago are allowed". */
+const TOO_OLD = /too long ago/i;
+
+/** KuCoin 429000, and Bybit 10006 and OKX 50011, should their class ever change. */
+const RATE_LIMIT_CODE = /"?(?:code|retCode)"?:\s*"?(?:429000|10006|50011)"?\b/;
+
+/** Asking again gets the same: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
+const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);
+
+/** Binance: "IP banned until 1700000000000"; BingX: "unblocked after 1700000000000". */
+const BAN_TEXT = /(?:banned|block(?:ed)?|unblock(?:ed)?)\D{0,24}?(?:until|after)\D{0,6}(\d{13})/i;
+
+function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number | undefined {
+  const named = BAN_TEXT.exec(text)?.[1];
+  const times = [
+    named === undefined ? undefined : Number(named),
+    retryAfterMs(answer, nowMs),
+  ].filter((timeMs) => timeMs !== undefined);
+  if (times.length === 0) return undefined;
+  return Math.min(Math.max(...times, nowMs), nowMs + BAN_MS_MAX);
+}
+
+/** `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3); it counts only beside a refusal. */
+function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): number | undefined {
+  if (retryAfter === undefined || status === undefined || status < 400) return undefined;
+  if (/^\s*\d+(?:\.\d+)?\s*$/.test(retryAfter)) return nowMs + Number(retryAfter) * 1000;
+  const dateMs = Date.parse(retryAfter);
+  return Number.isNaN(dateMs) ? undefined : dateMs;
+}
+
+function isServerError(status: number | undefined): boolean {
+  return status !== undefined && status >= 500;
+}
+
+/** The names of an error's class and of all classes above it. */
+function classNames(error: unknown): ReadonlySet<string> {
+  const names = new Set<string>();
+  if (error instanceof Error) names.add(error.name);
+  for (let proto = error; typeof proto === "object" && proto !== null;) {
+    proto = Object.getPrototypeOf(proto);
+    const name = (proto as { constructor?: { name?: string } } | null)?.constructor?.name;
+    if (name !== undefined) names.add(name);
+  }
+  return names;
+}

@@ -1,0 +1,292 @@
+/** One exchange as the rest of the program sees it: markets, turns, candles. @module */
+import type { Clock } from "../clock.ts";
+import type { Series } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
+import { type Window, windowCandles } from "../market/window.ts";
+import { type Call, runCall } from "./call.ts";
+import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
+import { classify } from "./classify.ts";
+import { FetchError } from "./fetch_error.ts";
+import { candleLimits } from "./limits.ts";
+import { Pace, type Priority } from "./pace.ts";
+import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+
+/** What came for one window. */
+export interface Page {
+  /** `[openTimeMs, open, high, low, close, volume]` each, unchecked, all that the exchange answered. */
+  readonly rows: readonly unknown[];
+}
+
+export interface OpenExchangeOptions {
+  readonly clock: Clock;
+  /** `EXCHANGE_<ID>`: merged into CCXT's constructor. */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  /** `EXCHANGE_PROXY_URL`. */
+  readonly proxyUrl?: string | undefined;
+  /** `PAGE_LIMIT`: asks for no more rows than this. */
+  readonly pageRowsMax?: number | undefined;
+  /** Whether only spot markets will be asked for. @default true */
+  readonly spotOnly?: boolean | undefined;
+  /** Told of every ban, so that it can be kept across restarts. */
+  readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => void;
+}
+
+interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long to stay away when an exchange says "too many requests" and not until when; doubles each time. */
+const BAN_DEFAULT_MS = 60_000;
+const BAN_DEFAULT_MS_MAX = 60 * 60_000;
+
+/**
+ * The only instance of an exchange in the process, so that one limiter and one ban govern everything that
+ * is asked of it.
+ */
+export class ExchangeClient {
+  readonly id: string;
+  readonly #ccxt: CcxtExchange;
+  readonly #pace: Pace;
+  readonly #clock: Clock;
+  readonly #options: OpenExchangeOptions;
+  readonly #limits: ReturnType<typeof candleLimits>;
+  #bannedUntilMs = 0;
+  #banReason = "";
+  #bansInARow = 0;
+  /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
+  #turnsPaid = 0;
+
+  /** Use {@linkcode openExchange}. */
+  constructor(ccxt: CcxtExchange, pace: Pace, options: OpenExchangeOptions) {
+    this.id = ccxt.id;
+    this.#ccxt = ccxt;
+    this.#pace = pace;
+    this.#clock = options.clock;
+    this.#options = options;
+    this.#limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
+  }
+
+  /** CCXT's timeframes of this exchange. */
+  get timeframes(): readonly string[] {
+    return Object.keys(this.#ccxt.timeframes ?? {});
+  }
+
+  /** Rows a page asks for at most. */
+  get pageRowsMax(): number {
+    return Math.min(this.#limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
+  }
+
+  /** How many of the newest candles the exchange has at all, where that is known to be bounded. */
+  get newestCandlesMax(): number | undefined {
+    return this.#limits.newestCandlesMax;
+  }
+
+  /** Least time between two requests, in milliseconds. */
+  get requestIntervalMs(): number {
+    return this.#ccxt.rateLimit;
+  }
+
+  /** Until when nothing may be asked; in the past when nothing forbids it. Milliseconds. */
+  get bannedUntilMs(): number {
+    return this.#bannedUntilMs;
+  }
+
+  /** Puts a ban from before a restart back in force. */
+  restoreBan(untilMs: number, reason: string): void {
+    this.#bannedUntilMs = Math.max(this.#bannedUntilMs, untilMs);
+    this.#banReason = reason;
+  }
+
+  /** @throws FetchError `rate_limited` while the exchange has asked us to stay away. */
+  assertNotBanned(): void {
+    if (this.#clock.now() >= this.#bannedUntilMs) return;
+    throw new FetchError(
+      "rate_limited",
+      `Cannot ask ${this.id} before ${
+        new Date(this.#bannedUntilMs).toISOString()
+      }: ${this.#banReason}`,
+      { untilMs: this.#bannedUntilMs },
+    );
+  }
+
+  /**
+   * Waits until the exchange's pace allows one more request; live asks go first.
+   *
+   * @throws FetchError `rate_limited` at once while a ban lasts.
+   * @throws the signal's reason when it is aborted.
+   */
+  async turn(priority: Priority, { signal }: FetchOptions = {}): Promise<void> {
+    this.assertNotBanned();
+    await this.#pace.turn(priority, signal);
+    // The answer to an earlier request may have been a ban meanwhile.
+    this.assertNotBanned();
+    this.#turnsPaid++;
+  }
+
+  /** Settles the cost that CCXT names for a request against the cost of 1 that its turn has paid. */
+  onCost(cost: number): void {
+    const paid = this.#turnsPaid > 0 ? 1 : 0;
+    this.#turnsPaid -= paid;
+    this.#pace.charge(cost - paid);
+  }
+
+  /** Loads the markets, or loads them again: symbols come and go. */
+  async loadMarkets({ signal }: FetchOptions = {}): Promise<void> {
+    await this.#run(`load the markets of ${this.id}`, signal, () => this.#ccxt.loadMarkets(true));
+  }
+
+  /** Whether the exchange lists the symbol; false before the markets are loaded. */
+  hasMarket(symbol: string): boolean {
+    return this.#ccxt.markets !== undefined && Object.hasOwn(this.#ccxt.markets, symbol);
+  }
+
+  /** All symbols listed. */
+  get symbols(): readonly string[] {
+    return Object.keys(this.#ccxt.markets ?? {});
+  }
+
+  /** Forgets all markets but these: thousands are listed, a few dozen are archived. */
+  keepMarkets(symbols: Iterable<string>): void {
+    const kept: Record<string, CcxtMarket> = {};
+    for (const symbol of symbols) {
+      const market = this.#ccxt.markets?.[symbol];
+      if (market !== undefined) kept[symbol] = market;
+    }
+    this.#ccxt.markets = undefined;
+    this.#ccxt.setMarkets(kept);
+  }
+
+  /** The most traded symbols, see {@linkcode topSymbols}. Needs all markets to be loaded. */
+  async topSymbols(
+    options: TopSymbolsOptions,
+    { signal }: FetchOptions = {},
+  ): Promise<readonly string[]> {
+    const tickers = await this.#run(
+      `fetch the tickers of ${this.id}`,
+      signal,
+      () => this.#ccxt.fetchTickers(undefined, {}),
+    );
+    return topSymbols(Object.values(this.#ccxt.markets ?? {}), tickers, options);
+  }
+
+  /**
+   * Asks for the candles of one window.
+   *
+   * An empty answer is believed only when the body was whole JSON that holds an empty list: CCXT turns a
+   * maintenance page or a truncated body into `[]` as well, and whoever believes that records a hole.
+   *
+   * @throws FetchError
+   */
+  async fetchCandles(series: Series, window: Window, { signal }: FetchOptions = {}): Promise<Page> {
+    const { symbol, timeframe } = series;
+    const action = `fetch candles of ${seriesName(series)}`;
+    if (!this.hasMarket(symbol)) {
+      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
+    }
+    const limit = windowCandles(timeframe, window);
+    const rows = await this.#run(action, signal, async (call) => {
+      const answer: unknown = await this.#ccxt.fetchOHLCV(
+        symbol,
+        timeframe.text,
+        window.sinceMs,
+        limit,
+      );
+      assertAnswered(action, answer, call);
+      return answer;
+    });
+    return { rows };
+  }
+
+  async #run<T>(
+    action: string,
+    signal: AbortSignal | undefined,
+    fn: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    return await runCall(signal, async (call) => {
+      try {
+        const result = await fn(call);
+        this.#bansInARow = 0;
+        return result;
+      } catch (error) {
+        if (signal?.aborted) {
+          throw new FetchError("cancelled", `Cannot ${action}: cancelled`, { cause: error });
+        }
+        const fetchError = classify(error, {
+          action,
+          answer: call,
+          nowMs: this.#clock.now(),
+          banDefaultMs: Math.min(BAN_DEFAULT_MS * 2 ** this.#bansInARow, BAN_DEFAULT_MS_MAX),
+        });
+        if (fetchError.kind === "rate_limited") this.#ban(fetchError);
+        throw fetchError;
+      }
+    });
+  }
+
+  #ban({ untilMs = 0, message }: FetchError): void {
+    // Requests that were already on their way answer with the same ban: it counts once.
+    if (this.#clock.now() >= this.#bannedUntilMs) this.#bansInARow++;
+    if (untilMs <= this.#bannedUntilMs) return;
+    this.#bannedUntilMs = untilMs;
+    this.#banReason = message;
+    this.#options.onBan?.({ untilMs, reason: message });
+  }
+}
+
+/**
+ * Opens an exchange; nothing is asked of it yet.
+ *
+ * @throws RangeError when the class has no candles to give.
+ */
+export async function openExchange(
+  id: string,
+  options: OpenExchangeOptions,
+): Promise<ExchangeClient> {
+  const proxy = options.proxyUrl === undefined ? {} : { proxyUrl: options.proxyUrl };
+  let client: ExchangeClient | undefined = undefined;
+  const ccxt = await openCcxt(id, {
+    config: { ...proxy, ...options.config },
+    spotOnly: options.spotOnly ?? true,
+    onCost: (cost) => client?.onCost(cost),
+  });
+  if (ccxt.has["fetchOHLCV"] !== true) {
+    throw new RangeError(`Cannot archive ${id}: it offers no candles`);
+  }
+  const pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
+  client = new ExchangeClient(ccxt, pace, options);
+  return client;
+}
+
+function assertAnswered(
+  action: string,
+  answer: unknown,
+  call: Call,
+): asserts answer is readonly unknown[] {
+  if (call.json === undefined) {
+    throw new FetchError(
+      "transient",
+      `Cannot ${action}: the answer (HTTP ${call.status ?? "none"}) is not whole JSON`,
+    );
+  }
+  if (!Array.isArray(answer)) {
+    throw new FetchError("transient", `Cannot ${action}: the answer holds no list of candles`);
+  }
+  if (answer.length === 0 && !holdsEmptyList(call.json)) {
+    throw new FetchError(
+      "transient",
+      `Cannot ${action}: the empty answer is not a list of candles`,
+    );
+  }
+}
+
+/** Candle lists lie at most this deep: `{ result: { XXBTZUSD: [] } }`. */
+const LIST_DEPTH_MAX = 4;
+
+/** Whether JSON is an empty list, or holds one under a name that does not speak of errors. */
+function holdsEmptyList(json: unknown, depth = 0): boolean {
+  if (Array.isArray(json)) return json.length === 0;
+  if (typeof json !== "object" || json === null || depth >= LIST_DEPTH_MAX) return false;
+  return Object.entries(json).some(([key, value]) =>
+    !/err|warn/i.test(key) && holdsEmptyList(value, depth + 1)
+  );
+}

@@ -1,0 +1,102 @@
+/** The one limiter of an exchange: spaces its requests and lets live polls go before backfill. @module */
+import type { Clock } from "../clock.ts";
+
+/** Live asks are served before any backfill ask that is waiting. */
+export type Priority = "live" | "backfill";
+
+export interface PaceOptions {
+  /** Least time between two requests of cost 1, CCXT's `rateLimit`. Milliseconds. */
+  readonly intervalMs: number;
+  readonly clock: Clock;
+}
+
+interface Waiter {
+  readonly grant: () => void;
+}
+
+/**
+ * A leaky bucket with a queue of two priorities. It replaces CCXT's own throttle, whose queue knows no
+ * priority and cannot be aborted, and which would make the wait for a turn count against the deadline of
+ * the request.
+ */
+export class Pace {
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #waiting: Readonly<Record<Priority, Set<Waiter>>> = {
+    live: new Set(),
+    backfill: new Set(),
+  };
+  #freeAtMs = 0;
+  #granting = false;
+  /** Ends the wait between two turns when nobody is left who waits for one. */
+  #pause = new AbortController();
+
+  constructor({ intervalMs, clock }: PaceOptions) {
+    this.#intervalMs = intervalMs;
+    this.#clock = clock;
+  }
+
+  /** How many asks are waiting for their turn. */
+  get waiting(): number {
+    return this.#waiting.live.size + this.#waiting.backfill.size;
+  }
+
+  /**
+   * Resolves when a request of cost 1 may be sent, and takes its share of the pace.
+   *
+   * @throws the signal's reason when it is aborted first; the turn then goes to the next.
+   */
+  turn(priority: Priority, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const queue = this.#waiting[priority];
+      const onAbort = (): void => {
+        queue.delete(waiter);
+        if (this.waiting === 0) this.#pause.abort();
+        reject(signal?.reason);
+      };
+      const waiter: Waiter = {
+        grant: () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve();
+        },
+      };
+      queue.add(waiter);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (!this.#granting) void this.#grantAll();
+    });
+  }
+
+  /** Takes a further share of the pace, for requests that cost more than 1 or that were not expected. */
+  charge(cost: number): void {
+    this.#freeAtMs = Math.max(this.#freeAtMs, this.#clock.now()) + cost * this.#intervalMs;
+  }
+
+  async #grantAll(): Promise<void> {
+    this.#granting = true;
+    while (this.waiting > 0) {
+      const waitMs = this.#freeAtMs - this.#clock.now();
+      if (waitMs > PACE_WAIT_MS_MAX) {
+        this.#freeAtMs = 0;
+      } else if (waitMs > 0) {
+        this.#pause = new AbortController();
+        // Rejects only when the last waiter went away, which the loop's condition sees by itself.
+        await this.#clock.sleep(waitMs, { signal: this.#pause.signal }).catch(() => {});
+        continue;
+      }
+      const queue = this.#waiting.live.size > 0 ? this.#waiting.live : this.#waiting.backfill;
+      const [next] = queue;
+      if (next === undefined) break;
+      queue.delete(next);
+      this.charge(1);
+      next.grant();
+    }
+    this.#granting = false;
+  }
+}
+
+/**
+ * No exchange spaces requests by more than this. A longer wait means that the clock was set back, which must
+ * not stop the exchange for as long.
+ */
+const PACE_WAIT_MS_MAX = 10 * 60_000;

@@ -1,0 +1,57 @@
+/** `SYMBOLS=top:N`: the most traded bases of an exchange against a dollar. @module */
+import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
+
+/** Quotes that count as a dollar, in the order in which a tie is broken. */
+export const DOLLAR_QUOTES: readonly string[] = ["USDT", "USD", "USDC"];
+
+/** Bases that are dollars or other currencies themselves: their candles say nothing. */
+const STABLE_BASES: ReadonlySet<string> = new Set(
+  ("USDT USDC USD DAI TUSD FDUSD BUSD USDP PYUSD GUSD USDD USDE USDS USD1 RLUSD USDG LUSD FRAX UST USTC " +
+    "EUR EURT EURC EURI EURQ GBP AUD TRY BRL JPY CHF CAD XUSD AEUR SUSD BFUSD USDQ USDR").split(
+      " ",
+    ),
+);
+
+export interface TopSymbolsOptions {
+  readonly count: number;
+  /** Only this quote, instead of any dollar. */
+  readonly quote?: string | undefined;
+}
+
+/**
+ * The `count` bases with the highest 24 h quote volume, one market a base (its most traded one), stablecoin
+ * bases left out. With `quote`, the markets against that quote only.
+ */
+export function topSymbols(
+  markets: readonly CcxtMarket[],
+  tickers: Readonly<Record<string, CcxtTicker>>,
+  { count, quote }: TopSymbolsOptions,
+): readonly string[] {
+  const quotes = quote === undefined ? DOLLAR_QUOTES : [quote];
+  const best = new Map<string, { symbol: string; volume: number; rank: number }>();
+  for (const market of markets) {
+    const rank = quotes.indexOf(market.quote);
+    if (rank < 0 || market.spot === false || market.active === false) continue;
+    if (STABLE_BASES.has(market.base)) continue;
+    const volume = quoteVolume(tickers[market.symbol]);
+    if (volume <= 0) continue;
+    const rival = best.get(market.base);
+    if (
+      rival === undefined || volume > rival.volume ||
+      (volume === rival.volume && rank < rival.rank)
+    ) best.set(market.base, { symbol: market.symbol, volume, rank });
+  }
+  return [...best.values()]
+    .sort((a, b) => b.volume - a.volume || (a.symbol < b.symbol ? -1 : 1))
+    .slice(0, count)
+    .map(({ symbol }) => symbol);
+}
+
+/** Quote volume, or base volume times last price where the exchange gives only those. */
+function quoteVolume(ticker: CcxtTicker | undefined): number {
+  if (ticker === undefined) return 0;
+  const quote = Number(ticker.quoteVolume);
+  if (Number.isFinite(quote) && quote > 0) return quote;
+  const product = Number(ticker.baseVolume) * Number(ticker.last);
+  return Number.isFinite(product) ? product : 0;
+}
