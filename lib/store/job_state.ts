@@ -1,0 +1,60 @@
+/** How the scheduled jobs went, kept for `status`. @module */
+import type { Database } from "./database.ts";
+import { epochMs } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+export type JobOutcome = "running" | "success" | "failure" | "cancelled";
+
+export interface JobState {
+  readonly job: string;
+  readonly lastStartMs: number | undefined;
+  readonly lastSuccessMs: number | undefined;
+  readonly lastOutcome: JobOutcome | undefined;
+}
+
+export async function readJobs({ sql }: Database): Promise<readonly JobState[]> {
+  return await attempt("read the jobs", async () => {
+    const rows = await sql<JobRow[]>`
+      select job, last_start, last_success, last_outcome from jobs order by job`;
+    return rows.map((row) => ({
+      job: row.job,
+      lastStartMs: epochMs(row.last_start),
+      lastSuccessMs: epochMs(row.last_success),
+      lastOutcome: row.last_outcome ?? undefined,
+    }));
+  });
+}
+
+/** Notes that a job has started. */
+export async function writeJobStart({ sql }: Database, job: string, nowMs: number): Promise<void> {
+  await attempt(`note the start of job ${job}`, async () => {
+    await sql`
+      insert into jobs (job, last_start, last_outcome)
+      values (${job}, to_timestamp(${nowMs}::float8 / 1000.0), 'running')
+      on conflict (job) do update set last_start = excluded.last_start, last_outcome = 'running'`;
+  });
+}
+
+/** Notes how a job has ended. */
+export async function writeJobEnd(
+  { sql }: Database,
+  job: string,
+  { outcome, nowMs }: { readonly outcome: JobOutcome; readonly nowMs: number },
+): Promise<void> {
+  await attempt(`note the end of job ${job}`, async () => {
+    const successMs = outcome === "success" ? nowMs : null;
+    await sql`
+      insert into jobs as known (job, last_success, last_outcome)
+      values (${job}, to_timestamp(${successMs}::float8 / 1000.0), ${outcome})
+      on conflict (job) do update
+      set last_success = coalesce(excluded.last_success, known.last_success),
+          last_outcome = excluded.last_outcome`;
+  });
+}
+
+interface JobRow {
+  readonly job: string;
+  readonly last_start: Date | null;
+  readonly last_success: Date | null;
+  readonly last_outcome: JobOutcome | null;
+}

@@ -1,0 +1,167 @@
+/** The ledger's questions: which series there are, what is covered, what is owed. @module */
+import type { Coverage } from "../market/coverage.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { parseTimeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import type { Database } from "./database.ts";
+import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/** How a series came to be archived. */
+export type Chosen = "list" | "top";
+
+/** A series' row in the ledger. Times in milliseconds. */
+export interface Checkpoint {
+  readonly series: Series;
+  readonly covered: Coverage;
+  /** Candles stored. */
+  readonly candles: number;
+  readonly firstMs: number | undefined;
+  readonly lastMs: number | undefined;
+  /** Nothing older can be had from the exchange. */
+  readonly reachFromMs: number | undefined;
+  readonly chosen: Chosen;
+  readonly lastError: string | undefined;
+}
+
+/** What somebody wants of a series. */
+export interface Desire {
+  readonly series: Series;
+  readonly window: Window;
+}
+
+/** What is still to be asked for, of one series. */
+export interface Owed {
+  readonly series: Series;
+  /** Ascending. */
+  readonly owed: Coverage;
+}
+
+/** Errors are kept for people to read, not to fill the table. */
+const ERROR_CHARACTERS_MAX = 1_000;
+
+/** Enters series into the ledger. Ones that are there keep what they have; `top` outlives `list`. */
+export async function registerSeries(
+  { sql }: Database,
+  series: readonly Series[],
+  chosen: Chosen,
+): Promise<void> {
+  await attempt("register series", async () => {
+    await sql`
+      insert into checkpoints as known (exchange, symbol, timeframe, chosen)
+      select exchange, symbol, timeframe, ${chosen}
+      from unnest(${textArray(series.map(({ exchange }) => exchange))}::text[],
+                  ${textArray(series.map(({ symbol }) => symbol))}::text[],
+                  ${textArray(series.map(({ timeframe }) => timeframe.text))}::text[])
+        as row (exchange, symbol, timeframe)
+      on conflict (exchange, symbol, timeframe) do update
+      set chosen = excluded.chosen where excluded.chosen = 'top' and known.chosen <> 'top'`;
+  });
+}
+
+/** All series in the ledger, by exchange, symbol and timeframe. */
+export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
+  return await attempt("read the checkpoints", async () => {
+    const rows = await sql<CheckpointRow[]>`
+      select exchange, symbol, timeframe, candles, first, last, reach_from, chosen, last_error,
+             (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
+                                                        extract(epoch from upper(range)) * 1000)
+                                       order by range), '[]')
+              from unnest(covered) as range) as covered
+      from checkpoints
+      order by exchange, symbol, timeframe`;
+    return rows.map((row) => ({
+      series: seriesOf(row),
+      covered: row.covered.map(([sinceMs, untilMs]) => ({ sinceMs, untilMs })),
+      candles: Number(row.candles),
+      firstMs: epochMs(row.first),
+      lastMs: epochMs(row.last),
+      reachFromMs: epochMs(row.reach_from),
+      chosen: row.chosen,
+      lastError: row.last_error ?? undefined,
+    }));
+  });
+}
+
+/**
+ * What is owed: desired − covered, bounded below by what the exchange can still give. An archive that has
+ * begun earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage.
+ *
+ * Series of which nothing is owed are left out.
+ */
+export async function readOwed(
+  { sql }: Database,
+  desires: readonly Desire[],
+): Promise<readonly Owed[]> {
+  const byName = new Map<string, { readonly series: Series; readonly owed: Window[] }>();
+  await attempt("read what is owed", async () => {
+    const rows = await sql<OwedRow[]>`
+      with desired as (
+        select *
+        from unnest(${textArray(desires.map(({ series }) => series.exchange))}::text[],
+                    ${textArray(desires.map(({ series }) => series.symbol))}::text[],
+                    ${textArray(desires.map(({ series }) => series.timeframe.text))}::text[],
+                    ${plainArray(desires.map(({ window }) => window.sinceMs))}::float8[],
+                    ${plainArray(desires.map(({ window }) => window.untilMs))}::float8[])
+          as row (exchange, symbol, timeframe, since_ms, until_ms)
+      ),
+      bounded as (
+        select exchange, symbol, timeframe, coalesce(covered, '{}') as covered,
+               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered)), reach_from) as since,
+               to_timestamp(until_ms / 1000.0) as until
+        from desired left join checkpoints using (exchange, symbol, timeframe)
+      )
+      select exchange, symbol, timeframe,
+             (extract(epoch from lower(owed)) * 1000)::float8 as since_ms,
+             (extract(epoch from upper(owed)) * 1000)::float8 as until_ms
+      from bounded, unnest(tstzmultirange(tstzrange(least(since, until), until)) - covered) as owed
+      where since < until
+      order by exchange, symbol, timeframe, since_ms`;
+    for (const row of rows) {
+      const series = seriesOf(row);
+      const entry = byName.get(seriesName(series)) ?? { series, owed: [] };
+      entry.owed.push({ sinceMs: row.since_ms, untilMs: row.until_ms });
+      byName.set(seriesName(series), entry);
+    }
+  });
+  return [...byName.values()];
+}
+
+/** Keeps why the newest ask for a series failed; the next page that is written clears it. */
+export async function noteSeriesError(
+  { sql }: Database,
+  series: Series,
+  message: string,
+): Promise<void> {
+  await attempt(`note an error of ${seriesName(series)}`, async () => {
+    await sql`
+      update checkpoints set last_error = ${storableText(message, ERROR_CHARACTERS_MAX)}
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text}`;
+  });
+}
+
+interface SeriesRow {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+}
+
+interface CheckpointRow extends SeriesRow {
+  readonly covered: readonly (readonly [number, number])[];
+  readonly candles: string;
+  readonly first: Date | null;
+  readonly last: Date | null;
+  readonly reach_from: Date | null;
+  readonly chosen: Chosen;
+  readonly last_error: string | null;
+}
+
+interface OwedRow extends SeriesRow {
+  readonly since_ms: number;
+  readonly until_ms: number;
+}
+
+function seriesOf({ exchange, symbol, timeframe }: SeriesRow): Series {
+  return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
+}

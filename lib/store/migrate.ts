@@ -1,0 +1,182 @@
+/** Brings a database's schema up to this program's: numbered SQL files, forward only. @module */
+import type { Database } from "./database.ts";
+import { attempt, StoreError } from "./store_error.ts";
+
+/** One file of `sql/`. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly text: string;
+  /** SHA-256 of the text, hexadecimal. */
+  readonly hash: string;
+}
+
+export interface MigrateReport {
+  /** Names of the migrations applied now. */
+  readonly applied: readonly string[];
+  /** Version of the extension, null without it. */
+  readonly timescaledb: string | null;
+  /** Why TimescaleDB is not used though somebody might expect it; undefined when it is used. */
+  readonly plainReason: string | undefined;
+}
+
+/** Any constant will do, as long as no other program on the server uses it: "titan10" in ASCII. */
+const MIGRATION_LOCK = 0x746974616e3130n;
+
+/** Reads the migrations that are part of the program. */
+export async function readMigrations(): Promise<readonly Migration[]> {
+  const folder = new URL("../../sql/", import.meta.url);
+  const migrations: Migration[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const version = /^(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1];
+    if (version === undefined) continue;
+    const text = await Deno.readTextFile(new URL(name, folder));
+    migrations.push({ version: Number(version), name, text, hash: await sha256(text) });
+  }
+  return migrations.sort((a, b) => a.version - b.version);
+}
+
+/**
+ * Applies what is missing, each migration in a transaction of its own together with its row in
+ * `titan10_migrations`. Safe when two processes start at once: the second waits, and finds the work done.
+ *
+ * @throws StoreError `refused` when the database was migrated by a newer program, or when a migration that was
+ * applied has another text now.
+ */
+export async function migrate(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<MigrateReport> {
+  return await attempt("migrate the database", async () => {
+    const extension = await ensureTimescale(database);
+    const applied: string[] = [];
+    await ensureMigrationTable(database);
+    await refuseNewer(database, migrations);
+    for (const migration of migrations) {
+      if (await applyOnce(database, migration)) applied.push(migration.name);
+    }
+    return { applied, ...extension };
+  });
+}
+
+/**
+ * Whether the schema is in, without changing anything: what readiness asks.
+ */
+export async function pendingMigrations(
+  { sql }: Database,
+  migrations: readonly Migration[],
+): Promise<readonly string[]> {
+  return await attempt("read the applied migrations", async () => {
+    const [found] = await sql<{ there: boolean }[]>`
+      select to_regclass('titan10_migrations') is not null as there`;
+    if (found?.there !== true) return migrations.map(({ name }) => name);
+    const rows = await sql<{ version: number }[]>`select version from titan10_migrations`;
+    const versions = new Set(rows.map(({ version }) => version));
+    return migrations.filter(({ version }) => !versions.has(version)).map(({ name }) => name);
+  });
+}
+
+/** The version of the TimescaleDB extension in this database, null without it. */
+export async function timescaleVersion({ sql }: Database): Promise<string | null> {
+  return await attempt("read the version of TimescaleDB", async () => {
+    const [row] = await sql<{ extversion: string }[]>`
+      select extversion from pg_extension where extname = 'timescaledb'`;
+    return row?.extversion ?? null;
+  });
+}
+
+async function ensureTimescale(
+  database: Database,
+): Promise<Pick<MigrateReport, "timescaledb" | "plainReason">> {
+  const { sql } = database;
+  const installed = await timescaleVersion(database);
+  if (installed !== null) return { timescaledb: installed, plainReason: undefined };
+  const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
+  if (available.length === 0) {
+    return {
+      timescaledb: null,
+      plainReason: "the server does not offer the extension timescaledb",
+    };
+  }
+  const [tables] = await sql<{ there: boolean }[]>`
+    select to_regclass('titan10_migrations') is not null as there`;
+  if (tables?.there === true) {
+    return {
+      timescaledb: null,
+      plainReason: "this database was set up before the extension timescaledb was available",
+    };
+  }
+  try {
+    await sql`create extension if not exists timescaledb`.simple();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      timescaledb: null,
+      plainReason: `the extension timescaledb could not be created: ${text}`,
+    };
+  }
+  return { timescaledb: await timescaleVersion(database), plainReason: undefined };
+}
+
+async function ensureMigrationTable({ sql }: Database): Promise<void> {
+  await sql.begin(async (tx) => {
+    // Two processes may start at once on an empty database; `if not exists` alone can still collide.
+    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+    await tx`
+      create table if not exists titan10_migrations (
+        version    int primary key,
+        name       text not null,
+        hash       text not null,
+        applied_at timestamptz not null default now()
+      )`;
+  });
+}
+
+async function refuseNewer({ sql }: Database, migrations: readonly Migration[]): Promise<void> {
+  const newest = migrations.at(-1)?.version ?? 0;
+  const rows = await sql<{ version: number; name: string }[]>`
+    select version, name from titan10_migrations where version > ${newest} order by version desc limit 1`;
+  const [row] = rows;
+  if (row === undefined) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use this database: it was migrated to ${row.name} by a newer titan10, and this one knows ` +
+      `${migrations.at(-1)?.name ?? "no migration"}. Use the newer titan10`,
+  );
+}
+
+async function applyOnce({ sql }: Database, migration: Migration): Promise<boolean> {
+  const { version, name, text, hash } = migration;
+  const [known] = await sql<{ hash: string }[]>`
+    select hash from titan10_migrations where version = ${version}`;
+  if (known !== undefined) {
+    assertUnchanged(migration, known.hash);
+    return false;
+  }
+  return await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+    // The version's row comes first: whoever waited for the lock finds it here and leaves the rest alone.
+    const inserted = await tx`
+      insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
+      on conflict do nothing returning version`;
+    if (inserted.length === 0) return false;
+    await tx.unsafe(text);
+    return true;
+  });
+}
+
+function assertUnchanged({ name, hash }: Migration, known: string): void {
+  if (hash === known) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use this database: ${name} was applied with another text (hash ${
+      known.slice(0, 12)
+    }…, ` +
+      `here ${hash.slice(0, 12)}…). A migration is never changed once applied`,
+  );
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

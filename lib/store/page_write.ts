@@ -1,0 +1,128 @@
+/** The one statement that stores a page: candles, coverage and counts, or nothing. @module */
+import type { Candle, RejectedCandle } from "../market/candle.ts";
+import type { Series } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/** What a page proved. */
+export interface PageWrite {
+  readonly candles: readonly Candle[];
+  readonly rejected: readonly RejectedCandle[];
+  /** The part of time the exchange answered for. */
+  readonly answered: Window | undefined;
+  /** Nothing older can be had from the exchange. Milliseconds. */
+  readonly reachFromMs: number | undefined;
+}
+
+export interface PageWritten {
+  /** Candles that were not there. */
+  readonly added: number;
+  /** Candles that were there and said something else. */
+  readonly revised: number;
+  /** Open time of the newest candle of the series, in milliseconds. */
+  readonly lastMs: number | undefined;
+}
+
+/**
+ * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
+ * is revised, its older values kept by the table's trigger.
+ *
+ * @throws StoreError
+ */
+export async function writePage(
+  { sql }: Database,
+  series: Series,
+  page: PageWrite,
+): Promise<PageWritten> {
+  const { candles, rejected, answered, reachFromMs } = page;
+  const distinct = distinctRows(rejected);
+  return await attempt(`write a page of ${seriesName(series)}`, async () => {
+    const [row] = await sql.unsafe<WrittenRow[]>(statement(candleTable(series.timeframe)), [
+      series.exchange,
+      series.symbol,
+      series.timeframe.text,
+      plainArray(candles.map(({ openTimeMs }) => openTimeMs)),
+      plainArray(candles.map(({ open }) => open)),
+      plainArray(candles.map(({ high }) => high)),
+      plainArray(candles.map(({ low }) => low)),
+      plainArray(candles.map(({ close }) => close)),
+      plainArray(candles.map(({ volume }) => volume)),
+      answered?.sinceMs ?? null,
+      answered?.untilMs ?? null,
+      reachFromMs ?? null,
+      textArray(distinct.map(({ row }) => storableText(row, row.length))),
+      textArray(distinct.map(({ reason }) => reason)),
+      plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+    ], { prepare: true });
+    return {
+      added: Number(row?.added ?? 0),
+      revised: Number(row?.revised ?? 0),
+      lastMs: epochMs(row?.last ?? null),
+    };
+  });
+}
+
+interface WrittenRow {
+  readonly added: string;
+  readonly revised: string;
+  readonly last: Date | null;
+}
+
+/** One statement cannot touch the same row of `rejected_candles` twice. */
+function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
+  return [...new Map(rejected.map((candle) => [candle.row, candle])).values()];
+}
+
+const statements = new Map<string, string>();
+
+/** `xmax` is zero in a row that this statement inserted, and its own transaction in one that it updated. */
+function statement(table: string): string {
+  const known = statements.get(table);
+  if (known !== undefined) return known;
+  const text = `
+with page as (
+  select to_timestamp(time_ms / 1000.0) as time, open, high, low, close, volume
+  from unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
+    as row (time_ms, open, high, low, close, volume)
+),
+written as (
+  insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
+  select time, $1::text, $2::text, open, high, low, close, volume from page
+  on conflict (exchange, symbol, time) do update
+  set open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+      volume = excluded.volume
+  where (stored.open, stored.high, stored.low, stored.close, stored.volume)
+     is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
+  returning (xmax = 0) as added, stored.time
+),
+refused as (
+  insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
+  select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
+  from unnest($13::text[], $14::text[], $15::float8[]) as row (answered, reason, time_ms)
+  on conflict (exchange, symbol, timeframe, answered) do update
+  set times = known.times + 1, last_seen = now()
+)
+insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last, reach_from)
+select $1::text, $2::text, $3::text,
+       case when $10::float8 is null then '{}'::tstzmultirange
+            else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
+       end,
+       count(*) filter (where added), min(time), max(time), to_timestamp($12::float8 / 1000.0)
+from written
+on conflict (exchange, symbol, timeframe) do update
+set covered = known.covered + excluded.covered,
+    candles = known.candles + excluded.candles,
+    first = least(known.first, excluded.first),
+    last = greatest(known.last, excluded.last),
+    reach_from = coalesce(excluded.reach_from, known.reach_from),
+    last_error = null
+returning last,
+  (select count(*) from written where added) as added,
+  (select count(*) from written where not added) as revised`;
+  statements.set(table, text);
+  return text;
+}

@@ -1,0 +1,67 @@
+/** The one error that leaves this floor: what the database refused, and whether asking again can help. @module */
+
+/**
+ * - `unavailable`: the server cannot be reached, is starting or stopping, or gave up this statement for a
+ *   reason that passes (deadlock, lock or statement timeout, no connection or disk to spare).
+ * - `refused`: the same statement will fail again.
+ */
+export type StoreErrorKind = "unavailable" | "refused";
+
+/** A statement that failed. Above this floor nobody knows SQLSTATE. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly kind: StoreErrorKind;
+
+  constructor(kind: StoreErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** Runs statements; what they throw becomes a {@linkcode StoreError} that names the action. */
+export async function attempt<T>(action: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    const code = codeOf(error);
+    const kind = code !== undefined && isPassing(code) ? "unavailable" : "refused";
+    const text = error instanceof Error ? error.message : String(error);
+    const suffix = code === undefined ? "" : ` (${code})`;
+    throw new StoreError(kind, `Cannot ${action}: ${text}${suffix}`, { cause: error });
+  }
+}
+
+/** What postgres.js and the operating system say when a connection is lost or not to be had. */
+const CONNECTION_CODES: ReadonlySet<string> = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
+
+/**
+ * SQLSTATE classes that pass (PostgreSQL manual, appendix A): 08 connection, 40 rollback (deadlock,
+ * serialization), 53 insufficient resources, 57 operator intervention (shutdown, starting, timeout), 58
+ * system error; 55P03 lock not available; 25006 read-only, as during a failover.
+ */
+function isPassing(code: string): boolean {
+  return CONNECTION_CODES.has(code) || /^(?:08|40|53|57|58)/.test(code) || code === "55P03" ||
+    code === "25006";
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === "string" ? code : undefined;
+}
