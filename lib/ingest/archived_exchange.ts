@@ -1,0 +1,176 @@
+/** An exchange with everything that guards it: its breaker, its retries, its ban, and its list of series. @module */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import type { ExchangeClient } from "../exchange/client.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
+import type { Priority } from "../exchange/pace.ts";
+import type { Logger } from "../log.ts";
+import { judgePage, MalformedPageError, type Verdict } from "../market/answer.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
+import type { Metrics } from "../metrics.ts";
+import {
+  Breaker,
+  BreakerOpenError,
+  type BreakerState,
+  type Verdict as Judgement,
+} from "../policy/breaker.ts";
+import { DeadlineError } from "../policy/deadline.ts";
+import { withResilience } from "../policy/resilience.ts";
+
+export interface ArchivedExchangeOptions {
+  readonly client: ExchangeClient;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly onBreaker: (state: BreakerState) => void;
+}
+
+export interface AskOptions {
+  readonly priority: Priority;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Why an ask failed, in the words of `titan10_fetch_failures_total{kind}`. */
+export type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
+
+/** Everything that is asked of one exchange goes through here. */
+export class ArchivedExchange {
+  readonly client: ExchangeClient;
+  readonly breaker: Breaker;
+  /** The series of this exchange; empty until it is prepared. */
+  series: readonly Series[] = [];
+  /** When the markets were last loaded. Milliseconds; undefined before the first time. */
+  marketsLoadedAtMs: number | undefined = undefined;
+  readonly #options: ArchivedExchangeOptions;
+  /** The longest page this exchange has answered, by timeframe: its true page limit as far as known. */
+  readonly #rowsMaxSeen = new Map<string, number>();
+
+  constructor(options: ArchivedExchangeOptions) {
+    const { client, config, clock, onBreaker } = options;
+    this.#options = options;
+    this.client = client;
+    this.breaker = new Breaker({
+      failures: config.breaker.failures,
+      cooldownMs: config.breaker.cooldownMs,
+      clock,
+      judge: judgeError,
+      name: client.id,
+      onChange: onBreaker,
+    });
+  }
+
+  get id(): string {
+    return this.client.id;
+  }
+
+  /**
+   * Asks for one window, `retry(breaker(deadline(fetch)))`, and judges the answer.
+   *
+   * @throws FetchError, DeadlineError, BreakerOpenError
+   * @throws MalformedPageError when the rows contradict each other.
+   */
+  async askPage(series: Series, window: Window, options: AskOptions): Promise<Verdict> {
+    const { clock, metrics } = this.#options;
+    return await this.#guarded(
+      `fetch candles of ${seriesName(series)}`,
+      options,
+      async (signal) => {
+        const startMs = clock.now();
+        const { rows } = await this.client.fetchCandles(series, window, { signal });
+        metrics.fetchDurationSeconds.observe({ exchange: this.id }, (clock.now() - startMs) / 1000);
+        const { text } = series.timeframe;
+        const rowsMaxSeen = this.#rowsMaxSeen.get(text) ?? 0;
+        this.#rowsMaxSeen.set(text, Math.max(rowsMaxSeen, rows.length));
+        return judgePage({
+          timeframe: series.timeframe,
+          window,
+          rows,
+          rowsMaxSeen,
+          nowMs: clock.now(),
+        });
+      },
+    );
+  }
+
+  /** Loads the markets, guarded like everything else. */
+  async loadMarkets(options: AskOptions): Promise<void> {
+    await this.#guarded(
+      `load the markets of ${this.id}`,
+      options,
+      (signal) => this.client.loadMarkets({ signal }),
+    );
+  }
+
+  /** The most traded symbols, guarded like everything else. */
+  async topSymbols(
+    choice: { readonly count: number; readonly quote?: string | undefined },
+    options: AskOptions,
+  ): Promise<readonly string[]> {
+    return await this.#guarded(
+      `fetch the tickers of ${this.id}`,
+      options,
+      (signal) => this.client.topSymbols(choice, { signal }),
+    );
+  }
+
+  async #guarded<T>(
+    name: string,
+    { priority, signal }: AskOptions,
+    fn: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { config, clock, random, metrics, log } = this.#options;
+    return await withResilience(async ({ signal }) => {
+      try {
+        return await fn(signal);
+      } catch (error) {
+        metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(error) });
+        throw error;
+      }
+    }, {
+      ...config.retry,
+      breaker: this.breaker,
+      timeoutMs: config.fetchTimeoutMs,
+      clock,
+      random,
+      name,
+      ...(signal === undefined ? {} : { signal }),
+      before: (signal) => this.client.turn(priority, { signal }),
+      isRetryable: (error) =>
+        error instanceof DeadlineError ||
+        (error instanceof FetchError && error.kind === "transient"),
+      onRetry: ({ attempt, delayMs, error }) => {
+        metrics.retries.inc({ exchange: this.id });
+        log.debug("asking again", { exchange: this.id, attempt, delayMs, error });
+      },
+    });
+  }
+}
+
+/** What kind of failure an error from {@linkcode ArchivedExchange} is. */
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof FetchError) return error.kind;
+  if (error instanceof DeadlineError) return "timeout";
+  if (error instanceof MalformedPageError) return "malformed";
+  if (error instanceof BreakerOpenError) return "breaker_open";
+  return "transient";
+}
+
+/** Only transient failures trip the breaker; an answer, however unwelcome, proves that the exchange is up. */
+function judgeError(error: unknown): Judgement {
+  switch (failureKind(error)) {
+    case "transient":
+    case "timeout":
+      return "failure";
+    case "permanent":
+    case "retention":
+    case "malformed":
+      return "success";
+    case "rate_limited":
+    case "cancelled":
+    case "breaker_open":
+      return "ignore";
+  }
+}

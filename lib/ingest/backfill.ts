@@ -1,0 +1,281 @@
+/** Asks for everything that is owed, newest first, until nothing is or nothing more can be had. @module */
+import { coverageCandles } from "../market/coverage.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { type Owed, readOwed } from "../store/ledger.ts";
+import { StoreError } from "../store/store_error.ts";
+import type { Archive } from "./archive.ts";
+import type { ArchivedExchange } from "./archived_exchange.ts";
+import { desireOf } from "./desire.ts";
+import { prepareExchange } from "./exchange_series.ts";
+import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
+import { ingestPage } from "./page.ts";
+import { type QueuedPage, queuePages } from "./page_queue.ts";
+
+/**
+ * Pages of one exchange in flight. Enough to hide an answer's way behind the exchange's pace; few enough that a
+ * poll waits for hardly anything, and that a failure loses little. With at most 10,000 rows a page it also
+ * bounds the rows in memory.
+ */
+export const PAGES_IN_FLIGHT = 4;
+
+/** An exchange or a database that is down is tried again after this long, if nothing names a better time. */
+const PAUSE_MS = 10_000;
+
+/** Passes that bring nothing follow each other ever more slowly, up to this. */
+const PAUSE_MS_MAX = 10 * 60_000;
+
+/** A one-shot backfill gives an exchange up after so many failed pages in a row. */
+const FAILURES_IN_A_ROW_MAX = 8;
+
+export interface BackfillOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether to wait for exchanges that are down for as long as that takes, as the daemon does, or to give them
+   * up and report, as a person at a terminal expects.
+   */
+  readonly patient: boolean;
+  /** Told after every page. */
+  readonly onProgress?: (progress: BackfillProgress) => void;
+}
+
+/** One exchange's backfill so far. */
+export interface BackfillProgress {
+  readonly exchange: string;
+  /** Candles owed when it began. */
+  readonly owed: number;
+  /** Of those, how many the exchange has answered for. */
+  readonly answered: number;
+  readonly pages: number;
+  readonly added: number;
+  readonly revised: number;
+  readonly rejected: number;
+  readonly failed: number;
+  /** Until when nothing is asked because of a ban, a breaker or a database that is away. Milliseconds. */
+  readonly pausedUntilMs: number | undefined;
+}
+
+export interface BackfillReport extends BackfillProgress {
+  /** Candles still owed at the end, those that are only just due included. */
+  readonly left: number;
+  /** Why some of what was owed was not answered for, one message a cause. */
+  readonly problems: readonly string[];
+}
+
+/** Backfills all exchanges at once; none waits for another. */
+export async function backfill(
+  archive: Archive,
+  options: BackfillOptions,
+): Promise<readonly BackfillReport[]> {
+  return await Promise.all(
+    archive.exchanges.map((exchange) => new ExchangeBackfill(archive, exchange, options).run()),
+  );
+}
+
+class ExchangeBackfill {
+  readonly #archive: Archive;
+  readonly #exchange: ArchivedExchange;
+  readonly #options: BackfillOptions;
+  readonly #untilMs: number;
+  readonly #problems = new Map<string, string>();
+  /** Series that answered with something final, such as "no such symbol": left alone for this run. */
+  readonly #hopeless = new Set<string>();
+  #progress: BackfillProgress;
+  /** Candles owed when the ledger was last asked. */
+  #left = 0;
+  #failuresInARow = 0;
+  #gaveUp = false;
+
+  constructor(archive: Archive, exchange: ArchivedExchange, options: BackfillOptions) {
+    this.#archive = archive;
+    this.#exchange = exchange;
+    this.#options = options;
+    this.#untilMs = archive.clock.now();
+    this.#progress = {
+      exchange: exchange.id,
+      owed: 0,
+      answered: 0,
+      pages: 0,
+      added: 0,
+      revised: 0,
+      rejected: 0,
+      failed: 0,
+      pausedUntilMs: undefined,
+    };
+  }
+
+  async run(): Promise<BackfillReport> {
+    const { signal } = this.#options;
+    const prepared = await this.#persist(() =>
+      prepareExchange(this.#archive, this.#exchange, { priority: "backfill", signal })
+    );
+    if (prepared) await this.#runPasses();
+    const left = this.#isOver() ? this.#progress.owed - this.#progress.answered : this.#left;
+    return { ...this.#progress, left: Math.max(0, left), problems: [...this.#problems.values()] };
+  }
+
+  /**
+   * Pass after pass over what the ledger says is still owed: a page may have been answered in part only. A pass
+   * that brings nothing is the last, unless something failed that is worth waiting for.
+   */
+  async #runPasses(): Promise<void> {
+    let isFirst = true;
+    let pauseMs = PAUSE_MS;
+    while (!this.#isOver()) {
+      const owed = await this.#readOwed();
+      this.#left = candlesOf(owed);
+      if (isFirst) this.#update({ owed: this.#left });
+      isFirst = false;
+      if (owed.every(({ series }) => this.#hopeless.has(seriesName(series)))) return;
+      const before = this.#progress;
+      const { reachLearned } = await this.#runPass(owed);
+      if (this.#progress.answered > before.answered || reachLearned) {
+        pauseMs = PAUSE_MS;
+        continue;
+      }
+      if (this.#progress.failed === before.failed || !this.#options.patient) return;
+      await this.#pause(this.#archive.clock.now() + pauseMs);
+      pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
+    }
+  }
+
+  async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
+    const pages = queuePages(owed, this.#exchange.client.pageRowsMax);
+    const bounds = new Map<string, number>();
+    const worker = async (): Promise<void> => {
+      for (const page of pages) {
+        if (this.#isOver()) return;
+        if (this.#hopeless.has(seriesName(page.series))) continue;
+        // The exchange has proved that nothing so old is to be had.
+        if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
+        const reachFromMs = await this.#runPage(page);
+        if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
+      }
+    };
+    await Promise.all(Array.from({ length: PAGES_IN_FLIGHT }, worker));
+    return { reachLearned: bounds.size > 0 };
+  }
+
+  /** Asks until the page is stored or its failure is final; returns what it proved about the reach. */
+  async #runPage({ series, window }: QueuedPage): Promise<number | undefined> {
+    const { signal } = this.#options;
+    let reachFromMs: number | undefined;
+    await this.#persist(async () => {
+      const outcome = await ingestPage(this.#archive, this.#exchange, series, {
+        window,
+        priority: "backfill",
+        signal,
+      });
+      reachFromMs = outcome.reachFromMs;
+      this.#update({
+        answered: this.#progress.answered + coverageCandles(series.timeframe, outcome.answered),
+        pages: this.#progress.pages + 1,
+        added: this.#progress.added + outcome.added,
+        revised: this.#progress.revised + outcome.revised,
+        rejected: this.#progress.rejected + outcome.rejected,
+      });
+      this.#archive.failures.clear(seriesName(series));
+    }, series);
+    return reachFromMs;
+  }
+
+  /**
+   * Runs a step again for as long as what stops it will pass: a ban, an open breaker, a database that is away.
+   * Resolves to whether the step has succeeded; a failure is reported, not thrown.
+   */
+  async #persist(step: () => Promise<void>, series?: Series): Promise<boolean> {
+    while (!this.#isOver()) {
+      try {
+        await step();
+        this.#failuresInARow = 0;
+        return true;
+      } catch (error) {
+        if (isCancelled(error, this.#options.signal)) return false;
+        await this.#report(error, series);
+        const untilMs = this.#resumeAtMs(error);
+        if (untilMs === undefined || !this.#mayWait(error)) return false;
+        await this.#pause(untilMs);
+      }
+    }
+    return false;
+  }
+
+  async #report(error: unknown, series: Series | undefined): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    if (series === undefined) await reportExchangeFailure(this.#archive, this.#exchange.id, error);
+    else await reportSeriesFailure(this.#archive, series, error);
+    if (error instanceof FetchError && error.kind === "permanent" && series !== undefined) {
+      this.#hopeless.add(seriesName(series));
+    }
+    const cause = error instanceof Error ? error.name : "error";
+    this.#problems.set(`${cause} ${series === undefined ? "" : seriesName(series)}`, message);
+    this.#update({ failed: this.#progress.failed + 1 });
+  }
+
+  /** When the step may be tried again; undefined when its failure is for the next pass, or final. */
+  #resumeAtMs(error: unknown): number | undefined {
+    const soonMs = this.#archive.clock.now() + PAUSE_MS;
+    if (error instanceof FetchError && error.kind === "rate_limited") {
+      return error.untilMs ?? soonMs;
+    }
+    // While the one trial runs, its end is not known; the time it was allowed from is past.
+    if (error instanceof BreakerOpenError) {
+      return Math.max(error.untilMs, this.#archive.clock.now() + TRIAL_MS);
+    }
+    if (error instanceof StoreError && error.kind === "unavailable") return soonMs;
+    return undefined;
+  }
+
+  /** Bans are always waited for; what is down is waited for by the daemon, and for a while by the one-shot. */
+  #mayWait(error: unknown): boolean {
+    if (this.#options.patient) return true;
+    if (error instanceof FetchError && error.kind === "rate_limited") return true;
+    this.#failuresInARow++;
+    if (this.#failuresInARow >= FAILURES_IN_A_ROW_MAX) this.#gaveUp = true;
+    return !this.#gaveUp;
+  }
+
+  async #pause(untilMs: number): Promise<void> {
+    const { clock } = this.#archive;
+    this.#update({ pausedUntilMs: untilMs });
+    try {
+      await clock.sleep(untilMs - clock.now(), { signal: this.#options.signal });
+    } catch (error) {
+      if (!isCancelled(error, this.#options.signal)) throw error;
+    }
+    this.#update({ pausedUntilMs: undefined });
+  }
+
+  async #readOwed(): Promise<readonly Owed[]> {
+    const { config, database } = this.#archive;
+    const { newestCandlesMax } = this.#exchange.client;
+    const desires = this.#exchange.series.map((series) =>
+      desireOf(series, config, { nowMs: this.#untilMs, newestCandlesMax })
+    );
+    let owed: readonly Owed[] = [];
+    await this.#persist(async () => {
+      owed = await readOwed(database, desires);
+    });
+    return owed;
+  }
+
+  #isOver(): boolean {
+    return this.#gaveUp || this.#options.signal?.aborted === true;
+  }
+
+  #update(change: Partial<BackfillProgress>): void {
+    this.#progress = { ...this.#progress, ...change };
+    this.#options.onProgress?.(this.#progress);
+  }
+}
+
+/** How long to leave another call's half-open trial alone before looking again. */
+const TRIAL_MS = 1_000;
+
+function candlesOf(owed: readonly Owed[]): number {
+  return owed.reduce(
+    (total, { series, owed }) => total + coverageCandles(series.timeframe, owed),
+    0,
+  );
+}

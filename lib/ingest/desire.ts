@@ -1,0 +1,45 @@
+/** What is wanted of a series, before anything is subtracted: how far back, up to now. @module */
+import type { Config } from "../config.ts";
+import { reachStartMs } from "../config.ts";
+import type { Series } from "../market/series.ts";
+import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
+import type { Desire } from "../store/ledger.ts";
+
+export interface DesireOptions {
+  readonly nowMs: number;
+  /** How many of its newest candles the exchange has at all; undefined when there is no known bound. */
+  readonly newestCandlesMax: number | undefined;
+}
+
+/** A series' desire, and the part of it that nobody can fulfil. */
+export interface BoundedDesire extends Desire {
+  /** Candles that are wanted but older than the exchange keeps. Their window ends where the desire starts. */
+  readonly impossibleSinceMs: number;
+}
+
+/**
+ * The desired window of a series: from the reach of `BACKFILL` to the last closed candle. A timeframe that is
+ * polled but not backfilled wants nothing beyond what coverage has begun.
+ */
+export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
+  const { timeframe } = series;
+  const untilMs = closedUntil(timeframe, options.nowMs);
+  const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
+  const wantedMs = backfill === undefined
+    ? untilMs
+    : ceilTime(timeframe, reachStartMs(backfill.reach, options.nowMs));
+  const keptMs = options.newestCandlesMax === undefined
+    ? -Infinity
+    : addCandles(timeframe, untilMs, -options.newestCandlesMax);
+  const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
+  return {
+    series,
+    window: { sinceMs, untilMs },
+    impossibleSinceMs: Math.min(wantedMs, sinceMs),
+  };
+}
+
+/** The timeframes that are polled or backfilled, finest first as configured, each once. */
+export function archivedTimeframes(config: Config): readonly string[] {
+  return [...new Set([...config.timeframes, ...config.backfill.map(({ timeframe }) => timeframe)])];
+}

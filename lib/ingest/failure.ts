@@ -1,0 +1,82 @@
+/** What becomes of an error that a page or an exchange ended with: a log line, a note for `status`. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { noteSeriesError } from "../store/ledger.ts";
+import { writeExchangeError } from "../store/exchange_state.ts";
+import { StoreError } from "../store/store_error.ts";
+import type { Archive } from "./archive.ts";
+import { failureKind } from "./archived_exchange.ts";
+
+/** Newest message of every series and exchange: one that lasts is reported when it changes, not every minute. */
+export class FailureLog {
+  readonly #messages = new Map<string, string>();
+
+  /** Whether this message is news about `name`. */
+  isNews(name: string, message: string): boolean {
+    if (this.#messages.get(name) === message) return false;
+    this.#messages.set(name, message);
+    return true;
+  }
+
+  /** Forgets what was wrong with `name`. */
+  clear(name: string): void {
+    this.#messages.delete(name);
+  }
+}
+
+/** Whether the program itself stopped asking. */
+export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true || (error instanceof FetchError && error.kind === "cancelled");
+}
+
+/** Logs why a page of a series was not stored and keeps it for `status`. Never throws. */
+export async function reportSeriesFailure(
+  archive: Archive,
+  series: Series,
+  error: unknown,
+): Promise<void> {
+  const message = messageOf(error);
+  // That the breaker is open is a fact about the exchange, not about each of its series.
+  if (error instanceof BreakerOpenError) return;
+  if (!archive.failures.isNews(seriesName(series), message)) return;
+  archive.log.warn("a page failed", {
+    series: seriesName(series),
+    kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
+    error,
+  });
+  if (error instanceof StoreError) return;
+  await keep(archive, async () => {
+    await writeExchangeError(archive.database, series.exchange, archive.redact(message));
+    if (error instanceof FetchError && error.kind === "permanent") {
+      await noteSeriesError(archive.database, series, archive.redact(message));
+    }
+  });
+}
+
+/** Logs why nothing at all could be asked of an exchange and keeps it for `status`. Never throws. */
+export async function reportExchangeFailure(
+  archive: Archive,
+  exchange: string,
+  error: unknown,
+): Promise<void> {
+  const message = messageOf(error);
+  if (error instanceof BreakerOpenError || !archive.failures.isNews(exchange, message)) return;
+  archive.log.warn("an exchange failed", { exchange, error });
+  if (error instanceof StoreError) return;
+  const text = archive.redact(message);
+  await keep(archive, () => writeExchangeError(archive.database, exchange, text));
+}
+
+/** Writes for `status`; a database that is away has been reported by whoever needed it. */
+async function keep(archive: Archive, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    archive.log.debug("a note for status was not kept", { error });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

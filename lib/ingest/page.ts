@@ -1,0 +1,142 @@
+/**
+ * START READING HERE: the one step that everything shares. A window is asked of an exchange, the answer is
+ * judged, and candles and coverage are written together.
+ * @module
+ */
+import { FetchError } from "../exchange/fetch_error.ts";
+import type { Priority } from "../exchange/pace.ts";
+import { MalformedPageError, type Verdict } from "../market/answer.ts";
+import { type Coverage, unite } from "../market/coverage.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
+import { retry } from "../policy/retry.ts";
+import { writePage } from "../store/page_write.ts";
+import { StoreError } from "../store/store_error.ts";
+import type { Archive } from "./archive.ts";
+import type { ArchivedExchange } from "./archived_exchange.ts";
+
+export interface PageOptions {
+  readonly priority: Priority;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one page, or the parts it had to be halved into, brought. */
+export interface PageOutcome {
+  /** What the exchange answered for; it is in the ledger now. */
+  readonly answered: Coverage;
+  /** Nothing older can be had from the exchange, as the answer proved. Milliseconds. */
+  readonly reachFromMs: number | undefined;
+  readonly added: number;
+  readonly revised: number;
+  readonly rejected: number;
+}
+
+/**
+ * Asks for one window and stores what came.
+ *
+ * An answer that contradicts itself, or that lies partly beyond what the exchange keeps, is asked for again in
+ * halves, newer half first, so that one bad candle costs one candle.
+ *
+ * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer: nothing is stored.
+ * @throws StoreError when the database did not take it: nothing is stored.
+ */
+export async function ingestPage(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { window, ...options }: PageOptions & { readonly window: Window },
+): Promise<PageOutcome> {
+  let verdict: Verdict;
+  try {
+    verdict = await exchange.askPage(series, window, options);
+  } catch (error) {
+    const tooOld = error instanceof FetchError && error.kind === "retention";
+    if (!tooOld && !(error instanceof MalformedPageError)) throw error;
+    if (windowCandles(series.timeframe, window) > 1) {
+      return await ingestHalves(archive, exchange, series, { window, ...options });
+    }
+    if (!tooOld) {
+      throw new FetchError(
+        "transient",
+        `Cannot use the answer of ${seriesName(series)}: ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    }
+    verdict = { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs };
+  }
+  return await storePage(archive, series, verdict, options);
+}
+
+async function ingestHalves(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { window, ...options }: PageOptions & { readonly window: Window },
+): Promise<PageOutcome> {
+  archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
+  const [older, newer] = halves(series.timeframe, window);
+  const first = await ingestPage(archive, exchange, series, { window: newer, ...options });
+  // What is older than the exchange keeps need not be asked for to be known.
+  if (first.reachFromMs !== undefined) return first;
+  const second = await ingestPage(archive, exchange, series, { window: older, ...options });
+  return {
+    answered: unite(first.answered, second.answered),
+    reachFromMs: second.reachFromMs,
+    added: first.added + second.added,
+    revised: first.revised + second.revised,
+    rejected: first.rejected + second.rejected,
+  };
+}
+
+async function storePage(
+  archive: Archive,
+  series: Series,
+  verdict: Verdict,
+  { signal }: PageOptions,
+): Promise<PageOutcome> {
+  const { config, database, clock, random, metrics, log } = archive;
+  const { exchange, symbol, timeframe } = series;
+  const startMs = clock.now();
+  // The write in hand is finished even when a shutdown has begun; only the waiting between attempts ends.
+  const written = await retry(() => writePage(database, series, verdict), {
+    ...config.retry,
+    clock,
+    random,
+    ...(signal === undefined ? {} : { signal }),
+    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
+    onRetry: ({ attempt, delayMs, error }) => {
+      log.warn("the database did not take a page; trying again", {
+        series: seriesName(series),
+        attempt,
+        delayMs,
+        error,
+      });
+    },
+  });
+  metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
+  metrics.candlesWritten.inc({ exchange }, written.added);
+  metrics.candlesRevised.inc({ exchange }, written.revised);
+  for (const { reason } of verdict.rejected) metrics.candlesRejected.inc({ exchange, reason });
+  if (written.lastMs !== undefined) {
+    const labels = { exchange, symbol, timeframe: timeframe.text };
+    metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
+  }
+  if (verdict.rejected.length > 0) {
+    const [example] = verdict.rejected;
+    log.warn("rejected candles", {
+      series: seriesName(series),
+      candles: verdict.rejected.length,
+      reason: example?.reason,
+      row: example?.row,
+    });
+  }
+  return {
+    answered: verdict.answered === undefined ? [] : [verdict.answered],
+    reachFromMs: verdict.reachFromMs,
+    added: written.added,
+    revised: written.revised,
+    rejected: verdict.rejected.length,
+  };
+}

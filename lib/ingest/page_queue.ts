@@ -1,0 +1,90 @@
+/** The order of a backfill: newest first, in windows that follow chunks, all series advancing together. @module */
+import { intersect } from "../market/coverage.ts";
+import { type Series } from "../market/series.ts";
+import { addCandles, ceilTime, countCandles, type Timeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { chunkMs } from "../store/candle_table.ts";
+import type { Owed } from "../store/ledger.ts";
+
+/** One page to ask for. */
+export interface QueuedPage {
+  readonly series: Series;
+  readonly window: Window;
+}
+
+/**
+ * Yields the pages of everything owed. All series cut time at the same places, so a window is finished for all
+ * of them before the next older one begins, and no page reaches over a chunk's boundary: each chunk is written
+ * in one go and can be compressed once. Of several timeframes the one whose next window is newest goes first.
+ *
+ * It holds one position a series, not one page a page: five years of `1m` for twenty series are 52,000 pages.
+ */
+export function* queuePages(owed: readonly Owed[], rowsMax: number): Generator<QueuedPage> {
+  const lanes = [...groupByTimeframe(owed).values()].map((group) => new Lane(group, rowsMax));
+  for (;;) {
+    let newest: Lane | undefined;
+    for (const lane of lanes) {
+      if (lane.untilMs > (newest?.untilMs ?? -Infinity)) newest = lane;
+    }
+    if (newest === undefined) return;
+    yield* newest.takeWindow();
+  }
+}
+
+/** The series of one timeframe, working their way back. */
+class Lane {
+  readonly #timeframe: Timeframe;
+  readonly #rowsMax: number;
+  /** What is left of each series, ascending; the newest end is cut off window by window. */
+  readonly #left: { readonly series: Series; readonly owed: Window[] }[];
+
+  constructor(owed: readonly Owed[], rowsMax: number) {
+    const [first] = owed;
+    if (first === undefined) throw new RangeError("Cannot queue the pages of no series");
+    this.#timeframe = first.series.timeframe;
+    this.#rowsMax = rowsMax;
+    this.#left = owed.map((entry) => ({ series: entry.series, owed: [...entry.owed] }));
+  }
+
+  /** The end of the newest time owed by any of the series; −Infinity when nothing is left. */
+  get untilMs(): number {
+    return Math.max(-Infinity, ...this.#left.map(({ owed }) => owed.at(-1)?.untilMs ?? -Infinity));
+  }
+
+  /** The pages of the newest window that is owed by anybody. */
+  *takeWindow(): Generator<QueuedPage> {
+    const window = gridWindow(this.#timeframe, this.untilMs, this.#rowsMax);
+    for (const { series, owed } of this.#left) {
+      const taken = intersect(owed, [window]);
+      while ((owed.at(-1)?.sinceMs ?? -Infinity) >= window.sinceMs) owed.pop();
+      const last = owed.at(-1);
+      if (last !== undefined && last.untilMs > window.sinceMs) {
+        owed[owed.length - 1] = { sinceMs: last.sinceMs, untilMs: window.sinceMs };
+      }
+      for (const part of taken.toReversed()) yield { series, window: part };
+    }
+  }
+}
+
+/**
+ * The window that ends at or after `untilMs` and begins before it, of a grid that starts anew at every chunk
+ * and steps by `rowsMax` candles.
+ */
+export function gridWindow(timeframe: Timeframe, untilMs: number, rowsMax: number): Window {
+  const chunk = chunkMs(timeframe);
+  const chunkStartMs = Math.floor((untilMs - 1) / chunk) * chunk;
+  const firstMs = ceilTime(timeframe, chunkStartMs);
+  // A calendar candle may open before the chunk in which it ends.
+  if (firstMs >= untilMs) return { sinceMs: addCandles(timeframe, untilMs, -1), untilMs };
+  const pages = Math.floor((countCandles(timeframe, firstMs, untilMs) - 1) / rowsMax);
+  const sinceMs = addCandles(timeframe, firstMs, pages * rowsMax);
+  const endMs = Math.min(
+    addCandles(timeframe, sinceMs, rowsMax),
+    ceilTime(timeframe, chunkStartMs + chunk),
+  );
+  return { sinceMs, untilMs: Math.max(endMs, untilMs) };
+}
+
+function groupByTimeframe(owed: readonly Owed[]): ReadonlyMap<string, readonly Owed[]> {
+  return Map.groupBy(owed, ({ series }) => series.timeframe.text);
+}

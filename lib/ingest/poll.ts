@@ -1,0 +1,138 @@
+/** Every tick: the last few closed candles of every series of every exchange, all at once. @module */
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, closedUntil } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import type { Archive } from "./archive.ts";
+import type { ArchivedExchange } from "./archived_exchange.ts";
+import { prepareExchange } from "./exchange_series.ts";
+import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
+import { ingestPage } from "./page.ts";
+
+/** Closed candles asked for again at every tick: exchanges revise the newest ones after their close. */
+export const POLL_CANDLES = 5;
+
+export interface PollReport {
+  /** Series asked for. */
+  readonly asked: number;
+  readonly failed: number;
+  readonly added: number;
+  readonly revised: number;
+  /** Series left out because their ask of an earlier tick has not ended. */
+  readonly skipped: number;
+}
+
+/** The poll of one archive: it remembers how far each series is answered for, and which are still being asked. */
+export class Poll {
+  readonly #archive: Archive;
+  /** Until when a series is answered for without a hole, as far as polls know. Milliseconds. */
+  readonly #answeredUntilMs = new Map<string, number>();
+  /** Names of series, and ids of exchanges that are being prepared. */
+  readonly #busy = new Set<string>();
+
+  constructor(archive: Archive) {
+    this.#archive = archive;
+  }
+
+  /** Starts from what the ledger knows: polls close the pause since the last run as far as a page reaches. */
+  resumeFrom(series: Series, answeredUntilMs: number): void {
+    this.#answeredUntilMs.set(seriesName(series), answeredUntilMs);
+  }
+
+  /**
+   * One tick. Ticks may follow each other faster than an exchange answers, yet no series is asked twice at
+   * once: a series that hangs misses ticks, the others do not.
+   */
+  async runOnce(
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<PollReport> {
+    const { exchanges } = this.#archive;
+    return sum(
+      await Promise.all(exchanges.map((exchange) => this.#pollExchange(exchange, signal))),
+    );
+  }
+
+  async #pollExchange(
+    exchange: ArchivedExchange,
+    signal: AbortSignal | undefined,
+  ): Promise<PollReport> {
+    const archive = this.#archive;
+    if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
+    this.#busy.add(exchange.id);
+    try {
+      await prepareExchange(archive, exchange, { priority: "live", signal });
+    } catch (error) {
+      if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
+      return { ...NOTHING, failed: exchange.series.length };
+    } finally {
+      this.#busy.delete(exchange.id);
+    }
+    archive.failures.clear(exchange.id);
+    const nowMs = archive.clock.now();
+    const polled = new Set(archive.config.timeframes);
+    const due = exchange.series.filter((series) =>
+      polled.has(series.timeframe.text) && this.#isDue(series, nowMs)
+    );
+    const reports = due.map(async (series) => {
+      const name = seriesName(series);
+      if (this.#busy.has(name)) return { ...NOTHING, skipped: 1 };
+      this.#busy.add(name);
+      try {
+        return await this.#pollSeries(exchange, series, { nowMs, signal });
+      } finally {
+        this.#busy.delete(name);
+      }
+    });
+    return sum(await Promise.all(reports));
+  }
+
+  /** Whether a candle has closed that the series is not answered for: a `1d` series is asked once a day. */
+  #isDue(series: Series, nowMs: number): boolean {
+    const answeredMs = this.#answeredUntilMs.get(seriesName(series));
+    return answeredMs === undefined || closedUntil(series.timeframe, nowMs) > answeredMs;
+  }
+
+  async #pollSeries(
+    exchange: ArchivedExchange,
+    series: Series,
+    { nowMs, signal }: { readonly nowMs: number; readonly signal: AbortSignal | undefined },
+  ): Promise<PollReport> {
+    const archive = this.#archive;
+    const window = this.#window(exchange, series, nowMs);
+    try {
+      const outcome = await ingestPage(archive, exchange, series, {
+        window,
+        priority: "live",
+        signal,
+      });
+      const answeredMs = outcome.answered.at(-1)?.untilMs;
+      if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
+      archive.failures.clear(seriesName(series));
+      return { ...NOTHING, asked: 1, added: outcome.added, revised: outcome.revised };
+    } catch (error) {
+      if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
+      return { ...NOTHING, asked: 1, failed: 1 };
+    }
+  }
+
+  /** The newest closed candles, and those since the last answer as far as one page holds them. */
+  #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
+    const { timeframe } = series;
+    const untilMs = closedUntil(timeframe, nowMs);
+    const recentMs = addCandles(timeframe, untilMs, -POLL_CANDLES);
+    const pageMs = addCandles(timeframe, untilMs, -exchange.client.pageRowsMax);
+    const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
+    return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };
+  }
+}
+
+const NOTHING: PollReport = { asked: 0, failed: 0, skipped: 0, added: 0, revised: 0 };
+
+function sum(reports: readonly PollReport[]): PollReport {
+  return reports.reduce((total, report) => ({
+    asked: total.asked + report.asked,
+    failed: total.failed + report.failed,
+    skipped: total.skipped + report.skipped,
+    added: total.added + report.added,
+    revised: total.revised + report.revised,
+  }), NOTHING);
+}
