@@ -1,0 +1,61 @@
+/** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
+import { backfill as backfillAll, type BackfillReport } from "../ingest/backfill.ts";
+import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
+import { printable } from "../printable.ts";
+import { ProgressLine } from "./progress.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count, duration } from "./text.ts";
+
+/** Backfills; a candle that could not be had makes it fail. */
+export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, { logLevelDefault: "error" });
+  const startMs = shell.clock.now();
+  const database = await openConfigured(ground);
+  let reports: readonly BackfillReport[];
+  try {
+    await prepareDatabase(database, ground);
+    const archive = await openArchive(database, ground);
+    const progress = new ProgressLine(shell);
+    reports = await backfillAll(archive, {
+      signal: shell.signal,
+      patient: false,
+      onProgress: (exchange) => progress.update(exchange),
+    });
+    progress.end();
+  } finally {
+    await database.close();
+  }
+  const seconds = (shell.clock.now() - startMs) / 1000;
+  if (flags["json"] === true) shell.print(JSON.stringify({ seconds, exchanges: reports }));
+  else for (const report of reports) shell.print(summary(report));
+  if (flags["json"] !== true) shell.print(`done in ${duration(seconds)}`);
+  return reports.some(isIncomplete) ? EXIT.failed : EXIT.done;
+}
+
+/** Whether something failed and was not made good by a later pass. */
+function isIncomplete({ left, problems }: BackfillReport): boolean {
+  return problems.length > 0 && left > 0;
+}
+
+/** Causes are listed up to this many; the log has them all. */
+const PROBLEMS_SHOWN_MAX = 5;
+
+function summary(report: BackfillReport): string {
+  const { exchange, added, revised, rejected, pages, left, problems } = report;
+  const extras = [
+    revised > 0 ? `, ${count(revised)} revised` : "",
+    rejected > 0 ? `, ${count(rejected)} rejected` : "",
+    left > 0 ? `, ${count(left)} still owed` : "",
+  ].join("");
+  const lines = [`${exchange}: ${count(added)} candles in ${count(pages)} pages${extras}`];
+  if (isIncomplete(report)) {
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) {
+      lines.push(`  ${printable(problem)}`);
+    }
+    const more = problems.length - PROBLEMS_SHOWN_MAX;
+    if (more > 0) lines.push(`  and ${more} more`);
+    lines.push("  Nothing is lost: run the same command again to ask for what is still owed.");
+  }
+  return lines.join("\n");
+}

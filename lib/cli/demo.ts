@@ -1,0 +1,100 @@
+/** `titan10 demo`: a local exchange, the embedded database and the daemon, with no network at all. @module */
+import { runDaemon } from "../daemon.ts";
+import type { BackfillProgress } from "../ingest/backfill.ts";
+import { type LocalExchange, startLocalExchange } from "../local_exchange/server.ts";
+import { ProgressLine } from "./progress.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count, duration } from "./text.ts";
+
+/** What the demo archives: seconds, so that candles are seen arriving, and some history to catch up with. */
+const DEMO_SETTINGS = {
+  EXCHANGES: "binance",
+  SYMBOLS: "top:6",
+  TIMEFRAMES: "1s,1m",
+  BACKFILL: "1m:7d,1h:1y,1d:5y",
+  POLL_CRON: "*/2 * * * * *",
+  LOG_LEVEL: "error",
+} as const;
+
+/** Runs the demo until a signal, or for `--for` seconds, in a directory that is removed afterwards. */
+export async function demo(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const exchange = await startLocalExchange({ clock: shell.clock });
+  const dataDir = await Deno.makeTempDir({ prefix: "titan10-demo-" });
+  try {
+    await runDemo(shell, flags, { exchange, dataDir });
+    return EXIT.done;
+  } finally {
+    await exchange.close();
+    await Deno.remove(dataDir, { recursive: true });
+  }
+}
+
+async function runDemo(
+  shell: Shell,
+  flags: Flags,
+  { exchange, dataDir }: { readonly exchange: LocalExchange; readonly dataDir: string },
+): Promise<void> {
+  // The demo owns its settings, except where to listen: a .env of the real archive must not leak into it.
+  const { HTTP_HOST, HTTP_PORT, TMPDIR } = shell.env;
+  const ground = await readGround(
+    { ...shell, env: { HTTP_HOST, HTTP_PORT, TMPDIR } },
+    flags,
+    {
+      ignoreDotenv: true,
+      forced: {
+        ...DEMO_SETTINGS,
+        DATA_DIR: dataDir,
+        EXCHANGE_BINANCE: JSON.stringify({ urls: { api: { public: `${exchange.url}/api/v3` } } }),
+      },
+    },
+  );
+  shell.print("titan10 demo: a local exchange, an embedded TimescaleDB and the daemon.");
+  shell.print("Nothing leaves this machine. The candles are invented. Ctrl-C ends it.\n");
+  const startMs = shell.clock.now();
+  const progress = new ProgressLine(shell);
+  const last = new Map<string, BackfillProgress>();
+  let isBackfilled = false;
+  await runDaemon(ground, {
+    signal: endOf(shell, flags),
+    onListening: (url) => {
+      shell.print(`  status   ${url}/status`);
+      shell.print(`  metrics  ${url}/metrics\n`);
+    },
+    onBackfillProgress: (state) => {
+      last.set(state.exchange, state);
+      progress.update(state);
+    },
+    onBackfillEnd: () => {
+      progress.end();
+      const added = [...last.values()].reduce((total, state) => total + state.added, 0);
+      const seconds = (shell.clock.now() - startMs) / 1000;
+      shell.print(
+        `backfill finished: ${count(added)} candles ${duration(seconds)} after the start`,
+      );
+      isBackfilled = true;
+    },
+    onPoll: ({ added, asked }) => {
+      if (!isBackfilled || added === 0) return;
+      const time = new Date(shell.clock.now()).toISOString().slice(11, 19);
+      shell.print(`${time}  ${count(added)} new candles of ${asked} series arrived`);
+    },
+  });
+}
+
+/** The shell's own signal, joined by the end of `--for`. */
+function endOf(shell: Shell, flags: Flags): AbortSignal {
+  const { for: text } = flags;
+  if (typeof text !== "string") return shell.signal;
+  const seconds = Number(/^(\d{1,6})s?$/.exec(text)?.[1] ?? NaN);
+  if (!(seconds > 0)) {
+    throw new RangeError(
+      `Cannot run the demo for ${JSON.stringify(text)}: expected seconds, such as 30s`,
+    );
+  }
+  const end = new AbortController();
+  shell.clock.sleep(seconds * 1000, { signal: shell.signal }).catch(() => {}).then(() =>
+    end.abort()
+  );
+  return end.signal;
+}

@@ -1,0 +1,70 @@
+/** `titan10 plan`: what a backfill would ask for, before it does. @module */
+import { makePlan, type Plan } from "../ingest/plan.ts";
+import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
+import { printable } from "../printable.ts";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import type { Database } from "../store/database.ts";
+import { askDaemon } from "./control.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { bytes, count, duration, minute, table } from "./text.ts";
+
+/** Prints the plan, worked out here or by the daemon that holds the database. */
+export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
+  let database: Database;
+  try {
+    database = await openConfigured(ground);
+  } catch (error) {
+    if (!(error instanceof DataDirHeldError)) throw error;
+    return print(shell, flags, await askDaemon(ground.config.dataDir, "/plan") as Plan);
+  }
+  try {
+    await prepareDatabase(database, ground);
+    const archive = await openArchive(database, ground);
+    return print(shell, flags, await makePlan(archive, { signal: shell.signal }));
+  } finally {
+    await database.close();
+  }
+}
+
+function print(shell: Shell, flags: Flags, document: Plan): ExitCode {
+  shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
+  for (const { exchange, problem } of document.problems) {
+    shell.tell(printable(`no plan for ${exchange}: ${problem}`));
+  }
+  return document.problems.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** The plan for people, within 80 columns. */
+export function render({ entries, seconds, bytes: total }: Plan): string {
+  const lines = [table(
+    ["EXCHANGE", "TIMEFRAME", "SERIES", "CANDLES", "PAGES", "AT LEAST", "DISK"],
+    entries.map((entry) => [
+      entry.exchange,
+      entry.timeframe,
+      count(entry.series),
+      count(entry.candles),
+      count(entry.pages),
+      duration(entry.seconds),
+      bytes(entry.bytes),
+    ]),
+    { numeric: [2, 3, 4, 5, 6] },
+  )];
+  lines.push(
+    "",
+    `At least ${duration(seconds)} for all exchanges side by side, and ${bytes(total)} on disk`,
+  );
+  lines.push("before compression, which takes off about four fifths.");
+  const impossible = entries.filter(({ impossible }) => impossible > 0);
+  if (impossible.length > 0) {
+    lines.push("", "IMPOSSIBLE: wanted, but no longer kept by the exchange");
+  }
+  for (const entry of impossible) {
+    const reach = entry.reachFrom === null ? "" : `, nothing before ${minute(entry.reachFrom)}`;
+    lines.push(
+      `  ${entry.exchange} ${entry.timeframe}: ${count(entry.impossible)} candles${reach}`,
+    );
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,11 @@
+/** `titan10 run`: the daemon. @module */
+import { runDaemon } from "../daemon.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+
+/** Runs until a signal. */
+export async function run(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags);
+  await runDaemon(ground, { signal: shell.signal });
+  return EXIT.done;
+}

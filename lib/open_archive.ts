@@ -1,0 +1,153 @@
+/** Puts an archive together: database, schema, tables, exchanges, and what they remember. @module */
+import type { Clock } from "./clock.ts";
+import { type Config, ConfigError, type ConfigProblem } from "./config.ts";
+import { openExchange } from "./exchange/client.ts";
+import type { Archive } from "./ingest/archive.ts";
+import { ArchivedExchange } from "./ingest/archived_exchange.ts";
+import { archivedTimeframes } from "./ingest/desire.ts";
+import { FailureLog } from "./ingest/failure.ts";
+import type { Logger } from "./log.ts";
+import { nominalMs, parseTimeframe } from "./market/timeframe.ts";
+import type { Metrics } from "./metrics.ts";
+import { redact, secretsOf } from "./redact.ts";
+import { ensureCandleTables, setCompressionPolicy } from "./store/candle_table.ts";
+import { type Database, openDatabase } from "./store/database.ts";
+import { readExchangeStates, writeBan, writeBreaker } from "./store/exchange_state.ts";
+import { migrate, type MigrateReport, type Migration, readMigrations } from "./store/migrate.ts";
+
+/** What the whole program stands on; the command line provides it. */
+export interface Ground {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Opens the configured database; see {@linkcode openDatabase}. */
+export function openConfigured({ config, clock }: Ground): Promise<Database> {
+  return openDatabase({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    poolMax: config.dbPoolMax,
+    clock,
+  });
+}
+
+/** Brings the schema up to date, the candles' tables included, and says once when TimescaleDB is missing. */
+export async function prepareDatabase(
+  database: Database,
+  { config, metrics, log }: Ground,
+  migrations?: readonly Migration[],
+): Promise<MigrateReport> {
+  const report = await migrate(database, migrations ?? await readMigrations());
+  const timeframes = archivedTimeframes(config).map(parseTimeframe);
+  await ensureCandleTables(database, timeframes);
+  metrics.setTimescaledb(report.timescaledb !== null);
+  if (report.timescaledb === null) {
+    log.warn("TimescaleDB is not used: plain tables, without compression", {
+      reason: report.plainReason,
+    });
+  } else {
+    for (const timeframe of timeframes) {
+      await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+    }
+  }
+  return report;
+}
+
+/**
+ * Opens every configured exchange, with the bans that are still in force. Nothing is asked of any exchange yet.
+ *
+ * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give.
+ */
+export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
+  const { config } = ground;
+  const exchanges: ArchivedExchange[] = [];
+  const secrets = secretsOf(config);
+  const archive: Archive = {
+    ...ground,
+    database,
+    exchanges,
+    failures: new FailureLog(),
+    redact: (text) => redact(text, secrets),
+  };
+  const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
+  const problems = opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]);
+  exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
+  problems.push(...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)));
+  if (problems.length > 0) throw new ConfigError(problems);
+  for (const { exchange, bannedUntilMs, banReason } of await readExchangeStates(database)) {
+    if (bannedUntilMs === undefined) continue;
+    const banned = exchanges.find(({ id }) => id === exchange);
+    banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
+    ground.metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
+  }
+  return archive;
+}
+
+async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
+  const { config, clock, random, metrics, log, database } = archive;
+  const keep = (what: string, write: Promise<void>): void => {
+    write.catch((error) => log.warn(`${what} was not kept`, { exchange: id, error }));
+  };
+  metrics.setBreakerState(id, "closed");
+  metrics.exchangeBannedUntilSeconds.set({ exchange: id }, 0);
+  try {
+    const client = await openExchange(id, {
+      clock,
+      config: config.exchangeOptions[id],
+      proxyUrl: config.exchangeProxyUrl,
+      pageRowsMax: config.pageLimit,
+      spotOnly: config.symbols.kind === "top" ||
+        !config.symbols.symbols.some((s) => s.includes(":")),
+      onBan: ({ untilMs, reason }) => {
+        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
+        log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
+        keep("a ban", writeBan(database, id, { untilMs, reason: archive.redact(reason) }));
+      },
+    });
+    return new ArchivedExchange({
+      client,
+      config,
+      clock,
+      random,
+      metrics,
+      log,
+      onBreaker: ({ kind }) => {
+        metrics.setBreakerState(id, kind);
+        log.warn("breaker changed", { exchange: id, state: kind });
+        keep("a breaker's state", writeBreaker(database, id, kind));
+      },
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      variable: "EXCHANGES",
+      value: id,
+      allowed: `an exchange that can be opened (${archive.redact(text)})`,
+    };
+  }
+}
+
+function lackingTimeframes(
+  { id, client }: ArchivedExchange,
+  config: Config,
+): readonly ConfigProblem[] {
+  return archivedTimeframes(config).filter((text) => !client.timeframes.includes(text)).map((
+    text,
+  ) => ({
+    variable: config.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
+    value: text,
+    allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
+      nearestTimeframes(text, client.timeframes).join(", ")
+    }`,
+  }));
+}
+
+/** The two timeframes whose lengths are closest, by ratio. */
+function nearestTimeframes(wanted: string, offered: readonly string[]): readonly string[] {
+  const length = (text: string): number => Math.log(nominalMs(parseTimeframe(text)));
+  const distance = (text: string): number => Math.abs(length(text) - length(wanted));
+  return [...offered].sort((a, b) => distance(a) - distance(b)).slice(0, 2);
+}

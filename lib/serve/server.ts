@@ -1,0 +1,146 @@
+/** The HTTP endpoints: health, readiness, metrics, status; and the same over a unix socket. @module */
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Plan } from "../ingest/plan.ts";
+import type { Status } from "./status.ts";
+
+/** A yes, or the reasons for a no. */
+export interface Health {
+  readonly ok: boolean;
+  /** One sentence a reason; empty when all is well. */
+  readonly reasons: readonly string[];
+}
+
+/** What the endpoints answer with. */
+export interface Answers {
+  /** Whether the process makes progress. */
+  readonly health: () => Health;
+  /** Whether it can do its work: database, migrations, at least one exchange. */
+  readonly readiness: () => Promise<Health>;
+  readonly metrics: Metrics;
+  readonly status: () => Promise<Status>;
+  /** Answered on the unix socket only: it asks exchanges. */
+  readonly plan: () => Promise<Plan>;
+}
+
+export interface HttpServer {
+  /** Where it listens, `http://127.0.0.1:9464`. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+interface Route {
+  readonly pattern: URLPattern;
+  readonly answer: () => Promise<Response> | Response;
+}
+
+/**
+ * Listens on TCP.
+ *
+ * @throws Deno.errors.AddrInUse when another process listens there.
+ */
+export function serveHttp(
+  answers: Answers,
+  options: { readonly hostname: string; readonly port: number; readonly log: Logger },
+): HttpServer {
+  const { hostname, port, log } = options;
+  const server = Deno.serve(
+    { hostname, port, onListen: () => {} },
+    router(publicRoutes(answers), log),
+  );
+  const host = server.addr.hostname.includes(":")
+    ? `[${server.addr.hostname}]`
+    : server.addr.hostname;
+  return { url: `http://${host}:${server.addr.port}`, stop: () => server.shutdown() };
+}
+
+/**
+ * Listens on a unix socket that only this user can open. A socket that a killed process left behind is
+ * replaced: the caller holds the data directory, so nobody listens on it.
+ */
+export async function serveUnix(
+  answers: Answers,
+  options: { readonly path: string; readonly log: Logger },
+): Promise<HttpServer> {
+  const { path, log } = options;
+  await removeIfThere(path);
+  const routes = [
+    ...publicRoutes(answers),
+    { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
+  ];
+  const server = Deno.serve({ path, onListen: () => {} }, router(routes, log));
+  await Deno.chmod(path, 0o600);
+  return {
+    url: `unix:${path}`,
+    async stop() {
+      await server.shutdown();
+      await removeIfThere(path);
+    },
+  };
+}
+
+function publicRoutes(answers: Answers): readonly Route[] {
+  return [
+    { pattern: pathPattern("/healthz"), answer: () => healthResponse(answers.health()) },
+    {
+      pattern: pathPattern("/readyz"),
+      answer: async () => healthResponse(await answers.readiness()),
+    },
+    {
+      pattern: pathPattern("/metrics"),
+      answer: async () =>
+        new Response(await answers.metrics.text(), {
+          headers: { "content-type": answers.metrics.contentType },
+        }),
+    },
+    { pattern: pathPattern("/status"), answer: async () => Response.json(await answers.status()) },
+  ];
+}
+
+function pathPattern(pathname: string): URLPattern {
+  return new URLPattern({ pathname });
+}
+
+function healthResponse(health: Health): Response {
+  return Response.json(health, { status: health.ok ? 200 : 503 });
+}
+
+function router(routes: readonly Route[], log: Logger): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const route = routes.find(({ pattern }) => pattern.test(request.url));
+    if (route === undefined) {
+      return Response.json({
+        error: "Not found",
+        paths: routes.map(({ pattern }) => pattern.pathname),
+      }, {
+        status: 404,
+      });
+    }
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return Response.json({ error: `Method ${request.method} is not allowed` }, {
+        status: 405,
+        headers: { allow: "GET, HEAD" },
+      });
+    }
+    try {
+      const response = await route.answer();
+      response.headers.set("cache-control", "no-store");
+      if (request.method === "GET") return response;
+      await response.body?.cancel();
+      return new Response(null, { status: response.status, headers: response.headers });
+    } catch (error) {
+      const { pathname } = route.pattern;
+      log.warn("a request failed", { path: pathname, error });
+      // The reason is in the log: it may name the database, which is nobody's business here.
+      return Response.json({ error: `Cannot answer ${pathname}: see the log` }, { status: 503 });
+    }
+  };
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
