@@ -1,0 +1,53 @@
+/**
+ * Makes the executable: `deno compile` with the permissions the program needs, without what it never reads.
+ * Further arguments go to `deno compile`.
+ * @module
+ */
+
+/** The same as the task `titan10`: named one by one, never `-A`. */
+const PERMISSIONS = ["--allow-net", "--allow-env", "--allow-read", "--allow-write"];
+
+/** Folders of packages that no code path of ours imports; they are more than half of the packages' bytes. */
+const FOLDERS_LEFT_OUT = [
+  /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
+  /\/ccxt\/js\/src\/(?:pro|prediction|protobuf)$/, // websockets, bets, a websocket's encoding
+  /\/zod\/(?:src|v3)$/,
+  /\/@noble\/\w+\/src$/,
+  /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
+  /\/bintrees\/(?:dist|test)$/,
+  /\/node_modules\/(?:undici|bufferutil)$/, // CCXT's transport and websockets under Node
+];
+
+/** Files that serve type checkers, debuggers and readers, and the CommonJS twins of ES modules. */
+const FILES_LEFT_OUT =
+  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape)\/.*\.cjs$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$/;
+
+const excludes: string[] = [];
+await collect("node_modules/.deno");
+
+const command = new Deno.Command(Deno.execPath(), {
+  args: [
+    "compile",
+    "--frozen",
+    ...PERMISSIONS,
+    "--include",
+    "sql",
+    ...excludes.flatMap((path) => ["--exclude", path]),
+    ...Deno.args,
+    "--output",
+    "dist/titan10",
+    "main.ts",
+  ],
+  // Older compilers overflow their stack on this many modules.
+  env: { RUST_MIN_STACK: String(64 * 1024 * 1024) },
+});
+Deno.exit((await command.spawn().status).code);
+
+async function collect(folder: string): Promise<void> {
+  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory && FOLDERS_LEFT_OUT.some((pattern) => pattern.test(path))) excludes.push(path);
+    else if (isDirectory) await collect(path);
+    else if (isFile && FILES_LEFT_OUT.test(path)) excludes.push(path);
+  }
+}
