@@ -1,0 +1,366 @@
+/** The ledger and the candles' tables, in a real database. @module */
+import assert from "node:assert/strict";
+import type { Candle } from "../../lib/market/candle.ts";
+import type { Series } from "../../lib/market/series.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { DataDirHeldError } from "../../lib/store/data_dir.ts";
+import { openDatabase } from "../../lib/store/database.ts";
+import { readExchangeStates, writeBan, writeBreaker } from "../../lib/store/exchange_state.ts";
+import { readJobs, writeJobEnd, writeJobStart } from "../../lib/store/job_state.ts";
+import {
+  noteSeriesError,
+  readCheckpoints,
+  readOwed,
+  registerSeries,
+} from "../../lib/store/ledger.ts";
+import { migrate, pendingMigrations, readMigrations } from "../../lib/store/migrate.ts";
+import { writePage } from "../../lib/store/page_write.ts";
+import { StoreError } from "../../lib/store/store_error.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { openTestDatabase, type TestDatabase } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const START_MS = Date.UTC(2024, 0, 1);
+const TIMEFRAMES = ["1m", "1d", "1w", "1M", "3M"].map(parseTimeframe);
+
+const BTC: Series = series("BTC/USDT");
+
+Deno.test("the store", async (t) => {
+  const opened = await openTestDatabase();
+  try {
+    await migrate(opened.database, await readMigrations());
+    await ensureCandleTables(opened.database, TIMEFRAMES);
+    for (const [name, test] of Object.entries(TESTS)) {
+      await t.step(name, async () => {
+        await opened.database
+          .sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs`;
+        await opened.database.sql.unsafe(`delete from ${candleTable(BTC.timeframe)}`);
+        await test(opened);
+      });
+    }
+  } finally {
+    await opened.drop();
+  }
+});
+
+const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> = {
+  "a page's candles, coverage and counts are stored together": async ({ database }) => {
+    const written = await writePage(database, BTC, page(0, 3));
+    assert.deepEqual(written, { added: 3, revised: 0, lastMs: START_MS + 2 * MINUTE_MS });
+    const [checkpoint] = await readCheckpoints(database);
+    assert.deepEqual(checkpoint?.covered, [minutes(0, 3)]);
+    assert.equal(checkpoint?.candles, 3);
+    assert.equal(checkpoint?.firstMs, START_MS);
+  },
+
+  "a page that is repeated changes nothing": async ({ database }) => {
+    await writePage(database, BTC, page(0, 3));
+    const again = await writePage(database, BTC, page(0, 3));
+    assert.deepEqual([again.added, again.revised], [0, 0]);
+    assert.equal((await readCheckpoints(database))[0]?.candles, 3);
+    assert.equal((await database.sql`select from candle_revisions`).length, 0);
+  },
+
+  "values are stored digit for digit": async ({ database }) => {
+    const exact = {
+      openTimeMs: START_MS,
+      open: "0.0000000001",
+      high: "12345678901234567890.123456789012345678",
+      low: "1e-10",
+      close: "1e-10",
+      volume: "99999999999999999999.00000001",
+    };
+    await writePage(database, BTC, { ...page(0, 1), candles: [exact] });
+    const [row] = await database
+      .sql`select open::text, high::text, low::text, volume::text from ohlcv_1m`;
+    assert.deepEqual({ ...row }, {
+      open: "0.0000000001",
+      high: "12345678901234567890.123456789012345678",
+      low: "0.0000000001",
+      volume: "99999999999999999999.00000001",
+    });
+  },
+
+  "a candle that comes back different is revised and its older values are kept": async (
+    { database },
+  ) => {
+    await writePage(database, BTC, page(0, 2));
+    const [first, second] = page(0, 2).candles;
+    assert(first && second);
+    const changed = { ...second, high: "200", close: "150" };
+    const written = await writePage(database, BTC, { ...page(0, 2), candles: [first, changed] });
+    assert.deepEqual([written.added, written.revised], [0, 1]);
+    const [now] = await database.sql`select close::text from ohlcv_1m order by time desc limit 1`;
+    assert.equal(now?.["close"], "150");
+    const [old] = await database.sql`select timeframe, close::text, time from candle_revisions`;
+    assert.deepEqual([old?.["timeframe"], old?.["close"]], ["1m", "101"]);
+    assert.equal((await readCheckpoints(database))[0]?.candles, 2);
+  },
+
+  "a value that differs only in trailing zeros is no revision": async ({ database }) => {
+    await writePage(database, BTC, page(0, 1));
+    const [candle] = page(0, 1).candles;
+    assert(candle);
+    const written = await writePage(database, BTC, {
+      ...page(0, 1),
+      candles: [{ ...candle, close: `${candle.close}.000` }],
+    });
+    assert.equal(written.revised, 0);
+  },
+
+  "a page with one impossible candle is refused whole": async ({ database }) => {
+    const [good, bad] = page(0, 2).candles;
+    assert(good && bad);
+    await assert.rejects(
+      writePage(database, BTC, { ...page(0, 2), candles: [good, { ...bad, low: "500" }] }),
+      (error) =>
+        error instanceof StoreError && error.kind === "refused" && /23514/.test(error.message),
+    );
+    assert.equal((await readCheckpoints(database)).length, 0);
+    assert.equal((await database.sql`select from ohlcv_1m`).length, 0);
+  },
+
+  "the tables refuse what the candle rules refuse": async ({ database }) => {
+    const bad: Readonly<Record<string, readonly [string, string, string, string, string, string]>> =
+      {
+        "a zero price": ["2024-01-01", "0", "1", "1", "1", "1"],
+        "not a number": ["2024-01-01", "1", "NaN", "1", "1", "1"],
+        "infinity": ["2024-01-01", "1", "Infinity", "1", "1", "1"],
+        "a negative volume": ["2024-01-01", "1", "1", "1", "1", "-1"],
+        "a high below the close": ["2024-01-01", "1", "1", "1", "2", "1"],
+        "a low above the open": ["2024-01-01", "1", "3", "2", "3", "1"],
+        "a misaligned time": ["2024-01-01 00:00:30", "1", "1", "1", "1", "1"],
+      };
+    for (const [name, values] of Object.entries(bad)) {
+      await assert.rejects(
+        database.sql.unsafe(
+          "insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume) " +
+            `values (${
+              values.map((value) => `'${value}'`).join(", ").replace(", ", ", 'x', 'y', ")
+            })`,
+        ),
+        /violates check constraint/,
+        name,
+      );
+    }
+    for (const [table, time] of [["ohlcv_1w", "2024-01-02"], ["ohlcv_1mo", "2024-01-02"]]) {
+      await assert.rejects(
+        database.sql.unsafe(`insert into ${table} values ('${time}', 'x', 'y', 1, 1, 1, 1, 1)`),
+        /violates check constraint/,
+      );
+    }
+  },
+
+  "rejected rows are kept as evidence and counted when they come again": async ({ database }) => {
+    const rejected = [
+      { reason: "price_not_positive" as const, row: "[1,-2]", openTimeMs: START_MS },
+      { reason: "price_not_positive" as const, row: "[1,-2]", openTimeMs: START_MS },
+      { reason: "time_not_a_number" as const, row: `["a\\"b{}",null]`, openTimeMs: undefined },
+    ];
+    await writePage(database, BTC, { ...page(0, 1), rejected });
+    await writePage(database, BTC, { ...page(0, 1), rejected });
+    const rows = await database.sql`
+      select answered, reason, times::int, time is null as unknown from rejected_candles order by reason`;
+    assert.deepEqual(rows.map((row) => ({ ...row })), [
+      { answered: "[1,-2]", reason: "price_not_positive", times: 2, unknown: false },
+      { answered: `["a\\"b{}",null]`, reason: "time_not_a_number", times: 2, unknown: true },
+    ]);
+  },
+
+  "owed is desired minus covered": async ({ database }) => {
+    await registerSeries(database, [BTC], "list");
+    await writePage(database, BTC, page(10, 20));
+    await writePage(database, BTC, page(30, 40));
+    const owed = await readOwed(database, [{ series: BTC, window: minutes(0, 50) }]);
+    assert.deepEqual(owed[0]?.owed, [minutes(0, 10), minutes(20, 30), minutes(40, 50)]);
+  },
+
+  "nothing is owed of a series that is wholly covered": async ({ database }) => {
+    await writePage(database, BTC, page(0, 50));
+    assert.deepEqual(await readOwed(database, [{ series: BTC, window: minutes(0, 50) }]), []);
+  },
+
+  "a series that nobody has asked for owes everything": async ({ database }) => {
+    const owed = await readOwed(database, [{ series: BTC, window: minutes(0, 5) }]);
+    assert.deepEqual(owed[0]?.owed, [minutes(0, 5)]);
+  },
+
+  "time before the exchange's reach is not owed": async ({ database }) => {
+    const { sinceMs } = minutes(20, 21);
+    await writePage(database, BTC, { ...page(30, 40), reachFromMs: sinceMs });
+    const owed = await readOwed(database, [{ series: BTC, window: minutes(0, 40) }]);
+    assert.deepEqual(owed[0]?.owed, [minutes(20, 30)]);
+  },
+
+  "an archive that began earlier than desired is kept whole": async ({ database }) => {
+    await writePage(database, BTC, page(0, 10));
+    await writePage(database, BTC, page(20, 30));
+    const owed = await readOwed(database, [{ series: BTC, window: minutes(28, 40) }]);
+    assert.deepEqual(owed[0]?.owed, [minutes(10, 20), minutes(30, 40)]);
+  },
+
+  "a symbol full of quotes, braces and statements is only a symbol": async ({ database }) => {
+    const odd = series(`A"B\\C{D},'; drop table checkpoints; --/USDT:USDT-1.5`);
+    await registerSeries(database, [odd], "top");
+    await writePage(database, odd, page(0, 2));
+    await noteSeriesError(database, odd, "gone\0");
+    const [checkpoint] = await readCheckpoints(database);
+    assert.equal(checkpoint?.series.symbol, odd.symbol);
+    assert.deepEqual([checkpoint?.candles, checkpoint?.chosen, checkpoint?.lastError], [
+      2,
+      "top",
+      "gone",
+    ]);
+  },
+
+  "a page that is written clears the series' error": async ({ database }) => {
+    await registerSeries(database, [BTC], "list");
+    await noteSeriesError(database, BTC, "gone");
+    await writePage(database, BTC, page(0, 1));
+    assert.equal((await readCheckpoints(database))[0]?.lastError, undefined);
+  },
+
+  "pages of one series written at once neither lose nor invent a candle": async ({ database }) => {
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) => writePage(database, BTC, page(i * 5, i * 5 + 10))),
+    );
+    const [checkpoint] = await readCheckpoints(database);
+    assert.equal(checkpoint?.candles, 105);
+    assert.deepEqual(checkpoint?.covered, [minutes(0, 105)]);
+    assert.equal((await database.sql`select from ohlcv_1m`).length, 105);
+  },
+
+  "the view ohlcv shows every timeframe under its name": async ({ database }) => {
+    await writePage(database, BTC, page(0, 2));
+    const monthly: Series = { ...BTC, timeframe: parseTimeframe("1M") };
+    await writePage(database, monthly, page(0, 1));
+    const rows = await database
+      .sql`select timeframe, count(*)::int from ohlcv group by 1 order by 1`;
+    assert.deepEqual(rows.map((row) => [row["timeframe"], row["count"]]), [["1M", 1], ["1m", 2]]);
+    await database.sql`delete from ohlcv_1mo`;
+  },
+
+  "a ban is kept, and a shorter one does not replace it": async ({ database }) => {
+    await writeBan(database, "binance", { untilMs: START_MS + 9_000, reason: "418" });
+    await writeBan(database, "binance", { untilMs: START_MS + 4_000, reason: "429" });
+    await writeBreaker(database, "binance", "open");
+    const [state] = await readExchangeStates(database);
+    assert.equal(state?.bannedUntilMs, START_MS + 9_000);
+    assert.equal(state?.breaker, "open");
+  },
+
+  "a job that fails keeps the time of its last success": async ({ database }) => {
+    await writeJobStart(database, "poll", START_MS);
+    await writeJobEnd(database, "poll", { outcome: "success", nowMs: START_MS + 1 });
+    await writeJobStart(database, "poll", START_MS + 2);
+    await writeJobEnd(database, "poll", { outcome: "failure", nowMs: START_MS + 3 });
+    assert.deepEqual(await readJobs(database), [{
+      job: "poll",
+      lastStartMs: START_MS + 2,
+      lastSuccessMs: START_MS + 1,
+      lastOutcome: "failure",
+    }]);
+  },
+
+  "a database migrated by a newer program is refused": async ({ database }) => {
+    await database
+      .sql`insert into titan10_migrations (version, name, hash) values (9999, '9999_future.sql', 'x')`;
+    await assert.rejects(
+      readMigrations().then((migrations) => migrate(database, migrations)),
+      /migrated to 9999_future\.sql by a newer titan10/,
+    );
+    await database.sql`delete from titan10_migrations where version = 9999`;
+  },
+
+  "a migration that was changed after it was applied is refused": async ({ database }) => {
+    const [first, ...rest] = await readMigrations();
+    assert(first);
+    await assert.rejects(
+      migrate(database, [{ ...first, hash: "0".repeat(64) }, ...rest]),
+      /0001_ledger\.sql was applied with another text/,
+    );
+  },
+
+  "a second migration of the same database finds nothing to do": async ({ database }) => {
+    const migrations = await readMigrations();
+    assert.deepEqual((await migrate(database, migrations)).applied, []);
+    assert.deepEqual(await pendingMigrations(database, migrations), []);
+  },
+};
+
+Deno.test("two processes that migrate an empty database at once apply each migration once", async () => {
+  const opened = await openTestDatabase();
+  try {
+    const migrations = await readMigrations();
+    const reports = await Promise.all([
+      migrate(opened.database, migrations),
+      migrate(opened.database, migrations),
+    ]);
+    const applied = reports.flatMap((report) => report.applied);
+    assert.deepEqual(applied.toSorted(), migrations.map(({ name }) => name));
+  } finally {
+    await opened.drop();
+  }
+});
+
+Deno.test("a second process on one embedded directory gets a clear error", async () => {
+  const dataDir = await Deno.makeTempDir();
+  const options = { url: undefined, dataDir, poolMax: 1, clock: systemClock };
+  const first = await openDatabase(options);
+  try {
+    await assert.rejects(
+      openDatabase(options),
+      (error) =>
+        error instanceof DataDirHeldError && error.message.includes(`process ${Deno.pid} holds it`),
+    );
+  } finally {
+    await first.close();
+  }
+  const again = await openDatabase(options);
+  await again.close();
+  await Deno.remove(dataDir, { recursive: true });
+});
+
+Deno.test("a server that is not there is unavailable, not refused", async () => {
+  const database = await openDatabase({
+    url: "postgres://nobody:secret@127.0.0.1:9/none",
+    dataDir: "",
+    poolMax: 1,
+    clock: systemClock,
+  });
+  try {
+    await assert.rejects(
+      readCheckpoints(database),
+      (error) =>
+        error instanceof StoreError && error.kind === "unavailable" &&
+        !error.message.includes("secret"),
+    );
+  } finally {
+    await database.close();
+  }
+});
+
+function series(symbol: string): Series {
+  return { exchange: "binance", symbol, timeframe: parseTimeframe("1m") };
+}
+
+function minutes(from: number, to: number): { readonly sinceMs: number; readonly untilMs: number } {
+  return { sinceMs: START_MS + from * MINUTE_MS, untilMs: START_MS + to * MINUTE_MS };
+}
+
+/** A page that answers for `[from, to)` minutes with one candle each. */
+function page(from: number, to: number): Parameters<typeof writePage>[2] {
+  const candles: Candle[] = [];
+  for (let minute = from; minute < to; minute++) {
+    candles.push({
+      openTimeMs: START_MS + minute * MINUTE_MS,
+      open: "100",
+      high: String(110 + minute),
+      low: "99",
+      close: String(100 + minute),
+      volume: "1.5",
+    });
+  }
+  return { candles, rejected: [], answered: minutes(from, to), reachFromMs: undefined };
+}
