@@ -2,7 +2,7 @@
 import type { Config } from "../config.ts";
 import { reachStartMs } from "../config.ts";
 import type { Series } from "../market/series.ts";
-import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
+import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
 import type { Desire } from "../store/ledger.ts";
 
 export interface DesireOptions {
@@ -18,7 +18,7 @@ export interface BoundedDesire extends Desire {
 }
 
 /**
- * The desired window of a series: from the reach of `BACKFILL` to the last closed candle. A timeframe that is
+ * The desired window of a series: from the candle that contains the reach of `BACKFILL` to the last closed one. A timeframe that is
  * polled but not backfilled wants nothing beyond what coverage has begun.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
@@ -27,7 +27,7 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
   const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
   const wantedMs = backfill === undefined
     ? untilMs
-    : ceilTime(timeframe, reachStartMs(backfill.reach, options.nowMs));
+    : floorTime(timeframe, reachStartMs(backfill.reach, options.nowMs));
   const keptMs = options.newestCandlesMax === undefined
     ? -Infinity
     : addCandles(timeframe, untilMs, -options.newestCandlesMax);

@@ -1,0 +1,166 @@
+/** The commands as a person types them. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { binanceAt } from "../support/local_archive.ts";
+import { assertCode, run, withDirectory } from "../support/program.ts";
+
+Deno.test("no command prints help and ends with 0", () =>
+  withDirectory(async (cwd) => {
+    const result = await run([], { cwd });
+    assertCode(result, 0);
+    assert.match(result.stdout, /Usage: titan10/);
+  }));
+
+Deno.test("every line of every help text fits 80 columns", () =>
+  withDirectory(async (cwd) => {
+    for (const command of ["run", "backfill", "plan", "status", "migrate", "healthcheck", "demo"]) {
+      const result = await run([command, "--help"], { cwd });
+      assertCode(result, 0);
+      const long = result.stdout.split("\n").filter((line) => line.length > 80);
+      assert.deepEqual(long, [], command);
+    }
+  }));
+
+Deno.test("an unknown command and an unknown option end with 2", () =>
+  withDirectory(async (cwd) => {
+    for (const args of [["fly"], ["status", "--fast"]]) {
+      const result = await run(args, { cwd });
+      assertCode(result, 2);
+      assert.match(result.stderr, /error: (?:unknown|too many)/);
+    }
+  }));
+
+Deno.test("all problems of a configuration are named at once and end with 2", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["run"], {
+      cwd,
+      env: { EXCHANGES: "binanc", TIMEFRAMES: "1x", DATABASE_URL: "mysql://u:hunter2@h/d" },
+    });
+    assertCode(result, 2);
+    assert.match(result.stderr, /EXCHANGES="binanc".*did you mean binance/);
+    assert.match(result.stderr, /TIMEFRAMES="1x"/);
+    assert.match(result.stderr, /DATABASE_URL/);
+    assert.doesNotMatch(result.stderr, /hunter2/);
+  }));
+
+Deno.test("a timeframe that an exchange lacks is named with the nearest it has", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["status"], { cwd, env: { EXCHANGES: "coinbase", TIMEFRAMES: "4h" } });
+    assertCode(result, 1);
+    const planned = await run(["plan"], { cwd, env: { EXCHANGES: "coinbase", TIMEFRAMES: "4h" } });
+    assertCode(planned, 2);
+    assert.match(
+      planned.stderr,
+      /TIMEFRAMES="4h": expected a timeframe of coinbase: .*nearest: 6h, 2h/,
+    );
+  }));
+
+Deno.test("flags beat the environment, which beats .env", () =>
+  withDirectory(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/.env`, "EXCHANGES=nope1\nTIMEFRAMES=1x\n");
+    const result = await run(["run", "--symbols", "top:x"], {
+      cwd,
+      env: { EXCHANGES: "nope2", SYMBOLS: "top:1" },
+    });
+    assertCode(result, 2);
+    assert.match(result.stderr, /nope2/);
+    assert.doesNotMatch(result.stderr, /nope1/);
+    assert.match(result.stderr, /SYMBOLS="top:x"/);
+    assert.match(result.stderr, /TIMEFRAMES="1x"/);
+  }));
+
+Deno.test("healthcheck of a daemon that is not there fails with one line", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["healthcheck", "--http-port", "9"], { cwd });
+    assertCode(result, 1);
+    assert.match(result.stderr, /^unhealthy: http:\/\/127\.0\.0\.1:9\/healthz: [^\n]+\n$/);
+  }));
+
+Deno.test("a server that is not there is one sentence without the password", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["migrate"], {
+      cwd,
+      env: { DATABASE_URL: "postgres://u:hunter2@127.0.0.1:9/d" },
+    });
+    assertCode(result, 1);
+    assert.match(result.stderr, /^Cannot .*ECONNREFUSED/);
+    assert.doesNotMatch(result.stderr, /hunter2/);
+  }));
+
+Deno.test("migrate, plan, backfill and status tell one story on one embedded database", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      const env = {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT,ETH/USDT",
+        TIMEFRAMES: "1h",
+        BACKFILL: "1h:100d",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      };
+      const migrated = await run(["migrate"], { cwd, env });
+      assertCode(migrated, 0);
+      assert.match(migrated.stdout, /applied 0001_ledger\.sql[\s\S]*TimescaleDB 2\.\d+/);
+
+      const planned = await run(["plan", "--json"], { cwd, env });
+      assertCode(planned, 0);
+      const [entry] = JSON.parse(planned.stdout).entries;
+      assert.deepEqual([entry.exchange, entry.series, entry.candles, entry.impossible], [
+        "binance",
+        2,
+        4800,
+        0,
+      ]);
+
+      const filled = await run(["backfill"], { cwd, env });
+      assertCode(filled, 0);
+      assert.match(filled.stdout, /^binance: 4,80[02] candles in \d+ pages/);
+
+      const status = await run(["status", "--json"], { cwd, env });
+      assertCode(status, 0);
+      const document = JSON.parse(status.stdout);
+      assert.equal(document.database.kind, "embedded");
+      assert.deepEqual(
+        document.series.map((
+          row: Record<string, unknown>,
+        ) => [row["symbol"], row["timeframe"], row["missing"]]),
+        [["BTC/USDT", "1h", 0], ["ETH/USDT", "1h", 0]],
+      );
+      const table = await run(["status"], { cwd, env });
+      assert.match(table.stdout, /binance BTC\/USDT 1h +2,40[01]/);
+      assert.deepEqual(table.stdout.split("\n").filter((line) => line.length > 80), []);
+    });
+  }));
+
+Deno.test("a backfill that could not have everything ends with 1 and says what is owed", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      exchange.faults.add({
+        when: { about: "candles", symbol: "ETH/USDT" },
+        fault: { kind: "status", status: 404 },
+      });
+      const result = await run(["backfill"], {
+        cwd,
+        env: {
+          EXCHANGES: "binance",
+          SYMBOLS: "BTC/USDT,ETH/USDT",
+          TIMEFRAMES: "1h",
+          BACKFILL: "1h:20d",
+          EXCHANGE_BINANCE: binanceAt(exchange),
+        },
+      });
+      assertCode(result, 1);
+      assert.match(result.stdout, /binance: 480 candles in 1 pages, 48\d still owed/);
+      assert.match(result.stdout, /Cannot fetch candles of binance ETH\/USDT 1h/);
+      assert.match(result.stdout, /run the same command again/);
+    });
+  }));
+
+async function withExchange(use: (exchange: LocalExchange) => Promise<void>): Promise<void> {
+  const exchange = await startLocalExchange({ clock: systemClock });
+  try {
+    await use(exchange);
+  } finally {
+    await exchange.close();
+  }
+}

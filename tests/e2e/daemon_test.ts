@@ -1,0 +1,254 @@
+/** The daemon as a process: what it serves, how it stops, what it survives. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Status } from "../../lib/serve/status.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { binanceAt } from "../support/local_archive.ts";
+import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+
+/** A supervisor's patience. */
+const STOP_MS_MAX = 10_000;
+
+Deno.test("the daemon serves health, readiness, metrics and status, and status works beside it", () =>
+  withScene(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    try {
+      const url = await untilReady(daemon);
+      const health = await fetch(`${url}/healthz`);
+      assert.deepEqual([health.status, await health.json()], [200, { ok: true, reasons: [] }]);
+
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      assert.match(metrics, /titan10_build_info\{version="[\d.]+",deno="[\d.]+"\} 1/);
+      await assertPromtoolAccepts(metrics);
+
+      const beside = await run(["status", "--json"], { cwd, env });
+      assertCode(beside, 0);
+      const served: Status = await (await fetch(`${url}/status`)).json();
+      const asked: Status = JSON.parse(beside.stdout);
+      assert.deepEqual(Object.keys(asked), Object.keys(served));
+      assert.equal(asked.startedAt, served.startedAt);
+      assert.notEqual(asked.startedAt, null);
+
+      const planned = await run(["plan", "--json"], { cwd, env });
+      assertCode(planned, 0);
+      const checked = await run(["healthcheck"], {
+        cwd,
+        env: { ...env, HTTP_PORT: new URL(url).port },
+      });
+      assertCode(checked, 0);
+
+      for (
+        const [path, method, status] of [["/nope", "GET", 404], ["/status", "POST", 405], [
+          "/plan",
+          "GET",
+          404,
+        ]] as const
+      ) {
+        const response = await fetch(url + path, { method });
+        await response.body?.cancel();
+        assert.equal(response.status, status, `${method} ${path}`);
+      }
+      const socket = await Deno.stat(`${cwd}/titan10-data/titan10.sock`);
+      assert.equal((socket.mode ?? 0) & 0o777, 0o600);
+    } finally {
+      await stop(daemon, "SIGTERM", 143);
+    }
+  }));
+
+Deno.test("a second daemon on one data directory is refused and leaves the first alone", () =>
+  withScene(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    try {
+      const url = await untilReady(daemon);
+      const second = await run(["run"], { cwd, env });
+      assertCode(second, 1);
+      assert.match(second.stderr, new RegExp(`process ${daemon.pid} holds it`));
+      const response = await fetch(`${url}/readyz`);
+      await response.body?.cancel();
+      assert.equal(response.status, 200);
+    } finally {
+      await stop(daemon, "SIGINT", 130);
+    }
+  }));
+
+Deno.test("SIGTERM while the exchange hangs ends the daemon within ten seconds with 143", () =>
+  withScene(async ({ cwd, env, exchange }) => {
+    exchange.faults.add({ when: { about: "candles" }, fault: { kind: "hang" } });
+    const daemon = start(["run"], { cwd, env });
+    await daemon.waitFor(/markets loaded/);
+    await stop(daemon, "SIGTERM", 143);
+  }));
+
+Deno.test("a second signal ends the daemon at once", () =>
+  withScene(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    await daemon.waitFor(/listening/);
+    daemon.kill("SIGINT");
+    daemon.kill("SIGTERM");
+    const { code } = await daemon.ended;
+    assert([130, 143].includes(code), String(code));
+  }));
+
+Deno.test("a killed daemon goes on where it was", () =>
+  withScene(async ({ cwd, env, exchange }) => {
+    const first = start(["run"], { cwd, env });
+    await first.waitFor(
+      /"message":"job done".*"job":"backfill"|"job":"backfill".*"message":"job done"/,
+    );
+    first.kill("SIGKILL");
+    await first.ended;
+    const before = exchange.requests.length;
+    const second = start(["run"], { cwd, env });
+    try {
+      const url = await untilReady(second);
+      await second.waitFor(/"job":"backfill"/);
+      const { series }: Status = await (await fetch(`${url}/status`)).json();
+      const hourly = series.find(({ timeframe, symbol }) =>
+        timeframe === "1h" && symbol === "BTC/USDT"
+      );
+      assert((hourly?.candles ?? 0) >= 2400, JSON.stringify(hourly));
+      const again = exchange.requests.slice(before).filter(({ path, query }) =>
+        path.endsWith("klines") && Number(query["limit"]) > 100
+      );
+      assert.deepEqual(again, []);
+    } finally {
+      await stop(second, "SIGTERM", 143);
+    }
+  }));
+
+Deno.test("an exchange that answers only 500 and a symbol that vanishes leave all other series on time", async () => {
+  const broken = await startLocalExchange({ clock: systemClock, dialect: kraken });
+  broken.faults.add({ fault: { kind: "status", status: 500 } });
+  try {
+    await withScene(async ({ cwd, env, exchange }) => {
+      const daemon = start(["run"], {
+        cwd,
+        env: {
+          ...env,
+          EXCHANGES: "binance,kraken",
+          POLL_CRON: "*/1 * * * * *",
+          TIMEFRAMES: "1s",
+          BACKFILL: "off",
+          RETRY_MIN: "10ms",
+          RETRY_MAX: "20ms",
+          EXCHANGE_KRAKEN: JSON.stringify({
+            urls: { api: { public: broken.url } },
+            rateLimit: 1,
+            timeframes: { "1s": 1 },
+          }),
+        },
+      });
+      try {
+        const url = await untilReady(daemon);
+        await daemon.waitFor(/"added":[1-9]/);
+        exchange.symbols.delist("ETH/USDT", { forget: true });
+        await daemon.waitFor(/Invalid symbol/);
+        const status: Status = await (await fetch(`${url}/status`)).json();
+        assert.match(
+          status.exchanges.find(({ exchange }) => exchange === "kraken")?.lastError ?? "",
+          /500/,
+        );
+        const gone = status.series.find(({ symbol }) => symbol === "ETH/USDT");
+        assert.match(gone?.lastError ?? "", /Invalid symbol/);
+        const alive = status.series.find(({ symbol }) => symbol === "BTC/USDT");
+        const lagMs = Date.now() - Date.parse(alive?.last ?? "");
+        assert(lagMs < 10_000, `BTC/USDT is ${lagMs} ms behind`);
+        const metrics = await (await fetch(`${url}/metrics`)).text();
+        assert.match(
+          metrics,
+          /titan10_fetch_failures_total\{exchange="kraken",kind="transient"\} [1-9]/,
+        );
+        assert.match(
+          metrics,
+          /titan10_fetch_failures_total\{exchange="binance",kind="permanent"\} [1-9]/,
+        );
+        assert.match(metrics, /titan10_breaker_state\{exchange="kraken",state="open"\} 1/);
+      } finally {
+        await stop(daemon, "SIGTERM", 143);
+      }
+    });
+  } finally {
+    await broken.close();
+  }
+});
+
+Deno.test("the demo says where to look, finishes its backfill and shows candles arriving", () =>
+  withDirectory(async (cwd) => {
+    const demo = start(["demo", "--http-port", "0"], { cwd });
+    const [, url] = await demo.waitFor(/status +(http:\S+)\/status/);
+    await demo.waitFor(/backfill finished: [\d,]+ candles/);
+    await demo.waitFor(/new candles of \d+ series arrived/);
+    const status: Status = await (await fetch(`${url}/status`)).json();
+    const symbols = new Set(
+      status.series.filter(({ candles }) => candles > 0).map(({ symbol }) => symbol),
+    );
+    assert(symbols.size >= 5, [...symbols].join(" "));
+    await stop(demo, "SIGINT", 130);
+    assert.deepEqual([...Deno.readDirSync(cwd)], []);
+  }));
+
+interface Scene {
+  readonly cwd: string;
+  readonly exchange: LocalExchange;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function withScene(use: (scene: Scene) => Promise<void>): Promise<void> {
+  const exchange = await startLocalExchange({ clock: systemClock });
+  try {
+    await withDirectory((cwd) =>
+      use({
+        cwd,
+        exchange,
+        env: {
+          EXCHANGES: "binance",
+          SYMBOLS: "BTC/USDT,ETH/USDT",
+          TIMEFRAMES: "1m",
+          BACKFILL: "1h:100d",
+          HTTP_PORT: "0",
+          LOG_FORMAT: "json",
+          EXCHANGE_BINANCE: binanceAt(exchange),
+        },
+      })
+    );
+  } finally {
+    await exchange.close();
+  }
+}
+
+/** Waits for the first poll's end, by when everything is up, and returns where the daemon listens. */
+async function untilReady(daemon: Running): Promise<string> {
+  const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+  await daemon.waitFor(/"job":"poll"/);
+  assert(url !== undefined);
+  return url;
+}
+
+async function stop(daemon: Running, signal: Deno.Signal, code: number): Promise<void> {
+  const startMs = systemClock.now();
+  daemon.kill(signal);
+  const status = await daemon.ended;
+  assert.equal(status.code, code, daemon.stderr());
+  assert(systemClock.now() - startMs < STOP_MS_MAX);
+}
+
+/** Checked where promtool is installed. */
+async function assertPromtoolAccepts(metrics: string): Promise<void> {
+  try {
+    const child = new Deno.Command("promtool", {
+      args: ["check", "metrics"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(metrics));
+    await writer.close();
+    const { code, stderr } = await child.output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    console.log("promtool is not installed: the metrics' format was not checked");
+  }
+}

@@ -1,0 +1,125 @@
+/** The program as a process of its own: started, read, killed. @module */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+
+/** A running `titan10`. */
+export interface Running {
+  readonly pid: number;
+  /** Everything written so far. */
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves when a line on either stream matches; rejects when the program ends first. */
+  waitFor(pattern: RegExp): Promise<RegExpMatchArray>;
+  kill(signal: Deno.Signal): void;
+  /** How it ended. */
+  readonly ended: Promise<Deno.CommandStatus>;
+}
+
+const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The compiled program where TITAN10_BINARY names one, else the sources with the same permissions. */
+function commandLine(): readonly [string, readonly string[]] {
+  const binary = Deno.env.get("TITAN10_BINARY");
+  if (binary !== undefined && binary !== "") return [binary, []];
+  const permissions = ["--allow-net", "--allow-env", "--allow-read", "--allow-write"];
+  return [Deno.execPath(), [
+    "run",
+    "--frozen",
+    "--quiet",
+    "--config",
+    `${PROJECT}deno.json`,
+    ...permissions,
+    `${PROJECT}main.ts`,
+  ]];
+}
+
+/** Starts the program with nothing in its environment but what it is given. */
+export function start(
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
+): Running {
+  const [command, first] = commandLine();
+  const inherited: Record<string, string> = {};
+  for (const name of ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_TLS_CA_STORE"]) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) inherited[name] = value;
+  }
+  const child = new Deno.Command(command, {
+    args: [...first, ...args],
+    cwd: options.cwd,
+    env: { ...inherited, NO_COLOR: "1", ...options.env },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const streams = { stdout: "", stderr: "" };
+  const waiting = new Set<() => void>();
+  const read = async (name: "stdout" | "stderr"): Promise<void> => {
+    for await (const text of child[name].pipeThrough(new TextDecoderStream())) {
+      streams[name] += text;
+      for (const look of waiting) look();
+    }
+  };
+  const drained = Promise.all([read("stdout"), read("stderr")]);
+  const ended = child.status.then(async (status) => {
+    await drained;
+    return status;
+  });
+  return {
+    pid: child.pid,
+    stdout: () => streams.stdout,
+    stderr: () => streams.stderr,
+    ended,
+    kill: (signal) => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended by itself meanwhile.
+      }
+    },
+    waitFor: (pattern) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = streams.stdout.match(pattern) ?? streams.stderr.match(pattern);
+          if (match === null) return;
+          waiting.delete(look);
+          resolve(match);
+        };
+        waiting.add(look);
+        look();
+        ended.then(() => {
+          look();
+          reject(new Error(`ended before ${pattern}:\n${streams.stdout}\n${streams.stderr}`));
+        });
+      }),
+  };
+}
+
+/** Runs the program to its end. */
+export async function run(
+  args: readonly string[],
+  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
+): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const program = start(args, options);
+  const { code } = await program.ended;
+  return { code, stdout: program.stdout(), stderr: program.stderr() };
+}
+
+/** A directory for one test, removed afterwards. */
+export async function withDirectory(use: (cwd: string) => Promise<void>): Promise<void> {
+  const cwd = await Deno.makeTempDir({ prefix: "titan10-e2e-" });
+  try {
+    await use(cwd);
+  } finally {
+    await Deno.remove(cwd, { recursive: true });
+  }
+}
+
+/** Asserts on the exit code with everything the program said in the message. */
+export function assertCode(
+  result: { readonly code: number; readonly stdout: string; readonly stderr: string },
+  code: number,
+): void {
+  assert.equal(result.code, code, `${result.stdout}\n${result.stderr}`);
+}
