@@ -32,15 +32,17 @@ export const BAN_MS_MAX = 7 * 24 * 60 * 60_000;
 export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (error instanceof FetchError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const message = `Cannot ${options.action}: ${text}`;
   const { status } = options.answer;
+  const answered = status === undefined || status < 400 ? "" : ` (HTTP ${status})`;
+  const message = `Cannot ${options.action}: ${text}${answered}`;
   const classes = classNames(error);
 
   if (classes.has("AbortError")) return new FetchError("cancelled", message, { cause: error });
   if (TOO_OLD.test(text)) return new FetchError("retention", message, { cause: error });
   const untilMs = bannedUntilMs(text, options);
   if (
-    untilMs !== undefined || status === 429 || status === 418 || RATE_LIMIT_CODE.test(text) ||
+    untilMs !== undefined || status === 429 || status === 418 || BAN_TEXT.test(text) ||
+    RATE_LIMIT_CODE.test(text) ||
     classes.has("RateLimitExceeded") || classes.has("DDoSProtection")
   ) {
     return new FetchError("rate_limited", message, {
@@ -70,13 +72,10 @@ const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451
 const BAN_TEXT = /(?:banned|block(?:ed)?|unblock(?:ed)?)\D{0,24}?(?:until|after)\D{0,6}(\d{13})/i;
 
 function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number | undefined {
-  const named = BAN_TEXT.exec(text)?.[1];
-  const times = [
-    named === undefined ? undefined : Number(named),
-    retryAfterMs(answer, nowMs),
-  ].filter((timeMs) => timeMs !== undefined);
-  if (times.length === 0) return undefined;
-  return Math.min(Math.max(...times, nowMs), nowMs + BAN_MS_MAX);
+  const namedMs = Number(BAN_TEXT.exec(text)?.[1] ?? 0);
+  const untilMs = Math.max(namedMs, retryAfterMs(answer, nowMs) ?? 0);
+  // A time that has passed, by a clock that differs from ours, says no more than "too many requests" does.
+  return untilMs > nowMs ? Math.min(untilMs, nowMs + BAN_MS_MAX) : undefined;
 }
 
 /** `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3); it counts only beside a refusal. */

@@ -1,0 +1,162 @@
+/** `kill -9` at random moments of a backfill, against a server that outlives it. @module */
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import { systemClock } from "../../lib/clock.ts";
+import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import { createServerDatabase } from "../support/test_database.ts";
+
+const KILLS = 20;
+const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"] as const;
+
+/** Slow enough that twenty kills land inside one backfill. */
+const ANSWER_MS = 25;
+
+type Sql = ReturnType<typeof postgres>;
+
+Deno.test("twenty kills of a backfill lose nothing, and no committed page is asked for again", async (t) => {
+  const server = await serverUrl();
+  if (server === undefined) {
+    await t.step({ name: "needs a server", ignore: true, fn: () => {} });
+    return;
+  }
+  const exchange = await startLocalExchange({ clock: systemClock });
+  exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
+  const killed = await createServerDatabase(server.url);
+  const uninterrupted = await createServerDatabase(server.url);
+  const sql = postgres(killed.url, { max: 1, onnotice: () => {} });
+  const other = postgres(uninterrupted.url, { max: 1, onnotice: () => {} });
+  const env = {
+    EXCHANGES: "binance",
+    SYMBOLS: SYMBOLS.join(","),
+    TIMEFRAMES: "1m",
+    BACKFILL: "1m:30d",
+    PAGE_LIMIT: "250",
+    EXCHANGE_BINANCE: JSON.stringify({
+      urls: { api: { public: `${exchange.url}/api/v3` } },
+      rateLimit: 10,
+    }),
+  };
+  try {
+    await withDirectory(async (cwd) => {
+      const seed = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
+      const random = lcg(seed);
+      for (let kill = 0; kill < KILLS; kill++) {
+        const covered = await coverage(sql);
+        const before = exchange.requests.length;
+        const program = start(["backfill"], { cwd, env: { ...env, DATABASE_URL: killed.url } });
+        const asked = await untilAsked(exchange, before, Math.floor(random() * 40), program.ended);
+        program.kill("SIGKILL");
+        await program.ended;
+        assertNothingAskedAgain(
+          exchange.requests.slice(before),
+          covered,
+          `seed ${seed}, kill ${kill}`,
+        );
+        if (!asked) break;
+      }
+      const covered = await coverage(sql);
+      const before = exchange.requests.length;
+      assertCode(await run(["backfill"], { cwd, env: { ...env, DATABASE_URL: killed.url } }), 0);
+      assertNothingAskedAgain(exchange.requests.slice(before), covered, `seed ${seed}, last run`);
+      assertCode(
+        await run(["backfill"], { cwd, env: { ...env, DATABASE_URL: uninterrupted.url } }),
+        0,
+      );
+    });
+    const [window] = await sql`
+      select max(lower(covered)) as since, min(upper(covered)) as until from checkpoints where timeframe = '1m'`;
+    for (const symbol of SYMBOLS) {
+      const rows = await candles(sql, symbol, window);
+      assert.deepEqual(rows, await candles(other, symbol, window), symbol);
+      const truth = exchange.truth(symbol, parseTimeframe("1m"), {
+        sinceMs: window?.["since"].getTime(),
+        untilMs: window?.["until"].getTime(),
+      });
+      assert.equal(rows.length, truth.length);
+      assert(rows.length > 43_000);
+    }
+  } finally {
+    await Promise.all([sql.end(), other.end()]);
+    await Promise.all([killed.drop(), uninterrupted.drop()]);
+    await exchange.close();
+    await server.stop();
+  }
+});
+
+async function serverUrl(): Promise<{ readonly url: string; stop(): Promise<void> } | undefined> {
+  const given = Deno.env.get("TEST_DATABASE_URL");
+  if (given !== undefined && given !== "") return { url: given, stop: () => Promise.resolve() };
+  return await startPostgres();
+}
+
+/** Waits until so many more candle requests were logged; false when the program ended first. */
+async function untilAsked(
+  exchange: { readonly requests: readonly { readonly path: string }[] },
+  before: number,
+  requests: number,
+  ended: Promise<unknown>,
+): Promise<boolean> {
+  let isOver = false;
+  ended.then(() => isOver = true);
+  while (!isOver) {
+    const asked = exchange.requests.slice(before).filter(({ path }) => path.endsWith("klines"));
+    if (asked.length > requests) return true;
+    await systemClock.sleep(3);
+  }
+  return false;
+}
+
+type Coverage = ReadonlyMap<string, readonly (readonly [number, number])[]>;
+
+/** What is committed, by the exchange's own symbol. */
+async function coverage(sql: Sql): Promise<Coverage> {
+  const [there] = await sql`select to_regclass('checkpoints') is not null as yes`;
+  if (there?.["yes"] !== true) return new Map();
+  const rows = await sql`
+    select symbol, (select json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
+                                                     extract(epoch from upper(range)) * 1000))
+                    from unnest(covered) as range) as windows
+    from checkpoints`;
+  return new Map(rows.map((row) => [row["symbol"].replace("/", ""), row["windows"] ?? []]));
+}
+
+function assertNothingAskedAgain(
+  requests: readonly { readonly path: string; readonly query: Readonly<Record<string, string>> }[],
+  covered: Coverage,
+  when: string,
+): void {
+  for (const { path, query } of requests) {
+    if (!path.endsWith("klines")) continue;
+    const sinceMs = Number(query["startTime"]);
+    const untilMs = sinceMs + Number(query["limit"]) * 60_000;
+    const again = covered.get(query["symbol"] ?? "")?.find(([since, until]) =>
+      sinceMs < until && untilMs > since
+    );
+    assert.equal(again, undefined, `${when}: ${JSON.stringify(query)} was committed before`);
+  }
+}
+
+function candles(
+  sql: Sql,
+  symbol: string,
+  window: postgres.Row | undefined,
+): Promise<readonly unknown[]> {
+  return sql`
+    select time, open::text, high::text, low::text, close::text, volume::text from ohlcv_1m
+    where symbol = ${symbol} and time >= ${window?.["since"]} and time < ${
+    window?.["until"]
+  } order by time`
+    .then((rows) => rows.map((row) => ({ ...row })));
+}
+
+/** A linear congruential generator (Numerical Recipes): a failing seed can be tried again. */
+function lcg(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
