@@ -55,7 +55,7 @@ export function render({ entries, seconds, bytes: total }: Plan): string {
     "",
     `At least ${duration(seconds)} for all exchanges side by side, and ${bytes(total)} on disk`,
   );
-  lines.push("before compression, which takes off about four fifths.");
+  lines.push("before compression, which takes off more than four fifths.");
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {
     lines.push("", "IMPOSSIBLE: wanted, but no longer kept by the exchange");

@@ -38,10 +38,10 @@ export interface Plan {
 }
 
 /**
- * A candle and its index entry in a plain table, as measured on PostgreSQL 15 with real tick sizes. Compressed
- * chunks need about a fifth.
+ * A candle and its index entry before compression: 172 bytes in a plain table of PostgreSQL 15 and 173 in a
+ * hypertable, of 410,000 `1m` candles of ten symbols. Compressed chunks took 21 bytes a candle.
  */
-export const BYTES_A_CANDLE = 180;
+export const BYTES_A_CANDLE = 173;
 
 /** Works the plan out. Markets are loaded, no candle is asked for. */
 export async function makePlan(

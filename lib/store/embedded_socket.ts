@@ -12,6 +12,12 @@ export interface ProtocolServer {
 /** A message's length field counts itself and its body, not the type byte before it. */
 const LENGTH_BYTES = 4;
 
+/**
+ * The server reads its input in pieces of this size, and takes the end of a piece for the end of the input when a
+ * message ends there: the messages after it would never be answered.
+ */
+const INPUT_PIECE_BYTES = 8192;
+
 /** `X`, Terminate. */
 const TERMINATE = 0x58;
 
@@ -39,21 +45,10 @@ export class EmbeddedSocket extends Duplex {
     done: (error?: Error | null) => void,
   ): void {
     const bytes = concat(this.#unfinished, chunk);
-    const wholeBytes = this.#wholeMessages(bytes);
+    const batches = this.#wholeMessages(bytes);
+    const wholeBytes = batches.reduce((total, { length }) => total + length, 0);
     this.#unfinished = bytes.slice(wholeBytes);
-    if (wholeBytes === 0) return done();
-    const messages = bytes.subarray(0, wholeBytes);
-    if (messages[0] === TERMINATE) {
-      this.push(null);
-      return done();
-    }
-    this.#server.execProtocolRaw(messages, { syncToFs: false }).then(
-      (answer) => {
-        this.push(answer);
-        done();
-      },
-      done,
-    );
+    this.#execute(batches).then(() => done(), done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -67,19 +62,34 @@ export class EmbeddedSocket extends Duplex {
     done(error);
   }
 
-  /** How many of the bytes are whole messages. */
-  #wholeMessages(bytes: Uint8Array): number {
+  async #execute(batches: readonly Uint8Array[]): Promise<void> {
+    for (const batch of batches) {
+      if (batch[0] === TERMINATE) this.push(null);
+      else this.push(await this.#server.execProtocolRaw(batch, { syncToFs: false }));
+    }
+  }
+
+  /** The whole messages among the bytes, in batches that the server reads to their end. */
+  #wholeMessages(bytes: Uint8Array): readonly Uint8Array[] {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const batches: Uint8Array[] = [];
+    let start = 0;
     let end = 0;
     for (;;) {
       // The first message, the start-up packet, has no type byte.
       const typeBytes = this.#started ? 1 : 0;
-      if (bytes.length - end < typeBytes + LENGTH_BYTES) return end;
+      if (bytes.length - end < typeBytes + LENGTH_BYTES) break;
       const messageBytes = typeBytes + view.getInt32(end + typeBytes);
-      if (bytes.length - end < messageBytes) return end;
+      if (bytes.length - end < messageBytes) break;
       this.#started = true;
+      if (end > start && (end - start) % INPUT_PIECE_BYTES === 0) {
+        batches.push(bytes.subarray(start, end));
+        start = end;
+      }
       end += messageBytes;
     }
+    if (end > start) batches.push(bytes.subarray(start, end));
+    return batches;
   }
 }
 

@@ -1,0 +1,35 @@
+/** The in-process wire protocol to the embedded server. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { openDatabase } from "../../lib/store/database.ts";
+
+/** The server reads its input in pieces of this many bytes. */
+const PIECE_BYTES = 8192;
+
+Deno.test("a statement of any length is answered", async () => {
+  const dataDir = await Deno.makeTempDir();
+  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  try {
+    // Every length of one piece, so that every message of the statement ends once where a piece ends.
+    for (let length = 1; length <= PIECE_BYTES; length++) {
+      const [row] = await database.sql.unsafe("select length($1::text)::int as n", [
+        "x".repeat(length),
+      ], {
+        prepare: true,
+      });
+      if (row?.["n"] !== length) assert.equal(row?.["n"], length);
+    }
+    const large = "x".repeat(9 * PIECE_BYTES);
+    for (let cut = 0; cut < 64; cut++) {
+      const [row] = await database.sql.unsafe("select length($1::text)::int as n", [
+        large.slice(cut),
+      ], {
+        prepare: true,
+      });
+      assert.equal(row?.["n"], large.length - cut);
+    }
+  } finally {
+    await database.close();
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
