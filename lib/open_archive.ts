@@ -92,7 +92,6 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     write.catch((error) => log.warn(`${what} was not kept`, { exchange: id, error }));
   };
   metrics.setBreakerState(id, "closed");
-  metrics.exchangeBannedUntilSeconds.set({ exchange: id }, 0);
   try {
     const client = await openExchange(id, {
       clock,

@@ -73,14 +73,12 @@ export class ArchivedExchange {
    * @throws MalformedPageError when the rows contradict each other.
    */
   async askPage(series: Series, window: Window, options: AskOptions): Promise<Verdict> {
-    const { clock, metrics } = this.#options;
+    const { clock } = this.#options;
     return await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
       options,
       async (signal) => {
-        const startMs = clock.now();
         const { rows } = await this.client.fetchCandles(series, window, { signal });
-        metrics.fetchDurationSeconds.observe({ exchange: this.id }, (clock.now() - startMs) / 1000);
         const { text } = series.timeframe;
         const rowsMaxSeen = this.#rowsMaxSeen.get(text) ?? 0;
         this.#rowsMaxSeen.set(text, Math.max(rowsMaxSeen, rows.length));
@@ -123,11 +121,16 @@ export class ArchivedExchange {
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
     return await withResilience(async ({ signal }) => {
+      const startMs = clock.now();
       try {
         return await fn(signal);
       } catch (error) {
-        metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(error) });
+        // What the deadline cut off looks like a cancelled call from in here.
+        const cause = signal.reason instanceof DeadlineError ? signal.reason : error;
+        metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(cause) });
         throw error;
+      } finally {
+        metrics.fetchDurationSeconds.observe({ exchange: this.id }, (clock.now() - startMs) / 1000);
       }
     }, {
       ...config.retry,

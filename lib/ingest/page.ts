@@ -50,7 +50,9 @@ export async function ingestPage(
   try {
     verdict = await exchange.askPage(series, window, options);
     // "Nothing older can be had" writes history off, so one odd answer is not enough to believe it.
-    if (verdict.reachFromMs !== undefined) verdict = await exchange.askPage(series, window, options);
+    if (verdict.reachFromMs !== undefined) {
+      verdict = await exchange.askPage(series, window, options);
+    }
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;

@@ -72,7 +72,7 @@ export async function serveUnix(
   await Deno.chmod(path, 0o600);
   return {
     url: `unix:${path}`,
-    async stop() {
+    async stop(): Promise<void> {
       await server.shutdown();
       await removeIfThere(path);
     },

@@ -78,7 +78,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     return {
       sql,
       kind: "embedded",
-      async close() {
+      async close(): Promise<void> {
         await sql.end({ timeout: CLOSE_TIMEOUT_S });
         await server.close();
         held.release();

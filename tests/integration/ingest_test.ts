@@ -33,7 +33,7 @@ interface Scene {
   readonly exchange: LocalExchange;
 }
 
-Deno.test("ingestion", async (t) => {
+Deno.test("ingestion keeps its promises", async (t) => {
   const opened = await openTestDatabase();
   try {
     for (const [name, [options, test]] of Object.entries(TESTS)) {
@@ -443,7 +443,7 @@ function asksFor(exchange: LocalExchange, path: string): number {
   return exchange.requests.filter((request) => request.path.endsWith(path)).length;
 }
 
-function accountsOf(database: Database, config: ReturnType<typeof configOf>, newest?: number) {
+function accountsOf(database: Database, config: ReturnType<typeof configOf>, newest?: number): ReturnType<typeof readAccounts> {
   return readAccounts(database, {
     config,
     nowMs: systemClock.now(),

@@ -21,7 +21,13 @@ const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 function commandLine(): readonly [string, readonly string[]] {
   const binary = Deno.env.get("TITAN10_BINARY");
   if (binary !== undefined && binary !== "") return [binary, []];
-  const permissions = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read", "--allow-write"];
+  const permissions = [
+    "--no-prompt",
+    "--allow-net",
+    "--allow-env",
+    "--allow-read",
+    "--allow-write",
+  ];
   return [Deno.execPath(), [
     "run",
     "--frozen",

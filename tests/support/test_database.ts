@@ -21,7 +21,7 @@ export async function openTestDatabase(
   return {
     database,
     url,
-    async drop() {
+    async drop(): Promise<void> {
       await database.close();
       await drop();
     },
@@ -48,7 +48,7 @@ async function openEmbeddedTest(): Promise<TestDatabase> {
   return {
     database,
     url: undefined,
-    async drop() {
+    async drop(): Promise<void> {
       await database.close();
       await Deno.remove(dataDir, { recursive: true });
     },

@@ -1,0 +1,28 @@
+# The executable on next to nothing: glibc, CA certificates, and a user who is not root.
+FROM denoland/deno:2.9.6 AS build
+WORKDIR /build
+# Packages first: they change less often than the program does.
+COPY deno.json deno.lock ./
+RUN deno install --frozen
+COPY . .
+RUN deno task compile && mkdir /data
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+LABEL org.opencontainers.image.title="titan10" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /build/LICENSE /LICENSE
+COPY --from=build /build/dist/titan10 /titan10
+# Docker gives a new volume the owner that the folder has in the image.
+COPY --from=build --chown=65532:65532 /data /data
+# Loopback inside a container cannot be published. Behind a proxy with its own certificate authority, mount
+# its certificate over /etc/ssl/certs/ca-certificates.crt: the system's store counts, next to the built-in one.
+ENV DATA_DIR=/data \
+    HTTP_HOST=0.0.0.0 \
+    DENO_TLS_CA_STORE=system,mozilla
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+EXPOSE 9464
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["/titan10", "healthcheck"]
+ENTRYPOINT ["/titan10"]
+CMD ["run"]

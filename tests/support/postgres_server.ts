@@ -1,0 +1,285 @@
+/** A throwaway PostgreSQL server on loopback, for tests that kill what they talk to. @module */
+import { delimiter, dirname, join } from "node:path";
+
+export interface PostgresServer {
+  /** `postgres://…`, the same for the server's whole life, restarts included. */
+  readonly url: string;
+  /**
+   * Kills the server and everything it started, without a warning. Resolves when all of them are gone,
+   * so nothing of the old server meets the new one.
+   */
+  kill9(): Promise<void>;
+  /** Starts the server again on the same data and port, ending it first when it runs. Resolves when it answers. */
+  restart(): Promise<void>;
+  /** Ends the server, if it runs, and removes its data. */
+  stop(): Promise<void>;
+}
+
+/** Not in the range that systems take the ports of outgoing connections from: while the server is down nobody else gets its port. */
+const PORTS = { first: 10_000, last: 32_767 };
+const PORT_TRIES_MAX = 20;
+
+/** Recovery after a kill is what takes long. */
+const READY_MS_MAX = 60_000;
+
+/** Enough of the end of the server's log to say why it did not start. */
+const LOG_CHARS_MAX = 4_000;
+
+/**
+ * Starts a PostgreSQL without durability, which nobody but this machine reaches and where everybody is
+ * trusted.
+ *
+ * @returns undefined, with the reason printed, when PostgreSQL is not installed.
+ * @throws when it is installed but does not start.
+ */
+export async function startPostgres(): Promise<PostgresServer | undefined> {
+  const programs = await findPrograms();
+  if (programs === undefined) {
+    console.log(
+      "no PostgreSQL server: initdb and postgres are neither on PATH nor in /usr/lib/postgresql",
+    );
+    return undefined;
+  }
+  const folder = await Deno.makeTempDir({ prefix: "titan10-postgres-" });
+  try {
+    const user = await serverUser(folder);
+    if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
+    const cluster = new Cluster({ programs, user, folder });
+    await cluster.create();
+    await cluster.start();
+    return cluster;
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true });
+    throw error;
+  }
+}
+
+/** The folder that holds PostgreSQL's own programs, or undefined when it is not installed. */
+export async function findPrograms(): Promise<string | undefined> {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter((folder) => folder !== "");
+  const versions: number[] = [];
+  try {
+    for await (const { name } of Deno.readDir("/usr/lib/postgresql")) versions.push(Number(name));
+  } catch {
+    // Not a Debian; then it is on PATH or nowhere.
+  }
+  versions.sort((one, other) => other - one);
+  folders.push(...versions.map((version) => `/usr/lib/postgresql/${version}/bin`));
+  for (const folder of folders) {
+    try {
+      // Through links: the server's programs lie side by side only where they really are.
+      const real = dirname(await Deno.realPath(join(folder, "initdb")));
+      for (const name of ["postgres", "pg_isready"]) await Deno.stat(join(real, name));
+      return real;
+    } catch {
+      continue;
+    }
+  }
+}
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/**
+ * Whom the server runs as, undefined for the user who runs the tests and so owns `folder`. PostgreSQL
+ * refuses to run as root.
+ */
+async function serverUser(folder: string): Promise<User | undefined> {
+  if ((await Deno.stat(folder)).uid !== 0) return undefined;
+  const accounts = (await Deno.readTextFile("/etc/passwd")).split("\n").map((line) =>
+    line.split(":")
+  );
+  for (const wanted of ["postgres", "nobody"]) {
+    const [, , uid, gid] = accounts.find(([name]) => name === wanted) ?? [];
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  }
+  throw new Error(
+    "Cannot start PostgreSQL as root: there is neither a user postgres nor a user nobody",
+  );
+}
+
+interface ClusterOptions {
+  readonly programs: string;
+  readonly user: User | undefined;
+  readonly folder: string;
+}
+
+interface Running {
+  readonly process: Deno.ChildProcess;
+  /** Resolves with the end of the log when the server and everything it started are gone. */
+  readonly log: Promise<string>;
+}
+
+class Cluster implements PostgresServer {
+  readonly #options: ClusterOptions;
+  readonly #data: string;
+  #port = 0;
+  #running: Running | undefined;
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#data = join(options.folder, "data");
+  }
+
+  get url(): string {
+    return `postgres://postgres@127.0.0.1:${this.#port}/postgres`;
+  }
+
+  async create(): Promise<void> {
+    const { code, stdout, stderr } = await this.#command("initdb", [
+      `--pgdata=${this.#data}`,
+      "--username=postgres",
+      "--auth=trust",
+      "--encoding=UTF8",
+      "--no-locale",
+      "--no-sync",
+    ]).output();
+    if (code !== 0) {
+      throw new Error(`Cannot create a PostgreSQL cluster: ${text(stdout)}${text(stderr)}`);
+    }
+    await Deno.writeTextFile(
+      join(this.#data, "pg_hba.conf"),
+      "host all all 127.0.0.1/32 trust\n",
+    );
+  }
+
+  async start(): Promise<void> {
+    if (this.#port === 0) this.#port = freePort();
+    const settings = {
+      listen_addresses: "127.0.0.1",
+      port: this.#port,
+      unix_socket_directories: "",
+      max_connections: 50,
+      fsync: "off",
+      logging_collector: "off",
+    };
+    const process = this.#command("postgres", [
+      "-D",
+      this.#data,
+      ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ]).spawn();
+    this.#running = { process, log: tail(process.stderr) };
+    await this.#ready(this.#running);
+  }
+
+  async kill9(): Promise<void> {
+    if (this.#running === undefined) return;
+    const { process } = this.#running;
+    // Its children outlive it by a statement, and would go on writing what no client waits for.
+    const children = await childrenOf(process.pid);
+    signal(() => process.kill("SIGKILL"));
+    for (const pid of children) signal(() => Deno.kill(pid, "SIGKILL"));
+    await this.#ended();
+  }
+
+  async restart(): Promise<void> {
+    await this.#shutDown();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#shutDown();
+    await Deno.remove(this.#options.folder, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+
+  /** SIGINT is PostgreSQL's fast shutdown: clients are disconnected, data is written. */
+  async #shutDown(): Promise<void> {
+    if (this.#running === undefined) return;
+    const { process } = this.#running;
+    signal(() => process.kill("SIGINT"));
+    await this.#ended();
+  }
+
+  async #ended(): Promise<string> {
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.process.status;
+    return await running?.log ?? "";
+  }
+
+  async #ready({ process }: Running): Promise<void> {
+    const deadlineMs = Date.now() + READY_MS_MAX;
+    let hasEnded = false;
+    process.status.then(() => hasEnded = true);
+    for (;;) {
+      const { code } = await this.#command("pg_isready", [
+        "--host=127.0.0.1",
+        `--port=${this.#port}`,
+        "--timeout=5",
+        "--quiet",
+      ]).output();
+      // Asked after the answer: another server on this port must not be taken for ours.
+      if (hasEnded) throw new Error(`Cannot start PostgreSQL: ${await this.#ended()}`);
+      if (code === 0) return;
+      if (Date.now() > deadlineMs) {
+        await this.kill9();
+        throw new Error(`Cannot start PostgreSQL: no answer within ${READY_MS_MAX / 1000} s`);
+      }
+    }
+  }
+
+  #command(name: string, args: readonly string[]): Deno.Command {
+    const { programs, user, folder } = this.#options;
+    const program = join(programs, name);
+    const options = { cwd: folder, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+    // The server's log is read from stderr; its stdout stays empty, and an unread pipe would be a leak.
+    const stdout = name === "postgres" ? "null" : "piped";
+    if (user === undefined) {
+      return new Deno.Command(program, { ...options, stdout, args: [...args] });
+    }
+    return new Deno.Command("setpriv", {
+      ...options,
+      stdout,
+      args: [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", program, ...args],
+    });
+  }
+}
+
+/** Tried by taking it: only the system knows which ports are free. */
+function freePort(): number {
+  for (let tries = 0;; tries++) {
+    const port = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first + 1));
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (tries === PORT_TRIES_MAX) throw error;
+    }
+  }
+}
+
+/** The processes that a process started, where the system tells; elsewhere they end by themselves. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/task/${pid}/children`],
+    stderr: "null",
+  }).output();
+  return text(stdout).split(/\s+/).filter((word) => word !== "").map(Number);
+}
+
+/** Sends a signal, to a process that may be gone by now. */
+function signal(send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    const isGone = error instanceof Deno.errors.NotFound || error instanceof TypeError;
+    if (!isGone) throw error;
+  }
+}
+
+/** Every process of the server holds the pipe's other end, so it ends with the last of them. */
+async function tail(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let end = "";
+  for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+    end = (end + part).slice(-LOG_CHARS_MAX);
+  }
+  return end;
+}
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
