@@ -77,7 +77,11 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
   problems.push(...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)));
   if (problems.length > 0) throw new ConfigError(problems);
-  for (const { exchange, bannedUntilMs, banReason } of await readExchangeStates(database)) {
+  for (
+    const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
+  ) {
+    // A breaker lives as long as its process; what the last one left behind is history.
+    if (breaker !== "closed") await writeBreaker(database, exchange, "closed");
     if (bannedUntilMs === undefined) continue;
     const banned = exchanges.find(({ id }) => id === exchange);
     banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");

@@ -12,6 +12,15 @@ const MARKETS_AGE_MS_MAX = 24 * 60 * 60_000;
 
 const preparing = new WeakMap<ArchivedExchange, Promise<void>>();
 
+export interface PrepareOptions extends AskOptions {
+  /**
+   * Whether to enter the series into the ledger. A plan does not: series that are chosen once are never dropped.
+   *
+   * @default true
+   */
+  readonly isKept?: boolean | undefined;
+}
+
 /**
  * Makes sure that an exchange's markets are fresh and its series chosen and in the ledger. Called before every
  * run; whoever comes while it is under way waits for the same outcome.
@@ -22,7 +31,7 @@ const preparing = new WeakMap<ArchivedExchange, Promise<void>>();
 export async function prepareExchange(
   archive: Archive,
   exchange: ArchivedExchange,
-  options: AskOptions,
+  options: PrepareOptions,
 ): Promise<void> {
   const { marketsLoadedAtMs } = exchange;
   const isFresh = marketsLoadedAtMs !== undefined &&
@@ -38,7 +47,7 @@ export async function prepareExchange(
 async function chooseSeries(
   archive: Archive,
   exchange: ArchivedExchange,
-  options: AskOptions,
+  options: PrepareOptions,
 ): Promise<void> {
   const { config, database, clock, log } = archive;
   const { client } = exchange;
@@ -58,7 +67,7 @@ async function chooseSeries(
     }
   }
   const series = seriesOf(exchange.id, symbols, archivedTimeframes(config));
-  await registerSeries(database, series, config.symbols.kind);
+  if (options.isKept ?? true) await registerSeries(database, series, config.symbols.kind);
   client.keepMarkets(symbols);
   exchange.series = series;
   exchange.marketsLoadedAtMs = clock.now();

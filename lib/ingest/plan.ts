@@ -52,7 +52,7 @@ export async function makePlan(
   const problems: { exchange: string; problem: string }[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal });
+      await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
       entries.push(...await planExchange(archive, exchange));
     } catch (error) {
       problems.push({

@@ -37,16 +37,16 @@ interface Route {
 /**
  * Listens on TCP.
  *
- * @throws Deno.errors.AddrInUse when another process listens there.
+ * @throws Error when that address and port cannot be had.
  */
 export function serveHttp(
   answers: Answers,
   options: { readonly hostname: string; readonly port: number; readonly log: Logger },
 ): HttpServer {
   const { hostname, port, log } = options;
-  const server = Deno.serve(
-    { hostname, port, onListen: () => {} },
-    router(publicRoutes(answers), log),
+  const server = listen(
+    `${hostname}:${port}. Set HTTP_HOST and HTTP_PORT to others`,
+    () => Deno.serve({ hostname, port, onListen: () => {} }, router(publicRoutes(answers), log)),
   );
   const host = server.addr.hostname.includes(":")
     ? `[${server.addr.hostname}]`
@@ -68,7 +68,10 @@ export async function serveUnix(
     ...publicRoutes(answers),
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
   ];
-  const server = Deno.serve({ path, onListen: () => {} }, router(routes, log));
+  const server = listen(
+    `the unix socket ${path}. Set DATA_DIR to a shorter path`,
+    () => Deno.serve({ path, onListen: () => {} }, router(routes, log)),
+  );
   await Deno.chmod(path, 0o600);
   return {
     url: `unix:${path}`,
@@ -77,6 +80,15 @@ export async function serveUnix(
       await removeIfThere(path);
     },
   };
+}
+
+function listen<T>(where: string, begin: () => T): T {
+  try {
+    return begin();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot listen (${text}) on ${where}`, { cause: error });
+  }
 }
 
 function publicRoutes(answers: Answers): readonly Route[] {
