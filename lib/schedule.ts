@@ -112,7 +112,10 @@ export class Schedule {
     let outcome: JobOutcome = "success";
     try {
       const report = await job.run(this.#stopping.signal);
-      log.info("job done", { job: job.name, seconds: secondsSince(startMs, clock), ...report });
+      // A job that is stopped ends early without an error; what it did counts, but it is not done.
+      if (this.#stopping.signal.aborted) outcome = "cancelled";
+      const message = outcome === "success" ? "job done" : "job stopped";
+      log.info(message, { job: job.name, seconds: secondsSince(startMs, clock), ...report });
     } catch (error) {
       outcome = this.#stopping.signal.aborted ? "cancelled" : "failure";
       if (outcome === "failure") log.error("job failed", { job: job.name, error });

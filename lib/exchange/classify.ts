@@ -7,6 +7,8 @@ export interface AnswerFacts {
   readonly status: number | undefined;
   /** The `Retry-After` header of the last answer. */
   readonly retryAfter: string | undefined;
+  /** The parsed body of the last answer, where it was JSON. */
+  readonly json?: unknown;
 }
 
 export interface ClassifyOptions {
@@ -53,7 +55,8 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (status !== undefined && FUTILE_STATUS.has(status)) {
     return new FetchError("permanent", message, { cause: error });
   }
-  if (classes.has("ExchangeError") && !classes.has("BadResponse") && !isServerError(status)) {
+  const isAnswer = !isServerError(status) && !isEmptyObject(options.answer.json);
+  if (classes.has("ExchangeError") && !classes.has("BadResponse") && isAnswer) {
     return new FetchError("permanent", message, { cause: error });
   }
   return new FetchError("transient", message, { cause: error });
@@ -88,6 +91,11 @@ function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): numbe
 
 function isServerError(status: number | undefined): boolean {
   return status !== undefined && status >= 500;
+}
+
+/** `{}` refuses nothing: CCXT makes an `ExchangeError` of it only because it holds no code that means success. */
+function isEmptyObject(json: unknown): boolean {
+  return typeof json === "object" && json !== null && Object.keys(json).length === 0;
 }
 
 /** The names of an error's class and of all classes above it. */

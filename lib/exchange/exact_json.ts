@@ -7,7 +7,7 @@
 const RISKY_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d[\d.]{15,}(?:[eE][+-]?\d+)?|-?\d[\d.]*[eE][+-]?\d{3,}/g;
 
 /** Cheap test for the regular expression above: most answers hold no such number and skip it. */
-const MAYBE_RISKY = /[[,:\s]-?\d[\d.]{15,}|\d[eE][+-]?\d{3}/;
+const MAYBE_RISKY = /(?:^|[[,:\s])-?\d[\d.]{15,}|\d[eE][+-]?\d{3}/;
 
 /**
  * Parses JSON like `JSON.parse`, except that numbers which a double might not hold exactly become strings
@@ -17,7 +17,10 @@ const MAYBE_RISKY = /[[,:\s]-?\d[\d.]{15,}|\d[eE][+-]?\d{3}/;
  * @throws SyntaxError when the text is not JSON.
  */
 export function parseExactJson(text: string): unknown {
-  if (!MAYBE_RISKY.test(text)) return JSON.parse(text);
+  // Before anything is rewritten: putting quotes around numbers could turn a broken text into JSON, and the
+  // search for the end of a string that was cut off would be slow.
+  const plain: unknown = JSON.parse(text);
+  if (!MAYBE_RISKY.test(text)) return plain;
   return JSON.parse(
     text.replace(RISKY_NUMBER, (token) => token.startsWith('"') ? token : `"${token}"`),
   );

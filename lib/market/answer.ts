@@ -1,7 +1,7 @@
 /** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
 import { type Candle, checkRow, type RejectedCandle } from "./candle.ts";
 import { addCandles, closedUntil, floorTime, nominalMs, type Timeframe } from "./timeframe.ts";
-import { type Window, windowName } from "./window.ts";
+import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The page that was asked and what came. */
 export interface AnsweredPage {
@@ -41,12 +41,15 @@ export const SETTLE_MS = 120_000;
  * Judges a page. Rows outside the window and rows of unclosed candles are dropped; malformed rows are
  * rejected one by one and do not stop the page. Then, of the window,
  *
- * - a page as long as the longest ever seen is *full*: the exchange may have cut it at either end, so it
- *   answers only for the span from its first to its last row. That is how a moved start (rows silently
- *   missing at the beginning) and a page limit smaller than documented stay owed instead of becoming holes;
+ * - a page as long as the longest ever seen, or as was asked, is *full*: the exchange may have cut it at
+ *   either end, so it answers only for the span from its first to its last row. That is how a moved start
+ *   (rows silently missing at the beginning) and a page limit smaller than documented stay owed instead of
+ *   becoming holes;
  * - a shorter page, or an empty one, answers for the whole window: the exchange had nothing else;
- * - a page whose rows all lie after the window, up to now, comes from an exchange that gives only its
- *   newest candles: it answers for nothing, and nothing older than its first row can be had;
+ * - a page whose rows all lie after the window, up to now, and which was cut at a limit, comes from an
+ *   exchange that gives only its newest candles: it answers for nothing, and nothing older than its first
+ *   row can be had. If it was not cut, there was room for rows of the window, and it has none; if it is too
+ *   short to tell, it answers for nothing;
  * - the newest candles are claimed only when they are there or {@linkcode SETTLE_MS} have passed.
  *
  * @throws MalformedPageError when two rows have the same time but different values.
@@ -62,7 +65,7 @@ export function judgePage(page: AnsweredPage): Verdict {
     openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
   );
   if (answered === undefined) {
-    const reachFromMs = newestOnly(page, read) ? read.times[0] : undefined;
+    const reachFromMs = isNewestOnly(page, read) === true ? read.times[0] : undefined;
     return { candles: [], rejected, answered, reachFromMs };
   }
   const candles = read.candles.filter(({ openTimeMs }) =>
@@ -114,10 +117,10 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Window
     // Rows that could not be placed in time prove nothing about the window, and neither do rows that are
     // simply the newest ones whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
-    if (unreadable || newestOnly(page, read)) return undefined;
+    if (unreadable || isNewestOnly(page, read) !== false) return undefined;
     return settled(timeframe, asked, undefined, nowMs);
   }
-  const full = rows.length >= rowsMaxSeen;
+  const full = rows.length >= Math.min(rowsMaxSeen, windowCandles(timeframe, page.window));
   const [oldestMs, newestMs] = [read.times[0] ?? firstMs, read.times.at(-1) ?? lastMs];
   // A row outside the window on one side proves that the page was not cut on that side.
   const sinceMs = full && oldestMs >= asked.sinceMs ? firstMs : asked.sinceMs;
@@ -140,11 +143,22 @@ function settled(
   return untilMs > claim.sinceMs ? { sinceMs: claim.sinceMs, untilMs } : undefined;
 }
 
-/** Whether the answer is the newest candles though older ones were asked for. */
-function newestOnly({ timeframe, window, nowMs }: AnsweredPage, { times }: ReadRows): boolean {
+/** Every exchange gives as many rows, so a page this long may have been cut, and a shorter one was not. */
+const CUT_ROWS_MIN = 100;
+
+/**
+ * Whether the answer is the newest candles though older ones were asked for; undefined when it cannot be told
+ * from an exchange that skipped over a silent window: a market without trades for some minutes must not end
+ * its own history.
+ */
+function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefined {
+  const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
   const [firstMs, lastMs] = [times[0], times.at(-1)];
   if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
-  return lastMs >= nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
+  if (lastMs < nowMs - 2 * nominalMs(timeframe) - SETTLE_MS) return false;
+  if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
+  if (rows.length !== windowCandles(timeframe, window)) return false;
+  return rows.length >= CUT_ROWS_MIN ? true : undefined;
 }
 
 function sameCandle(a: Candle, b: Candle): boolean {

@@ -97,15 +97,26 @@ export function compareDecimals(a: string, b: string): number {
 }
 
 function refuse(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
-  const text = JSON.stringify(row, (_key, value) => value === undefined ? null : value) ?? "null";
-  return { rejected: { reason, row: text.slice(0, ROW_TEXT_MAX), openTimeMs } };
+  return { rejected: { reason, row: rowText(row).slice(0, ROW_TEXT_MAX), openTimeMs } };
 }
+
+function rowText(row: unknown): string {
+  try {
+    return JSON.stringify(row, (_key, value) => value === undefined ? null : value) ?? "null";
+  } catch {
+    // JSON.parse reads lists nested far deeper than JSON.stringify can write: one such row is no reason to
+    // lose the page.
+    return UNPRINTABLE_ROW;
+  }
+}
+
+const UNPRINTABLE_ROW = '"unprintable"';
 
 /** The years 1970 to 9999: what both `Date` and `timestamptz` can print. */
 const TIME_MS_MAX = 253_402_300_799_999;
 
 function readTime(value: unknown): number | undefined {
-  const timeMs = typeof value === "string" && value !== "" ? Number(value) : value;
+  const timeMs = typeof value === "string" && DECIMAL.test(value) ? Number(value) : value;
   if (typeof timeMs !== "number" || !Number.isInteger(timeMs)) return undefined;
   return timeMs >= 0 && timeMs <= TIME_MS_MAX ? timeMs : undefined;
 }

@@ -17,23 +17,6 @@ export function windowName({ sinceMs, untilMs }: Window): string {
   return `[${new Date(sinceMs).toISOString()}, ${new Date(untilMs).toISOString()})`;
 }
 
-/**
- * Cuts a window into pages of at most `candlesMax` candles, newest first, whose bounds lie on multiples
- * counted from the window's end.
- */
-export function* pagesNewestFirst(
-  timeframe: Timeframe,
-  window: Window,
-  candlesMax: number,
-): Generator<Window> {
-  let untilMs = window.untilMs;
-  while (untilMs > window.sinceMs) {
-    const sinceMs = Math.max(window.sinceMs, addCandles(timeframe, untilMs, -candlesMax));
-    yield { sinceMs, untilMs };
-    untilMs = sinceMs;
-  }
-}
-
 /** The older and the newer half of a window of at least two candles. */
 export function halves(timeframe: Timeframe, window: Window): readonly [Window, Window] {
   const half = Math.floor(windowCandles(timeframe, window) / 2);
