@@ -5,7 +5,7 @@ import type { ExchangeClient } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../log.ts";
-import { judgePage, MalformedPageError, type Verdict } from "../market/answer.ts";
+import { endsBeforeNow, judgePage, MalformedPageError, type Verdict } from "../market/answer.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../metrics.ts";
@@ -47,6 +47,8 @@ export class ArchivedExchange {
   readonly #options: ArchivedExchangeOptions;
   /** The longest page this exchange has answered, by timeframe: its true page limit as far as known. */
   readonly #rowsMaxSeen = new Map<string, number>();
+  /** Timeframes of which it has given older candles when asked for them. */
+  readonly #sinceHonoured = new Set<string>();
 
   constructor(options: ArchivedExchangeOptions) {
     const { client, config, clock, onBreaker } = options;
@@ -79,16 +81,13 @@ export class ArchivedExchange {
       options,
       async (signal) => {
         const { rows } = await this.client.fetchCandles(series, window, { signal });
-        const { text } = series.timeframe;
-        const rowsMaxSeen = this.#rowsMaxSeen.get(text) ?? 0;
-        this.#rowsMaxSeen.set(text, Math.max(rowsMaxSeen, rows.length));
-        return judgePage({
-          timeframe: series.timeframe,
-          window,
-          rows,
-          rowsMaxSeen,
-          nowMs: clock.now(),
-        });
+        const { timeframe } = series;
+        const nowMs = clock.now();
+        const rowsMaxSeen = this.#rowsMaxSeen.get(timeframe.text) ?? 0;
+        this.#rowsMaxSeen.set(timeframe.text, Math.max(rowsMaxSeen, rows.length));
+        if (endsBeforeNow({ timeframe, rows, nowMs })) this.#sinceHonoured.add(timeframe.text);
+        const isSinceHonoured = this.#sinceHonoured.has(timeframe.text);
+        return judgePage({ timeframe, window, rows, rowsMaxSeen, nowMs, isSinceHonoured });
       },
     );
   }

@@ -13,6 +13,12 @@ export interface AnsweredPage {
   readonly rowsMaxSeen: number;
   /** When the answer arrived: later candles are not closed. Milliseconds. */
   readonly nowMs: number;
+  /**
+   * Whether this exchange is known to give the window that is asked for, see {@linkcode endsBeforeNow}.
+   *
+   * @default false
+   */
+  readonly isSinceHonoured?: boolean | undefined;
 }
 
 /** What may be stored, and what may be claimed. */
@@ -72,6 +78,20 @@ export function judgePage(page: AnsweredPage): Verdict {
     openTimeMs >= answered.sinceMs && openTimeMs < answered.untilMs
   );
   return { candles, rejected, answered, reachFromMs: undefined };
+}
+
+/**
+ * Whether an answer ends well before now, which proves that the exchange gives what is asked for and not simply
+ * its newest candles.
+ */
+export function endsBeforeNow(
+  { timeframe, rows, nowMs }: Pick<AnsweredPage, "timeframe" | "rows" | "nowMs">,
+): boolean {
+  const lastMs = rows.reduce<number>((last, row) => {
+    const timeMs = Array.isArray(row) ? Number(row[0]) : NaN;
+    return timeMs > last ? timeMs : last;
+  }, -Infinity);
+  return Number.isFinite(lastMs) && lastMs < newestSinceMs(timeframe, nowMs);
 }
 
 interface ReadRows {
@@ -155,10 +175,15 @@ function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefi
   const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
   const [firstMs, lastMs] = [times[0], times.at(-1)];
   if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
-  if (lastMs < nowMs - 2 * nominalMs(timeframe) - SETTLE_MS) return false;
+  if (page.isSinceHonoured === true || lastMs < newestSinceMs(timeframe, nowMs)) return false;
   if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
   if (rows.length !== windowCandles(timeframe, window)) return false;
   return rows.length >= CUT_ROWS_MIN ? true : undefined;
+}
+
+/** A page whose last candle opens from then on ends with the newest one there is. */
+function newestSinceMs(timeframe: Timeframe, nowMs: number): number {
+  return nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
 }
 
 function sameCandle(a: Candle, b: Candle): boolean {
