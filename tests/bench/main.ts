@@ -12,7 +12,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { migrate, readMigrations } from "../../lib/store/migrate.ts";
 import { writePage } from "../../lib/store/page_write.ts";
-import { openTestDatabase, type TestDatabase } from "../support/test_database.ts";
+import { openEmbeddedTest, openOnServer, type TestDatabase } from "../support/test_database.ts";
 
 interface Result {
   readonly bench: string;
@@ -33,7 +33,9 @@ const { values } = parseArgs({
   options: { server: { type: "string" }, json: { type: "boolean" }, pages: { type: "string" } },
 });
 const pages = Number(values.pages ?? 50);
-const opened = await openTestDatabase(values.server);
+const opened = values.server === undefined
+  ? await openEmbeddedTest()
+  : await openOnServer(values.server);
 try {
   await migrate(opened.database, await readMigrations());
   await ensureCandleTables(opened.database, [MINUTE]);

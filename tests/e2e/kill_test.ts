@@ -86,6 +86,56 @@ Deno.test("twenty kills of a backfill lose nothing, and no committed page is ask
   }
 });
 
+Deno.test("a server that is killed in the middle of a backfill is waited for, and nothing is lost", async (t) => {
+  const server = await startPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs a server", ignore: true, fn: () => {} });
+    return;
+  }
+  const exchange = await startLocalExchange({ clock: systemClock });
+  exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
+  const { url } = await createServerDatabase(server.url);
+  try {
+    await withDirectory(async (cwd) => {
+      const program = start(["backfill"], {
+        cwd,
+        env: {
+          DATABASE_URL: url,
+          EXCHANGES: "binance",
+          SYMBOLS: SYMBOLS.join(","),
+          TIMEFRAMES: "1m",
+          BACKFILL: "1m:30d",
+          PAGE_LIMIT: "250",
+          RETRY_MIN: "100ms",
+          RETRY_MAX: "500ms",
+          EXCHANGE_BINANCE: JSON.stringify({
+            urls: { api: { public: `${exchange.url}/api/v3` } },
+            rateLimit: 10,
+          }),
+        },
+      });
+      for (const requests of [20, 60, 120]) {
+        assert(await untilAsked(exchange, 0, requests, program.ended));
+        await server.kill9();
+        await server.restart();
+      }
+      const { code } = await program.ended;
+      const report = { code, stdout: program.stdout(), stderr: program.stderr() };
+      assertCode(report, 0);
+      // A page may have been committed without its writer hearing of it, so the database is asked.
+      const sql = postgres(url, { max: 1, onnotice: () => {} });
+      const [row] = await sql`
+        select (select count(*)::int from ohlcv_1m) as stored, (select sum(candles)::int from checkpoints) as counted`;
+      await sql.end();
+      const candles = SYMBOLS.length * 30 * 24 * 60;
+      assert.deepEqual({ ...row }, { stored: candles, counted: candles });
+    });
+  } finally {
+    await exchange.close();
+    await server.stop();
+  }
+});
+
 async function serverUrl(): Promise<{ readonly url: string; stop(): Promise<void> } | undefined> {
   const given = Deno.env.get("TEST_DATABASE_URL");
   if (given !== undefined && given !== "") return { url: given, stop: () => Promise.resolve() };

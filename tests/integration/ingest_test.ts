@@ -23,7 +23,7 @@ import {
   emptyDatabase,
   openTestArchive,
 } from "../support/local_archive.ts";
-import { openTestDatabase } from "../support/test_database.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE = parseTimeframe("1m");
 const HOUR_MS = 3_600_000;
@@ -33,24 +33,30 @@ interface Scene {
   readonly exchange: LocalExchange;
 }
 
-Deno.test("ingestion keeps its promises", async (t) => {
-  const opened = await openTestDatabase();
-  try {
-    for (const [name, [options, test]] of Object.entries(TESTS)) {
-      await t.step(name, async () => {
-        await emptyDatabase(opened.database);
-        const exchange = await startLocalExchange({ clock: systemClock, ...options });
-        try {
-          await test({ database: opened.database, exchange });
-        } finally {
-          await exchange.close();
-        }
-      });
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`ingestion keeps its promises on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
     }
-  } finally {
-    await opened.drop();
-  }
-});
+    try {
+      for (const [name, [options, test]] of Object.entries(TESTS)) {
+        await t.step(name, async () => {
+          await emptyDatabase(opened.database);
+          const exchange = await startLocalExchange({ clock: systemClock, ...options });
+          try {
+            await test({ database: opened.database, exchange });
+          } finally {
+            await exchange.close();
+          }
+        });
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
 
 type Test = readonly [Partial<LocalExchangeOptions>, (scene: Scene) => Promise<void>];
 
@@ -443,7 +449,11 @@ function asksFor(exchange: LocalExchange, path: string): number {
   return exchange.requests.filter((request) => request.path.endsWith(path)).length;
 }
 
-function accountsOf(database: Database, config: ReturnType<typeof configOf>, newest?: number): ReturnType<typeof readAccounts> {
+function accountsOf(
+  database: Database,
+  config: ReturnType<typeof configOf>,
+  newest?: number,
+): ReturnType<typeof readAccounts> {
   return readAccounts(database, {
     config,
     nowMs: systemClock.now(),

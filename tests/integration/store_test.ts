@@ -18,7 +18,12 @@ import { migrate, pendingMigrations, readMigrations } from "../../lib/store/migr
 import { writePage } from "../../lib/store/page_write.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { openTestDatabase, type TestDatabase } from "../support/test_database.ts";
+import {
+  DATABASE_KINDS,
+  openEmbeddedTest,
+  openTestDatabase,
+  type TestDatabase,
+} from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2024, 0, 1);
@@ -26,23 +31,29 @@ const TIMEFRAMES = ["1m", "1d", "1w", "1M", "3M"].map(parseTimeframe);
 
 const BTC: Series = series("BTC/USDT");
 
-Deno.test("the store", async (t) => {
-  const opened = await openTestDatabase();
-  try {
-    await migrate(opened.database, await readMigrations());
-    await ensureCandleTables(opened.database, TIMEFRAMES);
-    for (const [name, test] of Object.entries(TESTS)) {
-      await t.step(name, async () => {
-        await opened.database
-          .sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs`;
-        await opened.database.sql.unsafe(`delete from ${candleTable(BTC.timeframe)}`);
-        await test(opened);
-      });
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`the store keeps its promises on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
     }
-  } finally {
-    await opened.drop();
-  }
-});
+    try {
+      await migrate(opened.database, await readMigrations());
+      await ensureCandleTables(opened.database, TIMEFRAMES);
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, async () => {
+          await opened.database
+            .sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs`;
+          await opened.database.sql.unsafe(`delete from ${candleTable(BTC.timeframe)}`);
+          await test(opened);
+        });
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
 
 const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> = {
   "a page's candles, coverage and counts are stored together": async ({ database }) => {
@@ -290,7 +301,8 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
 };
 
 Deno.test("two processes that migrate an empty database at once apply each migration once", async () => {
-  const opened = await openTestDatabase();
+  const opened = await openTestDatabase(DATABASE_KINDS.at(-1) ?? "embedded") ??
+    await openEmbeddedTest();
   try {
     const migrations = await readMigrations();
     const reports = await Promise.all([

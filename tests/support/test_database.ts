@@ -2,6 +2,7 @@
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { startPostgres } from "./postgres_server.ts";
 
 export interface TestDatabase {
   readonly database: Database;
@@ -11,11 +12,37 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Opens an empty database. */
-export async function openTestDatabase(
-  serverUrl = Deno.env.get("TEST_DATABASE_URL"),
-): Promise<TestDatabase> {
-  if (serverUrl === undefined || serverUrl === "") return await openEmbeddedTest();
+/** Where a test can find a database. */
+export type DatabaseKind = "given" | "embedded" | "postgres";
+
+/** The server of TEST_DATABASE_URL where there is one; else the embedded one and a throwaway PostgreSQL. */
+export const DATABASE_KINDS: readonly DatabaseKind[] = givenUrl() === undefined
+  ? ["embedded", "postgres"]
+  : ["given"];
+
+/** Opens an empty database; undefined when that kind is not installed here. */
+export async function openTestDatabase(kind: DatabaseKind): Promise<TestDatabase | undefined> {
+  if (kind === "embedded") return await openEmbeddedTest();
+  const given = givenUrl();
+  if (kind === "given" && given !== undefined) return await openOnServer(given);
+  const server = await startPostgres();
+  if (server === undefined) return undefined;
+  const opened = await openOnServer(server.url);
+  return {
+    ...opened,
+    async drop(): Promise<void> {
+      await opened.drop();
+      await server.stop();
+    },
+  };
+}
+
+function givenUrl(): string | undefined {
+  return Deno.env.get("TEST_DATABASE_URL") || undefined;
+}
+
+/** An empty database on a server, opened like the program does. */
+export async function openOnServer(serverUrl: string): Promise<TestDatabase> {
   const { url, drop } = await createServerDatabase(serverUrl);
   const database = await openDatabase({ url, dataDir: "", poolMax: 5, clock: systemClock });
   return {
@@ -42,7 +69,8 @@ export async function createServerDatabase(
   };
 }
 
-async function openEmbeddedTest(): Promise<TestDatabase> {
+/** An empty embedded database. */
+export async function openEmbeddedTest(): Promise<TestDatabase> {
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
   return {
