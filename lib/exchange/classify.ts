@@ -29,7 +29,8 @@ export const BAN_MS_MAX = 7 * 24 * 60 * 60_000;
 /**
  * Classifies by HTTP status and known texts first, by CCXT's class second: some bans arrive as plain
  * `ExchangeError` (KuCoin's 429000) or `PermissionDenied` (BingX), and some hopeless answers (400, 403, 404,
- * 451) as `ExchangeNotAvailable`, which CCXT counts among network errors.
+ * 451) as `ExchangeNotAvailable`, which CCXT counts among network errors. A 403 that is no answer of the
+ * exchange's own comes from the firewall before it (Binance, Bybit): asking on would prolong it.
  */
 export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (error instanceof FetchError) return error;
@@ -45,7 +46,8 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (
     untilMs !== undefined || status === 429 || status === 418 || BAN_TEXT.test(text) ||
     RATE_LIMIT_CODE.test(text) ||
-    classes.has("RateLimitExceeded") || classes.has("DDoSProtection")
+    classes.has("RateLimitExceeded") || classes.has("DDoSProtection") ||
+    (status === 403 && !classes.has("ExchangeError"))
   ) {
     return new FetchError("rate_limited", message, {
       cause: error,
@@ -56,7 +58,7 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
     return new FetchError("permanent", message, { cause: error });
   }
   const isAnswer = !isServerError(status) && !isEmptyObject(options.answer.json);
-  if (classes.has("ExchangeError") && !classes.has("BadResponse") && isAnswer) {
+  if (classes.has("ExchangeError") && isAnswer) {
     return new FetchError("permanent", message, { cause: error });
   }
   return new FetchError("transient", message, { cause: error });

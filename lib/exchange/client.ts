@@ -99,7 +99,7 @@ export class ExchangeClient {
 
   /** @throws FetchError `rate_limited` while the exchange has asked us to stay away. */
   assertNotBanned(): void {
-    if (this.#clock.now() >= this.#bannedUntilMs) return;
+    if (!this.#isBanned()) return;
     throw new FetchError(
       "rate_limited",
       `Cannot ask ${this.id} before ${
@@ -215,7 +215,7 @@ export class ExchangeClient {
           action,
           answer: call,
           nowMs: this.#clock.now(),
-          banDefaultMs: Math.min(BAN_DEFAULT_MS * 2 ** this.#bansInARow, BAN_DEFAULT_MS_MAX),
+          banDefaultMs: this.#banDefaultMs(),
         });
         if (fetchError.kind === "rate_limited") this.#ban(fetchError);
         throw fetchError;
@@ -223,9 +223,18 @@ export class ExchangeClient {
     });
   }
 
+  #banDefaultMs(): number {
+    const before = this.#isBanned() ? Math.max(0, this.#bansInARow - 1) : this.#bansInARow;
+    return Math.min(BAN_DEFAULT_MS * 2 ** before, BAN_DEFAULT_MS_MAX);
+  }
+
+  #isBanned(): boolean {
+    return this.#clock.now() < this.#bannedUntilMs;
+  }
+
   #ban({ untilMs = 0, message }: FetchError): void {
     // Requests that were already on their way answer with the same ban: it counts once.
-    if (this.#clock.now() >= this.#bannedUntilMs) this.#bansInARow++;
+    if (!this.#isBanned()) this.#bansInARow++;
     if (untilMs <= this.#bannedUntilMs) return;
     this.#bannedUntilMs = untilMs;
     this.#banReason = message;

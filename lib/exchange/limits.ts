@@ -11,16 +11,17 @@ export interface CandleLimits {
 /**
  * Corrections to CCXT's `features.spot.fetchOHLCV.limit`, each observed at the exchange:
  * bitget moves the start with more than 200, mexc gives 500 where 1000 are announced, gemini, coinex and
- * bithumb take no `since` at all, kraken gives the newest 720 whatever is asked, gate keeps 10,000.
+ * bithumb take no `since` at all, kraken gives the newest 720 whatever is asked, the forming one included, gate keeps 10,000.
  */
 const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   bithumb: { pageRowsMax: 1000, newestCandlesMax: 1000 },
   bitget: { pageRowsMax: 200 },
   coinex: { pageRowsMax: 1000, newestCandlesMax: 1000 },
   gate: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
+  gateeu: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
   gemini: { pageRowsMax: 1000, newestCandlesMax: 1440 },
   hyperliquid: { pageRowsMax: 5000, newestCandlesMax: 5000 },
-  kraken: { pageRowsMax: 720, newestCandlesMax: 720 },
+  kraken: { pageRowsMax: 720, newestCandlesMax: 719 },
   mexc: { pageRowsMax: 500 },
 };
 

@@ -5,7 +5,13 @@ import type { ExchangeClient } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../log.ts";
-import { endsBeforeNow, judgePage, MalformedPageError, type Verdict } from "../market/answer.ts";
+import {
+  judgePage,
+  MalformedPageError,
+  newestTime,
+  provesSinceHonoured,
+  type Verdict,
+} from "../market/answer.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../metrics.ts";
@@ -47,7 +53,9 @@ export class ArchivedExchange {
   readonly #options: ArchivedExchangeOptions;
   /** The longest page this exchange has answered, by timeframe: its true page limit as far as known. */
   readonly #rowsMaxSeen = new Map<string, number>();
-  /** Timeframes of which it has given older candles when asked for them. */
+  /** The newest open time it has given of each series. Milliseconds. */
+  readonly #newestSeenMs = new Map<string, number>();
+  /** Timeframes of which it has given older candles, when asked for them, than it had given before. */
   readonly #sinceHonoured = new Set<string>();
 
   constructor(options: ArchivedExchangeOptions) {
@@ -85,11 +93,27 @@ export class ArchivedExchange {
         const nowMs = clock.now();
         const rowsMaxSeen = this.#rowsMaxSeen.get(timeframe.text) ?? 0;
         this.#rowsMaxSeen.set(timeframe.text, Math.max(rowsMaxSeen, rows.length));
-        if (endsBeforeNow({ timeframe, rows, nowMs })) this.#sinceHonoured.add(timeframe.text);
-        const isSinceHonoured = this.#sinceHonoured.has(timeframe.text);
+        const isSinceHonoured = this.#isSinceHonoured(series, rows);
         return judgePage({ timeframe, window, rows, rowsMaxSeen, nowMs, isSinceHonoured });
       },
     );
+  }
+
+  /**
+   * Whether this exchange gives the window that is asked for, by all it has answered so far. A series whose answer
+   * ends well before a candle it had given earlier proves that; one that is silent or halted does not.
+   */
+  #isSinceHonoured(series: Series, rows: readonly unknown[]): boolean {
+    const { timeframe } = series;
+    const newestMs = newestTime(rows);
+    if (newestMs !== undefined) {
+      const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
+      if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
+        this.#sinceHonoured.add(timeframe.text);
+      }
+      this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
+    }
+    return this.#sinceHonoured.has(timeframe.text);
   }
 
   /** Loads the markets, guarded like everything else. */

@@ -26,8 +26,8 @@ const PAUSE_MS = 10_000;
 /** Passes that bring nothing follow each other ever more slowly, up to this. */
 const PAUSE_MS_MAX = 10 * 60_000;
 
-/** A one-shot backfill gives an exchange up after so many failed pages in a row. */
-const FAILURES_IN_A_ROW_MAX = 8;
+/** A one-shot backfill gives an exchange up after so many waits in a row, five for each page in flight. */
+const FAILURES_IN_A_ROW_MAX = 20;
 
 export interface BackfillOptions {
   readonly signal?: AbortSignal | undefined;
@@ -194,7 +194,7 @@ class ExchangeBackfill {
         if (isCancelled(error, this.#options.signal)) return false;
         await this.#report(error, series);
         const untilMs = this.#resumeAtMs(error);
-        if (untilMs === undefined || !this.#mayWait(error)) return false;
+        if (untilMs === undefined || !this.#mayWait()) return false;
         await this.#pause(untilMs);
       }
     }
@@ -227,10 +227,9 @@ class ExchangeBackfill {
     return undefined;
   }
 
-  /** Bans are always waited for; what is down is waited for by the daemon, and for a while by the one-shot. */
-  #mayWait(error: unknown): boolean {
+  /** What is down or bans us is waited for by the daemon, and for a while by the one-shot. */
+  #mayWait(): boolean {
     if (this.#options.patient) return true;
-    if (error instanceof FetchError && error.kind === "rate_limited") return true;
     this.#failuresInARow++;
     if (this.#failuresInARow >= FAILURES_IN_A_ROW_MAX) this.#gaveUp = true;
     return !this.#gaveUp;

@@ -1,5 +1,5 @@
 /** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
-import { type Candle, checkRow, type RejectedCandle } from "./candle.ts";
+import { type Candle, checkRow, compareDecimals, type RejectedCandle } from "./candle.ts";
 import { addCandles, closedUntil, floorTime, nominalMs, type Timeframe } from "./timeframe.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
@@ -14,7 +14,8 @@ export interface AnsweredPage {
   /** When the answer arrived: later candles are not closed. Milliseconds. */
   readonly nowMs: number;
   /**
-   * Whether this exchange is known to give the window that is asked for, see {@linkcode endsBeforeNow}.
+   * Whether this exchange is known to give the window that is asked for: it has answered for a series with rows
+   * that end well before others it had already given of that series.
    *
    * @default false
    */
@@ -58,13 +59,13 @@ export const SETTLE_MS = 120_000;
  *   short to tell, it answers for nothing;
  * - the newest candles are claimed only when they are there or {@linkcode SETTLE_MS} have passed.
  *
- * @throws MalformedPageError when two rows have the same time but different values.
+ * @throws MalformedPageError when two rows of a closed candle of the window have different values.
  */
 export function judgePage(page: AnsweredPage): Verdict {
   const { timeframe, window, nowMs } = page;
-  const read = readRows(page);
   const closedMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
   const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
+  const read = readRows(page, asked);
 
   const answered = answeredPart(page, asked, read);
   const rejected = read.rejected.filter(({ openTimeMs }) =>
@@ -80,18 +81,27 @@ export function judgePage(page: AnsweredPage): Verdict {
   return { candles, rejected, answered, reachFromMs: undefined };
 }
 
-/**
- * Whether an answer ends well before now, which proves that the exchange gives what is asked for and not simply
- * its newest candles.
- */
-export function endsBeforeNow(
-  { timeframe, rows, nowMs }: Pick<AnsweredPage, "timeframe" | "rows" | "nowMs">,
-): boolean {
-  const lastMs = rows.reduce<number>((last, row) => {
+/** The newest open time among the rows, in milliseconds; undefined when no row has a readable one. */
+export function newestTime(rows: readonly unknown[]): number | undefined {
+  const newest = rows.reduce<number>((newest, row) => {
     const timeMs = Array.isArray(row) ? Number(row[0]) : NaN;
-    return timeMs > last ? timeMs : last;
+    return timeMs > newest ? timeMs : newest;
   }, -Infinity);
-  return Number.isFinite(lastMs) && lastMs < newestSinceMs(timeframe, nowMs);
+  return Number.isFinite(newest) ? newest : undefined;
+}
+
+/** More than an exchange's newest candles move back by while one is corrected or withdrawn. */
+const OLDER_CANDLES = 10;
+
+/**
+ * Whether an answer whose newest row is `newestMs`, after one of the same series that reached `seenMs`, proves that
+ * the exchange gives the window that is asked for. A series that is silent or halted proves nothing.
+ */
+export function provesSinceHonoured(
+  timeframe: Timeframe,
+  { newestMs, seenMs }: { readonly newestMs: number; readonly seenMs: number },
+): boolean {
+  return newestMs < seenMs - OLDER_CANDLES * nominalMs(timeframe);
 }
 
 interface ReadRows {
@@ -101,7 +111,7 @@ interface ReadRows {
   readonly times: readonly number[];
 }
 
-function readRows({ timeframe, window, rows }: AnsweredPage): ReadRows {
+function readRows({ timeframe, window, rows }: AnsweredPage, asked: Window): ReadRows {
   const byTime = new Map<number, Candle>();
   const rejected: RejectedCandle[] = [];
   const times = new Set<number>();
@@ -115,7 +125,9 @@ function readRows({ timeframe, window, rows }: AnsweredPage): ReadRows {
     }
     const { candle } = checked;
     const twin = byTime.get(candle.openTimeMs);
-    if (twin !== undefined && !sameCandle(twin, candle)) {
+    // What will be dropped anyway may contradict itself: a forming candle that comes twice, for example.
+    const counts = candle.openTimeMs >= asked.sinceMs && candle.openTimeMs < asked.untilMs;
+    if (counts && twin !== undefined && !sameCandle(twin, candle)) {
       throw new MalformedPageError(
         `Cannot read the page ${windowName(window)}: two different rows for ${
           new Date(candle.openTimeMs).toISOString()
@@ -187,6 +199,7 @@ function newestSinceMs(timeframe: Timeframe, nowMs: number): number {
 }
 
 function sameCandle(a: Candle, b: Candle): boolean {
-  return a.open === b.open && a.high === b.high && a.low === b.low && a.close === b.close &&
-    a.volume === b.volume;
+  return (["open", "high", "low", "close", "volume"] as const).every((name) =>
+    compareDecimals(a[name], b[name]) === 0
+  );
 }

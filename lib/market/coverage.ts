@@ -1,5 +1,5 @@
 /** Arithmetic on coverage: sorted sets of half-open windows, the TypeScript twin of `tstzmultirange`. @module */
-import { ceilTime, countCandles, floorTime, type Timeframe } from "./timeframe.ts";
+import { ceilTime, countCandles, type Timeframe } from "./timeframe.ts";
 import type { Window } from "./window.ts";
 
 /** Windows in ascending order that neither overlap nor touch. */
@@ -71,15 +71,4 @@ export function coverageCandles(timeframe: Timeframe, coverage: Coverage): numbe
     candles += countCandles(timeframe, ceilTime(timeframe, sinceMs), ceilTime(timeframe, untilMs));
   }
   return candles;
-}
-
-/**
- * The coverage whose every window starts and ends on an open time of `timeframe`, none of it lost: starts
- * move down, ends move up.
- */
-export function alignOutward(timeframe: Timeframe, coverage: Coverage): Coverage {
-  return coverageOf(coverage.map(({ sinceMs, untilMs }) => ({
-    sinceMs: floorTime(timeframe, sinceMs),
-    untilMs: ceilTime(timeframe, untilMs),
-  })));
 }

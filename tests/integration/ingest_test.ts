@@ -166,11 +166,11 @@ const TESTS: Readonly<Record<string, Test>> = {
         EXCHANGE_KRAKEN: JSON.stringify({ urls: { api: { public: exchange.url } }, rateLimit: 1 }),
       });
       const plan = await makePlan(archive);
-      assert.equal(plan.entries[0]?.impossible, 30 * 24 * 60 - 720);
+      assert.equal(plan.entries[0]?.impossible, 30 * 24 * 60 - 719);
       const [report] = await backfill(archive, { patient: false });
       assert.deepEqual(report?.problems, []);
       assert((report?.added ?? 0) >= 718);
-      const [account] = await accountsOf(database, archive.config, 720);
+      const [account] = await accountsOf(database, archive.config, 719);
       assert.equal(account?.owed, 0);
     },
   ],

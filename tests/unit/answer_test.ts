@@ -1,0 +1,433 @@
+import assert from "node:assert/strict";
+import {
+  judgePage,
+  MalformedPageError,
+  newestTime,
+  provesSinceHonoured,
+  SETTLE_MS,
+  type Verdict,
+} from "../../lib/market/answer.ts";
+import { type Coverage, subtract, unite } from "../../lib/market/coverage.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Window } from "../../lib/market/window.ts";
+
+const MINUTE_MS = 60_000;
+const MINUTE = parseTimeframe("1m");
+const START_MS = Date.UTC(2024, 0, 1);
+
+/** A day later: everything near START_MS has long been closed and settled. */
+const NOW_MINUTE = 24 * 60;
+
+/** Rows of an exchange that has answered longer pages before, and of one that has not. */
+const SHORTER = 1_000;
+
+const at = (minute: number): number => START_MS + minute * MINUTE_MS;
+const w = (since: number, until: number): Window => ({ sinceMs: at(since), untilMs: at(until) });
+const row = (minute: number): unknown[] => [at(minute), "10", "12", "9", "11", "5"];
+const rows = (...minutes: number[]): unknown[][] => minutes.map(row);
+const range = (since: number, until: number): number[] =>
+  Array.from({ length: Math.max(0, until - since) }, (_, index) => since + index);
+
+interface Judged {
+  readonly stored: readonly number[];
+  readonly answered: readonly [number, number] | undefined;
+  readonly reachFrom: number | undefined;
+}
+
+interface JudgeOptions {
+  readonly rowsMaxSeen?: number;
+  /** Minutes after START_MS, fractions allowed. */
+  readonly now?: number;
+  readonly isSinceHonoured?: boolean;
+}
+
+function verdictOf(
+  window: Window,
+  page: readonly unknown[],
+  { rowsMaxSeen = SHORTER, now = NOW_MINUTE, isSinceHonoured }: JudgeOptions = {},
+): Verdict {
+  return judgePage({
+    timeframe: MINUTE,
+    window,
+    rows: page,
+    rowsMaxSeen,
+    nowMs: at(now),
+    isSinceHonoured,
+  });
+}
+
+/** A verdict in minutes after START_MS. */
+function judge(window: Window, page: readonly unknown[], options?: JudgeOptions): Judged {
+  const minute = (timeMs: number): number => (timeMs - START_MS) / MINUTE_MS;
+  const { candles, answered, reachFromMs } = verdictOf(window, page, options);
+  return {
+    stored: candles.map(({ openTimeMs }) => minute(openTimeMs)),
+    answered: answered && [minute(answered.sinceMs), minute(answered.untilMs)],
+    reachFrom: reachFromMs === undefined ? undefined : minute(reachFromMs),
+  };
+}
+
+Deno.test("a page shorter than the longest answers for its whole window, holes at any place included", () => {
+  assert.deepEqual(judge(w(0, 10), rows(3, 4, 7)), {
+    stored: [3, 4, 7],
+    answered: [0, 10],
+    reachFrom: undefined,
+  });
+});
+
+Deno.test("an empty page answers for its whole window, even the first page of all", () => {
+  for (const rowsMaxSeen of [SHORTER, 0]) {
+    assert.deepEqual(judge(w(0, 10), [], { rowsMaxSeen }), {
+      stored: [],
+      answered: [0, 10],
+      reachFrom: undefined,
+    });
+  }
+});
+
+Deno.test("a full page that fills its window answers for all of it", () => {
+  assert.deepEqual(judge(w(0, 5), rows(...range(0, 5)), { rowsMaxSeen: 5 }).answered, [0, 5]);
+});
+
+Deno.test("a full page whose start was moved leaves the missing beginning owed", () => {
+  const { answered, stored } = judge(w(0, 10), rows(...range(6, 10)), { rowsMaxSeen: 4 });
+  assert.deepEqual([answered, stored], [[6, 10], [6, 7, 8, 9]]);
+});
+
+Deno.test("a page cut at a smaller limit than was asked leaves the rest owed", () => {
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 4)), { rowsMaxSeen: 4 }).answered, [0, 4]);
+  // One row fewer than the longest page, and the exchange had nothing else.
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 4)), { rowsMaxSeen: 5 }).answered, [0, 10]);
+});
+
+Deno.test("a page of as many rows as were asked was cut there, if the first candles of its window are missing", () => {
+  // Asked for five, the exchange gave its newest five, the forming one among them.
+  const page = rows(...range(6, 11));
+  assert.deepEqual(judge(w(5, 10), page, { now: 10.5 }).answered, [6, 10]);
+  assert.deepEqual(judge(w(5, 10), rows(...range(7, 11)), { now: 10.5 }).answered, [5, 10]);
+});
+
+Deno.test("the first page of all is full however short: nothing is known of the limit yet", () => {
+  assert.deepEqual(judge(w(0, 10), rows(4, 6), { rowsMaxSeen: 0 }).answered, [4, 7]);
+});
+
+Deno.test("a row beyond the window proves that a full page was not cut on that side", () => {
+  assert.deepEqual(judge(w(2, 6), rows(3, 4, 6), { rowsMaxSeen: 3 }), {
+    stored: [3, 4],
+    answered: [3, 6],
+    reachFrom: undefined,
+  });
+  assert.deepEqual(judge(w(2, 6), rows(1, 3, 4), { rowsMaxSeen: 3 }), {
+    stored: [3, 4],
+    answered: [2, 5],
+    reachFrom: undefined,
+  });
+  assert.deepEqual(judge(w(2, 6), rows(1, 4, 6), { rowsMaxSeen: 3 }).answered, [2, 6]);
+});
+
+Deno.test("a hole at a window's start, at an exchange that jumps over it, is settled by a second ask", () => {
+  const jumped = judge(w(0, 10), rows(...range(3, 13)), { rowsMaxSeen: 10 });
+  assert.deepEqual([jumped.answered, jumped.stored], [[3, 10], range(3, 10)]);
+  assert.deepEqual(judge(w(0, 3), rows(3, 4, 5), { rowsMaxSeen: 10 }), {
+    stored: [],
+    answered: [0, 3],
+    reachFrom: undefined,
+  });
+});
+
+Deno.test("an exchange that gives only its newest candles answers for nothing older, and so bounds its reach", () => {
+  const newest = rows(...range(NOW_MINUTE - 719, NOW_MINUTE + 1));
+  const old = judge(w(0, 720), newest, { rowsMaxSeen: 720, now: NOW_MINUTE + 0.5 });
+  assert.deepEqual(old, { stored: [], answered: undefined, reachFrom: NOW_MINUTE - 719 });
+  const partly = judge(w(NOW_MINUTE - 800, NOW_MINUTE - 80), newest, {
+    rowsMaxSeen: 720,
+    now: NOW_MINUTE + 0.5,
+  });
+  assert.deepEqual(partly.answered, [NOW_MINUTE - 719, NOW_MINUTE - 80]);
+  assert.equal(partly.reachFrom, undefined);
+});
+
+Deno.test("rows after the window that end long ago were jumped to: the window is answered and empty", () => {
+  assert.deepEqual(judge(w(0, 10), rows(...range(30, 40)), { rowsMaxSeen: 10 }), {
+    stored: [],
+    answered: [0, 10],
+    reachFrom: undefined,
+  });
+});
+
+Deno.test("a silent window before rows up to now is answered and empty where the page had room for it", () => {
+  // Nobody has traded for five minutes, then somebody did: all that comes is the forming candle.
+  const silent = { stored: [], answered: [5, 8], reachFrom: undefined };
+  assert.deepEqual(judge(w(5, 10), rows(10), { rowsMaxSeen: 720, now: 10.5 }), silent);
+  assert.deepEqual(judge(w(5, 10), rows(10), { rowsMaxSeen: 0, now: 10.5 }), silent);
+  // Fewer rows than asked, and more than asked from an exchange that takes no limit.
+  for (const last of [110, 330]) {
+    const page = rows(...range(100, last));
+    const verdict = judge(w(0, 100), page, { rowsMaxSeen: 720, now: last + 0.5 });
+    assert.deepEqual(verdict, { stored: [], answered: [0, 100], reachFrom: undefined });
+  }
+});
+
+Deno.test("a short page of exactly as many rows as asked, all after the window, up to now, proves nothing", () => {
+  const nothing = { stored: [], answered: undefined, reachFrom: undefined };
+  assert.deepEqual(judge(w(9, 10), rows(10), { now: 10.5 }), nothing);
+  assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 10.5 }), nothing);
+  // A minute later the same market is told apart: more rows have come, and the asked ones end too early.
+  assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 14.5 }).answered, [0, 3]);
+});
+
+Deno.test("a page cut at the asked number or at the longest ever, all newest, bounds the exchange's reach", () => {
+  for (const [rowsMaxSeen, asked] of [[100, 300], [1_000, 150], [0, 40]] as const) {
+    const page = rows(...range(NOW_MINUTE - 149, NOW_MINUTE + 1));
+    assert.deepEqual(judge(w(0, asked), page, { rowsMaxSeen, now: NOW_MINUTE + 0.5 }), {
+      stored: [],
+      answered: undefined,
+      reachFrom: NOW_MINUTE - 149,
+    });
+  }
+});
+
+Deno.test("where an exchange is known to give what is asked for, rows after the window are never its newest only", () => {
+  const page = rows(...range(NOW_MINUTE - 149, NOW_MINUTE + 1));
+  const options = { rowsMaxSeen: 100, now: NOW_MINUTE + 0.5, isSinceHonoured: true };
+  assert.deepEqual(judge(w(0, 300), page, options), {
+    stored: [],
+    answered: [0, 300],
+    reachFrom: undefined,
+  });
+  assert.deepEqual(judge(w(0, 1), rows(1), { now: 1.5, isSinceHonoured: true }), {
+    stored: [],
+    // Not settled yet.
+    answered: undefined,
+    reachFrom: undefined,
+  });
+  assert.deepEqual(judge(w(0, 1), rows(3), { now: 3.5, isSinceHonoured: true }).answered, [0, 1]);
+});
+
+Deno.test("an answer that ends well before an earlier one proves that since is honoured, a silent market does not", () => {
+  const proves = (newest: number, seen: number): boolean =>
+    provesSinceHonoured(MINUTE, { newestMs: at(newest), seenMs: at(seen) });
+  assert.equal(proves(89, 100), true);
+  assert.equal(proves(90, 100), false);
+  assert.equal(proves(100, 100), false);
+  assert.equal(proves(101, 100), false);
+  assert.equal(provesSinceHonoured(MINUTE, { newestMs: at(1), seenMs: -Infinity }), false);
+});
+
+Deno.test("the newest time of a page is found in any order, as text too, whatever else is in it", () => {
+  assert.equal(newestTime(rows(99, 2, 1)), at(99));
+  assert.equal(newestTime([row(1), row(99).with(0, String(at(99)))]), at(99));
+  assert.equal(newestTime([null, {}, "html", [], row(1).with(0, "soon"), row(3)]), at(3));
+  assert.equal(newestTime([]), undefined);
+  assert.equal(newestTime([null, ["soon"]]), undefined);
+});
+
+Deno.test("rows outside the window are dropped on both sides", () => {
+  assert.deepEqual(judge(w(3, 6), rows(...range(0, 10))).stored, [3, 4, 5]);
+});
+
+Deno.test("the forming candle is never stored nor claimed", () => {
+  for (const now of [5, 5.5, 5.999]) {
+    const { stored, answered } = judge(w(0, 8), rows(...range(0, 6)), { now });
+    assert.deepEqual([stored, answered], [range(0, 5), [0, 5]], String(now));
+  }
+  assert.deepEqual(judge(w(0, 8), rows(...range(0, 6)), { now: 6 }).stored, range(0, 6));
+});
+
+Deno.test("a window in which no candle has closed yet is not answered for", () => {
+  for (const page of [[], rows(10), rows(10, 11, 12)]) {
+    const { stored, answered } = judge(w(10, 13), page, { now: 10.5 });
+    assert.deepEqual([stored, answered], [[], undefined]);
+  }
+});
+
+Deno.test("the newest candles are claimed when they are there, or when they have had time to come", () => {
+  const settle = SETTLE_MS / MINUTE_MS;
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 10)), { now: 10.02 }).answered, [0, 10]);
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 10.02 }).answered, [0, 9]);
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 9.99 + settle }).answered, [0, 9]);
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 10 + settle }).answered, [0, 10]);
+  assert.deepEqual(judge(w(0, 10), [], { now: 10.02 }).answered, [0, 10 - settle]);
+  assert.deepEqual(judge(w(9, 10), [], { now: 10.02 }).answered, undefined);
+});
+
+Deno.test("a forming row is no proof that the closed one before it will not come", () => {
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9), 10), { now: 10.02 }).answered, [0, 9]);
+});
+
+Deno.test("rows come in any order and leave ascending", () => {
+  assert.deepEqual(judge(w(0, 6), rows(5, 3, 4, 0, 2, 1)).stored, range(0, 6));
+  assert.deepEqual(judge(w(0, 9), rows(5, 3, 4), { rowsMaxSeen: 3 }).answered, [3, 6]);
+});
+
+Deno.test("two different rows of one time make a page that cannot be believed", () => {
+  for (const [index, value] of [[1, "10.1"], [2, "13"], [3, "8"], [4, "10.5"], [5, "6"]] as const) {
+    const other = row(1).with(index, value);
+    assert.throws(
+      () => judge(w(0, 3), [row(0), row(1), other, row(2)]),
+      (error) =>
+        error instanceof MalformedPageError && error.message.includes("2024-01-01T00:01:00"),
+    );
+  }
+});
+
+Deno.test("a row that comes twice with the same values is one candle", () => {
+  assert.deepEqual(judge(w(0, 3), rows(0, 1, 1, 0, 2)), {
+    stored: [0, 1, 2],
+    answered: [0, 3],
+    reachFrom: undefined,
+  });
+});
+
+Deno.test("rejected rows do not stop the page and count as answered for", () => {
+  const bad = row(1).with(4, "NaN");
+  const verdict = verdictOf(w(0, 4), [row(0), bad, row(2), row(3)]);
+  assert.deepEqual(verdict.candles.map(({ openTimeMs }) => openTimeMs), [at(0), at(2), at(3)]);
+  assert.deepEqual(verdict.rejected.map(({ reason }) => reason), ["not_a_finite_number"]);
+  assert.deepEqual(verdict.answered, w(0, 4));
+  // At the edges of a full page, too.
+  const edges = [row(2).with(1, "-1"), row(3), row(4).with(5, null)];
+  assert.deepEqual(judge(w(0, 9), edges, { rowsMaxSeen: 3 }).answered, [2, 5]);
+});
+
+Deno.test("misaligned rows are rejected and prove nothing about where a page begins or ends", () => {
+  const late = [at(8) + 1_000, "10", "12", "9", "11", "5"];
+  const verdict = verdictOf(w(0, 9), [row(0), row(1), late], { rowsMaxSeen: 3 });
+  assert.deepEqual(verdict.rejected.map(({ reason }) => reason), ["time_not_aligned"]);
+  assert.deepEqual(verdict.answered, w(0, 2));
+});
+
+Deno.test("a page of which no row can be placed in time answers for nothing", () => {
+  const misaligned = [at(1) + 1, "10", "12", "9", "11", "5"];
+  for (const page of [[misaligned], [row(0).with(0, "soon")], [null, {}, "html"]]) {
+    const { candles, rejected, answered, reachFromMs } = verdictOf(w(0, 3), page);
+    assert.deepEqual([candles, answered, reachFromMs], [[], undefined, undefined]);
+    assert.equal(rejected.length, page.length);
+  }
+});
+
+Deno.test("rejected rows are kept as evidence only of the closed part of the window", () => {
+  const bad = (minute: number): unknown[] => row(minute).with(1, "0");
+  const page = [bad(0), bad(3), bad(4), bad(5), row(5).with(0, null)];
+  const { rejected } = verdictOf(w(2, 8), page, { now: 4.5 });
+  assert.deepEqual(rejected.map(({ openTimeMs }) => openTimeMs), [at(3), undefined]);
+});
+
+Deno.test("a full page of months ends with the calendar month of its last row", () => {
+  const month = (index: number): unknown[] => row(0).with(0, Date.UTC(2024, index));
+  const { answered, candles } = judgePage({
+    timeframe: parseTimeframe("1M"),
+    window: { sinceMs: Date.UTC(2023, 0), untilMs: Date.UTC(2025, 0) },
+    rows: [month(-1), month(0), month(1)],
+    rowsMaxSeen: 3,
+    nowMs: Date.UTC(2026, 0),
+  });
+  assert.deepEqual(answered, { sinceMs: Date.UTC(2023, 11), untilMs: Date.UTC(2024, 2) });
+  assert.equal(candles.length, 3);
+});
+
+/** How an exchange picks rows when more candles lie in the window than its limit. */
+const PAGINGS = [
+  "from since",
+  "oldest in window",
+  "newest in window",
+  "newest of all",
+  "newest of all, at most asked",
+] as const;
+
+interface ModelExchange {
+  readonly paging: (typeof PAGINGS)[number];
+  readonly rowsMax: number;
+  /** Minutes that have a candle, ascending, into the future. */
+  readonly minutes: readonly number[];
+}
+
+Deno.test("whatever an exchange's limit, silence and paging, no candle it has is missing under a claim", () => {
+  for (let seed = 1; seed <= 600; seed++) {
+    const random = lcg(seed);
+    const int = (min: number, max: number): number => min + Math.floor(random() * (max - min + 1));
+    const paging = PAGINGS[seed % PAGINGS.length] ?? "from since";
+    const reachesBack = !paging.startsWith("newest of all");
+    // Where hardly anything is traded, the newest candles of all cannot be told from a page that skips.
+    const density = [1, 0.9, reachesBack ? 0.3 : 0.95][seed % 3] ?? 1;
+    const exchange: ModelExchange = {
+      paging,
+      // No exchange gives only its newest dozen.
+      rowsMax: reachesBack ? int(1, 30) : int(100, 150),
+      minutes: range(0, 2_000).filter(() => random() < density),
+    };
+    const wanted = w(int(0, 200), 400);
+    const { covered, stored, reachFrom } = backfill(exchange, wanted, () => int(1, 150));
+    const seen = `seed ${seed}: ${Deno.inspect({ ...exchange, minutes: density })}`;
+    const claimed = exchange.minutes.filter((minute) =>
+      covered.some(({ sinceMs, untilMs }) => at(minute) >= sinceMs && at(minute) < untilMs)
+    );
+    assert.deepEqual([...stored].sort((a, b) => a - b), claimed, seen);
+    if (!reachesBack) continue;
+    assert.deepEqual(covered, [wanted], seen);
+    assert.equal(reachFrom, undefined, seen);
+  }
+});
+
+/** Asks for what is owed, newest first, until nothing is or nothing more can be had; time passes meanwhile. */
+function backfill(
+  exchange: ModelExchange,
+  wanted: Window,
+  candlesMax: () => number,
+): { covered: Coverage; stored: ReadonlySet<number>; reachFrom: number | undefined } {
+  const stored = new Set<number>();
+  let covered: Coverage = [];
+  let rowsMaxSeen = 0;
+  let isSinceHonoured = false;
+  let seenMs = -Infinity;
+  let reachFrom: number | undefined;
+  for (let now = 400.5; now < 1_000; now++) {
+    const last = subtract([wanted], covered).at(-1);
+    if (last === undefined || last.untilMs <= at(reachFrom ?? -Infinity)) break;
+    const sinceMs = Math.max(last.sinceMs, last.untilMs - candlesMax() * MINUTE_MS);
+    const window = { sinceMs, untilMs: last.untilMs };
+    const page = rows(...answer(exchange, window, now));
+    const newestMs = newestTime(page) ?? Infinity;
+    isSinceHonoured ||= provesSinceHonoured(MINUTE, { newestMs, seenMs });
+    if (Number.isFinite(newestMs)) seenMs = Math.max(seenMs, newestMs);
+    const verdict = judge(window, page, { rowsMaxSeen, now, isSinceHonoured });
+    rowsMaxSeen = Math.max(rowsMaxSeen, page.length);
+    for (const minute of verdict.stored) stored.add(minute);
+    if (verdict.answered !== undefined) covered = unite(covered, [w(...verdict.answered)]);
+    reachFrom = verdict.reachFrom ?? reachFrom;
+  }
+  return { covered, stored, reachFrom };
+}
+
+/** The minutes that an exchange gives for a window, the forming one among them. */
+function answer(
+  { paging, rowsMax, minutes }: ModelExchange,
+  { sinceMs, untilMs }: Window,
+  now: number,
+): readonly number[] {
+  const known = minutes.filter((minute) => minute <= now);
+  const fromSince = known.filter((minute) => at(minute) >= sinceMs);
+  const inside = fromSince.filter((minute) => at(minute) < untilMs);
+  const limit = Math.min(rowsMax, (untilMs - sinceMs) / MINUTE_MS);
+  switch (paging) {
+    case "from since":
+      return fromSince.slice(0, limit);
+    case "oldest in window":
+      return inside.slice(0, limit);
+    case "newest in window":
+      return inside.slice(-limit);
+    case "newest of all":
+      return known.slice(-rowsMax);
+    case "newest of all, at most asked":
+      return known.slice(-limit);
+  }
+}
+
+/** Numerical Recipes' generator: the same numbers in every run. */
+function lcg(seed: number): () => number {
+  let state = Math.imul(seed, 0x9e3779b1) >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
