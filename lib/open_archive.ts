@@ -92,8 +92,12 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
 
 async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
   const { config, clock, random, metrics, log, database } = archive;
-  const keep = (what: string, write: Promise<void>): void => {
-    write.catch((error) => log.warn(`${what} was not kept`, { exchange: id, error }));
+  const keep = async (what: string, write: Promise<void>): Promise<void> => {
+    try {
+      await write;
+    } catch (error) {
+      log.warn(`${what} was not kept`, { exchange: id, error });
+    }
   };
   metrics.setBreakerState(id, "closed");
   try {
@@ -104,10 +108,10 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       pageRowsMax: config.pageLimit,
       spotOnly: config.symbols.kind === "top" ||
         !config.symbols.symbols.some((s) => s.includes(":")),
-      onBan: ({ untilMs, reason }) => {
+      onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
-        keep("a ban", writeBan(database, id, { untilMs, reason: archive.redact(reason) }));
+        await keep("a ban", writeBan(database, id, { untilMs, reason: archive.redact(reason) }));
       },
     });
     return new ArchivedExchange({
@@ -120,7 +124,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       onBreaker: ({ kind }) => {
         metrics.setBreakerState(id, kind);
         log.warn("breaker changed", { exchange: id, state: kind });
-        keep("a breaker's state", writeBreaker(database, id, kind));
+        void keep("a breaker's state", writeBreaker(database, id, kind));
       },
     });
   } catch (error) {

@@ -35,7 +35,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
 
 /** Whether something failed and was not made good by a later pass. */
 function isIncomplete({ left, problems }: BackfillReport): boolean {
-  return problems.length > 0 && left > 0;
+  return problems.length > 0 && left !== 0;
 }
 
 /** Causes are listed up to this many; the log has them all. */
@@ -46,7 +46,8 @@ function summary(report: BackfillReport): string {
   const extras = [
     revised > 0 ? `, ${count(revised)} revised` : "",
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
-    left > 0 ? `, ${count(left)} still owed` : "",
+    left === undefined ? ", nothing could be asked" : "",
+    left !== undefined && left > 0 ? `, ${count(left)} still owed` : "",
   ].join("");
   const lines = [`${exchange}: ${count(added)} candles in ${count(pages)} pages${extras}`];
   if (isIncomplete(report)) {

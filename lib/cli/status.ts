@@ -79,15 +79,17 @@ export function render(document: Status): string {
       exchanges.map((row) => [row.exchange, row.breaker, minute(row.bannedUntil)]),
     ),
   );
-  lines.push(
-    "",
-    table(
-      ["JOB", "LAST START", "LAST SUCCESS", "OUTCOME"],
-      jobs.map((
-        row,
-      ) => [row.job, minute(row.lastStart), minute(row.lastSuccess), row.lastOutcome ?? "–"]),
-    ),
-  );
+  if (jobs.length > 0) {
+    lines.push(
+      "",
+      table(
+        ["JOB", "LAST START", "LAST SUCCESS", "OUTCOME"],
+        jobs.map((
+          row,
+        ) => [row.job, minute(row.lastStart), minute(row.lastSuccess), row.lastOutcome ?? "–"]),
+      ),
+    );
+  }
   const errors = [
     ...exchanges.filter(({ lastError }) => lastError !== null).map((row) =>
       `${row.exchange}: ${row.lastError}`

@@ -27,8 +27,8 @@ export interface OpenExchangeOptions {
   readonly pageRowsMax?: number | undefined;
   /** Whether only spot markets will be asked for. @default true */
   readonly spotOnly?: boolean | undefined;
-  /** Told of every ban, so that it can be kept across restarts. */
-  readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => void;
+  /** Told of every ban, so that it can be kept across restarts. The call that met it ends when it is kept. */
+  readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
 }
 
 interface FetchOptions {
@@ -217,7 +217,7 @@ export class ExchangeClient {
           nowMs: this.#clock.now(),
           banDefaultMs: this.#banDefaultMs(),
         });
-        if (fetchError.kind === "rate_limited") this.#ban(fetchError);
+        if (fetchError.kind === "rate_limited") await this.#ban(fetchError);
         throw fetchError;
       }
     });
@@ -232,13 +232,13 @@ export class ExchangeClient {
     return this.#clock.now() < this.#bannedUntilMs;
   }
 
-  #ban({ untilMs = 0, message }: FetchError): void {
+  async #ban({ untilMs = 0, message }: FetchError): Promise<void> {
     // Requests that were already on their way answer with the same ban: it counts once.
     if (!this.#isBanned()) this.#bansInARow++;
     if (untilMs <= this.#bannedUntilMs) return;
     this.#bannedUntilMs = untilMs;
     this.#banReason = message;
-    this.#options.onBan?.({ untilMs, reason: message });
+    await this.#options.onBan?.({ untilMs, reason: message });
   }
 }
 

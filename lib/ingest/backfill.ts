@@ -57,8 +57,8 @@ export interface BackfillProgress {
 }
 
 export interface BackfillReport extends BackfillProgress {
-  /** Candles still owed at the end, those that are only just due included. */
-  readonly left: number;
+  /** Candles still owed at the end, those that are only just due included; undefined when nobody could tell. */
+  readonly left: number | undefined;
   /** Why some of what was owed was not answered for, one message a cause. */
   readonly problems: readonly string[];
 }
@@ -83,7 +83,7 @@ class ExchangeBackfill {
   readonly #hopeless = new Set<string>();
   #progress: BackfillProgress;
   /** Candles owed when the ledger was last asked. */
-  #left = 0;
+  #left: number | undefined = undefined;
   #failuresInARow = 0;
   #gaveUp = false;
 
@@ -106,13 +106,25 @@ class ExchangeBackfill {
   }
 
   async run(): Promise<BackfillReport> {
-    const { signal } = this.#options;
-    const prepared = await this.#persist(() =>
-      prepareExchange(this.#archive, this.#exchange, { priority: "backfill", signal })
-    );
-    if (prepared) await this.#runPasses();
-    const left = this.#isOver() ? this.#progress.owed - this.#progress.answered : this.#left;
-    return { ...this.#progress, left: Math.max(0, left), problems: [...this.#problems.values()] };
+    if (await this.#prepare()) await this.#runPasses();
+    const { owed, answered } = this.#progress;
+    const left = this.#isOver() && this.#left !== undefined
+      ? Math.max(0, owed - answered)
+      : this.#left;
+    return { ...this.#progress, left, problems: [...this.#problems.values()] };
+  }
+
+  /** Resolves to whether there are markets to ask for; the daemon goes on trying until there are. */
+  async #prepare(): Promise<boolean> {
+    const { signal, patient } = this.#options;
+    const prepare = (): Promise<void> =>
+      prepareExchange(this.#archive, this.#exchange, { priority: "backfill", signal });
+    for (let pauseMs = PAUSE_MS; !this.#isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
+      if (await this.#persist(prepare)) return true;
+      if (!patient) return false;
+      await this.#pause(this.#archive.clock.now() + pauseMs);
+    }
+    return false;
   }
 
   /**
@@ -124,6 +136,7 @@ class ExchangeBackfill {
     let pauseMs = PAUSE_MS;
     while (!this.#isOver()) {
       const owed = await this.#readOwed();
+      if (owed === undefined) return;
       this.#left = candlesOf(owed);
       if (isFirst) this.#update({ owed: this.#left });
       isFirst = false;
@@ -246,13 +259,13 @@ class ExchangeBackfill {
     this.#update({ pausedUntilMs: undefined });
   }
 
-  async #readOwed(): Promise<readonly Owed[]> {
+  async #readOwed(): Promise<readonly Owed[] | undefined> {
     const { config, database } = this.#archive;
     const { newestCandlesMax } = this.#exchange.client;
     const desires = this.#exchange.series.map((series) =>
       desireOf(series, config, { nowMs: this.#untilMs, newestCandlesMax })
     );
-    let owed: readonly Owed[] = [];
+    let owed: readonly Owed[] | undefined;
     await this.#persist(async () => {
       owed = await readOwed(database, desires);
     });

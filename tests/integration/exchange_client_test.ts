@@ -105,7 +105,10 @@ async function withClient(
     const client = await openExchange(dialect.exchange, {
       clock,
       config: { urls: { api: urls(exchange.url) } },
-      onBan: (ban) => bans.push(ban),
+      onBan: (ban) => {
+        bans.push(ban);
+        return Promise.resolve();
+      },
       ...clientOptions,
     });
     if (load) await client.loadMarkets();

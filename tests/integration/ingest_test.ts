@@ -21,6 +21,7 @@ import {
   binanceAt,
   configOf,
   emptyDatabase,
+  HASTY_CLOCK,
   openTestArchive,
 } from "../support/local_archive.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
@@ -417,6 +418,42 @@ const TESTS: Readonly<Record<string, Test>> = {
         await archive.metrics.text(),
         /titan10_breaker_state\{exchange="binance",state="open"\} 1/,
       );
+    },
+  ],
+
+  "a one-shot backfill of an exchange whose markets cannot be had is not taken for done": [
+    {},
+    async ({ database, exchange }) => {
+      exchange.faults.add({ when: { about: "markets" }, fault: { kind: "status", status: 500 } });
+      const archive = await openTestArchive(database, {
+        ...TWO_SYMBOLS,
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      });
+      const [report] = await backfill(archive, { patient: false });
+      assert.equal(report?.left, undefined);
+      assert.match(report?.problems.join() ?? "", /Cannot load the markets of binance/);
+    },
+  ],
+
+  "a patient backfill waits for the markets of an exchange that is down": [
+    {},
+    async ({ database, exchange }) => {
+      const fault = exchange.faults.add({
+        when: { about: "markets" },
+        fault: { kind: "status", status: 500 },
+      });
+      const archive = await openTestArchive(database, {
+        ...TWO_SYMBOLS,
+        BACKFILL: "1h:2d",
+        FETCH_TIMEOUT: "10m",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      }, HASTY_CLOCK);
+      const [report] = await backfill(archive, {
+        patient: true,
+        onProgress: ({ pausedUntilMs }) => pausedUntilMs === undefined ? undefined : fault.remove(),
+      });
+      assert.equal(report?.left, 0);
+      assert.equal(report?.added, 2 * 2 * 24);
     },
   ],
 

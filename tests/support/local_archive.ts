@@ -1,6 +1,6 @@
 /** An archive at work against local exchanges, for the length of one test. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Config, readConfig } from "../../lib/config.ts";
 import type { Archive } from "../../lib/ingest/archive.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
@@ -35,17 +35,24 @@ export function configOf(variables: Readonly<Record<string, string>>): Config {
   });
 }
 
+/** Waits a hundredth of the time. A deadline passes as quickly, so it must be set long. */
+export const HASTY_CLOCK: Clock = {
+  now: () => systemClock.now(),
+  sleep: (ms, options) => systemClock.sleep(ms / 100, options),
+};
+
 /** Opens an archive on a database that the caller closes. */
 export async function openTestArchive(
   database: Database,
   variables: Readonly<Record<string, string>>,
+  clock: Clock = systemClock,
 ): Promise<Archive & { readonly lines: readonly string[] }> {
   const lines: string[] = [];
   configureLogging({ level: "debug", format: "json", write: (line) => lines.push(line) });
   const metrics: Metrics = createMetrics();
   const ground = {
     config: configOf(variables),
-    clock: systemClock,
+    clock,
     random: Math.random,
     metrics,
     log: logger("test"),
