@@ -153,7 +153,7 @@ const SHOWN_LENGTH_MAX = 80;
 
 // deno-lint-ignore explicit-function-return-type -- It is what the schema makes it.
 function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: ConfigRules) {
-  const cron = read.textThat("five cron fields, such as */5 * * * *", isCron);
+  const cron = read.textThat("five cron fields, such as */5 * * * *, weekdays by name", isCron);
   const timeframe = read.textThat("timeframes such as 1m, 4h, 1d, 1w, 1M", isTimeframe);
   const http = { allowed: "a URL beginning http:// or https://" };
   return z.object({

@@ -109,6 +109,9 @@ async function ensureTimescale(
   try {
     await sql`create extension if not exists timescaledb`.simple();
   } catch (error) {
+    // Another process may have created it at the same moment, which is an error here and just as well.
+    const created = await timescaleVersion(database);
+    if (created !== null) return { timescaledb: created, plainReason: undefined };
     const text = error instanceof Error ? error.message : String(error);
     return {
       timescaledb: null,

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { configureLogging, logger } from "../../lib/log.ts";
+import { createMetrics } from "../../lib/metrics.ts";
+import { isCron, type Job, Schedule, type ScheduleOptions } from "../../lib/schedule.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+
+const START_MS = Date.UTC(2024, 0, 1);
+
+/** A database that is away: jobs must run all the same. */
+const AWAY = {
+  kind: "server",
+  sql: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNREFUSED" })),
+  close: () => Promise.resolve(),
+} as unknown as ScheduleOptions["database"];
+
+function scene(run: Job["run"], options: Partial<Job> = {}): {
+  readonly schedule: Schedule;
+  readonly clock: ManualClock;
+  readonly lines: readonly string[];
+  readonly runs: (outcome: string) => Promise<number>;
+} {
+  const lines: string[] = [];
+  configureLogging({ level: "info", format: "json", write: (line) => lines.push(line) });
+  const clock = new ManualClock({ startMs: START_MS });
+  const metrics = createMetrics();
+  const job: Job = { name: "gaps", cron: "*/5 * * * *", mayOverlap: false, run, ...options };
+  return {
+    schedule: new Schedule([job], { database: AWAY, clock, metrics, log: logger("test") }),
+    clock,
+    lines,
+    runs: async (outcome) => {
+      const pattern = new RegExp(
+        `titan10_job_runs_total\\{job="${job.name}",outcome="${outcome}"\\} (\\d+)`,
+      );
+      return Number(pattern.exec(await metrics.text())?.[1] ?? 0);
+    },
+  };
+}
+
+Deno.test("a job that throws is counted and logged, and runs again", async () => {
+  let tries = 0;
+  const { schedule, clock, lines, runs } = scene(() => {
+    tries++;
+    return tries === 1 ? Promise.reject(new Error("no luck")) : Promise.resolve({ found: 3 });
+  });
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.deepEqual([await runs("failure"), await runs("success")], [1, 0]);
+  assert(lines.some((line) => line.includes("job failed") && line.includes("no luck")));
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.deepEqual([await runs("failure"), await runs("success")], [1, 1]);
+  assert(lines.some((line) => line.includes("job done") && line.includes('"found":3')));
+  await schedule.stop();
+});
+
+Deno.test("a run that finds its forerunner at work is left out and counted", async () => {
+  const end = Promise.withResolvers<Record<string, never>>();
+  let begun = 0;
+  const { schedule, clock, runs } = scene(() => {
+    begun++;
+    return end.promise;
+  });
+  schedule.runNow("gaps");
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.equal(begun, 1);
+  assert.equal(await runs("skipped"), 1);
+  end.resolve({});
+  await clock.advance(0);
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.equal(begun, 2);
+  await schedule.stop();
+});
+
+Deno.test("a job that may overlap begins beside its forerunner", async () => {
+  const end = Promise.withResolvers<Record<string, never>>();
+  let begun = 0;
+  const { schedule, clock } = scene(() => {
+    begun++;
+    return end.promise;
+  }, { mayOverlap: true });
+  schedule.runNow("gaps");
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.equal(begun, 2);
+  end.resolve({});
+  await schedule.stop();
+});
+
+Deno.test("stopping aborts the run under way, waits for its end and begins no other", async () => {
+  let ended = false;
+  const { schedule, clock, runs } = scene(async (signal) => {
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    ended = true;
+    return {};
+  });
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  await schedule.stop();
+  assert.equal(ended, true);
+  assert.deepEqual([await runs("cancelled"), await runs("success")], [1, 0]);
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.equal(await runs("cancelled"), 1);
+});
+
+Deno.test("a job is late when its time has passed by more than the grace, and not before it ever began", async () => {
+  const { schedule, clock } = scene(() => Promise.resolve({}));
+  assert.equal(schedule.isLate("gaps", 60_000), false);
+  schedule.runNow("gaps");
+  await clock.advance(5 * 60_000 + 60_000);
+  assert.equal(schedule.isLate("gaps", 60_000), false);
+  await clock.advance(1);
+  assert.equal(schedule.isLate("gaps", 60_000), true);
+  await schedule.stop();
+});
+
+Deno.test("a cron text has five fields, or six with seconds, and names its weekdays", () => {
+  const valid = [
+    "* * * * *",
+    "*/5 * * * *",
+    "0 2 * * *",
+    "0 2 * * MON-FRI",
+    "30 4 1,15 * SUN",
+    "*/2 * * * * *",
+  ];
+  const invalid = [
+    "",
+    "* * * *",
+    "0 2 * * 0",
+    "0 2 * * 1-5",
+    "61 * * * *",
+    "@daily",
+    "a b c d e",
+    "* * * * * * *",
+  ];
+  assert.deepEqual(valid.filter((text) => !isCron(text)), []);
+  assert.deepEqual(invalid.filter((text) => isCron(text)), []);
+});
