@@ -3,6 +3,7 @@ import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
 import type { Archive } from "./ingest/archive.ts";
 import { reportGaps } from "./ingest/gaps.ts";
 import { makePlan } from "./ingest/plan.ts";
+import { repairGaps } from "./ingest/repair.ts";
 import { Poll, type PollReport } from "./ingest/poll.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
 import { retry } from "./policy/retry.ts";
@@ -14,6 +15,7 @@ import {
   serveHttp,
   serveUnix,
 } from "./serve/server.ts";
+import { readGapsDocument } from "./serve/gaps.ts";
 import { readStatus } from "./serve/status.ts";
 import { controlSocketPath } from "./store/data_dir.ts";
 import type { Database } from "./store/database.ts";
@@ -136,7 +138,10 @@ function scheduleOf(archive: Archive, options: DaemonOptions): Schedule {
       name: "gaps",
       cron: config.gapsCron,
       mayOverlap: false,
-      run: async () => ({ ...await reportGaps(archive) }),
+      run: async (signal) => {
+        const repaired = await repairGaps(archive, { signal });
+        return { ...repaired, ...await reportGaps(archive) };
+      },
     },
     {
       name: "backfill",
@@ -227,6 +232,7 @@ function answersOf({ ground, database, migrations, startedAtMs, state }: Answers
         })),
       };
     },
+    gaps: () => readGapsDocument(database),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);

@@ -58,7 +58,7 @@ export const VARIABLES = [
   {
     name: "GAPS_CRON",
     default: "*/5 * * * *",
-    meaning: "When stock is taken of what is owed and missing, as five cron fields in UTC.",
+    meaning: "When gaps are looked for and repaired, as five cron fields in UTC.",
     secret: false,
   },
   {

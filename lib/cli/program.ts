@@ -5,6 +5,7 @@ import { redact } from "../redact.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { demo } from "./demo.ts";
+import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
@@ -33,6 +34,12 @@ const COMMANDS: readonly CommandSpec[] = [
     name: "backfill",
     summary: "Ask for everything that is owed, once",
     action: backfill,
+    hasJson: true,
+  },
+  {
+    name: "gaps",
+    summary: "List holes inside coverage, each with its state or reason",
+    action: gaps,
     hasJson: true,
   },
   {
@@ -80,6 +87,7 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
   for (const { name, summary, action, hasJson } of COMMANDS) {
     const command = new Command(name).description(summary).copyInheritedSettings(program);
     if (hasJson) command.option("--json", "print JSON");
+    if (name === "gaps") command.option("--repair", "ask for the gaps that are due first");
     addSettingFlags(command).action(async (flags: unknown) => {
       exit = await action(shell, flags as Flags);
     });

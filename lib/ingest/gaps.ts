@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { coverageCandles, intersect } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Database } from "../store/database.ts";
+import { readExplained } from "../store/gaps.ts";
 import { type Checkpoint, readCheckpoints, readOwed } from "../store/ledger.ts";
 import type { Archive } from "./archive.ts";
 import { archivedTimeframes, desireOf } from "./desire.ts";
@@ -15,9 +16,9 @@ export interface SeriesAccount {
   readonly lastMs: number | undefined;
   /** Desired and not yet asked for. */
   readonly owed: number;
-  /** Holes inside coverage that nothing explains yet. */
+  /** Holes inside coverage that have no reason yet. */
   readonly missing: number;
-  /** Holes that have a reason: they lie before the first candle the exchange has. */
+  /** Holes that have a reason, those before the first candle that the exchange has among them. */
   readonly explained: number;
   readonly lastError: string | undefined;
 }
@@ -42,20 +43,23 @@ export async function readAccounts(
   const owed = new Map(
     (await readOwed(database, desires)).map((entry) => [seriesName(entry.series), entry.owed]),
   );
+  const explained = await readExplained(database);
   return checkpoints.map((checkpoint) => {
     const { series, covered, candles, firstMs, lastMs, lastError } = checkpoint;
     const { timeframe } = series;
     const listedMs = firstMs ?? Infinity;
     const since = intersect(covered, [{ sinceMs: listedMs, untilMs: Infinity }]);
     const expected = coverageCandles(timeframe, since);
+    const holes = Math.max(0, expected - candles);
+    const reasoned = Math.min(holes, explained.get(seriesName(series)) ?? 0);
     return {
       series,
       candles,
       firstMs,
       lastMs,
       owed: coverageCandles(timeframe, owed.get(seriesName(series)) ?? []),
-      missing: Math.max(0, expected - candles),
-      explained: coverageCandles(timeframe, covered) - expected,
+      missing: holes - reasoned,
+      explained: coverageCandles(timeframe, covered) - expected + reasoned,
       lastError,
     };
   });

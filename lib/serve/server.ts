@@ -2,6 +2,7 @@
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Plan } from "../ingest/plan.ts";
+import type { GapsDocument } from "./gaps.ts";
 import type { Status } from "./status.ts";
 
 /** A yes, or the reasons for a no. */
@@ -21,6 +22,8 @@ export interface Answers {
   readonly status: () => Promise<Status>;
   /** Answered on the unix socket only: it asks exchanges. */
   readonly plan: () => Promise<Plan>;
+  /** Answered on the unix socket only, for `titan10 gaps`. */
+  readonly gaps: () => Promise<GapsDocument>;
 }
 
 export interface HttpServer {
@@ -67,6 +70,7 @@ export async function serveUnix(
   const routes = [
     ...publicRoutes(answers),
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
+    { pattern: pathPattern("/gaps"), answer: async () => Response.json(await answers.gaps()) },
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,

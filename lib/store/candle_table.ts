@@ -21,6 +21,20 @@ export function chunkMs(timeframe: Timeframe): number {
   return Math.max(DAY_MS, Math.round(CHUNK_CANDLES * nominalMs(timeframe) / DAY_MS) * DAY_MS);
 }
 
+/** The time from one candle to the next, as a PostgreSQL interval. */
+export function stepText({ count, unit }: Timeframe): string {
+  const units = {
+    s: "seconds",
+    m: "minutes",
+    h: "hours",
+    d: "days",
+    w: "weeks",
+    M: "months",
+    y: "years",
+  } as const;
+  return `${count} ${units[unit]}`;
+}
+
 /** Makes the tables of these timeframes where they are not there yet. */
 export async function ensureCandleTables(
   { sql }: Database,
@@ -32,7 +46,7 @@ export async function ensureCandleTables(
         ${timeframe.text}, ${candleTable(timeframe)}, ${`${
         chunkMs(timeframe) / DAY_MS
       } days`}::interval,
-        ${stepText(timeframe)}::interval, ${anchorText(timeframe)}::timestamptz)`;
+        ${alignmentText(timeframe)}::interval, ${anchorText(timeframe)}::timestamptz)`;
     });
   }
 }
@@ -61,10 +75,9 @@ export async function setCompressionPolicy(
   });
 }
 
-/** Months and years have no fixed step. */
-function stepText({ count, unit }: Timeframe): string | null {
-  const units = { s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" } as const;
-  return unit === "M" || unit === "y" ? null : `${count} ${units[unit]}`;
+/** The step of months and years is not fixed, so that they have none to align to. */
+function alignmentText(timeframe: Timeframe): string | null {
+  return timeframe.unit === "M" || timeframe.unit === "y" ? null : stepText(timeframe);
 }
 
 /** Weeks open on Mondays; everything else divides the Unix epoch. */

@@ -14,7 +14,18 @@ Deno.test("no command prints help and ends with 0", () =>
 
 Deno.test("every line of every help text fits 80 columns", () =>
   withDirectory(async (cwd) => {
-    for (const command of ["run", "backfill", "plan", "status", "migrate", "healthcheck", "demo"]) {
+    for (
+      const command of [
+        "run",
+        "backfill",
+        "gaps",
+        "plan",
+        "status",
+        "migrate",
+        "healthcheck",
+        "demo",
+      ]
+    ) {
       const result = await run([command, "--help"], { cwd });
       assertCode(result, 0);
       const long = result.stdout.split("\n").filter((line) => line.length > 80);
@@ -153,6 +164,39 @@ Deno.test("a backfill that could not have everything ends with 1 and says what i
       assert.match(result.stdout, /binance: 480 candles in 1 pages, 48\d still owed/);
       assert.match(result.stdout, /Cannot fetch candles of binance ETH\/USDT 1h/);
       assert.match(result.stdout, /run the same command again/);
+    });
+  }));
+
+Deno.test("gaps lists what is missing with its state, after asking again with --repair", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      const hourMs = 3_600_000;
+      const untilMs = Math.floor(systemClock.now() / hourMs) * hourMs - 300 * hourMs;
+      const hole = { sinceMs: untilMs - 7 * hourMs, untilMs };
+      exchange.faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...hole } });
+      const env = {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT,ETH/USDT",
+        TIMEFRAMES: "1h",
+        BACKFILL: "1h:20d",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      };
+      assertCode(await run(["backfill"], { cwd, env }), 0);
+      const repaired = await run(["gaps", "--repair"], { cwd, env });
+      assertCode(repaired, 0);
+      assert.match(repaired.stderr, /1 found, 1 asked for, 0 filled, 0 explained/);
+      assert.match(
+        repaired.stdout,
+        /binance BTC\/USDT 1h +\d{4}-\d\d-\d\d \d\d:00 +7 +suspected +1/,
+      );
+      assert.deepEqual(repaired.stdout.split("\n").filter((line) => line.length > 80), []);
+      const listed = await run(["gaps", "--json"], { cwd, env });
+      assertCode(listed, 0);
+      const [gap] = JSON.parse(listed.stdout).gaps;
+      assert.deepEqual(
+        [gap.symbol, gap.since, gap.missing, gap.state],
+        ["BTC/USDT", new Date(hole.sinceMs).toISOString(), 7, "suspected"],
+      );
     });
   }));
 

@@ -32,6 +32,11 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
 
       const planned = await run(["plan", "--json"], { cwd, env });
       assertCode(planned, 0);
+      const gaps = await run(["gaps", "--json"], { cwd, env });
+      assertCode(gaps, 0);
+      assert.deepEqual(JSON.parse(gaps.stdout), { gaps: [] });
+      const refused = await run(["gaps", "--repair"], { cwd, env });
+      assertCode(refused, 1);
       const checked = await run(["healthcheck"], {
         cwd,
         env: { ...env, HTTP_PORT: new URL(url).port },

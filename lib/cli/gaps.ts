@@ -1,0 +1,93 @@
+/** `titan10 gaps`: holes inside coverage, each with its state or reason. @module */
+import { prepareExchange } from "../ingest/exchange_series.ts";
+import { repairGaps } from "../ingest/repair.ts";
+import { type Ground, openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
+import { printable } from "../printable.ts";
+import { type GapsDocument, readGapsDocument } from "../serve/gaps.ts";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import type { Database } from "../store/database.ts";
+import { askDaemon } from "./control.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count, minute, table } from "./text.ts";
+
+/** Prints the gaps, after asking for those that are due with `--repair`. */
+export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, { logLevelDefault: "error" });
+  const repairs = flags["repair"] === true;
+  let database: Database;
+  try {
+    database = await openConfigured(ground);
+  } catch (error) {
+    if (!(error instanceof DataDirHeldError)) throw error;
+    if (repairs) {
+      shell.tell(
+        "The daemon holds the database, and repairs gaps itself whenever GAPS_CRON says so.",
+      );
+      return EXIT.failed;
+    }
+    print(shell, flags, await askDaemon(ground.config.dataDir, "/gaps") as GapsDocument);
+    return EXIT.done;
+  }
+  try {
+    await prepareDatabase(database, ground);
+    const problems = repairs ? await repair(shell, ground, database) : [];
+    print(shell, flags, await readGapsDocument(database));
+    for (const problem of problems) shell.tell(printable(problem));
+    return problems.length === 0 ? EXIT.done : EXIT.failed;
+  } finally {
+    await database.close();
+  }
+}
+
+/** Repairs once; returns why exchanges could not be asked. */
+async function repair(
+  shell: Shell,
+  ground: Ground,
+  database: Database,
+): Promise<readonly string[]> {
+  const { signal } = shell;
+  const archive = await openArchive(database, ground);
+  const problems: string[] = [];
+  await Promise.all(archive.exchanges.map(async (exchange) => {
+    try {
+      await prepareExchange(archive, exchange, { priority: "live", signal });
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  }));
+  const { found, asked, filled, concluded } = await repairGaps(archive, { signal });
+  shell.tell(
+    `${count(found)} found, ${count(asked)} asked for, ${count(filled)} filled, ${
+      count(concluded)
+    } explained`,
+  );
+  return problems;
+}
+
+function print(shell: Shell, flags: Flags, document: GapsDocument): void {
+  if (flags["json"] === true) shell.print(JSON.stringify(document));
+  else shell.print(render(document));
+}
+
+/** The gaps for people, within 80 columns, and their sum by state. */
+export function render({ gaps }: GapsDocument): string {
+  if (gaps.length === 0) return "no gaps";
+  const rows = table(
+    ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"],
+    gaps.map((gap) => [
+      printable(`${gap.exchange} ${gap.symbol} ${gap.timeframe}`),
+      minute(gap.since),
+      count(gap.missing),
+      gap.state,
+      String(gap.attempts),
+      gap.nextTry === null ? "–" : gap.nextTry.slice(11, 16),
+    ]),
+    { numeric: [2, 4] },
+  );
+  const sums = [...Map.groupBy(gaps, ({ state }) => state)].map(([state, group]) => {
+    const missing = group.reduce((total, gap) => total + gap.missing, 0);
+    return `${state}: ${count(missing)} candles in ${count(group.length)} gaps`;
+  });
+  return [rows, "", ...sums].join("\n");
+}

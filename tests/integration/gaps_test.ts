@@ -1,0 +1,207 @@
+/** Gaps: found in new coverage, asked for again, filled or given a reason. @module */
+import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Archive } from "../../lib/ingest/archive.ts";
+import { backfill } from "../../lib/ingest/backfill.ts";
+import { readAccounts } from "../../lib/ingest/gaps.ts";
+import { repairGaps } from "../../lib/ingest/repair.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Window } from "../../lib/market/window.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { readGaps, scanGaps } from "../../lib/store/gaps.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+const HOUR = parseTimeframe("1h");
+const HOUR_MS = 3_600_000;
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  /** `[from, to)` hours before the last closed hour. */
+  readonly ago: (from: number, to: number) => Window;
+  /** Opens an archive of 60 days of `1h` and backfills it. */
+  readonly archived: (symbols: string) => Promise<Archive>;
+  /** Lets time pass for the archive. */
+  readonly pass: (ms: number) => void;
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`every gap gets filled or a reason on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    try {
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, () => withScene(opened.database, test));
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "a hole that stays empty while others trade becomes no_trades after three asks": async (
+    scene,
+  ) => {
+    const hole = scene.ago(1000, 990);
+    scene.exchange.faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...hole } });
+    const archive = await scene.archived("BTC/USDT,ETH/USDT,SOL/USDT");
+    assert.deepEqual(await repairGaps(archive), { found: 1, asked: 1, filled: 0, concluded: 0 });
+    const [gap] = await readGaps(scene.database);
+    assert.deepEqual([gap?.window, gap?.missing, gap?.state], [hole, 10, "suspected"]);
+    assert.equal((await accountOf(scene, archive))?.missing, 10);
+
+    assert.equal((await repairGaps(archive)).asked, 0, "not before its time");
+    scene.pass(6 * 60_000);
+    assert.equal((await repairGaps(archive)).concluded, 0);
+    scene.pass(6 * 60_000);
+    assert.equal((await repairGaps(archive)).concluded, 1);
+    const [explained] = await readGaps(scene.database);
+    assert.deepEqual([explained?.state, explained?.attempts], ["no_trades", 3]);
+    const account = await accountOf(scene, archive);
+    assert.deepEqual([account?.missing, account?.explained, account?.owed], [0, 10, 0]);
+    scene.pass(24 * HOUR_MS);
+    assert.equal((await repairGaps(archive)).asked, 0, "an explained gap is left alone");
+  },
+
+  "a hole that was the exchange's mistake is filled": async (scene) => {
+    const hole = scene.ago(700, 650);
+    const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...hole } });
+    const archive = await scene.archived("BTC/USDT");
+    fault.remove();
+    const report = await repairGaps(archive);
+    assert.deepEqual([report.found, report.filled], [1, 1]);
+    assert.deepEqual(await readGaps(scene.database), []);
+    await assertSameCandles(scene.database, scene.exchange, {
+      symbol: "BTC/USDT",
+      timeframe: "1h",
+      window: scene.ago(60 * 24, 0),
+    });
+    assert.equal((await accountOf(scene, archive))?.missing, 0);
+  },
+
+  "a hole of all symbols at once is an outage of the exchange": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(500, 480) } });
+    const archive = await scene.archived("BTC/USDT,ETH/USDT,SOL/USDT");
+    await askThreeTimes(scene, archive);
+    const gaps = await readGaps(scene.database);
+    assert.deepEqual(gaps.map(({ state }) => state), Array(3).fill("exchange_outage"));
+  },
+
+  "a candle that came and failed the checks is a gap whose reason is rejected": async (scene) => {
+    const hour = scene.ago(600, 599);
+    scene.exchange.symbols.list({
+      ...scene.exchange.symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!,
+      overrides: [{ timeframe: "1h", openTimeMs: hour.sinceMs, values: { close: "-1" } }],
+    });
+    const archive = await scene.archived("BTC/USDT,ETH/USDT");
+    await askThreeTimes(scene, archive);
+    const states = (await readGaps(scene.database)).map((
+      { series, state },
+    ) => [series.symbol, state]);
+    assert.deepEqual(states, [["BTC/USDT", "rejected"]]);
+  },
+
+  "a recent hole stays suspected for a day": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(10, 8) } });
+    const archive = await scene.archived("BTC/USDT");
+    await askThreeTimes(scene, archive);
+    assert.equal((await readGaps(scene.database))[0]?.state, "suspected");
+    scene.pass(7 * HOUR_MS);
+    await repairGaps(archive);
+    scene.pass(19 * HOUR_MS);
+    await repairGaps(archive);
+    assert.equal((await readGaps(scene.database))[0]?.state, "no_trades");
+  },
+
+  "coverage is looked through once, and time before the listing is no gap": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(60 * 24, 900) } });
+    await scene.archived("BTC/USDT");
+    assert.equal(await scanGaps(scene.database, HOUR), 0);
+    const [row] = await scene.database.sql`
+      select scanned = covered * tstzmultirange(tstzrange(first, null)) as whole,
+             scanned <> covered as less from checkpoints where timeframe = '1h'`;
+    assert.deepEqual({ ...row }, { whole: true, less: true });
+    // What is already looked through is not read again, whatever became of it.
+    await scene.database.sql.unsafe("delete from ohlcv_1h where time > now() - interval '5 days'");
+    assert.equal(await scanGaps(scene.database, HOUR), 0);
+  },
+
+  "an exchange that does not answer leaves a gap as it was": async (scene) => {
+    const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
+    const archive = await scene.archived("BTC/USDT");
+    fault.remove();
+    scene.exchange.faults.add({
+      when: { about: "candles" },
+      fault: { kind: "status", status: 500 },
+    });
+    assert.equal((await repairGaps(archive)).asked, 0);
+    const [gap] = await readGaps(scene.database);
+    assert.deepEqual([gap?.state, gap?.attempts], ["suspected", 0]);
+  },
+};
+
+async function withScene(
+  database: Database,
+  test: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  const exchange = await startLocalExchange({ clock: systemClock });
+  let passedMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const lastMs = closedUntil(HOUR, systemClock.now());
+  try {
+    await test({
+      database,
+      exchange,
+      ago: (from, to) => ({
+        sinceMs: addCandles(HOUR, lastMs, -from),
+        untilMs: addCandles(HOUR, lastMs, -to),
+      }),
+      archived: async (symbols) => {
+        const archive = await openTestArchive(database, {
+          EXCHANGES: "binance",
+          SYMBOLS: symbols,
+          TIMEFRAMES: "1h",
+          BACKFILL: "1h:60d",
+          EXCHANGE_BINANCE: binanceAt(exchange),
+        }, clock);
+        await backfill(archive, { patient: false });
+        return archive;
+      },
+      pass: (ms) => passedMs += ms,
+    });
+  } finally {
+    await exchange.close();
+  }
+}
+
+async function askThreeTimes(scene: Scene, archive: Archive): Promise<void> {
+  for (let ask = 0; ask < 3; ask++) {
+    await repairGaps(archive);
+    scene.pass(61 * 60_000);
+  }
+}
+
+async function accountOf(
+  { database }: Scene,
+  { config }: Archive,
+): Promise<Awaited<ReturnType<typeof readAccounts>>[number] | undefined> {
+  const accounts = await readAccounts(database, {
+    config,
+    // The desire ends where the backfill's did, whatever the archive's clock says now.
+    nowMs: systemClock.now(),
+    newestCandlesMax: () => undefined,
+  });
+  return accounts.find(({ series }) => series.symbol === "BTC/USDT");
+}
