@@ -29,6 +29,7 @@ export interface Config {
   readonly pollCron: string;
   readonly gapsCron: string;
   readonly backfillCron: string;
+  readonly pollCandles: number;
   /** Undefined for each exchange's own. */
   readonly pageLimit: number | undefined;
   readonly fetchTimeoutMs: number;
@@ -121,6 +122,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     pollCron: values.POLL_CRON,
     gapsCron: values.GAPS_CRON,
     backfillCron: values.BACKFILL_CRON,
+    pollCandles: values.POLL_CANDLES,
     pageLimit: values.PAGE_LIMIT,
     fetchTimeoutMs: values.FETCH_TIMEOUT,
     retry: {
@@ -172,6 +174,7 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
     POLL_CRON: cron,
     GAPS_CRON: cron,
     BACKFILL_CRON: cron,
+    POLL_CANDLES: read.wholeNumber({ min: 1, max: 100 }),
     PAGE_LIMIT: read.wholeNumber({ min: 1, max: 10_000 }).optional(),
     FETCH_TIMEOUT: read.duration({ min: "1ms", max: "10m" }),
     RETRY_ATTEMPTS: read.wholeNumber({ min: 1, max: 100 }),

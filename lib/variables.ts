@@ -68,6 +68,12 @@ export const VARIABLES = [
     secret: false,
   },
   {
+    name: "POLL_CANDLES",
+    default: "5",
+    meaning: "Newest closed candles that every poll asks for again, to see late revisions.",
+    secret: false,
+  },
+  {
     name: "PAGE_LIMIT",
     default: undefined,
     meaning: "Candles asked per request at most; the exchange's own limit when unset.",

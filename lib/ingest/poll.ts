@@ -8,9 +8,6 @@ import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
 import { ingestPage } from "./page.ts";
 
-/** Closed candles asked for again at every tick: exchanges revise the newest ones after their close. */
-export const POLL_CANDLES = 5;
-
 export interface PollReport {
   /** Series asked for. */
   readonly asked: number;
@@ -114,11 +111,11 @@ export class Poll {
     }
   }
 
-  /** The newest closed candles, and those since the last answer as far as one page holds them. */
+  /** The newest closed candles, which exchanges revise after their close, and those since the last answer as far as one page holds them. */
   #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
     const { timeframe } = series;
     const untilMs = closedUntil(timeframe, nowMs);
-    const recentMs = addCandles(timeframe, untilMs, -POLL_CANDLES);
+    const recentMs = addCandles(timeframe, untilMs, -this.#archive.config.pollCandles);
     const pageMs = addCandles(timeframe, untilMs, -exchange.client.pageRowsMax);
     const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
     return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };

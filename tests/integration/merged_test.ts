@@ -1,0 +1,71 @@
+/** `ohlcv_merged`: one candle a time from several exchanges. @module */
+import assert from "node:assert/strict";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`candles of several exchanges are merged on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    const { database } = opened;
+    try {
+      await migrate(database, await readMigrations());
+      await ensureCandleTables(database, [parseTimeframe("1h")]);
+      await database.sql.unsafe(`
+        insert into ohlcv_1h (time, exchange, symbol, open, high, low, close, volume) values
+          ('2024-01-01 00:00Z', 'binance', 'BTC/USDT', 100, 110, 90, 105, 30),
+          ('2024-01-01 00:00Z', 'kraken',  'BTC/USDT', 104, 114, 94, 109, 10),
+          ('2024-01-01 01:00Z', 'kraken',  'BTC/USDT', 109, 109, 109, 109, 0),
+          ('2024-01-01 02:00Z', 'binance', 'BTC/USDT', 105, 106, 104, 106, 5),
+          ('2024-01-01 02:00Z', 'okx',     'BTC/USDT', 1, 1, 1, 1, 1),
+          ('2024-01-01 02:00Z', 'binance', 'ETH/USDT', 7, 7, 7, 7, 1)`);
+      await t.step(
+        "the primary exchange is taken where it has a candle, and the next where not",
+        async () => {
+          assert.deepEqual(await merged(database, "array['kraken', 'binance'], 'primary'"), [
+            ["00", "109", "10", "kraken"],
+            ["01", "109", "0", "kraken"],
+            ["02", "106", "5", "binance"],
+          ]);
+        },
+      );
+      await t.step("without a list the exchange that trades most comes first", async () => {
+        assert.deepEqual(await merged(database, "null"), [
+          ["00", "105", "30", "binance"],
+          ["01", "109", "0", "kraken"],
+          ["02", "106", "5", "binance"],
+        ]);
+      });
+      await t.step("prices are weighted by volume, and volumes added up", async () => {
+        assert.deepEqual(await merged(database, "array['binance', 'kraken'], 'volume'"), [
+          ["00", "106", "40", "binance,kraken"],
+          ["01", "109", "0", "kraken"],
+          ["02", "106", "5", "binance"],
+        ]);
+      });
+      await t.step("a method or timeframe that is not there is named", async () => {
+        await assert.rejects(merged(database, "null, 'median'"), /expected primary or volume/);
+        await assert.rejects(
+          database.sql`select * from ohlcv_merged('9x', 'BTC/USDT', now(), now())`,
+          /Cannot merge candles of timeframe '9x'/,
+        );
+      });
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+async function merged({ sql }: Database, rest: string): Promise<readonly (readonly string[])[]> {
+  const rows = await sql.unsafe<Record<string, string>[]>(`
+    select to_char(time at time zone 'UTC', 'HH24') as hour, trim_scale(close)::text as close,
+           trim_scale(volume)::text as volume, array_to_string(sources, ',') as sources
+    from ohlcv_merged('1h', 'BTC/USDT', '2024-01-01', '2024-01-02', ${rest})`);
+  return rows.map(({ hour, close, volume, sources }) => [hour, close, volume, sources].map(String));
+}
