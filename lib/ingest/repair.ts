@@ -1,7 +1,8 @@
 /** Finds holes inside coverage and asks for them again, until they are filled or have a reason. @module */
 import { type GapState, isConclusive, nextTryMs } from "../market/gap.ts";
-import { seriesName } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
+import { type Window, windowCandles } from "../market/window.ts";
 import { type Gap, noteGapAsked, readDueGaps, scanGaps } from "../store/gaps.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
@@ -12,10 +13,13 @@ import { ingestPage } from "./page.ts";
 import { queuePages } from "./page_queue.ts";
 
 /**
- * Gaps of one exchange that are asked for in one run. Each costs at least a request, which polls and backfill share
- * the exchange's pace with; the rest wait for the next run.
+ * Requests that one exchange is asked in one run. Polls and backfill share its pace with them; the rest waits for the
+ * next run.
  */
 export const REPAIRS_MAX = 50;
+
+/** Gaps of one exchange that are looked at in one run: a thin market has thousands of single silent minutes. */
+const GAPS_MAX = 5_000;
 
 export interface RepairReport {
   /** Holes found in new coverage. */
@@ -53,19 +57,17 @@ async function repairExchange(
   const { database, clock } = archive;
   // Nothing can be asked before the exchange is prepared; polls do that.
   if (exchange.marketsLoadedAtMs === undefined) return [];
-  const due = await readDueGaps(database, exchange.id, {
-    nowMs: clock.now(),
-    gapsMax: REPAIRS_MAX,
-  });
+  const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
+  const batches = batchGaps(due, exchange.client.pageRowsMax);
   const states: GapState[] = [];
-  for (const gap of due) {
+  for (const batch of batches.slice(0, REPAIRS_MAX)) {
     if (signal?.aborted) break;
     try {
-      states.push(await repairGap(archive, exchange, gap, signal));
+      states.push(...await repairBatch(archive, exchange, { batch, signal }));
     } catch (error) {
       if (isCancelled(error, signal)) break;
-      // An exchange that does not answer says nothing about the gap, which stays due.
-      await reportSeriesFailure(archive, gap.series, error);
+      // An exchange that does not answer says nothing about its gaps, which stay due.
+      await reportSeriesFailure(archive, batch.series, error);
       if (error instanceof StoreError || !exchange.breaker.passes || isBanned(exchange, archive)) {
         break;
       }
@@ -74,14 +76,45 @@ async function repairExchange(
   return states;
 }
 
-async function repairGap(
+/** Gaps of one series that one page can hold, or a single gap that needs several. */
+export interface GapBatch {
+  readonly series: Series;
+  /** From the oldest gap's start to the newest one's end. */
+  readonly window: Window;
+  readonly gaps: readonly Gap[];
+}
+
+/** Puts gaps that lie near each other into one request: what lies between them is asked for as well. */
+export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBatch[] {
+  const batches: GapBatch[] = [];
+  for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
+    const newestFirst = group.toSorted((a, b) => b.window.untilMs - a.window.untilMs);
+    let batch: GapBatch | undefined;
+    for (const gap of newestFirst) {
+      const { series } = gap;
+      const window: Window = {
+        sinceMs: gap.window.sinceMs,
+        untilMs: batch?.window.untilMs ?? gap.window.untilMs,
+      };
+      if (batch !== undefined && windowCandles(series.timeframe, window) <= rowsMax) {
+        batch = { series, window, gaps: [...batch.gaps, gap] };
+        batches[batches.length - 1] = batch;
+      } else {
+        batch = { series, window: gap.window, gaps: [gap] };
+        batches.push(batch);
+      }
+    }
+  }
+  return batches;
+}
+
+async function repairBatch(
   archive: Archive,
   exchange: ArchivedExchange,
-  gap: Gap,
-  signal: AbortSignal | undefined,
-): Promise<GapState> {
+  { batch, signal }: { readonly batch: GapBatch; readonly signal: AbortSignal | undefined },
+): Promise<readonly GapState[]> {
   const { database, clock, log } = archive;
-  const { series, window, firstSeenMs } = gap;
+  const { series, window, gaps } = batch;
   for (const page of queuePages([{ series, owed: [window] }], exchange.client.pageRowsMax)) {
     await ingestPage(archive, exchange, series, {
       window: page.window,
@@ -89,19 +122,25 @@ async function repairGap(
       signal,
     });
   }
-  const nowMs = clock.now();
-  const age = { untilMs: window.untilMs, firstSeenMs, nowMs, attempts: gap.attempts + 1 };
-  const state = await noteGapAsked(database, gap, {
-    nowMs,
-    nextTryMs: nextTryMs(age),
-    isConclusive: isConclusive(age),
-  });
-  log.debug("a gap was asked for again", {
-    series: seriesName(series),
-    state,
-    attempts: age.attempts,
-  });
-  return state;
+  const states: GapState[] = [];
+  for (const gap of gaps) {
+    const nowMs = clock.now();
+    const age = {
+      untilMs: gap.window.untilMs,
+      firstSeenMs: gap.firstSeenMs,
+      nowMs,
+      attempts: gap.attempts + 1,
+    };
+    states.push(
+      await noteGapAsked(database, gap, {
+        nowMs,
+        nextTryMs: nextTryMs(age),
+        isConclusive: isConclusive(age),
+      }),
+    );
+  }
+  log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
+  return states;
 }
 
 function isBanned({ client }: ArchivedExchange, { clock }: Archive): boolean {

@@ -137,6 +137,18 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(await scanGaps(scene.database, HOUR), 0);
   },
 
+  "many small holes of a thin market cost one request": async (scene) => {
+    const holes = Array.from({ length: 40 }, (_, i) => scene.ago(400 - 5 * i, 398 - 5 * i));
+    const [btc] = scene.exchange.symbols.all();
+    assert(btc !== undefined);
+    scene.exchange.symbols.list({ ...btc, holes });
+    const archive = await scene.archived(btc.symbol);
+    const before = scene.exchange.requests.length;
+    const report = await repairGaps(archive);
+    assert.deepEqual([report.found, report.asked], [40, 40]);
+    assert.equal(scene.exchange.requests.length - before, 1);
+  },
+
   "an exchange that does not answer leaves a gap as it was": async (scene) => {
     const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
     const archive = await scene.archived("BTC/USDT");
