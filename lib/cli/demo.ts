@@ -1,4 +1,5 @@
 /** `titan10 demo`: a local exchange, the embedded database and the daemon, with no network at all. @module */
+import { ConfigError } from "../config.ts";
 import { runDaemon } from "../daemon.ts";
 import type { BackfillProgress } from "../ingest/backfill.ts";
 import { type LocalExchange, startLocalExchange } from "../local_exchange/server.ts";
@@ -88,9 +89,7 @@ function endOf(shell: Shell, flags: Flags): AbortSignal {
   if (typeof text !== "string") return shell.signal;
   const seconds = Number(/^(\d{1,6})s?$/.exec(text)?.[1] ?? NaN);
   if (!(seconds > 0)) {
-    throw new RangeError(
-      `Cannot run the demo for ${JSON.stringify(text)}: expected seconds, such as 30s`,
-    );
+    throw new ConfigError([{ variable: "--for", value: text, allowed: "seconds, such as 30s" }]);
   }
   const end = new AbortController();
   shell.clock.sleep(seconds * 1000, { signal: shell.signal }).catch(() => {}).then(() =>

@@ -114,5 +114,5 @@ function explain(shell: Shell, error: unknown): ExitCode {
   if (shell.signal.aborted) return EXIT.failed;
   const message = error instanceof Error ? error.message : String(error);
   shell.tell(redact(message));
-  return error instanceof ConfigError || error instanceof RangeError ? EXIT.usage : EXIT.failed;
+  return error instanceof ConfigError ? EXIT.usage : EXIT.failed;
 }
