@@ -53,7 +53,7 @@ export async function ensureCandleTables(
 
 /**
  * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
- * when that is undefined. Does nothing on plain PostgreSQL.
+ * when that is undefined. Needs TimescaleDB.
  */
 export async function setCompressionPolicy(
   { sql }: Database,
@@ -62,16 +62,8 @@ export async function setCompressionPolicy(
 ): Promise<void> {
   const table = candleTable(timeframe);
   await attempt(`set the compression policy of ${table}`, async () => {
-    const [job] = await sql<{ after: string | null }[]>`
-      select extract(epoch from (config ->> 'compress_after')::interval)::text as after
-      from timescaledb_information.jobs
-      where proc_name in ('policy_compression', 'policy_columnstore') and hypertable_name = ${table}`;
-    const wanted = compressAfterMs === undefined ? undefined : compressAfterMs / 1000;
-    if (wanted === (job === undefined ? undefined : Number(job.after))) return;
-    if (job !== undefined) await sql`select remove_compression_policy(${table}::regclass)`;
-    if (wanted !== undefined) {
-      await sql`select add_compression_policy(${table}::regclass, make_interval(secs => ${wanted}::float8))`;
-    }
+    const afterSeconds = compressAfterMs === undefined ? null : compressAfterMs / 1000;
+    await sql`select titan10_compress_after(${table}, make_interval(secs => ${afterSeconds}::float8))`;
   });
 }
 

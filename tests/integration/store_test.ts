@@ -3,7 +3,11 @@ import assert from "node:assert/strict";
 import type { Candle } from "../../lib/market/candle.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
+import {
+  candleTable,
+  ensureCandleTables,
+  setCompressionPolicy,
+} from "../../lib/store/candle_table.ts";
 import { DataDirHeldError } from "../../lib/store/data_dir.ts";
 import { openDatabase } from "../../lib/store/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../../lib/store/exchange_state.ts";
@@ -14,7 +18,12 @@ import {
   readOwed,
   registerSeries,
 } from "../../lib/store/ledger.ts";
-import { migrate, pendingMigrations, readMigrations } from "../../lib/store/migrate.ts";
+import {
+  migrate,
+  pendingMigrations,
+  readMigrations,
+  timescaleVersion,
+} from "../../lib/store/migrate.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -291,6 +300,44 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
       migrate(database, [{ ...first, hash: "0".repeat(64) }, ...rest]),
       /0001_ledger\.sql was applied with another text/,
     );
+  },
+
+  "a compression policy is set once, changed and taken away": async ({ database }) => {
+    // Only where TimescaleDB is.
+    if (await timescaleVersion(database) === null) return;
+    const policies = async (): Promise<readonly string[]> =>
+      (await database.sql`
+        select (config ->> 'compress_after')::interval::text as after from timescaledb_information.jobs
+        where hypertable_name = 'ohlcv_1m' and proc_name = 'policy_compression'`)
+        .map((row) => row["after"]);
+    const day = 86_400_000;
+    await Promise.all(
+      [7, 7].map((days) => setCompressionPolicy(database, BTC.timeframe, days * day)),
+    );
+    assert.deepEqual(await policies(), ["168:00:00"]);
+    await setCompressionPolicy(database, BTC.timeframe, 3 * day);
+    assert.deepEqual(await policies(), ["72:00:00"]);
+    await setCompressionPolicy(database, BTC.timeframe, undefined);
+    assert.deepEqual(await policies(), []);
+  },
+
+  "a page revises and adds candles in a compressed chunk": async ({ database }) => {
+    if (await timescaleVersion(database) === null) return;
+    await writePage(database, BTC, page(0, 50));
+    await database.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
+    const [first] = page(0, 1).candles;
+    assert(first);
+    const revised = { ...first, high: "500" };
+    const written = await writePage(database, BTC, {
+      ...page(0, 60),
+      candles: [revised, ...page(1, 60).candles],
+    });
+    assert.deepEqual([written.added, written.revised], [10, 1]);
+    const [row] = await database.sql`
+      select count(*)::int as candles, max(high)::text as high from ohlcv_1m`;
+    assert.deepEqual({ ...row }, { candles: 60, high: "500" });
+    assert.equal((await database.sql`select from candle_revisions`).length, 1);
+    await database.sql`select drop_chunks('ohlcv_1m', now())`;
   },
 
   "a second migration of the same database finds nothing to do": async ({ database }) => {
