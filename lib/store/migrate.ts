@@ -106,19 +106,37 @@ async function ensureTimescale(
       plainReason: "this database was set up before the extension timescaledb was available",
     };
   }
+  if (database.kind === "server" && await isKnownNotPreloaded(database)) {
+    return {
+      timescaledb: null,
+      plainReason: "the server offers the extension timescaledb but does not preload it " +
+        "(shared_preload_libraries)",
+    };
+  }
   try {
-    await sql`create extension if not exists timescaledb`.simple();
+    await attempt(
+      "create the extension timescaledb",
+      () => sql`create extension if not exists timescaledb`.simple(),
+    );
   } catch (error) {
+    // A server that went away has refused nothing: plain tables are for good, so they are not chosen lightly.
+    if (error instanceof StoreError && error.kind === "unavailable") throw error;
     // Another process may have created it at the same moment, which is an error here and just as well.
     const created = await timescaleVersion(database);
     if (created !== null) return { timescaledb: created, plainReason: undefined };
     const text = error instanceof Error ? error.message : String(error);
-    return {
-      timescaledb: null,
-      plainReason: `the extension timescaledb could not be created: ${text}`,
-    };
+    return { timescaledb: null, plainReason: text };
   }
   return { timescaledb: await timescaleVersion(database), plainReason: undefined };
+}
+
+/** Whether the server says that it does not preload TimescaleDB; false where it does not say. */
+async function isKnownNotPreloaded({ sql }: Database): Promise<boolean> {
+  const [row] = await sql<{ libraries: string | null }[]>`
+    select case when pg_has_role('pg_read_all_settings', 'member')
+                then current_setting('shared_preload_libraries') end as libraries`;
+  const libraries = row?.libraries ?? null;
+  return libraries !== null && !libraries.includes("timescaledb");
 }
 
 async function ensureMigrationTable({ sql }: Database): Promise<void> {
