@@ -1,4 +1,5 @@
 /** Finds holes inside coverage and asks for them again, until they are filled or have a reason. @module */
+import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
@@ -115,26 +116,31 @@ async function repairBatch(
 ): Promise<readonly GapState[]> {
   const { database, clock, log } = archive;
   const { series, window, gaps } = batch;
+  let answered: Coverage = [];
   for (const page of queuePages([{ series, owed: [window] }], exchange.client.pageRowsMax)) {
-    await ingestPage(archive, exchange, series, {
+    const outcome = await ingestPage(archive, exchange, series, {
       window: page.window,
       priority: "backfill",
       signal,
     });
+    answered = unite(answered, outcome.answered);
   }
   const states: GapState[] = [];
   for (const gap of gaps) {
     const nowMs = clock.now();
+    // An answer that did not reach the gap says nothing about it: no reason may rest on it.
+    const isAnswered = subtract([gap.window], answered).length === 0;
     const age = {
       untilMs: gap.window.untilMs,
       firstSeenMs: gap.firstSeenMs,
       nowMs,
-      attempts: gap.attempts + 1,
+      attempts: gap.attempts + (isAnswered ? 1 : 0),
     };
     states.push(
       await noteGapAsked(database, gap, {
         nowMs,
         nextTryMs: nextTryMs(age),
+        isAnswered,
         isConclusive: isConclusive(age),
       }),
     );

@@ -85,7 +85,7 @@ export async function readExplained({ sql }: Database): Promise<ReadonlyMap<stri
 
 /**
  * Notes an ask for a gap: counts what is missing now, closes the gap when that is nothing, and gives it a reason
- * when `isConclusive`:
+ * when the exchange has answered for it and that `isConclusive`:
  *
  * - `rejected`: rows came for all that is missing, and failed the checks;
  * - `exchange_outage`: no series of the exchange has a candle then, and at least two others were answered for;
@@ -96,9 +96,10 @@ export async function readExplained({ sql }: Database): Promise<ReadonlyMap<stri
 export async function noteGapAsked(
   { sql }: Database,
   { series, window }: Pick<Gap, "series" | "window">,
-  { nowMs, nextTryMs, isConclusive }: {
+  { nowMs, nextTryMs, isAnswered, isConclusive }: {
     readonly nowMs: number;
     readonly nextTryMs: number;
+    readonly isAnswered: boolean;
     readonly isConclusive: boolean;
   },
 ): Promise<GapState> {
@@ -110,7 +111,8 @@ export async function noteGapAsked(
       window.sinceMs,
       nowMs,
       nextTryMs,
-      isConclusive,
+      isAnswered && isConclusive,
+      isAnswered ? 1 : 0,
     ], { prepare: true });
     return row?.state ?? "suspected";
   });
@@ -232,7 +234,7 @@ facts as (
 )
 update gaps
 set missing = facts.missing,
-    attempts = gaps.attempts + 1,
+    attempts = gaps.attempts + $8::int,
     last_try = to_timestamp($5::float8 / 1000.0),
     next_try = to_timestamp($6::float8 / 1000.0),
     state = case

@@ -9,7 +9,7 @@ import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/database.ts";
-import { readGaps, scanGaps } from "../../lib/store/gaps.ts";
+import { noteGapAsked, readGaps, scanGaps } from "../../lib/store/gaps.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -135,6 +135,25 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     // What is already looked through is not read again, whatever became of it.
     await scene.database.sql.unsafe("delete from ohlcv_1h where time > now() - interval '5 days'");
     assert.equal(await scanGaps(scene.database, HOUR), 0);
+  },
+
+  "an ask that the exchange did not answer for counts for nothing": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(800, 790) } });
+    await scene.archived("BTC/USDT");
+    await scanGaps(scene.database, HOUR);
+    const [gap] = await readGaps(scene.database);
+    assert(gap !== undefined);
+    const note = { nowMs: systemClock.now(), nextTryMs: systemClock.now(), isConclusive: true };
+    assert.equal(
+      await noteGapAsked(scene.database, gap, { ...note, isAnswered: false }),
+      "suspected",
+    );
+    assert.equal((await readGaps(scene.database))[0]?.attempts, 0);
+    assert.equal(
+      await noteGapAsked(scene.database, gap, { ...note, isAnswered: true }),
+      "no_trades",
+    );
+    assert.equal((await readGaps(scene.database))[0]?.attempts, 1);
   },
 
   "many small holes of a thin market cost one request": async (scene) => {
