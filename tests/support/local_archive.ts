@@ -29,7 +29,7 @@ export function binanceAt({ url }: Pick<LocalExchange, "url">): string {
 /** A configuration from variables, as the program would read it. */
 export function configOf(variables: Readonly<Record<string, string>>): Config {
   return readConfig({ env: { ...QUICK, ...variables } }, {
-    knownExchanges: ["binance", "kraken", "okx", "coinbase", "bybit"],
+    knownExchanges: (variables["EXCHANGES"] ?? "binance").split(","),
     isTimeframe: () => true,
     isCron: () => true,
   });
