@@ -11,15 +11,15 @@ export interface DesireOptions {
   readonly newestCandlesMax: number | undefined;
 }
 
-/** A series' desire, and the part of it that nobody can fulfil. */
+/** A series' desire, and how far back it would reach if the exchange kept everything. */
 export interface BoundedDesire extends Desire {
-  /** Candles that are wanted but older than the exchange keeps. Their window ends where the desire starts. */
-  readonly impossibleSinceMs: number;
+  /** What is wanted begins here; where that is before the window, the exchange does not keep the rest. */
+  readonly wantedSinceMs: number;
 }
 
 /**
- * The desired window of a series: from the candle that contains the reach of `BACKFILL` to the last closed one. A timeframe that is
- * polled but not backfilled wants nothing beyond what coverage has begun.
+ * The desired window of a series: from the candle that contains the reach of `BACKFILL` to the last closed one. A
+ * timeframe that is polled but not backfilled wants nothing beyond what coverage has begun.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
@@ -35,7 +35,8 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
   return {
     series,
     window: { sinceMs, untilMs },
-    impossibleSinceMs: Math.min(wantedMs, sinceMs),
+    keptSinceMs: keptMs,
+    wantedSinceMs: Math.min(wantedMs, sinceMs),
   };
 }
 

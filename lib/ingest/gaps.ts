@@ -1,12 +1,14 @@
 /** What is missing from the archive, series by series: what is owed, and holes inside coverage. @module */
 import type { Config } from "../config.ts";
-import { coverageCandles, intersect } from "../market/coverage.ts";
+import { coverageCandles, coverageOf, intersect, unite } from "../market/coverage.ts";
+import { type BoundSpan, boundSpans } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { ceilTime } from "../market/timeframe.ts";
 import type { Database } from "../store/database.ts";
-import { readExplained } from "../store/gaps.ts";
+import { readExplained, writeBoundGaps } from "../store/gaps.ts";
 import { type Checkpoint, readCheckpoints, readOwed } from "../store/ledger.ts";
 import type { Archive } from "./archive.ts";
-import { archivedTimeframes, desireOf } from "./desire.ts";
+import { archivedTimeframes, type BoundedDesire, desireOf } from "./desire.ts";
 
 /** One series' account. Counts are candles. */
 export interface SeriesAccount {
@@ -33,36 +35,106 @@ export interface AccountOptions {
 /** The account of every series in the ledger; of those that are not configured any more nothing is owed. */
 export async function readAccounts(
   database: Database,
-  { config, nowMs, newestCandlesMax }: AccountOptions,
+  options: AccountOptions,
 ): Promise<readonly SeriesAccount[]> {
   const checkpoints = await readCheckpoints(database);
-  const desires = checkpoints.filter((checkpoint) => isConfigured(checkpoint, config)).map(
-    ({ series }) =>
-      desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series.exchange) }),
-  );
+  const desires = desiresOf(checkpoints, options);
   const owed = new Map(
-    (await readOwed(database, desires)).map((entry) => [seriesName(entry.series), entry.owed]),
+    (await readOwed(database, [...desires.values()])).map((entry) => [
+      seriesName(entry.series),
+      entry.owed,
+    ]),
   );
   const explained = await readExplained(database);
   return checkpoints.map((checkpoint) => {
     const { series, covered, candles, firstMs, lastMs, lastError } = checkpoint;
     const { timeframe } = series;
-    const listedMs = firstMs ?? Infinity;
-    const since = intersect(covered, [{ sinceMs: listedMs, untilMs: Infinity }]);
-    const expected = coverageCandles(timeframe, since);
-    const holes = Math.max(0, expected - candles);
-    const reasoned = Math.min(holes, explained.get(seriesName(series)) ?? 0);
+    const name = seriesName(series);
+    const [before, since] = [
+      intersect(covered, [{ sinceMs: -Infinity, untilMs: firstMs ?? Infinity }]),
+      intersect(covered, [{ sinceMs: firstMs ?? Infinity, untilMs: Infinity }]),
+    ];
+    const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
+    const reasoned = Math.min(holes, explained.get(name) ?? 0);
+    const bound = boundsOf(checkpoint, desires.get(name)).map(({ window }) => window);
     return {
       series,
       candles,
       firstMs,
       lastMs,
-      owed: coverageCandles(timeframe, owed.get(seriesName(series)) ?? []),
+      owed: coverageCandles(timeframe, owed.get(name) ?? []),
       missing: holes - reasoned,
-      explained: coverageCandles(timeframe, covered) - expected + reasoned,
+      explained: coverageCandles(timeframe, unite(before, coverageOf(bound))) + reasoned,
       lastError,
     };
   });
+}
+
+/** Works out anew which spans need no asking, such as time before a listing, and writes them beside the gaps. */
+export async function explainBounds(archive: Archive): Promise<void> {
+  const { config, database, clock, exchanges } = archive;
+  const kept = new Map(exchanges.map(({ id, client }) => [id, client.newestCandlesMax]));
+  const checkpoints = await readCheckpoints(database);
+  const desires = desiresOf(checkpoints, {
+    config,
+    nowMs: clock.now(),
+    newestCandlesMax: (exchange) => kept.get(exchange),
+  });
+  const known = checkpoints.filter(({ series }) => desires.has(seriesName(series)));
+  await writeBoundGaps(
+    database,
+    known.map((checkpoint) => ({
+      series: checkpoint.series,
+      reachFromMs: reachFrom(checkpoint, desires.get(seriesName(checkpoint.series))),
+    })),
+    known.flatMap((checkpoint) =>
+      boundsOf(checkpoint, desires.get(seriesName(checkpoint.series))).map((span) => ({
+        ...span,
+        series: checkpoint.series,
+        missing: coverageCandles(checkpoint.series.timeframe, [span.window]),
+      }))
+    ),
+  );
+}
+
+/** What is desired of the configured series, by name. */
+function desiresOf(
+  checkpoints: readonly Checkpoint[],
+  { config, nowMs, newestCandlesMax }: AccountOptions,
+): ReadonlyMap<string, BoundedDesire> {
+  return new Map(
+    checkpoints.filter((checkpoint) => isConfigured(checkpoint, config)).map(({ series }) => [
+      seriesName(series),
+      desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series.exchange) }),
+    ]),
+  );
+}
+
+function boundsOf(
+  checkpoint: Checkpoint,
+  desire: BoundedDesire | undefined,
+): readonly BoundSpan[] {
+  if (desire === undefined) return [];
+  const { covered, firstMs, listedFromMs, endedMs = Infinity, series } = checkpoint;
+  const sinceMs = Math.min(desire.wantedSinceMs, covered[0]?.sinceMs ?? Infinity);
+  const untilMs = ceilTime(series.timeframe, Math.min(desire.window.untilMs, endedMs));
+  if (sinceMs >= untilMs) return [];
+  return boundSpans({
+    wanted: { sinceMs, untilMs },
+    covered,
+    firstMs,
+    listedFromMs,
+    reachFromMs: reachFrom(checkpoint, desire),
+  });
+}
+
+/** Nothing older can be asked for: the exchange does not keep it, or lists the symbol no more. */
+function reachFrom(
+  { reachFromMs = -Infinity, endedMs, endedWhy }: Checkpoint,
+  desire: BoundedDesire | undefined,
+): number {
+  const goneMs = endedWhy === undefined || endedWhy === "suspended" ? undefined : endedMs;
+  return Math.max(reachFromMs, desire?.keptSinceMs ?? -Infinity, goneMs ?? -Infinity);
 }
 
 /** Whether the configuration asks for this series. One chosen by volume is never dropped by itself. */

@@ -103,9 +103,9 @@ async function planExchange(
       pages: pages.get(text) ?? 0,
       seconds: (pages.get(text) ?? 0) * client.requestIntervalMs / 1000,
       bytes: candles * BYTES_A_CANDLE,
-      impossible: sumOf(group, ({ series, window, impossibleSinceMs }) => {
+      impossible: sumOf(group, ({ series, window, wantedSinceMs }) => {
         const reachMs = Math.max(window.sinceMs, reaches.get(seriesName(series)) ?? -Infinity);
-        return countCandles(series.timeframe, impossibleSinceMs, Math.min(reachMs, window.untilMs));
+        return countCandles(series.timeframe, wantedSinceMs, Math.min(reachMs, window.untilMs));
       }),
       reachFrom: bounded === undefined || newestCandlesMax === undefined ? null : new Date(
         addCandles(bounded.series.timeframe, bounded.window.untilMs, -newestCandlesMax),

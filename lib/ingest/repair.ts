@@ -1,15 +1,17 @@
 /** Finds holes inside coverage and asks for them again, until they are filled or have a reason. @module */
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
-import { type GapState, isConclusive, nextTryMs } from "../market/gap.ts";
+import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import { type Gap, noteGapAsked, readDueGaps, scanGaps } from "../store/gaps.ts";
+import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
+import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import { archivedTimeframes } from "./desire.ts";
 import { isCancelled, reportSeriesFailure } from "./failure.ts";
+import { explainBounds } from "./gaps.ts";
 import { ingestPage } from "./page.ts";
 import { queuePages } from "./page_queue.ts";
 
@@ -42,11 +44,12 @@ export async function repairGaps(
   for (const text of archivedTimeframes(archive.config)) {
     found += await scanGaps(archive.database, parseTimeframe(text));
   }
+  await explainBounds(archive);
   const states = (await Promise.all(
     archive.exchanges.map((exchange) => repairExchange(archive, exchange, signal)),
   )).flat();
   const filled = states.filter((state) => state === "filled").length;
-  const open = states.filter((state) => state === "suspected").length;
+  const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
 }
 
@@ -116,37 +119,47 @@ async function repairBatch(
 ): Promise<readonly GapState[]> {
   const { database, clock, log } = archive;
   const { series, window, gaps } = batch;
+  const sincesMs = gaps.map((gap) => gap.window.sinceMs);
+  await markRefetching(database, series, { sincesMs, isAsking: true });
   let answered: Coverage = [];
-  for (const page of queuePages([{ series, owed: [window] }], exchange.client.pageRowsMax)) {
-    const outcome = await ingestPage(archive, exchange, series, {
-      window: page.window,
-      priority: "backfill",
-      signal,
-    });
-    answered = unite(answered, outcome.answered);
-  }
-  const states: GapState[] = [];
-  for (const gap of gaps) {
-    const nowMs = clock.now();
-    // An answer that did not reach the gap says nothing about it: no reason may rest on it.
-    const isAnswered = subtract([gap.window], answered).length === 0;
-    const age = {
-      untilMs: gap.window.untilMs,
-      firstSeenMs: gap.firstSeenMs,
-      nowMs,
-      attempts: gap.attempts + (isAnswered ? 1 : 0),
-    };
-    states.push(
-      await noteGapAsked(database, gap, {
-        nowMs,
-        nextTryMs: nextTryMs(age),
-        isAnswered,
-        isConclusive: isConclusive(age),
-      }),
-    );
+  try {
+    for (const page of queuePages([{ series, owed: [window] }], exchange.client.pageRowsMax)) {
+      const outcome = await ingestPage(archive, exchange, series, {
+        window: page.window,
+        priority: "backfill",
+        signal,
+      });
+      answered = unite(answered, outcome.answered);
+    }
+  } catch (error) {
+    await markRefetching(database, series, { sincesMs, isAsking: false });
+    throw error;
   }
   log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
-  return states;
+  const nowMs = clock.now();
+  const notes = gaps.map((gap) => noteOf(gap, { answered, nowMs }));
+  return await noteGapsAsked(database, series, { window, notes, nowMs });
+}
+
+function noteOf(
+  gap: Gap,
+  { answered, nowMs }: { readonly answered: Coverage; readonly nowMs: number },
+): GapNote {
+  // An answer that did not reach the gap says nothing about it: no reason may rest on it.
+  const isAnswered = subtract([gap.window], answered).length === 0;
+  const age = {
+    untilMs: gap.window.untilMs,
+    firstSeenMs: gap.firstSeenMs,
+    nowMs,
+    attempts: gap.attempts + (isAnswered ? 1 : 0),
+  };
+  return {
+    sinceMs: gap.window.sinceMs,
+    nextTryMs: nextTryMs(age),
+    isAnswered,
+    isProvable: isProvable(age),
+    isConclusive: isConclusive(age),
+  };
 }
 
 function isBanned({ client }: ArchivedExchange, { clock }: Archive): boolean {

@@ -1,17 +1,31 @@
-/** When a hole is asked for again, and when it counts as explained. @module */
+/** When a hole is asked for again, when it counts as explained, and which holes need no asking. @module */
+import { type Coverage, intersect, subtract, unite } from "./coverage.ts";
+import type { Window } from "./window.ts";
 
-/** `suspected` is open, `filled` closed; the others are reasons. */
+/**
+ * `suspected` and `refetching` (being asked for just now) are open, `filled` is closed; the others are reasons:
+ * `no_trades`, the exchange was up and nobody traded; `exchange_outage`, it has candles of no symbol; `rejected`,
+ * candles came and failed the checks; `before_listing`; `retention`, gone at the exchange.
+ */
 export const GAP_STATES = [
   "suspected",
+  "refetching",
   "filled",
   "no_trades",
   "exchange_outage",
+  "before_listing",
+  "retention",
   "rejected",
 ] as const;
 
 export type GapState = (typeof GAP_STATES)[number];
 
-/** A hole must stay empty through this many asks before a reason is given. */
+/** Whether a gap in this state is still to be asked for. */
+export function isOpen(state: GapState): boolean {
+  return state === "suspected" || state === "refetching";
+}
+
+/** A hole must stay empty through this many asks before a reason is given that nothing else supports. */
 export const GAP_ATTEMPTS_MIN = 3;
 
 /** A recent hole must stay empty for this long: exchanges fill in late. */
@@ -40,6 +54,15 @@ export function isConclusive(age: GapAge): boolean {
   return !wasRecent(age) || age.nowMs - age.firstSeenMs >= GAP_RECENT_MS;
 }
 
+/**
+ * Whether the asks so far are enough where something else proves the reason: other symbols of the exchange have
+ * candles at all of the missing times, or rows came for all of them and failed the checks. A recent hole must have
+ * stayed empty for an hour or so, because exchanges fill in late.
+ */
+export function isProvable(age: GapAge): boolean {
+  return age.attempts >= (wasRecent(age) ? 2 : 1);
+}
+
 /** When a hole that is still empty is asked for next. Milliseconds since the Unix epoch. */
 export function nextTryMs(age: GapAge): number {
   if (!wasRecent(age)) return age.nowMs + OLD_DELAY_MS;
@@ -49,4 +72,66 @@ export function nextTryMs(age: GapAge): number {
 
 function wasRecent({ untilMs, firstSeenMs }: GapAge): boolean {
   return firstSeenMs - untilMs < GAP_RECENT_MS;
+}
+
+/** What is known of a series' bounds. Milliseconds. */
+export interface SeriesBounds {
+  /** What is wanted, whether or not it can be had. */
+  readonly wanted: Window;
+  readonly covered: Coverage;
+  /** Open time of the first stored candle. */
+  readonly firstMs: number | undefined;
+  /** The exchange has nothing of this listing before. */
+  readonly listedFromMs: number | undefined;
+  /** The exchange gives nothing older any more. */
+  readonly reachFromMs: number | undefined;
+}
+
+/** A span without candles whose reason follows from the bounds of its series. */
+export interface BoundSpan {
+  readonly window: Window;
+  readonly state: Extract<GapState, "before_listing" | "retention">;
+}
+
+/** Fine candles that begin this much later than the coarser ones of the same symbol were not kept so long. */
+const LISTING_DAY_MS = 2 * 24 * 60 * MINUTE_MS;
+
+/**
+ * The spans of a series that hold no candle for a reason that no ask would change, ascending:
+ *
+ * - what lies before the listing is `before_listing`, asked for or not;
+ * - what was never answered for and lies behind the exchange's reach is `retention`;
+ * - what was answered for, empty, before the first candle is `before_listing` once nothing older is owed;
+ *   `retention` where older candles existed at the exchange.
+ */
+export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
+  const { wanted, covered, listedFromMs = -Infinity, reachFromMs = -Infinity } = bounds;
+  const firstMs = bounds.firstMs ?? covered.at(-1)?.untilMs ?? wanted.sinceMs;
+  const unlisted = subtract(
+    until([wanted], listedFromMs),
+    bounds.firstMs === undefined ? [] : intersect(covered, [since(firstMs)]),
+  );
+  const lost = subtract(until([wanted], reachFromMs), unite(covered, unlisted));
+  const older: Coverage = until([wanted], firstMs);
+  const edge = subtract(intersect(covered, older), unlisted);
+  const isOlderOwed = subtract(older, unite(covered, unite(unlisted, lost))).length > 0;
+  const wasKept = until(lost, firstMs).length > 0 ||
+    firstMs - (bounds.listedFromMs ?? Infinity) > LISTING_DAY_MS;
+  const known = isOlderOwed ? [] : edge;
+  return [
+    ...spans("before_listing", wasKept ? unlisted : unite(unlisted, known)),
+    ...spans("retention", wasKept ? unite(lost, known) : lost),
+  ].sort((a, b) => a.window.sinceMs - b.window.sinceMs);
+}
+
+function spans(state: BoundSpan["state"], coverage: Coverage): readonly BoundSpan[] {
+  return coverage.map((window) => ({ window, state }));
+}
+
+function until(coverage: Coverage, untilMs: number): Coverage {
+  return intersect(coverage, [{ sinceMs: -Infinity, untilMs }]);
+}
+
+function since(sinceMs: number): Window {
+  return { sinceMs, untilMs: Infinity };
 }

@@ -1,5 +1,5 @@
 /** The gaps as a document, for `titan10 gaps --json`. @module */
-import type { GapState } from "../market/gap.ts";
+import { type GapState, isOpen } from "../market/gap.ts";
 import type { Database } from "../store/database.ts";
 import { readGaps } from "../store/gaps.ts";
 
@@ -46,7 +46,7 @@ export async function readGapsDocument(database: Database): Promise<GapsDocument
       attempts,
       firstSeen: iso(times.firstSeenMs),
       lastTry: times.lastTryMs === undefined ? null : iso(times.lastTryMs),
-      nextTry: state === "suspected" ? iso(times.nextTryMs) : null,
+      nextTry: isOpen(state) ? iso(times.nextTryMs) : null,
     })),
   };
 }

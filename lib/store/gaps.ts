@@ -1,10 +1,11 @@
-/** Gaps: found in SQL from coverage and candles, asked for again, and given a reason. @module */
-import type { GapState } from "../market/gap.ts";
+/** Gaps: found in SQL from coverage and candles, and read again when they are due or asked about. @module */
+import type { BoundSpan, GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./database.ts";
+import { plainArray, textArray } from "./parameters.ts";
 import { attempt } from "./store_error.ts";
 
 /** A hole inside coverage. Times in milliseconds. */
@@ -49,7 +50,7 @@ export async function readDueGaps(
   return await attempt(`read the due gaps of ${exchange}`, async () => {
     const rows = await sql.unsafe<GapRow[]>(
       `select ${COLUMNS} from gaps
-       where exchange = $1 and state = 'suspected' and next_try <= to_timestamp($2::float8 / 1000.0)
+       where exchange = $1 and state in ('suspected', 'refetching') and next_try <= to_timestamp($2::float8 / 1000.0)
        order by until desc limit $3::int`,
       [exchange, nowMs, gapsMax],
       { prepare: true },
@@ -68,14 +69,15 @@ export async function readGaps({ sql }: Database): Promise<readonly Gap[]> {
   });
 }
 
-/** Candles that are missing for a reason, by series. */
+/** Candles that are missing inside coverage for a reason, by series. */
 export async function readExplained({ sql }: Database): Promise<ReadonlyMap<string, number>> {
   return await attempt("read what is explained", async () => {
     const rows = await sql<
       { exchange: string; symbol: string; timeframe: string; missing: number }[]
     >`
       select exchange, symbol, timeframe, sum(missing)::int as missing from gaps
-      where state not in ('suspected', 'filled') group by exchange, symbol, timeframe`;
+      where state not in ('suspected', 'refetching', 'filled') and not is_bound
+      group by exchange, symbol, timeframe`;
     return new Map(rows.map(({ exchange, symbol, timeframe, missing }) => [
       seriesName({ exchange, symbol, timeframe: parseTimeframe(timeframe) }),
       missing,
@@ -84,37 +86,86 @@ export async function readExplained({ sql }: Database): Promise<ReadonlyMap<stri
 }
 
 /**
- * Notes an ask for a gap: counts what is missing now, closes the gap when that is nothing, and gives it a reason
- * when the exchange has answered for it and that `isConclusive`:
- *
- * - `rejected`: rows came for all that is missing, and failed the checks;
- * - `exchange_outage`: no series of the exchange has a candle then, and at least two others were answered for;
- * - `no_trades` otherwise: the exchange answered, others traded, this one did not.
- *
- * @returns the gap's state afterwards.
+ * Says that these gaps of one series are being asked for just now, or (`isAsking` false) that this came to nothing.
  */
-export async function noteGapAsked(
+export async function markRefetching(
   { sql }: Database,
-  { series, window }: Pick<Gap, "series" | "window">,
-  { nowMs, nextTryMs, isAnswered, isConclusive }: {
-    readonly nowMs: number;
-    readonly nextTryMs: number;
-    readonly isAnswered: boolean;
-    readonly isConclusive: boolean;
-  },
-): Promise<GapState> {
-  return await attempt(`note an ask for a gap of ${seriesName(series)}`, async () => {
-    const [row] = await sql.unsafe<{ state: GapState }[]>(noteStatement(series.timeframe), [
-      series.exchange,
-      series.symbol,
-      series.timeframe.text,
-      window.sinceMs,
-      nowMs,
-      nextTryMs,
-      isAnswered && isConclusive,
-      isAnswered ? 1 : 0,
-    ], { prepare: true });
-    return row?.state ?? "suspected";
+  series: Series,
+  { sincesMs, isAsking }: { readonly sincesMs: readonly number[]; readonly isAsking: boolean },
+): Promise<void> {
+  const [from, to] = isAsking ? ["suspected", "refetching"] : ["refetching", "suspected"];
+  await attempt(`mark gaps of ${seriesName(series)} as ${to}`, async () => {
+    await sql`
+      update gaps set state = ${to}
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text} and state = ${from}
+        and since = any (select to_timestamp(ms / 1000.0)
+                         from unnest(${plainArray(sincesMs)}::float8[]) as ms)`;
+  });
+}
+
+/** A span of one series whose reason follows from its bounds. */
+export interface BoundGap extends BoundSpan {
+  readonly series: Series;
+  /** Candles that would open in the span. */
+  readonly missing: number;
+}
+
+/**
+ * Replaces the spans of these series that follow from their bounds, and gives open gaps that the exchange can no
+ * longer be asked for the reason `retention`.
+ */
+export async function writeBoundGaps(
+  { sql }: Database,
+  bounds: readonly {
+    readonly series: Series;
+    /** The exchange gives nothing older. Milliseconds; −Infinity where that is not known. */
+    readonly reachFromMs: number;
+  }[],
+  gaps: readonly BoundGap[],
+): Promise<void> {
+  await attempt("write what follows from the bounds of the series", async () => {
+    await sql`
+      with series as (
+        select exchange, symbol, timeframe, to_timestamp(reach_ms / 1000.0) as reach_from
+        from unnest(${textArray(bounds.map(({ series }) => series.exchange))}::text[],
+                    ${textArray(bounds.map(({ series }) => series.symbol))}::text[],
+                    ${textArray(bounds.map(({ series }) => series.timeframe.text))}::text[],
+                    ${plainArray(bounds.map(({ reachFromMs }) => reachFromMs))}::float8[])
+          as row (exchange, symbol, timeframe, reach_ms)
+      ),
+      bound as (
+        select exchange, symbol, timeframe, to_timestamp(since_ms / 1000.0) as since,
+               to_timestamp(until_ms / 1000.0) as until, state, missing
+        from unnest(${textArray(gaps.map(({ series }) => series.exchange))}::text[],
+                    ${textArray(gaps.map(({ series }) => series.symbol))}::text[],
+                    ${textArray(gaps.map(({ series }) => series.timeframe.text))}::text[],
+                    ${plainArray(gaps.map(({ window }) => window.sinceMs))}::float8[],
+                    ${plainArray(gaps.map(({ window }) => window.untilMs))}::float8[],
+                    ${plainArray(gaps.map(({ state }) => state))}::text[],
+                    ${plainArray(gaps.map(({ missing }) => missing))}::int[])
+          as row (exchange, symbol, timeframe, since_ms, until_ms, state, missing)
+      ),
+      gone as (
+        delete from gaps using series
+        where gaps.is_bound and (gaps.exchange, gaps.symbol, gaps.timeframe)
+              = (series.exchange, series.symbol, series.timeframe)
+          and not exists (select from bound
+                          where (bound.exchange, bound.symbol, bound.timeframe, bound.since)
+                              = (gaps.exchange, gaps.symbol, gaps.timeframe, gaps.since))
+      ),
+      lost as (
+        update gaps set state = 'retention' from series
+        where (gaps.exchange, gaps.symbol, gaps.timeframe)
+              = (series.exchange, series.symbol, series.timeframe)
+          and gaps.state in ('suspected', 'refetching') and gaps.until <= series.reach_from
+      )
+      insert into gaps as known (exchange, symbol, timeframe, since, until, state, missing, is_bound)
+      select exchange, symbol, timeframe, since, until, state, missing, true from bound
+      on conflict (exchange, symbol, timeframe, since) do update
+      set until = excluded.until, state = excluded.state, missing = excluded.missing, is_bound = true
+      where (known.until, known.state, known.missing, known.is_bound)
+            is distinct from (excluded.until, excluded.state, excluded.missing, true)`;
   });
 }
 
@@ -202,50 +253,4 @@ noted as (
     and checkpoints.symbol = looked.symbol
 )
 select count(*)::int as found from found`;
-}
-
-function noteStatement(timeframe: Timeframe): string {
-  const table = candleTable(timeframe);
-  return `
-with gap as (
-  select * from gaps
-  where exchange = $1::text and symbol = $2::text and timeframe = $3::text
-    and since = to_timestamp($4::float8 / 1000.0)
-),
-facts as (
-  select (select count(*) from generate_series(gap.since, gap.until - interval '1 microsecond',
-                                               interval '${stepText(timeframe)}'))
-         - (select count(*) from ${table} as candle
-            where candle.exchange = gap.exchange and candle.symbol = gap.symbol
-              and candle.time >= gap.since and candle.time < gap.until) as missing,
-         (select count(distinct time) from rejected_candles as refused
-          where refused.exchange = gap.exchange and refused.symbol = gap.symbol
-            and refused.timeframe = gap.timeframe
-            and refused.time >= gap.since and refused.time < gap.until) as refused,
-         (select count(*) from checkpoints as other
-          where other.exchange = gap.exchange and other.timeframe = gap.timeframe
-            and other.symbol <> gap.symbol and other.first < gap.since
-            and other.covered @> tstzrange(gap.since, gap.until)) as others,
-         exists (select from checkpoints as other join ${table} as candle
-                   on candle.exchange = other.exchange and candle.symbol = other.symbol
-                 where other.exchange = gap.exchange and other.timeframe = gap.timeframe
-                   and candle.time >= gap.since and candle.time < gap.until) as traded
-  from gap
-)
-update gaps
-set missing = facts.missing,
-    attempts = gaps.attempts + $8::int,
-    last_try = to_timestamp($5::float8 / 1000.0),
-    next_try = to_timestamp($6::float8 / 1000.0),
-    state = case
-      when facts.missing = 0 then 'filled'
-      when not $7::boolean then 'suspected'
-      when facts.refused >= facts.missing then 'rejected'
-      when not facts.traded and facts.others >= 2 then 'exchange_outage'
-      else 'no_trades'
-    end
-from facts
-where gaps.exchange = $1::text and gaps.symbol = $2::text and gaps.timeframe = $3::text
-  and gaps.since = to_timestamp($4::float8 / 1000.0)
-returning gaps.state`;
 }

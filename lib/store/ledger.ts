@@ -10,6 +10,9 @@ import { attempt } from "./store_error.ts";
 /** How a series came to be archived. */
 export type Chosen = "list" | "top";
 
+/** Why a market is not traded any more; only a suspended one can still be asked for its history. */
+export type EndedWhy = "delisted" | "suspended" | "renamed";
+
 /** A series' row in the ledger. Times in milliseconds. */
 export interface Checkpoint {
   readonly series: Series;
@@ -20,6 +23,11 @@ export interface Checkpoint {
   readonly lastMs: number | undefined;
   /** Nothing older can be had from the exchange. */
   readonly reachFromMs: number | undefined;
+  /** The exchange has nothing of this listing before. */
+  readonly listedFromMs: number | undefined;
+  /** Since when the market is not traded, and why; undefined while it is. */
+  readonly endedMs: number | undefined;
+  readonly endedWhy: EndedWhy | undefined;
   readonly chosen: Chosen;
   readonly lastError: string | undefined;
 }
@@ -28,6 +36,8 @@ export interface Checkpoint {
 export interface Desire {
   readonly series: Series;
   readonly window: Window;
+  /** The exchange keeps nothing older, where that is known. Milliseconds. */
+  readonly keptSinceMs?: number | undefined;
 }
 
 /** What is still to be asked for, of one series. */
@@ -63,7 +73,8 @@ export async function registerSeries(
 export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
   return await attempt("read the checkpoints", async () => {
     const rows = await sql<CheckpointRow[]>`
-      select exchange, symbol, timeframe, candles, first, last, reach_from, chosen, last_error,
+      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, ended_at,
+             ended_why, chosen, last_error,
              (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                         extract(epoch from upper(range)) * 1000)
                                        order by range), '[]')
@@ -77,6 +88,9 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
       firstMs: epochMs(row.first),
       lastMs: epochMs(row.last),
       reachFromMs: epochMs(row.reach_from),
+      listedFromMs: epochMs(row.listed_from),
+      endedMs: epochMs(row.ended_at),
+      endedWhy: row.ended_why ?? undefined,
       chosen: row.chosen,
       lastError: row.last_error ?? undefined,
     }));
@@ -84,8 +98,9 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
 }
 
 /**
- * What is owed: desired − covered, bounded below by what the exchange can still give. An archive that has
- * begun earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage.
+ * What is owed: desired − covered, bounded by what the exchange can still give: nothing before its reach or the
+ * listing, nothing after the market's end, and nothing of a market that it lists no more. An archive that has begun
+ * earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage.
  *
  * Series of which nothing is owed are left out.
  */
@@ -102,14 +117,19 @@ export async function readOwed(
                     ${textArray(desires.map(({ series }) => series.symbol))}::text[],
                     ${textArray(desires.map(({ series }) => series.timeframe.text))}::text[],
                     ${plainArray(desires.map(({ window }) => window.sinceMs))}::float8[],
-                    ${plainArray(desires.map(({ window }) => window.untilMs))}::float8[])
-          as row (exchange, symbol, timeframe, since_ms, until_ms)
+                    ${plainArray(desires.map(({ window }) => window.untilMs))}::float8[],
+                    ${
+      plainArray(desires.map(({ keptSinceMs = -Infinity }) => keptSinceMs))
+    }::float8[])
+          as row (exchange, symbol, timeframe, since_ms, until_ms, kept_ms)
       ),
       bounded as (
         select exchange, symbol, timeframe, coalesce(covered, '{}') as covered,
-               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered)), reach_from) as since,
-               to_timestamp(until_ms / 1000.0) as until
+               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered)), reach_from, listed_from,
+                        to_timestamp(kept_ms / 1000.0)) as since,
+               least(to_timestamp(until_ms / 1000.0), ended_at) as until
         from desired left join checkpoints using (exchange, symbol, timeframe)
+        where ended_why is null or ended_why = 'suspended'
       )
       select exchange, symbol, timeframe,
              (extract(epoch from lower(owed)) * 1000)::float8 as since_ms,
@@ -153,6 +173,9 @@ interface CheckpointRow extends SeriesRow {
   readonly first: Date | null;
   readonly last: Date | null;
   readonly reach_from: Date | null;
+  readonly listed_from: Date | null;
+  readonly ended_at: Date | null;
+  readonly ended_why: EndedWhy | null;
   readonly chosen: Chosen;
   readonly last_error: string | null;
 }

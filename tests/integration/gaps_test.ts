@@ -9,7 +9,8 @@ import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/database.ts";
-import { noteGapAsked, readGaps, scanGaps } from "../../lib/store/gaps.ts";
+import { noteGapsAsked } from "../../lib/store/gap_note.ts";
+import { readGaps, scanGaps } from "../../lib/store/gaps.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -50,16 +51,27 @@ for (const kind of DATABASE_KINDS) {
 }
 
 const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
-  "a hole that stays empty while others trade becomes no_trades after three asks": async (
-    scene,
-  ) => {
+  "a hole at times when all others trade becomes no_trades by one more ask": async (scene) => {
     const hole = scene.ago(1000, 990);
     scene.exchange.faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...hole } });
-    const archive = await scene.archived("BTC/USDT,ETH/USDT,SOL/USDT");
+    const archive = await scene.archived("BTC/USDT,ETH/USDT");
+    assert.equal((await accountOf(scene, archive))?.missing, 10);
+    assert.deepEqual(await repairGaps(archive), { found: 1, asked: 1, filled: 0, concluded: 1 });
+    const [gap] = await readGaps(scene.database);
+    assert.deepEqual(
+      [gap?.window, gap?.missing, gap?.state, gap?.attempts],
+      [hole, 10, "no_trades", 1],
+    );
+    assert.equal((await accountOf(scene, archive))?.explained, 10);
+  },
+
+  "a hole that nothing else explains becomes no_trades after three asks": async (scene) => {
+    const hole = scene.ago(1000, 990);
+    scene.exchange.faults.add({ fault: { kind: "holes", ...hole } });
+    const archive = await scene.archived("BTC/USDT");
     assert.deepEqual(await repairGaps(archive), { found: 1, asked: 1, filled: 0, concluded: 0 });
     const [gap] = await readGaps(scene.database);
     assert.deepEqual([gap?.window, gap?.missing, gap?.state], [hole, 10, "suspected"]);
-    assert.equal((await accountOf(scene, archive))?.missing, 10);
 
     assert.equal((await repairGaps(archive)).asked, 0, "not before its time");
     scene.pass(6 * 60_000);
@@ -72,6 +84,97 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual([account?.missing, account?.explained, account?.owed], [0, 10, 0]);
     scene.pass(24 * HOUR_MS);
     assert.equal((await repairGaps(archive)).asked, 0, "an explained gap is left alone");
+  },
+
+  "a hole of several reasons is cut into one gap for each": async (scene) => {
+    const { faults, symbols } = scene.exchange;
+    faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...scene.ago(500, 494) } });
+    faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...scene.ago(493, 490) } });
+    faults.add({ fault: { kind: "holes", ...scene.ago(498, 496) } });
+    symbols.list({
+      ...symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!,
+      overrides: [
+        { timeframe: "1h", openTimeMs: scene.ago(494, 493).sinceMs, values: { low: "-1" } },
+      ],
+    });
+    const archive = await scene.archived("BTC/USDT,ETH/USDT,SOL/USDT");
+    await askThreeTimes(scene, archive);
+    const gaps = (await readGaps(scene.database)).filter(({ series }) =>
+      series.symbol === "BTC/USDT"
+    );
+    assert.deepEqual(gaps.map(({ window, state, missing }) => ({ ...window, state, missing })), [
+      { ...scene.ago(500, 498), state: "no_trades", missing: 2 },
+      { ...scene.ago(498, 496), state: "exchange_outage", missing: 2 },
+      { ...scene.ago(496, 494), state: "no_trades", missing: 2 },
+      { ...scene.ago(494, 493), state: "rejected", missing: 1 },
+      { ...scene.ago(493, 490), state: "no_trades", missing: 3 },
+    ]);
+  },
+
+  "a gap that is being asked for says so": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
+    const archive = await scene.archived("BTC/USDT");
+    const hang = scene.exchange.faults.add({ times: 1, fault: { kind: "hang" } });
+    const repaired = repairGaps(archive);
+    while (hang.struck === 0) await readGaps(scene.database);
+    assert.equal((await readGaps(scene.database))[0]?.state, "refetching");
+    await repaired;
+    assert.equal((await readGaps(scene.database))[0]?.state, "suspected");
+  },
+
+  "time before the listing is a span with that reason, which shrinks as candles turn up": async (
+    scene,
+  ) => {
+    const listedAtMs = scene.ago(1200, 1199).sinceMs;
+    const { symbols } = scene.exchange;
+    const btc = symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!;
+    symbols.list({ ...btc, listedAtMs });
+    const archive = await scene.archived("BTC/USDT");
+    await repairGaps(archive);
+    const [gap] = await readGaps(scene.database);
+    const sinceMs = closedUntil(HOUR, systemClock.now() - 60 * 24 * HOUR_MS);
+    assert.deepEqual([gap?.state, gap?.window], ["before_listing", {
+      sinceMs,
+      untilMs: listedAtMs,
+    }]);
+    assert.equal(gap?.missing, (listedAtMs - sinceMs) / HOUR_MS);
+    assert.equal((await accountOf(scene, archive))?.explained, gap?.missing);
+    await scene.database.sql`
+      update checkpoints set first = first - interval '10 hours' where symbol = 'BTC/USDT'`;
+    await repairGaps(archive);
+    const [shrunk] = await readGaps(scene.database);
+    assert.equal(shrunk?.window.untilMs, listedAtMs - 10 * HOUR_MS);
+  },
+
+  "an open gap behind the reach of the exchange is gone there: retention": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(800, 790) } });
+    const archive = await scene.archived("BTC/USDT");
+    await scanGaps(scene.database, HOUR);
+    await scene.database.sql`
+      update checkpoints set reach_from = to_timestamp(${scene.ago(790, 0).sinceMs / 1000})`;
+    assert.equal((await repairGaps(archive)).asked, 0);
+    assert.equal((await readGaps(scene.database))[0]?.state, "retention");
+  },
+
+  "every candle of a range is told of in SQL, with its state": async (scene) => {
+    const listedAtMs = scene.ago(1200, 1199).sinceMs;
+    const { symbols, faults } = scene.exchange;
+    symbols.list({ ...symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!, listedAtMs });
+    faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
+    const archive = await scene.archived("BTC/USDT");
+    await repairGaps(archive);
+    const rows = await scene.database.sql`
+      select (extract(epoch from span_since) * 1000)::float8 as since, state, candles::int
+      from ohlcv_explained('1h', 'binance', 'BTC/USDT', to_timestamp(${
+      scene.ago(1210, 0).sinceMs / 1000
+    }), to_timestamp(${scene.ago(0, -1).untilMs / 1000}))`;
+    assert.deepEqual(rows.map((row) => ({ ...row })), [
+      { since: scene.ago(1210, 0).sinceMs, state: "before_listing", candles: 10 },
+      { since: listedAtMs, state: "stored", candles: 900 },
+      { since: scene.ago(300, 0).sinceMs, state: "suspected", candles: 10 },
+      { since: scene.ago(290, 0).sinceMs, state: "stored", candles: 290 },
+      { since: scene.ago(0, 0).sinceMs, state: "owed", candles: 1 },
+    ]);
   },
 
   "a hole that was the exchange's mistake is filled": async (scene) => {
@@ -143,16 +246,21 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await scanGaps(scene.database, HOUR);
     const [gap] = await readGaps(scene.database);
     assert(gap !== undefined);
-    const note = { nowMs: systemClock.now(), nextTryMs: systemClock.now(), isConclusive: true };
-    assert.equal(
-      await noteGapAsked(scene.database, gap, { ...note, isAnswered: false }),
-      "suspected",
-    );
+    const note = {
+      sinceMs: gap.window.sinceMs,
+      nextTryMs: 0,
+      isProvable: true,
+      isConclusive: true,
+    };
+    const ask = (isAnswered: boolean): Promise<readonly string[]> =>
+      noteGapsAsked(scene.database, gap.series, {
+        window: gap.window,
+        notes: [{ ...note, isAnswered }],
+        nowMs: systemClock.now(),
+      });
+    assert.deepEqual(await ask(false), ["suspected"]);
     assert.equal((await readGaps(scene.database))[0]?.attempts, 0);
-    assert.equal(
-      await noteGapAsked(scene.database, gap, { ...note, isAnswered: true }),
-      "no_trades",
-    );
+    assert.deepEqual(await ask(true), ["no_trades"]);
     assert.equal((await readGaps(scene.database))[0]?.attempts, 1);
   },
 

@@ -53,7 +53,7 @@ for (const kind of DATABASE_KINDS) {
       for (const [name, test] of Object.entries(TESTS)) {
         await t.step(name, async () => {
           await opened.database
-            .sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs`;
+            .sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings`;
           await opened.database.sql.unsafe(`delete from ${candleTable(BTC.timeframe)}`);
           await test(opened);
         });
@@ -102,21 +102,28 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     });
   },
 
-  "a candle that comes back different is revised and its older values are kept": async (
-    { database },
-  ) => {
-    await writePage(database, BTC, page(0, 2));
-    const [first, second] = page(0, 2).candles;
-    assert(first && second);
-    const changed = { ...second, high: "200", close: "150" };
-    const written = await writePage(database, BTC, { ...page(0, 2), candles: [first, changed] });
-    assert.deepEqual([written.added, written.revised], [0, 1]);
-    const [now] = await database.sql`select close::text from ohlcv_1m order by time desc limit 1`;
-    assert.equal(now?.["close"], "150");
-    const [old] = await database.sql`select timeframe, close::text, time from candle_revisions`;
-    assert.deepEqual([old?.["timeframe"], old?.["close"]], ["1m", "101"]);
-    assert.equal((await readCheckpoints(database))[0]?.candles, 2);
-  },
+  "a candle that comes back different is revised, its older values and the difference are kept":
+    async (
+      { database },
+    ) => {
+      await writePage(database, BTC, page(0, 2));
+      const [first, second] = page(0, 2).candles;
+      assert(first && second);
+      const changed = { ...second, high: "200", close: "150" };
+      const written = await writePage(database, BTC, { ...page(0, 2), candles: [first, changed] });
+      assert.deepEqual([written.added, written.revised], [0, 1]);
+      const [now] = await database.sql`select close::text from ohlcv_1m order by time desc limit 1`;
+      assert.equal(now?.["close"], "150");
+      const [old] = await database.sql`
+      select timeframe, close::text, close_by::text, volume_by::text from candle_revisions`;
+      assert.deepEqual({ ...old }, {
+        timeframe: "1m",
+        close: "101",
+        close_by: "49",
+        volume_by: "0.0",
+      });
+      assert.equal((await readCheckpoints(database))[0]?.candles, 2);
+    },
 
   "a value that differs only in trailing zeros is no revision": async ({ database }) => {
     await writePage(database, BTC, page(0, 1));
