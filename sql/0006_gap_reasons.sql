@@ -24,6 +24,8 @@ create table listings (
   why       text check (why in ('delisted', 'suspended', 'renamed')),
   -- The symbol under which the exchange lists the market now.
   successor text,
+  -- When it was last seen missing, after it ended: a later listing begins after that.
+  absent_at timestamptz,
   primary key (exchange, symbol, since)
 );
 

@@ -98,6 +98,10 @@ export function render(document: Status): string {
       `${row.exchange} ${row.symbol} ${row.timeframe}: ${row.lastError}`
     ),
   ];
+  const ended = series.filter(({ endedWhy }) => endedWhy !== null).map((row) =>
+    `${row.exchange} ${row.symbol} ${row.timeframe}: ${row.endedWhy} since ${minute(row.endedAt)}`
+  );
+  if (ended.length > 0) lines.push("", "ENDED", ...ended.map((text) => `  ${printable(text)}`));
   if (errors.length > 0) {
     lines.push(
       "",

@@ -24,6 +24,8 @@ export interface CcxtExchange {
 
 /** A market as CCXT unifies it; the fields that matter here. */
 export interface CcxtMarket {
+  /** The exchange's own name of the market. */
+  readonly id?: string;
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;

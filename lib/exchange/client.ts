@@ -10,6 +10,7 @@ import { FetchError } from "./fetch_error.ts";
 import { candleLimits } from "./limits.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { assertAnswered } from "./whole_answer.ts";
 
 /** What came for one window. */
 export interface Page {
@@ -29,6 +30,14 @@ export interface OpenExchangeOptions {
   readonly spotOnly?: boolean | undefined;
   /** Told of every ban, so that it can be kept across restarts. The call that met it ends when it is kept. */
   readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
+}
+
+/** A market as far as the archive cares. */
+export interface MarketFacts {
+  /** The exchange's own name of it, which stays when CCXT's symbol changes. */
+  readonly id: string | undefined;
+  /** Whether it is traded now. */
+  readonly isActive: boolean;
 }
 
 interface FetchOptions {
@@ -138,6 +147,19 @@ export class ExchangeClient {
   /** Whether the exchange lists the symbol; false before the markets are loaded. */
   hasMarket(symbol: string): boolean {
     return this.#ccxt.markets !== undefined && Object.hasOwn(this.#ccxt.markets, symbol);
+  }
+
+  /** What the exchange says of a symbol's market; undefined where it lists none. */
+  marketFacts(symbol: string): MarketFacts | undefined {
+    if (!this.hasMarket(symbol)) return undefined;
+    const market = this.#ccxt.markets?.[symbol];
+    return { id: market?.id, isActive: market?.active !== false };
+  }
+
+  /** The symbol of the spot market that the exchange itself calls `id`. Needs all markets to be loaded. */
+  symbolOf(id: string): string | undefined {
+    return Object.values(this.#ccxt.markets ?? {})
+      .find((market) => market.id === id && market.spot !== false)?.symbol;
   }
 
   /** All symbols listed. */
@@ -264,38 +286,4 @@ export async function openExchange(
   const pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
   client = new ExchangeClient(ccxt, pace, options);
   return client;
-}
-
-function assertAnswered(
-  action: string,
-  answer: unknown,
-  call: Call,
-): asserts answer is readonly unknown[] {
-  if (call.json === undefined) {
-    throw new FetchError(
-      "transient",
-      `Cannot ${action}: the answer (HTTP ${call.status ?? "none"}) is not whole JSON`,
-    );
-  }
-  if (!Array.isArray(answer)) {
-    throw new FetchError("transient", `Cannot ${action}: the answer holds no list of candles`);
-  }
-  if (answer.length === 0 && !holdsEmptyList(call.json)) {
-    throw new FetchError(
-      "transient",
-      `Cannot ${action}: the empty answer is not a list of candles`,
-    );
-  }
-}
-
-/** Candle lists lie at most this deep: `{ result: { XXBTZUSD: [] } }`. */
-const LIST_DEPTH_MAX = 4;
-
-/** Whether JSON is an empty list, or holds one under a name that does not speak of errors. */
-function holdsEmptyList(json: unknown, depth = 0): boolean {
-  if (Array.isArray(json)) return json.length === 0;
-  if (typeof json !== "object" || json === null || depth >= LIST_DEPTH_MAX) return false;
-  return Object.entries(json).some(([key, value]) =>
-    !/err|warn/i.test(key) && holdsEmptyList(value, depth + 1)
-  );
 }

@@ -48,8 +48,16 @@ export class ArchivedExchange {
   readonly breaker: Breaker;
   /** The series of this exchange; empty until it is prepared. */
   series: readonly Series[] = [];
+  /** Symbols whose market is suspended: not polled, their history is still asked for. */
+  suspended: ReadonlySet<string> = new Set();
   /** When the markets were last loaded. Milliseconds; undefined before the first time. */
   marketsLoadedAtMs: number | undefined = undefined;
+  /** When loading them again was last tried in vain. Milliseconds. */
+  reloadFailedAtMs: number | undefined = undefined;
+  /** Since when symbols are missing from the markets that may yet turn out to be delisted. Milliseconds. */
+  readonly absentSinceMs = new Map<string, number>();
+  /** Whether a symbol was refused: the markets may have changed. */
+  hasSuspects = false;
   readonly #options: ArchivedExchangeOptions;
   /** The longest page this exchange has answered, by timeframe: its true page limit as far as known. */
   readonly #rowsMaxSeen = new Map<string, number>();

@@ -11,7 +11,8 @@ import { desireOf } from "./desire.ts";
 import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
 import { ingestPage } from "./page.ts";
-import { type QueuedPage, queuePages } from "./page_queue.ts";
+import { findListings } from "./listing_search.ts";
+import { queueByLoss, type QueuedPage, queuePages } from "./page_queue.ts";
 
 /**
  * Pages of one exchange in flight. Enough to hide an answer's way behind the exchange's pace; few enough that a
@@ -106,7 +107,10 @@ class ExchangeBackfill {
   }
 
   async run(): Promise<BackfillReport> {
-    if (await this.#prepare()) await this.#runPasses();
+    if (await this.#prepare()) {
+      await this.#findListings();
+      await this.#runPasses();
+    }
     const { owed, answered } = this.#progress;
     const left = this.#isOver() && this.#left !== undefined
       ? Math.max(0, owed - answered)
@@ -125,6 +129,18 @@ class ExchangeBackfill {
       await this.#pause(this.#archive.clock.now() + pauseMs);
     }
     return false;
+  }
+
+  /** Spares the asks for the years before a listing; where it cannot be found, those are asked for instead. */
+  async #findListings(): Promise<void> {
+    const { signal } = this.#options;
+    const owed = await this.#readOwed() ?? [];
+    try {
+      await findListings(this.#archive, this.#exchange, { owed, signal });
+    } catch (error) {
+      if (isCancelled(error, signal)) return;
+      this.#archive.log.debug("listings were not found", { exchange: this.#exchange.id, error });
+    }
   }
 
   /**
@@ -154,7 +170,10 @@ class ExchangeBackfill {
   }
 
   async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
-    const pages = queuePages(owed, this.#exchange.client.pageRowsMax);
+    const { pageRowsMax, newestCandlesMax } = this.#exchange.client;
+    const pages = newestCandlesMax === undefined
+      ? queuePages(owed, pageRowsMax)
+      : queueByLoss(owed, { rowsMax: pageRowsMax, newestCandlesMax, nowMs: this.#untilMs });
     const bounds = new Map<string, number>();
     const worker = async (): Promise<void> => {
       for (const page of pages) {

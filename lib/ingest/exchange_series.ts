@@ -1,14 +1,19 @@
 /** Which series of an exchange are archived: its markets, loaded daily, meet what the user asked for. @module */
-import type { Series } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import { nearest } from "../nearest.ts";
 import { readCheckpoints, registerSeries } from "../store/ledger.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange, AskOptions } from "./archived_exchange.ts";
 import { archivedTimeframes } from "./desire.ts";
+import { isCancelled, reportExchangeFailure } from "./failure.ts";
+import { watchListings } from "./listings.ts";
 
 /** Symbols come and go: markets older than this are loaded again. */
 const MARKETS_AGE_MS_MAX = 24 * 60 * 60_000;
+
+/** Where a symbol was refused or is missing, markets older than this are loaded again. */
+const SUSPECT_AGE_MS_MAX = 10 * 60_000;
 
 const preparing = new WeakMap<ArchivedExchange, Promise<void>>();
 
@@ -33,15 +38,36 @@ export async function prepareExchange(
   exchange: ArchivedExchange,
   options: PrepareOptions,
 ): Promise<void> {
-  const { marketsLoadedAtMs } = exchange;
-  const isFresh = marketsLoadedAtMs !== undefined &&
-    archive.clock.now() - marketsLoadedAtMs < MARKETS_AGE_MS_MAX;
-  if (isFresh) return;
+  if (isFresh(exchange, archive.clock.now())) return;
   const underWay = preparing.get(exchange);
   if (underWay !== undefined) return await underWay;
-  const run = chooseSeries(archive, exchange, options).finally(() => preparing.delete(exchange));
+  const run = prepare(archive, exchange, options).finally(() => preparing.delete(exchange));
   preparing.set(exchange, run);
   await run;
+}
+
+/** Markets that are only due to be loaded again still serve when that fails. */
+async function prepare(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  options: PrepareOptions,
+): Promise<void> {
+  try {
+    await chooseSeries(archive, exchange, options);
+    exchange.reloadFailedAtMs = undefined;
+  } catch (error) {
+    if (exchange.marketsLoadedAtMs === undefined || isCancelled(error, options.signal)) throw error;
+    exchange.reloadFailedAtMs = archive.clock.now();
+    await reportExchangeFailure(archive, exchange.id, error);
+  }
+}
+
+function isFresh(exchange: ArchivedExchange, nowMs: number): boolean {
+  const { marketsLoadedAtMs, reloadFailedAtMs = -Infinity, absentSinceMs, hasSuspects } = exchange;
+  if (marketsLoadedAtMs === undefined) return false;
+  if (nowMs - reloadFailedAtMs < SUSPECT_AGE_MS_MAX) return true;
+  const isDoubtful = hasSuspects || absentSinceMs.size > 0;
+  return nowMs - marketsLoadedAtMs < (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
 }
 
 async function chooseSeries(
@@ -66,10 +92,24 @@ async function chooseSeries(
       log.warn("no market qualifies for SYMBOLS=top", { exchange: exchange.id });
     }
   }
-  const series = seriesOf(exchange.id, symbols, archivedTimeframes(config));
-  if (options.isKept ?? true) await registerSeries(database, series, config.symbols.kind);
+  const chosen = seriesOf(exchange.id, symbols, archivedTimeframes(config));
+  if (options.isKept ?? true) {
+    await registerSeries(database, chosen, config.symbols.kind);
+    await watchListings(archive, exchange, chosen);
+  }
+  const ended = new Map(
+    (await readCheckpoints(database)).map(({ series, endedWhy }) => [seriesName(series), endedWhy]),
+  );
+  const series = chosen.filter((one) => {
+    const why = ended.get(seriesName(one));
+    return why === undefined || why === "suspended";
+  });
+  exchange.suspended = new Set(
+    series.filter((one) => ended.get(seriesName(one)) === "suspended").map(({ symbol }) => symbol),
+  );
   client.keepMarkets(symbols);
   exchange.series = series;
+  exchange.hasSuspects = false;
   exchange.marketsLoadedAtMs = clock.now();
   log.info("markets loaded", {
     exchange: exchange.id,
@@ -92,12 +132,13 @@ function listedSymbols(
   const { client } = exchange;
   return config.symbols.symbols.filter((symbol) => {
     if (client.hasMarket(symbol)) return true;
+    if (known.includes(symbol)) return true;
     log.warn("symbol not listed", {
       exchange: exchange.id,
       symbol,
       nearest: nearest(symbol, client.symbols).join(", "),
     });
-    return exchanges.length === 1 || known.includes(symbol);
+    return exchanges.length === 1;
   });
 }
 

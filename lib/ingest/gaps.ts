@@ -6,7 +6,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { ceilTime } from "../market/timeframe.ts";
 import type { Database } from "../store/database.ts";
 import { readExplained, writeBoundGaps } from "../store/gaps.ts";
-import { type Checkpoint, readCheckpoints, readOwed } from "../store/ledger.ts";
+import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
 import type { Archive } from "./archive.ts";
 import { archivedTimeframes, type BoundedDesire, desireOf } from "./desire.ts";
 
@@ -23,6 +23,9 @@ export interface SeriesAccount {
   /** Holes that have a reason, those before the first candle that the exchange has among them. */
   readonly explained: number;
   readonly lastError: string | undefined;
+  /** Since when the market is not traded, and why; undefined while it is. */
+  readonly endedMs: number | undefined;
+  readonly endedWhy: EndedWhy | undefined;
 }
 
 export interface AccountOptions {
@@ -66,6 +69,8 @@ export async function readAccounts(
       missing: holes - reasoned,
       explained: coverageCandles(timeframe, unite(before, coverageOf(bound))) + reasoned,
       lastError,
+      endedMs: checkpoint.endedMs,
+      endedWhy: checkpoint.endedWhy,
     };
   });
 }

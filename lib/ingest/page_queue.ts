@@ -1,7 +1,17 @@
-/** The order of a backfill: newest first, in windows that follow chunks, all series advancing together. @module */
+/**
+ * The order of a backfill: newest first, in windows that follow chunks, all series advancing together; or what is
+ * lost first, where an exchange drops its older candles.
+ * @module
+ */
 import { intersect } from "../market/coverage.ts";
 import { type Series } from "../market/series.ts";
-import { addCandles, ceilTime, countCandles, type Timeframe } from "../market/timeframe.ts";
+import {
+  addCandles,
+  ceilTime,
+  closedUntil,
+  countCandles,
+  type Timeframe,
+} from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
 import type { Owed } from "../store/ledger.ts";
@@ -29,6 +39,23 @@ export function* queuePages(owed: readonly Owed[], rowsMax: number): Generator<Q
     if (newest === undefined) return;
     yield* newest.takeWindow();
   }
+}
+
+/**
+ * Yields the pages of everything owed to an exchange that keeps only its newest candles: those first that it will
+ * drop first. It holds all pages, of which such an exchange has few.
+ */
+export function* queueByLoss(
+  owed: readonly Owed[],
+  { rowsMax, newestCandlesMax, nowMs }: {
+    readonly rowsMax: number;
+    readonly newestCandlesMax: number;
+    readonly nowMs: number;
+  },
+): Generator<QueuedPage> {
+  const lossMs = ({ series: { timeframe }, window }: QueuedPage): number =>
+    addCandles(timeframe, window.sinceMs, newestCandlesMax) - closedUntil(timeframe, nowMs);
+  yield* [...queuePages(owed, rowsMax)].sort((a, b) => lossMs(a) - lossMs(b));
 }
 
 /** The series of one timeframe, working their way back. */

@@ -1,4 +1,5 @@
 /** Every tick: the last few closed candles of every series of every exchange, all at once. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -7,6 +8,10 @@ import type { ArchivedExchange } from "./archived_exchange.ts";
 import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
 import { ingestPage } from "./page.ts";
+
+/** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
+const REFUSED_DELAY_MS = 60_000;
+const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 
 export interface PollReport {
   /** Series asked for. */
@@ -25,6 +30,8 @@ export class Poll {
   readonly #answeredUntilMs = new Map<string, number>();
   /** Names of series, and ids of exchanges that are being prepared. */
   readonly #busy = new Set<string>();
+  /** Series that were refused for good, such as delisted ones: asked again at growing intervals. */
+  readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
 
   constructor(archive: Archive) {
     this.#archive = archive;
@@ -67,7 +74,8 @@ export class Poll {
     const nowMs = archive.clock.now();
     const polled = new Set(archive.config.timeframes);
     const due = exchange.series.filter((series) =>
-      polled.has(series.timeframe.text) && this.#isDue(series, nowMs)
+      polled.has(series.timeframe.text) && !exchange.suspended.has(series.symbol) &&
+      this.#isDue(series, nowMs)
     );
     const reports = due.map(async (series) => {
       const name = seriesName(series);
@@ -84,6 +92,7 @@ export class Poll {
 
   /** Whether a candle has closed that the series is not answered for: a `1d` series is asked once a day. */
   #isDue(series: Series, nowMs: number): boolean {
+    if (nowMs < (this.#refused.get(seriesName(series))?.nextTryMs ?? 0)) return false;
     const answeredMs = this.#answeredUntilMs.get(seriesName(series));
     return answeredMs === undefined || closedUntil(series.timeframe, nowMs) > answeredMs;
   }
@@ -104,11 +113,26 @@ export class Poll {
       const answeredMs = outcome.answered.at(-1)?.untilMs;
       if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
       archive.failures.clear(seriesName(series));
+      this.#refused.delete(seriesName(series));
       return { ...NOTHING, asked: 1, added: outcome.added, revised: outcome.revised };
     } catch (error) {
+      if (error instanceof FetchError && error.kind === "permanent") {
+        this.#leaveAlone(exchange, series, nowMs);
+      }
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return { ...NOTHING, asked: 1, failed: 1 };
     }
+  }
+
+  /** What was refused for good will be refused again; perhaps the market has gone, which its list would tell. */
+  #leaveAlone(exchange: ArchivedExchange, series: Series, nowMs: number): void {
+    const name = seriesName(series);
+    const delayMs = Math.min(
+      2 * (this.#refused.get(name)?.delayMs ?? REFUSED_DELAY_MS / 2),
+      REFUSED_DELAY_MS_MAX,
+    );
+    this.#refused.set(name, { delayMs, nextTryMs: nowMs + delayMs });
+    exchange.hasSuspects = true;
   }
 
   /** The newest closed candles, which exchanges revise after their close, and those since the last answer as far as one page holds them. */

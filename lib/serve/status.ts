@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { readAccounts } from "../ingest/gaps.ts";
 import type { Database } from "../store/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
+import type { EndedWhy } from "../store/ledger.ts";
 import { type JobOutcome, readJobs } from "../store/job_state.ts";
 import { timescaleVersion } from "../store/migrate.ts";
 import { VERSION } from "../version.ts";
@@ -44,6 +45,9 @@ export interface SeriesStatus {
   readonly explained: number;
   /** Why the newest ask failed for good; null after one that succeeded. */
   readonly lastError: string | null;
+  /** Since when the market is not traded; null while it is. */
+  readonly endedAt: string | null;
+  readonly endedWhy: EndedWhy | null;
 }
 
 export interface JobStatus {
@@ -89,7 +93,9 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         lastError: state?.lastError ?? null,
       };
     }),
-    series: accounts.map(({ series, firstMs, lastMs, lastError, ...counts }) => ({
+    series: accounts.map((
+      { series, firstMs, lastMs, lastError, endedMs, endedWhy, ...counts },
+    ) => ({
       exchange: series.exchange,
       symbol: series.symbol,
       timeframe: series.timeframe.text,
@@ -100,6 +106,8 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       missing: counts.missing,
       explained: counts.explained,
       lastError: lastError ?? null,
+      endedAt: iso(endedMs),
+      endedWhy: endedWhy ?? null,
     })),
     jobs: jobs.map(({ job, lastStartMs, lastSuccessMs, lastOutcome }) => ({
       job,

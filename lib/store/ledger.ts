@@ -147,6 +147,24 @@ export async function readOwed(
   return [...byName.values()];
 }
 
+/** Enters where an exchange's history of these series begins; never later than a candle that is stored. */
+export async function noteListings(
+  { sql }: Database,
+  listings: readonly { readonly series: Series; readonly fromMs: number }[],
+): Promise<void> {
+  await attempt("note where series begin", async () => {
+    await sql`
+      update checkpoints as known set listed_from = to_timestamp(from_ms / 1000.0)
+      from unnest(${textArray(listings.map(({ series }) => series.exchange))}::text[],
+                  ${textArray(listings.map(({ series }) => series.symbol))}::text[],
+                  ${textArray(listings.map(({ series }) => series.timeframe.text))}::text[],
+                  ${plainArray(listings.map(({ fromMs }) => fromMs))}::float8[])
+        as row (exchange, symbol, timeframe, from_ms)
+      where (known.exchange, known.symbol, known.timeframe) = (row.exchange, row.symbol, row.timeframe)
+        and (first is null or first >= to_timestamp(from_ms / 1000.0))`;
+  });
+}
+
 /** Keeps why the newest ask for a series failed; the next page that is written clears it. */
 export async function noteSeriesError(
   { sql }: Database,

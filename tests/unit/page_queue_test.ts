@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { gridWindow, type QueuedPage, queuePages } from "../../lib/ingest/page_queue.ts";
+import {
+  gridWindow,
+  queueByLoss,
+  type QueuedPage,
+  queuePages,
+} from "../../lib/ingest/page_queue.ts";
 import { type Coverage, coverageOf } from "../../lib/market/coverage.ts";
 import { type Series, seriesName } from "../../lib/market/series.ts";
 import {
@@ -251,3 +256,16 @@ function lcg(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+Deno.test("where an exchange drops old candles, those it drops first are asked for first", () => {
+  const owed = [owedOf("A", "1h", hours(-309, 0)), owedOf("B", "1m", hours(-3, 0))];
+  const pages = queueByLoss(owed, { rowsMax: 120, newestCandlesMax: 310, nowMs: CHUNK_MS });
+  // Minutes reach back five hours, hours thirteen days.
+  assert.deepEqual(names(pages), [
+    "A -309--240",
+    "B -3--2",
+    "B -2-0",
+    "A -240--120",
+    "A -120-0",
+  ]);
+});
