@@ -67,14 +67,18 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
 /** Gate: "Candlestick too long ago. Maximum 10000 points ago are allowed". */
 const TOO_OLD = /too long ago/i;
 
-/** KuCoin 429000, and Bybit 10006 and OKX 50011, should their class ever change. */
-const RATE_LIMIT_CODE = /"?(?:code|retCode)"?:\s*"?(?:429000|10006|50011)"?\b/;
+/** KuCoin 429000, BingX 100410, and Bybit 10006 and OKX 50011, should their class ever change. */
+const RATE_LIMIT_CODE = /"?(?:code|retCode)"?:\s*"?(?:429000|100410|10006|50011)"?\b/;
 
 /** Asking again gets the same: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
 const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);
 
-/** Binance: "IP banned until 1700000000000"; BingX: "unblocked after 1700000000000". */
-const BAN_TEXT = /(?:banned|block(?:ed)?|unblock(?:ed)?)\D{0,24}?(?:until|after)\D{0,6}(\d{13})/i;
+/**
+ * Binance: "IP banned until 1700000000000"; BingX: "unblocked after 1700000000000", "retry after time:
+ * 1700000000000"; Bitvavo: "The ban expires at 1700000000000".
+ */
+const BAN_TEXT =
+  /(?:banned|block(?:ed)?|unblock(?:ed)?|retry|\bban)\D{0,24}?(?:until|after|expires at)\D{0,8}(\d{13})/i;
 
 function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number | undefined {
   const namedMs = Number(BAN_TEXT.exec(text)?.[1] ?? 0);

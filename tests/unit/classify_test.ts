@@ -45,6 +45,13 @@ const TEXTS = {
   bingx:
     `bingx {"code":100410,"msg":"code:100410:The endpoint trigger frequency limit rule is currently in the ` +
     `disabled period and will be unblocked after ${BANNED_UNTIL_MS}"}`,
+  bingxErrors:
+    `bingx {"code":100410,"msg":"over 20 error code:100202 requests within 480000 ms for ` +
+    `this api, please verify and fix it ,can retry after time: ${BANNED_UNTIL_MS}"}`,
+  bingxLimit: 'bingx {"code":100410,"msg":"rate limited","debugMsg":""}',
+  bitvavo:
+    'bitvavo {"errorCode":105,"error":"Your IP or API key has been banned for not respecting the rate ' +
+    `limit. The ban expires at ${BANNED_UNTIL_MS}."}`,
   kucoin: 'kucoin {"code":"429000","msg":"Too Many Requests"}',
   bybit: 'bybit {"retCode":10006,"retMsg":"Too many visits!"}',
   okx: 'okx {"code":"50011","msg":"Too Many Requests","data":[]}',
@@ -142,6 +149,27 @@ const TABLE: readonly Row[] = [
     error: PermissionDenied,
     message: TEXTS.bingx,
     status: 200,
+    kind: "rate_limited",
+    waitMs: 3_600_000,
+  },
+  {
+    error: OperationFailed,
+    message: TEXTS.bingxErrors,
+    status: 200,
+    kind: "rate_limited",
+    waitMs: 3_600_000,
+  },
+  {
+    error: OperationFailed,
+    message: TEXTS.bingxLimit,
+    status: 200,
+    kind: "rate_limited",
+    waitMs: BAN_DEFAULT_MS,
+  },
+  {
+    error: RateLimitExceeded,
+    message: TEXTS.bitvavo,
+    status: 403,
     kind: "rate_limited",
     waitMs: 3_600_000,
   },
