@@ -19,7 +19,13 @@ export interface CcxtExchange {
     symbols?: undefined,
     params?: Readonly<Record<string, unknown>>,
   ): Promise<Readonly<Record<string, CcxtTicker>>>;
-  fetchOHLCV(symbol: string, timeframe: string, sinceMs: number, limit: number): Promise<unknown[]>;
+  fetchOHLCV(
+    symbol: string,
+    timeframe: string,
+    sinceMs: number,
+    limit: number,
+    params: Readonly<Record<string, unknown>>,
+  ): Promise<unknown[]>;
 }
 
 /** A market as CCXT unifies it; the fields that matter here. */

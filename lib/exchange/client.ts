@@ -11,6 +11,7 @@ import { candleLimits } from "./limits.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
+import { windowParams } from "./window_params.ts";
 
 /** What came for one window. */
 export interface Page {
@@ -212,6 +213,7 @@ export class ExchangeClient {
         timeframe.text,
         window.sinceMs,
         limit,
+        windowParams(this.id, window),
       );
       assertAnswered(action, answer, call);
       return answer;

@@ -9,10 +9,15 @@ import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/database.ts";
+import { bingx } from "../support/dialects/bingx.ts";
+import { bitvavo } from "../support/dialects/bitvavo.ts";
 import { bybit } from "../support/dialects/bybit.ts";
 import { coinbase } from "../support/dialects/coinbase.ts";
+import { hitbtc } from "../support/dialects/hitbtc.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { okx } from "../support/dialects/okx.ts";
+import { poloniex } from "../support/dialects/poloniex.ts";
+import { upbit } from "../support/dialects/upbit.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 
@@ -29,6 +34,11 @@ const FORMATS: readonly Format[] = [
   { dialect: kraken, hoursMax: 719 },
   { dialect: okx },
   { dialect: bybit },
+  { dialect: bingx },
+  { dialect: upbit },
+  { dialect: poloniex },
+  { dialect: hitbtc },
+  { dialect: bitvavo },
 ];
 
 /** Several pages of every exchange but bitfinex. */

@@ -49,6 +49,20 @@ const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
     // Its default type is swap, which fetchTickers would then ask for.
     options: { fetchMarkets: { types: ["spot"] }, defaultType: "spot" },
   }),
+  // Futures are always asked for as well.
+  bingx: (url) => ({
+    urls: {
+      api: { spot: `${url}/openApi`, swap: `${url}/openApi`, cswap: `${url}/openApi` },
+    },
+    has: { fetchCurrencies: false },
+  }),
+  upbit: (url) => ({ urls: { api: { public: url } } }),
+  poloniex: (url) => ({ urls: { api: { spot: url, swap: url } }, has: { fetchCurrencies: false } }),
+  hitbtc: (url) => ({
+    urls: { api: { public: `${url}/api/3` } },
+    has: { fetchCurrencies: false },
+  }),
+  bitvavo: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
 };
 
 /** A CCXT instance of the class `exchange` that speaks to the server at `url`, without a rate limit. */

@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { windowParams } from "../../lib/exchange/window_params.ts";
+
+const WINDOW = { sinceMs: Date.UTC(2024, 4, 1), untilMs: Date.UTC(2024, 5, 1) };
+
+Deno.test("where CCXT's start is enough, nothing is added to the request", () => {
+  assert.deepEqual(windowParams("binance", WINDOW), {});
+  assert.deepEqual(windowParams("constructor", WINDOW), {});
+});
+
+Deno.test("an exchange that counts back is told the last moment of the window", () => {
+  for (const exchange of ["bingx", "bitvavo", "poloniex"]) {
+    assert.deepEqual(windowParams(exchange, WINDOW), { until: WINDOW.untilMs - 1 }, exchange);
+  }
+});
+
+Deno.test("upbit is told the exact end of a window of months", () => {
+  assert.deepEqual(windowParams("upbit", WINDOW), { to: "2024-06-01T00:00:00.000Z" });
+});
+
+Deno.test("hitbtc is asked for the oldest rows first", () => {
+  assert.deepEqual(windowParams("hitbtc", WINDOW), { sort: "ASC" });
+});
