@@ -1,4 +1,5 @@
 /** The daemon: starts everything in order, stops it in reverse. @module */
+import { newestCandlesMax } from "./exchange/limits.ts";
 import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
 import type { Archive } from "./ingest/archive.ts";
 import { reportGaps } from "./ingest/gaps.ts";
@@ -222,7 +223,7 @@ function answersOf({ ground, database, migrations, startedAtMs, state }: Answers
         database,
         nowMs: clock.now(),
         startedAtMs,
-        newestCandlesMax: (id) => exchangeOf(id)?.client.newestCandlesMax,
+        newestCandlesMax,
       });
       return {
         ...status,

@@ -1,5 +1,5 @@
 /** `titan10 status`: what the archive holds and lacks. @module */
-import { candleLimits } from "../exchange/limits.ts";
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { openConfigured } from "../open_archive.ts";
 import { printable } from "../printable.ts";
 import { readStatus, type Status } from "../serve/status.ts";
@@ -37,7 +37,7 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
       config,
       database,
       nowMs: clock.now(),
-      newestCandlesMax: (exchange) => candleLimits(exchange, undefined).newestCandlesMax,
+      newestCandlesMax,
     });
     print(shell, flags, document);
     return EXIT.done;

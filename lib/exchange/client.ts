@@ -7,7 +7,7 @@ import { type Call, runCall } from "./call.ts";
 import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { FetchError } from "./fetch_error.ts";
-import { candleLimits } from "./limits.ts";
+import { isTimeframeTrue, pageRowsMax } from "./limits.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
@@ -59,7 +59,7 @@ export class ExchangeClient {
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #options: OpenExchangeOptions;
-  readonly #limits: ReturnType<typeof candleLimits>;
+  readonly #pageRowsMax: number;
   #bannedUntilMs = 0;
   #banReason = "";
   #bansInARow = 0;
@@ -73,22 +73,18 @@ export class ExchangeClient {
     this.#pace = pace;
     this.#clock = options.clock;
     this.#options = options;
-    this.#limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
+    this.#pageRowsMax = pageRowsMax(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
   }
 
-  /** CCXT's timeframes of this exchange. */
+  /** CCXT's timeframes of this exchange, without those that it gets wrong. */
   get timeframes(): readonly string[] {
-    return Object.keys(this.#ccxt.timeframes ?? {});
+    const offered = Object.keys(this.#ccxt.timeframes ?? {});
+    return offered.filter((timeframe) => isTimeframeTrue(this.id, timeframe));
   }
 
   /** Rows a page asks for at most. */
   get pageRowsMax(): number {
-    return Math.min(this.#limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
-  }
-
-  /** How many of the newest candles the exchange has at all, where that is known to be bounded. */
-  get newestCandlesMax(): number | undefined {
-    return this.#limits.newestCandlesMax;
+    return Math.min(this.#pageRowsMax, this.#options.pageRowsMax ?? Infinity);
   }
 
   /** Least time between two requests, in milliseconds. */

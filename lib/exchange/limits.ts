@@ -1,25 +1,47 @@
 /** What CCXT does not know, or says wrongly, about how far and how much an exchange answers. @module */
+import type { Series } from "../market/series.ts";
 
 /** Known facts about an exchange's candles. */
 export interface CandleLimits {
   /** Rows a request gives at most, where `features` says nothing or too much. */
   readonly pageRowsMax?: number;
-  /** Only this many newest candles exist at the exchange; older ones cannot be asked for. */
-  readonly newestCandlesMax?: number;
+  /**
+   * Only this many newest candles exist at the exchange, of every timeframe or of each one named; older ones
+   * cannot be asked for.
+   */
+  readonly newestCandlesMax?: number | Readonly<Record<string, number>>;
+  /** Timeframes that CCXT offers and the exchange does not have. */
+  readonly timeframesFalse?: readonly string[];
 }
 
 /**
  * Corrections to CCXT's `features.spot.fetchOHLCV.limit`, each observed at the exchange:
  * bitget moves the start with more than 200, mexc gives 500 where 1000 are announced, gemini, coinex and
  * bithumb take no `since` at all, kraken gives the newest 720 whatever is asked, the forming one included, gate keeps 10,000.
+ *
+ * Gemini answers with all it keeps, which is a time and not a number of candles: a day of minutes, two weeks
+ * of quarters of an hour, two months of hours, a year of days. CCXT asks Bitstamp for three days when it is
+ * asked for a week; one in seven of those opens on a Monday and would pass for a week.
  */
 const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   bithumb: { pageRowsMax: 1000, newestCandlesMax: 1000 },
   bitget: { pageRowsMax: 200 },
+  bitstamp: { timeframesFalse: ["1w"] },
   coinex: { pageRowsMax: 1000, newestCandlesMax: 1000 },
   gate: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
   gateeu: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
-  gemini: { pageRowsMax: 1000, newestCandlesMax: 1440 },
+  gemini: {
+    pageRowsMax: 2015,
+    newestCandlesMax: {
+      "1m": 1440,
+      "5m": 2015,
+      "15m": 1343,
+      "30m": 1439,
+      "1h": 1463,
+      "6h": 367,
+      "1d": 364,
+    },
+  },
   hyperliquid: { pageRowsMax: 5000, newestCandlesMax: 5000 },
   kraken: { pageRowsMax: 720, newestCandlesMax: 719 },
   mexc: { pageRowsMax: 500 },
@@ -28,14 +50,20 @@ const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
 /** Rows a request asks for where neither CCXT nor the table knows a limit: every exchange gives as many. */
 export const PAGE_ROWS_DEFAULT = 100;
 
-/** The limits of one exchange; `announced` is what CCXT's `features` say. */
-export function candleLimits(
-  exchange: string,
-  announced: number | undefined,
-): { readonly pageRowsMax: number; readonly newestCandlesMax: number | undefined } {
-  const known = KNOWN_LIMITS[exchange];
-  return {
-    pageRowsMax: known?.pageRowsMax ?? announced ?? PAGE_ROWS_DEFAULT,
-    newestCandlesMax: known?.newestCandlesMax,
-  };
+/** Rows a page of the exchange has at most; `announced` is what CCXT's `features` say. */
+export function pageRowsMax(exchange: string, announced: number | undefined): number {
+  return KNOWN_LIMITS[exchange]?.pageRowsMax ?? announced ?? PAGE_ROWS_DEFAULT;
+}
+
+/** How many of its newest candles an exchange has at all of a timeframe; undefined when there is no known bound. */
+export function newestCandlesMax(
+  { exchange, timeframe }: Pick<Series, "exchange" | "timeframe">,
+): number | undefined {
+  const known = KNOWN_LIMITS[exchange]?.newestCandlesMax;
+  return typeof known === "object" ? known[timeframe.text] : known;
+}
+
+/** Whether a timeframe that CCXT offers for the exchange can be believed. */
+export function isTimeframeTrue(exchange: string, timeframe: string): boolean {
+  return KNOWN_LIMITS[exchange]?.timeframesFalse?.includes(timeframe) !== true;
 }

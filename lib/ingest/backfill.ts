@@ -1,6 +1,7 @@
 /** Asks for everything that is owed, newest first, until nothing is or nothing more can be had. @module */
 import { coverageCandles } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
@@ -170,10 +171,11 @@ class ExchangeBackfill {
   }
 
   async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
-    const { pageRowsMax, newestCandlesMax } = this.#exchange.client;
-    const pages = newestCandlesMax === undefined
-      ? queuePages(owed, pageRowsMax)
-      : queueByLoss(owed, { rowsMax: pageRowsMax, newestCandlesMax, nowMs: this.#untilMs });
+    const pages = queueByLoss(owed, {
+      rowsMax: this.#exchange.client.pageRowsMax,
+      newestCandlesMax,
+      nowMs: this.#untilMs,
+    });
     const bounds = new Map<string, number>();
     const worker = async (): Promise<void> => {
       for (const page of pages) {
@@ -280,9 +282,11 @@ class ExchangeBackfill {
 
   async #readOwed(): Promise<readonly Owed[] | undefined> {
     const { config, database } = this.#archive;
-    const { newestCandlesMax } = this.#exchange.client;
     const desires = this.#exchange.series.map((series) =>
-      desireOf(series, config, { nowMs: this.#untilMs, newestCandlesMax })
+      desireOf(series, config, {
+        nowMs: this.#untilMs,
+        newestCandlesMax: newestCandlesMax(series),
+      })
     );
     let owed: readonly Owed[] | undefined;
     await this.#persist(async () => {

@@ -1,5 +1,6 @@
 /** What is missing from the archive, series by series: what is owed, and holes inside coverage. @module */
 import type { Config } from "../config.ts";
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles, coverageOf, intersect, unite } from "../market/coverage.ts";
 import { type BoundSpan, boundSpans } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -31,8 +32,8 @@ export interface SeriesAccount {
 export interface AccountOptions {
   readonly config: Config;
   readonly nowMs: number;
-  /** How many of its newest candles an exchange has at all. */
-  readonly newestCandlesMax: (exchange: string) => number | undefined;
+  /** How many of its newest candles the exchange has at all. */
+  readonly newestCandlesMax: (series: Series) => number | undefined;
 }
 
 /** The account of every series in the ledger; of those that are not configured any more nothing is owed. */
@@ -77,14 +78,9 @@ export async function readAccounts(
 
 /** Works out anew which spans need no asking, such as time before a listing, and writes them beside the gaps. */
 export async function explainBounds(archive: Archive): Promise<void> {
-  const { config, database, clock, exchanges } = archive;
-  const kept = new Map(exchanges.map(({ id, client }) => [id, client.newestCandlesMax]));
+  const { config, database, clock } = archive;
   const checkpoints = await readCheckpoints(database);
-  const desires = desiresOf(checkpoints, {
-    config,
-    nowMs: clock.now(),
-    newestCandlesMax: (exchange) => kept.get(exchange),
-  });
+  const desires = desiresOf(checkpoints, { config, nowMs: clock.now(), newestCandlesMax });
   const known = checkpoints.filter(({ series }) => desires.has(seriesName(series)));
   await writeBoundGaps(
     database,
@@ -110,7 +106,7 @@ function desiresOf(
   return new Map(
     checkpoints.filter((checkpoint) => isConfigured(checkpoint, config)).map(({ series }) => [
       seriesName(series),
-      desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series.exchange) }),
+      desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series) }),
     ]),
   );
 }
@@ -161,12 +157,11 @@ export interface GapReport {
 
 /** Takes stock: brings the gauges up to date and says what is owed. Nothing is asked of any exchange. */
 export async function reportGaps(archive: Archive): Promise<GapReport> {
-  const { config, database, clock, metrics, exchanges } = archive;
-  const bounds = new Map(exchanges.map(({ id, client }) => [id, client.newestCandlesMax]));
+  const { config, database, clock, metrics } = archive;
   const accounts = await readAccounts(database, {
     config,
     nowMs: clock.now(),
-    newestCandlesMax: (exchange) => bounds.get(exchange),
+    newestCandlesMax,
   });
   const report = { series: accounts.length, owed: 0, missing: 0, explained: 0 };
   for (const { series, lastMs, owed, missing, explained } of accounts) {

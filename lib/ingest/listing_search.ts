@@ -1,4 +1,5 @@
 /** Finds where a symbol's history begins, by search, so that the years before need not be asked for page by page. @module */
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import {
@@ -90,11 +91,11 @@ async function search(
   },
 ): Promise<Found> {
   const { timeframe } = series;
-  const { pageRowsMax, newestCandlesMax = Infinity } = exchange.client;
+  const { pageRowsMax } = exchange.client;
   const closedMs = closedUntil(timeframe, archive.clock.now());
   const candles = Math.min(
     countCandles(timeframe, floorTime(timeframe, sinceMs), closedMs),
-    newestCandlesMax,
+    newestCandlesMax(series) ?? Infinity,
   );
   const windows = Math.ceil(candles / pageRowsMax);
   const firstMs = addCandles(timeframe, closedMs, -candles);

@@ -42,20 +42,24 @@ export function* queuePages(owed: readonly Owed[], rowsMax: number): Generator<Q
 }
 
 /**
- * Yields the pages of everything owed to an exchange that keeps only its newest candles: those first that it will
- * drop first. It holds all pages, of which such an exchange has few.
+ * Yields the pages of everything owed, those first that the exchange will drop first, where it keeps only the newest
+ * candles of a series; then the others. It holds the pages of the former, of which there are few.
  */
 export function* queueByLoss(
   owed: readonly Owed[],
   { rowsMax, newestCandlesMax, nowMs }: {
     readonly rowsMax: number;
-    readonly newestCandlesMax: number;
+    /** How many of its newest candles the exchange has of a series; undefined where there is no bound. */
+    readonly newestCandlesMax: (series: Series) => number | undefined;
     readonly nowMs: number;
   },
 ): Generator<QueuedPage> {
-  const lossMs = ({ series: { timeframe }, window }: QueuedPage): number =>
-    addCandles(timeframe, window.sinceMs, newestCandlesMax) - closedUntil(timeframe, nowMs);
-  yield* [...queuePages(owed, rowsMax)].sort((a, b) => lossMs(a) - lossMs(b));
+  const lossMs = ({ series, window }: QueuedPage): number =>
+    addCandles(series.timeframe, window.sinceMs, newestCandlesMax(series) ?? 0) -
+    closedUntil(series.timeframe, nowMs);
+  const isBounded = ({ series }: Owed): boolean => newestCandlesMax(series) !== undefined;
+  yield* [...queuePages(owed.filter(isBounded), rowsMax)].sort((a, b) => lossMs(a) - lossMs(b));
+  yield* queuePages(owed.filter((entry) => !isBounded(entry)), rowsMax);
 }
 
 /** The series of one timeframe, working their way back. */

@@ -1,4 +1,5 @@
 /** What a backfill would ask for, how long that takes at least, and what it can never bring. @module */
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { addCandles, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
@@ -78,11 +79,12 @@ async function planExchange(
   { id, client, series }: ArchivedExchange,
 ): Promise<readonly PlanEntry[]> {
   const nowMs = clock.now();
-  const { newestCandlesMax } = client;
   const reaches = new Map(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
   );
-  const desires = series.map((series) => desireOf(series, config, { nowMs, newestCandlesMax }));
+  const desires = series.map((series) =>
+    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series) })
+  );
   const owed = await readOwed(database, desires);
   const pages = new Map<string, number>();
   for (const page of queuePages(owed, client.pageRowsMax)) {
@@ -94,7 +96,8 @@ async function planExchange(
       owed.filter(({ series }) => series.timeframe.text === text),
       (entry) => coverageCandles(entry.series.timeframe, entry.owed),
     );
-    const bounded = newestCandlesMax === undefined ? undefined : group[0];
+    const [bounded] = group;
+    const keptMax = bounded === undefined ? undefined : newestCandlesMax(bounded.series);
     return {
       exchange: id,
       timeframe: text,
@@ -107,8 +110,8 @@ async function planExchange(
         const reachMs = Math.max(window.sinceMs, reaches.get(seriesName(series)) ?? -Infinity);
         return countCandles(series.timeframe, wantedSinceMs, Math.min(reachMs, window.untilMs));
       }),
-      reachFrom: bounded === undefined || newestCandlesMax === undefined ? null : new Date(
-        addCandles(bounded.series.timeframe, bounded.window.untilMs, -newestCandlesMax),
+      reachFrom: bounded === undefined || keptMax === undefined ? null : new Date(
+        addCandles(bounded.series.timeframe, bounded.window.untilMs, -keptMax),
       ).toISOString(),
     };
   });

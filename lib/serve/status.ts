@@ -1,6 +1,7 @@
 /** The status document, one for `/status` and for `titan10 status --json`. @module */
 import type { Config } from "../config.ts";
 import { readAccounts } from "../ingest/gaps.ts";
+import type { Series } from "../market/series.ts";
 import type { Database } from "../store/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
 import type { EndedWhy } from "../store/ledger.ts";
@@ -63,8 +64,8 @@ export interface StatusOptions {
   readonly nowMs: number;
   /** When the daemon started, where one is running in this process. Milliseconds. */
   readonly startedAtMs?: number | undefined;
-  /** How many of its newest candles an exchange has at all. */
-  readonly newestCandlesMax: (exchange: string) => number | undefined;
+  /** How many of its newest candles the exchange has at all. */
+  readonly newestCandlesMax: (series: Series) => number | undefined;
 }
 
 /**

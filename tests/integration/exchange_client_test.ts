@@ -184,7 +184,6 @@ for (const facts of EXCHANGES) {
       for (const text of client.timeframes) parseTimeframe(text);
       assert.ok(["1m", "1h", "1d"].every((text) => client.timeframes.includes(text)));
       assert.equal(client.pageRowsMax, pageRowsMax);
-      assert.equal(client.newestCandlesMax, id === "kraken" ? 719 : undefined);
       return Promise.resolve();
     });
     await withClient(facts, { load: false, client: { pageRowsMax: 50 } }, ({ client }) => {

@@ -259,7 +259,7 @@ function lcg(seed: number): () => number {
 
 Deno.test("where an exchange drops old candles, those it drops first are asked for first", () => {
   const owed = [owedOf("A", "1h", hours(-309, 0)), owedOf("B", "1m", hours(-3, 0))];
-  const pages = queueByLoss(owed, { rowsMax: 120, newestCandlesMax: 310, nowMs: CHUNK_MS });
+  const pages = queueByLoss(owed, { rowsMax: 120, newestCandlesMax: () => 310, nowMs: CHUNK_MS });
   // Minutes reach back five hours, hours thirteen days.
   assert.deepEqual(names(pages), [
     "A -309--240",
