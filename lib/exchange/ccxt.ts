@@ -53,6 +53,7 @@ interface Fittings extends CcxtExchange {
   parseNumber: (value: unknown, otherwise?: unknown) => unknown;
   throttle: (cost?: number) => Promise<void>;
   parseJson: (text: string) => unknown;
+  handleErrors: (status: number, ...rest: readonly unknown[]) => unknown;
   parseOHLCVs: (rows: readonly unknown[], market?: unknown) => unknown[];
   parseOHLCV: (row: unknown, market?: unknown) => unknown;
   checkProxySettings: (url: string) => readonly (string | undefined)[];
@@ -110,6 +111,13 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
     const call = currentCall();
     if (call !== undefined) call.json = json;
     return json;
+  };
+  // Whatever this returns keeps CCXT from looking at the status. Bitfinex's class returns every list, so that
+  // a 503 with `["error", 20060, "maintenance"]`, or with `[]`, would be an answer.
+  const handleErrors = exchange.handleErrors.bind(exchange);
+  exchange.handleErrors = (status, ...rest) => {
+    const handled = handleErrors(status, ...rest);
+    return status >= 400 ? undefined : handled;
   };
   // Turns are given by Pace before the call, where waiting does not count as fetching.
   exchange.throttle = (cost = 1) => {

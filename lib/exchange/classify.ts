@@ -30,7 +30,8 @@ export const BAN_MS_MAX = 7 * 24 * 60 * 60_000;
  * Classifies by HTTP status and known texts first, by CCXT's class second: some bans arrive as plain
  * `ExchangeError` (KuCoin's 429000) or `PermissionDenied` (BingX), and some hopeless answers (400, 403, 404,
  * 451) as `ExchangeNotAvailable`, which CCXT counts among network errors. A 403 that is no answer of the
- * exchange's own comes from the firewall before it (Binance, Bybit): asking on would prolong it.
+ * exchange's own comes from the firewall before it (Binance, Bybit): asking on would prolong it. A symbol that
+ * is refused stays refused even where the refusal comes as a 500 (Bitfinex): it must not trip the breaker.
  */
 export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (error instanceof FetchError) return error;
@@ -57,8 +58,9 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (status !== undefined && FUTILE_STATUS.has(status)) {
     return new FetchError("permanent", message, { cause: error });
   }
-  const isAnswer = !isServerError(status) && !isEmptyObject(options.answer.json);
-  if (classes.has("ExchangeError") && isAnswer) {
+  const isAnswer = !isServerError(status) && !isEmptyObject(options.answer.json) &&
+    !isUnreadAnswer(error, options.answer);
+  if (classes.has("BadSymbol") || (classes.has("ExchangeError") && isAnswer)) {
     return new FetchError("permanent", message, { cause: error });
   }
   return new FetchError("transient", message, { cause: error });
@@ -67,8 +69,14 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
 /** Gate: "Candlestick too long ago. Maximum 10000 points ago are allowed". */
 const TOO_OLD = /too long ago/i;
 
+<<<<<<< HEAD
 /** KuCoin 429000, BingX 100410, and Bybit 10006 and OKX 50011, should their class ever change. */
 const RATE_LIMIT_CODE = /"?(?:code|retCode)"?:\s*"?(?:429000|100410|10006|50011)"?\b/;
+=======
+/** KuCoin 429000, Bitstamp 400.002, and Bybit 10006 and OKX 50011, should their class ever change. */
+const RATE_LIMIT_CODE =
+  /"?(?:code|retCode|response_code)"?:\s*"?(?:429000|400\.002|10006|50011)"?(?![\w.])/;
+>>>>>>> f691646 (fix(exchange): a refusal that CCXT reads as something else is read as what it is)
 
 /** Asking again gets the same: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
 const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);
@@ -102,6 +110,15 @@ function isServerError(status: number | undefined): boolean {
 /** `{}` refuses nothing: CCXT makes an `ExchangeError` of it only because it holds no code that means success. */
 function isEmptyObject(json: unknown): boolean {
   return typeof json === "object" && json !== null && Object.keys(json).length === 0;
+}
+
+/**
+ * Whether CCXT made a plain `ExchangeError` of a body that was not JSON, because it found no code that means
+ * success (Crypto.com): a maintenance page refuses nothing.
+ */
+function isUnreadAnswer(error: unknown, { status, json }: AnswerFacts): boolean {
+  return status !== undefined && json === undefined &&
+    Object.getPrototypeOf(error)?.constructor?.name === "ExchangeError";
 }
 
 /** The names of an error's class and of all classes above it. */

@@ -52,6 +52,8 @@ const TEXTS = {
   bitvavo:
     'bitvavo {"errorCode":105,"error":"Your IP or API key has been banned for not respecting the rate ' +
     `limit. The ban expires at ${BANNED_UNTIL_MS}."}`,
+  bitstamp:
+    'bitstamp {"response_code":"400.002","response_explanation":"Request rejected due to exceeded rate limit."}',
   kucoin: 'kucoin {"code":"429000","msg":"Too Many Requests"}',
   bybit: 'bybit {"retCode":10006,"retMsg":"Too many visits!"}',
   okx: 'okx {"code":"50011","msg":"Too Many Requests","data":[]}',
@@ -101,11 +103,26 @@ const TABLE: readonly Row[] = [
   { error: ExchangeError, status: 503, kind: "transient" },
   { error: RequestTimeout, status: 504, kind: "transient" },
   { error: BadRequest, status: 502, kind: "transient" },
+  // Bitfinex answers 500 for a symbol that it does not know.
+  { error: BadSymbol, message: "symbol: invalid", status: 500, kind: "permanent" },
   // Rate limits that no class, or the wrong one, speaks of.
   { error: ExchangeError, status: 429, kind: "rate_limited", waitMs: BAN_DEFAULT_MS },
   // A firewall's refusal is no answer of the exchange.
   { error: ExchangeNotAvailable, status: 403, kind: "rate_limited", waitMs: BAN_DEFAULT_MS },
   { error: Error, status: 418, kind: "rate_limited", waitMs: BAN_DEFAULT_MS },
+  {
+    error: ExchangeNotAvailable,
+    message: TEXTS.bitstamp,
+    status: 400,
+    kind: "rate_limited",
+    waitMs: BAN_DEFAULT_MS,
+  },
+  {
+    error: ExchangeNotAvailable,
+    message: 'bitstamp {"response_code":"400.0021"}',
+    status: 400,
+    kind: "permanent",
+  },
   {
     error: ExchangeError,
     message: TEXTS.kucoin,
@@ -306,10 +323,22 @@ Deno.test("an error that CCXT makes of an answer without content is transient, o
   };
   assert.deepEqual([{}, []].map((json) => kindOf(json)), ["transient", "transient"]);
   assert.deepEqual(
-    [{ code: 1 }, undefined, null, "text"].map((json) => kindOf(json)),
-    Array(4).fill("permanent"),
+    [{ code: 1 }, null, "text"].map((json) => kindOf(json)),
+    Array(3).fill("permanent"),
   );
   assert.equal(kindOf({}, 404), "permanent");
+});
+
+Deno.test("an error that CCXT makes of a body it could not read is transient, of one it knows permanent", () => {
+  const kindOf = (error: ErrorClass, status: number | undefined): FetchErrorKind => {
+    const answer = { status, retryAfter: undefined, json: undefined };
+    const page = new error("cryptocom <!DOCTYPE html>");
+    return classify(page, { ...options({}), answer }).kind;
+  };
+  assert.equal(kindOf(ExchangeError, 200), "transient");
+  assert.equal(kindOf(PermissionDenied, 200), "permanent");
+  assert.equal(kindOf(ExchangeError, 404), "permanent");
+  assert.equal(kindOf(ExchangeError, undefined), "permanent");
 });
 
 Deno.test("an abort is a cancellation, a timeout is not", () => {
@@ -347,7 +376,7 @@ function options(
 ): ClassifyOptions {
   return {
     action: "fetch candles of binance NO/SUCH 1m",
-    answer: { status, retryAfter },
+    answer: { status, retryAfter, json: status === undefined ? undefined : { code: 1 } },
     nowMs: NOW_MS,
     banDefaultMs: BAN_DEFAULT_MS,
   };
