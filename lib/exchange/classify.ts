@@ -69,14 +69,9 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
 /** Gate: "Candlestick too long ago. Maximum 10000 points ago are allowed". */
 const TOO_OLD = /too long ago/i;
 
-<<<<<<< HEAD
-/** KuCoin 429000, BingX 100410, and Bybit 10006 and OKX 50011, should their class ever change. */
-const RATE_LIMIT_CODE = /"?(?:code|retCode)"?:\s*"?(?:429000|100410|10006|50011)"?\b/;
-=======
-/** KuCoin 429000, Bitstamp 400.002, and Bybit 10006 and OKX 50011, should their class ever change. */
+/** KuCoin 429000, BingX 100410, Bitstamp 400.002, and Bybit 10006 and OKX 50011, should their class ever change. */
 const RATE_LIMIT_CODE =
-  /"?(?:code|retCode|response_code)"?:\s*"?(?:429000|400\.002|10006|50011)"?(?![\w.])/;
->>>>>>> f691646 (fix(exchange): a refusal that CCXT reads as something else is read as what it is)
+  /"?(?:code|retCode|response_code)"?:\s*"?(?:429000|100410|400\.002|10006|50011)"?(?![\w.])/;
 
 /** Asking again gets the same: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
 const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);

@@ -22,7 +22,8 @@ export interface CcxtMarket {
 
 export interface CcxtTicker {
   readonly last: string;
-  readonly quoteVolume: string;
+  readonly quoteVolume: string | undefined;
+  readonly baseVolume: string | undefined;
 }
 
 /** Time, open, high, low, close, volume. */
@@ -63,6 +64,22 @@ const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
     has: { fetchCurrencies: false },
   }),
   bitvavo: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
+  cryptocom: (url) => ({
+    urls: { api: { v1: `${url}/exchange/v1` } },
+    has: { fetchCurrencies: false },
+  }),
+  bitfinex: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
+  bitstamp: (url) => ({
+    urls: { api: { public: `${url}/api` } },
+    has: { fetchCurrencies: false },
+  }),
+  gemini: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
+  whitebit: (url) => ({
+    urls: {
+      api: { v1: { public: `${url}/api/v1/public` }, v4: { public: `${url}/api/v4/public` } },
+    },
+    has: { fetchCurrencies: false },
+  }),
 };
 
 /** A CCXT instance of the class `exchange` that speaks to the server at `url`, without a rate limit. */

@@ -1,6 +1,12 @@
-/** Prices as JSON numbers, for the dialects of exchanges that write them without quotes. @module */
+/** Decimal text as the JSON number that some exchanges write instead. @module */
 
-/** Decimal text as a number; what is none, or is missing, stays as it is. */
-export function jsonNumber<Text extends string | null | undefined>(text: Text): Text | number {
-  return typeof text === "string" && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+/** Newer than TypeScript's own declarations. */
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown };
+
+/**
+ * The number itself, digit for digit, where the text is one. What a fault made of it stays as it is: nothing,
+ * or a text that names no number.
+ */
+export function jsonNumber(text: string | null | undefined): unknown {
+  return typeof text === "string" && /^-?\d+(\.\d+)?$/.test(text) ? rawJSON(text) : text;
 }
