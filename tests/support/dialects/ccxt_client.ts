@@ -80,6 +80,32 @@ const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
     },
     has: { fetchCurrencies: false },
   }),
+  // Fees would be looked up among the tickers of all markets.
+  kucoin: (url) => ({
+    urls: { api: { public: url } },
+    options: { fetchMarkets: { types: ["spot"], fetchTickersFees: false } },
+    has: { fetchCurrencies: false },
+  }),
+  gate: (url) => ({
+    urls: { api: { public: { spot: `${url}/api/v4`, margin: `${url}/api/v4` } } },
+    options: { fetchMarkets: { types: ["spot"] } },
+    has: { fetchCurrencies: false },
+  }),
+  bitget: (url) => ({
+    urls: { api: { spot: url, margin: url } },
+    options: { fetchMarkets: { types: ["spot"] } },
+    has: { fetchCurrencies: false },
+  }),
+  // Futures are always asked for as well.
+  mexc: (url) => ({
+    urls: { api: { spot: { public: url }, contract: { public: `${url}/api/v1/contract` } } },
+    has: { fetchCurrencies: false },
+  }),
+  htx: (url) => ({
+    urls: { api: { spot: url } },
+    options: { fetchMarkets: { types: { spot: true, linear: false, inverse: false } } },
+    has: { fetchCurrencies: false },
+  }),
 };
 
 /** A CCXT instance of the class `exchange` that speaks to the server at `url`, without a rate limit. */
