@@ -17,7 +17,8 @@ export interface CandleLimits {
 /**
  * Corrections to CCXT's `features.spot.fetchOHLCV.limit`, each observed at the exchange:
  * bitget moves the start with more than 200, mexc gives 500 where 1000 are announced, gemini, coinex and
- * bithumb take no `since` at all, kraken gives the newest 720 whatever is asked, the forming one included, gate keeps 10,000.
+ * bithumb take no `since` at all, kraken gives the newest 720 whatever is asked, the forming one included, gate
+ * speaks of 10,000 and refuses a window that begins more than 9,998 lengths back.
  *
  * Gemini answers with all it keeps, which is a time and not a number of candles: a day of minutes, two weeks
  * of quarters of an hour, two months of hours, a year of days. CCXT asks Bitstamp for three days when it is
@@ -28,8 +29,8 @@ const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   bitget: { pageRowsMax: 200 },
   bitstamp: { timeframesFalse: ["1w"] },
   coinex: { pageRowsMax: 1000, newestCandlesMax: 1000 },
-  gate: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
-  gateeu: { pageRowsMax: 1000, newestCandlesMax: 10_000 },
+  gate: { pageRowsMax: 1000, newestCandlesMax: 9_998 },
+  gateeu: { pageRowsMax: 1000, newestCandlesMax: 9_998 },
   gemini: {
     pageRowsMax: 2015,
     newestCandlesMax: {

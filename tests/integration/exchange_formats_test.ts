@@ -1,24 +1,29 @@
 /** Every exchange of `.env.example`: its real CCXT class, its true answer format, through to the database. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/ingest/backfill.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
 import { binance } from "../../lib/local_exchange/binance.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/database.ts";
 import { bingx } from "../support/dialects/bingx.ts";
 import { bitfinex } from "../support/dialects/bitfinex.ts";
+import { bitget } from "../support/dialects/bitget.ts";
 import { bitstamp } from "../support/dialects/bitstamp.ts";
 import { bitvavo } from "../support/dialects/bitvavo.ts";
 import { bybit } from "../support/dialects/bybit.ts";
 import { coinbase } from "../support/dialects/coinbase.ts";
 import { cryptocom } from "../support/dialects/cryptocom.ts";
+import { gate } from "../support/dialects/gate.ts";
 import { gemini } from "../support/dialects/gemini.ts";
 import { hitbtc } from "../support/dialects/hitbtc.ts";
+import { htx } from "../support/dialects/htx.ts";
 import { kraken } from "../support/dialects/kraken.ts";
+import { kucoin } from "../support/dialects/kucoin.ts";
+import { mexc } from "../support/dialects/mexc.ts";
 import { okx } from "../support/dialects/okx.ts";
 import { poloniex } from "../support/dialects/poloniex.ts";
 import { upbit } from "../support/dialects/upbit.ts";
@@ -57,6 +62,11 @@ const FORMATS: readonly Format[] = [
   // 61 days of closed ones.
   { dialect: gemini, markets: DOLLAR_MARKETS, hoursMax: 1_463 },
   { dialect: whitebit },
+  { dialect: kucoin },
+  { dialect: gate },
+  { dialect: bitget },
+  { dialect: mexc },
+  { dialect: htx },
 ];
 
 /** Several pages of every exchange but bitfinex. */
@@ -74,6 +84,83 @@ Deno.test("every exchange's candles arrive value for value", async (t) => {
     await opened.drop();
   }
 });
+
+Deno.test("candles that cannot be had, or not on UTC, are never claimed", async (t) => {
+  const opened = await openTestDatabase("embedded");
+  if (opened === undefined) throw new Error("the embedded database is always there");
+  const { database } = opened;
+  try {
+    await t.step(
+      "gate's newest 9,998 are archived, and not one older one is asked for",
+      () =>
+        withBackfill(database, { dialect: gate, timeframe: "15m", reach: "120d" }, async (done) => {
+          const { report, exchange, untilMs } = done;
+          assert.deepEqual([report?.answered, report?.left, report?.problems], [9_998, 0, []]);
+          // A refusal would have cost a request for every halving of its window.
+          assert.ok(exchange.requests.every(({ status }) => status === 200));
+          await assertSameCandles(database, exchange, {
+            exchange: "gate",
+            symbol: "BTC/USDT",
+            timeframe: "15m",
+            window: { sinceMs: addCandles(parseTimeframe("15m"), untilMs, -9_998), untilMs },
+          });
+        }),
+    );
+    await t.step(
+      "htx's days open at 16:00 UTC and are put aside with the reason",
+      () =>
+        withBackfill(database, { dialect: htx, timeframe: "1d", reach: "30d" }, async (done) => {
+          const { answered, added, rejected } = done.report ?? {};
+          assert.deepEqual({ answered, added, rejected }, { answered: 0, added: 0, rejected: 30 });
+          const reasons = await database.sql<{ reason: string }[]>`
+          select distinct reason from rejected_candles`;
+          assert.deepEqual(reasons.map(({ reason }) => reason), ["time_not_aligned"]);
+        }),
+    );
+  } finally {
+    await opened.drop();
+  }
+});
+
+interface Backfilled {
+  readonly report: Awaited<ReturnType<typeof backfill>>[number] | undefined;
+  readonly exchange: LocalExchange;
+  /** The end of the last closed candle. */
+  readonly untilMs: number;
+}
+
+async function withBackfill(
+  database: Database,
+  { dialect, timeframe: text, reach }: {
+    readonly dialect: Dialect;
+    readonly timeframe: string;
+    readonly reach: string;
+  },
+  use: (done: Backfilled) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  const timeframe = parseTimeframe(text);
+  const untilMs = closedUntil(timeframe, systemClock.now());
+  // It starts when a candle opens, so that none closes while the test runs.
+  const aheadMs = systemClock.now() - untilMs;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() - aheadMs };
+  const exchange = await startLocalExchange({ clock, dialect });
+  const id = dialect.exchange;
+  try {
+    const archive = await openTestArchive(database, {
+      EXCHANGES: id,
+      SYMBOLS: "BTC/USDT",
+      TIMEFRAMES: text,
+      BACKFILL: `${text}:${reach}`,
+      EXCHANGE_PROXY_URL: exchange.proxyUrl,
+      [`EXCHANGE_${id.toUpperCase()}`]: JSON.stringify({ rateLimit: 1 }),
+    }, clock);
+    const [report] = await backfill(archive, { patient: false });
+    await use({ report, exchange, untilMs });
+  } finally {
+    await exchange.close();
+  }
+}
 
 async function archiveOne(
   database: Database,
