@@ -189,13 +189,17 @@ function transport(
 function askForSpotOnly(exchange: CcxtExchange, config: Readonly<Record<string, unknown>>): void {
   const given = config["options"] as Readonly<Record<string, unknown>> | undefined;
   if (given?.["fetchMarkets"] === undefined) {
-    const fetchMarkets = exchange.options["fetchMarkets"] as { types?: unknown } | undefined;
+    const fetchMarkets = exchange.options["fetchMarkets"] as
+      | { types?: unknown; fetchTickersFees?: boolean }
+      | undefined;
     if (fetchMarkets !== null && typeof fetchMarkets === "object") {
       const { types } = fetchMarkets;
       if (Array.isArray(types) && types.includes("spot")) fetchMarkets.types = ["spot"];
       else if (isRecord(types) && types["spot"] === true) {
         fetchMarkets.types = { ...allFalse(types), spot: true };
       }
+      // KuCoin's class looks fees up among the tickers of all markets: another heavy request for nothing.
+      if (fetchMarkets.fetchTickersFees === true) fetchMarkets.fetchTickersFees = false;
     }
   }
   if (given?.["defaultType"] === undefined && exchange.options["defaultType"] !== undefined) {

@@ -15,13 +15,18 @@ import type { Series } from "../../lib/market/series.ts";
 import { addCandles, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { bitfinex } from "../support/dialects/bitfinex.ts";
+import { bitget } from "../support/dialects/bitget.ts";
 import { bitstamp } from "../support/dialects/bitstamp.ts";
 import { bybit } from "../support/dialects/bybit.ts";
 import { coinbase } from "../support/dialects/coinbase.ts";
 import { cryptocom } from "../support/dialects/cryptocom.ts";
+import { gate } from "../support/dialects/gate.ts";
 import { gemini } from "../support/dialects/gemini.ts";
+import { htx } from "../support/dialects/htx.ts";
 import { kraken } from "../support/dialects/kraken.ts";
+import { kucoin } from "../support/dialects/kucoin.ts";
 import { NOW_MS, STILL_CLOCK, withExchange } from "../support/dialects/local_client.ts";
+import { mexc } from "../support/dialects/mexc.ts";
 import { okx } from "../support/dialects/okx.ts";
 import { whitebit } from "../support/dialects/whitebit.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -35,7 +40,7 @@ interface Facts {
   readonly dialect: Dialect;
   /** Where the class keeps its public URLs. */
   readonly urls: (url: string) => Readonly<Record<string, unknown>>;
-  /** What loading the markets asks for. */
+  /** What loading the markets asks for, sorted: some is asked for at the same time. */
   readonly marketRequests: readonly string[];
   /** @default whatever ends in its id and `.com` */
   readonly host?: string;
@@ -43,6 +48,10 @@ interface Facts {
   /** Whether its class takes any object that is no candle list for a refusal, or for a list. */
   readonly readsAnyObject?: boolean;
   readonly pageRowsMax: number;
+  /** The code that means success, where it is neither absent nor zero. */
+  readonly success?: string;
+  /** A timeframe whose candles open on UTC. @default 1d */
+  readonly long?: string;
 }
 
 const EXCHANGES: readonly Facts[] = [
@@ -125,6 +134,45 @@ const EXCHANGES: readonly Facts[] = [
     marketRequests: ["/api/v4/public/markets"],
     pageRowsMax: 1_440,
   },
+  {
+    dialect: kucoin,
+    urls: (url) => ({ public: url }),
+    marketRequests: ["/api/v2/symbols"],
+    pageRowsMax: 1_500,
+    success: "200000",
+  },
+  {
+    dialect: gate,
+    urls: (url) => ({ public: { spot: `${url}/api/v4`, margin: `${url}/api/v4` } }),
+    marketRequests: ["/api/v4/margin/currency_pairs", "/api/v4/spot/currency_pairs"],
+    pageRowsMax: 1_000,
+    host: "api.gateio.ws",
+    readsAnyObject: true,
+  },
+  {
+    dialect: bitget,
+    urls: (url) => ({ spot: url, margin: url }),
+    marketRequests: ["/api/v2/margin/currencies", "/api/v2/spot/public/symbols"],
+    pageRowsMax: 200,
+    success: "00000",
+  },
+  {
+    dialect: mexc,
+    urls: (url) => ({ spot: { public: url }, contract: { public: `${url}/api/v1/contract` } }),
+    // The class asks for futures whatever it is told.
+    marketRequests: ["/api/v1/contract/detail", "/api/v3/exchangeInfo"],
+    pageRowsMax: 500,
+    readsAnyObject: true,
+  },
+  {
+    dialect: htx,
+    urls: (url) => ({ spot: url }),
+    marketRequests: ["/v1/common/symbols"],
+    pageRowsMax: 1_000,
+    host: "api.huobi.pro",
+    // Its days open on Singapore time.
+    long: "4h",
+  },
 ];
 
 /** A local exchange and a client of it, whose markets are loaded. */
@@ -175,8 +223,8 @@ async function withClient(
       ask: async (symbol = "BTC/USDT", signal) => {
         const turn = client.turn("live", { signal });
         turn.catch(() => {});
-        // Longer than any class spaces its requests, and far shorter than any ban.
-        await clock.advance(5_000);
+        // Longer than any class spaces its requests, loading MEXC's futures twice included, and far shorter than any ban.
+        await clock.advance(20_000);
         await turn;
         const { rows } = await client.fetchCandles(minutesOf(client.id, symbol), FIVE_MINUTES, {
           signal,
@@ -212,7 +260,7 @@ async function fails(ask: Promise<unknown>, kind: FetchErrorKind, seen = ""): Pr
 }
 
 for (const facts of EXCHANGES) {
-  const { dialect, marketRequests, pageRowsMax, readsAnyObject = false } = facts;
+  const { dialect, marketRequests, pageRowsMax, readsAnyObject = false, success = "0" } = facts;
   const id = dialect.exchange;
 
   Deno.test(`${id}: markets load slim, without currencies, and spot only`, async () => {
@@ -223,7 +271,7 @@ for (const facts of EXCHANGES) {
         const search = String(new URLSearchParams(query));
         return search === "" ? path : `${path}?${search}`;
       });
-      assert.deepEqual(asked, marketRequests);
+      assert.deepEqual(asked.sort(), marketRequests);
       assert.deepEqual(
         [...client.symbols].sort(),
         LOCAL_SYMBOLS.map(({ symbol }) => symbol).sort(),
@@ -255,7 +303,8 @@ for (const facts of EXCHANGES) {
     const symbols = [...LOCAL_SYMBOLS.slice(1), market("BTC/USDT", { ...BTC, overrides })];
     await withClient(facts, { server: { symbols } }, async ({ exchange, client }) => {
       for (const symbol of ["BTC/USDT", "PEPE/USDT", "ETH/BTC"]) {
-        for (const [text, sinceMs] of [["1m", SINCE_MS], ["1d", Date.UTC(2024, 4, 1)]] as const) {
+        const long = facts.long ?? "1d";
+        for (const [text, sinceMs] of [["1m", SINCE_MS], [long, Date.UTC(2024, 4, 1)]] as const) {
           const timeframe = parseTimeframe(text);
           const window = { sinceMs, untilMs: addCandles(timeframe, sinceMs, 20) };
           const { rows } = await client.fetchCandles({ exchange: id, symbol, timeframe }, window);
@@ -280,10 +329,9 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: an answer that is no candle list never looks like an empty page, a real one does`, async () => {
     await withClient(facts, {}, async ({ exchange, ask, requests, bans }) => {
-      const success = '"code":"0","retCode":0,"error":[]';
-      const noLists = readsAnyObject
-        ? []
-        : [`{${success},"errors":[],"warnings":[],"result":{"a":{}}}`];
+      const noLists = readsAnyObject ? [] : [
+        `{"code":"${success}","retCode":0,"error":[],"errors":[],"warnings":[],"result":{"a":{}}}`,
+      ];
       const faults: readonly Fault[] = [
         { kind: "html" },
         { kind: "truncated" },
