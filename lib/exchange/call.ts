@@ -25,6 +25,33 @@ export function currentCall(): Call | undefined {
   return calls.getStore();
 }
 
+/** What was answered to requests that failed, by the error they failed with. */
+const failures = new WeakMap<object, Call>();
+
+/**
+ * Runs one request of the current call as a call of its own. A class may send several at once, and the status of one
+ * must not be taken for another's: the call is told when each has ended, and whose error it was is remembered.
+ */
+export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
+  const call = calls.getStore();
+  if (call === undefined) return await fn();
+  return await runCall(call.signal, async (request) => {
+    try {
+      return await fn();
+    } catch (error) {
+      if (typeof error === "object" && error !== null) failures.set(error, request);
+      throw error;
+    } finally {
+      Object.assign(call, { ...request, requests: call.requests + request.requests });
+    }
+  });
+}
+
+/** The request that failed with this error, if one did. */
+export function failedRequest(error: unknown): Call | undefined {
+  return typeof error === "object" && error !== null ? failures.get(error) : undefined;
+}
+
 /** Runs `fn` as a call of its own. */
 export function runCall<T>(
   signal: AbortSignal | undefined,

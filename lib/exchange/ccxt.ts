@@ -1,5 +1,5 @@
 /** CCXT's door: loads its classes one by one and fits each instance with our transport. @module */
-import { currentCall } from "./call.ts";
+import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
 
 /** The part of a CCXT exchange that this program uses. */
@@ -59,6 +59,7 @@ interface Fittings extends CcxtExchange {
   checkProxySettings: (url: string) => readonly (string | undefined)[];
   setProxyAgents: () => undefined;
   fetchImplementation: (url: string, init: RequestInit) => Promise<Response>;
+  fetch: (...request: unknown[]) => Promise<unknown>;
 }
 
 export interface OpenCcxtOptions {
@@ -128,6 +129,8 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
   if (!Object.hasOwn(Object.getPrototypeOf(exchange), "parseOHLCVs")) {
     exchange.parseOHLCVs = (rows, market) => rows.map((row) => exchange.parseOHLCV(row, market));
   }
+  const send = exchange.fetch.bind(exchange);
+  exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
   exchange.fetchImplementation = transport((url) =>
     exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== "")

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import { type Call, runCall } from "./call.ts";
+import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -233,7 +233,7 @@ export class ExchangeClient {
         }
         const fetchError = classify(error, {
           action,
-          answer: call,
+          answer: failedRequest(error) ?? call,
           nowMs: this.#clock.now(),
           banDefaultMs: this.#banDefaultMs(),
         });

@@ -13,7 +13,7 @@ import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
 import { ingestPage } from "./page.ts";
 import { findListings } from "./listing_search.ts";
-import { queueByLoss, type QueuedPage, queuePages } from "./page_queue.ts";
+import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 
 /**
  * Pages of one exchange in flight. Enough to hide an answer's way behind the exchange's pace; few enough that a
