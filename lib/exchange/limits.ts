@@ -12,6 +12,8 @@ export interface CandleLimits {
   readonly newestCandlesMax?: number | Readonly<Record<string, number>>;
   /** Timeframes that CCXT offers and the exchange does not have. */
   readonly timeframesFalse?: readonly string[];
+  /** Timeframes whose candles do not open where UTC days, weeks or months begin: none of them is a candle here. */
+  readonly timeframesElsewhere?: readonly string[];
 }
 
 /**
@@ -22,7 +24,8 @@ export interface CandleLimits {
  *
  * Gemini answers with all it keeps, which is a time and not a number of candles: a day of minutes, two weeks
  * of quarters of an hour, two months of hours, a year of days. CCXT asks Bitstamp for three days when it is
- * asked for a week; one in seven of those opens on a Monday and would pass for a week.
+ * asked for a week; one in seven of those opens on a Monday and would pass for a week. HTX's days open at
+ * 16:00 UTC, Kraken's weeks on Thursdays.
  */
 const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   bithumb: { pageRowsMax: 1000, newestCandlesMax: 1000 },
@@ -43,8 +46,9 @@ const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
       "1d": 364,
     },
   },
+  htx: { timeframesElsewhere: ["1d", "1w", "1M", "1y"] },
   hyperliquid: { pageRowsMax: 5000, newestCandlesMax: 5000 },
-  kraken: { pageRowsMax: 720, newestCandlesMax: 719 },
+  kraken: { pageRowsMax: 720, newestCandlesMax: 719, timeframesElsewhere: ["1w", "2w"] },
   mexc: { pageRowsMax: 500 },
 };
 
@@ -67,4 +71,9 @@ export function newestCandlesMax(
 /** Whether a timeframe that CCXT offers for the exchange can be believed. */
 export function isTimeframeTrue(exchange: string, timeframe: string): boolean {
   return KNOWN_LIMITS[exchange]?.timeframesFalse?.includes(timeframe) !== true;
+}
+
+/** Whether an exchange's candles of this timeframe open at other times than UTC says, so that none can be stored. */
+export function opensElsewhere(exchange: string, timeframe: string): boolean {
+  return KNOWN_LIMITS[exchange]?.timeframesElsewhere?.includes(timeframe) === true;
 }

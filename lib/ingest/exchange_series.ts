@@ -1,4 +1,5 @@
 /** Which series of an exchange are archived: its markets, loaded daily, meet what the user asked for. @module */
+import { opensElsewhere } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import { nearest } from "../nearest.ts";
@@ -92,7 +93,18 @@ async function chooseSeries(
       log.warn("no market qualifies for SYMBOLS=top", { exchange: exchange.id });
     }
   }
-  const chosen = seriesOf(exchange.id, symbols, archivedTimeframes(config));
+  const timeframes = archivedTimeframes(config).filter((text) =>
+    !opensElsewhere(exchange.id, text)
+  );
+  if (timeframes.length < archivedTimeframes(config).length) {
+    log.warn("left out: candles of this exchange that open at other times than UTC says", {
+      exchange: exchange.id,
+      timeframes: archivedTimeframes(config).filter((text) => !timeframes.includes(text)).join(
+        ", ",
+      ),
+    });
+  }
+  const chosen = seriesOf(exchange.id, symbols, timeframes);
   if (options.isKept ?? true) {
     await registerSeries(database, chosen, config.symbols.kind);
     await watchListings(archive, exchange, chosen);

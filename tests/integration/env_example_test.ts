@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { openExchange } from "../../lib/exchange/client.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { readConfig, VARIABLES } from "../../lib/config.ts";
+
+import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
 
 const text = await Deno.readTextFile(new URL("../../.env.example", import.meta.url));
 
@@ -12,6 +16,7 @@ const settings = new Map(
 
 /** Lines that show how something is written, not what it is by default. */
 const EXAMPLES = new Map([
+  ["EXCHANGES", TESTED_EXCHANGES.join(",")],
   ["DATABASE_URL", "postgres://titan10:password@localhost:5432/titan10"],
   ["EXCHANGE_KRAKEN", `'{"apiKey":"…","secret":"…"}'`],
 ]);
@@ -32,7 +37,7 @@ Deno.test(".env.example explains every variable in the lines above it", () => {
 
 Deno.test(".env.example changes nothing as it is, and is readable with every comment taken away", () => {
   const rules = {
-    knownExchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
+    knownExchanges: TESTED_EXCHANGES,
     isTimeframe: (text: string) => /^\d+[smhdwMy]$/.test(text),
     isCron: (text: string) => text.split(" ").length === 5,
   };
@@ -42,4 +47,12 @@ Deno.test(".env.example changes nothing as it is, and is readable with every com
   assert.equal(config.databaseUrl, EXAMPLES.get("DATABASE_URL"));
   assert.equal(config.pollCron, "* * * * *");
   assert.deepEqual(config.exchangeOptions, { kraken: { apiKey: "…", secret: "…" } });
+});
+
+Deno.test(".env.example names twenty exchanges, and CCXT has minutes and days of each", async () => {
+  assert.equal(new Set(TESTED_EXCHANGES).size, 20);
+  for (const id of TESTED_EXCHANGES) {
+    const { timeframes } = await openExchange(id, { clock: systemClock });
+    assert(timeframes.includes("1m") && timeframes.includes("1d"), id);
+  }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   isTimeframeTrue,
   newestCandlesMax,
+  opensElsewhere,
   PAGE_ROWS_DEFAULT,
   pageRowsMax,
 } from "../../lib/exchange/limits.ts";
@@ -37,6 +38,12 @@ Deno.test("a timeframe that the exchange answers with another one is not offered
   assert.equal(isTimeframeTrue("bitstamp", "1w"), false);
   assert.equal(isTimeframeTrue("bitstamp", "1d"), true);
   assert.equal(isTimeframeTrue("binance", "1w"), true);
+});
+
+Deno.test("candles that open on another clock than UTC are known", () => {
+  assert.equal(opensElsewhere("htx", "1d"), true);
+  assert.equal(opensElsewhere("htx", "4h"), false);
+  assert.equal(opensElsewhere("constructor", "1d"), false);
 });
 
 Deno.test("a name that objects inherit is an exchange without corrections", () => {
