@@ -62,7 +62,7 @@ export function redactError(error: unknown, secrets: readonly string[] = []): Re
 
 /**
  * Every secret a configuration holds, for `redact`: passwords of its URLs, as written and decoded; the
- * credentials given to exchanges; the path of the webhook, which is the whole of its protection.
+ * credentials given to exchanges; path and query of the webhook, which are the whole of its protection.
  */
 export function secretsOf(config: SecretBearer): readonly string[] {
   const { databaseUrl, alertWebhookUrl, exchangeProxyUrl, exchangeOptions } = config;
@@ -72,7 +72,7 @@ export function secretsOf(config: SecretBearer): readonly string[] {
   }
   if (alertWebhookUrl !== undefined && URL.canParse(alertWebhookUrl)) {
     const { pathname, search } = new URL(alertWebhookUrl);
-    if (pathname !== "/") secrets.add(pathname + search);
+    secrets.add(pathname === "/" ? search : pathname + search);
   }
   collectFromOptions(exchangeOptions, secrets, { isSecret: false, depth: OPTIONS_DEPTH_MAX });
   secrets.delete("");

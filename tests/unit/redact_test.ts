@@ -195,6 +195,10 @@ Deno.test("a database URL's password in its query is found too", () => {
   assert.deepEqual(secretsOf({ databaseUrl: "postgres://h/db?user=u&password=p%20w" }), ["p w"]);
 });
 
+Deno.test("a webhook whose whole path is its query has that for a secret", () => {
+  assert.deepEqual(secretsOf({ alertWebhookUrl: "https://hooks.example.com/?abc" }), ["?abc"]);
+});
+
 Deno.test("a configuration without secrets has none", () => {
   assert.deepEqual(secretsOf({ databaseUrl: "postgres://h/db", exchangeOptions: { okx: {} } }), []);
 });
