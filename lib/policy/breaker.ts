@@ -67,6 +67,7 @@ export class Breaker {
   readonly #cooldownMs: number;
   readonly #strategy: Strategy;
   #state: BreakerState = { kind: "closed" };
+  #troubledSinceMs: number | undefined = undefined;
   /** Counts the changes of state, so that a call's outcome is held against the state it began in. */
   #era = 0;
 
@@ -85,6 +86,14 @@ export class Breaker {
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  /**
+   * When it was last closed: trials that failed since do not count. Milliseconds since the epoch; undefined while it
+   * is closed.
+   */
+  get troubledSinceMs(): number | undefined {
+    return this.#troubledSinceMs;
   }
 
   /**
@@ -150,6 +159,9 @@ export class Breaker {
 
   #enter(state: BreakerState): void {
     this.#state = state;
+    this.#troubledSinceMs = state.kind === "closed"
+      ? undefined
+      : this.#troubledSinceMs ?? this.#options.clock.now();
     this.#era++;
     this.#options.onChange?.(state);
   }

@@ -243,3 +243,23 @@ for (const [name, options] of Object.entries(refused)) {
     assert.throws(() => setUp(options), RangeError);
   });
 }
+
+Deno.test("a breaker says since when it has not been closed, whatever its trials came to", async () => {
+  const { breaker, clock } = setUp();
+  assert.equal(breaker.troubledSinceMs, undefined);
+  await fail(breaker, 3);
+  assert.equal(breaker.troubledSinceMs, START_MS);
+  await clock.advance(1_000);
+  const trial = Promise.withResolvers<never>();
+  const run = breaker.run(() => trial.promise);
+  assert.equal(breaker.state.kind, "half_open");
+  assert.equal(breaker.troubledSinceMs, START_MS);
+  trial.reject(new Judged("failure"));
+  await assert.rejects(run, Judged);
+  assert.equal(breaker.troubledSinceMs, START_MS);
+  await clock.advance(1_000);
+  await succeed(breaker);
+  assert.equal(breaker.troubledSinceMs, undefined);
+  await fail(breaker, 3);
+  assert.equal(breaker.troubledSinceMs, START_MS + 2_000);
+});
