@@ -1,8 +1,9 @@
 /** The daemon: starts everything in order, stops it in reverse. @module */
 import { newestCandlesMax } from "./exchange/limits.ts";
 import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
+import { Alerts } from "./ingest/alerts.ts";
 import type { Archive } from "./ingest/archive.ts";
-import { reportGaps } from "./ingest/gaps.ts";
+import { reportGaps, takeStock } from "./ingest/gaps.ts";
 import { makePlan } from "./ingest/plan.ts";
 import { repairGaps } from "./ingest/repair.ts";
 import { Poll, type PollReport } from "./ingest/poll.ts";
@@ -68,7 +69,9 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     }
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
-    state.schedule = scheduleOf(archive, options);
+    const alerts = new Alerts(archive);
+    stops.push(() => alerts.stop());
+    state.schedule = scheduleOf(archive, { ...options, alerts });
     const { schedule } = state;
     stops.push(() => schedule.stop());
     schedule.start();
@@ -118,7 +121,10 @@ async function listen(
   return servers;
 }
 
-function scheduleOf(archive: Archive, options: DaemonOptions): Schedule {
+function scheduleOf(
+  archive: Archive,
+  { alerts, ...options }: DaemonOptions & { readonly alerts: Alerts },
+): Schedule {
   const { config } = archive;
   const poll = new Poll(archive);
   let isResumed = false;
@@ -132,6 +138,7 @@ function scheduleOf(archive: Archive, options: DaemonOptions): Schedule {
         isResumed = true;
         const report = await poll.runOnce({ signal });
         options.onPoll?.(report);
+        if (!signal.aborted) await alerts.afterPoll();
         return { ...report };
       },
     },
@@ -141,7 +148,9 @@ function scheduleOf(archive: Archive, options: DaemonOptions): Schedule {
       mayOverlap: false,
       run: async (signal) => {
         const repaired = await repairGaps(archive, { signal });
-        return { ...repaired, ...await reportGaps(archive) };
+        const accounts = await takeStock(archive);
+        if (!signal.aborted) await alerts.afterGaps(accounts);
+        return { ...repaired, ...reportGaps(accounts) };
       },
     },
     {

@@ -1,6 +1,6 @@
 /** The metrics of a running daemon, a contract with whoever graphs and alerts on them. @module */
-import process from "node:process";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { addProcessMetrics } from "./process_metrics.ts";
 
 /** Every label of a metric must be given; prom-client itself would let one be forgotten. */
 type Labels<Name extends string> = Readonly<Record<Name, string>>;
@@ -37,7 +37,12 @@ export interface Metrics {
   readonly exchangeBannedUntilSeconds: GaugeMetric<"exchange">;
   readonly lastClosedCandleSeconds: GaugeMetric<SeriesLabel>;
   readonly candlesMissing: GaugeMetric<SeriesLabel>;
+  readonly candlesMissingRatio: GaugeMetric<SeriesLabel>;
   readonly candlesOwed: GaugeMetric<SeriesLabel>;
+  readonly coveredUntilSeconds: GaugeMetric<SeriesLabel>;
+  readonly retentionLossSeconds: GaugeMetric<"exchange">;
+  readonly alerts: GaugeMetric<"alert" | "exchange">;
+  readonly alertPosts: CounterMetric<"outcome">;
   readonly jobRuns: CounterMetric<"job" | "outcome">;
   readonly jobDurationSeconds: HistogramMetric<"job">;
   readonly jobLastSuccessSeconds: GaugeMetric<"job">;
@@ -71,6 +76,7 @@ export function createMetrics(): Metrics {
     ...stateMetrics(registry),
     ...exchangeMetrics(registry),
     ...seriesMetrics(registry),
+    ...alertMetrics(registry),
     ...jobMetrics(registry),
   };
   addProcessMetrics(registry);
@@ -172,7 +178,14 @@ function exchangeMetrics(
 
 function seriesMetrics(
   registry: Registry,
-): Pick<Metrics, "lastClosedCandleSeconds" | "candlesMissing" | "candlesOwed"> {
+): Pick<
+  Metrics,
+  | "lastClosedCandleSeconds"
+  | "candlesMissing"
+  | "candlesMissingRatio"
+  | "candlesOwed"
+  | "coveredUntilSeconds"
+> {
   const labelNames = ["exchange", "symbol", "timeframe"] as const;
   return {
     lastClosedCandleSeconds: gauge(registry, {
@@ -185,10 +198,43 @@ function seriesMetrics(
       help: "Candles missing inside the coverage of the series without an explanation.",
       labelNames,
     }),
+    candlesMissingRatio: gauge(registry, {
+      name: "titan10_candles_missing_ratio",
+      help: "Share of the series' candles inside coverage missing without an explanation, 0 to 1.",
+      labelNames,
+    }),
     candlesOwed: gauge(registry, {
       name: "titan10_candles_owed",
       help: "Candles of the series the exchange has not been asked for yet.",
       labelNames,
+    }),
+    coveredUntilSeconds: gauge(registry, {
+      name: "titan10_covered_until_timestamp_seconds",
+      help: "End of the newest time that the exchange has answered for, of each polled series.",
+      labelNames,
+    }),
+  };
+}
+
+function alertMetrics(
+  registry: Registry,
+): Pick<Metrics, "retentionLossSeconds" | "alerts" | "alertPosts"> {
+  return {
+    retentionLossSeconds: gauge(registry, {
+      name: "titan10_retention_loss_seconds",
+      help: "Seconds until the oldest candle still owed can no longer be had from the exchange; " +
+        "absent when nothing owed can be lost.",
+      labelNames: ["exchange"],
+    }),
+    alerts: gauge(registry, {
+      name: "titan10_alerts",
+      help: "Alerts of the kind that are firing.",
+      labelNames: ["alert", "exchange"],
+    }),
+    alertPosts: counter(registry, {
+      name: "titan10_alert_posts_total",
+      help: "Posts to the webhook of alerts, by whether it took them.",
+      labelNames: ["outcome"],
     }),
   };
 }
@@ -214,41 +260,6 @@ function jobMetrics(
       labelNames: ["job"],
     }),
   };
-}
-
-/**
- * Prometheus' usual metrics of a process. Not prom-client's own: those read `/proc`, which needs a
- * permission, print `Nan`, and leave observers running that cannot be stopped.
- */
-function addProcessMetrics(registry: Registry): void {
-  const registers = [registry];
-  new Gauge({
-    name: "process_resident_memory_bytes",
-    help: "Resident memory size in bytes.",
-    registers,
-    collect(): void {
-      this.set(Deno.memoryUsage().rss);
-    },
-  });
-  new Gauge({
-    name: "process_start_time_seconds",
-    help: "Start time of the process since the Unix epoch in seconds.",
-    registers,
-    collect(): void {
-      this.set(performance.timeOrigin / 1_000);
-    },
-  });
-  new Counter({
-    name: "process_cpu_seconds_total",
-    help: "User and system CPU time spent in seconds.",
-    registers,
-    collect(): void {
-      const { user, system } = process.cpuUsage();
-      // A counter can only be added to, and the system keeps the total itself.
-      this.reset();
-      this.inc((user + system) / 1_000_000);
-    },
-  });
 }
 
 interface MetricOptions<Name extends string> {

@@ -1,8 +1,15 @@
 /** What is missing from the archive, series by series: what is owed, and holes inside coverage. @module */
 import type { Config } from "../config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { coverageCandles, coverageOf, intersect, unite } from "../market/coverage.ts";
+import {
+  type Coverage,
+  coverageCandles,
+  coverageOf,
+  intersect,
+  unite,
+} from "../market/coverage.ts";
 import { type BoundSpan, boundSpans } from "../market/gap.ts";
+import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { ceilTime } from "../market/timeframe.ts";
 import type { Database } from "../store/database.ts";
@@ -19,6 +26,10 @@ export interface SeriesAccount {
   readonly lastMs: number | undefined;
   /** Desired and not yet asked for. */
   readonly owed: number;
+  /** The times of those; empty of a series that is not configured. */
+  readonly owedTimes: Coverage;
+  /** Start of the oldest covered range. Milliseconds; undefined before the first answer. */
+  readonly coveredSinceMs: number | undefined;
   /** Holes inside coverage that have no reason yet. */
   readonly missing: number;
   /** Holes that have a reason, those before the first candle that the exchange has among them. */
@@ -27,6 +38,8 @@ export interface SeriesAccount {
   /** Since when the market is not traded, and why; undefined while it is. */
   readonly endedMs: number | undefined;
   readonly endedWhy: EndedWhy | undefined;
+  /** Whether the configuration asks for this series. */
+  readonly isConfigured: boolean;
 }
 
 export interface AccountOptions {
@@ -54,6 +67,7 @@ export async function readAccounts(
     const { series, covered, candles, firstMs, lastMs, lastError } = checkpoint;
     const { timeframe } = series;
     const name = seriesName(series);
+    const owedTimes = owed.get(name) ?? [];
     const [before, since] = [
       intersect(covered, [{ sinceMs: -Infinity, untilMs: firstMs ?? Infinity }]),
       intersect(covered, [{ sinceMs: firstMs ?? Infinity, untilMs: Infinity }]),
@@ -66,12 +80,15 @@ export async function readAccounts(
       candles,
       firstMs,
       lastMs,
-      owed: coverageCandles(timeframe, owed.get(name) ?? []),
+      owed: coverageCandles(timeframe, owedTimes),
+      owedTimes,
+      coveredSinceMs: covered[0]?.sinceMs,
       missing: holes - reasoned,
       explained: coverageCandles(timeframe, unite(before, coverageOf(bound))) + reasoned,
       lastError,
       endedMs: checkpoint.endedMs,
       endedWhy: checkpoint.endedWhy,
+      isConfigured: isConfigured(checkpoint, options.config),
     };
   });
 }
@@ -139,7 +156,10 @@ function reachFrom(
 }
 
 /** Whether the configuration asks for this series. One chosen by volume is never dropped by itself. */
-export function isConfigured({ series, chosen }: Checkpoint, config: Config): boolean {
+export function isConfigured(
+  { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
+  config: Config,
+): boolean {
   if (!config.exchanges.includes(series.exchange)) return false;
   if (!archivedTimeframes(config).includes(series.timeframe.text)) return false;
   return config.symbols.kind === "list"
@@ -155,16 +175,16 @@ export interface GapReport {
   readonly explained: number;
 }
 
-/** Takes stock: brings the gauges up to date and says what is owed. Nothing is asked of any exchange. */
-export async function reportGaps(archive: Archive): Promise<GapReport> {
-  const { config, database, clock, metrics } = archive;
+/** Takes stock: reads the accounts and brings the gauges up to date. Nothing is asked of any exchange. */
+export async function takeStock(archive: Archive): Promise<readonly SeriesAccount[]> {
+  const { config, database, clock, metrics, exchanges } = archive;
+  const nowMs = clock.now();
   const accounts = await readAccounts(database, {
     config,
-    nowMs: clock.now(),
+    nowMs,
     newestCandlesMax,
   });
-  const report = { series: accounts.length, owed: 0, missing: 0, explained: 0 };
-  for (const { series, lastMs, owed, missing, explained } of accounts) {
+  for (const { series, candles, lastMs, owed, missing } of accounts) {
     const labels = {
       exchange: series.exchange,
       symbol: series.symbol,
@@ -172,7 +192,33 @@ export async function reportGaps(archive: Archive): Promise<GapReport> {
     };
     metrics.candlesOwed.set(labels, owed);
     metrics.candlesMissing.set(labels, missing);
+    metrics.candlesMissingRatio.set(labels, missingRatio({ candles, missing }));
     if (lastMs !== undefined) metrics.lastClosedCandleSeconds.set(labels, lastMs / 1000);
+  }
+  for (const { id: exchange } of exchanges) {
+    const losses = accounts.filter(({ series }) => series.exchange === exchange)
+      .flatMap(({ series, owedTimes }) => {
+        const kept = newestCandlesMax(series);
+        const bounds = { nowMs, newestCandlesMax: kept ?? 0 };
+        return kept === undefined ? [] : lossMs(series.timeframe, owedTimes, bounds) ?? [];
+      });
+    if (losses.length === 0) metrics.retentionLossSeconds.remove({ exchange });
+    else metrics.retentionLossSeconds.set({ exchange }, Math.min(...losses) / 1000);
+  }
+  return accounts;
+}
+
+/** The share of a series' candles inside coverage that is missing without a reason, 0 to 1. */
+export function missingRatio(
+  { candles, missing }: Pick<SeriesAccount, "candles" | "missing">,
+): number {
+  return missing === 0 ? 0 : missing / (candles + missing);
+}
+
+/** Adds accounts up. */
+export function reportGaps(accounts: readonly SeriesAccount[]): GapReport {
+  const report = { series: accounts.length, owed: 0, missing: 0, explained: 0 };
+  for (const { owed, missing, explained } of accounts) {
     report.owed += owed;
     report.missing += missing;
     report.explained += explained;

@@ -97,6 +97,26 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
   });
 }
 
+/** How far a series is answered for. */
+export interface CoverageEnd extends Pick<Checkpoint, "series" | "chosen"> {
+  /** End of the newest covered range. Milliseconds. */
+  readonly coveredUntilMs: number;
+}
+
+/** The ends of coverage of all series that were ever answered for: one look at each row, however torn its coverage. */
+export async function readCoverageEnds({ sql }: Database): Promise<readonly CoverageEnd[]> {
+  return await attempt("read the ends of coverage", async () => {
+    const rows = await sql<(SeriesRow & { chosen: Chosen; until: Date })[]>`
+      select exchange, symbol, timeframe, chosen, upper(covered) as until from checkpoints
+      where not isempty(covered) and ended_at is null order by exchange, symbol, timeframe`;
+    return rows.map((row) => ({
+      series: seriesOf(row),
+      chosen: row.chosen,
+      coveredUntilMs: row.until.getTime(),
+    }));
+  });
+}
+
 /**
  * What is owed: desired − covered, bounded by what the exchange can still give: nothing before its reach or the
  * listing, nothing after the market's end, and nothing of a market that it lists no more. An archive that has begun

@@ -18,7 +18,12 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.exchangeBannedUntilSeconds.set({ exchange }, 1);
   metrics.lastClosedCandleSeconds.set(series, 1);
   metrics.candlesMissing.set(series, 1);
+  metrics.candlesMissingRatio.set(series, 1);
   metrics.candlesOwed.set(series, 1);
+  metrics.coveredUntilSeconds.set(series, 1);
+  metrics.retentionLossSeconds.set({ exchange }, 1);
+  metrics.alerts.set({ alert: "stale", exchange }, 1);
+  metrics.alertPosts.inc({ outcome: "sent" });
   metrics.jobRuns.inc({ job: "poll", outcome: "success" });
   metrics.jobDurationSeconds.observe({ job: "poll" }, 2);
   metrics.jobLastSuccessSeconds.set({ job: "poll" }, 1);

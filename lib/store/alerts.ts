@@ -1,0 +1,176 @@
+/** Alerts in the database: which are running, and which news of them the webhook has not taken yet. @module */
+import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
+import type { Database } from "./database.ts";
+import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/** An alert that has begun and not ended. */
+export interface RunningAlert extends AlertSubject {
+  readonly id: number;
+  readonly summary: string;
+  readonly beganMs: number;
+}
+
+/** One thing to tell: that an alert began, or that it ended. Times in milliseconds. */
+export interface AlertNews extends AlertSubject {
+  readonly id: number;
+  readonly alert: AlertKind;
+  readonly state: "firing" | "resolved";
+  /** What was found when it began. */
+  readonly value: number;
+  readonly threshold: number;
+  readonly summary: string;
+  readonly beganMs: number;
+  /** Undefined of one that tells of the beginning. */
+  readonly endedMs: number | undefined;
+}
+
+const SUMMARY_CHARACTERS_MAX = 1_000;
+
+/** The alerts of one kind that are running, oldest first. */
+export async function readRunningAlerts(
+  { sql }: Database,
+  alert: AlertKind,
+): Promise<readonly RunningAlert[]> {
+  return await attempt(`read the running alerts of ${alert}`, async () => {
+    const rows = await sql<AlertRow[]>`
+      select id::int, alert, exchange, symbol, timeframe, summary, began from alerts
+      where ended is null and alert = ${alert} order by id`;
+    return rows.map((row) => ({
+      ...subjectOf(row),
+      id: row.id,
+      summary: row.summary,
+      beganMs: row.began.getTime(),
+    }));
+  });
+}
+
+/** Keeps that alerts have begun; one that is running already, begun by another process, stays as it is. */
+export async function beginAlerts(
+  { sql }: Database,
+  alert: AlertKind,
+  { conditions, nowMs }: {
+    readonly conditions: readonly Condition[];
+    readonly nowMs: number;
+  },
+): Promise<void> {
+  if (conditions.length === 0) return;
+  const texts = (of: (condition: Condition) => string | undefined): string =>
+    textArray(conditions.map((condition) => of(condition) ?? ""));
+  const summaryOf = ({ summary }: Condition): string =>
+    storableText(summary, SUMMARY_CHARACTERS_MAX);
+  await attempt(`keep that alerts of ${alert} have begun`, async () => {
+    await sql`
+      insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
+      select ${alert}, exchange, nullif(symbol, ''), nullif(timeframe, ''), value, threshold, summary,
+             to_timestamp(${nowMs}::float8 / 1000.0)
+      from unnest(${texts(({ exchange }) => exchange)}::text[],
+                  ${texts(({ symbol }) => symbol)}::text[],
+                  ${texts(({ timeframe }) => timeframe)}::text[],
+                  ${plainArray(conditions.map(({ value }) => value))}::float8[],
+                  ${plainArray(conditions.map(({ threshold }) => threshold))}::float8[],
+                  ${texts(summaryOf)}::text[])
+        as row (exchange, symbol, timeframe, value, threshold, summary)
+      on conflict do nothing`;
+  });
+}
+
+/** Keeps that alerts have ended. */
+export async function endAlerts(
+  { sql }: Database,
+  ids: readonly number[],
+  nowMs: number,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await attempt("keep that alerts have ended", async () => {
+    // A clock that was set back must not keep an alert running. What nobody was told of is not told to be over.
+    await sql`
+      update alerts
+      set ended = greatest(began, to_timestamp(${nowMs}::float8 / 1000.0)),
+          ended_sent = case when began_sent = '-infinity' then began_sent end
+      where id = any (${plainArray(ids)}::bigint[]) and ended is null`;
+  });
+}
+
+/** News that is not sent yet, in the order in which it came about. */
+export async function readUnsentNews(
+  { sql }: Database,
+  newsMax: number,
+): Promise<readonly AlertNews[]> {
+  return await attempt("read the unsent alerts", async () => {
+    const rows = await sql<NewsRow[]>`
+      select id::int, alert, exchange, symbol, timeframe, value, threshold, summary, began,
+             case when is_end then ended end as ended
+      from alerts, unnest('{f,t}'::boolean[]) as is_end
+      where case when is_end then ended is not null and ended_sent is null else began_sent is null end
+        and (began_sent is null or (ended is not null and ended_sent is null))
+      order by case when is_end then ended else began end, id, is_end
+      limit ${newsMax}::int`;
+    return rows.map((row) => ({
+      ...subjectOf(row),
+      id: row.id,
+      alert: row.alert,
+      state: row.ended === null ? "firing" : "resolved",
+      value: row.value,
+      threshold: row.threshold,
+      summary: row.summary,
+      beganMs: row.began.getTime(),
+      endedMs: epochMs(row.ended),
+    }));
+  });
+}
+
+/** Notes that the webhook took a piece of news, or was given up on. */
+export async function markNewsSent(
+  { sql }: Database,
+  { id, state }: Pick<AlertNews, "id" | "state">,
+  nowMs: number,
+): Promise<void> {
+  const isEnd = state === "resolved";
+  await attempt("note that an alert was sent", async () => {
+    await sql`
+      update alerts
+      set began_sent = case when ${isEnd}::boolean then began_sent else to_timestamp(${nowMs}::float8 / 1000.0) end,
+          ended_sent = case when ${isEnd}::boolean then to_timestamp(${nowMs}::float8 / 1000.0) else ended_sent end
+      where id = ${id}::bigint`;
+  });
+}
+
+/** Marks all unsent news as not to be sent: where there is no webhook, one that is set later hears no old news. */
+export async function dropUnsentNews({ sql }: Database): Promise<void> {
+  await attempt("mark alerts as not to be sent", async () => {
+    await sql`
+      update alerts
+      set began_sent = coalesce(began_sent, '-infinity'),
+          ended_sent = case when ended is not null then coalesce(ended_sent, '-infinity') end
+      where began_sent is null or (ended is not null and ended_sent is null)`;
+  });
+}
+
+/** Forgets alerts that ended before `beforeMs`. */
+export async function pruneAlerts({ sql }: Database, beforeMs: number): Promise<void> {
+  await attempt("prune the alerts", async () => {
+    await sql`delete from alerts where ended < to_timestamp(${beforeMs}::float8 / 1000.0)`;
+  });
+}
+
+interface AlertRow {
+  readonly id: number;
+  readonly alert: AlertKind;
+  readonly exchange: string;
+  readonly symbol: string | null;
+  readonly timeframe: string | null;
+  readonly summary: string;
+  readonly began: Date;
+}
+
+interface NewsRow extends AlertRow {
+  readonly value: number;
+  readonly threshold: number;
+  readonly ended: Date | null;
+}
+
+function subjectOf({ exchange, symbol, timeframe }: AlertRow): AlertSubject {
+  if (symbol === null || timeframe === null) return { exchange };
+  return { exchange, symbol, timeframe };
+}

@@ -1,0 +1,499 @@
+/** Alerts: begun and ended once, kept in the database, posted to a real webhook. @module */
+import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import { Alerts } from "../../lib/ingest/alerts.ts";
+import { backfill } from "../../lib/ingest/backfill.ts";
+import { takeStock } from "../../lib/ingest/gaps.ts";
+import { Poll } from "../../lib/ingest/poll.ts";
+import { repairGaps } from "../../lib/ingest/repair.ts";
+import { binance } from "../../lib/local_exchange/binance.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { startWebhook, type TestWebhook, WEBHOOK_SECRETS } from "../support/webhook.ts";
+
+const MINUTE_MS = 60_000;
+
+/** Options of a local exchange that need not be spared. */
+const UNSPARED = JSON.stringify({ rateLimit: 1 });
+
+type OpenArchive = Awaited<ReturnType<typeof openTestArchive>>;
+
+/** A daemon's jobs, run by hand. */
+interface Run {
+  readonly archive: OpenArchive;
+  readonly alerts: Alerts;
+  /** One tick of the poll with what follows it, and waits for what is sent. */
+  readonly poll: () => Promise<void>;
+  /** One stock-taking with what follows it, and waits for what is sent. */
+  readonly takeStock: () => Promise<void>;
+}
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  readonly webhook: TestWebhook;
+  /** Opens an archive, as a start of the daemon does. */
+  readonly start: (variables?: Readonly<Record<string, string>>) => Promise<Run>;
+  /** Lets time pass for archive and exchange. */
+  readonly pass: (ms: number) => void;
+  readonly now: () => number;
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`alerts are told once on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    try {
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, () => withScene(opened.database, test));
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "a stale series is posted once when it begins and once when it ends": async (scene) => {
+    const run = await scene.start();
+    await run.poll();
+    const recover = await makeStale(scene, run);
+    await run.poll();
+    assert.equal(scene.webhook.posts.length, 1, "told once while it lasts");
+    assert.match(await run.archive.metrics.text(), /^titan10_alerts\{alert="stale".*\} 1$/m);
+    recover();
+    await run.poll();
+    await run.poll();
+    const [firing, resolved, ...more] = scene.webhook.posts;
+    assert.deepEqual(more, []);
+    const { value, since, until, ...fixed } = resolved ?? {};
+    const summary = "binance BTC/USDT 1m: the exchange has not answered for the last 12 min " +
+      "(over 5 min)";
+    assert.deepEqual(firing, {
+      ...fixed,
+      value,
+      since,
+      state: "firing",
+      until: null,
+      summary,
+      text: summary,
+    });
+    assert.deepEqual(fixed, {
+      alert: "stale",
+      state: "resolved",
+      exchange: "binance",
+      symbol: "BTC/USDT",
+      timeframe: "1m",
+      threshold: 300,
+      summary: `Resolved: ${summary}`,
+      text: `Resolved: ${summary}`,
+      target: `/${WEBHOOK_SECRETS[0]}?${WEBHOOK_SECRETS[1]}`,
+      authorization: `Basic ${btoa(`titan:${WEBHOOK_SECRETS[2]}`)}`,
+    });
+    assert(Number(value) >= 720 && Number(value) < 780, `${value}`);
+    assert.equal(since, new Date(Date.parse(String(since))).toISOString());
+    assert(String(until) >= String(since));
+    const metrics = await run.archive.metrics.text();
+    assert.match(metrics, /^titan10_alerts\{alert="stale",exchange="binance"\} 0$/m);
+    assert.match(metrics, /^titan10_alert_posts_total\{outcome="sent"\} 2$/m);
+  },
+
+  "a market without trades is not stale": async (scene) => {
+    const run = await scene.start();
+    await run.poll();
+    const sinceMs = scene.now() - 10 * MINUTE_MS;
+    scene.exchange.faults.add({
+      when: { symbol: "BTC/USDT" },
+      fault: { kind: "holes", sinceMs, untilMs: sinceMs + 60 * MINUTE_MS },
+    });
+    scene.pass(10 * MINUTE_MS);
+    for (let tick = 0; tick < 3; tick++) await run.poll();
+    assert.deepEqual(scene.webhook.posts, []);
+  },
+
+  "an alert survives a restart: it does not begin again, and its end is told": async (scene) => {
+    const first = await scene.start();
+    await first.poll();
+    const recover = await makeStale(scene, first);
+    await first.alerts.stop();
+    const second = await scene.start();
+    for (let tick = 0; tick < 3; tick++) await second.poll();
+    assert.deepEqual(statesOf(scene), ["firing"]);
+    recover();
+    await second.poll();
+    assert.deepEqual(statesOf(scene), ["firing", "resolved"]);
+  },
+
+  "news that the webhook was away for are sent after a restart, in order": async (scene) => {
+    scene.webhook.answer(500, 503, 429);
+    const first = await scene.start();
+    await first.poll();
+    const recover = await makeStale(scene, first);
+    assert.equal(scene.webhook.posts.length, 3, "one tick uses its attempts up");
+    await first.alerts.stop();
+    recover();
+    const second = await scene.start();
+    await second.poll();
+    assert.deepEqual(statesOf(scene).slice(3), ["firing", "resolved"]);
+  },
+
+  "a POST is tried again after 500 and counted as what it was": async (scene) => {
+    scene.webhook.answer(500);
+    const run = await scene.start();
+    await run.poll();
+    await makeStale(scene, run);
+    assert.deepEqual(statesOf(scene), ["firing", "firing"]);
+    const metrics = await run.archive.metrics.text();
+    assert.match(metrics, /^titan10_alert_posts_total\{outcome="failed"\} 1$/m);
+    assert.match(metrics, /^titan10_alert_posts_total\{outcome="sent"\} 1$/m);
+    await run.poll();
+    assert.equal(scene.webhook.posts.length, 2);
+  },
+
+  "a POST that is refused is given up, and the log says so once": async (scene) => {
+    for (const status of [400, 302]) {
+      scene.webhook.answer(status);
+      const before = scene.webhook.posts.length;
+      const run = await scene.start();
+      await run.poll();
+      const recover = await makeStale(scene, run);
+      await run.poll();
+      assert.equal(scene.webhook.posts.length, before + 1, `${status} is not asked again`);
+      const givenUp = run.archive.lines.filter((line) => line.includes("is given up"));
+      assert.equal(givenUp.length, 1);
+      assert.match(givenUp[0] ?? "", new RegExp(`the webhook answered ${status}`));
+      recover();
+      await run.poll();
+      assert.equal(statesOf(scene).at(-1), "resolved", "the next news is sent");
+    }
+  },
+
+  "nothing of the webhook's URL is shown, however it fails": async (scene) => {
+    const run = await scene.start({ FETCH_TIMEOUT: "50ms" });
+    await run.poll();
+    scene.webhook.answer("hang", 500, 503);
+    await makeStale(scene, run);
+    scene.webhook.answer(404);
+    await run.poll();
+    await run.alerts.stop();
+    // A port that nobody listens on any more.
+    await scene.webhook.close();
+    await scene.database.sql`update alerts set began_sent = null`;
+    const away = await scene.start();
+    await away.poll();
+    const lines = [...run.archive.lines, ...away.archive.lines].join("\n");
+    assert.match(lines, /alerts were not sent/);
+    assert.match(lines, /is given up/);
+    assert.match(lines, /Cannot post an alert: .*[Cc]onnection refused/);
+    const shown = lines + await run.archive.metrics.text() + await away.archive.metrics.text() +
+      JSON.stringify(await scene.database.sql`select * from alerts`);
+    for (const secret of WEBHOOK_SECRETS) assert(!shown.includes(secret), secret);
+  },
+
+  "a webhook that never answers delays no poll, and a shutdown ends it": async (scene) => {
+    const run = await scene.start({ FETCH_TIMEOUT: "10m" });
+    await run.poll();
+    scene.webhook.answer("hang");
+    scene.exchange.faults.add({
+      when: { symbol: "BTC/USDT" },
+      fault: { kind: "status", status: 500 },
+    });
+    scene.pass(10 * MINUTE_MS);
+    const poll = new Poll(run.archive);
+    for (let tick = 0; tick < 2; tick++) {
+      await poll.runOnce();
+      await run.alerts.afterPoll();
+    }
+    await scene.webhook.reached(1);
+    scene.pass(10 * MINUTE_MS);
+    const { added } = await poll.runOnce();
+    assert(added > 0, "the other series goes on");
+    await run.alerts.afterPoll();
+    await run.alerts.afterGaps(await takeStock(run.archive));
+    assert.equal(scene.webhook.posts.length, 1, "one sender at a time");
+    await run.alerts.stop();
+    const [row] = await scene.database.sql`select began_sent from alerts`;
+    assert.deepEqual({ ...row }, { began_sent: null }, "it waits for the next start");
+  },
+
+  "a breaker that has not been closed for five minutes is told of, trials or not": async (
+    scene,
+  ) => {
+    const fault = scene.exchange.faults.add({ fault: { kind: "status", status: 500 } });
+    const variables = { BREAKER_FAILURES: "2" };
+    const run = await scene.start(variables);
+    await run.poll();
+    scene.pass(4 * MINUTE_MS);
+    await run.poll();
+    assert.deepEqual(scene.webhook.posts, []);
+    scene.pass(2 * MINUTE_MS);
+    await run.poll();
+    assert.deepEqual(
+      scene.webhook.posts.map(({ alert, exchange, symbol, summary }) => ({
+        alert,
+        exchange,
+        symbol,
+        summary,
+      })),
+      [{
+        alert: "breaker_open",
+        exchange: "binance",
+        symbol: null,
+        summary: "binance: the breaker has not been closed for 6 min (over 5 min)",
+      }],
+    );
+
+    // The next process begins with a closed breaker, which opens again: still the same trouble.
+    const next = await scene.start(variables);
+    await next.poll();
+    assert.equal(scene.webhook.posts.length, 1);
+    fault.remove();
+    scene.pass(MINUTE_MS);
+    await next.poll();
+    assert.deepEqual(statesOf(scene), ["firing", "resolved"]);
+  },
+
+  "a series does not begin to be stale while the breaker of its exchange is open": async (
+    scene,
+  ) => {
+    const run = await scene.start({ BREAKER_FAILURES: "2" });
+    await run.poll();
+    const fault = scene.exchange.faults.add({ fault: { kind: "status", status: 500 } });
+    for (let tick = 0; tick < 4; tick++) {
+      scene.pass(3 * MINUTE_MS);
+      await run.poll();
+    }
+    assert.deepEqual(scene.webhook.posts.map(({ alert }) => alert), ["breaker_open"]);
+    fault.remove();
+    for (let tick = 0; tick < 3; tick++) {
+      scene.pass(MINUTE_MS);
+      await run.poll();
+    }
+    assert.deepEqual(scene.webhook.posts.map(({ alert, state }) => `${alert} ${state}`), [
+      "breaker_open firing",
+      "breaker_open resolved",
+    ]);
+  },
+
+  "too many missing candles are told of at the second stock-taking, and their return": async (
+    scene,
+  ) => {
+    const hour = parseTimeframe("1h");
+    const lastMs = closedUntil(hour, scene.now());
+    const hole = {
+      sinceMs: addCandles(hour, lastMs, -500),
+      untilMs: addCandles(hour, lastMs, -356),
+    };
+    const fault = scene.exchange.faults.add({
+      when: { symbol: "BTC/USDT" },
+      fault: { kind: "holes", ...hole },
+    });
+    const run = await scene.start({ TIMEFRAMES: "1h", BACKFILL: "1h:60d" });
+    await backfill(run.archive, { patient: false });
+    await run.takeStock();
+    assert.deepEqual(scene.webhook.posts, [], "the next run may fill it");
+    await run.takeStock();
+    await run.takeStock();
+    const [post, ...more] = scene.webhook.posts;
+    assert.deepEqual(more, []);
+    assert.deepEqual([post?.["alert"], post?.["value"], post?.["threshold"], post?.["text"]], [
+      "gap_percent",
+      10,
+      5,
+      "binance BTC/USDT 1h: 10.0 % of the candles are missing (over 5 %)",
+    ]);
+    assert.match(
+      await run.archive.metrics.text(),
+      /^titan10_candles_missing_ratio\{exchange="binance",symbol="BTC\/USDT",timeframe="1h"\} 0.1$/m,
+    );
+    fault.remove();
+    await repairGaps(run.archive);
+    await run.takeStock();
+    assert.deepEqual(statesOf(scene), ["firing", "resolved"]);
+  },
+
+  "owed candles that an exchange is about to drop are told of, and their rescue": async (scene) => {
+    const variables = {
+      EXCHANGES: "kraken",
+      SYMBOLS: "BTC/USDT",
+      EXCHANGE_KRAKEN: UNSPARED,
+      BACKFILL: "1m:1d",
+    };
+    const first = await scene.start(variables);
+    await first.takeStock();
+    await first.poll();
+    await first.takeStock();
+    await first.takeStock();
+    assert.deepEqual(scene.webhook.posts, [], "what was never covered is not torn");
+    const metricsThen = await first.archive.metrics.text();
+    assert.match(metricsThen, /^titan10_retention_loss_seconds\{exchange="kraken"\} 0$/m);
+    await backfill(first.archive, { patient: false });
+    // Eleven and a half hours without a poll: the oldest minute of them is half an hour from the edge.
+    scene.pass(690 * MINUTE_MS);
+    const run = await scene.start(variables);
+    await run.poll();
+    await run.takeStock();
+    assert.deepEqual(scene.webhook.posts, []);
+    await run.takeStock();
+    const [post] = scene.webhook.posts;
+    assert.deepEqual([post?.["alert"], post?.["exchange"], post?.["symbol"], post?.["threshold"]], [
+      "retention_loss",
+      "kraken",
+      null,
+      3600,
+    ]);
+    const value = Number(post?.["value"]);
+    assert(value > 20 * 60 && value < 40 * 60, `${value}`);
+    const metrics = await run.archive.metrics.text();
+    assert.match(
+      metrics,
+      new RegExp(`^titan10_retention_loss_seconds\\{exchange="kraken"\\} ${value}$`, "m"),
+    );
+    assert.equal(run.archive.lines.filter((line) => line.includes("alert began")).length, 1);
+    await backfill(run.archive, { patient: false });
+    await run.takeStock();
+    assert.deepEqual(statesOf(scene), ["firing", "resolved"]);
+    assert.doesNotMatch(await run.archive.metrics.text(), /^titan10_retention_loss_seconds\{/m);
+  },
+
+  "without a webhook alerts are kept and logged, and one set later hears no old news": async (
+    scene,
+  ) => {
+    const silent = { ALERT_WEBHOOK_URL: "" };
+    const first = await scene.start(silent);
+    await first.poll();
+    const recover = await makeStale(scene, first);
+    const [logged] = first.archive.lines.filter((line) => line.includes("alert began"));
+    assert.equal(JSON.parse(logged ?? "{}").level, "warning");
+    const second = await scene.start();
+    await second.poll();
+    recover();
+    await second.poll();
+    const ended = second.archive.lines.filter((line) => line.includes("alert ended"));
+    assert.equal(JSON.parse(ended[0] ?? "{}").level, "info");
+    await makeStale(scene, second);
+    assert.deepEqual(statesOf(scene), ["firing"], "only what began since");
+    const rows = await scene.database.sql`
+      select ended is not null as ended, began_sent = '-infinity' as unsaid from alerts order by id`;
+    assert.deepEqual(rows.map((row) => ({ ...row })), [
+      { ended: true, unsaid: true },
+      { ended: false, unsaid: false },
+    ]);
+  },
+
+  "ended alerts are forgotten after 90 days, running ones never": async (scene) => {
+    const run = await scene.start();
+    await run.poll();
+    const recover = await makeStale(scene, run);
+    scene.pass(91 * 24 * 60 * MINUTE_MS);
+    await run.takeStock();
+    const count = async (): Promise<number> =>
+      (await scene.database.sql`select from alerts`).length;
+    assert.equal(await count(), 1);
+    recover();
+    await run.poll();
+    await run.takeStock();
+    assert.equal(await count(), 1);
+    scene.pass(91 * 24 * 60 * MINUTE_MS);
+    await run.takeStock();
+    assert.equal(await count(), 0);
+  },
+
+  "a database that does not take alerts fails no job, and is logged once": async (scene) => {
+    const run = await scene.start();
+    await run.poll();
+    await scene.database.sql`alter table alerts rename to elsewhere`;
+    try {
+      await run.poll();
+      await run.poll();
+      const lines = run.archive.lines.filter((line) => line.includes("alerts were not judged"));
+      assert.equal(lines.length, 1);
+    } finally {
+      await scene.database.sql`alter table elsewhere rename to alerts`;
+    }
+    await makeStale(scene, run);
+    assert.deepEqual(statesOf(scene), ["firing"]);
+  },
+};
+
+/** Lets BTC/USDT fail for twelve minutes, until its alert has begun; returns what ends that. */
+async function makeStale(scene: Scene, run: Run): Promise<() => void> {
+  const fault = scene.exchange.faults.add({
+    when: { symbol: "BTC/USDT" },
+    fault: { kind: "status", status: 500 },
+  });
+  scene.pass(12 * MINUTE_MS);
+  await run.poll();
+  await run.poll();
+  return () => fault.remove();
+}
+
+function statesOf({ webhook }: Scene): readonly unknown[] {
+  return webhook.posts.map(({ state }) => state);
+}
+
+async function withScene(
+  database: Database,
+  test: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  let passedMs = 0;
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const exchange = await startLocalExchange({ clock, dialect: [binance, kraken] });
+  const webhook = startWebhook();
+  const runs: Run[] = [];
+  try {
+    await test({
+      database,
+      exchange,
+      webhook,
+      start: async (variables = {}) => {
+        const archive = await openTestArchive(database, {
+          EXCHANGES: "binance",
+          SYMBOLS: "BTC/USDT,ETH/USDT",
+          TIMEFRAMES: "1m",
+          BACKFILL: "off",
+          BREAKER_FAILURES: "1000",
+          ...(variables["EXCHANGES"] === undefined ? { EXCHANGE_BINANCE: UNSPARED } : {}),
+          EXCHANGE_PROXY_URL: exchange.proxyUrl,
+          ALERT_WEBHOOK_URL: webhook.url,
+          ...variables,
+        }, clock);
+        const run = runOf(archive);
+        runs.push(run);
+        return run;
+      },
+      pass: (ms) => passedMs += ms,
+      now: () => clock.now(),
+    });
+  } finally {
+    for (const { alerts } of runs) await alerts.stop();
+    await webhook.close();
+    await exchange.close();
+  }
+}
+
+function runOf(archive: OpenArchive): Run {
+  const alerts = new Alerts(archive);
+  const poll = new Poll(archive);
+  return {
+    archive,
+    alerts,
+    poll: async () => {
+      await poll.runOnce();
+      await alerts.afterPoll();
+      await alerts.idle();
+    },
+    takeStock: async () => {
+      await alerts.afterGaps(await takeStock(archive));
+      await alerts.idle();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import {
+  breakerConditions,
+  gapConditions,
+  lossConditions,
+  staleConditions,
+} from "../../lib/ingest/alert_conditions.ts";
+import type { SeriesAccount } from "../../lib/ingest/gaps.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { CoverageEnd } from "../../lib/store/ledger.ts";
+
+const MINUTE_MS = 60_000;
+const NOW_MS = Date.UTC(2024, 0, 2, 12);
+
+const SERIES = { exchange: "kraken", symbol: "BTC/USD", timeframe: parseTimeframe("1m") };
+const SUBJECT = { exchange: "kraken", symbol: "BTC/USD", timeframe: "1m" };
+
+const ACCOUNT: SeriesAccount = {
+  series: SERIES,
+  candles: 876,
+  firstMs: NOW_MS - 1_000 * MINUTE_MS,
+  lastMs: NOW_MS,
+  owed: 0,
+  owedTimes: [],
+  coveredSinceMs: NOW_MS - 1_000 * MINUTE_MS,
+  missing: 124,
+  explained: 0,
+  lastError: undefined,
+  endedMs: undefined,
+  endedWhy: undefined,
+  isConfigured: true,
+};
+
+Deno.test("a gap condition is the share of missing candles over the limit, of a configured series", () => {
+  assert.deepEqual(gapConditions([ACCOUNT], 5), [{
+    ...SUBJECT,
+    value: 12.4,
+    threshold: 5,
+    summary: "kraken BTC/USD 1m: 12.4 % of the candles are missing (over 5 %)",
+  }]);
+  assert.deepEqual(gapConditions([ACCOUNT], 12.4), [], "at the limit is not over it");
+  assert.deepEqual(gapConditions([{ ...ACCOUNT, isConfigured: false }], 5), []);
+  assert.deepEqual(gapConditions([{ ...ACCOUNT, candles: 0, missing: 0 }], 0), []);
+});
+
+Deno.test("a breaker condition begins no alert before five minutes are over", () => {
+  const after = (ms: number): ReturnType<typeof breakerConditions> =>
+    breakerConditions([{ id: "kraken", breaker: { troubledSinceMs: NOW_MS - ms } }], NOW_MS);
+  assert.deepEqual(after(5 * MINUTE_MS).map(({ mayBegin }) => mayBegin), [false]);
+  assert.deepEqual(after(5 * MINUTE_MS + 1_000), [{
+    exchange: "kraken",
+    value: 301,
+    threshold: 300,
+    summary: "kraken: the breaker has not been closed for 5 min (over 5 min)",
+    mayBegin: true,
+  }]);
+  const closed = { id: "kraken", breaker: { troubledSinceMs: undefined } };
+  assert.deepEqual(breakerConditions([closed], NOW_MS), []);
+});
+
+Deno.test("a series is stale over three timeframes and the time to settle after the end of its coverage", () => {
+  const end = (ms: number): CoverageEnd => (
+    { series: SERIES, chosen: "list", coveredUntilMs: NOW_MS - ms }
+  );
+  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined } }];
+  assert.deepEqual(staleConditions([end(5 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), []);
+  assert.deepEqual(staleConditions([end(7 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), [{
+    ...SUBJECT,
+    value: 420,
+    threshold: 300,
+    summary: "kraken BTC/USD 1m: the exchange has not answered for the last 7 min (over 5 min)",
+    mayBegin: true,
+  }]);
+});
+
+Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
+  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: NOW_MS } }];
+  const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;
+  const [condition] = staleConditions([end], { exchanges, nowMs: NOW_MS });
+  assert.equal(condition?.mayBegin, false);
+});
+
+Deno.test("a loss is told of the series that loses first, and only inside what coverage has torn", () => {
+  const owedAgo = (from: number, symbol: string): SeriesAccount => ({
+    ...ACCOUNT,
+    series: { ...SERIES, symbol },
+    owedTimes: [{
+      sinceMs: NOW_MS - from * MINUTE_MS,
+      untilMs: NOW_MS - (from - 1) * MINUTE_MS,
+    }],
+  });
+  const options = { nowMs: NOW_MS, newestCandlesMax: () => 720 };
+  assert.deepEqual(
+    lossConditions(
+      [owedAgo(700, "BTC/USD"), owedAgo(710, "ETH/USD"), owedAgo(1, "A/USD")],
+      options,
+    ),
+    [{
+      exchange: "kraken",
+      value: 600,
+      threshold: 3600,
+      summary:
+        "kraken: candles of ETH/USD 1m that are still owed are lost in 10 min (under 60 min)",
+    }],
+  );
+  assert.deepEqual(lossConditions([owedAgo(660, "BTC/USD")], options), []);
+  const first = { ...owedAgo(720, "BTC/USD"), coveredSinceMs: NOW_MS - 600 * MINUTE_MS };
+  assert.deepEqual(lossConditions([first], options), []);
+  assert.deepEqual(lossConditions([{ ...first, coveredSinceMs: undefined }], options), []);
+  const endless = { ...options, newestCandlesMax: () => undefined };
+  assert.deepEqual(lossConditions([owedAgo(700, "BTC/USD")], endless), []);
+});
