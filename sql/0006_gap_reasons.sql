@@ -3,12 +3,15 @@
 
 alter table checkpoints
   add column listed_from timestamptz,
+  add column first_confirmed timestamptz,
   add column ended_at    timestamptz,
   add column ended_why   text check (ended_why in ('delisted', 'suspended', 'renamed')),
   add constraint ended_for_a_reason check ((ended_at is null) = (ended_why is null));
 
 comment on column checkpoints.listed_from is
   'The exchange has nothing of this listing before: found by search, or the day on which the symbol came back.';
+comment on column checkpoints.first_confirmed is
+  'The first candle, once what lies right before it was asked for a second time and stayed empty.';
 comment on column checkpoints.ended_at is 'Since when the market is not traded; nothing after it is owed. Null while it is.';
 
 -- The times at which a symbol was listed. A symbol that comes back may be another coin: its candles are told apart by

@@ -8,10 +8,11 @@ import {
   intersect,
   unite,
 } from "../market/coverage.ts";
-import { type BoundSpan, boundSpans } from "../market/gap.ts";
+import { type BoundSpan, boundSpans, type SeriesBounds, unconfirmedEdge } from "../market/gap.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { ceilTime } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
 import type { Database } from "../store/database.ts";
 import { readExplained, writeBoundGaps } from "../store/gaps.ts";
 import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
@@ -74,7 +75,7 @@ export async function readAccounts(
     ];
     const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
     const reasoned = Math.min(holes, explained.get(name) ?? 0);
-    const bound = boundsOf(checkpoint, desires.get(name)).map(({ window }) => window);
+    const bound = spansOf(checkpoint, desires.get(name)).map(({ window }) => window);
     return {
       series,
       candles,
@@ -93,8 +94,18 @@ export async function readAccounts(
   });
 }
 
-/** Works out anew which spans need no asking, such as time before a listing, and writes them beside the gaps. */
-export async function explainBounds(archive: Archive): Promise<void> {
+/** Empty time right before a series' first candle, which is to be asked for once more. */
+export interface UnconfirmedEdge {
+  readonly series: Series;
+  readonly window: Window;
+}
+
+/**
+ * Works out anew which spans need no asking, such as time before a listing, and writes them beside the gaps.
+ *
+ * @returns what must be asked for again before it can count as one of them.
+ */
+export async function explainBounds(archive: Archive): Promise<readonly UnconfirmedEdge[]> {
   const { config, database, clock } = archive;
   const checkpoints = await readCheckpoints(database);
   const desires = desiresOf(checkpoints, { config, nowMs: clock.now(), newestCandlesMax });
@@ -106,13 +117,18 @@ export async function explainBounds(archive: Archive): Promise<void> {
       reachFromMs: reachFrom(checkpoint, desires.get(seriesName(checkpoint.series))),
     })),
     known.flatMap((checkpoint) =>
-      boundsOf(checkpoint, desires.get(seriesName(checkpoint.series))).map((span) => ({
+      spansOf(checkpoint, desires.get(seriesName(checkpoint.series))).map((span) => ({
         ...span,
         series: checkpoint.series,
         missing: coverageCandles(checkpoint.series.timeframe, [span.window]),
       }))
     ),
   );
+  return known.flatMap((checkpoint) => {
+    const bounds = boundsOf(checkpoint, desires.get(seriesName(checkpoint.series)));
+    const window = bounds === undefined ? undefined : unconfirmedEdge(bounds);
+    return window === undefined ? [] : [{ series: checkpoint.series, window }];
+  });
 }
 
 /** What is desired of the configured series, by name. */
@@ -128,22 +144,25 @@ function desiresOf(
   );
 }
 
-function boundsOf(
+function spansOf(
   checkpoint: Checkpoint,
   desire: BoundedDesire | undefined,
 ): readonly BoundSpan[] {
-  if (desire === undefined) return [];
-  const { covered, firstMs, listedFromMs, endedMs = Infinity, series } = checkpoint;
+  const bounds = boundsOf(checkpoint, desire);
+  return bounds === undefined ? [] : boundSpans(bounds);
+}
+
+function boundsOf(
+  checkpoint: Checkpoint,
+  desire: BoundedDesire | undefined,
+): SeriesBounds | undefined {
+  if (desire === undefined) return undefined;
+  const { covered, endedMs = Infinity, series } = checkpoint;
   const sinceMs = Math.min(desire.wantedSinceMs, covered[0]?.sinceMs ?? Infinity);
   const untilMs = ceilTime(series.timeframe, Math.min(desire.window.untilMs, endedMs));
-  if (sinceMs >= untilMs) return [];
-  return boundSpans({
-    wanted: { sinceMs, untilMs },
-    covered,
-    firstMs,
-    listedFromMs,
-    reachFromMs: reachFrom(checkpoint, desire),
-  });
+  if (sinceMs >= untilMs) return undefined;
+  const wanted = { sinceMs, untilMs };
+  return { ...checkpoint, wanted, reachFromMs: reachFrom(checkpoint, desire) };
 }
 
 /** Nothing older can be asked for: the exchange does not keep it, or lists the symbol no more. */

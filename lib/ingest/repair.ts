@@ -2,16 +2,17 @@
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { parseTimeframe } from "../market/timeframe.ts";
+import { addCandles, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
+import { confirmFirst } from "../store/ledger.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import { archivedTimeframes } from "./desire.ts";
 import { isCancelled, reportSeriesFailure } from "./failure.ts";
-import { explainBounds } from "./gaps.ts";
+import { explainBounds, type UnconfirmedEdge } from "./gaps.ts";
 import { ingestPage } from "./page.ts";
 import { queuePages } from "./page_queue.ts";
 
@@ -20,6 +21,9 @@ import { queuePages } from "./page_queue.ts";
  * next run.
  */
 export const REPAIRS_MAX = 50;
+
+/** First candles of one exchange that are confirmed in one run, one request each. */
+export const EDGES_MAX = 20;
 
 /** Gaps of one exchange that are looked at in one run: a thin market has thousands of single silent minutes. */
 const GAPS_MAX = 5_000;
@@ -44,13 +48,51 @@ export async function repairGaps(
   for (const text of archivedTimeframes(archive.config)) {
     found += await scanGaps(archive.database, parseTimeframe(text));
   }
-  await explainBounds(archive);
+  const edges = await explainBounds(archive);
   const states = (await Promise.all(
-    archive.exchanges.map((exchange) => repairExchange(archive, exchange, signal)),
+    archive.exchanges.map(async (exchange) => {
+      const own = edges.filter(({ series }) => series.exchange === exchange.id);
+      await confirmEdges(archive, exchange, { edges: own.slice(0, EDGES_MAX), signal });
+      return await repairExchange(archive, exchange, signal);
+    }),
   )).flat();
+  if (edges.length > 0) await explainBounds(archive);
   const filled = states.filter((state) => state === "filled").length;
   const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
+}
+
+/** Asks once more for what lies right before first candles: an answer may have lost its first rows. */
+async function confirmEdges(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { edges, signal }: {
+    readonly edges: readonly UnconfirmedEdge[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<void> {
+  if (exchange.marketsLoadedAtMs === undefined) return;
+  for (const { series, window: edge } of edges) {
+    if (signal?.aborted) return;
+    const { untilMs } = edge;
+    const pageMs = addCandles(series.timeframe, untilMs, -exchange.client.pageRowsMax);
+    const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
+    try {
+      const { answered } = await ingestPage(archive, exchange, series, {
+        window,
+        priority: "backfill",
+        signal,
+      });
+      // Where an older candle has come the first one has moved, and this confirms nothing.
+      if (subtract([window], answered).length === 0) {
+        await confirmFirst(archive.database, series, untilMs);
+      }
+    } catch (error) {
+      if (isCancelled(error, signal)) return;
+      await reportSeriesFailure(archive, series, error);
+      if (mustStop(exchange, archive, error)) return;
+    }
+  }
 }
 
 async function repairExchange(
@@ -72,23 +114,25 @@ async function repairExchange(
       if (isCancelled(error, signal)) break;
       // An exchange that does not answer says nothing about its gaps, which stay due.
       await reportSeriesFailure(archive, batch.series, error);
-      if (error instanceof StoreError || !exchange.breaker.passes || isBanned(exchange, archive)) {
-        break;
-      }
+      if (mustStop(exchange, archive, error)) break;
     }
   }
   return states;
 }
 
-/** Gaps of one series that one page can hold, or a single gap that needs several. */
+/** Gaps of one series that one page can hold, or a single gap that may need several. */
 export interface GapBatch {
   readonly series: Series;
-  /** From the oldest gap's start to the newest one's end. */
+  /** What is asked for. */
   readonly window: Window;
   readonly gaps: readonly Gap[];
 }
 
-/** Puts gaps that lie near each other into one request: what lies between them is asked for as well. */
+/**
+ * Puts gaps that lie near each other into one request: what lies between them is asked for as well, and the candle
+ * before the first of them. A page that begins with a hole may have lost its start, and would not answer for it; one
+ * that holds nothing but a hole answers for all of it.
+ */
 export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBatch[] {
   const batches: GapBatch[] = [];
   for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
@@ -97,7 +141,7 @@ export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBa
     for (const gap of newestFirst) {
       const { series } = gap;
       const window: Window = {
-        sinceMs: gap.window.sinceMs,
+        sinceMs: addCandles(series.timeframe, gap.window.sinceMs, -1),
         untilMs: batch?.window.untilMs ?? gap.window.untilMs,
       };
       if (batch !== undefined && windowCandles(series.timeframe, window) <= rowsMax) {
@@ -112,6 +156,12 @@ export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBa
   return batches;
 }
 
+function pagesOf({ series, window, gaps }: GapBatch, rowsMax: number): Iterable<Window> {
+  // Cut where chunks begin, a page of several gaps could begin inside one of them.
+  if (gaps.length > 1) return [window];
+  return [...queuePages([{ series, owed: [window] }], rowsMax)].map((page) => page.window);
+}
+
 async function repairBatch(
   archive: Archive,
   exchange: ArchivedExchange,
@@ -123,9 +173,9 @@ async function repairBatch(
   await markRefetching(database, series, { sincesMs, isAsking: true });
   let answered: Coverage = [];
   try {
-    for (const page of queuePages([{ series, owed: [window] }], exchange.client.pageRowsMax)) {
+    for (const page of pagesOf(batch, exchange.client.pageRowsMax)) {
       const outcome = await ingestPage(archive, exchange, series, {
-        window: page.window,
+        window: page,
         priority: "backfill",
         signal,
       });
@@ -162,6 +212,11 @@ function noteOf(
   };
 }
 
-function isBanned({ client }: ArchivedExchange, { clock }: Archive): boolean {
-  return clock.now() < client.bannedUntilMs;
+/** Whether whatever failed one ask would fail the next one too. */
+function mustStop(
+  { breaker, client }: ArchivedExchange,
+  { clock }: Archive,
+  error: unknown,
+): boolean {
+  return error instanceof StoreError || !breaker.passes || clock.now() < client.bannedUntilMs;
 }

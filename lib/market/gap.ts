@@ -81,6 +81,8 @@ export interface SeriesBounds {
   readonly covered: Coverage;
   /** Open time of the first stored candle. */
   readonly firstMs: number | undefined;
+  /** Whether what lies right before the first candle was asked for again and stayed empty. */
+  readonly isFirstConfirmed: boolean;
   /** The exchange has nothing of this listing before. */
   readonly listedFromMs: number | undefined;
   /** The exchange gives nothing older any more. */
@@ -101,10 +103,38 @@ const LISTING_DAY_MS = 2 * 24 * 60 * MINUTE_MS;
  *
  * - what lies before the listing is `before_listing`, asked for or not;
  * - what was never answered for and lies behind the exchange's reach is `retention`;
- * - what was answered for, empty, before the first candle is `before_listing` once nothing older is owed;
- *   `retention` where older candles existed at the exchange.
+ * - what was answered for, empty, before the first candle is `before_listing` once nothing older is owed and a second
+ *   ask has confirmed it: one answer may have lost its first rows; `retention` where older candles existed.
  */
 export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
+  const { unlisted, lost, edge, isOlderOwed, wasKept } = readEdge(bounds);
+  const isConfirmed = bounds.isFirstConfirmed || bounds.firstMs === undefined || wasKept;
+  const known = isOlderOwed || !isConfirmed ? [] : edge;
+  return [
+    ...spans("before_listing", wasKept ? unlisted : unite(unlisted, known)),
+    ...spans("retention", wasKept ? unite(lost, known) : lost),
+  ].sort((a, b) => a.window.sinceMs - b.window.sinceMs);
+}
+
+/** What is to be asked for again before the first candle counts as the first one; undefined when nothing is. */
+export function unconfirmedEdge(bounds: SeriesBounds): Window | undefined {
+  if (bounds.isFirstConfirmed || bounds.firstMs === undefined) return undefined;
+  const { edge, isOlderOwed, wasKept } = readEdge(bounds);
+  const last = edge.at(-1);
+  return isOlderOwed || wasKept || last?.untilMs !== bounds.firstMs ? undefined : last;
+}
+
+interface Edge {
+  readonly unlisted: Coverage;
+  readonly lost: Coverage;
+  /** Answered for and empty, before the first candle. */
+  readonly edge: Coverage;
+  readonly isOlderOwed: boolean;
+  /** Whether the exchange had older candles than it gives. */
+  readonly wasKept: boolean;
+}
+
+function readEdge(bounds: SeriesBounds): Edge {
   const { wanted, covered, listedFromMs = -Infinity, reachFromMs = -Infinity } = bounds;
   const firstMs = bounds.firstMs ?? covered.at(-1)?.untilMs ?? wanted.sinceMs;
   const unlisted = subtract(
@@ -113,15 +143,14 @@ export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
   );
   const lost = subtract(until([wanted], reachFromMs), unite(covered, unlisted));
   const older: Coverage = until([wanted], firstMs);
-  const edge = subtract(intersect(covered, older), unlisted);
-  const isOlderOwed = subtract(older, unite(covered, unite(unlisted, lost))).length > 0;
-  const wasKept = until(lost, firstMs).length > 0 ||
-    firstMs - (bounds.listedFromMs ?? Infinity) > LISTING_DAY_MS;
-  const known = isOlderOwed ? [] : edge;
-  return [
-    ...spans("before_listing", wasKept ? unlisted : unite(unlisted, known)),
-    ...spans("retention", wasKept ? unite(lost, known) : lost),
-  ].sort((a, b) => a.window.sinceMs - b.window.sinceMs);
+  return {
+    unlisted,
+    lost,
+    edge: subtract(intersect(covered, older), unlisted),
+    isOlderOwed: subtract(older, unite(covered, unite(unlisted, lost))).length > 0,
+    wasKept: until(lost, firstMs).length > 0 ||
+      firstMs - (bounds.listedFromMs ?? Infinity) > LISTING_DAY_MS,
+  };
 }
 
 function spans(state: BoundSpan["state"], coverage: Coverage): readonly BoundSpan[] {

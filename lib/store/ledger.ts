@@ -25,6 +25,8 @@ export interface Checkpoint {
   readonly reachFromMs: number | undefined;
   /** The exchange has nothing of this listing before. */
   readonly listedFromMs: number | undefined;
+  /** Whether what lies right before the first candle was asked for again and stayed empty. */
+  readonly isFirstConfirmed: boolean;
   /** Since when the market is not traded, and why; undefined while it is. */
   readonly endedMs: number | undefined;
   readonly endedWhy: EndedWhy | undefined;
@@ -73,8 +75,8 @@ export async function registerSeries(
 export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
   return await attempt("read the checkpoints", async () => {
     const rows = await sql<CheckpointRow[]>`
-      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, ended_at,
-             ended_why, chosen, last_error,
+      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from,
+             first is not distinct from first_confirmed as is_first_confirmed, ended_at, ended_why, chosen, last_error,
              (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                         extract(epoch from upper(range)) * 1000)
                                        order by range), '[]')
@@ -89,6 +91,7 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
       lastMs: epochMs(row.last),
       reachFromMs: epochMs(row.reach_from),
       listedFromMs: epochMs(row.listed_from),
+      isFirstConfirmed: row.is_first_confirmed,
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
       chosen: row.chosen,
@@ -185,6 +188,21 @@ export async function noteListings(
   });
 }
 
+/** Notes that nothing came before the first candle of a series when it was asked for again. */
+export async function confirmFirst(
+  { sql }: Database,
+  series: Series,
+  firstMs: number,
+): Promise<void> {
+  await attempt(`confirm the first candle of ${seriesName(series)}`, async () => {
+    await sql`
+      update checkpoints set first_confirmed = first
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text}
+        and first = to_timestamp(${firstMs}::float8 / 1000.0)`;
+  });
+}
+
 /** Keeps why the newest ask for a series failed; the next page that is written clears it. */
 export async function noteSeriesError(
   { sql }: Database,
@@ -212,6 +230,7 @@ interface CheckpointRow extends SeriesRow {
   readonly last: Date | null;
   readonly reach_from: Date | null;
   readonly listed_from: Date | null;
+  readonly is_first_confirmed: boolean;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;
   readonly chosen: Chosen;

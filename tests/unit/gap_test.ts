@@ -6,6 +6,7 @@ import {
   isProvable,
   nextTryMs,
   type SeriesBounds,
+  unconfirmedEdge,
 } from "../../lib/market/gap.ts";
 
 const HOUR_MS = 3_600_000;
@@ -65,6 +66,7 @@ const spansOf = (bounds: Partial<SeriesBounds>): string[] =>
     wanted: days(0, 100),
     covered: [],
     firstMs: undefined,
+    isFirstConfirmed: true,
     listedFromMs: undefined,
     reachFromMs: undefined,
     ...bounds,
@@ -117,4 +119,25 @@ Deno.test("a symbol that came back is not owed the time of its absence, nor what
 Deno.test("a market without any candle was not listed yet as far as it was answered for", () => {
   assert.deepEqual(spansOf({ covered: [days(0, 99)] }), ["before_listing 0-99"]);
   assert.deepEqual(spansOf({}), []);
+});
+
+Deno.test("empty time before the first candle has no reason until a second ask has confirmed it", () => {
+  const bounds: SeriesBounds = {
+    wanted: days(0, 100),
+    covered: [days(0, 100)],
+    firstMs: 40 * DAY_MS,
+    isFirstConfirmed: false,
+    listedFromMs: undefined,
+    reachFromMs: undefined,
+  };
+  assert.deepEqual(boundSpans(bounds), []);
+  assert.deepEqual(unconfirmedEdge(bounds), days(0, 40));
+  assert.equal(unconfirmedEdge({ ...bounds, isFirstConfirmed: true }), undefined);
+  assert.equal(
+    unconfirmedEdge({ ...bounds, covered: [days(10, 100)] }),
+    undefined,
+    "older is owed",
+  );
+  assert.equal(unconfirmedEdge({ ...bounds, firstMs: 0 }), undefined, "nothing lies before");
+  assert.equal(unconfirmedEdge({ ...bounds, firstMs: undefined }), undefined);
 });
