@@ -268,8 +268,9 @@ async function assertSameGoodCandles(
   await assertSameCandles(database, good, { symbol: symbol.symbol, timeframe: "1m", window });
 }
 
+/** It starts as a candle opens, so that what is desired does not move while the test prepares. */
 function shiftedClock(): { readonly clock: Clock; readonly pass: (ms: number) => void } {
-  let passedMs = 0;
+  let passedMs = closedUntil(MINUTE, systemClock.now()) - systemClock.now();
   return {
     clock: { ...systemClock, now: () => systemClock.now() + passedMs },
     pass: (ms) => void (passedMs += ms),

@@ -1,0 +1,62 @@
+/** The page statement against what a straightforward ingestor does: one prepared INSERT a candle. @module */
+import { candleAt } from "../../lib/local_exchange/candles.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/symbol.ts";
+import type { Candle } from "../../lib/market/candle.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { writePage } from "../../lib/store/page_write.ts";
+import { type Bench, timeMs } from "./bench.ts";
+
+const MINUTE = parseTimeframe("1m");
+const MINUTE_MS = 60_000;
+const START_MS = Date.UTC(2024, 0, 1);
+const PAGE_ROWS = 1_000;
+const PAGES = 50;
+const [SYMBOL] = LOCAL_SYMBOLS as readonly [LocalSymbol];
+
+export const pageWrite: Bench = {
+  name: "b page write",
+  async run({ opened: { database }, scale }) {
+    await ensureCandleTables(database, [MINUTE]);
+    const pages = Math.max(5, Math.round(PAGES * scale));
+    const ready = Array.from({ length: pages + 1 }, (_, page) => pageOf(page));
+    const writtenMs = await timeMs(async () => {
+      for (const candles of ready.slice(1)) {
+        const sinceMs = candles[0]?.openTimeMs ?? 0;
+        await writePage(database, { exchange: "a", symbol: "A/B", timeframe: MINUTE }, {
+          candles,
+          rejected: [],
+          answered: { sinceMs, untilMs: sinceMs + PAGE_ROWS * MINUTE_MS },
+          reachFromMs: undefined,
+        });
+      }
+    });
+    const oneByOneMs = await timeMs(async () => {
+      for (const { openTimeMs, open, high, low, close, volume } of ready[0] ?? []) {
+        await database.sql.unsafe(
+          `insert into ${
+            candleTable(MINUTE)
+          } (time, exchange, symbol, open, high, low, close, volume)
+           values (to_timestamp($1::float8), 'b', 'A/B', $2, $3, $4, $5, $6) on conflict do nothing`,
+          [openTimeMs / 1000, open, high, low, close, volume],
+          { prepare: true },
+        );
+      }
+    });
+    const [rate, naive] = [pages * PAGE_ROWS / writtenMs, PAGE_ROWS / oneByOneMs];
+    return [{
+      bench: this.name,
+      value: Math.round(1000 * rate),
+      unit: "rows/s",
+      ratio: rate / naive,
+      against: "row-by-row INSERT … ON CONFLICT DO NOTHING, prepared",
+    }];
+  },
+};
+
+function pageOf(page: number): readonly Candle[] {
+  return Array.from(
+    { length: PAGE_ROWS },
+    (_, i) => candleAt(SYMBOL, MINUTE, START_MS + (page * PAGE_ROWS + i) * MINUTE_MS),
+  );
+}
