@@ -3,7 +3,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/database.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
-import { type Bench, timeMs } from "./bench.ts";
+import { type Bench, type Result, timeMs } from "./bench.ts";
 
 const MINUTE = parseTimeframe("1m");
 const CANDLES = 10_000_000;
@@ -14,7 +14,7 @@ const RUNS = 5;
 
 export const gapScan: Bench = {
   name: "h gap scan",
-  async run({ opened: { database }, scale }) {
+  async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     await ensureCandleTables(database, [MINUTE]);
     const each = Math.round(CANDLES * scale / SERIES);
     await addCandles(database, { from: 0, count: each });

@@ -5,7 +5,7 @@ import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { writePage } from "../../lib/store/page_write.ts";
-import { type Bench, timeMs } from "./bench.ts";
+import { type Bench, type Result, timeMs } from "./bench.ts";
 
 const MINUTE = parseTimeframe("1m");
 const MINUTE_MS = 60_000;
@@ -16,7 +16,7 @@ const [SYMBOL] = LOCAL_SYMBOLS as readonly [LocalSymbol];
 
 export const pageWrite: Bench = {
   name: "b page write",
-  async run({ opened: { database }, scale }) {
+  async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     await ensureCandleTables(database, [MINUTE]);
     const pages = Math.max(5, Math.round(PAGES * scale));
     const ready = Array.from({ length: pages + 1 }, (_, page) => pageOf(page));
