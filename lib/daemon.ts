@@ -3,6 +3,7 @@ import { newestCandlesMax } from "./exchange/limits.ts";
 import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
 import { Alerts } from "./ingest/alerts.ts";
 import type { Archive } from "./ingest/archive.ts";
+import { examine } from "./ingest/doctor.ts";
 import { reportGaps, takeStock } from "./ingest/gaps.ts";
 import { makePlan } from "./ingest/plan.ts";
 import { repairGaps } from "./ingest/repair.ts";
@@ -246,6 +247,10 @@ function answersOf({ ground, database, migrations, startedAtMs, state }: Answers
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);
+    },
+    doctor: () => {
+      if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
+      return examine(state.archive, { migrations });
     },
   };
 }

@@ -11,6 +11,7 @@ import { nominalMs, parseTimeframe } from "./market/timeframe.ts";
 import type { Metrics } from "./metrics.ts";
 import { redact, secretsOf } from "./redact.ts";
 import { ensureCandleTables, setCompressionPolicy } from "./store/candle_table.ts";
+import { readCapabilities, writeCapability } from "./store/capabilities.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "./store/exchange_state.ts";
 import { migrate, type MigrateReport, type Migration, readMigrations } from "./store/migrate.ts";
@@ -57,7 +58,7 @@ export async function prepareDatabase(
 }
 
 /**
- * Opens every configured exchange, with the bans that are still in force. Nothing is asked of any exchange yet.
+ * Opens every configured exchange, with the bans that are still in force and what its answers have taught. Nothing is asked of any exchange yet.
  *
  * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give.
  */
@@ -86,6 +87,10 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
     const banned = exchanges.find(({ id }) => id === exchange);
     banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
     ground.metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
+  }
+  const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
+  for (const exchange of exchanges) {
+    exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
   }
   return archive;
 }
@@ -125,6 +130,14 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
         metrics.setBreakerState(id, kind);
         log.warn("breaker changed", { exchange: id, state: kind });
         void keep("a breaker's state", writeBreaker(database, id, kind));
+      },
+      keepCapability: async (row) => {
+        try {
+          await writeCapability(database, row);
+        } catch (error) {
+          log.warn("a capability was not kept", { exchange: id, timeframe: row.timeframe, error });
+          throw error;
+        }
       },
     });
   } catch (error) {

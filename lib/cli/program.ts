@@ -5,6 +5,7 @@ import { redact } from "../redact.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { demo } from "./demo.ts";
+import { doctor } from "./doctor.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { migrate } from "./migrate.ts";
@@ -52,6 +53,12 @@ const COMMANDS: readonly CommandSpec[] = [
     name: "status",
     summary: "Say what the archive holds and lacks",
     action: status,
+    hasJson: true,
+  },
+  {
+    name: "doctor",
+    summary: "Check database and exchanges, and say what mends what is wrong",
+    action: doctor,
     hasJson: true,
   },
   {

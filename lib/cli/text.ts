@@ -65,3 +65,21 @@ export function table(
   for (const row of rows) drawn.push([...row]);
   return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n");
 }
+
+/** Words in lines of at most `columns`; a word that is longer is cut. */
+export function wrap(text: string, columns: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= columns) {
+      line = longer;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    for (line = word; line.length > columns; line = line.slice(columns)) {
+      lines.push(line.slice(0, columns));
+    }
+  }
+  return [...lines, line];
+}

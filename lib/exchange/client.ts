@@ -2,12 +2,13 @@
 import type { Clock } from "../clock.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
+import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { FetchError } from "./fetch_error.ts";
-import { isTimeframeTrue, pageRowsMax } from "./limits.ts";
+import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
@@ -55,11 +56,12 @@ const BAN_DEFAULT_MS_MAX = 60 * 60_000;
  */
 export class ExchangeClient {
   readonly id: string;
+  /** What is known of its candles before it has answered anything. */
+  readonly limits: AssumedLimits;
   readonly #ccxt: CcxtExchange;
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #options: OpenExchangeOptions;
-  readonly #pageRowsMax: number;
   #bannedUntilMs = 0;
   #banReason = "";
   #bansInARow = 0;
@@ -73,7 +75,7 @@ export class ExchangeClient {
     this.#pace = pace;
     this.#clock = options.clock;
     this.#options = options;
-    this.#pageRowsMax = pageRowsMax(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
+    this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
   }
 
   /** CCXT's timeframes of this exchange, without those that it gets wrong. */
@@ -82,9 +84,9 @@ export class ExchangeClient {
     return offered.filter((timeframe) => isTimeframeTrue(this.id, timeframe));
   }
 
-  /** Rows a page asks for at most. */
+  /** Rows a page asks for at most, as far as was known before the first answer. */
   get pageRowsMax(): number {
-    return Math.min(this.#pageRowsMax, this.#options.pageRowsMax ?? Infinity);
+    return Math.min(this.limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
   }
 
   /** Least time between two requests, in milliseconds. */
@@ -202,7 +204,7 @@ export class ExchangeClient {
     if (!this.hasMarket(symbol)) {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
-    const limit = windowCandles(timeframe, window);
+    const limit = this.#rowsAsked(timeframe, window);
     const rows = await this.#run(action, signal, async (call) => {
       const answer: unknown = await this.#ccxt.fetchOHLCV(
         symbol,
@@ -215,6 +217,16 @@ export class ExchangeClient {
       return answer;
     });
     return { rows };
+  }
+
+  /**
+   * One row a candle of the window. An exchange that takes no `since` counts its rows back from now, so there it is
+   * as many as reach back to the window, the forming candle included.
+   */
+  #rowsAsked(timeframe: Timeframe, window: Window): number {
+    if (this.limits.isSinceHonoured !== false) return windowCandles(timeframe, window);
+    const formingMs = closedUntil(timeframe, this.#clock.now());
+    return Math.min(countCandles(timeframe, window.sinceMs, formingMs) + 1, this.pageRowsMax);
   }
 
   async #run<T>(

@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from "../market/answer.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../metrics.ts";
 import {
@@ -23,6 +24,8 @@ import {
 } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
+import type { CapabilityRow } from "../store/capabilities.ts";
+import { Capabilities } from "./capabilities.ts";
 
 export interface ArchivedExchangeOptions {
   readonly client: ExchangeClient;
@@ -32,6 +35,15 @@ export interface ArchivedExchangeOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly onBreaker: (state: BreakerState) => void;
+  /** Keeps what an answer has taught, see {@linkcode Capabilities}. */
+  readonly keepCapability: (row: CapabilityRow) => Promise<void>;
+}
+
+/** A configured symbol that the exchange does not list. */
+export interface UnlistedSymbol {
+  readonly symbol: string;
+  /** What was probably meant. */
+  readonly nearest: readonly string[];
 }
 
 export interface AskOptions {
@@ -46,10 +58,13 @@ export type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breake
 export class ArchivedExchange {
   readonly client: ExchangeClient;
   readonly breaker: Breaker;
+  readonly capabilities: Capabilities;
   /** The series of this exchange; empty until it is prepared. */
   series: readonly Series[] = [];
   /** Symbols whose market is suspended: not polled, their history is still asked for. */
   suspended: ReadonlySet<string> = new Set();
+  /** The configured symbols that it did not list when the markets were last loaded. */
+  unlisted: readonly UnlistedSymbol[] = [];
   /** When the markets were last loaded. Milliseconds; undefined before the first time. */
   marketsLoadedAtMs: number | undefined = undefined;
   /** When loading them again was last tried in vain. Milliseconds. */
@@ -59,17 +74,18 @@ export class ArchivedExchange {
   /** Whether a symbol was refused: the markets may have changed. */
   hasSuspects = false;
   readonly #options: ArchivedExchangeOptions;
-  /** The longest page this exchange has answered, by timeframe: its true page limit as far as known. */
-  readonly #rowsMaxSeen = new Map<string, number>();
   /** The newest open time it has given of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
-  /** Timeframes of which it has given older candles, when asked for them, than it had given before. */
-  readonly #sinceHonoured = new Set<string>();
 
   constructor(options: ArchivedExchangeOptions) {
-    const { client, config, clock, onBreaker } = options;
+    const { client, config, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
+    this.capabilities = new Capabilities(client.id, {
+      limits: client.limits,
+      clock,
+      keep: keepCapability,
+    });
     this.breaker = new Breaker({
       failures: config.breaker.failures,
       cooldownMs: config.breaker.cooldownMs,
@@ -84,6 +100,11 @@ export class ArchivedExchange {
     return this.client.id;
   }
 
+  /** Candles that a page of a timeframe asks for at most: as little as PAGE_LIMIT, CCXT, the table or an answer says. */
+  pageRowsMax({ text }: Timeframe): number {
+    return Math.min(this.client.pageRowsMax, this.capabilities.of(text).pageRowsMax.value);
+  }
+
   /**
    * Asks for one window, `retry(breaker(deadline(fetch)))`, and judges the answer.
    *
@@ -91,37 +112,55 @@ export class ArchivedExchange {
    * @throws MalformedPageError when the rows contradict each other.
    */
   async askPage(series: Series, window: Window, options: AskOptions): Promise<Verdict> {
-    const { clock } = this.#options;
-    return await this.#guarded(
+    const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
       options,
       async (signal) => {
         const { rows } = await this.client.fetchCandles(series, window, { signal });
-        const { timeframe } = series;
-        const nowMs = clock.now();
-        const rowsMaxSeen = this.#rowsMaxSeen.get(timeframe.text) ?? 0;
-        this.#rowsMaxSeen.set(timeframe.text, Math.max(rowsMaxSeen, rows.length));
-        const isSinceHonoured = this.#isSinceHonoured(series, rows);
-        return judgePage({ timeframe, window, rows, rowsMaxSeen, nowMs, isSinceHonoured });
+        return this.#judge(series, window, rows);
       },
     );
+    await this.capabilities.keep();
+    return verdict;
+  }
+
+  #judge(series: Series, window: Window, rows: readonly unknown[]): Verdict {
+    const { capabilities } = this;
+    const { timeframe } = series;
+    const { rowsMaxSeen } = capabilities.of(timeframe.text);
+    capabilities.learnRows(timeframe, rows.length);
+    this.#learnSince(series, rows);
+    const verdict = judgePage({
+      timeframe,
+      window,
+      rows,
+      rowsMaxSeen,
+      nowMs: this.#options.clock.now(),
+      isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
+    });
+    capabilities.learnPage(timeframe, window, verdict);
+    return verdict;
   }
 
   /**
-   * Whether this exchange gives the window that is asked for, by all it has answered so far. A series whose answer
-   * ends well before a candle it had given earlier proves that; one that is silent or halted does not.
+   * Learns whether this exchange gives the window that is asked for. A series whose answer ends well before a candle
+   * it had given earlier proves that; one that is silent or halted does not.
    */
-  #isSinceHonoured(series: Series, rows: readonly unknown[]): boolean {
-    const { timeframe } = series;
+  #learnSince(series: Series, rows: readonly unknown[]): void {
     const newestMs = newestTime(rows);
-    if (newestMs !== undefined) {
-      const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
-      if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
-        this.#sinceHonoured.add(timeframe.text);
-      }
-      this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
+    if (newestMs === undefined) return;
+    const { timeframe } = series;
+    const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
+    if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
+      this.capabilities.learnSinceHonoured(timeframe);
     }
-    return this.#sinceHonoured.has(timeframe.text);
+    this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
+  }
+
+  /** Learns how far back the exchange goes: the oldest candle that it has of a series opens at `reachFromMs`. */
+  async learnReach({ timeframe }: Series, reachFromMs: number): Promise<void> {
+    this.capabilities.learnReach(timeframe, reachFromMs);
+    await this.capabilities.keep();
   }
 
   /** Loads the markets, guarded like everything else. */

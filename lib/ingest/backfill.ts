@@ -172,7 +172,7 @@ class ExchangeBackfill {
 
   async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
     const pages = queueByLoss(owed, {
-      rowsMax: this.#exchange.client.pageRowsMax,
+      rowsMax: (timeframe) => this.#exchange.pageRowsMax(timeframe),
       newestCandlesMax,
       nowMs: this.#untilMs,
     });

@@ -142,16 +142,16 @@ function listedSymbols(
   const { config, exchanges, log } = archive;
   if (config.symbols.kind !== "list") return [];
   const { client } = exchange;
-  return config.symbols.symbols.filter((symbol) => {
-    if (client.hasMarket(symbol)) return true;
-    if (known.includes(symbol)) return true;
-    log.warn("symbol not listed", {
-      exchange: exchange.id,
-      symbol,
-      nearest: nearest(symbol, client.symbols).join(", "),
-    });
-    return exchanges.length === 1;
-  });
+  const { symbols } = config.symbols;
+  exchange.unlisted = symbols.filter((symbol) =>
+    !client.hasMarket(symbol) && !known.includes(symbol)
+  ).map((symbol) => ({ symbol, nearest: nearest(symbol, client.symbols) }));
+  for (const { symbol, nearest } of exchange.unlisted) {
+    log.warn("symbol not listed", { exchange: exchange.id, symbol, nearest: nearest.join(", ") });
+  }
+  return symbols.filter((symbol) =>
+    client.hasMarket(symbol) || exchanges.length === 1 || known.includes(symbol)
+  );
 }
 
 function seriesOf(

@@ -43,10 +43,9 @@ export async function findListings(
 ): Promise<boolean> {
   const coarse = coarsestTimeframe(exchange.client.timeframes);
   if (coarse === undefined) return false;
-  const { pageRowsMax } = exchange.client;
   const long = owed.filter(({ series: { timeframe }, owed }) =>
     nominalMs(timeframe) < nominalMs(coarse) &&
-    coverageCandles(timeframe, owed) > PAGES_MIN * pageRowsMax
+    coverageCandles(timeframe, owed) > PAGES_MIN * exchange.pageRowsMax(timeframe)
   );
   let isAnyFound = false;
   for (const [symbol, entries] of Map.groupBy(long, ({ series }) => series.symbol)) {
@@ -91,7 +90,7 @@ async function search(
   },
 ): Promise<Found> {
   const { timeframe } = series;
-  const { pageRowsMax } = exchange.client;
+  const pageRowsMax = exchange.pageRowsMax(timeframe);
   const closedMs = closedUntil(timeframe, archive.clock.now());
   const candles = Math.min(
     countCandles(timeframe, floorTime(timeframe, sinceMs), closedMs),

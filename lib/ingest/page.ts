@@ -52,6 +52,7 @@ export async function ingestPage(
     // "Nothing older can be had" writes history off, so one odd answer is not enough to believe it.
     if (verdict.reachFromMs !== undefined) {
       verdict = await exchange.askPage(series, window, options);
+      if (verdict.reachFromMs !== undefined) await exchange.learnReach(series, verdict.reachFromMs);
     }
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
@@ -85,6 +86,10 @@ async function ingestHalves(
   // What is older than the exchange keeps need not be asked for to be known.
   if (first.reachFromMs !== undefined) return first;
   const second = await ingestPage(archive, exchange, series, { window: older, ...options });
+  // Only where the candle after it was given is this the very end; any older window is too old as well.
+  if (second.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
+    await exchange.learnReach(series, second.reachFromMs);
+  }
   return {
     answered: unite(first.answered, second.answered),
     reachFromMs: second.reachFromMs,

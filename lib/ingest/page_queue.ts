@@ -22,6 +22,9 @@ export interface QueuedPage {
   readonly window: Window;
 }
 
+/** Rows a page of a timeframe asks for at most. Asked anew for every window: an answer may have taught a smaller one. */
+export type RowsMax = (timeframe: Timeframe) => number;
+
 /**
  * Yields the pages of everything owed. All series cut time at the same places, so a window is finished for all
  * of them before the next older one begins, and no page reaches over a chunk's boundary: each chunk is written
@@ -29,7 +32,7 @@ export interface QueuedPage {
  *
  * It holds one position a series, not one page a page: five years of `1m` for twenty series are 52,000 pages.
  */
-export function* queuePages(owed: readonly Owed[], rowsMax: number): Generator<QueuedPage> {
+export function* queuePages(owed: readonly Owed[], rowsMax: RowsMax): Generator<QueuedPage> {
   const lanes = [...groupByTimeframe(owed).values()].map((group) => new Lane(group, rowsMax));
   for (;;) {
     let newest: Lane | undefined;
@@ -48,7 +51,7 @@ export function* queuePages(owed: readonly Owed[], rowsMax: number): Generator<Q
 export function* queueByLoss(
   owed: readonly Owed[],
   { rowsMax, newestCandlesMax, nowMs }: {
-    readonly rowsMax: number;
+    readonly rowsMax: RowsMax;
     /** How many of its newest candles the exchange has of a series; undefined where there is no bound. */
     readonly newestCandlesMax: (series: Series) => number | undefined;
     readonly nowMs: number;
@@ -65,11 +68,11 @@ export function* queueByLoss(
 /** The series of one timeframe, working their way back. */
 class Lane {
   readonly #timeframe: Timeframe;
-  readonly #rowsMax: number;
+  readonly #rowsMax: RowsMax;
   /** What is left of each series, ascending; the newest end is cut off window by window. */
   readonly #left: { readonly series: Series; readonly owed: Window[] }[];
 
-  constructor(owed: readonly Owed[], rowsMax: number) {
+  constructor(owed: readonly Owed[], rowsMax: RowsMax) {
     const [first] = owed;
     if (first === undefined) throw new RangeError("Cannot queue the pages of no series");
     this.#timeframe = first.series.timeframe;
@@ -84,7 +87,8 @@ class Lane {
 
   /** The pages of the newest window that is owed by anybody. */
   *takeWindow(): Generator<QueuedPage> {
-    const window = gridWindow(this.#timeframe, this.untilMs, this.#rowsMax);
+    const rowsMax = this.#rowsMax(this.#timeframe);
+    const window = gridWindow(this.#timeframe, this.untilMs, rowsMax);
     for (const { series, owed } of this.#left) {
       const taken = intersect(owed, [window]);
       while ((owed.at(-1)?.sinceMs ?? -Infinity) >= window.sinceMs) owed.pop();

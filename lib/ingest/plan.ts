@@ -76,8 +76,9 @@ export async function makePlan(
 
 async function planExchange(
   { config, database, clock }: Archive,
-  { id, client, series }: ArchivedExchange,
+  exchange: ArchivedExchange,
 ): Promise<readonly PlanEntry[]> {
+  const { id, client, series } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
@@ -87,7 +88,7 @@ async function planExchange(
   );
   const owed = await readOwed(database, desires);
   const pages = new Map<string, number>();
-  for (const page of queuePages(owed, client.pageRowsMax)) {
+  for (const page of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))) {
     const { text } = page.series.timeframe;
     pages.set(text, (pages.get(text) ?? 0) + 1);
   }

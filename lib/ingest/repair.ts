@@ -14,7 +14,7 @@ import { archivedTimeframes } from "./desire.ts";
 import { isCancelled, reportSeriesFailure } from "./failure.ts";
 import { explainBounds, type UnconfirmedEdge } from "./gaps.ts";
 import { ingestPage } from "./page.ts";
-import { queuePages } from "./page_queue.ts";
+import { queuePages, type RowsMax } from "./page_queue.ts";
 
 /**
  * Requests that one exchange is asked in one run. Polls and backfill share its pace with them; the rest waits for the
@@ -75,7 +75,8 @@ async function confirmEdges(
   for (const { series, window: edge } of edges) {
     if (signal?.aborted) return;
     const { untilMs } = edge;
-    const pageMs = addCandles(series.timeframe, untilMs, -exchange.client.pageRowsMax);
+    const rowsMax = exchange.pageRowsMax(series.timeframe);
+    const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
     const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
     try {
       const { answered } = await ingestPage(archive, exchange, series, {
@@ -104,7 +105,7 @@ async function repairExchange(
   // Nothing can be asked before the exchange is prepared; polls do that.
   if (exchange.marketsLoadedAtMs === undefined) return [];
   const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
-  const batches = batchGaps(due, exchange.client.pageRowsMax);
+  const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
   const states: GapState[] = [];
   for (const batch of batches.slice(0, REPAIRS_MAX)) {
     if (signal?.aborted) break;
@@ -128,12 +129,8 @@ export interface GapBatch {
   readonly gaps: readonly Gap[];
 }
 
-/**
- * Puts gaps that lie near each other into one request: what lies between them is asked for as well, and the candle
- * before the first of them. A page that begins with a hole may have lost its start, and would not answer for it; one
- * that holds nothing but a hole answers for all of it.
- */
-export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBatch[] {
+/** Puts gaps that lie near each other into one request: what lies between them is asked for as well. */
+export function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] {
   const batches: GapBatch[] = [];
   for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
     const newestFirst = group.toSorted((a, b) => b.window.untilMs - a.window.untilMs);
@@ -141,10 +138,13 @@ export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBa
     for (const gap of newestFirst) {
       const { series } = gap;
       const window: Window = {
-        sinceMs: addCandles(series.timeframe, gap.window.sinceMs, -1),
+        sinceMs: gap.window.sinceMs,
         untilMs: batch?.window.untilMs ?? gap.window.untilMs,
       };
-      if (batch !== undefined && windowCandles(series.timeframe, window) <= rowsMax) {
+      if (
+        batch !== undefined &&
+        windowCandles(series.timeframe, withNeighbours(series, window)) <= rowsMax(series.timeframe)
+      ) {
         batch = { series, window, gaps: [...batch.gaps, gap] };
         batches[batches.length - 1] = batch;
       } else {
@@ -154,12 +154,6 @@ export function batchGaps(gaps: readonly Gap[], rowsMax: number): readonly GapBa
     }
   }
   return batches;
-}
-
-function pagesOf({ series, window, gaps }: GapBatch, rowsMax: number): Iterable<Window> {
-  // Cut where chunks begin, a page of several gaps could begin inside one of them.
-  if (gaps.length > 1) return [window];
-  return [...queuePages([{ series, owed: [window] }], rowsMax)].map((page) => page.window);
 }
 
 async function repairBatch(
@@ -172,14 +166,20 @@ async function repairBatch(
   const sincesMs = gaps.map((gap) => gap.window.sinceMs);
   await markRefetching(database, series, { sincesMs, isAsking: true });
   let answered: Coverage = [];
+  const rowsMax = exchange.pageRowsMax(series.timeframe);
   try {
-    for (const page of pagesOf(batch, exchange.client.pageRowsMax)) {
-      const outcome = await ingestPage(archive, exchange, series, {
-        window: page,
-        priority: "backfill",
-        signal,
-      });
-      answered = unite(answered, outcome.answered);
+    // A page that begins or ends in a gap looks like one that was cut there. The candles beside the gaps prove that
+    // it was not; where they do not come, what the first round leaves is asked for by itself.
+    for (const asked of [withNeighbours(series, window), window]) {
+      const owed = subtract([asked], answered);
+      for (const page of queuePages([{ series, owed }], () => rowsMax)) {
+        const outcome = await ingestPage(archive, exchange, series, {
+          window: page.window,
+          priority: "backfill",
+          signal,
+        });
+        answered = unite(answered, outcome.answered);
+      }
     }
   } catch (error) {
     await markRefetching(database, series, { sincesMs, isAsking: false });
@@ -209,6 +209,14 @@ function noteOf(
     isAnswered,
     isProvable: isProvable(age),
     isConclusive: isConclusive(age),
+  };
+}
+
+/** A window and the candle on either side of it. */
+function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Window {
+  return {
+    sinceMs: addCandles(timeframe, sinceMs, -1),
+    untilMs: addCandles(timeframe, untilMs, 1),
   };
 }
 

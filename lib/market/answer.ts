@@ -1,6 +1,13 @@
 /** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
 import { type Candle, checkRow, compareDecimals, type RejectedCandle } from "./candle.ts";
-import { addCandles, closedUntil, floorTime, nominalMs, type Timeframe } from "./timeframe.ts";
+import {
+  addCandles,
+  closedUntil,
+  countCandles,
+  floorTime,
+  nominalMs,
+  type Timeframe,
+} from "./timeframe.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The page that was asked and what came. */
@@ -14,10 +21,11 @@ export interface AnsweredPage {
   /** When the answer arrived: later candles are not closed. Milliseconds. */
   readonly nowMs: number;
   /**
-   * Whether this exchange is known to give the window that is asked for: it has answered for a series with rows
-   * that end well before others it had already given of that series.
+   * True when this exchange is known to give the window that is asked for: it has answered for a series with rows
+   * that end well before others it had already given of that series. False when it is not even told the window: all
+   * its answers are its newest candles.
    *
-   * @default false
+   * @default undefined: not known
    */
   readonly isSinceHonoured?: boolean | undefined;
 }
@@ -31,6 +39,13 @@ export interface Verdict {
   readonly answered: Window | undefined;
   /** Set when the answer proves that nothing older than this can be had from the exchange. Milliseconds. */
   readonly reachFromMs: number | undefined;
+  /** How many rows came where more were asked for and the exchange seems to have cut them; else undefined. */
+  readonly cutRows?: number | undefined;
+  /**
+   * Whether the exchange leaves out a candle without trades, as far as this page shows: true where a row is missing
+   * between others, false where a candle has no volume.
+   */
+  readonly omitsSilent?: boolean | undefined;
 }
 
 /** An answer that cannot be believed: the rows contradict each other. The page is asked for again. */
@@ -52,11 +67,17 @@ export const SETTLE_MS = 120_000;
  *   either end, so it answers only for the span from its first to its last row. That is how a moved start
  *   (rows silently missing at the beginning) and a page limit smaller than documented stay owed instead of
  *   becoming holes;
- * - a shorter page, or an empty one, answers for the whole window: the exchange had nothing else;
+ * - a shorter page of at least {@linkcode CUT_ROWS_MIN} rows of which more are missing in a row at one end of the
+ *   window than anywhere between its rows was *trimmed* at that end, as far as can be told: some exchanges cut pages of
+ *   old candles shorter than pages of recent ones. There it answers only up to its rows. Where that was a listing or a
+ *   silence, the rest is asked for once more by itself, and found empty;
+ * - any other shorter page, or an empty one, answers for the whole window: the exchange had nothing else;
+ * - a row outside the window proves that the page was not cut on that side;
  * - a page whose rows all lie after the window, up to now, and which was cut at a limit, comes from an
  *   exchange that gives only its newest candles: it answers for nothing, and nothing older than its first
  *   row can be had. If it was not cut, there was room for rows of the window, and it has none; if it is too
  *   short to tell, it answers for nothing;
+ * - an exchange that is not told the window answers for nothing before its first row, however few rows came;
  * - the newest candles are claimed only when they are there or {@linkcode SETTLE_MS} have passed.
  *
  * @throws MalformedPageError when two rows of a closed candle of the window have different values.
@@ -67,7 +88,7 @@ export function judgePage(page: AnsweredPage): Verdict {
   const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
   const read = readRows(page, asked);
 
-  const answered = answeredPart(page, asked, read);
+  const { answered, cutRows } = answeredPart(page, asked, read);
   const rejected = read.rejected.filter(({ openTimeMs }) =>
     openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
   );
@@ -75,10 +96,11 @@ export function judgePage(page: AnsweredPage): Verdict {
     const reachFromMs = isNewestOnly(page, read) === true ? read.times[0] : undefined;
     return { candles: [], rejected, answered, reachFromMs };
   }
-  const candles = read.candles.filter(({ openTimeMs }) =>
-    openTimeMs >= answered.sinceMs && openTimeMs < answered.untilMs
-  );
-  return { candles, rejected, answered, reachFromMs: undefined };
+  const isAnswered = (timeMs: number): boolean =>
+    timeMs >= answered.sinceMs && timeMs < answered.untilMs;
+  const candles = read.candles.filter(({ openTimeMs }) => isAnswered(openTimeMs));
+  const omitsSilent = showsSilence(timeframe, candles, read.times.filter(isAnswered));
+  return { candles, rejected, answered, reachFromMs: undefined, cutRows, omitsSilent };
 }
 
 /** The newest open time among the rows, in milliseconds; undefined when no row has a readable one. */
@@ -141,7 +163,12 @@ function readRows({ timeframe, window, rows }: AnsweredPage, asked: Window): Rea
   return { candles, rejected, times: [...times].sort((a, b) => a - b) };
 }
 
-function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Window | undefined {
+interface AnsweredPart {
+  readonly answered: Window | undefined;
+  readonly cutRows?: number | undefined;
+}
+
+function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): AnsweredPart {
   const { timeframe, rows, rowsMaxSeen, nowMs } = page;
   const inside = read.times.filter((timeMs) => timeMs >= asked.sinceMs && timeMs < asked.untilMs);
   const [firstMs, lastMs] = [inside[0], inside.at(-1)];
@@ -149,17 +176,64 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Window
     // Rows that could not be placed in time prove nothing about the window, and neither do rows that are
     // simply the newest ones whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
-    if (unreadable || isNewestOnly(page, read) !== false) return undefined;
-    return settled(timeframe, asked, undefined, nowMs);
+    if (unreadable || isNewestOnly(page, read) !== false) return { answered: undefined };
+    return { answered: settled(timeframe, asked, undefined, nowMs) };
   }
-  const full = rows.length >= Math.min(rowsMaxSeen, windowCandles(timeframe, page.window));
+  const candlesAsked = windowCandles(timeframe, page.window);
+  const full = rows.length >= Math.min(rowsMaxSeen, candlesAsked);
   const [oldestMs, newestMs] = [read.times[0] ?? firstMs, read.times.at(-1) ?? lastMs];
   // A row outside the window on one side proves that the page was not cut on that side.
-  const sinceMs = full && oldestMs >= asked.sinceMs ? firstMs : asked.sinceMs;
-  const untilMs = full && newestMs < asked.untilMs
+  const isStartOpen = oldestMs >= asked.sinceMs;
+  const isEndOpen = newestMs < asked.untilMs;
+  const trimmed = full || rows.length >= CUT_ROWS_MIN
+    ? trimmedEnds(page, asked, inside)
+    : { start: false, end: false };
+  const isStartCut = full || trimmed.start || page.isSinceHonoured === false;
+  const sinceMs = isStartOpen && isStartCut ? firstMs : asked.sinceMs;
+  const untilMs = isEndOpen && (full || trimmed.end)
     ? Math.min(asked.untilMs, addCandles(timeframe, lastMs, 1))
     : asked.untilMs;
-  return settled(timeframe, { sinceMs, untilMs }, lastMs, nowMs);
+  const isCut = (isStartOpen && trimmed.start) || (isEndOpen && trimmed.end);
+  return {
+    answered: settled(timeframe, { sinceMs, untilMs }, lastMs, nowMs),
+    cutRows: isCut && rows.length < candlesAsked ? rows.length : undefined,
+  };
+}
+
+/**
+ * At which ends of the window more candles are missing in a row than anywhere between the page's rows. A market that
+ * is silent now and then leaves such runs at random, and seldom the longest of them at an end.
+ */
+function trimmedEnds(
+  { timeframe, nowMs }: AnsweredPage,
+  asked: Window,
+  inside: readonly number[],
+): { readonly start: boolean; readonly end: boolean } {
+  const [firstMs, lastMs] = [inside[0] ?? asked.sinceMs, inside.at(-1) ?? asked.sinceMs];
+  const holeMax = longestHole(timeframe, inside);
+  // Candles that are not settled are not missing yet.
+  const dueMs = Math.min(asked.untilMs, floorTime(timeframe, nowMs - SETTLE_MS));
+  return {
+    start: countCandles(timeframe, asked.sinceMs, firstMs) > holeMax,
+    end: countCandles(timeframe, addCandles(timeframe, lastMs, 1), dueMs) > holeMax,
+  };
+}
+
+/** The most candles missing in a row between ascending open times. */
+function longestHole(timeframe: Timeframe, times: readonly number[]): number {
+  return times.reduce((longest, timeMs, index) => {
+    const previousMs = times[index - 1] ?? timeMs;
+    return Math.max(longest, countCandles(timeframe, previousMs, timeMs) - 1);
+  }, 0);
+}
+
+function showsSilence(
+  timeframe: Timeframe,
+  candles: readonly Candle[],
+  times: readonly number[],
+): boolean | undefined {
+  if (candles.some(({ volume }) => compareDecimals(volume, "0") === 0)) return false;
+  return longestHole(timeframe, times) > 0 ? true : undefined;
 }
 
 /** The part of a claim that is not about candles which may still be on their way. */
@@ -187,6 +261,7 @@ function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefi
   const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
   const [firstMs, lastMs] = [times[0], times.at(-1)];
   if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
+  if (page.isSinceHonoured === false) return true;
   if (page.isSinceHonoured === true || lastMs < newestSinceMs(timeframe, nowMs)) return false;
   if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
   if (rows.length !== windowCandles(timeframe, window)) return false;

@@ -1,6 +1,7 @@
 /** The HTTP endpoints: health, readiness, metrics, status; and the same over a unix socket. @module */
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { Checkup } from "../ingest/doctor.ts";
 import type { Plan } from "../ingest/plan.ts";
 import type { GapsDocument } from "./gaps.ts";
 import type { Status } from "./status.ts";
@@ -22,6 +23,8 @@ export interface Answers {
   readonly status: () => Promise<Status>;
   /** Answered on the unix socket only: it asks exchanges. */
   readonly plan: () => Promise<Plan>;
+  /** Answered on the unix socket only: it asks exchanges. */
+  readonly doctor: () => Promise<Checkup>;
   /** Answered on the unix socket only, for `titan10 gaps`. */
   readonly gaps: () => Promise<GapsDocument>;
 }
@@ -70,6 +73,7 @@ export async function serveUnix(
   const routes = [
     ...publicRoutes(answers),
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
+    { pattern: pathPattern("/doctor"), answer: async () => Response.json(await answers.doctor()) },
     { pattern: pathPattern("/gaps"), answer: async () => Response.json(await answers.gaps()) },
   ];
   const server = listen(

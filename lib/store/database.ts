@@ -42,6 +42,14 @@ export function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
   return url === undefined ? openEmbedded(options) : Promise.resolve(openServer(url, options));
 }
 
+/** The version of the server, `17.4`. */
+export async function serverVersion({ sql }: Database): Promise<string> {
+  return await attempt("read the version of the database", async () => {
+    const [row] = await sql<{ server_version: string }[]>`show server_version`;
+    return row?.server_version ?? "unknown";
+  });
+}
+
 function openServer(url: string, { poolMax }: OpenDatabaseOptions): Database {
   const sql: Sql = postgres(url, {
     ...COMMON_OPTIONS,

@@ -85,34 +85,34 @@ export async function timescaleVersion({ sql }: Database): Promise<string | null
   });
 }
 
+/** Why this database cannot have TimescaleDB; undefined where nothing stands against it, or it is there. */
+export async function plainReason(database: Database): Promise<string | undefined> {
+  if (await timescaleVersion(database) !== null) return undefined;
+  const { sql } = database;
+  return await attempt("look for TimescaleDB", async () => {
+    const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
+    if (available.length === 0) return "the server does not offer the extension timescaledb";
+    const [tables] = await sql<{ there: boolean }[]>`
+      select to_regclass('titan10_migrations') is not null as there`;
+    if (tables?.there === true) {
+      return "this database was set up before the extension timescaledb was available";
+    }
+    if (database.kind === "server" && await isKnownNotPreloaded(database)) {
+      return "the server offers the extension timescaledb but does not preload it " +
+        "(shared_preload_libraries)";
+    }
+    return undefined;
+  });
+}
+
 async function ensureTimescale(
   database: Database,
 ): Promise<Pick<MigrateReport, "timescaledb" | "plainReason">> {
   const { sql } = database;
   const installed = await timescaleVersion(database);
   if (installed !== null) return { timescaledb: installed, plainReason: undefined };
-  const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
-  if (available.length === 0) {
-    return {
-      timescaledb: null,
-      plainReason: "the server does not offer the extension timescaledb",
-    };
-  }
-  const [tables] = await sql<{ there: boolean }[]>`
-    select to_regclass('titan10_migrations') is not null as there`;
-  if (tables?.there === true) {
-    return {
-      timescaledb: null,
-      plainReason: "this database was set up before the extension timescaledb was available",
-    };
-  }
-  if (database.kind === "server" && await isKnownNotPreloaded(database)) {
-    return {
-      timescaledb: null,
-      plainReason: "the server offers the extension timescaledb but does not preload it " +
-        "(shared_preload_libraries)",
-    };
-  }
+  const reason = await plainReason(database);
+  if (reason !== undefined) return { timescaledb: null, plainReason: reason };
   try {
     await attempt(
       "create the extension timescaledb",

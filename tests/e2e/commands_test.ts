@@ -21,6 +21,7 @@ Deno.test("every line of every help text fits 80 columns", () =>
         "gaps",
         "plan",
         "status",
+        "doctor",
         "migrate",
         "healthcheck",
         "demo",
@@ -199,6 +200,107 @@ Deno.test("gaps lists what is missing with its state, after asking again with --
       );
     });
   }));
+
+Deno.test("doctor finds nothing wrong, shows what the exchange can do, and stores no candle", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
+      const shown = await run(["doctor"], { cwd, env });
+      assertCode(shown, 0);
+      assert.match(
+        shown.stdout,
+        /^ok +database +embedded, PostgreSQL \d+\.\d+, TimescaleDB 2\.\d+/m,
+      );
+      assert.match(shown.stdout, /^ok +symbols +2 of 2 listed$/m);
+      assert.match(shown.stdout, /^ok +candles +5 of the newest 5 of BTC\/USDT 1h came/m);
+      assert.match(shown.stdout, /^ +1h +1,000 +\? +unbounded so far +(?:flat|\?) +ccxt/m);
+      assert.match(shown.stdout, /\nNothing is wrong\.\n$/);
+      assert.deepEqual(shown.stdout.split("\n").filter((line) => line.length > 80), []);
+      const status = await run(["status", "--json"], { cwd, env });
+      assert.deepEqual(JSON.parse(status.stdout).series, []);
+
+      assertCode(await run(["backfill"], { cwd, env }), 0);
+      const told = await run(["doctor", "--json"], { cwd, env });
+      assertCode(told, 0);
+      const { ok, exchanges: [binance] } = JSON.parse(told.stdout);
+      const [{ pageRows, rowsSeen }] = binance.capabilities;
+      assert.deepEqual([ok, pageRows, rowsSeen], [true, { value: 1000, source: "ccxt" }, 480]);
+    });
+  }));
+
+Deno.test("doctor names an exchange that answers 500 and what mends it, and ends with 1", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
+      for (const about of ["markets", "candles"] as const) {
+        const fault = { kind: "status", status: 500 } as const;
+        const rule = exchange.faults.add({ when: { about }, fault });
+        const shown = await run(["doctor"], { cwd, env });
+        rule.remove();
+        assertCode(shown, 1);
+        const text = unwrapped(shown.stdout);
+        assert.match(text, new RegExp(`^WRONG +${about} +Cannot .* of binance.*HTTP 500`, "m"));
+        assert.match(text, /through EXCHANGE_PROXY_URL, or take it out of EXCHANGES$/m);
+        assert.match(text, /\nOne thing is wrong\.\n$/);
+        assert.deepEqual(shown.stdout.split("\n").filter((line) => line.length > 80), []);
+      }
+    });
+  }));
+
+Deno.test("doctor names a symbol that no exchange lists with the nearest that one does", () =>
+  withDirectory(async (cwd) => {
+    await withExchange(async (exchange) => {
+      const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
+      const result = await run(["doctor", "--symbols", "BTC/USDT,BTX/USDT"], { cwd, env });
+      assertCode(result, 1);
+      assert.match(
+        unwrapped(result.stdout),
+        /^WRONG +symbols +1 of 2 listed, not BTX\/USDT \(nearest .*BTC\/USDT.*\)\. Correct SYMBOLS$/m,
+      );
+    });
+  }));
+
+Deno.test("doctor names a timeframe that an exchange lacks", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["doctor"], {
+      cwd,
+      env: { EXCHANGES: "coinbase", TIMEFRAMES: "4h", BACKFILL: "off" },
+    });
+    assertCode(result, 1);
+    const text = unwrapped(result.stdout);
+    assert.match(
+      text,
+      /^WRONG +configuration +TIMEFRAMES="4h" is not a timeframe of coinbase: .*6h/m,
+    );
+    assert.match(text, /Correct TIMEFRAMES$/m);
+  }));
+
+Deno.test("doctor names a database that is away, without the password", () =>
+  withDirectory(async (cwd) => {
+    const result = await run(["doctor"], {
+      cwd,
+      env: { ...DOCTOR_ENV, DATABASE_URL: "postgres://u:hunter2@127.0.0.1:9/d" },
+    });
+    assertCode(result, 1);
+    const text = unwrapped(result.stdout);
+    assert.match(text, /^WRONG +database +Cannot .*ECONNREFUSED.*\. .*or correct DATABASE_URL$/m);
+    assert.doesNotMatch(text, /hunter2/);
+  }));
+
+/** A checkup with each message on one line. */
+function unwrapped(text: string): string {
+  return text.replace(/\n {22}/g, " ");
+}
+
+const DOCTOR_ENV = {
+  EXCHANGES: "binance",
+  SYMBOLS: "BTC/USDT,ETH/USDT",
+  TIMEFRAMES: "1h",
+  BACKFILL: "1h:20d",
+  RETRY_ATTEMPTS: "2",
+  RETRY_MIN: "10ms",
+  RETRY_MAX: "20ms",
+} as const;
 
 async function withExchange(use: (exchange: LocalExchange) => Promise<void>): Promise<void> {
   const exchange = await startLocalExchange({ clock: systemClock });

@@ -32,6 +32,10 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
 
       const planned = await run(["plan", "--json"], { cwd, env });
       assertCode(planned, 0);
+      const examined = await run(["doctor", "--json"], { cwd, env });
+      assertCode(examined, 0);
+      const { ok, checks, exchanges: [binance] } = JSON.parse(examined.stdout);
+      assert.deepEqual([ok, checks.length, binance.exchange], [true, 3, "binance"]);
       const gaps = await run(["gaps", "--json"], { cwd, env });
       assertCode(gaps, 0);
       assert.deepEqual(JSON.parse(gaps.stdout), { gaps: [] });
@@ -48,7 +52,7 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
           "/plan",
           "GET",
           404,
-        ]] as const
+        ], ["/doctor", "GET", 404]] as const
       ) {
         const response = await fetch(url + path, { method });
         await response.body?.cancel();

@@ -276,6 +276,20 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(scene.exchange.requests.length - before, 1);
   },
 
+  "gaps at both ends of one request, with a long page between them, get their reasons too": async (
+    scene,
+  ) => {
+    const [btc] = scene.exchange.symbols.all();
+    assert(btc !== undefined);
+    const holes = [scene.ago(800, 790), scene.ago(500, 497)];
+    scene.exchange.symbols.list({ ...btc, holes });
+    const archive = await scene.archived(btc.symbol);
+    await askThreeTimes(scene, archive);
+    const gaps = await readGaps(scene.database);
+    assert.deepEqual(gaps.map(({ attempts }) => attempts), [3, 3]);
+    assert(gaps.every(({ state }) => state !== "suspected"));
+  },
+
   "an exchange that does not answer leaves a gap as it was": async (scene) => {
     const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
     const archive = await scene.archived("BTC/USDT");

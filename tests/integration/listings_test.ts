@@ -56,7 +56,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "the day of a listing is searched for, and the years before are not asked for": async (scene) => {
     const listedAtMs = scene.clock.now() - 700 * DAY_MS;
     scene.exchange.symbols.list({ ...BTC, listedAtMs });
-    for (const pageLimit of ["100"]) {
+    for (const pageLimit of ["1000", "100"]) {
       await emptyDatabase(scene.database);
       const before = scene.exchange.requests.length;
       const archive = await scene.open({ BACKFILL: "1h:5y", PAGE_LIMIT: pageLimit });

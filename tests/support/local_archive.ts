@@ -65,7 +65,8 @@ export async function openTestArchive(
 export async function emptyDatabase({ sql }: Database): Promise<void> {
   const [there] = await sql`select to_regclass('timeframes') is not null as yes`;
   if (there?.["yes"] !== true) return;
-  await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings, alerts`;
+  await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings,
+    alerts, capabilities`;
   for (
     const { table_name } of await sql<{ table_name: string }[]>`select table_name from timeframes`
   ) {

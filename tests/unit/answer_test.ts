@@ -38,7 +38,7 @@ interface JudgeOptions {
   readonly rowsMaxSeen?: number;
   /** Minutes after START_MS, fractions allowed. */
   readonly now?: number;
-  readonly isSinceHonoured?: boolean;
+  readonly isSinceHonoured?: boolean | undefined;
 }
 
 function verdictOf(
@@ -326,6 +326,84 @@ Deno.test("a full page of months ends with the calendar month of its last row", 
   assert.equal(candles.length, 3);
 });
 
+Deno.test("a page of old candles, cut shorter than recent ones, leaves owed what is missing at its end", () => {
+  const moved = verdictOf(w(0, 1_000), rows(...range(800, 1_000)));
+  assert.deepEqual([moved.answered, moved.cutRows], [w(800, 1_000), 200]);
+  const short = verdictOf(w(0, 1_000), rows(...range(0, 200)));
+  assert.deepEqual([short.answered, short.cutRows], [w(0, 200), 200]);
+  // From the middle, with holes of its own that are shorter than what is missing on both sides.
+  const middle = verdictOf(w(0, 1_000), rows(...range(300, 400), ...range(450, 600)));
+  assert.deepEqual([middle.answered, middle.cutRows], [w(300, 600), 250]);
+});
+
+Deno.test("a row beyond the window proves that a page shorter than the longest was not cut on that side", () => {
+  const before = verdictOf(w(10, 1_000), rows(3, ...range(800, 1_000)));
+  assert.deepEqual([before.answered, before.cutRows], [w(10, 1_000), undefined]);
+  const after = verdictOf(w(0, 1_000), rows(...range(0, 200), 1_200));
+  assert.deepEqual([after.answered, after.cutRows], [w(0, 1_000), undefined]);
+});
+
+Deno.test("a page is believed to be whole where as much is missing between its rows as at its ends", () => {
+  const page = rows(...range(50, 200), ...range(250, 950));
+  assert.deepEqual(judge(w(0, 1_000), page).answered, [0, 1_000]);
+  assert.deepEqual(judge(w(0, 1_001), page).answered, [0, 950]);
+});
+
+Deno.test("a page of fewer rows than every exchange gives was not cut, whatever is missing at its ends", () => {
+  const { answered, cutRows } = verdictOf(w(0, 1_000), rows(...range(901, 1_000)));
+  assert.deepEqual([answered, cutRows], [w(0, 1_000), undefined]);
+});
+
+Deno.test("a listing inside a page costs one more ask", () => {
+  assert.deepEqual(judge(w(0, 1_000), rows(...range(700, 1_000))).answered, [700, 1_000]);
+  for (const page of [[], rows(...range(700, 1_000))]) {
+    assert.deepEqual(judge(w(0, 700), page, { isSinceHonoured: true }).answered, [0, 700]);
+  }
+});
+
+Deno.test("candles that are still on their way are not missing at the end of a page", () => {
+  const { answered, cutRows } = verdictOf(w(0, 1_000), rows(...range(0, 998)), { now: 1_000.5 });
+  assert.deepEqual([answered, cutRows], [w(0, 998), undefined]);
+});
+
+Deno.test("a thin market is not slowed: hardly any of its pages is asked for in two parts", () => {
+  let parts = 0;
+  for (let seed = 1; seed <= 400; seed++) {
+    const random = lcg(seed);
+    const density = [0.3, 0.6, 0.95][seed % 3] ?? 1;
+    const page = rows(...range(0, 1_000).filter(() => random() < density));
+    const [since, until] = judge(w(0, 1_000), page).answered ?? [0, 0];
+    if (since !== 0 || until !== 1_000) parts++;
+  }
+  assert(parts <= 10, `${parts} of 400`);
+});
+
+Deno.test("what is missing between rows shows that silence is left out, a candle without volume that it is not", () => {
+  const flat = row(4).with(5, "0.000");
+  const shown = (...page: readonly unknown[]): boolean | undefined =>
+    verdictOf(w(0, 10), page).omitsSilent;
+  assert.equal(shown(row(2), row(3), row(4)), undefined);
+  assert.equal(shown(row(2), row(4)), true);
+  assert.equal(shown(row(2), flat), false);
+  // A rejected row is there all the same, and what lies outside the window is not looked at.
+  assert.equal(shown(row(2), row(3).with(1, "0"), row(4)), undefined);
+  assert.equal(shown(row(8), row(9), row(12)), undefined);
+  assert.equal(shown(), undefined);
+});
+
+Deno.test("an exchange that is not told the window answers for nothing before its first row", () => {
+  const options = { isSinceHonoured: false } as const;
+  assert.deepEqual(judge(w(0, 10), rows(6, 8, 12), options), {
+    stored: [6, 8],
+    answered: [6, 10],
+    reachFrom: undefined,
+  });
+  const nothing = { stored: [], answered: undefined, reachFrom: 6 };
+  // However few rows come, and though they end long ago: the market is halted.
+  assert.deepEqual(judge(w(0, 6), rows(6, 8, 12), options), nothing);
+  assert.deepEqual(judge(w(6, 10), rows(3, 4), options).answered, [6, 10]);
+});
+
 /** How an exchange picks rows when more candles lie in the window than its limit. */
 const PAGINGS = [
   "from since",
@@ -338,14 +416,20 @@ const PAGINGS = [
 interface ModelExchange {
   readonly paging: (typeof PAGINGS)[number];
   readonly rowsMax: number;
+  /** Rows of a page that begins before {@linkcode OLD_MINUTE}. @default rowsMax */
+  readonly oldRowsMax?: number;
+  /** @default true */
+  readonly isWindowTold?: boolean;
   /** Minutes that have a candle, ascending, into the future. */
   readonly minutes: readonly number[];
 }
 
+const OLD_MINUTE = 150;
+
 Deno.test("whatever an exchange's limit, silence and paging, no candle it has is missing under a claim", () => {
   for (let seed = 1; seed <= 600; seed++) {
     const random = lcg(seed);
-    const int = (min: number, max: number): number => min + Math.floor(random() * (max - min + 1));
+    const int = intOf(random);
     const paging = PAGINGS[seed % PAGINGS.length] ?? "from since";
     const reachesBack = !paging.startsWith("newest of all");
     // Where hardly anything is traded, the newest candles of all cannot be told from a page that skips.
@@ -369,6 +453,43 @@ Deno.test("whatever an exchange's limit, silence and paging, no candle it has is
   }
 });
 
+Deno.test("whoever cuts pages of old candles shorter than recent ones hides no candle by that", () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const int = intOf(lcg(seed));
+    const exchange: ModelExchange = {
+      paging: (["from since", "oldest in window", "newest in window"] as const)[seed % 3]!,
+      rowsMax: int(150, 400),
+      oldRowsMax: int(100, 150),
+      minutes: range(0, 2_000),
+    };
+    const wanted = w(int(0, 100), 400);
+    const { covered, stored } = backfill(exchange, wanted, () => int(1, 400));
+    assert.deepEqual(covered, [wanted], `seed ${seed}`);
+    assert.equal(stored.size, (wanted.untilMs - wanted.sinceMs) / MINUTE_MS, `seed ${seed}`);
+  }
+});
+
+Deno.test("an exchange that is not told the window hides nothing, however thin its market is", () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const random = lcg(seed);
+    const int = intOf(random);
+    const density = [1, 0.5, 0.1][seed % 3] ?? 1;
+    const minutes = range(0, 2_000).filter(() => random() < density);
+    const rowsMax = int(5, 150);
+    const exchange: ModelExchange = {
+      paging: "newest of all",
+      rowsMax,
+      isWindowTold: false,
+      minutes,
+    };
+    const { covered, stored } = backfill(exchange, w(int(0, 200), 400), () => int(1, 150));
+    const claimed = minutes.filter((minute) =>
+      covered.some(({ sinceMs, untilMs }) => at(minute) >= sinceMs && at(minute) < untilMs)
+    );
+    assert.deepEqual([...stored].sort((a, b) => a - b), claimed, `seed ${seed}`);
+  }
+});
+
 /** Asks for what is owed, newest first, until nothing is or nothing more can be had; time passes meanwhile. */
 function backfill(
   exchange: ModelExchange,
@@ -378,7 +499,7 @@ function backfill(
   const stored = new Set<number>();
   let covered: Coverage = [];
   let rowsMaxSeen = 0;
-  let isSinceHonoured = false;
+  let isSinceHonoured = exchange.isWindowTold ?? true ? undefined : false;
   let seenMs = -Infinity;
   let reachFrom: number | undefined;
   for (let now = 400.5; now < 1_000; now++) {
@@ -388,7 +509,7 @@ function backfill(
     const window = { sinceMs, untilMs: last.untilMs };
     const page = rows(...answer(exchange, window, now));
     const newestMs = newestTime(page) ?? Infinity;
-    isSinceHonoured ||= provesSinceHonoured(MINUTE, { newestMs, seenMs });
+    if (provesSinceHonoured(MINUTE, { newestMs, seenMs })) isSinceHonoured = true;
     if (Number.isFinite(newestMs)) seenMs = Math.max(seenMs, newestMs);
     const verdict = judge(window, page, { rowsMaxSeen, now, isSinceHonoured });
     rowsMaxSeen = Math.max(rowsMaxSeen, page.length);
@@ -401,14 +522,15 @@ function backfill(
 
 /** The minutes that an exchange gives for a window, the forming one among them. */
 function answer(
-  { paging, rowsMax, minutes }: ModelExchange,
+  { paging, rowsMax, oldRowsMax = rowsMax, minutes }: ModelExchange,
   { sinceMs, untilMs }: Window,
   now: number,
 ): readonly number[] {
   const known = minutes.filter((minute) => minute <= now);
   const fromSince = known.filter((minute) => at(minute) >= sinceMs);
   const inside = fromSince.filter((minute) => at(minute) < untilMs);
-  const limit = Math.min(rowsMax, (untilMs - sinceMs) / MINUTE_MS);
+  const given = sinceMs < at(OLD_MINUTE) ? oldRowsMax : rowsMax;
+  const limit = Math.min(given, (untilMs - sinceMs) / MINUTE_MS);
   switch (paging) {
     case "from since":
       return fromSince.slice(0, limit);
@@ -421,6 +543,11 @@ function answer(
     case "newest of all, at most asked":
       return known.slice(-limit);
   }
+}
+
+/** Whole numbers between bounds, both possible. */
+function intOf(random: () => number): (min: number, max: number) => number {
+  return (min, max) => min + Math.floor(random() * (max - min + 1));
 }
 
 /** Numerical Recipes' generator: the same numbers in every run. */

@@ -1,28 +1,29 @@
 import assert from "node:assert/strict";
 import {
+  candleLimits,
   isTimeframeTrue,
+  KNOWN_LIMITS,
   newestCandlesMax,
   opensElsewhere,
   PAGE_ROWS_DEFAULT,
-  pageRowsMax,
 } from "../../lib/exchange/limits.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 
 Deno.test("an exchange without corrections gives as many rows as CCXT announces", () => {
-  assert.equal(pageRowsMax("binance", 1_000), 1_000);
-  assert.equal(kept("binance"), undefined);
+  assert.deepEqual(candleLimits("nowhere", 1_000), { pageRowsMax: 1_000, pageRowsSource: "ccxt" });
 });
 
 Deno.test("an exchange of which nothing is known is asked for few rows", () => {
-  assert.equal(pageRowsMax("nowhere", undefined), PAGE_ROWS_DEFAULT);
-  assert.equal(kept("nowhere"), undefined);
+  assert.deepEqual(candleLimits("nowhere", undefined), {
+    pageRowsMax: PAGE_ROWS_DEFAULT,
+    pageRowsSource: "default",
+  });
 });
 
 Deno.test("what was observed at an exchange beats what CCXT announces", () => {
-  assert.equal(pageRowsMax("mexc", 1_000), 500);
-  assert.equal(pageRowsMax("bitget", 1_000), 200);
-  assert.equal(pageRowsMax("gemini", undefined), 2_015);
-  assert.equal(pageRowsMax("kraken", 10_000), 720);
+  const mexc = candleLimits("mexc", 1_000);
+  assert.deepEqual([mexc.pageRowsMax, mexc.pageRowsSource], [500, "table"]);
+  assert.equal(candleLimits("gemini", undefined).pageRowsMax, 2_015);
 });
 
 Deno.test("exchanges that keep only their newest candles say how many", () => {
@@ -46,10 +47,18 @@ Deno.test("candles that open on another clock than UTC are known", () => {
   assert.equal(opensElsewhere("constructor", "1d"), false);
 });
 
+Deno.test("an exchange that is not told the window has only its newest candles", () => {
+  const untold = Object.entries(KNOWN_LIMITS).filter(([, limits]) =>
+    limits.isSinceHonoured === false
+  );
+  assert.deepEqual(untold.map(([id]) => id), ["bithumb", "coinex", "gemini"]);
+  for (const [id, { newestCandlesMax }] of untold) assert(newestCandlesMax !== undefined, id);
+});
+
 Deno.test("a name that objects inherit is an exchange without corrections", () => {
-  assert.equal(pageRowsMax("constructor", 7), 7);
+  assert.deepEqual(candleLimits("constructor", 7), { pageRowsMax: 7, pageRowsSource: "ccxt" });
+  assert.equal(candleLimits("__proto__", undefined).pageRowsMax, PAGE_ROWS_DEFAULT);
   assert.equal(kept("constructor"), undefined);
-  assert.equal(pageRowsMax("__proto__", undefined), PAGE_ROWS_DEFAULT);
   assert.equal(isTimeframeTrue("constructor", "1w"), true);
 });
 

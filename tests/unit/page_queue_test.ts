@@ -50,8 +50,8 @@ const hours = (since: number, until: number): Window => ({
 });
 
 Deno.test("nothing owed is no page", () => {
-  assert.deepEqual([...queuePages([], 100)], []);
-  assert.deepEqual([...queuePages([owedOf("A", "1m")], 100)], []);
+  assert.deepEqual([...queuePages([], () => 100)], []);
+  assert.deepEqual([...queuePages([owedOf("A", "1m")], () => 100)], []);
 });
 
 Deno.test("pages come newest first, and each window for all series before the next older one", () => {
@@ -60,7 +60,7 @@ Deno.test("pages come newest first, and each window for all series before the ne
     owedOf("B", "1m", hours(0, 5)),
     owedOf("C", "1m", hours(3, 4)),
   ];
-  assert.deepEqual(names(queuePages(owed, 120)), [
+  assert.deepEqual(names(queuePages(owed, () => 120)), [
     "A 4-5",
     "B 4-5",
     "A 2-4",
@@ -73,7 +73,7 @@ Deno.test("pages come newest first, and each window for all series before the ne
 
 Deno.test("series that owe different times cut them at the same places", () => {
   const owed = [owedOf("A", "1m", hours(1, 9)), owedOf("B", "1m", hours(3, 10))];
-  assert.deepEqual(names(queuePages(owed, 240)), [
+  assert.deepEqual(names(queuePages(owed, () => 240)), [
     "A 8-9",
     "B 8-10",
     "A 4-8",
@@ -85,7 +85,7 @@ Deno.test("series that owe different times cut them at the same places", () => {
 
 Deno.test("no page reaches over the boundary of a chunk", () => {
   assert.equal(CHUNK_MS % chunkMs(parseTimeframe("1m")), 0);
-  assert.deepEqual(names(queuePages([owedOf("A", "1m", hours(-3, 3))], 6_000)), [
+  assert.deepEqual(names(queuePages([owedOf("A", "1m", hours(-3, 3))], () => 6_000)), [
     "A 0-3",
     "A -3-0",
   ]);
@@ -96,13 +96,13 @@ Deno.test("what is covered in between is left out, parts of one window newest fi
     owedOf("A", "1m", hours(0, 1), hours(2, 3), hours(7, 8)),
     owedOf("B", "1m", hours(2, 3)),
   ];
-  assert.deepEqual(names(queuePages(owed, 240)), ["A 7-8", "A 2-3", "A 0-1", "B 2-3"]);
+  assert.deepEqual(names(queuePages(owed, () => 240)), ["A 7-8", "A 2-3", "A 0-1", "B 2-3"]);
 });
 
 Deno.test("of two timeframes the one whose next window is newest goes first", () => {
   const owed = [owedOf("A", "1m", hours(0, 6)), owedOf("A", "1h", hours(0, 6))];
   // In pages of sixty the hours fit into one.
-  const pages = [...queuePages(owed, 60)].map(({ series, window }) => [
+  const pages = [...queuePages(owed, () => 60)].map(({ series, window }) => [
     series.timeframe.text,
     (window.untilMs - CHUNK_MS) / HOUR_MS,
   ]);
@@ -110,17 +110,17 @@ Deno.test("of two timeframes the one whose next window is newest goes first", ()
     "1m",
     1,
   ]]);
-  const back = [...queuePages(owed, 3)].map(({ window }) => window.untilMs);
+  const back = [...queuePages(owed, () => 3)].map(({ window }) => window.untilMs);
   assert.deepEqual(back, back.toSorted((a, b) => b - a));
 });
 
 Deno.test("months and weeks are paged by the calendar", () => {
   const year: Window = { sinceMs: at("2023-01-01T00:00"), untilMs: at("2024-01-01T00:00") };
-  const months = [...queuePages([owedOf("A", "1M", year)], 5)].map(({ window }) => window);
+  const months = [...queuePages([owedOf("A", "1M", year)], () => 5)].map(({ window }) => window);
   assert.deepEqual(months.map((window) => windowCandles(parseTimeframe("1M"), window)), [3, 5, 4]);
   assert.deepEqual(coverageOf(months), [year]);
   const week = { sinceMs: at("2024-01-01T00:00"), untilMs: at("2024-03-04T00:00") };
-  const weeks = [...queuePages([owedOf("A", "1w", week)], 4)].map(({ window }) => window);
+  const weeks = [...queuePages([owedOf("A", "1w", week)], () => 4)].map(({ window }) => window);
   assert.ok(weeks.every(({ sinceMs }) => isAligned(parseTimeframe("1w"), sinceMs)));
   assert.deepEqual(coverageOf(weeks), [week]);
 });
@@ -131,7 +131,7 @@ Deno.test("a week that opens before a chunk and ends in it is a page of its own"
   const since = floorTime(week, boundaryMs);
   assert.notEqual(since, boundaryMs);
   const window = { sinceMs: addCandles(week, since, -2), untilMs: addCandles(week, since, 3) };
-  const pages = [...queuePages([owedOf("A", "1w", window)], 100)].map(({ window }) => window);
+  const pages = [...queuePages([owedOf("A", "1w", window)], () => 100)].map(({ window }) => window);
   assert.deepEqual(pages.map((page) => windowCandles(week, page)), [2, 1, 2]);
   assert.deepEqual(gridWindow(week, addCandles(week, since, 1), 100), {
     sinceMs: since,
@@ -158,7 +158,7 @@ Deno.test("the grid begins anew at every chunk, and its last window ends with th
 
 Deno.test("pages are made one at a time: five years of minutes cost nothing until they are asked for", () => {
   const fiveYears = { sinceMs: at("2019-01-01T00:00"), untilMs: at("2024-01-01T00:00") };
-  const pages = queuePages([owedOf("A", "1m", fiveYears)], 1_000);
+  const pages = queuePages([owedOf("A", "1m", fiveYears)], () => 1_000);
   assert.equal(pages.next().value?.window.untilMs, fiveYears.untilMs);
   let count = 1;
   for (const _ of pages) count++;
@@ -169,8 +169,8 @@ Deno.test("pages are made one at a time: five years of minutes cost nothing unti
 Deno.test("the same owed coverage gives the same pages, and is not changed by it", () => {
   const owed = [owedOf("A", "1m", hours(0, 2), hours(3, 9)), owedOf("B", "1h", hours(0, 9))];
   const before = structuredClone(owed.map(({ owed }) => owed));
-  const first = names(queuePages(owed, 70));
-  assert.deepEqual(names(queuePages(owed, 70)), first);
+  const first = names(queuePages(owed, () => 70));
+  assert.deepEqual(names(queuePages(owed, () => 70)), first);
   assert.deepEqual(owed.map(({ owed }) => owed), before);
 });
 
@@ -210,7 +210,7 @@ function randomCoverage(
 }
 
 function assertQueue(owed: readonly Owed[], rowsMax: number, seen: string): void {
-  const pages = [...queuePages(owed, rowsMax)];
+  const pages = [...queuePages(owed, () => rowsMax)];
   const byTimeframe = Map.groupBy(pages, ({ series }) => series.timeframe.text);
   for (const { series, window } of pages) {
     const { timeframe } = series;
@@ -259,7 +259,11 @@ function lcg(seed: number): () => number {
 
 Deno.test("where an exchange drops old candles, those it drops first are asked for first", () => {
   const owed = [owedOf("A", "1h", hours(-309, 0)), owedOf("B", "1m", hours(-3, 0))];
-  const pages = queueByLoss(owed, { rowsMax: 120, newestCandlesMax: () => 310, nowMs: CHUNK_MS });
+  const pages = queueByLoss(owed, {
+    rowsMax: () => 120,
+    newestCandlesMax: () => 310,
+    nowMs: CHUNK_MS,
+  });
   // Minutes reach back five hours, hours thirteen days.
   assert.deepEqual(names(pages), [
     "A -309--240",

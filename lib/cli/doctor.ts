@@ -1,0 +1,130 @@
+/** `titan10 doctor`: what is wrong, and what mends it. @module */
+import { ConfigError } from "../config.ts";
+import type { Known } from "../ingest/capabilities.ts";
+import type { Check } from "../ingest/check.ts";
+import {
+  brokenOff,
+  type Checkup,
+  configurationCheck,
+  configurationFaults,
+  databaseFault,
+  examine,
+  examineDatabase,
+} from "../ingest/doctor.ts";
+import type { CapabilityEntry } from "../ingest/exchange_checkup.ts";
+import { type Ground, openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
+import { printable } from "../printable.ts";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import type { Database } from "../store/database.ts";
+import { pendingMigrations, readMigrations } from "../store/migrate.ts";
+import { StoreError } from "../store/store_error.ts";
+import { askDaemon } from "./control.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count, table, wrap } from "./text.ts";
+
+/** Prints the checkup, made here or by the daemon that holds the database. */
+export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, { logLevelDefault: "error" });
+  const { config } = ground;
+  let database: Database;
+  try {
+    database = await openConfigured(ground);
+  } catch (error) {
+    if (error instanceof DataDirHeldError) {
+      return print(shell, flags, await askDaemon(config.dataDir, "/doctor") as Checkup);
+    }
+    if (!(error instanceof StoreError)) throw error;
+    const fault = databaseFault(error, "embedded");
+    return print(shell, flags, brokenOff([configurationCheck(config), fault]));
+  }
+  try {
+    return print(shell, flags, await checkup(shell, ground, database));
+  } finally {
+    await database.close();
+  }
+}
+
+async function checkup(shell: Shell, ground: Ground, database: Database): Promise<Checkup> {
+  const migrations = await readMigrations();
+  const configuration = configurationCheck(ground.config);
+  try {
+    const pending = await pendingMigrations(database, migrations);
+    // An empty database is set up, as by any first command. An older schema may be a running daemon's: only
+    // `titan10 migrate` touches it.
+    if (pending.length > 0 && pending.length < migrations.length) {
+      return brokenOff([configuration, ...await examineDatabase(database, migrations)]);
+    }
+    await prepareDatabase(database, ground, migrations);
+    const archive = await openArchive(database, ground);
+    return await examine(archive, { migrations, signal: shell.signal });
+  } catch (error) {
+    if (error instanceof StoreError) {
+      return brokenOff([configuration, databaseFault(error, database.kind)]);
+    }
+    if (!(error instanceof ConfigError)) throw error;
+    const checks = await examineDatabase(database, migrations);
+    return brokenOff([...configurationFaults(error), ...checks]);
+  }
+}
+
+function print(shell: Shell, flags: Flags, document: Checkup): ExitCode {
+  shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
+  return document.ok ? EXIT.done : EXIT.failed;
+}
+
+/** The checkup for people, within 80 columns. */
+export function render({ ok, checks, exchanges }: Checkup): string {
+  const lines = checks.flatMap(checkLines);
+  for (const { exchange, checks, capabilities } of exchanges) {
+    lines.push("", printable(exchange), ...checks.flatMap(checkLines));
+    lines.push(...capabilityTable(capabilities).split("\n").map((line) => `  ${line}`));
+  }
+  if (exchanges.length === 0) lines.push("", "No exchange was asked: this comes first.");
+  const wrong = [...checks, ...exchanges.flatMap(({ checks }) => checks)].filter(({ ok }) => !ok);
+  const sum = wrong.length === 1 ? "One thing is wrong." : `${wrong.length} things are wrong.`;
+  lines.push("", ok ? "Nothing is wrong." : sum);
+  return lines.join("\n");
+}
+
+const COLUMNS = 80;
+
+/** Columns in front of a check's message. */
+const MARK_COLUMNS = 7;
+const NAME_COLUMNS = 15;
+
+function checkLines({ check, ok, message }: Check): readonly string[] {
+  const indent = MARK_COLUMNS + NAME_COLUMNS;
+  return wrap(printable(message), COLUMNS - indent).map((line, index) =>
+    index === 0
+      ? (ok ? "ok" : "WRONG").padEnd(MARK_COLUMNS) + check.padEnd(NAME_COLUMNS) + line
+      : " ".repeat(indent) + line
+  );
+}
+
+function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
+  return table(
+    ["TIMEFRAME", "PAGE", "SINCE", "HISTORY", "SILENT", "SOURCE"],
+    capabilities.map(({ timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent }) => [
+      printable(timeframe),
+      count(pageRows.value),
+      choice(sinceHonoured, { yes: "yes", no: "no" }),
+      newestCandles === null ? "unbounded so far" : `newest ${count(newestCandles.value)}`,
+      choice(omitsSilent, { yes: "omitted", no: "flat" }),
+      sourcesOf([pageRows, sinceHonoured, newestCandles, omitsSilent]),
+    ]),
+    { numeric: [1] },
+  );
+}
+
+function choice(
+  known: Known<boolean> | null,
+  words: { readonly yes: string; readonly no: string },
+): string {
+  if (known === null) return "?";
+  return known.value ? words.yes : words.no;
+}
+
+function sourcesOf(known: readonly (Known<unknown> | null)[]): string {
+  return [...new Set(known.flatMap((value) => value === null ? [] : [value.source]))].join(", ");
+}

@@ -1,0 +1,133 @@
+/** Examines an archive: its database, and every exchange by asking it; says what is wrong and what mends it. @module */
+import type { Config, ConfigError } from "../config.ts";
+import { redact } from "../redact.ts";
+import { type Database, serverVersion } from "../store/database.ts";
+import {
+  type Migration,
+  pendingMigrations,
+  plainReason,
+  timescaleVersion,
+} from "../store/migrate.ts";
+import { StoreError } from "../store/store_error.ts";
+import { VERSION } from "../version.ts";
+import type { Archive } from "./archive.ts";
+import { type Check, counted, messageOf, sentences, topText } from "./check.ts";
+import { archivedTimeframes } from "./desire.ts";
+import { examineExchange, type ExchangeCheckup } from "./exchange_checkup.ts";
+import { prepareExchange } from "./exchange_series.ts";
+
+/** The document, one for `/doctor` and for `titan10 doctor --json`. Times are ISO 8601 UTC. */
+export interface Checkup {
+  readonly version: string;
+  /** Whether nothing is wrong. */
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+  /** Empty when something above is wrong that keeps them from being asked. */
+  readonly exchanges: readonly ExchangeCheckup[];
+}
+
+export interface ExamineOptions {
+  readonly migrations: readonly Migration[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Examines all of it. Candles are asked for and not stored; what answers teach about the exchanges is kept. */
+export async function examine(archive: Archive, options: ExamineOptions): Promise<Checkup> {
+  const { config, database, exchanges } = archive;
+  const { migrations, signal } = options;
+  const checks = [
+    configurationCheck(config),
+    ...await examineDatabase(database, migrations),
+  ];
+  // All markets first: a symbol that no exchange lists is a mistake, one that some do not list is not.
+  const failures = await Promise.all(exchanges.map(async (exchange) => {
+    try {
+      await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
+    } catch (error) {
+      return { error };
+    }
+  }));
+  const checkups = await Promise.all(
+    exchanges.map((exchange, index) =>
+      examineExchange(archive, exchange, { failure: failures[index], signal })
+    ),
+  );
+  const isWell = [...checks, ...checkups].every(({ ok }) => ok);
+  return { version: VERSION, ok: isWell, checks, exchanges: checkups };
+}
+
+/** A checkup that ended before any exchange could be asked. */
+export function brokenOff(checks: readonly Check[]): Checkup {
+  return { version: VERSION, ok: false, checks, exchanges: [] };
+}
+
+/** That the program runs at all proves that its configuration can be read. */
+export function configurationCheck(config: Config): Check {
+  const { exchanges, symbols } = config;
+  const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
+  const timeframes = archivedTimeframes(config).join(" ");
+  const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
+  return { check: "configuration", ok: true, message };
+}
+
+/** What only opening the exchanges could tell about the configuration. */
+export function configurationFaults({ problems }: ConfigError): readonly Check[] {
+  return problems.map(({ variable, value, allowed }) => ({
+    check: "configuration",
+    ok: false,
+    message: `${variable}="${value}" is not ${allowed}. Correct ${variable}`,
+  }));
+}
+
+/** Kind, versions, and whether the schema is this program's. Changes nothing. */
+export async function examineDatabase(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<readonly Check[]> {
+  try {
+    const timescaledb = await timescaleVersion(database);
+    const version = await serverVersion(database);
+    const extension = timescaledb === null
+      ? `without TimescaleDB: ${await plainReason(database) ?? "it is not set up yet"}`
+      : `TimescaleDB ${timescaledb}`;
+    const pending = await pendingMigrations(database, migrations);
+    return [
+      {
+        check: "database",
+        ok: true,
+        message: `${database.kind}, PostgreSQL ${version}, ${extension}`,
+      },
+      pending.length === 0
+        ? { check: "migrations", ok: true, message: `all ${migrations.length} are applied` }
+        : {
+          check: "migrations",
+          ok: false,
+          message: `not applied: ${pending.join(", ")}. Run titan10 migrate`,
+        },
+    ];
+  } catch (error) {
+    return [databaseFault(error, database.kind)];
+  }
+}
+
+/** A database that cannot be opened, does not answer, or refuses. */
+export function databaseFault(error: unknown, kind: Database["kind"]): Check {
+  const message = redact(messageOf(error));
+  const refused = kind === "embedded"
+    ? "Set DATA_DIR to another directory, to begin anew"
+    : "Correct DATABASE_URL, or the rights of its user";
+  const unavailable = kind === "embedded"
+    ? "Set DATA_DIR to a directory that can be written"
+    : "Start that server, or correct DATABASE_URL";
+  const isRefused = error instanceof StoreError && error.kind === "refused";
+  return {
+    check: "database",
+    ok: false,
+    message: SAYS_WHAT_TO_DO.test(message)
+      ? message
+      : sentences(message, isRefused ? refused : unavailable),
+  };
+}
+
+/** A message whose last sentence is an instruction. */
+const SAYS_WHAT_TO_DO = /\. (?:Run|Set|Use) [^.]+$/;

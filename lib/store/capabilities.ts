@@ -1,0 +1,71 @@
+/** What outlives a restart of what an exchange's answers have taught about it. @module */
+import type { Database } from "./database.ts";
+import { attempt } from "./store_error.ts";
+
+/** One exchange's row for one timeframe. Undefined is what answers have not shown. */
+export interface CapabilityRow {
+  readonly exchange: string;
+  /** As CCXT spells it. */
+  readonly timeframe: string;
+  readonly pageRows: number;
+  readonly pageRowsSource: "table" | "ccxt" | "default" | "answers";
+  readonly rowsSeen: number;
+  readonly isSinceHonoured: boolean | undefined;
+  readonly newestCandles: number | undefined;
+  readonly omitsSilent: boolean | undefined;
+  /** Milliseconds. */
+  readonly learnedAtMs: number;
+}
+
+/** The rows of every exchange that ever answered. */
+export async function readCapabilities({ sql }: Database): Promise<readonly CapabilityRow[]> {
+  return await attempt("read the capabilities of the exchanges", async () => {
+    const rows = await sql<StoredRow[]>`
+      select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, newest_candles,
+             omits_silent, learned_at
+      from capabilities order by exchange, timeframe`;
+    return rows.map((row) => ({
+      exchange: row.exchange,
+      timeframe: row.timeframe,
+      pageRows: row.page_rows,
+      pageRowsSource: row.page_rows_source,
+      rowsSeen: row.rows_seen,
+      isSinceHonoured: row.since_honoured ?? undefined,
+      newestCandles: row.newest_candles === null ? undefined : Number(row.newest_candles),
+      omitsSilent: row.omits_silent ?? undefined,
+      learnedAtMs: row.learned_at.getTime(),
+    }));
+  });
+}
+
+/** Keeps a row; the newer one replaces the older. */
+export async function writeCapability({ sql }: Database, row: CapabilityRow): Promise<void> {
+  const { exchange, timeframe } = row;
+  await attempt(`keep the capabilities of ${exchange} ${timeframe}`, async () => {
+    await sql`
+      insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
+                                newest_candles, omits_silent, learned_at)
+      values (${exchange}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
+              ${row.isSinceHonoured ?? null}, ${row.newestCandles ?? null}, ${
+      row.omitsSilent ?? null
+    },
+              to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
+      on conflict (exchange, timeframe) do update
+      set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
+          rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
+          newest_candles = excluded.newest_candles, omits_silent = excluded.omits_silent,
+          learned_at = excluded.learned_at`;
+  });
+}
+
+interface StoredRow {
+  readonly exchange: string;
+  readonly timeframe: string;
+  readonly page_rows: number;
+  readonly page_rows_source: CapabilityRow["pageRowsSource"];
+  readonly rows_seen: number;
+  readonly since_honoured: boolean | null;
+  readonly newest_candles: string | null;
+  readonly omits_silent: boolean | null;
+  readonly learned_at: Date;
+}

@@ -1,0 +1,208 @@
+/** Capabilities: learned from real answers of a local exchange, kept in a real database. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { openCcxt } from "../../lib/exchange/ccxt.ts";
+import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
+import { backfill } from "../../lib/ingest/backfill.ts";
+import { Poll } from "../../lib/ingest/poll.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Window } from "../../lib/market/window.ts";
+import { readCapabilities } from "../../lib/store/capabilities.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { coinex } from "../support/dialects/coinex.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+const MINUTE = parseTimeframe("1m");
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  /** An archive of three days of minutes of one symbol. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** `[from, to)` minutes before the last closed minute. */
+  readonly ago: (from: number, to: number) => Window;
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`what answers teach is kept on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    try {
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, () => withScene(opened.database, test));
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "pages of old candles that are cut shorter than recent ones leave no hole, and teach the page limit":
+    async ({ database, exchange, variables, ago }) => {
+      // As bitget does: 1000 recent candles, 200 old ones, and the start moves.
+      const fault = exchange.faults.add({
+        when: { about: "candles", untilMs: ago(2_000, 0).sinceMs },
+        fault: { kind: "moved_start", rows: 200 },
+      });
+      const archive = await openTestArchive(database, variables);
+      const [report] = await backfill(archive, { patient: false });
+      assert.deepEqual([report?.problems, report?.left], [[], 0]);
+      assert(fault.struck > 0);
+      const longest = exchange.requests.filter(({ query }) => query["limit"] === "1000");
+      assert(longest.length > 0 && longest.length <= 6, `${longest.length} pages of 1000`);
+      const [checkpoint] = await readCheckpoints(database);
+      const [window, ...others] = checkpoint?.covered ?? [];
+      assert(window !== undefined && others.length === 0);
+      assert.equal(window.untilMs - window.sinceMs, 3 * 24 * 60 * 60_000);
+      await assertSameCandles(database, exchange, {
+        symbol: "BTC/USDT",
+        timeframe: "1m",
+        window,
+      });
+      const [row] = await readCapabilities(database);
+      assert.deepEqual(
+        [row?.pageRows, row?.pageRowsSource, row?.rowsSeen, row?.isSinceHonoured],
+        [200, "answers", 1_000, true],
+      );
+    },
+
+  "what one process has learned is known to the next": async (
+    { database, exchange, variables },
+  ) => {
+    exchange.faults.add({ when: { about: "candles" }, fault: { kind: "moved_start", rows: 300 } });
+    const archive = await openTestArchive(database, variables);
+    await backfill(archive, { patient: false });
+    const before = exchange.requests.length;
+
+    const reopened = await openTestArchive(database, { ...variables, BACKFILL: "1m:6d" });
+    const capability = reopened.exchanges[0]?.capabilities.of("1m");
+    assert.deepEqual(capability, archive.exchanges[0]?.capabilities.of("1m"));
+    assert.deepEqual(capability?.pageRowsMax, { value: 300, source: "answers" });
+    await backfill(reopened, { patient: false });
+    const limits = exchange.requests.slice(before).map(({ query }) => Number(query["limit"] ?? 0));
+    assert(Math.max(...limits) === 300, String(limits));
+  },
+
+  "candles without volume show that silence is not left out": async (scene) => {
+    const { database, variables } = scene;
+    await backfill(await openTestArchive(database, variables), { patient: false });
+    assert.equal((await readCapabilities(database))[0]?.omitsSilent, false);
+  },
+
+  "the end of what an exchange keeps is learned when it says that older candles are too old":
+    async (
+      { database, exchange, variables, ago },
+    ) => {
+      exchange.faults.add({
+        when: { about: "candles", untilMs: ago(900, 0).sinceMs },
+        fault: {
+          kind: "status",
+          status: 400,
+          body: JSON.stringify({ code: -1, msg: "Candlestick too long ago. Maximum 900 points" }),
+        },
+      });
+      const archive = await openTestArchive(database, variables);
+      await backfill(archive, { patient: false });
+      const learned = archive.exchanges[0]?.capabilities.of("1m").newestCandles;
+      // A minute may have passed since.
+      assert(learned?.value === 900 || learned?.value === 901, String(learned?.value));
+      assert.equal(learned.source, "answers");
+      assert.equal((await readCapabilities(database))[0]?.newestCandles, learned.value);
+    },
+
+  "an exchange that takes no since is asked for as many of its newest candles as reach back":
+    async (
+      { database, variables },
+    ) => {
+      const exchange = await startLocalExchange({ clock: systemClock, dialect: coinex });
+      const { EXCHANGE_BINANCE: _, ...others } = variables;
+      try {
+        const archive = await openTestArchive(database, {
+          ...others,
+          EXCHANGES: "coinex",
+          EXCHANGE_COINEX: JSON.stringify({
+            urls: { api: { public: exchange.url } },
+            rateLimit: 1,
+          }),
+        });
+        const [poll, fill] = [new Poll(archive), () => backfill(archive, { patient: false })];
+        assert.equal((await poll.runOnce()).added, 5);
+        const [report] = await fill();
+        assert.deepEqual([report?.problems, report?.left], [[], 0]);
+        const asked = exchange.requests.filter(({ path }) => path.endsWith("kline"))
+          .map(({ query }) => Number(query["limit"]));
+        // The forming candle comes as well.
+        assert.equal(asked[0], 6);
+        assert.equal(Math.max(...asked), 1_000);
+        const [checkpoint] = await readCheckpoints(database);
+        const [window, ...more] = checkpoint?.covered ?? [];
+        assert(window !== undefined && more.length === 0);
+        assert((checkpoint?.candles ?? 0) >= 998, String(checkpoint?.candles));
+        const series = { exchange: "coinex", symbol: "BTC/USDT", timeframe: "1m" };
+        await assertSameCandles(database, exchange, { ...series, window });
+      } finally {
+        await exchange.close();
+      }
+    },
+
+  "a database that does not keep a capability costs no page": async ({ database, variables }) => {
+    const archive = await openTestArchive(database, variables);
+    await database.sql`alter table capabilities rename to capabilities_away`;
+    try {
+      const [report] = await backfill(archive, { patient: false });
+      assert.deepEqual([report?.problems, report?.left], [[], 0]);
+      assert(archive.lines.some((line) => line.includes("a capability was not kept")));
+    } finally {
+      await database.sql`alter table capabilities_away rename to capabilities`;
+    }
+  },
+};
+
+Deno.test("the table names no page limit that CCXT's features say right, and only exchanges CCXT has", async () => {
+  for (const [id, { pageRowsMax }] of Object.entries(KNOWN_LIMITS)) {
+    const ccxt = await openCcxt(id, { config: {}, spotOnly: true, onCost: () => {} });
+    const announced = ccxt.features?.spot?.fetchOHLCV?.limit;
+    if (pageRowsMax === undefined) assert.notEqual(announced, undefined, id);
+    else assert.notEqual(announced, pageRowsMax, id);
+  }
+});
+
+async function withScene(
+  database: Database,
+  test: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  const exchange = await startLocalExchange({ clock: systemClock });
+  const closedMs = closedUntil(MINUTE, systemClock.now());
+  try {
+    await test({
+      database,
+      exchange,
+      variables: {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT",
+        TIMEFRAMES: "1m",
+        BACKFILL: "1m:3d",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      },
+      ago: (from, to) => ({
+        sinceMs: addCandles(MINUTE, closedMs, -from),
+        untilMs: addCandles(MINUTE, closedMs, -to),
+      }),
+    });
+  } finally {
+    await exchange.close();
+  }
+}

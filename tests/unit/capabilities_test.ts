@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { type AssumedLimits, candleLimits } from "../../lib/exchange/limits.ts";
+import { Capabilities } from "../../lib/ingest/capabilities.ts";
+import type { Verdict } from "../../lib/market/answer.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { CapabilityRow } from "../../lib/store/capabilities.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+
+const HOUR = parseTimeframe("1h");
+const HOUR_MS = 3_600_000;
+
+interface Scene {
+  readonly capabilities: Capabilities;
+  readonly clock: ManualClock;
+  /** Rows as they were kept, the oldest first. */
+  readonly kept: readonly CapabilityRow[];
+  /** Tells of a page of `asked` hours, the `index`th back from now, that came cut at so many rows. */
+  readonly cut: (rows: number, asked: number, index: number) => void;
+  /** Lets the next attempts to keep a row fail. */
+  failKeeping: boolean;
+}
+
+function scene(limits: AssumedLimits = candleLimits("nowhere", 1_000)): Scene {
+  const clock = new ManualClock();
+  const kept: CapabilityRow[] = [];
+  const capabilities = new Capabilities("nowhere", {
+    limits,
+    clock,
+    keep: (row) => {
+      if (made.failKeeping) return Promise.reject(new Error("the database is away"));
+      kept.push(row);
+      return Promise.resolve();
+    },
+  });
+  const made: Scene = {
+    capabilities,
+    clock,
+    kept,
+    failKeeping: false,
+    cut: (cutRows, asked, index) => {
+      const untilMs = clock.now() - index * asked * HOUR_MS;
+      const window = { sinceMs: untilMs - asked * HOUR_MS, untilMs };
+      capabilities.learnPage(HOUR, window, { ...PAGE, cutRows });
+    },
+  };
+  return made;
+}
+
+const PAGE: Verdict = {
+  candles: [],
+  rejected: [],
+  answered: undefined,
+  reachFromMs: undefined,
+};
+
+const NO_WINDOW = { sinceMs: 0, untilMs: HOUR_MS };
+
+const pageRows = ({ capabilities }: Scene): unknown => capabilities.of("1h").pageRowsMax;
+
+Deno.test("before the first answer it says what CCXT and the table say, and who says it", () => {
+  assert.deepEqual(scene(candleLimits("gemini", undefined)).capabilities.of("1m"), {
+    pageRowsMax: { value: 2_015, source: "table" },
+    rowsMaxSeen: 0,
+    isSinceHonoured: { value: false, source: "table" },
+    newestCandles: { value: 1_440, source: "table" },
+    omitsSilent: undefined,
+    learnedAtMs: undefined,
+  });
+  assert.deepEqual(pageRows(scene()), { value: 1_000, source: "ccxt" });
+  assert.deepEqual(pageRows(scene(candleLimits("nowhere", undefined))), {
+    value: 100,
+    source: "default",
+  });
+});
+
+Deno.test("two pages of different windows that come cut at one number of rows teach the page limit", () => {
+  const made = scene();
+  made.cut(200, 1_000, 0);
+  assert.deepEqual(pageRows(made), { value: 1_000, source: "ccxt" });
+  made.cut(200, 1_000, 1);
+  assert.deepEqual(pageRows(made), { value: 200, source: "answers" });
+  assert.deepEqual(made.capabilities.of("1m").pageRowsMax.value, 1_000, "of that timeframe only");
+});
+
+Deno.test("pages cut by chance teach no page limit", () => {
+  const chances: Readonly<Record<string, (made: Scene) => void>> = {
+    "one window that all symbols lack the beginning of": (made) => {
+      for (let symbol = 0; symbol < 5; symbol++) made.cut(700, 1_000, 3);
+    },
+    "different numbers": (made) => [200, 201, 200].forEach((rows, i) => made.cut(rows, 1_000, i)),
+    "fewer rows than every exchange gives": (made) => [0, 1].forEach((i) => made.cut(49, 1_000, i)),
+    "one candle less than asked, whatever is asked": (made) =>
+      [1_000, 1_000, 999, 999].forEach((asked, i) => made.cut(asked - 1, asked, i)),
+  };
+  for (const [chance, happen] of Object.entries(chances)) {
+    const made = scene();
+    happen(made);
+    assert.equal(made.capabilities.of("1h").pageRowsMax.value, 1_000, chance);
+  }
+});
+
+Deno.test("a learned page limit is never larger than the one that was known", () => {
+  const made = scene(candleLimits("nowhere", 100));
+  for (const index of [0, 1]) made.cut(200, 1_000, index);
+  assert.deepEqual(pageRows(made), { value: 100, source: "ccxt" });
+});
+
+Deno.test("a candle without volume settles that silence is not left out, a hole only as long as none came", () => {
+  const silence = (made: Scene): unknown => made.capabilities.of("1h").omitsSilent;
+  const learn = ({ capabilities }: Scene, omitsSilent: boolean): void =>
+    capabilities.learnPage(HOUR, NO_WINDOW, { ...PAGE, omitsSilent });
+  const made = scene();
+  learn(made, true);
+  assert.deepEqual(silence(made), { value: true, source: "answers" });
+  learn(made, false);
+  learn(made, true);
+  assert.deepEqual(silence(made), { value: false, source: "answers" });
+
+  const okx = scene(candleLimits("okx", 300));
+  learn(okx, true);
+  assert.deepEqual(silence(okx), { value: false, source: "table" });
+  const kucoin = scene(candleLimits("kucoin", 1_500));
+  learn(kucoin, false);
+  assert.deepEqual(silence(kucoin), { value: false, source: "answers" });
+});
+
+Deno.test("the exchange reaches back as far as the series of it that does so furthest", () => {
+  const reach = (made: Scene, ...hours: readonly number[]): unknown => {
+    for (const count of hours) {
+      made.capabilities.learnReach(HOUR, made.clock.now() - count * HOUR_MS);
+    }
+    return made.capabilities.of("1h").newestCandles;
+  };
+  assert.equal(reach(scene()), undefined);
+  assert.deepEqual(reach(scene(), 50, 720, 300), { value: 720, source: "answers" });
+  const gate = scene(candleLimits("gate", 1_000));
+  assert.deepEqual(reach(gate, 300), { value: 9_998, source: "table" });
+  assert.deepEqual(reach(gate, 12_000), { value: 12_000, source: "answers" });
+});
+
+Deno.test("a row is kept when something was learned, and not once a page", async () => {
+  const made = scene();
+  await made.capabilities.keep();
+  assert.equal(made.kept.length, 0);
+  for (const rows of [500, 500, 20, 499]) {
+    made.capabilities.learnRows(HOUR, rows);
+    made.capabilities.learnSinceHonoured(HOUR);
+    await made.capabilities.keep();
+  }
+  assert.deepEqual(made.kept, [{
+    exchange: "nowhere",
+    timeframe: "1h",
+    pageRows: 1_000,
+    pageRowsSource: "ccxt",
+    rowsSeen: 500,
+    isSinceHonoured: true,
+    newestCandles: undefined,
+    omitsSilent: undefined,
+    learnedAtMs: made.clock.now(),
+  }]);
+});
+
+Deno.test("what could not be kept is kept with the next change, and fails nobody", async () => {
+  const made = scene();
+  made.failKeeping = true;
+  made.capabilities.learnRows(HOUR, 500);
+  await made.capabilities.keep();
+  made.failKeeping = false;
+  await made.capabilities.keep();
+  assert.equal(made.kept.length, 0, "not before");
+  made.capabilities.learnRows(parseTimeframe("1m"), 7);
+  await made.capabilities.keep();
+  assert.deepEqual(made.kept.map((row) => [row.timeframe, row.rowsSeen]), [["1h", 500], ["1m", 7]]);
+});
+
+Deno.test("what answers have taught is taken over by the next process, what was only assumed is not", async () => {
+  const before = scene();
+  for (const index of [0, 1]) before.cut(200, 1_000, index);
+  before.capabilities.learnRows(HOUR, 1_000);
+  before.capabilities.learnRows(parseTimeframe("1m"), 300);
+  before.capabilities.learnReach(HOUR, before.clock.now() - 720 * HOUR_MS);
+  await before.capabilities.keep();
+
+  const after = scene(candleLimits("nowhere", 500));
+  after.capabilities.restore(before.kept);
+  assert.deepEqual(after.capabilities.of("1h"), before.capabilities.of("1h"));
+  assert.deepEqual(after.capabilities.of("1m").pageRowsMax, { value: 500, source: "ccxt" });
+  assert.equal(after.capabilities.of("1m").rowsMaxSeen, 300);
+});
