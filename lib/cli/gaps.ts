@@ -87,7 +87,9 @@ export function render({ gaps }: GapsDocument): string {
   );
   const sums = [...Map.groupBy(gaps, ({ state }) => state)].map(([state, group]) => {
     const missing = group.reduce((total, gap) => total + gap.missing, 0);
-    return `${state}: ${count(missing)} candles in ${count(group.length)} gaps`;
+    return `${state}: ${count(missing)} candles in ${count(group.length)} ${
+      group.length === 1 ? "gap" : "gaps"
+    }`;
   });
   return [rows, "", ...sums].join("\n");
 }

@@ -185,10 +185,10 @@ Deno.test("gaps lists what is missing with its state, after asking again with --
       assertCode(await run(["backfill"], { cwd, env }), 0);
       const repaired = await run(["gaps", "--repair"], { cwd, env });
       assertCode(repaired, 0);
-      assert.match(repaired.stderr, /1 found, 1 asked for, 0 filled, 0 explained/);
+      assert.match(repaired.stderr, /1 found, 1 asked for, 0 filled, 1 explained/);
       assert.match(
         repaired.stdout,
-        /binance BTC\/USDT 1h +\d{4}-\d\d-\d\d \d\d:00 +7 +suspected +1/,
+        /binance BTC\/USDT 1h +\d{4}-\d\d-\d\d \d\d:00 +7 +no_trades +1/,
       );
       assert.deepEqual(repaired.stdout.split("\n").filter((line) => line.length > 80), []);
       const listed = await run(["gaps", "--json"], { cwd, env });
@@ -196,7 +196,7 @@ Deno.test("gaps lists what is missing with its state, after asking again with --
       const [gap] = JSON.parse(listed.stdout).gaps;
       assert.deepEqual(
         [gap.symbol, gap.since, gap.missing, gap.state],
-        ["BTC/USDT", new Date(hole.sinceMs).toISOString(), 7, "suspected"],
+        ["BTC/USDT", new Date(hole.sinceMs).toISOString(), 7, "no_trades"],
       );
     });
   }));
@@ -213,7 +213,7 @@ Deno.test("doctor finds nothing wrong, shows what the exchange can do, and store
       );
       assert.match(shown.stdout, /^ok +symbols +2 of 2 listed$/m);
       assert.match(shown.stdout, /^ok +candles +5 of the newest 5 of BTC\/USDT 1h came/m);
-      assert.match(shown.stdout, /^ +1h +1,000 +\? +unbounded so far +(?:flat|\?) +ccxt/m);
+      assert.match(shown.stdout, /^ +1h +1,000 +yes +unbounded so far +(?:flat|\?) +ccxt/m);
       assert.match(shown.stdout, /\nNothing is wrong\.\n$/);
       assert.deepEqual(shown.stdout.split("\n").filter((line) => line.length > 80), []);
       const status = await run(["status", "--json"], { cwd, env });
