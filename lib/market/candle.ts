@@ -68,32 +68,55 @@ export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
     volume === undefined
   ) return refuse("not_a_finite_number", row, openTimeMs);
 
-  if (![open, high, low, close].every((price) => signOf(price) > 0)) {
+  if (!isPositive(open) || !isPositive(high) || !isPositive(low) || !isPositive(close)) {
     return refuse("price_not_positive", row, openTimeMs);
   }
-  if (signOf(volume) < 0) return refuse("volume_negative", row, openTimeMs);
-  if (compareDecimals(high, open) < 0 || compareDecimals(high, close) < 0) {
+  if (volume.value < 0 || (volume.value === 0 && exactDecimal(volume.text).digits < 0n)) {
+    return refuse("volume_negative", row, openTimeMs);
+  }
+  if (compare(high, open) < 0 || compare(high, close) < 0) {
     return refuse("high_below_body", row, openTimeMs);
   }
-  if (compareDecimals(low, open) > 0 || compareDecimals(low, close) > 0) {
+  if (compare(low, open) > 0 || compare(low, close) > 0) {
     return refuse("low_above_body", row, openTimeMs);
   }
-  return { candle: { openTimeMs, open, high, low, close, volume } };
+  return {
+    candle: {
+      openTimeMs,
+      open: open.text,
+      high: high.text,
+      low: low.text,
+      close: close.text,
+      volume: volume.text,
+    },
+  };
 }
 
-/**
- * Orders two decimal texts by their exact values: negative, zero or positive as `a` is below, equal to or
- * above `b`. Doubles decide where they differ, since rounding keeps order; digits decide where they tie.
- */
+/** Orders two decimal texts by their exact values: negative, zero or positive as `a` is below, equal to or above `b`. */
 export function compareDecimals(a: string, b: string): number {
-  const difference = Number(a) - Number(b);
-  if (difference !== 0) return difference;
-  if (a === b) return 0;
-  const [x, y] = [exactDecimal(a), exactDecimal(b)];
+  return compare({ text: a, value: Number(a) }, { text: b, value: Number(b) });
+}
+
+/** A decimal as it was written, and the double nearest to it: read once, it is compared several times. */
+interface Decimal {
+  readonly text: string;
+  readonly value: number;
+}
+
+/** Doubles decide where they differ, since rounding keeps order; digits decide where they tie. */
+function compare(a: Decimal, b: Decimal): number {
+  if (a.value !== b.value) return a.value - b.value;
+  if (a.text === b.text) return 0;
+  const [x, y] = [exactDecimal(a.text), exactDecimal(b.text)];
   const exponent = Math.min(x.exponent, y.exponent);
   const left = x.digits * 10n ** BigInt(x.exponent - exponent);
   const right = y.digits * 10n ** BigInt(y.exponent - exponent);
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Also of values too small for a double. */
+function isPositive({ text, value }: Decimal): boolean {
+  return value > 0 || (value === 0 && exactDecimal(text).digits > 0n);
 }
 
 function refuse(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
@@ -126,19 +149,14 @@ const DECIMAL_TEXT_MAX = 100;
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;
 
-/** The value as decimal text, or undefined when it is not a finite number. */
-function readDecimal(value: unknown): string | undefined {
+/** The decimal, or undefined when the value is not a finite number. */
+function readDecimal(value: unknown): Decimal | undefined {
   const text = typeof value === "number" ? String(value) : value;
-  if (typeof text !== "string" || text.length > DECIMAL_TEXT_MAX) return undefined;
-  return DECIMAL.test(text) && Number.isFinite(Number(text)) ? text : undefined;
-}
-
-/** −1, 0 or 1, also for values too small for a double. */
-function signOf(decimal: string): number {
-  const value = Number(decimal);
-  if (value !== 0) return Math.sign(value);
-  const { digits } = exactDecimal(decimal);
-  return digits > 0n ? 1 : digits < 0n ? -1 : 0;
+  if (typeof text !== "string" || text.length > DECIMAL_TEXT_MAX || !DECIMAL.test(text)) {
+    return undefined;
+  }
+  const double = Number(text);
+  return Number.isFinite(double) ? { text, value: double } : undefined;
 }
 
 /** A decimal text as `digits × 10^exponent`. */
