@@ -6,10 +6,11 @@ import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./database.ts";
 import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt, isDuplicate } from "./store_error.ts";
 
 /** What a page proved. */
 export interface PageWrite {
+  /** Ascending. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
   /** The part of time the exchange answered for. */
@@ -27,6 +28,9 @@ export interface PageWritten {
   readonly lastMs: number | undefined;
 }
 
+/** A page loses the race for its candles to another one at most this often: there are few of a series in flight. */
+const RACES_MAX = 5;
+
 /**
  * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
  * is revised, its older values kept by the table's trigger.
@@ -40,8 +44,9 @@ export async function writePage(
 ): Promise<PageWritten> {
   const { candles, rejected, answered, reachFromMs } = page;
   const distinct = distinctRows(rejected);
-  return await attempt(`write a page of ${seriesName(series)}`, async () => {
-    const [row] = await sql.unsafe<WrittenRow[]>(statement(candleTable(series.timeframe)), [
+  const text = statement(candleTable(series.timeframe));
+  const write = async (): Promise<PageWritten> => {
+    const [row] = await sql.unsafe<WrittenRow[]>(text, [
       series.exchange,
       series.symbol,
       series.timeframe.text,
@@ -57,12 +62,24 @@ export async function writePage(
       textArray(distinct.map(({ row }) => storableText(row, row.length))),
       textArray(distinct.map(({ reason }) => reason)),
       plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+      candles[0]?.openTimeMs ?? null,
+      candles.at(-1)?.openTimeMs ?? null,
     ], { prepare: true });
     return {
       added: Number(row?.added ?? 0),
       revised: Number(row?.revised ?? 0),
       lastMs: epochMs(row?.last ?? null),
     };
+  };
+  return await attempt(`write a page of ${seriesName(series)}`, async () => {
+    for (let races = 0;; races++) {
+      try {
+        return await write();
+      } catch (error) {
+        // Another page of the series was faster; now its candles can be seen.
+        if (races === RACES_MAX || !isDuplicate(error)) throw error;
+      }
+    }
   });
 }
 
@@ -79,25 +96,42 @@ function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCan
 
 const statements = new Map<string, string>();
 
-/** `xmax` is zero in a row that this statement inserted, and its own transaction in one that it updated. */
+/**
+ * What is stored already is read first, which for a page of new candles is one look into the index. New ones are then
+ * inserted plainly and only different ones by `on conflict`, which costs half as much again for every row, and locks
+ * the ones it leaves alone.
+ */
 function statement(table: string): string {
   const known = statements.get(table);
   if (known !== undefined) return known;
+  const values = ["open", "high", "low", "close", "volume"];
+  const of = (row: string): string => values.map((name) => `${row}.${name}`).join(", ");
   const text = `
 with page as (
   select to_timestamp(time_ms / 1000.0) as time, open, high, low, close, volume
   from unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
     as row (time_ms, open, high, low, close, volume)
 ),
-written as (
-  insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
+stored as materialized (
+  select time, open, high, low, close, volume from ${table}
+  where exchange = $1::text and symbol = $2::text
+    and time >= to_timestamp($16::float8 / 1000.0) and time <= to_timestamp($17::float8 / 1000.0)
+),
+added as (
+  insert into ${table} (time, exchange, symbol, open, high, low, close, volume)
   select time, $1::text, $2::text, open, high, low, close, volume from page
+  where not exists (select from stored where stored.time = page.time)
+  returning time
+),
+revised as (
+  insert into ${table} as old (time, exchange, symbol, open, high, low, close, volume)
+  select page.time, $1::text, $2::text, ${
+    of("page")
+  } from page join stored on stored.time = page.time
+  where (${of("stored")}) is distinct from (${of("page")})
   on conflict (exchange, symbol, time) do update
-  set open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-      volume = excluded.volume
-  where (stored.open, stored.high, stored.low, stored.close, stored.volume)
-     is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
-  returning (xmax = 0) as added, stored.time
+  set ${values.map((name) => `${name} = excluded.${name}`).join(", ")}
+  returning old.time
 ),
 refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
@@ -111,8 +145,8 @@ select $1::text, $2::text, $3::text,
        case when $10::float8 is null then '{}'::tstzmultirange
             else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
        end,
-       count(*) filter (where added), min(time), max(time), to_timestamp($12::float8 / 1000.0)
-from written
+       count(*), min(time), max(time), to_timestamp($12::float8 / 1000.0)
+from added
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + excluded.covered,
     candles = known.candles + excluded.candles,
@@ -121,8 +155,8 @@ set covered = known.covered + excluded.covered,
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     last_error = null
 returning last,
-  (select count(*) from written where added) as added,
-  (select count(*) from written where not added) as revised`;
+  (select count(*) from added) as added,
+  (select count(*) from revised) as revised`;
   statements.set(table, text);
   return text;
 }

@@ -60,6 +60,11 @@ function isPassing(code: string): boolean {
     code === "25006";
 }
 
+/** Whether a statement failed because a row with the same key is there already (SQLSTATE 23505). */
+export function isDuplicate(error: unknown): boolean {
+  return codeOf(error) === "23505";
+}
+
 function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };
