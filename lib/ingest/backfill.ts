@@ -16,9 +16,11 @@ import { findListings } from "./listing_search.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 
 /**
- * Pages of one exchange in flight. Enough to hide an answer's way behind the exchange's pace; few enough that a
- * poll waits for hardly anything, and that a failure loses little. With at most 10,000 rows a page it also
- * bounds the rows in memory.
+ * Pages of one exchange in flight: enough to hide an answer's way behind the exchange's pace up to four times that
+ * pace; few enough that a poll waits for hardly anything. Measured with answers that take 100 ms and a pace of 50 ms:
+ * pages of 1,000 rows, four in flight, take a third of the time of 500 rows one by one, two in flight as long and
+ * eight no less. A stop in the middle costs at most so many pages, asked again. With at most 10,000 rows a page it
+ * also bounds the rows in memory.
  */
 export const PAGES_IN_FLIGHT = 4;
 
@@ -38,6 +40,8 @@ export interface BackfillOptions {
    * up and report, as a person at a terminal expects.
    */
   readonly patient: boolean;
+  /** Pages of one exchange in flight. @default PAGES_IN_FLIGHT */
+  readonly pagesInFlight?: number | undefined;
   /** Told after every page. */
   readonly onProgress?: (progress: BackfillProgress) => void;
 }
@@ -187,7 +191,8 @@ class ExchangeBackfill {
         if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
       }
     };
-    await Promise.all(Array.from({ length: PAGES_IN_FLIGHT }, worker));
+    const { pagesInFlight = PAGES_IN_FLIGHT } = this.#options;
+    await Promise.all(Array.from({ length: pagesInFlight }, worker));
     return { reachLearned: bounds.size > 0 };
   }
 
@@ -309,8 +314,5 @@ class ExchangeBackfill {
 const TRIAL_MS = 1_000;
 
 function candlesOf(owed: readonly Owed[]): number {
-  return owed.reduce(
-    (total, { series, owed }) => total + coverageCandles(series.timeframe, owed),
-    0,
-  );
+  return owed.reduce((sum, { series, owed }) => sum + coverageCandles(series.timeframe, owed), 0);
 }

@@ -10,8 +10,9 @@ import { openEmbeddedTest, openOnServer } from "../support/test_database.ts";
 import type { Bench, Result } from "./bench.ts";
 import { gapScan } from "./gap_scan.ts";
 import { pageWrite } from "./page_write.ts";
+import { paging } from "./paging.ts";
 
-const BENCHES: readonly Bench[] = [pageWrite, gapScan];
+const BENCHES: readonly Bench[] = [pageWrite, gapScan, paging];
 
 const { values } = parseArgs({
   args: Deno.args,
