@@ -8,6 +8,12 @@
  * The same as the task `titan10`: named one by one, never `-A`. What libraries ask for beyond them (the user id,
  * for one) is refused without a prompt, and they do without.
  */
+/**
+ * A small young generation: rows live from the answer to the page's statement. It takes 80 MB off a backfill (290 to
+ * 207 of two million rows) and costs no time that could be measured. deno.json's task says the same.
+ */
+const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
+
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read", "--allow-write"];
 
 /** Folders of packages that no code path of ours imports; they are more than half of the packages' bytes. */
@@ -31,6 +37,7 @@ await collect("node_modules/.deno");
 const command = new Deno.Command(Deno.execPath(), {
   args: [
     "compile",
+    V8_FLAGS,
     "--frozen",
     ...PERMISSIONS,
     "--include",
