@@ -5,12 +5,14 @@ import { Alerts } from "./ingest/alerts.ts";
 import type { Archive } from "./ingest/archive.ts";
 import { examine } from "./ingest/doctor.ts";
 import { reportGaps, takeStock } from "./ingest/gaps.ts";
+import { runDuePolicies } from "./ingest/maintenance.ts";
 import { makePlan } from "./ingest/plan.ts";
 import { repairGaps } from "./ingest/repair.ts";
+import { measureStorage } from "./ingest/storage.ts";
 import { Poll, type PollReport } from "./ingest/poll.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
 import { retry } from "./policy/retry.ts";
-import { Schedule } from "./schedule.ts";
+import { type Job, Schedule } from "./schedule.ts";
 import {
   type Answers,
   type Health,
@@ -20,10 +22,16 @@ import {
 } from "./serve/server.ts";
 import { readGapsDocument } from "./serve/gaps.ts";
 import { readStatus } from "./serve/status.ts";
+import { readStorageDocument } from "./serve/storage.ts";
 import { controlSocketPath } from "./store/data_dir.ts";
 import type { Database } from "./store/database.ts";
 import { readCheckpoints } from "./store/ledger.ts";
-import { type Migration, pendingMigrations, readMigrations } from "./store/migrate.ts";
+import {
+  type Migration,
+  pendingMigrations,
+  readMigrations,
+  timescaleVersion,
+} from "./store/migrate.ts";
 import { StoreError } from "./store/store_error.ts";
 import { VERSION } from "./version.ts";
 
@@ -45,6 +53,9 @@ const START_ATTEMPTS_MAX = 1000;
 
 /** A job may begin this late before the process counts as stuck. */
 const LATE_MS_MAX = 3 * 60_000;
+
+/** How often policies are looked at; each says itself how often it wants to run. */
+const MAINTENANCE_CRON = "*/10 * * * *";
 
 /**
  * Runs until the signal is aborted, then stops the schedule, aborts fetches, finishes the writes in hand and
@@ -72,11 +83,11 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     state.archive = archive;
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
-    state.schedule = scheduleOf(archive, { ...options, alerts });
+    state.schedule = await scheduleOf(archive, { ...options, alerts });
     const { schedule } = state;
     stops.push(() => schedule.stop());
     schedule.start();
-    for (const job of ["poll", "backfill", "gaps"] as const) schedule.runNow(job);
+    for (const job of ["poll", "backfill", "gaps", "maintenance"] as const) schedule.runNow(job);
     await aborted(signal);
     log.info("stopping");
   } catch (error) {
@@ -122,10 +133,10 @@ async function listen(
   return servers;
 }
 
-function scheduleOf(
+async function scheduleOf(
   archive: Archive,
   { alerts, ...options }: DaemonOptions & { readonly alerts: Alerts },
-): Schedule {
+): Promise<Schedule> {
   const { config } = archive;
   const poll = new Poll(archive);
   let isResumed = false;
@@ -151,6 +162,7 @@ function scheduleOf(
         const repaired = await repairGaps(archive, { signal });
         const accounts = await takeStock(archive);
         if (!signal.aborted) await alerts.afterGaps(accounts);
+        await measureStorage(archive);
         return { ...repaired, ...reportGaps(accounts) };
       },
     },
@@ -169,7 +181,20 @@ function scheduleOf(
         return sumUp(reports);
       },
     },
+    ...await maintenanceOf(archive),
   ], archive);
+}
+
+/** A server runs TimescaleDB's policies by itself. */
+async function maintenanceOf(archive: Archive): Promise<readonly Job[]> {
+  const { database } = archive;
+  if (database.kind === "server" || await timescaleVersion(database) === null) return [];
+  return [{
+    name: "maintenance",
+    cron: MAINTENANCE_CRON,
+    mayOverlap: false,
+    run: async (signal) => ({ ...await runDuePolicies(archive, { signal }) }),
+  }];
 }
 
 /** Tells the poll how far each series is answered for, so that it closes a short pause by itself. */
@@ -244,6 +269,7 @@ function answersOf({ ground, database, migrations, startedAtMs, state }: Answers
       };
     },
     gaps: () => readGapsDocument(database),
+    storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);

@@ -1,6 +1,7 @@
 /** The metrics of a running daemon, a contract with whoever graphs and alerts on them. @module */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { addProcessMetrics } from "./process_metrics.ts";
+import { type StorageMetrics, storageMetrics } from "./storage_metrics.ts";
 
 /** Every label of a metric must be given; prom-client itself would let one be forgotten. */
 type Labels<Name extends string> = Readonly<Record<Name, string>>;
@@ -26,7 +27,7 @@ type SeriesLabel = "exchange" | "symbol" | "timeframe";
 export const BREAKER_STATES = ["closed", "open", "half_open"] as const;
 
 /** One field a metric. Durations are in seconds, moments in seconds since the epoch. */
-export interface Metrics {
+export interface Metrics extends StorageMetrics {
   readonly buildInfo: GaugeMetric<"version" | "deno">;
   readonly candlesWritten: CounterMetric<"exchange">;
   readonly candlesRevised: CounterMetric<"exchange">;
@@ -78,6 +79,7 @@ export function createMetrics(): Metrics {
     ...seriesMetrics(registry),
     ...alertMetrics(registry),
     ...jobMetrics(registry),
+    ...storageMetrics(registry),
   };
   addProcessMetrics(registry);
   return {

@@ -10,8 +10,9 @@ import type { Logger } from "./log.ts";
 import { nominalMs, parseTimeframe } from "./market/timeframe.ts";
 import type { Metrics } from "./metrics.ts";
 import { redact, secretsOf } from "./redact.ts";
-import { ensureCandleTables, setCompressionPolicy } from "./store/candle_table.ts";
+import { ensureCandleTables } from "./store/candle_table.ts";
 import { readCapabilities, writeCapability } from "./store/capabilities.ts";
+import { resumeCompression, setCompressionPolicy } from "./store/compression.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "./store/exchange_state.ts";
 import { migrate, type MigrateReport, type Migration, readMigrations } from "./store/migrate.ts";
@@ -53,6 +54,8 @@ export async function prepareDatabase(
     for (const timeframe of timeframes) {
       await setCompressionPolicy(database, timeframe, config.compressAfterMs);
     }
+    // A backfill that was killed has left them paused.
+    await resumeCompression(database);
   }
   return report;
 }

@@ -7,7 +7,7 @@ import type { Database } from "./store/database.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "./store/job_state.ts";
 
 export interface Job {
-  readonly name: "poll" | "gaps" | "backfill";
+  readonly name: "poll" | "gaps" | "backfill" | "maintenance";
   /** Five cron fields, UTC. A sixth in front counts seconds. */
   readonly cron: string;
   /** Whether a run may begin while one is under way; if not, it is left out and counted as `skipped`. */

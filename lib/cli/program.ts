@@ -95,6 +95,7 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     const command = new Command(name).description(summary).copyInheritedSettings(program);
     if (hasJson) command.option("--json", "print JSON");
     if (name === "gaps") command.option("--repair", "ask for the gaps that are due first");
+    if (name === "status") command.option("--storage", "also say what the candle tables take");
     addSettingFlags(command).action(async (flags: unknown) => {
       exit = await action(shell, flags as Flags);
     });

@@ -3,24 +3,34 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import { openConfigured } from "../open_archive.ts";
 import { printable } from "../printable.ts";
 import { readStatus, type Status } from "../serve/status.ts";
+import { readStorageDocument, type StorageDocument } from "../serve/storage.ts";
 import { DataDirHeldError } from "../store/data_dir.ts";
 import type { Database } from "../store/database.ts";
 import { pendingMigrations, readMigrations } from "../store/migrate.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { renderStorage } from "./storage_table.ts";
 import { count, minute, table } from "./text.ts";
+
+/** The status, and with `--storage` what the candle tables take. */
+type StatusReport = Status & Partial<StorageDocument>;
 
 /** Prints the status, from the database or from the daemon that holds it. */
 export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const { config, clock } = ground;
+  const withStorage = flags["storage"] === true;
   let database: Database;
   try {
     database = await openConfigured(ground);
   } catch (error) {
     if (!(error instanceof DataDirHeldError)) throw error;
-    print(shell, flags, await askDaemon(config.dataDir, "/status") as Status);
+    const document = await askDaemon(config.dataDir, "/status") as Status;
+    const storage = withStorage
+      ? await askDaemon(config.dataDir, "/storage") as StorageDocument
+      : {};
+    print(shell, flags, { ...document, ...storage });
     return EXIT.done;
   }
   try {
@@ -39,16 +49,22 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
       nowMs: clock.now(),
       newestCandlesMax,
     });
-    print(shell, flags, document);
+    const storage = withStorage ? await readStorageDocument(database, { nowMs: clock.now() }) : {};
+    print(shell, flags, { ...document, ...storage });
     return EXIT.done;
   } finally {
     await database.close();
   }
 }
 
-function print(shell: Shell, flags: Flags, document: Status): void {
-  if (flags["json"] === true) shell.print(JSON.stringify(document));
-  else shell.print(render(document));
+function print(shell: Shell, flags: Flags, document: StatusReport): void {
+  if (flags["json"] === true) {
+    shell.print(JSON.stringify(document));
+    return;
+  }
+  shell.print(render(document));
+  const { storage } = document;
+  if (storage !== undefined) shell.print(`\n${renderStorage({ storage })}`);
 }
 
 /** The document for people, within 80 columns. */

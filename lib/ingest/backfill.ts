@@ -3,14 +3,19 @@ import { coverageCandles } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { BreakerOpenError } from "../policy/breaker.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
-import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
+import { BackfillCompression } from "./compression.ts";
 import { desireOf } from "./desire.ts";
 import { prepareExchange } from "./exchange_series.ts";
-import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
+import {
+  isCancelled,
+  PAUSE_MS,
+  reportExchangeFailure,
+  reportSeriesFailure,
+  resumeAtMs,
+} from "./failure.ts";
 import { ingestPage } from "./page.ts";
 import { findListings } from "./listing_search.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
@@ -23,9 +28,6 @@ import { queueByLoss, type QueuedPage } from "./page_queue.ts";
  * also bounds the rows in memory.
  */
 export const PAGES_IN_FLIGHT = 4;
-
-/** An exchange or a database that is down is tried again after this long, if nothing names a better time. */
-const PAUSE_MS = 10_000;
 
 /** Passes that bring nothing follow each other ever more slowly, up to this. */
 const PAUSE_MS_MAX = 10 * 60_000;
@@ -74,15 +76,25 @@ export async function backfill(
   archive: Archive,
   options: BackfillOptions,
 ): Promise<readonly BackfillReport[]> {
-  return await Promise.all(
-    archive.exchanges.map((exchange) => new ExchangeBackfill(archive, exchange, options).run()),
-  );
+  const compression = new BackfillCompression(archive, options);
+  await compression.start();
+  return await Promise.all(archive.exchanges.map(async (exchange) => {
+    try {
+      return await new ExchangeBackfill(archive, exchange, { ...options, compression }).run();
+    } finally {
+      await compression.end(exchange.id);
+    }
+  }));
+}
+
+interface ExchangeBackfillOptions extends BackfillOptions {
+  readonly compression: BackfillCompression;
 }
 
 class ExchangeBackfill {
   readonly #archive: Archive;
   readonly #exchange: ArchivedExchange;
-  readonly #options: BackfillOptions;
+  readonly #options: ExchangeBackfillOptions;
   readonly #untilMs: number;
   readonly #problems = new Map<string, string>();
   /** Series that answered with something final, such as "no such symbol": left alone for this run. */
@@ -93,7 +105,7 @@ class ExchangeBackfill {
   #failuresInARow = 0;
   #gaveUp = false;
 
-  constructor(archive: Archive, exchange: ArchivedExchange, options: BackfillOptions) {
+  constructor(archive: Archive, exchange: ArchivedExchange, options: ExchangeBackfillOptions) {
     this.#archive = archive;
     this.#exchange = exchange;
     this.#options = options;
@@ -198,7 +210,8 @@ class ExchangeBackfill {
 
   /** Asks until the page is stored or its failure is final; returns what it proved about the reach. */
   async #runPage({ series, window }: QueuedPage): Promise<number | undefined> {
-    const { signal } = this.#options;
+    const { signal, compression } = this.#options;
+    const { timeframe } = series;
     let reachFromMs: number | undefined;
     await this.#persist(async () => {
       const outcome = await ingestPage(this.#archive, this.#exchange, series, {
@@ -208,13 +221,15 @@ class ExchangeBackfill {
       });
       reachFromMs = outcome.reachFromMs;
       this.#update({
-        answered: this.#progress.answered + coverageCandles(series.timeframe, outcome.answered),
+        answered: this.#progress.answered + coverageCandles(timeframe, outcome.answered),
         pages: this.#progress.pages + 1,
         added: this.#progress.added + outcome.added,
         revised: this.#progress.revised + outcome.revised,
         rejected: this.#progress.rejected + outcome.rejected,
       });
       this.#archive.failures.clear(seriesName(series));
+      if (outcome.added + outcome.revised === 0) return;
+      await compression.noteWritten(this.#exchange.id, { timeframe, window });
     }, series);
     return reachFromMs;
   }
@@ -232,7 +247,7 @@ class ExchangeBackfill {
       } catch (error) {
         if (isCancelled(error, this.#options.signal)) return false;
         await this.#report(error, series);
-        const untilMs = this.#resumeAtMs(error);
+        const untilMs = resumeAtMs(error, this.#archive.clock.now());
         if (untilMs === undefined || !this.#mayWait()) return false;
         await this.#pause(untilMs);
       }
@@ -252,20 +267,6 @@ class ExchangeBackfill {
     this.#update({ failed: this.#progress.failed + 1 });
   }
 
-  /** When the step may be tried again; undefined when its failure is for the next pass, or final. */
-  #resumeAtMs(error: unknown): number | undefined {
-    const soonMs = this.#archive.clock.now() + PAUSE_MS;
-    if (error instanceof FetchError && error.kind === "rate_limited") {
-      return error.untilMs ?? soonMs;
-    }
-    // While the one trial runs, its end is not known; the time it was allowed from is past.
-    if (error instanceof BreakerOpenError) {
-      return Math.max(error.untilMs, this.#archive.clock.now() + TRIAL_MS);
-    }
-    if (error instanceof StoreError && error.kind === "unavailable") return soonMs;
-    return undefined;
-  }
-
   /** What is down or bans us is waited for by the daemon, and for a while by the one-shot. */
   #mayWait(): boolean {
     if (this.#options.patient) return true;
@@ -277,6 +278,7 @@ class ExchangeBackfill {
   async #pause(untilMs: number): Promise<void> {
     const { clock } = this.#archive;
     this.#update({ pausedUntilMs: untilMs });
+    await this.#options.compression.noteWaiting(this.#exchange.id);
     try {
       await clock.sleep(untilMs - clock.now(), { signal: this.#options.signal });
     } catch (error) {
@@ -309,9 +311,6 @@ class ExchangeBackfill {
     this.#options.onProgress?.(this.#progress);
   }
 }
-
-/** How long to leave another call's half-open trial alone before looking again. */
-const TRIAL_MS = 1_000;
 
 function candlesOf(owed: readonly Owed[]): number {
   return owed.reduce((sum, { series, owed }) => sum + coverageCandles(series.timeframe, owed), 0);

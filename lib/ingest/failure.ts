@@ -30,6 +30,23 @@ export function isCancelled(error: unknown, signal: AbortSignal | undefined): bo
   return signal?.aborted === true || (error instanceof FetchError && error.kind === "cancelled");
 }
 
+/** An exchange or a database that is down is tried again after this long, if nothing names a better time. */
+export const PAUSE_MS = 10_000;
+
+/** How long to leave another call's half-open trial alone before looking again. */
+const TRIAL_MS = 1_000;
+
+/** When a step that failed may be tried again, in milliseconds; undefined when waiting does not mend it. */
+export function resumeAtMs(error: unknown, nowMs: number): number | undefined {
+  if (error instanceof FetchError && error.kind === "rate_limited") {
+    return error.untilMs ?? nowMs + PAUSE_MS;
+  }
+  // While the one trial runs, its end is not known; the time it was allowed from is past.
+  if (error instanceof BreakerOpenError) return Math.max(error.untilMs, nowMs + TRIAL_MS);
+  if (error instanceof StoreError && error.kind === "unavailable") return nowMs + PAUSE_MS;
+  return undefined;
+}
+
 /** Logs why a page of a series was not stored and keeps it for `status`. Never throws. */
 export async function reportSeriesFailure(
   archive: Archive,

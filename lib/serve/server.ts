@@ -5,6 +5,7 @@ import type { Checkup } from "../ingest/doctor.ts";
 import type { Plan } from "../ingest/plan.ts";
 import type { GapsDocument } from "./gaps.ts";
 import type { Status } from "./status.ts";
+import type { StorageDocument } from "./storage.ts";
 
 /** A yes, or the reasons for a no. */
 export interface Health {
@@ -27,6 +28,8 @@ export interface Answers {
   readonly doctor: () => Promise<Checkup>;
   /** Answered on the unix socket only, for `titan10 gaps`. */
   readonly gaps: () => Promise<GapsDocument>;
+  /** Answered on the unix socket only, for `titan10 status --storage`. */
+  readonly storage: () => Promise<StorageDocument>;
 }
 
 export interface HttpServer {
@@ -75,6 +78,10 @@ export async function serveUnix(
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
     { pattern: pathPattern("/doctor"), answer: async () => Response.json(await answers.doctor()) },
     { pattern: pathPattern("/gaps"), answer: async () => Response.json(await answers.gaps()) },
+    {
+      pattern: pathPattern("/storage"),
+      answer: async () => Response.json(await answers.storage()),
+    },
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,

@@ -51,22 +51,6 @@ export async function ensureCandleTables(
   }
 }
 
-/**
- * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
- * when that is undefined. Needs TimescaleDB.
- */
-export async function setCompressionPolicy(
-  { sql }: Database,
-  timeframe: Timeframe,
-  compressAfterMs: number | undefined,
-): Promise<void> {
-  const table = candleTable(timeframe);
-  await attempt(`set the compression policy of ${table}`, async () => {
-    const afterSeconds = compressAfterMs === undefined ? null : compressAfterMs / 1000;
-    await sql`select titan10_compress_after(${table}, make_interval(secs => ${afterSeconds}::float8))`;
-  });
-}
-
 /** The step of months and years is not fixed, so that they have none to align to. */
 function alignmentText(timeframe: Timeframe): string | null {
   return timeframe.unit === "M" || timeframe.unit === "y" ? null : stepText(timeframe);

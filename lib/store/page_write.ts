@@ -100,6 +100,12 @@ const statements = new Map<string, string>();
  * What is stored already is read first, which for a page of new candles is one look into the index. New ones are then
  * inserted plainly and only different ones by `on conflict`, which costs half as much again for every row, and locks
  * the ones it leaves alone.
+ *
+ * A page into a compressed chunk opens what it meets there, which TimescaleDB bounds, lest a careless statement
+ * unpack a whole table. This one is bounded already, by a page's rows, so that the limit is lifted: in the
+ * statement itself, because that needs neither a second round trip nor a failure first, and `true` has it end with
+ * the statement. The page's rows come after it, as they are read from it. Elsewhere than on TimescaleDB it is a
+ * setting that nobody reads.
  */
 function statement(table: string): string {
   const known = statements.get(table);
@@ -107,9 +113,12 @@ function statement(table: string): string {
   const values = ["open", "high", "low", "close", "volume"];
   const of = (row: string): string => values.map((name) => `${row}.${name}`).join(", ");
   const text = `
-with page as (
+with unlimited as materialized (
+  select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+),
+page as (
   select to_timestamp(time_ms / 1000.0) as time, open, high, low, close, volume
-  from unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
+  from unlimited, unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
     as row (time_ms, open, high, low, close, volume)
 ),
 stored as materialized (

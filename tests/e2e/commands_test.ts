@@ -141,6 +141,15 @@ Deno.test("migrate, plan, backfill and status tell one story on one embedded dat
       const table = await run(["status"], { cwd, env });
       assert.match(table.stdout, /binance BTC\/USDT 1h +2,40[01]/);
       assert.deepEqual(table.stdout.split("\n").filter((line) => line.length > 80), []);
+
+      const sizes = await run(["status", "--storage", "--json"], { cwd, env });
+      assertCode(sizes, 0);
+      const [hours] = JSON.parse(sizes.stdout).storage;
+      assert.deepEqual([hours.table, hours.candles], ["ohlcv_1h", 2 * document.series[0].candles]);
+      assert(hours.chunks > 0 && hours.totalBytes > 0, sizes.stdout);
+      const drawn = await run(["status", "--storage"], { cwd, env });
+      assert.match(drawn.stdout, /\nohlcv_1h +4,80[02] +[12] /);
+      assert.deepEqual(drawn.stdout.split("\n").filter((line) => line.length > 80), []);
     });
   }));
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import type { Status } from "../../lib/serve/status.ts";
+import type { StorageDocument } from "../../lib/serve/storage.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
@@ -39,6 +40,11 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
       const gaps = await run(["gaps", "--json"], { cwd, env });
       assertCode(gaps, 0);
       assert.deepEqual(JSON.parse(gaps.stdout), { gaps: [] });
+      const sizes = await run(["status", "--storage", "--json"], { cwd, env });
+      assertCode(sizes, 0);
+      const { storage, jobs }: Status & StorageDocument = JSON.parse(sizes.stdout);
+      assert.notEqual(storage.length, 0);
+      assert(jobs.some(({ job }) => job === "maintenance"), sizes.stdout);
       const refused = await run(["gaps", "--repair"], { cwd, env });
       assertCode(refused, 1);
       const checked = await run(["healthcheck"], {

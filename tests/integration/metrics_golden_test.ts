@@ -29,6 +29,9 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.jobLastSuccessSeconds.set({ job: "poll" }, 1);
   metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
   metrics.setTimescaledb(true);
+  metrics.storageBytes.set({ timeframe: "1m" }, 1);
+  metrics.chunks.set({ timeframe: "1m", state: "compressed" }, 1);
+  metrics.compressionRatio.set({ timeframe: "1m" }, 1);
 
   const zeroed = (await metrics.text()).replace(/^([^#\n].*) \S+$/gm, "$1 0");
   const golden = await Deno.readTextFile(new URL("./golden/metrics.txt", import.meta.url));

@@ -3,11 +3,8 @@ import assert from "node:assert/strict";
 import type { Candle } from "../../lib/market/candle.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import {
-  candleTable,
-  ensureCandleTables,
-  setCompressionPolicy,
-} from "../../lib/store/candle_table.ts";
+import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { setCompressionPolicy } from "../../lib/store/compression.ts";
 import { DataDirHeldError } from "../../lib/store/data_dir.ts";
 import { openDatabase } from "../../lib/store/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../../lib/store/exchange_state.ts";

@@ -1,0 +1,53 @@
+/** What the candle tables take, for people: the end of `titan10 status --storage`. @module */
+import type { StorageDocument, StorageEntry } from "../serve/storage.ts";
+import { bytes, count, table } from "./text.ts";
+
+/** One line a candle table within 80 columns, then what is wrong with chunks. */
+export function renderStorage({ storage }: StorageDocument): string {
+  if (storage.length === 0) return "no tables yet";
+  const isPlain = storage.every(({ chunks }) => chunks === null);
+  const rows = isPlain
+    ? table(
+      ["TABLE", "CANDLES", "TOTAL"],
+      storage.map((row) => [row.table, count(row.candles), bytes(row.totalBytes)]),
+      { numeric: [1, 2] },
+    )
+    : table(
+      ["TABLE", "CANDLES", "CHUNKS", "COMPRESSED", "BEFORE", "AFTER", "RATIO", "TOTAL"],
+      storage.map((row) => [
+        row.table,
+        count(row.candles),
+        count(row.chunks ?? 0),
+        count(row.compressedChunks ?? 0),
+        row.ratio === null ? "–" : bytes(row.beforeBytes ?? 0),
+        row.ratio === null ? "–" : bytes(row.afterBytes ?? 0),
+        row.ratio === null ? "–" : row.ratio.toFixed(1),
+        bytes(row.totalBytes),
+      ]),
+      { numeric: [1, 2, 3, 4, 5, 6, 7] },
+    );
+  const warnings = storage.flatMap(warningsOf);
+  return [rows, ...(warnings.length === 0 ? [] : ["", ...warnings])].join("\n");
+}
+
+/** Chunks of the present are small because they are young; those that are told of here stay as they are. */
+function warningsOf({ table, smallChunks, largeChunks }: StorageEntry): readonly string[] {
+  const warnings: string[] = [];
+  if (smallChunks !== null && smallChunks > 0) {
+    warnings.push(
+      `${table}: ${chunks(smallChunks)} of the past below 1 MB, uncompressed: few candles for`,
+      "  a chunk; compression is soon, or COMPRESS_AFTER is off or long",
+    );
+  }
+  if (largeChunks !== null && largeChunks > 0) {
+    warnings.push(
+      `${table}: ${chunks(largeChunks)} of the past, uncompressed, above a quarter of`,
+      "  shared_buffers: lower COMPRESS_AFTER, or give the server more memory",
+    );
+  }
+  return warnings;
+}
+
+function chunks(value: number): string {
+  return `${count(value)} ${value === 1 ? "chunk" : "chunks"}`;
+}

@@ -1,0 +1,75 @@
+/** Compression of candle tables: the policy, its pauses, and single chunks. Needs TimescaleDB. @module */
+import type { Timeframe } from "../market/timeframe.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { attempt } from "./store_error.ts";
+
+/**
+ * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
+ * when that is undefined.
+ */
+export async function setCompressionPolicy(
+  { sql }: Database,
+  timeframe: Timeframe,
+  compressAfterMs: number | undefined,
+): Promise<void> {
+  const table = candleTable(timeframe);
+  await attempt(`set the compression policy of ${table}`, async () => {
+    const afterSeconds = compressAfterMs === undefined ? null : compressAfterMs / 1000;
+    await sql`select titan10_compress_after(${table}, make_interval(secs => ${afterSeconds}::float8))`;
+  });
+}
+
+/** Keeps the policy of a timeframe's table from running. */
+export async function pauseCompression({ sql }: Database, timeframe: Timeframe): Promise<void> {
+  const table = candleTable(timeframe);
+  await attempt(`pause the compression policy of ${table}`, async () => {
+    await sql`
+      select alter_job(job_id, scheduled => false) from timescaledb_information.jobs
+      where proc_name in ('policy_compression', 'policy_columnstore')
+        and hypertable_name = ${table} and scheduled`;
+  });
+}
+
+/** Lets paused policies run again: that of one timeframe's table, or those of all candle tables. */
+export async function resumeCompression({ sql }: Database, timeframe?: Timeframe): Promise<void> {
+  const table = timeframe === undefined ? null : candleTable(timeframe);
+  await attempt("resume compression policies", async () => {
+    await sql`
+      select alter_job(job_id, scheduled => true) from timescaledb_information.jobs
+      where proc_name in ('policy_compression', 'policy_columnstore') and not scheduled
+        and hypertable_name in (select table_name from timeframes)
+        and hypertable_name = coalesce(${table}, hypertable_name)`;
+  });
+}
+
+/**
+ * The chunks of a hypertable that lie wholly before a time and are not compressed, or were written to since they
+ * were; oldest first. Those are what TimescaleDB's own policy picks, by the same bits of `status`: 1 compressed,
+ * 2 unordered, 4 frozen, 8 partial.
+ */
+export async function readUncompressedChunks(
+  { sql }: Database,
+  hypertable: string,
+  { beforeMs }: { readonly beforeMs: number },
+): Promise<readonly string[]> {
+  return await attempt(`read the uncompressed chunks of ${hypertable}`, async () => {
+    const rows = await sql<{ chunk: string }[]>`
+      select format('%I.%I', chunk.chunk_schema, chunk.chunk_name) as chunk
+      from timescaledb_information.chunks as chunk
+      join _timescaledb_catalog.chunk as known
+        on known.schema_name = chunk.chunk_schema and known.table_name = chunk.chunk_name
+      where chunk.hypertable_name = ${hypertable}
+        and chunk.range_end <= to_timestamp(${beforeMs}::float8 / 1000.0)
+        and known.status & 4 = 0 and known.status & 11 <> 1
+      order by chunk.range_start`;
+    return rows.map(({ chunk }) => chunk);
+  });
+}
+
+/** Compresses one chunk, in a statement of its own: whoever waits for it waits for no other. */
+export async function compressChunk({ sql }: Database, chunk: string): Promise<void> {
+  await attempt(`compress ${chunk}`, async () => {
+    await sql`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
+  });
+}
