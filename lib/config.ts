@@ -40,6 +40,8 @@ export interface Config {
   readonly compressAfterMs: number | undefined;
   /** A timeframe that is not named is kept for ever. */
   readonly retention: readonly read.TimeframeReach[];
+  /** Coarser timeframes worked out from stored candles; empty for none. */
+  readonly rollups: readonly string[];
   readonly gapAlertPercent: number;
   readonly alertWebhookUrl: string | undefined;
   readonly httpHost: string;
@@ -135,6 +137,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     dbPoolMax: values.DATABASE_URL === undefined ? 1 : values.DB_POOL_MAX,
     compressAfterMs: values.COMPRESS_AFTER === "off" ? undefined : values.COMPRESS_AFTER,
     retention: values.RETENTION ?? [],
+    rollups: values.ROLLUPS ?? [],
     gapAlertPercent: values.GAP_ALERT_PERCENT,
     alertWebhookUrl: values.ALERT_WEBHOOK_URL,
     httpHost: values.HTTP_HOST,
@@ -187,6 +190,7 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
       ? z.literal("off")
       : read.duration({ min: "1h", max: "3650d" }),
     RETENTION: read.timeframeReaches(isTimeframe).optional(),
+    ROLLUPS: read.list(timeframe).optional(),
     GAP_ALERT_PERCENT: read.percent(),
     ALERT_WEBHOOK_URL: read.url(["http", "https"], http).optional(),
     HTTP_HOST: read.host(),
@@ -202,7 +206,19 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
     path: ["RETENTION"],
     error: "each timeframe kept at least as long as BACKFILL reaches",
     when: isReadable("BACKFILL", "RETENTION"),
+  }).refine(({ RETENTION, ROLLUPS }) => ROLLUPS === undefined || keepsForRollups(RETENTION ?? []), {
+    path: ["RETENTION"],
+    error: `each timeframe kept at least ${ROLLUP_SOURCE_DAYS_MIN}d while ROLLUPS is set`,
+    when: isReadable("RETENTION", "ROLLUPS"),
   });
+}
+
+/** Rollups are refreshed over some days before the present; candles of that time must be there. */
+const ROLLUP_SOURCE_DAYS_MIN = 7;
+
+function keepsForRollups(retention: readonly read.TimeframeReach[]): boolean {
+  const minMs = nominalReachMs({ count: ROLLUP_SOURCE_DAYS_MIN, unit: "d" });
+  return retention.every(({ reach }) => nominalReachMs(reach) >= minMs);
 }
 
 /** Lets two settings be compared whatever else is wrong, so that one run names every problem. */

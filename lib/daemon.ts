@@ -10,6 +10,7 @@ import { makePlan } from "./ingest/plan.ts";
 import { repairGaps } from "./ingest/repair.ts";
 import { measureStorage } from "./ingest/storage.ts";
 import { Poll, type PollReport } from "./ingest/poll.ts";
+import { Upkeep } from "./ingest/upkeep.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
 import { retry } from "./policy/retry.ts";
 import { type Job, Schedule } from "./schedule.ts";
@@ -139,6 +140,7 @@ async function scheduleOf(
 ): Promise<Schedule> {
   const { config } = archive;
   const poll = new Poll(archive);
+  const upkeep = new Upkeep(archive);
   let isResumed = false;
   return new Schedule([
     {
@@ -163,6 +165,8 @@ async function scheduleOf(
         const accounts = await takeStock(archive);
         if (!signal.aborted) await alerts.afterGaps(accounts);
         await measureStorage(archive);
+        const isWorthIt = repaired.filled > 0 || upkeep.isDue;
+        if (isWorthIt && !signal.aborted) await upkeep.run({ signal });
         return { ...repaired, ...reportGaps(accounts) };
       },
     },
@@ -178,6 +182,7 @@ async function scheduleOf(
           ...(onProgress === undefined ? {} : { onProgress }),
         });
         if (!signal.aborted) options.onBackfillEnd?.();
+        if (!signal.aborted) await upkeep.run({ signal });
         return sumUp(reports);
       },
     },

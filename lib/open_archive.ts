@@ -7,6 +7,7 @@ import { ArchivedExchange } from "./ingest/archived_exchange.ts";
 import { archivedTimeframes } from "./ingest/desire.ts";
 import { FailureLog } from "./ingest/failure.ts";
 import type { Logger } from "./log.ts";
+import { planRollups } from "./market/rollup.ts";
 import { nominalMs, parseTimeframe } from "./market/timeframe.ts";
 import type { Metrics } from "./metrics.ts";
 import { redact, secretsOf } from "./redact.ts";
@@ -63,7 +64,8 @@ export async function prepareDatabase(
 /**
  * Opens every configured exchange, with the bans that are still in force and what its answers have taught. Nothing is asked of any exchange yet.
  *
- * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give.
+ * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give, or when a rollup cannot
+ * be built from what is archived.
  */
 export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
   const { config } = ground;
@@ -80,6 +82,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   const problems = opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]);
   exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
   problems.push(...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)));
+  problems.push(...refusedRollups(config));
   if (problems.length > 0) throw new ConfigError(problems);
   for (
     const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
@@ -165,6 +168,15 @@ function lackingTimeframes(
     allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
       nearestTimeframes(text, client.timeframes).join(", ")
     }`,
+  }));
+}
+
+function refusedRollups(config: Config): readonly ConfigProblem[] {
+  const archived = archivedTimeframes(config).map(parseTimeframe);
+  return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
+    variable: "ROLLUPS",
+    value: text,
+    allowed: "timeframes that divide a day, each a multiple of one in TIMEFRAMES or BACKFILL",
   }));
 }
 

@@ -134,6 +134,12 @@ export const VARIABLES = [
     secret: false,
   },
   {
+    name: "ROLLUPS",
+    default: undefined,
+    meaning: "Timeframes worked out from stored finer candles, such as 5m,1h,1d; none when unset.",
+    secret: false,
+  },
+  {
     name: "GAP_ALERT_PERCENT",
     default: "5",
     meaning: "Share of a series' candles that may be missing before an alert, in percent.",

@@ -1,5 +1,6 @@
 /** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
 import { backfill as backfillAll, type BackfillReport } from "../ingest/backfill.ts";
+import { rollUp } from "../ingest/upkeep.ts";
 import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
 import { printable } from "../printable.ts";
 import { ProgressLine } from "./progress.ts";
@@ -23,6 +24,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
       onProgress: (exchange) => progress.update(exchange),
     });
     progress.end();
+    await rollUp(archive, { signal: shell.signal });
   } finally {
     await database.close();
   }

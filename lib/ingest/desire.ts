@@ -32,10 +32,14 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
     ? -Infinity
     : addCandles(timeframe, untilMs, -options.newestCandlesMax);
   const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
+  const retention = config.retention.find((entry) => entry.timeframe === timeframe.text);
   return {
     series,
     window: { sinceMs, untilMs },
     keptSinceMs: keptMs,
+    retainedSinceMs: retention === undefined
+      ? undefined
+      : floorTime(timeframe, reachStartMs(retention.reach, options.nowMs)),
     wantedSinceMs: Math.min(wantedMs, sinceMs),
   };
 }

@@ -65,13 +65,15 @@ export async function readAccounts(
   );
   const explained = await readExplained(database);
   return checkpoints.map((checkpoint) => {
-    const { series, covered, candles, firstMs, lastMs, lastError } = checkpoint;
+    const { series, candles, firstMs, lastMs, lastError } = checkpoint;
+    const covered = keptCoverage(checkpoint);
     const { timeframe } = series;
     const name = seriesName(series);
     const owedTimes = owed.get(name) ?? [];
+    const beginMs = beginOf(checkpoint) ?? Infinity;
     const [before, since] = [
-      intersect(covered, [{ sinceMs: -Infinity, untilMs: firstMs ?? Infinity }]),
-      intersect(covered, [{ sinceMs: firstMs ?? Infinity, untilMs: Infinity }]),
+      intersect(covered, [{ sinceMs: -Infinity, untilMs: beginMs }]),
+      intersect(covered, [{ sinceMs: beginMs, untilMs: Infinity }]),
     ];
     const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
     const reasoned = Math.min(holes, explained.get(name) ?? 0);
@@ -157,12 +159,35 @@ function boundsOf(
   desire: BoundedDesire | undefined,
 ): SeriesBounds | undefined {
   if (desire === undefined) return undefined;
-  const { covered, endedMs = Infinity, series } = checkpoint;
+  const { endedMs = Infinity, series } = checkpoint;
+  const covered = keptCoverage(checkpoint);
   const sinceMs = Math.min(desire.wantedSinceMs, covered[0]?.sinceMs ?? Infinity);
   const untilMs = ceilTime(series.timeframe, Math.min(desire.window.untilMs, endedMs));
   if (sinceMs >= untilMs) return undefined;
   const wanted = { sinceMs, untilMs };
-  return { ...checkpoint, wanted, reachFromMs: reachFrom(checkpoint, desire) };
+  return {
+    ...checkpoint,
+    covered,
+    firstMs: beginOf(checkpoint),
+    isFirstConfirmed: checkpoint.isFirstConfirmed || checkpoint.expiredUntilMs !== undefined,
+    wanted,
+    reachFromMs: reachFrom(checkpoint, desire),
+  };
+}
+
+/** Where a series' candles begin: with its first one, or where older ones were dropped. A hole after that is a gap. */
+function beginOf({ firstMs, expiredUntilMs }: Checkpoint): number | undefined {
+  if (expiredUntilMs === undefined) return firstMs;
+  return Math.min(firstMs ?? Infinity, expiredUntilMs);
+}
+
+/** An answer for the neighbour of a gap may lie before the time that is kept, and says nothing of a listing. */
+function keptCoverage(checkpoint: Checkpoint): Coverage {
+  const { covered, expiredUntilMs } = checkpoint;
+  const sinceMs = beginOf(checkpoint) ?? -Infinity;
+  return expiredUntilMs === undefined
+    ? covered
+    : intersect(covered, [{ sinceMs, untilMs: Infinity }]);
 }
 
 /** Nothing older can be asked for: the exchange does not keep it, or lists the symbol no more. */

@@ -24,7 +24,7 @@ export interface Gap {
 
 /**
  * Looks through the coverage that has not been looked through yet and enters the holes it finds. Time before a
- * series' first candle is no hole: it lies before the listing.
+ * series' first candle is no hole: it lies before the listing, or was dropped.
  *
  * @returns how many holes were found.
  */
@@ -217,8 +217,8 @@ function scanStatement(timeframe: Timeframe): string {
   return `
 with fresh as (
   select exchange, symbol, range
-  from checkpoints, unnest(covered * tstzmultirange(tstzrange(first, null)) - scanned) as range
-  where timeframe = $1::text and first is not null
+  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, expired_until), null)) - scanned) as range
+  where timeframe = $1::text and least(first, expired_until) is not null
 ),
 places as (
   select exchange, symbol, range, lower(range) - ${step} as time from fresh

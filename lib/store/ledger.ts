@@ -25,6 +25,8 @@ export interface Checkpoint {
   readonly reachFromMs: number | undefined;
   /** The exchange has nothing of this listing before. */
   readonly listedFromMs: number | undefined;
+  /** `RETENTION` has dropped what there was before. */
+  readonly expiredUntilMs: number | undefined;
   /** Whether what lies right before the first candle was asked for again and stayed empty. */
   readonly isFirstConfirmed: boolean;
   /** Since when the market is not traded, and why; undefined while it is. */
@@ -40,6 +42,8 @@ export interface Desire {
   readonly window: Window;
   /** The exchange keeps nothing older, where that is known. Milliseconds. */
   readonly keptSinceMs?: number | undefined;
+  /** Older candles are to be dropped, so that none is asked for. Milliseconds. */
+  readonly retainedSinceMs?: number | undefined;
 }
 
 /** What is still to be asked for, of one series. */
@@ -75,7 +79,7 @@ export async function registerSeries(
 export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
   return await attempt("read the checkpoints", async () => {
     const rows = await sql<CheckpointRow[]>`
-      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from,
+      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
              first is not distinct from first_confirmed as is_first_confirmed, ended_at, ended_why, chosen, last_error,
              (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                         extract(epoch from upper(range)) * 1000)
@@ -91,6 +95,7 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
       lastMs: epochMs(row.last),
       reachFromMs: epochMs(row.reach_from),
       listedFromMs: epochMs(row.listed_from),
+      expiredUntilMs: epochMs(row.expired_until),
       isFirstConfirmed: row.is_first_confirmed,
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
@@ -123,7 +128,8 @@ export async function readCoverageEnds({ sql }: Database): Promise<readonly Cove
 /**
  * What is owed: desired − covered, bounded by what the exchange can still give: nothing before its reach or the
  * listing, nothing after the market's end, and nothing of a market that it lists no more. An archive that has begun
- * earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage.
+ * earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage, but not beyond
+ * what is retained.
  *
  * Series of which nothing is owed are left out.
  */
@@ -142,7 +148,11 @@ export async function readOwed(
                     ${plainArray(desires.map(({ window }) => window.sinceMs))}::float8[],
                     ${plainArray(desires.map(({ window }) => window.untilMs))}::float8[],
                     ${
-      plainArray(desires.map(({ keptSinceMs = -Infinity }) => keptSinceMs))
+      plainArray(
+        desires.map(({ keptSinceMs = -Infinity, retainedSinceMs = -Infinity }) =>
+          Math.max(keptSinceMs, retainedSinceMs)
+        ),
+      )
     }::float8[])
           as row (exchange, symbol, timeframe, since_ms, until_ms, kept_ms)
       ),
@@ -230,6 +240,7 @@ interface CheckpointRow extends SeriesRow {
   readonly last: Date | null;
   readonly reach_from: Date | null;
   readonly listed_from: Date | null;
+  readonly expired_until: Date | null;
   readonly is_first_confirmed: boolean;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;

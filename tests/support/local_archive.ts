@@ -65,6 +65,9 @@ export async function openTestArchive(
 export async function emptyDatabase({ sql }: Database): Promise<void> {
   const [there] = await sql`select to_regclass('timeframes') is not null as yes`;
   if (there?.["yes"] !== true) return;
+  await sql`select titan10_drop_rollup(timeframe)
+    from (select timeframe from rollups order by titan10_step(timeframe) desc) as coarsest_first`;
+  await sql`update timeframes set expired_from = null, expired_until = null`;
   await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings,
     alerts, capabilities`;
   for (

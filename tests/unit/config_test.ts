@@ -55,6 +55,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     DB_POOL_MAX: "10",
     COMPRESS_AFTER: "7d",
     RETENTION: undefined,
+    ROLLUPS: undefined,
     GAP_ALERT_PERCENT: "5",
     ALERT_WEBHOOK_URL: undefined,
     HTTP_HOST: "127.0.0.1",
@@ -88,6 +89,7 @@ Deno.test("without any source every field has its default", () => {
     dbPoolMax: 1,
     compressAfterMs: 7 * 86_400_000,
     retention: [],
+    rollups: [],
     gapAlertPercent: 5,
     alertWebhookUrl: undefined,
     httpHost: "127.0.0.1",
@@ -122,6 +124,7 @@ Deno.test("every variable reaches its field", () => {
       DB_POOL_MAX: "4",
       COMPRESS_AFTER: "off",
       RETENTION: "1m:90d,1h:5y",
+      ROLLUPS: "5m,1h,1d",
       GAP_ALERT_PERCENT: "0.5",
       ALERT_WEBHOOK_URL: "https://hooks.example.com/x",
       HTTP_HOST: "::1",
@@ -156,6 +159,7 @@ Deno.test("every variable reaches its field", () => {
       { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
       { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
     ],
+    rollups: ["5m", "1h", "1d"],
     gapAlertPercent: 0.5,
     alertWebhookUrl: "https://hooks.example.com/x",
     httpHost: "::1",
@@ -260,6 +264,7 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["BACKFILL", "off,1d:5y", "off"],
   ["RETENTION", "90d"],
   ["RETENTION", "1d:1y"],
+  ["ROLLUPS", "5m,hourly", "hourly"],
   ["POLL_CRON", "every minute"],
   ["GAPS_CRON", "* * * *"],
   ["BACKFILL_CRON", "@daily"],
@@ -379,4 +384,15 @@ for (const [reach, now, start] of starts) {
 
 Deno.test("a reach that cannot be read is refused with what it is", () => {
   assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);
+});
+
+Deno.test("candles that rollups are built from are kept for a week at least", () => {
+  const env = { BACKFILL: "off", RETENTION: "1m:6d" };
+  assert.equal(read({ env }).retention.length, 1);
+  assert.deepEqual(problemsOf({ env: { ...env, ROLLUPS: "5m" } }), [{
+    variable: "RETENTION",
+    value: "1m:6d",
+    allowed: "each timeframe kept at least 7d while ROLLUPS is set",
+  }]);
+  assert.deepEqual(read({ env: { ...env, RETENTION: "1m:7d", ROLLUPS: "5m" } }).rollups, ["5m"]);
 });

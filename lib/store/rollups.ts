@@ -1,0 +1,160 @@
+/** Rollups: made and dropped as configured, refreshed window by window. @module */
+import { candlesMax, type Rollup } from "../market/rollup.ts";
+import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { candleTable, stepText } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { epochMs } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/** A rollup that is there, and what there is to roll up. */
+export interface StoredRollup extends Rollup {
+  /** Where the base's candles begin, dropped ones included. Milliseconds; undefined before the first answer. */
+  readonly beginMs: number | undefined;
+  /** `RETENTION` has dropped the base's candles before. Milliseconds; undefined while it has dropped none. */
+  readonly expiredUntilMs: number | undefined;
+}
+
+export interface RollupChange {
+  readonly added: readonly string[];
+  readonly dropped: readonly string[];
+  /** Not wanted any more, and kept: they hold what is left of dropped candles. */
+  readonly held: readonly string[];
+}
+
+/** Refreshed by TimescaleDB itself: from so long ago … */
+const REFRESH_SINCE = "1 day";
+/** … or, of coarse ones, so many candles ago, … */
+const REFRESH_CANDLES = 3;
+/** … until so long ago, because candles arrive late; what is newer is worked out when asked. */
+export const REFRESH_LAG_MS = 3_600_000;
+const REFRESH_EVERY = "15 minutes";
+
+/** The view of a rollup, `ohlcv_rollup_5m`. */
+export function rollupView(timeframe: Timeframe): string {
+  return candleTable(timeframe).replace("ohlcv_", "ohlcv_rollup_");
+}
+
+/** The rollups there are, the finest first. */
+export async function readRollups({ sql }: Database): Promise<readonly StoredRollup[]> {
+  return await attempt("read the rollups", async () => {
+    const rows = await sql<RollupRow[]>`
+      select rollups.timeframe, source, base_timeframe, expired_until,
+             coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
+                                     where timeframe = base_timeframe)) as begins
+      from rollups join timeframes on timeframes.timeframe = base_timeframe
+      order by titan10_step(rollups.timeframe)`;
+    return rows.map((row) => ({
+      timeframe: parseTimeframe(row.timeframe),
+      base: parseTimeframe(row.base_timeframe),
+      from: row.source === null ? undefined : parseTimeframe(row.source),
+      beginMs: epochMs(row.begins),
+      expiredUntilMs: epochMs(row.expired_until),
+    }));
+  });
+}
+
+/**
+ * Makes the wanted rollups where they are not there, empty, and drops those that are not wanted, or that are built
+ * from another timeframe than is wanted, with all that are built from them. None is dropped that holds what
+ * `RETENTION` has taken from the candles.
+ */
+export async function arrangeRollups(
+  database: Database,
+  wanted: readonly Rollup[],
+): Promise<RollupChange> {
+  const stored = await readRollups(database);
+  const stale = staleRollups(stored, wanted);
+  const [held, dropped] = [
+    stale.filter(({ expiredUntilMs }) => expiredUntilMs !== undefined),
+    stale.filter(({ expiredUntilMs }) => expiredUntilMs === undefined),
+  ];
+  for (const { timeframe } of dropped.toReversed()) {
+    await attempt(`drop ${rollupView(timeframe)}`, async () => {
+      await database.sql`select titan10_drop_rollup(${timeframe.text})`;
+    });
+  }
+  const there = stored.filter((rollup) => !dropped.includes(rollup));
+  const added = wanted.filter(({ timeframe }) => !has(there, timeframe));
+  for (const rollup of added) {
+    // One that is held may be built from other candles than this one is to count.
+    const isOtherBase = there.some(({ timeframe, base }) =>
+      timeframe.text === rollup.from?.text && base.text !== rollup.base.text
+    );
+    await addRollup(database, isOtherBase ? { ...rollup, from: undefined } : rollup);
+  }
+  return { added: viewsOf(added), dropped: viewsOf(dropped), held: viewsOf(held) };
+}
+
+/** Materializes what has changed in a window whose ends are ends of the rollup's candles. Needs TimescaleDB. */
+export async function refreshRollup(
+  { sql }: Database,
+  { timeframe }: Rollup,
+  { sinceMs, untilMs }: Window,
+): Promise<void> {
+  const view = rollupView(timeframe);
+  await attempt(`refresh ${view}`, async () => {
+    const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
+    // Not a statement with parameters, and not in a transaction: TimescaleDB commits in between.
+    await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
+  });
+}
+
+/**
+ * Has TimescaleDB keep a rollup fresh near the present. To be set once its history is materialized: what lies before
+ * the newest materialized candle is not worked out when asked. Needs TimescaleDB.
+ */
+export async function keepRollupFresh(
+  { sql }: Database,
+  { timeframe }: Rollup,
+): Promise<void> {
+  const view = rollupView(timeframe);
+  await attempt(`set the refresh policy of ${view}`, async () => {
+    await sql`select titan10_refresh_rollup_every(${view},
+      greatest(${REFRESH_SINCE}::interval, ${REFRESH_CANDLES}::int * ${
+      stepText(timeframe)
+    }::interval),
+      make_interval(secs => ${REFRESH_LAG_MS / 1000}::float8), ${REFRESH_EVERY}::interval)`;
+  });
+}
+
+interface RollupRow {
+  readonly timeframe: string;
+  readonly source: string | null;
+  readonly base_timeframe: string;
+  readonly begins: Date | null;
+  readonly expired_until: Date | null;
+}
+
+/** Those not wanted, those wanted from another base, and those built from one of these. */
+function staleRollups(
+  stored: readonly StoredRollup[],
+  wanted: readonly Rollup[],
+): readonly StoredRollup[] {
+  const stale: StoredRollup[] = [];
+  for (const rollup of stored) {
+    const { timeframe, base, from } = rollup;
+    const isWanted = wanted.some((one) =>
+      one.timeframe.text === timeframe.text && one.base.text === base.text
+    );
+    if (!isWanted || (from !== undefined && has(stale, from))) stale.push(rollup);
+  }
+  return stale;
+}
+
+async function addRollup({ sql }: Database, rollup: Rollup): Promise<void> {
+  const { timeframe, base, from } = rollup;
+  const view = rollupView(timeframe);
+  await attempt(`make ${view}`, async () => {
+    await sql`select titan10_add_rollup(${timeframe.text}, ${view}, ${from?.text ?? null},
+      ${base.text}, ${stepText(timeframe)}::interval, ${candlesMax(rollup)}::int)`;
+  });
+}
+
+function has(rollups: readonly Rollup[], { text }: Timeframe): boolean {
+  return rollups.some(({ timeframe }) => timeframe.text === text);
+}
+
+function viewsOf(rollups: readonly Rollup[]): readonly string[] {
+  return rollups.map(({ timeframe }) => rollupView(timeframe));
+}

@@ -1,0 +1,388 @@
+/** Rollups say what the candles say, and RETENTION drops nothing that they lack. @module */
+import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Archive } from "../../lib/ingest/archive.ts";
+import { backfill } from "../../lib/ingest/backfill.ts";
+import { readAccounts, type SeriesAccount } from "../../lib/ingest/gaps.ts";
+import { repairGaps } from "../../lib/ingest/repair.ts";
+import { expire, rollUp, Upkeep } from "../../lib/ingest/upkeep.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { planRollups } from "../../lib/market/rollup.ts";
+import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { readGaps } from "../../lib/store/gaps.ts";
+import { migrate, readMigrations, timescaleVersion } from "../../lib/store/migrate.ts";
+import { arrangeRollups } from "../../lib/store/rollups.ts";
+import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const ROLLUPS = "5m,1h,1d";
+
+/**
+ * A Friday: chunks of `1m` begin on Thursdays, so that ten days of it reach into three. In the future, because gaps are
+ * due by the database's clock.
+ */
+const NOW_MS = Date.UTC(2040, 2, 16, 12, 30, 10);
+const THURSDAY_MS = Date.UTC(2040, 2, 15);
+
+/** Candles of both symbols before that Thursday. */
+const DROPPED = 2 * (THURSDAY_MS - Date.UTC(2040, 2, 6, 12, 30)) / MINUTE_MS;
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  readonly isTimescale: boolean;
+  /** Opens an archive of `1m` with these variables besides, and backfills what is owed. */
+  readonly archived: (variables?: Readonly<Record<string, string>>) => Promise<Archive>;
+  /** Lets time pass for the archive and the exchange. */
+  readonly pass: (ms: number) => void;
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`rollups and retention agree on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    try {
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, () => withScene(opened.database, test));
+      }
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "a rollup is what its candles add up to, and says how many there are": async (scene) => {
+    const hole = { sinceMs: THURSDAY_MS + 2 * MINUTE_MS, untilMs: THURSDAY_MS + 9 * MINUTE_MS };
+    scene.exchange.faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...hole } });
+    const archive = await scene.archived({ ROLLUPS });
+    await rollUp(archive);
+    await assertRollups(scene);
+    const rows = await scene.database.sql`
+      select candles::int, complete from ohlcv_rollup_5m
+      where exchange = 'binance' and symbol = 'BTC/USDT' and time >= ${new Date(THURSDAY_MS)}
+      order by time limit 3`;
+    assert.deepEqual(rows.map((row) => ({ ...row })), [
+      { candles: 2, complete: false },
+      { candles: 1, complete: false },
+      { candles: 5, complete: true },
+    ]);
+  },
+
+  "what is filled in or revised later is in the rollups after the next refresh": async (scene) => {
+    const hole = { sinceMs: NOW_MS - 3 * DAY_MS, untilMs: NOW_MS - 3 * DAY_MS + 90 * MINUTE_MS };
+    const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...hole } });
+    const archive = await scene.archived({ ROLLUPS });
+    await rollUp(archive);
+    const before = await readRows(scene, "ohlcv_rollup_1d");
+    fault.remove();
+    assert.equal((await repairGaps(archive)).filled, 2);
+    await scene.database.sql`
+      update ohlcv_1m set volume = volume + 1000 where time = ${new Date(THURSDAY_MS)}`;
+    await rollUp(archive);
+    await assertRollups(scene);
+    assert.notDeepEqual(await readRows(scene, "ohlcv_rollup_1d"), before);
+  },
+
+  "candles that came after the last refresh show at once": async (scene) => {
+    await rollUp(await scene.archived({ ROLLUPS }));
+    scene.pass(2 * 60 * MINUTE_MS);
+    await scene.archived({ ROLLUPS });
+    await assertRollups(scene);
+  },
+
+  "a rollup that is named later is built of what is there, one that is not named any more is dropped":
+    async (scene) => {
+      await rollUp(await scene.archived());
+      assert.deepEqual(await rollupViews(scene), []);
+      await rollUp(await scene.archived({ ROLLUPS: "5m,1d" }));
+      await assertRollups(scene, ["5m", "1d"]);
+      await rollUp(await scene.archived({ ROLLUPS: "1h,1d" }));
+      await assertRollups(scene, ["1h", "1d"]);
+      await rollUp(await scene.archived());
+      assert.deepEqual(await rollupViews(scene), []);
+    },
+
+  "TimescaleDB keeps each rollup fresh by a policy of its own": async (scene) => {
+    const archive = await scene.archived({ ROLLUPS });
+    await rollUp(archive);
+    await rollUp(archive);
+    if (!scene.isTimescale) return;
+    const [row] = await scene.database.sql`
+      select count(*)::int as policies from timescaledb_information.jobs
+      where proc_name = 'policy_refresh_continuous_aggregate'`;
+    assert.equal(row?.["policies"], 3);
+  },
+
+  "upkeep rolls up and drops, one run at a time, and is due again after six hours": async (
+    scene,
+  ) => {
+    await scene.archived();
+    scene.pass(9 * DAY_MS);
+    const archive = await scene.archived({
+      RETENTION: "1m:10d",
+      ...(scene.isTimescale ? { ROLLUPS } : {}),
+    });
+    const upkeep = new Upkeep(archive);
+    assert.equal(upkeep.isDue, true);
+    await Promise.all([upkeep.run(), upkeep.run()]);
+    assert.equal(upkeep.isDue, false);
+    assert.equal((await rollupViews(scene)).length, scene.isTimescale ? 3 : 0);
+    assert.equal((await accountsOf(scene, archive))[0]?.firstMs, THURSDAY_MS);
+    scene.pass(6 * 60 * MINUTE_MS);
+    assert.equal(upkeep.isDue, true);
+  },
+
+  "a rollup that cannot be built is refused with the rest of the configuration": async (scene) => {
+    await assert.rejects(scene.archived({ ROLLUPS: "5m,3d" }), /ROLLUPS="3d": expected timeframes/);
+  },
+
+  "dropped candles are counted no more, explained, neither owed nor missing nor asked for again":
+    async (scene) => {
+      const variables = { RETENTION: "1m:10d" };
+      scene.exchange.faults.add({
+        fault: { kind: "holes", sinceMs: NOW_MS - 9 * DAY_MS, untilMs: NOW_MS - 8 * DAY_MS },
+      });
+      await repairGaps(await scene.archived(variables));
+      scene.pass(9 * DAY_MS);
+      const archive = await scene.archived(variables);
+      assert.equal(await expire(archive), DROPPED - 2 * DAY_MS / MINUTE_MS);
+      assert.equal(await expire(archive), 0);
+      await assertCounted(scene);
+      for (const account of await accountsOf(scene, archive)) {
+        const { owed, missing, explained, coveredSinceMs, firstMs } = account;
+        assert.deepEqual(
+          { owed, missing, explained, coveredSinceMs, firstMs },
+          { owed: 0, missing: 0, explained: 0, coveredSinceMs: THURSDAY_MS, firstMs: THURSDAY_MS },
+        );
+      }
+      assert.deepEqual(await readGaps(scene.database), []);
+      const [span] = await scene.database.sql`
+        select state, candles::int from ohlcv_explained('1m', 'binance', 'BTC/USDT',
+          ${new Date(THURSDAY_MS - DAY_MS)}, ${new Date(THURSDAY_MS)})`;
+      assert.deepEqual({ ...span }, { state: "expired", candles: 1440 });
+      const [report] = await backfill(archive, { patient: false });
+      assert.deepEqual([report?.pages, report?.left], [0, 0]);
+      assert.deepEqual((await repairGaps(archive)).found, 0);
+    },
+
+  "a gap across the boundary is cut there, and stays a gap though no candle lies before it": async (
+    scene,
+  ) => {
+    const variables = { RETENTION: "1m:10d", ROLLUPS: scene.isTimescale ? "5m" : "" };
+    scene.exchange.faults.add({
+      fault: {
+        kind: "holes",
+        sinceMs: THURSDAY_MS - 5 * MINUTE_MS,
+        untilMs: THURSDAY_MS + 5 * MINUTE_MS,
+      },
+    });
+    await repairGaps(await scene.archived(variables));
+    scene.pass(9 * DAY_MS);
+    const archive = await scene.archived(variables);
+    await rollUp(archive);
+    assert.notEqual(await expire(archive), 0);
+    await repairGaps(archive);
+    const [gap] = await readGaps(scene.database);
+    assert.deepEqual([gap?.window.sinceMs, gap?.missing, gap?.state], [
+      THURSDAY_MS,
+      5,
+      "suspected",
+    ]);
+    const [account] = await accountsOf(scene, archive);
+    assert.deepEqual([account?.owed, account?.missing, account?.explained], [0, 5, 0]);
+    // A neighbour of the gap that is asked for with it comes again, and goes again.
+    await scene.database.sql`
+      insert into ohlcv_1m select time - interval '1 hour', exchange, symbol, open, high, low, close, volume
+      from ohlcv_1m where time = ${new Date(THURSDAY_MS + 5 * MINUTE_MS)}`;
+    await scene.database.sql`
+      update checkpoints set candles = candles + 1, first = first - interval '1 hour',
+        covered = covered + tstzmultirange(tstzrange(first - interval '1 hour', lower(covered)))`;
+    assert.equal(await expire(archive), 2);
+    await assertCounted(scene);
+  },
+
+  "what is compressed is rolled up and dropped like the rest": async (scene) => {
+    if (!scene.isTimescale) return;
+    const variables = { RETENTION: "1m:10d", ROLLUPS };
+    await scene.archived(variables);
+    await scene.database.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
+    scene.pass(9 * DAY_MS);
+    const archive = await scene.archived(variables);
+    await rollUp(archive);
+    await assertRollups(scene);
+    assert.equal(await expire(archive), DROPPED);
+    await assertCounted(scene);
+    const [row] = await scene.database.sql`
+      select count(*)::int as chunks from show_chunks('ohlcv_1m', older_than => ${new Date(
+      THURSDAY_MS,
+    )}::timestamptz)`;
+    assert.equal(row?.["chunks"], 0);
+  },
+
+  "nothing is dropped that a rollup lacks, and rollups keep what was dropped": async (scene) => {
+    const variables = { RETENTION: "1m:10d", ROLLUPS };
+    const unrolled = await scene.archived(variables);
+    scene.pass(9 * DAY_MS);
+    const archive = await scene.archived(variables);
+    await arrangeRollups(
+      scene.database,
+      planRollups(ROLLUPS.split(",").map(parseTimeframe), [parseTimeframe("1m")]).rollups,
+    );
+    assert.equal(await expire(archive), 0, "a rollup that is not materialized holds nothing");
+    await rollUp(archive);
+    await scene.database.sql`
+      update ohlcv_1m set volume = volume + 1
+      where time = ${new Date(THURSDAY_MS - 8 * DAY_MS)} and symbol = 'BTC/USDT'`;
+    assert.equal(await expire(archive), 0, "a rollup that lacks a revision");
+    await rollUp(archive);
+    const before = await readAllRollups(scene);
+    const dropped = await expire(archive);
+    if (!scene.isTimescale) {
+      assert.equal(dropped, 0, "a view holds nothing");
+      return;
+    }
+    assert.equal(dropped, DROPPED);
+    assert.deepEqual(await readAllRollups(scene), before);
+    await rollUp(archive);
+    assert.deepEqual(await readAllRollups(scene), before);
+    await rollUp(await scene.archived({ ...variables, ROLLUPS: "" }));
+    assert.deepEqual(await readAllRollups(scene), before, "they hold what is had nowhere else");
+    assert.equal(unrolled.config.rollups.length, 3);
+  },
+};
+
+async function withScene(
+  database: Database,
+  test: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  let passedMs = NOW_MS - systemClock.now();
+  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const exchange = await startLocalExchange({ clock });
+  const archived: Scene["archived"] = async (variables = {}) => {
+    const archive = await openTestArchive(database, {
+      EXCHANGES: "binance",
+      SYMBOLS: "BTC/USDT,ETH/USDT",
+      TIMEFRAMES: "1m",
+      BACKFILL: "1m:10d",
+      EXCHANGE_BINANCE: binanceAt(exchange),
+      ...variables,
+    }, clock);
+    await backfill(archive, { patient: false });
+    return archive;
+  };
+  try {
+    await migrate(database, await readMigrations());
+    const isTimescale = await timescaleVersion(database) !== null;
+    await test({ database, exchange, isTimescale, archived, pass: (ms) => passedMs += ms });
+  } finally {
+    await exchange.close();
+  }
+}
+
+interface Row {
+  readonly time: number;
+  readonly symbol: string;
+  readonly open: string;
+  readonly high: string;
+  readonly low: string;
+  readonly close: string;
+  readonly volume: string;
+  readonly candles: number;
+  readonly complete: boolean;
+}
+
+async function readRows({ database }: Scene, relation: string): Promise<readonly Row[]> {
+  const counts = relation === "ohlcv_1m"
+    ? "1 as candles, true as complete"
+    : "candles::int, complete";
+  const rows = await database.sql.unsafe<Row[]>(
+    `select (extract(epoch from time) * 1000)::float8 as time, symbol, trim_scale(open)::text as open,
+            trim_scale(high)::text as high, trim_scale(low)::text as low, trim_scale(close)::text as close,
+            trim_scale(volume)::text as volume, ${counts}
+     from ${relation} order by symbol, time`,
+  );
+  return rows.map((row) => ({ ...row }));
+}
+
+async function readAllRollups(scene: Scene): Promise<readonly (readonly Row[])[]> {
+  const rows: (readonly Row[])[] = [];
+  for (const text of ROLLUPS.split(",")) rows.push(await readRows(scene, `ohlcv_rollup_${text}`));
+  return rows;
+}
+
+/** The rollups must be what their candles add up to, worked out here digit by digit; there must be no others. */
+async function assertRollups(scene: Scene, texts = ROLLUPS.split(",")): Promise<void> {
+  const candles = await readRows(scene, "ohlcv_1m");
+  assert.notEqual(candles.length, 0);
+  assert.deepEqual(await rollupViews(scene), texts.map((text) => `ohlcv_rollup_${text}`));
+  for (const text of texts) {
+    const stepMs = nominalMs(parseTimeframe(text));
+    const expected = [
+      ...Map.groupBy(
+        candles,
+        ({ symbol, time }) => `${symbol} ${Math.floor(time / stepMs)}`,
+      ).values(),
+    ].map((group): Row => ({
+      time: Math.floor(group[0]!.time / stepMs) * stepMs,
+      symbol: group[0]!.symbol,
+      open: group[0]!.open,
+      high: decimalText(group.map(({ high }) => decimal(high)).reduce((a, b) => a > b ? a : b)),
+      low: decimalText(group.map(({ low }) => decimal(low)).reduce((a, b) => a < b ? a : b)),
+      close: group.at(-1)!.close,
+      volume: decimalText(group.map(({ volume }) => decimal(volume)).reduce((a, b) => a + b)),
+      candles: group.length,
+      complete: group.length === stepMs / MINUTE_MS,
+    }));
+    assert.deepEqual(await readRows(scene, `ohlcv_rollup_${text}`), expected, text);
+  }
+}
+
+/** Names of the views there are, whoever made them, by length of their candles. */
+async function rollupViews({ database }: Scene): Promise<readonly string[]> {
+  const rows = await database.sql<{ relname: string }[]>`
+    select relname from pg_class
+    where relname like 'ohlcv\\_rollup\\_%' and relkind = 'v' and relnamespace = 'public'::regnamespace
+    order by titan10_step(replace(relname, 'ohlcv_rollup_', ''))`;
+  return rows.map(({ relname }) => relname);
+}
+
+/** What the ledger keeps count of must be what a scan of the candles finds. */
+async function assertCounted({ database }: Scene): Promise<void> {
+  const rows = await database.sql<{ kept: string; counted: string }[]>`
+    select (candles, first, last)::text as kept,
+           (select (count(*), min(time), max(time))::text from ohlcv_1m as candle
+            where (candle.exchange, candle.symbol) = (series.exchange, series.symbol)) as counted
+    from checkpoints as series`;
+  assert.equal(rows.length, 2);
+  assert.deepEqual(rows.map(({ kept }) => kept), rows.map(({ counted }) => counted));
+}
+
+async function accountsOf(
+  { database }: Scene,
+  { config, clock }: Archive,
+): Promise<readonly SeriesAccount[]> {
+  return await readAccounts(database, {
+    config,
+    nowMs: clock.now(),
+    newestCandlesMax: () => undefined,
+  });
+}
+
+/** Decimal text as a whole number of 1e-12, and back. */
+function decimal(text: string): bigint {
+  const [whole = "", fraction = ""] = text.split(".");
+  return BigInt(whole + fraction.padEnd(12, "0"));
+}
+
+function decimalText(value: bigint): string {
+  const digits = String(value).padStart(13, "0");
+  return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, "");
+}
