@@ -132,6 +132,16 @@ Deno.test("a killed daemon goes on where it was", () =>
     }
   }));
 
+Deno.test("the daemon makes the rollups that are configured", () =>
+  withScene(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env: { ...env, ROLLUPS: "4h,1d" } });
+    try {
+      await daemon.waitFor(/"added":\["ohlcv_rollup_4h","ohlcv_rollup_1d"\]/);
+    } finally {
+      await stop(daemon, "SIGTERM", 143);
+    }
+  }));
+
 Deno.test("an exchange that answers only 500 and a symbol that vanishes leave all other series on time", async () => {
   const broken = await startLocalExchange({ clock: systemClock, dialect: kraken });
   broken.faults.add({ fault: { kind: "status", status: 500 } });
