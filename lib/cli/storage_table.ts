@@ -35,14 +35,14 @@ function warningsOf({ table, smallChunks, largeChunks }: StorageEntry): readonly
   const warnings: string[] = [];
   if (smallChunks !== null && smallChunks > 0) {
     warnings.push(
-      `${table}: ${chunks(smallChunks)} of the past below 1 MB, uncompressed: few candles for`,
-      "  a chunk; compression is soon, or COMPRESS_AFTER is off or long",
+      `${table}: ${chunks(smallChunks)} of the past below 1 MB and not compressed:`,
+      "  few series share it, and each chunk costs every query a look",
     );
   }
   if (largeChunks !== null && largeChunks > 0) {
     warnings.push(
-      `${table}: ${chunks(largeChunks)} of the past, uncompressed, above a quarter of`,
-      "  shared_buffers: lower COMPRESS_AFTER, or give the server more memory",
+      `${table}: ${chunks(largeChunks)} of the past above a quarter of shared_buffers and not`,
+      "  compressed: lower COMPRESS_AFTER, or give the server more of them",
     );
   }
   return warnings;

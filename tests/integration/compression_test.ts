@@ -137,6 +137,29 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal((await sql`select from policy_runs`).length, 1, "deleted jobs are forgotten");
   },
 
+  "the policy that has been due for longest runs first": async ({ database }) => {
+    const { sql } = database;
+    const clock = new ManualClock();
+    const scene = { ...await quietArchive(database), clock };
+    await sql`create table turns (turn int generated always as identity, job int)`;
+    await sql.unsafe(`create procedure turn(job int, config jsonb) language plpgsql as
+      'begin insert into turns (job) values (job); end'`);
+    const [daily] = await sql`select add_job('turn', interval '1 day') as id`;
+    const [hourly] = await sql`select add_job('turn', interval '1 hour') as id`;
+    try {
+      await runDuePolicies(scene);
+      await clock.advance(DAY_MS);
+      await runDuePolicies(scene);
+      const turns = await sql`select job from turns order by turn`;
+      assert.deepEqual(
+        turns.map((row) => row["job"]),
+        [daily?.["id"], hourly?.["id"], hourly?.["id"], daily?.["id"]],
+      );
+    } finally {
+      await sql`select delete_job(${daily?.["id"]}::int), delete_job(${hourly?.["id"]}::int)`;
+    }
+  },
+
   "the policy is paused while a backfill writes old candles, and its chunks are compressed once at the end":
     async ({ database, exchange }) => {
       const archive = await openTestArchive(database, {

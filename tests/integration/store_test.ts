@@ -22,6 +22,7 @@ import {
   timescaleVersion,
 } from "../../lib/store/migrate.ts";
 import { writePage } from "../../lib/store/page_write.ts";
+import { readStorage } from "../../lib/store/storage.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
 import {
@@ -342,6 +343,21 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     assert.deepEqual({ ...row }, { candles: 60, high: "500" });
     assert.equal((await database.sql`select from candle_revisions`).length, 1);
     await database.sql`select drop_chunks('ohlcv_1m', now())`;
+  },
+
+  "the sizes of all candle tables are told, with chunks only where TimescaleDB is": async (
+    { database },
+  ) => {
+    await writePage(database, BTC, page(0, 50));
+    const tables = await readStorage(database, { nowMs: START_MS });
+    assert.deepEqual(
+      tables.map(({ table }) => table),
+      ["ohlcv_1m", "ohlcv_1d", "ohlcv_1w", "ohlcv_1mo", "ohlcv_3mo"],
+    );
+    assert.equal(tables[0]?.candles, 50);
+    assert((tables[0]?.totalBytes ?? 0) > 0);
+    const chunks = await timescaleVersion(database) === null ? undefined : 1;
+    assert.equal(tables[0]?.chunks?.count, chunks);
   },
 
   "a second migration of the same database finds nothing to do": async ({ database }) => {
