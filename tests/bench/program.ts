@@ -1,0 +1,92 @@
+/** Processes of a benchmark: the fast exchange, and the program itself as a user starts it. @module */
+
+export interface Process {
+  readonly pid: number;
+  /** Ends it and waits for that. */
+  stop(): Promise<void>;
+}
+
+export interface FastExchange extends Process {
+  readonly url: string;
+}
+
+/** The program's own settings for the fast exchange. */
+export function fastSettings({ url }: FastExchange): Readonly<Record<string, string>> {
+  return {
+    EXCHANGES: "binance",
+    SYMBOLS: "COIN0/USDT,COIN1/USDT,COIN2/USDT,COIN3/USDT",
+    TIMEFRAMES: "1m",
+    EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1, urls: { api: { public: `${url}/api/v3` } } }),
+    FETCH_TIMEOUT: "30s",
+  };
+}
+
+/** Series that {@linkcode fastSettings} name. */
+export const FAST_SERIES = 4;
+
+/** Starts the fast exchange and waits until it listens. */
+export async function startFastExchange(): Promise<FastExchange> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-net", fileOf("fast_exchange.ts")],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value = new Uint8Array() } = await reader.read();
+  reader.releaseLock();
+  const { pid, stop } = processOf(child);
+  return {
+    pid,
+    url: new TextDecoder().decode(value).trim(),
+    async stop(): Promise<void> {
+      await child.stdout.cancel();
+      await stop();
+    },
+  };
+}
+
+/** Starts the program with its task's flags, or the executable that TITAN10_BINARY names. */
+export function startProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Process & { readonly ended: Promise<boolean> } {
+  const binary = Deno.env.get("TITAN10_BINARY");
+  const run = ["run", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4"];
+  const child = new Deno.Command(binary ?? Deno.execPath(), {
+    args: [
+      ...(binary === undefined
+        ? [
+          ...run,
+          "--allow-net",
+          "--allow-env",
+          "--allow-read",
+          "--allow-write",
+          fileOf("../../main.ts"),
+        ]
+        : []),
+      ...args,
+    ],
+    env: { ...env, LOG_LEVEL: "error" },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return { ...processOf(child), ended: child.status.then(({ success }) => success) };
+}
+
+function processOf(child: Deno.ChildProcess): Process {
+  return {
+    pid: child.pid,
+    async stop(): Promise<void> {
+      try {
+        child.kill("SIGTERM");
+      } catch {
+        // It has ended by itself.
+      }
+      await child.status;
+    },
+  };
+}
+
+function fileOf(name: string): string {
+  return new URL(name, import.meta.url).pathname;
+}
