@@ -85,8 +85,16 @@ create function titan10_refresh_rollup_every(
 ) returns void language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('titan10_rollups', 0));
+  -- Of a rollup that is built from a rollup `if_not_exists` takes the same policy for a second one, and refuses it.
+  if exists (
+    select from timescaledb_information.jobs as job join timescaledb_information.continuous_aggregates as rollup
+      on job.hypertable_name in (rollup.view_name, rollup.materialization_hypertable_name)
+    where job.proc_name = 'policy_refresh_continuous_aggregate' and rollup.view_name = rollup_view
+  ) then
+    return;
+  end if;
   perform add_continuous_aggregate_policy(format('%I', rollup_view)::regclass, start_offset => since, end_offset => until,
-                                          schedule_interval => every, if_not_exists => true);
+                                          schedule_interval => every);
 end
 $$;
 
