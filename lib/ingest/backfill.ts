@@ -217,6 +217,7 @@ class ExchangeBackfill {
       const outcome = await ingestPage(this.#archive, this.#exchange, series, {
         window,
         priority: "backfill",
+        isOwed: true,
         signal,
       });
       reachFromMs = outcome.reachFromMs;

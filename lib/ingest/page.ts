@@ -17,6 +17,8 @@ import type { ArchivedExchange } from "./archived_exchange.ts";
 
 export interface PageOptions {
   readonly priority: Priority;
+  /** Whether the window is owed: nobody has answered for it yet, so that its candles are new. @default false */
+  readonly isOwed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -103,13 +105,13 @@ async function storePage(
   archive: Archive,
   series: Series,
   verdict: Verdict,
-  { signal }: PageOptions,
+  { signal, isOwed }: PageOptions,
 ): Promise<PageOutcome> {
   const { config, database, clock, random, metrics, log } = archive;
   const { exchange, symbol, timeframe } = series;
   const startMs = clock.now();
   // The write in hand is finished even when a shutdown has begun; only the waiting between attempts ends.
-  const written = await retry(() => writePage(database, series, verdict), {
+  const written = await retry(() => writePage(database, series, { ...verdict, isNew: isOwed }), {
     ...config.retry,
     clock,
     random,

@@ -17,6 +17,13 @@ export interface PageWrite {
   readonly answered: Window | undefined;
   /** Nothing older can be had from the exchange. Milliseconds. */
   readonly reachFromMs: number | undefined;
+  /**
+   * Whether none of the candles is expected to be there, as where nobody has answered for them yet. A mistake costs a
+   * second try.
+   *
+   * @default false
+   */
+  readonly isNew?: boolean | undefined;
 }
 
 export interface PageWritten {
@@ -27,9 +34,6 @@ export interface PageWritten {
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
 }
-
-/** A page loses the race for its candles to another one at most this often: there are few of a series in flight. */
-const RACES_MAX = 5;
 
 /**
  * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
@@ -44,9 +48,9 @@ export async function writePage(
 ): Promise<PageWritten> {
   const { candles, rejected, answered, reachFromMs } = page;
   const distinct = distinctRows(rejected);
-  const text = statement(candleTable(series.timeframe));
-  const write = async (): Promise<PageWritten> => {
-    const [row] = await sql.unsafe<WrittenRow[]>(text, [
+  const table = candleTable(series.timeframe);
+  const write = async (isNew: boolean): Promise<PageWritten> => {
+    const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [
       series.exchange,
       series.symbol,
       series.timeframe.text,
@@ -62,8 +66,6 @@ export async function writePage(
       textArray(distinct.map(({ row }) => storableText(row, row.length))),
       textArray(distinct.map(({ reason }) => reason)),
       plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
-      candles[0]?.openTimeMs ?? null,
-      candles.at(-1)?.openTimeMs ?? null,
     ], { prepare: true });
     return {
       added: Number(row?.added ?? 0),
@@ -72,13 +74,12 @@ export async function writePage(
     };
   };
   return await attempt(`write a page of ${seriesName(series)}`, async () => {
-    for (let races = 0;; races++) {
-      try {
-        return await write();
-      } catch (error) {
-        // Another page of the series was faster; now its candles can be seen.
-        if (races === RACES_MAX || !isDuplicate(error)) throw error;
-      }
+    if (page.isNew !== true) return await write(false);
+    try {
+      return await write(true);
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      return await write(false);
     }
   });
 }
@@ -97,9 +98,10 @@ function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCan
 const statements = new Map<string, string>();
 
 /**
- * What is stored already is read first, which for a page of new candles is one look into the index. New ones are then
- * inserted plainly and only different ones by `on conflict`, which costs half as much again for every row, and locks
- * the ones it leaves alone.
+ * A page of new candles is inserted plainly: `on conflict` costs half as much again for every row. Nothing is read
+ * from the table that is written, because a statement that reads a chunk of TimescaleDB and then writes to it deadlocks
+ * with the compression of that chunk. `xmax` is zero in a row that this statement inserted, and its own transaction in
+ * one that it updated.
  *
  * A page into a compressed chunk opens what it meets there, which TimescaleDB bounds, lest a careless statement
  * unpack a whole table. This one is bounded already, by a page's rows, so that the limit is lifted: in the
@@ -107,11 +109,16 @@ const statements = new Map<string, string>();
  * the statement. The page's rows come after it, as they are read from it. Elsewhere than on TimescaleDB it is a
  * setting that nobody reads.
  */
-function statement(table: string): string {
-  const known = statements.get(table);
+function statement(table: string, isNew: boolean): string {
+  const key = `${table} ${isNew}`;
+  const known = statements.get(key);
   if (known !== undefined) return known;
   const values = ["open", "high", "low", "close", "volume"];
   const of = (row: string): string => values.map((name) => `${row}.${name}`).join(", ");
+  const onConflict = `
+  on conflict (exchange, symbol, time) do update
+  set ${values.map((name) => `${name} = excluded.${name}`).join(", ")}
+  where (${of("stored")}) is distinct from (${of("excluded")})`;
   const text = `
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
@@ -121,26 +128,12 @@ page as (
   from unlimited, unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
     as row (time_ms, open, high, low, close, volume)
 ),
-stored as materialized (
-  select time, open, high, low, close, volume from ${table}
-  where exchange = $1::text and symbol = $2::text
-    and time >= to_timestamp($16::float8 / 1000.0) and time <= to_timestamp($17::float8 / 1000.0)
-),
-added as (
-  insert into ${table} (time, exchange, symbol, open, high, low, close, volume)
-  select time, $1::text, $2::text, open, high, low, close, volume from page
-  where not exists (select from stored where stored.time = page.time)
-  returning time
-),
-revised as (
-  insert into ${table} as old (time, exchange, symbol, open, high, low, close, volume)
-  select page.time, $1::text, $2::text, ${
-    of("page")
-  } from page join stored on stored.time = page.time
-  where (${of("stored")}) is distinct from (${of("page")})
-  on conflict (exchange, symbol, time) do update
-  set ${values.map((name) => `${name} = excluded.${name}`).join(", ")}
-  returning old.time
+written as (
+  insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
+  select time, $1::text, $2::text, open, high, low, close, volume from page${
+    isNew ? "" : onConflict
+  }
+  returning ${isNew ? "true" : "(xmax = 0)"} as added, stored.time
 ),
 refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
@@ -154,8 +147,8 @@ select $1::text, $2::text, $3::text,
        case when $10::float8 is null then '{}'::tstzmultirange
             else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
        end,
-       count(*), min(time), max(time), to_timestamp($12::float8 / 1000.0)
-from added
+       count(*) filter (where added), min(time), max(time), to_timestamp($12::float8 / 1000.0)
+from written
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + excluded.covered,
     candles = known.candles + excluded.candles,
@@ -164,8 +157,8 @@ set covered = known.covered + excluded.covered,
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     last_error = null
 returning last,
-  (select count(*) from added) as added,
-  (select count(*) from revised) as revised`;
-  statements.set(table, text);
+  (select count(*) from written where added) as added,
+  (select count(*) from written where not added) as revised`;
+  statements.set(key, text);
   return text;
 }

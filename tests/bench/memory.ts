@@ -54,9 +54,14 @@ async function peakBytes(
   });
   let bytes = 0;
   while (!isOver) {
-    const status = await Deno.readTextFile(`/proc/${program.pid}/status`).catch(() => "");
+    // Deno itself lets nobody read /proc who may not do everything.
+    const { stdout } = await new Deno.Command("cat", {
+      args: [`/proc/${program.pid}/status`],
+      stderr: "null",
+    }).output();
+    const status = new TextDecoder().decode(stdout);
     bytes = Math.max(bytes, 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0));
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 100))]);
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 250))]);
   }
   await ended;
   await Deno.remove(dataDir, { recursive: true });

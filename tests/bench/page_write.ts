@@ -28,6 +28,7 @@ export const pageWrite: Bench = {
           rejected: [],
           answered: { sinceMs, untilMs: sinceMs + PAGE_ROWS * MINUTE_MS },
           reachFromMs: undefined,
+          isNew: true,
         });
       }
     });

@@ -360,6 +360,38 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     assert.equal(tables[0]?.chunks?.count, chunks);
   },
 
+  "a page that was taken for new and is not is written all the same": async ({ database }) => {
+    await writePage(database, BTC, page(0, 50));
+    const written = await writePage(database, BTC, { ...page(10, 60), isNew: true });
+    assert.deepEqual([written.added, written.revised], [10, 0]);
+    assert.equal((await readCheckpoints(database))[0]?.candles, 60);
+  },
+
+  "a page waits for the compression of its chunk, and no deadlock ends either": async (
+    { database },
+  ) => {
+    // The embedded database has one connection.
+    if (database.kind === "embedded" || await timescaleVersion(database) === null) return;
+    await database.sql`select drop_chunks('ohlcv_1m', now())`;
+    await writePage(database, BTC, page(0, 50));
+    const [row] = await database.sql`select show_chunks('ohlcv_1m')::text as chunk`;
+    const chunk: string = row?.["chunk"];
+    const writing: Promise<{ readonly added: number }>[] = [];
+    await database.sql.begin(async (tx) => {
+      // What compress_chunk locks first, and at its end.
+      await tx.unsafe(`lock table ${chunk} in exclusive mode`);
+      writing.push(writePage(database, BTC, page(50, 60)));
+      for (let tries = 0; tries < 500; tries++) {
+        const waiting = await tx`
+          select from pg_locks where relation = ${chunk}::regclass and not granted`;
+        if (waiting.length > 0) break;
+        await systemClock.sleep(10);
+      }
+      await tx.unsafe(`lock table ${chunk} in access exclusive mode`);
+    });
+    assert.deepEqual((await Promise.all(writing)).map(({ added }) => added), [10]);
+  },
+
   "a second migration of the same database finds nothing to do": async ({ database }) => {
     const migrations = await readMigrations();
     assert.deepEqual((await migrate(database, migrations)).applied, []);
