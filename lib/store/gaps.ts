@@ -30,14 +30,12 @@ export interface Gap {
  */
 export async function scanGaps({ sql }: Database, timeframe: Timeframe): Promise<number> {
   return await attempt(`look for gaps of ${timeframe.text}`, async () => {
-    const [row] = await sql.unsafe<{ found: number }[]>(
-      scanStatement(timeframe),
-      [timeframe.text],
-      {
-        prepare: true,
-      },
+    // Both in one message, and so in one transaction. The planner expects far more ranges than there are, and would
+    // compile the statement for longer than it runs.
+    const [, rows] = await sql.unsafe<[never[], { found: number }[]]>(
+      `set local jit = off; ${scanStatement(timeframe)}`,
     );
-    return row?.found ?? 0;
+    return rows?.[0]?.found ?? 0;
   });
 }
 
@@ -210,7 +208,8 @@ function gapOf(row: GapRow): Gap {
 /**
  * A candle's place before and after each fresh range stand beside the candles in it; where two neighbours are more
  * than a step apart, candles are missing. `scanned` grows by what this very statement saw: a page that is
- * committed meanwhile is looked through the next time.
+ * committed meanwhile is looked through the next time. `offset 0` has each range looked up by itself: joined, the
+ * planner reads all candles for a few new ones.
  */
 function scanStatement(timeframe: Timeframe): string {
   const step = `interval '${stepText(timeframe)}'`;
@@ -218,15 +217,17 @@ function scanStatement(timeframe: Timeframe): string {
 with fresh as (
   select exchange, symbol, range
   from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, expired_until), null)) - scanned) as range
-  where timeframe = $1::text and least(first, expired_until) is not null
+  where timeframe = '${timeframe.text}' and least(first, expired_until) is not null
 ),
 places as (
   select exchange, symbol, range, lower(range) - ${step} as time from fresh
   union all
   select fresh.exchange, fresh.symbol, range, candle.time
-  from fresh join ${candleTable(timeframe)} as candle
-    on candle.exchange = fresh.exchange and candle.symbol = fresh.symbol
-   and candle.time >= lower(range) and candle.time < upper(range)
+  from fresh cross join lateral (
+    select time from ${candleTable(timeframe)}
+    where exchange = fresh.exchange and symbol = fresh.symbol and time >= lower(range) and time < upper(range)
+    offset 0
+  ) as candle
   union all
   select exchange, symbol, range, upper(range) from fresh
 ),
@@ -237,7 +238,7 @@ neighbours as (
 ),
 found as (
   insert into gaps (exchange, symbol, timeframe, since, until, missing)
-  select exchange, symbol, $1::text, since, until,
+  select exchange, symbol, '${timeframe.text}', since, until,
          (select count(*) from generate_series(since, until - interval '1 microsecond', ${step}))
   from neighbours where until > since
   on conflict do nothing
@@ -249,7 +250,7 @@ looked as (
 noted as (
   update checkpoints set scanned = scanned + looked.ranges
   from looked
-  where checkpoints.timeframe = $1::text and checkpoints.exchange = looked.exchange
+  where checkpoints.timeframe = '${timeframe.text}' and checkpoints.exchange = looked.exchange
     and checkpoints.symbol = looked.symbol
 )
 select count(*)::int as found from found`;

@@ -21,6 +21,7 @@ import {
   readMigrations,
   timescaleVersion,
 } from "../../lib/store/migrate.ts";
+import { scanGaps } from "../../lib/store/gaps.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { readStorage } from "../../lib/store/storage.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
@@ -390,6 +391,38 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
       await tx.unsafe(`lock table ${chunk} in access exclusive mode`);
     });
     assert.deepEqual((await Promise.all(writing)).map(({ added }) => added), [10]);
+  },
+
+  "a scan for gaps of new coverage does not read the older candles": async ({ url }) => {
+    if (url === undefined) return;
+    // One connection, whose statistics can be had at once.
+    const database = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+    const { sql } = database;
+    const readInARow = async (): Promise<number> => {
+      await sql`select pg_stat_force_next_flush()`;
+      const [row] = await sql`
+        select sum(seq_tup_read)::int as rows from pg_stat_user_tables
+        where relname ~ '^(ohlcv_1m|_hyper_.*_chunk)$'`;
+      return row?.["rows"];
+    };
+    try {
+      await sql`
+        insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+        select timestamptz '2024-01-01 00:00+00' + minute * interval '1 minute', 'binance', 'COIN' || coin, 1, 1, 1, 1, 1
+        from generate_series(1, 10) as coin, generate_series(0, 19999) as minute where minute <> 19995`;
+      await sql`
+        insert into checkpoints (exchange, symbol, timeframe, covered, scanned, first)
+        select 'binance', 'COIN' || coin, '1m',
+               '{[2024-01-01 00:00+00, 2024-01-14 21:20+00)}', '{[2024-01-01 00:00+00, 2024-01-14 21:10+00)}',
+               timestamptz '2024-01-01 00:00+00'
+        from generate_series(1, 10) as coin`;
+      await sql`analyze ohlcv_1m`;
+      const before = await readInARow();
+      assert.equal(await scanGaps(database, BTC.timeframe), 10);
+      assert.equal(await readInARow() - before, 0);
+    } finally {
+      await database.close();
+    }
   },
 
   "a second migration of the same database finds nothing to do": async ({ database }) => {
