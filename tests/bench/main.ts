@@ -8,14 +8,25 @@ import { parseArgs } from "node:util";
 import { migrate, readMigrations } from "../../lib/store/migrate.ts";
 import { openEmbeddedTest, openOnServer } from "../support/test_database.ts";
 import type { Bench, Result } from "./bench.ts";
+import { compression } from "./compression.ts";
 import { endToEnd } from "./end_to_end.ts";
 import { firstRow } from "./first_row.ts";
 import { gapScan } from "./gap_scan.ts";
 import { memory } from "./memory.ts";
 import { pageWrite } from "./page_write.ts";
 import { paging } from "./paging.ts";
+import { seriesCount } from "./series_count.ts";
 
-const BENCHES: readonly Bench[] = [endToEnd, pageWrite, memory, firstRow, gapScan, paging];
+const BENCHES: readonly Bench[] = [
+  endToEnd,
+  pageWrite,
+  memory,
+  firstRow,
+  compression,
+  gapScan,
+  seriesCount,
+  paging,
+];
 
 const { values } = parseArgs({
   args: Deno.args,
