@@ -1,5 +1,5 @@
 /** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
-import { type Candle, checkRow, compareDecimals, type RejectedCandle } from "./candle.ts";
+import { type Candle, checkRow, compareDecimals, isZero, type RejectedCandle } from "./candle.ts";
 import {
   addCandles,
   closedUntil,
@@ -133,19 +133,39 @@ interface ReadRows {
   readonly times: readonly number[];
 }
 
-function readRows({ timeframe, window, rows }: AnsweredPage, asked: Window): ReadRows {
-  const byTime = new Map<number, Candle>();
+function readRows(page: AnsweredPage, asked: Window): ReadRows {
+  const given: Candle[] = [];
   const rejected: RejectedCandle[] = [];
-  const times = new Set<number>();
-  for (const row of rows) {
-    const checked = checkRow(timeframe, row);
-    if (checked.rejected !== undefined) {
-      rejected.push(checked.rejected);
-      const { openTimeMs, reason } = checked.rejected;
-      if (openTimeMs !== undefined && reason !== "time_not_aligned") times.add(openTimeMs);
+  const times: number[] = [];
+  for (const row of page.rows) {
+    const checked = checkRow(page.timeframe, row);
+    if (checked.candle !== undefined) {
+      given.push(checked.candle);
+      times.push(checked.candle.openTimeMs);
       continue;
     }
-    const { candle } = checked;
+    rejected.push(checked.rejected);
+    const { openTimeMs, reason } = checked.rejected;
+    if (openTimeMs !== undefined && reason !== "time_not_aligned") times.push(openTimeMs);
+  }
+  // Nearly every page is in order already, and one that is holds no candle twice.
+  if (isAscending(times)) return { candles: given, rejected, times };
+  const candles = distinctCandles(page, asked, given);
+  return { candles, rejected, times: [...new Set(times)].sort((a, b) => a - b) };
+}
+
+function isAscending(times: readonly number[]): boolean {
+  return times.every((timeMs, index) => index === 0 || timeMs > (times[index - 1] ?? timeMs));
+}
+
+/** One candle a time, ascending. */
+function distinctCandles(
+  { window }: AnsweredPage,
+  asked: Window,
+  given: readonly Candle[],
+): readonly Candle[] {
+  const byTime = new Map<number, Candle>();
+  for (const candle of given) {
     const twin = byTime.get(candle.openTimeMs);
     // What will be dropped anyway may contradict itself: a forming candle that comes twice, for example.
     const counts = candle.openTimeMs >= asked.sinceMs && candle.openTimeMs < asked.untilMs;
@@ -157,10 +177,8 @@ function readRows({ timeframe, window, rows }: AnsweredPage, asked: Window): Rea
       );
     }
     byTime.set(candle.openTimeMs, candle);
-    times.add(candle.openTimeMs);
   }
-  const candles = [...byTime.values()].sort((a, b) => a.openTimeMs - b.openTimeMs);
-  return { candles, rejected, times: [...times].sort((a, b) => a - b) };
+  return [...byTime.values()].sort((a, b) => a.openTimeMs - b.openTimeMs);
 }
 
 interface AnsweredPart {
@@ -232,7 +250,7 @@ function showsSilence(
   candles: readonly Candle[],
   times: readonly number[],
 ): boolean | undefined {
-  if (candles.some(({ volume }) => compareDecimals(volume, "0") === 0)) return false;
+  if (candles.some(({ volume }) => isZero(volume))) return false;
   return longestHole(timeframe, times) > 0 ? true : undefined;
 }
 

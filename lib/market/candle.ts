@@ -58,56 +58,66 @@ export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
   if (openTimeMs === undefined) return refuse("time_not_a_number", row, undefined);
   if (!isAligned(timeframe, openTimeMs)) return refuse("time_not_aligned", row, openTimeMs);
 
-  const open = readDecimal(row[1]);
-  const high = readDecimal(row[2]);
-  const low = readDecimal(row[3]);
-  const close = readDecimal(row[4]);
-  const volume = readDecimal(row[5]);
+  const open = decimalText(row[1]);
+  const high = decimalText(row[2]);
+  const low = decimalText(row[3]);
+  const close = decimalText(row[4]);
+  const volume = decimalText(row[5]);
   if (
     open === undefined || high === undefined || low === undefined || close === undefined ||
     volume === undefined
   ) return refuse("not_a_finite_number", row, openTimeMs);
-
-  if (!isPositive(open) || !isPositive(high) || !isPositive(low) || !isPositive(close)) {
-    return refuse("price_not_positive", row, openTimeMs);
-  }
-  if (volume.value < 0 || (volume.value === 0 && exactDecimal(volume.text).digits < 0n)) {
-    return refuse("volume_negative", row, openTimeMs);
-  }
-  if (compare(high, open) < 0 || compare(high, close) < 0) {
-    return refuse("high_below_body", row, openTimeMs);
-  }
-  if (compare(low, open) > 0 || compare(low, close) > 0) {
-    return refuse("low_above_body", row, openTimeMs);
-  }
-  return {
-    candle: {
-      openTimeMs,
-      open: open.text,
-      high: high.text,
-      low: low.text,
-      close: close.text,
-      volume: volume.text,
-    },
-  };
+  const reason = contradiction(open, high, low, close, volume);
+  if (reason !== undefined) return refuse(reason, row, openTimeMs);
+  return { candle: { openTimeMs, open, high, low, close, volume } };
 }
 
-/** Orders two decimal texts by their exact values: negative, zero or positive as `a` is below, equal to or above `b`. */
+/** What keeps five decimals from being a candle. Each is read as a double once: rows come by the million. */
+function contradiction(
+  open: string,
+  high: string,
+  low: string,
+  close: string,
+  volume: string,
+): RejectionReason | undefined {
+  const [o, h, l, c, v] = [Number(open), Number(high), Number(low), Number(close), Number(volume)];
+  if (
+    !Number.isFinite(o) || !Number.isFinite(h) || !Number.isFinite(l) || !Number.isFinite(c) ||
+    !Number.isFinite(v)
+  ) return "not_a_finite_number";
+  if (
+    !isPositive(open, o) || !isPositive(high, h) || !isPositive(low, l) || !isPositive(close, c)
+  ) {
+    return "price_not_positive";
+  }
+  if (v < 0 || (v === 0 && exactDecimal(volume).digits < 0n)) return "volume_negative";
+  if (isBelow(high, h, open, o) || isBelow(high, h, close, c)) return "high_below_body";
+  if (isBelow(open, o, low, l) || isBelow(close, c, low, l)) return "low_above_body";
+  return undefined;
+}
+
+/**
+ * Orders two decimal texts by their exact values: negative, zero or positive as `a` is below, equal to or above `b`.
+ * Doubles decide where they differ, since rounding keeps order; digits decide where they tie.
+ */
 export function compareDecimals(a: string, b: string): number {
-  return compare({ text: a, value: Number(a) }, { text: b, value: Number(b) });
+  const difference = Number(a) - Number(b);
+  return difference !== 0 || a === b ? difference : compareDigits(a, b);
 }
 
-/** A decimal as it was written, and the double nearest to it: read once, it is compared several times. */
-interface Decimal {
-  readonly text: string;
-  readonly value: number;
+/** Whether a decimal text is exactly zero. */
+export function isZero(text: string): boolean {
+  return Number(text) === 0 && exactDecimal(text).digits === 0n;
 }
 
-/** Doubles decide where they differ, since rounding keeps order; digits decide where they tie. */
-function compare(a: Decimal, b: Decimal): number {
-  if (a.value !== b.value) return a.value - b.value;
-  if (a.text === b.text) return 0;
-  const [x, y] = [exactDecimal(a.text), exactDecimal(b.text)];
+/** Whether decimal `a` is below `b`, given the doubles nearest to them. */
+function isBelow(a: string, aDouble: number, b: string, bDouble: number): boolean {
+  if (aDouble !== bDouble) return aDouble < bDouble;
+  return a !== b && compareDigits(a, b) < 0;
+}
+
+function compareDigits(a: string, b: string): number {
+  const [x, y] = [exactDecimal(a), exactDecimal(b)];
   const exponent = Math.min(x.exponent, y.exponent);
   const left = x.digits * 10n ** BigInt(x.exponent - exponent);
   const right = y.digits * 10n ** BigInt(y.exponent - exponent);
@@ -115,8 +125,8 @@ function compare(a: Decimal, b: Decimal): number {
 }
 
 /** Also of values too small for a double. */
-function isPositive({ text, value }: Decimal): boolean {
-  return value > 0 || (value === 0 && exactDecimal(text).digits > 0n);
+function isPositive(text: string, double: number): boolean {
+  return double > 0 || (double === 0 && exactDecimal(text).digits > 0n);
 }
 
 function refuse(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
@@ -149,14 +159,22 @@ const DECIMAL_TEXT_MAX = 100;
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;
 
-/** The decimal, or undefined when the value is not a finite number. */
-function readDecimal(value: unknown): Decimal | undefined {
+/** The decimal as it was written, or undefined when the value is not a number. */
+function decimalText(value: unknown): string | undefined {
   const text = typeof value === "number" ? String(value) : value;
-  if (typeof text !== "string" || text.length > DECIMAL_TEXT_MAX || !DECIMAL.test(text)) {
-    return undefined;
+  if (typeof text !== "string" || text.length > DECIMAL_TEXT_MAX) return undefined;
+  return isPlainDecimal(text) || DECIMAL.test(text) ? text : undefined;
+}
+
+/** Whether a text is `digits.digits`, as nearly all are; this is four times as quick as {@linkcode DECIMAL}. */
+function isPlainDecimal(text: string): boolean {
+  const point = text.indexOf(".");
+  if (point <= 0) return false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code < 48 || code > 57) && at !== point) return false;
   }
-  const double = Number(text);
-  return Number.isFinite(double) ? { text, value: double } : undefined;
+  return true;
 }
 
 /** A decimal text as `digits × 10^exponent`. */
