@@ -28,7 +28,7 @@ export class Pace {
   };
   #freeAtMs = 0;
   #granting = false;
-  /** Ends the wait between two turns when nobody is left who waits for one. */
+  /** Ends the wait between two turns when nobody is left who waits for one, or when it has become shorter. */
   #pause = new AbortController();
 
   constructor({ intervalMs, clock }: PaceOptions) {
@@ -67,9 +67,13 @@ export class Pace {
     });
   }
 
-  /** Takes a further share of the pace, for requests that cost more than 1 or that were not expected. */
+  /**
+   * Takes a further share of the pace, for requests that cost more than 1 or that were not expected. A negative cost
+   * gives back what a turn has taken too much, also to whoever is already waiting for the next.
+   */
   charge(cost: number): void {
     this.#freeAtMs = Math.max(this.#freeAtMs, this.#clock.now()) + cost * this.#intervalMs;
+    if (cost < 0) this.#pause.abort();
   }
 
   async #grantAll(): Promise<void> {
@@ -80,7 +84,7 @@ export class Pace {
         this.#freeAtMs = 0;
       } else if (waitMs > 0) {
         this.#pause = new AbortController();
-        // Rejects only when the last waiter went away, which the loop's condition sees by itself.
+        // Rejects when the last waiter went away or less is to be waited: the next round sees both by itself.
         await this.#clock.sleep(waitMs, { signal: this.#pause.signal }).catch(() => {});
         continue;
       }

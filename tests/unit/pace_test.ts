@@ -193,6 +193,20 @@ Deno.test("a charge while an ask is already waiting is waited out as well", asyn
   assertIdle(setup);
 });
 
+Deno.test("a refund while an ask is already waiting brings its turn forward", async () => {
+  const setup = setUp();
+  const asks = ["a", "b", "c"].map((name) => setup.ask(name));
+  // As when a's request turns out to cost 0.4, while b already sleeps towards its turn.
+  await setup.clock.advance(0);
+  setup.pace.charge(-0.6);
+  await setup.clock.advance(40);
+  assert.deepEqual(setup.given, ["a@0", "b@40"]);
+  await setup.clock.advance(INTERVAL_MS);
+  await Promise.all(asks);
+  assert.deepEqual(setup.given, ["a@0", "b@40", "c@140"]);
+  assertIdle(setup);
+});
+
 Deno.test("a charge after idleness counts from now, not from when the exchange was last asked", async () => {
   const setup = setUp();
   await setup.ask("a");
