@@ -11,6 +11,7 @@ import type { Bench, Result } from "./bench.ts";
 import { compression } from "./compression.ts";
 import { endToEnd } from "./end_to_end.ts";
 import { firstRow } from "./first_row.ts";
+import { freshness } from "./freshness.ts";
 import { gapScan } from "./gap_scan.ts";
 import { memory } from "./memory.ts";
 import { pageWrite } from "./page_write.ts";
@@ -20,6 +21,7 @@ import { seriesCount } from "./series_count.ts";
 const BENCHES: readonly Bench[] = [
   endToEnd,
   pageWrite,
+  freshness,
   memory,
   firstRow,
   compression,

@@ -26,20 +26,32 @@ export const FAST_SERIES = 4;
 
 /** Starts the fast exchange and waits until it listens. */
 export async function startFastExchange(): Promise<FastExchange> {
+  const { firstLine, ...process } = await startServer("fast_exchange.ts", []);
+  return { ...process, url: firstLine };
+}
+
+/** Starts a server of this folder and waits for its first line, which says where it listens. */
+export async function startServer(
+  file: string,
+  args: readonly string[],
+): Promise<Process & { readonly firstLine: string }> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "--allow-net", fileOf("fast_exchange.ts")],
+    args: ["run", "--quiet", "--no-prompt", "--allow-net", fileOf(file), ...args],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const reader = child.stdout.getReader();
-  const { value = new Uint8Array() } = await reader.read();
-  reader.releaseLock();
   const { pid, stop } = processOf(child);
+  const lines = child.stdout.pipeThrough(new TextDecoderStream());
+  let text = "";
+  for await (const part of lines.values({ preventCancel: true })) {
+    text += part;
+    if (text.includes("\n")) break;
+  }
   return {
     pid,
-    url: new TextDecoder().decode(value).trim(),
+    firstLine: text.split("\n")[0] ?? "",
     async stop(): Promise<void> {
-      await child.stdout.cancel();
+      await lines.cancel();
       await stop();
     },
   };

@@ -3,31 +3,14 @@ import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/ingest/backfill.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/database.ts";
-import { bingx } from "../support/dialects/bingx.ts";
-import { bitfinex } from "../support/dialects/bitfinex.ts";
-import { bitget } from "../support/dialects/bitget.ts";
-import { bitstamp } from "../support/dialects/bitstamp.ts";
-import { bitvavo } from "../support/dialects/bitvavo.ts";
-import { bybit } from "../support/dialects/bybit.ts";
-import { coinbase } from "../support/dialects/coinbase.ts";
-import { cryptocom } from "../support/dialects/cryptocom.ts";
 import { gate } from "../support/dialects/gate.ts";
-import { gemini } from "../support/dialects/gemini.ts";
-import { hitbtc } from "../support/dialects/hitbtc.ts";
 import { htx } from "../support/dialects/htx.ts";
-import { kraken } from "../support/dialects/kraken.ts";
-import { kucoin } from "../support/dialects/kucoin.ts";
-import { mexc } from "../support/dialects/mexc.ts";
-import { okx } from "../support/dialects/okx.ts";
-import { poloniex } from "../support/dialects/poloniex.ts";
-import { upbit } from "../support/dialects/upbit.ts";
-import { whitebit } from "../support/dialects/whitebit.ts";
+import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
@@ -45,30 +28,19 @@ const DOLLAR_MARKETS = LOCAL_SYMBOLS.slice(0, 2).map(({ base, quote: _, symbol: 
   market(`${base}/USD`, facts)
 );
 
-const FORMATS: readonly Format[] = [
-  { dialect: binance },
-  { dialect: coinbase },
+/** What is special about the format of an exchange. */
+const SPECIAL: Readonly<Record<string, Omit<Format, "dialect">>> = {
   // The newest 720, the forming one included.
-  { dialect: kraken, hoursMax: 719 },
-  { dialect: okx },
-  { dialect: bybit },
-  { dialect: bingx },
-  { dialect: upbit },
-  { dialect: poloniex },
-  { dialect: hitbtc },
-  { dialect: bitvavo },
-  { dialect: cryptocom },
-  { dialect: bitfinex },
-  { dialect: bitstamp, markets: DOLLAR_MARKETS },
+  kraken: { hoursMax: 719 },
+  bitstamp: { markets: DOLLAR_MARKETS },
   // 61 days of closed ones.
-  { dialect: gemini, markets: DOLLAR_MARKETS, hoursMax: 1_463 },
-  { dialect: whitebit },
-  { dialect: kucoin },
-  { dialect: gate },
-  { dialect: bitget },
-  { dialect: mexc },
-  { dialect: htx },
-];
+  gemini: { markets: DOLLAR_MARKETS, hoursMax: 1_463 },
+};
+
+const FORMATS: readonly Format[] = TESTED_DIALECTS.map((dialect) => ({
+  dialect,
+  ...SPECIAL[dialect.exchange],
+}));
 
 /** Several pages of every exchange but bitfinex. */
 const HOURS = 100 * 24;
@@ -76,7 +48,7 @@ const HOUR = parseTimeframe("1h");
 
 Deno.test("every exchange that .env.example names has a format here", () => {
   const formats = FORMATS.map(({ dialect }) => dialect.exchange);
-  assert.deepEqual(formats.toSorted(), TESTED_EXCHANGES.toSorted());
+  assert.deepEqual(formats, TESTED_EXCHANGES);
 });
 
 Deno.test("every exchange's candles arrive value for value", async (t) => {
