@@ -13,6 +13,8 @@ export interface BenchContext {
   readonly opened: TestDatabase;
   /** How large the benchmark is made, 1 for the figures in the README; less for a quick look. */
   readonly scale: number;
+  /** A file of 1m candles to use instead of invented ones, where a benchmark can. */
+  readonly data?: string | undefined;
 }
 
 export interface Result {

@@ -1,7 +1,7 @@
 /**
  * Benchmarks: each prints ratios of two things measured in the same run, because machines differ and are noisy.
  * `--server URL` measures on a server instead of the embedded database, `--only b,h` runs some of them, `--scale 0.1`
- * makes them smaller, `--json` prints one line a result.
+ * makes them smaller, `--data FILE.csv` has real candles compressed, `--json` prints one line a result.
  * @module
  */
 import { parseArgs } from "node:util";
@@ -36,6 +36,7 @@ const { values } = parseArgs({
     server: { type: "string" },
     only: { type: "string" },
     scale: { type: "string" },
+    data: { type: "string" },
     json: { type: "boolean" },
   },
 });
@@ -50,7 +51,7 @@ for (const bench of BENCHES) {
     : await openOnServer(values.server);
   try {
     await migrate(opened.database, await readMigrations());
-    for (const result of await bench.run({ opened, scale })) print(result);
+    for (const result of await bench.run({ opened, scale, data: values.data })) print(result);
   } finally {
     await opened.drop();
   }
