@@ -1,4 +1,5 @@
 /** CCXT's door: loads its classes one by one and fits each instance with our transport. @module */
+import { boundBody } from "./bounded_body.ts";
 import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
 
@@ -181,7 +182,7 @@ function transport(
       call.status = response.status;
       call.retryAfter = response.headers.get("retry-after") ?? undefined;
     }
-    return response;
+    return await boundBody(response);
   };
 }
 
