@@ -16,6 +16,8 @@ export interface Call {
   retryAfter: string | undefined;
   /** The parsed body of the last answer; undefined when it was not whole JSON. */
   json: unknown;
+  /** Answers whose body was not whole JSON. */
+  unreadable: number;
 }
 
 const calls = new AsyncLocalStorage<Call>();
@@ -42,7 +44,11 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
       if (typeof error === "object" && error !== null) failures.set(error, request);
       throw error;
     } finally {
-      Object.assign(call, { ...request, requests: call.requests + request.requests });
+      Object.assign(call, {
+        ...request,
+        requests: call.requests + request.requests,
+        unreadable: call.unreadable + request.unreadable,
+      });
     }
   });
 }
@@ -63,6 +69,7 @@ export function runCall<T>(
     status: undefined,
     retryAfter: undefined,
     json: undefined,
+    unreadable: 0,
   };
   return calls.run(call, () => fn(call));
 }

@@ -111,7 +111,10 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
   exchange.parseJson = (text) => {
     const json = parseJsonOrUndefined(text);
     const call = currentCall();
-    if (call !== undefined) call.json = json;
+    if (call !== undefined) {
+      call.json = json;
+      if (json === undefined) call.unreadable++;
+    }
     return json;
   };
   // Whatever this returns keeps CCXT from looking at the status. Bitfinex's class returns every list, so that

@@ -11,7 +11,7 @@ import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
-import { assertAnswered } from "./whole_answer.ts";
+import { assertAnswered, assertMarkets } from "./whole_answer.ts";
 import { windowParams } from "./window_params.ts";
 
 /** What came for one window. */
@@ -138,9 +138,23 @@ export class ExchangeClient {
     this.#pace.charge(cost - paid);
   }
 
-  /** Loads the markets, or loads them again: symbols come and go. */
+  /**
+   * Loads the markets, or loads them again: symbols come and go. Those that were known stay when it fails.
+   *
+   * @throws FetchError `transient` also when the list is empty, as CCXT takes a body that broke off to be.
+   */
   async loadMarkets({ signal }: FetchOptions = {}): Promise<void> {
-    await this.#run(`load the markets of ${this.id}`, signal, () => this.#ccxt.loadMarkets(true));
+    const known = this.#ccxt.markets;
+    const action = `load the markets of ${this.id}`;
+    try {
+      await this.#run(action, signal, async (call) => {
+        await this.#ccxt.loadMarkets(true);
+        assertMarkets(action, this.symbols.length, call);
+      });
+    } catch (error) {
+      if (this.#ccxt.markets !== known) this.#setMarkets(known);
+      throw error;
+    }
   }
 
   /** Whether the exchange lists the symbol; false before the markets are loaded. */
@@ -173,8 +187,12 @@ export class ExchangeClient {
       const market = this.#ccxt.markets?.[symbol];
       if (market !== undefined) kept[symbol] = market;
     }
+    this.#setMarkets(kept);
+  }
+
+  #setMarkets(markets: Readonly<Record<string, CcxtMarket>> | undefined): void {
     this.#ccxt.markets = undefined;
-    this.#ccxt.setMarkets(kept);
+    if (markets !== undefined) this.#ccxt.setMarkets(markets);
   }
 
   /** The most traded symbols, see {@linkcode topSymbols}. Needs all markets to be loaded. */

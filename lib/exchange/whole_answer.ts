@@ -30,6 +30,23 @@ export function assertAnswered(
   }
 }
 
+/**
+ * CCXT reads no market out of a body that broke off, and takes that for a list without markets.
+ *
+ * @throws FetchError `transient`
+ */
+export function assertMarkets(action: string, markets: number, call: Call): void {
+  if (call.unreadable > 0) {
+    throw new FetchError(
+      "transient",
+      `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not whole JSON`,
+    );
+  }
+  if (markets === 0) {
+    throw new FetchError("transient", `Cannot ${action}: the answer lists none`);
+  }
+}
+
 /** Candle lists lie at most this deep: `{ result: { XXBTZUSD: [] } }`. */
 const LIST_DEPTH_MAX = 4;
 

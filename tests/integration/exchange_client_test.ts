@@ -470,14 +470,19 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: markets that could not be loaded again leave the old ones in use`, async () => {
     await withClient(facts, {}, async ({ exchange, client, ask }) => {
-      for (const status of [500, 503] as const) {
-        exchange.faults.add({
-          when: { about: "markets" },
-          times: 1,
-          fault: { kind: "status", status },
-        });
-        await fails(client.loadMarkets(), "transient");
-        assert.equal((await ask()).length >= 5, true);
+      const faults: readonly Fault[] = [
+        { kind: "status", status: 500 },
+        { kind: "status", status: 503 },
+        { kind: "truncated" },
+        { kind: "empty_body" },
+        { kind: "html" },
+        { kind: "status", status: 200, body: "[]" },
+      ];
+      for (const fault of faults) {
+        const inForce = exchange.faults.add({ when: { about: "markets" }, fault });
+        await fails(client.loadMarkets(), "transient", fault.kind);
+        inForce.remove();
+        assert.equal((await ask()).length >= 5, true, fault.kind);
       }
       await client.loadMarkets();
       assert.equal((await ask()).length >= 5, true);

@@ -9,6 +9,10 @@ export interface PostgresServer {
    * so nothing of the old server meets the new one.
    */
   kill9(): Promise<void>;
+  /** Stops the server and everything it started in their tracks: connections stay open, and nobody answers. */
+  freeze(): Promise<void>;
+  /** Lets a frozen server go on. */
+  thaw(): Promise<void>;
   /** Starts the server again on the same data and port, ending it first when it runs. Resolves when it answers. */
   restart(): Promise<void>;
   /** Ends the server, if it runs, and removes its data. */
@@ -25,6 +29,11 @@ const READY_MS_MAX = 60_000;
 /** Enough of the end of the server's log to say why it did not start. */
 const LOG_CHARS_MAX = 4_000;
 
+export interface PostgresOptions {
+  /** Directory that the server's data are kept below. @default the system's for temporary files */
+  readonly within?: string | undefined;
+}
+
 /**
  * Starts a PostgreSQL without durability, which nobody but this machine reaches and where everybody is
  * trusted.
@@ -32,7 +41,9 @@ const LOG_CHARS_MAX = 4_000;
  * @returns undefined, with the reason printed, when PostgreSQL is not installed.
  * @throws when it is installed but does not start.
  */
-export async function startPostgres(): Promise<PostgresServer | undefined> {
+export async function startPostgres(
+  { within }: PostgresOptions = {},
+): Promise<PostgresServer | undefined> {
   const programs = await findPrograms();
   if (programs === undefined) {
     console.log(
@@ -40,7 +51,10 @@ export async function startPostgres(): Promise<PostgresServer | undefined> {
     );
     return undefined;
   }
-  const folder = await Deno.makeTempDir({ prefix: "titan10-postgres-" });
+  const folder = await Deno.makeTempDir({
+    prefix: "titan10-postgres-",
+    ...(within === undefined ? {} : { dir: within }),
+  });
   try {
     const user = await serverUser(folder);
     if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
@@ -172,6 +186,20 @@ class Cluster implements PostgresServer {
     signal(() => process.kill("SIGKILL"));
     for (const pid of children) signal(() => Deno.kill(pid, "SIGKILL"));
     await this.#ended();
+  }
+
+  freeze(): Promise<void> {
+    return this.#signalAll("SIGSTOP");
+  }
+
+  thaw(): Promise<void> {
+    return this.#signalAll("SIGCONT");
+  }
+
+  async #signalAll(name: Deno.Signal): Promise<void> {
+    if (this.#running === undefined) return;
+    const { pid } = this.#running.process;
+    for (const one of [pid, ...await childrenOf(pid)]) signal(() => Deno.kill(one, name));
   }
 
   async restart(): Promise<void> {
