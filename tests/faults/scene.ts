@@ -1,0 +1,250 @@
+/** One schedule's world: exchange, database and program, each of which can be broken. @module */
+import postgres from "postgres";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import type { PostgresServer } from "../support/postgres_server.ts";
+import { type Running, start } from "../support/program.ts";
+import { createServerDatabase } from "../support/test_database.ts";
+import type { Schedule } from "./schedule.ts";
+import { startWire, type Wire } from "./wire.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** How far back the archive reaches. */
+export const REACH_MS = { "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
+
+/** A supervisor's patience, and something for a machine that is busy. */
+const END_MS_MAX = 20_000;
+
+/** Cluster role of the program: no superuser, so that limits hold for it. */
+const ROLE = "titan10_faults";
+
+export type Sql = ReturnType<typeof postgres>;
+
+/** A clock that can be wrong. */
+export interface ShiftedClock extends Clock {
+  shiftMs: number;
+}
+
+export interface Scene {
+  readonly schedule: Schedule;
+  readonly exchange: LocalExchange;
+  readonly exchangeClock: ShiftedClock;
+  readonly symbols: readonly LocalSymbol[];
+  readonly wire: Wire;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The server, where the database is not embedded. */
+  readonly server: PostgresServer | undefined;
+  /** The server as its superuser, in the program's database. */
+  readonly admin: Sql | undefined;
+  /** Directory whose disk can be filled. */
+  readonly smallDisk: string | undefined;
+  readonly program: ProgramKeeper;
+  close(): Promise<void>;
+}
+
+export interface SceneOptions {
+  readonly server: PostgresServer | undefined;
+  readonly smallDisk: string | undefined;
+}
+
+/** Builds everything and starts nothing but the exchange. */
+export async function openScene(schedule: Schedule, options: SceneOptions): Promise<Scene> {
+  const exchangeClock: ShiftedClock = {
+    shiftMs: 0,
+    now: () => systemClock.now() + exchangeClock.shiftMs,
+    sleep: (ms, sleepOptions) => systemClock.sleep(ms, sleepOptions),
+  };
+  const symbols = symbolsOf(schedule, systemClock.now());
+  const exchange = await startLocalExchange({ clock: exchangeClock, symbols, requestsMax: 1_000 });
+  const wire = startWire(exchange.port);
+  const cwd = await Deno.makeTempDir({ prefix: "titan10-faults-" });
+  const database = options.server === undefined ? undefined : await databaseOn(options.server);
+  const env = {
+    ...settings(schedule, { wire, symbols }),
+    DATA_DIR: `${cwd}/data`,
+    ...(database === undefined ? {} : { DATABASE_URL: database.url }),
+  };
+  const admin = database === undefined
+    ? undefined
+    : postgres(database.adminUrl, { max: 3, onnotice: () => {}, connect_timeout: 5 });
+  const program = new ProgramKeeper({ cwd, env, openFilesMax: schedule.openFilesMax });
+  return {
+    schedule,
+    exchange,
+    exchangeClock,
+    symbols,
+    wire,
+    cwd,
+    env,
+    server: options.server,
+    admin,
+    smallDisk: options.smallDisk,
+    program,
+    async close(): Promise<void> {
+      await program.end("SIGKILL");
+      await admin?.end({ timeout: 1 });
+      await database?.drop();
+      await wire.close();
+      await exchange.close();
+      await Deno.remove(cwd, { recursive: true });
+    },
+  };
+}
+
+function settings(
+  { pageLimit }: Schedule,
+  { wire, symbols }: { readonly wire: Wire; readonly symbols: readonly LocalSymbol[] },
+): Record<string, string> {
+  return {
+    EXCHANGES: "binance",
+    SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
+    TIMEFRAMES: "1s",
+    BACKFILL: `1m:${REACH_MS["1m"] / HOUR_MS}h,1s:${REACH_MS["1s"] / HOUR_MS}h`,
+    EXCHANGE_BINANCE: JSON.stringify({
+      urls: { api: { public: `${wire.url}/api/v3` } },
+      rateLimit: 10,
+    }),
+    PAGE_LIMIT: String(pageLimit),
+    POLL_CANDLES: "30",
+    POLL_CRON: "* * * * * *",
+    GAPS_CRON: "*/2 * * * * *",
+    BACKFILL_CRON: "*/3 * * * * *",
+    FETCH_TIMEOUT: "1s",
+    RETRY_ATTEMPTS: "3",
+    RETRY_MIN: "20ms",
+    RETRY_MAX: "200ms",
+    BREAKER_COOLDOWN: "300ms",
+    DB_POOL_MAX: "4",
+    HTTP_PORT: String(freePort()),
+    LOG_LEVEL: "warning",
+    COMPRESS_AFTER: "off",
+  };
+}
+
+/** A port that nobody listens on now. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+/** Markets of which one is silent for some minutes, and one has the smallest and the largest prices there are. */
+function symbolsOf({ symbols, seed }: Schedule, nowMs: number): readonly LocalSymbol[] {
+  const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
+  return Array.from({ length: symbols }, (_, i): LocalSymbol => {
+    const base = market(`Q${"ABCD"[i]}Z/USDT`, {
+      tickDecimals: 2,
+      price: 100 * (i + 1) + seed % 50,
+      quoteVolume24h: 1_000_000,
+    });
+    if (i === 0) {
+      const sinceMs = minuteMs - (90 + seed % 60) * MINUTE_MS;
+      return { ...base, holes: [{ sinceMs, untilMs: sinceMs + (2 + seed % 9) * MINUTE_MS }] };
+    }
+    if (i !== 1) return base;
+    const extreme = (value: string) => ({ open: value, high: value, low: value, close: value });
+    return {
+      ...base,
+      overrides: ["0.000000000000000001", "1000000000000000000"].map((value, k) => ({
+        timeframe: "1m",
+        openTimeMs: minuteMs - (40 + k + seed % 100) * MINUTE_MS,
+        values: { ...extreme(value), volume: value },
+      })),
+    };
+  });
+}
+
+/** An empty database that belongs to a role with no power beyond it. */
+async function databaseOn(
+  server: PostgresServer,
+): Promise<{ readonly url: string; readonly adminUrl: string; drop(): Promise<void> }> {
+  const { url: adminUrl, drop } = await createServerDatabase(server.url);
+  const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(
+      `do $$ begin create role ${ROLE} login; exception when others then null; end $$`,
+    );
+    await sql.unsafe(`alter database ${new URL(adminUrl).pathname.slice(1)} owner to ${ROLE}`);
+    await sql.unsafe(`alter schema public owner to ${ROLE}`);
+  } finally {
+    await sql.end();
+  }
+  const url = new URL(adminUrl);
+  url.username = ROLE;
+  return { url: url.href, adminUrl, drop };
+}
+
+interface ProgramOptions {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly openFilesMax: number | undefined;
+}
+
+/** The program of a scene: started again where it ended because a fault ended it, and only then. */
+export class ProgramKeeper {
+  readonly #options: ProgramOptions;
+  #running: Running | undefined = undefined;
+  /** Ends that nobody asked for, with what was written last. */
+  readonly crashes: string[] = [];
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#running?.pid;
+  }
+
+  /** Starts the daemon unless it runs. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    const { cwd, env } = this.#options;
+    const running = start(["run"], { cwd, env });
+    this.#running = running;
+    this.#limitFiles(running.pid);
+    void running.ended.then(({ code, signal }) => {
+      if (this.#running !== running) return;
+      this.#running = undefined;
+      this.crashes.push(`exit code ${code}, signal ${signal}\n${lastLines(running)}`);
+    });
+  }
+
+  /** Ends the daemon and waits for that. Resolves to its exit code; undefined when it did not run. */
+  async end(signal: Deno.Signal): Promise<number | undefined> {
+    const running = this.#running;
+    if (running === undefined) return undefined;
+    this.#running = undefined;
+    running.kill(signal);
+    const killing = setTimeout(() => {
+      this.crashes.push(`did not end after ${signal}\n${lastLines(running)}`);
+      running.kill("SIGKILL");
+    }, END_MS_MAX);
+    const { code } = await running.ended;
+    clearTimeout(killing);
+    return code;
+  }
+
+  signal(name: Deno.Signal): void {
+    this.#running?.kill(name);
+  }
+
+  /** What the daemon wrote last. */
+  lastWords(): string {
+    return this.#running === undefined ? "" : lastLines(this.#running);
+  }
+
+  #limitFiles(pid: number): void {
+    const { openFilesMax } = this.#options;
+    if (openFilesMax === undefined) return;
+    new Deno.Command("prlimit", { args: [`--pid=${pid}`, `--nofile=${openFilesMax}`] })
+      .outputSync();
+  }
+}
+
+function lastLines(running: Running): string {
+  return `${running.stdout()}${running.stderr()}`.trimEnd().split("\n").slice(-12).join("\n");
+}
