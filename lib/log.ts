@@ -177,7 +177,17 @@ function safeValue(value: unknown, { secrets, depth }: Nesting): Json {
     const shown = items.slice(0, ITEMS_MAX).map((item) => safeValue(item, inner));
     return items.length > ITEMS_MAX ? [...shown, `… ${items.length - ITEMS_MAX} more`] : shown;
   }
-  return safeProperties(value instanceof Map ? Object.fromEntries(value) : value, inner);
+  return safeProperties(value instanceof Map ? objectOf(value) : value, inner);
+}
+
+/** A map as an object. A key that is an object itself may have no text of its own. */
+function objectOf(map: ReadonlyMap<unknown, unknown>): object {
+  return Object.fromEntries(
+    [...map].map(([key, value]) => [
+      typeof key === "object" ? Object.prototype.toString.call(key) : String(key),
+      value,
+    ]),
+  );
 }
 
 function safeProperties(value: object, nesting: Nesting): Readonly<Record<string, Json>> {
