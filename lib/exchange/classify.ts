@@ -94,9 +94,12 @@ function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number
 function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): number | undefined {
   if (retryAfter === undefined || status === undefined || status < 400) return undefined;
   if (/^\s*\d+(?:\.\d+)?\s*$/.test(retryAfter)) return nowMs + Number(retryAfter) * 1000;
-  const dateMs = Date.parse(retryAfter);
+  const dateMs = DATE.test(retryAfter) ? Date.parse(retryAfter) : NaN;
   return Number.isNaN(dateMs) ? undefined : dateMs;
 }
+
+/** A date of HTTP or of ISO 8601. `Date.parse` reads a year, and so a ban of a week, even in "retry in 2030". */
+const DATE = /^\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? |\d{4}-\d\d-\d\dT)/;
 
 function isServerError(status: number | undefined): boolean {
   return status !== undefined && status >= 500;

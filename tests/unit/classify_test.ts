@@ -233,9 +233,12 @@ Deno.test("Retry-After is waited out, in seconds or until an HTTP date, with any
       [" 7 ", 7_000],
       ["1.5", 1_500],
       ["Sat, 01 Jun 2024 12:05:00 GMT", 300_000],
+      ["Saturday, 01-Jun-24 12:05:00 GMT", 300_000],
+      ["2024-06-01T12:05:00Z", 300_000],
       // As good as no answer: the default applies.
       ["", BAN_DEFAULT_MS],
       ["soon", BAN_DEFAULT_MS],
+      ["retry in 2030", BAN_DEFAULT_MS],
       ["-5", BAN_DEFAULT_MS],
       ["0", BAN_DEFAULT_MS],
       ["0x20", BAN_DEFAULT_MS],
