@@ -25,6 +25,7 @@ const FOLDERS_LEFT_OUT = [
   /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
   /\/bintrees\/(?:dist|test)$/,
   /\/node_modules\/(?:undici|bufferutil)$/, // CCXT's transport and websockets under Node
+  /\/node_modules\/(?:fast-check|pure-rand)$/, // tests
 ];
 
 /** Files that serve type checkers, debuggers and readers, and the CommonJS twins of ES modules. */

@@ -1,12 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  type Coverage,
-  coverageCandles,
-  coverageOf,
-  intersect,
-  subtract,
-  unite,
-} from "../../lib/market/coverage.ts";
+import { coverageCandles, coverageOf, intersect, subtract } from "../../lib/market/coverage.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 
@@ -64,58 +57,3 @@ Deno.test("candles are counted by where they open, also in windows that are not 
   assert.equal(coverageCandles(parseTimeframe("1M"), [year]), 12);
   assert.equal(coverageCandles(parseTimeframe("1w"), [year]), 53);
 });
-
-Deno.test("coverage behaves like the set of its minutes, whatever windows it is made of", () => {
-  for (let seed = 1; seed <= 500; seed++) {
-    const random = lcg(seed);
-    const [as, bs] = [randomWindows(random), randomWindows(random)];
-    const [a, b] = [coverageOf(as), coverageOf(bs)];
-    const [inA, inB] = [minutesOf(as), minutesOf(bs)];
-    const seen = `seed ${seed}`;
-    assertIs(a, inA, seen);
-    assertIs(unite(a, b), inA.union(inB), seen);
-    assertIs(intersect(a, b), inA.intersection(inB), seen);
-    assertIs(subtract(a, b), inA.difference(inB), seen);
-    assert.equal(coverageCandles(MINUTE, a), inA.size, seen);
-    const back = unite(subtract(a, b), intersect(a, b));
-    assert.deepEqual(back, a, seen);
-  }
-});
-
-/** Asserts that a coverage is in its one normal form and holds exactly these minutes. */
-function assertIs(coverage: Coverage, minutes: ReadonlySet<number>, seen: string): void {
-  for (const [index, { sinceMs, untilMs }] of coverage.entries()) {
-    assert.ok(sinceMs < untilMs, `${seen}: an empty window`);
-    const before = coverage[index - 1];
-    assert.ok(before === undefined || before.untilMs < sinceMs, `${seen}: windows that touch`);
-  }
-  const sorted = [...minutes].sort((x, y) => x - y);
-  assert.deepEqual([...minutesOf(coverage)], sorted, seen);
-}
-
-function minutesOf(windows: Iterable<Window>): Set<number> {
-  const minutes = new Set<number>();
-  for (const { sinceMs, untilMs } of windows) {
-    for (let timeMs = sinceMs; timeMs < untilMs; timeMs += MINUTE_MS) {
-      minutes.add(timeMs / MINUTE_MS);
-    }
-  }
-  return minutes;
-}
-
-/** Up to eight windows, short and crowded so that they overlap, touch, repeat and vanish. */
-function randomWindows(random: () => number): Window[] {
-  return Array.from({ length: Math.floor(random() * 9) }, () => {
-    const since = Math.floor(random() * 60);
-    return w(since, since + Math.floor(random() * 14) - 1);
-  });
-}
-
-/** Numerical Recipes' generator: the same numbers in every run. */
-function lcg(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1) >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
