@@ -54,6 +54,8 @@ async function prepare(
   options: PrepareOptions,
 ): Promise<void> {
   try {
+    // Rather than to load the markets again and again for a ledger that is away.
+    await archive.database.reach();
     await chooseSeries(archive, exchange, options);
     exchange.reloadFailedAtMs = undefined;
   } catch (error) {

@@ -48,6 +48,8 @@ export async function ingestPage(
   series: Series,
   { window, ...options }: PageOptions & { readonly window: Window },
 ): Promise<PageOutcome> {
+  // Rather than to ask, hold and ask again what nobody can store.
+  await archive.database.reach();
   let verdict: Verdict;
   try {
     verdict = await exchange.askPage(series, window, options);

@@ -68,8 +68,8 @@ export async function readUncompressedChunks(
 }
 
 /** Compresses one chunk, in a statement of its own: whoever waits for it waits for no other. */
-export async function compressChunk({ sql }: Database, chunk: string): Promise<void> {
+export async function compressChunk({ long }: Database, chunk: string): Promise<void> {
   await attempt(`compress ${chunk}`, async () => {
-    await sql`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
+    await long`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
   });
 }

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import type { Clock } from "../clock.ts";
 import { holdDataDir } from "./data_dir.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
+import { ServerPool } from "./server_pool.ts";
 import { attempt } from "./store_error.ts";
 
 // deno-lint-ignore ban-types -- the type that postgres.js gives to a pool without custom types.
@@ -11,8 +12,18 @@ export type Sql = postgres.Sql<{}>;
 
 /** An open pool. */
 export interface Database {
+  /** For statements that a server answers within {@linkcode STATEMENT_MS_MAX}, or counts as away. */
   readonly sql: Sql;
+  /** The same for work that may take hours and says nothing meanwhile, such as compressing a chunk. */
+  readonly long: Sql;
   readonly kind: "embedded" | "server";
+  /**
+   * Resolves at once unless the newest statement has found nobody; then it asks, once for all who wait. To be called
+   * before work that would be in vain without a database.
+   *
+   * @throws StoreError `unavailable` while the server is away.
+   */
+  reach(): Promise<void>;
   /** Waits for running statements at most {@linkcode CLOSE_TIMEOUT_S}, then closes. */
   close(): Promise<void>;
 }
@@ -31,6 +42,9 @@ export interface OpenDatabaseOptions {
 const CLOSE_TIMEOUT_S = 5;
 
 const CONNECT_TIMEOUT_S = 10;
+
+/** Between two tries of one connection. Whoever asks has a backoff of its own, and need not wait for this one, too. */
+const RECONNECT_S = 1;
 
 /**
  * Opens the database. Of a server nothing is asked yet: it may be away, and come back.
@@ -51,14 +65,25 @@ export async function serverVersion({ sql }: Database): Promise<string> {
   });
 }
 
-function openServer(url: string, { poolMax }: OpenDatabaseOptions): Database {
-  const sql: Sql = postgres(url, {
-    ...COMMON_OPTIONS,
-    max: poolMax,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    connection: { application_name: "titan10", TimeZone: "UTC" },
+function openServer(url: string, { poolMax, clock }: OpenDatabaseOptions): Database {
+  const pool = new ServerPool({
+    clock,
+    open: () =>
+      postgres(url, {
+        ...COMMON_OPTIONS,
+        max: poolMax,
+        connect_timeout: CONNECT_TIMEOUT_S,
+        backoff: () => RECONNECT_S,
+        connection: { application_name: "titan10", TimeZone: "UTC" },
+      }),
   });
-  return { sql, kind: "server", close: () => sql.end({ timeout: CLOSE_TIMEOUT_S }) };
+  return {
+    sql: pool.sql,
+    long: pool.long,
+    kind: "server",
+    reach: () => pool.reach(),
+    close: () => pool.end(CLOSE_TIMEOUT_S),
+  };
 }
 
 async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {
@@ -88,7 +113,9 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
     return {
       sql,
+      long: sql,
       kind: "embedded",
+      reach: () => Promise.resolve(),
       async close(): Promise<void> {
         await sql.end({ timeout: CLOSE_TIMEOUT_S });
         await server.close();

@@ -30,12 +30,12 @@ export async function readBeginMs(
  * its series along, in one transaction. Nothing is dropped that a rollup does not hold.
  */
 export async function expireCandles(
-  { sql }: Database,
+  { long }: Database,
   timeframe: Timeframe,
   untilMs: number,
 ): Promise<Expired> {
   return await attempt(`drop candles of ${candleTable(timeframe)}`, async () => {
-    const [row] = await sql<{ dropped: string; lacking: string | null }[]>`
+    const [row] = await long<{ dropped: string; lacking: string | null }[]>`
       select dropped, lacking
       from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0))`;
     return { candles: Number(row?.dropped ?? 0), lacking: row?.lacking ?? undefined };

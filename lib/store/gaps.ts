@@ -28,11 +28,11 @@ export interface Gap {
  *
  * @returns how many holes were found.
  */
-export async function scanGaps({ sql }: Database, timeframe: Timeframe): Promise<number> {
+export async function scanGaps({ long }: Database, timeframe: Timeframe): Promise<number> {
   return await attempt(`look for gaps of ${timeframe.text}`, async () => {
     // Both in one message, and so in one transaction. The planner expects far more ranges than there are, and would
     // compile the statement for longer than it runs.
-    const [, rows] = await sql.unsafe<[never[], { found: number }[]]>(
+    const [, rows] = await long.unsafe<[never[], { found: number }[]]>(
       `set local jit = off; ${scanStatement(timeframe)}`,
     );
     return rows?.[0]?.found ?? 0;

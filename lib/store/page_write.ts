@@ -24,7 +24,15 @@ export interface PageWrite {
    * @default false
    */
   readonly isNew?: boolean | undefined;
+  /** How long to wait for whoever holds a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
+  readonly lockWaitMs?: number | undefined;
 }
+
+/**
+ * A page waits for the compression of its chunk, but no longer than this: less than the deadline of a statement, so
+ * that it is the server that ends the wait, and no backend is left waiting for nobody.
+ */
+const LOCK_WAIT_MS_MAX = 60_000;
 
 export interface PageWritten {
   /** Candles that were not there. */
@@ -66,6 +74,7 @@ export async function writePage(
       textArray(distinct.map(({ row }) => storableText(row, row.length))),
       textArray(distinct.map(({ reason }) => reason)),
       plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+      String(page.lockWaitMs ?? LOCK_WAIT_MS_MAX),
     ], { prepare: true });
     return {
       added: Number(row?.added ?? 0),
@@ -116,7 +125,8 @@ function statement(table: string, isNew: boolean): string {
   if (known !== undefined) return known;
   const text = `
 with unlimited as materialized (
-  select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+  select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
+         set_config('lock_timeout', $16::text, true)
 ),
 page as (
   select to_timestamp(time_ms / 1000.0) as time, open, high, low, close, volume

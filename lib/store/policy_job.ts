@@ -54,10 +54,13 @@ export async function readDuePolicyJobs(
 }
 
 /** Runs a policy to its end. */
-export async function runPolicyJob({ sql }: Database, { id, procedure }: PolicyJob): Promise<void> {
+export async function runPolicyJob(
+  { long }: Database,
+  { id, procedure }: PolicyJob,
+): Promise<void> {
   await attempt(`run ${procedure} (${id})`, async () => {
     // Policies commit as they go, which only a statement without parameters lets them.
-    await sql.unsafe(`call run_job(${id})`);
+    await long.unsafe(`call run_job(${id})`);
   });
 }
 

@@ -71,7 +71,7 @@ export async function arrangeRollups(
   ];
   for (const { timeframe } of dropped.toReversed()) {
     await attempt(`drop ${rollupView(timeframe)}`, async () => {
-      await database.sql`select titan10_drop_rollup(${timeframe.text})`;
+      await database.long`select titan10_drop_rollup(${timeframe.text})`;
     });
   }
   const there = stored.filter((rollup) => !dropped.includes(rollup));
@@ -88,7 +88,7 @@ export async function arrangeRollups(
 
 /** Materializes what has changed in a window whose ends are ends of the rollup's candles. Needs TimescaleDB. */
 export async function refreshRollup(
-  { sql }: Database,
+  { long }: Database,
   { timeframe }: Rollup,
   { sinceMs, untilMs }: Window,
 ): Promise<void> {
@@ -96,7 +96,7 @@ export async function refreshRollup(
   await attempt(`refresh ${view}`, async () => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
     // Not a statement with parameters, and not in a transaction: TimescaleDB commits in between.
-    await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
+    await long.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
   });
 }
 
@@ -142,11 +142,11 @@ function staleRollups(
   return stale;
 }
 
-async function addRollup({ sql }: Database, rollup: Rollup): Promise<void> {
+async function addRollup({ long }: Database, rollup: Rollup): Promise<void> {
   const { timeframe, base, from } = rollup;
   const view = rollupView(timeframe);
   await attempt(`make ${view}`, async () => {
-    await sql`select titan10_add_rollup(${timeframe.text}, ${view}, ${from?.text ?? null},
+    await long`select titan10_add_rollup(${timeframe.text}, ${view}, ${from?.text ?? null},
       ${base.text}, ${stepText(timeframe)}::interval, ${candlesMax(rollup)}::int)`;
   });
 }

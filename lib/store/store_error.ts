@@ -1,8 +1,9 @@
 /** The one error that leaves this floor: what the database refused, and whether asking again can help. @module */
+import { DeadlineError } from "../policy/deadline.ts";
 
 /**
  * - `unavailable`: the server cannot be reached, is starting or stopping, or gave up this statement for a
- *   reason that passes (deadlock, lock or statement timeout, no connection or disk to spare).
+ *   reason that passes (deadlock, lock or statement timeout, no connection or disk to spare), or does not answer.
  * - `refused`: the same statement will fail again.
  */
 export type StoreErrorKind = "unavailable" | "refused";
@@ -25,7 +26,9 @@ export async function attempt<T>(action: string, run: () => Promise<T>): Promise
   } catch (error) {
     if (error instanceof StoreError) throw error;
     const code = codeOf(error);
-    const kind = code !== undefined && isPassing(code) ? "unavailable" : "refused";
+    const isUnavailable = error instanceof DeadlineError ||
+      (code !== undefined && isPassing(code));
+    const kind = isUnavailable ? "unavailable" : "refused";
     const text = error instanceof Error ? error.message : String(error);
     const suffix = code === undefined ? "" : ` (${code})`;
     throw new StoreError(kind, `Cannot ${action}: ${text}${suffix}`, { cause: error });
@@ -58,6 +61,16 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
 function isPassing(code: string): boolean {
   return CONNECTION_CODES.has(code) || /^(?:08|40|53|57|58)/.test(code) || code === "55P03" ||
     code === "25006";
+}
+
+/**
+ * Whether there is no server to talk to: the connection was lost or is not to be had (08, 57P: shutdown and start-up),
+ * or there are too many others (53300).
+ */
+export function isConnectionLost(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined &&
+    (CONNECTION_CODES.has(code) || /^(?:08|57P0)/.test(code) || code === "53300");
 }
 
 /** Whether a statement failed because a row with the same key is there already (SQLSTATE 23505). */
