@@ -1,4 +1,5 @@
 /** The program's only contact with the process: arguments, environment, terminal, signals. @module */
+import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
 import { systemClock } from "./lib/clock.ts";
 
@@ -27,6 +28,7 @@ if (import.meta.main) {
       written += stream.writeSync(bytes.subarray(written));
     }
   };
+  endOnCrash((text) => write(Deno.stderr, `${text}\n`));
   const exitCode = await runCommand({
     args: Deno.args,
     env: Deno.env.toObject(),

@@ -1,40 +1,27 @@
 /** The daemon: starts everything in order, stops it in reverse. @module */
-import { newestCandlesMax } from "./exchange/limits.ts";
+import { answersOf } from "./answers.ts";
 import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
 import { Alerts } from "./ingest/alerts.ts";
 import type { Archive } from "./ingest/archive.ts";
-import { examine } from "./ingest/doctor.ts";
 import { reportGaps, takeStock } from "./ingest/gaps.ts";
 import { runDuePolicies } from "./ingest/maintenance.ts";
-import { makePlan } from "./ingest/plan.ts";
 import { repairGaps } from "./ingest/repair.ts";
 import { measureStorage } from "./ingest/storage.ts";
 import { Poll, type PollReport } from "./ingest/poll.ts";
 import { Upkeep } from "./ingest/upkeep.ts";
+import type { Logger } from "./log.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import { withDeadline } from "./policy/deadline.ts";
 import { retry } from "./policy/retry.ts";
 import { type Job, Schedule } from "./schedule.ts";
-import {
-  type Answers,
-  type Health,
-  type HttpServer,
-  serveHttp,
-  serveUnix,
-} from "./serve/server.ts";
-import { readGapsDocument } from "./serve/gaps.ts";
-import { readStatus } from "./serve/status.ts";
-import { readStorageDocument } from "./serve/storage.ts";
+import { type Answers, type HttpServer, serveHttp, serveUnix } from "./serve/server.ts";
 import { controlSocketPath } from "./store/data_dir.ts";
 import type { Database } from "./store/database.ts";
 import { readCheckpoints } from "./store/ledger.ts";
-import {
-  type Migration,
-  pendingMigrations,
-  readMigrations,
-  timescaleVersion,
-} from "./store/migrate.ts";
+import { type Migration, readMigrations, timescaleVersion } from "./store/migrate.ts";
 import { StoreError } from "./store/store_error.ts";
 import { VERSION } from "./version.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export interface DaemonOptions {
   /** Ends the daemon. */
@@ -49,20 +36,21 @@ export interface DaemonOptions {
   readonly onBackfillEnd?: (() => void) | undefined;
 }
 
-/** A database that is not there yet at start-up is tried again for this many times, up to RETRY_MAX apart. */
-const START_ATTEMPTS_MAX = 1000;
+/** A database that is not there yet at start-up is tried again, up to RETRY_MAX apart, so often before anew from RETRY_MIN. */
+const START_ATTEMPTS = 1000;
 
-/** A job may begin this late before the process counts as stuck. */
-const LATE_MS_MAX = 3 * 60_000;
+/** A daemon that ends because it is broken may be unable to stop in order. */
+const STOP_MS_MAX = 9_000;
 
 /** How often policies are looked at; each says itself how often it wants to run. */
 const MAINTENANCE_CRON = "*/10 * * * *";
 
 /**
  * Runs until the signal is aborted, then stops the schedule, aborts fetches, finishes the writes in hand and
- * closes the pool.
+ * closes the pool. A server that is away is waited for, at the start too.
  *
  * @throws DataDirHeldError, StoreError, ConfigError when it cannot start.
+ * @throws Error when it has come into a state that only a restart mends.
  */
 export async function runDaemon(ground: Ground, options: DaemonOptions): Promise<void> {
   const { log, metrics, clock } = ground;
@@ -72,9 +60,10 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const migrations = await readMigrations();
   const database = await openConfigured(ground);
   const stops: (() => Promise<void>)[] = [() => database.close()];
-  const state: { archive?: Archive; schedule?: Schedule } = {};
+  const state: { archive?: Archive } = {};
+  const watchdog = new Watchdog({ job: "poll", cron: ground.config.pollCron, clock, log });
   try {
-    const answers = answersOf({ ground, database, migrations, startedAtMs, state });
+    const answers = answersOf({ ground, database, migrations, startedAtMs, state, watchdog });
     for (const server of await listen(answers, ground, database)) {
       stops.push(() => server.stop());
       log.info("listening", { url: server.url });
@@ -84,18 +73,49 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     state.archive = archive;
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
-    state.schedule = await scheduleOf(archive, { ...options, alerts });
-    const { schedule } = state;
+    const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
     stops.push(() => schedule.stop());
     schedule.start();
     for (const job of ["poll", "backfill", "gaps", "maintenance"] as const) schedule.runNow(job);
-    await aborted(signal);
+    await untilOver(database, { watchdog, signal, log });
     log.info("stopping");
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stopAll(stops, ground);
   }
+}
+
+/** Resolves when the signal is aborted; rejects in a state that only a restart mends. */
+async function untilOver(
+  database: Database,
+  { watchdog, signal, log }: {
+    readonly watchdog: Watchdog;
+    readonly signal: AbortSignal;
+    readonly log: Logger;
+  },
+): Promise<void> {
+  const crashed = database.crashed.then((error) => Promise.reject(error));
+  try {
+    await Promise.race([aborted(signal), watchdog.guard(signal), crashed]);
+  } catch (error) {
+    log.fatal("stopping, to be started again", { error });
+    throw error;
+  }
+}
+
+/** What cannot be stopped must not keep the rest, nor hide why the daemon ends. */
+async function stopAll(
+  stops: readonly (() => Promise<void>)[],
+  { clock, log }: Ground,
+): Promise<void> {
+  const all = async (): Promise<void> => {
+    for (const stop of stops.toReversed()) {
+      await stop().catch((error: unknown) => log.warn("a part did not stop in order", { error }));
+    }
+  };
+  await withDeadline(STOP_MS_MAX, all, { clock, name: "stopping" })
+    .catch((error: unknown) => log.warn("not everything has stopped", { error }));
 }
 
 async function start(
@@ -107,18 +127,29 @@ async function start(
   },
 ): Promise<Archive> {
   const { config, clock, random, log } = ground;
-  return await retry(async () => {
+  const isAway = (error: unknown): boolean =>
+    error instanceof StoreError && error.kind === "unavailable";
+  const open = async (): Promise<Archive> => {
     await prepareDatabase(database, ground, migrations);
     return await openArchive(database, ground);
-  }, {
-    ...config.retry,
-    attempts: START_ATTEMPTS_MAX,
-    clock,
-    random,
-    signal,
-    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
-    onRetry: ({ delayMs, error }) => log.warn("the database is not there yet", { delayMs, error }),
-  });
+  };
+  for (;;) {
+    try {
+      return await retry(open, {
+        ...config.retry,
+        attempts: START_ATTEMPTS,
+        clock,
+        random,
+        signal,
+        isRetryable: isAway,
+        onRetry: ({ delayMs, error }) => {
+          log.warn("the database is not there yet; trying again", { delayMs, error });
+        },
+      });
+    } catch (error) {
+      if (signal.aborted || !isAway(error)) throw error;
+    }
+  }
 }
 
 async function listen(
@@ -136,7 +167,10 @@ async function listen(
 
 async function scheduleOf(
   archive: Archive,
-  { alerts, ...options }: DaemonOptions & { readonly alerts: Alerts },
+  { alerts, watchdog, ...options }: DaemonOptions & {
+    readonly alerts: Alerts;
+    readonly watchdog: Watchdog;
+  },
 ): Promise<Schedule> {
   const { config } = archive;
   const poll = new Poll(archive);
@@ -147,6 +181,7 @@ async function scheduleOf(
       name: "poll",
       cron: config.pollCron,
       mayOverlap: true,
+      watchdog,
       run: async (signal) => {
         if (!isResumed) await resume(archive, poll);
         isResumed = true;
@@ -220,74 +255,6 @@ function sumUp(reports: readonly BackfillProgress[]): Readonly<Record<string, nu
     total.failed += report.failed;
   }
   return total;
-}
-
-interface AnswersOptions {
-  readonly ground: Ground;
-  readonly database: Database;
-  readonly migrations: readonly Migration[];
-  readonly startedAtMs: number;
-  /** Filled as the daemon comes up. */
-  readonly state: { readonly archive?: Archive; readonly schedule?: Schedule };
-}
-
-function answersOf({ ground, database, migrations, startedAtMs, state }: AnswersOptions): Answers {
-  const { config, clock, metrics } = ground;
-  const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
-    state.archive?.exchanges.find((exchange) => exchange.id === id);
-  return {
-    metrics,
-    health: () => {
-      const isStuck = state.schedule?.isLate("poll", LATE_MS_MAX) ?? false;
-      return healthOf(isStuck ? ["no poll has begun for longer than its schedule allows"] : []);
-    },
-    readiness: async () => {
-      const reasons: string[] = [];
-      try {
-        const pending = await pendingMigrations(database, migrations);
-        if (pending.length > 0) reasons.push(`migrations are missing: ${pending.join(", ")}`);
-      } catch (error) {
-        const kind = error instanceof StoreError ? error.kind : "unknown";
-        reasons.push(`the database does not answer (${kind})`);
-      }
-      const { archive } = state;
-      if (archive === undefined) reasons.push("the daemon is starting");
-      else if (!archive.exchanges.some(({ breaker }) => breaker.state.kind === "closed")) {
-        reasons.push("no exchange has a closed breaker");
-      }
-      return healthOf(reasons);
-    },
-    status: async () => {
-      const status = await readStatus({
-        config,
-        database,
-        nowMs: clock.now(),
-        startedAtMs,
-        newestCandlesMax,
-      });
-      return {
-        ...status,
-        exchanges: status.exchanges.map((exchange) => ({
-          ...exchange,
-          breaker: exchangeOf(exchange.exchange)?.breaker.state.kind ?? exchange.breaker,
-        })),
-      };
-    },
-    gaps: () => readGapsDocument(database),
-    storage: () => readStorageDocument(database, { nowMs: clock.now() }),
-    plan: () => {
-      if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
-      return makePlan(state.archive);
-    },
-    doctor: () => {
-      if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
-      return examine(state.archive, { migrations });
-    },
-  };
-}
-
-function healthOf(reasons: readonly string[]): Health {
-  return { ok: reasons.length === 0, reasons };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Database } from "./store/database.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "./store/job_state.ts";
+import type { Watchdog } from "./watchdog.ts";
 
 export interface Job {
   readonly name: "poll" | "gaps" | "backfill" | "maintenance";
@@ -12,6 +13,8 @@ export interface Job {
   readonly cron: string;
   /** Whether a run may begin while one is under way; if not, it is left out and counted as `skipped`. */
   readonly mayOverlap: boolean;
+  /** Is told when runs begin and end. */
+  readonly watchdog?: Watchdog | undefined;
   /** Returns what the log line of the run says. */
   readonly run: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
 }
@@ -46,7 +49,6 @@ export class Schedule {
   readonly #running = new Map<Job, number>();
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  readonly #lastStartMs = new Map<Job, number>();
 
   constructor(jobs: readonly Job[], options: ScheduleOptions) {
     this.#jobs = jobs;
@@ -76,20 +78,6 @@ export class Schedule {
     this.#runs.add(run);
   }
 
-  /**
-   * Whether a job is more than `graceMs` late: its time has passed and it has not begun. False while it has never
-   * begun.
-   */
-  isLate(name: Job["name"], graceMs: number): boolean {
-    const job = this.#jobs.find((job) => job.name === name);
-    const startMs = job === undefined ? undefined : this.#lastStartMs.get(job);
-    if (job === undefined || startMs === undefined) return false;
-    const cron = new Cron(job.cron, { paused: true, timezone: "UTC" });
-    const nextMs = cron.nextRun(new Date(startMs))?.getTime() ?? Infinity;
-    cron.stop();
-    return this.#options.clock.now() > nextMs + graceMs;
-  }
-
   /** Begins no further run, aborts the ones under way, and waits for their end. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error("the schedule is stopping"));
@@ -100,13 +88,13 @@ export class Schedule {
     const { clock, metrics, log } = this.#options;
     const underWay = this.#running.get(job) ?? 0;
     const startMs = clock.now();
-    this.#lastStartMs.set(job, startMs);
     if (underWay > 0 && !job.mayOverlap) {
       metrics.jobRuns.inc({ job: job.name, outcome: "skipped" });
       log.debug("job skipped: its run before has not ended", { job: job.name });
       return;
     }
     this.#running.set(job, underWay + 1);
+    job.watchdog?.begun();
     // Not waited for: a database that is away must not hold up the job.
     const started = this.#note(() => writeJobStart(this.#options.database, job.name, startMs));
     let outcome: JobOutcome = "success";
@@ -127,6 +115,7 @@ export class Schedule {
     if (outcome === "success") metrics.jobLastSuccessSeconds.set({ job: job.name }, nowMs / 1000);
     await started;
     await this.#note(() => writeJobEnd(this.#options.database, job.name, { outcome, nowMs }));
+    job.watchdog?.ended();
   }
 
   /** A job runs whether or not the database takes a note of it. */

@@ -24,6 +24,11 @@ export interface Database {
    * @throws StoreError `unavailable` while the server is away.
    */
   reach(): Promise<void>;
+  /**
+   * Resolves when the embedded server has crashed, after which it answers nothing any more, with a sentence that says
+   * so. Never resolves of a server, which somebody else restarts.
+   */
+  readonly crashed: Promise<Error>;
   /** Waits for running statements at most {@linkcode CLOSE_TIMEOUT_S}, then closes. */
   close(): Promise<void>;
 }
@@ -82,6 +87,7 @@ function openServer(url: string, { poolMax, clock }: OpenDatabaseOptions): Datab
     long: pool.long,
     kind: "server",
     reach: () => pool.reach(),
+    crashed: new Promise(() => {}),
     close: () => pool.end(CLOSE_TIMEOUT_S),
   };
 }
@@ -101,13 +107,19 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       await loadCompression(server);
       return server;
     });
+    const crash = Promise.withResolvers<Error>();
     const options = {
       ...COMMON_OPTIONS,
       max: 1,
       idle_timeout: 0,
       max_lifetime: null,
       connection: { application_name: "titan10", TimeZone: "UTC", client_min_messages: "error" },
-      socket: () => new EmbeddedSocket(server),
+      socket: () =>
+        new EmbeddedSocket(
+          server,
+          (cause) =>
+            crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
+        ),
     };
     // postgres.js takes `socket` but does not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
@@ -116,10 +128,14 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       long: sql,
       kind: "embedded",
       reach: () => Promise.resolve(),
+      crashed: crash.promise,
       async close(): Promise<void> {
         await sql.end({ timeout: CLOSE_TIMEOUT_S });
-        await server.close();
-        held.release();
+        try {
+          await server.close();
+        } finally {
+          held.release();
+        }
       },
     };
   } catch (error) {

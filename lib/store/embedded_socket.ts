@@ -29,12 +29,15 @@ export class EmbeddedSocket extends Duplex {
   /** postgres.js ends a socket only while it says so. */
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
+  readonly #onCrash: (error: unknown) => void;
   #unfinished: Uint8Array = new Uint8Array(0);
   #started = false;
 
-  constructor(server: ProtocolServer) {
+  /** @param onCrash told when the server itself fails: what it refuses, it answers. */
+  constructor(server: ProtocolServer, onCrash: (error: unknown) => void = () => {}) {
     super();
     this.#server = server;
+    this.#onCrash = onCrash;
   }
 
   override _read(): void {}
@@ -48,7 +51,10 @@ export class EmbeddedSocket extends Duplex {
     const batches = this.#wholeMessages(bytes);
     const wholeBytes = batches.reduce((total, { length }) => total + length, 0);
     this.#unfinished = bytes.slice(wholeBytes);
-    this.#execute(batches).then(() => done(), done);
+    this.#execute(batches).then(() => done(), (error) => {
+      this.#onCrash(error);
+      done(error);
+    });
   }
 
   override _final(done: (error?: Error | null) => void): void {

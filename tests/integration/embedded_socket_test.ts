@@ -33,3 +33,23 @@ Deno.test("a statement of any length is answered", async () => {
     await Deno.remove(dataDir, { recursive: true });
   }
 });
+
+Deno.test("an embedded database that has crashed says so once, refuses everything afterwards and can be closed", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  try {
+    let crash: Error | undefined;
+    database.crashed.then((error) => crash = error);
+    await assert.rejects(database.sql`select 1 / 0`);
+    await database.sql.unsafe(`create function deeper(i int) returns int language plpgsql
+      as $$ begin return deeper(i + 1); end $$`);
+    assert.equal(crash, undefined, "what is refused is no crash");
+    // Further than the stack of WebAssembly reaches.
+    await assert.rejects(database.sql`select deeper(1)`);
+    await assert.rejects(database.sql`select 1`);
+    assert.match(String(crash), /Cannot go on: the embedded database has crashed/);
+  } finally {
+    await database.close().catch(() => {});
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});

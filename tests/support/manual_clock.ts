@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheEventLoop } from "node:timers/promises";
 import type { Clock } from "../../lib/clock.ts";
 
 interface Sleeper {
-  readonly dueMs: number;
+  dueMs: number;
   wake(): void;
 }
 
@@ -47,6 +47,15 @@ export class ManualClock implements Clock {
       this.#sleepers.splice(later === -1 ? this.#sleepers.length : later, 0, sleeper);
       signal?.addEventListener("abort", onAbort, { once: true });
     });
+  }
+
+  /**
+   * Sets what the clock shows, as an administrator or NTP does: nobody sleeps longer or less for it. Negative sets it
+   * back.
+   */
+  set(ms: number): void {
+    this.#nowMs += ms;
+    for (const sleeper of this.#sleepers) sleeper.dueMs += ms;
   }
 
   /**

@@ -38,7 +38,7 @@ const FUNCTION_LINES_MAX = 70;
 const FLOORS: readonly (readonly (readonly string[])[])[] = [
   [["main.ts"]],
   [["lib/cli/"]],
-  [["lib/daemon.ts", "lib/schedule.ts", "lib/open_archive.ts"]],
+  [["lib/daemon.ts", "lib/answers.ts", "lib/schedule.ts", "lib/open_archive.ts"]],
   [["lib/serve/"]],
   [["lib/ingest/"]],
   [["lib/exchange/"], ["lib/store/"], ["lib/local_exchange/"]],

@@ -106,14 +106,21 @@ Deno.test("stopping aborts the run under way, waits for its end and begins no ot
   assert.equal(await runs("cancelled"), 1);
 });
 
-Deno.test("a job is late when its time has passed by more than the grace, and not before it ever began", async () => {
-  const { schedule, clock } = scene(() => Promise.resolve({}));
-  assert.equal(schedule.isLate("gaps", 60_000), false);
+Deno.test("a watchdog is told of every run, of its end when its account is written, and of no run left out", async () => {
+  const end = Promise.withResolvers<Record<string, never>>();
+  const told: string[] = [];
+  const watchdog = {
+    begun: () => told.push("begun"),
+    ended: () => told.push("ended"),
+  } as unknown as NonNullable<Job["watchdog"]>;
+  const { schedule, clock } = scene(() => end.promise, { watchdog });
   schedule.runNow("gaps");
-  await clock.advance(5 * 60_000 + 60_000);
-  assert.equal(schedule.isLate("gaps", 60_000), false);
-  await clock.advance(1);
-  assert.equal(schedule.isLate("gaps", 60_000), true);
+  schedule.runNow("gaps");
+  await clock.advance(0);
+  assert.deepEqual(told, ["begun"]);
+  end.resolve({});
+  await clock.advance(0);
+  assert.deepEqual(told, ["begun", "ended"]);
   await schedule.stop();
 });
 
