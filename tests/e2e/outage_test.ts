@@ -1,0 +1,204 @@
+/** The daemon without its database: at the start, killed under its hands again and again, and stopped itself. @module */
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import postgres from "postgres";
+import { systemClock } from "../../lib/clock.ts";
+import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { binanceAt } from "../support/local_archive.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { createServerDatabase } from "../support/test_database.ts";
+
+/** How often the server is killed under the daemon; TITAN10_KILLS=30 for a longer look. */
+const KILLS = Number(Deno.env.get("TITAN10_KILLS") ?? 5);
+
+const SYMBOLS = ["BTC/USDT", "ETH/USDT"] as const;
+const SECOND = parseTimeframe("1s");
+const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Scene {
+  readonly server: PostgresServer;
+  readonly exchange: LocalExchange;
+  readonly cwd: string;
+  /** DATABASE_URL. */
+  readonly url: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+async function withScene(
+  t: Deno.TestContext,
+  use: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const server = await startPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs a server", ignore: true, fn: () => {} });
+    return;
+  }
+  const exchange = await startLocalExchange({ clock: systemClock });
+  exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: 40 } });
+  const { url } = await createServerDatabase(server.url);
+  const env = {
+    DATABASE_URL: url,
+    EXCHANGES: "binance",
+    SYMBOLS: SYMBOLS.join(","),
+    TIMEFRAMES: "1s",
+    // Enough for every kill to land inside the backfill.
+    BACKFILL: `1m:${4 * KILLS}d`,
+    PAGE_LIMIT: "100",
+    POLL_CRON: "*/1 * * * * *",
+    RETRY_MIN: "50ms",
+    RETRY_MAX: "300ms",
+    HTTP_PORT: "0",
+    LOG_FORMAT: "json",
+    EXCHANGE_BINANCE: binanceAt(exchange),
+  };
+  try {
+    await withDirectory((cwd) => use({ server, exchange, cwd, url, env }));
+  } finally {
+    await exchange.close();
+    await server.stop();
+  }
+}
+
+Deno.test("a daemon waits for a server that is not there yet, and survives its every death", (t) =>
+  withScene(t, async ({ server, exchange, cwd, url: databaseUrl, env }) => {
+    await server.kill9();
+    const daemon = start(["run"], { cwd, env });
+    const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, backoff: () => 0.1 });
+    try {
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await daemon.waitFor(/the database is not there yet/);
+      assert.equal((await answer(url, "/healthz")).status, 200);
+      const starting = await answer(url, "/readyz");
+      assert.equal(starting.status, 503);
+      assert.match(starting.text, /the database does not answer \(unavailable\)/);
+      await server.restart();
+      await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
+
+      for (let kill = 0; kill < KILLS; kill++) {
+        const before = await covered(sql);
+        await until(daemon, async () => await covered(sql) > before);
+        await server.kill9();
+        await until(daemon, async () => (await answer(url, "/readyz")).status === 503);
+        assert.equal((await answer(url, "/healthz")).status, 200, `kill ${kill}`);
+        await server.restart();
+        await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
+      }
+      // Whatever the daemon has come to: stopped like this it goes on when it is woken.
+      daemon.kill("SIGSTOP");
+      const asleep = await covered(sql);
+      daemon.kill("SIGCONT");
+      await until(daemon, async () => await covered(sql) > asleep);
+      assert.equal((await answer(url, "/healthz")).status, 200);
+
+      daemon.kill("SIGTERM");
+      const { code } = await daemon.ended;
+      assertCode({ code, stdout: "", stderr: daemon.stderr() }, 143);
+      assertCode(await run(["backfill"], { cwd, env }), 0);
+      await assertNothingLost(sql, exchange);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+      await sql.end();
+    }
+  }));
+
+Deno.test("a login that is refused ends the daemon at once instead of being tried again", (t) =>
+  withScene(t, async ({ cwd, url: databaseUrl, env }) => {
+    const url = new URL(databaseUrl);
+    url.username = "nobody_of_this_name";
+    url.password = "hunter2hunter2";
+    const { code, stdout, stderr } = await run(["run"], {
+      cwd,
+      env: { ...env, DATABASE_URL: url.href },
+    });
+    assertCode({ code, stdout, stderr }, 1);
+    assert.match(stderr, /nobody_of_this_name/);
+    assert.doesNotMatch(stderr, /hunter2/);
+  }));
+
+Deno.test("an error that nobody catches ends the program with a line in the log, a sentence and exit code 1", async () => {
+  const crash = new URL("../../lib/cli/crash.ts", import.meta.url).href;
+  const log = new URL("../../lib/log.ts", import.meta.url).href;
+  for (
+    const fault of [
+      `Promise.reject(new Error("lost: apiKey=abc"))`,
+      `setTimeout(() => { throw new Error("lost: apiKey=abc"); })`,
+    ]
+  ) {
+    const code = `import { endOnCrash } from "${crash}"; import { configureLogging } from "${log}";
+      configureLogging({ level: "info", format: "json" });
+      endOnCrash((text) => console.error(text));
+      ${fault}; await new Promise((resolve) => setTimeout(resolve, 60_000));`;
+    const child = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--quiet", "--config", `${PROJECT}deno.json`, code],
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    const lines = new TextDecoder().decode(child.stderr).trim().split("\n");
+    assert.equal(child.code, 1, lines.join("\n"));
+    const entry: Record<string, unknown> = JSON.parse(lines.at(-2) ?? "");
+    assert.deepEqual([entry["level"], entry["logger"]], ["fatal", "crash"]);
+    assert.equal(
+      lines.at(-1),
+      "Cannot go on: an error that nobody caught: lost: apiKey=***",
+    );
+  }
+});
+
+async function answer(
+  url: string,
+  path: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const response = await fetch(url + path);
+  return { status: response.status, text: await response.text() };
+}
+
+/** Looks again and again until it is so; fails when the daemon ends first. */
+async function until(daemon: Running, isSo: () => Promise<boolean>): Promise<void> {
+  let hasEnded = false;
+  daemon.ended.then(() => hasEnded = true);
+  while (!(await isSo())) {
+    assert.equal(hasEnded, false, daemon.stderr());
+    await systemClock.sleep(20);
+  }
+}
+
+/** How much time is covered, of all series together. Milliseconds. */
+async function covered(sql: ReturnType<typeof postgres>): Promise<number> {
+  const [row] = await sql`
+    select coalesce(sum(extract(epoch from upper(range) - lower(range))), 0) * 1000 as ms
+    from checkpoints, unnest(covered) as range`;
+  return Number(row?.["ms"]);
+}
+
+/** What is counted is stored, what is covered is the exchange's truth, and only the very newest is not covered. */
+async function assertNothingLost(
+  sql: ReturnType<typeof postgres>,
+  exchange: LocalExchange,
+): Promise<void> {
+  const rows = await sql`
+    select symbol, timeframe, candles::int, extract(epoch from lower(range)) * 1000 as since,
+           extract(epoch from upper(range)) * 1000 as until
+    from checkpoints, unnest(covered) as range order by symbol, timeframe, range`;
+  for (const symbol of SYMBOLS) {
+    for (const timeframe of [SECOND, parseTimeframe("1m")]) {
+      const ranges = rows.filter((row) =>
+        row["symbol"] === symbol && row["timeframe"] === timeframe.text
+      );
+      let truth = 0;
+      for (const { since, until } of ranges) {
+        const window = { sinceMs: Number(since), untilMs: Number(until) };
+        truth += exchange.truth(symbol, timeframe, window).length;
+      }
+      const name = `${symbol} ${timeframe.text}`;
+      const [stored] = await sql`select count(*)::int as candles from ${
+        sql(`ohlcv_${timeframe.text}`)
+      } where symbol = ${symbol}`;
+      assert.equal(stored?.["candles"], truth, name);
+      assert.equal(ranges[0]?.["candles"], truth, name);
+      assert.equal(ranges.length, 1, `${name}: a hole is left`);
+    }
+  }
+}
