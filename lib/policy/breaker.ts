@@ -102,8 +102,10 @@ export class Breaker {
    */
   get passes(): boolean {
     const state = this.#state;
-    if (state.kind === "open") return this.#options.clock.now() >= state.untilMs;
-    return state.kind === "closed";
+    if (state.kind !== "open") return state.kind === "closed";
+    const leftMs = state.untilMs - this.#options.clock.now();
+    // More than a cooldown is left only where the clock was set back, which must not refuse calls for as long.
+    return leftMs <= 0 || leftMs > this.#cooldownMs;
   }
 
   /** @throws BreakerOpenError when a call would not be let through now. */

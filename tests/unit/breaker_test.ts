@@ -112,6 +112,16 @@ Deno.test("an open breaker refuses without calling, until the cooldown is over",
   assert.equal(breaker.state.kind, "open", "reading takes no turn");
 });
 
+Deno.test("a clock that is set back does not keep a breaker open for as long", async () => {
+  const { clock, breaker } = setUp();
+  await fail(breaker, 3);
+  clock.set(-8 * 3_600_000);
+  await succeed(breaker);
+  assert.equal(breaker.state.kind, "closed");
+  await fail(breaker, 3);
+  assert.equal(breaker.passes, false, "an outage of the new time is one");
+});
+
 Deno.test("a trial that succeeds closes the breaker with a count of zero", async () => {
   const { clock, breaker, changes } = setUp();
   await fail(breaker, 3);
