@@ -14,6 +14,8 @@ export interface Call {
   status: number | undefined;
   /** `Retry-After` of the last answer. */
   retryAfter: string | undefined;
+  /** When the last answer was made, by its `Date`. Milliseconds since the Unix epoch, whole seconds. */
+  dateMs: number | undefined;
   /** The parsed body of the last answer; undefined when it was not whole JSON. */
   json: unknown;
   /** Answers whose body was not whole JSON. */
@@ -68,6 +70,7 @@ export function runCall<T>(
     requests: 0,
     status: undefined,
     retryAfter: undefined,
+    dateMs: undefined,
     json: undefined,
     unreadable: 0,
   };

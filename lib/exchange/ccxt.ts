@@ -163,6 +163,7 @@ function transport(
       call.requests++;
       call.status = undefined;
       call.retryAfter = undefined;
+      call.dateMs = undefined;
       call.json = undefined;
     }
     const proxy = proxyFor(url);
@@ -184,6 +185,8 @@ function transport(
     if (call !== undefined) {
       call.status = response.status;
       call.retryAfter = response.headers.get("retry-after") ?? undefined;
+      const dateMs = Date.parse(response.headers.get("date") ?? "");
+      call.dateMs = Number.isNaN(dateMs) ? undefined : dateMs;
     }
     return await boundBody(response);
   };

@@ -18,6 +18,8 @@ import { windowParams } from "./window_params.ts";
 export interface Page {
   /** `[openTimeMs, open, high, low, close, volume]` each, unchecked, all that the exchange answered. */
   readonly rows: readonly unknown[];
+  /** When the answer was made, as it says itself. Milliseconds; undefined when it does not say. */
+  readonly dateMs: number | undefined;
 }
 
 export interface OpenExchangeOptions {
@@ -223,7 +225,7 @@ export class ExchangeClient {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
     const limit = this.#rowsAsked(timeframe, window);
-    const rows = await this.#run(action, signal, async (call) => {
+    return await this.#run(action, signal, async (call) => {
       const answer: unknown = await this.#ccxt.fetchOHLCV(
         symbol,
         timeframe.text,
@@ -232,9 +234,8 @@ export class ExchangeClient {
         windowParams(this.id, window),
       );
       assertAnswered(action, answer, call);
-      return answer;
+      return { rows: answer, dateMs: call.dateMs };
     });
-    return { rows };
   }
 
   /**

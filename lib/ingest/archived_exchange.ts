@@ -1,7 +1,7 @@
 /** An exchange with everything that guards it: its breaker, its retries, its ban, and its list of series. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
-import type { ExchangeClient } from "../exchange/client.ts";
+import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../log.ts";
@@ -12,6 +12,7 @@ import {
   provesSinceHonoured,
   type Verdict,
 } from "../market/answer.ts";
+import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -76,6 +77,7 @@ export class ArchivedExchange {
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time it has given of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
+  #isClockAhead = false;
 
   constructor(options: ArchivedExchangeOptions) {
     const { client, config, clock, onBreaker, keepCapability } = options;
@@ -116,15 +118,18 @@ export class ArchivedExchange {
       `fetch candles of ${seriesName(series)}`,
       options,
       async (signal) => {
-        const { rows } = await this.client.fetchCandles(series, window, { signal });
-        return this.#judge(series, window, rows);
+        return this.#judge(
+          series,
+          window,
+          await this.client.fetchCandles(series, window, { signal }),
+        );
       },
     );
     await this.capabilities.keep();
     return verdict;
   }
 
-  #judge(series: Series, window: Window, rows: readonly unknown[]): Verdict {
+  #judge(series: Series, window: Window, { rows, dateMs }: Page): Verdict {
     const { capabilities } = this;
     const { timeframe } = series;
     const { rowsMaxSeen } = capabilities.of(timeframe.text);
@@ -135,11 +140,26 @@ export class ArchivedExchange {
       window,
       rows,
       rowsMaxSeen,
-      nowMs: this.#options.clock.now(),
+      nowMs: this.#answerTime(rows, dateMs),
       isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
     });
     capabilities.learnPage(timeframe, window, verdict);
     return verdict;
+  }
+
+  #answerTime(rows: readonly unknown[], dateMs: number | undefined): number {
+    const { clock, log } = this.#options;
+    const nowMs = clock.now();
+    const timeMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
+    const isAhead = timeMs < nowMs;
+    if (isAhead && !this.#isClockAhead) {
+      log.warn("the clock is ahead of the exchange's: candles are judged by the exchange's", {
+        exchange: this.id,
+        seconds: Math.round((nowMs - timeMs) / 1000),
+      });
+    }
+    this.#isClockAhead = isAhead;
+    return timeMs;
   }
 
   /**

@@ -171,7 +171,9 @@ async function respond(state: State, request: Request): Promise<Response> {
     // Nobody reads this, the connection is gone. The log keeps the request as unanswered.
     return new Response(null, { status: 503 });
   }
-  return entry.answered(responseOf(understood, strike));
+  const response = responseOf(understood, strike);
+  response.headers.set("date", new Date(nowMs).toUTCString());
+  return entry.answered(response);
 }
 
 function understand(state: State, target: RequestTarget, nowMs: number): Understood | undefined {

@@ -1,0 +1,69 @@
+/** A machine whose clock is wrong and then set right: nothing is claimed that has not happened, and nothing is left out. @module */
+import assert from "node:assert/strict";
+import { type Clock, systemClock } from "../../lib/clock.ts";
+import { Poll } from "../../lib/ingest/poll.ts";
+import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { assertSameCandles, binanceAt, openTestArchive } from "../support/local_archive.ts";
+import { openTestDatabase } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Goes like the machine's, ahead of it by what a test says; waits a hundredth of the time. */
+class OtherClock implements Clock {
+  aheadMs = 0;
+  readonly #base: Clock;
+  constructor(base: Clock, aheadMs = 0) {
+    this.#base = base;
+    this.aheadMs = aheadMs;
+  }
+  now(): number {
+    return this.#base.now() + this.aheadMs;
+  }
+  sleep(ms: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    return systemClock.sleep(ms / 100, options);
+  }
+}
+
+Deno.test("a clock that is hours ahead or behind for a while neither skips a candle nor claims one of the future", async () => {
+  const real = new OtherClock(systemClock, Date.UTC(2024, 0, 1) - systemClock.now());
+  const wrong = new OtherClock(real);
+  const exchange = await startLocalExchange({ clock: real });
+  const opened = await openTestDatabase("embedded");
+  assert(opened !== undefined);
+  const { database } = opened;
+  try {
+    const archive = await openTestArchive(database, {
+      EXCHANGES: "binance",
+      SYMBOLS: "BTC/USDT",
+      TIMEFRAMES: "1m",
+      BACKFILL: "off",
+      FETCH_TIMEOUT: "200s",
+      EXCHANGE_BINANCE: binanceAt(exchange),
+    }, wrong);
+    const poll = new Poll(archive);
+    for (const aheadMs of [0, 6 * HOUR_MS, 0, -3 * HOUR_MS, 0, 400 * 24 * HOUR_MS, 0]) {
+      wrong.aheadMs = aheadMs;
+      for (let minute = 0; minute < 4; minute++) {
+        real.aheadMs += MINUTE_MS;
+        assert.equal((await poll.runOnce()).failed, 0);
+      }
+      const [checkpoint] = await readCheckpoints(database);
+      const untilMs = checkpoint?.covered.at(-1)?.untilMs ?? 0;
+      assert(untilMs <= real.now(), `${aheadMs} ms ahead: claims the future`);
+      if (aheadMs !== 0) continue;
+      // The clock is right: whatever it was before, all there is has been stored.
+      assert.equal(checkpoint?.covered.length, 1);
+      assert(untilMs > real.now() - 2 * MINUTE_MS, "polls wait for a time that was never there");
+      const [window] = checkpoint.covered;
+      assert(window !== undefined);
+      await assertSameCandles(database, exchange, { symbol: "BTC/USDT", timeframe: "1m", window });
+    }
+    const warnings = archive.lines.filter((line) => line.includes("the clock is ahead"));
+    assert.equal(warnings.length, 2, "said once each time");
+  } finally {
+    await opened.drop();
+    await exchange.close();
+  }
+});
