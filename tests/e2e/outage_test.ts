@@ -8,6 +8,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 
 /** How often the server is killed under the daemon; TITAN10_KILLS=30 for a longer look. */
@@ -101,6 +102,32 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
       daemon.kill("SIGKILL");
       await daemon.ended;
       await sql.end();
+    }
+  }));
+
+Deno.test("behind connections that swallow all, readiness says so in time, health is well and a signal still ends it", (t) =>
+  withScene(t, async ({ cwd, url: databaseUrl, env }) => {
+    const proxy = startSwallowingProxy(databaseUrl);
+    const daemon = start(["run"], { cwd, env: { ...env, DATABASE_URL: proxy.url } });
+    try {
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
+      proxy.swallow(true);
+      let text = "";
+      await until(daemon, async () => {
+        const ready = await answer(url, "/readyz");
+        text = ready.text;
+        return ready.status === 503;
+      });
+      assert.match(text, /the database does not answer/);
+      assert.equal((await answer(url, "/healthz")).status, 200);
+      daemon.kill("SIGTERM");
+      const { code } = await daemon.ended;
+      assertCode({ code, stdout: "", stderr: daemon.stderr() }, 143);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+      await proxy.close();
     }
   }));
 
