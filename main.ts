@@ -30,6 +30,9 @@ if (import.meta.main) {
   };
   endOnCrash((text) => write(Deno.stderr, `${text}\n`));
   const exitCode = await runCommand({
+    giveUp: async (permissions) => {
+      for (const name of permissions) await Deno.permissions.revoke({ name });
+    },
     args: Deno.args,
     env: Deno.env.toObject(),
     clock: systemClock,

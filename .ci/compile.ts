@@ -4,18 +4,6 @@
  * @module
  */
 
-/**
- * The same as the task `titan10`: named one by one, never `-A`. What libraries ask for beyond them (the user id,
- * for one) is refused without a prompt, and they do without.
- */
-/**
- * A small young generation: rows live from the answer to the page's statement. It takes 80 MB off a backfill (290 to
- * 207 of two million rows) and costs no time that could be measured. deno.json's task says the same.
- */
-const V8_FLAGS = "--v8-flags=--max-semi-space-size=4";
-
-const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read", "--allow-write"];
-
 /** Folders of packages that no code path of ours imports; they are more than half of the packages' bytes. */
 const FOLDERS_LEFT_OUT = [
   /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
@@ -32,15 +20,25 @@ const FOLDERS_LEFT_OUT = [
 const FILES_LEFT_OUT =
   /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape)\/.*\.cjs$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$/;
 
+/**
+ * What the task `titan10` runs with: permissions named one by one, never `-A`, and a small young generation, since rows
+ * live from the answer to the page's statement. That takes 80 MB off a backfill (290 to 207 of two million rows) and
+ * costs no time that could be measured. What libraries ask for beyond the permissions (the user id, for one) is refused
+ * without a prompt, and they do without.
+ */
+const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
+const flags = (tasks.titan10.command as string).split(" ").filter((word) =>
+  /^--(?:no-prompt|allow-|v8-flags=)/.test(word)
+);
+
 const excludes: string[] = [];
 await collect("node_modules/.deno");
 
 const command = new Deno.Command(Deno.execPath(), {
   args: [
     "compile",
-    V8_FLAGS,
     "--frozen",
-    ...PERMISSIONS,
+    ...flags,
     "--include",
     "sql",
     ...excludes.flatMap((path) => ["--exclude", path]),

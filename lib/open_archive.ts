@@ -25,16 +25,26 @@ export interface Ground {
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Gives permissions of the process up for good. @default they stay */
+  readonly giveUp?: ((permissions: readonly GivenUp[]) => Promise<void>) | undefined;
 }
 
-/** Opens the configured database; see {@linkcode openDatabase}. */
-export function openConfigured({ config, clock }: Ground): Promise<Database> {
-  return openDatabase({
+/** A permission that is needed only to begin. */
+export type GivenUp = "env" | "write";
+
+/**
+ * Opens the configured database; see {@linkcode openDatabase}. With a server nothing is written to files, and that is
+ * not permitted any more.
+ */
+export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
+  const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     poolMax: config.dbPoolMax,
     clock,
   });
+  if (database.kind === "server") await giveUp?.(["write"]);
+  return database;
 }
 
 /** Brings the schema up to date, the candles' tables included, and says once when TimescaleDB is missing. */
@@ -98,6 +108,8 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   for (const exchange of exchanges) {
     exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
   }
+  // The environment may hold secrets, and has been read: by the configuration, and by CCXT's libraries as they load.
+  await ground.giveUp?.(["env"]);
   return archive;
 }
 

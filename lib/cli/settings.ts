@@ -57,6 +57,7 @@ export async function readGround(
     random: shell.random,
     metrics: createMetrics(),
     log: logger("titan10"),
+    giveUp: shell.giveUp,
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a command gets from the process around it: arguments, environment, terminal, time. @module */
 import type { Clock } from "../clock.ts";
+import type { GivenUp } from "../open_archive.ts";
 
 /** The process, as seen by a command. Only main.ts touches the real one. */
 export interface Shell {
@@ -21,6 +22,8 @@ export interface Shell {
   /** Width of the terminal; 80 where there is none. */
   readonly columns: number;
   readonly hasColor: boolean;
+  /** Gives permissions of the process up for good. */
+  readonly giveUp: (permissions: readonly GivenUp[]) => Promise<void>;
 }
 
 /** What a command ends with. */

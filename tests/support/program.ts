@@ -17,34 +17,25 @@ export interface Running {
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The compiled program where TITAN10_BINARY names one, else the sources with the same permissions. */
-function commandLine(): readonly [string, readonly string[]] {
+/** The compiled program where TITAN10_BINARY names one, else the sources as the task `titan10` runs them. */
+async function commandLine(): Promise<readonly [string, readonly string[]]> {
   const binary = Deno.env.get("TITAN10_BINARY");
   if (binary !== undefined && binary !== "") return [binary, []];
-  const permissions = [
-    "--no-prompt",
-    "--allow-net",
-    "--allow-env",
-    "--allow-read",
-    "--allow-write",
-  ];
-  return [Deno.execPath(), [
-    "run",
-    "--frozen",
-    "--quiet",
-    "--config",
-    `${PROJECT}deno.json`,
-    ...permissions,
-    `${PROJECT}main.ts`,
-  ]];
+  const config = `${PROJECT}deno.json`;
+  const { tasks } = JSON.parse(await Deno.readTextFile(config));
+  const words = (tasks.titan10.command as string).split(" ");
+  const flags = words.filter((word) => word.startsWith("--"));
+  return [Deno.execPath(), ["run", "--quiet", "--config", config, ...flags, `${PROJECT}main.ts`]];
 }
+
+const COMMAND_LINE = await commandLine();
 
 /** Starts the program with nothing in its environment but what it is given. */
 export function start(
   args: readonly string[],
   options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
 ): Running {
-  const [command, first] = commandLine();
+  const [command, first] = COMMAND_LINE;
   const inherited: Record<string, string> = {};
   for (const name of ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_TLS_CA_STORE"]) {
     const value = Deno.env.get(name);
