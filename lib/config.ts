@@ -46,6 +46,8 @@ export interface Config {
   readonly alertWebhookUrl: string | undefined;
   readonly httpHost: string;
   readonly httpPort: number;
+  /** Undefined where everybody who can reach the port may ask. */
+  readonly httpToken: string | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** By exchange id; what is not named has no options. */
@@ -142,6 +144,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     alertWebhookUrl: values.ALERT_WEBHOOK_URL,
     httpHost: values.HTTP_HOST,
     httpPort: values.HTTP_PORT,
+    httpToken: values.HTTP_TOKEN,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (rules.isTerminal ? "pretty" : "json"),
     exchangeOptions: options.byExchange,
@@ -195,6 +198,10 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
     ALERT_WEBHOOK_URL: read.url(["http", "https"], http).optional(),
     HTTP_HOST: read.host(),
     HTTP_PORT: read.wholeNumber({ min: 0, max: 65_535 }),
+    HTTP_TOKEN: read.textThat(
+      "16 to 512 letters, digits and - . _ ~ + / =, such as openssl rand -hex 32 makes",
+      (text) => /^[\w.~+/=-]{16,512}$/.test(text),
+    ).optional(),
     LOG_LEVEL: read.oneOf(LOG_LEVELS),
     LOG_FORMAT: read.oneOf(["json", "pretty"]).optional(),
     EXCHANGE_PROXY_URL: read.url(["http", "https"], http).optional(),

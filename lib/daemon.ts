@@ -11,6 +11,7 @@ import { Poll, type PollReport } from "./ingest/poll.ts";
 import { Upkeep } from "./ingest/upkeep.ts";
 import type { Logger } from "./log.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import { isLoopback } from "./loopback.ts";
 import { withDeadline } from "./policy/deadline.ts";
 import { retry } from "./policy/retry.ts";
 import { type Job, Schedule } from "./schedule.ts";
@@ -157,7 +158,14 @@ async function listen(
   { config, log }: Ground,
   database: Database,
 ): Promise<readonly HttpServer[]> {
-  const servers = [serveHttp(answers, { hostname: config.httpHost, port: config.httpPort, log })];
+  const { httpHost: hostname, httpPort: port, httpToken: token } = config;
+  if (token === undefined && !isLoopback(hostname)) {
+    log.warn("status and metrics are open to everybody who can reach this port: set HTTP_TOKEN", {
+      host: hostname,
+      port,
+    });
+  }
+  const servers = [serveHttp(answers, { hostname, port, token, log })];
   if (database.kind === "embedded") {
     const path = controlSocketPath(config.dataDir);
     servers.push(await serveUnix(answers, { path, log }));

@@ -21,6 +21,7 @@ export interface SecretBearer {
   readonly databaseUrl?: string | undefined;
   readonly alertWebhookUrl?: string | undefined;
   readonly exchangeProxyUrl?: string | undefined;
+  readonly httpToken?: string | undefined;
   readonly exchangeOptions?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -62,11 +63,13 @@ export function redactError(error: unknown, secrets: readonly string[] = []): Re
 
 /**
  * Every secret a configuration holds, for `redact`: passwords of its URLs, as written and decoded; the
- * credentials given to exchanges; path and query of the webhook, which are the whole of its protection.
+ * credentials given to exchanges; path and query of the webhook, which are the whole of its protection; the token of
+ * our own HTTP endpoints.
  */
 export function secretsOf(config: SecretBearer): readonly string[] {
-  const { databaseUrl, alertWebhookUrl, exchangeProxyUrl, exchangeOptions } = config;
+  const { databaseUrl, alertWebhookUrl, exchangeProxyUrl, exchangeOptions, httpToken } = config;
   const secrets = new Set<string>();
+  if (httpToken !== undefined) secrets.add(httpToken);
   for (const url of [databaseUrl, alertWebhookUrl, exchangeProxyUrl]) {
     if (url !== undefined) collectFromUrl(url, secrets);
   }

@@ -164,6 +164,12 @@ export const VARIABLES = [
     secret: false,
   },
   {
+    name: "HTTP_TOKEN",
+    default: undefined,
+    meaning: "Token that HTTP requests must bring, health and readiness excepted; none when unset.",
+    secret: true,
+  },
+  {
     name: "LOG_LEVEL",
     default: "info",
     meaning: "Least severe level that is logged.",

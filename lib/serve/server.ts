@@ -1,4 +1,5 @@
 /** The HTTP endpoints: health, readiness, metrics, status; and the same over a unix socket. @module */
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Checkup } from "../ingest/doctor.ts";
@@ -40,7 +41,17 @@ export interface HttpServer {
 
 interface Route {
   readonly pattern: URLPattern;
+  /** Whether it is answered to those without the token: probes of containers have none. */
+  readonly isOpen?: boolean;
   readonly answer: () => Promise<Response> | Response;
+}
+
+export interface HttpOptions {
+  readonly hostname: string;
+  readonly port: number;
+  /** What requests must bring, those for health and readiness excepted; undefined when nothing. */
+  readonly token?: string | undefined;
+  readonly log: Logger;
 }
 
 /**
@@ -48,14 +59,12 @@ interface Route {
  *
  * @throws Error when that address and port cannot be had.
  */
-export function serveHttp(
-  answers: Answers,
-  options: { readonly hostname: string; readonly port: number; readonly log: Logger },
-): HttpServer {
-  const { hostname, port, log } = options;
+export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
+  const { hostname, port, token, log } = options;
+  const handle = router(publicRoutes(answers), { token, log });
   const server = listen(
     `${hostname}:${port}. Set HTTP_HOST and HTTP_PORT to others`,
-    () => Deno.serve({ hostname, port, onListen: () => {} }, router(publicRoutes(answers), log)),
+    () => Deno.serve({ hostname, port, onListen: () => {} }, handle),
   );
   const host = server.addr.hostname.includes(":")
     ? `[${server.addr.hostname}]`
@@ -85,7 +94,7 @@ export async function serveUnix(
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,
-    () => Deno.serve({ path, onListen: () => {} }, router(routes, log)),
+    () => Deno.serve({ path, onListen: () => {} }, router(routes, { log })),
   );
   await Deno.chmod(path, 0o600);
   return {
@@ -108,9 +117,14 @@ function listen<T>(where: string, begin: () => T): T {
 
 function publicRoutes(answers: Answers): readonly Route[] {
   return [
-    { pattern: pathPattern("/healthz"), answer: () => healthResponse(answers.health()) },
+    {
+      pattern: pathPattern("/healthz"),
+      isOpen: true,
+      answer: () => healthResponse(answers.health()),
+    },
     {
       pattern: pathPattern("/readyz"),
+      isOpen: true,
       answer: async () => healthResponse(await answers.readiness()),
     },
     {
@@ -132,9 +146,26 @@ function healthResponse(health: Health): Response {
   return Response.json(health, { status: health.ok ? 200 : 503 });
 }
 
-function router(routes: readonly Route[], log: Logger): (request: Request) => Promise<Response> {
+function router(
+  routes: readonly Route[],
+  { token, log }: Pick<HttpOptions, "token" | "log">,
+): (request: Request) => Promise<Response> {
   return async (request) => {
+    // Its host is what the client says it is.
+    if (!URL.canParse(request.url)) {
+      return Response.json({ error: "The header Host holds no host" }, { status: 400 });
+    }
     const route = routes.find(({ pattern }) => pattern.test(request.url));
+    // Before anything else: what paths there are is nobody's business without it either.
+    if (token !== undefined && route?.isOpen !== true && !bringsToken(request, token)) {
+      return Response.json(
+        { error: "Bring the header Authorization: Bearer with the HTTP_TOKEN" },
+        {
+          status: 401,
+          headers: { "www-authenticate": 'Bearer realm="titan10"' },
+        },
+      );
+    }
     if (route === undefined) {
       return Response.json({
         error: "Not found",
@@ -162,6 +193,16 @@ function router(routes: readonly Route[], log: Logger): (request: Request) => Pr
       return Response.json({ error: `Cannot answer ${pathname}: see the log` }, { status: 503 });
     }
   };
+}
+
+/** Compares digests, so that the time it takes says nothing about the token, not even its length. */
+function bringsToken(request: Request, token: string): boolean {
+  const brought = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
+  return timingSafeEqual(sha256(brought), sha256(token));
+}
+
+function sha256(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
 }
 
 async function removeIfThere(path: string): Promise<void> {

@@ -165,6 +165,7 @@ Deno.test("a configuration's secrets are all found, encoded and decoded", () => 
     databaseUrl: "postgres://titan:p%40ss@h1:5432,h2:5432/db",
     alertWebhookUrl: "https://hooks.example.com/services/T0/B0/abc?x=1",
     exchangeProxyUrl: "http://user:proxypass@proxy/?token=proxytoken&url=",
+    httpToken: "0123456789abcdef",
     exchangeOptions: {
       binance: { apiKey: "binancekey", secret: "binancesecret", options: { defaultType: "spot" } },
       kraken: {
@@ -179,6 +180,7 @@ Deno.test("a configuration's secrets are all found, encoded and decoded", () => 
     [
       "p%40ss",
       "p@ss",
+      "0123456789abcdef",
       "/services/T0/B0/abc?x=1",
       "proxypass",
       "proxytoken",

@@ -1,0 +1,250 @@
+/** What the HTTP endpoints make of requests that nobody should send. @module */
+import assert from "node:assert/strict";
+import { createMetrics } from "../../lib/metrics.ts";
+import { logger } from "../../lib/log.ts";
+import { type Answers, type HttpServer, serveHttp } from "../../lib/serve/server.ts";
+import type { Status } from "../../lib/serve/status.ts";
+
+const TOKEN = "0123456789abcdef-titan10";
+
+const STATUS: Status = {
+  version: "0.0.0",
+  startedAt: null,
+  database: { kind: "embedded", timescaledb: null },
+  exchanges: [],
+  series: [],
+  jobs: [],
+};
+
+const refuse = (): never => assert.fail("asked for what is answered on the unix socket only");
+
+const ANSWERS: Answers = {
+  health: () => ({ ok: true, reasons: [] }),
+  readiness: () => Promise.resolve({ ok: false, reasons: ["the daemon is starting"] }),
+  metrics: createMetrics(),
+  status: () => Promise.resolve(STATUS),
+  plan: refuse,
+  doctor: refuse,
+  gaps: refuse,
+  storage: refuse,
+};
+
+interface Answered {
+  readonly status: number;
+  readonly headers: string;
+  readonly body: string;
+}
+
+/** Sends bytes as they are, and reads until the server closes. What it does not answer has status 0. */
+async function send(server: HttpServer, request: string): Promise<Answered> {
+  const { hostname, port } = new URL(server.url);
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  try {
+    await connection.write(Uint8Array.from(request, (character) => character.charCodeAt(0)));
+    const text = await new Response(connection.readable).text();
+    const [headers = "", body = ""] = text.split("\r\n\r\n");
+    return { status: Number(/^HTTP\/1\.[01] (\d+)/.exec(headers)?.[1] ?? 0), headers, body };
+  } catch {
+    // Reset: refused without a word.
+    return { status: 0, headers: "", body: "" };
+  }
+}
+
+function get(path: string, headers: readonly string[] = [], method = "GET"): string {
+  const lines = [`${method} ${path} HTTP/1.1`, "Host: titan10", "Connection: close", ...headers];
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+interface BadRequest {
+  readonly name: string;
+  readonly request: string;
+  readonly status: number;
+  readonly says?: RegExp;
+}
+
+const A_MEGABYTE = "a".repeat(1_000_000);
+
+const OPEN: readonly BadRequest[] = [
+  {
+    name: "an unknown path: 404, and the paths there are",
+    request: get("/admin"),
+    status: 404,
+    says: /"\/healthz".*"\/status"/,
+  },
+  {
+    name: "the path of what the unix socket alone answers: 404",
+    request: get("/plan"),
+    status: 404,
+  },
+  {
+    name: "a path that climbs: 404",
+    request: get("/../../etc/passwd"),
+    status: 404,
+  },
+  {
+    name: "a path that climbs in percent-encoding: 404",
+    request: get("/%2e%2e/%2e%2e/etc/passwd"),
+    status: 404,
+  },
+  {
+    name: "a percent sign that encodes nothing: 404",
+    request: get("/%zz%"),
+    status: 404,
+  },
+  {
+    name: "percent-encoded bytes that are no UTF-8: 404",
+    request: get("/%ff%fe"),
+    status: 404,
+  },
+  {
+    name: "a query with a percent sign that encodes nothing: answered as without it",
+    request: get("/healthz?%zz=%"),
+    status: 200,
+  },
+  {
+    name: "POST: 405, and what is allowed",
+    request: get("/status", ["Content-Length: 2"], "POST") + "{}",
+    status: 405,
+    says: /POST is not allowed/,
+  },
+  {
+    name: "a method nobody knows: 405",
+    request: get("/status", [], "BREW"),
+    status: 405,
+  },
+  {
+    name: "a GET with a body: answered as without it",
+    request: get("/healthz", ["Content-Length: 5"]) + "hello",
+    status: 200,
+  },
+  {
+    name: "a URL of a megabyte: refused, not read to its end",
+    request: get(`/${A_MEGABYTE}`),
+    status: 0,
+  },
+  {
+    name: "a header of a megabyte: refused, not read to its end",
+    request: get("/healthz", [`X-Long: ${A_MEGABYTE}`]),
+    status: 0,
+  },
+  {
+    name: "a thousand headers: refused",
+    request: get("/healthz", Array.from({ length: 1000 }, (_, index) => `X-${index}: 1`)),
+    status: 400,
+  },
+  {
+    name: "what is no HTTP at all: 400",
+    request: "\x16\x03\x01 hello\r\n\r\n",
+    status: 400,
+  },
+  {
+    name: "a Host that is no host: 400",
+    request: "GET /healthz HTTP/1.1\r\nHost: %%%\r\nConnection: close\r\n\r\n",
+    status: 400,
+  },
+  {
+    name: "HTTP/1.0 without a Host: answered",
+    request: "GET /healthz HTTP/1.0\r\n\r\n",
+    status: 200,
+  },
+  {
+    name: "a length that is no number: 400",
+    request: get("/healthz", ["Content-Length: many"]),
+    status: 400,
+  },
+];
+
+const GUARDED: readonly BadRequest[] = [
+  {
+    name: "no token: 401, and what to bring",
+    request: get("/status"),
+    status: 401,
+    says: /HTTP_TOKEN/,
+  },
+  {
+    name: "a wrong token: 401",
+    request: get("/metrics", ["Authorization: Bearer 0123456789abcdef-titan11"]),
+    status: 401,
+  },
+  {
+    name: "the beginning of the token: 401",
+    request: get("/metrics", ["Authorization: Bearer 0123456789abcdef"]),
+    status: 401,
+  },
+  {
+    name: "the token by another scheme: 401",
+    request: get("/metrics", [`Authorization: Basic ${TOKEN}`]),
+    status: 401,
+  },
+  {
+    name: "the token in the query, where it would be logged: 401",
+    request: get(`/metrics?token=${TOKEN}`),
+    status: 401,
+  },
+  {
+    name: "an unknown path without a token: 401, and no word of the paths there are",
+    request: get("/admin"),
+    status: 401,
+    says: /^(?!.*healthz)/,
+  },
+  {
+    name: "the token: answered",
+    request: get("/status", [`Authorization: bearer ${TOKEN}`]),
+    status: 200,
+    says: /"version":"0\.0\.0"/,
+  },
+  {
+    name: "health without a token: answered, for probes bring none",
+    request: get("/healthz"),
+    status: 200,
+  },
+  {
+    name: "readiness without a token: answered",
+    request: get("/readyz"),
+    status: 503,
+    says: /the daemon is starting/,
+  },
+];
+
+for (
+  const { token, requests } of [
+    { token: undefined, requests: OPEN },
+    { token: TOKEN, requests: GUARDED },
+  ]
+) {
+  const kind = token === undefined ? "everybody" : "whoever brings the token";
+  Deno.test(`an endpoint that is open to ${kind} bears every request`, async (t) => {
+    const log = logger("test");
+    const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, token, log });
+    try {
+      for (const { name, request, status, says } of requests) {
+        await t.step(name, async () => {
+          const answered = await send(server, request);
+          assert.equal(answered.status, status, JSON.stringify(answered));
+          if (says !== undefined) assert.match(answered.body, says);
+          const after = await send(server, get("/healthz"));
+          assert.equal(after.status, 200, "the next request is answered");
+        });
+      }
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+Deno.test("a request that never ends delays neither others nor the end of the server", async () => {
+  const log = logger("test");
+  const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, log });
+  const { hostname, port } = new URL(server.url);
+  const slow = await Promise.all(Array.from({ length: 100 }, async () => {
+    const connection = await Deno.connect({ hostname, port: Number(port) });
+    await connection.write(new TextEncoder().encode("GET /status HTTP/1.1\r\nHost: titan10\r\nX-"));
+    return connection;
+  }));
+  try {
+    assert.equal((await send(server, get("/healthz"))).status, 200);
+  } finally {
+    await server.stop();
+    for (const connection of slow) connection.close();
+  }
+});
