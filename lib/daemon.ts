@@ -1,4 +1,5 @@
 /** The daemon: starts everything in order, stops it in reverse. @module */
+import { dirname } from "node:path";
 import { answersOf } from "./answers.ts";
 import { backfill, type BackfillProgress } from "./ingest/backfill.ts";
 import { Alerts } from "./ingest/alerts.ts";
@@ -16,7 +17,7 @@ import { withDeadline } from "./policy/deadline.ts";
 import { retry } from "./policy/retry.ts";
 import { type Job, Schedule } from "./schedule.ts";
 import { type Answers, type HttpServer, serveHttp, serveUnix } from "./serve/server.ts";
-import { controlSocketPath } from "./store/data_dir.ts";
+import { controlSocketPath, makePrivateDir } from "./store/data_dir.ts";
 import type { Database } from "./store/database.ts";
 import { readCheckpoints } from "./store/ledger.ts";
 import { type Migration, readMigrations, timescaleVersion } from "./store/migrate.ts";
@@ -168,6 +169,7 @@ async function listen(
   const servers = [serveHttp(answers, { hostname, port, token, log })];
   if (database.kind === "embedded") {
     const path = controlSocketPath(config.dataDir);
+    await makePrivateDir(dirname(path));
     servers.push(await serveUnix(answers, { path, log }));
   }
   return servers;

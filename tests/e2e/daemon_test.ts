@@ -64,8 +64,10 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
         await response.body?.cancel();
         assert.equal(response.status, status, `${method} ${path}`);
       }
-      const socket = await Deno.stat(`${cwd}/titan10-data/titan10.sock`);
+      const socket = await Deno.stat(`${cwd}/titan10-data/run/titan10.sock`);
       assert.equal((socket.mode ?? 0) & 0o777, 0o600);
+      const around = await Deno.stat(`${cwd}/titan10-data/run`);
+      assert.equal((around.mode ?? 0) & 0o777, 0o700);
     } finally {
       await stop(daemon, "SIGTERM", 143);
     }
