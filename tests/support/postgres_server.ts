@@ -19,6 +19,12 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
+/** What a server proves itself with, as PEM. */
+export interface ServerCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
 /** Not in the range that systems take the ports of outgoing connections from: while the server is down nobody else gets its port. */
 const PORTS = { first: 10_000, last: 32_767 };
 const PORT_TRIES_MAX = 20;
@@ -32,6 +38,8 @@ const LOG_CHARS_MAX = 4_000;
 export interface PostgresOptions {
   /** Directory that the server's data are kept below. @default the system's for temporary files */
   readonly within?: string | undefined;
+  /** Has the server speak TLS. */
+  readonly tls?: ServerCertificate | undefined;
 }
 
 /**
@@ -42,7 +50,7 @@ export interface PostgresOptions {
  * @throws when it is installed but does not start.
  */
 export async function startPostgres(
-  { within }: PostgresOptions = {},
+  { within, tls }: PostgresOptions = {},
 ): Promise<PostgresServer | undefined> {
   const programs = await findPrograms();
   if (programs === undefined) {
@@ -58,7 +66,7 @@ export async function startPostgres(
   try {
     const user = await serverUser(folder);
     if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
-    const cluster = new Cluster({ programs, user, folder });
+    const cluster = new Cluster({ programs, user, folder, tls });
     await cluster.create();
     await cluster.start();
     return cluster;
@@ -118,6 +126,8 @@ interface ClusterOptions {
   readonly programs: string;
   readonly user: User | undefined;
   readonly folder: string;
+  /** Without it the server speaks no TLS. */
+  readonly tls: ServerCertificate | undefined;
 }
 
 interface Running {
@@ -157,6 +167,13 @@ class Cluster implements PostgresServer {
       join(this.#data, "pg_hba.conf"),
       "host all all 127.0.0.1/32 trust\n",
     );
+    const { tls, user } = this.#options;
+    if (tls === undefined) return;
+    for (const [name, pem] of [["server.crt", tls.certificate], ["server.key", tls.key]] as const) {
+      const path = join(this.#data, name);
+      await Deno.writeTextFile(path, pem, { mode: 0o600 });
+      if (user !== undefined) await Deno.chown(path, user.uid, user.gid);
+    }
   }
 
   async start(): Promise<void> {
@@ -168,6 +185,7 @@ class Cluster implements PostgresServer {
       max_connections: 50,
       fsync: "off",
       logging_collector: "off",
+      ssl: this.#options.tls === undefined ? "off" : "on",
     };
     const process = this.#command("postgres", [
       "-D",
