@@ -104,10 +104,10 @@ export async function run(
 }
 
 /** A directory for one test, removed afterwards. */
-export async function withDirectory(use: (cwd: string) => Promise<void>): Promise<void> {
+export async function withDirectory<T>(use: (cwd: string) => Promise<T>): Promise<T> {
   const cwd = await Deno.makeTempDir({ prefix: "titan10-e2e-" });
   try {
-    await use(cwd);
+    return await use(cwd);
   } finally {
     await Deno.remove(cwd, { recursive: true });
   }
