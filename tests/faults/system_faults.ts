@@ -63,7 +63,7 @@ export const SYSTEM_FAULTS = {
     await program.end("SIGKILL");
     return () => program.start();
   },
-  "SIGTERM": async ({ program }) => {
+  "SIGTERM": ({ program }) => {
     // Behind a hanging exchange or server this takes as long as it takes; the end of the fault waits for it.
     const ended = program.end("SIGTERM");
     return async () => {
