@@ -14,7 +14,7 @@ import {
 } from "../market/answer.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import type { Timeframe } from "../market/timeframe.ts";
+import { closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../metrics.ts";
 import {
@@ -54,6 +54,9 @@ export interface AskOptions {
 
 /** Why an ask failed, in the words of `titan10_fetch_failures_total{kind}`. */
 export type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
+
+/** An answer may be as long on its way; a clock that is further ahead is wrong. */
+const AHEAD_MS_MAX = 60_000;
 
 /** Everything that is asked of one exchange goes through here. */
 export class ArchivedExchange {
@@ -135,31 +138,31 @@ export class ArchivedExchange {
     const { rowsMaxSeen } = capabilities.of(timeframe.text);
     capabilities.learnRows(timeframe, rows.length);
     this.#learnSince(series, rows);
+    const nowMs = this.#options.clock.now();
+    const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
+    this.#noteClock(nowMs - answerMs);
     const verdict = judgePage({
       timeframe,
       window,
       rows,
       rowsMaxSeen,
-      nowMs: this.#answerTime(rows, dateMs),
+      nowMs: answerMs,
       isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
     });
     capabilities.learnPage(timeframe, window, verdict);
-    return verdict;
+    const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
+    return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
   }
 
-  #answerTime(rows: readonly unknown[], dateMs: number | undefined): number {
-    const { clock, log } = this.#options;
-    const nowMs = clock.now();
-    const timeMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
-    const isAhead = timeMs < nowMs;
+  #noteClock(aheadMs: number): void {
+    const isAhead = aheadMs > AHEAD_MS_MAX;
     if (isAhead && !this.#isClockAhead) {
-      log.warn("the clock is ahead of the exchange's: candles are judged by the exchange's", {
-        exchange: this.id,
-        seconds: Math.round((nowMs - timeMs) / 1000),
-      });
+      this.#options.log.warn(
+        "the clock is ahead of the exchange's: candles are judged by the exchange's",
+        { exchange: this.id, seconds: Math.round(aheadMs / 1000) },
+      );
     }
     this.#isClockAhead = isAhead;
-    return timeMs;
   }
 
   /**

@@ -100,6 +100,8 @@ export async function readAccounts(
 export interface UnconfirmedEdge {
   readonly series: Series;
   readonly window: Window;
+  /** Since when the confirmation is waited for. Milliseconds; undefined when nobody knew of it yet. */
+  readonly sinceMs: number | undefined;
 }
 
 /**
@@ -129,7 +131,8 @@ export async function explainBounds(archive: Archive): Promise<readonly Unconfir
   return known.flatMap((checkpoint) => {
     const bounds = boundsOf(checkpoint, desires.get(seriesName(checkpoint.series)));
     const window = bounds === undefined ? undefined : unconfirmedEdge(bounds);
-    return window === undefined ? [] : [{ series: checkpoint.series, window }];
+    if (window === undefined) return [];
+    return [{ series: checkpoint.series, window, sinceMs: checkpoint.doubtedSinceMs }];
   });
 }
 

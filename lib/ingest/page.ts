@@ -28,6 +28,8 @@ export interface PageOutcome {
   readonly answered: Coverage;
   /** Nothing older can be had from the exchange, as the answer proved. Milliseconds. */
   readonly reachFromMs: number | undefined;
+  /** See {@linkcode Verdict.earlyMs}. */
+  readonly earlyMs?: number | undefined;
   readonly added: number;
   readonly revised: number;
   readonly rejected: number;
@@ -97,6 +99,7 @@ async function ingestHalves(
   return {
     answered: unite(first.answered, second.answered),
     reachFromMs: second.reachFromMs,
+    earlyMs: first.earlyMs,
     added: first.added + second.added,
     revised: first.revised + second.revised,
     rejected: first.rejected + second.rejected,
@@ -148,6 +151,7 @@ async function storePage(
   return {
     answered: verdict.answered === undefined ? [] : [verdict.answered],
     reachFromMs: verdict.reachFromMs,
+    earlyMs: verdict.earlyMs,
     added: written.added,
     revised: written.revised,
     rejected: verdict.rejected.length,

@@ -7,14 +7,17 @@ import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "./failure.ts";
-import { ingestPage } from "./page.ts";
+import { ingestPage, type PageOutcome } from "./page.ts";
 
 /** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
 const REFUSED_DELAY_MS = 60_000;
 const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 
+/** Where the exchange's clock is behind by no more, its newest candle is waited for; else the next tick has it. */
+const EARLY_MS_MAX = 10_000;
+
 export interface PollReport {
-  /** Series asked for. */
+  /** Asks, one a series, and a second one where the newest candle was still forming at the exchange. */
   readonly asked: number;
   readonly failed: number;
   readonly added: number;
@@ -104,17 +107,22 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
+    const ask = (): Promise<PageOutcome> =>
+      ingestPage(archive, exchange, series, { window, priority: "live", signal });
     try {
-      const outcome = await ingestPage(archive, exchange, series, {
-        window,
-        priority: "live",
-        signal,
-      });
-      const answeredMs = outcome.answered.at(-1)?.untilMs;
+      const first = await ask();
+      const { earlyMs = Infinity } = first;
+      let last = first;
+      if (earlyMs <= EARLY_MS_MAX) {
+        await archive.clock.sleep(earlyMs, { signal });
+        last = await ask();
+      }
+      const answeredMs = last.answered.at(-1)?.untilMs;
       if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
       archive.failures.clear(seriesName(series));
       this.#refused.delete(seriesName(series));
-      return { ...NOTHING, asked: 1, added: outcome.added, revised: outcome.revised };
+      const brought = last === first ? [first] : [first, last];
+      return sum(brought.map(({ added, revised }) => ({ ...NOTHING, asked: 1, added, revised })));
     } catch (error) {
       if (error instanceof FetchError && error.kind === "permanent") {
         this.#leaveAlone(exchange, series, nowMs);

@@ -6,7 +6,7 @@ import { addCandles, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
-import { confirmFirst } from "../store/ledger.ts";
+import { confirmFirst, doubtFirst } from "../store/ledger.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
@@ -22,8 +22,11 @@ import { queuePages, type RowsMax } from "./page_queue.ts";
  */
 export const REPAIRS_MAX = 50;
 
-/** First candles of one exchange that are confirmed in one run, one request each. */
-export const EDGES_MAX = 20;
+/** Pages before first candles that one exchange is asked for in one run. */
+export const EDGE_PAGES_MAX = 20;
+
+/** An exchange that is in trouble for longer than this says so. */
+export const CONFIRM_AFTER_MS = 60 * 60_000;
 
 /** Gaps of one exchange that are looked at in one run: a thin market has thousands of single silent minutes. */
 const GAPS_MAX = 5_000;
@@ -52,7 +55,7 @@ export async function repairGaps(
   const states = (await Promise.all(
     archive.exchanges.map(async (exchange) => {
       const own = edges.filter(({ series }) => series.exchange === exchange.id);
-      await confirmEdges(archive, exchange, { edges: own.slice(0, EDGES_MAX), signal });
+      await confirmEdges(archive, exchange, { edges: own, signal });
       return await repairExchange(archive, exchange, signal);
     }),
   )).flat();
@@ -62,7 +65,10 @@ export async function repairGaps(
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
 }
 
-/** Asks once more for what lies right before first candles: an answer may have lost its first rows. */
+/**
+ * Asks once more for what lies right before first candles, {@linkcode CONFIRM_AFTER_MS} after they were found: an answer
+ * may have lost its first rows, and one that follows at once may have lost them for the same reason.
+ */
 async function confirmEdges(
   archive: Archive,
   exchange: ArchivedExchange,
@@ -72,27 +78,55 @@ async function confirmEdges(
   },
 ): Promise<void> {
   if (exchange.marketsLoadedAtMs === undefined) return;
-  for (const { series, window: edge } of edges) {
-    if (signal?.aborted) return;
-    const { untilMs } = edge;
-    const rowsMax = exchange.pageRowsMax(series.timeframe);
-    const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
-    const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
+  const nowMs = archive.clock.now();
+  let pages = 0;
+  for (const edge of edges) {
+    if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
+    const { series, window, sinceMs = Infinity } = edge;
     try {
-      const { answered } = await ingestPage(archive, exchange, series, {
-        window,
-        priority: "backfill",
-        signal,
-      });
-      // Where an older candle has come the first one has moved, and this confirms nothing.
-      if (subtract([window], answered).length === 0) {
-        await confirmFirst(archive.database, series, untilMs);
+      // A clock that was set back must not put it off for as long.
+      if (nowMs < sinceMs) {
+        await doubtFirst(archive.database, series, { firstMs: window.untilMs, nowMs });
+      } else if (nowMs - sinceMs >= CONFIRM_AFTER_MS) {
+        pages += await confirmEdge(archive, exchange, { edge, signal });
       }
     } catch (error) {
       if (isCancelled(error, signal)) return;
       await reportSeriesFailure(archive, series, error);
       if (mustStop(exchange, archive, error)) return;
     }
+  }
+}
+
+/**
+ * Page by page for as long as older candles come: then the first one has moved, and that confirms nothing.
+ *
+ * @returns how many pages were asked for.
+ */
+async function confirmEdge(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { edge: { series, window: edge }, signal }: {
+    readonly edge: UnconfirmedEdge;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<number> {
+  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  let untilMs = edge.untilMs;
+  for (let pages = 1;; pages++) {
+    const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
+    const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
+    const { answered, added } = await ingestPage(archive, exchange, series, {
+      window,
+      priority: "backfill",
+      signal,
+    });
+    if (subtract([window], answered).length > 0) return pages;
+    if (added === 0 && untilMs === edge.untilMs) {
+      await confirmFirst(archive.database, series, untilMs);
+    }
+    untilMs = window.sinceMs;
+    if (added === 0 || untilMs <= edge.sinceMs || pages >= EDGE_PAGES_MAX) return pages;
   }
 }
 

@@ -42,6 +42,11 @@ export interface Verdict {
   /** How many rows came where more were asked for and the exchange seems to have cut them; else undefined. */
   readonly cutRows?: number | undefined;
   /**
+   * For how long the newest candle that was asked for had yet to form when the exchange answered, though it had closed
+   * by our clock. Milliseconds; undefined when it had closed for both.
+   */
+  readonly earlyMs?: number | undefined;
+  /**
    * Whether the exchange leaves out a candle without trades, as far as this page shows: true where a row is missing
    * between others, false where a candle has no volume.
    */

@@ -1,15 +1,10 @@
-/** What time it was when an exchange answered, where the machine's clock may be wrong. @module */
-
-/** Clocks that keep time differ by less; a `Date` has whole seconds, and an answer a way to go. */
-const AHEAD_MS_MAX = 60_000;
-
-/** A `Date` is cut to the second. */
-const SECOND_MS = 1_000;
+/** What time an exchange's answer speaks of, whatever the machine's clock says. @module */
 
 /**
- * The time an answer can speak of, in milliseconds since the Unix epoch: `nowMs` by the machine's clock, unless that
- * is ahead of the answer's own `Date` by more than a minute. What lies after the answer was made has not happened: to
- * claim it would be to never ask for it. Rows that are newer than the `Date` show that it is the `Date` that is wrong.
+ * The time an answer can speak of, in milliseconds since the Unix epoch: `nowMs` by the machine's clock, unless the
+ * answer's own `Date` is before that. By a clock that is ahead, even by a second, a candle that is still forming at the
+ * exchange would have closed, and what has not happened would be claimed, never to be asked for again. A row that is
+ * newer than the `Date` shows that it is the `Date` that is wrong, by as much.
  */
 export function answerTime(
   nowMs: number,
@@ -19,6 +14,5 @@ export function answerTime(
     readonly newestMs: number | undefined;
   },
 ): number {
-  if (dateMs === undefined || nowMs - dateMs <= AHEAD_MS_MAX) return nowMs;
-  return Math.min(nowMs, Math.max(dateMs + SECOND_MS, newestMs));
+  return dateMs === undefined ? nowMs : Math.min(nowMs, Math.max(dateMs, newestMs));
 }

@@ -206,7 +206,7 @@ async function startEmbedded(start: () => Promise<PGlite>): Promise<PGlite> {
     throw new Error(
       `its server did not start (${
         text.replace(/[.\s]+$/, "")
-      }). If memory and disk are not full, its files are ` +
+      }). If neither memory, disk nor open files have run out, its files are ` +
         "damaged: put back a copy of them. Set DATA_DIR to another directory to begin anew",
       { cause: error },
     );

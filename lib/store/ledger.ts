@@ -29,6 +29,8 @@ export interface Checkpoint {
   readonly expiredUntilMs: number | undefined;
   /** Whether what lies right before the first candle was asked for again and stayed empty. */
   readonly isFirstConfirmed: boolean;
+  /** Since when that is waited for. Milliseconds; undefined when nobody knew of this first candle yet. */
+  readonly doubtedSinceMs: number | undefined;
   /** Since when the market is not traded, and why; undefined while it is. */
   readonly endedMs: number | undefined;
   readonly endedWhy: EndedWhy | undefined;
@@ -80,7 +82,8 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
   return await attempt("read the checkpoints", async () => {
     const rows = await sql<CheckpointRow[]>`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
-             first is not distinct from first_confirmed as is_first_confirmed, ended_at, ended_why, chosen, last_error,
+             first is not distinct from first_confirmed as is_first_confirmed,
+             case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
              (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                         extract(epoch from upper(range)) * 1000)
                                        order by range), '[]')
@@ -97,6 +100,7 @@ export async function readCheckpoints({ sql }: Database): Promise<readonly Check
       listedFromMs: epochMs(row.listed_from),
       expiredUntilMs: epochMs(row.expired_until),
       isFirstConfirmed: row.is_first_confirmed,
+      doubtedSinceMs: epochMs(row.doubted_since),
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
       chosen: row.chosen,
@@ -213,6 +217,22 @@ export async function confirmFirst(
   });
 }
 
+/** Notes that the present first candle of a series waits for its confirmation from now on. */
+export async function doubtFirst(
+  { sql }: Database,
+  series: Series,
+  { firstMs, nowMs }: { readonly firstMs: number; readonly nowMs: number },
+): Promise<void> {
+  await attempt(`doubt the first candle of ${seriesName(series)}`, async () => {
+    await sql`
+      update checkpoints
+      set doubted_first = first, doubted_since = to_timestamp(${nowMs}::float8 / 1000.0)
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text}
+        and first = to_timestamp(${firstMs}::float8 / 1000.0)`;
+  });
+}
+
 /** Keeps why the newest ask for a series failed; the next page that is written clears it. */
 export async function noteSeriesError(
   { sql }: Database,
@@ -242,6 +262,7 @@ interface CheckpointRow extends SeriesRow {
   readonly listed_from: Date | null;
   readonly expired_until: Date | null;
   readonly is_first_confirmed: boolean;
+  readonly doubted_since: Date | null;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;
   readonly chosen: Chosen;

@@ -94,6 +94,14 @@ const FAULTY_MS = 2_500;
 const FAULT_MS = { least: 100, most: 1_200 };
 const STEPS = { least: 2, most: 6 };
 
+/** Too few for all connections; the embedded server's own files come on top. */
+const OPEN_FILES_MAX: Readonly<Record<DatabaseOfSchedule, number>> = {
+  "server": 48,
+  "own server": 48,
+  "full disk": 48,
+  "embedded": 112,
+};
+
 /** The schedule of a seed, out of the faults of some floors. */
 export function scheduleOf(
   seed: number,
@@ -122,7 +130,7 @@ export function scheduleOf(
     database,
     symbols: random.whole(2, 4),
     pageLimit: random.pick([50, 100, 250, 1000]),
-    openFilesMax: random.next() < 0.1 ? 48 : undefined,
+    openFilesMax: random.next() < 0.1 ? OPEN_FILES_MAX[database] : undefined,
     steps: steps.sort((a, b) => a.atMs - b.atMs),
   };
 }

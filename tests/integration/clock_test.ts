@@ -4,7 +4,12 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
-import { assertSameCandles, binanceAt, openTestArchive } from "../support/local_archive.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
@@ -25,6 +30,56 @@ class OtherClock implements Clock {
     return systemClock.sleep(ms / 100, options);
   }
 }
+
+Deno.test("a clock that is some seconds ahead stores no candle that is still forming, and waits for it", async () => {
+  const real = new OtherClock(systemClock, Date.UTC(2024, 0, 1) - systemClock.now());
+  const exchange = await startLocalExchange({ clock: real });
+  const opened = await openTestDatabase("embedded");
+  assert(opened !== undefined);
+  const { database } = opened;
+  try {
+    for (const behindMs of [300, 4_000]) {
+      await emptyDatabase(database);
+      const waits: number[] = [];
+      const wrong: Clock = {
+        now: () => real.now() + behindMs,
+        sleep: (ms, options) => {
+          if (ms < 10_000) {
+            waits.push(ms);
+            real.aheadMs += ms;
+          }
+          return systemClock.sleep(ms / 100, options);
+        },
+      };
+      const archive = await openTestArchive(database, {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT",
+        TIMEFRAMES: "1m",
+        BACKFILL: "off",
+        FETCH_TIMEOUT: "200s",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      }, wrong);
+      const poll = new Poll(archive);
+      await poll.runOnce();
+      // By the exchange's clock the minute has not ended yet, by ours it has.
+      const closeMs = Math.ceil(real.now() / MINUTE_MS) * MINUTE_MS;
+      real.aheadMs += closeMs - behindMs / 2 - real.now();
+      const asked = exchange.requests.length;
+      assert.equal((await poll.runOnce()).added, 1, `${behindMs} ms behind`);
+      assert.equal(exchange.requests.length - asked, 2);
+      assert(waits.some((ms) => ms > 0 && ms <= behindMs + 1_000), `waits ${waits}`);
+      const [checkpoint] = await readCheckpoints(database);
+      const [window] = checkpoint?.covered ?? [];
+      assert(window !== undefined);
+      assert.equal(window.untilMs, closeMs);
+      await assertSameCandles(database, exchange, { symbol: "BTC/USDT", timeframe: "1m", window });
+      assert.equal((await database.sql`select * from candle_revisions`).length, 0);
+    }
+  } finally {
+    await opened.drop();
+    await exchange.close();
+  }
+});
 
 Deno.test("a clock that is hours ahead or behind for a while neither skips a candle nor claims one of the future", async () => {
   const real = new OtherClock(systemClock, Date.UTC(2024, 0, 1) - systemClock.now());

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/ingest/archive.ts";
 import { backfill } from "../../lib/ingest/backfill.ts";
 import { readAccounts } from "../../lib/ingest/gaps.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
+import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/ingest/repair.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
@@ -131,6 +131,9 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     symbols.list({ ...btc, listedAtMs });
     const archive = await scene.archived("BTC/USDT");
     await repairGaps(archive);
+    assert.deepEqual(await readGaps(scene.database), []);
+    scene.pass(CONFIRM_AFTER_MS);
+    await repairGaps(archive);
     const [gap] = await readGaps(scene.database);
     const sinceMs = closedUntil(HOUR, systemClock.now() - 60 * 24 * HOUR_MS);
     assert.deepEqual([gap?.state, gap?.window], ["before_listing", {
@@ -142,8 +145,29 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await scene.database.sql`
       update checkpoints set first = first - interval '10 hours' where symbol = 'BTC/USDT'`;
     await repairGaps(archive);
+    scene.pass(CONFIRM_AFTER_MS);
+    await repairGaps(archive);
     const [shrunk] = await readGaps(scene.database);
     assert.equal(shrunk?.window.untilMs, listedAtMs - 10 * HOUR_MS);
+  },
+
+  "an exchange that answers with too little twice in a row does not end its own history": async (
+    scene,
+  ) => {
+    const lie = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(2000, 1200) } });
+    const archive = await scene.archived("BTC/USDT");
+    await repairGaps(archive);
+    await repairGaps(archive);
+    lie.remove();
+    assert.deepEqual(await readGaps(scene.database), []);
+    scene.pass(CONFIRM_AFTER_MS);
+    await repairGaps(archive);
+    assert.deepEqual(await readGaps(scene.database), []);
+    await assertSameCandles(scene.database, scene.exchange, {
+      symbol: "BTC/USDT",
+      timeframe: "1h",
+      window: scene.ago(60 * 24, 0),
+    });
   },
 
   "an open gap behind the reach of the exchange is gone there: retention": async (scene) => {
@@ -162,6 +186,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     symbols.list({ ...symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!, listedAtMs });
     faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
     const archive = await scene.archived("BTC/USDT");
+    await repairGaps(archive);
+    scene.pass(CONFIRM_AFTER_MS);
     await repairGaps(archive);
     const rows = await scene.database.sql`
       select (extract(epoch from span_since) * 1000)::float8 as since, state, candles::int

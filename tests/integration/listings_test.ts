@@ -5,7 +5,7 @@ import type { Archive } from "../../lib/ingest/archive.ts";
 import { backfill, type BackfillReport } from "../../lib/ingest/backfill.ts";
 import { readAccounts } from "../../lib/ingest/gaps.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
+import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/ingest/repair.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -71,6 +71,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       );
       await assertSame(scene, "BTC/USDT", scene.clock.now() - 5 * 365 * DAY_MS);
 
+      await repairGaps(archive);
+      scene.pass(CONFIRM_AFTER_MS);
       await repairGaps(archive);
       const [gap, ...others] = await readGaps(scene.database);
       assert.deepEqual(others, []);

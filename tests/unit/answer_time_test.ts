@@ -5,15 +5,17 @@ const NOW_MS = Date.UTC(2024, 0, 1, 12);
 const HOUR_MS = 3_600_000;
 
 Deno.test("a clock that agrees with the answer's date, or is behind it, is believed", () => {
-  for (const dateMs of [undefined, NOW_MS, NOW_MS - 60_000, NOW_MS + HOUR_MS]) {
+  for (const dateMs of [undefined, NOW_MS, NOW_MS + HOUR_MS]) {
     assert.equal(answerTime(NOW_MS, { dateMs, newestMs: undefined }), NOW_MS);
   }
 });
 
 Deno.test("an answer does not speak of what comes after its date", () => {
-  const dateMs = NOW_MS - HOUR_MS;
-  assert.equal(answerTime(NOW_MS, { dateMs, newestMs: undefined }), dateMs + 1_000);
-  assert.equal(answerTime(NOW_MS, { dateMs, newestMs: dateMs - 60_000 }), dateMs + 1_000);
+  for (const aheadMs of [1_000, HOUR_MS]) {
+    const dateMs = NOW_MS - aheadMs;
+    assert.equal(answerTime(NOW_MS, { dateMs, newestMs: undefined }), dateMs);
+    assert.equal(answerTime(NOW_MS, { dateMs, newestMs: dateMs - 60_000 }), dateMs);
+  }
 });
 
 Deno.test("rows newer than the date show that the date is wrong, and rows of the future show nothing", () => {
