@@ -484,6 +484,11 @@ for (const facts of EXCHANGES) {
         inForce.remove();
         assert.equal((await ask()).length >= 5, true, fault.kind);
       }
+      for (const kind of ["html", "truncated", "empty_body"] as const) {
+        exchange.faults.add({ when: { about: "markets" }, times: 1, fault: { kind } });
+        await fails(client.loadMarkets(), "transient");
+        assert.equal((await ask()).length >= 5, true);
+      }
       await client.loadMarkets();
       assert.equal((await ask()).length >= 5, true);
     });
