@@ -3,6 +3,7 @@ import parseDuration from "parse-duration";
 import { z } from "zod";
 import { nearest } from "./nearest.ts";
 import { parseReach, type Reach } from "./reach.ts";
+import { isSymbol } from "./symbol.ts";
 
 /** Reads a text. Each of its issues says in its message what is allowed, and carries the bad text. */
 export type Setting<T> = z.ZodType<T, string>;
@@ -21,9 +22,6 @@ export interface TimeframeReach {
 
 /** Lists are typed by people; a longer one is a paste gone wrong, and each item costs requests. */
 const ITEMS_MAX = 1000;
-
-/** CCXT's longest unified symbols, options with strike and expiry, stay below half of it. */
-const SYMBOL_LENGTH_MAX = 100;
 
 /** A setting that `read` understands, or says by `undefined` that it does not. */
 export function setting<T>(
@@ -106,7 +104,7 @@ export function symbols(text: string): Setting<Symbols> {
   }
   const symbol = textThat(
     "unified symbols such as BTC/USDT separated by commas, or top:N",
-    (text) => text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text),
+    isSymbol,
   );
   return list(symbol).transform((symbols) => ({ kind: "list", symbols }));
 }
@@ -153,9 +151,6 @@ export function jsonObject(): Setting<Readonly<Record<string, unknown>>> {
     return z.record(z.string(), z.unknown()).safeParse(value).data;
   });
 }
-
-/** Base, slash, and all that CCXT puts behind: quote, `:settle`, `-expiry`. Letters of any script. */
-const SYMBOL = /^[^\s\p{C},/"'`\\]+\/[^\s\p{C},/"'`\\]+$/u;
 
 /**
  * parse-duration finds durations anywhere in a text and takes `M` for a minute, so the whole text is

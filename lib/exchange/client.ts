@@ -4,6 +4,7 @@ import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
+import { isSymbol } from "../symbol.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
@@ -177,9 +178,9 @@ export class ExchangeClient {
       .find((market) => market.id === id && market.spot !== false)?.symbol;
   }
 
-  /** All symbols listed. */
+  /** All symbols listed, as far as they read as symbols. */
   get symbols(): readonly string[] {
-    return Object.keys(this.#ccxt.markets ?? {});
+    return Object.keys(this.#ccxt.markets ?? {}).filter(isSymbol);
   }
 
   /** Forgets all markets but these: thousands are listed, a few dozen are archived. */

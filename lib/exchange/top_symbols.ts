@@ -1,4 +1,5 @@
 /** `SYMBOLS=top:N`: the most traded bases of an exchange against a dollar. @module */
+import { isSymbol } from "../symbol.ts";
 import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
 
 /** Quotes that count as a dollar, in the order in which a tie is broken. */
@@ -20,7 +21,8 @@ export interface TopSymbolsOptions {
 
 /**
  * The `count` bases with the highest 24 h quote volume, one market a base (its most traded one), stablecoin
- * bases left out. With `quote`, the markets against that quote only.
+ * bases left out. With `quote`, the markets against that quote only. What cannot be a symbol is none, however much of
+ * it an exchange says is traded.
  */
 export function topSymbols(
   markets: readonly CcxtMarket[],
@@ -32,7 +34,7 @@ export function topSymbols(
   for (const market of markets) {
     const rank = quotes.indexOf(market.quote);
     if (rank < 0 || market.spot === false || market.active === false) continue;
-    if (STABLE_BASES.has(market.base)) continue;
+    if (STABLE_BASES.has(market.base) || !isSymbol(market.symbol)) continue;
     const volume = quoteVolume(tickers[market.symbol]);
     if (volume <= 0) continue;
     const rival = best.get(market.base);
