@@ -8,7 +8,7 @@ import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { ServerPool } from "./server_pool.ts";
 import { attempt, StoreError } from "./store_error.ts";
-import { TlsSocket } from "./tls_socket.ts";
+import { ServerSocket } from "./server_socket.ts";
 
 // deno-lint-ignore ban-types -- the type that postgres.js gives to a pool without custom types.
 export type Sql = postgres.Sql<{}>;
@@ -91,7 +91,7 @@ async function openServer(
     // postgres.js itself takes the first colon of an IPv6 address for the beginning of a port.
     ...(ipv6 === null ? {} : { host: [ipv6[1]!], port: [Number(ipv6[2] ?? 5432)] }),
     max: poolMax,
-    connect_timeout: CONNECT_TIMEOUT_S,
+    ...(/[?&]connect_timeout=/.test(url) ? {} : { connect_timeout: CONNECT_TIMEOUT_S }),
     backoff: () => RECONNECT_S,
     connection: { application_name: "titan10", TimeZone: "UTC" },
     ...(host === undefined ? {} : { host }),
@@ -101,14 +101,16 @@ async function openServer(
   // Only now is known where it leads: the environment may have a say (PGHOST).
   const hosts: readonly string[] = parsed.host;
   const isFile = Boolean(parsed.path);
-  const isVerified = tls.mode === undefined ? !hosts.every(isLoopback) : tls.mode !== "disable";
-  if (isVerified && !isFile) {
-    const rootCertificates = await readCertificates(tls.rootCertificatePath);
+  if (!isFile) {
+    const isVerified = tls.mode === undefined ? !hosts.every(isLoopback) : tls.mode !== "disable";
+    const security = isVerified
+      ? { rootCertificates: await readCertificates(tls.rootCertificatePath) }
+      : undefined;
     const { port: ports } = parsed;
     let next = 0;
-    const socket = (): TlsSocket => {
+    const socket = (): ServerSocket => {
       const at = next++ % hosts.length;
-      return new TlsSocket({ host: hosts[at]!, port: ports[at]!, rootCertificates });
+      return new ServerSocket({ host: hosts[at]!, port: ports[at]!, tls: security });
     };
     ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
   }

@@ -1,9 +1,14 @@
-/** A connection to a PostgreSQL server that is encrypted, and whose server has proved who it is. @module */
+/** A connection to what must be a PostgreSQL server, plain, or encrypted to one that has proved who it is. @module */
 import { Duplex } from "node:stream";
 
-export interface TlsSocketOptions {
+export interface ServerSocketOptions {
   readonly host: string;
   readonly port: number;
+  /** Undefined for a plain connection. */
+  readonly tls: TlsOptions | undefined;
+}
+
+export interface TlsOptions {
   /** Certificates of authorities, PEM, that count next to the well-known ones. */
   readonly rootCertificates: readonly string[];
 }
@@ -11,37 +16,39 @@ export interface TlsSocketOptions {
 /** The message that asks a server for TLS (PostgreSQL manual, 55.7): its length, and the code 80877103. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
 
-/** The server's answers to it, as characters. */
-const YES = "S";
-const NO = "N";
+/** The server's answer to it where it speaks TLS, the letter S. */
+const YES = 0x53;
 
 /** Several pages of a query's answer. */
 const READ_BYTES = 64 * 1024;
 
 const IN_A_PRIVATE_NETWORK = "Set sslmode=disable in DATABASE_URL where the network is private";
 
+/** With which a server's first message begins: authentication, an error, a notice, another version of the protocol. */
+const FIRST_MESSAGES = "RENv";
+
 /**
- * What postgres.js takes for its socket. Node's own TLS cannot take over an open connection in Deno before 2.5, and can
- * be told not to verify.
+ * What postgres.js takes for its socket. With one of its own it would connect again and again, without a word, to a
+ * server that hangs up or is a web server. Node's TLS cannot take over an open connection in Deno before 2.5.
  */
-export class TlsSocket extends Duplex {
+export class ServerSocket extends Duplex {
   /** postgres.js ends a socket only while it says so. */
   readyState: "open" | "closed" = "open";
   /** postgres.js names them in its errors. */
   readonly host: string;
   readonly port: number;
-  readonly #opening: Promise<Deno.TlsConn>;
-  #connection: Deno.TlsConn | undefined;
+  readonly #opening: Promise<Deno.Conn>;
+  #connection: Deno.Conn | undefined;
+  #isReceiving = false;
 
-  constructor(options: TlsSocketOptions) {
+  constructor(options: ServerSocketOptions) {
     super();
     this.host = options.host;
     this.port = options.port;
     this.#opening = connect(options);
     this.#opening.then((connection) => {
-      if (this.destroyed) return connection.close();
-      this.#connection = connection;
-      this.#receive(connection);
+      if (this.destroyed) connection.close();
+      else this.#connection = connection;
     }, () => {
       // The first write fails with it. Were the socket closed before that, postgres.js would wait for the write for ever.
     });
@@ -77,58 +84,78 @@ export class TlsSocket extends Duplex {
     } catch (error) {
       throw lost(error);
     }
+    if (this.#isReceiving) return;
+    this.#isReceiving = true;
+    this.#receive(connection);
   }
 
-  async #receive(connection: Deno.TlsConn): Promise<void> {
+  async #receive(connection: Deno.Conn): Promise<void> {
     try {
-      for (;;) {
+      for (let isFirst = true;; isFirst = false) {
         const buffer = new Uint8Array(READ_BYTES);
         const bytes = await connection.read(buffer);
-        if (bytes === null || this.destroyed) break;
+        if (this.destroyed) return;
+        if (isFirst) assertServer(bytes === null ? undefined : buffer[0], this);
+        if (bytes === null) break;
         this.push(buffer.subarray(0, bytes));
       }
       this.destroy();
     } catch (error) {
       // Closed by ourselves, it reports that too.
-      if (!this.destroyed) this.destroy(lost(error));
+      if (!this.destroyed) this.destroy(error instanceof NoServerError ? error : lost(error));
     }
   }
 }
 
-async function connect(options: TlsSocketOptions): Promise<Deno.TlsConn> {
-  const { host: hostname, port, rootCertificates } = options;
+/** Whoever answers is no PostgreSQL server, or none as it is needed: asking again is in vain. */
+class NoServerError extends Error {
+  override readonly name = "NoServerError";
+}
+
+/** @throws NoServerError when what comes first is no message of a server; Error `ECONNRESET` when nothing comes. */
+function assertServer(
+  first: number | undefined,
+  { host, port }: Pick<ServerSocketOptions, "host" | "port">,
+): void {
+  if (first === undefined) throw lost(new Error(`${host}:${port} closed the connection`));
+  if (FIRST_MESSAGES.includes(String.fromCharCode(first))) return;
+  throw new NoServerError(
+    `what answers at ${host}:${port} is no PostgreSQL server. Set DATABASE_URL to one`,
+  );
+}
+
+async function connect(options: ServerSocketOptions): Promise<Deno.Conn> {
+  const { host: hostname, port, tls } = options;
   const plain = await Deno.connect({ hostname, port });
   try {
     plain.setNoDelay(true);
     plain.setKeepAlive(true);
-    await askForTls(plain, `${hostname}:${port}`);
-    return await secure(plain, hostname, rootCertificates);
+    if (tls === undefined) return plain;
+    await askForTls(plain, options);
+    return await secure(plain, hostname, tls.rootCertificates);
   } catch (error) {
     closeQuietly(plain);
     throw error;
   }
 }
 
-async function askForTls(plain: Deno.TcpConn, server: string): Promise<void> {
+async function askForTls(plain: Deno.TcpConn, options: ServerSocketOptions): Promise<void> {
   await plain.write(SSL_REQUEST);
   // One byte and not more: what somebody between has put behind it must not pass for the server's.
   const answer = new Uint8Array(1);
-  if (await plain.read(answer) === null) {
-    throw lost(new Error(`${server} closed the connection`));
-  }
-  const character = String.fromCharCode(answer[0]!);
-  if (character === YES) return;
-  if (character === NO) {
-    throw new Error(`${server} speaks no TLS. ${IN_A_PRIVATE_NETWORK}`);
-  }
-  throw new Error(`what answers at ${server} is no PostgreSQL server. Set DATABASE_URL to one`);
+  const first = await plain.read(answer) === null ? undefined : answer[0]!;
+  if (first === YES) return;
+  assertServer(first, options);
+  throw new NoServerError(
+    `${options.host}:${options.port} speaks no TLS. ${IN_A_PRIVATE_NETWORK}`,
+  );
 }
 
 async function secure(
   plain: Deno.TcpConn,
   hostname: string,
   caCerts: readonly string[],
-): Promise<Deno.TlsConn> {
+): Promise<Deno.Conn> {
   const secured = await Deno.startTls(plain, { hostname, caCerts: [...caCerts] });
   try {
     await secured.handshake();

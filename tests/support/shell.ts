@@ -1,0 +1,34 @@
+/** A command run inside the test's own process, with all that it says. @module */
+import { runCommand } from "../../lib/cli/program.ts";
+import { systemClock } from "../../lib/clock.ts";
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  /** What was told, and the log as far as it goes the same way. */
+  readonly stderr: string;
+}
+
+/** Runs `titan10` with nothing in its environment but what it is given. */
+export async function runInProcess(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  signal: AbortSignal = new AbortController().signal,
+): Promise<CommandResult> {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const code = await runCommand({
+    args,
+    env,
+    clock: systemClock,
+    random: Math.random,
+    signal,
+    print: (text) => void stdout.push(text),
+    tell: (text) => void stderr.push(text),
+    draw: () => {},
+    isTerminal: false,
+    columns: 80,
+    hasColor: false,
+    giveUp: () => Promise.resolve(),
+  });
+  return { code, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
+}
