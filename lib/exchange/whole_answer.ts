@@ -43,7 +43,7 @@ export function assertMarkets(action: string, markets: number, call: Call): void
     );
   }
   if (markets === 0) {
-    throw new FetchError("transient", `Cannot ${action}: the answer lists none`);
+    throw new FetchError("transient", `Cannot ${action}: the answer names none`);
   }
 }
 

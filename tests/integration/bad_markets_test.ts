@@ -41,7 +41,7 @@ const HOSTILE_BASES: Readonly<Record<string, string>> = {
 const BAD: Readonly<Record<string, BadMarkets>> = {
   "no JSON: said, nothing stored": {
     answer: () => "<html>maintenance</html>",
-    says: /Cannot load the markets of binance: an answer is not whole JSON/,
+    says: /Cannot load the markets of binance: an answer \(HTTP 200\) is not whole JSON/,
   },
   "half of the JSON: said, nothing stored": {
     answer: (_, truth) => truth.slice(0, truth.length / 2),
