@@ -90,14 +90,14 @@ export class ServerSocket extends Duplex {
   }
 
   async #receive(connection: Deno.Conn): Promise<void> {
+    const buffer = new Uint8Array(READ_BYTES);
     try {
       for (let isFirst = true;; isFirst = false) {
-        const buffer = new Uint8Array(READ_BYTES);
         const bytes = await connection.read(buffer);
         if (this.destroyed) return;
         if (isFirst) assertServer(bytes === null ? undefined : buffer[0], this);
         if (bytes === null) break;
-        this.push(buffer.subarray(0, bytes));
+        this.push(buffer.slice(0, bytes));
       }
       this.destroy();
     } catch (error) {
