@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { startPgbouncer } from "./pgbouncer.ts";
 import { type Outcome, runSchedule } from "./run.ts";
 import {
   type DatabaseOfSchedule,
@@ -42,6 +43,8 @@ if (floors.length === 0 || !(parallel >= 1)) {
 const shared = await startPostgres();
 const smallDisk = shared === undefined ? undefined : await mountSmallDisk();
 if (smallDisk === undefined) console.error("no small disk can be mounted: none is filled up");
+const pgbouncer = shared === undefined ? undefined : await startPgbouncer(shared.url);
+if (pgbouncer === undefined) console.error("no PgBouncer is installed: none is tried");
 const databases: readonly DatabaseOfSchedule[] = shared === undefined ? ["embedded"] : [
   "server",
   "own server",
@@ -68,6 +71,7 @@ try {
   }));
 } finally {
   for (const server of idle) await server.stop();
+  await pgbouncer?.stop();
   await shared?.stop();
   await smallDisk?.unmount();
 }
@@ -105,6 +109,12 @@ async function onItsDatabase(schedule: Schedule): Promise<Outcome> {
       return await runSchedule(schedule, { server: undefined, smallDisk: undefined });
     case "server":
       return await runSchedule(schedule, { server: shared, smallDisk: undefined });
+    case "pgbouncer":
+      return await runSchedule(schedule, {
+        server: shared,
+        smallDisk: undefined,
+        port: pgbouncer?.port,
+      });
     case "own server": {
       const server = idle.pop() ?? await startPostgres();
       try {

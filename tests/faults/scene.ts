@@ -48,6 +48,8 @@ export interface Scene {
 
 export interface SceneOptions {
   readonly server: PostgresServer | undefined;
+  /** Port at which the program finds the server, where that is not its own. */
+  readonly port?: number | undefined;
   readonly smallDisk: string | undefined;
 }
 
@@ -62,7 +64,9 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   const exchange = await startLocalExchange({ clock: exchangeClock, symbols, requestsMax: 1_000 });
   const wire = startWire(exchange.port);
   const cwd = await Deno.makeTempDir({ prefix: "titan10-faults-" });
-  const database = options.server === undefined ? undefined : await databaseOn(options.server);
+  const database = options.server === undefined
+    ? undefined
+    : await databaseOn(options.server, options.port);
   const env = {
     ...settings(schedule, { wire, symbols }),
     DATA_DIR: `${cwd}/data`,
@@ -161,6 +165,7 @@ function symbolsOf({ symbols, seed }: Schedule, nowMs: number): readonly LocalSy
 /** An empty database that belongs to a role with no power beyond it. */
 async function databaseOn(
   server: PostgresServer,
+  port: number | undefined,
 ): Promise<{ readonly url: string; readonly adminUrl: string; drop(): Promise<void> }> {
   const { url: adminUrl, drop } = await createServerDatabase(server.url);
   const sql = postgres(adminUrl, { max: 1, onnotice: () => {} });
@@ -175,6 +180,11 @@ async function databaseOn(
   }
   const url = new URL(adminUrl);
   url.username = ROLE;
+  if (port !== undefined) {
+    url.port = String(port);
+    // PgBouncer before 1.21 knows nothing of prepared statements.
+    url.search = "?prepare=false";
+  }
   return { url: url.href, adminUrl, drop };
 }
 

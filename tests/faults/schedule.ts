@@ -4,7 +4,7 @@ import { Random } from "./random.ts";
 export type FaultFloor = "exchange" | "database" | "process";
 
 /** Where the archive of one schedule lives. A server of its own is one that may be killed. */
-export type DatabaseOfSchedule = "server" | "own server" | "full disk" | "embedded";
+export type DatabaseOfSchedule = "server" | "pgbouncer" | "own server" | "full disk" | "embedded";
 
 export interface Schedule {
   readonly seed: number;
@@ -33,11 +33,12 @@ interface FaultKind {
 
 const EVERYWHERE: readonly DatabaseOfSchedule[] = [
   "server",
+  "pgbouncer",
   "own server",
   "full disk",
   "embedded",
 ];
-const SERVERS: readonly DatabaseOfSchedule[] = ["server", "own server"];
+const SERVERS: readonly DatabaseOfSchedule[] = ["server", "pgbouncer", "own server"];
 const OWN: readonly DatabaseOfSchedule[] = ["own server"];
 const exchange: FaultKind = { floor: "exchange", on: EVERYWHERE };
 const process: FaultKind = { floor: "process", on: EVERYWHERE };
@@ -97,6 +98,7 @@ const STEPS = { least: 2, most: 6 };
 /** Too few for all connections; the embedded server's own files come on top. */
 const OPEN_FILES_MAX: Readonly<Record<DatabaseOfSchedule, number>> = {
   "server": 48,
+  "pgbouncer": 48,
   "own server": 48,
   "full disk": 48,
   "embedded": 112,
@@ -142,7 +144,7 @@ function drawDatabase(
 ): DatabaseOfSchedule {
   const draw = random.next();
   const wanted = draw < 0.65
-    ? "server"
+    ? draw < 0.1 ? "pgbouncer" : "server"
     : draw < 0.88
     ? "own server"
     : draw < 0.96

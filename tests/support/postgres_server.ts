@@ -108,7 +108,7 @@ interface User {
  * Whom the server runs as, undefined for the user who runs the tests and so owns `folder`. PostgreSQL
  * refuses to run as root.
  */
-async function serverUser(folder: string): Promise<User | undefined> {
+export async function serverUser(folder: string): Promise<User | undefined> {
   if ((await Deno.stat(folder)).uid !== 0) return undefined;
   const accounts = (await Deno.readTextFile("/etc/passwd")).split("\n").map((line) =>
     line.split(":")
