@@ -6,7 +6,7 @@ import { addCandles, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
-import { confirmFirst, doubtFirst } from "../store/ledger.ts";
+import { confirmFirst, doubtFirst, forgetListing } from "../store/ledger.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
@@ -82,13 +82,14 @@ async function confirmEdges(
   let pages = 0;
   for (const edge of edges) {
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
-    const { series, window, sinceMs = Infinity } = edge;
+    const { series, sinceMs = Infinity } = edge;
     try {
       // A clock that was set back must not put it off for as long.
       if (nowMs < sinceMs) {
-        await doubtFirst(archive.database, series, { firstMs: window.untilMs, nowMs });
+        await doubtFirst(archive.database, series, nowMs);
       } else if (nowMs - sinceMs >= CONFIRM_AFTER_MS) {
-        pages += await confirmEdge(archive, exchange, { edge, signal });
+        const pagesMax = EDGE_PAGES_MAX - pages;
+        pages += await confirmEdge(archive, exchange, { edge, pagesMax, signal });
       }
     } catch (error) {
       if (isCancelled(error, signal)) return;
@@ -99,15 +100,17 @@ async function confirmEdges(
 }
 
 /**
- * Page by page for as long as older candles come: then the first one has moved, and that confirms nothing.
+ * Page by page for as long as older candles come: then the first one has moved, and that confirms nothing. What is left
+ * for the next run need not wait for another hour.
  *
  * @returns how many pages were asked for.
  */
 async function confirmEdge(
   archive: Archive,
   exchange: ArchivedExchange,
-  { edge: { series, window: edge }, signal }: {
+  { edge: { series, window: edge, sinceMs }, pagesMax, signal }: {
     readonly edge: UnconfirmedEdge;
+    readonly pagesMax: number;
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<number> {
@@ -121,12 +124,16 @@ async function confirmEdge(
       priority: "backfill",
       signal,
     });
+    if (added > 0) await forgetListing(archive.database, series);
     if (subtract([window], answered).length > 0) return pages;
     if (added === 0 && untilMs === edge.untilMs) {
       await confirmFirst(archive.database, series, untilMs);
     }
     untilMs = window.sinceMs;
-    if (added === 0 || untilMs <= edge.sinceMs || pages >= EDGE_PAGES_MAX) return pages;
+    if (added === 0 || untilMs <= edge.sinceMs) return pages;
+    if (pages < pagesMax) continue;
+    await doubtFirst(archive.database, series, sinceMs ?? archive.clock.now());
+    return pages;
   }
 }
 

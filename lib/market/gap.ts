@@ -116,11 +116,14 @@ export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
   ].sort((a, b) => a.window.sinceMs - b.window.sinceMs);
 }
 
-/** What is to be asked for again before the first candle counts as the first one; undefined when nothing is. */
+/**
+ * What is to be asked for again before the first candle counts as the first one, also where a search has found the
+ * listing, which a single answer may have misled; undefined when nothing is.
+ */
 export function unconfirmedEdge(bounds: SeriesBounds): Window | undefined {
   if (bounds.isFirstConfirmed || bounds.firstMs === undefined) return undefined;
-  const { edge, isOlderOwed, wasKept } = readEdge(bounds);
-  const last = edge.at(-1);
+  const { edge, unlisted, isOlderOwed, wasKept } = readEdge(bounds);
+  const last = unite(edge, unlisted).at(-1);
   return isOlderOwed || wasKept || last?.untilMs !== bounds.firstMs ? undefined : last;
 }
 

@@ -110,7 +110,7 @@ async function openServer(
     let next = 0;
     const socket = (): ServerSocket => {
       const at = next++ % hosts.length;
-      return new ServerSocket({ host: hosts[at]!, port: ports[at]!, tls: security });
+      return new ServerSocket({ host: hosts[at]!, port: ports[at]!, tls: security, clock });
     };
     ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
   }

@@ -202,6 +202,18 @@ export async function noteListings(
   });
 }
 
+/** Forgets where a symbol begins, since older candles have come: what lies before is owed again. */
+export async function forgetListing(
+  { sql }: Database,
+  { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
+): Promise<void> {
+  await attempt(`forget where ${exchange} ${symbol} begins`, async () => {
+    await sql`
+      update checkpoints set listed_from = null
+      where exchange = ${exchange} and symbol = ${symbol} and listed_from is not null`;
+  });
+}
+
 /** Notes that nothing came before the first candle of a series when it was asked for again. */
 export async function confirmFirst(
   { sql }: Database,
@@ -217,19 +229,18 @@ export async function confirmFirst(
   });
 }
 
-/** Notes that the present first candle of a series waits for its confirmation from now on. */
+/** Notes since when the present first candle of a series waits for its confirmation. */
 export async function doubtFirst(
   { sql }: Database,
   series: Series,
-  { firstMs, nowMs }: { readonly firstMs: number; readonly nowMs: number },
+  sinceMs: number,
 ): Promise<void> {
   await attempt(`doubt the first candle of ${seriesName(series)}`, async () => {
     await sql`
       update checkpoints
-      set doubted_first = first, doubted_since = to_timestamp(${nowMs}::float8 / 1000.0)
+      set doubted_first = first, doubted_since = to_timestamp(${sinceMs}::float8 / 1000.0)
       where exchange = ${series.exchange} and symbol = ${series.symbol}
-        and timeframe = ${series.timeframe.text}
-        and first = to_timestamp(${firstMs}::float8 / 1000.0)`;
+        and timeframe = ${series.timeframe.text}`;
   });
 }
 

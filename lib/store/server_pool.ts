@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Sql } from "./database.ts";
-import { attempt, isConnectionLost } from "./store_error.ts";
+import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
 
 export interface ServerPoolOptions {
   /** Makes a pool. Nothing is asked of the server yet. */
@@ -96,7 +96,8 @@ export class ServerPool {
       this.#isAway = false;
       return answer;
     } catch (error) {
-      if (error instanceof DeadlineError) this.#giveUp(pool);
+      // Where nobody answers a connection, postgres.js may have lost its place: new ones begin anew.
+      if (error instanceof DeadlineError || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
       this.#isAway = error instanceof DeadlineError || isConnectionLost(error);
       throw error;
     }

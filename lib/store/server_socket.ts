@@ -1,11 +1,14 @@
 /** A connection to what must be a PostgreSQL server, plain, or encrypted to one that has proved who it is. @module */
 import { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
+import type { Clock } from "../clock.ts";
 
 export interface ServerSocketOptions {
   readonly host: string;
   readonly port: number;
   /** Undefined for a plain connection. */
   readonly tls: TlsOptions | undefined;
+  readonly clock: Clock;
 }
 
 export interface TlsOptions {
@@ -21,6 +24,13 @@ const YES = 0x53;
 
 /** Several pages of a query's answer. */
 const READ_BYTES = 64 * 1024;
+
+/**
+ * postgres.js writes to a new socket at once. It gathers writes until the next turn, and when a connection ends in
+ * between it keeps them for the next one, to which it then writes nothing at all, nor to any after that. Such a pool is
+ * of no more use, which it would take ten seconds a connection to find out.
+ */
+const UNUSED_MS_MAX = 1_000;
 
 const IN_A_PRIVATE_NETWORK = "Set sslmode=disable in DATABASE_URL where the network is private";
 
@@ -40,9 +50,12 @@ export class ServerSocket extends Duplex {
   readonly #opening: Promise<Deno.Conn>;
   #connection: Deno.Conn | undefined;
   #isReceiving = false;
+  /** Aborted by the first write, and by the end. */
+  readonly #used = new AbortController();
 
   constructor(options: ServerSocketOptions) {
     super();
+    void this.#endUnused(options);
     this.host = options.host;
     this.port = options.port;
     this.#opening = connect(options);
@@ -54,6 +67,14 @@ export class ServerSocket extends Duplex {
     });
   }
 
+  async #endUnused(options: ServerSocketOptions): Promise<void> {
+    const { signal } = this.#used;
+    await options.clock.sleep(UNUSED_MS_MAX, { signal }).catch(() => {});
+    // Where the process was busy for as long, the first write comes now.
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+    if (!signal.aborted) this.destroy(unused(options));
+  }
+
   override _read(): void {}
 
   override _write(
@@ -61,6 +82,7 @@ export class ServerSocket extends Duplex {
     _encoding: string,
     done: (error?: Error | null) => void,
   ): void {
+    this.#used.abort();
     this.#send(chunk).then(() => done(), done);
   }
 
@@ -74,7 +96,9 @@ export class ServerSocket extends Duplex {
     this.readyState = "closed";
     this.#connection?.close();
     this.#connection = undefined;
-    done(error);
+    this.#used.abort();
+    // Late, so that what postgres.js has gathered to write is gone by then: see UNUSED_MS_MAX.
+    setImmediate(() => done(error));
   }
 
   async #send(chunk: Uint8Array): Promise<void> {
@@ -173,6 +197,12 @@ async function secure(
       { cause: error },
     );
   }
+}
+
+/** As postgres.js says that nobody answers, because it is its pool that must be replaced. */
+function unused({ host, port }: ServerSocketOptions): Error {
+  const error = new Error(`nothing was written to a new connection to ${host}:${port}`);
+  return Object.assign(error, { code: "CONNECT_TIMEOUT" });
 }
 
 /** An open connection ends with errors that have no code; it may be opened again. */

@@ -78,7 +78,7 @@ export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
 }
 
-function codeOf(error: unknown): string | undefined {
+export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };
   return typeof code === "string" ? code : undefined;

@@ -29,7 +29,9 @@ const SETTLE_MS_MAX = 60_000;
 const NEWEST_MAX = 5;
 
 /** After these times gaps are asked for again; the last of them is when every search has ended. */
-const LATER_MS = [0, 6, 70, 8 * 60, 26 * 60, 50 * 60].map((minutes) => minutes * 60_000);
+const LATER_MS = [0, 6, 70, 75, 80, 85, 90, 95, 100, 8 * 60, 26 * 60, 50 * 60].map((minutes) =>
+  minutes * 60_000
+);
 
 /** Plays a schedule from its start to the verdict. */
 export async function runSchedule(schedule: Schedule, options: SceneOptions): Promise<Outcome> {

@@ -1,5 +1,6 @@
 /** A server that is killed, or falls silent: what is asked, what is held meanwhile, and how it is made up for. @module */
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/ingest/backfill.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
@@ -226,3 +227,31 @@ Deno.test("a page that waits too long for a lock is ended by the server, and can
       await database.close();
     }
   }));
+
+Deno.test("connections that end while something is being written are followed by ones that work", (t) =>
+  withServer(t, async ({ url }) => {
+    const admin = postgres(url, { max: 1, onnotice: () => {} });
+    const database = await openDatabase({ url, dataDir: "", poolMax: 2, clock: systemClock });
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        await database.sql`select 1`.catch(() => {});
+        const ended = admin`select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'titan10'`;
+        // Spread over the moment at which the connections end.
+        const writing = Array.from({ length: 6 }, async (_, i) => {
+          await systemClock.sleep(i * 0.2 + (round % 5) * 0.4);
+          await database.sql`select ${round}::int`.catch(() => {});
+        });
+        await Promise.all([ended, ...writing]);
+        let failures = 0;
+        while (!await database.sql`select 1`.then(() => true, () => false)) {
+          assert(++failures < 4, `round ${round}: no connection works any more`);
+        }
+      }
+    } finally {
+      await database.close();
+      await admin.end();
+    }
+  }));
+
+const ROUNDS = 10;

@@ -28,7 +28,10 @@ interface Scene {
   /** `[from, to)` hours before the last closed hour. */
   readonly ago: (from: number, to: number) => Window;
   /** Opens an archive of 60 days of `1h` and backfills it. */
-  readonly archived: (symbols: string) => Promise<Archive>;
+  readonly archived: (
+    symbols: string,
+    variables?: Readonly<Record<string, string>>,
+  ) => Promise<Archive>;
   /** Lets time pass for the archive. */
   readonly pass: (ms: number) => void;
 }
@@ -154,19 +157,45 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "an exchange that answers with too little twice in a row does not end its own history": async (
     scene,
   ) => {
-    const lie = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(2000, 1200) } });
-    const archive = await scene.archived("BTC/USDT");
+    const lie = scene.exchange.faults.add({
+      when: { timeframe: "1h" },
+      fault: { kind: "holes", ...scene.ago(2000, 700) },
+    });
+    const archive = await scene.archived("BTC/USDT", { PAGE_LIMIT: "30" });
     await repairGaps(archive);
     await repairGaps(archive);
     lie.remove();
     assert.deepEqual(await readGaps(scene.database), []);
     scene.pass(CONFIRM_AFTER_MS);
     await repairGaps(archive);
+    // What one run did not get to, the next one does without waiting.
+    await repairGaps(archive);
     assert.deepEqual(await readGaps(scene.database), []);
     await assertSameCandles(scene.database, scene.exchange, {
       symbol: "BTC/USDT",
       timeframe: "1h",
       window: scene.ago(60 * 24, 0),
+    });
+  },
+
+  "a search for the listing that was misled is undone, and what lies before is owed again": async (
+    scene,
+  ) => {
+    const lie = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(2000, 700) } });
+    const archive = await scene.archived("BTC/USDT", { PAGE_LIMIT: "30" });
+    lie.remove();
+    await repairGaps(archive);
+    assert.equal((await readGaps(scene.database))[0]?.state, "before_listing");
+    scene.pass(CONFIRM_AFTER_MS);
+    await repairGaps(archive);
+    await backfill(archive, { patient: false });
+    await repairGaps(archive);
+    assert.deepEqual(await readGaps(scene.database), []);
+    await assertSameCandles(scene.database, scene.exchange, {
+      symbol: "BTC/USDT",
+      timeframe: "1h",
+      // An hour has passed: the first one is not wanted any more.
+      window: scene.ago(60 * 24 - 1, 0),
     });
   },
 
@@ -347,13 +376,14 @@ async function withScene(
         sinceMs: addCandles(HOUR, lastMs, -from),
         untilMs: addCandles(HOUR, lastMs, -to),
       }),
-      archived: async (symbols) => {
+      archived: async (symbols, variables = {}) => {
         const archive = await openTestArchive(database, {
           EXCHANGES: "binance",
           SYMBOLS: symbols,
           TIMEFRAMES: "1h",
           BACKFILL: "1h:60d",
           EXCHANGE_BINANCE: binanceAt(exchange),
+          ...variables,
         }, clock);
         await backfill(archive, { patient: false });
         return archive;
