@@ -151,6 +151,14 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
+/**
+ * Idle connections are bounded: by itself `fetch` keeps as many as were ever used at once, and more, for as long as the
+ * other side does.
+ */
+const POOL = { poolMaxIdlePerHost: 8, poolIdleTimeout: 90_000 } as const;
+
+const DIRECT = Deno.createHttpClient(POOL);
+
 /** `fetch` for one exchange: aborted by its call, through its proxy, never following a redirect. */
 function transport(
   proxyFor: (url: string) => string | undefined,
@@ -167,9 +175,9 @@ function transport(
       call.json = undefined;
     }
     const proxy = proxyFor(url);
-    let client = proxy === undefined ? undefined : clients.get(proxy);
+    let client = proxy === undefined ? DIRECT : clients.get(proxy);
     if (proxy !== undefined && client === undefined) {
-      client = Deno.createHttpClient({ proxy: { url: proxy } });
+      client = Deno.createHttpClient({ ...POOL, proxy: { url: proxy } });
       clients.set(proxy, client);
     }
     const response = await fetch(url, {

@@ -78,12 +78,13 @@ Deno.test("what was answered for and empty before the first candle has no reason
   }));
 });
 
-Deno.test("what is asked for to confirm a first candle was answered for, empty, right before it", () => {
+Deno.test("what is asked for to confirm a first candle lies right before it, answered for or before the listing", () => {
   fc.assert(fc.property(bounds, (bounds) => {
     const edge = unconfirmedEdge(bounds);
     if (edge === undefined) return;
     assert.equal(edge.untilMs, bounds.firstMs);
-    assert.deepEqual(subtract([edge], bounds.covered), []);
+    const unlisted = { sinceMs: -Infinity, untilMs: bounds.listedFromMs ?? -Infinity };
+    assert.deepEqual(subtract(subtract([edge], bounds.covered), [unlisted]), []);
     assert.equal(bounds.isFirstConfirmed, false);
     const confirmed = boundSpans({ ...bounds, isFirstConfirmed: true });
     const reasons = confirmed.filter(({ window }) => intersect([window], [edge]).length > 0);
