@@ -26,8 +26,8 @@ export async function attempt<T>(action: string, run: () => Promise<T>): Promise
   } catch (error) {
     if (error instanceof StoreError) throw error;
     const code = codeOf(error);
-    const isUnavailable = error instanceof DeadlineError ||
-      (code !== undefined && isPassing(code));
+    const isUnavailable = error instanceof DeadlineError || hasEndedConnection(error) ||
+      (code !== undefined && passes(code));
     const kind = isUnavailable ? "unavailable" : "refused";
     const text = error instanceof Error ? error.message : String(error);
     const suffix = code === undefined ? "" : ` (${code})`;
@@ -58,7 +58,7 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
  * serialization), 53 insufficient resources, 57 operator intervention (shutdown, starting, timeout), 58
  * system error; 55P03 lock not available; 25006 read-only, as during a failover.
  */
-function isPassing(code: string): boolean {
+function passes(code: string): boolean {
   return CONNECTION_CODES.has(code) || /^(?:08|40|53|57|58)/.test(code) || code === "55P03" ||
     code === "25006";
 }
@@ -71,6 +71,16 @@ export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
   return code !== undefined &&
     (CONNECTION_CODES.has(code) || /^(?:08|57P0)/.test(code) || code === "53300");
+}
+
+/**
+ * Whether the server ended the connection over a trouble of its own (XX000, internal error), such as no room for a file
+ * that every new connection may want to write. The statement is not to blame.
+ */
+function hasEndedConnection(error: unknown): boolean {
+  if (codeOf(error) !== "XX000") return false;
+  const { severity } = error as { readonly severity?: unknown };
+  return severity === "FATAL" || severity === "PANIC";
 }
 
 /** Whether a statement failed because a row with the same key is there already (SQLSTATE 23505). */

@@ -1,0 +1,24 @@
+/** Which failures of a database pass, by what the server says. @module */
+import assert from "node:assert/strict";
+import { attempt, StoreError, type StoreErrorKind } from "../../lib/store/store_error.ts";
+
+async function kindOf(facts: Readonly<Record<string, string>>): Promise<StoreErrorKind> {
+  const error = await attempt("write", () => Promise.reject(Object.assign(new Error("no"), facts)))
+    .catch((error: unknown) => error);
+  assert(error instanceof StoreError);
+  return error.kind;
+}
+
+Deno.test("a connection that the server ends over a trouble of its own is had again later", async () => {
+  // "could not write init file": the disk is full, and the connection is new.
+  assert.equal(await kindOf({ code: "XX000", severity: "FATAL" }), "unavailable");
+  assert.equal(await kindOf({ code: "XX000", severity: "PANIC" }), "unavailable");
+});
+
+Deno.test("an internal error of one statement would come again", async () => {
+  assert.equal(await kindOf({ code: "XX000", severity: "ERROR" }), "refused");
+});
+
+Deno.test("a connection that is refused for good is not asked for again", async () => {
+  assert.equal(await kindOf({ code: "28P01", severity: "FATAL" }), "refused");
+});
