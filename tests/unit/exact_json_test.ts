@@ -58,6 +58,33 @@ Deno.test("digits inside strings and names are left alone, behind escaped quotes
   assert.deepEqual(parseExactJson(text), { ...values, number: digits });
 });
 
+Deno.test("lists nested deeper than any answer are refused before they end the process", () => {
+  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
+  assert.doesNotThrow(() => parseExactJson(nested(100)));
+  assert.throws(() => parseExactJson(nested(101)), {
+    name: "SyntaxError",
+    message: /deeper than 100/,
+  });
+  assert.throws(() => parseExactJson("[".repeat(1_000_000)), SyntaxError);
+  assert.throws(() => parseExactJson('{"a":'.repeat(1_000_000)), SyntaxError);
+});
+
+Deno.test("a name that means something to an object is a name like any other", () => {
+  const text = '{"__proto__":{"a":1},"constructor":"b","toString":null}';
+  const parsed = parseExactJson(text);
+  assert.equal(JSON.stringify(parsed), text);
+  assert.equal(Object.getPrototypeOf(parsed), Object.prototype);
+});
+
+Deno.test("a list of markets, too long to be kept whole, means the same", () => {
+  const markets = Array.from({ length: 5_000 }, (_, i) => ({
+    id: `LONGNAMEDCOIN${i}USDT`,
+    text: 'a "b" \\ \u00e9\n€',
+    filters: [{ step: "0.00000100" }],
+  }));
+  assert.deepEqual(parseExactJson(JSON.stringify(markets)), markets);
+});
+
 Deno.test("a text that is not JSON is a SyntaxError, with long numbers in it or not", () => {
   const long = "12345678901234567890";
   for (
