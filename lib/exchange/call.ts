@@ -39,20 +39,20 @@ const failures = new WeakMap<object, Call>();
 export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   const call = calls.getStore();
   if (call === undefined) return await fn();
-  return await runCall(call.signal, async (request) => {
-    try {
-      return await fn();
-    } catch (error) {
-      if (typeof error === "object" && error !== null) failures.set(error, request);
-      throw error;
-    } finally {
-      Object.assign(call, {
-        ...request,
-        requests: call.requests + request.requests,
-        unreadable: call.unreadable + request.unreadable,
-      });
-    }
-  });
+  const request = newCall(call.signal);
+  try {
+    return await calls.run(request, fn);
+  } catch (error) {
+    if (typeof error === "object" && error !== null) failures.set(error, { ...request });
+    throw error;
+  } finally {
+    Object.assign(call, {
+      ...request,
+      requests: call.requests + request.requests,
+      unreadable: call.unreadable + request.unreadable,
+    });
+    forgetBody(request);
+  }
 }
 
 /** The request that failed with this error, if one did. */
@@ -61,11 +61,20 @@ export function failedRequest(error: unknown): Call | undefined {
 }
 
 /** Runs `fn` as a call of its own. */
-export function runCall<T>(
+export async function runCall<T>(
   signal: AbortSignal | undefined,
   fn: (call: Call) => Promise<T>,
 ): Promise<T> {
-  const call: Call = {
+  const call = newCall(signal);
+  try {
+    return await calls.run(call, () => fn(call));
+  } finally {
+    forgetBody(call);
+  }
+}
+
+function newCall(signal: AbortSignal | undefined): Call {
+  return {
     signal,
     requests: 0,
     status: undefined,
@@ -74,5 +83,9 @@ export function runCall<T>(
     json: undefined,
     unreadable: 0,
   };
-  return calls.run(call, () => fn(call));
+}
+
+/** What was opened during a call, streams and signals, keeps the call for long, and would keep all rows with it. */
+function forgetBody(call: Call): void {
+  call.json = undefined;
 }

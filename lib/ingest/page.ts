@@ -10,7 +10,7 @@ import { type Coverage, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
-import { writePage } from "../store/page_write.ts";
+import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
 import { StoreError } from "../store/store_error.ts";
 import type { Archive } from "./archive.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
@@ -77,7 +77,10 @@ export async function ingestPage(
     }
     verdict = { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs };
   }
-  return await storePage(archive, series, verdict, options);
+  const prepared = preparePage(series, { ...verdict, isNew: options.isOwed });
+  const { candles: _, ...proof } = verdict;
+  // Not awaited here, which would keep the candles until the database has taken them: what lives long is dear.
+  return storePage(archive, proof, prepared, options);
 }
 
 async function ingestHalves(
@@ -108,15 +111,16 @@ async function ingestHalves(
 
 async function storePage(
   archive: Archive,
-  series: Series,
-  verdict: Verdict,
-  { signal, isOwed }: PageOptions,
+  verdict: Omit<Verdict, "candles">,
+  prepared: PreparedPage,
+  { signal }: PageOptions,
 ): Promise<PageOutcome> {
   const { config, database, clock, random, metrics, log } = archive;
+  const { series } = prepared;
   const { exchange, symbol, timeframe } = series;
   const startMs = clock.now();
   // The write in hand is finished even when a shutdown has begun; only the waiting between attempts ends.
-  const written = await retry(() => writePage(database, series, { ...verdict, isNew: isOwed }), {
+  const written = await retry(() => writePreparedPage(database, prepared), {
     ...config.retry,
     clock,
     random,

@@ -12,6 +12,9 @@ export class DeadlineError extends Error {
   }
 }
 
+/** Made once: an abort without a reason makes an exception with a stack every time. */
+const ENDED = new Error("the work has ended");
+
 export interface DeadlineOptions {
   readonly clock: Clock;
   /** Ends the work early; the promise then rejects with this signal's reason. */
@@ -47,9 +50,9 @@ export async function withDeadline<T>(
   signal?.addEventListener("abort", onAbort, { once: true });
 
   // Listens before `fn` can, so the reason itself wins over whatever error `fn` makes of it.
-  const interrupted = new Promise<never>((_, reject) => {
-    work.signal.addEventListener("abort", () => reject(work.signal.reason), { once: true });
-  });
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const interrupt = (): void => reject(work.signal.reason);
+  work.signal.addEventListener("abort", interrupt, { once: true });
   // A clock's sleep rejects only when the timer is put away, which means the work has ended.
   clock.sleep(timeoutMs, { signal: timer.signal }).then(
     () => work.abort(new DeadlineError(name, timeoutMs)),
@@ -59,7 +62,9 @@ export async function withDeadline<T>(
   try {
     return await Promise.race([fn(work.signal), interrupted]);
   } finally {
-    timer.abort();
+    timer.abort(ENDED);
+    // A signal may be kept for long by what was given it, and would keep the result.
+    work.signal.removeEventListener("abort", interrupt);
     signal?.removeEventListener("abort", onAbort);
   }
 }

@@ -43,22 +43,20 @@ export interface PageWritten {
   readonly lastMs: number | undefined;
 }
 
-/**
- * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
- * is revised, its older values kept by the table's trigger.
- *
- * @throws StoreError
- */
-export async function writePage(
-  { sql }: Database,
-  series: Series,
-  page: PageWrite,
-): Promise<PageWritten> {
+/** A page as it is sent. Its candles, a thousand objects, need not wait for the database. */
+export interface PreparedPage {
+  readonly series: Series;
+  readonly isNew: boolean;
+  readonly parameters: readonly (string | number | null)[];
+}
+
+export function preparePage(series: Series, page: PageWrite): PreparedPage {
   const { candles, rejected, answered, reachFromMs } = page;
   const distinct = distinctRows(rejected);
-  const table = candleTable(series.timeframe);
-  const write = async (isNew: boolean): Promise<PageWritten> => {
-    const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [
+  return {
+    series,
+    isNew: page.isNew === true,
+    parameters: [
       series.exchange,
       series.symbol,
       series.timeframe.text,
@@ -75,7 +73,34 @@ export async function writePage(
       textArray(distinct.map(({ reason }) => reason)),
       plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
       String(page.lockWaitMs ?? LOCK_WAIT_MS_MAX),
-    ], { prepare: true });
+    ],
+  };
+}
+
+/** Prepares a page and stores it: see {@linkcode writePreparedPage}. */
+export function writePage(
+  database: Database,
+  series: Series,
+  page: PageWrite,
+): Promise<PageWritten> {
+  return writePreparedPage(database, preparePage(series, page));
+}
+
+/**
+ * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
+ * is revised, its older values kept by the table's trigger.
+ *
+ * @throws StoreError
+ */
+export async function writePreparedPage(
+  { sql }: Database,
+  { series, isNew, parameters }: PreparedPage,
+): Promise<PageWritten> {
+  const table = candleTable(series.timeframe);
+  const write = async (isNew: boolean): Promise<PageWritten> => {
+    const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [...parameters], {
+      prepare: true,
+    });
     return {
       added: Number(row?.added ?? 0),
       revised: Number(row?.revised ?? 0),
@@ -83,7 +108,7 @@ export async function writePage(
     };
   };
   return await attempt(`write a page of ${seriesName(series)}`, async () => {
-    if (page.isNew !== true) return await write(false);
+    if (!isNew) return await write(false);
     try {
       return await write(true);
     } catch (error) {
@@ -129,9 +154,10 @@ with unlimited as materialized (
          set_config('lock_timeout', $16::text, true)
 ),
 page as (
-  select to_timestamp(time_ms / 1000.0) as time, open, high, low, close, volume
-  from unlimited, unnest($4::float8[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[], $9::numeric[])
-    as row (time_ms, open, high, low, close, volume)
+  select to_timestamp(unnest($4::float8[]) / 1000.0) as time, unnest($5::numeric[]) as open,
+         unnest($6::numeric[]) as high, unnest($7::numeric[]) as low, unnest($8::numeric[]) as close,
+         unnest($9::numeric[]) as volume
+  from unlimited
 ),
 written as (
   insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
