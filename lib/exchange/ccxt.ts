@@ -152,10 +152,10 @@ function parseJsonOrUndefined(text: string): unknown {
 }
 
 /**
- * Idle connections are bounded: by itself `fetch` keeps as many as were ever used at once, and more, for as long as the
- * other side does.
+ * Idle connections are bounded, to as many as a backfill uses at once: by itself `fetch` keeps as many as were ever
+ * used at once, and more, for as long as the other side does.
  */
-const POOL = { poolMaxIdlePerHost: 8, poolIdleTimeout: 90_000 } as const;
+const POOL = { poolMaxIdlePerHost: 4, poolIdleTimeout: 90_000 } as const;
 
 const DIRECT = Deno.createHttpClient(POOL);
 

@@ -5,6 +5,10 @@ import { type Bench, type Result, timeMs } from "./bench.ts";
 import { FAST_SERIES, fastSettings, startFastExchange } from "./program.ts";
 
 const CANDLES = 2_000_000;
+
+/** One after the other, odd: a machine that others share is not as quick at all times. */
+const ROUNDS = 5;
+
 const COLUMNS = "time, exchange, symbol, open, high, low, close, volume";
 
 export const endToEnd: Bench = {
@@ -31,13 +35,19 @@ export const endToEnd: Bench = {
       };
       // The first time the exchange makes its pages.
       await fill();
-      let rows = 0;
-      const filledMs = await timeMs(async () => rows = await fill());
-      await psql(url, `\\copy (select ${COLUMNS} from ohlcv_1m) to '${csv}' csv`);
-      await database.sql`truncate ohlcv_1m`;
-      const copiedMs = await timeMs(() =>
-        psql(url, `\\copy ohlcv_1m (${COLUMNS}) from '${csv}' csv`)
-      );
+      const pairs: { rows: number; filledMs: number; copiedMs: number }[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        let rows = 0;
+        const filledMs = await timeMs(async () => rows = await fill());
+        await psql(url, `\\copy (select ${COLUMNS} from ohlcv_1m) to '${csv}' csv`);
+        await database.sql`truncate ohlcv_1m`;
+        const copiedMs = await timeMs(() =>
+          psql(url, `\\copy ohlcv_1m (${COLUMNS}) from '${csv}' csv`)
+        );
+        pairs.push({ rows, filledMs, copiedMs });
+      }
+      pairs.sort((a, b) => a.copiedMs / a.filledMs - b.copiedMs / b.filledMs);
+      const { rows, filledMs, copiedMs } = pairs[(ROUNDS - 1) / 2]!;
       return [{
         bench: this.name,
         value: Math.round(rows / filledMs * 1000),
@@ -45,7 +55,7 @@ export const endToEnd: Bench = {
         ratio: copiedMs / filledMs,
         against: `psql \\copy of the same ${rows} rows, ${
           Math.round(rows / copiedMs * 1000)
-        } rows/s`,
+        } rows/s; the middle one of ${ROUNDS} rounds`,
       }];
     } finally {
       await exchange.stop();

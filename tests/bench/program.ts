@@ -63,7 +63,7 @@ export function startProgram(
   env: Readonly<Record<string, string>>,
 ): Process & { readonly ended: Promise<boolean> } {
   const binary = Deno.env.get("TITAN10_BINARY");
-  const run = ["run", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4"];
+  const run = ["run", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=8"];
   const child = new Deno.Command(binary ?? Deno.execPath(), {
     args: [
       ...(binary === undefined
