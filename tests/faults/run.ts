@@ -46,9 +46,8 @@ export async function runSchedule(schedule: Schedule, options: SceneOptions): Pr
       await scene.program.end("SIGTERM");
     }
     scene.program.start();
-    // The newest candles are asked for again with every tick.
     await systemClock.sleep(CALM_MS);
-    const unsettled = await untilSettled(scene);
+    const unsettled = await untilSettled(scene, systemClock.now());
     const lastWords = unsettled === undefined ? "" : scene.program.lastWords();
     const code = await scene.program.end("SIGTERM");
     const verdict = await judge(scene, calmMs);
@@ -88,8 +87,11 @@ async function strike(scene: Scene, step: Step, locks: Map<string, Promise<void>
   await turn;
 }
 
-/** Resolves to what is still amiss when the daemon has had enough time. */
-async function untilSettled(scene: Scene): Promise<string | undefined> {
+/**
+ * Resolves to what is still amiss when the daemon has had enough time. Every series must hold a candle that opened after
+ * `sinceMs`, so that polls have asked again for what the exchange said of its newest candles during the faults.
+ */
+async function untilSettled(scene: Scene, sinceMs: number): Promise<string | undefined> {
   const deadlineMs = systemClock.now() + SETTLE_MS_MAX;
   let amiss = "no answer";
   while (systemClock.now() < deadlineMs) {
@@ -101,13 +103,13 @@ async function untilSettled(scene: Scene): Promise<string | undefined> {
       amiss = answer;
       continue;
     }
-    const series = answer.series.filter(({ owed, timeframe }) =>
-      owed > (timeframe === "1s" ? NEWEST_MAX : 0)
+    const series = answer.series.filter(({ owed, timeframe, last }) =>
+      timeframe === "1s" ? owed > NEWEST_MAX || !(Date.parse(last ?? "") >= sinceMs) : owed > 0
     );
     if (answer.series.length === 2 * scene.symbols.length && series.length === 0) return undefined;
     amiss = `${answer.series.length} series, ${
-      series.map(({ symbol, timeframe, owed, lastError }) =>
-        `${symbol} ${timeframe} owes ${owed} (${lastError})`
+      series.map(({ symbol, timeframe, owed, last, lastError }) =>
+        `${symbol} ${timeframe} owes ${owed}, has candles to ${last} (${lastError})`
       ).join("; ")
     }`;
   }
