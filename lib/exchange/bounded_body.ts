@@ -5,10 +5,10 @@ import { FetchError } from "./fetch_error.ts";
 export const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The same answer, whose body fails with a `FetchError` (`transient`) once it is longer than `bytesMax`. What is
- * packed counts unpacked.
+ * The same answer, read to its end if it does not name its length. What is packed counts unpacked.
  *
- * @throws FetchError `transient` when the answer says beforehand that it is longer.
+ * @throws FetchError `transient` when the answer is longer than `bytesMax`, or says beforehand that it is.
+ * @throws the reason of the request's signal when that aborts first.
  */
 export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): Promise<Response> {
   const { body, headers, status, statusText } = response;
@@ -20,15 +20,30 @@ export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): 
   }
   // HTTP holds an answer to the length it names, unless it is packed.
   if (length !== null && !headers.has("content-encoding")) return response;
+  return new Response(await readAll(body, bytesMax), { headers, status, statusText });
+}
+
+/** Not through a `TransformStream`: an abort in the middle would leave the connection open until it is collected. */
+async function readAll(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  bytesMax: number,
+): Promise<Blob> {
+  const reader = body.getReader();
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
-  const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(piece, controller): void {
-      bytes += piece.length;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return new Blob(pieces);
+      bytes += value.length;
       if (bytes > bytesMax) throw tooLong(bytesMax);
-      controller.enqueue(piece);
-    },
-  });
-  return new Response(body.pipeThrough(counter), { headers, status, statusText });
+      pieces.push(value);
+    }
+  } catch (error) {
+    // After an error of its own a body is closed already, and says so again.
+    await reader.cancel(error).catch(() => {});
+    throw error;
+  }
 }
 
 function tooLong(bytesMax: number): FetchError {

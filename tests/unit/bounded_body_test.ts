@@ -27,14 +27,12 @@ Deno.test("an answer that names a length beyond the bound is not read", async ()
 });
 
 Deno.test("an answer without a length fails as soon as it is longer than the bound", async () => {
-  const answer = await boundBody(new Response(pieces(1_000_000)), 10);
-  await assert.rejects(answer.text(), isTooLong);
+  await assert.rejects(boundBody(new Response(pieces(1_000_000)), 10), isTooLong);
 });
 
 Deno.test("the length of a packed answer says nothing about what it unpacks to", async () => {
   const headers = { "content-length": "4", "content-encoding": "gzip" };
-  const answer = await boundBody(new Response(pieces(1_000_000), { headers }), 10);
-  await assert.rejects(answer.text(), isTooLong);
+  await assert.rejects(boundBody(new Response(pieces(1_000_000), { headers }), 10), isTooLong);
 });
 
 Deno.test("an answer without a body stays as it is", async () => {
