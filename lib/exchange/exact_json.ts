@@ -4,7 +4,10 @@
  * @module
  */
 
-/** No exchange nests its answers by more than ten; what is nested without end would end the process. */
+/**
+ * No exchange nests its answers by more than ten. What is nested deeper, perhaps without end, is left to the engine,
+ * which needs no stack for it; nobody reads numbers there.
+ */
 const DEPTH_MAX = 100;
 
 /** A number of more characters, sign and exponent aside, may have more digits than a double holds. */
@@ -24,7 +27,7 @@ const PAGE_CHARACTERS_MAX = 256 * 1024;
  * of their own digits. Fifteen significant digits always survive the way through a double, so those stay
  * numbers.
  *
- * @throws SyntaxError when the text is not JSON, or is nested deeper than any answer.
+ * @throws SyntaxError when the text is not JSON.
  */
 export function parseExactJson(text: string): unknown {
   return new Parser(text).parse();
@@ -74,8 +77,10 @@ class Parser {
     const code = this.#skipSpace();
     if (code === QUOTE) return this.#string();
     if (isDigit(code) || code === MINUS) return this.#number(code === MINUS);
-    if (code === OPEN_BRACKET) return this.#array();
-    if (code === OPEN_BRACE) return this.#object();
+    if (code === OPEN_BRACKET || code === OPEN_BRACE) {
+      if (this.#depth === DEPTH_MAX) return this.#deep();
+      return code === OPEN_BRACKET ? this.#array() : this.#object();
+    }
     return this.#word();
   }
 
@@ -158,6 +163,23 @@ class Parser {
     return isExact ? Number(digits) : digits;
   }
 
+  /** A list or object, whole. */
+  #deep(): unknown {
+    const text = this.#text;
+    const start = this.#at;
+    let depth = 0;
+    for (let at = start; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) at = this.#stringEnd(at + 1);
+      else if (code === OPEN_BRACKET || code === OPEN_BRACE) depth++;
+      else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
+      if (depth > 0) continue;
+      this.#at = at + 1;
+      return JSON.parse(text.slice(start, at + 1));
+    }
+    throw this.#unexpected(text.length);
+  }
+
   /** Behind the last of at least one digit. */
   #digitsEnd(first: number): number {
     let at = first;
@@ -190,9 +212,6 @@ class Parser {
 
   #enter(): void {
     this.#depth++;
-    if (this.#depth > DEPTH_MAX) {
-      throw new SyntaxError(`Cannot read JSON that is nested deeper than ${DEPTH_MAX}`);
-    }
     this.#at++;
   }
 

@@ -58,15 +58,19 @@ Deno.test("digits inside strings and names are left alone, behind escaped quotes
   assert.deepEqual(parseExactJson(text), { ...values, number: digits });
 });
 
-Deno.test("lists nested deeper than any answer are refused before they end the process", () => {
-  const nested = (depth: number): string => "[".repeat(depth) + "]".repeat(depth);
-  assert.doesNotThrow(() => parseExactJson(nested(100)));
-  assert.throws(() => parseExactJson(nested(101)), {
-    name: "SyntaxError",
-    message: /deeper than 100/,
-  });
+Deno.test("what is nested without end is read all the same, or refused, and ends nothing", () => {
+  const nested = (depth: number, core: string): string =>
+    '[{"]":'.repeat(depth) + core + "}]".repeat(depth);
+  for (const depth of [49, 50, 51, 100_000]) {
+    let value = parseExactJson(nested(depth, '"[\\"{"'));
+    for (let i = 0; i < depth; i++) value = (value as [{ "]": unknown }])[0]["]"];
+    assert.equal(value, '["{');
+    assert.throws(() => parseExactJson(nested(depth, "")), SyntaxError);
+    assert.throws(() => parseExactJson(nested(depth, '"[').slice(0, -1)), SyntaxError);
+  }
   assert.throws(() => parseExactJson("[".repeat(1_000_000)), SyntaxError);
   assert.throws(() => parseExactJson('{"a":'.repeat(1_000_000)), SyntaxError);
+  assert.throws(() => parseExactJson("[".repeat(200) + "}".repeat(200)), SyntaxError);
 });
 
 Deno.test("a name that means something to an object is a name like any other", () => {
