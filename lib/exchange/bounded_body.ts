@@ -27,14 +27,14 @@ export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): 
 async function readAll(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   bytesMax: number,
-): Promise<Blob> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return new Blob(pieces);
+      if (done) return joined(pieces, bytes);
       bytes += value.length;
       if (bytes > bytesMax) throw tooLong(bytesMax);
       pieces.push(value);
@@ -44,6 +44,20 @@ async function readAll(
     await reader.cancel(error).catch(() => {});
     throw error;
   }
+}
+
+/** By hand: the bytes of a `Blob` are kept until it is collected. */
+function joined(
+  pieces: readonly Uint8Array<ArrayBuffer>[],
+  bytes: number,
+): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(bytes);
+  let offset = 0;
+  for (const piece of pieces) {
+    whole.set(piece, offset);
+    offset += piece.length;
+  }
+  return whole;
 }
 
 function tooLong(bytesMax: number): FetchError {
