@@ -1,0 +1,116 @@
+/** README.md names what the schema has, and nothing else; and the SQL that it shows runs. @module */
+import assert from "node:assert/strict";
+import { VARIABLES } from "../../lib/config.ts";
+import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { planRollups } from "../../lib/market/rollup.ts";
+import { arrangeRollups } from "../../lib/store/rollups.ts";
+import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+const read = (path: string): Promise<string> =>
+  Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+
+const README = await read("README.md");
+const CODE = codeOf(README);
+
+/** As archived by whoever sets nothing: what README.md shows must run there, too. */
+const TIMEFRAMES = (VARIABLES.find(({ name }) => name === "TIMEFRAMES")?.default ?? "")
+  .split(",").map(parseTimeframe);
+const ROLLUPS = ["5m", "1h"].map(parseTimeframe);
+
+/** What the schema's parts call each other, which users need not know, and one table a timeframe. */
+const UNNAMED = /^(titan10_|ohlcv_(rollup_)?\d)/;
+
+Deno.test("README.md and the schema name the same", async (t) => {
+  const opened = await openTestDatabase(DATABASE_KINDS[0]!);
+  assert(opened);
+  const { database } = opened;
+  try {
+    await migrate(database, await readMigrations());
+    await ensureCandleTables(database, TIMEFRAMES);
+    await t.step("each state of a candle or a gap is explained, and no other", async () => {
+      const states = await statesOf(database);
+      const missing = states.filter((state) => !CODE.includes(state));
+      assert.deepEqual(missing, [], `README.md lacks the states ${missing.join(", ")}`);
+      for (const [cell = ""] of tablesOf(README).find(({ name }) => name === "state")?.rows ?? []) {
+        for (const state of cell.split(", ").map(plain)) {
+          assert(
+            states.includes(state),
+            `README.md explains the state ${state}, and there is none`,
+          );
+        }
+      }
+    });
+    await t.step("each table, view and function is named", async () => {
+      const there = (await relationsOf(database)).filter((name) => !UNNAMED.test(name));
+      assert(there.includes("ohlcv") && there.includes("ohlcv_explained"), there.join());
+      const missing = there.filter((name) =>
+        !CODE.some((code) => new RegExp(`(?<!\\w)${name}(?!\\w)`).test(code))
+      );
+      assert.deepEqual(missing, [], `README.md names nowhere in code: ${missing.join(", ")}`);
+    });
+    await t.step("what is written like a name in SQL is one, in schema or program", async () => {
+      const sources = await programSources();
+      for (const code of CODE.filter((code) => /^[a-z]+(_[a-z]+)+$/.test(code))) {
+        assert(sources.includes(code), `README.md names \`${code}\`, and nothing is called so`);
+      }
+    });
+    await t.step("every block of SQL runs", async () => {
+      const { rollups } = planRollups(ROLLUPS, TIMEFRAMES);
+      assert.equal((await arrangeRollups(database, rollups)).added.length, ROLLUPS.length);
+      const blocks = passagesOf(README).filter(({ language }) => language === "sql");
+      assert(blocks.length > 0);
+      for (const { text } of blocks) {
+        for (const statement of text.split(/;\s*$/m).filter((one) => one.trim() !== "")) {
+          await assert.doesNotReject(database.sql.unsafe(statement), statement);
+        }
+      }
+    });
+  } finally {
+    await opened.drop();
+  }
+});
+
+/** What `gaps.state` may hold, and what `ohlcv_explained` says besides. */
+async function statesOf({ sql }: Database): Promise<readonly string[]> {
+  const [constraint] = await sql<{ text: string }[]>`
+    select pg_get_constraintdef(oid) as text from pg_constraint where conname = 'gaps_state_check'`;
+  const [explained] = await sql<{ text: string }[]>`
+    select prosrc as text from pg_proc where proname = 'ohlcv_explained'`;
+  const states = [
+    ...(constraint?.text ?? "").matchAll(/'(\w+)'/g),
+    ...(explained?.text ?? "").matchAll(/(?:then|else) '(\w+)'/g),
+  ].map(([, state = ""]) => state);
+  assert(states.includes("filled") && states.includes("owed"), states.join());
+  return [...new Set(states)];
+}
+
+/** Tables, views and functions of the schema that no extension brought. */
+async function relationsOf({ sql }: Database): Promise<readonly string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select relname as name from pg_class
+    where relnamespace = current_schema::regnamespace and relkind in ('r', 'p', 'v', 'm')
+      and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e')
+    union
+    select proname from pg_proc
+    where pronamespace = current_schema::regnamespace
+      and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')`;
+  return rows.map(({ name }) => name).sort();
+}
+
+async function programSources(): Promise<string> {
+  const texts: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for await (
+      const { name, isDirectory } of Deno.readDir(new URL(`../../${folder}`, import.meta.url))
+    ) {
+      if (isDirectory) await walk(`${folder}${name}/`);
+      else texts.push(await read(`${folder}${name}`));
+    }
+  };
+  await Promise.all(["lib/", "sql/"].map(walk));
+  return texts.join("\n");
+}

@@ -1,0 +1,191 @@
+/**
+ * README.md names what the program has, and nothing else: commands, flags, variables, metrics, endpoints, alerts,
+ * states, tables, functions. What there is comes from the program itself: its help, its registry, its server, its schema.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { type Variable, VARIABLES } from "../../lib/config.ts";
+import { flagOf } from "../../lib/cli/settings.ts";
+import { logger } from "../../lib/log.ts";
+import { ALERTS } from "../../lib/market/alert.ts";
+import { createMetrics } from "../../lib/metrics.ts";
+import { type Answers, serveHttp } from "../../lib/serve/server.ts";
+import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
+import { runInProcess } from "../support/shell.ts";
+
+const read = (path: string): Promise<string> =>
+  Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+
+const README = await read("README.md");
+
+/** Read beside README.md for what they name: they need not name everything. */
+const OTHERS = ["CHANGELOG.md"];
+
+/** Every command by name, with the flags that are its own: no setting, and not what every command has. */
+const COMMANDS = await commandsOfProgram();
+
+const SETTING_FLAGS = VARIABLES.map(({ name }) => flagOf(name));
+
+Deno.test("README.md has a row for each command, and for no other", () => {
+  // The project's own tasks have tables of that name, too.
+  const rows = tableRows("command").flatMap(([cell = ""]) =>
+    /^`titan10 ([\w-]+)/.exec(cell)?.[1] ?? []
+  );
+  assertSame("command", { said: rows, there: [...COMMANDS.keys()] });
+});
+
+Deno.test("README.md tells of each flag of a command beside the command's name", () => {
+  const passages = passagesOf(README);
+  const missing = [...COMMANDS].flatMap(([command, flags]) =>
+    flags.filter((flag) =>
+      !passages.some(({ heading, text }) =>
+        text.includes(flag) && new RegExp(`\\btitan10 ${command}\\b`).test(`${heading} ${text}`)
+      )
+    ).map((flag) => `\`${flag}\` of \`titan10 ${command}\``)
+  );
+  assert.deepEqual(missing, [], `missing in README.md: ${missing.join(", ")}`);
+});
+
+Deno.test("what the documents call commands and flags of the program are some", async () => {
+  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
+    for (const code of codeOf(text)) {
+      // Not a path, a package, a database or a folder of that name, and not what the program prints.
+      const call = /(?:^|[\s/])titan10 (?!titan10)([a-z][\w-]*)(?![\w:/.=-])(.*)/.exec(code);
+      if (call === null || /\bsystemctl|journalctl|adduser|useradd|pg_dump|psql\b/.test(code)) {
+        continue;
+      }
+      const [, command = "", others = ""] = call;
+      const flags = COMMANDS.get(command);
+      assert(flags, `${path} says \`titan10 ${command}\`, which is no command`);
+      for (const [flag] of others.split("#")[0]!.matchAll(/(?<=\s)--[a-z-]+/g)) {
+        const isKnown = [...flags, ...SETTING_FLAGS, "--json", "--help"].includes(flag);
+        assert(isKnown, `${path} says \`titan10 ${command} ${flag}\`, and there is no such flag`);
+      }
+    }
+  }
+});
+
+Deno.test("README.md has a row for each variable with its default, and for no other", () => {
+  assertSame("variable", {
+    said: tableRows("variable").map(([name = "", text = ""]) => `${plain(name)} ${plain(text)}`),
+    there: (VARIABLES as readonly Variable[]).map((variable) =>
+      `${variable.name} ${variable.default ?? "unset"}`
+    ),
+  });
+});
+
+Deno.test("what the documents write in capitals is a variable that something reads", async () => {
+  const sources = await Promise.all(
+    ["tests/support/test_database.ts", "tests/support/program.ts", "tests/e2e/outage_test.ts"]
+      .map(read),
+  );
+  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
+    for (
+      const name of codeOf(text).flatMap((code) => code.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [])
+    ) {
+      const isKnown = VARIABLES.some((variable) => variable.name === name) ||
+        /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
+        sources.some((source) => source.includes(`"${name}"`));
+      assert(isKnown, `${path} names the variable ${name}, which nothing reads`);
+    }
+  }
+});
+
+Deno.test("README.md has a row for each metric with its type, and for no other", async () => {
+  const text = await createMetrics().text();
+  const there = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) =>
+    `${name} ${type}`
+  );
+  const said = tableRows("metric").map(([name = "", type]) => `${plain(name)} ${type}`);
+  assertSame("metric", { said, there });
+});
+
+Deno.test("README.md has a row for each HTTP endpoint, and for no other", async () => {
+  const answers = { metrics: createMetrics() } as unknown as Answers;
+  const server = serveHttp(answers, { hostname: "127.0.0.1", port: 0, log: logger("test") });
+  try {
+    const response = await fetch(`${server.url}/there-is-no-such-path`);
+    const { paths } = await response.json();
+    assert(Array.isArray(paths) && paths.length > 0);
+    const said = tableRows("endpoint").map(([path = ""]) => plain(path).replace(/[?].*$/, ""));
+    assertSame("endpoint", { said, there: paths });
+    for (const [url, path] of README.matchAll(/http:\/\/127\.0\.0\.1:9464(\/\w*)/g)) {
+      assert(paths.includes(path), `README.md says ${url}, and the program does not serve it`);
+    }
+  } finally {
+    await server.stop();
+  }
+});
+
+Deno.test("README.md has a row for each alert, and for no other", () => {
+  assertSame("alert", {
+    said: tableRows("alert").map(([name = ""]) => plain(name)),
+    there: ALERTS,
+  });
+});
+
+Deno.test("the files that the documents link to are there, and so are the tasks that they run", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
+    for (const [, target = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) {
+      const url = new URL(target, new URL(`../../${path}`, import.meta.url));
+      assert(
+        await Deno.stat(url).catch(() => undefined),
+        `${path} links to ${target}, which is not there`,
+      );
+    }
+    for (const [, task = ""] of codeOf(text).join("\n").matchAll(/\btask ([a-z][\w:]*)/g)) {
+      assert(task in tasks, `${path} says \`task ${task}\`, which deno.json does not have`);
+    }
+  }
+});
+
+/** Asked of the program as its users ask: there is no other list of what each command takes. */
+async function commandsOfProgram(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { stdout } = await runInProcess(["--help"]);
+  const commands = new Map<string, readonly string[]>();
+  const list = stdout.slice(stdout.indexOf("\nCommands:"));
+  for (const [, name = ""] of list.matchAll(/^ {2}([a-z][\w-]*)\b/gm)) {
+    if (name === "help") continue;
+    const help = await runInProcess([name, "--help"]);
+    assert.equal(help.code, 0, `titan10 ${name} --help: ${help.stderr}`);
+    const flags = [...help.stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, flag = ""]) =>
+      flag
+    );
+    assert(flags.includes("--help"), help.stdout);
+    const settings = [...VARIABLES.map(({ name }) => flagOf(name)), "--help", "--json"];
+    commands.set(name, flags.filter((flag) => !settings.includes(flag)));
+  }
+  assert(commands.has("run") && commands.get("gaps")?.includes("--repair"), stdout);
+  return commands;
+}
+
+async function readOthers(): Promise<readonly (readonly [string, string])[]> {
+  return await Promise.all(OTHERS.map(async (path) => [path, await read(path)] as const));
+}
+
+/** The rows of every table of this name. */
+function tableRows(name: string): readonly (readonly string[])[] {
+  const tables = tablesOf(README).filter((table) => table.name === name);
+  assert(tables.length > 0, `README.md has no table whose first column is called "${name}"`);
+  return tables.flatMap(({ rows }) => rows);
+}
+
+/** Fails with a sentence that names what lacks where. */
+function assertSame(
+  what: string,
+  { said, there }: { readonly said: readonly string[]; readonly there: readonly string[] },
+): void {
+  const problems = [
+    ...there.filter((one) => !said.includes(one)).map((one) =>
+      `The ${what} \`${one}\` is in the program, and its table in README.md lacks it.`
+    ),
+    ...said.filter((one) => !there.includes(one)).map((one) =>
+      `The ${what} \`${one}\` is in README.md, and the program has none.`
+    ),
+    ...said.filter((one, at) => said.indexOf(one) < at).map((one) =>
+      `The ${what} \`${one}\` is in README.md twice.`
+    ),
+  ];
+  assert.equal(problems.length, 0, problems.join("\n"));
+}
