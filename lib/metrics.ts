@@ -50,6 +50,8 @@ export interface Metrics extends StorageMetrics {
   readonly dbWriteDurationSeconds: HistogramMetric<"exchange">;
   /** Says which state an exchange's breaker is in: 1 for that one, 0 for the others. */
   setBreakerState(exchange: string, state: (typeof BREAKER_STATES)[number]): void;
+  /** Says whether the database has taken what was last asked of it for a job. Until then it counts as away. */
+  setDatabaseUp(isUp: boolean): void;
   /** Says whether the database has TimescaleDB. Until it is called the metric has no value. */
   setTimescaledb(isPresent: boolean): void;
   /** The type of the content that `text` returns. */
@@ -91,11 +93,16 @@ export function createMetrics(): Metrics {
 
 function stateMetrics(
   registry: Registry,
-): Pick<Metrics, "buildInfo" | "setBreakerState" | "setTimescaledb"> {
+): Pick<Metrics, "buildInfo" | "setBreakerState" | "setDatabaseUp" | "setTimescaledb"> {
   const breakerState = gauge(registry, {
     name: "titan10_breaker_state",
     help: "1 for the state the exchange's breaker is in, 0 for the others.",
     labelNames: ["exchange", "state"],
+  });
+  const databaseUp = gauge(registry, {
+    name: "titan10_database_up",
+    help: "1 when the database answered the newest start or end of a job, else 0.",
+    labelNames: [],
   });
   const timescaledb = gauge(registry, {
     name: "titan10_timescaledb",
@@ -115,6 +122,7 @@ function stateMetrics(
         breakerState.set({ exchange, state: other }, other === state ? 1 : 0);
       }
     },
+    setDatabaseUp: (isUp) => databaseUp.set({}, isUp ? 1 : 0),
     setTimescaledb: (isPresent) => timescaledb.set({}, isPresent ? 1 : 0),
   };
 }

@@ -118,12 +118,15 @@ export class Schedule {
     job.watchdog?.ended();
   }
 
-  /** A job runs whether or not the database takes a note of it. */
+  /** A job runs whether or not the database takes a note of it; but whether it does is told. */
   async #note(write: () => Promise<void>): Promise<void> {
+    const { log, metrics } = this.#options;
     try {
       await write();
+      metrics.setDatabaseUp(true);
     } catch (error) {
-      this.#options.log.debug("a job's account was not kept", { error });
+      metrics.setDatabaseUp(false);
+      log.debug("a job's account was not kept", { error });
     }
   }
 }

@@ -28,6 +28,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.jobDurationSeconds.observe({ job: "poll" }, 2);
   metrics.jobLastSuccessSeconds.set({ job: "poll" }, 1);
   metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
+  metrics.setDatabaseUp(true);
   metrics.setTimescaledb(true);
   metrics.storageBytes.set({ timeframe: "1m" }, 1);
   metrics.chunks.set({ timeframe: "1m", state: "compressed" }, 1);

@@ -54,6 +54,30 @@ Deno.test("a job that throws is counted and logged, and runs again", async () =>
   await schedule.stop();
 });
 
+Deno.test("whether the database is up is told by whether it takes note of the newest run", async () => {
+  configureLogging({ level: "info", format: "json", write: () => {} });
+  const clock = new ManualClock({ startMs: START_MS });
+  const metrics = createMetrics();
+  let isAway = true;
+  const sql: unknown = () => isAway ? AWAY.sql`` : Promise.resolve([]);
+  const database = { ...AWAY, sql } as typeof AWAY;
+  const poll: Job = {
+    name: "poll",
+    cron: "* * * * *",
+    mayOverlap: true,
+    run: () => Promise.resolve({}),
+  };
+  const schedule = new Schedule([poll], { database, clock, metrics, log: logger("test") });
+  const told: (string | undefined)[] = [];
+  for (isAway of [true, false, true]) {
+    schedule.runNow("poll");
+    await clock.advance(0);
+    told.push(/^titan10_database_up (\d)$/m.exec(await metrics.text())?.[1]);
+  }
+  assert.deepEqual(told, ["0", "1", "0"]);
+  await schedule.stop();
+});
+
 Deno.test("a run that finds its forerunner at work is left out and counted", async () => {
   const end = Promise.withResolvers<Record<string, never>>();
   let begun = 0;
