@@ -1,8 +1,9 @@
 /** The Prometheus rules say what the daemon's own alerts say, from metrics that the daemon has. @module */
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
 import { ALERTS } from "../../lib/market/alert.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { readStoredMetrics, unknownIn } from "../support/promql.ts";
+import { promtool } from "../support/promtool.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const RULES = "deploy/prometheus/titan10.rules.yml";
@@ -11,13 +12,20 @@ const isPromtoolHere = await promtool("--version") !== undefined;
 const lacking = isPromtoolHere ? "" : ", but it is not installed here";
 
 for (
-  const args of [
-    ["check", "rules", "--lint-fatal", RULES],
-    ["test", "rules", "tests/support/prometheus/titan10_test.yml"],
+  const [what, ...args] of [
+    ["the alerting rules", "check", "rules", "--lint-fatal", RULES],
+    ["the configuration", "check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"],
+    ["what the alerts say", "test", "rules", "tests/support/prometheus/titan10_test.yml"],
+    [
+      "what the daemon's alerts say",
+      "test",
+      "rules",
+      "tests/support/prometheus/titan10_daemon_test.yml",
+    ],
   ]
 ) {
   Deno.test({
-    name: `promtool ${args[0]} rules accepts the alerting rules${lacking}`,
+    name: `promtool accepts ${what}${lacking}`,
     ignore: !isPromtoolHere,
     async fn(): Promise<void> {
       const output = await promtool(...args);
@@ -27,18 +35,35 @@ for (
   });
 }
 
-Deno.test("there is a rule for each alert, and its metrics are those of the golden file", async () => {
+Deno.test("there is a rule for each alert of the daemon, and a test for each rule", async () => {
   const text = await readRoot(RULES);
-  const rules = [...text.matchAll(/- alert: Titan10(\w+)/g)].map(([, name = ""]) =>
-    name.replaceAll(/(?<!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
+  const own = text.slice(
+    text.indexOf("- name: titan10_alerts"),
+    text.indexOf("- name: titan10_daemon"),
+  );
+  const rules = alertsIn(own).map((name) =>
+    name.replace("Titan10", "").replaceAll(/(?<!^)[A-Z]/g, (letter) => `_${letter}`).toLowerCase()
   );
   assert.deepEqual(rules.toSorted(), ALERTS.toSorted());
-  const golden = await readRoot("tests/integration/golden/metrics.txt");
-  const names = new Set([...text.matchAll(/\btitan10_\w+(?=\{| |$)/gm)].map(([name]) => name));
-  const groups = new Set([...text.matchAll(/- name: (\w+)/g)].map(([, name]) => name));
-  const metrics = [...names].filter((name) => !groups.has(name));
-  assert(metrics.length >= ALERTS.length, metrics.join());
-  for (const name of metrics) assert(golden.includes(`# TYPE ${name} `), name);
+  const tests = await Promise.all(
+    ["titan10_test.yml", "titan10_daemon_test.yml"].map((name) =>
+      readRoot(`tests/support/prometheus/${name}`)
+    ),
+  );
+  for (const name of alertsIn(text)) {
+    const block = new RegExp(`- alertname: ${name}\n.*\n\\s+exp_alerts:\n\\s+- exp_labels`);
+    assert(tests.some((test) => block.test(test)), `no test sees ${name} fire`);
+  }
+});
+
+Deno.test("the rules name metrics and labels that there are", async () => {
+  const stored = await readStoredMetrics();
+  const text = await readRoot(RULES);
+  const expressions = [...text.matchAll(/\bexpr: (?:\|2\n((?: {10}.*\n)+)|(.+?)(?: \}$|$))/gm)]
+    .map(([, block, line = ""]) => (block ?? line).trim());
+  assert.equal(expressions.length, text.match(/\bexpr:/g)?.length);
+  const problems = expressions.flatMap((expression) => unknownIn(expression, stored));
+  assert.equal(problems.length, 0, problems.join("\n"));
 });
 
 Deno.test("the table of timeframes has their true lengths", async () => {
@@ -51,19 +76,8 @@ Deno.test("the table of timeframes has their true lengths", async () => {
   }
 });
 
-/** What promtool makes of this, run at the root of the project; undefined where it is not installed. */
-async function promtool(
-  ...args: readonly string[]
-): Promise<{ readonly success: boolean; readonly text: string } | undefined> {
-  try {
-    const command = new Deno.Command("promtool", { args: [...args], cwd: fileURLToPath(ROOT) });
-    const { success, stdout, stderr } = await command.output();
-    const decoder = new TextDecoder();
-    return { success, text: decoder.decode(stdout) + decoder.decode(stderr) };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+function alertsIn(text: string): readonly string[] {
+  return [...text.matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);
 }
 
 function readRoot(path: string): Promise<string> {
