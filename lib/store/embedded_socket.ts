@@ -1,13 +1,19 @@
 /** The wire protocol between postgres.js and the embedded server, inside one process. @module */
 import { Duplex } from "node:stream";
 
-/** What is needed of the embedded server: raw protocol messages in, raw answers out. */
+/**
+ * What is needed of the embedded server: protocol messages in, answers out. It reads its own answers in any case, and of
+ * those to `execProtocolRaw` it keeps every row for ever.
+ */
 export interface ProtocolServer {
-  execProtocolRaw(
+  execProtocol(
     message: Uint8Array,
-    options: { readonly syncToFs: boolean },
-  ): Promise<Uint8Array>;
+    options: { readonly syncToFs: boolean; readonly throwOnError: boolean },
+  ): Promise<{ readonly data: Uint8Array }>;
 }
+
+/** Nothing is flushed to disk between statements, and what the server refuses is an answer like any other. */
+const EXEC_OPTIONS = { syncToFs: false, throwOnError: false } as const;
 
 /** A message's length field counts itself and its body, not the type byte before it. */
 const LENGTH_BYTES = 4;
@@ -71,7 +77,7 @@ export class EmbeddedSocket extends Duplex {
   async #execute(batches: readonly Uint8Array[]): Promise<void> {
     for (const batch of batches) {
       if (batch[0] === TERMINATE) this.push(null);
-      else this.push(await this.#server.execProtocolRaw(batch, { syncToFs: false }));
+      else this.push((await this.#server.execProtocol(batch, EXEC_OPTIONS)).data);
     }
   }
 
