@@ -22,12 +22,13 @@ if (import.meta.main) {
   }
   const isTerminal = Deno.stderr.isTerminal();
   const encoder = new TextEncoder();
-  const write = (stream: typeof Deno.stdout, text: string): void => {
-    const bytes = encoder.encode(text);
+  const writeBytes = (stream: typeof Deno.stdout, bytes: Uint8Array): void => {
     for (let written = 0; written < bytes.length;) {
       written += stream.writeSync(bytes.subarray(written));
     }
   };
+  const write = (stream: typeof Deno.stdout, text: string): void =>
+    writeBytes(stream, encoder.encode(text));
   endOnCrash((text) => write(Deno.stderr, `${text}\n`));
   const exitCode = await runCommand({
     giveUp: async (permissions) => {
@@ -39,6 +40,10 @@ if (import.meta.main) {
     random: Math.random,
     signal: stopping.signal,
     print: (text) => write(Deno.stdout, `${text}\n`),
+    write: (bytes) => writeBytes(Deno.stdout, bytes),
+    get input(): ReadableStream<Uint8Array> {
+      return Deno.stdin.readable;
+    },
     tell: (text) => write(Deno.stderr, `${text}\n`),
     draw: (text) => write(Deno.stderr, `\r\x1b[2K${text}`),
     isTerminal,

@@ -5,6 +5,7 @@ import { examine } from "./ingest/doctor.ts";
 import { makePlan } from "./ingest/plan.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "./policy/deadline.ts";
+import { exportPages } from "./serve/export.ts";
 import { readGapsDocument } from "./serve/gaps.ts";
 import type { Answers, Health } from "./serve/server.ts";
 import { readStatus } from "./serve/status.ts";
@@ -63,6 +64,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     gaps: () => readGapsDocument(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
+    export: (request) => exportPages(database, request),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);

@@ -1,5 +1,6 @@
 /** Asks the daemon that holds the embedded database, over its unix socket. @module */
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
+import type { LastLine } from "../serve/json_lines.ts";
 import { controlSocketPath } from "../store/data_dir.ts";
 
 /** Longer answers are not status documents. */
@@ -28,16 +29,78 @@ export function askDaemon(dataDir: string, path: string): Promise<unknown> {
         else reject(new Error(`Cannot ask the daemon for ${path}: it answered ${text}`));
       });
     });
-    asked.on("error", (error) => {
-      reject(
-        new Error(
-          `Cannot ask the daemon that holds ${dataDir}: ${error.message}. It may be starting; try again`,
-          { cause: error },
-        ),
-      );
-    });
+    asked.on("error", (error) => reject(unheard(dataDir, error)));
     asked.end();
   });
+}
+
+/** What the daemon streams, see lib/serve/json_lines.ts. */
+type Line = { readonly document: unknown } | LastLine;
+
+/** Longer lines are not pages. */
+const LINE_CHARACTERS_MAX = 256 * 1024 * 1024;
+
+/**
+ * Asks for a stream of documents. Leaving the loop over it ends the daemon's work.
+ *
+ * @throws Error when nobody listens, the daemon's work fails, or the stream is cut.
+ */
+export async function* streamDaemon(
+  dataDir: string,
+  path: string,
+  asked: unknown,
+): AsyncGenerator<unknown, void> {
+  const response = await post(dataDir, path, JSON.stringify(asked));
+  try {
+    response.setEncoding("utf8");
+    if (response.statusCode !== 200) {
+      const text = (await Array.fromAsync(response as AsyncIterable<string>)).join("");
+      throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
+    }
+    for await (const text of lines(response)) {
+      const line = JSON.parse(text) as Line;
+      if ("end" in line) return;
+      if ("error" in line) throw new Error(line.error);
+      yield line.document;
+    }
+    throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
+  } finally {
+    response.destroy();
+  }
+}
+
+/** @throws Error when the connection breaks, which a daemon that is killed does. */
+async function* lines(response: AsyncIterable<string>): AsyncGenerator<string, void> {
+  let begun: string[] = [];
+  let characters = 0;
+  for await (const chunk of response) {
+    const [first = "", ...rest] = chunk.split("\n");
+    begun.push(first);
+    characters += first.length;
+    if (characters > LINE_CHARACTERS_MAX) throw new Error("the daemon's answer is too long");
+    for (const next of rest) {
+      yield begun.join("");
+      begun = [next];
+      characters = next.length;
+    }
+  }
+}
+
+function post(dataDir: string, path: string, body: string): Promise<IncomingMessage> {
+  const socketPath = controlSocketPath(dataDir);
+  return new Promise((resolve, reject) => {
+    const headers = { "content-type": "application/json" };
+    const asked = request({ socketPath, path, method: "POST", headers }, resolve);
+    asked.on("error", (error) => reject(unheard(dataDir, error)));
+    asked.end(body);
+  });
+}
+
+function unheard(dataDir: string, error: Error): Error {
+  return new Error(
+    `Cannot ask the daemon that holds ${dataDir}: ${error.message}. It may be starting; try again`,
+    { cause: error },
+  );
 }
 
 function concat(chunks: readonly Uint8Array[], bytes: number): Uint8Array {

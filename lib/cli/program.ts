@@ -6,6 +6,7 @@ import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
+import { addExport } from "./export.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { migrate } from "./migrate.ts";
@@ -101,6 +102,8 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     });
     program.addCommand(command);
   }
+  const end = (code: ExitCode): void => void (exit = code);
+  for (const add of [addExport]) add(program, shell, end);
   program.command("demo")
     .description("Show all of it with a local exchange, without network")
     .option("--for <seconds>", "end by itself, 30s for example")

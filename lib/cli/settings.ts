@@ -1,6 +1,6 @@
 /** A flag for every variable, and the configuration they make together with environment and `.env`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type Config, readConfig, type Variable, VARIABLES } from "../config.ts";
+import { type Config, readConfig, type Variable, type VariableName, VARIABLES } from "../config.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger } from "../log.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
@@ -22,10 +22,17 @@ export interface SettingsOptions {
   readonly ignoreDotenv?: boolean;
 }
 
-/** Adds a flag for every variable that holds no secret: a flag can be read in the process list. */
-export function addSettingFlags<T extends Command>(command: T): T {
+/**
+ * Adds a flag for every variable that holds no secret: a flag can be read in the process list. With `only`, for those
+ * that have a say in what the command does.
+ */
+export function addSettingFlags<T extends Command>(
+  command: T,
+  only?: readonly VariableName[],
+): T {
   for (const variable of VARIABLES as readonly Variable[]) {
     if (variable.secret || variable.name.includes("<")) continue;
+    if (only !== undefined && !(only as readonly string[]).includes(variable.name)) continue;
     command.addOption(
       new Option(`${flagOf(variable.name)} <value>`, `${variable.name}: ${variable.meaning}`)
         .helpGroup("Settings (flags beat environment variables, which beat .env):"),

@@ -13,6 +13,10 @@ export interface Shell {
   readonly signal: AbortSignal;
   /** Writes data, for people or for the next program. */
   readonly print: (text: string) => void;
+  /** Writes data as they are, such as a file. @throws Deno.errors.BrokenPipe when nobody reads on. */
+  readonly write: (bytes: Uint8Array) => void;
+  /** What is given on standard input. */
+  readonly input: ReadableStream<Uint8Array>;
   /** Writes progress and errors. */
   readonly tell: (text: string) => void;
   /** Replaces the line that the terminal shows last. Only for terminals. */

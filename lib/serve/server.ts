@@ -4,7 +4,9 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Checkup } from "../ingest/doctor.ts";
 import type { Plan } from "../ingest/plan.ts";
+import type { ExportPage, ExportRequest } from "./export.ts";
 import type { GapsDocument } from "./gaps.ts";
+import { jsonLines } from "./json_lines.ts";
 import type { Status } from "./status.ts";
 import type { StorageDocument } from "./storage.ts";
 
@@ -31,6 +33,8 @@ export interface Answers {
   readonly gaps: () => Promise<GapsDocument>;
   /** Answered on the unix socket only, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
+  /** Answered on the unix socket only, for `titan10 export`. */
+  readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
 }
 
 export interface HttpServer {
@@ -43,7 +47,9 @@ interface Route {
   readonly pattern: URLPattern;
   /** Whether it is answered to those without the token: probes of containers have none. */
   readonly isOpen?: boolean;
-  readonly answer: () => Promise<Response> | Response;
+  /** @default GET */
+  readonly method?: "POST";
+  readonly answer: (request: Request) => Promise<Response> | Response;
 }
 
 export interface HttpOptions {
@@ -82,7 +88,8 @@ export async function serveUnix(
 ): Promise<HttpServer> {
   const { path, log } = options;
   await removeIfThere(path);
-  const routes = [
+  const stopping = new AbortController();
+  const routes: readonly Route[] = [
     ...publicRoutes(answers),
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
     { pattern: pathPattern("/doctor"), answer: async () => Response.json(await answers.doctor()) },
@@ -91,6 +98,7 @@ export async function serveUnix(
       pattern: pathPattern("/storage"),
       answer: async () => Response.json(await answers.storage()),
     },
+    streamed("/export", (request) => answers.export(request as ExportRequest), stopping),
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,
@@ -100,9 +108,24 @@ export async function serveUnix(
   return {
     url: `unix:${path}`,
     async stop(): Promise<void> {
+      // What is being streamed would have no end before its reader wants it.
+      stopping.abort(new Error("the daemon is stopping"));
       await server.shutdown();
       await removeIfThere(path);
     },
+  };
+}
+
+/** What is asked for by a JSON document, and answered by a stream of them. */
+function streamed(
+  pathname: string,
+  answer: (asked: unknown) => AsyncGenerator<unknown, void>,
+  { signal }: AbortController,
+): Route {
+  return {
+    pattern: pathPattern(pathname),
+    method: "POST",
+    answer: async (request) => jsonLines(answer(await request.json()), { signal }),
   };
 }
 
@@ -174,16 +197,17 @@ function router(
         status: 404,
       });
     }
-    if (request.method !== "GET" && request.method !== "HEAD") {
+    const allowed = route.method === undefined ? ["GET", "HEAD"] : [route.method];
+    if (!allowed.includes(request.method)) {
       return Response.json({ error: `Method ${request.method} is not allowed` }, {
         status: 405,
-        headers: { allow: "GET, HEAD" },
+        headers: { allow: allowed.join(", ") },
       });
     }
     try {
-      const response = await route.answer();
+      const response = await route.answer(request);
       response.headers.set("cache-control", "no-store");
-      if (request.method === "GET") return response;
+      if (request.method !== "HEAD") return response;
       await response.body?.cancel();
       return new Response(null, { status: response.status, headers: response.headers });
     } catch (error) {

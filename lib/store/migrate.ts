@@ -76,6 +76,18 @@ export async function pendingMigrations(
   });
 }
 
+/** @throws StoreError `refused` when the database holds no archive, or one of an older program. */
+export async function requireArchive(database: Database): Promise<void> {
+  const pending = await pendingMigrations(database, await readMigrations());
+  if (pending.length === 0) return;
+  throw new StoreError(
+    "refused",
+    `There is no archive in this database yet: ${
+      pending.join(", ")
+    } not applied. Run titan10 migrate`,
+  );
+}
+
 /** The version of the TimescaleDB extension in this database, null without it. */
 export async function timescaleVersion({ sql }: Database): Promise<string | null> {
   return await attempt("read the version of TimescaleDB", async () => {

@@ -27,6 +27,7 @@ const ANSWERS: Answers = {
   doctor: refuse,
   gaps: refuse,
   storage: refuse,
+  export: refuse,
 };
 
 interface Answered {

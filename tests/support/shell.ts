@@ -14,15 +14,19 @@ export async function runInProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   signal: AbortSignal = new AbortController().signal,
+  input = "",
 ): Promise<CommandResult> {
   const [stdout, stderr]: [string[], string[]] = [[], []];
+  const decoder = new TextDecoder();
   const code = await runCommand({
     args,
     env,
     clock: systemClock,
     random: Math.random,
     signal,
-    print: (text) => void stdout.push(text),
+    print: (text) => void stdout.push(`${text}\n`),
+    write: (bytes) => void stdout.push(decoder.decode(bytes, { stream: true })),
+    input: new Blob([input]).stream(),
     tell: (text) => void stderr.push(text),
     draw: () => {},
     isTerminal: false,
@@ -30,5 +34,5 @@ export async function runInProcess(
     hasColor: false,
     giveUp: () => Promise.resolve(),
   });
-  return { code, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
+  return { code, stdout: stdout.join("").replace(/\n$/, ""), stderr: stderr.join("\n") };
 }

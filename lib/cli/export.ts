@@ -1,0 +1,188 @@
+/** `titan10 export`: candles as CSV or Parquet, by series and range. @module */
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { openConfigured } from "../open_archive.ts";
+import { type ExportPage, exportPages, type ExportRequest } from "../serve/export.ts";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import type { Database } from "../store/database.ts";
+import { requireArchive } from "../store/migrate.ts";
+import { type CandleWriter, csvWriter } from "./candle_csv.ts";
+import { type Numbers, parquetWriter } from "./candle_parquet.ts";
+import { streamDaemon } from "./control.ts";
+import { openOutput } from "./output.ts";
+import { addSettingFlags, type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count } from "./text.ts";
+
+const HELP = `
+Candles come series by series, oldest first, and are read in pages: a large
+archive needs no more memory than a small one. CSV keeps every digit. Parquet
+holds prices and volumes as doubles, which every reader computes with, or with
+--numbers exact as DECIMAL(38, 18).
+
+  titan10 export -o btc.parquet --symbol BTC/USDT --timeframe 1m
+  titan10 export --exchange kraken --since 2024-01-01 --until 2024-02-01 | gzip
+
+While the daemon holds the embedded database, it is asked for the candles.`;
+
+/** Adds the command to the program. */
+export function addExport(
+  program: Command,
+  shell: Shell,
+  done: (code: ExitCode) => void,
+): void {
+  const command = program.command("export")
+    .description("Write candles as CSV or Parquet, by series and range")
+    .option("-o, --output <file>", "where to; - or nothing is standard output")
+    .addOption(
+      new Option("--format <format>", "csv or parquet; by the file's name when not given")
+        .choices(["csv", "parquet"]),
+    )
+    .option("--exchange <ids>", "only these, separated by commas", names)
+    .option("--symbol <symbols>", "only these, separated by commas", names)
+    .option("--timeframe <timeframes>", "only these, separated by commas", names)
+    .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", time)
+    .option("--until <time>", "up to this time, which is left out itself", time)
+    .addOption(
+      new Option("--source <source>", "each exchange's candles, or one merged from all")
+        .choices(["exchange", "merged"]).default("exchange"),
+    )
+    .addOption(
+      new Option(
+        "--merge <method>",
+        "of merged candles: the first exchange's that has one, in the order of --exchange or else of volume; or weighted by volume",
+      ).choices(["primary", "volume"]).default("primary"),
+    )
+    .addOption(
+      new Option("--numbers <numbers>", "of Parquet: see below").choices(["double", "exact"]),
+    )
+    .addHelpText("after", HELP);
+  addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action(async (flags: unknown) => {
+    done(await exportCandles(shell, flags as ExportFlags & Flags, command));
+  });
+}
+
+interface ExportFlags {
+  readonly output?: string;
+  readonly format?: "csv" | "parquet";
+  readonly exchange?: readonly string[];
+  readonly symbol?: readonly string[];
+  readonly timeframe?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+  readonly source: "exchange" | "merged";
+  readonly merge: "primary" | "volume";
+  readonly numbers?: Numbers;
+}
+
+async function exportCandles(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  command: { error(message: string, options: { exitCode: number }): never },
+): Promise<ExitCode> {
+  const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
+  if (flags.numbers !== undefined && format === "csv") {
+    command.error("error: --numbers is of Parquet: CSV keeps every digit", {
+      exitCode: EXIT.usage,
+    });
+  }
+  const isMerged = flags.source === "merged";
+  const request: ExportRequest = {
+    exchanges: flags.exchange ?? [],
+    symbols: flags.symbol ?? [],
+    timeframes: flags.timeframe ?? [],
+    sinceMs: flags.since ?? null,
+    untilMs: flags.until ?? null,
+    merge: isMerged ? flags.merge : null,
+  };
+  const output = await openOutput(shell, flags.output);
+  try {
+    const writer = format === "csv"
+      ? csvWriter(output, { isMerged })
+      : parquetWriter(output, { isMerged, numbers: flags.numbers ?? "double" });
+    const tally = await writeAll(shell, pagesOf(shell, flags, request), writer);
+    await output.finish();
+    tell(shell, flags.output, tally);
+    return EXIT.done;
+  } catch (error) {
+    // Whoever read has read enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
+    throw error;
+  } finally {
+    await output.close();
+  }
+}
+
+/** From the database, or from the daemon that holds it. */
+async function* pagesOf(
+  shell: Shell,
+  flags: Flags,
+  request: ExportRequest,
+): AsyncGenerator<ExportPage, void> {
+  // A file is yet to be finished, for which the permission to write is needed to the end.
+  const ground = {
+    ...await readGround(shell, flags, { logLevelDefault: "error" }),
+    giveUp: undefined,
+  };
+  let database: Database;
+  try {
+    database = await openConfigured(ground);
+  } catch (error) {
+    if (!(error instanceof DataDirHeldError)) throw error;
+    const documents = streamDaemon(ground.config.dataDir, "/export", request);
+    return yield* documents as AsyncGenerator<ExportPage, void>;
+  }
+  try {
+    await requireArchive(database);
+    yield* exportPages(database, request);
+  } finally {
+    await database.close();
+  }
+}
+
+interface Tally {
+  readonly candles: number;
+  readonly series: number;
+}
+
+async function writeAll(
+  shell: Shell,
+  pages: AsyncGenerator<ExportPage, void>,
+  writer: CandleWriter,
+): Promise<Tally> {
+  const series = new Set<string>();
+  let candles = 0;
+  for await (const page of pages) {
+    shell.signal.throwIfAborted();
+    await writer.write(page);
+    series.add(`${page.exchange} ${page.symbol} ${page.timeframe}`);
+    candles += page.rows.length;
+  }
+  await writer.finish();
+  return { candles, series: series.size };
+}
+
+function tell(shell: Shell, path: string | undefined, { candles, series }: Tally): void {
+  const what = `${count(candles)} candles of ${count(series)} series`;
+  if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
+  else if (candles === 0) shell.tell(`${what}: there are none in that range`);
+}
+
+/** `a,b` and `--x a --x b` alike. */
+function names(text: string, previous: readonly string[] = []): readonly string[] {
+  const all = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  if (all.length === 0) throw new InvalidArgumentError("expected names separated by commas");
+  return [...previous, ...all];
+}
+
+/** ISO 8601; a date is its midnight, and a time without a zone is UTC. */
+function time(text: string): number {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/
+    .exec(text.trim());
+  const timeMs = match === null
+    ? NaN
+    : Date.parse(`${match[1]}T${match[2] ?? "00:00"}${match[3] ?? "Z"}`);
+  if (Number.isNaN(timeMs)) {
+    throw new InvalidArgumentError("expected 2024-01-31 or 2024-01-31T12:00Z");
+  }
+  return timeMs;
+}

@@ -1,0 +1,141 @@
+/** Reads stored candles in bounded pages, oldest first, of one exchange or merged from several. @module */
+import type { Series } from "../market/series.ts";
+import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import { type Window, windowCandles } from "../market/window.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { textArray } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/**
+ * Candles in a page at most: 700 kB of text, and a few milliseconds of an embedded server that somebody else may be
+ * waiting for.
+ */
+export const PAGE_ROWS_MAX = 10_000;
+
+/** One candle as it is stored: open time in milliseconds, then open, high, low, close and volume as decimal texts. */
+export type StoredRow = readonly [number, string, string, string, string, string];
+
+/** One merged candle: a {@linkcode StoredRow} and the exchanges it came from. */
+export type MergedRow = readonly [number, string, string, string, string, string, string[]];
+
+/** A series that holds candles. */
+export interface StoredSeries {
+  readonly series: Series;
+  readonly candles: number;
+  /** Open times of its first and its newest candle, in milliseconds. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+}
+
+/** The series that hold candles, by exchange, symbol and timeframe. */
+export async function readStoredSeries({ sql }: Database): Promise<readonly StoredSeries[]> {
+  return await attempt("read which series there are", async () => {
+    const rows = await sql<StoredSeriesRow[]>`
+      select exchange, symbol, timeframe, candles, first, last from checkpoints
+      where first is not null and last is not null
+      order by exchange, symbol, timeframe`;
+    return rows.map(({ exchange, symbol, timeframe, candles, first, last }) => ({
+      series: { exchange, symbol, timeframe: parseTimeframe(timeframe) },
+      candles: Number(candles),
+      firstMs: first.getTime(),
+      lastMs: last.getTime(),
+    }));
+  });
+}
+
+interface StoredSeriesRow {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  readonly candles: string;
+  readonly first: Date;
+  readonly last: Date;
+}
+
+/**
+ * All candles of a series in a window, which is to hold at most {@linkcode PAGE_ROWS_MAX} times. The times are part of
+ * the statement, so that its plan is of the one or two chunks that hold them: of an archive of a hundred chunks the
+ * embedded server takes 500 MB otherwise.
+ */
+export async function readCandlePage(
+  { sql }: Database,
+  { exchange, symbol, timeframe }: Series,
+  window: Window,
+): Promise<readonly StoredRow[]> {
+  assertPage(timeframe, window);
+  return await attempt(`read candles of ${exchange} ${symbol} ${timeframe.text}`, async () => {
+    return await sql.unsafe(
+      `select ${MILLISECONDS}, open, high, low, close, volume
+       from ${candleTable(timeframe)}
+       where exchange = $1 and symbol = $2
+         and time >= ${timeLiteral(window.sinceMs)} and time < ${timeLiteral(window.untilMs)}
+       order by time`,
+      [exchange, symbol],
+    ).values() as unknown as readonly StoredRow[];
+  });
+}
+
+function assertPage(timeframe: Timeframe, window: Window): void {
+  if (windowCandles(timeframe, window) <= PAGE_ROWS_MAX) return;
+  throw new RangeError(`Cannot read more than ${PAGE_ROWS_MAX} candles at once`);
+}
+
+function timeLiteral(timeMs: number): string {
+  return `'${new Date(timeMs).toISOString()}'::timestamptz`;
+}
+
+/** What is to be merged. */
+export interface Merging {
+  readonly symbol: string;
+  readonly timeframe: Timeframe;
+  /** The order in which exchanges are preferred; others are left out. */
+  readonly exchanges: readonly string[];
+  readonly method: MergeMethod;
+}
+
+/** See the function `ohlcv_merged`. */
+export type MergeMethod = "primary" | "volume";
+
+/** The exchanges that have candles of a symbol in a window, the one with the highest volume first. */
+export async function readExchangesByVolume(
+  { sql }: Database,
+  { symbol, timeframe }: Pick<Merging, "symbol" | "timeframe">,
+  { sinceMs, untilMs }: Window,
+): Promise<readonly string[]> {
+  return await attempt(`read who trades ${symbol} ${timeframe.text} most`, async () => {
+    const rows = await sql.unsafe<{ exchange: string }[]>(
+      `select exchange from ${candleTable(timeframe)}
+       where symbol = $1
+         and time >= to_timestamp($2::float8 / 1000.0) and time < to_timestamp($3::float8 / 1000.0)
+       group by exchange
+       order by sum(volume) desc, exchange`,
+      [symbol, sinceMs, untilMs],
+    );
+    return rows.map(({ exchange }) => exchange);
+  });
+}
+
+/**
+ * All merged candles of a window, which is to hold at most {@linkcode PAGE_ROWS_MAX} times. The order of the exchanges
+ * must be given: what `ohlcv_merged` would find by itself changes from window to window.
+ */
+export async function readMergedPage(
+  { sql }: Database,
+  { symbol, timeframe, exchanges, method }: Merging,
+  window: Window,
+): Promise<readonly MergedRow[]> {
+  assertPage(timeframe, window);
+  return await attempt(`merge candles of ${symbol} ${timeframe.text}`, async () => {
+    const rows = await sql.unsafe(
+      `select ${MILLISECONDS}, open, high, low, close, volume, to_json(sources)
+       from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6)
+       order by time`,
+      [timeframe.text, symbol, window.sinceMs, window.untilMs, textArray(exchanges), method],
+      { prepare: true },
+    ).values();
+    return rows as unknown as readonly MergedRow[];
+  });
+}
+
+const MILLISECONDS = "(extract(epoch from time) * 1000)::float8";

@@ -1,0 +1,125 @@
+/** Many candles leave the archive, and neither the program nor the daemon needs room for them. @module */
+import assert from "node:assert/strict";
+import { parquetReadObjects } from "hyparquet";
+import { systemClock } from "../../lib/clock.ts";
+import { openDatabase } from "../../lib/store/database.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import { assertCode, type Running, start, withDirectory } from "../support/program.ts";
+import { seed } from "../support/seeded.ts";
+
+/** The embedded server takes its time. */
+const CANDLES = { embedded: 300_000, postgres: 1_000_000 };
+const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: "1m" };
+const SINCE = "2020-01-01T00:00:00Z";
+
+/** Resident memory of a program that exports, with a server: its own floor is 100 MB. */
+const BYTES_MAX = 300e6;
+
+/** What the embedded server itself takes. */
+const SERVER_BYTES = 450e6;
+
+for (const kind of ["embedded", "postgres"] as const) {
+  Deno.test(`${CANDLES[kind]} candles of a database that is ${kind} become Parquet in bounded memory`, (t) =>
+    withDirectory(async (cwd) => {
+      const server = kind === "postgres" ? await startPostgres() : undefined;
+      if (kind === "postgres" && server === undefined) {
+        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+        return;
+      }
+      const env: Record<string, string> = {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT",
+        TIMEFRAMES: "1m",
+        // Nobody is there: the daemon of this test has nothing to ask for.
+        EXCHANGE_BINANCE: JSON.stringify({
+          urls: { api: { public: "http://127.0.0.1:9/api/v3" } },
+        }),
+        HTTP_PORT: "0",
+        ...(server === undefined ? {} : { DATABASE_URL: server.url }),
+      };
+      let daemon: Running | undefined;
+      try {
+        const dataDir = `${cwd}/titan10-data`;
+        const database = await openDatabase({
+          url: server?.url,
+          dataDir,
+          poolMax: 1,
+          clock: systemClock,
+        });
+        await seed(database, [{ ...SERIES, since: SINCE, candles: CANDLES[kind] }]);
+        await database.close();
+        await t.step(
+          "by the program itself",
+          () => exportAll({ cwd, env }, CANDLES[kind], server === undefined ? SERVER_BYTES : 0),
+        );
+        if (server !== undefined) return;
+        daemon = start(["run"], { cwd, env });
+        await daemon.waitFor(/listening.*unix:/);
+        await t.step("through the daemon", async () => {
+          await exportAll({ cwd, env }, CANDLES[kind], 0);
+          const path = `${cwd}/cut.csv`;
+          const leaving = start(["export", "-o", path], { cwd, env });
+          await untilWritten(cwd);
+          leaving.kill("SIGINT");
+          assert.equal((await leaving.ended).code, 130);
+          const left = await Array.fromAsync(Deno.readDir(cwd), ({ name }) => name);
+          assert.deepEqual(left.filter((name) => name.includes("cut")), []);
+        });
+      } finally {
+        daemon?.kill("SIGTERM");
+        await daemon?.ended;
+        await server?.stop();
+      }
+    }));
+}
+
+type Where = { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
+
+async function exportAll({ cwd, env }: Where, candles: number, serverBytes: number): Promise<void> {
+  const path = `${cwd}/all.parquet`;
+  const program = start(["export", "-o", path], { cwd, env });
+  const peakBytes = await peakOf(program);
+  assertCode(
+    { code: (await program.ended).code, stdout: program.stdout(), stderr: program.stderr() },
+    0,
+  );
+  console.log(`peak resident memory ${Math.round(peakBytes / 1e6)} MB`);
+  assert.ok(peakBytes < serverBytes + BYTES_MAX, `${peakBytes} bytes`);
+  const file = (await Deno.readFile(path)).buffer;
+  const rows = await parquetReadObjects({ file }) as Record<string, unknown>[];
+  assert.equal(rows.length, candles);
+  const sinceMs = Date.parse(SINCE);
+  const wrong = rows.findIndex((row, n) =>
+    row["exchange"] !== SERIES.exchange || row["symbol"] !== SERIES.symbol ||
+    row["timeframe"] !== SERIES.timeframe || Number(row["time"]) !== sinceMs + n * 60_000 ||
+    row["open"] !== Number((40_000 + (n % 977) / 100).toFixed(2)) || row["high"] !== 41_000.5 ||
+    row["low"] !== 1e-10 || row["close"] !== Number((40_000 + (n % 1009) / 100).toFixed(2)) ||
+    row["volume"] !== Number(((n % 5003) * 12_345_678_901 / 1e14).toFixed(14))
+  );
+  assert.equal(wrong, -1, Deno.inspect(rows[wrong]));
+}
+
+/** The most memory that a program has had resident, as Linux tells. */
+async function peakOf(program: Running): Promise<number> {
+  let isOver = false;
+  program.ended.then(() => isOver = true);
+  let bytes = 0;
+  while (!isOver) {
+    const { stdout } = await new Deno.Command("cat", {
+      args: [`/proc/${program.pid}/status`],
+      stderr: "null",
+    }).output();
+    const [, kib] = /VmHWM:\s+(\d+) kB/.exec(new TextDecoder().decode(stdout)) ?? [];
+    bytes = Math.max(bytes, Number(kib ?? 0) * 1024);
+  }
+  return bytes;
+}
+
+/** Resolves when an unfinished file holds something. */
+async function untilWritten(folder: string): Promise<void> {
+  for (;;) {
+    for await (const { name } of Deno.readDir(folder)) {
+      if (name.endsWith(".unfinished") && (await Deno.stat(`${folder}/${name}`)).size > 0) return;
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/** `titan10 export`: what is written is what is stored. @module */
+import assert from "node:assert/strict";
+import { parquetMetadata, parquetReadObjects } from "hyparquet";
+import { systemClock } from "../../lib/clock.ts";
+import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import { type Seed, seed } from "../support/seeded.ts";
+import { type CommandResult, runInProcess } from "../support/shell.ts";
+
+const SEEDS: readonly Seed[] = [
+  ["binance", "BTC/USDT", "1h", "2024-01-01T00:00:00Z", 25_000],
+  ["kraken", "BTC/USDT", "1h", "2024-01-01T02:00:00Z", 3],
+  ["kraken", "ETH/USDT", "1M", "2024-01-01T00:00:00Z", 2],
+].map(([exchange, symbol, timeframe, since, candles]) =>
+  ({ exchange, symbol, timeframe, since, candles }) as Seed
+);
+
+for (const kind of ["embedded", "postgres"]) {
+  Deno.test(`candles are exported from a database that is ${kind}`, async (t) => {
+    const folder = await Deno.makeTempDir({ prefix: "titan10-export-" });
+    const server = kind === "postgres" ? await startPostgres() : undefined;
+    const env: Record<string, string> = server === undefined
+      ? { DATA_DIR: `${folder}/data` }
+      : { DATABASE_URL: server.url };
+    try {
+      if (kind === "postgres" && server === undefined) {
+        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+        return;
+      }
+      await withDatabase(server?.url, `${folder}/data`, async (database) => {
+        await seed(database, SEEDS);
+        await database
+          .sql`update ohlcv_1h set volume = 12345678901234567890123 where exchange = 'kraken'
+          and time = '2024-01-01 02:00Z'`;
+      });
+      const exported = (...args: string[]): Promise<CommandResult> =>
+        runInProcess(["export", ...args], env);
+      await steps(t, { folder, exported });
+    } finally {
+      await server?.stop();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+async function steps(
+  t: Deno.TestContext,
+  { folder, exported }: {
+    readonly folder: string;
+    readonly exported: (...args: string[]) => Promise<CommandResult>;
+  },
+): Promise<void> {
+  await t.step("CSV has every digit, the range is half-open, and names are chosen", async () => {
+    const { code, stdout } = await exported(
+      ...["--exchange", "kraken", "--timeframe", "1h", "--until", "2024-01-01T04:00Z"],
+    );
+    assert.equal(code, 0);
+    assert.equal(
+      stdout,
+      `exchange,symbol,timeframe,time,open,high,low,close,volume
+kraken,BTC/USDT,1h,2024-01-01T02:00:00Z,40000.00,41000.5,0.0000000001,40000.00,12345678901234567890123
+kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0.00012345678901`,
+    );
+  });
+  await t.step("several pages make one whole, each candle once and in order", async () => {
+    const { stdout } = await exported("--exchange", "binance");
+    const times = stdout.split("\n").slice(1).map((line) => line.split(",")[3]!);
+    assert.equal(times.length, 25_000);
+    const first = Date.parse("2024-01-01T00:00:00Z");
+    assert.ok(times.every((time, n) => Date.parse(time) === first + n * 3_600_000));
+  });
+  for (const numbers of ["double", "exact"]) {
+    await t.step(`Parquet with --numbers ${numbers} holds what CSV holds`, async () => {
+      const path = `${folder}/candles.parquet`;
+      const args = ["--exchange", "binance,kraken", "--since", "2024-01-01T03:00Z"];
+      const { code, stderr } = await exported("-o", path, "--numbers", numbers, ...args);
+      assert.deepEqual([code, stderr], [0, "25,000 candles of 3 series in " + path]);
+      const csv = (await exported(...args)).stdout.split("\n").slice(1);
+      const file = (await Deno.readFile(path)).buffer;
+      const rows = await parquetReadObjects({ file }) as Record<string, unknown>[];
+      assert.equal(rows.length, csv.length);
+      for (const [i, row] of rows.entries()) {
+        const { exchange, symbol, timeframe, time, ...values } = row;
+        const [wantedExchange, wantedSymbol, wantedTimeframe, wantedTime, ...wanted] = csv[i]!
+          .split(",");
+        assert.deepEqual([exchange, symbol, timeframe], [
+          wantedExchange,
+          wantedSymbol,
+          wantedTimeframe,
+        ]);
+        assert.equal((time as Date).getTime(), Date.parse(wantedTime!));
+        if (numbers === "double") {
+          assert.deepEqual(Object.values(values), wanted.map(Number));
+        } else {
+          assert.deepEqual(Object.values(values).map(units), wanted.map(unitsOf));
+        }
+      }
+      const value = parquetMetadata(file).schema.find(({ name }) => name === "open");
+      assert.equal(value?.logical_type?.type, numbers === "exact" ? "DECIMAL" : undefined);
+    });
+  }
+  await t.step("a value that DECIMAL(38, 18) cannot hold ends an exact export", async () => {
+    const path = `${folder}/failed.parquet`;
+    const result = await exported("-o", path, "--numbers", "exact", "--exchange", "kraken");
+    assert.equal(result.code, 1);
+    assert.match(
+      result.stderr,
+      /^Cannot write 12345678901234567890123 of kraken BTC\/USDT 1h at 2024-01-01T02:00:00Z exactly.*--numbers double/,
+    );
+    const left = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assert.deepEqual(left.filter((name) => name.includes("failed")), []);
+  });
+  await t.step("merged candles are those of ohlcv_merged over the whole range", async () => {
+    const { stdout } = await exported(
+      ...["--source", "merged", "--timeframe", "1h", "--until", "2024-01-01T04:00Z"],
+    );
+    assert.deepEqual(stdout.split("\n").map((line) => line.split(",").slice(2)), [
+      ["time", "open", "high", "low", "close", "volume", "sources"],
+      ..."00 01 02 03".split(" ").map((hour, n) => [
+        `2024-01-01T${hour}:00:00Z`,
+        n < 2 ? `40000.0${n}` : `40000.0${n - 2}`,
+        "41000.5",
+        "0.0000000001",
+        n < 2 ? `40000.0${n}` : `40000.0${n - 2}`,
+        n === 0 ? "0.00000000000000" : n === 2 ? "12345678901234567890123" : "0.00012345678901",
+        n < 2 ? "binance" : "kraken",
+      ]),
+    ]);
+    const preferred = await exported(
+      ...["--source", "merged", "--exchange", "binance,kraken", "--timeframe", "1h"],
+    );
+    assert.equal(preferred.stdout.split("\n").length, 25_001);
+    assert.doesNotMatch(preferred.stdout, /kraken/);
+  });
+  await t.step("what is not there is named, and what cannot be meant ends with 2", async () => {
+    const lacking = await exported("--symbol", "DOGE/USDT", "--timeframe", "5m");
+    assert.deepEqual([lacking.code, lacking.stderr], [
+      1,
+      "Cannot export: the archive has no candles of symbol DOGE/USDT, timeframe 5m",
+    ]);
+    for (const args of [["--since", "yesterday"], ["--numbers", "exact"], ["--format", "xls"]]) {
+      assert.equal((await exported(...args)).code, 2, args.join(" "));
+    }
+  });
+}
+
+/** A decimal as Parquet keeps it: big-endian, in units of 10^-18. */
+function units(bytes: unknown): bigint {
+  const { buffer, byteOffset } = bytes as Uint8Array;
+  const view = new DataView(buffer, byteOffset, 16);
+  return (view.getBigInt64(0) << 64n) + view.getBigUint64(8);
+}
+
+function unitsOf(text: string): bigint {
+  const [whole, fraction = ""] = text.split(".");
+  return BigInt(whole + fraction.padEnd(18, "0"));
+}
+
+async function withDatabase(
+  url: string | undefined,
+  dataDir: string,
+  use: (database: Database) => Promise<void>,
+): Promise<void> {
+  const database = await openDatabase({ url, dataDir, poolMax: 2, clock: systemClock });
+  try {
+    await use(database);
+  } finally {
+    await database.close();
+  }
+}
