@@ -12,6 +12,7 @@ import { readStatus } from "./serve/status.ts";
 import { readStorageDocument } from "./serve/storage.ts";
 import type { Database } from "./store/database.ts";
 import { type Migration, pendingMigrations } from "./store/migrate.ts";
+import { runQuery } from "./store/query.ts";
 import { StoreError } from "./store/store_error.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -65,6 +66,7 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapsDocument(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
+    query: ({ text, timeoutMs }) => runQuery(database, text, { timeoutMs, isShared: true }),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);

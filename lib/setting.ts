@@ -158,7 +158,8 @@ export function jsonObject(): Setting<Readonly<Record<string, unknown>>> {
  */
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
 
-function durationMs(text: string): number | undefined {
+/** `90s` as milliseconds; undefined of what is no duration. */
+export function durationMs(text: string): number | undefined {
   return DURATION.test(text) ? Math.round(parseDuration(text) ?? 0) : undefined;
 }
 

@@ -11,6 +11,7 @@ import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
+import { addQuery } from "./query.ts";
 import { run } from "./run.ts";
 import { addSettingFlags, type Flags } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -103,7 +104,7 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     program.addCommand(command);
   }
   const end = (code: ExitCode): void => void (exit = code);
-  for (const add of [addExport]) add(program, shell, end);
+  for (const add of [addQuery, addExport]) add(program, shell, end);
   program.command("demo")
     .description("Show all of it with a local exchange, without network")
     .option("--for <seconds>", "end by itself, 30s for example")

@@ -5,6 +5,7 @@ import type { Metrics } from "../metrics.ts";
 import type { Checkup } from "../ingest/doctor.ts";
 import type { Plan } from "../ingest/plan.ts";
 import type { ExportPage, ExportRequest } from "./export.ts";
+import type { QueryPage } from "../store/query.ts";
 import type { GapsDocument } from "./gaps.ts";
 import { jsonLines } from "./json_lines.ts";
 import type { Status } from "./status.ts";
@@ -35,6 +36,13 @@ export interface Answers {
   readonly storage: () => Promise<StorageDocument>;
   /** Answered on the unix socket only, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  /** Answered on the unix socket only, for `titan10 query`. */
+  readonly query: (asked: QueryRequest) => AsyncGenerator<QueryPage, void>;
+}
+
+export interface QueryRequest {
+  readonly text: string;
+  readonly timeoutMs: number;
 }
 
 export interface HttpServer {
@@ -99,6 +107,7 @@ export async function serveUnix(
       answer: async () => Response.json(await answers.storage()),
     },
     streamed("/export", (request) => answers.export(request as ExportRequest), stopping),
+    streamed("/query", (asked) => answers.query(asked as QueryRequest), stopping),
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,

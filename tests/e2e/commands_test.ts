@@ -24,6 +24,7 @@ Deno.test("every line of every help text fits 80 columns", () =>
         "doctor",
         "migrate",
         "healthcheck",
+        "query",
         "export",
         "demo",
       ]

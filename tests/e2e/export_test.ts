@@ -4,7 +4,7 @@ import { parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/database.ts";
 import { startPostgres } from "../support/postgres_server.ts";
-import { assertCode, type Running, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
 import { seed } from "../support/seeded.ts";
 
 /** The embedded server takes its time. */
@@ -64,6 +64,15 @@ for (const kind of ["embedded", "postgres"] as const) {
           assert.equal((await leaving.ended).code, 130);
           const left = await Array.fromAsync(Deno.readDir(cwd), ({ name }) => name);
           assert.deepEqual(left.filter((name) => name.includes("cut")), []);
+        });
+        await t.step("a query is answered by the daemon, too", async () => {
+          const sql = "select count(*) from ohlcv where timeframe = '1m'";
+          const asked = await run(["query", "--csv", sql], { cwd, env });
+          assertCode(asked, 0);
+          assert.equal(asked.stdout, `count\n${CANDLES[kind]}\n`);
+          const refused = await run(["query", "drop table gaps"], { cwd, env });
+          assertCode(refused, 1);
+          assert.match(refused.stderr, /^Cannot run the query: syntax error.* only reads/);
         });
       } finally {
         daemon?.kill("SIGTERM");

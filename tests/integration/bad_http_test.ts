@@ -28,6 +28,7 @@ const ANSWERS: Answers = {
   gaps: refuse,
   storage: refuse,
   export: refuse,
+  query: refuse,
 };
 
 interface Answered {

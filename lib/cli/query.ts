@@ -1,0 +1,137 @@
+/** `titan10 query`: one SQL query that only reads. @module */
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import { type Database, openDatabase } from "../store/database.ts";
+import { type QueryPage, runQuery } from "../store/query.ts";
+import { durationMs } from "../setting.ts";
+import { streamDaemon } from "./control.ts";
+import { csvHead, csvLines, jsonLinesOf, renderRows } from "./query_output.ts";
+import { addSettingFlags, type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count } from "./text.ts";
+
+const HELP = `
+A query is one SELECT, WITH, VALUES or TABLE, and runs in a transaction that is
+read-only and cannot be made otherwise. A superuser's query runs as
+pg_read_all_data. Against somebody's intent rather than mistakes, use a login
+that may not do more.
+
+  titan10 query "select * from ohlcv where timeframe = '1d' order by time desc"
+  titan10 query --csv - < gaps.sql > gaps.csv
+
+While the daemon holds the embedded database, it is asked, for 10,000 rows at
+most, and does nothing else until it has answered.`;
+
+/** A table is for reading. */
+const TABLE_ROWS = 1_000;
+
+const QUERY_BYTES_MAX = 1024 * 1024;
+
+/** Adds the command to the program. */
+export function addQuery(program: Command, shell: Shell, done: (code: ExitCode) => void): void {
+  const command = program.command("query")
+    .description("Ask the database by SQL, without being able to change it")
+    .argument("<sql>", "the query; - reads it from standard input")
+    .addOption(new Option("--json", "print JSON, one object a line").conflicts("csv"))
+    .option("--csv", "print CSV")
+    .option("--limit <rows>", "rows at most (default: 1000 of a table, else all)", rowCount)
+    .addOption(
+      new Option("--timeout <duration>", "ends it on a server, 90s or 10m").argParser(timeout)
+        .default(60_000, "60s"),
+    )
+    .addHelpText("after", HELP);
+  addSettingFlags(command as unknown as Command, ["DATA_DIR", "LOG_LEVEL"]);
+  command.action(async (sql, flags: unknown) => {
+    done(await query(shell, sql, flags as QueryFlags & Flags));
+  });
+}
+
+interface QueryFlags {
+  readonly json?: true;
+  readonly csv?: true;
+  readonly limit?: number;
+  readonly timeout: number;
+}
+
+async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Promise<ExitCode> {
+  const text = sql === "-" ? await readAll(shell.input) : sql;
+  const isTable = flags.json !== true && flags.csv !== true;
+  const limit = flags.limit ?? (isTable ? TABLE_ROWS : Infinity);
+  const encoder = new TextEncoder();
+  const kept: QueryPage[] = [];
+  let rows = 0;
+  let isCut = false;
+  try {
+    for await (const page of pagesOf(shell, text, flags)) {
+      shell.signal.throwIfAborted();
+      const taken = { ...page, rows: page.rows.slice(0, limit - rows) };
+      isCut = taken.rows.length < page.rows.length;
+      if (isTable) kept.push(taken);
+      else if (flags.json === true) shell.write(encoder.encode(jsonLinesOf(taken)));
+      else shell.write(encoder.encode((rows === 0 ? csvHead(page) : "") + csvLines(taken)));
+      rows += taken.rows.length;
+      if (isCut) break;
+    }
+  } catch (error) {
+    // Whoever read has read enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
+    throw error;
+  }
+  if (isTable) {
+    const columns = kept[0]?.columns ?? [];
+    const all = kept.flatMap((page) => page.rows);
+    if (all.length > 0) shell.print(renderRows(columns, all, shell.columns));
+    shell.tell(rows === 1 ? "1 row" : `${count(rows)} rows`);
+  }
+  if (isCut && flags.limit === undefined) shell.tell("There are more: ask for them by --limit");
+  return EXIT.done;
+}
+
+/** From the database, or from the daemon that holds it. */
+async function* pagesOf(
+  shell: Shell,
+  text: string,
+  flags: QueryFlags & Flags,
+): AsyncGenerator<QueryPage, void> {
+  const { config, clock } = await readGround(shell, flags, { logLevelDefault: "error" });
+  const { databaseUrl: url, dataDir } = config;
+  const timeoutMs = flags.timeout;
+  let database: Database;
+  try {
+    // A session of its own: what belongs to one query must not be answered by two.
+    database = await openDatabase({ url, dataDir, poolMax: 1, clock });
+  } catch (error) {
+    if (!(error instanceof DataDirHeldError)) throw error;
+    const documents = streamDaemon(dataDir, "/query", { text, timeoutMs });
+    return yield* documents as AsyncGenerator<QueryPage, void>;
+  }
+  try {
+    yield* runQuery(database, text, { timeoutMs, isShared: false });
+  } finally {
+    await database.close();
+  }
+}
+
+async function readAll(input: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of input) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > QUERY_BYTES_MAX) throw new Error("Cannot read the query: it is too long");
+  }
+  return text;
+}
+
+function rowCount(text: string): number {
+  const rows = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (rows < 1) throw new InvalidArgumentError("expected a number of rows");
+  return rows;
+}
+
+function timeout(text: string): number {
+  const timeoutMs = durationMs(text) ?? 0;
+  if (timeoutMs < 1 || timeoutMs > 2 ** 31 - 1) {
+    throw new InvalidArgumentError("expected a duration, such as 90s or 10m");
+  }
+  return timeoutMs;
+}
