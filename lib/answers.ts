@@ -60,6 +60,7 @@ export function answersOf(options: AnswersOptions): Answers {
         exchanges: status.exchanges.map((exchange) => ({
           ...exchange,
           breaker: exchangeOf(exchange.exchange)?.breaker.state.kind ?? exchange.breaker,
+          paceMs: exchangeOf(exchange.exchange)?.client.requestIntervalMs ?? null,
         })),
       };
     },

@@ -9,9 +9,16 @@ import {
   unite,
 } from "../market/coverage.ts";
 import { type BoundSpan, boundSpans, type SeriesBounds, unconfirmedEdge } from "../market/gap.ts";
+import {
+  atMost,
+  type GapReason,
+  type GapReasons,
+  mergeReasons,
+  sumReasons,
+} from "../market/gap_reasons.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { ceilTime } from "../market/timeframe.ts";
+import { ceilTime, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/database.ts";
 import { readExplained, writeBoundGaps } from "../store/gaps.ts";
@@ -35,6 +42,8 @@ export interface SeriesAccount {
   readonly missing: number;
   /** Holes that have a reason, those before the first candle that the exchange has among them. */
   readonly explained: number;
+  /** The explained ones by reason; they add up to `explained`. */
+  readonly reasons: GapReasons;
   readonly lastError: string | undefined;
   /** Since when the market is not traded, and why; undefined while it is. */
   readonly endedMs: number | undefined;
@@ -76,8 +85,8 @@ export async function readAccounts(
       intersect(covered, [{ sinceMs: beginMs, untilMs: Infinity }]),
     ];
     const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
-    const reasoned = Math.min(holes, explained.get(name) ?? 0);
-    const bound = spansOf(checkpoint, desires.get(name)).map(({ window }) => window);
+    const inside = atMost(holes, explained.get(name) ?? {});
+    const outside = outsideOf(timeframe, before, spansOf(checkpoint, desires.get(name)));
     return {
       series,
       candles,
@@ -86,14 +95,31 @@ export async function readAccounts(
       owed: coverageCandles(timeframe, owedTimes),
       owedTimes,
       coveredSinceMs: covered[0]?.sinceMs,
-      missing: holes - reasoned,
-      explained: coverageCandles(timeframe, unite(before, coverageOf(bound))) + reasoned,
+      missing: holes - sumReasons(inside),
+      explained: sumReasons(outside) + sumReasons(inside),
+      reasons: mergeReasons(inside, outside),
       lastError,
       endedMs: checkpoint.endedMs,
       endedWhy: checkpoint.endedWhy,
       isConfigured: isConfigured(checkpoint, options.config),
     };
   });
+}
+
+/** What lies before the first candle, whether answered for or out of reach. */
+function outsideOf(
+  timeframe: Timeframe,
+  before: Coverage,
+  spans: readonly BoundSpan[],
+): GapReasons {
+  const windowsOf = (state?: GapReason): Coverage =>
+    coverageOf(
+      spans.filter((span) => state === undefined || span.state === state)
+        .map(({ window }) => window),
+    );
+  const all = coverageCandles(timeframe, unite(before, windowsOf()));
+  const retention = coverageCandles(timeframe, windowsOf("retention"));
+  return { before_listing: all - retention, retention };
 }
 
 /** Empty time right before a series' first candle, which is to be asked for once more. */

@@ -1,6 +1,7 @@
 /** The status document, one for `/status` and for `titan10 status --json`. @module */
 import type { Config } from "../config.ts";
 import { readAccounts } from "../ingest/gaps.ts";
+import type { GapReasons } from "../market/gap_reasons.ts";
 import type { Series } from "../market/series.ts";
 import type { Database } from "../store/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
@@ -28,6 +29,8 @@ export interface ExchangeStatus {
   readonly exchange: string;
   readonly breaker: ExchangeState["breaker"];
   readonly bannedUntil: string | null;
+  /** Least time between two requests, in milliseconds; null where no daemon was asked. */
+  readonly paceMs: number | null;
   readonly lastError: string | null;
 }
 
@@ -44,6 +47,8 @@ export interface SeriesStatus {
   readonly missing: number;
   /** Holes that have a reason. */
   readonly explained: number;
+  /** The explained ones by reason; they add up to `explained`. */
+  readonly reasons: GapReasons;
   /** Why the newest ask failed for good; null after one that succeeded. */
   readonly lastError: string | null;
   /** Since when the market is not traded; null while it is. */
@@ -91,6 +96,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         exchange,
         breaker: state?.breaker ?? "closed",
         bannedUntil: banMs !== undefined && banMs > nowMs ? iso(banMs) : null,
+        paceMs: null,
         lastError: state?.lastError ?? null,
       };
     }),
@@ -106,6 +112,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       owed: counts.owed,
       missing: counts.missing,
       explained: counts.explained,
+      reasons: counts.reasons,
       lastError: lastError ?? null,
       endedAt: iso(endedMs),
       endedWhy: endedWhy ?? null,

@@ -1,5 +1,6 @@
 /** Gaps: found in SQL from coverage and candles, and read again when they are due or asked about. @module */
 import type { BoundSpan, GapState } from "../market/gap.ts";
+import type { GapReasons } from "../market/gap_reasons.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -67,18 +68,22 @@ export async function readGaps({ sql }: Database): Promise<readonly Gap[]> {
   });
 }
 
-/** Candles that are missing inside coverage for a reason, by series. */
-export async function readExplained({ sql }: Database): Promise<ReadonlyMap<string, number>> {
+/** Candles that are missing inside coverage for a reason, by series and reason. */
+export async function readExplained(
+  { sql }: Database,
+): Promise<ReadonlyMap<string, GapReasons>> {
   return await attempt("read what is explained", async () => {
     const rows = await sql<
-      { exchange: string; symbol: string; timeframe: string; missing: number }[]
+      { exchange: string; symbol: string; timeframe: string; reasons: GapReasons }[]
     >`
-      select exchange, symbol, timeframe, sum(missing)::int as missing from gaps
-      where state not in ('suspected', 'refetching', 'filled') and not is_bound
+      select exchange, symbol, timeframe, json_object_agg(state, missing) as reasons
+      from (select exchange, symbol, timeframe, state, sum(missing)::int as missing from gaps
+            where state not in ('suspected', 'refetching', 'filled') and not is_bound
+            group by exchange, symbol, timeframe, state) as explained
       group by exchange, symbol, timeframe`;
-    return new Map(rows.map(({ exchange, symbol, timeframe, missing }) => [
+    return new Map(rows.map(({ exchange, symbol, timeframe, reasons }) => [
       seriesName({ exchange, symbol, timeframe: parseTimeframe(timeframe) }),
-      missing,
+      reasons,
     ]));
   });
 }

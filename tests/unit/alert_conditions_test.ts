@@ -25,6 +25,7 @@ const ACCOUNT: SeriesAccount = {
   coveredSinceMs: NOW_MS - 1_000 * MINUTE_MS,
   missing: 124,
   explained: 0,
+  reasons: {},
   lastError: undefined,
   endedMs: undefined,
   endedWhy: undefined,
