@@ -3,6 +3,7 @@ FROM denoland/deno:2.9.6 AS build
 WORKDIR /build
 # Packages first: they change less often than the program does.
 COPY deno.json deno.lock ./
+COPY lib/serve/page/deno.json lib/serve/page/
 RUN deno install --frozen
 COPY . .
 RUN deno task compile && mkdir /data

@@ -16,9 +16,12 @@ const FOLDERS_LEFT_OUT = [
   /\/node_modules\/(?:fast-check|pure-rand)$/, // tests
 ];
 
-/** Files that serve type checkers, debuggers and readers, and the CommonJS twins of ES modules. */
+/**
+ * Files that serve type checkers, debuggers and readers, the CommonJS twins of ES modules, and of Lightweight Charts all
+ * but the file that browsers get.
+ */
 const FILES_LEFT_OUT =
-  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape)\/.*\.cjs$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$/;
+  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape)\/.*\.cjs$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
 
 /**
  * What the task `titan10` runs with: permissions named one by one, never `-A`, and a small young generation, since rows
@@ -41,6 +44,8 @@ const command = new Deno.Command(Deno.execPath(), {
     ...flags,
     "--include",
     "sql",
+    "--include",
+    "lib/serve/page",
     ...excludes.flatMap((path) => ["--exclude", path]),
     ...Deno.args,
     "--output",

@@ -6,6 +6,7 @@ import { makePlan } from "./ingest/plan.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "./policy/deadline.ts";
 import { exportPages } from "./serve/export.ts";
+import { readCandlesDocument, readExplainedDocument } from "./serve/chart.ts";
 import { readGapsDocument } from "./serve/gaps.ts";
 import type { Answers, Health } from "./serve/server.ts";
 import { readStatus } from "./serve/status.ts";
@@ -64,6 +65,8 @@ export function answersOf(options: AnswersOptions): Answers {
         })),
       };
     },
+    candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),
+    explained: (query) => readExplainedDocument(database, query),
     gaps: () => readGapsDocument(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),

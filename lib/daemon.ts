@@ -16,6 +16,7 @@ import { isLoopback } from "./loopback.ts";
 import { withDeadline } from "./policy/deadline.ts";
 import { retry } from "./policy/retry.ts";
 import { type Job, Schedule } from "./schedule.ts";
+import { readPage } from "./serve/page.ts";
 import { type Answers, type HttpServer, serveHttp, serveUnix } from "./serve/server.ts";
 import { controlSocketPath, makePrivateDir } from "./store/data_dir.ts";
 import type { Database } from "./store/database.ts";
@@ -156,7 +157,7 @@ async function start(
 
 async function listen(
   answers: Answers,
-  { config, log }: Ground,
+  { config, log, clock }: Ground,
   database: Database,
 ): Promise<readonly HttpServer[]> {
   const { httpHost: hostname, httpPort: port, httpToken: token } = config;
@@ -166,7 +167,9 @@ async function listen(
       port,
     });
   }
-  const servers = [serveHttp(answers, { hostname, port, token, log })];
+  const servers = [
+    serveHttp(answers, { hostname, port, token, log, clock, page: await readPage() }),
+  ];
   if (database.kind === "embedded") {
     const path = controlSocketPath(config.dataDir);
     await makePrivateDir(dirname(path));

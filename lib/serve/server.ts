@@ -1,14 +1,18 @@
-/** The HTTP endpoints: health, readiness, metrics, status; and the same over a unix socket. @module */
+/** The HTTP endpoints: health, readiness, metrics, status, the page; and more over a unix socket. @module */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Checkup } from "../ingest/doctor.ts";
 import type { Plan } from "../ingest/plan.ts";
+import { BadQueryError, type CandlesDocument, type ExplainedDocument } from "./chart.ts";
 import type { ExportPage, ExportRequest } from "./export.ts";
-import type { QueryPage } from "../store/query.ts";
 import type { GapsDocument } from "./gaps.ts";
 import { jsonLines } from "./json_lines.ts";
+import { type PageFile, securityHeaders } from "./page.ts";
+import type { QueryPage } from "../store/query.ts";
 import type { Status } from "./status.ts";
+import { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage.ts";
 
 /** A yes, or the reasons for a no. */
@@ -26,6 +30,10 @@ export interface Answers {
   readonly readiness: () => Promise<Health>;
   readonly metrics: Metrics;
   readonly status: () => Promise<Status>;
+  /** @throws BadQueryError */
+  readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
+  /** @throws BadQueryError */
+  readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
   /** Answered on the unix socket only: it asks exchanges. */
   readonly plan: () => Promise<Plan>;
   /** Answered on the unix socket only: it asks exchanges. */
@@ -63,9 +71,12 @@ interface Route {
 export interface HttpOptions {
   readonly hostname: string;
   readonly port: number;
-  /** What requests must bring, those for health and readiness excepted; undefined when nothing. */
+  /** What requests must bring, those for health, readiness and the page's files excepted; undefined when nothing. */
   readonly token?: string | undefined;
   readonly log: Logger;
+  readonly clock: Clock;
+  /** The files of the page. */
+  readonly page: readonly PageFile[];
 }
 
 /**
@@ -74,8 +85,10 @@ export interface HttpOptions {
  * @throws Error when that address and port cannot be had.
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
-  const { hostname, port, token, log } = options;
-  const handle = router(publicRoutes(answers), { token, log });
+  const { hostname, port, token, log, clock, page } = options;
+  const feed = new StatusFeed({ status: answers.status, clock, log });
+  const routes = [...publicRoutes(answers), ...pageRoutes(answers, { feed, page })];
+  const handle = router(routes, { token, log });
   const server = listen(
     `${hostname}:${port}. Set HTTP_HOST and HTTP_PORT to others`,
     () => Deno.serve({ hostname, port, onListen: () => {} }, handle),
@@ -83,7 +96,13 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const host = server.addr.hostname.includes(":")
     ? `[${server.addr.hostname}]`
     : server.addr.hostname;
-  return { url: `http://${host}:${server.addr.port}`, stop: () => server.shutdown() };
+  return {
+    url: `http://${host}:${server.addr.port}`,
+    stop(): Promise<void> {
+      feed.stop();
+      return server.shutdown();
+    },
+  };
 }
 
 /**
@@ -138,6 +157,10 @@ function streamed(
   };
 }
 
+function asked({ url }: Request): URLSearchParams {
+  return new URL(url).searchParams;
+}
+
 function listen<T>(where: string, begin: () => T): T {
   try {
     return begin();
@@ -170,6 +193,40 @@ function publicRoutes(answers: Answers): readonly Route[] {
   ];
 }
 
+/** The page and what it asks for. Its files hold no data, and so are open: they ask for the token. */
+function pageRoutes(
+  answers: Answers,
+  { feed, page }: { readonly feed: StatusFeed; readonly page: readonly PageFile[] },
+): readonly Route[] {
+  return [
+    {
+      pattern: pathPattern("/candles"),
+      answer: async (request) => Response.json(await answers.candles(asked(request))),
+    },
+    {
+      pattern: pathPattern("/explained"),
+      answer: async (request) => Response.json(await answers.explained(asked(request))),
+    },
+    {
+      pattern: pathPattern("/events"),
+      answer: () => {
+        const stream = feed.listen();
+        return stream === undefined
+          ? Response.json({ error: "Too many listen already" }, { status: 503 })
+          : new Response(stream, { headers: { "content-type": "text/event-stream" } });
+      },
+    },
+    ...page.map(({ path, contentType, bytes }) => ({
+      pattern: pathPattern(path),
+      isOpen: true,
+      answer: () =>
+        new Response(bytes, {
+          headers: { "content-type": contentType, ...securityHeaders(true) },
+        }),
+    })),
+  ];
+}
+
 function pathPattern(pathname: string): URLPattern {
   return new URLPattern({ pathname });
 }
@@ -182,36 +239,22 @@ function router(
   routes: readonly Route[],
   { token, log }: Pick<HttpOptions, "token" | "log">,
 ): (request: Request) => Promise<Response> {
-  return async (request) => {
+  const answerOf = async (request: Request): Promise<Response> => {
     // Its host is what the client says it is.
-    if (!URL.canParse(request.url)) {
-      return Response.json({ error: "The header Host holds no host" }, { status: 400 });
-    }
+    if (!URL.canParse(request.url)) return refusal(400, "The header Host holds no host");
     const route = routes.find(({ pattern }) => pattern.test(request.url));
     // Before anything else: what paths there are is nobody's business without it either.
     if (token !== undefined && route?.isOpen !== true && !bringsToken(request, token)) {
-      return Response.json(
-        { error: "Bring the header Authorization: Bearer with the HTTP_TOKEN" },
-        {
-          status: 401,
-          headers: { "www-authenticate": 'Bearer realm="titan10"' },
-        },
-      );
+      const error = "Bring the header Authorization: Bearer with the HTTP_TOKEN";
+      return refusal(401, error, { "www-authenticate": 'Bearer realm="titan10"' });
     }
     if (route === undefined) {
-      return Response.json({
-        error: "Not found",
-        paths: routes.map(({ pattern }) => pattern.pathname),
-      }, {
-        status: 404,
-      });
+      const paths = routes.map(({ pattern }) => pattern.pathname);
+      return Response.json({ error: "Not found", paths }, { status: 404 });
     }
     const allowed = route.method === undefined ? ["GET", "HEAD"] : [route.method];
     if (!allowed.includes(request.method)) {
-      return Response.json({ error: `Method ${request.method} is not allowed` }, {
-        status: 405,
-        headers: { allow: allowed.join(", ") },
-      });
+      return refusal(405, `Method ${request.method} is not allowed`, { allow: allowed.join(", ") });
     }
     try {
       const response = await route.answer(request);
@@ -220,12 +263,28 @@ function router(
       await response.body?.cancel();
       return new Response(null, { status: response.status, headers: response.headers });
     } catch (error) {
+      if (error instanceof BadQueryError) return refusal(error.status, error.message);
       const { pathname } = route.pattern;
       log.warn("a request failed", { path: pathname, error });
       // The reason is in the log: it may name the database, which is nobody's business here.
-      return Response.json({ error: `Cannot answer ${pathname}: see the log` }, { status: 503 });
+      return refusal(503, `Cannot answer ${pathname}: see the log`);
     }
   };
+  return async (request) => {
+    const response = await answerOf(request);
+    for (const [name, value] of Object.entries(securityHeaders(false))) {
+      if (!response.headers.has(name)) response.headers.set(name, value);
+    }
+    return response;
+  };
+}
+
+function refusal(
+  status: number,
+  error: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return Response.json({ error }, { status, headers });
 }
 
 /** Compares digests, so that the time it takes says nothing about the token, not even its length. */

@@ -1,7 +1,9 @@
 /** What the HTTP endpoints make of requests that nobody should send. @module */
 import assert from "node:assert/strict";
 import { createMetrics } from "../../lib/metrics.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { logger } from "../../lib/log.ts";
+import { readPage } from "../../lib/serve/page.ts";
 import { type Answers, type HttpServer, serveHttp } from "../../lib/serve/server.ts";
 import type { Status } from "../../lib/serve/status.ts";
 
@@ -16,6 +18,8 @@ const STATUS: Status = {
   jobs: [],
 };
 
+const OPTIONS = { log: logger("test"), clock: systemClock, page: await readPage() };
+
 const refuse = (): never => assert.fail("asked for what is answered on the unix socket only");
 
 const ANSWERS: Answers = {
@@ -23,6 +27,8 @@ const ANSWERS: Answers = {
   readiness: () => Promise.resolve({ ok: false, reasons: ["the daemon is starting"] }),
   metrics: createMetrics(),
   status: () => Promise.resolve(STATUS),
+  candles: refuse,
+  explained: refuse,
   plan: refuse,
   doctor: refuse,
   gaps: refuse,
@@ -216,8 +222,7 @@ for (
 ) {
   const kind = token === undefined ? "everybody" : "whoever brings the token";
   Deno.test(`an endpoint that is open to ${kind} bears every request`, async (t) => {
-    const log = logger("test");
-    const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, token, log });
+    const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, token, ...OPTIONS });
     try {
       for (const { name, request, status, says } of requests) {
         await t.step(name, async () => {
@@ -235,8 +240,7 @@ for (
 }
 
 Deno.test("a request that never ends delays neither others nor the end of the server", async () => {
-  const log = logger("test");
-  const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, log });
+  const server = serveHttp(ANSWERS, { hostname: "127.0.0.1", port: 0, ...OPTIONS });
   const { hostname, port } = new URL(server.url);
   const slow = await Promise.all(Array.from({ length: 100 }, async () => {
     const connection = await Deno.connect({ hostname, port: Number(port) });

@@ -1,0 +1,248 @@
+/** The chart of one series: candlesticks, volume, and the spans without candles, older ones loaded on the way. @module */
+import { ChartCandles } from "./chart_candles.js";
+import { makeDrawing } from "./chart_drawing.js";
+import { stateOf, STATES } from "./state.js";
+import { addCandles, byId, count, element, setText, time } from "./text.js";
+
+/**
+ * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
+ * @typedef {import("./chart_candles.js").Shown} Shown
+ * @typedef {import("./chart_candles.js").Span} Span
+ * @typedef {import("./chart_drawing.js").Drawing} Drawing
+ */
+
+/** Of one step to the left: some screens full. */
+const STEP_CANDLES = 500;
+
+/** Older candles are asked for when so few are left on the left. */
+const AHEAD_CANDLES = 100;
+
+/** The newest candles may be revised, and are asked for again with those that come. */
+const AGAIN_CANDLES = 5;
+
+const LISTED_SPANS_MAX = 100;
+
+const dialog = /** @type {HTMLDialogElement} */ (byId("chart"));
+
+export class Chart {
+  /** @type {Drawing | undefined} */
+  #drawing;
+  /** @type {Shown | undefined} */
+  #shown;
+  #candles = new ChartCandles({ exchange: "", symbol: "", timeframe: "1m" }, false);
+  /** @type {readonly SeriesStatus[]} */
+  #all = [];
+  #nowMs = 0;
+  #isLoading = false;
+  #hasAll = false;
+
+  constructor() {
+    byId("chart-close").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => this.#close());
+    // A click beside it: only then is the dialog itself the target.
+    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+    byId("chart-canvas").addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  /** @param {SeriesStatus} series */
+  async open({ exchange, symbol, timeframe }) {
+    setText(byId("chart-title"), `${exchange} ${symbol}`);
+    dialog.showModal();
+    await this.#show({ exchange, symbol, timeframe });
+  }
+
+  /**
+   * @param {readonly SeriesStatus[]} all
+   * @param {number} nowMs
+   */
+  async update(all, nowMs) {
+    this.#all = all;
+    this.#nowMs = nowMs;
+    if (this.#shown === undefined || this.#isLoading || this.#candles.untilMs < 0) return;
+    const { timeframe } = this.#shown;
+    const untilMs = this.#untilMs(this.#shown);
+    if (untilMs <= this.#candles.untilMs) return;
+    await this.#load(addCandles(timeframe, this.#candles.untilMs, -AGAIN_CANDLES), untilMs);
+  }
+
+  /** @param {Shown} shown */
+  async #show(shown) {
+    const rolledUpFrom =
+      this.#candles.timeframes.find(({ timeframe }) => timeframe === shown.timeframe)
+        ?.rolledUpFrom ?? null;
+    this.#close();
+    this.#shown = shown;
+    this.#candles = new ChartCandles(shown, rolledUpFrom !== null);
+    setText(byId("chart-note"), "loading");
+    const drawing = await makeDrawing(byId("chart-canvas"), {
+      readingOf: (openTimeMs) => this.#reading(openTimeMs),
+      onMove: (firstSlot) => void this.#loadOlder(firstSlot),
+    });
+    if (this.#shown !== shown) return drawing.remove();
+    this.#drawing = drawing;
+    const untilMs = this.#untilMs(shown);
+    await this.#load(addCandles(shown.timeframe, untilMs, -STEP_CANDLES), untilMs);
+    this.#drawing?.showNewest();
+  }
+
+  #close() {
+    this.#candles.drop();
+    this.#drawing?.remove();
+    this.#drawing = undefined;
+    this.#shown = undefined;
+    this.#isLoading = false;
+    this.#hasAll = false;
+    byId("chart-gaps").replaceChildren();
+    setText(byId("chart-reading"), "");
+  }
+
+  /** @param {Shown} shown @returns {number} the end of what there is to show */
+  #untilMs({ exchange, symbol, timeframe }) {
+    const known = this.#all.filter((one) => one.exchange === exchange && one.symbol === symbol);
+    const own = known.filter((one) => one.timeframe === timeframe);
+    const lasts = (own.length > 0 ? own : known).map(({ last }) => last ?? "").sort();
+    const stepMs = addCandles(timeframe, 0, 1);
+    const floor = (/** @type {number} */ ms) => Math.floor(ms / stepMs) * stepMs;
+    const last = lasts.at(-1) ?? "";
+    if (last === "") return floor(this.#nowMs);
+    const lastMs = own.length > 0 ? Date.parse(last) : floor(Date.parse(last));
+    const endMs = addCandles(timeframe, lastMs, 1);
+    // What has closed since is owed, and shown so, unless that would leave nothing else to see.
+    const isFixed = !/[wMy]$/.test(timeframe) && own.length > 0;
+    const isNear = this.#nowMs - endMs < (stepMs * STEP_CANDLES) / 2;
+    return isFixed && isNear ? Math.max(endMs, floor(this.#nowMs)) : endMs;
+  }
+
+  /** @param {number} firstSlot the first one seen, counted from the first that is loaded */
+  async #loadOlder(firstSlot) {
+    if (this.#shown === undefined || this.#isLoading || this.#hasAll) return;
+    if (firstSlot > AHEAD_CANDLES || this.#candles.isFull || this.#candles.untilMs < 0) return;
+    const { exchange, symbol, timeframe } = this.#shown;
+    const { sinceMs } = this.#candles;
+    const came = await this.#load(addCandles(timeframe, sinceMs, -STEP_CANDLES), sinceMs);
+    const firsts = this.#all
+      .filter((one) => one.exchange === exchange && one.symbol === symbol && one.first !== null)
+      .map(({ first }) => Date.parse(first ?? ""));
+    // What lies before the first candle is shown for one step, with its reason.
+    if (came === 0 && sinceMs <= Math.min(...firsts, Infinity)) this.#hasAll = true;
+  }
+
+  /**
+   * @param {number} sinceMs
+   * @param {number} untilMs
+   * @returns {Promise<number>}
+   */
+  async #load(sinceMs, untilMs) {
+    const candles = this.#candles;
+    this.#isLoading = true;
+    try {
+      const came = await candles.load(sinceMs, untilMs);
+      if (candles === this.#candles) this.#draw();
+      return came;
+    } catch (error) {
+      if (candles !== this.#candles) return 0;
+      setText(byId("chart-note"), error instanceof Error ? error.message : String(error));
+      return 0;
+    } finally {
+      if (candles === this.#candles) this.#isLoading = false;
+    }
+  }
+
+  #draw() {
+    const candles = this.#candles;
+    const shown = this.#shown;
+    if (shown === undefined || this.#drawing === undefined) return;
+    const { timeframe } = shown;
+    this.#drawing.show(candles, timeframe);
+    byId("chart-timeframes").replaceChildren(...candles.timeframes.map((one) => {
+      const button = element("button", { type: "button" }, one.timeframe);
+      button.setAttribute("aria-pressed", String(one.timeframe === timeframe));
+      if (one.rolledUpFrom !== null) button.title = `worked out from ${one.rolledUpFrom}`;
+      button.addEventListener("click", () => {
+        void this.#show({ ...shown, timeframe: one.timeframe });
+      });
+      return button;
+    }));
+    this.#refocusTimeframe(timeframe);
+    const since = time(new Date(candles.sinceMs).toISOString());
+    const until = time(new Date(candles.untilMs).toISOString());
+    byId("chart-canvas").setAttribute(
+      "aria-label",
+      `Candlesticks and volume of ${shown.exchange} ${shown.symbol} ${timeframe}, ${since} to ${until}`,
+    );
+    this.#list(candles.spans, `from ${since} to ${until}`);
+    setText(byId("chart-reading"), this.#reading(undefined));
+  }
+
+  /** The pressed button was made anew; whoever pressed it by key goes on from there. @param {string} timeframe */
+  #refocusTimeframe(timeframe) {
+    if (document.activeElement !== document.body && document.activeElement !== dialog) return;
+    for (const button of byId("chart-timeframes").children) {
+      if (button.textContent === timeframe) /** @type {HTMLElement} */ (button).focus();
+    }
+  }
+
+  /** @param {readonly Span[]} spans @param {string} where */
+  #list(spans, where) {
+    const { timeframe = "1m" } = this.#shown ?? {};
+    const newest = spans.slice(-LISTED_SPANS_MAX).reverse();
+    const rolledUp = this.#candles.timeframes.find((one) => one.timeframe === timeframe)
+      ?.rolledUpFrom;
+    const note = rolledUp !== null && rolledUp !== undefined
+      ? `Worked out from ${rolledUp}: reasons are told there.`
+      : spans.length === 0
+      ? `None ${where}.`
+      : `${count(spans.length)} ${spans.length === 1 ? "span" : "spans"} ${where}` +
+        (newest.length < spans.length ? `, the newest ${newest.length} of them:` : ":");
+    setText(byId("chart-note"), note);
+    byId("chart-gaps").replaceChildren(...newest.map(({ state, sinceMs, untilMs }) => {
+      let candles = 0;
+      for (let ms = sinceMs; ms < untilMs; ms = addCandles(timeframe, ms, 1)) candles++;
+      const ends = [sinceMs, untilMs].map((ms) => time(new Date(ms).toISOString()));
+      const button = element(
+        "button",
+        { type: "button" },
+        element("span", { class: "part", "data-state": stateOf(state) }),
+        element("strong", {}, STATES[stateOf(state)]),
+        ` ${ends[0]} – ${ends[1]}, ${count(candles)} ${candles === 1 ? "candle" : "candles"}`,
+      );
+      button.addEventListener("click", () => this.#drawing?.showSpan(sinceMs, untilMs));
+      return element("li", {}, button);
+    }));
+  }
+
+  /** @param {number | undefined} openTimeMs the newest when undefined @returns {string} */
+  #reading(openTimeMs) {
+    const candles = this.#candles;
+    const ms = openTimeMs ?? candles.newestMs;
+    if (ms === undefined) return "";
+    const at = time(new Date(ms).toISOString());
+    const candle = candles.at(ms);
+    if (candle !== undefined) {
+      const { open, high, low, close, volume } = candle;
+      return `${at}   O ${open}   H ${high}   L ${low}   C ${close}   V ${volume}`;
+    }
+    const span = candles.spans.find(({ sinceMs, untilMs }) => sinceMs <= ms && ms < untilMs);
+    return `${at}   ${span === undefined ? "no candle" : STATES[stateOf(span.state)]}`;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const drawing = this.#drawing;
+    if (drawing === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const far = event.shiftKey ? 100 : 10;
+    /** @type {Readonly<Record<string, () => void>>} */
+    const keys = {
+      ArrowLeft: () => drawing.move(-far),
+      ArrowRight: () => drawing.move(far),
+      "+": () => drawing.zoom(1.25),
+      "=": () => drawing.zoom(1.25),
+      "-": () => drawing.zoom(0.8),
+      End: () => drawing.showNewest(),
+    };
+    const act = keys[event.key];
+    if (act === undefined) return;
+    act();
+    event.preventDefault();
+  }
+}

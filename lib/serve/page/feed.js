@@ -1,0 +1,102 @@
+/** Asks the daemon: once, or as a stream of events that is opened again whenever it ends. @module */
+
+/** Kept for this tab alone, and gone with it. */
+const TOKEN_KEY = "titan10.token";
+
+/** Between two tries. */
+const RETRY_MS = 2_000;
+
+/** The daemon tells the time more often than this; silence means that it is gone. */
+const SILENCE_MS_MAX = 60_000;
+
+/** The token is missing or wrong. */
+export class TokenError extends Error {
+  /** @override */
+  name = "TokenError";
+  /** @param {boolean} isWrong whether one was brought */
+  constructor(isWrong) {
+    super(isWrong ? "The token is not that one" : "A token is asked for");
+    this.isWrong = isWrong;
+  }
+}
+
+/** @param {string} token */
+export function keepToken(token) {
+  sessionStorage.setItem(TOKEN_KEY, token);
+}
+
+/**
+ * Asks for JSON.
+ * @param {string} path
+ * @param {Readonly<Record<string, string>>} query
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function ask(path, query, signal) {
+  const response = await send(`${path}?${new URLSearchParams(query)}`, signal);
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error ?? `${path}: ${response.status}`);
+  return answer;
+}
+
+/**
+ * Listens until the token is found to be missing or wrong.
+ * @param {{ onEvent: (event: any) => void, onLost: (error: Error) => void }} told
+ * @returns {Promise<never>}
+ * @throws {TokenError}
+ */
+export async function listen({ onEvent, onLost }) {
+  for (;;) {
+    try {
+      await readEvents(onEvent);
+      onLost(new Error("the daemon has ended"));
+    } catch (error) {
+      if (error instanceof TokenError) throw error;
+      onLost(error instanceof Error ? error : new Error(String(error)));
+    }
+    await pause(RETRY_MS);
+  }
+}
+
+/** @param {(event: any) => void} onEvent */
+async function readEvents(onEvent) {
+  const end = new AbortController();
+  const response = await send("/events", end.signal);
+  if (!response.ok || response.body === null) throw new Error(`/events: ${response.status}`);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const silence = AbortSignal.timeout(SILENCE_MS_MAX);
+    const onSilence = () => end.abort(new Error("the daemon says nothing"));
+    silence.addEventListener("abort", onSilence);
+    const { done, value } = await reader.read();
+    silence.removeEventListener("abort", onSilence);
+    if (done) return;
+    const events = (text + value).split("\n\n");
+    text = events.pop() ?? "";
+    for (const event of events) onEvent(JSON.parse(event.replace(/^data: /, "")));
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Response>}
+ * @throws {TokenError}
+ */
+async function send(path, signal) {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  const response = await fetch(path, {
+    headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (response.status === 401) throw new TokenError(token !== null);
+  return response;
+}
+
+/** @param {number} ms @returns {Promise<void>} */
+function pause(ms) {
+  return new Promise((resolve) => {
+    AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
+  });
+}

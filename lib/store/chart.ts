@@ -1,0 +1,109 @@
+/** What a chart shows of one series: its candles in a window, and why others are not there. @module */
+import type { GapState } from "../market/gap.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { rollupView } from "./rollups.ts";
+import { attempt } from "./store_error.ts";
+
+/** A timeframe in which a symbol of an exchange can be shown. */
+export interface ChartTimeframe {
+  readonly timeframe: Timeframe;
+  /** The archived timeframe that it is worked out from; undefined where it is archived itself. */
+  readonly rolledUpFrom: Timeframe | undefined;
+}
+
+/** Values are the decimal texts that the exchange wrote. */
+export interface ChartCandle {
+  readonly openTimeMs: number;
+  readonly open: string;
+  readonly high: string;
+  readonly low: string;
+  readonly close: string;
+  readonly volume: string;
+}
+
+/** A part of a window in which all candles share one state. */
+export interface ExplainedSpan extends Window {
+  readonly state: "stored" | "owed" | "expired" | GapState;
+  readonly candles: number;
+}
+
+/**
+ * The timeframes of a symbol, the finest first; one that is archived is not told as a rollup, too.
+ * Empty when the symbol is unknown.
+ */
+export async function readChartTimeframes(
+  { sql }: Database,
+  { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
+): Promise<readonly ChartTimeframe[]> {
+  return await attempt(`read the timeframes of ${exchange} ${symbol}`, async () => {
+    const rows = await sql<{ timeframe: string; base: string | null }[]>`
+      with archived as (
+        select timeframe from checkpoints join timeframes using (timeframe)
+        where exchange = ${exchange} and symbol = ${symbol}
+      )
+      select timeframe, null as base, titan10_step(timeframe) as step from archived
+      union all
+      select timeframe, base_timeframe, titan10_step(timeframe) from rollups
+      where base_timeframe in (select timeframe from archived)
+        and timeframe not in (select timeframe from archived)
+      order by step`;
+    return rows
+      .map(({ timeframe, base }) => ({
+        timeframe: parseTimeframe(timeframe),
+        rolledUpFrom: base === null ? undefined : parseTimeframe(base),
+      }));
+  });
+}
+
+/** The newest candles of a window, ascending, at most `candlesMax`. */
+export async function readChartCandles(
+  { sql }: Database,
+  { exchange, symbol, timeframe }: Series,
+  { window, isRollup, candlesMax }: {
+    readonly window: Window;
+    readonly isRollup: boolean;
+    readonly candlesMax: number;
+  },
+): Promise<readonly ChartCandle[]> {
+  const source = isRollup ? rollupView(timeframe) : candleTable(timeframe);
+  return await attempt(`read candles of ${exchange} ${symbol} ${timeframe.text}`, async () => {
+    const rows = await sql.unsafe<(Omit<ChartCandle, "openTimeMs"> & { time_ms: number })[]>(
+      `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
+              volume::text
+       from ${source}
+       where exchange = $1 and symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
+         and time < to_timestamp($4::float8 / 1000.0)
+       order by time desc limit $5::int`,
+      [exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
+    );
+    return rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values })).reverse();
+  });
+}
+
+/** Every candle of an archived series in a window, as spans, ascending. */
+export async function readExplainedSpans(
+  { sql }: Database,
+  series: Series,
+  { sinceMs, untilMs }: Window,
+): Promise<readonly ExplainedSpan[]> {
+  const { exchange, symbol, timeframe } = series;
+  return await attempt(`explain the candles of ${seriesName(series)}`, async () => {
+    const rows = await sql<
+      { since_ms: number; until_ms: number; state: ExplainedSpan["state"]; candles: number }[]
+    >`
+      select (extract(epoch from span_since) * 1000)::float8 as since_ms,
+             (extract(epoch from span_until) * 1000)::float8 as until_ms, state, candles::int
+      from ohlcv_explained(${timeframe.text}, ${exchange}, ${symbol},
+                           to_timestamp(${sinceMs}::float8 / 1000.0), to_timestamp(${untilMs}::float8 / 1000.0))`;
+    return rows.map(({ since_ms, until_ms, state, candles }) => ({
+      sinceMs: since_ms,
+      untilMs: until_ms,
+      state,
+      candles,
+    }));
+  });
+}
