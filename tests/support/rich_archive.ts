@@ -1,0 +1,215 @@
+/** An archive with a bit of everything, invented, behind the real endpoints: for the page. @module */
+import { answersOf } from "../../lib/answers.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { logger } from "../../lib/log.ts";
+import { planRollups } from "../../lib/market/rollup.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { createMetrics } from "../../lib/metrics.ts";
+import { prepareDatabase } from "../../lib/open_archive.ts";
+import { readPage } from "../../lib/serve/page.ts";
+import { type HttpServer, serveHttp } from "../../lib/serve/server.ts";
+import { candleTable } from "../../lib/store/candle_table.ts";
+import type { Database } from "../../lib/store/database.ts";
+import { readMigrations } from "../../lib/store/migrate.ts";
+import { arrangeRollups } from "../../lib/store/rollups.ts";
+import { Watchdog } from "../../lib/watchdog.ts";
+import { configOf } from "./local_archive.ts";
+import { openEmbeddedTest } from "./test_database.ts";
+
+export interface RichArchiveOptions {
+  readonly exchanges: readonly string[];
+  readonly symbols: readonly string[];
+  /** @default ["1m", "1h", "1d"] */
+  readonly timeframes?: readonly string[];
+}
+
+export interface RichArchive {
+  readonly server: HttpServer;
+  readonly database: Database;
+  close(): Promise<void>;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Candles of a series. */
+const SLOTS: Readonly<Record<string, number>> = { "1m": 10_080, "1h": 8_760, "1d": 1_826 };
+
+/** Holes by reason, in shares of a series' slots counted from the newest, and which series have them. */
+const HOLES = [
+  { state: "no_trades", at: 0.0016, slots: 14, every: 2 },
+  { state: "exchange_outage", at: 0.0062, slots: 9, every: 3 },
+  { state: "suspected", at: 0.0098, slots: 4, every: 5 },
+  { state: "rejected", at: 0.012, slots: 3, every: 7 },
+  { state: "no_trades", at: 0.2, slots: 700, every: 3 },
+  { state: "exchange_outage", at: 0.35, slots: 240, every: 4 },
+  { state: "rejected", at: 0.44, slots: 90, every: 11 },
+] as const;
+
+/** Serves it on a free port. Candles are written of each exchange's first symbol alone; the ledger tells of all. */
+export async function serveRichArchive(options: RichArchiveOptions): Promise<RichArchive> {
+  const { exchanges, symbols, timeframes = ["1m", "1h", "1d"] } = options;
+  const { database, drop } = await openEmbeddedTest();
+  const config = configOf({
+    EXCHANGES: exchanges.join(","),
+    SYMBOLS: symbols.join(","),
+    TIMEFRAMES: timeframes.join(","),
+    BACKFILL: timeframes.map((text) => `${text}:${reachOf(text)}`).join(","),
+  });
+  const clock = systemClock;
+  const log = logger("test");
+  const ground = { config, clock, log, metrics: createMetrics(), random: Math.random };
+  const migrations = await readMigrations();
+  await prepareDatabase(database, ground, migrations);
+  const { rollups } = planRollups(
+    ["5m", "15m", "4h"].map(parseTimeframe),
+    timeframes.map(parseTimeframe),
+  );
+  await arrangeRollups(database, rollups);
+  let number = 0;
+  for (const exchange of exchanges) {
+    for (const [at, symbol] of symbols.entries()) {
+      for (const timeframe of timeframes) {
+        await addSeries(database, {
+          exchange,
+          symbol,
+          timeframe,
+          number: number++,
+          isFull: at === 0,
+        });
+      }
+    }
+  }
+  await addTroubles(database, exchanges);
+  const answers = answersOf({
+    ground,
+    database,
+    migrations,
+    startedAtMs: clock.now() - 3 * 24 * 60 * MINUTE_MS,
+    state: {},
+    watchdog: new Watchdog({ job: "poll", cron: config.pollCron, clock, log }),
+  });
+  const status = async (): ReturnType<typeof answers.status> => {
+    const status = await answers.status();
+    const paced = status.exchanges.map((one, at) => ({
+      ...one,
+      paceMs: [50, 34, 1200, 110][at % 4]!,
+    }));
+    return { ...status, exchanges: paced };
+  };
+  const server = serveHttp({ ...answers, status }, {
+    hostname: "127.0.0.1",
+    port: 0,
+    log,
+    clock,
+    page: await readPage(),
+  });
+  return {
+    server,
+    database,
+    async close(): Promise<void> {
+      await server.stop();
+      await drop();
+    },
+  };
+}
+
+function reachOf(timeframe: string): string {
+  return timeframe === "1m" ? "7d" : timeframe === "1h" ? "1y" : "5y";
+}
+
+interface NewSeries {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  readonly number: number;
+  readonly isFull: boolean;
+}
+
+async function addSeries(
+  { sql }: Database,
+  { exchange, symbol, timeframe: text, number, isFull }: NewSeries,
+): Promise<void> {
+  const timeframe = parseTimeframe(text);
+  const slots = SLOTS[text] ?? 1_000;
+  const endMs = closedUntil(timeframe, systemClock.now());
+  const at = (fromEnd: number): number => addCandles(timeframe, endMs, -Math.round(fromEnd));
+  const listed = number % 6 === 1 ? at(slots * 0.7) : undefined;
+  const coveredMs = number % 4 === 2 ? at(slots * 0.62) : at(slots);
+  const firstMs = Math.max(coveredMs, listed ?? 0);
+  const holes = HOLES.filter(({ every }) => isFull || number % every === 0).map((one) => {
+    const hole = { ...one, slots: Math.ceil(one.slots * slots / 20_160) };
+    const untilMs = at(hole.at * slots + (hole.at < 0.1 ? 0.004 * (10_080 - slots) : 0));
+    return { ...hole, sinceMs: addCandles(timeframe, untilMs, -hole.slots), untilMs };
+  }).filter(({ sinceMs }) => sinceMs > firstMs);
+  const missing = holes.reduce((sum, { slots }) => sum + slots, 0);
+  const candles = Math.round((endMs - firstMs) / (addCandles(timeframe, endMs, 1) - endMs)) -
+    missing;
+  await sql`
+    insert into checkpoints (exchange, symbol, timeframe, covered, scanned, candles, first, last, first_confirmed, listed_from)
+    select ${exchange}, ${symbol}, ${text}, range, range, ${candles}, lower, ${
+    iso(at(1))
+  }::timestamptz, lower,
+           ${listed === undefined ? null : iso(listed)}::timestamptz
+    from (select ${iso(firstMs)}::timestamptz as lower,
+                 tstzmultirange(tstzrange(${iso(firstMs)}::timestamptz, ${
+    iso(endMs)
+  }::timestamptz)) as range) as known`;
+  for (const { state, sinceMs, untilMs, slots } of holes) {
+    await sql`
+      insert into gaps (exchange, symbol, timeframe, since, until, state, missing)
+      values (${exchange}, ${symbol}, ${text}, ${iso(sinceMs)}, ${iso(untilMs)}, ${state}, ${slots})
+      on conflict do nothing`;
+  }
+  if (!isFull) return;
+  const isHole = (ms: number): boolean =>
+    holes.some(({ sinceMs, untilMs }) => sinceMs <= ms && ms < untilMs);
+  const rows = walk(number, Math.round(slots)).map((values, n) => ({ ms: at(slots - n), values }))
+    .filter(({ ms }) => ms >= firstMs && !isHole(ms));
+  const column = (index: number): string =>
+    `{${rows.map(({ values }) => values[index]).join(",")}}`;
+  await sql.unsafe(
+    `insert into ${candleTable(timeframe)} (time, exchange, symbol, open, high, low, close, volume)
+     select to_timestamp(ms / 1000.0), $1, $2, open, high, low, close, volume
+     from unnest($3::float8[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[])
+       as row (ms, open, high, low, close, volume)`,
+    [exchange, symbol, `{${rows.map(({ ms }) => ms).join(",")}}`, ...[0, 1, 2, 3, 4].map(column)],
+  );
+}
+
+/** Open, high, low, close, volume: a price that wanders, the same for the same seed. */
+function walk(seed: number, length: number): readonly (readonly string[])[] {
+  let state = seed * 7919 + 17;
+  const random = (): number => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return state / 2_147_483_648;
+  };
+  let price = 64_000;
+  return Array.from({ length }, () => {
+    const open = price;
+    price *= 1 + (random() + random() + random() - 1.5) * 0.0016;
+    const high = Math.max(open, price) * (1 + random() * 0.0007);
+    const low = Math.min(open, price) * (1 - random() * 0.0007);
+    const volume = (2 + 40 * random() ** 3 + 9_000 * Math.abs(price / open - 1)).toFixed(5);
+    return [...[open, high, low, price].map((value) => value.toFixed(2)), volume];
+  });
+}
+
+async function addTroubles({ sql }: Database, exchanges: readonly string[]): Promise<void> {
+  const [, second, third] = exchanges;
+  if (second !== undefined && third !== undefined) {
+    await sql`
+      insert into exchanges (exchange, breaker, banned_until, last_error, last_error_at)
+      values (${second}, 'closed', now() + interval '7 minutes', '429 Too Many Requests, retry after 420 s', now()),
+             (${third}, 'open', null, 'fetch candles: 503 Service Unavailable', now())`;
+  }
+  await sql`
+    insert into jobs (job, last_start, last_success, last_outcome)
+    values ('poll', now() - interval '12 s', now() - interval '11 s', 'success'),
+           ('gaps', now() - interval '3 min', now() - interval '3 min', 'success'),
+           ('backfill', now() - interval '4 h', now() - interval '1 day', 'failure'),
+           ('maintenance', now() - interval '8 min', now() - interval '8 min', 'success')`;
+}
+
+function iso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
