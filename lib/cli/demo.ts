@@ -59,6 +59,7 @@ async function runDemo(
   await runDaemon(ground, {
     signal: endOf(shell, flags),
     onListening: (url) => {
+      shell.print(`  page     ${url}/`);
       shell.print(`  status   ${url}/status`);
       shell.print(`  metrics  ${url}/metrics\n`);
     },

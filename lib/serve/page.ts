@@ -19,8 +19,8 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** Beside the package's main module; it needs no other. */
-const CHARTS = "./lightweight-charts.standalone.production.mjs";
+/** In its package, whose main module the executable leaves out: this one holds it all. */
+const CHARTS = "./dist/lightweight-charts.standalone.production.mjs";
 
 /**
  * Sent with every answer. Of the page: nothing but its own files and endpoints, no script or style in the HTML, in
@@ -35,7 +35,6 @@ export function securityHeaders(isPage: boolean): Readonly<Record<string, string
       `default-src 'none'; ${sources}frame-ancestors 'none'; require-trusted-types-for 'script'`,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
   };
 }
@@ -46,7 +45,7 @@ export async function readPage(): Promise<readonly PageFile[]> {
   for await (const { name } of Deno.readDir(FOLDER)) {
     if (name === "index.html" || CONTENT_TYPES[extname(name)] === undefined) continue;
     const url = name === "lightweight-charts.js"
-      ? new URL(CHARTS, import.meta.resolve("lightweight-charts"))
+      ? new URL(CHARTS, import.meta.resolve("lightweight-charts/package.json"))
       : new URL(name, FOLDER);
     files.push(await readPageFile(`/page/${name}`, url));
   }

@@ -16,6 +16,7 @@ const archive = await serveRichArchive({
   exchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
   symbols: ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT", "LTC/USDT", "DOGE/USDT"],
 });
+if (archive === undefined) throw new Error("There is no database");
 const browser = await startChromium(path);
 try {
   for (const { name, opens, ...options } of SHOTS) {

@@ -14,13 +14,16 @@ import { readMigrations } from "../../lib/store/migrate.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { Watchdog } from "../../lib/watchdog.ts";
 import { configOf } from "./local_archive.ts";
-import { openEmbeddedTest } from "./test_database.ts";
+import { type DatabaseKind, openTestDatabase } from "./test_database.ts";
 
 export interface RichArchiveOptions {
   readonly exchanges: readonly string[];
   readonly symbols: readonly string[];
   /** @default ["1m", "1h", "1d"] */
   readonly timeframes?: readonly string[];
+  readonly token?: string;
+  /** @default "embedded" */
+  readonly databaseKind?: DatabaseKind;
 }
 
 export interface RichArchive {
@@ -45,10 +48,14 @@ const HOLES = [
   { state: "rejected", at: 0.44, slots: 90, every: 11 },
 ] as const;
 
-/** Serves it on a free port. Candles are written of each exchange's first symbol alone; the ledger tells of all. */
-export async function serveRichArchive(options: RichArchiveOptions): Promise<RichArchive> {
-  const { exchanges, symbols, timeframes = ["1m", "1h", "1d"] } = options;
-  const { database, drop } = await openEmbeddedTest();
+/** Serves it on a free port; undefined when that kind of database is not installed here. Candles are written of each exchange's first symbol alone; the ledger tells of all. */
+export async function serveRichArchive(
+  options: RichArchiveOptions,
+): Promise<RichArchive | undefined> {
+  const { exchanges, symbols, timeframes = ["1m", "1h", "1d"], token } = options;
+  const opened = await openTestDatabase(options.databaseKind ?? "embedded");
+  if (opened === undefined) return undefined;
+  const { database, drop } = opened;
   const config = configOf({
     EXCHANGES: exchanges.join(","),
     SYMBOLS: symbols.join(","),
@@ -99,6 +106,7 @@ export async function serveRichArchive(options: RichArchiveOptions): Promise<Ric
   const server = serveHttp({ ...answers, status }, {
     hostname: "127.0.0.1",
     port: 0,
+    token,
     log,
     clock,
     page: await readPage(),

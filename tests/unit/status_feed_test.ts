@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { logger } from "../../lib/log.ts";
+import type { Status } from "../../lib/serve/status.ts";
+import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+
+const STATUS: Status = {
+  version: "1",
+  startedAt: null,
+  database: { kind: "embedded", timescaledb: null },
+  exchanges: [],
+  series: [],
+  jobs: [],
+};
+
+interface Scene {
+  readonly clock: ManualClock;
+  readonly feed: StatusFeed;
+  /** What is read next. */
+  version: string;
+  reads: number;
+  isAway: boolean;
+  /** A listener that keeps what came, without the time. */
+  listen(): Listener;
+}
+
+interface Listener {
+  readonly events: unknown[];
+  isOver: boolean;
+  leave(): Promise<void>;
+}
+
+async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
+  const clock = new ManualClock();
+  const feed = new StatusFeed({
+    clock,
+    log: logger("test"),
+    status: () => {
+      scene.reads++;
+      return scene.isAway
+        ? Promise.reject(new Error("postgres://user:secret@host is away"))
+        : Promise.resolve({ ...STATUS, version: scene.version });
+    },
+  });
+  const scene: Scene = {
+    clock,
+    feed,
+    version: "1",
+    reads: 0,
+    isAway: false,
+    listen(): Listener {
+      const stream = feed.listen();
+      assert.ok(stream !== undefined);
+      const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+      const listener = { events: [] as unknown[], isOver: false, leave: () => reader.cancel() };
+      const read = async (): Promise<void> => {
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) break;
+          const { now, status, ...rest } = JSON.parse(/^data: (.*)\n\n$/.exec(value)?.[1] ?? "");
+          assert.equal(new Date(now).getTime(), clock.now());
+          listener.events.push(status?.version ?? rest);
+        }
+        listener.isOver = true;
+      };
+      void read();
+      return listener;
+    },
+  };
+  try {
+    await use(scene);
+  } finally {
+    feed.stop();
+    await clock.advance(0);
+    assert.equal(clock.sleepers, 0);
+  }
+}
+
+Deno.test("nothing is read while nobody listens", () =>
+  withFeed(async (scene) => {
+    await scene.clock.advance(60_000);
+    assert.equal(scene.reads, 0);
+    const listener = scene.listen();
+    await scene.clock.advance(0);
+    assert.deepEqual([scene.reads, listener.events], [1, ["1"]]);
+    await listener.leave();
+    await scene.clock.advance(60_000);
+    assert.deepEqual([scene.reads, scene.feed.listeners], [1, 0]);
+  }));
+
+Deno.test("a status is read once for all who listen, and sent when it has changed", () =>
+  withFeed(async (scene) => {
+    const one = scene.listen();
+    await scene.clock.advance(3_000);
+    const other = scene.listen();
+    await scene.clock.advance(0);
+    assert.deepEqual([one.events, other.events, scene.reads], [["1"], ["1"], 2]);
+    scene.version = "2";
+    await scene.clock.advance(3_000);
+    assert.deepEqual([one.events, other.events, scene.reads], [["1", "2"], ["1", "2"], 3]);
+  }));
+
+Deno.test("without a change the time is told every fifteen seconds", () =>
+  withFeed(async (scene) => {
+    const { events } = scene.listen();
+    await scene.clock.advance(30_000);
+    assert.deepEqual(events, ["1", {}, {}]);
+  }));
+
+Deno.test("a status that cannot be read is told once, without the reason, and what follows is told again", () =>
+  withFeed(async (scene) => {
+    const { events } = scene.listen();
+    await scene.clock.advance(0);
+    scene.isAway = true;
+    await scene.clock.advance(9_000);
+    scene.isAway = false;
+    await scene.clock.advance(3_000);
+    assert.deepEqual(events, ["1", { error: "Cannot read the status: see the log" }, "1"]);
+  }));
+
+Deno.test("no more listen than a bound, and a place that is left is free again", () =>
+  withFeed(async (scene) => {
+    const listeners = Array.from({ length: LISTENERS_MAX }, () => scene.listen());
+    assert.equal(scene.feed.listen(), undefined);
+    await listeners[0]!.leave();
+    assert.notEqual(scene.feed.listen(), undefined);
+  }));
+
+Deno.test("events do not pile up for a listener that does not read, and it loses its place after a minute", () =>
+  withFeed(async (scene) => {
+    const stream = scene.feed.listen();
+    assert.ok(stream !== undefined);
+    const reading = scene.listen();
+    for (let round = 0; round < 30; round++) {
+      scene.version = String(round);
+      await scene.clock.advance(3_000);
+    }
+    assert.equal(reading.events.length, 31);
+    assert.equal(scene.feed.listeners, 1);
+    await assert.rejects(() => new Response(stream).text(), /nobody reads/);
+  }));
+
+Deno.test("a feed that stops ends its streams and takes no more", () =>
+  withFeed(async (scene) => {
+    const listener = scene.listen();
+    await scene.clock.advance(0);
+    scene.feed.stop();
+    await scene.clock.advance(0);
+    assert.deepEqual([listener.isOver, scene.feed.listeners, scene.feed.listen()], [
+      true,
+      0,
+      undefined,
+    ]);
+  }));
