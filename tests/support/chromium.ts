@@ -23,13 +23,16 @@ export interface Tab {
   readonly requests: readonly string[];
   /** The value of an expression, through JSON; promises are awaited. */
   evaluate<T>(expression: string): Promise<T>;
-  /** Resolves when an expression is true. Looks at every frame of the page. */
+  /** Resolves when an expression is true. Looks again and again. */
   until(expression: string): Promise<void>;
   /** Presses and releases a key, `Tab`, `Enter`, `a`. */
   press(key: string, options?: { readonly isShifted?: boolean }): Promise<void>;
   /** PNG. */
   screenshot(): Promise<Uint8Array>;
 }
+
+/** So that a test that fails ends. */
+const PATIENCE_MS = 30_000;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "headless_shell"];
 
@@ -200,7 +203,9 @@ function commandsOf(
   return {
     evaluate,
     async until(expression): Promise<void> {
+      const endMs = systemClock.now() + PATIENCE_MS;
       while (!await evaluate(`document.readyState === "complete" && Boolean(${expression})`)) {
+        if (systemClock.now() > endMs) throw new Error(`In vain waited until ${expression}`);
         await systemClock.sleep(20);
       }
     },

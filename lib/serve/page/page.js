@@ -50,11 +50,13 @@ function onEvent({ now, status, error }) {
   showLive(error === undefined ? "live" : "lost", error === undefined ? "live" : "in trouble");
   byId("live").title = `as of ${time(now)}`;
   if (status !== undefined) {
+    const isFirst = newest === undefined;
     newest = status;
     byId("content").hidden = false;
     showSums(status);
     showExchanges(status, nowMs);
     table.update(status.series, nowMs);
+    if (isFirst) performance.mark("series shown");
     void chart.update(status.series, nowMs);
   } else table.tell(nowMs);
   if (newest === undefined) return;

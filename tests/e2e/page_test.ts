@@ -1,0 +1,168 @@
+/** The page in a real browser, on the real daemon: Chromium by CHROMIUM or on PATH. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
+import { startManyExchanges } from "../support/many_exchanges.ts";
+import { start, withDirectory } from "../support/program.ts";
+
+const SERIES = 100;
+
+const CHROMIUM = await findChromium();
+const SKIPPED = CHROMIUM === undefined
+  ? " (skipped: no Chromium on PATH, CHROMIUM names none)"
+  : "";
+
+const ROWS = `document.querySelectorAll("#series-rows tr:not([hidden])")`;
+
+const FOCUS =
+  `(({ id, textContent, ariaLabel }) => id || ariaLabel || textContent)(document.activeElement)`;
+
+Deno.test({
+  name: `a browser sees 100 series, opens a chart, and is told what changes${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: (t) =>
+    withPage({}, async ({ url, browser }) => {
+      const tab = await browser.open(url);
+      await t.step("all series are on the page", () => tab.until(`${ROWS}.length === ${SERIES}`));
+      const shown = `performance.getEntriesByName("series shown")[0].startTime`;
+      const shownMs = Math.round(await tab.evaluate<number>(shown));
+      // Told, not judged: machines differ.
+      await t.step(`that was ${shownMs} ms after the page began to load`, () => {});
+      await t.step("every series has a bar that is also told in words", async () => {
+        const labels = await tab.evaluate<string[]>(
+          `[...document.querySelectorAll("#series-rows .bar")].map((bar) => bar.ariaLabel)`,
+        );
+        assert.equal(labels.length, SERIES);
+        for (const label of labels) assert.match(label, /^(\S+ %|< 0.1 %) [a-z]|^nothing asked/);
+      });
+      await t.step("what is searched for is shown alone", async () => {
+        await tab.evaluate(`document.querySelector("#search").focus()`);
+        for (const key of "qaz 1m") await tab.press(key);
+        await tab.until(`${ROWS}.length === 4`);
+        await tab.evaluate(`document.querySelector("#search").select()`);
+        await tab.press("%");
+        await tab.until(`${ROWS}.length === 0`);
+        await tab.evaluate(`(search.value = "", search.dispatchEvent(new Event("input")))`);
+        await tab.until(`${ROWS}.length === ${SERIES}`);
+      });
+      await t.step("new candles arrive without a reload", async () => {
+        const sum = `document.querySelector("#sums div:nth-child(2) dd").textContent`;
+        const before = JSON.stringify(await tab.evaluate(sum));
+        await tab.until(`${sum} !== ${before}`);
+      });
+      await tryKeyboard(t, tab);
+      await t.step("nothing was asked of anybody else, and nothing went wrong", () => {
+        assert.deepEqual(tab.requests.filter((request) => !request.startsWith(url)), []);
+        assert.deepEqual(tab.errors, []);
+      });
+    }),
+});
+
+/** From here on nothing is clicked. */
+async function tryKeyboard(t: Deno.TestContext, tab: Tab): Promise<void> {
+  await t.step("the tab key reaches everything that can be used, in order", async () => {
+    const wanted = await tab.evaluate<string[]>(
+      `[...document.querySelectorAll("a, button, input, [tabindex='0']")]
+         .filter((one) => one.checkVisibility())
+         .map(({ id, ariaLabel, textContent }) => id || ariaLabel || textContent)`,
+    );
+    await tab.evaluate(`document.querySelector(".skip").focus()`);
+    const reached: string[] = [];
+    while (reached.length < wanted.length) {
+      reached.push(await tab.evaluate<string>(FOCUS));
+      await tab.press("Tab");
+    }
+    assert.deepEqual(reached, wanted);
+  });
+  await t.step("a column is sorted by its button, and says so", async () => {
+    await tab.evaluate(`document.querySelector("#series-head th:nth-child(2) button").focus()`);
+    await tab.press("Enter");
+    await tab.press("Enter");
+    assert.deepEqual(
+      await tab.evaluate(
+        `[...document.querySelectorAll("#series-head th")].map(({ ariaSort }) => ariaSort)
+           .filter((sort) => sort !== null).concat(
+             document.querySelector("#series-head th:nth-child(2)").ariaSort)`,
+      ),
+      ["descending", "descending"],
+    );
+  });
+  await t.step("a series opens its chart, in which keys move, and Escape leads back", async () => {
+    await tab.evaluate(`document.querySelector("#series-rows button.open").focus()`);
+    const opener = await tab.evaluate<string>(FOCUS);
+    await tab.press("Enter");
+    await tab.until(`document.querySelector("#chart-canvas canvas")`);
+    await tab.until(`/O \\d.* C \\d/.test(document.querySelector("#chart-reading").textContent)`);
+    assert.equal(await tab.evaluate(FOCUS), "chart-canvas");
+    const label = `document.querySelector("#chart-canvas").ariaLabel`;
+    const before = JSON.stringify(await tab.evaluate(label));
+    for (let presses = 0; presses < 40; presses++) await tab.press("ArrowLeft");
+    // Older candles have come.
+    await tab.until(`${label} !== ${before}`);
+    await tab.press("Escape");
+    await tab.until(`!document.querySelector("#chart").open`);
+    assert.equal(await tab.evaluate(FOCUS), opener);
+  });
+}
+
+Deno.test({
+  name: `a page that lacks the token asks for it, and keeps it for its tab${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: () =>
+    withPage({ HTTP_TOKEN: "0123456789abcdef-titan10" }, async ({ url, browser }) => {
+      const tab = await browser.open(url);
+      await tab.until(`document.activeElement.id === "token"`);
+      assert.equal(await tab.evaluate(`${ROWS}.length`), 0);
+      await tab.press("x");
+      await tab.press("Enter");
+      await tab.until(`document.querySelector("#token-hint").textContent !== ""`);
+      await tab.evaluate(`document.querySelector("#token").select()`);
+      for (const key of "0123456789abcdef-titan10") await tab.press(key);
+      await tab.press("Enter");
+      await tab.until(`${ROWS}.length > 0`);
+      await tab.evaluate(`location.reload()`);
+      await tab.until(`${ROWS}.length > 0 && document.querySelector("#token-form").hidden`);
+      assert.doesNotMatch(tab.requests.join(" "), /titan10$|0123456789abcdef/);
+    }),
+});
+
+interface Scene {
+  readonly url: string;
+  readonly browser: Browser;
+}
+
+/** A daemon of four exchanges with 25 markets each, and a browser. */
+async function withPage(
+  env: Readonly<Record<string, string>>,
+  use: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await withDirectory(async (cwd) => {
+    const many = await startManyExchanges({ exchanges: 4, symbols: 25, clock: systemClock });
+    const daemon = start(["run"], {
+      cwd,
+      env: {
+        ...many.settings,
+        TIMEFRAMES: "1m",
+        BACKFILL: "1m:1d",
+        POLL_CRON: "*/5 * * * * *",
+        DATA_DIR: `${cwd}/data`,
+        HTTP_PORT: "0",
+        ...env,
+      },
+    });
+    const browser = await startChromium(CHROMIUM!);
+    try {
+      const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await daemon.waitFor(/"job":"poll"/);
+      assert.ok(url !== undefined);
+      await use({ url, browser });
+    } finally {
+      // With the page still listening: that keeps nothing from ending.
+      daemon.kill("SIGTERM");
+      const { code } = await daemon.ended;
+      await browser.close();
+      assert.equal(code, 143, daemon.stderr());
+      for (const { local } of many.exchanges) await local.close();
+    }
+  });
+}
