@@ -1,12 +1,19 @@
 /** The program's only contact with the process: arguments, environment, terminal, signals. @module */
 import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
+import { type Abilities, abilitiesOf, DrawnLines } from "./lib/cli/terminal.ts";
 import { systemClock } from "./lib/clock.ts";
 
 /** A shutdown that takes longer is ended: supervisors kill after ten seconds. */
 const SHUTDOWN_MS_MAX = 9_000;
 
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+interface Stream extends Abilities {
+  readonly isTerminal: boolean;
+  /** Writes all of it; returns whether somebody is there to read it. */
+  readonly write: (bytes: Uint8Array) => boolean;
+}
 
 if (import.meta.main) {
   const stopping = new AbortController();
@@ -20,35 +27,72 @@ if (import.meta.main) {
       systemClock.sleep(SHUTDOWN_MS_MAX).then(() => Deno.exit(code));
     });
   }
-  const isTerminal = Deno.stderr.isTerminal();
-  const encoder = new TextEncoder();
-  const writeBytes = (stream: typeof Deno.stdout, bytes: Uint8Array): void => {
-    for (let written = 0; written < bytes.length;) {
-      written += stream.writeSync(bytes.subarray(written));
-    }
+  const env = Deno.env.toObject();
+  const [out, err] = [Deno.stdout, Deno.stderr].map((stream) => {
+    const isTerminal = stream.isTerminal();
+    return { isTerminal, write: writer(stream), ...abilitiesOf(isTerminal, env) };
+  }) as [Stream, Stream];
+  const size = (): { readonly columns: number; readonly rows: number } => {
+    const { columns, rows } = out.isTerminal || err.isTerminal
+      ? Deno.consoleSize()
+      : { columns: 0, rows: 0 };
+    // A terminal may not know its own size, either.
+    return { columns: columns || 80, rows: rows || 24 };
   };
-  const write = (stream: typeof Deno.stdout, text: string): void =>
-    writeBytes(stream, encoder.encode(text));
-  endOnCrash((text) => write(Deno.stderr, `${text}\n`));
+  const encoder = new TextEncoder();
+  const print = (bytes: Uint8Array): void => {
+    // Whoever read it has gone, as `head` does: there is nobody to go on for.
+    if (!out.write(bytes)) stopping.abort(new Error("nobody reads standard output"));
+  };
+  const below = new DrawnLines((text) => err.write(encoder.encode(text)));
+  endOnCrash((text) => below.tell(text));
   const exitCode = await runCommand({
     giveUp: async (permissions) => {
       for (const name of permissions) await Deno.permissions.revoke({ name });
     },
     args: Deno.args,
-    env: Deno.env.toObject(),
+    env,
     clock: systemClock,
     random: Math.random,
     signal: stopping.signal,
-    print: (text) => write(Deno.stdout, `${text}\n`),
-    write: (bytes) => writeBytes(Deno.stdout, bytes),
+    print: (text) => print(encoder.encode(`${text}\n`)),
+    write: print,
     get input(): ReadableStream<Uint8Array> {
       return Deno.stdin.readable;
     },
-    tell: (text) => write(Deno.stderr, `${text}\n`),
-    draw: (text) => write(Deno.stderr, `\r\x1b[2K${text}`),
-    isTerminal,
-    columns: isTerminal ? Deno.consoleSize().columns : 80,
-    hasColor: isTerminal && !Deno.noColor,
+    tell: (text) => below.tell(text),
+    draw: (lines) => below.draw(lines),
+    isTerminal: err.isTerminal,
+    canRedraw: err.canRedraw,
+    ...size(),
+    hasColor: err.hasColor,
+    screen: out.canRedraw
+      ? {
+        get columns() {
+          return size().columns;
+        },
+        get rows() {
+          return size().rows;
+        },
+        write: (text) => out.write(encoder.encode(text)),
+      }
+      : undefined,
+    hasPrintColor: out.hasColor,
   });
   Deno.exit(signalCode ?? exitCode);
+}
+
+function writer(stream: typeof Deno.stdout): (bytes: Uint8Array) => boolean {
+  return (bytes) => {
+    try {
+      for (let written = 0; written < bytes.length;) {
+        written += stream.writeSync(bytes.subarray(written));
+      }
+      return true;
+    } catch (error) {
+      // The log's reader may go, and its disk be full: no reason to stop archiving. Data must not be lost in silence.
+      if (stream === Deno.stdout && !(error instanceof Deno.errors.BrokenPipe)) throw error;
+      return false;
+    }
+  };
 }

@@ -3,7 +3,7 @@ import { backfill as backfillAll, type BackfillReport } from "../ingest/backfill
 import { rollUp } from "../ingest/upkeep.ts";
 import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
 import { printable } from "../printable.ts";
-import { ProgressLine } from "./progress.ts";
+import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
@@ -17,7 +17,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   try {
     await prepareDatabase(database, ground);
     const archive = await openArchive(database, ground);
-    const progress = new ProgressLine(shell);
+    const progress = new ProgressLines(shell, ground.config.exchanges);
     reports = await backfillAll(archive, {
       signal: shell.signal,
       patient: false,

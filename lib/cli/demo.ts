@@ -3,7 +3,7 @@ import { ConfigError } from "../config.ts";
 import { runDaemon } from "../daemon.ts";
 import type { BackfillProgress } from "../ingest/backfill.ts";
 import { type LocalExchange, startLocalExchange } from "../local_exchange/server.ts";
-import { ProgressLine } from "./progress.ts";
+import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
@@ -53,7 +53,7 @@ async function runDemo(
   shell.print("titan10 demo: a local exchange, an embedded TimescaleDB and the daemon.");
   shell.print("Nothing leaves this machine. The candles are invented. Ctrl-C ends it.\n");
   const startMs = shell.clock.now();
-  const progress = new ProgressLine(shell);
+  const progress = new ProgressLines(shell, [DEMO_SETTINGS.EXCHANGES]);
   const last = new Map<string, BackfillProgress>();
   let isBackfilled = false;
   await runDaemon(ground, {

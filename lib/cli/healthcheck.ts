@@ -1,4 +1,6 @@
 /** `titan10 healthcheck`: asks the daemon of this machine how it is, for Docker and the like. @module */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
 import { type Flags, readSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 
@@ -6,26 +8,45 @@ const TIMEOUT_MS = 5_000;
 
 /** Ends with 0 when `/healthz` answers 200. */
 export async function healthcheck(shell: Shell, flags: Flags): Promise<ExitCode> {
-  const { httpHost, httpPort } = await readSettings(shell, flags);
+  const health = await askHealth(await readSettings(shell, flags), shell.clock);
+  if (flags["json"] === true && health.body !== undefined) shell.print(health.body);
+  if (health.ok) return EXIT.done;
+  shell.tell(`unhealthy: ${health.why}`);
+  return EXIT.failed;
+}
+
+/** How a daemon is. */
+export interface DaemonHealth {
+  readonly ok: boolean;
+  /** What it answered, if it did. */
+  readonly body: string | undefined;
+  /** Why it is not well; empty when it is. */
+  readonly why: string;
+}
+
+/** Asks the daemon of this machine how it is. */
+export async function askHealth(
+  { httpHost, httpPort }: Pick<Config, "httpHost" | "httpPort">,
+  clock: Clock,
+): Promise<DaemonHealth> {
   const url = `http://${reachable(httpHost)}:${httpPort}/healthz`;
   const enough = new AbortController();
   try {
     const response = await Promise.race([
       fetch(url, { signal: enough.signal }),
-      shell.clock.sleep(TIMEOUT_MS, { signal: enough.signal }).then(() => {
+      clock.sleep(TIMEOUT_MS, { signal: enough.signal }).then(() => {
         throw new Error(`no answer within ${TIMEOUT_MS / 1000} s`);
       }),
     ]);
     const body = await response.text();
-    if (flags["json"] === true) shell.print(body);
-    if (response.ok) return EXIT.done;
-    shell.tell(`unhealthy: ${url} answered ${response.status}: ${body}`);
+    const why = response.ok ? "" : `${url} answered ${response.status}: ${body}`;
+    return { ok: response.ok, body, why };
   } catch (error) {
-    shell.tell(`unhealthy: ${url}: ${error instanceof Error ? error.message : String(error)}`);
+    const text = error instanceof Error ? error.message : String(error);
+    return { ok: false, body: undefined, why: `${url}: ${text}` };
   } finally {
     enough.abort();
   }
-  return EXIT.failed;
 }
 
 /** A daemon that listens everywhere is asked on loopback. */

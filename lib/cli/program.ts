@@ -97,7 +97,10 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     const command = new Command(name).description(summary).copyInheritedSettings(program);
     if (hasJson) command.option("--json", "print JSON");
     if (name === "gaps") command.option("--repair", "ask for the gaps that are due first");
-    if (name === "status") command.option("--storage", "also say what the candle tables take");
+    if (name === "status") {
+      command.option("--watch", "draw it anew every 2 s until Ctrl-C");
+      command.option("--storage", "also say what the candle tables take");
+    }
     addSettingFlags(command).action(async (flags: unknown) => {
       exit = await action(shell, flags as Flags);
     });

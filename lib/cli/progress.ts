@@ -1,76 +1,189 @@
-/** The progress of a backfill: a bar with rate and time left on a terminal, plain lines elsewhere. @module */
+/** The progress of a backfill: a bar an exchange and one for all on a terminal, plain lines now and then elsewhere. @module */
 import type { BackfillProgress } from "../ingest/backfill.ts";
+import { printable } from "../printable.ts";
 import type { Shell } from "./shell.ts";
-import { count, duration } from "./text.ts";
+import { count, cut, duration, shorten } from "./text.ts";
 
-/** A bar is drawn anew at most this often. */
+/** Bars are drawn anew at most this often. */
 const DRAW_MS = 100;
 
 /** Plain lines come at most this often: a log is read, not watched. */
 const LINE_MS = 10_000;
 
-/** Shows the sum of all exchanges. */
-export class ProgressLine {
-  readonly #shell: Shell;
-  readonly #startMs: number;
-  readonly #exchanges = new Map<string, BackfillProgress>();
-  #shownAtMs = 0;
-  #isDrawn = false;
+/** Pauses shorter than this are between two requests, and gone before they are read. */
+const PAUSE_SHOWN_MS = 2_000;
 
-  constructor(shell: Shell) {
+/** Shows every exchange, and the sum of all. */
+export class ProgressLines {
+  readonly #shell: Shell;
+  readonly #exchanges = new Map<string, Amounts>();
+  /** Pauses that plain lines have told of, by exchange. */
+  readonly #pausesTold = new Map<string, number>();
+  #shownAtMs: number;
+
+  /** Shows `exchanges` in this order, also those of which nothing is known yet. */
+  constructor(shell: Shell, exchanges: readonly string[]) {
     this.#shell = shell;
-    this.#startMs = shell.clock.now();
-    this.#shownAtMs = shell.isTerminal ? 0 : this.#startMs;
+    this.#shownAtMs = shell.canRedraw ? 0 : shell.clock.now();
+    for (const exchange of exchanges) this.#exchanges.set(exchange, NOTHING);
+    if (shell.canRedraw) this.#show(shell.clock.now());
   }
 
   /** Takes one exchange's progress, and shows it when it is time to. */
   update(progress: BackfillProgress): void {
-    this.#exchanges.set(progress.exchange, progress);
+    const { exchange, pausedUntilMs } = progress;
+    const before = this.#exchanges.get(exchange) ?? NOTHING;
     const nowMs = this.#shell.clock.now();
-    if (nowMs - this.#shownAtMs < (this.#shell.isTerminal ? DRAW_MS : LINE_MS)) return;
+    this.#exchanges.set(exchange, amountsOf(before, progress, nowMs));
+    const { canRedraw } = this.#shell;
+    // While an exchange is paused, nothing else may come for long that would show it.
+    const hasPaused = pausedUntilMs !== undefined && before.pausedUntilMs !== pausedUntilMs;
+    if (hasPaused && !canRedraw) this.#tellPause(progress, nowMs);
+    const isTime = nowMs - this.#shownAtMs >= (canRedraw ? DRAW_MS : LINE_MS);
+    if (!isTime && !(hasPaused && canRedraw)) return;
     this.#shownAtMs = nowMs;
     this.#show(nowMs);
   }
 
-  /** Shows the end, and leaves the line to what follows. */
+  /** Shows the end, and leaves the lines to what follows. */
   end(): void {
-    if (this.#shell.isTerminal) this.#show(this.#shell.clock.now());
-    if (this.#isDrawn) this.#shell.tell("");
-    this.#isDrawn = false;
+    if (!this.#shell.canRedraw) return;
+    const lines = this.#lines(this.#shell.clock.now());
+    this.#shell.draw([]);
+    this.#shell.tell(lines.join("\n"));
   }
 
   #show(nowMs: number): void {
-    const text = this.#text(nowMs);
-    if (!this.#shell.isTerminal) return this.#shell.tell(text);
-    this.#isDrawn = true;
-    this.#shell.draw(text.slice(0, this.#shell.columns - 1));
+    if (this.#shell.canRedraw) this.#shell.draw(this.#lines(nowMs));
+    else this.#shell.tell(this.#sumLine(nowMs));
   }
 
-  #text(nowMs: number): string {
-    let owed = 0;
-    let answered = 0;
-    let pausedUntilMs = Infinity;
-    for (const exchange of this.#exchanges.values()) {
-      owed += exchange.owed;
-      answered += Math.min(exchange.answered, exchange.owed);
-      pausedUntilMs = Math.min(pausedUntilMs, exchange.pausedUntilMs ?? Infinity);
-    }
-    const share = owed === 0 ? 1 : answered / owed;
-    const seconds = Math.max(0.001, (nowMs - this.#startMs) / 1000);
-    const rate = answered / seconds;
-    const left = rate > 0 && answered < owed ? `, ${duration((owed - answered) / rate)} left` : "";
-    const paused = Number.isFinite(pausedUntilMs)
-      ? `, paused until ${new Date(pausedUntilMs).toISOString().slice(11, 19)}`
-      : "";
-    const bar = this.#shell.isTerminal ? `${drawBar(share)} ` : "";
-    const percent = `${Math.floor(share * 100)}%`.padStart(4);
-    return `backfill ${bar}${percent}  ${count(answered)} of ${count(owed)}  ${
-      count(rate)
-    }/s${left}${paused}`;
+  #lines(nowMs: number): readonly string[] {
+    const { columns, rows } = this.#shell;
+    const all = [...this.#exchanges];
+    // The sum, and a line for what is typed.
+    const roomMax = Math.max(1, rows - 2);
+    const shown = all.length <= roomMax ? all : leastDone(all).slice(0, roomMax - 1);
+    const lines = shown.map(([exchange, amounts]) => barLine(exchange, amounts, nowMs));
+    const hidden = all.length - shown.length;
+    if (hidden > 0) lines.push(`and ${hidden} more exchanges`);
+    if (all.length > 1) lines.push(barLine("total", this.#sum(), nowMs));
+    return lines.map((line) => cut(line, columns - 1));
+  }
+
+  #sumLine(nowMs: number): string {
+    const paused = [...this.#exchanges].filter(([, amounts]) => isPaused(amounts, nowMs));
+    const names = paused.map(([exchange]) => exchange).join(", ");
+    const pauses = names === "" ? "" : `; paused: ${names}`;
+    return printable(`backfill ${figures(this.#sum(), nowMs)}${pauses}`);
+  }
+
+  #sum(): Amounts {
+    const all = [...this.#exchanges.values()];
+    return {
+      ...NOTHING,
+      owed: all.reduce((total, { owed }) => total + owed, 0),
+      answered: all.reduce((total, { answered }) => total + answered, 0),
+      sinceMs: Math.min(...all.map(({ sinceMs }) => sinceMs)),
+      untilMs: Math.max(...all.map(({ untilMs }) => untilMs)),
+    };
+  }
+
+  /** Once a pause: several pages in flight meet the same one. */
+  #tellPause(progress: BackfillProgress, nowMs: number): void {
+    const { exchange, pausedUntilMs = 0 } = progress;
+    const toldMs = this.#pausesTold.get(exchange) ?? 0;
+    if (!isPaused(progress, nowMs) || pausedUntilMs < toldMs + LINE_MS) return;
+    this.#pausesTold.set(exchange, pausedUntilMs);
+    this.#shell.tell(printable(`${exchange} ${pauseText(progress, nowMs)}`));
   }
 }
 
-const BAR_CELLS = 20;
+/** How far an exchange is, or all of them. Times are in milliseconds. */
+interface Amounts {
+  readonly owed: number;
+  /** Of those; never more. */
+  readonly answered: number;
+  /** When its candles were first asked for; Infinity before that. */
+  readonly sinceMs: number;
+  /** When something was answered last. */
+  readonly untilMs: number;
+  readonly pausedUntilMs: number | undefined;
+  readonly pausedWhy: string | undefined;
+}
+
+const NOTHING: Amounts = {
+  owed: 0,
+  answered: 0,
+  sinceMs: Infinity,
+  untilMs: -Infinity,
+  pausedUntilMs: undefined,
+  pausedWhy: undefined,
+};
+
+function amountsOf(before: Amounts, progress: BackfillProgress, nowMs: number): Amounts {
+  const { owed, pausedUntilMs, pausedWhy } = progress;
+  const answered = Math.min(owed, progress.answered);
+  return {
+    owed,
+    answered,
+    sinceMs: owed === 0 ? before.sinceMs : Math.min(before.sinceMs, nowMs),
+    untilMs: answered > before.answered ? nowMs : before.untilMs,
+    pausedUntilMs,
+    pausedWhy,
+  };
+}
+
+const NAME_COLUMNS = 10;
+
+/** `kraken     [#####-----]  52%  62,000 of 123,996  7,799/s, 8 s left`. */
+function barLine(name: string, amounts: Amounts, nowMs: number): string {
+  const start = `${shorten(printable(name), NAME_COLUMNS).padEnd(NAME_COLUMNS)} ${
+    drawBar(shareOf(amounts))
+  } `;
+  if (!isPaused(amounts, nowMs)) return start + figures(amounts, nowMs);
+  return start + `${percentOf(amounts)}  ${printable(pauseText(amounts, nowMs))}`;
+}
+
+function figures(amounts: Amounts, nowMs: number): string {
+  const { owed, answered, sinceMs, untilMs } = amounts;
+  if (owed === 0) return "   –  nothing owed so far";
+  // What is done has taken as long as it took.
+  const seconds = ((answered < owed ? nowMs : untilMs) - sinceMs) / 1000;
+  const rate = answered / Math.max(0.001, seconds);
+  const left = rate > 0 && answered < owed ? `, ${duration((owed - answered) / rate)} left` : "";
+  return `${percentOf(amounts)}  ${count(answered)} of ${count(owed)}  ${count(rate)}/s${left}`;
+}
+
+function shareOf({ owed, answered }: Amounts): number {
+  return owed === 0 ? 0 : answered / owed;
+}
+
+function percentOf(amounts: Amounts): string {
+  return `${Math.floor(shareOf(amounts) * 100)}%`.padStart(4);
+}
+
+type Paused = Pick<Amounts, "pausedUntilMs" | "pausedWhy">;
+
+function isPaused({ pausedUntilMs = 0 }: Paused, nowMs: number): boolean {
+  return pausedUntilMs - nowMs >= PAUSE_SHOWN_MS;
+}
+
+/** `paused until 12:30:05: rate limited`, with the date of another day. */
+function pauseText({ pausedUntilMs = 0, pausedWhy }: Paused, nowMs: number): string {
+  const until = new Date(pausedUntilMs).toISOString();
+  const isToday = until.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
+  const time = isToday ? until.slice(11, 19) : until.slice(0, 16).replace("T", " ");
+  return `paused until ${time}${pausedWhy === undefined ? "" : `: ${pausedWhy}`}`;
+}
+
+function leastDone(
+  all: readonly (readonly [string, Amounts])[],
+): readonly (readonly [string, Amounts])[] {
+  return [...all].sort(([, one], [, other]) => shareOf(one) - shareOf(other));
+}
+
+const BAR_CELLS = 12;
 
 function drawBar(share: number): string {
   const full = Math.floor(share * BAR_CELLS);

@@ -57,6 +57,8 @@ export async function readGround(
     format: config.logFormat,
     secrets: secretsOf(config),
     colors: shell.hasColor,
+    // Above whatever is drawn.
+    write: shell.tell,
   });
   return {
     config,

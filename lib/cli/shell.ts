@@ -19,15 +19,32 @@ export interface Shell {
   readonly input: ReadableStream<Uint8Array>;
   /** Writes progress and errors. */
   readonly tell: (text: string) => void;
-  /** Replaces the line that the terminal shows last. Only for terminals. */
-  readonly draw: (text: string) => void;
-  /** Whether progress is shown to a person at a terminal, who can be shown a bar. */
+  /** Replaces the lines that the terminal of standard error shows last; what is told appears above them. */
+  readonly draw: (lines: readonly string[]) => void;
+  /** Whether standard error goes to a terminal. */
   readonly isTerminal: boolean;
-  /** Width of the terminal; 80 where there is none. */
+  /** Whether lines on standard error may be replaced: somebody at a terminal that can. */
+  readonly canRedraw: boolean;
+  /** Size of the terminal; 80 columns and 24 rows where there is none. */
   readonly columns: number;
+  readonly rows: number;
+  /** Whether what is told may be coloured. */
   readonly hasColor: boolean;
+  /** The terminal that standard output goes to, where somebody watches it. */
+  readonly screen: Screen | undefined;
+  /** Whether what is printed may be coloured. */
+  readonly hasPrintColor: boolean;
   /** Gives permissions of the process up for good. */
   readonly giveUp: (permissions: readonly GivenUp[]) => Promise<void>;
+}
+
+/** A terminal on standard output that a command may take for itself. */
+export interface Screen {
+  /** Its present size. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Writes as it is, escape sequences included. */
+  readonly write: (text: string) => void;
 }
 
 /** What a command ends with. */

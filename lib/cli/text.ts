@@ -1,5 +1,4 @@
 /** How numbers, times and tables read on a terminal of 80 columns. @module */
-import Table from "cli-table3";
 
 /** `1234567` → `1,234,567`. */
 export function count(value: number): string {
@@ -34,37 +33,89 @@ export function minute(iso: string | null): string {
   return iso === null ? "–" : iso.slice(0, 16).replace("T", " ");
 }
 
-/** Rows below a head, without lines: quick to read and to cut with awk. Numbers are aligned right. */
+export interface TableOptions {
+  /** Columns that are aligned right. */
+  readonly numeric?: readonly number[];
+  /** Width that the table keeps by shortening the first column in its middle. @default 80 */
+  readonly columns?: number;
+}
+
+/** The first column is not made narrower than this. */
+const FIRST_COLUMN_MIN = 12;
+
+const BETWEEN_COLUMNS = "  ";
+
+/** Rows below a head, without lines: quick to read and to cut with awk. */
 export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
-  { numeric = [] }: { readonly numeric?: readonly number[] } = {},
+  { numeric = [], columns = 80 }: TableOptions = {},
 ): string {
-  const drawn = new Table({
-    head: [...head],
-    chars: {
-      top: "",
-      "top-mid": "",
-      "top-left": "",
-      "top-right": "",
-      bottom: "",
-      "bottom-mid": "",
-      "bottom-left": "",
-      "bottom-right": "",
-      left: "",
-      "left-mid": "",
-      mid: "",
-      "mid-mid": "",
-      right: "",
-      "right-mid": "",
-      middle: "  ",
-    },
-    colAligns: head.map((_, index) => numeric.includes(index) ? "right" : "left"),
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-  });
-  for (const row of rows) drawn.push([...row]);
-  return drawn.toString().split("\n").map((line) => line.trimEnd()).join("\n");
+  const all = [head, ...rows];
+  const widths = head.map((_, index) => Math.max(...all.map((row) => width(row[index] ?? ""))));
+  const [first = 0, ...others] = widths;
+  const rest = others.reduce((sum, other) => sum + BETWEEN_COLUMNS.length + other, 0);
+  widths[0] = Math.min(first, Math.max(FIRST_COLUMN_MIN, columns - rest));
+  return all.map((row) =>
+    row.map((text, index) => {
+      const cell = index === 0 ? shorten(text, widths[0]!) : text;
+      const padding = " ".repeat(Math.max(0, widths[index]! - width(cell)));
+      return numeric.includes(index) ? padding + cell : cell + padding;
+    }).join(BETWEEN_COLUMNS).trimEnd()
+  ).join("\n");
 }
+
+/** The text itself, or its beginning and its end with `…` between them, in at most `columns` columns. */
+export function shorten(text: string, columns: number): string {
+  if (width(text) <= columns) return text;
+  const characters = charactersOf(text);
+  // The end tells timeframe and quote apart, the beginning the exchange: both get half.
+  const end = within(characters.toReversed(), Math.floor((columns - 1) / 2)).toReversed();
+  const start = within(characters, columns - 1 - width(end.join("")));
+  return [...start, "…", ...end].join("");
+}
+
+/** The beginning of a text in at most `columns` columns. */
+export function cut(text: string, columns: number): string {
+  return width(text) <= columns ? text : `${within(charactersOf(text), columns - 1).join("")}…`;
+}
+
+/** As readers count them: a letter with its accents is one. */
+function charactersOf(text: string): readonly string[] {
+  return [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
+}
+
+/** As many characters as fit. */
+function within(characters: readonly string[], columns: number): readonly string[] {
+  const kept: string[] = [];
+  let taken = 0;
+  for (const character of characters) {
+    taken += width(character);
+    if (taken > columns) break;
+    kept.push(character);
+  }
+  return kept;
+}
+
+/** Columns that a text takes on a terminal: none for colours and combining marks, two for wide characters. */
+export function width(text: string): number {
+  // Nearly all text is plain.
+  if (/^[ -~]*$/.test(text)) return text.length;
+  let columns = 0;
+  for (const character of text.replace(COLOR, "")) {
+    if (!NO_COLUMN.test(character)) columns += TWO_COLUMNS.test(character) ? 2 : 1;
+  }
+  return columns;
+}
+
+// deno-lint-ignore no-control-regex -- It is what colours are made of.
+const COLOR = /\x1b\[\d+m/g;
+
+const NO_COLUMN = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** What East Asian fonts draw twice as wide (Unicode UAX #11, W and F), and emoji. */
+const TWO_COLUMNS =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\p{Emoji_Presentation}\u{17000}-\u{18cff}\u{20000}-\u{3fffd}]/u;
 
 /** Words in lines of at most `columns`; a word that is longer is cut. */
 export function wrap(text: string, columns: number): readonly string[] {
@@ -72,13 +123,16 @@ export function wrap(text: string, columns: number): readonly string[] {
   let line = "";
   for (const word of text.split(" ")) {
     const longer = line === "" ? word : `${line} ${word}`;
-    if (longer.length <= columns) {
+    if (width(longer) <= columns) {
       line = longer;
       continue;
     }
     if (line !== "") lines.push(line);
-    for (line = word; line.length > columns; line = line.slice(columns)) {
-      lines.push(line.slice(0, columns));
+    line = word;
+    while (width(line) > columns) {
+      const fitting = within(charactersOf(line), columns).join("");
+      lines.push(fitting);
+      line = line.slice(fitting.length);
     }
   }
   return [...lines, line];

@@ -12,6 +12,7 @@ import { prepareExchange } from "./exchange_series.ts";
 import {
   isCancelled,
   PAUSE_MS,
+  pauseReason,
   reportExchangeFailure,
   reportSeriesFailure,
   resumeAtMs,
@@ -62,6 +63,8 @@ export interface BackfillProgress {
   readonly failed: number;
   /** Until when nothing is asked because of a ban, a breaker or a database that is away. Milliseconds. */
   readonly pausedUntilMs: number | undefined;
+  /** Why, in a few words; undefined while it is not paused. */
+  readonly pausedWhy: string | undefined;
 }
 
 export interface BackfillReport extends BackfillProgress {
@@ -120,6 +123,7 @@ class ExchangeBackfill {
       rejected: 0,
       failed: 0,
       pausedUntilMs: undefined,
+      pausedWhy: undefined,
     };
   }
 
@@ -129,9 +133,8 @@ class ExchangeBackfill {
       await this.#runPasses();
     }
     const { owed, answered } = this.#progress;
-    const left = this.#isOver() && this.#left !== undefined
-      ? Math.max(0, owed - answered)
-      : this.#left;
+    const isCut = this.#isOver() && this.#left !== undefined;
+    const left = isCut ? Math.max(0, owed - answered) : this.#left;
     return { ...this.#progress, left, problems: [...this.#problems.values()] };
   }
 
@@ -143,7 +146,7 @@ class ExchangeBackfill {
     for (let pauseMs = PAUSE_MS; !this.#isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
       if (await this.#persist(prepare)) return true;
       if (!patient) return false;
-      await this.#pause(this.#archive.clock.now() + pauseMs);
+      await this.#pause(this.#archive.clock.now() + pauseMs, "no markets yet");
     }
     return false;
   }
@@ -181,7 +184,7 @@ class ExchangeBackfill {
         continue;
       }
       if (this.#progress.failed === before.failed || !this.#options.patient) return;
-      await this.#pause(this.#archive.clock.now() + pauseMs);
+      await this.#pause(this.#archive.clock.now() + pauseMs, "nothing more came");
       pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
     }
   }
@@ -250,21 +253,20 @@ class ExchangeBackfill {
         await this.#report(error, series);
         const untilMs = resumeAtMs(error, this.#archive.clock.now());
         if (untilMs === undefined || !this.#mayWait()) return false;
-        await this.#pause(untilMs);
+        await this.#pause(untilMs, pauseReason(error));
       }
     }
     return false;
   }
 
   async #report(error: unknown, series: Series | undefined): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
     if (series === undefined) await reportExchangeFailure(this.#archive, this.#exchange.id, error);
     else await reportSeriesFailure(this.#archive, series, error);
     if (error instanceof FetchError && error.kind === "permanent" && series !== undefined) {
       this.#hopeless.add(seriesName(series));
     }
-    const cause = error instanceof Error ? error.name : "error";
-    this.#problems.set(`${cause} ${series === undefined ? "" : seriesName(series)}`, message);
+    this.#problems.set(`${name} ${series === undefined ? "" : seriesName(series)}`, message);
     this.#update({ failed: this.#progress.failed + 1 });
   }
 
@@ -276,16 +278,16 @@ class ExchangeBackfill {
     return !this.#gaveUp;
   }
 
-  async #pause(untilMs: number): Promise<void> {
+  async #pause(untilMs: number, why: string): Promise<void> {
     const { clock } = this.#archive;
-    this.#update({ pausedUntilMs: untilMs });
+    this.#update({ pausedUntilMs: untilMs, pausedWhy: why });
     await this.#options.compression.noteWaiting(this.#exchange.id);
     try {
       await clock.sleep(untilMs - clock.now(), { signal: this.#options.signal });
     } catch (error) {
       if (!isCancelled(error, this.#options.signal)) throw error;
     }
-    this.#update({ pausedUntilMs: undefined });
+    this.#update({ pausedUntilMs: undefined, pausedWhy: undefined });
   }
 
   async #readOwed(): Promise<readonly Owed[] | undefined> {

@@ -47,6 +47,13 @@ export function resumeAtMs(error: unknown, nowMs: number): number | undefined {
   return undefined;
 }
 
+/** What is waited for after such an error, in a few words. */
+export function pauseReason(error: unknown): string {
+  if (error instanceof FetchError) return "banned, or asked to be left alone";
+  if (error instanceof BreakerOpenError) return "breaker open";
+  return "the database is away";
+}
+
 /** Logs why a page of a series was not stored and keeps it for `status`. Never throws. */
 export async function reportSeriesFailure(
   archive: Archive,

@@ -32,6 +32,8 @@ export interface ExchangeStatus {
   /** Least time between two requests, in milliseconds; null where no daemon was asked. */
   readonly paceMs: number | null;
   readonly lastError: string | null;
+  /** When that was: it stays when the exchange has answered again. */
+  readonly lastErrorAt: string | null;
 }
 
 export interface SeriesStatus {
@@ -98,6 +100,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         bannedUntil: banMs !== undefined && banMs > nowMs ? iso(banMs) : null,
         paceMs: null,
         lastError: state?.lastError ?? null,
+        lastErrorAt: iso(state?.lastErrorAtMs),
       };
     }),
     series: accounts.map((

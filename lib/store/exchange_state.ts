@@ -10,6 +10,8 @@ export interface ExchangeState {
   readonly bannedUntilMs: number | undefined;
   readonly banReason: string | undefined;
   readonly lastError: string | undefined;
+  /** Milliseconds. It stays when the exchange has answered again. */
+  readonly lastErrorAtMs: number | undefined;
 }
 
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -18,13 +20,15 @@ const TEXT_CHARACTERS_MAX = 1_000;
 export async function readExchangeStates({ sql }: Database): Promise<readonly ExchangeState[]> {
   return await attempt("read the state of the exchanges", async () => {
     const rows = await sql<ExchangeRow[]>`
-      select exchange, breaker, banned_until, ban_reason, last_error from exchanges order by exchange`;
+      select exchange, breaker, banned_until, ban_reason, last_error, last_error_at
+      from exchanges order by exchange`;
     return rows.map((row) => ({
       exchange: row.exchange,
       breaker: row.breaker,
       bannedUntilMs: epochMs(row.banned_until),
       banReason: row.ban_reason ?? undefined,
       lastError: row.last_error ?? undefined,
+      lastErrorAtMs: epochMs(row.last_error_at),
     }));
   });
 }
@@ -81,4 +85,5 @@ interface ExchangeRow {
   readonly banned_until: Date | null;
   readonly ban_reason: string | null;
   readonly last_error: string | null;
+  readonly last_error_at: Date | null;
 }

@@ -18,7 +18,7 @@ export interface Running {
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The compiled program where TITAN10_BINARY names one, else the sources as the task `titan10` runs them. */
-async function commandLine(): Promise<readonly [string, readonly string[]]> {
+async function findCommandLine(): Promise<readonly [string, readonly string[]]> {
   const binary = Deno.env.get("TITAN10_BINARY");
   if (binary !== undefined && binary !== "") return [binary, []];
   const config = `${PROJECT}deno.json`;
@@ -28,7 +28,13 @@ async function commandLine(): Promise<readonly [string, readonly string[]]> {
   return [Deno.execPath(), ["run", "--quiet", "--config", config, ...flags, `${PROJECT}main.ts`]];
 }
 
-const COMMAND_LINE = await commandLine();
+const COMMAND_LINE = await findCommandLine();
+
+/** What starts the program, without its own arguments. */
+export function commandLine(): readonly string[] {
+  const [command, first] = COMMAND_LINE;
+  return [command, ...first];
+}
 
 /** Starts the program with nothing in its environment but what it is given. */
 export function start(

@@ -30,8 +30,12 @@ export async function runInProcess(
     tell: (text) => void stderr.push(text),
     draw: () => {},
     isTerminal: false,
+    canRedraw: false,
     columns: 80,
+    rows: 24,
     hasColor: false,
+    screen: undefined,
+    hasPrintColor: false,
     giveUp: () => Promise.resolve(),
   });
   return { code, stdout: stdout.join("").replace(/\n$/, ""), stderr: stderr.join("\n") };

@@ -1,0 +1,200 @@
+/** The status document for people: exchanges and their sums, series, jobs, what is wrong. @module */
+import { printable } from "../printable.ts";
+import type { ExchangeStatus, SeriesStatus, Status } from "../serve/status.ts";
+import { type Paint, painter } from "./terminal.ts";
+import { count, cut, duration, minute, table, wrap } from "./text.ts";
+
+export interface StatusViewOptions {
+  readonly nowMs: number;
+  /** Width that no line exceeds. @default 80 */
+  readonly columns?: number;
+  /** Lines at most: series that do not fit are left out, the sound ones first. @default as many as there are */
+  readonly rows?: number | undefined;
+  /** @default without colours */
+  readonly paint?: Paint;
+}
+
+/** Messages of series that are listed: when an exchange is away, all of its series say so. */
+const MESSAGES_MAX = 10;
+
+/** A message may hold a page of HTML; `--json` has all of it. */
+const MESSAGE_COLUMNS_MAX = 300;
+
+/** The document for people, each line within `columns`. */
+export function renderStatus(document: Status, options: StatusViewOptions): string {
+  const { columns = 80, paint = painter(false) } = options;
+  const { exchanges, series } = document;
+  const blocks = [
+    [headOf(document, options)],
+    exchangeTable(document, { ...options, columns, paint }),
+    jobTable(document, paint),
+    troubleOf(document, { ...options, columns, paint }),
+  ].filter((block) => block.length > 0);
+  const lines = blocks.flatMap((block) => ["", ...block]).slice(1);
+  const roomForSeries = options.rows === undefined ? Infinity : options.rows - lines.length - 3;
+  const rows = seriesTable(series, { ...options, columns, roomMax: Math.max(0, roomForSeries) });
+  // Between the sums and the jobs: what is wrong stands last, where a terminal shows it.
+  const first = 1 + blocks[0]!.length + (exchanges.length > 0 ? blocks[1]!.length : 0);
+  lines.splice(first, 0, "", ...rows);
+  return lines.map((line) => cut(line, columns)).slice(0, options.rows ?? Infinity).join("\n");
+}
+
+function headOf({ version, database, startedAt }: Status, { nowMs }: StatusViewOptions): string {
+  const extension = database.timescaledb === null
+    ? "plain PostgreSQL"
+    : `TimescaleDB ${database.timescaledb}`;
+  const up = startedAt === null
+    ? ""
+    : `, daemon up for ${duration(Math.max(0, nowMs - Date.parse(startedAt)) / 1000)}`;
+  return `titan10 ${version}, ${database.kind} database, ${extension}${up}`;
+}
+
+interface Drawn extends StatusViewOptions {
+  readonly columns: number;
+  readonly paint: Paint;
+}
+
+/** One line an exchange, and their sum where there are several. */
+function exchangeTable({ exchanges, series }: Status, drawn: Drawn): readonly string[] {
+  if (exchanges.length === 0) return [];
+  const { columns, paint } = drawn;
+  const sums = Map.groupBy(series, ({ exchange }) => exchange);
+  const known = new Map(exchanges.map((row) => [row.exchange, row]));
+  const names = [...new Set([...known.keys(), ...sums.keys()])];
+  const rows = names.map((name) => [
+    printable(name),
+    ...sumsOf(sums.get(name) ?? []),
+    stateOf(known.get(name), drawn),
+  ]);
+  if (names.length > 1) rows.push(["total", ...sumsOf(series), ""]);
+  const head = ["EXCHANGE", "SERIES", "CANDLES", "OWED", "MISSING", "EXPLAINED", "STATE"];
+  const lines = table(head, rows, { numeric: [1, 2, 3, 4, 5], columns }).split("\n");
+  return lines.map((line, index) => {
+    const row = known.get(names[index - 1] ?? "");
+    if (row === undefined) return index > names.length ? paint("bold", line) : line;
+    return row.bannedUntil !== null || row.breaker !== "closed" ? paint("red", line) : line;
+  });
+}
+
+function sumsOf(series: readonly SeriesStatus[]): readonly string[] {
+  const sum = (of: (row: SeriesStatus) => number): string =>
+    count(series.reduce((total, row) => total + of(row), 0));
+  return [
+    count(series.length),
+    sum((row) => row.candles),
+    sum((row) => row.owed),
+    sum((row) => row.missing),
+    sum((row) => row.explained),
+  ];
+}
+
+function stateOf(row: ExchangeStatus | undefined, { nowMs }: StatusViewOptions): string {
+  if (row === undefined) return "not asked";
+  if (row.bannedUntil !== null) return `banned to ${moment(row.bannedUntil, nowMs)}`;
+  if (row.breaker !== "closed") return `breaker ${row.breaker.replace("_", " ")}`;
+  return "ok";
+}
+
+function seriesTable(
+  all: readonly SeriesStatus[],
+  { nowMs, columns, roomMax }: StatusViewOptions & {
+    readonly columns: number;
+    readonly roomMax: number;
+  },
+): readonly string[] {
+  if (all.length === 0) return ["no series yet: titan10 backfill or titan10 run makes them"];
+  const fit = all.length <= roomMax;
+  // One line says how many more there are.
+  const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - 1));
+  const rows = shown.map((row) => [
+    printable(`${row.exchange} ${row.symbol} ${row.timeframe}`),
+    count(row.candles),
+    row.first?.slice(0, 10) ?? "–",
+    row.last === null ? "–" : moment(row.last, nowMs),
+    count(row.owed),
+    count(row.missing),
+  ]);
+  const head = ["SERIES", "CANDLES", "FIRST", "LAST", "OWED", "MISSING"];
+  const lines = table(head, rows, { numeric: [1, 4, 5], columns }).split("\n");
+  return fit ? lines : [...lines, `and ${count(all.length - shown.length)} more series`];
+}
+
+/** Those that lack most come first; those that lack alike keep their order. */
+function leastSound(series: readonly SeriesStatus[]): readonly SeriesStatus[] {
+  const lacking = ({ missing, owed, lastError }: SeriesStatus): number =>
+    (lastError === null ? 0 : 1e15) + missing * 1e6 + owed;
+  return [...series].sort((one, other) => lacking(other) - lacking(one));
+}
+
+function jobTable({ jobs }: Status, paint: Paint): readonly string[] {
+  if (jobs.length === 0) return [];
+  const lines = table(
+    ["JOB", "LAST START", "LAST SUCCESS", "OUTCOME"],
+    jobs.map(({ job, lastStart, lastSuccess, lastOutcome }) => [
+      job,
+      minute(lastStart),
+      minute(lastSuccess),
+      lastOutcome ?? "–",
+    ]),
+  ).split("\n");
+  return lines.map((line, index) =>
+    jobs[index - 1]?.lastOutcome === "failure" ? paint("red", line) : line
+  );
+}
+
+/** Ended markets, last errors, bans and breakers, a sentence each; what matters most stands last. */
+function troubleOf(
+  { exchanges, series }: Status,
+  { nowMs, columns, paint }: Drawn,
+): readonly string[] {
+  const ofExchanges = exchanges.flatMap((row) => {
+    const { exchange, breaker, bannedUntil } = row;
+    const texts: string[] = [];
+    if (bannedUntil !== null) {
+      const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
+      texts.push(`${exchange} is banned until ${minute(bannedUntil)} UTC, for another ${left}`);
+    }
+    if (breaker === "open") texts.push(`${exchange}: the breaker is open, nothing is asked`);
+    if (breaker === "half_open") texts.push(`${exchange}: the breaker lets one request try it`);
+    return texts;
+  });
+  const nameOf = (row: SeriesStatus): string => `${row.exchange} ${row.symbol} ${row.timeframe}`;
+  const ofSeries = series.flatMap((row) =>
+    row.lastError === null ? [] : [`${nameOf(row)}: ${row.lastError}`]
+  );
+  const ended = series.flatMap((row) =>
+    row.endedWhy === null ? [] : [`${nameOf(row)}: ${row.endedWhy} since ${minute(row.endedAt)}`]
+  );
+  const errors = exchanges.flatMap(({ exchange, lastError, lastErrorAt }) =>
+    lastError === null ? [] : [`${exchange}, ${minute(lastErrorAt)}: ${lastError}`]
+  );
+  const trouble = listed("TROUBLE", [...bounded(ofSeries), ...ofExchanges], columns);
+  return [
+    listed("ENDED", bounded(ended), columns),
+    listed("LAST ERRORS OF EXCHANGES", errors, columns),
+    trouble.map((line, index) => index === 0 ? paint("red", line) : line),
+  ].filter((block) => block.length > 0).flatMap((block) => ["", ...block]).slice(1);
+}
+
+function bounded(texts: readonly string[]): readonly string[] {
+  const more = texts.length - MESSAGES_MAX;
+  return more <= 0 ? texts : [...texts.slice(0, MESSAGES_MAX), `and ${count(more)} more series`];
+}
+
+function listed(title: string, texts: readonly string[], columns: number): readonly string[] {
+  if (texts.length === 0) return [];
+  return [
+    title,
+    ...texts.flatMap((text) =>
+      wrap(cut(printable(text), MESSAGE_COLUMNS_MAX), columns - 4).map((line, index) =>
+        (index === 0 ? "  " : "    ") + line
+      )
+    ),
+  ];
+}
+
+/** The time of day of today, the date of another day. */
+function moment(iso: string, nowMs: number): string {
+  const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
+  return isToday ? iso.slice(11, 16) : iso.slice(0, 10);
+}

@@ -1,0 +1,146 @@
+/** The program at a terminal: drawn anew in place, and the terminal left as it was. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { binanceAt } from "../support/local_archive.ts";
+import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { type AtTerminal, hasTerminal, startAtTerminal } from "../support/terminal.ts";
+
+// Without util-linux there is no terminal to be had.
+const ignore = !await hasTerminal();
+
+const SETTINGS = {
+  EXCHANGES: "binance",
+  SYMBOLS: "BTC/USDT,ETH/USDT",
+  TIMEFRAMES: "1h",
+  BACKFILL: "1h:100d",
+  HTTP_PORT: "0",
+} as const;
+
+async function withArchive(
+  use: (archive: { readonly cwd: string; readonly env: Record<string, string> }) => Promise<void>,
+): Promise<void> {
+  const exchange = await startLocalExchange({ clock: systemClock });
+  try {
+    await withDirectory((cwd) =>
+      use({ cwd, env: { ...SETTINGS, EXCHANGE_BINANCE: binanceAt(exchange) } })
+    );
+  } finally {
+    await exchange.close();
+  }
+}
+
+// deno-lint-ignore no-control-regex -- It is what terminals are told by.
+const ESCAPES = /\x1b\[[?\d;]*[A-Za-z]/g;
+
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+
+/** All lines that were ever shown. */
+function linesOf(terminal: AtTerminal): readonly string[] {
+  return terminal.shown().replaceAll("\x1b[H", "\n").replace(ESCAPES, "").split(/\r?\n/);
+}
+
+Deno.test({
+  name: "a backfill at a terminal is drawn in place, and its end stays on the screen",
+  ignore,
+  fn: () =>
+    withArchive(async ({ cwd, env }) => {
+      const terminal = startAtTerminal(["backfill"], { cwd, env });
+      assert.equal(await terminal.ended, 0, terminal.shown());
+      assert.match(terminal.shown(), /binance {4}\[-{12}\] {4}–/);
+      assert.match(terminal.shown(), /\x1b\[1A\r\x1b\[J/);
+      assert.match(terminal.shown(), /\[#{12}\] 100% {2}4,80\d of 4,80\d[^\x1b]+done in [^\x1b]+$/);
+      assert.deepEqual(linesOf(terminal).filter((line) => line.length > 80), []);
+    }),
+});
+
+Deno.test({
+  name: "a dumb terminal and a CI see plain lines, and NO_COLOR no colours",
+  ignore,
+  fn: () =>
+    withArchive(async ({ cwd, env }) => {
+      for (const plain of [{ TERM: "dumb" }, { CI: "true", NO_COLOR: "1" }]) {
+        const terminal = startAtTerminal(["backfill"], { cwd, env: { ...env, ...plain } });
+        assert.equal(await terminal.ended, 0, terminal.shown());
+        assert.doesNotMatch(terminal.shown(), /\x1b/);
+        assert.match(terminal.shown(), /^binance: [\d,]+ candles/m);
+      }
+    }),
+});
+
+Deno.test({
+  name: "status --watch follows the daemon through a restart and leaves the terminal as it was",
+  ignore,
+  fn: () =>
+    withArchive(async ({ cwd, env }) => {
+      let daemon = start(["run"], { cwd, env });
+      const terminal = startAtTerminal(["status", "--watch"], { cwd, env });
+      try {
+        await daemon.waitFor(/"job done","job":"backfill"/);
+        await terminal.waitFor(/daemon up for [^]*binance +2 +4,80/);
+        assert(terminal.shown().includes(ENTER));
+
+        daemon.kill("SIGKILL");
+        await daemon.ended;
+        await terminal.waitFor(/Away: .*[^]*4,80/);
+        const before = terminal.shown().length;
+        daemon = start(["run"], { cwd, env });
+        await terminal.waitFor(
+          /UTC, every 2 s\. Ctrl-C ends it\.\x1b\[K\s+\x1b\[K\s+titan10 [^]*4,80/,
+          before,
+        );
+
+        await terminal.press("\x03");
+        assert.equal(await terminal.ended, 130);
+        assert(terminal.shown().endsWith(LEAVE), JSON.stringify(terminal.shown().slice(-200)));
+        assert.deepEqual(linesOf(terminal).filter((line) => line.length > 80), []);
+      } finally {
+        terminal.kill();
+        daemon.kill("SIGKILL");
+        await daemon.ended;
+      }
+    }),
+});
+
+Deno.test("status --watch in a pipe is told again and again, and ends by a signal with its code", () =>
+  withArchive(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    try {
+      await daemon.waitFor(/"job done","job":"backfill"/);
+      const plain = start(["status", "--watch"], { cwd, env });
+      await plain.waitFor(/^binance +2 +4,80[^]*^binance +2 +4,80/m);
+      plain.kill("SIGTERM");
+      assert.equal((await plain.ended).code, 143);
+      assert.doesNotMatch(plain.stdout(), /\x1b/);
+
+      const json = start(["status", "--watch", "--json"], { cwd, env });
+      await json.waitFor(/\n.*\n/);
+      json.kill("SIGINT");
+      assert.equal((await json.ended).code, 130);
+      for (const line of json.stdout().trim().split("\n")) {
+        assert.equal(JSON.parse(line).series.length, 2);
+      }
+    } finally {
+      daemon.kill("SIGTERM");
+      await daemon.ended;
+    }
+  }));
+
+Deno.test("status --watch says that no daemon is there, and does not take its place", () =>
+  withArchive(async ({ cwd, env }) => {
+    const watch = start(["status", "--watch"], { cwd, env });
+    await watch.waitFor(/Away: .*titan10 run/);
+    // The embedded database is free: this opens it.
+    assertCode(await run(["migrate"], { cwd, env }), 0);
+    watch.kill("SIGINT");
+    assert.equal((await watch.ended).code, 130);
+    assert.equal(watch.stdout(), "");
+  }));
+
+Deno.test("backfill --json prints a document and nothing else, whatever goes wrong", () =>
+  withArchive(async ({ cwd, env }) => {
+    const result = await run(["backfill", "--json"], { cwd, env });
+    assertCode(result, 0);
+    assert.equal(JSON.parse(result.stdout).exchanges[0].left, 0);
+  }));

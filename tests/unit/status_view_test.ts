@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { renderStatus } from "../../lib/cli/status_view.ts";
+import { width } from "../../lib/cli/text.ts";
+import { frame } from "../../lib/cli/watch.ts";
+import type { ExchangeStatus, SeriesStatus, Status } from "../../lib/serve/status.ts";
+
+const NOW_MS = Date.UTC(2026, 0, 31, 12, 0, 0);
+
+const QUIET: ExchangeStatus = {
+  exchange: "binance",
+  breaker: "closed",
+  bannedUntil: null,
+  paceMs: null,
+  lastError: null,
+  lastErrorAt: null,
+};
+
+const SERIES: SeriesStatus = {
+  exchange: "binance",
+  symbol: "BTC/USDT",
+  timeframe: "1m",
+  candles: 10_080,
+  first: "2026-01-24T12:00:00.000Z",
+  last: "2026-01-31T11:59:00.000Z",
+  owed: 0,
+  missing: 0,
+  explained: 0,
+  reasons: {},
+  lastError: null,
+  endedAt: null,
+  endedWhy: null,
+};
+
+function statusOf(change: Partial<Status>): Status {
+  return {
+    version: "0.1.0",
+    startedAt: "2026-01-31T11:00:00.000Z",
+    database: { kind: "embedded", timescaledb: "2.23.0" },
+    exchanges: [QUIET],
+    series: [SERIES],
+    jobs: [{
+      job: "poll",
+      lastStart: "2026-01-31T11:59:00.000Z",
+      lastSuccess: "2026-01-31T11:59:00.000Z",
+      lastOutcome: "success",
+    }],
+    ...change,
+  };
+}
+
+function lines(status: Status, options: { columns?: number; rows?: number } = {}): string[] {
+  return renderStatus(status, { nowMs: NOW_MS, ...options }).split("\n");
+}
+
+Deno.test("a sound archive is read at a glance", () => {
+  assert.deepEqual(lines(statusOf({})), [
+    "titan10 0.1.0, embedded database, TimescaleDB 2.23.0, daemon up for 1 h 0 min",
+    "",
+    "EXCHANGE  SERIES  CANDLES  OWED  MISSING  EXPLAINED  STATE",
+    "binance        1   10,080     0        0          0  ok",
+    "",
+    "SERIES               CANDLES  FIRST       LAST   OWED  MISSING",
+    "binance BTC/USDT 1m   10,080  2026-01-24  11:59     0        0",
+    "",
+    "JOB   LAST START        LAST SUCCESS      OUTCOME",
+    "poll  2026-01-31 11:59  2026-01-31 11:59  success",
+  ]);
+});
+
+Deno.test("several exchanges have a sum, also of series of those that are not asked any more", () => {
+  const status = statusOf({
+    exchanges: [QUIET, { ...QUIET, exchange: "kraken" }],
+    series: [SERIES, SERIES, { ...SERIES, exchange: "okx", owed: 7, missing: 2, explained: 3 }],
+  });
+  assert.deepEqual(lines(status).slice(3, 7), [
+    "binance        2   20,160     0        0          0  ok",
+    "kraken         0        0     0        0          0  ok",
+    "okx            1   10,080     7        2          3  not asked",
+    "total          3   30,240     7        2          3",
+  ]);
+});
+
+Deno.test("a ban, an open breaker and a last error are named last, with their times", () => {
+  const status = statusOf({
+    exchanges: [
+      { ...QUIET, breaker: "open" },
+      {
+        exchange: "kraken",
+        breaker: "closed",
+        bannedUntil: "2026-01-31T12:24:00.000Z",
+        paceMs: null,
+        lastError: "Cannot fetch candles: HTTP 429",
+        lastErrorAt: "2026-01-30T10:03:00.000Z",
+      },
+    ],
+  });
+  const text = lines(status);
+  assert.match(text[3] ?? "", /breaker open$/);
+  assert.match(text[4] ?? "", /banned to 12:24$/);
+  assert.deepEqual(
+    text.slice(-6),
+    [
+      "LAST ERRORS OF EXCHANGES",
+      "  kraken, 2026-01-30 10:03: Cannot fetch candles: HTTP 429",
+      "",
+      "TROUBLE",
+      "  binance: the breaker is open, nothing is asked",
+      "  kraken is banned until 2026-01-31 12:24 UTC, for another 24 min",
+    ],
+  );
+});
+
+Deno.test("long, wide and hostile names and messages stay within 80 columns", () => {
+  const names = [
+    "1000000000000BABYDOGE/USDT:USDT-260925-100000-C",
+    "币安人生币安人生币安人生币安人生币安人生/USDT",
+    "\x1b[2J\u202eEVIL\n/USDT",
+    "🚀".repeat(40),
+    "e\u0301".repeat(60),
+  ];
+  const series = names.map((symbol) => ({
+    ...SERIES,
+    exchange: "cryptocom",
+    symbol,
+    candles: 12_345_678,
+    owed: 12_345_678,
+    missing: 1_234_567,
+    last: "2026-01-30T11:59:00.000Z",
+    lastError: `Cannot fetch candles of ${symbol}: ${"<html>".repeat(200)}`,
+    endedAt: "2026-01-30T11:59:00.000Z",
+    endedWhy: "delisted" as const,
+  }));
+  const text = lines(statusOf({ series, exchanges: [{ ...QUIET, lastError: "x".repeat(999) }] }));
+  assert.deepEqual(text.filter((line) => width(line) > 80), []);
+  // deno-lint-ignore no-control-regex -- It is what must not be there.
+  assert.doesNotMatch(text.join(""), /[\x00-\x1f\u202e]/);
+  assert.match(text.join("\n"), /^cryptocom \S*…\S*-C 1m {2}12,345,678/m);
+});
+
+Deno.test("of 400 series with errors a few are told, and how many there are", () => {
+  const series = Array.from({ length: 400 }, (_, index) => ({
+    ...SERIES,
+    symbol: `S${index}/USDT`,
+    lastError: "gone",
+  }));
+  const text = lines(statusOf({ series }));
+  assert.equal(text.filter((line) => line.endsWith(": gone")).length, 10);
+  assert.equal(text.at(-1), "  and 390 more series");
+});
+
+Deno.test("a screen shows the series that lack most, and how many more there are", () => {
+  const series = Array.from({ length: 400 }, (_, index) => ({
+    ...SERIES,
+    symbol: `S${index}/USDT`,
+    missing: index === 399 ? 5 : 0,
+  }));
+  const shown = frame({ document: statusOf({ series }), trouble: undefined }, {
+    nowMs: NOW_MS,
+    columns: 80,
+    rows: 24,
+    hasColor: false,
+  });
+  assert.equal(shown.length, 23);
+  assert.equal(shown[0], "12:00:00 UTC, every 2 s. Ctrl-C ends it.");
+  assert.match(shown[8] ?? "", /^binance S399\/USDT 1m .* 5$/);
+  assert.match(shown[9] ?? "", /^binance S0\/USDT 1m /);
+  assert(shown.includes("and 389 more series"), shown.join("\n"));
+  assert.match(shown.at(-1) ?? "", /^poll /);
+});
+
+Deno.test("a screen says who is away, above what was known last", () => {
+  const look = { document: statusOf({}), trouble: "Away: \x1b[2Jnobody answers" };
+  const shown = frame(look, { nowMs: NOW_MS, columns: 60, rows: 6, hasColor: false });
+  assert.equal(shown.length, 6);
+  assert.equal(shown[1], "Away: \\x1b[2Jnobody answers");
+  assert.match(shown[3] ?? "", /^titan10 0\.1\.0/);
+});
