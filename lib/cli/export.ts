@@ -10,7 +10,7 @@ import { type Numbers, parquetWriter } from "./candle_parquet.ts";
 import { streamDaemon } from "./control.ts";
 import { openOutput } from "./output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
-import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
 
 const HELP = `
@@ -19,19 +19,11 @@ archive needs no more memory than a small one. CSV keeps every digit. Parquet
 holds prices and volumes as doubles, which every reader computes with, or with
 --numbers exact as DECIMAL(38, 18).
 
-  titan10 export -o btc.parquet --symbol BTC/USDT --timeframe 1m
-  titan10 export --exchange kraken --since 2024-01-01 --until 2024-02-01 | gzip
-
 While the daemon holds the embedded database, it is asked for the candles.`;
 
-/** Adds the command to the program. */
-export function addExport(
-  program: Command,
-  shell: Shell,
-  done: (code: ExitCode) => void,
-): void {
-  const command = program.command("export")
-    .description("Write candles as CSV or Parquet, by series and range")
+/** Gives the command its options and what it does. */
+export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
+  const command = empty
     .option("-o, --output <file>", "where to; - or nothing is standard output")
     .addOption(
       new Option("--format <format>", "csv or parquet; by the file's name when not given")
@@ -56,9 +48,9 @@ export function addExport(
       new Option("--numbers <numbers>", "of Parquet: see below").choices(["double", "exact"]),
     )
     .addHelpText("after", HELP);
-  addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action(async (flags: unknown) => {
-    done(await exportCandles(shell, flags as ExportFlags & Flags, command));
-  });
+  addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action((flags: unknown) =>
+    perform(() => exportCandles(shell, flags as ExportFlags & Flags, command))
+  );
 }
 
 interface ExportFlags {

@@ -1,20 +1,22 @@
 /** The command line: argv → command → exit code. @module */
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Argument, Command, CommanderError } from "@commander-js/extra-typings";
 import { ConfigError } from "../config.ts";
 import { redact } from "../redact.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
+import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
+import { type CompletedCommand, completions, SHELLS } from "./completions.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
-import { addExport } from "./export.ts";
+import { makeExport } from "./export.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
-import { addQuery } from "./query.ts";
+import { makeQuery } from "./query.ts";
 import { run } from "./run.ts";
 import { addSettingFlags, type Flags } from "./settings.ts";
-import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { status } from "./status.ts";
 
 type Action = (shell: Shell, flags: Flags) => Promise<ExitCode>;
@@ -80,48 +82,87 @@ const COMMANDS: readonly CommandSpec[] = [
 /** Runs the command that the arguments name. Never throws: what went wrong is told in a sentence. */
 export async function runCommand(shell: Shell): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
+  const program = makeProgram(shell, async (run) => {
+    exit = await run();
+  });
+  try {
+    if (shell.args.length === 0) program.outputHelp();
+    else await program.parseAsync([...shell.args], { from: "user" });
+    return exit;
+  } catch (error) {
+    return explain(shell, error);
+  }
+}
+
+function makeProgram(shell: Shell, perform: Perform): Command {
   const program = new Command("titan10")
     .description(
       "Keeps a complete and explained archive of candles from many exchanges in TimescaleDB.",
     )
     .version(VERSION, "-V, --version")
+    .addHelpText("after", FIRST_MINUTE)
+    .commandsGroup(groupOf("help"))
+    .helpCommand(true)
+    .showHelpAfterError("Run titan10 --help for what there is.")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => shell.print(text.trimEnd()),
       writeErr: (text) => shell.tell(text.trimEnd()),
       getOutHelpWidth: () => shell.columns,
       getErrHelpWidth: () => shell.columns,
-    })
-    .action(() => program.outputHelp());
-  for (const { name, summary, action, hasJson } of COMMANDS) {
+    }) as Command;
+  const commands: Command[] = [];
+  const add = (name: string, summary: string): Command => {
     const command = new Command(name).description(summary).copyInheritedSettings(program);
+    command.helpGroup(groupOf(name)).addHelpText("after", examplesOf(name));
+    command.showHelpAfterError(`Run titan10 ${name} --help for what there is.`);
+    commands.push(command);
+    return command;
+  };
+  for (const { name, summary, action, hasJson } of COMMANDS) {
+    const command = add(name, summary);
     if (hasJson) command.option("--json", "print JSON");
     if (name === "gaps") command.option("--repair", "ask for the gaps that are due first");
     if (name === "status") {
       command.option("--watch", "draw it anew every 2 s until Ctrl-C");
       command.option("--storage", "also say what the candle tables take");
     }
-    addSettingFlags(command).action(async (flags: unknown) => {
-      exit = await action(shell, flags as Flags);
-    });
-    program.addCommand(command);
+    addSettingFlags(command).action((flags: unknown) =>
+      perform(() => action(shell, flags as Flags))
+    );
   }
-  const end = (code: ExitCode): void => void (exit = code);
-  for (const add of [addQuery, addExport]) add(program, shell, end);
-  program.command("demo")
-    .description("Show all of it with a local exchange, without network")
+  makeQuery(
+    add("query", "Ask the database by SQL, without being able to change it"),
+    shell,
+    perform,
+  );
+  makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
+  add("demo", "Show all of it with a local exchange, without network")
     .option("--for <seconds>", "end by itself, 30s for example")
     .option("--http-host <value>", "HTTP_HOST")
     .option("--http-port <value>", "HTTP_PORT")
-    .action(async (flags) => {
-      exit = await demo(shell, flags as Flags);
-    });
-  try {
-    await program.parseAsync([...shell.args], { from: "user" });
-    return exit;
-  } catch (error) {
-    return explain(shell, error);
-  }
+    .action((flags: unknown) => perform(() => demo(shell, flags as Flags)));
+  add("completions", "Print a script that completes commands, flags and values")
+    .addArgument(new Argument("<shell>", "the shell that is to read it").choices(SHELLS))
+    .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));
+  commands.sort((one, other) => groupRank(one.name()) - groupRank(other.name()));
+  for (const command of commands) program.addCommand(command);
+  return program;
+}
+
+/** The commands and flags that there are, for the completions. */
+function completedOf(program: Command): readonly CompletedCommand[] {
+  const help = program.createHelp();
+  return help.visibleCommands(program).map((command) => ({
+    name: command.name(),
+    summary: command.description(),
+    words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    flags: help.visibleOptions(command).map((option) => ({
+      name: option.long ?? option.flags,
+      meaning: option.description,
+      takesValue: option.required,
+    })),
+  }));
 }
 
 function explain(shell: Shell, error: unknown): ExitCode {

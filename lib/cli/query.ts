@@ -7,7 +7,7 @@ import { durationMs } from "../setting.ts";
 import { streamDaemon } from "./control.ts";
 import { csvHead, csvLines, jsonLinesOf, renderRows } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
-import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
 
 const HELP = `
@@ -15,9 +15,6 @@ A query is one SELECT, WITH, VALUES or TABLE, and runs in a transaction that is
 read-only and cannot be made otherwise. A superuser's query runs as
 pg_read_all_data. Against somebody's intent rather than mistakes, use a login
 that may not do more.
-
-  titan10 query "select * from ohlcv where timeframe = '1d' order by time desc"
-  titan10 query --csv - < gaps.sql > gaps.csv
 
 While the daemon holds the embedded database, it is asked, for 10,000 rows at
 most, and does nothing else until it has answered.`;
@@ -27,10 +24,9 @@ const TABLE_ROWS = 1_000;
 
 const QUERY_BYTES_MAX = 1024 * 1024;
 
-/** Adds the command to the program. */
-export function addQuery(program: Command, shell: Shell, done: (code: ExitCode) => void): void {
-  const command = program.command("query")
-    .description("Ask the database by SQL, without being able to change it")
+/** Gives the command its options and what it does. */
+export function makeQuery(empty: Command, shell: Shell, perform: Perform): void {
+  const command = empty
     .argument("<sql>", "the query; - reads it from standard input")
     .addOption(new Option("--json", "print JSON, one object a line").conflicts("csv"))
     .option("--csv", "print CSV")
@@ -41,9 +37,9 @@ export function addQuery(program: Command, shell: Shell, done: (code: ExitCode) 
     )
     .addHelpText("after", HELP);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "LOG_LEVEL"]);
-  command.action(async (sql, flags: unknown) => {
-    done(await query(shell, sql, flags as QueryFlags & Flags));
-  });
+  command.action((sql, flags: unknown) =>
+    perform(() => query(shell, sql, flags as QueryFlags & Flags))
+  );
 }
 
 interface QueryFlags {

@@ -33,12 +33,35 @@ export function addSettingFlags<T extends Command>(
   for (const variable of VARIABLES as readonly Variable[]) {
     if (variable.secret || variable.name.includes("<")) continue;
     if (only !== undefined && !(only as readonly string[]).includes(variable.name)) continue;
+    const otherwise = variable.default === undefined ? "" : ` [${variable.default}]`;
     command.addOption(
-      new Option(`${flagOf(variable.name)} <value>`, `${variable.name}: ${variable.meaning}`)
-        .helpGroup("Settings (flags beat environment variables, which beat .env):"),
+      new Option(
+        `${flagOf(variable.name)} <value>`,
+        `${variable.name}: ${variable.meaning}${otherwise}`,
+      ).helpGroup(groupOf(variable.name)),
     );
   }
-  return command;
+  if (only !== undefined) return command;
+  return command.addHelpText(
+    "after",
+    "\nFlags beat environment variables, which beat .env. Defaults stand in brackets.\n" +
+      "What may be secret has no flag: DATABASE_URL, EXCHANGE_<ID>, EXCHANGE_PROXY_URL,\n" +
+      "ALERT_WEBHOOK_URL, HTTP_TOKEN. .env.example explains every setting.",
+  );
+}
+
+/** Headings of the settings in a help text. Flags beat environment variables, which beat `.env`. */
+const GROUPS: readonly (readonly [heading: string, names: RegExp])[] = [
+  ["What is archived:", /^(?:EXCHANGES|SYMBOLS|TIMEFRAMES|BACKFILL|ROLLUPS|RETENTION)$/],
+  ["Database:", /^(?:DATA_DIR|DB_POOL_MAX|COMPRESS_AFTER)$/],
+  ["When:", /_CRON$/],
+  ["Requests to exchanges:", /^(?:POLL_CANDLES|PAGE_LIMIT|FETCH_TIMEOUT|RETRY_|BREAKER_)/],
+  ["Alerts, HTTP, logs:", /^(?:GAP_ALERT|HTTP_|LOG_)/],
+  ["More settings:", /./],
+];
+
+function groupOf(variable: string): string {
+  return GROUPS.find(([, names]) => names.test(variable))![0];
 }
 
 /**

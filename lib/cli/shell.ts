@@ -51,3 +51,6 @@ export interface Screen {
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Is given what a command does, to do it and keep its exit code. */
+export type Perform = (run: () => Promise<ExitCode>) => Promise<void>;

@@ -1,4 +1,5 @@
 /** The program at a terminal: drawn anew in place, and the terminal left as it was. @module */
+// deno-lint-ignore-file no-control-regex -- It is what terminals are told by.
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
@@ -30,7 +31,6 @@ async function withArchive(
   }
 }
 
-// deno-lint-ignore no-control-regex -- It is what terminals are told by.
 const ESCAPES = /\x1b\[[?\d;]*[A-Za-z]/g;
 
 const ENTER = "\x1b[?1049h\x1b[?25l";

@@ -1,0 +1,101 @@
+/** What `--help` says besides the options: examples, groups of commands, and where to begin. @module */
+
+/** Printed below the commands. */
+export const FIRST_MINUTE = `
+The first minute, without network, server or configuration:
+  titan10 demo
+
+Then with exchanges of your choice. Without DATABASE_URL the archive lives in an
+embedded TimescaleDB in ./titan10-data:
+  export EXCHANGES=kraken,okx SYMBOLS=BTC/USD,BTC/USDT BACKFILL=1d:5y,1m:7d
+  titan10 doctor     is everything in reach?
+  titan10 plan       what will be asked, and how long does it take?
+  titan10 run        keep the archive, until Ctrl-C
+  titan10 status     what does it hold and lack? Also while it runs
+
+Settings are environment variables, lines of .env, or flags of each command:
+titan10 run --help lists them.`;
+
+/** Headings of the list of commands; a command that none names stands under the last. */
+const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
+  ["Begin:", ["demo", "doctor", "plan"]],
+  ["Keep the archive:", ["run", "backfill", "gaps", "migrate"]],
+  ["Look at it:", ["status", "healthcheck", "query", "export"]],
+  ["More:", ["completions", "help"]],
+];
+
+/** Commands are listed in the order of their groups. */
+export function groupRank(command: string): number {
+  return GROUPS.findIndex(([heading]) => heading === groupOf(command));
+}
+
+/** The heading under which a command is listed. */
+export function groupOf(command: string): string {
+  const group = GROUPS.find(([, names]) => names.includes(command)) ?? GROUPS.at(-1)!;
+  return group[0];
+}
+
+/** What is typed, and what for. */
+const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: string])[]>> = {
+  run: [
+    ["titan10 run", "the daemon, as configured"],
+    ["titan10 run --exchanges kraken --symbols BTC/USD", "one market"],
+    ["titan10 run --http-host 0.0.0.0", "for others: set HTTP_TOKEN, too"],
+  ],
+  backfill: [
+    ["titan10 backfill", "ask for all that is owed"],
+    ["titan10 backfill --backfill 1h:2y", "two years of hours"],
+    ["titan10 backfill --json | jq .exchanges", "what came, for a program"],
+  ],
+  gaps: [
+    ["titan10 gaps", "every hole and its reason"],
+    ["titan10 gaps --repair", "ask again first"],
+  ],
+  plan: [
+    ["titan10 plan", "requests, least time, disk"],
+    ["titan10 plan --symbols top:100", "and of a hundred symbols?"],
+  ],
+  status: [
+    ["titan10 status", "what there is and what is wrong"],
+    ["titan10 status --watch", "the same, drawn anew every 2 s"],
+    ["titan10 status --storage", "bytes of each table"],
+    ["titan10 status --json | jq '.series[] | select(.missing > 0)'", "for a program"],
+  ],
+  doctor: [
+    ["titan10 doctor", "check all, also beside a daemon"],
+    ["titan10 doctor --exchanges gemini", "would this exchange do?"],
+    ["titan10 doctor --json | jq '.checks[] | select(.ok | not)'", "what is wrong"],
+  ],
+  migrate: [["titan10 migrate", "before a new version's daemon"]],
+  healthcheck: [["titan10 healthcheck || echo ill", "0 when the daemon is well"]],
+  query: [
+    [`titan10 query "select * from ohlcv where timeframe = '1d' order by time desc"`, "as a table"],
+    ["titan10 query --csv - < gaps.sql > gaps.csv", "from a file into one"],
+  ],
+  export: [
+    ["titan10 export -o btc.parquet --symbol BTC/USDT --timeframe 1m", "for pandas"],
+    ["titan10 export --exchange kraken --since 2024-01-01 | gzip", "CSV"],
+  ],
+  demo: [
+    ["titan10 demo", "until Ctrl-C"],
+    ["titan10 demo --for 30s --http-port 0", "half a minute, on any free port"],
+  ],
+  completions: [
+    ["source <(titan10 completions bash)", "in ~/.bashrc"],
+    ["source <(titan10 completions zsh)", "in ~/.zshrc, after compinit"],
+    ["titan10 completions fish | source", "in ~/.config/fish/config.fish"],
+  ],
+};
+
+/** Where the second column begins, if the line is not longer. */
+const WHAT_COLUMN = 46;
+
+/** The examples of a command as its help prints them; nothing where there are none. */
+export function examplesOf(command: string): string {
+  const lines = (EXAMPLES[command] ?? []).map(([line, what]) =>
+    line.length < WHAT_COLUMN - 2
+      ? `  ${line.padEnd(WHAT_COLUMN - 2)}${what}`
+      : `  ${line}\n${" ".repeat(WHAT_COLUMN)}${what}`
+  );
+  return lines.length === 0 ? "" : ["", "Examples:", ...lines].join("\n");
+}
