@@ -154,8 +154,7 @@ Deno.test("the files that the documents link to are there, and so are the tasks 
 async function commandsOfProgram(): Promise<ReadonlyMap<string, readonly string[]>> {
   const { stdout } = await runInProcess(["--help"]);
   const commands = new Map<string, readonly string[]>();
-  const list = stdout.slice(stdout.indexOf("\nCommands:"));
-  for (const [, name = ""] of list.matchAll(/^ {2}([a-z][\w-]*)\b/gm)) {
+  for (const [, name = ""] of stdout.matchAll(/^ {2}([a-z][\w-]*) +[[<A-Z]/gm)) {
     if (name === "help") continue;
     const help = await runInProcess([name, "--help"]);
     assert.equal(help.code, 0, `titan10 ${name} --help: ${help.stderr}`);
