@@ -55,7 +55,7 @@ if (import.meta.main) {
     clock: systemClock,
     random: Math.random,
     signal: stopping.signal,
-    print: (text) => print(encoder.encode(`${text}\n`)),
+    print: (text) => below.above(() => print(encoder.encode(`${text}\n`))),
     write: print,
     get input(): ReadableStream<Uint8Array> {
       return Deno.stdin.readable;

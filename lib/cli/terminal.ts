@@ -50,6 +50,15 @@ export class DrawnLines {
     this.#write(`${this.#erased()}${[text, ...this.#lines].join("\n")}\n`);
   }
 
+  /** Has something else write whole lines above them, to the same terminal. */
+  above<T>(write: () => T): T {
+    if (this.#lines.length === 0) return write();
+    this.#write(this.#erased());
+    const written = write();
+    this.#write(`${this.#lines.join("\n")}\n`);
+    return written;
+  }
+
   #erased(): string {
     return this.#lines.length === 0 ? "" : `\x1b[${this.#lines.length}A\r\x1b[J`;
   }

@@ -34,6 +34,16 @@ Deno.test("what is told stands above the drawn lines, which stay last", () => {
   assert.deepEqual(written, ["first\n", "a\nb\n", `${up}second\na\nb\n`, up, "third\n"]);
 });
 
+Deno.test("what is printed to the same terminal stands above the drawn lines, too", () => {
+  const written: string[] = [];
+  const below = new DrawnLines((text) => void written.push(text));
+  const print = (text: string): number => below.above(() => written.push(text));
+  print("first\n");
+  below.draw(["a", "b"]);
+  print("second\n");
+  assert.deepEqual(written, ["first\n", "a\nb\n", "\x1b[2A\r\x1b[J", "second\n", "a\nb\n"]);
+});
+
 Deno.test("paint leaves a text alone where colours are not wanted", () => {
   assert.equal(painter(false)("red", "text"), "text");
   assert.equal(painter(true)("red", "text"), "\x1b[31mtext\x1b[0m");
