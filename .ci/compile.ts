@@ -9,6 +9,8 @@ const FOLDERS_LEFT_OUT = [
   /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
   /\/ccxt\/js\/src\/(?:pro|prediction|protobuf)$/, // websockets, bets, a websocket's encoding
   /\/zod\/(?:src|v3)$/,
+  /\/fflate\/(?:lib|umd)$/,
+  /\/postgres\/(?:cf|cjs)$/, // for Cloudflare, and for CommonJS
   /\/@noble\/\w+\/src$/,
   /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
   /\/bintrees\/(?:dist|test)$/,
@@ -22,7 +24,7 @@ const FOLDERS_LEFT_OUT = [
  * but the file that browsers get.
  */
 const FILES_LEFT_OUT =
-  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape)\/.*\.cjs$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
+  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape|croner)\/.*\.cjs$|\.umd\.js$|\/@scure\/.*\.ts$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
 
 /**
  * What the task `titan10` runs with: permissions named one by one, never `-A`, and a small young generation, since rows
