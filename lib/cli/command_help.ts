@@ -19,7 +19,7 @@ titan10 run --help lists them.`;
 /** Headings of the list of commands; a command that none names stands under the last. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
   ["Begin:", ["demo", "doctor", "plan"]],
-  ["Keep the archive:", ["run", "backfill", "gaps", "migrate"]],
+  ["Keep the archive:", ["run", "backfill", "gaps", "import", "migrate"]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
@@ -75,6 +75,9 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   export: [
     ["titan10 export -o btc.parquet --symbol BTC/USDT --timeframe 1m", "for pandas"],
     ["titan10 export --exchange kraken --since 2024-01-01 | gzip", "CSV"],
+  ],
+  import: [
+    ["titan10 import btc.csv --exchange binance --symbol BTC/USDT --timeframe 1m", "an old file"],
   ],
   demo: [
     ["titan10 demo", "until Ctrl-C"],

@@ -12,6 +12,7 @@ import { openOutput } from "./output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
+import { timeFlag } from "./time_flag.ts";
 
 const HELP = `
 Candles come series by series, oldest first, and are read in pages: a large
@@ -32,8 +33,8 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .option("--exchange <ids>", "only these, separated by commas", names)
     .option("--symbol <symbols>", "only these, separated by commas", names)
     .option("--timeframe <timeframes>", "only these, separated by commas", names)
-    .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", time)
-    .option("--until <time>", "up to this time, which is left out itself", time)
+    .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
+    .option("--until <time>", "up to this time, which is left out itself", timeFlag)
     .addOption(
       new Option("--source <source>", "each exchange's candles, or one merged from all")
         .choices(["exchange", "merged"]).default("exchange"),
@@ -164,17 +165,4 @@ function names(text: string, previous: readonly string[] = []): readonly string[
   const all = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (all.length === 0) throw new InvalidArgumentError("expected names separated by commas");
   return [...previous, ...all];
-}
-
-/** ISO 8601; a date is its midnight, and a time without a zone is UTC. */
-function time(text: string): number {
-  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/
-    .exec(text.trim());
-  const timeMs = match === null
-    ? NaN
-    : Date.parse(`${match[1]}T${match[2] ?? "00:00"}${match[3] ?? "Z"}`);
-  if (Number.isNaN(timeMs)) {
-    throw new InvalidArgumentError("expected 2024-01-31 or 2024-01-31T12:00Z");
-  }
-  return timeMs;
 }

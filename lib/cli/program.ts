@@ -11,6 +11,7 @@ import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
+import { makeImport } from "./import.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
@@ -137,6 +138,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     perform,
   );
   makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
+  makeImport(add("import", "Take candles of a CSV file into the archive"), shell, perform);
   add("demo", "Show all of it with a local exchange, without network")
     .option("--for <seconds>", "end by itself, 30s for example")
     .option("--http-host <value>", "HTTP_HOST")

@@ -102,7 +102,7 @@ function facts(timeframe: Timeframe): {
       where candle.exchange = gap.exchange and candle.symbol = gap.symbol and candle.time = slot.time)`,
     refused: `exists (select from rejected_candles as row
       where row.exchange = gap.exchange and row.symbol = gap.symbol and row.timeframe = gap.timeframe
-        and row.time >= slot.time and row.time < slot.time + ${step})`,
+        and row.time >= slot.time and row.time < slot.time + ${step} and row.import_id is null)`,
     traded: `exists (select from checkpoints as other join ${table} as candle
         on candle.exchange = other.exchange and candle.symbol = other.symbol
       where other.exchange = gap.exchange and other.timeframe = gap.timeframe

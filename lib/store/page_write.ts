@@ -172,7 +172,7 @@ refused as (
   select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
   from unnest($13::text[], $14::text[], $15::float8[]) as row (answered, reason, time_ms)
   on conflict (exchange, symbol, timeframe, answered) do update
-  set times = known.times + 1, last_seen = now()
+  set times = known.times + 1, last_seen = now(), import_id = null
 )
 insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last, reach_from)
 select $1::text, $2::text, $3::text,

@@ -1,0 +1,15 @@
+/** Times as flags. @module */
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+
+/** Reads ISO 8601; a date is its midnight, and a time without a zone is UTC. Milliseconds. */
+export function timeFlag(text: string): number {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/
+    .exec(text.trim());
+  const timeMs = match === null
+    ? NaN
+    : Date.parse(`${match[1]}T${match[2] ?? "00:00"}${match[3] ?? "Z"}`);
+  if (Number.isNaN(timeMs)) {
+    throw new InvalidArgumentError("expected 2024-01-31 or 2024-01-31T12:00Z");
+  }
+  return timeMs;
+}

@@ -1,0 +1,247 @@
+/** Candles from a file: stored beside what the exchange said, and never mistaken for it. @module */
+import type { Candle, RejectedCandle } from "../market/candle.ts";
+import type { Coverage } from "../market/coverage.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { plainArray, storableText, textArray } from "./parameters.ts";
+import { attempt } from "./store_error.ts";
+
+/** An import of one series, as it is entered in `imports`. */
+export interface BegunImport {
+  readonly id: string;
+  /** `RETENTION` has dropped what there was before. Milliseconds; −Infinity while it has dropped nothing. */
+  readonly expiredUntilMs: number;
+}
+
+/** Rows of a file that were checked. */
+export interface ImportPage {
+  /** Ascending, one a time. */
+  readonly candles: readonly Candle[];
+  readonly rejected: readonly RejectedCandle[];
+  /** What they answer for. */
+  readonly claimed: Coverage;
+  /** Whether stored candles that differ are replaced; else they are kept, and the file's go to `import_conflicts`. */
+  readonly replaces: boolean;
+}
+
+export interface ImportWritten {
+  /** Candles that were not there. */
+  readonly added: number;
+  /** Candles that were there and said something else. */
+  readonly replaced: number;
+  /** Candles that are stored with other values, which were kept. */
+  readonly conflicts: number;
+}
+
+/** Enters that a file is being imported. */
+export async function beginImport(
+  { sql }: Database,
+  { exchange, symbol, timeframe }: Series,
+  file: string,
+): Promise<BegunImport> {
+  return await attempt("enter an import", async () => {
+    const [row] = await sql<{ id: string; expired_ms: number | null }[]>`
+      insert into imports (file, exchange, symbol, timeframe)
+      values (${storableText(file, 1_000)}, ${exchange}, ${symbol}, ${timeframe.text})
+      returning id, (select (extract(epoch from expired_until) * 1000)::float8 from timeframes
+                     where timeframes.timeframe = ${timeframe.text}) as expired_ms`;
+    return { id: row!.id, expiredUntilMs: row!.expired_ms ?? -Infinity };
+  });
+}
+
+/**
+ * Stores a page atomically: candles, coverage, rejected rows, and where they came from. Repeating it changes nothing.
+ * What contradicts is written by a second statement, which reads the candles: see lib/store/page_write.ts.
+ *
+ * @throws StoreError
+ */
+export async function writeImportPage(
+  { sql }: Database,
+  series: Series,
+  { id, page }: { readonly id: string; readonly page: ImportPage },
+): Promise<ImportWritten> {
+  const { candles, claimed, replaces } = page;
+  const rejected = [...new Map(page.rejected.map((row) => [row.row, row])).values()];
+  return await attempt(`write imported candles of ${seriesName(series)}`, async () => {
+    const columns = candleColumns(candles);
+    const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
+      pageStatement(candleTable(series.timeframe), replaces),
+      [
+        ...nameParameters(series),
+        ...columns,
+        plainArray(claimed.map(({ sinceMs }) => sinceMs)),
+        plainArray(claimed.map(({ untilMs }) => untilMs)),
+        textArray(rejected.map(({ row }) => storableText(row, row.length))),
+        textArray(rejected.map(({ reason }) => reason)),
+        plainArray(rejected.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+        id,
+      ],
+      { prepare: true },
+    );
+    const [added, replaced] = [Number(row?.added ?? 0), Number(row?.replaced ?? 0)];
+    if (replaces || added === candles.length) return { added, replaced, conflicts: 0 };
+    const differing = await sql.unsafe(
+      conflictStatement(candleTable(series.timeframe)),
+      [...nameParameters(series), ...columns, id],
+      { prepare: true },
+    );
+    return { added, replaced, conflicts: differing.length };
+  });
+}
+
+/** Enters that an import has come to its end, and what its file answers for as a whole. */
+export async function endImport(
+  { sql }: Database,
+  { exchange, symbol, timeframe }: Series,
+  { id, sha256, claimed }: {
+    readonly id: string;
+    readonly sha256: string | undefined;
+    /** Whole, except for the rows that were rejected. */
+    readonly claimed: Window | undefined;
+  },
+): Promise<Coverage> {
+  return await attempt("enter the end of an import", async () => {
+    const [row] = await sql.unsafe<{ covered: readonly (readonly [number, number])[] }[]>(
+      END_STATEMENT,
+      [
+        exchange,
+        symbol,
+        timeframe.text,
+        claimed?.sinceMs ?? null,
+        claimed?.untilMs ?? null,
+        id,
+        sha256 ?? null,
+      ],
+    );
+    return (row?.covered ?? []).map(([sinceMs, untilMs]) => ({ sinceMs, untilMs }));
+  });
+}
+
+function nameParameters({ exchange, symbol, timeframe }: Series): readonly string[] {
+  return [exchange, symbol, timeframe.text];
+}
+
+function candleColumns(candles: readonly Candle[]): readonly string[] {
+  return [
+    plainArray(candles.map(({ openTimeMs }) => openTimeMs)),
+    plainArray(candles.map(({ open }) => open)),
+    plainArray(candles.map(({ high }) => high)),
+    plainArray(candles.map(({ low }) => low)),
+    plainArray(candles.map(({ close }) => close)),
+    plainArray(candles.map(({ volume }) => volume)),
+  ];
+}
+
+const VALUES = ["open", "high", "low", "close", "volume"];
+
+const PAGE =
+  `select to_timestamp(unnest($4::float8[]) / 1000.0) as time, unnest($5::numeric[]) as open,
+         unnest($6::numeric[]) as high, unnest($7::numeric[]) as low, unnest($8::numeric[]) as close,
+         unnest($9::numeric[]) as volume`;
+
+/** As that of an exchange's page, but it keeps what is stored, and says whose the candles are. */
+function pageStatement(table: string, replaces: boolean): string {
+  const action = replaces
+    ? `update set ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+       where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})`
+    : "nothing";
+  return `
+with settings as materialized (
+  select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
+         set_config('titan10.import', $15::text, true)
+),
+page as (${PAGE} from settings),
+written as (
+  insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
+  select time, $1::text, $2::text, open, high, low, close, volume from page
+  on conflict (exchange, symbol, time) do ${action}
+  returning (xmax = 0) as added, stored.time
+),
+tally as (
+  select count(*) filter (where added) as added, count(*) filter (where not added) as replaced,
+         min(time) filter (where added) as first, max(time) filter (where added) as last,
+         coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as times
+  from written
+),
+claim as (
+  select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
+         as ranges
+  from unnest($10::float8[], $11::float8[]) as row (since_ms, until_ms)
+),
+refused as (
+  insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time, import_id)
+  select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0), $15::bigint
+  from unnest($12::text[], $13::text[], $14::float8[]) as row (answered, reason, time_ms)
+  on conflict (exchange, symbol, timeframe, answered) do update
+  set times = known.times + 1, last_seen = now()
+),
+noted as (
+  update imports as import
+  set added = import.added + tally.added, replaced = import.replaced + tally.replaced,
+      stored = import.stored + tally.times, claimed = import.claimed + claim.ranges
+  from tally, claim where import.id = $15::bigint
+)
+insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last)
+select $1::text, $2::text, $3::text, claim.ranges, added, first, last
+from tally, claim
+on conflict (exchange, symbol, timeframe) do update
+set covered = known.covered + excluded.covered,
+    candles = known.candles + excluded.candles,
+    first = least(known.first, excluded.first),
+    last = greatest(known.last, excluded.last),
+    -- The listing was found where the exchange's candles begin: older ones belong to none that it knows.
+    listed_from = case when excluded.first < known.listed_from then null else known.listed_from end
+returning (select added from tally) as added, (select replaced from tally) as replaced`;
+}
+
+function conflictStatement(table: string): string {
+  return `
+with page as (${PAGE}),
+bounds as (select min(time) as since, max(time) as until from page)
+insert into import_conflicts as known (exchange, symbol, timeframe, time, import_id, ${
+    VALUES.join(", ")
+  })
+select $1::text, $2::text, $3::text, page.time, $10::bigint, ${valuesOf("page")}
+from page join ${table} as stored
+  on stored.exchange = $1::text and stored.symbol = $2::text and stored.time = page.time
+ and stored.time >= (select since from bounds) and stored.time <= (select until from bounds)
+where (${valuesOf("stored")}) is distinct from (${valuesOf("page")})
+on conflict (exchange, symbol, timeframe, time) do update
+set import_id = excluded.import_id, ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+returning 1`;
+}
+
+/** A time at which a row was rejected is not answered for: the exchange may know better. */
+const END_STATEMENT = `
+with refused as (
+  select coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as ranges
+  from rejected_candles
+  where exchange = $1::text and symbol = $2::text and timeframe = $3::text and reason <> 'time_not_aligned'
+    and time >= to_timestamp($4::float8 / 1000.0) and time < to_timestamp($5::float8 / 1000.0)
+),
+claim as (
+  select case when $4::float8 is null then '{}'::tstzmultirange
+              else tstzmultirange(tstzrange(to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)))
+                   - refused.ranges end as ranges
+  from refused
+),
+noted as (
+  update imports as import
+  set ended = now(), sha256 = $7::text, claimed = import.claimed + claim.ranges
+  from claim where import.id = $6::bigint
+),
+counted as (
+  update checkpoints as known set covered = known.covered + claim.ranges
+  from claim
+  where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = $3::text
+  returning known.covered
+)
+select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
+                                          extract(epoch from upper(range)) * 1000) order by range), '[]') as covered
+from counted, unnest(counted.covered) as range`;
+
+function valuesOf(row: string): string {
+  return VALUES.map((name) => `${row}.${name}`).join(", ");
+}

@@ -1,0 +1,302 @@
+/** `titan10 import`: a file's candles become part of the archive, and are never taken for the exchange's. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import { seed } from "../support/seeded.ts";
+import { type CommandResult, runInProcess } from "../support/shell.ts";
+
+const BINANCE = ["--exchange", "binance", "--symbol", "BTC/USDT"];
+const HEAD = "time,open,high,low,close,volume";
+
+for (const kind of ["embedded", "postgres"]) {
+  Deno.test(`candles are imported into a database that is ${kind}`, async (t) => {
+    const folder = await Deno.makeTempDir({ prefix: "titan10-import-" });
+    const server = kind === "postgres" ? await startPostgres() : undefined;
+    const env: Record<string, string> = {
+      TIMEFRAMES: "1m",
+      BACKFILL: "off",
+      ...(server === undefined ? { DATA_DIR: `${folder}/data` } : { DATABASE_URL: server.url }),
+    };
+    try {
+      if (kind === "postgres" && server === undefined) {
+        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+        return;
+      }
+      const file = async (name: string, lines: readonly string[]): Promise<string> => {
+        await Deno.writeTextFile(`${folder}/${name}`, `${lines.join("\n")}\n`);
+        return `${folder}/${name}`;
+      };
+      const imported = (...args: string[]): Promise<CommandResult> =>
+        runInProcess(["import", ...args], env);
+      const withDatabase = async <T>(use: (database: Database) => Promise<T>): Promise<T> => {
+        const database = await openDatabase({
+          url: server?.url,
+          dataDir: `${folder}/data`,
+          poolMax: 2,
+          clock: systemClock,
+        });
+        try {
+          return await use(database);
+        } finally {
+          await database.close();
+        }
+      };
+      const asked = (text: string): Promise<unknown[]> =>
+        withDatabase(async ({ sql }) => [...await sql.unsafe(text)]);
+      await steps(t, { folder, env, file, imported, withDatabase, asked });
+    } finally {
+      await server?.stop();
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
+
+interface Tools {
+  readonly folder: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly file: (name: string, lines: readonly string[]) => Promise<string>;
+  readonly imported: (...args: string[]) => Promise<CommandResult>;
+  readonly withDatabase: <T>(use: (database: Database) => Promise<T>) => Promise<T>;
+  readonly asked: (text: string) => Promise<unknown[]>;
+}
+
+async function steps(t: Deno.TestContext, tools: Tools): Promise<void> {
+  await fromExport(t, tools);
+  await fromElsewhere(t, tools);
+  await refusals(t, tools);
+}
+
+async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
+  const { folder, env, file, imported, withDatabase, asked } = tools;
+  const LEDGER = `select exchange, symbol, timeframe, covered::text, candles::int, first, last
+    from checkpoints order by exchange, symbol`;
+  await t.step("what was exported from one archive is the same in another", async () => {
+    const source = { DATA_DIR: `${folder}/source`, TIMEFRAMES: "1m", BACKFILL: "off" };
+    const database = await openDatabase({
+      url: undefined,
+      dataDir: source.DATA_DIR,
+      poolMax: 1,
+      clock: systemClock,
+    });
+    const since = "2024-01-01T00:00:00Z";
+    await seed(database, [
+      { exchange: "binance", symbol: "ETH/USDT", timeframe: "1h", since, candles: 25_000 },
+      { exchange: "kraken", symbol: "ETH/USD:USD", timeframe: "1M", since, candles: 3 },
+    ]);
+    const ledger = [...await database.sql.unsafe(LEDGER)];
+    await database.close();
+    const path = `${folder}/all.csv`;
+    assert.equal((await runInProcess(["export", "-o", path], source)).code, 0);
+    const first = await imported(path);
+    assert.deepEqual([first.code, first.stderr], [0, ""]);
+    assert.equal(
+      first.stdout,
+      "binance ETH/USDT 1h: 25,000 rows, 2024-01-01 00:00 to 2026-11-07 15:00\n  25,000 added\n" +
+        "kraken ETH/USD:USD 1M: 3 rows, 2024-01-01 00:00 to 2024-03-01 00:00\n  3 added",
+    );
+    assert.deepEqual(await asked(LEDGER), ledger);
+    const again = `${folder}/again.csv`;
+    assert.equal((await runInProcess(["export", "-o", again], env)).code, 0);
+    assert.equal(await Deno.readTextFile(again), await Deno.readTextFile(path));
+    const second = JSON.parse((await imported("--json", path)).stdout).series[0];
+    assert.deepEqual([second.added, second.same, second.conflicts], [0, 25_000, 0]);
+    const hash = new Uint8Array(
+      await crypto.subtle.digest("SHA-256", await Deno.readFile(path)),
+    ).toHex();
+    assert.deepEqual(
+      await asked(`select file, sha256, added::int, ended is not null as ended,
+        stored = (select covered from checkpoints where symbol = 'ETH/USDT') as whole
+        from imports where symbol = 'ETH/USDT' order by id`),
+      [
+        { file: "all.csv", sha256: hash, added: 25_000, ended: true, whole: true },
+        { file: "all.csv", sha256: hash, added: 0, ended: true, whole: false },
+      ],
+    );
+  });
+  await t.step("stopped half way, it goes on when it is started again", async () => {
+    await withDatabase(async ({ sql }) => {
+      await sql`delete from ohlcv_1h`;
+      await sql`update checkpoints set candles = 0, first = null, last = null, covered = '{}'`;
+    });
+    const lines = (await Deno.readTextFile(`${folder}/all.csv`)).split("\n");
+    const broken = await file("broken.csv", lines.with(15_000, "kraaken,ETH/USDT,1h,2024"));
+    const stopped = await imported(broken);
+    assert.deepEqual([stopped.code, stopped.stderr], [
+      1,
+      "Cannot read line 15001: kraaken is not an exchange (did you mean kraken?)",
+    ]);
+    const [half] = await asked("select candles::int from checkpoints where timeframe = '1h'");
+    assert.deepEqual(half, { candles: 10_000 });
+    assert.equal((await imported(`${folder}/all.csv`)).code, 0);
+    assert.deepEqual(
+      await asked(
+        "select count(*)::int, (select candles::int from checkpoints where timeframe = '1h') from ohlcv_1h",
+      ),
+      [{ count: 25_000, candles: 25_000 }],
+    );
+  });
+}
+
+async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
+  const { file, imported, withDatabase, asked } = tools;
+  const covered = async (): Promise<unknown> => {
+    const [row] = await asked(
+      `select (select json_agg(lower(range) || '/' || upper(range) order by range)
+      from unnest(covered) as range) as spans from checkpoints where symbol = 'BTC/USDT'`,
+    );
+    return (row as { spans: string[] }).spans.map((span) =>
+      span.replaceAll(/2024-01-01 |:00\+00/g, "")
+    );
+  };
+  const path = await file("btc.csv", [
+    "Timestamp;Open;High;Low;Close;Volume",
+    "2024-01-01 00:00;1;2;0.5;1.5;10",
+    "2024-01-01 00:01;1;2;0.5;1.5;1e-10",
+    "2024-01-01 00:03;1;2;0.5;1.5;12345678901234567890.123",
+    "2024-01-01 00:04;1;2;3;1.5;10",
+    "2024-01-01 00:04:30;1;2;0.5;1.5;10",
+    "2024-01-01 00:05;1;2;0.5;1.5;10",
+    "2999-01-01 00:00;1;2;0.5;1.5;10",
+  ]);
+  await t.step(
+    "a file answers for its candles only, and what fails the checks is kept apart",
+    async () => {
+      const { code, stdout } = await imported(path, ...BINANCE, "--timeframe", "1m");
+      assert.deepEqual([code, stdout], [
+        0,
+        `binance BTC/USDT 1m: 7 rows, 2024-01-01 00:00 to 2024-01-01 00:05
+  4 added
+  2 rejected: see rejected_candles
+  1 not closed yet: left out
+  2 candles in between are lacking, and stay owed;
+  --complete says that they do not exist`,
+      ]);
+      assert.deepEqual(await covered(), ["00:00/00:02", "00:03/00:04", "00:05/00:06"]);
+      assert.deepEqual(
+        await asked(
+          `select reason, time, file from rejected_candles join imports on imports.id = import_id
+        order by time`,
+        ),
+        [
+          { reason: "low_above_body", time: new Date("2024-01-01T00:04Z"), file: "btc.csv" },
+          { reason: "time_not_aligned", time: new Date("2024-01-01T00:04:30Z"), file: "btc.csv" },
+        ],
+      );
+      assert.deepEqual(
+        await asked("select volume from ohlcv_1m where volume not in (10) order by time"),
+        [{ volume: "0.0000000001" }, { volume: "12345678901234567890.123" }],
+      );
+    },
+  );
+  await t.step(
+    "a complete file answers for what it lacks, but not for what it has wrong",
+    async () => {
+      const range = ["--since", "2024-01-01T00:01Z", "--until", "2024-01-01T00:09Z"];
+      const { stdout } = await imported(
+        path,
+        ...BINANCE,
+        "--timeframe",
+        "1m",
+        "--complete",
+        ...range,
+      );
+      assert.match(stdout, /3 already stored\n[\s\S]* 2 outside of --since and --until/);
+      assert.deepEqual(await covered(), ["00:00/00:04", "00:05/00:09"]);
+    },
+  );
+  await t.step("what is stored is kept, and a file that differs is told", async () => {
+    const other = await file("other.csv", [
+      HEAD,
+      "1704067200000000,1,2,0.5,1.75,10",
+      "1704067260000000,1,2,0.5,1.5,0.00000000010",
+      "1704067320000000,1,2,0.5,1.5,20",
+      "1704067320000000,1,2,0.5,1.5,21",
+    ]);
+    const { stdout } = await imported(other, ...BINANCE, "--timeframe", "1m");
+    assert.match(stdout, /\n {2}1 added\n {2}1 already stored\n {2}2 stored with other values/);
+    assert.deepEqual(
+      await asked(`select c.time, c.close, c.volume, o.close as kept, o.volume as volume_kept
+        from import_conflicts as c join ohlcv_1m as o using (time, exchange, symbol) order by time`),
+      [
+        {
+          time: new Date("2024-01-01T00:00Z"),
+          close: "1.75",
+          volume: "10",
+          kept: "1.5",
+          volume_kept: "10",
+        },
+        {
+          time: new Date("2024-01-01T00:02Z"),
+          close: "1.5",
+          volume: "21",
+          kept: "1.5",
+          volume_kept: "20",
+        },
+      ],
+    );
+    assert.deepEqual(await asked("select 1 from candle_revisions"), []);
+    const replaced = await imported(other, ...BINANCE, "--timeframe", "1m", "--replace");
+    assert.match(replaced.stdout, /\n {2}2 already stored\n {2}2 replaced: /);
+    assert.deepEqual(
+      await asked(`select close, close_by, volume_by, file from candle_revisions
+        join imports on imports.id = import_id order by time`),
+      [
+        { close: "1.5", close_by: "0.25", volume_by: "0", file: "other.csv" },
+        { close: "1.5", close_by: "0.0", volume_by: "1", file: "other.csv" },
+      ],
+    );
+  });
+  await t.step("a gap whose candles a file brings is filled", async () => {
+    await withDatabase(async ({ sql }) => {
+      await sql`insert into gaps (exchange, symbol, timeframe, since, until, state, missing)
+        values ('binance', 'BTC/USDT', '1m', '2024-01-01 00:06Z', '2024-01-01 00:08Z', 'no_trades', 2)`;
+    });
+    const filling = await file("filling.csv.gz", []);
+    const text = "1704067560,1,2,0.5,1.5,10,ignored\n1704067620,1,2,0.5,1.5,10,ignored";
+    const packed = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+    await Deno.writeFile(filling, packed);
+    assert.equal((await imported(filling, ...BINANCE, "--timeframe", "1m")).code, 0);
+    assert.deepEqual(await asked("select state, missing from gaps"), [{
+      state: "filled",
+      missing: 0,
+    }]);
+  });
+}
+
+async function refusals(t: Deno.TestContext, { file, imported, asked }: Tools): Promise<void> {
+  const minutes = Array.from({ length: 60 }, (_, n) => `${1704067200 + n * 60},1,2,0.5,1.5,${n}`);
+  const series = ["--exchange", "binance", "--symbol", "SOL/USDT", "--timeframe"];
+  const cases: readonly (readonly [readonly string[], readonly string[], RegExp])[] = [
+    [minutes, [...series, "1s"], /60 candles apart.*another timeframe than 1s\. Nothing of it was/],
+    [minutes, [...series, "1h"], /59 of the first 60 rows fail the checks.*time_not_aligned/],
+    [[], [...series, "1m"], /the file is empty/],
+    [minutes, ["--exchange", "binance"], /line 1: the file does not say which symbol.*--symbol/],
+    [minutes, [...series.with(1, "binanze"), "1m"], /binanze is not an exchange.*mean binance/],
+    [minutes, [...series.with(3, "SOLUSDT"), "1m"], /SOLUSDT is not a unified symbol/],
+    [minutes, [...series, "1x"], /Cannot read timeframe/],
+    [["time,price", "1,2"], [...series, "1m"], /names no column open, but time, price/],
+    [
+      [`symbol,${HEAD}`, "SOL,1704067200,1,1,1,1,1", "ETH,1704067260,1,1,1,1,1"],
+      [...series, "1m"],
+      /line 3: its symbol is ETH, and was SOL: --symbol is for files of one/,
+    ],
+  ];
+  await t.step("a file that cannot be meant is refused, and nothing of it is stored", async () => {
+    for (const [lines, args, why] of cases) {
+      const { code, stderr } = await imported(await file("bad.csv", lines), ...args);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, why);
+    }
+    assert.match(
+      (await imported("nowhere.csv", ...series, "1m")).stderr,
+      /^Cannot read nowhere\.csv: /,
+    );
+    assert.deepEqual(
+      await asked(
+        "select count(*)::int from checkpoints where symbol = 'SOL/USDT' and candles > 0",
+      ),
+      [{ count: 0 }],
+    );
+  });
+}
