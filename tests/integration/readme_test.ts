@@ -21,7 +21,11 @@ const read = (path: string): Promise<string> =>
 const README = await read("README.md");
 
 /** Read beside README.md for what they name: they need not name everything. */
-const OTHERS = ["CHANGELOG.md"];
+const OTHERS = ["CHANGELOG.md", "deploy/README.md"];
+
+/** Where `titan10` is a user, a unit, a database or a container. */
+const OTHER_PROGRAMS =
+  /\b(?:systemctl|journalctl|adduser|useradd|tar|psql|pg_dump|docker compose (?:start|stop))\b/;
 
 /** Every command by name, with the flags that are its own: no setting, and not what every command has. */
 const COMMANDS = await commandsOfProgram();
@@ -53,9 +57,7 @@ Deno.test("what the documents call commands and flags of the program are some", 
     for (const code of codeOf(text)) {
       // Not a path, a package, a database or a folder of that name, and not what the program prints.
       const call = /(?:^|[\s/])titan10 (?!titan10)([a-z][\w-]*)(?![\w:/.=-])(.*)/.exec(code);
-      if (call === null || /\bsystemctl|journalctl|adduser|useradd|pg_dump|psql\b/.test(code)) {
-        continue;
-      }
+      if (call === null || OTHER_PROGRAMS.test(code)) continue;
       const [, command = "", others = ""] = call;
       const flags = COMMANDS.get(command);
       assert(flags, `${path} says \`titan10 ${command}\`, which is no command`);
@@ -78,16 +80,21 @@ Deno.test("README.md has a row for each variable with its default, and for no ot
 
 Deno.test("what the documents write in capitals is a variable that something reads", async () => {
   const sources = await Promise.all(
-    ["tests/support/test_database.ts", "tests/support/program.ts", "tests/e2e/outage_test.ts"]
-      .map(read),
+    [
+      "tests/support/test_database.ts",
+      "tests/support/program.ts",
+      "tests/e2e/outage_test.ts",
+    ].map(read),
   );
+  const compose = await read("deploy/compose.yaml");
   for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
     for (
       const name of codeOf(text).flatMap((code) => code.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [])
     ) {
       const isKnown = VARIABLES.some((variable) => variable.name === name) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
-        sources.some((source) => source.includes(`"${name}"`));
+        sources.some((source) => source.includes(`"${name}"`)) ||
+        new RegExp(`environment: ${name} `).test(compose);
       assert(isKnown, `${path} names the variable ${name}, which nothing reads`);
     }
   }
