@@ -81,10 +81,12 @@ Deno.test("README.md has a row for each variable with its default, and for no ot
 Deno.test("what the documents write in capitals is a variable that something reads", async () => {
   const sources = await Promise.all(
     [
+      "lib/cli/terminal.ts",
       "tests/support/test_database.ts",
       "tests/support/program.ts",
       "tests/e2e/outage_test.ts",
-    ].map(read),
+    ]
+      .map(read),
   );
   const compose = await read("deploy/compose.yaml");
   for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
