@@ -139,12 +139,17 @@ function prettyRenderer(colors: boolean): (entry: Entry) => string {
   };
 }
 
-/** One line for an error and its causes; their stacks are put aside. */
+/** One line for an error and its causes, each unless its words were said before; their stacks are put aside. */
 function errorText(error: RedactedError, stacks: string[]): string {
-  if (error.stack !== undefined) stacks.push(error.stack);
-  const kind = error.kind ?? error.code;
-  const text = `${error.name}${kind === undefined ? "" : ` (${kind})`}: ${error.message}`;
-  return error.cause === undefined ? text : `${text} ← ${errorText(error.cause, stacks)}`;
+  let text = "";
+  for (let next: RedactedError | undefined = error; next !== undefined; next = next.cause) {
+    const { name, message, stack, kind = next.code } = next;
+    if (stack !== undefined) stacks.push(stack);
+    if (message !== "" && text.includes(message)) continue;
+    if (text !== "") text += " ← ";
+    text += `${name}${kind === undefined ? "" : ` (${kind})`}: ${message}`;
+  }
+  return text;
 }
 
 function fieldText(value: Json): string {

@@ -210,6 +210,16 @@ Deno.test("the pretty form is a line a record, with properties as name=value", (
   );
 });
 
+Deno.test("the pretty form says once what an error repeats of its cause", () => {
+  const cause = new Error("GET /markets failed", { cause: new Error("no such host") });
+  const [text = ""] = linesOf({ format: "pretty" }, () => {
+    const error = new FetchError("Cannot load: GET /markets failed", { cause });
+    logger("a").error("Away", { error });
+  });
+  const [line = ""] = text.split("\n");
+  assert(line.endsWith(": Cannot load: GET /markets failed ← Error: no such host"), line);
+});
+
 Deno.test("the pretty form puts the stack of an unforeseen error below its line", () => {
   const [text = ""] = linesOf({ format: "pretty" }, () => {
     logger("a").error("Bug", { error: new TypeError("boo") });
