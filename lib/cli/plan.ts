@@ -38,6 +38,7 @@ function print(shell: Shell, flags: Flags, document: Plan): ExitCode {
 
 /** The plan for people, within 80 columns. */
 export function render({ entries, seconds, bytes: total }: Plan): string {
+  if (entries.length === 0) return "nothing could be planned";
   const lines = [table(
     ["EXCHANGE", "TIMEFRAME", "SERIES", "CANDLES", "PAGES", "AT LEAST", "DISK"],
     entries.map((entry) => [
