@@ -91,6 +91,9 @@ function movesOf(chart, slotsOf) {
   const scale = chart.timeScale();
   const range = (/** @type {number} */ from, /** @type {number} */ to) =>
     scale.setVisibleLogicalRange({ from, to });
+  // The chart moves with the next frame; keys may come faster than frames, and each of them counts.
+  /** @type {number | undefined} */
+  let aim;
   return {
     showNewest: () => range(slotsOf().length - NEWEST_CANDLES, slotsOf().length + 2),
     showSpan(sinceMs, untilMs) {
@@ -99,7 +102,11 @@ function movesOf(chart, slotsOf) {
       const margin = Math.max(20, (to - from) / 2);
       range(from - margin, to + margin);
     },
-    move: (far) => scale.scrollToPosition(scale.scrollPosition() + far, false),
+    move(far) {
+      aim = (aim ?? scale.scrollPosition()) + far;
+      scale.scrollToPosition(aim, false);
+      requestAnimationFrame(() => aim = undefined);
+    },
     zoom(factor) {
       const barSpacing = Math.min(60, Math.max(0.5, scale.options().barSpacing * factor));
       chart.applyOptions({ timeScale: { barSpacing } });
