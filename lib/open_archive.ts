@@ -14,6 +14,7 @@ import { redact, secretsOf } from "./redact.ts";
 import { ensureCandleTables } from "./store/candle_table.ts";
 import { readCapabilities, writeCapability } from "./store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "./store/compression.ts";
+import { refuseHalfCopy } from "./store/copy.ts";
 import { type Database, openDatabase } from "./store/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "./store/exchange_state.ts";
 import { migrate, type MigrateReport, type Migration, readMigrations } from "./store/migrate.ts";
@@ -54,6 +55,7 @@ export async function prepareDatabase(
   migrations?: readonly Migration[],
 ): Promise<MigrateReport> {
   const report = await migrate(database, migrations ?? await readMigrations());
+  await refuseHalfCopy(database);
   const timeframes = archivedTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);

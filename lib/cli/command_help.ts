@@ -19,7 +19,7 @@ titan10 run --help lists them.`;
 /** Headings of the list of commands; a command that none names stands under the last. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
   ["Begin:", ["demo", "doctor", "plan"]],
-  ["Keep the archive:", ["run", "backfill", "gaps", "import", "migrate"]],
+  ["Keep the archive:", ["run", "backfill", "gaps", "import", "copy", "migrate"]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
@@ -78,6 +78,10 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   ],
   import: [
     ["titan10 import btc.csv --exchange binance --symbol BTC/USDT --timeframe 1m", "an old file"],
+  ],
+  copy: [
+    ["titan10 copy --to postgres://titan10@db/titan10", "to an empty database"],
+    ["DATABASE_URL=postgres://titan10:secret@db/titan10 titan10 copy", "with a password"],
   ],
   demo: [
     ["titan10 demo", "until Ctrl-C"],

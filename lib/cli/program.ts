@@ -6,6 +6,7 @@ import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
 import { type CompletedCommand, completions, SHELLS } from "./completions.ts";
+import { makeCopy } from "./copy.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
@@ -139,6 +140,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   );
   makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
   makeImport(add("import", "Take candles of a CSV file into the archive"), shell, perform);
+  makeCopy(add("copy", "Carry the embedded archive to a server"), shell, perform);
   add("demo", "Show all of it with a local exchange, without network")
     .option("--for <seconds>", "end by itself, 30s for example")
     .option("--http-host <value>", "HTTP_HOST")

@@ -11,7 +11,6 @@ import { coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { retry } from "../policy/retry.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
 import { setCompressionPolicy } from "../store/compression.ts";
 import type { Database } from "../store/database.ts";
@@ -23,8 +22,8 @@ import {
   type ImportPage,
   writeImportPage,
 } from "../store/import_write.ts";
-import { StoreError } from "../store/store_error.ts";
 import { refuseOther } from "./import_refusal.ts";
+import { retryStore } from "./store_retry.ts";
 
 /** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds where it could be read. */
 export interface FileRow {
@@ -273,13 +272,7 @@ class SeriesImport {
 
   /** What is stored twice is stored once, so that it can be tried again. */
   #store<T>(statement: (ground: ImportGround) => Promise<T>): Promise<T> {
-    const { config, clock, random } = this.#ground;
-    return retry(() => statement(this.#ground), {
-      ...config.retry,
-      clock,
-      random,
-      signal: this.#options.signal,
-      isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
-    });
+    const { signal } = this.#options;
+    return retryStore(() => statement(this.#ground), { ...this.#ground, signal });
   }
 }

@@ -1,0 +1,154 @@
+/** `titan10 copy`: carries the embedded archive to a server. @module */
+import { join } from "node:path";
+import type { Command } from "@commander-js/extra-typings";
+import { copyArchive, type CopyReport } from "../ingest/copy.ts";
+import type { Ground } from "../open_archive.ts";
+import { DataDirHeldError } from "../store/data_dir.ts";
+import { type Database, openDatabase } from "../store/database.ts";
+import { migrate, type MigrateReport, readMigrations } from "../store/migrate.ts";
+import { addSettingFlags, type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
+import { count, duration, wrap } from "./text.ts";
+
+const HELP = `
+The embedded archive of DATA_DIR goes to an empty database on a server: candles,
+and the whole ledger with coverage, gaps, revisions, rejected candles, imports
+and what was learned of exchanges. Without --to it goes to DATABASE_URL, where a
+password is not seen by others.
+
+The daemon must not run meanwhile. Stopped half way, the copy goes on when it is
+started again; until it is whole, no daemon starts on it. In the end the sums of
+every series are compared. The embedded archive is left as it is.
+
+Rollups are not copied: they are worked out anew. What RETENTION has dropped
+from the candles and only rollups still hold stays in the embedded archive.`;
+
+/** Gives the command its options and what it does. */
+export function makeCopy(empty: Command, shell: Shell, perform: Perform): void {
+  const command = empty
+    .option("--to <url>", "the server's database, postgres://user@host/database")
+    .option("--json", "print JSON")
+    .addHelpText("after", HELP);
+  addSettingFlags(command as unknown as Command, ["DATA_DIR", "DB_POOL_MAX", "LOG_LEVEL"]);
+  command.action((flags: unknown) =>
+    perform(() => copy(shell, flags as CopyFlags & Flags, command))
+  );
+}
+
+interface CopyFlags {
+  readonly to?: string;
+  readonly json?: true;
+}
+
+async function copy(
+  shell: Shell,
+  flags: CopyFlags & Flags,
+  command: { error(message: string, options: { exitCode: number }): never },
+): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    forced: flags.to === undefined ? {} : { DATABASE_URL: flags.to },
+  });
+  const { databaseUrl: url, dataDir, dbPoolMax: poolMax } = ground.config;
+  if (url === undefined) {
+    command.error("error: say where to copy by --to or DATABASE_URL", { exitCode: EXIT.usage });
+  }
+  const startMs = shell.clock.now();
+  const source = await openSource(ground);
+  try {
+    const target = await openDatabase({ url, dataDir, poolMax, clock: ground.clock });
+    try {
+      const migrations = await readMigrations();
+      await migrate(source, migrations);
+      const migrated = await migrate(target, migrations);
+      const report = await copyArchive({ source, target }, {
+        ...ground,
+        signal: shell.signal,
+        targetName: nameOf(url!),
+        onProgress: progress(shell),
+      });
+      if (shell.canRedraw) shell.draw([]);
+      const seconds = (shell.clock.now() - startMs) / 1000;
+      if (flags.json === true) shell.print(JSON.stringify({ seconds, ...report }));
+      else {
+        const told = { seconds, dataDir, to: nameOf(url!), migrated, columns: shell.columns };
+        shell.print(summary(report, told));
+      }
+      return EXIT.done;
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** @throws Error when there is no embedded archive, or somebody holds it. */
+async function openSource({ config: { dataDir }, clock }: Ground): Promise<Database> {
+  try {
+    await Deno.stat(join(dataDir, "pgdata", "PG_VERSION"));
+  } catch (error) {
+    throw new Error(
+      `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of one`,
+      { cause: error },
+    );
+  }
+  try {
+    return await openDatabase({ url: undefined, dataDir, poolMax: 1, clock });
+  } catch (error) {
+    if (!(error instanceof DataDirHeldError)) throw error;
+    throw new Error(
+      `Cannot copy: the daemon holds ${dataDir}, and what it writes meanwhile would be lost. Stop it first`,
+      { cause: error },
+    );
+  }
+}
+
+/** Without what may be secret. */
+function nameOf(url: string): string {
+  return url.replace(/\?.*$/, "").replace(/^(\w+:\/\/).*@/, "$1");
+}
+
+/** Seconds between two lines, where there is no terminal to draw on. */
+const QUIET_S = 10;
+
+function progress(shell: Shell): (copied: number, candles: number) => void {
+  let toldMs = shell.clock.now();
+  return (copied, candles) => {
+    const text = `${count(copied)} of ${count(candles)} candles`;
+    if (shell.canRedraw) return shell.draw([text]);
+    if (shell.clock.now() - toldMs < QUIET_S * 1000) return;
+    toldMs = shell.clock.now();
+    shell.tell(text);
+  };
+}
+
+interface Told {
+  readonly seconds: number;
+  readonly dataDir: string;
+  readonly to: string;
+  readonly migrated: MigrateReport;
+  /** Of the terminal. */
+  readonly columns: number;
+}
+
+function summary(report: CopyReport, { seconds, dataDir, to, migrated, columns }: Told): string {
+  const { rows } = report;
+  const found = report.found === 0 ? "" : `, ${count(report.found)} of them before`;
+  const ledger = Object.entries(rows).filter(([, number]) => number > 0);
+  const sentences = [
+    `They come to the same in ${to} (${duration(seconds)}).`,
+    ...(migrated.timescaledb === null
+      ? [`There without TimescaleDB: ${migrated.plainReason ?? "it is not used"}.`]
+      : []),
+    ...report.leftBehind.map((view) =>
+      `Not copied: what RETENTION has dropped and only ${view} still holds.`
+    ),
+    `Start the daemon with that DATABASE_URL from now on. ${dataDir} is as it was.`,
+  ];
+  return [
+    `${count(report.candles)} candles of ${count(report.series)} series copied${found}`,
+    ...ledger.map(([table, number]) => `  ${table.padEnd(18)} ${count(number).padStart(10)} rows`),
+    ...sentences.flatMap((sentence) => wrap(sentence, columns)),
+  ].join("\n");
+}

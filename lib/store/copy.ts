@@ -1,0 +1,320 @@
+/** The statements that carry an archive from one database to another. @module */
+import type { Series } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
+import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import type { StoredRow } from "./candle_pages.ts";
+import { candleTable } from "./candle_table.ts";
+import type { Database } from "./database.ts";
+import { plainArray } from "./parameters.ts";
+import { attempt, StoreError } from "./store_error.ts";
+
+/**
+ * Whatever the ledger consists of beside candles, in an order in which no row comes before one that it refers to, each
+ * with what its rows are read in the order of. A test holds that no table is forgotten.
+ */
+export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
+  imports: ["id"],
+  checkpoints: ["exchange", "symbol", "timeframe"],
+  listings: ["exchange", "symbol", "since"],
+  gaps: ["exchange", "symbol", "timeframe", "since"],
+  candle_revisions: ["exchange", "symbol", "timeframe", "time", "revised_at"],
+  rejected_candles: ["exchange", "symbol", "timeframe", "answered"],
+  import_conflicts: ["exchange", "symbol", "timeframe", "time"],
+  exchanges: ["exchange"],
+  capabilities: ["exchange", "timeframe"],
+  jobs: ["job"],
+  alerts: ["id"],
+};
+
+/** Those whose `id` is counted by the database. */
+const COUNTED_TABLES: readonly string[] = ["imports", "alerts"];
+
+/** Rows of the ledger at once. */
+export const LEDGER_ROWS_MAX = 2_000;
+
+/** A series to be copied. */
+export interface SourceSeries {
+  readonly series: Series;
+  readonly candles: number;
+  /** Open times of its first and its newest candle, in milliseconds; undefined when it has none. */
+  readonly firstMs: number | undefined;
+  readonly lastMs: number | undefined;
+  /** Changes whenever a candle is added, revised or dropped. */
+  readonly state: string;
+}
+
+/** What the candles of a series come to, as text: equal where all are. */
+export interface SeriesSums {
+  readonly candles: number;
+  readonly sums: string;
+}
+
+/** The name of the archive in a database. */
+export async function archiveId({ sql }: Database): Promise<string> {
+  return await attempt("read the name of the archive", async () => {
+    const [row] = await sql<{ id: string }[]>`select id from archive`;
+    return row!.id;
+  });
+}
+
+/** Every series of the ledger, the ones with the fewest candles first. */
+export async function readSourceSeries({ sql }: Database): Promise<readonly SourceSeries[]> {
+  return await attempt("read which series there are", async () => {
+    const rows = await sql<SourceRow[]>`
+      with revised as (
+        select exchange, symbol, timeframe, count(*) || ' ' || max(revised_at) as state
+        from candle_revisions group by exchange, symbol, timeframe
+      )
+      select exchange, symbol, timeframe, candles, first, last,
+             concat_ws(' ', candles, first, last, revised.state) as state
+      from checkpoints left join revised using (exchange, symbol, timeframe)
+      order by candles, exchange, symbol, timeframe`;
+    return rows.map(({ exchange, symbol, timeframe, candles, first, last, state }) => ({
+      series: { exchange, symbol, timeframe: parseTimeframe(timeframe) },
+      candles: Number(candles),
+      firstMs: first?.getTime(),
+      lastMs: last?.getTime(),
+      state,
+    }));
+  });
+}
+
+interface SourceRow {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  readonly candles: string;
+  readonly first: Date | null;
+  readonly last: Date | null;
+  readonly state: string;
+}
+
+/** The timeframes that have tables. */
+export async function readTimeframes({ sql }: Database): Promise<readonly Timeframe[]> {
+  return await attempt("read which timeframes there are", async () => {
+    const rows = await sql<{ timeframe: string }[]>`
+      select timeframe from timeframes order by timeframe`;
+    return rows.map(({ timeframe }) => parseTimeframe(timeframe));
+  });
+}
+
+/**
+ * Makes a database the copy of an archive, or finds that it is half of one.
+ *
+ * @throws StoreError `refused` when it holds anything else.
+ */
+export async function claimTarget(
+  { sql }: Database,
+  sourceId: string,
+  targetName: string,
+): Promise<void> {
+  await attempt(`copy to ${targetName}`, async () => {
+    await sql`
+      update archive set copied_from = ${sourceId}, copy_began = now()
+      where copied_from is null and not exists (select from checkpoints) and not exists (select from listings)
+        and not exists (select from imports)`;
+    const [target] = await sql<TargetRow[]>`
+      select id, copied_from, copy_ended, (select count(*)::int from checkpoints) as series from archive`;
+    const { id, copied_from, copy_ended, series } = target!;
+    const refuse = (why: string): never => {
+      throw new StoreError("refused", `Cannot copy to ${targetName}: ${why}`);
+    };
+    if (id === sourceId) refuse("it is the archive that is to be copied");
+    if (copied_from !== sourceId) {
+      refuse(
+        `it holds another archive, of ${series} series, and archives are not mixed. ` +
+          "Give an empty database",
+      );
+    }
+    if (copy_ended !== null) {
+      refuse(
+        `this archive was copied there on ${copy_ended.toISOString().slice(0, 10)}, ` +
+          "and what has come to it since would be lost. Give an empty database",
+      );
+    }
+  });
+}
+
+interface TargetRow {
+  readonly id: string;
+  readonly copied_from: string | null;
+  readonly copy_ended: Date | null;
+  readonly series: number;
+}
+
+/** @throws StoreError `refused` when a database holds half a copy, which only `titan10 copy` may write to. */
+export async function refuseHalfCopy({ sql }: Database): Promise<void> {
+  await attempt("use this database", async () => {
+    const [half] = await sql`
+      select from archive where copied_from is not null and copy_ended is null`;
+    if (half === undefined) return;
+    throw new StoreError(
+      "refused",
+      "Cannot use this database: a copy to it was stopped half way. Run the same titan10 copy again",
+    );
+  });
+}
+
+/** The states of the series whose candles have arrived, by name. */
+export async function readCopied({ sql }: Database): Promise<ReadonlyMap<string, string>> {
+  return await attempt("read what was copied", async () => {
+    const rows = await sql<{ name: string; state: string }[]>`
+      select exchange || ' ' || symbol || ' ' || timeframe as name, state from copied_series`;
+    return new Map(rows.map(({ name, state }) => [name, state]));
+  });
+}
+
+export async function noteCopied(
+  { sql }: Database,
+  { exchange, symbol, timeframe }: Series,
+  state: string,
+): Promise<void> {
+  await attempt("note what was copied", async () => {
+    await sql`
+      insert into copied_series (exchange, symbol, timeframe, state)
+      values (${exchange}, ${symbol}, ${timeframe.text}, ${state})
+      on conflict (exchange, symbol, timeframe) do update set state = excluded.state`;
+  });
+}
+
+/** Stores candles as they are in the other database. Doing it twice changes nothing. */
+export async function writeCopiedCandles(
+  { sql }: Database,
+  series: Series,
+  rows: readonly StoredRow[],
+): Promise<void> {
+  const { exchange, symbol, timeframe } = series;
+  const column = (at: number): string => plainArray(rows.map((row) => row[at] as number | string));
+  await attempt(`copy candles of ${seriesName(series)}`, async () => {
+    await sql.unsafe(
+      `insert into ${candleTable(timeframe)} as stored (time, exchange, symbol, ${
+        VALUES.join(", ")
+      })
+       select to_timestamp(time_ms / 1000.0), $1::text, $2::text, ${VALUES.join(", ")}
+       from unnest($3::float8[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[])
+         as row (time_ms, ${VALUES.join(", ")})
+       on conflict (exchange, symbol, time) do update
+       set ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+       where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})`,
+      [exchange, symbol, ...[0, 1, 2, 3, 4, 5].map(column)],
+      { prepare: true },
+    );
+  });
+}
+
+/** Removes candles that were dropped in the other database after they had been copied. */
+export async function removeOutside(
+  { sql }: Database,
+  series: Series,
+  { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
+): Promise<void> {
+  await attempt(`remove candles of ${seriesName(series)}`, async () => {
+    await sql.unsafe(
+      `delete from ${candleTable(series.timeframe)}
+       where exchange = $1 and symbol = $2
+         and (time < to_timestamp($3::float8 / 1000.0) or time > to_timestamp($4::float8 / 1000.0))`,
+      [series.exchange, series.symbol, firstMs, lastMs],
+    );
+  });
+}
+
+/** What the candles of a series come to. */
+export async function sumSeries({ long }: Database, series: Series): Promise<SeriesSums> {
+  return await attempt(`add up candles of ${seriesName(series)}`, async () => {
+    const [row] = await long.unsafe<{ candles: string; sums: string }[]>(
+      `select count(*) as candles,
+              concat_ws(' ', sum(extract(epoch from time)), ${
+        VALUES.map((name) => `trim_scale(sum(${name}))`).join(", ")
+      }) as sums
+       from ${candleTable(series.timeframe)} where exchange = $1 and symbol = $2`,
+      [series.exchange, series.symbol],
+    );
+    return { candles: Number(row?.candles ?? 0), sums: row?.sums ?? "" };
+  });
+}
+
+/** Empties the ledger of a copy, to be filled anew. */
+export async function clearLedger({ sql }: Database): Promise<void> {
+  await attempt("empty the ledger of the copy", async () => {
+    await sql.unsafe(`truncate ${Object.keys(LEDGER_TABLES).join(", ")}`);
+  });
+}
+
+/** Rows of a table after one, as JSON texts: PostgreSQL's own keep every digit and every range. */
+export async function readLedgerRows(
+  { sql }: Database,
+  table: string,
+  after: string | undefined,
+): Promise<readonly string[]> {
+  const keys = LEDGER_TABLES[table]!;
+  return await attempt(`read ${table}`, async () => {
+    const rows = await sql.unsafe<{ row: string }[]>(
+      `select to_jsonb(entry)::text as row from ${table} as entry
+       ${
+        after === undefined ? "" : `where (${keys.map((key) => `entry.${key}`).join(", ")}) >
+         (select ${keys.join(", ")} from jsonb_populate_record(null::${table}, $1::text::jsonb))`
+      }
+       order by ${keys.join(", ")} limit ${LEDGER_ROWS_MAX}`,
+      after === undefined ? [] : [after],
+    );
+    return rows.map(({ row }) => row);
+  });
+}
+
+/** Adds rows to a table of the ledger. */
+export async function writeLedgerRows(
+  { sql }: Database,
+  table: string,
+  rows: readonly string[],
+): Promise<void> {
+  await attempt(`write ${table}`, async () => {
+    await sql.unsafe(
+      `insert into ${table} overriding system value
+       select * from jsonb_populate_recordset(null::${table}, $1::text::jsonb)`,
+      [`[${rows.join(",")}]`],
+    );
+  });
+}
+
+/** The rollups that hold what `RETENTION` has dropped from the candles. */
+export async function readRollupsHolding({ sql }: Database): Promise<readonly string[]> {
+  return await attempt("read what rollups hold", async () => {
+    const rows = await sql<{ view_name: string }[]>`
+      select view_name from rollups join timeframes on timeframes.timeframe = base_timeframe
+      where expired_until is not null order by view_name`;
+    return rows.map(({ view_name }) => view_name);
+  });
+}
+
+/** What `RETENTION` has dropped of each timeframe, as JSON. */
+export async function readExpiries({ sql }: Database): Promise<string> {
+  return await attempt("read what was dropped", async () => {
+    const [row] = await sql<{ expiries: string }[]>`
+      select coalesce(jsonb_agg(to_jsonb(timeframes)), '[]')::text as expiries from timeframes`;
+    return row!.expiries;
+  });
+}
+
+/** Makes the copy an archive of its own. */
+export async function finishCopy({ sql }: Database, expiries: string): Promise<void> {
+  await attempt("finish the copy", async () => {
+    for (const table of COUNTED_TABLES) {
+      await sql.unsafe(
+        `select setval(pg_get_serial_sequence('${table}', 'id'), max(id)) from ${table} having max(id) is not null`,
+      );
+    }
+    await sql`
+      update timeframes set expired_from = source.expired_from, expired_until = source.expired_until
+      from jsonb_populate_recordset(null::timeframes, ${expiries}::text::jsonb) as source
+      where timeframes.timeframe = source.timeframe`;
+    await sql`
+      with cleared as (delete from copied_series)
+      update archive set copy_ended = now()`;
+  });
+}
+
+const VALUES = ["open", "high", "low", "close", "volume"];
+
+function valuesOf(row: string): string {
+  return VALUES.map((name) => `${row}.${name}`).join(", ");
+}
