@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import { withoutMacros } from "../support/grafana.ts";
 import { mentionedIn, readStoredMetrics, unknownIn } from "../support/promql.ts";
 import { promtool } from "../support/promtool.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
@@ -155,16 +156,3 @@ Deno.test("the dashboard's SQL is queries that an archive answers", async (t) =>
     await drop();
   }
 });
-
-/** As Grafana would send it, with two values chosen for each variable. */
-function withoutMacros(text: string): string {
-  const plain = text
-    .replaceAll(
-      /\$__timeFilter\((\w+)\)/g,
-      "$1 between '2026-01-01T00:00:00Z' and '2026-01-02T00:00:00Z'",
-    )
-    .replaceAll("${exchange:sqlstring}", "'binance','kraken'")
-    .replaceAll("${timeframe:sqlstring}", "'1m','1d'");
-  assert.doesNotMatch(plain, /\$/);
-  return plain;
-}
