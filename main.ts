@@ -7,6 +7,9 @@ import { systemClock } from "./lib/clock.ts";
 /** A shutdown that takes longer is ended: supervisors kill after ten seconds. */
 const SHUTDOWN_MS_MAX = 9_000;
 
+/** Ctrl-C reaches a program under `deno task` twice: from the terminal, and passed on by each task around it. */
+const SIGNAL_ECHO_MS = 500;
+
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 interface Stream extends Abilities {
@@ -18,11 +21,14 @@ interface Stream extends Abilities {
 if (import.meta.main) {
   const stopping = new AbortController();
   let signalCode: number | undefined;
+  let signalMs = -Infinity;
   for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
     Deno.addSignalListener(name as Deno.Signal, () => {
+      if (signalCode === code && systemClock.now() - signalMs < SIGNAL_ECHO_MS) return;
       // A second signal means: now.
       if (signalCode !== undefined) Deno.exit(code);
       signalCode = code;
+      signalMs = systemClock.now();
       stopping.abort(new Error(`stopped by ${name}`));
       systemClock.sleep(SHUTDOWN_MS_MAX).then(() => Deno.exit(code));
     });

@@ -97,6 +97,19 @@ Deno.test("SIGTERM while the exchange hangs ends the daemon within ten seconds w
     await stop(daemon, "SIGTERM", 143);
   }));
 
+Deno.test("a signal that comes twice at once, as a terminal and deno task send it, ends the daemon in order", () =>
+  withScene(async ({ cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    await daemon.waitFor(/listening/);
+    const socket = `${cwd}/titan10-data/run/titan10.sock`;
+    assert(Deno.statSync(socket).isSocket);
+    daemon.kill("SIGINT");
+    await daemon.waitFor(/stopping/);
+    daemon.kill("SIGINT");
+    assert.equal((await daemon.ended).code, 130);
+    assert.throws(() => Deno.statSync(socket), Deno.errors.NotFound);
+  }));
+
 Deno.test("a second signal ends the daemon at once", () =>
   withScene(async ({ cwd, env }) => {
     const daemon = start(["run"], { cwd, env });
