@@ -34,7 +34,7 @@ for (const databaseKind of DATABASE_KINDS) {
   Deno.test(`a chart gets its candles and their reasons from a database that is ${databaseKind}`, async (t) => {
     const archive = await serveRichArchive({
       exchanges: ["binance", "okx"],
-      symbols: ["BTC/USDT", "ETH/USDT"],
+      symbols: ["BTC/USDT", "PUMP/USDT"],
       databaseKind,
     });
     if (archive === undefined) {

@@ -3,10 +3,10 @@ import { findChromium, startChromium, type Tab, type TabOptions } from "../suppo
 import { serveRichArchive } from "../support/rich_archive.ts";
 
 const SHOTS: readonly (TabOptions & { readonly name: string; readonly opens?: string })[] = [
-  { name: "page-light", height: 960 },
-  { name: "page-dark", height: 960, isDark: true },
-  { name: "page-phone", width: 390, height: 1100, isPhone: true },
-  { name: "chart", height: 900, opens: "binance BTC/USDT 1m" },
+  { name: "page-light", height: 1000 },
+  { name: "page-dark", height: 1000, isDark: true },
+  { name: "page-phone", width: 390, height: 1280, isPhone: true },
+  { name: "chart", height: 860, isDark: true, opens: "binance BTC/USDT 1m" },
 ];
 
 const path = await findChromium();
@@ -14,7 +14,7 @@ if (path === undefined) throw new Error("There is no Chromium: set CHROMIUM to t
 const folder = Deno.args[0] ?? new URL("../../.docs", import.meta.url).pathname;
 const archive = await serveRichArchive({
   exchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
-  symbols: ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "ADA/USDT", "LTC/USDT", "DOGE/USDT"],
+  symbols: ["BTC", "ENA", "ETH", "HYPE", "MATIC", "PUMP", "SOL"].map((base) => `${base}/USDT`),
 });
 if (archive === undefined) throw new Error("There is no database");
 const browser = await startChromium(path);
@@ -22,9 +22,13 @@ try {
   for (const { name, opens, ...options } of SHOTS) {
     const tab = await browser.open(archive.server.url, options);
     await tab.until(`document.querySelectorAll("#series-rows tr").length > 0`);
+    // So that one symbol is seen on all exchanges.
+    await tab.evaluate(`document.querySelector("#series-head th:nth-child(2) button").click()`);
     if (opens !== undefined) await openChart(tab, opens);
-    await Deno.writeFile(`${folder}/${name}.png`, await tab.screenshot());
-    console.log(`${folder}/${name}.png`, tab.errors);
+    const file = `${folder}/${name}.png`;
+    await Deno.writeFile(file, await tab.screenshot());
+    await reduceColours(file);
+    console.log(file, tab.errors);
   }
 } finally {
   await browser.close();
@@ -38,4 +42,10 @@ async function openChart(tab: Tab, series: string): Promise<void> {
   await tab.evaluate(
     "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
   );
+}
+
+/** To a third of the bytes, where pngquant is installed. */
+async function reduceColours(file: string): Promise<void> {
+  const args = ["--force", "--strip", "--nofs", "--ext", ".png", "128", file];
+  await new Deno.Command("pngquant", { args }).output().catch(() => {});
 }

@@ -3,7 +3,12 @@ import { answersOf } from "../../lib/answers.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { logger } from "../../lib/log.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
-import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import {
+  addCandles,
+  closedUntil,
+  parseTimeframe,
+  type Timeframe,
+} from "../../lib/market/timeframe.ts";
 import { createMetrics } from "../../lib/metrics.ts";
 import { prepareDatabase } from "../../lib/open_archive.ts";
 import { readPage } from "../../lib/serve/page.ts";
@@ -17,7 +22,12 @@ import { configOf } from "./local_archive.ts";
 import { type DatabaseKind, openTestDatabase } from "./test_database.ts";
 
 export interface RichArchiveOptions {
+  /**
+   * The second one is banned, and its history is half fetched; the third one's breaker is open, and its candles are late;
+   * the fourth one gives no old ones.
+   */
   readonly exchanges: readonly string[];
+  /** In USDT; in USD where an exchange trades for that. */
   readonly symbols: readonly string[];
   /** @default ["1m", "1h", "1d"] */
   readonly timeframes?: readonly string[];
@@ -33,6 +43,22 @@ export interface RichArchive {
 }
 
 const MINUTE_MS = 60_000;
+
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** Exchanges that trade for dollars. */
+const USD = ["coinbase", "kraken"];
+
+/** Symbols that are younger than what is wanted of them. */
+const LISTED_DAYS_AGO: Readonly<Record<string, number>> = { HYPE: 724, ENA: 961, PUMP: 131 };
+
+/** A symbol that is traded no more. */
+const ENDED = "MATIC";
+
+/** As the third exchange's newest candles are while its breaker is open. */
+const LATE_MS = 41 * MINUTE_MS;
+
+const PACES_MS = [50, 20, 100, 1_000, 100];
 
 /** Candles of a series. */
 const SLOTS: Readonly<Record<string, number>> = { "1m": 10_080, "1h": 8_760, "1d": 1_826 };
@@ -58,7 +84,7 @@ export async function serveRichArchive(
   const { database, drop } = opened;
   const config = configOf({
     EXCHANGES: exchanges.join(","),
-    SYMBOLS: symbols.join(","),
+    SYMBOLS: [...new Set(exchanges.flatMap((exchange) => symbolsOn(exchange, symbols)))].join(","),
     TIMEFRAMES: timeframes.join(","),
     BACKFILL: timeframes.map((text) => `${text}:${reachOf(text)}`).join(","),
   });
@@ -73,11 +99,12 @@ export async function serveRichArchive(
   );
   await arrangeRollups(database, rollups);
   let number = 0;
-  for (const exchange of exchanges) {
-    for (const [at, symbol] of symbols.entries()) {
+  for (const [place, exchange] of exchanges.entries()) {
+    for (const [at, symbol] of symbolsOn(exchange, symbols).entries()) {
       for (const timeframe of timeframes) {
         await addSeries(database, {
           exchange,
+          place,
           symbol,
           timeframe,
           number: number++,
@@ -91,7 +118,7 @@ export async function serveRichArchive(
     ground,
     database,
     migrations,
-    startedAtMs: clock.now() - 3 * 24 * 60 * MINUTE_MS,
+    startedAtMs: clock.now() - 3 * DAY_MS,
     state: {},
     watchdog: new Watchdog({ job: "poll", cron: config.pollCron, clock, log }),
   });
@@ -99,7 +126,7 @@ export async function serveRichArchive(
     const status = await answers.status();
     const paced = status.exchanges.map((one, at) => ({
       ...one,
-      paceMs: [50, 34, 1200, 110][at % 4]!,
+      paceMs: PACES_MS[at % PACES_MS.length]!,
     }));
     return { ...status, exchanges: paced };
   };
@@ -121,29 +148,30 @@ export async function serveRichArchive(
   };
 }
 
+function symbolsOn(exchange: string, symbols: readonly string[]): readonly string[] {
+  return USD.includes(exchange) ? symbols.map((one) => one.replace("/USDT", "/USD")) : symbols;
+}
+
 function reachOf(timeframe: string): string {
   return timeframe === "1m" ? "7d" : timeframe === "1h" ? "1y" : "5y";
 }
 
 interface NewSeries {
   readonly exchange: string;
+  /** Which one of the exchanges that is. */
+  readonly place: number;
   readonly symbol: string;
   readonly timeframe: string;
   readonly number: number;
   readonly isFull: boolean;
 }
 
-async function addSeries(
-  { sql }: Database,
-  { exchange, symbol, timeframe: text, number, isFull }: NewSeries,
-): Promise<void> {
+async function addSeries({ sql }: Database, series: NewSeries): Promise<void> {
+  const { exchange, symbol, timeframe: text, number, isFull } = series;
   const timeframe = parseTimeframe(text);
   const slots = SLOTS[text] ?? 1_000;
-  const endMs = closedUntil(timeframe, systemClock.now());
+  const { endMs, firstMs, listedMs, reachMs, endedMs } = boundsOf(series, timeframe);
   const at = (fromEnd: number): number => addCandles(timeframe, endMs, -Math.round(fromEnd));
-  const listed = number % 6 === 1 ? at(slots * 0.7) : undefined;
-  const coveredMs = number % 4 === 2 ? at(slots * 0.62) : at(slots);
-  const firstMs = Math.max(coveredMs, listed ?? 0);
   const holes = HOLES.filter(({ every }) => isFull || number % every === 0).map((one) => {
     const hole = { ...one, slots: Math.ceil(one.slots * slots / 20_160) };
     const untilMs = at(hole.at * slots + (hole.at < 0.1 ? 0.004 * (10_080 - slots) : 0));
@@ -153,11 +181,13 @@ async function addSeries(
   const candles = Math.round((endMs - firstMs) / (addCandles(timeframe, endMs, 1) - endMs)) -
     missing;
   await sql`
-    insert into checkpoints (exchange, symbol, timeframe, covered, scanned, candles, first, last, first_confirmed, listed_from)
+    insert into checkpoints (exchange, symbol, timeframe, covered, scanned, candles, first, last, first_confirmed,
+                             listed_from, reach_from, ended_at, ended_why)
     select ${exchange}, ${symbol}, ${text}, range, range, ${candles}, lower, ${
     iso(at(1))
   }::timestamptz, lower,
-           ${listed === undefined ? null : iso(listed)}::timestamptz
+           ${isoOrNull(listedMs)}::timestamptz, ${isoOrNull(reachMs)}::timestamptz,
+           ${isoOrNull(endedMs)}::timestamptz, ${endedMs === undefined ? null : "delisted"}
     from (select ${iso(firstMs)}::timestamptz as lower,
                  tstzmultirange(tstzrange(${iso(firstMs)}::timestamptz, ${
     iso(endMs)
@@ -184,6 +214,33 @@ async function addSeries(
   );
 }
 
+interface Bounds {
+  readonly firstMs: number;
+  readonly endMs: number;
+  readonly listedMs?: number | undefined;
+  readonly reachMs?: number | undefined;
+  readonly endedMs?: number | undefined;
+}
+
+function boundsOf({ place, symbol, timeframe: text }: NewSeries, timeframe: Timeframe): Bounds {
+  const nowMs = systemClock.now();
+  const slots = SLOTS[text] ?? 1_000;
+  const base = symbol.split("/")[0] ?? "";
+  const endedMs = base === ENDED ? closedUntil(timeframe, nowMs - 5 * DAY_MS) : undefined;
+  const endMs = endedMs ?? closedUntil(timeframe, nowMs - (place === 2 ? LATE_MS : 0));
+  const wantedMs = addCandles(timeframe, closedUntil(timeframe, nowMs), -slots);
+  const days = LISTED_DAYS_AGO[base];
+  const listedMs = days === undefined ? undefined : closedUntil(timeframe, nowMs - days * DAY_MS);
+  const begin = Math.max(wantedMs, listedMs ?? 0);
+  const back = (share: number): number => addCandles(timeframe, endMs, -Math.round(slots * share));
+  if (place === 3 && text !== "1d") {
+    const reachMs = Math.max(begin, back(0.42));
+    return { firstMs: reachMs, endMs, reachMs, listedMs, endedMs };
+  }
+  const isHalf = place === 1 && text !== "1m";
+  return { firstMs: isHalf ? Math.max(begin, back(0.62)) : begin, endMs, listedMs, endedMs };
+}
+
 /** Open, high, low, close, volume: a price that wanders, the same for the same seed. */
 function walk(seed: number, length: number): readonly (readonly string[])[] {
   let state = seed * 7919 + 17;
@@ -208,7 +265,7 @@ async function addTroubles({ sql }: Database, exchanges: readonly string[]): Pro
     await sql`
       insert into exchanges (exchange, breaker, banned_until, last_error, last_error_at)
       values (${second}, 'closed', now() + interval '7 minutes', '429 Too Many Requests, retry after 420 s', now()),
-             (${third}, 'open', null, 'fetch candles: 503 Service Unavailable', now())`;
+             (${third}, 'open', null, 'Cannot fetch candles: 503 Service Unavailable', now())`;
   }
   await sql`
     insert into jobs (job, last_start, last_success, last_outcome)
@@ -216,6 +273,10 @@ async function addTroubles({ sql }: Database, exchanges: readonly string[]): Pro
            ('gaps', now() - interval '3 min', now() - interval '3 min', 'success'),
            ('backfill', now() - interval '4 h', now() - interval '1 day', 'failure'),
            ('maintenance', now() - interval '8 min', now() - interval '8 min', 'success')`;
+}
+
+function isoOrNull(timeMs: number | undefined): string | null {
+  return timeMs === undefined ? null : iso(timeMs);
 }
 
 function iso(timeMs: number): string {

@@ -198,13 +198,18 @@ export class Chart {
     byId("chart-gaps").replaceChildren(...newest.map(({ state, sinceMs, untilMs }) => {
       let candles = 0;
       for (let ms = sinceMs; ms < untilMs; ms = addCandles(timeframe, ms, 1)) candles++;
-      const ends = [sinceMs, untilMs].map((ms) => time(new Date(ms).toISOString()));
+      const [since = "", until = ""] = [sinceMs, untilMs].map((ms) =>
+        time(new Date(ms).toISOString())
+      );
+      const isOneDay = since.length > 10 && until.startsWith(`${since.slice(0, 10)} `);
       const button = element(
         "button",
         { type: "button" },
         element("span", { class: "part", "data-state": stateOf(state) }),
         element("strong", {}, STATES[stateOf(state)]),
-        ` ${ends[0]} – ${ends[1]}, ${count(candles)} ${candles === 1 ? "candle" : "candles"}`,
+        ` ${since} – ${isOneDay ? until.slice(11) : until}, ${count(candles)} ${
+          candles === 1 ? "candle" : "candles"
+        }`,
       );
       button.addEventListener("click", () => this.#drawing?.showSpan(sinceMs, untilMs));
       return element("li", {}, button);

@@ -6,6 +6,8 @@ import { stateOf, STATES } from "./state.js";
  * @typedef {import("lightweight-charts").UTCTimestamp} Seconds
  * @typedef {import("lightweight-charts").ISeriesPrimitive<Seconds>} Primitive
  * @typedef {{ readonly state: string, readonly sinceMs: number, readonly lastMs: number }} ShadedSpan
+ * @typedef {{ readonly state: keyof typeof STATES, readonly left: number, readonly width: number,
+ *   readonly height: number }} Area in CSS pixels
  */
 
 /** Narrower ones have their name in the list below the chart alone. */
@@ -37,54 +39,81 @@ export class GapShading {
 
   /** @returns {readonly import("lightweight-charts").IPrimitivePaneView[]} */
   paneViews() {
-    return [{
-      zOrder: () => "bottom",
-      renderer: () => ({
-        draw: (target) =>
-          target.useMediaCoordinateSpace(({ context, mediaSize }) => {
-            for (const span of this.#spans) this.#drawSpan(context, span, mediaSize);
-          }),
-      }),
-    }];
+    // Below the grid and the candles, and names above them.
+    return [
+      this.#view("bottom", drawShade),
+      this.#view("top", drawName),
+    ];
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
+   * @param {"bottom" | "top"} order
+   * @param {(context: CanvasRenderingContext2D, area: Area) => void} draw
+   * @returns {import("lightweight-charts").IPrimitivePaneView}
+   */
+  #view(order, draw) {
+    return {
+      zOrder: () => order,
+      renderer: () => ({
+        draw: (target) =>
+          target.useMediaCoordinateSpace(({ context, mediaSize }) => {
+            for (const span of this.#spans) {
+              const area = this.#areaOf(span, mediaSize);
+              if (area !== undefined) draw(context, area);
+            }
+          }),
+      }),
+    };
+  }
+
+  /**
    * @param {ShadedSpan} span
    * @param {{ readonly width: number, readonly height: number }} size
+   * @returns {Area | undefined} undefined where it is out of sight
    */
-  #drawSpan(context, { state, sinceMs, lastMs }, { width, height }) {
+  #areaOf({ state, sinceMs, lastMs }, { width, height }) {
     const scale = this.#chart.timeScale();
     const first = scale.timeToCoordinate(/** @type {Seconds} */ (sinceMs / 1000));
     const last = scale.timeToCoordinate(/** @type {Seconds} */ (lastMs / 1000));
-    if (first === null || last === null) return;
+    if (first === null || last === null) return undefined;
     const half = scale.options().barSpacing / 2;
     const [left, right] = [Math.max(-1, first - half), Math.min(width + 1, last + half)];
-    if (right <= 0 || left >= width) return;
-    const key = stateOf(state);
-    const styles = getComputedStyle(document.documentElement);
-    context.fillStyle = styles.getPropertyValue(`--${key.replaceAll("_", "-")}`);
-    context.globalAlpha = 0.2;
-    context.fillRect(left, 0, Math.max(1, right - left), height);
-    context.globalAlpha = 0.9;
-    context.fillRect(left, 0, Math.max(1, right - left), 3);
-    context.globalAlpha = 1;
-    context.fillStyle = styles.getPropertyValue("--text-quiet");
-    context.font = `11px ${styles.getPropertyValue("--font")}`;
-    const from = Math.max(left, 0);
-    if (right - from >= NAMED_ACROSS_PX_MIN) {
-      context.save();
-      context.beginPath();
-      context.rect(left, 0, right - left, height);
-      context.clip();
-      context.fillText(STATES[key], from + 6, 18);
-      context.restore();
-    } else if (right - left >= NAMED_UPRIGHT_PX_MIN) {
-      context.save();
-      context.translate((left + right) / 2 + 4, 10 + context.measureText(STATES[key]).width);
-      context.rotate(-Math.PI / 2);
-      context.fillText(STATES[key], 0, 0);
-      context.restore();
-    }
+    return right <= 0 || left >= width
+      ? undefined
+      : { state: stateOf(state), left, width: Math.max(1, right - left), height };
   }
+}
+
+/** @param {string} name @returns {string} */
+function styleOf(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Area} area */
+function drawShade(context, { state, left, width, height }) {
+  context.fillStyle = styleOf(`--${state.replaceAll("_", "-")}`);
+  context.globalAlpha = 0.2;
+  context.fillRect(left, 0, width, height);
+  context.globalAlpha = 0.9;
+  context.fillRect(left, 0, width, 3);
+  context.globalAlpha = 1;
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Area} area */
+function drawName(context, { state, left, width, height }) {
+  context.fillStyle = styleOf("--text");
+  context.font = `11px ${styleOf("--font")}`;
+  const from = Math.max(left, 0);
+  context.save();
+  if (left + width - from >= NAMED_ACROSS_PX_MIN) {
+    context.beginPath();
+    context.rect(left, 0, width, height);
+    context.clip();
+    context.fillText(STATES[state], from + 6, 18);
+  } else if (width >= NAMED_UPRIGHT_PX_MIN) {
+    context.translate(left + width / 2 + 4, 10 + context.measureText(STATES[state]).width);
+    context.rotate(-Math.PI / 2);
+    context.fillText(STATES[state], 0, 0);
+  }
+  context.restore();
 }

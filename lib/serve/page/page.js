@@ -141,8 +141,8 @@ function showExchanges({ exchanges }, nowMs) {
     ),
     bannedUntil === null ? element("td", { class: "zero" }, "none") : element(
       "td",
-      { class: "alarming", title: `in ${age(Date.parse(bannedUntil) - nowMs)}` },
-      `until ${time(bannedUntil)}`,
+      { class: "alarming", title: `until ${time(bannedUntil)}` },
+      `${age(Date.parse(bannedUntil) - nowMs)} left`,
     ),
     element(
       "td",
@@ -188,5 +188,12 @@ function showJobs({ jobs }, nowMs) {
  * @param {(row: T) => HTMLElement[]} cellsOf
  */
 function fill(body, rows, cellsOf) {
-  body.replaceChildren(...rows.map((row) => element("tr", {}, ...cellsOf(row))));
+  body.replaceChildren(...rows.map((row) => {
+    const cells = cellsOf(row);
+    // On a phone they are drawn as cards; what they are is still told.
+    for (const cell of cells) {
+      cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+    }
+    return element("tr", { role: "row" }, ...cells);
+  }));
 }

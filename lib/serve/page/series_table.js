@@ -4,7 +4,8 @@ import { addCandles, age, byId, compact, count, element, setText, time } from ".
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
- * @typedef {{ readonly text: string, readonly key: (series: SeriesStatus) => string | number, readonly kind?: string }} Column
+ * @typedef {{ readonly text: string, readonly key: (series: SeriesStatus) => string | number, readonly kind?: string,
+ *   readonly what?: string }} Column
  * @typedef {{ series: SeriesStatus, json: string, readonly row: HTMLTableRowElement,
  *   readonly cells: readonly HTMLTableCellElement[], readonly words: string }} Row
  */
@@ -17,11 +18,21 @@ const COLUMNS = [
   { text: "Candles", key: ({ candles }) => candles, kind: "number" },
   { text: "First", key: ({ first }) => first ?? "", kind: "number" },
   { text: "Last", key: ({ last }) => last ?? "", kind: "number" },
-  { text: "Closed", key: (series) => -closedMs(series), kind: "number" },
+  {
+    text: "Closed",
+    key: (series) => -closedMs(series),
+    kind: "number",
+    what: "when the newest stored candle closed",
+  },
   { text: "Coverage", key: coverageShare, kind: "wide" },
-  { text: "Owed", key: ({ owed }) => owed, kind: "number" },
-  { text: "Missing", key: ({ missing }) => missing, kind: "number" },
-  { text: "Explained", key: ({ explained }) => explained, kind: "number" },
+  { text: "Owed", key: ({ owed }) => owed, kind: "number", what: "not asked for yet" },
+  { text: "Missing", key: ({ missing }) => missing, kind: "number", what: "asked for again" },
+  {
+    text: "Explained",
+    key: ({ explained }) => explained,
+    kind: "number",
+    what: "not there for a reason",
+  },
 ];
 
 /** Candles may be this late, as the alert on stale series has it: three of them, and two minutes. */
@@ -41,8 +52,8 @@ export class SeriesTable {
   /** @param {(series: SeriesStatus) => void} onOpen */
   constructor(onOpen) {
     this.#onOpen = onOpen;
-    this.#heads = COLUMNS.map(({ text, kind }, at) => {
-      const button = element("button", { type: "button" }, text);
+    this.#heads = COLUMNS.map(({ text, kind, what }, at) => {
+      const button = element("button", { type: "button", title: what }, text);
       button.addEventListener("click", () => this.#sort(at));
       return element("th", { scope: "col", role: "columnheader", class: kind }, button);
     });
