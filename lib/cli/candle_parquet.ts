@@ -62,6 +62,7 @@ export function parquetWriter(output: Output, options: ParquetOptions): CandleWr
     },
     async finish(): Promise<void> {
       await writeGroup();
+      parquet.schema = parquet.schema.map(withConvertedDecimal);
       parquet.finish();
       await flush();
     },
@@ -101,6 +102,15 @@ function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
     ...(isMerged ? [text("sources")] : []),
   ];
   return [{ name: "root", num_children: columns.length }, ...columns];
+}
+
+/**
+ * Readers that do not know the newer of the two ways to say it, such as DuckDB, take a decimal for bytes otherwise. The
+ * library must not know while it writes: it would work out the bytes of every value by itself.
+ */
+function withConvertedDecimal(element: Schema[number]): Schema[number] {
+  if (element.logical_type?.type !== "DECIMAL") return element;
+  return { ...element, converted_type: "DECIMAL" };
 }
 
 type Columns = Parameters<ParquetWriter["write"]>[0]["columnData"];

@@ -77,7 +77,18 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
       assert.deepEqual([code, stderr], [0, "25,000 candles of 3 series in " + path]);
       const csv = (await exported(...args)).stdout.split("\n").slice(1);
       const file = (await Deno.readFile(path)).buffer;
-      const rows = await parquetReadObjects({ file }) as Record<string, unknown>[];
+      const metadata = parquetMetadata(file);
+      const declared = metadata.schema.find(({ name }) => name === "open");
+      const { logical_type, converted_type } = declared ?? {};
+      const wantedType = numbers === "exact" ? "DECIMAL" : undefined;
+      // Half of the readers know one of them only.
+      assert.deepEqual([logical_type?.type, converted_type], [wantedType, wantedType]);
+      // As bytes: hyparquet would make doubles of them.
+      const plain = metadata.schema.map((element) =>
+        element.converted_type === "DECIMAL" ? { ...element, converted_type: undefined } : element
+      );
+      const read = { file, metadata: { ...metadata, schema: plain } } as { file: ArrayBuffer };
+      const rows = await parquetReadObjects(read) as Record<string, unknown>[];
       assert.equal(rows.length, csv.length);
       for (const [i, row] of rows.entries()) {
         const { exchange, symbol, timeframe, time, ...values } = row;
@@ -95,8 +106,6 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
           assert.deepEqual(Object.values(values).map(units), wanted.map(unitsOf));
         }
       }
-      const value = parquetMetadata(file).schema.find(({ name }) => name === "open");
-      assert.equal(value?.logical_type?.type, numbers === "exact" ? "DECIMAL" : undefined);
     });
   }
   await t.step("a value that DECIMAL(38, 18) cannot hold ends an exact export", async () => {
