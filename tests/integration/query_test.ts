@@ -26,18 +26,38 @@ const FORBIDDEN: readonly (readonly [string, RegExp])[] = [
   ["select pg_terminate_backend(pg_backend_pid())", /permission denied|must be|"f"/i],
   ["do $$ begin commit; end $$", /syntax error/],
   ["commit", /syntax error/],
+  ["explain analyze delete from exchanges", /syntax error/],
+  ["select 1) ; delete from exchanges; --", /syntax error/],
+  ["table exchanges for update", /read-only transaction|permission denied/],
+  ["select titan10_test_delete()", /read-only transaction/],
+  ["select titan10_test_commit()", /invalid transaction termination/],
+  ["select titan10_test_lift()", /before any/],
+  [
+    "select set_config('default_transaction_read_only', 'off', false), titan10_test_delete()",
+    /read-only/,
+  ],
 ];
 
-for (const kind of ["embedded", "postgres"]) {
+/** What somebody may have made before. */
+const FUNCTIONS = `
+create function titan10_test_delete() returns int language plpgsql as
+  $$ begin delete from checkpoints; return 1; end $$;
+create function titan10_test_commit() returns int language plpgsql as
+  $$ begin commit; delete from checkpoints; return 1; end $$;
+create function titan10_test_lift() returns int language plpgsql as
+  $$ begin set transaction read write; delete from checkpoints; return 1; end $$;`;
+
+for (const kind of ["embedded", "postgres", "postgres, for a login that owns it"]) {
   Deno.test(`a query only reads on a database that is ${kind}`, async (t) => {
     const dataDir = await Deno.makeTempDir({ prefix: "titan10-query-" });
-    const server = kind === "postgres" ? await startPostgres() : undefined;
+    const server = kind === "embedded" ? undefined : await startPostgres();
     try {
-      if (kind === "postgres" && server === undefined) {
+      if (kind !== "embedded" && server === undefined) {
         await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
         return;
       }
-      await steps(t, { url: server?.url, dataDir });
+      const isOwner = kind.includes("owns");
+      await steps(t, { url: isOwner ? await ownedBy(server!.url) : server?.url, dataDir, isOwner });
     } finally {
       await server?.stop();
       await Deno.remove(dataDir, { recursive: true });
@@ -47,7 +67,11 @@ for (const kind of ["embedded", "postgres"]) {
 
 async function steps(
   t: Deno.TestContext,
-  { url, dataDir }: { readonly url: string | undefined; readonly dataDir: string },
+  { url, dataDir, isOwner }: {
+    readonly url: string | undefined;
+    readonly dataDir: string;
+    readonly isOwner: boolean;
+  },
 ): Promise<void> {
   const database = await openDatabase({ url, dataDir, poolMax: 1, clock: systemClock });
   try {
@@ -55,6 +79,11 @@ async function steps(
     await seed(database, [
       { exchange: "binance", symbol: "BTC/USDT", timeframe: "1h", since, candles: 3 },
     ]);
+    await database.sql.unsafe(FUNCTIONS);
+    // Whoever ends his own connection has ended nothing else.
+    const forbidden = isOwner
+      ? FORBIDDEN.filter(([text]) => !text.includes("pg_terminate_backend"))
+      : FORBIDDEN;
     for (const isShared of [true, false]) {
       await t.step(
         `nothing is changed on a connection that is ${isShared ? "shared" : "its own"}`,
@@ -68,18 +97,20 @@ async function steps(
               return String(error);
             }
           };
-          for (const [text, why] of FORBIDDEN) assert.match(await told(text), why, text);
+          for (const [text, why] of forbidden) assert.match(await told(text), why, text);
           assert.equal(
             await told("select set_config('search_path', 'nowhere', false)"),
             'answered [["nowhere"]]',
           );
           const [row] = await database.sql`
-            select (select count(*)::int from exchanges) as exchanges, current_user as login,
+            select (select count(*)::int from exchanges) as exchanges, current_user::text as login,
+                   (select count(*)::int from checkpoints) as checkpoints,
                    current_setting('transaction_read_only') as read_only,
                    (select count(*)::int from pg_largeobject_metadata) as objects`;
           assert.deepEqual(row, {
             exchanges: 0,
-            login: "postgres",
+            login: isOwner ? "titan10" : "postgres",
+            checkpoints: 1,
             read_only: "off",
             objects: 0,
           });
@@ -158,4 +189,16 @@ async function steps(
       ]);
     });
   }
+}
+
+/** A database of a login that may do anything in it, and nothing elsewhere. */
+async function ownedBy(url: string): Promise<string> {
+  const admin = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+  try {
+    await admin.sql.unsafe("create role titan10 login");
+    await admin.sql.unsafe("create database titan10 owner titan10");
+  } finally {
+    await admin.close();
+  }
+  return url.replace("postgres@", "titan10@").replace(/postgres$/, "titan10");
 }
