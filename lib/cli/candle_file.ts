@@ -16,6 +16,8 @@ import { isSymbol } from "../symbol.ts";
 
 /** What a file is read with. */
 export interface FileOptions {
+  /** What the file is called in errors. */
+  readonly path: string;
   /** What the file's series are, where it does not say so itself, or calls them otherwise. */
   readonly exchange?: string | undefined;
   readonly symbol?: string | undefined;
@@ -59,7 +61,7 @@ export async function* fileRows(
   let separator = ",";
   let number = 0;
   const seriesAt = seriesReader(options);
-  for await (const line of lines(bytes)) {
+  for await (const line of lines(bytes, options.path)) {
     number++;
     if (line.trim() === "") continue;
     if (columns === undefined) {
@@ -75,7 +77,7 @@ export async function* fileRows(
       row: [readTimeText(time) ?? time, ...values],
     };
   }
-  if (columns === undefined) throw new Error("Cannot read candles: the file is empty");
+  if (columns === undefined) throw new Error(`Cannot read ${options.path}: it is empty`);
 }
 
 type SeriesReader = (columns: CsvColumns, fields: readonly string[], line: number) => Series;
@@ -132,18 +134,40 @@ function readSeries(
   }
 }
 
-/** @throws Error when a line has no end. */
+/** @throws Error when the file cannot be read, or a line has no end. */
 async function* lines(
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
+  path: string,
 ): AsyncGenerator<string, void> {
   let begun = "";
-  for await (const text of bytes.pipeThrough(new TextDecoderStream())) {
+  for await (const text of readable(bytes.pipeThrough(new TextDecoderStream()), path)) {
     const parts = (begun + text).split("\n");
     begun = parts.pop() ?? "";
     for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
     if (begun.length > LINE_CHARACTERS_MAX) {
-      throw new Error("Cannot read candles: the file has a line that is too long for one");
+      throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
     }
   }
   if (begun !== "") yield begun;
+}
+
+/** What cannot be read or unpacked says itself only why. */
+async function* readable(
+  texts: ReadableStream<string>,
+  path: string,
+): AsyncGenerator<string, void> {
+  const reader = texts.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error) => {
+        const why = error instanceof Error ? error.message : String(error);
+        throw new Error(`Cannot read ${path}: ${why}`, { cause: error });
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Whoever stops reading closes the file; of one that has failed there is nothing to close.
+    await reader.cancel().catch(() => {});
+  }
 }

@@ -73,7 +73,7 @@ async function importFile(
     const { timescaledb } = await prepareDatabase(database, ground);
     const rows = fileRows(
       /\.gz$/i.test(path) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes,
-      { ...namesOf(flags), knownExchanges: await exchangeIds() },
+      { path, ...namesOf(flags), knownExchanges: await exchangeIds() },
     );
     reports = await importRows(
       { ...ground, database, hasTimescaledb: timescaledb !== null },

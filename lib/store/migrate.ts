@@ -78,13 +78,15 @@ export async function pendingMigrations(
 
 /** @throws StoreError `refused` when the database holds no archive, or one of an older program. */
 export async function requireArchive(database: Database): Promise<void> {
-  const pending = await pendingMigrations(database, await readMigrations());
+  const migrations = await readMigrations();
+  const pending = await pendingMigrations(database, migrations);
   if (pending.length === 0) return;
   throw new StoreError(
     "refused",
-    `There is no archive in this database yet: ${
-      pending.join(", ")
-    } not applied. Run titan10 migrate`,
+    pending.length === migrations.length
+      ? "There is no archive in this database yet. Run titan10 migrate"
+      : `The archive in this database is of an older titan10: ${pending.join(", ")} not applied. ` +
+        "Run titan10 migrate",
   );
 }
 

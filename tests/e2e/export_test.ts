@@ -8,7 +8,7 @@ import { assertCode, run, type Running, start, withDirectory } from "../support/
 import { seed } from "../support/seeded.ts";
 
 /** The embedded server takes its time. */
-const CANDLES = { embedded: 300_000, postgres: 1_000_000 };
+const CANDLES = { embedded: 100_000, postgres: 1_000_000 };
 const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: "1m" };
 const SINCE = "2020-01-01T00:00:00Z";
 

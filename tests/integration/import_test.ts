@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { noteGapsAsked } from "../../lib/store/gap_note.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
@@ -270,7 +272,8 @@ async function refusals(t: Deno.TestContext, { file, imported, asked }: Tools): 
   const cases: readonly (readonly [readonly string[], readonly string[], RegExp])[] = [
     [minutes, [...series, "1s"], /60 candles apart.*another timeframe than 1s\. Nothing of it was/],
     [minutes, [...series, "1h"], /59 of the first 60 rows fail the checks.*time_not_aligned/],
-    [[], [...series, "1m"], /the file is empty/],
+    [[], [...series, "1m"], /^Cannot read .*bad\.csv: it is empty/],
+    [["a".repeat(200_000)], [...series, "1m"], /bad\.csv: it has a line that is too long/],
     [minutes, ["--exchange", "binance"], /line 1: the file does not say which symbol.*--symbol/],
     [minutes, [...series.with(1, "binanze"), "1m"], /binanze is not an exchange.*mean binance/],
     [minutes, [...series.with(3, "SOLUSDT"), "1m"], /SOLUSDT is not a unified symbol/],
@@ -288,6 +291,11 @@ async function refusals(t: Deno.TestContext, { file, imported, asked }: Tools): 
       assert.equal(code, 1, stderr);
       assert.match(stderr, why);
     }
+    const broken = await file("broken.csv.gz", ["not gzip"]);
+    assert.match(
+      (await imported(broken, ...series, "1m")).stderr,
+      /^Cannot read .*broken\.csv\.gz: .+/,
+    );
     assert.match(
       (await imported("nowhere.csv", ...series, "1m")).stderr,
       /^Cannot read nowhere\.csv: /,
