@@ -191,6 +191,26 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
       );
     },
   );
+  await t.step("a rejected row of a file is no reason for a gap at the exchange", async () => {
+    const [sinceMs, untilMs] = [Date.parse("2024-01-01T00:04Z"), Date.parse("2024-01-01T00:05Z")];
+    const series = { exchange: "binance", symbol: "BTC/USDT", timeframe: parseTimeframe("1m") };
+    const note = { sinceMs, nextTryMs: untilMs, isAnswered: true, isProvable: true };
+    await withDatabase(async (database) => {
+      const { sql } = database;
+      await sql`insert into gaps (exchange, symbol, timeframe, since, until, missing)
+        values ('binance', 'BTC/USDT', '1m', '2024-01-01 00:04Z', '2024-01-01 00:05Z', 1)`;
+      const asked = {
+        window: { sinceMs, untilMs },
+        notes: [{ ...note, isConclusive: false }],
+        nowMs: untilMs,
+      };
+      assert.deepEqual(await noteGapsAsked(database, series, asked), ["suspected"]);
+      await sql`update rejected_candles set import_id = null`;
+      assert.deepEqual(await noteGapsAsked(database, series, asked), ["rejected"]);
+      await sql`update rejected_candles set import_id = (select max(id) from imports)`;
+      await sql`delete from gaps`;
+    });
+  });
   await t.step(
     "a complete file answers for what it lacks, but not for what it has wrong",
     async () => {
