@@ -7,8 +7,11 @@ import { systemClock } from "./lib/clock.ts";
 /** A shutdown that takes longer is ended: supervisors kill after ten seconds. */
 const SHUTDOWN_MS_MAX = 9_000;
 
-/** Ctrl-C reaches a program under `deno task` twice: from the terminal, and passed on by each task around it. */
-const SIGNAL_ECHO_MS = 500;
+/**
+ * Ctrl-C reaches a program under `deno task` several times: from the terminal, and passed on by each task around it. What
+ * comes within this many pieces of this long is one keypress. In pieces, since a busy thread hears of the others late.
+ */
+const SIGNAL_ECHO = { pieces: 10, pieceMs: 100 } as const;
 
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -21,14 +24,21 @@ interface Stream extends Abilities {
 if (import.meta.main) {
   const stopping = new AbortController();
   let signalCode: number | undefined;
-  let signalMs = -Infinity;
+  let isEcho = false;
+  const ignoreEchoes = async (): Promise<void> => {
+    isEcho = true;
+    for (let piece = 0; piece < SIGNAL_ECHO.pieces; piece++) {
+      await systemClock.sleep(SIGNAL_ECHO.pieceMs);
+    }
+    isEcho = false;
+  };
   for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
     Deno.addSignalListener(name as Deno.Signal, () => {
-      if (signalCode === code && systemClock.now() - signalMs < SIGNAL_ECHO_MS) return;
+      if (isEcho && signalCode === code) return;
       // A second signal means: now.
       if (signalCode !== undefined) Deno.exit(code);
       signalCode = code;
-      signalMs = systemClock.now();
+      ignoreEchoes();
       stopping.abort(new Error(`stopped by ${name}`));
       systemClock.sleep(SHUTDOWN_MS_MAX).then(() => Deno.exit(code));
     });
