@@ -1,0 +1,214 @@
+/** What the page looks like in a real browser: contrast, narrow screens, hostile texts. Chromium by CHROMIUM or on PATH. @module */
+import assert from "node:assert/strict";
+import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
+import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
+
+const CHROMIUM = await findChromium();
+const SKIPPED = CHROMIUM === undefined
+  ? " (skipped: no Chromium on PATH, CHROMIUM names none)"
+  : "";
+
+/** Of WCAG 2.2, level AA, for text of any size. */
+const CONTRAST_MIN = 4.5;
+
+const HOSTILE_SYMBOL = "<svg/onload=document.title=1>";
+const HOSTILE_ERROR = "<img src=x onerror=document.title=2><script>document.title=3</script>";
+
+/** No exchange has longer ones. */
+const LONG_SYMBOL = `${"W".repeat(40)}/USDT:USDT-271231-100000-C`;
+
+const ROWS = `document.querySelectorAll("#series-rows tr")`;
+
+Deno.test({
+  name: `every text on the page can be read, in light and in dark${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: (t) =>
+    withPage(async ({ archive, browser }) => {
+      for (const isDark of [false, true]) {
+        const tab = await openPage(browser, archive, { isDark });
+        await t.step(`the page, ${isDark ? "dark" : "light"}`, async () => {
+          const texts = await readTexts(tab, "body");
+          const told = texts.map(({ text }) => text).join(" ");
+          for (
+            const seen of [
+              "open",
+              "left",
+              "failure",
+              "503 Service",
+              "min ago",
+              "Search",
+              "delisted",
+            ]
+          ) {
+            assert.ok(told.includes(seen), `${seen} is not among ${texts.length} texts`);
+          }
+          assertContrast(texts);
+        });
+        await t.step(`a row that is pointed at, ${isDark ? "dark" : "light"}`, async () => {
+          for (let row = 0; row < await tab.evaluate<number>(`${ROWS}.length`); row++) {
+            await tab.evaluate(`${ROWS}[${row}].querySelector("button").focus()`);
+            assertContrast(await readTexts(tab, `#series-rows tr:nth-child(${row + 1})`));
+          }
+        });
+        await t.step(`the chart, ${isDark ? "dark" : "light"}`, async () => {
+          await openChart(tab, "binance BTC/USDT 1m");
+          await tab.until(`document.querySelector("#chart-gaps li")`);
+          assertContrast(await readTexts(tab, "#chart"));
+        });
+        assert.deepEqual(tab.errors, []);
+      }
+    }),
+});
+
+Deno.test({
+  name:
+    `nothing is wider than a narrow window or a phone, whatever an exchange calls its markets${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: () =>
+    withPage(async ({ archive, browser }) => {
+      await addSeries(archive, LONG_SYMBOL);
+      await archive.database.sql`update exchanges set last_error = ${"x".repeat(900)}`;
+      for (const width of [1301, 1001, 861, 390, 320]) {
+        const tab = await openPage(browser, archive, { width, isPhone: width < 860 });
+        const tooWide = (inside: string): Promise<string[]> =>
+          tab.evaluate(`[...document.querySelectorAll("${inside}")]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > ${width} + 1)
+            .map((one) => one.tagName + "." + one.className + ": " + one.textContent.slice(0, 40))`);
+        assert.deepEqual([width, ...await tooWide("body > :not(.skip), main *:not(.hidden)")], [
+          width,
+        ]);
+        assert.equal(await tab.evaluate(`document.documentElement.scrollWidth`), width);
+        await openChart(tab, `binance ${LONG_SYMBOL} 1m`);
+        await tab.until(`document.querySelector("#chart-canvas canvas")`);
+        assert.deepEqual(await tooWide("#chart, #chart > *, #chart header *, #chart ul *"), []);
+        const hidden = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(chart)`;
+        assert.equal(await tab.evaluate(hidden), 0);
+      }
+    }),
+});
+
+Deno.test({
+  name: `what an exchange says is shown as it was said, and is never run${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: () =>
+    withPage(async ({ archive, browser }) => {
+      await addSeries(archive, HOSTILE_SYMBOL);
+      await archive.database.sql`update exchanges set last_error = ${HOSTILE_ERROR}`;
+      await archive.database.sql`update checkpoints set last_error = ${HOSTILE_ERROR}`;
+      const tab = await openPage(browser, archive);
+      const symbols =
+        `[...document.querySelectorAll("#series-rows .open")].map((one) => one.textContent)`;
+      assert.ok((await tab.evaluate<string[]>(symbols)).includes(HOSTILE_SYMBOL));
+      for (const place of ["#exchanges .error", "#series-rows .remark"]) {
+        const said = `document.querySelector("${place}").textContent`;
+        assert.equal(await tab.evaluate(said), HOSTILE_ERROR);
+      }
+      await openChart(tab, `binance ${HOSTILE_SYMBOL} 1m`);
+      const title = `document.querySelector("#chart-title").textContent`;
+      assert.equal(await tab.evaluate(title), `binance ${HOSTILE_SYMBOL}`);
+      await tab.until(`document.querySelector("#chart-canvas canvas")`);
+      const strangers =
+        `document.querySelectorAll("svg, img:not(.top img), script:not([src])").length`;
+      assert.deepEqual([await tab.evaluate(strangers), await tab.evaluate("document.title")], [
+        0,
+        "Titan-10",
+      ]);
+      assert.deepEqual(tab.errors, []);
+    }),
+});
+
+interface Scene {
+  readonly archive: RichArchive;
+  readonly browser: Browser;
+}
+
+async function withPage(use: (scene: Scene) => Promise<void>): Promise<void> {
+  const archive = await serveRichArchive({
+    exchanges: ["binance", "bybit", "coinbase"],
+    symbols: ["BTC/USDT", "MATIC/USDT"],
+    timeframes: ["1m", "1d"],
+  });
+  assert.ok(archive !== undefined);
+  const browser = await startChromium(CHROMIUM!);
+  try {
+    await use({ archive, browser });
+  } finally {
+    await browser.close();
+    await archive.close();
+  }
+}
+
+async function openPage(
+  browser: Browser,
+  { server }: RichArchive,
+  options: Parameters<Browser["open"]>[1] = {},
+): Promise<Tab> {
+  const tab = await browser.open(server.url, options);
+  await tab.until(`${ROWS}.length > 0`);
+  return tab;
+}
+
+async function openChart(tab: Tab, series: string): Promise<void> {
+  const label = JSON.stringify(`${series}: open the chart`);
+  await tab.evaluate(
+    `[...document.querySelectorAll("button.open")].find((one) => one.ariaLabel === ${label}).click()`,
+  );
+  await tab.until(`document.querySelector("#chart").open`);
+}
+
+async function addSeries({ database }: RichArchive, symbol: string): Promise<void> {
+  await database.sql`
+    insert into checkpoints (exchange, symbol, timeframe) values ('binance', ${symbol}, '1m')`;
+}
+
+interface Text {
+  readonly text: string;
+  readonly contrast: number;
+  readonly colours: string;
+}
+
+function assertContrast(texts: readonly Text[]): void {
+  assert.notEqual(texts.length, 0);
+  const [worst] = [...texts].sort((a, b) => a.contrast - b.contrast);
+  assert.ok(
+    worst !== undefined && worst.contrast >= CONTRAST_MIN,
+    `${JSON.stringify(worst)} is below ${CONTRAST_MIN}`,
+  );
+}
+
+/** The visible texts of a part of the page with the contrast to what is behind them; a placeholder is one, too. */
+async function readTexts(tab: Tab, selector: string): Promise<readonly Text[]> {
+  return await tab.evaluate(`(() => {
+    const channels = (colour) => {
+      const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
+      return { alpha, light: [red, green, blue].map((value) => value / 255) };
+    };
+    const luminance = (colour) => {
+      const [red, green, blue] = channels(colour).light.map((value) =>
+        value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const behind = (one) => {
+      const { backgroundColor } = getComputedStyle(one);
+      if (channels(backgroundColor).alpha === 1) return backgroundColor;
+      if (channels(backgroundColor).alpha > 0) throw new Error("half transparent: " + one.className);
+      return behind(one.parentElement);
+    };
+    const told = (one, text, colour) => {
+      const pair = [colour, behind(one)];
+      const [dark, light] = pair.map(luminance).sort((a, b) => a - b);
+      return { text, contrast: (light + 0.05) / (dark + 0.05), colours: pair.join(" on ") };
+    };
+    const root = document.querySelector("${selector}");
+    const texts = [...root.querySelectorAll("input")].filter((one) => one.checkVisibility()).map((one) =>
+      told(one, one.placeholder, getComputedStyle(one, "::placeholder").color));
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      const { parentElement: one, data } = walker.currentNode;
+      // What the chart draws itself is a canvas, and no text.
+      if (data.trim() === "" || !one.checkVisibility() || /^(SCRIPT|NOSCRIPT)$/.test(one.tagName)) continue;
+      texts.push(told(one, data.trim(), getComputedStyle(one).color));
+    }
+    return texts;
+  })()`);
+}
