@@ -53,7 +53,8 @@ async function runDemo(
   shell.print("titan10 demo: a local exchange, an embedded TimescaleDB and the daemon.");
   shell.print("Nothing leaves this machine. The candles are invented. Ctrl-C ends it.\n");
   const startMs = shell.clock.now();
-  const progress = new ProgressLines(shell, [DEMO_SETTINGS.EXCHANGES]);
+  // Not before there is progress: until then it would stand among what else is printed, and say that nothing is owed.
+  let progress: ProgressLines | undefined;
   const last = new Map<string, BackfillProgress>();
   let isBackfilled = false;
   await runDaemon(ground, {
@@ -65,10 +66,11 @@ async function runDemo(
     },
     onBackfillProgress: (state) => {
       last.set(state.exchange, state);
+      progress ??= new ProgressLines(shell, [DEMO_SETTINGS.EXCHANGES]);
       progress.update(state);
     },
     onBackfillEnd: () => {
-      progress.end();
+      progress?.end();
       const added = [...last.values()].reduce((total, state) => total + state.added, 0);
       const seconds = (shell.clock.now() - startMs) / 1000;
       shell.print(
