@@ -21,6 +21,7 @@ import { StoreError } from "../store/store_error.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { type Paint, painter } from "./terminal.ts";
 import { count, table, wrap } from "./text.ts";
 
 /** Prints the checkup, made here or by the daemon that holds the database. */
@@ -69,15 +70,23 @@ async function checkup(shell: Shell, ground: Ground, database: Database): Promis
 }
 
 function print(shell: Shell, flags: Flags, document: Checkup): ExitCode {
-  shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
+  shell.print(
+    flags["json"] === true
+      ? JSON.stringify(document)
+      : render(document, painter(shell.hasPrintColor)),
+  );
   return document.ok ? EXIT.done : EXIT.failed;
 }
 
 /** The checkup for people, within 80 columns. */
-export function render({ ok, checks, exchanges }: Checkup): string {
-  const lines = checks.flatMap(checkLines);
+export function render(
+  { ok, checks, exchanges }: Checkup,
+  paint: Paint = painter(false),
+): string {
+  const linesOf = (check: Check): readonly string[] => checkLines(check, paint);
+  const lines = checks.flatMap(linesOf);
   for (const { exchange, checks, capabilities } of exchanges) {
-    lines.push("", printable(exchange), ...checks.flatMap(checkLines));
+    lines.push("", printable(exchange), ...checks.flatMap(linesOf));
     lines.push(...capabilityTable(capabilities).split("\n").map((line) => `  ${line}`));
   }
   if (exchanges.length === 0) lines.push("", "No exchange was asked: this comes first.");
@@ -93,11 +102,16 @@ const COLUMNS = 80;
 const MARK_COLUMNS = 7;
 const NAME_COLUMNS = 15;
 
-function checkLines({ check, ok, message }: Check): readonly string[] {
+function checkLines(
+  { check, ok, isHint = false, message }: Check,
+  paint: Paint,
+): readonly string[] {
+  const mark = ok ? isHint ? "hint" : "ok" : "WRONG";
+  const color = ok ? isHint ? "yellow" : "green" : "red";
   const indent = MARK_COLUMNS + NAME_COLUMNS;
   return wrap(printable(message), COLUMNS - indent).map((line, index) =>
     index === 0
-      ? (ok ? "ok" : "WRONG").padEnd(MARK_COLUMNS) + check.padEnd(NAME_COLUMNS) + line
+      ? paint(color, mark.padEnd(MARK_COLUMNS)) + check.padEnd(NAME_COLUMNS) + line
       : " ".repeat(indent) + line
   );
 }

@@ -63,7 +63,8 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "doctor",
-    summary: "Check database and exchanges, and say what mends what is wrong",
+    summary:
+      "Check settings, clock, database, disk and exchanges, and say what mends what is wrong",
     action: doctor,
     hasJson: true,
   },

@@ -80,6 +80,8 @@ export class ArchivedExchange {
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time it has given of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
+  /** This machine's clock less the `Date` of the newest answer; undefined while no answer had one. */
+  clockAheadMs: number | undefined = undefined;
   #isClockAhead = false;
 
   constructor(options: ArchivedExchangeOptions) {
@@ -141,6 +143,7 @@ export class ArchivedExchange {
     const nowMs = this.#options.clock.now();
     const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
     this.#noteClock(nowMs - answerMs);
+    if (dateMs !== undefined) this.clockAheadMs = nowMs - dateMs;
     const verdict = judgePage({
       timeframe,
       window,

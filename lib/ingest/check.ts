@@ -5,8 +5,24 @@ import type { Symbols } from "../config.ts";
 export interface Check {
   readonly check: string;
   readonly ok: boolean;
+  /** Whether it could be better, though nothing is wrong. @default false */
+  readonly isHint?: boolean;
   /** What was found. Of something wrong it ends with the command or the setting that mends it. */
   readonly message: string;
+}
+
+/** Clocks that differ by more are wrong. An answer's `Date` has whole seconds, and has been on its way. */
+export const CLOCK_MS_MAX = 5_000;
+
+/** `12 s ahead of`, `2.0 h behind`. */
+export function clockText(aheadMs: number): string {
+  const seconds = Math.abs(aheadMs) / 1000;
+  const text = seconds < 120
+    ? `${Math.round(seconds)} s`
+    : seconds < 7_200
+    ? `${Math.round(seconds / 60)} min`
+    : `${(seconds / 3600).toFixed(1)} h`;
+  return `${text} ${aheadMs > 0 ? "ahead of" : "behind"}`;
 }
 
 /** What is wrong, and then what mends it. */

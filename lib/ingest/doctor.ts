@@ -8,13 +8,26 @@ import {
   plainReason,
   timescaleVersion,
 } from "../store/migrate.ts";
+import { databaseBytes, freeBytes } from "../store/disk.ts";
+import { readServerSettings } from "../store/server_settings.ts";
 import { StoreError } from "../store/store_error.ts";
 import { VERSION } from "../version.ts";
 import type { Archive } from "./archive.ts";
-import { type Check, counted, messageOf, sentences, topText } from "./check.ts";
+import {
+  type Check,
+  CLOCK_MS_MAX,
+  clockText,
+  counted,
+  messageOf,
+  sentences,
+  topText,
+} from "./check.ts";
+import { configurationHints } from "./config_hints.ts";
 import { archivedTimeframes } from "./desire.ts";
+import { desiredBytes, diskCheck } from "./disk_checkup.ts";
 import { examineExchange, type ExchangeCheckup } from "./exchange_checkup.ts";
 import { prepareExchange } from "./exchange_series.ts";
+import { serverChecks } from "./server_checkup.ts";
 
 /** The document, one for `/doctor` and for `titan10 doctor --json`. Times are ISO 8601 UTC. */
 export interface Checkup {
@@ -37,7 +50,9 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
   const { migrations, signal } = options;
   const checks = [
     configurationCheck(config),
+    ...configurationHints(config),
     ...await examineDatabase(database, migrations),
+    ...await examineServer(archive),
   ];
   // All markets first: a symbol that no exchange lists is a mistake, one that some do not list is not.
   const failures = await Promise.all(exchanges.map(async (exchange) => {
@@ -52,8 +67,71 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
       examineExchange(archive, exchange, { failure: failures[index], signal })
     ),
   );
+  checks.push(
+    exchangeClockCheck(archive),
+    await examineDisk(archive),
+  );
   const isWell = [...checks, ...checkups].every(({ ok }) => ok);
   return { version: VERSION, ok: isWell, checks, exchanges: checkups };
+}
+
+/** How a server is set up; the embedded one is as it is. */
+async function examineServer(archive: Archive): Promise<readonly Check[]> {
+  const { config, database, clock } = archive;
+  if (database.kind === "embedded") return [];
+  try {
+    const settings = await readServerSettings(database, { now: () => clock.now() });
+    const options = { poolMax: config.dbPoolMax, compresses: await compresses(archive) };
+    return serverChecks(settings, options);
+  } catch (error) {
+    return [databaseFault(error, database.kind)];
+  }
+}
+
+/** The disk of the embedded database; a server's cannot be seen from here. */
+async function examineDisk(archive: Archive): Promise<Check> {
+  const { config, database } = archive;
+  const isHere = database.kind === "embedded";
+  try {
+    return diskCheck({
+      ...desiredBytes(archive, { compresses: await compresses(archive) }),
+      bytesTaken: await databaseBytes(database),
+      bytesFree: isHere ? await freeBytes(config.dataDir) : undefined,
+    });
+  } catch (error) {
+    return { check: "disk", ok: false, message: messageOf(error) };
+  }
+}
+
+/** Whether chunks are compressed; a database that cannot say so is told of elsewhere. */
+async function compresses({ config, database }: Archive): Promise<boolean> {
+  try {
+    return config.compressAfterMs !== undefined && await timescaleVersion(database) !== null;
+  } catch (error) {
+    if (error instanceof StoreError) return false;
+    throw error;
+  }
+}
+
+/** Exchanges keep good time, together better than each: a cache may answer with an old `Date`. */
+function exchangeClockCheck({ exchanges }: Archive): Check {
+  const check = "clock";
+  const aheads = exchanges.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
+    .sort((one, other) => one - other);
+  const aheadMs = aheads[Math.floor((aheads.length - 1) / 2)];
+  if (aheadMs === undefined) {
+    return { check, ok: true, isHint: true, message: "no exchange has said what time it is" };
+  }
+  const of = `of ${aheads.length === 1 ? "the exchange" : `${aheads.length} exchanges`}`;
+  return Math.abs(aheadMs) <= CLOCK_MS_MAX
+    ? { check, ok: true, message: `this machine's agrees with the answers ${of}` }
+    : {
+      check,
+      ok: false,
+      message:
+        `this machine's is ${clockText(aheadMs)} the answers ${of}. Set it by NTP: timedatectl ` +
+        "set-ntp true",
+    };
 }
 
 /** A checkup that ended before any exchange could be asked. */

@@ -48,6 +48,7 @@ export async function migrate(
   migrations: readonly Migration[],
 ): Promise<MigrateReport> {
   return await attempt("migrate the database", async () => {
+    await refuseOld(database);
     const extension = await ensureTimescale(database);
     const applied: string[] = [];
     await ensureMigrationTable(database);
@@ -57,6 +58,29 @@ export async function migrate(
     }
     return { applied, ...extension };
   });
+}
+
+/** Ranges of ranges, of which coverage is made, came with it. */
+const POSTGRES_VERSION_MIN = 14;
+
+async function refuseOld({ sql }: Database): Promise<void> {
+  const [row] = await sql<{ version: string }[]>`
+    select current_setting('server_version_num') as version`;
+  assertNewEnough(Number(row?.version));
+}
+
+/**
+ * @param version as `server_version_num` gives it, 150004 for 15.4.
+ * @throws StoreError `refused` when the schema cannot be made on such a server.
+ */
+export function assertNewEnough(version: number): void {
+  const major = Math.floor(version / 10_000);
+  if (!(major < POSTGRES_VERSION_MIN)) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use PostgreSQL ${major}: ${POSTGRES_VERSION_MIN} is the oldest that will do. Set DATABASE_URL to ` +
+      "a newer server, or upgrade this one",
+  );
 }
 
 /**

@@ -1,14 +1,17 @@
 /** The doctor: several exchanges, examined by asking them. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Checkup, examine } from "../../lib/ingest/doctor.ts";
 import { render } from "../../lib/cli/doctor.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/symbol.ts";
+import { serverChecks } from "../../lib/ingest/server_checkup.ts";
+import { openDatabase } from "../../lib/store/database.ts";
+import { readServerSettings } from "../../lib/store/server_settings.ts";
 import { readMigrations } from "../../lib/store/migrate.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import { openEmbeddedTest } from "../support/test_database.ts";
+import { openEmbeddedTest, openTestDatabase } from "../support/test_database.ts";
 
 Deno.test("the doctor examines every exchange for itself", async (t) => {
   const { database, drop } = await openEmbeddedTest();
@@ -21,6 +24,8 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
   });
   const checkup = async (variables: Readonly<Record<string, string>>): Promise<Checkup> => {
     const archive = await openTestArchive(database, {
+      // Only to see its disk: the database is open already.
+      DATA_DIR: ".",
       EXCHANGES: "binance,kraken",
       SYMBOLS: "BTC/USDT,ETH/USDT",
       TIMEFRAMES: "1m",
@@ -87,7 +92,7 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
         });
         const { ok, checks } = await examine(archive, { migrations: [first, ...others, missing] });
         assert.equal(ok, false);
-        assert.deepEqual(checks.at(-1), {
+        assert.deepEqual(checks.find(({ check }) => check === "migrations"), {
           check: "migrations",
           ok: false,
           message: "not applied: 9999_later.sql. Run titan10 migrate",
@@ -109,3 +114,72 @@ function messagesOf(
     message
   );
 }
+
+Deno.test("an exchange's Date tells that this machine's clock is wrong", async () => {
+  const { database, drop } = await openEmbeddedTest();
+  const behind: Clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
+  const exchange = await startLocalExchange({ clock: behind });
+  try {
+    const archive = await openTestArchive(database, {
+      EXCHANGES: "binance",
+      SYMBOLS: "BTC/USDT",
+      TIMEFRAMES: "1m",
+      BACKFILL: "off",
+      EXCHANGE_BINANCE: binanceAt(exchange),
+    });
+    const { ok, checks } = await examine(archive, { migrations: await readMigrations() });
+    assert.equal(ok, false);
+    assert.match(
+      checks.find(({ check }) => check === "clock")?.message ?? "",
+      /^this machine's is 60 min ahead of the answers of the exchange\. Set it by NTP/,
+    );
+  } finally {
+    await exchange.close();
+    await drop();
+  }
+});
+
+Deno.test("a server's settings are read by a user without any rights, and what it lacks is named", async () => {
+  const test = await openTestDatabase("postgres");
+  if (test === undefined) return;
+  const { database, drop } = test;
+  try {
+    const now = (): number => systemClock.now();
+    const mine = await readServerSettings(database, { now });
+    assert.deepEqual([mine.isStandby, mine.mayCreate, mine.schema, mine.foreignTables], [
+      false,
+      true,
+      "public",
+      [],
+    ]);
+    const [{ buffers } = { buffers: "" }] = await database.sql<{ buffers: string }[]>`
+      select pg_size_bytes(current_setting('shared_buffers'))::text as buffers`;
+    assert.equal(mine.sharedBuffersBytes, Number(buffers));
+    const wrong = serverChecks(mine, { poolMax: 10, compresses: false }).filter(({ ok }) => !ok);
+    assert.deepEqual(wrong, []);
+
+    await database.sql`create table checkpoints (one int)`;
+    await database.sql`create role nobody login password 'nobody'`;
+    const url = new URL(test.url ?? "");
+    [url.username, url.password] = ["nobody", "nobody"];
+    const theirs = await openDatabase({
+      url: url.href,
+      dataDir: "",
+      poolMax: 1,
+      clock: systemClock,
+    });
+    try {
+      const settings = await readServerSettings(theirs, { now });
+      assert.deepEqual([settings.user, settings.mayCreate, settings.foreignTables], [
+        "nobody",
+        false,
+        ["checkpoints"],
+      ]);
+    } finally {
+      await theirs.close();
+    }
+  } finally {
+    await database.sql`drop role if exists nobody`;
+    await drop();
+  }
+});

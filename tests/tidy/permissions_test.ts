@@ -10,7 +10,14 @@ const words = (tasks.titan10.command as string).split(" ");
 Deno.test("the program may use network, environment and files, and is not asked about more", () => {
   assert.deepEqual(
     words.filter((word) => /^-(?:-allow|-deny|-no-prompt|A|[RWNEISRP]$)/.test(word)).sort(),
-    ["--allow-env", "--allow-net", "--allow-read", "--allow-write", "--no-prompt"],
+    [
+      "--allow-env",
+      "--allow-net",
+      "--allow-read",
+      "--allow-sys=statfs",
+      "--allow-write",
+      "--no-prompt",
+    ],
   );
 });
 
