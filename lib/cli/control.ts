@@ -57,13 +57,15 @@ export async function* streamDaemon(
       const text = (await Array.fromAsync(response as AsyncIterable<string>)).join("");
       throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
     }
+    let isWhole = false;
+    // Read to its very end: a connection that is destroyed while it is read makes older runtimes crash.
     for await (const text of lines(response)) {
       const line = JSON.parse(text) as Line;
-      if ("end" in line) return;
       if ("error" in line) throw new Error(line.error);
-      yield line.document;
+      if ("end" in line) isWhole = true;
+      else yield line.document;
     }
-    throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
+    if (!isWhole) throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
   } finally {
     response.destroy();
   }
