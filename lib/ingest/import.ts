@@ -178,24 +178,17 @@ class SeriesImport {
 
   async end(): Promise<ImportReport> {
     const { timeframe } = this.#series;
-    const { isComplete, sinceMs, untilMs, sha256 } = this.#options;
-    const { id, expiredUntilMs } = this.#begun!;
+    const { isComplete, sha256 } = this.#options;
+    const { id } = this.#begun!;
     const there = this.#lastMs < this.#firstMs
       ? undefined
       : { sinceMs: this.#firstMs, untilMs: addCandles(timeframe, this.#lastMs, 1) };
-    const stated: Window = {
-      sinceMs: Math.max(ceilTime(timeframe, sinceMs ?? this.#firstMs), expiredUntilMs),
-      untilMs: Math.min(
-        untilMs === undefined ? there?.untilMs ?? -Infinity : ceilTime(timeframe, untilMs),
-        this.#closedMs(),
-      ),
-    };
-    const isStated = isComplete && there !== undefined && stated.sinceMs < stated.untilMs;
+    const claimed = isComplete && there !== undefined ? this.#stated(there) : undefined;
     const covered = await this.#store(({ database }) =>
       endImport(database, this.#series, {
         id,
         sha256: sha256(),
-        claimed: isStated ? stated : undefined,
+        claimed,
       })
     );
     if (there !== undefined) await this.#closeGaps(there);
@@ -208,6 +201,17 @@ class SeriesImport {
       firstMs: there?.sinceMs,
       lastMs: there === undefined ? undefined : this.#lastMs,
     };
+  }
+
+  /** The part of time that a complete file answers for; undefined when it is none. */
+  #stated(there: Window): Window | undefined {
+    const { timeframe } = this.#series;
+    const { sinceMs = there.sinceMs, untilMs = there.untilMs } = this.#options;
+    const stated: Window = {
+      sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
+      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs()),
+    };
+    return stated.sinceMs < stated.untilMs ? stated : undefined;
   }
 
   /** Whether a row's time is one that was asked for and may be stored; else it is counted. */

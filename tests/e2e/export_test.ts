@@ -75,6 +75,14 @@ for (const kind of ["embedded", "postgres"] as const) {
           const refused = await run(["query", "drop table gaps"], { cwd, env });
           assertCode(refused, 1);
           assert.match(refused.stderr, /^Cannot run the query: syntax error.* only reads/);
+          await Deno.writeTextFile(`${cwd}/candles.csv`, "1704067200,1,2,0.5,1.5,10\n");
+          for (
+            const args of [["import", "candles.csv"], ["copy", "--to", "postgres://127.0.0.1:9/d"]]
+          ) {
+            const held = await run(args, { cwd, env });
+            assertCode(held, 1);
+            assert.match(held.stderr, /holds .*\. Stop /);
+          }
         });
       } finally {
         daemon?.kill("SIGTERM");
