@@ -2,6 +2,7 @@
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { readDatabaseUrl, SSLMODES_ALLOWED } from "./database_url.ts";
+import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
@@ -113,6 +114,13 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   const problems = [
     ...(result.error?.issues ?? []).map((issue) => problemOf(issue, texts)),
     ...options.problems,
+    ...misspellingsIn(sources.dotenv ?? "", VARIABLES.map(({ name }) => name)).map((
+      { name, similar },
+    ) => ({
+      variable: printable(name),
+      value: REDACTED,
+      allowed: `the name of a setting in .env${read.didYouMean(similar)}`,
+    })),
   ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
 

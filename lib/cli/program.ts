@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError } from "@commander-js/extra-typings";
 import { ConfigError } from "../config.ts";
 import { redact } from "../redact.ts";
+import { serverRemedy, StoreError } from "../store/store_error.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
@@ -174,6 +175,7 @@ function explain(shell: Shell, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (shell.signal.aborted) return EXIT.failed;
   const message = error instanceof Error ? error.message : String(error);
-  shell.tell(redact(message));
+  const remedy = error instanceof StoreError ? serverRemedy(error) : undefined;
+  shell.tell(redact(remedy === undefined ? message : `${message}. ${remedy}`));
   return error instanceof ConfigError ? EXIT.usage : EXIT.failed;
 }

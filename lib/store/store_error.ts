@@ -83,6 +83,22 @@ function hasEndedConnection(error: unknown): boolean {
   return severity === "FATAL" || severity === "PANIC";
 }
 
+/**
+ * What the user can do about a server that cannot be used as it is: not there, not to be found, or another user or
+ * database than it knows (28, 3D000), or without the rights (42501). Undefined for what a statement itself got wrong.
+ */
+export function serverRemedy({ cause }: StoreError): string | undefined {
+  const code = codeOf(cause) ?? "";
+  if (code === "ENOTFOUND" || /failed to lookup address/.test(String(cause))) {
+    return "Correct the host in DATABASE_URL";
+  }
+  if (isConnectionLost(cause)) return "Start that server, or correct DATABASE_URL";
+  if (/^28/.test(code)) return "Correct user and password in DATABASE_URL";
+  if (code === "3D000") return "Create that database, or correct DATABASE_URL";
+  if (code === "42501") return "Give that right to the user of DATABASE_URL, or name another";
+  return undefined;
+}
+
 /** Whether a statement failed because a row with the same key is there already (SQLSTATE 23505). */
 export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";

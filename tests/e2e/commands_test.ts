@@ -95,8 +95,19 @@ Deno.test("a server that is not there is one sentence without the password", () 
       env: { DATABASE_URL: "postgres://u:hunter2@127.0.0.1:9/d" },
     });
     assertCode(result, 1);
-    assert.match(result.stderr, /^Cannot .*ECONNREFUSED/);
+    assert.match(
+      result.stderr,
+      /^Cannot .*ECONNREFUSED.*Start that server, or correct DATABASE_URL/,
+    );
     assert.doesNotMatch(result.stderr, /hunter2/);
+  }));
+
+Deno.test("a misspelt setting in .env is refused with what was probably meant", () =>
+  withDirectory(async (cwd) => {
+    await Deno.writeTextFile(`${cwd}/.env`, "EXCHANGE=kraken\n");
+    const result = await run(["plan"], { cwd });
+    assertCode(result, 2);
+    assert.match(result.stderr, /EXCHANGE="\*\*\*": .*did you mean EXCHANGES\?/);
   }));
 
 Deno.test("migrate, plan, backfill and status tell one story on one embedded database", () =>
