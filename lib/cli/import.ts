@@ -143,10 +143,12 @@ function summary(report: ImportReport): string {
   ];
   const span = firstMs === undefined ? "" : `, ${minute(iso(firstMs))} to ${minute(iso(lastMs))}`;
   return [
-    `${printable(seriesName(series))}: ${count(rows)} rows${span}`,
+    `${printable(seriesName(series))}: ${count(rows)} ${rows === 1 ? "row" : "rows"}${span}`,
     ...told.filter(([number]) => number > 0).map(([number, what]) => `  ${count(number)} ${what}`),
     ...(report.owed === 0 ? [] : [
-      `  ${count(report.owed)} candles in between are lacking, and stay owed;`,
+      `  ${count(report.owed)} in between ${
+        report.owed === 1 ? "is" : "are"
+      } lacking, and owed by the exchange;`,
       "  --complete says that they do not exist",
     ]),
   ].join("\n");

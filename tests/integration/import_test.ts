@@ -171,7 +171,7 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
   4 added
   2 rejected: see rejected_candles
   1 not closed yet: left out
-  2 candles in between are lacking, and stay owed;
+  2 in between are lacking, and owed by the exchange;
   --complete says that they do not exist`,
       ]);
       assert.deepEqual(await covered(), ["00:00/00:02", "00:03/00:04", "00:05/00:06"]);
@@ -283,6 +283,22 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
       state: "filled",
       missing: 0,
     }]);
+  });
+  await t.step("what RETENTION has dropped does not come back by a file", async () => {
+    await withDatabase(({ sql }) =>
+      sql`update timeframes set expired_from = '2023-01-01 00:00Z',
+      expired_until = '2024-01-01 00:00Z' where timeframe = '1m'`
+    );
+    const old = await file("old.csv", [HEAD, "2023-12-31T23:59Z,1,2,0.5,1.5,10"]);
+    const { stdout } = await imported(old, ...BINANCE, "--timeframe", "1m", "--complete");
+    assert.equal(
+      stdout,
+      "binance BTC/USDT 1m: 1 row\n  1 of time that RETENTION has dropped: left out",
+    );
+    assert.deepEqual(
+      await asked("select claimed::text, added::int from imports where file = 'old.csv'"),
+      [{ claimed: "{}", added: 0 }],
+    );
   });
 }
 
