@@ -17,6 +17,10 @@ const ROWS = `document.querySelectorAll("#series-rows tr:not([hidden])")`;
 const FOCUS =
   `(({ id, textContent, ariaLabel }) => id || ariaLabel || textContent)(document.activeElement)`;
 
+/** Two: one to lay out, one to draw. */
+const FRAMES =
+  "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))";
+
 Deno.test({
   name: `a browser sees 100 series, opens a chart, and is told what changes${SKIPPED}`,
   ignore: CHROMIUM === undefined,
@@ -99,6 +103,14 @@ async function tryKeyboard(t: Deno.TestContext, tab: Tab): Promise<void> {
     for (let presses = 0; presses < 40; presses++) await tab.press("ArrowLeft");
     // Older candles have come.
     await tab.until(`${label} !== ${before}`);
+    await tab.press("End");
+    await tab.evaluate(FRAMES);
+    const moved = JSON.stringify(await tab.evaluate(label));
+    // All within one frame: the last of them alone would show no more than are there.
+    await tab.evaluate(`for (let presses = 0; presses < 12; presses++) {
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "-" }));
+    }`);
+    await tab.until(`${label} !== ${moved}`);
     await tab.press("Escape");
     await tab.until(`!document.querySelector("#chart").open`);
     assert.equal(await tab.evaluate(FOCUS), opener);

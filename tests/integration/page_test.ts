@@ -268,6 +268,17 @@ Deno.test("the page may load its own files alone, runs no script of its HTML, an
   }
 });
 
+Deno.test("every script that the page begins with is named in its HTML, so that none is found out late", async () => {
+  const [html, ...files] = await readPage();
+  const text = new TextDecoder().decode(html?.bytes);
+  const named = [...text.matchAll(/(?:src|modulepreload" href)="(\/page\/[^"]+\.js)"/g)]
+    .map(([, path]) => path);
+  // The library of the charts comes with the first chart.
+  const begins = files.map(({ path }) => path)
+    .filter((path) => path.endsWith(".js") && path !== "/page/lightweight-charts.js");
+  assert.deepEqual(named.sort(), begins.sort());
+});
+
 Deno.test("the page's own scripts put no text in as HTML", async () => {
   for (const { path, bytes } of await readPage()) {
     if (path === "/page/lightweight-charts.js") continue;

@@ -117,6 +117,8 @@ export class Chart {
   async #loadOlder(firstSlot) {
     if (this.#shown === undefined || this.#isLoading || this.#hasAll) return;
     if (firstSlot > AHEAD_CANDLES || this.#candles.isFull || this.#candles.untilMs < 0) return;
+    // Without its newest candle a series has no older ones.
+    if (this.#candles.newestMs === undefined) return;
     const { exchange, symbol, timeframe } = this.#shown;
     const { sinceMs } = this.#candles;
     const came = await this.#load(addCandles(timeframe, sinceMs, -STEP_CANDLES), sinceMs);

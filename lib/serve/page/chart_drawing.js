@@ -91,9 +91,13 @@ function movesOf(chart, slotsOf) {
   const scale = chart.timeScale();
   const range = (/** @type {number} */ from, /** @type {number} */ to) =>
     scale.setVisibleLogicalRange({ from, to });
-  // The chart moves with the next frame; keys may come faster than frames, and each of them counts.
-  /** @type {number | undefined} */
-  let aim;
+  // The chart changes with the next frame; keys may come faster than frames, and each of them counts.
+  /** @type {{ position?: number, barSpacing?: number }} */
+  let next = {};
+  const remember = (/** @type {typeof next} */ change) => {
+    next = { ...next, ...change };
+    requestAnimationFrame(() => next = {});
+  };
   return {
     showNewest: () => range(slotsOf().length - NEWEST_CANDLES, slotsOf().length + 2),
     showSpan(sinceMs, untilMs) {
@@ -103,13 +107,15 @@ function movesOf(chart, slotsOf) {
       range(from - margin, to + margin);
     },
     move(far) {
-      aim = (aim ?? scale.scrollPosition()) + far;
-      scale.scrollToPosition(aim, false);
-      requestAnimationFrame(() => aim = undefined);
+      const position = (next.position ?? scale.scrollPosition()) + far;
+      scale.scrollToPosition(position, false);
+      remember({ position });
     },
     zoom(factor) {
-      const barSpacing = Math.min(60, Math.max(0.5, scale.options().barSpacing * factor));
+      const wanted = (next.barSpacing ?? scale.options().barSpacing) * factor;
+      const barSpacing = Math.min(60, Math.max(0.5, wanted));
       chart.applyOptions({ timeScale: { barSpacing } });
+      remember({ barSpacing });
     },
   };
 }

@@ -172,6 +172,7 @@ export class SeriesTable {
     const all = this.#rows.size;
     setText(byId("series-count"), shown === all ? count(all) : `${count(shown)} of ${count(all)}`);
     byId("series-none").hidden = shown > 0;
+    setText(byId("series-none"), all === 0 ? "There are no series yet." : "No series matches.");
   }
 }
 
