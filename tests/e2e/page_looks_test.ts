@@ -1,4 +1,4 @@
-/** What the page looks like in a real browser: contrast, narrow screens, hostile texts. Chromium by CHROMIUM or on PATH. @module */
+/** The page in a real browser: contrast, narrow screens, hostile texts, a chart's keys. Chromium by CHROMIUM or on PATH. @module */
 import assert from "node:assert/strict";
 import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
 import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
@@ -84,6 +84,52 @@ Deno.test({
         const hidden = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(chart)`;
         assert.equal(await tab.evaluate(hidden), 0);
       }
+    }),
+});
+
+Deno.test({
+  name:
+    `keys reach all of a chart, and switch it to timeframes that are archived or worked out${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: () =>
+    withPage(async ({ archive, browser }) => {
+      const tab = await openPage(browser, archive);
+      await openChart(tab, "binance BTC/USDT 1m");
+      const notes = {
+        "15m": /^Worked out from 1m: /,
+        "1d": /^\d+ spans from /,
+        "1m": /^\d+ spans/,
+      };
+      for (const [timeframe, says] of Object.entries(notes)) {
+        const button = `[...document.querySelectorAll("#chart-timeframes button")]
+          .find((one) => one.textContent === "${timeframe}")`;
+        await tab.until(button);
+        await tab.evaluate(`${button}.focus()`);
+        await tab.press("Enter");
+        await tab.until(
+          `document.querySelector("#chart-canvas").ariaLabel.includes(" ${timeframe}, ") &&
+           ${button}.ariaPressed === "true" && document.querySelector("#chart-reading").textContent`,
+        );
+        const focused = `document.activeElement.textContent`;
+        assert.equal(await tab.evaluate(focused), timeframe);
+        assert.match(
+          await tab.evaluate(`document.querySelector("#chart-note").textContent`),
+          says,
+        );
+      }
+      await tab.until(`document.querySelectorAll("#chart-gaps button").length > 3`);
+      const name = `({ id, ariaLabel, textContent }) => id || ariaLabel || textContent`;
+      const wanted = await tab.evaluate<string[]>(
+        `[...document.querySelectorAll("#chart button, #chart [tabindex='0']")].map(${name})`,
+      );
+      await tab.evaluate(`document.querySelector("#chart-timeframes button").focus()`);
+      const reached: string[] = [];
+      while (reached.length < wanted.length) {
+        reached.push(await tab.evaluate<string>(`(${name})(document.activeElement)`));
+        await tab.press("Tab");
+      }
+      assert.deepEqual(reached, wanted);
+      assert.deepEqual(tab.errors, []);
     }),
 });
 

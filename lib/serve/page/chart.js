@@ -48,7 +48,7 @@ export class Chart {
   async open({ exchange, symbol, timeframe }) {
     setText(byId("chart-title"), `${exchange} ${symbol}`);
     dialog.showModal();
-    await this.#show({ exchange, symbol, timeframe });
+    await this.#show({ exchange, symbol, timeframe }, { isRollup: false });
   }
 
   /**
@@ -65,14 +65,14 @@ export class Chart {
     await this.#load(addCandles(timeframe, this.#candles.untilMs, -AGAIN_CANDLES), untilMs);
   }
 
-  /** @param {Shown} shown */
-  async #show(shown) {
-    const rolledUpFrom =
-      this.#candles.timeframes.find(({ timeframe }) => timeframe === shown.timeframe)
-        ?.rolledUpFrom ?? null;
+  /**
+   * @param {Shown} shown
+   * @param {{ readonly isRollup: boolean }} options
+   */
+  async #show(shown, { isRollup }) {
     this.#close();
     this.#shown = shown;
-    this.#candles = new ChartCandles(shown, rolledUpFrom !== null);
+    this.#candles = new ChartCandles(shown, isRollup);
     setText(byId("chart-note"), "loading");
     const drawing = await makeDrawing(byId("chart-canvas"), {
       readingOf: (openTimeMs) => this.#reading(openTimeMs),
@@ -161,7 +161,8 @@ export class Chart {
       button.setAttribute("aria-pressed", String(one.timeframe === timeframe));
       if (one.rolledUpFrom !== null) button.title = `worked out from ${one.rolledUpFrom}`;
       button.addEventListener("click", () => {
-        void this.#show({ ...shown, timeframe: one.timeframe });
+        const isRollup = one.rolledUpFrom !== null;
+        void this.#show({ ...shown, timeframe: one.timeframe }, { isRollup });
       });
       return button;
     }));
