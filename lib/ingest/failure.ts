@@ -49,7 +49,7 @@ export function resumeAtMs(error: unknown, nowMs: number): number | undefined {
 
 /** What is waited for after such an error, in a few words. */
 export function pauseReason(error: unknown): string {
-  if (error instanceof FetchError) return "banned, or asked to be left alone";
+  if (error instanceof FetchError) return "banned or rate limited";
   if (error instanceof BreakerOpenError) return "breaker open";
   return "the database is away";
 }
