@@ -28,9 +28,8 @@ const FILES_LEFT_OUT =
 
 /**
  * What the task `titan10` runs with: permissions named one by one, never `-A`, and a small young generation, since rows
- * live from the answer to the page's statement. That takes 80 MB off a backfill (290 to 207 of two million rows) and
- * costs no time that could be measured. What libraries ask for beyond the permissions (the user id, for one) is refused
- * without a prompt, and they do without.
+ * live from the answer to the page's statement: memory it would fill with rows that are let go anyway. What libraries ask
+ * for beyond the permissions (the user id, for one) is refused without a prompt, and they do without.
  */
 const { tasks } = JSON.parse(await Deno.readTextFile("deno.json"));
 const flags = (tasks.titan10.command as string).split(" ").filter((word) =>
