@@ -43,9 +43,12 @@ function rightsCheck(settings: ServerSettings): Check {
   }
   const [table] = foreignTables;
   if (table !== undefined) {
+    const found = foreignTables.length === 1
+      ? `table ${table} belongs`
+      : `${foreignTables.length} tables, ${table} for one, belong`;
     return wrong(
-      `${foreignTables.length} tables, ${table} for one, belong to another user than ${user}. Run as ` +
-        `that user: reassign owned by current_user to ${role}`,
+      `${found} to another user than ${user}. Run as that user: ` +
+        `reassign owned by current_user to ${role}`,
     );
   }
   return { check, ok: true, message: `${user} may make tables in schema ${schema}` };

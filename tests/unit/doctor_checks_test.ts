@@ -74,7 +74,11 @@ Deno.test("a server that is set up well has nothing wrong, and each trouble is t
       { mayCreate: false, user: 'O"Neil' },
       /^WRONG .*grant create on schema public to "O""Neil"$/,
     ],
-    [{ foreignTables: ["checkpoints"] }, /^WRONG 1 tables, checkpoints.*reassign owned/],
+    [{ foreignTables: ["checkpoints"] }, /^WRONG table checkpoints belongs to .*reassign owned/],
+    [
+      { foreignTables: ["gaps", "jobs"] },
+      /^WRONG 2 tables, gaps for one, belong to .*reassign owned/,
+    ],
     [{ connectionsOfOthers: 90 }, /^WRONG .*too few.*Set DB_POOL_MAX=6, or raise max_connections$/],
     [{ connectionsOfOthers: 97 }, /Set DB_POOL_MAX=1,/],
     [{ sharedBuffersBytes: 2 ** 27 }, /^hint shared_buffers is 128 MB.*alter system/],
