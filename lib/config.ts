@@ -2,6 +2,7 @@
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { readDatabaseUrl, SSLMODES_ALLOWED } from "./database_url.ts";
+import { exchangeOptions } from "./exchange_options.ts";
 import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
@@ -282,7 +283,7 @@ function readExchangeOptions(texts: Texts, knownExchanges: readonly string[]): {
     if (variable === EXCHANGE_PROXY_URL || variable === EXCHANGE_OPTIONS) continue;
     const name = variable.slice(EXCHANGE_PREFIX.length);
     const id = ids.get(name);
-    const result = read.jsonObject().safeParse(text);
+    const result = exchangeOptions().safeParse(text);
     if (id !== undefined && result.success) {
       byExchange[id] = result.data;
       continue;
@@ -295,7 +296,7 @@ function readExchangeOptions(texts: Texts, knownExchanges: readonly string[]): {
       allowed: id === undefined
         ? `${EXCHANGE_OPTIONS} of a CCXT exchange, or ${EXCHANGE_PROXY_URL}` +
           read.didYouMean(similar)
-        : (result.error?.issues ?? []).map(({ message }) => message).join(", "),
+        : (result.error?.issues ?? []).map(({ message }) => message).join("; "),
     });
   }
   return { byExchange, problems };

@@ -90,6 +90,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
     failures: new FailureLog(),
     redact: (text) => redact(text, secrets),
   };
+  warnOfUnused(ground);
   const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
   const problems = opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]);
   exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
@@ -167,6 +168,15 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       value: id,
       allowed: `an exchange that can be opened (${archive.redact(text)})`,
     };
+  }
+}
+
+/** Options of an exchange that is not archived change nothing, which whoever wrote them may not expect. */
+function warnOfUnused({ config, log }: Ground): void {
+  for (const id of Object.keys(config.exchangeOptions)) {
+    if (config.exchanges.includes(id)) continue;
+    const variable = `EXCHANGE_${id.toUpperCase()}`;
+    log.warn("options of an exchange that is not in EXCHANGES", { exchange: id, variable });
   }
 }
 

@@ -55,6 +55,14 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
     env: { EXCHANGE_KRAKEN: '{"secret":"hunter2"} // mine' },
     says: /EXCHANGE_KRAKEN="\*\*\*": expected a JSON object/,
   },
+  "EXCHANGE_KRAKEN with a proxy that cannot be used: named with its option, not shown": {
+    env: { EXCHANGE_KRAKEN: '{"socksProxy":"socks4://me:hunter2@h","apikey":"hunter2"}' },
+    says: /EXCHANGE_KRAKEN="\*\*\*": expected "socksProxy" to be a URL .*; did you mean apiKey\?$/m,
+  },
+  "EXCHANGE_KRAKEN that would have CCXT print its keys: refused": {
+    env: { EXCHANGE_KRAKEN: '{"apiKey":"hunter2","verbose":true}' },
+    says: /EXCHANGE_KRAKEN="\*\*\*": expected "verbose" to be false/,
+  },
   "a bad value in .env: named as one of the environment is": {
     dotenv: "LOG_LEVEL=loud\n",
     says: /LOG_LEVEL="loud": expected one of trace/,
