@@ -2,6 +2,7 @@
 import { boundBody } from "./bounded_body.ts";
 import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
+import { Connections } from "./proxy.ts";
 
 /** The part of a CCXT exchange that this program uses. */
 export interface CcxtExchange {
@@ -151,19 +152,11 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/**
- * Idle connections are bounded, to as many as a backfill uses at once: by itself `fetch` keeps as many as were ever
- * used at once, and more, for as long as the other side does.
- */
-const POOL = { poolMaxIdlePerHost: 4, poolIdleTimeout: 90_000 } as const;
-
-const DIRECT = Deno.createHttpClient(POOL);
-
 /** `fetch` for one exchange: aborted by its call, through its proxy, never following a redirect. */
 function transport(
   proxyFor: (url: string) => string | undefined,
 ): (url: string, init: RequestInit) => Promise<Response> {
-  const clients = new Map<string, Deno.HttpClient>();
+  const connections = new Connections();
   return async (url, init) => {
     const call = currentCall();
     call?.signal?.throwIfAborted();
@@ -174,13 +167,7 @@ function transport(
       call.dateMs = undefined;
       call.json = undefined;
     }
-    const proxy = proxyFor(url);
-    let client = proxy === undefined ? DIRECT : clients.get(proxy);
-    if (proxy !== undefined && client === undefined) {
-      client = Deno.createHttpClient({ ...POOL, proxy: { url: proxy } });
-      clients.set(proxy, client);
-    }
-    const response = await fetch(url, {
+    const response = await connections.fetch(url, {
       method: init.method ?? "GET",
       headers: init.headers ?? {},
       body: init.body ?? null,
@@ -188,8 +175,7 @@ function transport(
       // CCXT's own timer is left out: it ends with the headers, so a body that stalls would stall for ever.
       // The call's signal carries our deadline to the last byte.
       signal: call?.signal ?? null,
-      ...(client === undefined ? {} : { client }),
-    });
+    }, proxyFor(url));
     if (call !== undefined) {
       call.status = response.status;
       call.retryAfter = response.headers.get("retry-after") ?? undefined;

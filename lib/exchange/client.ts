@@ -1,5 +1,6 @@
 /** One exchange as the rest of the program sees it: markets, turns, candles. @module */
 import type { Clock } from "../clock.ts";
+import { withProxy } from "../exchange_options.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
@@ -27,7 +28,7 @@ export interface OpenExchangeOptions {
   readonly clock: Clock;
   /** `EXCHANGE_<ID>`: merged into CCXT's constructor. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
-  /** `EXCHANGE_PROXY_URL`. */
+  /** `EXCHANGE_PROXY_URL`, for an exchange whose `config` names no proxy of its own. */
   readonly proxyUrl?: string | undefined;
   /** `PAGE_LIMIT`: asks for no more rows than this. */
   readonly pageRowsMax?: number | undefined;
@@ -303,10 +304,9 @@ export async function openExchange(
   id: string,
   options: OpenExchangeOptions,
 ): Promise<ExchangeClient> {
-  const proxy = options.proxyUrl === undefined ? {} : { proxyUrl: options.proxyUrl };
   let client: ExchangeClient | undefined = undefined;
   const ccxt = await openCcxt(id, {
-    config: { ...proxy, ...options.config },
+    config: withProxy(options.config, options.proxyUrl),
     spotOnly: options.spotOnly ?? true,
     onCost: (cost) => client?.onCost(cost),
   });
