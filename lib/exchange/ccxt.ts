@@ -58,6 +58,8 @@ interface Fittings extends CcxtExchange {
   handleErrors: (status: number, ...rest: readonly unknown[]) => unknown;
   parseOHLCVs: (rows: readonly unknown[], market?: unknown) => unknown[];
   parseOHLCV: (row: unknown, market?: unknown) => unknown;
+  checkRequiredCredentials: (isRequired?: boolean) => boolean;
+  sign: (...request: unknown[]) => unknown;
   checkProxySettings: (url: string) => readonly (string | undefined)[];
   setProxyAgents: () => undefined;
   fetchImplementation: (url: string, init: RequestInit) => Promise<Response>;
@@ -118,6 +120,7 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
     }
     return json;
   };
+  askNoMoreForKeys(exchange);
   // Whatever this returns keeps CCXT from looking at the status. Bitfinex's class returns every list, so that
   // a 503 with `["error", 20060, "maintenance"]`, or with `[]`, would be an answer.
   const handleErrors = exchange.handleErrors.bind(exchange);
@@ -140,6 +143,26 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
   exchange.fetchImplementation = transport((url) =>
     exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== "")
   );
+}
+
+/**
+ * With `false` a class asks whether there are keys. While markets load, five then look into the account, at margins
+ * and at fees: no candle needs that, and a wrong key would end them all. Who signs may ask.
+ */
+function askNoMoreForKeys(exchange: Fittings): void {
+  const check = exchange.checkRequiredCredentials.bind(exchange);
+  const sign = exchange.sign.bind(exchange);
+  let isSigning = false;
+  exchange.sign = (...request) => {
+    isSigning = true;
+    try {
+      return sign(...request);
+    } finally {
+      isSigning = false;
+    }
+  };
+  exchange.checkRequiredCredentials = (isRequired = true) =>
+    (isRequired || isSigning) && check(isRequired);
 }
 
 function parseJsonOrUndefined(text: string): unknown {
