@@ -18,7 +18,19 @@ const settings = new Map(
 const EXAMPLES = new Map([
   ["EXCHANGES", TESTED_EXCHANGES.join(",")],
   ["DATABASE_URL", "postgres://titan10:password@localhost:5432/titan10"],
-  ["EXCHANGE_KRAKEN", `'{"apiKey":"…","secret":"…"}'`],
+  [
+    "EXCHANGE_BINANCE",
+    `'{"httpsProxy":"http://user:password@proxy.example:3128"}'`,
+  ],
+  [
+    "EXCHANGE_BYBIT",
+    `'{"socksProxy":"socks5h://user:password@proxy.example:1080"}'`,
+  ],
+  [
+    "EXCHANGE_COINBASE",
+    `'{"apiKey":"…","secret":"…","options":{"fetchOHLCV":{"usePrivate":true}}}'`,
+  ],
+  ["EXCHANGE_MEXC", `'{"headers":{"X-MEXC-APIKEY":"…"}}'`],
 ]);
 
 Deno.test(".env.example shows every variable with its default, and no other", () => {
@@ -46,7 +58,12 @@ Deno.test(".env.example changes nothing as it is, and is readable with every com
   const config = readConfig({ env: {}, dotenv: uncommented }, rules);
   assert.equal(config.databaseUrl, EXAMPLES.get("DATABASE_URL"));
   assert.equal(config.pollCron, "* * * * *");
-  assert.deepEqual(config.exchangeOptions, { kraken: { apiKey: "…", secret: "…" } });
+  assert.deepEqual(config.exchangeOptions, {
+    binance: { httpsProxy: "http://user:password@proxy.example:3128" },
+    bybit: { socksProxy: "socks5h://user:password@proxy.example:1080" },
+    coinbase: { apiKey: "…", secret: "…", options: { fetchOHLCV: { usePrivate: true } } },
+    mexc: { headers: { "X-MEXC-APIKEY": "…" } },
+  });
 });
 
 Deno.test(".env.example names twenty exchanges, and CCXT has minutes and days of each", async () => {
