@@ -94,8 +94,12 @@ export function withProxy(
   options: Readonly<Record<string, unknown>> = {},
   proxyUrl: string | undefined,
 ): Readonly<Record<string, unknown>> {
-  const isOwn = PROXY_OPTIONS.some((name) => options[name] !== undefined);
-  return proxyUrl === undefined || isOwn ? options : { ...options, proxyUrl };
+  return proxyUrl === undefined || hasProxy(options) ? options : { ...options, proxyUrl };
+}
+
+/** Whether the options of an exchange name a proxy. */
+export function hasProxy(options: Readonly<Record<string, unknown>>): boolean {
+  return PROXY_OPTIONS.some((name) => options[name] !== undefined);
 }
 
 function faultsOf(options: Readonly<Record<string, unknown>>): readonly string[] {

@@ -1,5 +1,6 @@
 /** Examines one exchange by asking it, within its pace: markets, symbols, the newest candles, what it can do. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
+import { hasProxy } from "../exchange_options.ts";
 import { seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -123,16 +124,17 @@ async function examineCandles(
 }
 
 function failedAsk(
-  { redact }: Archive,
+  { redact, config }: Archive,
   { id }: ArchivedExchange,
   { check, error }: { readonly check: string; readonly error: unknown },
 ): Check {
   const message = redact(messageOf(error)).slice(0, MESSAGE_CHARACTERS_MAX);
-  return { check, ok: false, message: sentences(message, mendOf(error, id)) };
+  return { check, ok: false, message: sentences(message, mendOf(error, id, config)) };
 }
 
 /** What a person can do about an ask that failed. */
-function mendOf(error: unknown, exchange: string): string {
+function mendOf(error: unknown, exchange: string, config: Archive["config"]): string {
+  const variable = `EXCHANGE_${exchange.toUpperCase()}`;
   switch (failureKind(error)) {
     case "rate_limited": {
       const untilMs = error instanceof FetchError ? error.untilMs : undefined;
@@ -144,10 +146,13 @@ function mendOf(error: unknown, exchange: string): string {
       return "Run titan10 doctor again in a minute";
     case "permanent":
     case "retention":
-      return `Correct SYMBOLS, or what EXCHANGE_${exchange.toUpperCase()} says`;
+      return `Correct SYMBOLS, or what ${variable} says`;
     case "transient":
     case "timeout":
     case "malformed":
+      if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
+        return `If this lasts, look at the proxy that ${variable} names`;
+      }
       return `If this lasts, reach ${exchange} through EXCHANGE_PROXY_URL, or take it out of EXCHANGES`;
   }
 }

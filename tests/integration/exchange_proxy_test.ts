@@ -2,6 +2,11 @@
 import assert from "node:assert/strict";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
 import { FetchError, type FetchErrorKind } from "../../lib/exchange/fetch_error.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { Poll } from "../../lib/ingest/poll.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { openTestArchive } from "../support/local_archive.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { binance } from "../../lib/local_exchange/binance.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { kraken } from "../support/dialects/kraken.ts";
@@ -181,4 +186,46 @@ proxyTest("a tunnel that the proxy does not open is an outage, and named", async
     assert(message.includes(`through its proxy ${proxy.url}: `), message);
     assert.deepEqual(new Set(proxy.asked), new Set(["CONNECT 127.0.0.1:2 HTTP/1.1"]));
   });
+});
+
+Deno.test({
+  name:
+    "a proxy that is away opens the breaker of its exchange alone, and its password is told nowhere",
+  sanitizeResources: false,
+  fn: async () => {
+    const opened = await openTestDatabase(DATABASE_KINDS[0] ?? "embedded");
+    assert(opened !== undefined);
+    try {
+      await withExchange({ dialect: kraken, clock: systemClock }, async (exchange) => {
+        const archive = await openTestArchive(opened.database, {
+          EXCHANGES: "binance,kraken",
+          SYMBOLS: "BTC/USDT",
+          TIMEFRAMES: "1m",
+          BACKFILL: "1m:1h",
+          BREAKER_COOLDOWN: "10m",
+          EXCHANGE_BINANCE: JSON.stringify({ httpsProxy: "http://me:hunter2-secret@127.0.0.1:2" }),
+          EXCHANGE_KRAKEN: JSON.stringify({
+            urls: { api: { public: exchange.url } },
+            rateLimit: 1,
+          }),
+        });
+        const poll = new Poll(archive);
+        for (let tick = 0; tick < 3; tick++) await poll.runOnce();
+        const states = archive.exchanges.map(({ id, breaker }) => [id, breaker.state.kind]);
+        assert.deepEqual(states, [["binance", "open"], ["kraken", "closed"]]);
+        const checkpoints = await readCheckpoints(opened.database);
+        assert.deepEqual(checkpoints.map((one) => one.series.exchange), ["kraken"]);
+        const metrics = await archive.metrics.text();
+        assert.match(metrics, /titan10_breaker_state\{exchange="binance",state="open"\} 1/);
+        const log = archive.lines.join("\n");
+        assert.match(
+          log,
+          /binance GET [^"]* through its proxy http:\/\/127\.0\.0\.1:2: client error/,
+        );
+        assert.doesNotMatch(log + metrics, /hunter2/);
+      });
+    } finally {
+      await opened.drop();
+    }
+  },
 });

@@ -1,0 +1,88 @@
+/** The program behind a forward proxy: an encrypted exchange, reached by CONNECT and with a password. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import { withForwardProxy } from "../support/forward_proxy.ts";
+import { assertCode, run, withDirectory } from "../support/program.ts";
+
+const SETTINGS = {
+  EXCHANGES: "binance",
+  SYMBOLS: "BTC/USDT",
+  TIMEFRAMES: "1h",
+  BACKFILL: "off",
+  RETRY_ATTEMPTS: "1",
+  // Run from its sources, Deno would look for a newer Deno.
+  DENO_NO_UPDATE_CHECK: "1",
+};
+
+/** A local exchange that speaks TLS, and the file of the authority by which to know it. */
+async function withEncryptedExchange(
+  use: (url: string, authorityPath: string) => Promise<void>,
+): Promise<void> {
+  await withDirectory(async (folder) => {
+    const exchange = await startLocalExchange({ clock: systemClock });
+    const { certificate: cert, key, authorityPath } = await makeCertificates(
+      folder,
+      "IP:127.0.0.1",
+    );
+    const front = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
+      (request) => {
+        const { pathname, search } = new URL(request.url);
+        return fetch(exchange.url + pathname + search);
+      },
+    );
+    try {
+      await use(`https://127.0.0.1:${front.addr.port}`, authorityPath);
+    } finally {
+      await front.shutdown();
+      await exchange.close();
+    }
+  });
+}
+
+Deno.test("an exchange is reached through the proxy of its line in .env, and the password is not told", () =>
+  withEncryptedExchange(async (url, DENO_CERT) => {
+    await withForwardProxy({ credentials: "me:hunter2" }, async (proxy) => {
+      for (const [password, code] of [["hunter2", 0], ["hunter3", 1]] as const) {
+        await withDirectory(async (cwd) => {
+          const line = JSON.stringify({
+            httpsProxy: proxy.url.replace("//", `//me:${password}@`),
+            urls: { api: { public: `${url}/api/v3` } },
+          });
+          await Deno.writeTextFile(`${cwd}/.env`, `EXCHANGE_BINANCE='${line}'\n`);
+          const shown = await run(["doctor"], { cwd, env: { ...SETTINGS, DENO_CERT } });
+          assertCode(shown, code);
+          const text = shown.stdout.replace(/\s+/g, " ");
+          if (code === 0) assert.match(text, /ok candles 5 of the newest 5 of BTC\/USDT 1h came/);
+          else {
+            assert.match(
+              text,
+              /its proxy http:\/\/127\.0\.0\.1:\d+ refuses these credentials, or wants some \(HTTP 407\)/,
+            );
+            assert.match(text, /If this lasts, look at the proxy that EXCHANGE_BINANCE names/);
+          }
+          assert.doesNotMatch(shown.stdout + shown.stderr, /hunter/);
+        });
+      }
+      const { host } = new URL(url);
+      assert.deepEqual(new Set(proxy.asked), new Set([`CONNECT ${host} HTTP/1.1`]));
+    });
+  }));
+
+Deno.test("HTTPS_PROXY of the environment carries all exchanges, but not what NO_PROXY names", () =>
+  withEncryptedExchange(async (url, DENO_CERT) => {
+    await withForwardProxy({ credentials: "me:hunter2" }, async (proxy) => {
+      const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
+      const HTTPS_PROXY = proxy.url.replace("//", "//me:hunter2@");
+      const env = { ...SETTINGS, DENO_CERT, EXCHANGE_BINANCE, HTTPS_PROXY };
+      await withDirectory(async (cwd) => {
+        assertCode(await run(["doctor"], { cwd, env: { ...env, NO_PROXY: "127.0.0.1" } }), 0);
+        assert.deepEqual(proxy.asked, []);
+        assertCode(await run(["doctor"], { cwd, env }), 0);
+        const { host } = new URL(url);
+        assert.deepEqual(new Set(proxy.asked), new Set([`CONNECT ${host} HTTP/1.1`]));
+      });
+    });
+  }));
