@@ -14,13 +14,17 @@ const SECRETS = {
   "the HTTP token": TOKEN,
 } as const;
 
+/** As a proxy is told its own. */
+const PROXY_CREDENTIALS = `user:${SECRETS["a proxy's password"]}`;
+
 const password = encodeURIComponent(SECRETS["the database's password"]);
 
 /** Every way in which a secret may be written. */
-const SPELLINGS = Object.entries(SECRETS).flatMap(([name, secret]) =>
-  [secret, encodeURIComponent(secret), encodeURI(secret), btoa(secret)]
-    .map((spelling) => [name, spelling] as const)
-);
+const SPELLINGS = Object.entries({ ...SECRETS, "a proxy's credentials": PROXY_CREDENTIALS })
+  .flatMap(([name, secret]) =>
+    [secret, encodeURIComponent(secret), encodeURI(secret), btoa(secret)]
+      .map((spelling) => [name, spelling] as const)
+  );
 
 function assertSilent(what: string, text: string): void {
   for (const [name, spelling] of SPELLINGS) {
@@ -68,17 +72,35 @@ Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
     EXCHANGE_BINANCE: JSON.stringify(exchangeSecrets),
   };
   const token = SECRETS["a proxy's token"];
-  const exchanges = {
-    "an exchange that repeats what it is sent": `http://${echo.origin}/?token=${token}&url=`,
-    "a proxy with a password": `http://user:${SECRETS["a proxy's password"]}@${echo.origin}/`,
+  const ownProxy = { ...exchangeSecrets, httpProxy: `http://${PROXY_CREDENTIALS}@${echo.origin}` };
+  const plain = { api: { public: "http://api.binance.example/api/v3" } };
+  const exchanges: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    "an exchange that repeats what it is sent": {
+      EXCHANGE_PROXY_URL: `http://${echo.origin}/?token=${token}&url=`,
+    },
+    "a proxy with a password": {
+      EXCHANGE_PROXY_URL: `http://${PROXY_CREDENTIALS}@${echo.origin}/`,
+    },
+    "a proxy of one exchange, which repeats what it is sent": {
+      EXCHANGE_BINANCE: JSON.stringify({ ...ownProxy, urls: plain }),
+    },
+    "a proxy of one exchange, which opens no tunnel": {
+      EXCHANGE_BINANCE: JSON.stringify(ownProxy),
+    },
+    "a proxy of one exchange, which is away": {
+      EXCHANGE_BINANCE: JSON.stringify({
+        ...exchangeSecrets,
+        socksProxy: `socks5://${PROXY_CREDENTIALS}@127.0.0.1:1`,
+      }),
+    },
   };
   try {
-    for (const [name, EXCHANGE_PROXY_URL] of Object.entries(exchanges)) {
+    for (const [name, variables] of Object.entries(exchanges)) {
       await t.step(
         `the daemon and ${name}: neither log, metrics nor status`,
         () =>
           withDirectory(async (cwd) => {
-            const daemon = start(["run"], { cwd, env: { ...env, EXCHANGE_PROXY_URL } });
+            const daemon = start(["run"], { cwd, env: { ...env, ...variables } });
             try {
               const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
               await daemon.waitFor(/an exchange failed|a page failed/);
@@ -88,7 +110,7 @@ Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
                 assertSilent(path, text);
               }
               for (const command of COMMANDS.slice(0, 5)) {
-                const beside = { ...env, EXCHANGE_PROXY_URL };
+                const beside = { ...env, ...variables };
                 const { stdout, stderr } = await run(command, { cwd, env: beside });
                 assert.notEqual(stdout + stderr, "");
                 assertSilent(`${command.join(" ")} beside the daemon`, stdout + stderr);
@@ -100,7 +122,7 @@ Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
             const log = daemon.stdout() + daemon.stderr();
             assert.match(
               log,
-              /you sent http.*\*\*\*|includes credentials/,
+              /you sent http.*\*\*\*|its proxy (?:http|socks5):\/\/127/,
               "it was told to the log",
             );
             assertSilent("the log", log);
