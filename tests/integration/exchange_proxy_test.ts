@@ -6,6 +6,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/ingest/poll.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { openTestArchive } from "../support/local_archive.ts";
+import { startSocksProxy } from "../support/socks_proxy.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { binance } from "../../lib/local_exchange/binance.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -115,6 +116,32 @@ proxyTest(
     });
   },
 );
+
+for (const scheme of ["socks5", "socks5h"]) {
+  Deno.test({
+    name: `${scheme}: the proxy is given user and password, and finds the exchange by its name`,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    fn: async () => {
+      await withExchange({ dialect: binance }, async ({ port }) => {
+        const proxy = startSocksProxy("me@home", "pa/ss");
+        try {
+          const socksProxy = `${scheme}://me%40home:pa%2Fss@${proxy.host}`;
+          const client = await openAt({ url: `http://localhost:${port}` }, { socksProxy });
+          assert.equal(await fiveCandles(client), 5);
+          assert.deepEqual(new Set(proxy.asked), new Set([`localhost:${port}`]));
+          const wrong = socksProxy.replace("pa%2Fss", "hunter2");
+          const other = await openAt({ url: `http://localhost:${port}` }, { socksProxy: wrong });
+          const message = await failure(other.loadMarkets(), "transient");
+          assert(message.includes(`through its proxy ${scheme}://${proxy.host}: `), message);
+          assert.doesNotMatch(message, /hunter2/);
+        } finally {
+          await proxy.close();
+        }
+      });
+    },
+  });
+}
 
 proxyTest("a prefix with user and password gets them as basic authorization", async () => {
   await withExchange({ dialect: binance }, async (exchange) => {
