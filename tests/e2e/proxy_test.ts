@@ -12,6 +12,7 @@ const SETTINGS = {
   TIMEFRAMES: "1h",
   BACKFILL: "off",
   RETRY_ATTEMPTS: "1",
+  LOG_LEVEL: "warning",
   // Run from its sources, Deno would look for a newer Deno.
   DENO_NO_UPDATE_CHECK: "1",
 };
@@ -51,8 +52,13 @@ Deno.test("an exchange is reached through the proxy of its line in .env, and the
             httpsProxy: proxy.url.replace("//", `//me:${password}@`),
             urls: { api: { public: `${url}/api/v3` } },
           });
-          await Deno.writeTextFile(`${cwd}/.env`, `EXCHANGE_BINANCE='${line}'\n`);
+          const unused = `EXCHANGE_KRAKEN='{"apiKey":"hunter4"}'`;
+          await Deno.writeTextFile(`${cwd}/.env`, `EXCHANGE_BINANCE='${line}'\n${unused}\n`);
           const shown = await run(["doctor"], { cwd, env: { ...SETTINGS, DENO_CERT } });
+          assert.match(
+            shown.stderr,
+            /options of an exchange that is not in EXCHANGES.*EXCHANGE_KRAKEN/,
+          );
           assertCode(shown, code);
           const text = shown.stdout.replace(/\s+/g, " ");
           if (code === 0) assert.match(text, /ok candles 5 of the newest 5 of BTC\/USDT 1h came/);
