@@ -95,6 +95,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
     ) {
       const isKnown = VARIABLES.some((variable) => variable.name === name) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
+        /^(HTTPS|NO)_PROXY$/.test(name) ||
         sources.some((source) => source.includes(`"${name}"`)) ||
         new RegExp(`environment: ${name} `).test(compose);
       assert(isKnown, `${path} names the variable ${name}, which nothing reads`);
