@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase, serverVersion } from "../../lib/store/database.ts";
+import { type Database, openDatabase, serverVersion } from "../../lib/store/database.ts";
 import { attempt, StoreError } from "../../lib/store/store_error.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
@@ -133,7 +133,7 @@ Deno.test("the connection to a server is encrypted, and the server has proved wh
           (error) => error instanceof StoreError && error.kind === "unavailable",
         );
         await server.restart();
-        assert.match(await serverVersion(database), /^\d/);
+        assert.match(await untilReached(database), /^\d/);
       } finally {
         await database.close();
       }
@@ -147,6 +147,18 @@ Deno.test("the connection to a server is encrypted, and the server has proved wh
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** As the program does: a pool that has lost its connections may cost a statement more, never the server. */
+async function untilReached(database: Database): Promise<string> {
+  for (let attempts = 1;; attempts++) {
+    try {
+      return await serverVersion(database);
+    } catch (error) {
+      const isPassing = error instanceof StoreError && error.kind === "unavailable";
+      if (!isPassing || attempts === 5) throw error;
+    }
+  }
+}
 
 Deno.test("DATABASE_URL's host is taken whole: an IPv6 address, a socket's directory, a list", async () => {
   for (

@@ -39,13 +39,14 @@ Deno.test("the embedded database keeps no row that it has answered with", async 
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
   try {
     const before = Deno.memoryUsage().heapUsed;
-    for (let answers = 0; answers < 60; answers++) {
-      await database
-        .sql`select n::text as a, n::text as b, n::text as c from generate_series(1, 10000) as n`;
+    let least = Infinity;
+    for (let answers = 1; answers <= 60; answers++) {
+      await database.sql`select rpad(n::text, 1000) as a from generate_series(1, 10000) as n`;
+      // What is merely not collected yet comes and goes.
+      if (answers > 40) least = Math.min(least, Deno.memoryUsage().heapUsed);
     }
-    // Kept, they take two megabytes an answer.
-    const grown = Deno.memoryUsage().heapUsed - before;
-    assert.ok(grown < 80e6, `${grown} bytes more`);
+    // Kept, they take more than ten megabytes an answer.
+    assert.ok(least - before < 300e6, `${least - before} bytes more`);
   } finally {
     await database.close();
     await Deno.remove(dataDir, { recursive: true });
