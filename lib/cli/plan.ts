@@ -7,7 +7,8 @@ import type { Database } from "../store/database.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
-import { bytes, count, duration, minute, table } from "./text.ts";
+import { count, duration, minute, table } from "./text.ts";
+import { byteText } from "../byte_text.ts";
 
 /** Prints the plan, worked out here or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
@@ -48,13 +49,13 @@ export function render({ entries, seconds, bytes: total }: Plan): string {
       count(entry.candles),
       count(entry.pages),
       duration(entry.seconds),
-      bytes(entry.bytes),
+      byteText(entry.bytes),
     ]),
     { numeric: [2, 3, 4, 5, 6] },
   )];
   lines.push(
     "",
-    `At least ${duration(seconds)} for all exchanges side by side, and ${bytes(total)} on disk`,
+    `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
   lines.push("before compression, which takes off more than four fifths.");
   const impossible = entries.filter(({ impossible }) => impossible > 0);

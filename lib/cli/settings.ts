@@ -3,7 +3,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { type Config, readConfig, type Variable, type VariableName, VARIABLES } from "../config.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger } from "../log.ts";
-import { parseTimeframe } from "../market/timeframe.ts";
+import { isTimeframe } from "../market/timeframe.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Ground } from "../open_archive.ts";
 import { secretsOf } from "../redact.ts";
@@ -124,15 +124,6 @@ export function flagOf(variable: string): string {
 /** `PAGE_LIMIT` → `pageLimit`, commander's name of the flag. */
 function attributeOf(variable: string): string {
   return variable.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function isTimeframe(text: string): boolean {
-  try {
-    parseTimeframe(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function definedOnly(

@@ -1,6 +1,7 @@
 /** What the candle tables take, for people: the end of `titan10 status --storage`. @module */
 import type { StorageDocument, StorageEntry } from "../serve/storage.ts";
-import { bytes, count, table } from "./text.ts";
+import { count, table } from "./text.ts";
+import { byteText } from "../byte_text.ts";
 
 /** One line a candle table within 80 columns, then what is wrong with chunks. */
 export function renderStorage({ storage }: StorageDocument): string {
@@ -9,7 +10,7 @@ export function renderStorage({ storage }: StorageDocument): string {
   const rows = isPlain
     ? table(
       ["TABLE", "CANDLES", "TOTAL"],
-      storage.map((row) => [row.table, count(row.candles), bytes(row.totalBytes)]),
+      storage.map((row) => [row.table, count(row.candles), byteText(row.totalBytes)]),
       { numeric: [1, 2] },
     )
     : table(
@@ -19,10 +20,10 @@ export function renderStorage({ storage }: StorageDocument): string {
         count(row.candles),
         count(row.chunks ?? 0),
         count(row.compressedChunks ?? 0),
-        row.ratio === null ? "–" : bytes(row.beforeBytes ?? 0),
-        row.ratio === null ? "–" : bytes(row.afterBytes ?? 0),
+        row.ratio === null ? "–" : byteText(row.beforeBytes ?? 0),
+        row.ratio === null ? "–" : byteText(row.afterBytes ?? 0),
         row.ratio === null ? "–" : row.ratio.toFixed(1),
-        bytes(row.totalBytes),
+        byteText(row.totalBytes),
       ]),
       { numeric: [1, 2, 3, 4, 5, 6, 7] },
     );

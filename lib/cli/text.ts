@@ -16,18 +16,6 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Bytes as `512 B`, `1.5 MB`, `20 GB`, in powers of 1000. */
-export function bytes(value: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
-  let unit = 0;
-  let left = value;
-  while (left >= 999.5 && unit < units.length - 1) {
-    left /= 1000;
-    unit++;
-  }
-  return `${left >= 10 || unit === 0 ? Math.round(left) : left.toFixed(1)} ${units[unit]}`;
-}
-
 /** ISO 8601 without seconds, `2024-01-01 00:00`; `–` for nothing. */
 export function minute(iso: string | null): string {
   return iso === null ? "–" : iso.slice(0, 16).replace("T", " ");

@@ -1,4 +1,5 @@
 /** Whether the archive fits on its disk, as far as configuration and exchanges tell. @module */
+import { byteText } from "../byte_text.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { nominalMs } from "../market/timeframe.ts";
 import { windowCandles } from "../market/window.ts";
@@ -60,17 +61,17 @@ export function diskCheck(need: DiskNeed): Check {
   if (series === 0) {
     return { check, ok: true, isHint: true, message: "not known without any series" };
   }
-  const found = `${series} series take about ${sizeText(bytes)} with their history, and ` +
-    `${sizeText(bytesAYear)} more every year`;
+  const found = `${series} series take about ${byteText(bytes)} with their history, and ` +
+    `${byteText(bytesAYear)} more every year`;
   if (bytesFree === undefined) return { check, ok: true, message: `${found}; on the server` };
   const bytesLeft = bytesFree - Math.max(0, bytes - bytesTaken);
-  const free = `${sizeText(bytesFree)} ${bytesFree < 2e6 ? "is" : "are"} free`;
+  const free = `${byteText(bytesFree)} ${bytesFree < 2e6 ? "is" : "are"} free`;
   if (bytesLeft < 0) {
     return {
       check,
       ok: false,
       message:
-        `${found}; of that ${sizeText(bytesTaken)} are there, and ${free}. Set DATA_DIR on a ` +
+        `${found}; of that ${byteText(bytesTaken)} are there, and ${free}. Set DATA_DIR on a ` +
         "larger disk, or BACKFILL to less",
     };
   }
@@ -83,8 +84,4 @@ export function diskCheck(need: DiskNeed): Check {
     message:
       `${found}; ${free}, enough for ${days} days. Set DATA_DIR on a larger disk, or RETENTION`,
   };
-}
-
-function sizeText(bytes: number): string {
-  return bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

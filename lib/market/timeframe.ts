@@ -50,6 +50,16 @@ export function parseTimeframe(text: string): Timeframe {
   return { text, count: Number(match[1]), unit: match[2] as TimeframeUnit };
 }
 
+/** Whether {@linkcode parseTimeframe} can read the text. */
+export function isTimeframe(text: string): boolean {
+  try {
+    parseTimeframe(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The length of one candle in milliseconds; for months and years their mean length. */
 export function nominalMs(timeframe: Timeframe): number {
   const { count, unit } = timeframe;

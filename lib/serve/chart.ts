@@ -4,6 +4,7 @@ import {
   addCandles,
   ceilTime,
   countCandles,
+  isTimeframe,
   parseTimeframe,
   type Timeframe,
 } from "../market/timeframe.ts";
@@ -226,15 +227,6 @@ class Query {
 
   #refuse(name: string, text: string, allowed: string): never {
     throw new BadQueryError(400, `Cannot read ${name}=${quoted(text)}: expected ${allowed}`);
-  }
-}
-
-function isTimeframe(text: string): boolean {
-  try {
-    parseTimeframe(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a chart shows of one series: its candles in a window, and why others are not there. @module */
+import type { Candle } from "../market/candle.ts";
 import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
@@ -13,16 +14,6 @@ export interface ChartTimeframe {
   readonly timeframe: Timeframe;
   /** The archived timeframe that it is worked out from; undefined where it is archived itself. */
   readonly rolledUpFrom: Timeframe | undefined;
-}
-
-/** Values are the decimal texts that the exchange wrote. */
-export interface ChartCandle {
-  readonly openTimeMs: number;
-  readonly open: string;
-  readonly high: string;
-  readonly low: string;
-  readonly close: string;
-  readonly volume: string;
 }
 
 /** A part of a window in which all candles share one state. */
@@ -68,10 +59,10 @@ export async function readChartCandles(
     readonly isRollup: boolean;
     readonly candlesMax: number;
   },
-): Promise<readonly ChartCandle[]> {
+): Promise<readonly Candle[]> {
   const source = isRollup ? rollupView(timeframe) : candleTable(timeframe);
   return await attempt(`read candles of ${exchange} ${symbol} ${timeframe.text}`, async () => {
-    const rows = await sql.unsafe<(Omit<ChartCandle, "openTimeMs"> & { time_ms: number })[]>(
+    const rows = await sql.unsafe<(Omit<Candle, "openTimeMs"> & { time_ms: number })[]>(
       `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
               volume::text
        from ${source}
