@@ -41,7 +41,8 @@ type Line = { readonly document: unknown } | LastLine;
 const LINE_CHARACTERS_MAX = 256 * 1024 * 1024;
 
 /**
- * Asks for a stream of documents. Leaving the loop over it ends the daemon's work.
+ * Asks for a stream of documents. Whoever leaves the loop over it early is about to end the process, with which the
+ * daemon's work ends too.
  *
  * @throws Error when nobody listens, the daemon's work fails, or the stream is cut.
  */
@@ -51,31 +52,28 @@ export async function* streamDaemon(
   asked: unknown,
 ): AsyncGenerator<unknown, void> {
   const response = await post(dataDir, path, JSON.stringify(asked));
-  try {
-    response.setEncoding("utf8");
-    if (response.statusCode !== 200) {
-      const text = (await Array.fromAsync(response as AsyncIterable<string>)).join("");
-      throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
-    }
-    let isWhole = false;
-    // Read to its very end: a connection that is destroyed while it is read makes older runtimes crash.
-    for await (const text of lines(response)) {
-      const line = JSON.parse(text) as Line;
-      if ("error" in line) throw new Error(line.error);
-      if ("end" in line) isWhole = true;
-      else yield line.document;
-    }
-    if (!isWhole) throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
-  } finally {
-    response.destroy();
+  response.setEncoding("utf8");
+  // Never destroyed: older runtimes crash when a connection goes while it is read.
+  const chunks = response.iterator({ destroyOnReturn: false }) as AsyncIterable<string>;
+  if (response.statusCode !== 200) {
+    const text = (await Array.fromAsync(chunks)).join("");
+    throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
   }
+  let isWhole = false;
+  for await (const text of lines(chunks)) {
+    const line = JSON.parse(text) as Line;
+    if ("error" in line) throw new Error(line.error);
+    if ("end" in line) isWhole = true;
+    else yield line.document;
+  }
+  if (!isWhole) throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
 }
 
 /** @throws Error when the connection breaks, which a daemon that is killed does. */
-async function* lines(response: AsyncIterable<string>): AsyncGenerator<string, void> {
+async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string, void> {
   let begun: string[] = [];
   let characters = 0;
-  for await (const chunk of response) {
+  for await (const chunk of chunks) {
     const [first = "", ...rest] = chunk.split("\n");
     begun.push(first);
     characters += first.length;
