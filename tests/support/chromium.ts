@@ -24,7 +24,7 @@ export interface Tab {
   /** The value of an expression, through JSON; promises are awaited. */
   evaluate<T>(expression: string): Promise<T>;
   /** Resolves when an expression is true. Looks again and again. */
-  until(expression: string): Promise<void>;
+  until(expression: string, options?: { readonly patienceMs?: number }): Promise<void>;
   /** Presses and releases a key, `Tab`, `Enter`, `a`. */
   press(key: string, options?: { readonly isShifted?: boolean }): Promise<void>;
   /** PNG. */
@@ -202,8 +202,8 @@ function commandsOf(
   };
   return {
     evaluate,
-    async until(expression): Promise<void> {
-      const endMs = systemClock.now() + PATIENCE_MS;
+    async until(expression, { patienceMs = PATIENCE_MS } = {}): Promise<void> {
+      const endMs = systemClock.now() + patienceMs;
       while (!await evaluate(`document.readyState === "complete" && Boolean(${expression})`)) {
         if (systemClock.now() > endMs) throw new Error(`In vain waited until ${expression}`);
         await systemClock.sleep(20);
