@@ -4,7 +4,7 @@
  * Idle connections are bounded, to as many as a backfill uses at once: by itself `fetch` keeps as many as were ever
  * used at once, and more, for as long as the other side does.
  */
-const POOL = { poolMaxIdlePerHost: 4, poolIdleTimeout: 90_000 } as const;
+const POOL = { poolMaxIdlePerHost: 6, poolIdleTimeout: 90_000 } as const;
 
 const DIRECT = Deno.createHttpClient(POOL);
 

@@ -8,7 +8,7 @@ import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_arch
 import { type Bench, type Result, timeMs } from "./bench.ts";
 
 const PAGE_ROWS = [100, 500, 1_000];
-const PAGES_IN_FLIGHT = [1, 2, 4, 8];
+const PAGES_IN_FLIGHT = [1, 2, 4, 6, 8];
 /** The cautious choice that the others are compared with. */
 const CAUTIOUS = { pageRows: 500, pagesInFlight: 1 };
 /** An answer's way there and back, and the least time between two requests. */
