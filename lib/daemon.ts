@@ -79,8 +79,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
     stops.push(() => schedule.stop());
     schedule.start();
-    for (const job of ["poll", "backfill", "gaps", "maintenance"] as const) schedule.runNow(job);
-    await untilOver(database, { watchdog, signal, log });
+    await untilOver(database, { watchdog, schedule, signal, log });
     log.info("stopping");
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -92,15 +91,17 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
 /** Resolves when the signal is aborted; rejects in a state that only a restart mends. */
 async function untilOver(
   database: Database,
-  { watchdog, signal, log }: {
+  { watchdog, schedule, signal, log }: {
     readonly watchdog: Watchdog;
+    readonly schedule: Schedule;
     readonly signal: AbortSignal;
     readonly log: Logger;
   },
 ): Promise<void> {
   const crashed = database.crashed.then((error) => Promise.reject(error));
   try {
-    await Promise.race([aborted(signal), watchdog.guard(signal), crashed]);
+    const guarded = watchdog.guard(signal, { onClockSet: () => schedule.start() });
+    await Promise.race([aborted(signal), guarded, crashed]);
   } catch (error) {
     log.fatal("stopping, to be started again", { error });
     throw error;

@@ -49,25 +49,39 @@ export class Schedule {
   readonly #running = new Map<Job, number>();
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
+  /** Ends the timers. */
+  #timing = new AbortController();
+  #starts = 0;
 
   constructor(jobs: readonly Job[], options: ScheduleOptions) {
     this.#jobs = jobs;
     this.#options = options;
   }
 
-  /** Registers every job; none is run yet. */
+  /**
+   * Begins a run of every job now, and of each at its times from now on. To be called again when the clock was set:
+   * timers sleep for as long as it seemed to be until the next time, which a clock set back makes hours, and a time
+   * that a clock has leapt over does not come again.
+   */
   start(): void {
-    const { signal } = this.#stopping;
+    this.#timing.abort();
+    if (this.#stopping.signal.aborted) return;
+    this.#timing = new AbortController();
+    this.#starts++;
+    const { signal } = this.#timing;
     for (const job of this.#jobs) {
       const begin = (): void => this.runNow(job.name);
       if (job.cron.trim().split(/\s+/).length === 5) {
+        // A name that was there before would be called for both.
+        const name = `titan10 ${job.name} ${this.#starts}`;
         // The promise ends with the signal; a schedule that Deno refuses is thrown at once.
-        Deno.cron(`titan10 ${job.name}`, job.cron, { signal }, begin).catch(() => {});
+        Deno.cron(name, job.cron, { signal }, begin).catch(() => {});
       } else {
         const cron = new Cron(job.cron, { timezone: "UTC" }, begin);
         signal.addEventListener("abort", () => cron.stop(), { once: true });
       }
     }
+    for (const { name } of this.#jobs) this.runNow(name);
   }
 
   /** Begins a run now, beside its times. */
@@ -80,6 +94,7 @@ export class Schedule {
 
   /** Begins no further run, aborts the ones under way, and waits for their end. */
   async stop(): Promise<void> {
+    this.#timing.abort();
     this.#stopping.abort(new Error("the schedule is stopping"));
     await Promise.all(this.#runs);
   }

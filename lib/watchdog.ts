@@ -80,13 +80,18 @@ export class Watchdog {
   /**
    * Watches until `signal` is aborted.
    *
+   * @param onClockSet is told when the clock was set, or the process stopped, since it was last looked at
    * @throws Error when the job begins no more, which only a restart mends.
    */
-  async guard(signal: AbortSignal): Promise<void> {
+  async guard(
+    signal: AbortSignal,
+    { onClockSet }: { readonly onClockSet?: () => void } = {},
+  ): Promise<void> {
     const { clock, job, cron } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(BEAT_MS, { signal }).catch(() => {});
-      this.#beat();
+      const isSteady = this.#beat();
+      if (!isSteady && !signal.aborted) onClockSet?.();
       if (this.#awakeMs > this.#deadAtMs) {
         throw new Error(
           `Cannot go on: no ${job} has begun for ${TICKS_DEAD} of its times (${cron}) or more`,
@@ -95,7 +100,8 @@ export class Watchdog {
     }
   }
 
-  #beat(): void {
+  /** Returns whether the clock has gone on as it should. */
+  #beat(): boolean {
     const { clock, log } = this.#options;
     const nowMs = clock.now();
     const passedMs = nowMs - this.#seenMs;
@@ -105,6 +111,7 @@ export class Watchdog {
       log.warn("the clock was set, or the process was stopped", { seconds: passedMs / 1000 });
     }
     this.#awakeMs += isSteady ? passedMs : BEAT_MS;
+    return isSteady;
   }
 
   #expectTicks(): void {

@@ -26,7 +26,9 @@ export class Pace {
     live: new Set(),
     backfill: new Set(),
   };
-  #freeAtMs = 0;
+  /** How long nothing may be sent, as of `#atMs`: a time to come would be hours off when the clock is set. */
+  #owedMs = 0;
+  #atMs: number;
   #granting = false;
   /** Ends the wait between two turns when nobody is left who waits for one, or when it has become shorter. */
   #pause = new AbortController();
@@ -34,6 +36,7 @@ export class Pace {
   constructor({ intervalMs, clock }: PaceOptions) {
     this.#intervalMs = intervalMs;
     this.#clock = clock;
+    this.#atMs = clock.now();
   }
 
   /** How many asks are waiting for their turn. */
@@ -72,17 +75,15 @@ export class Pace {
    * gives back what a turn has taken too much, also to whoever is already waiting for the next.
    */
   charge(cost: number): void {
-    this.#freeAtMs = Math.max(this.#freeAtMs, this.#clock.now()) + cost * this.#intervalMs;
+    this.#owedMs = Math.max(0, this.#waitMs() + cost * this.#intervalMs);
     if (cost < 0) this.#pause.abort();
   }
 
   async #grantAll(): Promise<void> {
     this.#granting = true;
     while (this.waiting > 0) {
-      const waitMs = this.#freeAtMs - this.#clock.now();
-      if (waitMs > PACE_WAIT_MS_MAX) {
-        this.#freeAtMs = 0;
-      } else if (waitMs > 0) {
+      const waitMs = this.#waitMs();
+      if (waitMs > 0) {
         this.#pause = new AbortController();
         // Rejects when the last waiter went away or less is to be waited: the next round sees both by itself.
         await this.#clock.sleep(waitMs, { signal: this.#pause.signal }).catch(() => {});
@@ -97,10 +98,12 @@ export class Pace {
     }
     this.#granting = false;
   }
-}
 
-/**
- * No exchange spaces requests by more than this. A longer wait means that the clock was set back, which must
- * not stop the exchange for as long.
- */
-const PACE_WAIT_MS_MAX = 10 * 60_000;
+  /** How long nothing may be sent from now on. A clock that was set back has seen no time pass. */
+  #waitMs(): number {
+    const nowMs = this.#clock.now();
+    this.#owedMs = Math.max(0, this.#owedMs - Math.max(0, nowMs - this.#atMs));
+    this.#atMs = nowMs;
+    return this.#owedMs;
+  }
+}

@@ -8,6 +8,7 @@
  */
 import { parseArgs } from "node:util";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { CLOCKS_CAN_JUMP } from "./machine_clock.ts";
 import { startPgbouncer } from "./pgbouncer.ts";
 import { type Outcome, runSchedule } from "./run.ts";
 import {
@@ -45,6 +46,9 @@ const smallDisk = shared === undefined ? undefined : await mountSmallDisk();
 if (smallDisk === undefined) console.error("no small disk can be mounted: none is filled up");
 const pgbouncer = shared === undefined ? undefined : await startPgbouncer(shared.url);
 if (pgbouncer === undefined) console.error("no PgBouncer is installed: none is tried");
+if (!CLOCKS_CAN_JUMP) {
+  console.error("no libfaketime is installed: the machine's clock is left alone");
+}
 const databases: readonly DatabaseOfSchedule[] = shared === undefined ? ["embedded"] : [
   "server",
   "own server",

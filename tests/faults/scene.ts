@@ -6,6 +6,7 @@ import { type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
+import { type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
 import { startWire, type Wire } from "./wire.ts";
 
@@ -32,6 +33,7 @@ export interface Scene {
   readonly schedule: Schedule;
   readonly exchange: LocalExchange;
   readonly exchangeClock: ShiftedClock;
+  readonly machineClock: MachineClock;
   readonly symbols: readonly LocalSymbol[];
   readonly wire: Wire;
   readonly cwd: string;
@@ -75,11 +77,17 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   const admin = database === undefined
     ? undefined
     : postgres(database.adminUrl, { max: 3, onnotice: () => {}, connect_timeout: 5 });
-  const program = new ProgramKeeper({ cwd, env, openFilesMax: schedule.openFilesMax });
+  const machineClock = await makeMachineClock(cwd);
+  const program = new ProgramKeeper({
+    cwd,
+    env: { ...env, ...machineClock.env },
+    openFilesMax: schedule.openFilesMax,
+  });
   return {
     schedule,
     exchange,
     exchangeClock,
+    machineClock,
     symbols,
     wire,
     cwd,

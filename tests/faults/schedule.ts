@@ -86,6 +86,7 @@ export const FAULTS = {
   "SIGTERM": process,
   "SIGSTOP": process,
   "second daemon": process,
+  "machine clock jumps": process,
 } as const satisfies Readonly<Record<string, FaultKind>>;
 
 export type FaultName = keyof typeof FAULTS;

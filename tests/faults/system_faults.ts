@@ -82,6 +82,10 @@ export const SYSTEM_FAULTS = {
       await second.ended;
     };
   },
+  "machine clock jumps": async ({ machineClock }, random) => {
+    await machineClock.set(random.pick([-5 * 3600, -90, -3, 3, 90, 5 * 3600]) * 1000);
+    return () => machineClock.set(0);
+  },
 } as const satisfies Partial<Readonly<Record<FaultName, Begin>>>;
 
 function admin({ admin }: Scene): Sql {

@@ -130,6 +130,39 @@ Deno.test("stopping aborts the run under way, waits for its end and begins no ot
   assert.equal(await runs("cancelled"), 1);
 });
 
+Deno.test("a schedule that is started again, since the clock was set, runs every job now and counts the times anew", async () => {
+  const registered: { readonly name: string; readonly signal: AbortSignal }[] = [];
+  const cron = Object.getOwnPropertyDescriptor(Deno, "cron");
+  assert(cron !== undefined);
+  const register: unknown = (name: string, _: string, { signal }: { signal: AbortSignal }) => {
+    registered.push({ name, signal });
+    return Promise.resolve();
+  };
+  Object.defineProperty(Deno, "cron", { value: register, configurable: true });
+  try {
+    let begun = 0;
+    const { schedule, clock } = scene(() => {
+      begun++;
+      return Promise.resolve({});
+    });
+    schedule.start();
+    await clock.advance(0);
+    assert.equal(begun, 1);
+    schedule.start();
+    await clock.advance(0);
+    assert.equal(begun, 2);
+    assert.deepEqual(registered.map(({ signal }) => signal.aborted), [true, false]);
+    // Deno calls what is registered under a name once for each time that it was.
+    assert.equal(new Set(registered.map(({ name }) => name)).size, 2);
+    await schedule.stop();
+    assert.deepEqual(registered.map(({ signal }) => signal.aborted), [true, true]);
+    schedule.start();
+    assert.deepEqual([registered.length, begun], [2, 2]);
+  } finally {
+    Object.defineProperty(Deno, "cron", cron);
+  }
+});
+
 Deno.test("a watchdog is told of every run, of its end when its account is written, and of no run left out", async () => {
   const end = Promise.withResolvers<Record<string, never>>();
   const told: string[] = [];

@@ -10,6 +10,8 @@ interface Scene {
   readonly clock: ManualClock;
   readonly watchdog: Watchdog;
   readonly lines: readonly string[];
+  /** How often it was told that the clock was set. */
+  readonly clockSets: () => number;
   /** Why the guard ended, as soon as it has. */
   readonly end: () => string | undefined;
   /** Lets time pass, with a run that begins and ends at every minute. */
@@ -23,12 +25,15 @@ async function withWatchdog(cron: string, use: (scene: Scene) => Promise<void>):
   const watchdog = new Watchdog({ job: "poll", cron, clock, log: logger("test") });
   const stopping = new AbortController();
   let end: string | undefined;
-  const guard = watchdog.guard(stopping.signal).catch((error: Error) => end = error.message);
+  let clockSets = 0;
+  const guard = watchdog.guard(stopping.signal, { onClockSet: () => clockSets++ })
+    .catch((error: Error) => end = error.message);
   try {
     await use({
       clock,
       watchdog,
       lines,
+      clockSets: () => clockSets,
       end: () => end,
       async tick(minutes): Promise<void> {
         for (let minute = 0; minute < minutes; minute++) {
@@ -84,7 +89,7 @@ Deno.test("a job of every second is dead only after minutes, a daily one only af
 });
 
 Deno.test("a clock that is set, forwards or backwards, is told of and is no trouble", () =>
-  withWatchdog("* * * * *", async ({ clock, watchdog, tick, end, lines }) => {
+  withWatchdog("* * * * *", async ({ clock, watchdog, tick, end, lines, clockSets }) => {
     for (const ms of [8 * HOUR_MS, -8 * HOUR_MS, 365 * 24 * HOUR_MS, -400 * 24 * HOUR_MS]) {
       await tick(2);
       clock.set(ms);
@@ -94,6 +99,7 @@ Deno.test("a clock that is set, forwards or backwards, is told of and is no trou
       assert.deepEqual([watchdog.trouble, end()], [undefined, undefined]);
     }
     assert.equal(lines.filter((line) => line.includes("the clock was set")).length, 4);
+    assert.equal(clockSets(), 4);
   }));
 
 Deno.test("a process that was stopped for a night is no trouble, and one that then stays idle is", () =>
