@@ -132,6 +132,9 @@ function failedAsk(
   return { check, ok: false, message: sentences(message, mendOf(error, id, config)) };
 }
 
+/** As rustls words it. */
+const UNKNOWN_CERTIFICATE = /invalid peer certificate/;
+
 /** What a person can do about an ask that failed. */
 function mendOf(error: unknown, exchange: string, config: Archive["config"]): string {
   const variable = `EXCHANGE_${exchange.toUpperCase()}`;
@@ -150,6 +153,9 @@ function mendOf(error: unknown, exchange: string, config: Archive["config"]): st
     case "transient":
     case "timeout":
     case "malformed":
+      if (UNKNOWN_CERTIFICATE.test(messageOf(error))) {
+        return "Somebody else answers: if that is a proxy with an authority of its own, set DENO_TLS_CA_STORE=system";
+      }
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
         return `If this lasts, look at the proxy that ${variable} names`;
       }

@@ -1,4 +1,4 @@
-/** The program behind a forward proxy: an encrypted exchange, reached by CONNECT and with a password. @module */
+/** An encrypted exchange: behind a forward proxy, reached by CONNECT and with a password, and one that is somebody else. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
@@ -76,6 +76,29 @@ Deno.test("an exchange is reached through the proxy of its line in .env, and the
       assert.deepEqual(new Set(proxy.asked), new Set([`CONNECT ${host} HTTP/1.1`]));
     });
   }));
+
+Deno.test("an exchange with nobody's certificate, or another name's, is told as that, and nothing of it is stored", async () => {
+  const shown = async (url: string, trust: Readonly<Record<string, string>>): Promise<string> => {
+    const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
+    const env = { ...SETTINGS, BACKFILL: "1h:2d", EXCHANGE_BINANCE, ...trust };
+    const texts: string[] = [];
+    await withDirectory(async (cwd) => {
+      for (const command of ["backfill", "doctor"]) {
+        const { code, stdout } = await run([command], { cwd, env });
+        assert.equal(code, 1, stdout);
+        texts.push(stdout.replace(/\s+/g, " "));
+      }
+    });
+    assert.match(texts[0] ?? "", /0 candles in 0 pages/);
+    assert.match(texts[1] ?? "", /Somebody else answers: .* set DENO_TLS_CA_STORE=system/);
+    return texts.join("\n");
+  };
+  await withEncryptedExchange(async (url, DENO_CERT) => {
+    assert.match(await shown(url, {}), /invalid peer certificate: UnknownIssuer/);
+    const byName = url.replace("127.0.0.1", "localhost");
+    assert.match(await shown(byName, { DENO_CERT }), /certificate not valid for name "localhost"/);
+  });
+});
 
 Deno.test("HTTPS_PROXY of the environment carries all exchanges, but not what NO_PROXY names", () =>
   withEncryptedExchange(async (url, DENO_CERT) => {
