@@ -70,7 +70,10 @@ export const EXCHANGE_FAULTS = {
   "vanishing symbol": (scene, random) => {
     const { exchange, symbols } = scene;
     const market = random.pick(symbols);
-    exchange.symbols.delist(market.symbol, { forget: random.next() < 0.5 });
+    const forget = random.next() < 0.5;
+    // Another one may have taken it already.
+    const isThere = exchange.symbols.all().some(({ symbol }) => symbol === market.symbol);
+    if (isThere) exchange.symbols.delist(market.symbol, { forget });
     return () => exchange.symbols.list(market);
   },
 } as const satisfies Partial<Readonly<Record<FaultName, Begin>>>;
