@@ -85,8 +85,9 @@ export class Pace {
       const waitMs = this.#waitMs();
       if (waitMs > 0) {
         this.#pause = new AbortController();
+        // To the clock's next millisecond: of a fraction it could see nothing pass, and the wait would begin again.
         // Rejects when the last waiter went away or less is to be waited: the next round sees both by itself.
-        await this.#clock.sleep(waitMs, { signal: this.#pause.signal }).catch(() => {});
+        await this.#clock.sleep(Math.ceil(waitMs), { signal: this.#pause.signal }).catch(() => {});
         continue;
       }
       const queue = this.#waiting.live.size > 0 ? this.#waiting.live : this.#waiting.backfill;

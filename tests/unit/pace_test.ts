@@ -242,6 +242,21 @@ Deno.test("a clock that is set back, by seconds or hours, costs an interval and 
   }
 });
 
+Deno.test("an interval that is no whole number of milliseconds is waited out once, not for ever", async () => {
+  for (const perSecond of [3, 6, 7, 15, 30, 300]) {
+    const clock = new ManualClock({ startMs: START_MS });
+    const intervalMs = 1_000 / perSecond;
+    const pace = new Pace({ intervalMs, clock });
+    const turns = Array.from({ length: 100 }, async () => {
+      await pace.turn("live");
+      return clock.now() - START_MS;
+    });
+    await clock.advance(100 * Math.ceil(intervalMs));
+    const givenMs = await Promise.all(turns);
+    assert.deepEqual(givenMs, turns.map((_, i) => i * Math.ceil(intervalMs)), `${perSecond}/s`);
+  }
+});
+
 Deno.test("however asks come and go, turns are an interval apart, and live ones never wait for others", async () => {
   for (let seed = 1; seed <= 50; seed++) {
     const random = lcg(seed);
