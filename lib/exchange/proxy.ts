@@ -21,7 +21,7 @@ export class Connections {
   /**
    * @param proxy `http:`, `https:`, `socks5:` or `socks5h:` URL, with any credentials; undefined for none. Unencrypted
    * requests are sent to an HTTP proxy whole, encrypted ones by CONNECT.
-   * @throws TypeError in the form in which `fetch` fails; it names the proxy, without its credentials.
+   * @throws TypeError whose cause says why, and names the proxy without its credentials.
    */
   async fetch(url: string, init: RequestInit, proxy: string | undefined): Promise<Response> {
     if (proxy === undefined) return await send(url, init, DIRECT);
@@ -30,18 +30,16 @@ export class Connections {
       response = await send(url, init, this.#clientOf(proxy));
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      const { message } = (error as Error).cause as Error ?? error;
-      throw proxyError(
-        UNAUTHORIZED.test(message)
-          ? refusal(proxy)
-          : `through its proxy ${nameOf(proxy)}: ${message.replace(PREAMBLE, "")}`,
+      const why = reasonOf(error);
+      throw failure(
+        UNAUTHORIZED.test(why) ? refusal(proxy) : `through its proxy ${nameOf(proxy)}: ${why}`,
         error,
       );
     }
     // Of the proxy's own: the exchange has not been asked.
     if (response.status === 407) {
       await response.body?.cancel();
-      throw proxyError(refusal(proxy));
+      throw failure(refusal(proxy));
     }
     return response;
   }
@@ -59,11 +57,22 @@ export class Connections {
 async function send(url: string, init: RequestInit, client: Deno.HttpClient): Promise<Response> {
   // Where the types of Node are loaded as well, a literal with `client` passes for a mistake.
   const options = { ...init, client };
-  return await fetch(url, options);
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (init.signal?.aborted || !(error instanceof TypeError)) throw error;
+    throw failure(reasonOf(error), error);
+  }
 }
 
-/** CCXT takes a `TypeError` for a network that failed, and repeats the words of its cause. */
-function proxyError(text: string, cause?: unknown): TypeError {
+/** Why a request failed. Older versions of Deno say it without a cause. */
+function reasonOf(error: unknown): string {
+  const { message } = (error as Error).cause as Error ?? error;
+  return message.replace(PREAMBLE, "");
+}
+
+/** CCXT takes a `TypeError` for a network that failed, and repeats the words of its cause alone. */
+function failure(text: string, cause?: unknown): TypeError {
   return new TypeError("fetch failed", { cause: new Error(text, { cause }) });
 }
 
