@@ -11,7 +11,10 @@ export interface Judgement {
   readonly series: number;
   /** Rows that are what the exchange says. */
   readonly right: number;
-  /** Missing inside coverage, with a row of `gaps` that says why or that it is asked for again. */
+  /**
+   * Missing inside coverage, with a row of `gaps` that says why or that it is asked for again; or before a first candle
+   * that the ledger doubts, which is asked for again an hour after it was found.
+   */
   readonly explained: number;
   /** What differs, one text each; at most {@linkcode DIFFERENCES_MAX}. */
   readonly differences: readonly string[];
@@ -53,10 +56,12 @@ interface StoredSeries {
   /** What the checkpoint says their number is. */
   readonly counted: number;
   readonly gaps: readonly Window[];
+  /** What lies before it will be asked for again. Milliseconds; undefined once that was done. */
+  readonly doubtedFirstMs: number | undefined;
 }
 
 function compare(
-  { covered, rows, count, counted, gaps }: StoredSeries,
+  { covered, rows, count, counted, gaps, doubtedFirstMs = -Infinity }: StoredSeries,
   truth: readonly LocalCandle[],
   window: Window,
 ): Pick<Judgement, "right" | "explained" | "differences"> {
@@ -76,7 +81,10 @@ function compare(
     if (values === valuesOf(candle)) result.right++;
     else if (values !== undefined) {
       differences.push(`${time} is ${values}, not ${valuesOf(candle)}`);
-    } else if (gaps.some((gap) => gap.sinceMs <= openTimeMs && openTimeMs < gap.untilMs)) {
+    } else if (
+      openTimeMs < doubtedFirstMs ||
+      gaps.some((gap) => gap.sinceMs <= openTimeMs && openTimeMs < gap.untilMs)
+    ) {
       result.explained++;
     } else differences.push(`${time} is missing without a word`);
   }
@@ -96,8 +104,9 @@ async function readSeries(
            concat_ws(' ', trim_scale(open), trim_scale(high), trim_scale(low), trim_scale(close),
                      trim_scale(volume)) as values
     from ohlcv_1m where exchange = ${exchange} and symbol = ${symbol}`;
-  const covered = await sql<{ since: Date; until: Date; candles: string }[]>`
-    select lower(range) as since, upper(range) as until, candles::text
+  const covered = await sql<{ since: Date; until: Date; candles: string; doubted: Date | null }[]>`
+    select lower(range) as since, upper(range) as until, candles::text,
+           case when doubted_first = first then first end as doubted
     from checkpoints, unnest(covered) as range
     where exchange = ${exchange} and symbol = ${symbol} and timeframe = '1m'`;
   const gaps = await sql<{ since: Date; until: Date }[]>`
@@ -109,6 +118,7 @@ async function readSeries(
     count: rows.length,
     counted: Number(covered[0]?.candles ?? 0),
     gaps: gaps.map(windowOf),
+    doubtedFirstMs: covered[0]?.doubted?.getTime(),
   };
 }
 
