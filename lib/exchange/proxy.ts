@@ -24,20 +24,18 @@ export class Connections {
    * @throws TypeError whose cause says why, and names the proxy without its credentials.
    */
   async fetch(url: string, init: RequestInit, proxy: string | undefined): Promise<Response> {
-    if (proxy === undefined) return await send(url, init, DIRECT);
     let response: Response;
     try {
-      response = await send(url, init, this.#clientOf(proxy));
+      const client = proxy === undefined ? DIRECT : this.#clientOf(proxy);
+      // Where the types of Node are loaded as well, a literal with `client` passes for a mistake.
+      const options = { ...init, client };
+      response = await fetch(url, options);
     } catch (error) {
-      if (init.signal?.aborted) throw error;
-      const why = reasonOf(error);
-      throw failure(
-        UNAUTHORIZED.test(why) ? refusal(proxy) : `through its proxy ${nameOf(proxy)}: ${why}`,
-        error,
-      );
+      if (init.signal?.aborted || !(error instanceof TypeError)) throw error;
+      throw failure(reasonOf(error, proxy), error);
     }
     // Of the proxy's own: the exchange has not been asked.
-    if (response.status === 407) {
+    if (proxy !== undefined && response.status === 407) {
       await response.body?.cancel();
       throw failure(refusal(proxy));
     }
@@ -54,21 +52,12 @@ export class Connections {
   }
 }
 
-async function send(url: string, init: RequestInit, client: Deno.HttpClient): Promise<Response> {
-  // Where the types of Node are loaded as well, a literal with `client` passes for a mistake.
-  const options = { ...init, client };
-  try {
-    return await fetch(url, options);
-  } catch (error) {
-    if (init.signal?.aborted || !(error instanceof TypeError)) throw error;
-    throw failure(reasonOf(error), error);
-  }
-}
-
 /** Why a request failed. Older versions of Deno say it without a cause. */
-function reasonOf(error: unknown): string {
-  const { message } = (error as Error).cause as Error ?? error;
-  return message.replace(PREAMBLE, "");
+function reasonOf(error: TypeError, proxy: string | undefined): string {
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  const why = message.replace(PREAMBLE, "");
+  if (proxy === undefined) return why;
+  return UNAUTHORIZED.test(why) ? refusal(proxy) : `through its proxy ${nameOf(proxy)}: ${why}`;
 }
 
 /** CCXT takes a `TypeError` for a network that failed, and repeats the words of its cause alone. */

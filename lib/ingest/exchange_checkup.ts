@@ -132,8 +132,9 @@ function failedAsk(
   return { check, ok: false, message: sentences(message, mendOf(error, id, config)) };
 }
 
-/** As rustls words it. */
-const UNKNOWN_CERTIFICATE = /invalid peer certificate/;
+/** As rustls words it. One that has expired is no stranger's. */
+const FOREIGN_CERTIFICATE =
+  /invalid peer certificate: (?:UnknownIssuer|certificate not valid for name)/;
 
 /** What a person can do about an ask that failed. */
 function mendOf(error: unknown, exchange: string, config: Archive["config"]): string {
@@ -153,7 +154,7 @@ function mendOf(error: unknown, exchange: string, config: Archive["config"]): st
     case "transient":
     case "timeout":
     case "malformed":
-      if (UNKNOWN_CERTIFICATE.test(messageOf(error))) {
+      if (FOREIGN_CERTIFICATE.test(messageOf(error))) {
         return "Somebody else answers: if that is a proxy with an authority of its own, set DENO_TLS_CA_STORE=system";
       }
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
