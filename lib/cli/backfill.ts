@@ -1,8 +1,8 @@
 /** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
-import { backfill as backfillAll, type BackfillReport } from "../ingest/backfill.ts";
-import { rollUp } from "../ingest/upkeep.ts";
-import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
-import { printable } from "../printable.ts";
+import { backfill as backfillAll, type BackfillReport } from "../fetch/backfill.ts";
+import { rollUp } from "../upkeep/upkeep.ts";
+import { openArchive, openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { printable } from "../text/printable.ts";
 import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";

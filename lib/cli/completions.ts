@@ -1,5 +1,6 @@
 /** `titan10 completions`: scripts that complete commands, flags and values in bash, zsh and fish. @module */
-import { LOG_LEVELS, type VariableName } from "../config.ts";
+import type { VariableName } from "../config/variables.ts";
+import { LOG_LEVELS } from "../telemetry/log.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { flagOf } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -15,7 +16,7 @@ export interface CompletedCommand {
   readonly flags: readonly CompletedFlag[];
 }
 
-export interface CompletedFlag {
+interface CompletedFlag {
   /** With its dashes. */
   readonly name: string;
   readonly meaning: string;

@@ -1,7 +1,7 @@
 /** Asks the daemon that holds the embedded database, over its unix socket. @module */
 import { type IncomingMessage, request } from "node:http";
 import type { LastLine } from "../serve/json_lines.ts";
-import { controlSocketPath } from "../store/data_dir.ts";
+import { controlSocketPath } from "../store/connection/data_dir.ts";
 
 /** Longer answers are not status documents. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;

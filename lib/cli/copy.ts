@@ -1,11 +1,11 @@
 /** `titan10 copy`: carries the embedded archive to a server. @module */
 import { join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
-import { copyArchive, type CopyReport } from "../ingest/copy.ts";
-import type { Ground } from "../open_archive.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import { type Database, openDatabase } from "../store/database.ts";
-import { migrate, type MigrateReport, readMigrations } from "../store/migrate.ts";
+import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
+import type { Ground } from "../daemon/open_archive.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import { type Database, openDatabase } from "../store/connection/database.ts";
+import { migrate, type MigrateReport, readMigrations } from "../store/connection/migrations.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, duration, wrap } from "./text.ts";

@@ -1,6 +1,6 @@
 /** What the program does about an error that nobody caught: it says so and ends, to be started again. @module */
-import { logger } from "../log.ts";
-import { redactError } from "../redact.ts";
+import { logger } from "../telemetry/log.ts";
+import { redactError } from "../text/redact.ts";
 import { EXIT } from "./shell.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** `titan10 doctor`: what is wrong, and what mends it. @module */
-import { ConfigError } from "../config.ts";
-import type { Known } from "../ingest/capabilities.ts";
-import type { Check } from "../ingest/check.ts";
+import { ConfigError } from "../config/config.ts";
+import type { Known } from "../archive/learned_limits.ts";
+import type { Check } from "../doctor/check.ts";
 import {
   brokenOff,
   type Checkup,
@@ -10,14 +10,19 @@ import {
   databaseFault,
   examine,
   examineDatabase,
-} from "../ingest/doctor.ts";
-import type { CapabilityEntry } from "../ingest/exchange_checkup.ts";
-import { type Ground, openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
-import { printable } from "../printable.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import type { Database } from "../store/database.ts";
-import { pendingMigrations, readMigrations } from "../store/migrate.ts";
-import { StoreError } from "../store/store_error.ts";
+} from "../doctor/checkup.ts";
+import type { CapabilityEntry } from "../doctor/exchange_checkup.ts";
+import {
+  type Ground,
+  openArchive,
+  openConfigured,
+  prepareDatabase,
+} from "../daemon/open_archive.ts";
+import { printable } from "../text/printable.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
+import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
+import { StoreError } from "../store/connection/store_error.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";

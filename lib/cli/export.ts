@@ -1,14 +1,14 @@
 /** `titan10 export`: candles as CSV or Parquet, by series and range. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { openConfigured } from "../open_archive.ts";
-import { type ExportPage, exportPages, type ExportRequest } from "../serve/export.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import type { Database } from "../store/database.ts";
-import { requireArchive } from "../store/migrate.ts";
-import { type CandleWriter, csvWriter } from "./candle_csv.ts";
-import { type Numbers, parquetWriter } from "./candle_parquet.ts";
+import { openConfigured } from "../daemon/open_archive.ts";
+import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
+import { requireArchive } from "../store/connection/migrations.ts";
+import { type CandleWriter, csvWriter } from "../transfer/candle_csv.ts";
+import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
 import { streamDaemon } from "./control.ts";
-import { openOutput } from "./output.ts";
+import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";

@@ -1,11 +1,16 @@
 /** `titan10 gaps`: holes inside coverage, each with its state or reason. @module */
-import { prepareExchange } from "../ingest/exchange_series.ts";
-import { repairGaps } from "../ingest/repair.ts";
-import { type Ground, openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
-import { printable } from "../printable.ts";
-import { type GapsDocument, readGapsDocument } from "../serve/gaps.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import type { Database } from "../store/database.ts";
+import { prepareExchange } from "../fetch/exchange_series.ts";
+import { repairGaps } from "../gap/repair.ts";
+import {
+  type Ground,
+  openArchive,
+  openConfigured,
+  prepareDatabase,
+} from "../daemon/open_archive.ts";
+import { printable } from "../text/printable.ts";
+import { type GapsDocument, readGapsDocument } from "../serve/gap_list.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -71,7 +76,7 @@ function print(shell: Shell, flags: Flags, document: GapsDocument): void {
 }
 
 /** The gaps for people, within 80 columns, and their sum by state. */
-export function render({ gaps }: GapsDocument): string {
+function render({ gaps }: GapsDocument): string {
   if (gaps.length === 0) return "no gaps";
   const rows = table(
     ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"],

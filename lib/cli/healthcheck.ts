@@ -1,6 +1,6 @@
 /** `titan10 healthcheck`: asks the daemon of this machine how it is, for Docker and the like. @module */
 import type { Clock } from "../clock.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { type Flags, readSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 
@@ -16,7 +16,7 @@ export async function healthcheck(shell: Shell, flags: Flags): Promise<ExitCode>
 }
 
 /** How a daemon is. */
-export interface DaemonHealth {
+interface DaemonHealth {
   readonly ok: boolean;
   /** What it answered, if it did. */
   readonly body: string | undefined;

@@ -2,11 +2,11 @@
 import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
-import { type ImportReport, importRows } from "../ingest/import.ts";
+import { type ImportReport, importRows } from "../transfer/candle_import.ts";
 import { seriesName } from "../market/series.ts";
-import { openConfigured, prepareDatabase } from "../open_archive.ts";
-import { printable } from "../printable.ts";
-import { fileRows, hashed } from "./candle_file.ts";
+import { openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { printable } from "../text/printable.ts";
+import { fileRows, hashed } from "../transfer/candle_file.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, minute } from "./text.ts";

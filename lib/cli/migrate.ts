@@ -1,5 +1,5 @@
 /** `titan10 migrate`: brings the schema up to date and ends. @module */
-import { openConfigured, prepareDatabase } from "../open_archive.ts";
+import { openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 

@@ -1,14 +1,14 @@
 /** `titan10 plan`: what a backfill would ask for, before it does. @module */
-import { makePlan, type Plan } from "../ingest/plan.ts";
-import { openArchive, openConfigured, prepareDatabase } from "../open_archive.ts";
-import { printable } from "../printable.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import type { Database } from "../store/database.ts";
+import { makePlan, type Plan } from "../fetch/plan.ts";
+import { openArchive, openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { printable } from "../text/printable.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration, minute, table } from "./text.ts";
-import { byteText } from "../byte_text.ts";
+import { byteText } from "../text/bytes.ts";
 
 /** Prints the plan, worked out here or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {

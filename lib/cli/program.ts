@@ -1,8 +1,8 @@
 /** The command line: argv → command → exit code. @module */
 import { Argument, Command, CommanderError } from "@commander-js/extra-typings";
-import { ConfigError } from "../config.ts";
-import { redact } from "../redact.ts";
-import { serverRemedy, StoreError } from "../store/store_error.ts";
+import { ConfigError } from "../config/config.ts";
+import { redact } from "../text/redact.ts";
+import { serverRemedy, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";

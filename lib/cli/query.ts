@@ -1,9 +1,9 @@
 /** `titan10 query`: one SQL query that only reads. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import { type Database, openDatabase } from "../store/database.ts";
-import { type QueryPage, runQuery } from "../store/query.ts";
-import { durationMs } from "../setting.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import { type Database, openDatabase } from "../store/connection/database.ts";
+import { type QueryPage, runQuery } from "../store/read_query.ts";
+import { durationMs } from "../config/setting.ts";
 import { streamDaemon } from "./control.ts";
 import { csvHead, csvLines, jsonLinesOf, renderRows } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";

@@ -1,7 +1,7 @@
 /** The answer to a query: as a table, as JSON lines or as CSV. @module */
-import { printable } from "../printable.ts";
-import type { QueryColumn, QueryPage } from "../store/query.ts";
-import { csvField } from "./candle_csv.ts";
+import { printable } from "../text/printable.ts";
+import type { QueryColumn, QueryPage } from "../store/read_query.ts";
+import { csvField } from "../transfer/candle_csv.ts";
 import { table } from "./text.ts";
 
 type Row = QueryPage["rows"][number];

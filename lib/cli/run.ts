@@ -1,5 +1,5 @@
 /** `titan10 run`: the daemon. @module */
-import { runDaemon } from "../daemon.ts";
+import { runDaemon } from "../daemon/daemon.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 

@@ -1,19 +1,20 @@
 /** A flag for every variable, and the configuration they make together with environment and `.env`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type Config, readConfig, type Variable, type VariableName, VARIABLES } from "../config.ts";
+import { type Config, readConfig } from "../config/config.ts";
+import { type Variable, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
-import { configureLogging, logger } from "../log.ts";
+import { configureLogging, logger } from "../telemetry/log.ts";
 import { isTimeframe } from "../market/timeframe.ts";
-import { createMetrics } from "../metrics.ts";
-import type { Ground } from "../open_archive.ts";
-import { secretsOf } from "../redact.ts";
-import { isCron } from "../schedule.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import type { Ground } from "../daemon/open_archive.ts";
+import { secretsOf } from "../text/redact.ts";
+import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
 
 /** Parsed flags, by commander's names. */
 export type Flags = Readonly<Record<string, unknown>>;
 
-export interface SettingsOptions {
+interface SettingsOptions {
   /** Stronger than flags, environment and `.env`. */
   readonly forced?: Readonly<Record<string, string>>;
   /** Log level where none is configured: a one-shot command says only what went wrong. */

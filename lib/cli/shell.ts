@@ -1,6 +1,6 @@
 /** What a command gets from the process around it: arguments, environment, terminal, time. @module */
 import type { Clock } from "../clock.ts";
-import type { GivenUp } from "../open_archive.ts";
+import type { GivenUp } from "../daemon/open_archive.ts";
 
 /** The process, as seen by a command. Only main.ts touches the real one. */
 export interface Shell {

@@ -1,12 +1,12 @@
 /** `titan10 status`: what the archive holds and lacks. @module */
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { openConfigured } from "../open_archive.ts";
+import { openConfigured } from "../daemon/open_archive.ts";
 import { readStatus, type Status } from "../serve/status.ts";
-import { readStorageDocument, type StorageDocument } from "../serve/storage.ts";
-import { DataDirHeldError } from "../store/data_dir.ts";
-import type { Database } from "../store/database.ts";
-import { pendingMigrations, readMigrations } from "../store/migrate.ts";
+import { readStorageDocument, type StorageDocument } from "../serve/storage_report.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
+import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";

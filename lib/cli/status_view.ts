@@ -1,10 +1,10 @@
 /** The status document for people: exchanges and their sums, series, jobs, what is wrong. @module */
-import { printable } from "../printable.ts";
+import { printable } from "../text/printable.ts";
 import type { ExchangeStatus, SeriesStatus, Status } from "../serve/status.ts";
 import { type Paint, painter } from "./terminal.ts";
 import { count, cut, duration, minute, table, wrap } from "./text.ts";
 
-export interface StatusViewOptions {
+interface StatusViewOptions {
   readonly nowMs: number;
   /** Width that no line exceeds. @default 80 */
   readonly columns?: number;

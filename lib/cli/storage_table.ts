@@ -1,7 +1,7 @@
 /** What the candle tables take, for people: the end of `titan10 status --storage`. @module */
-import type { StorageDocument, StorageEntry } from "../serve/storage.ts";
+import type { StorageDocument, StorageEntry } from "../serve/storage_report.ts";
 import { count, table } from "./text.ts";
-import { byteText } from "../byte_text.ts";
+import { byteText } from "../text/bytes.ts";
 
 /** One line a candle table within 80 columns, then what is wrong with chunks. */
 export function renderStorage({ storage }: StorageDocument): string {

@@ -21,7 +21,7 @@ export function minute(iso: string | null): string {
   return iso === null ? "–" : iso.slice(0, 16).replace("T", " ");
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** Columns that are aligned right. */
   readonly numeric?: readonly number[];
   /** Width that the table keeps by shortening the first column in its middle. @default 80 */

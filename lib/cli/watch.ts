@@ -1,8 +1,8 @@
 /** `titan10 status --watch`: the status, drawn anew until somebody stops it. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { type Ground, openConfigured } from "../open_archive.ts";
+import { type Ground, openConfigured } from "../daemon/open_archive.ts";
 import { withDeadline } from "../policy/deadline.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../text/printable.ts";
 import { readStatus, type Status } from "../serve/status.ts";
 import { askDaemon } from "./control.ts";
 import { askHealth } from "./healthcheck.ts";
@@ -17,7 +17,7 @@ const REDRAW_MS = 2_000;
 const ANSWER_MS_MAX = 10_000;
 
 /** What one look found. */
-export interface Look {
+interface Look {
   /** The newest document there is; undefined before the first answer. */
   readonly document: Status | undefined;
   /** Why it is not of this moment, or what else is amiss. */
@@ -145,7 +145,7 @@ function drawLook(shell: Shell, screen: Screen, look: Look): void {
   screen.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join("\n")}\x1b[J`);
 }
 
-export interface FrameOptions {
+interface FrameOptions {
   readonly nowMs: number;
   readonly columns: number;
   readonly rows: number;

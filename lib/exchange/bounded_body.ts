@@ -2,7 +2,7 @@
 import { FetchError } from "./fetch_error.ts";
 
 /** The largest market list known is a quarter of this, a page of candles a hundredth. */
-export const BODY_BYTES_MAX = 64 * 1024 * 1024;
+const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * The same answer, read to its end if it does not name its length. What is packed counts unpacked.

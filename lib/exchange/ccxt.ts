@@ -66,7 +66,7 @@ interface Fittings extends CcxtExchange {
   fetch: (...request: unknown[]) => Promise<unknown>;
 }
 
-export interface OpenCcxtOptions {
+interface OpenCcxtOptions {
   /** Merged into the constructor's argument, `EXCHANGE_<ID>`. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Load only spot markets, where the class can be told so. */
@@ -76,7 +76,7 @@ export interface OpenCcxtOptions {
 }
 
 /** Never called: it puts the package into the module graph, so that `deno compile` embeds it. */
-export const ccxtPackage = (): Promise<unknown> => import("ccxt");
+const _ccxtPackage = (): Promise<unknown> => import("ccxt");
 
 /**
  * Makes an instance of one exchange class without loading the others: 0.15 s and 70 MB instead of 0.6 s

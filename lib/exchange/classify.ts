@@ -2,7 +2,7 @@
 import { FetchError } from "./fetch_error.ts";
 
 /** What is known of the HTTP answer behind an error. */
-export interface AnswerFacts {
+interface AnswerFacts {
   /** HTTP status of the last answer; undefined when none came. */
   readonly status: number | undefined;
   /** The `Retry-After` header of the last answer. */

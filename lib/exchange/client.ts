@@ -1,11 +1,11 @@
 /** One exchange as the rest of the program sees it: markets, turns, candles. @module */
 import type { Clock } from "../clock.ts";
-import { withProxy } from "../exchange_options.ts";
+import { withProxy } from "../config/exchange_options.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import { isSymbol } from "../symbol.ts";
+import { isSymbol } from "../market/symbol.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";

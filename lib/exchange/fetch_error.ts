@@ -9,7 +9,7 @@
  */
 export type FetchErrorKind = "transient" | "rate_limited" | "permanent" | "retention" | "cancelled";
 
-export interface FetchErrorOptions extends ErrorOptions {
+interface FetchErrorOptions extends ErrorOptions {
   /** For `rate_limited`: nothing may be asked before this time. Milliseconds since the Unix epoch. */
   readonly untilMs?: number | undefined;
 }

@@ -2,7 +2,7 @@
 import type { Series } from "../market/series.ts";
 
 /** Known facts about an exchange's candles. What is not named is left to CCXT, and to the exchange's answers. */
-export interface CandleLimits {
+interface CandleLimits {
   /** Rows a request gives at most, where `features` says nothing or too much. */
   readonly pageRowsMax?: number;
   /**

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 /** Live asks are served before any backfill ask that is waiting. */
 export type Priority = "live" | "backfill";
 
-export interface PaceOptions {
+interface PaceOptions {
   /** Least time between two requests of cost 1, CCXT's `rateLimit`. Milliseconds. */
   readonly intervalMs: number;
   readonly clock: Clock;

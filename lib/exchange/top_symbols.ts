@@ -1,9 +1,9 @@
 /** `SYMBOLS=top:N`: the most traded bases of an exchange against a dollar. @module */
-import { isSymbol } from "../symbol.ts";
+import { isSymbol } from "../market/symbol.ts";
 import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
 
 /** Quotes that count as a dollar, in the order in which a tie is broken. */
-export const DOLLAR_QUOTES: readonly string[] = ["USDT", "USD", "USDC"];
+const DOLLAR_QUOTES: readonly string[] = ["USDT", "USD", "USDC"];
 
 /** Bases that are dollars or other currencies themselves: their candles say nothing. */
 const STABLE_BASES: ReadonlySet<string> = new Set(

@@ -2,7 +2,7 @@
 import type { Window } from "../market/window.ts";
 
 /** Parameters of one request, as CCXT's class or the exchange itself names them. */
-export type WindowParams = Readonly<Record<string, string | number>>;
+type WindowParams = Readonly<Record<string, string | number>>;
 
 /**
  * CCXT sends a start and a count. These exchanges do not count from the start:

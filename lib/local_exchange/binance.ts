@@ -1,6 +1,6 @@
 /** The dialect of Binance's spot API, `/api/v3`, the one the local exchange speaks by default. @module */
 import { addCandles, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
-import { type LocalTicker, tickerAt } from "./candles.ts";
+import { type LocalTicker, tickerAt } from "./price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -12,7 +12,7 @@ import {
   tickText,
 } from "./dialect.ts";
 import type { PageAsk } from "./history.ts";
-import { isListed, isTrading, type LocalSymbol } from "./symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "./local_symbol.ts";
 
 /**
  * Shapes, limits and error codes follow Binance's documentation of the spot REST API (general endpoints,

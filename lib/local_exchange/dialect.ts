@@ -1,8 +1,8 @@
 /** What makes the local exchange speak like a certain one: endpoints, shapes and paging. @module */
 import { type Timeframe } from "../market/timeframe.ts";
-import type { LocalCandle } from "./candles.ts";
+import type { LocalCandle } from "./price_walk.ts";
 import type { PageAsk, Silence } from "./history.ts";
-import type { LocalSymbol } from "./symbol.ts";
+import type { LocalSymbol } from "./local_symbol.ts";
 
 /**
  * One exchange's public spot API. It reads requests and writes answers; which candles exist, which faults
@@ -49,7 +49,7 @@ export interface PlainAsk {
   readonly answer: Answer;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   /** Written as JSON. */
   readonly body: unknown;

@@ -13,7 +13,7 @@ export interface FaultRule {
 }
 
 /** Every given condition must hold. */
-export interface FaultWhen {
+interface FaultWhen {
   /** The endpoint as the dialect calls it: `klines`, `exchangeInfo`, `ticker/24hr`. */
   readonly path?: string | undefined;
   /** The same question in every dialect. */
@@ -35,7 +35,7 @@ export interface FaultWhen {
 export type Fault = LatencyFault | AnswerFault | RowFault;
 
 /** The answer comes, but later. */
-export interface LatencyFault {
+interface LatencyFault {
   readonly kind: "latency";
   readonly ms: number;
 }
@@ -66,7 +66,7 @@ export type AnswerFault =
   | { readonly kind: "empty_body" };
 
 /** A rule at work. */
-export interface FaultHandle {
+interface FaultHandle {
   /** How often it has struck. */
   readonly struck: number;
   remove(): void;
@@ -80,7 +80,7 @@ export interface Strike {
   readonly rows: readonly StruckRows[];
 }
 
-export interface StruckRows {
+interface StruckRows {
   readonly fault: RowFault;
   /** The rule's own window, for faults that concern single candles of it. */
   readonly window: Window;
@@ -88,7 +88,7 @@ export interface StruckRows {
 }
 
 /** What a rule's conditions are held against. */
-export interface FaultSubject {
+interface FaultSubject {
   readonly exchange: string;
   readonly ask: Ask;
   /** The asked window, for candles. */

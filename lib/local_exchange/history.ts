@@ -7,8 +7,8 @@ import {
   type Timeframe,
 } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { candleAt, type LocalCandle } from "./candles.ts";
-import { isListed, type LocalSymbol } from "./symbol.ts";
+import { candleAt, type LocalCandle } from "./price_walk.ts";
+import { isListed, type LocalSymbol } from "./local_symbol.ts";
 
 /** What an exchange does where nothing was traded: leave the candle out, or repeat the last close. */
 export type Silence = "omitted" | "flat";

@@ -51,7 +51,7 @@ export class RevisionMemory {
 const REVISED_CANDLES_MAX = 1_000_000;
 
 /** What a row fault needs besides the rows. */
-export interface RowFaultFacts {
+interface RowFaultFacts {
   /** Names the series, so that a revision is counted per candle. */
   readonly series: string;
   readonly window: Window;

@@ -3,14 +3,14 @@ import type { Clock } from "../clock.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { binance } from "./binance.ts";
-import type { LocalCandle } from "./candles.ts";
+import type { LocalCandle } from "./price_walk.ts";
 import type { Ask, CandlesAsk, Dialect, PageRow } from "./dialect.ts";
 import { type AnswerFault, Faults, type Strike } from "./fault.ts";
 import { askedWindow, closedCandles, formingCandle, type History, page } from "./history.ts";
 import { RateGate, type RateLimit } from "./rate_gate.ts";
 import { type LoggedRequest, RequestLog, type RequestTarget, requestTarget } from "./request.ts";
 import { spoiledRows } from "./row_fault.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol } from "./symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "./local_symbol.ts";
 
 export interface LocalExchangeOptions {
   /** Says what time it is on the exchange, and waits out latencies. */
@@ -49,7 +49,7 @@ export interface LocalExchange {
 }
 
 /** The markets of a running exchange. */
-export interface LocalSymbols {
+interface LocalSymbols {
   all(): readonly LocalSymbol[];
   /** Adds a market, or puts another one in the place of its namesake. */
   list(symbol: LocalSymbol): void;

@@ -51,7 +51,7 @@ export function subjectName({ exchange, symbol, timeframe }: AlertSubject): stri
   return [exchange, symbol, timeframe].filter((part) => part !== undefined).join(" ");
 }
 
-export interface Findings<Running extends AlertSubject> {
+interface Findings<Running extends AlertSubject> {
   /** All that was found now of one kind of alert: what is not among it does not hold. */
   readonly conditions: readonly Condition[];
   /** Alerts of that kind that have begun and not ended. */
@@ -62,7 +62,7 @@ export interface Findings<Running extends AlertSubject> {
   readonly holdRuns: number;
 }
 
-export interface Changes<Running extends AlertSubject> {
+interface Changes<Running extends AlertSubject> {
   readonly begins: readonly Condition[];
   readonly ends: readonly Running[];
   /** For the next run. */

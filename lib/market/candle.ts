@@ -38,7 +38,7 @@ export interface RejectedCandle {
   readonly openTimeMs: number | undefined;
 }
 
-export type CheckedRow =
+type CheckedRow =
   | { readonly candle: Candle; readonly rejected?: undefined }
   | { readonly candle?: undefined; readonly rejected: RejectedCandle };
 

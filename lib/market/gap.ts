@@ -7,7 +7,7 @@ import type { Window } from "./window.ts";
  * `no_trades`, the exchange was up and nobody traded; `exchange_outage`, it has candles of no symbol; `rejected`,
  * candles came and failed the checks; `before_listing`; `retention`, gone at the exchange.
  */
-export const GAP_STATES = [
+const GAP_STATES = [
   "suspected",
   "refetching",
   "filled",
@@ -26,7 +26,7 @@ export function isOpen(state: GapState): boolean {
 }
 
 /** A hole must stay empty through this many asks before a reason is given that nothing else supports. */
-export const GAP_ATTEMPTS_MIN = 3;
+const GAP_ATTEMPTS_MIN = 3;
 
 /** A recent hole must stay empty for this long: exchanges fill in late. */
 export const GAP_RECENT_MS = 24 * 60 * 60_000;

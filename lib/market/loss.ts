@@ -2,7 +2,7 @@
 import { type Coverage, intersect } from "./coverage.ts";
 import { addCandles, ceilTime, closedUntil, nominalMs, type Timeframe } from "./timeframe.ts";
 
-export interface LossOptions {
+interface LossOptions {
   readonly nowMs: number;
   /** How many of its newest closed candles the exchange keeps. */
   readonly newestCandlesMax: number;

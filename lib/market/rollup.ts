@@ -10,7 +10,7 @@ export interface Rollup {
   readonly from: Timeframe | undefined;
 }
 
-export interface RollupPlan {
+interface RollupPlan {
   /** The finest first, so that each comes after what it is built from. */
   readonly rollups: readonly Rollup[];
   /** No archived timeframe divides these, or they do not divide a day. */

@@ -11,7 +11,7 @@ export interface Timeframe {
   readonly unit: TimeframeUnit;
 }
 
-export type TimeframeUnit = "s" | "m" | "h" | "d" | "w" | "M" | "y";
+type TimeframeUnit = "s" | "m" | "h" | "d" | "w" | "M" | "y";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

@@ -1,6 +1,6 @@
 /** How long to wait before the next attempt. @module */
 
-export interface BackoffOptions {
+interface BackoffOptions {
   /** How many attempts came before the one that failed: 0 after the first. */
   readonly attempt: number;
   /** The upper bound of the first wait. */

@@ -15,7 +15,7 @@ export class DeadlineError extends Error {
 /** Made once: an abort without a reason makes an exception with a stack every time. */
 const ENDED = new Error("the work has ended");
 
-export interface DeadlineOptions {
+interface DeadlineOptions {
   readonly clock: Clock;
   /** Ends the work early; the promise then rejects with this signal's reason. */
   readonly signal?: AbortSignal | undefined;

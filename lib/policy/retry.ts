@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { assertBackoffBounds, backoffMs } from "./backoff.ts";
 
 /** What one attempt is told. */
-export interface Attempt {
+interface Attempt {
   /** Counted from 1. */
   readonly attempt: number;
   readonly signal: AbortSignal | undefined;

@@ -3,7 +3,7 @@
 /** The last line: a stream without it was cut. */
 export type LastLine = { readonly end: true } | { readonly error: string };
 
-export interface JsonLinesOptions {
+interface JsonLinesOptions {
   /** Ends the stream, and the work behind it, as when the daemon stops. */
   readonly signal: AbortSignal;
 }

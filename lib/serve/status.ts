@@ -1,13 +1,13 @@
 /** The status document, one for `/status` and for `titan10 status --json`. @module */
-import type { Config } from "../config.ts";
-import { readAccounts } from "../ingest/gaps.ts";
+import type { Config } from "../config/config.ts";
+import { readAccounts } from "../gap/account.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
 import type { Series } from "../market/series.ts";
-import type { Database } from "../store/database.ts";
+import type { Database } from "../store/connection/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
 import type { EndedWhy } from "../store/ledger.ts";
 import { type JobOutcome, readJobs } from "../store/job_state.ts";
-import { timescaleVersion } from "../store/migrate.ts";
+import { timescaleVersion } from "../store/connection/migrations.ts";
 import { VERSION } from "../version.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
@@ -58,14 +58,14 @@ export interface SeriesStatus {
   readonly endedWhy: EndedWhy | null;
 }
 
-export interface JobStatus {
+interface JobStatus {
   readonly job: string;
   readonly lastStart: string | null;
   readonly lastSuccess: string | null;
   readonly lastOutcome: JobOutcome | null;
 }
 
-export interface StatusOptions {
+interface StatusOptions {
   readonly config: Config;
   readonly database: Database;
   readonly nowMs: number;

@@ -1,10 +1,10 @@
 /** Server-sent events: the status, read for all who listen, and sent when it has changed. @module */
 import type { Clock } from "../clock.ts";
-import type { Logger } from "../log.ts";
+import type { Logger } from "../telemetry/log.ts";
 import type { Status } from "./status.ts";
 
 /** One `data:` of the stream, JSON. */
-export type FeedEvent =
+type FeedEvent =
   /** What has changed, whole. */
   | { readonly now: string; readonly status: Status }
   /** Nothing has changed. It tells the time, and that somebody is there. */
@@ -12,7 +12,7 @@ export type FeedEvent =
   /** The status cannot be read, for the database is away, say. */
   | { readonly now: string; readonly error: string };
 
-export interface StatusFeedOptions {
+interface StatusFeedOptions {
   readonly status: () => Promise<Status>;
   readonly clock: Clock;
   readonly log: Logger;

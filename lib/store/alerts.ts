@@ -1,11 +1,11 @@
 /** Alerts in the database: which are running, and which news of them the webhook has not taken yet. @module */
 import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** An alert that has begun and not ended. */
-export interface RunningAlert extends AlertSubject {
+interface RunningAlert extends AlertSubject {
   readonly id: number;
   readonly summary: string;
   readonly beganMs: number;

@@ -3,9 +3,9 @@ import type { Series } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /**
  * Candles in a page at most: 700 kB of text, and a few milliseconds of an embedded server that somebody else may be
@@ -86,7 +86,7 @@ function timeLiteral(timeMs: number): string {
 }
 
 /** What is to be merged. */
-export interface Merging {
+interface Merging {
   readonly symbol: string;
   readonly timeframe: Timeframe;
   /** The order in which exchanges are preferred; others are left out. */

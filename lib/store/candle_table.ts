@@ -1,7 +1,7 @@
 /** The tables candles live in: one a timeframe, made on demand. @module */
 import { nominalMs, type Timeframe } from "../market/timeframe.ts";
-import type { Database } from "./database.ts";
-import { attempt } from "./store_error.ts";
+import type { Database } from "./connection/database.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** Candles of one series in a chunk: 7 days of `1m`. Fewer make many small chunks, more make few large ones. */
 const CHUNK_CANDLES = 10_080;

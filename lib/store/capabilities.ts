@@ -1,6 +1,6 @@
 /** What outlives a restart of what an exchange's answers have taught about it. @module */
-import type { Database } from "./database.ts";
-import { attempt } from "./store_error.ts";
+import type { Database } from "./connection/database.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** One exchange's row for one timeframe. Undefined is what answers have not shown. */
 export interface CapabilityRow {

@@ -5,9 +5,9 @@ import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { rollupView } from "./rollups.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** A timeframe in which a symbol of an exchange can be shown. */
 export interface ChartTimeframe {

@@ -1,8 +1,9 @@
 /** Compression of candle tables: the policy, its pauses, and single chunks. Needs TimescaleDB. @module */
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
-import { attempt } from "./store_error.ts";
+import type { Database } from "./connection/database.ts";
+import { attempt, StoreError } from "./connection/store_error.ts";
+import type { Logger } from "../telemetry/log.ts";
 
 /**
  * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
@@ -43,12 +44,52 @@ export async function resumeCompression({ sql }: Database, timeframe?: Timeframe
   });
 }
 
+interface CompressOptions {
+  readonly hypertable: string;
+  /** What lies wholly before this is compressed. Milliseconds. */
+  readonly beforeMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly log: Logger;
+}
+
+/** Numbers of chunks. */
+interface CompressReport {
+  readonly compressed: number;
+  readonly failed: number;
+}
+
+/**
+ * Compresses the chunks that are due, one after another, until the signal ends it between two. A chunk that cannot be
+ * compressed is logged and stops no other.
+ *
+ * @throws StoreError when the database is away.
+ */
+export async function compressChunks(
+  database: Database,
+  { hypertable, beforeMs, signal, log }: CompressOptions,
+): Promise<CompressReport> {
+  let compressed = 0;
+  let failed = 0;
+  for (const chunk of await readUncompressedChunks(database, hypertable, { beforeMs })) {
+    if (signal?.aborted === true) break;
+    try {
+      await compressChunk(database, chunk);
+      compressed++;
+    } catch (error) {
+      if (error instanceof StoreError && error.kind === "unavailable") throw error;
+      log.warn("a chunk was not compressed", { hypertable, chunk, error });
+      failed++;
+    }
+  }
+  return { compressed, failed };
+}
+
 /**
  * The chunks of a hypertable that lie wholly before a time and are not compressed, or were written to since they
  * were; oldest first. Those are what TimescaleDB's own policy picks, by the same bits of `status`: 1 compressed,
  * 2 unordered, 4 frozen, 8 partial.
  */
-export async function readUncompressedChunks(
+async function readUncompressedChunks(
   { sql }: Database,
   hypertable: string,
   { beforeMs }: { readonly beforeMs: number },
@@ -68,7 +109,7 @@ export async function readUncompressedChunks(
 }
 
 /** Compresses one chunk, in a statement of its own: whoever waits for it waits for no other. */
-export async function compressChunk({ long }: Database, chunk: string): Promise<void> {
+async function compressChunk({ long }: Database, chunk: string): Promise<void> {
   await attempt(`compress ${chunk}`, async () => {
     await long`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
   });

@@ -4,9 +4,9 @@ import { seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { StoredRow } from "./candle_pages.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { plainArray } from "./parameters.ts";
-import { attempt, StoreError } from "./store_error.ts";
+import { attempt, StoreError } from "./connection/store_error.ts";
 
 /**
  * Whatever the ledger consists of beside candles, in an order in which no row comes before one that it refers to, each
@@ -44,7 +44,7 @@ export interface SourceSeries {
 }
 
 /** What the candles of a series come to, as text: equal where all are. */
-export interface SeriesSums {
+interface SeriesSums {
   readonly candles: number;
   readonly sums: string;
 }

@@ -1,7 +1,7 @@
 /** The disk that the database is on, as far as it can be seen from here. @module */
 import fs from "node:fs";
-import type { Database } from "./database.ts";
-import { attempt } from "./store_error.ts";
+import type { Database } from "./connection/database.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** Bytes that this user can still write where a directory is. */
 export async function freeBytes(directory: string): Promise<number> {

@@ -1,7 +1,7 @@
 /** What outlives a restart about an exchange: its ban, its breaker, its last error. @module */
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 export interface ExchangeState {
   readonly exchange: string;

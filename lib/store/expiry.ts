@@ -1,11 +1,11 @@
 /** The end of candles' time: dropped with all that the ledger says of them, once rollups hold what they said. @module */
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
-export interface Expired {
+interface Expired {
   /** Candles dropped. */
   readonly candles: number;
   /** The rollup that lacks something of them, for which nothing was dropped; undefined when it was. */

@@ -4,9 +4,9 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { plainArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** One gap that was asked for. */
 export interface GapNote {

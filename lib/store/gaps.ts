@@ -5,9 +5,9 @@ import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { plainArray, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** A hole inside coverage. Times in milliseconds. */
 export interface Gap {
@@ -108,7 +108,7 @@ export async function markRefetching(
 }
 
 /** A span of one series whose reason follows from its bounds. */
-export interface BoundGap extends BoundSpan {
+interface BoundGap extends BoundSpan {
   readonly series: Series;
   /** Candles that would open in the span. */
   readonly missing: number;

@@ -4,9 +4,9 @@ import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { plainArray, storableText, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** An import of one series, as it is entered in `imports`. */
 export interface BegunImport {
@@ -26,7 +26,7 @@ export interface ImportPage {
   readonly replaces: boolean;
 }
 
-export interface ImportWritten {
+interface ImportWritten {
   /** Candles that were not there. */
   readonly added: number;
   /** Candles that were there and said something else. */

@@ -1,11 +1,11 @@
 /** How the scheduled jobs went, kept for `status`. @module */
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 export type JobOutcome = "running" | "success" | "failure" | "cancelled";
 
-export interface JobState {
+interface JobState {
   readonly job: string;
   readonly lastStartMs: number | undefined;
   readonly lastSuccessMs: number | undefined;

@@ -3,12 +3,12 @@ import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** How a series came to be archived. */
-export type Chosen = "list" | "top";
+type Chosen = "list" | "top";
 
 /** Why a market is not traded any more; only a suspended one can still be asked for its history. */
 export type EndedWhy = "delisted" | "suspended" | "renamed";

@@ -1,9 +1,9 @@
 /** From when to when symbols were listed: a symbol that comes back may be another coin. @module */
 import { type Series } from "../market/series.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
 import { epochMs, plainArray, textArray } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** The newest listing of a symbol. Times in milliseconds. */
 export interface Listing {

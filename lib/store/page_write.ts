@@ -4,9 +4,9 @@ import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
-import { attempt, isDuplicate } from "./store_error.ts";
+import { attempt, isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved. */
 export interface PageWrite {
@@ -34,7 +34,7 @@ export interface PageWrite {
  */
 const LOCK_WAIT_MS_MAX = 60_000;
 
-export interface PageWritten {
+interface PageWritten {
   /** Candles that were not there. */
   readonly added: number;
   /** Candles that were there and said something else. */

@@ -1,7 +1,7 @@
 /** TimescaleDB's policies where no background worker runs them: which are due, and how they went. @module */
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** A policy that is due. */
 export interface PolicyJob {

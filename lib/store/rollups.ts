@@ -3,9 +3,9 @@ import { candlesMax, type Rollup } from "../market/rollup.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
-import type { Database } from "./database.ts";
+import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./store_error.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** A rollup that is there, and what there is to roll up. */
 export interface StoredRollup extends Rollup {
@@ -15,7 +15,7 @@ export interface StoredRollup extends Rollup {
   readonly expiredUntilMs: number | undefined;
 }
 
-export interface RollupChange {
+interface RollupChange {
   readonly added: readonly string[];
   readonly dropped: readonly string[];
   /** Not wanted any more, and kept: they hold what is left of dropped candles. */

@@ -1,10 +1,10 @@
 /** What the candle tables take: chunks, sizes, and what compression has saved. @module */
-import type { Database } from "./database.ts";
-import { timescaleVersion } from "./migrate.ts";
-import { attempt } from "./store_error.ts";
+import type { Database } from "./connection/database.ts";
+import { timescaleVersion } from "./connection/migrations.ts";
+import { attempt } from "./connection/store_error.ts";
 
 /** One candle table. */
-export interface TableStorage {
+interface TableStorage {
   readonly timeframe: string;
   readonly table: string;
   readonly candles: number;
@@ -14,7 +14,7 @@ export interface TableStorage {
   readonly chunks: ChunkStorage | undefined;
 }
 
-export interface ChunkStorage {
+interface ChunkStorage {
   readonly count: number;
   readonly compressed: number;
   /** What the compressed chunks took before, and after. */
@@ -27,7 +27,7 @@ export interface ChunkStorage {
 }
 
 /** Below this a chunk costs more in planning than it saves in reading. */
-export const SMALL_CHUNK_BYTES = 1_000_000;
+const SMALL_CHUNK_BYTES = 1_000_000;
 
 /**
  * Reads the sizes of all candle tables. Those of compressed chunks are kept by TimescaleDB, and only the others

@@ -3,15 +3,16 @@
  * `--data` names, or of the local exchange's.
  * @module
  */
-import { candleAt } from "../../lib/local_exchange/candles.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/symbol.ts";
+import { candleAt } from "../../lib/local_exchange/price_walk.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { logger } from "../../lib/telemetry/log.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import { compressChunk, readUncompressedChunks } from "../../lib/store/compression.ts";
-import { timescaleVersion } from "../../lib/store/migrate.ts";
+import { compressChunks } from "../../lib/store/compression.ts";
+import { timescaleVersion } from "../../lib/store/connection/migrations.ts";
 import { writePage } from "../../lib/store/page_write.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 import { readCandles } from "./csv_candles.ts";
 
@@ -36,8 +37,11 @@ export const compression: Bench = {
       : [await readCandles(data, MINUTE)];
     await write(database, all);
     const readMs = await medianReadMs(database);
-    const chunks = await readUncompressedChunks(database, "ohlcv_1m", { beforeMs: Infinity });
-    for (const chunk of chunks) await compressChunk(database, chunk);
+    await compressChunks(database, {
+      hypertable: "ohlcv_1m",
+      beforeMs: Infinity,
+      log: logger("bench"),
+    });
     const compressedReadMs = await medianReadMs(database);
     const [row] = await database.sql<{ before: string; after: string }[]>`
       select sum(before_compression_total_bytes) as before, sum(after_compression_total_bytes) as after

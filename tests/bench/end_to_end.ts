@@ -1,5 +1,5 @@
 /** A backfill from request to row, against psql's \copy of the same rows into the same table. @module */
-import { backfill } from "../../lib/ingest/backfill.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 import { FAST_SERIES, fastSettings, startFastExchange } from "./program.ts";

@@ -9,7 +9,7 @@
  */
 import { systemClock } from "../../lib/clock.ts";
 import { openCcxt } from "../../lib/exchange/ccxt.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { emptyDatabase } from "../support/local_archive.ts";
 import type { Bench, Result } from "./bench.ts";
 import { startProgram, startServer } from "./program.ts";

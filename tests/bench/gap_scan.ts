@@ -1,7 +1,7 @@
 /** Looking for gaps after a thousand new candles against looking through all of them. @module */
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { openEmbeddedTest, openOnServer } from "../support/test_database.ts";
 import type { Bench, Result } from "./bench.ts";
 import { compression } from "./compression.ts";

@@ -1,10 +1,10 @@
 /** The page statement against one prepared INSERT a candle, as a straightforward ingestor does, and against itself. @module */
-import { candleAt } from "../../lib/local_exchange/candles.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/symbol.ts";
+import { candleAt } from "../../lib/local_exchange/price_walk.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 

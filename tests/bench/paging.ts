@@ -1,9 +1,9 @@
 /** What page size and how many pages in flight finish a backfill first, and what is asked again after a failure. @module */
 import { systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
-import type { Database } from "../../lib/store/database.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";
 

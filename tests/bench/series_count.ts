@@ -1,7 +1,7 @@
 /** What one more series costs the database: a tick's pages, and a look at all that is owed and missing. @module */
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
 import { readCheckpoints, readOwed } from "../../lib/store/ledger.ts";
 import { writePage } from "../../lib/store/page_write.ts";

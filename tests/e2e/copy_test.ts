@@ -1,7 +1,7 @@
 /** A copy to a server is killed half way and started again. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/database.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { assertCode, run, start, withDirectory } from "../support/program.ts";
 import { seed } from "../support/seeded.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import type { Status } from "../../lib/serve/status.ts";
-import type { StorageDocument } from "../../lib/serve/storage.ts";
+import type { StorageDocument } from "../../lib/serve/storage_report.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/database.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
 import { seed } from "../support/seeded.ts";

@@ -147,7 +147,7 @@ Deno.test("a login that is refused ends the daemon at once instead of being trie
 
 Deno.test("an error that nobody catches ends the program with a line in the log, a sentence and exit code 1", async () => {
   const crash = new URL("../../lib/cli/crash.ts", import.meta.url).href;
-  const log = new URL("../../lib/log.ts", import.meta.url).href;
+  const log = new URL("../../lib/telemetry/log.ts", import.meta.url).href;
   for (
     const fault of [
       `Promise.reject(new Error("lost: apiKey=abc"))`,

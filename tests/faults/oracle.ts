@@ -2,7 +2,7 @@
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
 
 /** Candles, but for what is told of them. */

@@ -1,10 +1,10 @@
 /** Runs one schedule: everything breaks for some seconds, then nothing does, then the archive is judged. @module */
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { prepareExchange } from "../../lib/ingest/exchange_series.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { prepareExchange } from "../../lib/fetch/exchange_series.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Status } from "../../lib/serve/status.ts";
-import { openDatabase } from "../../lib/store/database.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
 import { judgeSeries, sumVerdicts, type Verdict } from "./oracle.ts";

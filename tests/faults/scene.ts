@@ -2,7 +2,7 @@
 import postgres from "postgres";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";

@@ -1,15 +1,15 @@
 /** Alerts: begun and ended once, kept in the database, posted to a real webhook. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { Alerts } from "../../lib/ingest/alerts.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { takeStock } from "../../lib/ingest/gaps.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
+import { Alerts } from "../../lib/alert/alerting.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { takeStock } from "../../lib/gap/account.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
 import { binance } from "../../lib/local_exchange/binance.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";

@@ -1,7 +1,7 @@
 /** What becomes of every bad answer to a request for candles: real CCXT over HTTP, into a real database. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";

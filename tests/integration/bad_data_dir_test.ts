@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/database.ts";
-import { holdDataDir } from "../../lib/store/data_dir.ts";
-import { StoreError } from "../../lib/store/store_error.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { holdDataDir } from "../../lib/store/connection/data_dir.ts";
+import { StoreError } from "../../lib/store/connection/store_error.ts";
 
 function open(dataDir: string): Promise<Database> {
   return openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });

@@ -1,10 +1,10 @@
 /** What the HTTP endpoints make of requests that nobody should send. @module */
 import assert from "node:assert/strict";
-import { createMetrics } from "../../lib/metrics.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { logger } from "../../lib/log.ts";
-import { readPage } from "../../lib/serve/page.ts";
-import { type Answers, type HttpServer, serveHttp } from "../../lib/serve/server.ts";
+import { logger } from "../../lib/telemetry/log.ts";
+import { readPage } from "../../lib/serve/page_files.ts";
+import { type Answers, type HttpServer, serveHttp } from "../../lib/serve/http_server.ts";
 import type { Status } from "../../lib/serve/status.ts";
 
 const TOKEN = "0123456789abcdef-titan10";

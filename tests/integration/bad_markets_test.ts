@@ -1,8 +1,8 @@
 /** What becomes of bad lists of markets: real CCXT over HTTP, into a real database. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { openCcxt } from "../../lib/exchange/ccxt.ts";
 import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { readCapabilities } from "../../lib/store/capabilities.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { coinex } from "../support/dialects/coinex.ts";
 import {

@@ -1,7 +1,7 @@
 /** A machine whose clock is wrong and then set right: nothing is claimed that has not happened, and nothing is left out. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import {

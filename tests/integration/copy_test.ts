@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { LEDGER_TABLES } from "../../lib/store/copy.ts";
-import { type Database, openDatabase } from "../../lib/store/database.ts";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";

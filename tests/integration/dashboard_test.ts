@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { withoutMacros } from "../support/grafana.ts";
 import { mentionedIn, readStoredMetrics, unknownIn } from "../support/promql.ts";
 import { promtool } from "../support/promtool.ts";

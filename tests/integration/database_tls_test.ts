@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase, serverVersion } from "../../lib/store/database.ts";
-import { attempt, StoreError } from "../../lib/store/store_error.ts";
+import { type Database, openDatabase, serverVersion } from "../../lib/store/connection/database.ts";
+import { attempt, StoreError } from "../../lib/store/connection/store_error.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 

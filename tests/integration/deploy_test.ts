@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { EXIT } from "../../lib/cli/shell.ts";
-import { VARIABLES } from "../../lib/config.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
 import { runInProcess } from "../support/shell.ts";
 
 const ROOT = new URL("../../", import.meta.url);

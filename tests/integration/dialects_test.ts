@@ -5,7 +5,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { binance } from "../../lib/local_exchange/binance.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { bingx } from "../support/dialects/bingx.ts";
 import { bitfinex } from "../support/dialects/bitfinex.ts";
 import { bitget } from "../support/dialects/bitget.ts";

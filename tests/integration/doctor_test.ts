@@ -1,14 +1,14 @@
 /** The doctor: several exchanges, examined by asking them. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { type Checkup, examine } from "../../lib/ingest/doctor.ts";
+import { type Checkup, examine } from "../../lib/doctor/checkup.ts";
 import { render } from "../../lib/cli/doctor.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS } from "../../lib/local_exchange/symbol.ts";
-import { serverChecks } from "../../lib/ingest/server_checkup.ts";
-import { openDatabase } from "../../lib/store/database.ts";
-import { readServerSettings } from "../../lib/store/server_settings.ts";
-import { readMigrations } from "../../lib/store/migrate.ts";
+import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
+import { serverChecks } from "../../lib/doctor/server_checkup.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { readServerSettings } from "../../lib/store/connection/server_settings.ts";
+import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { openEmbeddedTest, openTestDatabase } from "../support/test_database.ts";

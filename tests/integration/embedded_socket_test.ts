@@ -1,7 +1,7 @@
 /** The in-process wire protocol to the embedded server. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/database.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 
 /** The server reads its input in pieces of this many bytes. */
 const PIECE_BYTES = 8192;

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { openExchange } from "../../lib/exchange/client.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { readConfig, VARIABLES } from "../../lib/config.ts";
+import { readConfig } from "../../lib/config/config.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
 
 import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
 

@@ -10,7 +10,7 @@ import { binance } from "../../lib/local_exchange/binance.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
 import type { Fault } from "../../lib/local_exchange/fault.ts";
 import type { LocalExchange, LocalExchangeOptions } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { addCandles, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";

@@ -1,13 +1,13 @@
 /** Every exchange of `.env.example`: its real CCXT class, its true answer format, through to the database. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { gate } from "../support/dialects/gate.ts";
 import { htx } from "../support/dialects/htx.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
 import { FetchError, type FetchErrorKind } from "../../lib/exchange/fetch_error.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { startSocksProxy } from "../support/socks_proxy.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { type Seed, seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";

@@ -1,7 +1,7 @@
 /** The oracle of the fault schedules sees what it is there to see. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";

@@ -1,14 +1,14 @@
 /** Gaps: found in new coverage, asked for again, filled or given a reason. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import type { Archive } from "../../lib/ingest/archive.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { readAccounts } from "../../lib/ingest/gaps.ts";
-import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/ingest/repair.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
 import { readGaps, scanGaps } from "../../lib/store/gaps.ts";
 import {

@@ -1,20 +1,20 @@
 /** Two hundred holes of every kind: each is filled or gets its right reason, and none is left unexplained. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import type { Archive } from "../../lib/ingest/archive.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { readAccounts } from "../../lib/ingest/gaps.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Faults } from "../../lib/local_exchange/fault.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import {
   type CandleOverride,
   LOCAL_SYMBOLS,
   type LocalSymbol,
-} from "../../lib/local_exchange/symbol.ts";
+} from "../../lib/local_exchange/local_symbol.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import {
   assertSameCandles,

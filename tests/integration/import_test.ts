@@ -1,7 +1,7 @@
 /** `titan10 import`: a file's candles become part of the archive, and are never taken for the exchange's. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { startPostgres } from "../support/postgres_server.ts";

@@ -1,19 +1,19 @@
 /** Poll and backfill: real CCXT over HTTP from a local exchange into a real database. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { readAccounts } from "../../lib/ingest/gaps.ts";
-import { makePlan } from "../../lib/ingest/plan.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { makePlan } from "../../lib/fetch/plan.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import {
   type LocalExchange,
   type LocalExchangeOptions,
   startLocalExchange,
 } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import {

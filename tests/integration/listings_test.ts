@@ -1,15 +1,15 @@
 /** Symbols come and go: where their history begins, what happens when they vanish, come back or change names. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import type { Archive } from "../../lib/ingest/archive.ts";
-import { backfill, type BackfillReport } from "../../lib/ingest/backfill.ts";
-import { readAccounts } from "../../lib/ingest/gaps.ts";
-import { Poll } from "../../lib/ingest/poll.ts";
-import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/ingest/repair.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import { backfill, type BackfillReport } from "../../lib/fetch/backfill.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
+import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { readGaps } from "../../lib/store/gaps.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import {

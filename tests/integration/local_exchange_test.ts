@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { ccxtClient } from "../support/dialects/ccxt_client.ts";
 import {
   candles,

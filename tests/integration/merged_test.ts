@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 for (const kind of DATABASE_KINDS) {

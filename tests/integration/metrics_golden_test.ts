@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createMetrics } from "../../lib/metrics.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
 
 // When a change is meant, copy the differences shown into the file, run `promtool check metrics` on it,
 // and tell of it in CHANGELOG.md: somebody's dashboards read these names.

@@ -1,6 +1,6 @@
 /** The page's files and the endpoints it lives on. @module */
 import assert from "node:assert/strict";
-import { readPage } from "../../lib/serve/page.ts";
+import { readPage } from "../../lib/serve/page_files.ts";
 import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
 import { DATABASE_KINDS } from "../support/test_database.ts";
 

@@ -1,8 +1,8 @@
 /** `titan10 query`: it answers, and changes nothing, whatever is asked. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/database.ts";
-import { runQuery, SHARED_ROWS_MAX } from "../../lib/store/query.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { runQuery, SHARED_ROWS_MAX } from "../../lib/store/read_query.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";

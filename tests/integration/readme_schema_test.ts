@@ -1,8 +1,8 @@
 /** README.md names what the schema has, and nothing else; and the SQL that it shows runs. @module */
 import assert from "node:assert/strict";
-import { VARIABLES } from "../../lib/config.ts";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
-import type { Database } from "../../lib/store/database.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { planRollups } from "../../lib/market/rollup.ts";

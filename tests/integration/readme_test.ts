@@ -5,13 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type Variable, VARIABLES } from "../../lib/config.ts";
+import { type Variable, VARIABLES } from "../../lib/config/variables.ts";
 import { flagOf } from "../../lib/cli/settings.ts";
-import { logger } from "../../lib/log.ts";
+import { logger } from "../../lib/telemetry/log.ts";
 import { ALERTS } from "../../lib/market/alert.ts";
-import { createMetrics } from "../../lib/metrics.ts";
-import { readPage } from "../../lib/serve/page.ts";
-import { type Answers, serveHttp } from "../../lib/serve/server.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { readPage } from "../../lib/serve/page_files.ts";
+import { type Answers, serveHttp } from "../../lib/serve/http_server.ts";
 import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
 import { runInProcess } from "../support/shell.ts";
 

@@ -1,17 +1,21 @@
 /** Rollups say what the candles say, and RETENTION drops nothing that they lack. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import type { Archive } from "../../lib/ingest/archive.ts";
-import { backfill } from "../../lib/ingest/backfill.ts";
-import { readAccounts, type SeriesAccount } from "../../lib/ingest/gaps.ts";
-import { repairGaps } from "../../lib/ingest/repair.ts";
-import { expire, rollUp, Upkeep } from "../../lib/ingest/upkeep.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { readAccounts, type SeriesAccount } from "../../lib/gap/account.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
+import { expire, rollUp, Upkeep } from "../../lib/upkeep/upkeep.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { Database } from "../../lib/store/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { readGaps } from "../../lib/store/gaps.ts";
-import { migrate, readMigrations, timescaleVersion } from "../../lib/store/migrate.ts";
+import {
+  migrate,
+  readMigrations,
+  timescaleVersion,
+} from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";

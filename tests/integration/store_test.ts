@@ -5,8 +5,8 @@ import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { setCompressionPolicy } from "../../lib/store/compression.ts";
-import { DataDirHeldError } from "../../lib/store/data_dir.ts";
-import { openDatabase } from "../../lib/store/database.ts";
+import { DataDirHeldError } from "../../lib/store/connection/data_dir.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../../lib/store/exchange_state.ts";
 import { readJobs, writeJobEnd, writeJobStart } from "../../lib/store/job_state.ts";
 import {
@@ -20,11 +20,11 @@ import {
   pendingMigrations,
   readMigrations,
   timescaleVersion,
-} from "../../lib/store/migrate.ts";
+} from "../../lib/store/connection/migrations.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { readStorage } from "../../lib/store/storage.ts";
-import { StoreError } from "../../lib/store/store_error.ts";
+import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
 import {
   DATABASE_KINDS,

@@ -1,7 +1,7 @@
 /** Compares the archive with the exchanges' truth, candle by candle. @module */
 import type postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
-import type { LocalCandle } from "../../lib/local_exchange/candles.ts";
+import type { LocalCandle } from "../../lib/local_exchange/price_walk.ts";
 import { subtract } from "../../lib/market/coverage.ts";
 import { type Window, windowName } from "../../lib/market/window.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";

@@ -1,15 +1,15 @@
 /** An archive at work against local exchanges, for the length of one test. @module */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { type Config, readConfig } from "../../lib/config.ts";
-import type { Archive } from "../../lib/ingest/archive.ts";
+import { type Config, readConfig } from "../../lib/config/config.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
-import { configureLogging, logger } from "../../lib/log.ts";
+import { configureLogging, logger } from "../../lib/telemetry/log.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
-import { createMetrics, type Metrics } from "../../lib/metrics.ts";
-import { openArchive, prepareDatabase } from "../../lib/open_archive.ts";
-import type { Database } from "../../lib/store/database.ts";
+import { createMetrics, type Metrics } from "../../lib/telemetry/metrics.ts";
+import { openArchive, prepareDatabase } from "../../lib/daemon/open_archive.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 
 /** Settings that make an exchange's misfortunes pass quickly. */

@@ -2,7 +2,7 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
 import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
-import { type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { TESTED_DIALECTS } from "./dialects/tested_dialects.ts";
 
 export interface ManyExchanges {

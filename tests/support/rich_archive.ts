@@ -1,7 +1,7 @@
 /** An archive with a bit of everything, invented, behind the real endpoints: for the page. @module */
-import { answersOf } from "../../lib/answers.ts";
+import { answersOf } from "../../lib/daemon/answers.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { logger } from "../../lib/log.ts";
+import { logger } from "../../lib/telemetry/log.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
 import {
   addCandles,
@@ -9,15 +9,15 @@ import {
   parseTimeframe,
   type Timeframe,
 } from "../../lib/market/timeframe.ts";
-import { createMetrics } from "../../lib/metrics.ts";
-import { prepareDatabase } from "../../lib/open_archive.ts";
-import { readPage } from "../../lib/serve/page.ts";
-import { type HttpServer, serveHttp } from "../../lib/serve/server.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { prepareDatabase } from "../../lib/daemon/open_archive.ts";
+import { readPage } from "../../lib/serve/page_files.ts";
+import { type HttpServer, serveHttp } from "../../lib/serve/http_server.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
-import { readMigrations } from "../../lib/store/migrate.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
-import { Watchdog } from "../../lib/watchdog.ts";
+import { Watchdog } from "../../lib/daemon/watchdog.ts";
 import { configOf } from "./local_archive.ts";
 import { type DatabaseKind, openTestDatabase } from "./test_database.ts";
 

@@ -1,8 +1,8 @@
 /** Archives that are made in SQL, for commands that read or carry many candles. @module */
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable, ensureCandleTables } from "../../lib/store/candle_table.ts";
-import type { Database } from "../../lib/store/database.ts";
-import { migrate, readMigrations } from "../../lib/store/migrate.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 
 export interface Seed {
   readonly exchange: string;

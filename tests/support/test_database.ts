@@ -1,7 +1,7 @@
 /** A database of one's own for a test file: TEST_DATABASE_URL's server, or the embedded one. @module */
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/database.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { startPostgres } from "./postgres_server.ts";
 
 export interface TestDatabase {

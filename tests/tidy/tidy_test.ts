@@ -31,19 +31,31 @@ const SOURCES = /\.([cm]?[jt]sx?|sql)$/;
 const FILE_LINES_MAX = 320;
 const FUNCTION_LINES_MAX = 70;
 
-/**
- * From the top down. A line is a floor, an entry on it a room; a room opens to itself and to every floor
- * below it, never to its neighbours.
- */
-const FLOORS: readonly (readonly (readonly string[])[])[] = [
-  [["main.ts"]],
-  [["lib/cli/"]],
-  [["lib/daemon.ts", "lib/answers.ts", "lib/schedule.ts", "lib/open_archive.ts"]],
-  [["lib/serve/"]],
-  [["lib/ingest/"]],
-  [["lib/exchange/"], ["lib/store/"], ["lib/local_exchange/"]],
-  [["lib/policy/"], ["lib/market/"]],
-  [["lib/"]],
+/** From the top down. A room opens to itself and to every floor below its own, never to its neighbours. */
+const FLOORS: readonly (readonly string[])[] = [
+  ["main.ts"],
+  ["lib/cli/"],
+  ["lib/daemon/"],
+  ["lib/serve/"],
+  ["lib/doctor/", "lib/transfer/"],
+  ["lib/fetch/", "lib/live/", "lib/gap/", "lib/upkeep/", "lib/alert/"],
+  ["lib/archive/"],
+  ["lib/exchange/", "lib/store/", "lib/local_exchange/"],
+  ["lib/config/"],
+  ["lib/telemetry/"],
+  ["lib/policy/", "lib/market/"],
+  ["lib/text/"],
+  ["lib/clock.ts", "lib/version.ts"],
+];
+
+/** What a room may take from its neighbours all the same. */
+const NEIGHBOURLY: readonly (readonly [room: string, file: string])[] = [
+  // A gap is asked for, and a streamed candle confirmed, by the very step that polls and backfills take.
+  ["lib/gap/", "lib/fetch/page.ts"],
+  ["lib/gap/", "lib/fetch/page_queue.ts"],
+  ["lib/live/", "lib/fetch/page.ts"],
+  // Alerts judge the figures of the gap account.
+  ["lib/alert/", "lib/gap/account.ts"],
 ];
 
 const RULES: readonly Rule[] = [
@@ -59,7 +71,7 @@ const RULES: readonly Rule[] = [
       }),
     broken: [
       ["lib/clock.ts", `import { retry } from "./policy/retry.ts";`],
-      ["lib/clock.ts", `import type { Daemon } from "./daemon.ts";`],
+      ["lib/clock.ts", `import type { Daemon } from "./daemon/daemon.ts";`],
       ["lib/market/candle.ts", `import type { Clock } from "../clock.ts";`],
       ["lib/market/candle.ts", `import { join } from "node:path";`],
       ["lib/market/candle.ts", `import deno from "../../deno.json" with { type: "json" };`],
@@ -67,22 +79,29 @@ const RULES: readonly Rule[] = [
       ["lib/store/ledger.ts", `export { FetchError } from "../exchange/fetch_error.ts";`],
       ["lib/exchange/client.ts", `export * from "../local_exchange/server.ts";`],
       ["lib/exchange/client.ts", `let state: import("../store/ledger.ts").Owed;`],
-      ["lib/ingest/page.ts", `await import("../serve/server.ts");`],
-      ["lib/ingest/page.ts", `await import(name);`],
-      ["lib/ingest/page.ts", `import.meta.resolve("../cli/run.ts");`],
+      ["lib/fetch/page.ts", `await import("../serve/http_server.ts");`],
+      ["lib/fetch/page.ts", `await import(name);`],
+      ["lib/fetch/page.ts", `import.meta.resolve("../cli/run.ts");`],
       ["lib/cli/run.ts", `import { main } from "../../main.ts";`],
       ["lib/cli/run.ts", `import { ManualClock } from "../../tests/support/manual_clock.ts";`],
       ["lib/elsewhere/file.ts", `import { systemClock } from "../clock.ts";`],
-      ["lib/ingest/page.ts", `import { thing } from "../elsewhere/file.ts";`],
+      ["lib/fetch/page.ts", `import { thing } from "../elsewhere/file.ts";`],
+      ["lib/fetch/page.ts", `import { repairGaps } from "../gap/repair.ts";`],
+      ["lib/gap/repair.ts", `import { Poll } from "../fetch/poll.ts";`],
+      ["lib/loose.ts", `import { systemClock } from "./clock.ts";`],
     ],
     kept: [
       ["main.ts", `import { main } from "./lib/cli/main.ts";`],
-      ["lib/daemon.ts", `import { Schedule } from "./schedule.ts";\nimport { z } from "zod";`],
       [
-        "lib/ingest/page.ts",
+        "lib/daemon/daemon.ts",
+        `import { Schedule } from "./schedule.ts";\nimport { z } from "zod";`,
+      ],
+      ["lib/gap/repair.ts", `import { ingestPage } from "../fetch/page.ts";`],
+      [
+        "lib/fetch/page.ts",
         `import "./poll.ts"; import "../store/ledger.ts"; import "../clock.ts";`,
       ],
-      ["lib/store/migrate.ts", `import first from "../../sql/0001.sql" with { type: "text" };`],
+      ["lib/store/connection/migrations.ts", `import first from "../../../sql/0001.sql";`],
       ["lib/exchange/ccxt.ts", "await import(new URL(`./${id}.js`, main).href);"],
       ["lib/version.ts", `import deno from "../deno.json" with { type: "json" };`],
       ["lib/clock.ts", `// import "./daemon.ts";\nconst text = 'import "./daemon.ts"';`],
@@ -130,7 +149,7 @@ const RULES: readonly Rule[] = [
     broken: [`console.log(1);`, `globalThis.console.error(1);`],
     kept: [`log.console;`, `"console.log";`],
   }),
-  onlyIn("lib/store/migrate.ts", "a transaction is begun", uses(".begin"), {
+  onlyIn("lib/store/connection/migrations.ts", "a transaction is begun", uses(".begin"), {
     broken: ["await sql.begin(async () => {});", `const begin = sql?.["begin"];`],
     kept: [`begin();`, `// sql.begin(`],
   }),
@@ -305,7 +324,61 @@ const RULES: readonly Rule[] = [
   },
 ];
 
+/** What is held by the sources as a whole. */
+const HOUSE_RULES: readonly {
+  /** A sentence that is false when the rule is broken. */
+  readonly name: string;
+  readonly offences: (sources: readonly Source[]) => readonly string[];
+  readonly broken: readonly Sample[];
+  readonly kept: readonly Sample[];
+}[] = [
+  {
+    name: "no files import each other in a ring",
+    offences: (sources) => importCycles(sources.filter(({ path }) => PROGRAM.test(path))),
+    broken: [
+      ["lib/a.ts", `import "./b.ts";`],
+      ["lib/b.ts", `import type { C } from "./c/c.ts";`],
+      ["lib/c/c.ts", `export { a } from "../a.ts";`],
+    ],
+    kept: [
+      ["lib/a.ts", `import "./b.ts"; import "./c.ts";`],
+      ["lib/b.ts", `import "./c.ts"; import "zod";`],
+      ["lib/c.ts", `// import "./a.ts";`],
+    ],
+  },
+  {
+    name: "what is exported is imported somewhere",
+    offences: unusedExports,
+    broken: [["lib/a.ts", `export const a = 1;`], ["lib/b.ts", `import { b } from "./a.ts";`]],
+    kept: [
+      ["lib/a.ts", `export const a = 1; export class B {} export type C = 1; const d = 1;`],
+      ["lib/b.ts", `import { a as one, B } from "./a.ts";\nexport type { C } from "./a.ts";`],
+      ["tests/unit/a_test.ts", `import { C } from "../../lib/b.ts";`],
+    ],
+  },
+  {
+    name: "a file's name stands once in lib/, commands aside",
+    offences: sameNames,
+    broken: [["lib/gap/page.ts", ""], ["lib/fetch/page.ts", ""]],
+    kept: [["lib/gap/repair.ts", ""], ["lib/fetch/page.ts", ""], ["lib/cli/page.ts", ""]],
+  },
+];
+
 const SOURCE_TREE = await readSources();
+
+for (const { name, offences, broken, kept } of HOUSE_RULES) {
+  Deno.test(`house rule: ${name}`, () => {
+    const offenders = offences(SOURCE_TREE);
+    if (offenders.length > 0) assert.fail(`\n  ${offenders.join("\n  ")}\n`);
+  });
+
+  Deno.test(`house rule, planted offenders: ${name}`, () => {
+    const sources = (samples: readonly Sample[]): Source[] =>
+      samples.map(([path, text]) => ({ path, text }));
+    assert.notDeepEqual(offences(sources(broken)), []);
+    assert.deepEqual(offences(sources(kept)), []);
+  });
+}
 
 for (const { name, covers, offences, broken, kept } of RULES) {
   Deno.test(`house rule: ${name}`, () => {
@@ -371,20 +444,34 @@ interface Import {
   readonly line: number;
   /** Undefined when it is computed. */
   readonly specifier: string | undefined;
+  /** What is taken, by the names of the file it is taken from; `*` for everything. */
+  readonly names: readonly string[];
 }
 
 /** Everything a source imports, re-exports, or resolves, types included. */
 function imports(source: Source): Import[] {
   const found: Import[] = [];
   visit(source, () => {
-    const add = (node: Node, specifier: unknown): void => {
+    const add = (node: Node, specifier: unknown, names: readonly string[] = ["*"]): void => {
       const line = source.text.slice(0, node.range[0]).split("\n").length;
-      found.push({ line, specifier: typeof specifier === "string" ? specifier : undefined });
+      found.push({ line, specifier: typeof specifier === "string" ? specifier : undefined, names });
     };
     return {
-      ImportDeclaration: (node) => add(node, node.source.value),
+      ImportDeclaration(node): void {
+        const names = node.specifiers.map((one) =>
+          one.type === "ImportSpecifier"
+            ? dotted(one.imported)
+            : one.type === "ImportDefaultSpecifier"
+            ? "default"
+            : "*"
+        );
+        add(node, node.source.value, names);
+      },
       ExportAllDeclaration: (node) => add(node, node.source.value),
-      ExportNamedDeclaration: (node) => node.source && add(node, node.source.value),
+      ExportNamedDeclaration(node): void {
+        if (!node.source) return;
+        add(node, node.source.value, node.specifiers.map(({ local }) => dotted(local)));
+      },
       ImportExpression: (node) => add(node, literal(node.source)),
       "TSImportType TSLiteralType > Literal": (node) => add(node, literal(node)),
       CallExpression(node): void {
@@ -403,28 +490,96 @@ function floorFault(path: string, specifier: string): string | undefined {
   if (!/^(\.|\/|file:)/.test(specifier)) {
     return own.room === "lib/market/" ? `imports ${specifier} from outside the rules` : undefined;
   }
-  const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
+  const target = targetOf(path, specifier);
   if (/^(sql\/|deno\.json$)/.test(target) && own.room !== "lib/market/") return undefined;
   const other = roomOf(target);
   if (other === undefined) return `imports ${target}, which is on no floor`;
   if (own.room === other.room) return undefined;
   if (own.room === "lib/market/") return `imports ${target} from outside the rules`;
+  if (NEIGHBOURLY.some(([room, file]) => room === own.room && file === target)) return undefined;
   return other.floor > own.floor ? undefined : `imports ${target}, which is not on a floor below`;
+}
+
+/** The path from the project's root that a relative import means. */
+function targetOf(path: string, specifier: string): string {
+  return new URL(specifier, `file:///${path}`).pathname.slice(1);
 }
 
 function roomOf(path: string): { readonly room: string; readonly floor: number } | undefined {
   for (const [floor, rooms] of FLOORS.entries()) {
-    for (const room of rooms) {
-      // Of `lib/` itself only the files that lie in it directly: an unknown folder is on no floor.
-      const isIn = (place: string): boolean =>
-        place === "lib/"
-          ? /^lib\/[^/]+$/.test(path)
-          : place.endsWith("/")
-          ? path.startsWith(place)
-          : path === place;
-      if (room.some(isIn)) return { room: room.join(" "), floor };
-    }
+    const room = rooms.find((room) => room.endsWith("/") ? path.startsWith(room) : path === room);
+    if (room !== undefined) return { room, floor };
   }
+}
+
+/** Files that import each other in a ring, types included, each ring named by one of its files. */
+function importCycles(sources: readonly Source[]): string[] {
+  const targets = new Map(sources.map((source) => [
+    source.path,
+    imports(source).flatMap(({ specifier }) =>
+      specifier?.startsWith(".") ? [targetOf(source.path, specifier)] : []
+    ),
+  ]));
+  const done = new Set<string>();
+  const found: string[] = [];
+  const follow = (path: string, way: readonly string[]): void => {
+    const start = way.indexOf(path);
+    if (start !== -1) found.push(`${path}: ${[...way.slice(start), path].join(" → ")}`);
+    if (start !== -1 || done.has(path)) return;
+    for (const target of targets.get(path) ?? []) follow(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of targets.keys()) follow(path, []);
+  return found;
+}
+
+/** Names that a file of the program exports and that no other file imports. */
+function unusedExports(all: readonly Source[]): string[] {
+  const sources = all.filter(({ path }) => /\.[cm]?[jt]sx?$/.test(path));
+  const used = new Set(
+    sources.flatMap((source) =>
+      imports(source).flatMap(({ specifier, names }) =>
+        specifier?.startsWith(".")
+          ? names.map((name) => `${targetOf(source.path, specifier)} ${name}`)
+          : []
+      )
+    ),
+  );
+  return sources.filter(({ path }) => PROGRAM.test(path)).flatMap((source) =>
+    exportsOf(source)
+      .filter((name) => !used.has(`${source.path} ${name}`) && !used.has(`${source.path} *`))
+      .map((name) => `${source.path}: ${name} is exported and imported nowhere`)
+  );
+}
+
+/** The names that a source exports, as others must call them. */
+function exportsOf(source: Source): string[] {
+  const found: string[] = [];
+  const add = (node: Node | null): void => {
+    const name = node === null ? "" : dotted(node);
+    if (name !== "") found.push(name);
+  };
+  visit(source, () => ({
+    ExportNamedDeclaration(node): void {
+      for (const { exported } of node.specifiers) add(exported);
+      const { declaration } = node;
+      if (declaration?.type === "VariableDeclaration") {
+        for (const { id } of declaration.declarations) add(id);
+      } else if (declaration !== null && "id" in declaration) {
+        add(declaration.id as Node | null);
+      }
+    },
+  }));
+  return found;
+}
+
+/** Files of one name in two rooms. A command is called after what it does, which may be another file's name, too. */
+function sameNames(sources: readonly Source[]): string[] {
+  const rooms = sources.filter(({ path }) => LIB.test(path) && !path.startsWith("lib/cli/"));
+  const byName = Map.groupBy(rooms, ({ path }) => path.slice(path.lastIndexOf("/") + 1));
+  return [...byName].flatMap(([name, same]) =>
+    same.length === 1 ? [] : [`${name}: ${same.map(({ path }) => path).join(", ")}`]
+  );
 }
 
 function importsOf(name: string): Rule["offences"] {

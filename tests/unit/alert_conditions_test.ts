@@ -4,8 +4,8 @@ import {
   gapConditions,
   lossConditions,
   staleConditions,
-} from "../../lib/ingest/alert_conditions.ts";
-import type { SeriesAccount } from "../../lib/ingest/gaps.ts";
+} from "../../lib/alert/conditions.ts";
+import type { SeriesAccount } from "../../lib/gap/account.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { CoverageEnd } from "../../lib/store/ledger.ts";
 

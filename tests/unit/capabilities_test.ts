@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type AssumedLimits, candleLimits } from "../../lib/exchange/limits.ts";
-import { Capabilities } from "../../lib/ingest/capabilities.ts";
+import { Capabilities } from "../../lib/archive/learned_limits.ts";
 import type { Verdict } from "../../lib/market/answer.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { CapabilityRow } from "../../lib/store/capabilities.ts";

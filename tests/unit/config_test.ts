@@ -5,11 +5,10 @@ import {
   type ConfigProblem,
   type ConfigRules,
   type ConfigSources,
-  parseReach,
-  reachStartMs,
   readConfig,
-  VARIABLES,
-} from "../../lib/config.ts";
+} from "../../lib/config/config.ts";
+import { parseReach, reachStartMs } from "../../lib/config/reach.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
 
 /** Stands for what the floors above hand in. */
 const rules: ConfigRules = {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readDatabaseUrl } from "../../lib/database_url.ts";
+import { readDatabaseUrl } from "../../lib/config/database_url.ts";
 
 const PLACE = "postgres://u:p%3Fw@db:5432/titan10";
 

@@ -1,12 +1,12 @@
 /** What the doctor makes of settings: of the program's and of a server's. @module */
 import assert from "node:assert/strict";
-import { readConfig } from "../../lib/config.ts";
-import { clockText } from "../../lib/ingest/check.ts";
-import { configurationHints } from "../../lib/ingest/config_hints.ts";
-import { diskCheck } from "../../lib/ingest/disk_checkup.ts";
-import { serverChecks } from "../../lib/ingest/server_checkup.ts";
-import { assertNewEnough } from "../../lib/store/migrate.ts";
-import type { ServerSettings } from "../../lib/store/server_settings.ts";
+import { readConfig } from "../../lib/config/config.ts";
+import { clockText } from "../../lib/doctor/check.ts";
+import { configurationHints } from "../../lib/doctor/config_hints.ts";
+import { diskCheck } from "../../lib/doctor/disk_checkup.ts";
+import { serverChecks } from "../../lib/doctor/server_checkup.ts";
+import { assertNewEnough } from "../../lib/store/connection/migrations.ts";
+import type { ServerSettings } from "../../lib/store/connection/server_settings.ts";
 
 function hints(env: Record<string, string>): readonly string[] {
   const config = readConfig({ env }, {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { exchangeOptions } from "../../lib/exchange_options.ts";
+import { exchangeOptions } from "../../lib/config/exchange_options.ts";
 
 /** What is said of a text; undefined when it is taken. */
 function saidOf(text: string): string | undefined {

@@ -1,14 +1,14 @@
 /** The truth of the local exchange: candles without state that still tell one story. @module */
 import assert from "node:assert/strict";
 import { addCandles, floorTime, isAligned, parseTimeframe } from "../../lib/market/timeframe.ts";
-import { candleAt, type LocalCandle, tickerAt } from "../../lib/local_exchange/candles.ts";
+import { candleAt, type LocalCandle, tickerAt } from "../../lib/local_exchange/price_walk.ts";
 import {
   closedCandles,
   formingCandle,
   type History,
   page,
 } from "../../lib/local_exchange/history.ts";
-import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/symbol.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

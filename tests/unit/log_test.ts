@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { configureLogging, logger, type LogOptions } from "../../lib/log.ts";
+import { configureLogging, logger, type LogOptions } from "../../lib/telemetry/log.ts";
 
 class FetchError extends Error {
   override readonly name = "FetchError";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isLoopback } from "../../lib/loopback.ts";
+import { isLoopback } from "../../lib/text/loopback.ts";
 
 for (
   const host of [

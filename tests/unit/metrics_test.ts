@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createMetrics } from "../../lib/metrics.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
 
 const lines = async (metrics: ReturnType<typeof createMetrics>): Promise<string[]> =>
   (await metrics.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { VARIABLES } from "../../lib/config.ts";
-import { misspellingsIn } from "../../lib/misspelling.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
+import { misspellingsIn } from "../../lib/config/misspelling.ts";
 
 const NAMES = VARIABLES.map(({ name }) => name);
 

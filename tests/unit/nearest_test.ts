@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nearest } from "../../lib/nearest.ts";
+import { nearest } from "../../lib/text/nearest.ts";
 
 const names = ["binance", "binanceus", "bybit", "coinbase", "coinex", "gate", "kraken", "okx"];
 const cases: Record<string, readonly string[]> = {

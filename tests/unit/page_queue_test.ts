@@ -4,7 +4,7 @@ import {
   queueByLoss,
   type QueuedPage,
   queuePages,
-} from "../../lib/ingest/page_queue.ts";
+} from "../../lib/fetch/page_queue.ts";
 import { type Coverage, coverageOf } from "../../lib/market/coverage.ts";
 import { type Series, seriesName } from "../../lib/market/series.ts";
 import {

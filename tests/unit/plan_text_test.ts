@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { render } from "../../lib/cli/plan.ts";
-import type { PlanEntry } from "../../lib/ingest/plan.ts";
+import type { PlanEntry } from "../../lib/fetch/plan.ts";
 
 const ENTRY: PlanEntry = {
   exchange: "binance",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { printable } from "../../lib/printable.ts";
+import { printable } from "../../lib/text/printable.ts";
 
 Deno.test("controls, escapes, separators and turns of direction become visible", () => {
   assert.equal(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { configureLogging, logger } from "../../lib/log.ts";
-import { printable } from "../../lib/printable.ts";
-import { redact, redactError } from "../../lib/redact.ts";
+import { configureLogging, logger } from "../../lib/telemetry/log.ts";
+import { printable } from "../../lib/text/printable.ts";
+import { redact, redactError } from "../../lib/text/redact.ts";
 import { fc } from "../support/property.ts";
 
 /** What moves a cursor, ends a line or turns the direction of writing. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isSecretName, redact, redactError, secretsOf } from "../../lib/redact.ts";
+import { isSecretName, redact, redactError, secretsOf } from "../../lib/text/redact.ts";
 
 const redactions: Record<string, readonly [text: string, redacted: string]> = {
   "the password of a database URL": [

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { configureLogging, logger } from "../../lib/log.ts";
-import { createMetrics } from "../../lib/metrics.ts";
-import { isCron, type Job, Schedule, type ScheduleOptions } from "../../lib/schedule.ts";
+import { configureLogging, logger } from "../../lib/telemetry/log.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { isCron, type Job, Schedule, type ScheduleOptions } from "../../lib/daemon/schedule.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const START_MS = Date.UTC(2024, 0, 1);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { logger } from "../../lib/log.ts";
+import { logger } from "../../lib/telemetry/log.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
 import { ManualClock } from "../support/manual_clock.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { renderStorage } from "../../lib/cli/storage_table.ts";
-import type { StorageEntry } from "../../lib/serve/storage.ts";
+import type { StorageEntry } from "../../lib/serve/storage_report.ts";
 
 const LARGE: StorageEntry = {
   timeframe: "15m",

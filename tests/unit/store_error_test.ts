@@ -5,7 +5,7 @@ import {
   serverRemedy,
   StoreError,
   type StoreErrorKind,
-} from "../../lib/store/store_error.ts";
+} from "../../lib/store/connection/store_error.ts";
 
 async function kindOf(facts: Readonly<Record<string, string>>): Promise<StoreErrorKind> {
   const error = await attempt("write", () => Promise.reject(Object.assign(new Error("no"), facts)))

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { gridWindow, queuePages } from "../../lib/ingest/page_queue.ts";
+import { gridWindow, queuePages } from "../../lib/fetch/page_queue.ts";
 import { type Coverage, coverageOf } from "../../lib/market/coverage.ts";
 import {
   addCandles,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { configureLogging, logger } from "../../lib/log.ts";
-import { BEAT_MS, Watchdog } from "../../lib/watchdog.ts";
+import { configureLogging, logger } from "../../lib/telemetry/log.ts";
+import { BEAT_MS, Watchdog } from "../../lib/daemon/watchdog.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const MINUTE_MS = 60_000;

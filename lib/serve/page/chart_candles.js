@@ -10,7 +10,7 @@ import { addCandles } from "./text.js";
  */
 
 /** Of one request; the server gives so many at most. */
-export const REQUEST_CANDLES_MAX = 2_000;
+const REQUEST_CANDLES_MAX = 2_000;
 
 /** More is better looked at in a coarser timeframe. */
 const LOADED_CANDLES_MAX = 20_000;
@@ -85,7 +85,7 @@ export class ChartCandles {
       until: new Date(untilMs).toISOString(),
     };
     const { signal } = this.#end;
-    /** @type {[import("../chart.ts").CandlesDocument, import("../chart.ts").ExplainedDocument]} */
+    /** @type {[import("../chart_answer.ts").CandlesDocument, import("../chart_answer.ts").ExplainedDocument]} */
     const [{ candles, timeframes }, { spans }] = await Promise.all([
       ask("/candles", { ...query, limit: String(REQUEST_CANDLES_MAX) }, signal),
       this.#isRollup ? { spans: [] } : ask("/explained", query, signal),

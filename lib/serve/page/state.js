@@ -40,7 +40,7 @@ export function sharesOf(series) {
 }
 
 /** @param {readonly Share[]} shares @returns {string} `99.2 % stored, 0.8 % no trades` */
-export function sharesText(shares) {
+function sharesText(shares) {
   const total = shares.reduce((sum, { candles }) => sum + candles, 0);
   if (total === 0) return "nothing asked for yet";
   return shares

@@ -1,6 +1,6 @@
 /** BingX's public API, `/openApi`, for the local exchange. @module */
 import { addCandles, nominalMs, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   plain,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { jsonNumber } from "./json_number.ts";
 
 /** Shapes follow BingX's documentation (spot market data) and what `ccxt/js/src/bingx.js` reads. Errors come with status 200. */

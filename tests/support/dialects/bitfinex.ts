@@ -1,6 +1,6 @@
 /** Bitfinex's public API, `/v2`, for the local exchange. @module */
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   plain,
   refused,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { jsonNumber } from "./json_number.ts";
 
 /** Shapes follow Bitfinex's documentation (REST v2) and what `ccxt/js/src/bitfinex.js` reads: lists throughout. */

@@ -1,5 +1,5 @@
 /** Bitget's public spot API, `/api/v2/spot`, for the local exchange. @module */
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   refused,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { closedUntil, parseTimeframe } from "../../../lib/market/timeframe.ts";
 
 /** Shapes follow Bitget's documentation (v2, spot market) and what `ccxt/js/src/bitget.js` reads. */

@@ -1,6 +1,6 @@
 /** Bitstamp's public API, `/api/v2`, for the local exchange. @module */
 import { closedUntil, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -11,7 +11,7 @@ import {
   trimmed,
   withDecimals,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes and codes follow Bitstamp's documentation and what `ccxt/js/src/bitstamp.js` reads. */
 export const bitstamp: Dialect = {

@@ -1,6 +1,6 @@
 /** Bitvavo's public API, `/v2`, for the local exchange. @module */
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -11,7 +11,7 @@ import {
   tickText,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Bitvavo's documentation (market data) and what `ccxt/js/src/bitvavo.js` reads. */
 export const bitvavo: Dialect = {

@@ -1,6 +1,6 @@
 /** Bybit's public API, `/v5`, for the local exchange. @module */
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -10,7 +10,7 @@ import {
   tickText,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Bybit's documentation (v5 market) and what `ccxt/js/src/bybit.js` reads. Errors come with status 200. */
 export const bybit: Dialect = {

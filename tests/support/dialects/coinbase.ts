@@ -1,6 +1,6 @@
 /** Coinbase's Advanced Trade API, public half, `/api/v3/brokerage/market`, for the local exchange. @module */
 import { nominalMs, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -11,7 +11,7 @@ import {
   tickText,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Coinbase's documentation and what `ccxt/js/src/coinbase.js` reads. */
 export const coinbase: Dialect = {

@@ -1,6 +1,6 @@
 /** Crypto.com Exchange's public API, `/exchange/v1/public`, for the local exchange. @module */
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -12,7 +12,7 @@ import {
   trimmed,
   withDecimals,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Crypto.com's documentation (exchange v1) and what `ccxt/js/src/cryptocom.js` reads. */
 export const cryptocom: Dialect = {

@@ -1,6 +1,6 @@
 /** Gemini's public API, `/v1` and `/v2`, for the local exchange. @module */
 import { closedUntil, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -10,7 +10,7 @@ import {
   refused,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { jsonNumber } from "./json_number.ts";
 
 /** Shapes follow Gemini's documentation, its answers as others have measured them, and `ccxt/js/src/gemini.js`. */

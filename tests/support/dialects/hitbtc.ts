@@ -1,6 +1,6 @@
 /** HitBTC's public API, `/api/3/public`, for the local exchange. @module */
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -11,7 +11,7 @@ import {
   tickText,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow HitBTC's documentation (v3 market data) and what `ccxt/js/src/hitbtc.js` reads. */
 export const hitbtc: Dialect = {

@@ -1,5 +1,5 @@
 /** HTX's public spot API, `/market` and `/v1/common`, for the local exchange. @module */
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
 import type { PageAsk } from "../../../lib/local_exchange/history.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
 
 /**

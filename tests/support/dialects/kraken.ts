@@ -1,6 +1,6 @@
 /** Kraken's public API, `/0/public`, for the local exchange. @module */
 import { addCandles, floorTime, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   plain,
   withDecimals,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Kraken's documentation and what `ccxt/js/src/kraken.js` reads. Errors come with status 200. */
 export const kraken: Dialect = {

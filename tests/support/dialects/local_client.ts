@@ -1,7 +1,7 @@
 /** A local exchange for the length of one test, and plain requests to its default dialect. @module */
 import assert from "node:assert/strict";
 import type { Clock } from "../../../lib/clock.ts";
-import type { LocalCandle } from "../../../lib/local_exchange/candles.ts";
+import type { LocalCandle } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type LocalExchange,
   type LocalExchangeOptions,

@@ -1,5 +1,5 @@
 /** MEXC's public spot API, `/api/v3`, for the local exchange: Binance's in shape, not in behaviour. @module */
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   refused,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { addCandles, parseTimeframe, type Timeframe } from "../../../lib/market/timeframe.ts";
 
 /** Shapes follow MEXC's documentation (spot v3, market data) and what `ccxt/js/src/mexc.js` reads. */

@@ -5,7 +5,7 @@ import {
   parseTimeframe,
   type Timeframe,
 } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -16,7 +16,7 @@ import {
   tickText,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow OKX's documentation (market data, public data) and what `ccxt/js/src/okx.js` reads. */
 export const okx: Dialect = {

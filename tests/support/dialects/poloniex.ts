@@ -1,6 +1,6 @@
 /** Poloniex's public spot API for the local exchange. @module */
 import { addCandles, parseTimeframe, type Timeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -10,7 +10,7 @@ import {
   refused,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Poloniex's documentation (spot public API) and what `ccxt/js/src/poloniex.js` reads. */
 export const poloniex: Dialect = {

@@ -1,6 +1,6 @@
 /** Upbit's public API, `/v1`, for the local exchange. @module */
 import { parseTimeframe, type Timeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -9,7 +9,7 @@ import {
   plain,
   refused,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { jsonNumber } from "./json_number.ts";
 
 /** Shapes follow Upbit's documentation (quotation API) and what `ccxt/js/src/upbit.js` reads. */

@@ -1,6 +1,6 @@
 /** WhiteBIT's public API, `/api/v1` and `/api/v4`, for the local exchange. @module */
 import { closedUntil, floorTime, parseTimeframe } from "../../../lib/market/timeframe.ts";
-import { tickerAt } from "../../../lib/local_exchange/candles.ts";
+import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
   type Dialect,
@@ -10,7 +10,7 @@ import {
   refused,
   trimmed,
 } from "../../../lib/local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/symbol.ts";
+import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow WhiteBIT's documentation (v1 and v4 of the public HTTP API) and what `ccxt/js/src/whitebit.js` reads. */
 export const whitebit: Dialect = {

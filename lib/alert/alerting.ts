@@ -1,0 +1,182 @@
+/** The alerts of one archive: judged after polls and stock-takings, kept in the database, sent to the webhook. @module */
+import { newestCandlesMax } from "../exchange/limits.ts";
+import { type AlertKind, type Condition, HOLD_RUNS, reconcile } from "../market/alert.ts";
+import {
+  type AlertNews,
+  beginAlerts,
+  dropUnsentNews,
+  endAlerts,
+  markNewsSent,
+  pruneAlerts,
+  readRunningAlerts,
+  readUnsentNews,
+} from "../store/alerts.ts";
+import { readCoverageEnds } from "../store/ledger.ts";
+import {
+  breakerConditions,
+  gapConditions,
+  lossConditions,
+  polledEnds,
+  staleConditions,
+} from "./conditions.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { SeriesAccount } from "../gap/account.ts";
+import { postNews, WebhookError } from "./webhook.ts";
+
+/** Ended alerts are kept for this long, for people who look back. */
+const KEPT_MS = 90 * 24 * 60 * 60_000;
+
+/** News that are read from the outbox at once. */
+const NEWS_MAX = 100;
+
+/** Names of what may fail here, for the log of failures. */
+const JUDGING = "judging alerts";
+const SENDING = "sending alerts";
+
+/**
+ * Judging is part of the job it follows and never fails it. Sending runs beside the jobs, one sender at a time: a
+ * webhook that hangs delays nothing but its own news. News wait in the database, so none is lost by a restart; one
+ * that was posted just before a crash is posted again.
+ */
+export class Alerts {
+  readonly #archive: Archive;
+  readonly #stopping = new AbortController();
+  /** How long conditions have held, by kind and subject; see {@linkcode reconcile}. */
+  readonly #held = new Map<AlertKind, ReadonlyMap<string, number>>();
+  #isJudgingPoll = false;
+  #sending: Promise<void> | undefined = undefined;
+  /** Whether there may be news that the present sender has not seen. */
+  #hasNews = false;
+
+  constructor(archive: Archive) {
+    this.#archive = archive;
+  }
+
+  /** Judges breakers and freshness. Polls may overlap; one that ends while another is judged is left out. */
+  async afterPoll(): Promise<void> {
+    if (this.#isJudgingPoll) return;
+    this.#isJudgingPoll = true;
+    try {
+      await this.#attempt(() => this.#judgePoll());
+    } finally {
+      this.#isJudgingPoll = false;
+    }
+  }
+
+  /** Judges gaps and losses, from the accounts of a stock-taking. */
+  async afterGaps(accounts: readonly SeriesAccount[]): Promise<void> {
+    const { config, clock, database } = this.#archive;
+    await this.#attempt(async () => {
+      const nowMs = clock.now();
+      await this.#judge("gap_percent", gapConditions(accounts, config.gapAlertPercent));
+      await this.#judge(
+        "retention_loss",
+        lossConditions(accounts, { nowMs, newestCandlesMax }),
+      );
+      await pruneAlerts(database, nowMs - KEPT_MS);
+    });
+  }
+
+  /** Waits until nothing is being sent. */
+  async idle(): Promise<void> {
+    await this.#sending;
+  }
+
+  /** Ends the sender. What it has not sent waits for the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the alerts are stopping"));
+    await this.idle();
+  }
+
+  async #judgePoll(): Promise<void> {
+    const { config, clock, database, exchanges, metrics } = this.#archive;
+    const ends = polledEnds(await readCoverageEnds(database), config);
+    for (const { series: { exchange, symbol, timeframe }, coveredUntilMs } of ends) {
+      const labels = { exchange, symbol, timeframe: timeframe.text };
+      metrics.coveredUntilSeconds.set(labels, coveredUntilMs / 1000);
+    }
+    const nowMs = clock.now();
+    await this.#judge("breaker_open", breakerConditions(exchanges, nowMs));
+    await this.#judge("stale", staleConditions(ends, { exchanges, nowMs }));
+  }
+
+  async #judge(alert: AlertKind, conditions: readonly Condition[]): Promise<void> {
+    const { clock, database, exchanges, log, metrics } = this.#archive;
+    const running = await readRunningAlerts(database, alert);
+    const held = this.#held.get(alert) ?? new Map<string, number>();
+    const changes = reconcile({ conditions, running, held, holdRuns: HOLD_RUNS[alert] });
+    const nowMs = clock.now();
+    // The ends come first: a beginning that the database does not take must not hold them up.
+    await endAlerts(database, changes.ends.map(({ id }) => id), nowMs);
+    for (const { summary, beganMs } of changes.ends) {
+      log.info("alert ended", { alert, summary, since: new Date(beganMs).toISOString() });
+    }
+    await beginAlerts(database, alert, { conditions: changes.begins, nowMs });
+    for (const { value, threshold, summary } of changes.begins) {
+      log.warn("alert began", { alert, summary, value, threshold });
+    }
+    this.#held.set(alert, changes.held);
+    const firing = [...running.filter((one) => !changes.ends.includes(one)), ...changes.begins];
+    for (const { id } of exchanges) {
+      const count = firing.filter(({ exchange }) => exchange === id).length;
+      metrics.alerts.set({ alert, exchange: id }, count);
+    }
+  }
+
+  /** Whatever goes wrong with an alert, the job that it follows goes on. */
+  async #attempt(judge: () => Promise<void>): Promise<void> {
+    const { failures, log } = this.#archive;
+    if (this.#stopping.signal.aborted) return;
+    try {
+      await judge();
+      failures.clear(JUDGING);
+    } catch (error) {
+      if (failures.isNews(JUDGING, textOf(error))) log.warn("alerts were not judged", { error });
+    }
+    this.#hasNews = true;
+    this.#sending ??= this.#send();
+  }
+
+  async #send(): Promise<void> {
+    const { config: { alertWebhookUrl: url }, database, failures, log } = this.#archive;
+    const { signal } = this.#stopping;
+    try {
+      if (url === undefined) return await dropUnsentNews(database);
+      while (this.#hasNews) {
+        this.#hasNews = false;
+        const unsent = await readUnsentNews(database, NEWS_MAX);
+        for (const news of unsent) await this.#sendOne(news, url);
+        if (unsent.length === NEWS_MAX) this.#hasNews = true;
+      }
+      failures.clear(SENDING);
+    } catch (error) {
+      if (signal.aborted || !failures.isNews(SENDING, textOf(error))) return;
+      log.warn("alerts were not sent; they wait for the next run", { error });
+    } finally {
+      // In the same turn as the last look at #hasNews: whoever has news from now on starts a sender.
+      this.#sending = undefined;
+    }
+  }
+
+  async #sendOne(news: AlertNews, url: string): Promise<void> {
+    const { clock, database, log } = this.#archive;
+    const { signal } = this.#stopping;
+    try {
+      await postNews(this.#archive, news, { url, signal });
+    } catch (error) {
+      if (!(error instanceof WebhookError) || error.kind !== "refused") throw error;
+      const { alert, state, summary } = news;
+      log.error("an alert was not taken by the webhook and is given up", {
+        alert,
+        state,
+        summary,
+        error,
+      });
+    }
+    await markNewsSent(database, news, clock.now());
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

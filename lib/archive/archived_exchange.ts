@@ -1,0 +1,275 @@
+/** An exchange with everything that guards it: its breaker, its retries, its ban, and its list of series. @module */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import type { ExchangeClient, Page } from "../exchange/client.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
+import type { Priority } from "../exchange/pace.ts";
+import type { Logger } from "../telemetry/log.ts";
+import {
+  judgePage,
+  MalformedPageError,
+  newestTime,
+  provesSinceHonoured,
+  type Verdict,
+} from "../market/answer.ts";
+import { answerTime } from "../market/answer_time.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { closedUntil, type Timeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import {
+  Breaker,
+  BreakerOpenError,
+  type BreakerState,
+  type Verdict as Judgement,
+} from "../policy/breaker.ts";
+import { DeadlineError } from "../policy/deadline.ts";
+import { withResilience } from "../policy/resilience.ts";
+import type { CapabilityRow } from "../store/capabilities.ts";
+import { Capabilities } from "./learned_limits.ts";
+
+interface ArchivedExchangeOptions {
+  readonly client: ExchangeClient;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly onBreaker: (state: BreakerState) => void;
+  /** Keeps what an answer has taught, see {@linkcode Capabilities}. */
+  readonly keepCapability: (row: CapabilityRow) => Promise<void>;
+}
+
+/** A configured symbol that the exchange does not list. */
+export interface UnlistedSymbol {
+  readonly symbol: string;
+  /** What was probably meant. */
+  readonly nearest: readonly string[];
+}
+
+export interface AskOptions {
+  readonly priority: Priority;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Why an ask failed, in the words of `titan10_fetch_failures_total{kind}`. */
+type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
+
+/** An answer may be as long on its way; a clock that is further ahead is wrong. */
+const AHEAD_MS_MAX = 60_000;
+
+/** Everything that is asked of one exchange goes through here. */
+export class ArchivedExchange {
+  readonly client: ExchangeClient;
+  readonly breaker: Breaker;
+  readonly capabilities: Capabilities;
+  /** The series of this exchange; empty until it is prepared. */
+  series: readonly Series[] = [];
+  /** Symbols whose market is suspended: not polled, their history is still asked for. */
+  suspended: ReadonlySet<string> = new Set();
+  /** The configured symbols that it did not list when the markets were last loaded. */
+  unlisted: readonly UnlistedSymbol[] = [];
+  /** When the markets were last loaded. Milliseconds; undefined before the first time. */
+  marketsLoadedAtMs: number | undefined = undefined;
+  /** When loading them again was last tried in vain. Milliseconds. */
+  reloadFailedAtMs: number | undefined = undefined;
+  /** Since when symbols are missing from the markets that may yet turn out to be delisted. Milliseconds. */
+  readonly absentSinceMs = new Map<string, number>();
+  /** Whether a symbol was refused: the markets may have changed. */
+  hasSuspects = false;
+  readonly #options: ArchivedExchangeOptions;
+  /** The newest open time it has given of each series. Milliseconds. */
+  readonly #newestSeenMs = new Map<string, number>();
+  /** This machine's clock less the `Date` of the newest answer; undefined while no answer had one. */
+  clockAheadMs: number | undefined = undefined;
+  #isClockAhead = false;
+
+  constructor(options: ArchivedExchangeOptions) {
+    const { client, config, clock, onBreaker, keepCapability } = options;
+    this.#options = options;
+    this.client = client;
+    this.capabilities = new Capabilities(client.id, {
+      limits: client.limits,
+      clock,
+      keep: keepCapability,
+    });
+    this.breaker = new Breaker({
+      failures: config.breaker.failures,
+      cooldownMs: config.breaker.cooldownMs,
+      clock,
+      judge: judgeError,
+      name: client.id,
+      onChange: onBreaker,
+    });
+  }
+
+  get id(): string {
+    return this.client.id;
+  }
+
+  /** Candles that a page of a timeframe asks for at most: as little as PAGE_LIMIT, CCXT, the table or an answer says. */
+  pageRowsMax({ text }: Timeframe): number {
+    return Math.min(this.client.pageRowsMax, this.capabilities.of(text).pageRowsMax.value);
+  }
+
+  /**
+   * Asks for one window, `retry(breaker(deadline(fetch)))`, and judges the answer.
+   *
+   * @throws FetchError, DeadlineError, BreakerOpenError
+   * @throws MalformedPageError when the rows contradict each other.
+   */
+  async askPage(series: Series, window: Window, options: AskOptions): Promise<Verdict> {
+    const verdict = await this.#guarded(
+      `fetch candles of ${seriesName(series)}`,
+      options,
+      async (signal) => {
+        return this.#judge(
+          series,
+          window,
+          await this.client.fetchCandles(series, window, { signal }),
+        );
+      },
+    );
+    await this.capabilities.keep();
+    return verdict;
+  }
+
+  #judge(series: Series, window: Window, { rows, dateMs }: Page): Verdict {
+    const { capabilities } = this;
+    const { timeframe } = series;
+    const { rowsMaxSeen } = capabilities.of(timeframe.text);
+    capabilities.learnRows(timeframe, rows.length);
+    this.#learnSince(series, rows);
+    const nowMs = this.#options.clock.now();
+    const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
+    this.#noteClock(nowMs - answerMs);
+    if (dateMs !== undefined) this.clockAheadMs = nowMs - dateMs;
+    const verdict = judgePage({
+      timeframe,
+      window,
+      rows,
+      rowsMaxSeen,
+      nowMs: answerMs,
+      isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
+    });
+    capabilities.learnPage(timeframe, window, verdict);
+    const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
+    return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
+  }
+
+  #noteClock(aheadMs: number): void {
+    const isAhead = aheadMs > AHEAD_MS_MAX;
+    if (isAhead && !this.#isClockAhead) {
+      this.#options.log.warn(
+        "the clock is ahead of the exchange's: candles are judged by the exchange's",
+        { exchange: this.id, seconds: Math.round(aheadMs / 1000) },
+      );
+    }
+    this.#isClockAhead = isAhead;
+  }
+
+  /**
+   * Learns whether this exchange gives the window that is asked for. A series whose answer ends well before a candle
+   * it had given earlier proves that; one that is silent or halted does not.
+   */
+  #learnSince(series: Series, rows: readonly unknown[]): void {
+    const newestMs = newestTime(rows);
+    if (newestMs === undefined) return;
+    const { timeframe } = series;
+    const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
+    if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
+      this.capabilities.learnSinceHonoured(timeframe);
+    }
+    this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
+  }
+
+  /** Learns how far back the exchange goes: the oldest candle that it has of a series opens at `reachFromMs`. */
+  async learnReach({ timeframe }: Series, reachFromMs: number): Promise<void> {
+    this.capabilities.learnReach(timeframe, reachFromMs);
+    await this.capabilities.keep();
+  }
+
+  /** Loads the markets, guarded like everything else. */
+  async loadMarkets(options: AskOptions): Promise<void> {
+    await this.#guarded(
+      `load the markets of ${this.id}`,
+      options,
+      (signal) => this.client.loadMarkets({ signal }),
+    );
+  }
+
+  /** The most traded symbols, guarded like everything else. */
+  async topSymbols(
+    choice: { readonly count: number; readonly quote?: string | undefined },
+    options: AskOptions,
+  ): Promise<readonly string[]> {
+    return await this.#guarded(
+      `fetch the tickers of ${this.id}`,
+      options,
+      (signal) => this.client.topSymbols(choice, { signal }),
+    );
+  }
+
+  async #guarded<T>(
+    name: string,
+    { priority, signal }: AskOptions,
+    fn: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { config, clock, random, metrics, log } = this.#options;
+    return await withResilience(async ({ signal }) => {
+      const startMs = clock.now();
+      try {
+        return await fn(signal);
+      } catch (error) {
+        // What the deadline cut off looks like a cancelled call from in here.
+        const cause = signal.reason instanceof DeadlineError ? signal.reason : error;
+        metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(cause) });
+        throw error;
+      } finally {
+        metrics.fetchDurationSeconds.observe({ exchange: this.id }, (clock.now() - startMs) / 1000);
+      }
+    }, {
+      ...config.retry,
+      breaker: this.breaker,
+      timeoutMs: config.fetchTimeoutMs,
+      clock,
+      random,
+      name,
+      ...(signal === undefined ? {} : { signal }),
+      before: (signal) => this.client.turn(priority, { signal }),
+      isRetryable: (error) =>
+        error instanceof DeadlineError ||
+        (error instanceof FetchError && error.kind === "transient"),
+      onRetry: ({ attempt, delayMs, error }) => {
+        metrics.retries.inc({ exchange: this.id });
+        log.debug("asking again", { exchange: this.id, attempt, delayMs, error });
+      },
+    });
+  }
+}
+
+/** What kind of failure an error from {@linkcode ArchivedExchange} is. */
+export function failureKind(error: unknown): FailureKind {
+  if (error instanceof FetchError) return error.kind;
+  if (error instanceof DeadlineError) return "timeout";
+  if (error instanceof MalformedPageError) return "malformed";
+  if (error instanceof BreakerOpenError) return "breaker_open";
+  return "transient";
+}
+
+/** Only transient failures trip the breaker; an answer, however unwelcome, proves that the exchange is up. */
+function judgeError(error: unknown): Judgement {
+  switch (failureKind(error)) {
+    case "transient":
+    case "timeout":
+      return "failure";
+    case "permanent":
+    case "retention":
+    case "malformed":
+      return "success";
+    case "rate_limited":
+    case "cancelled":
+    case "breaker_open":
+      return "ignore";
+  }
+}

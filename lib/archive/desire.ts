@@ -1,0 +1,50 @@
+/** What is wanted of a series, before anything is subtracted: how far back, up to now. @module */
+import type { Config } from "../config/config.ts";
+import { reachStartMs } from "../config/reach.ts";
+import type { Series } from "../market/series.ts";
+import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
+import type { Desire } from "../store/ledger.ts";
+
+interface DesireOptions {
+  readonly nowMs: number;
+  /** How many of its newest candles the exchange has at all; undefined when there is no known bound. */
+  readonly newestCandlesMax: number | undefined;
+}
+
+/** A series' desire, and how far back it would reach if the exchange kept everything. */
+export interface BoundedDesire extends Desire {
+  /** What is wanted begins here; where that is before the window, the exchange does not keep the rest. */
+  readonly wantedSinceMs: number;
+}
+
+/**
+ * The desired window of a series: from the candle that contains the reach of `BACKFILL` to the last closed one. A
+ * timeframe that is polled but not backfilled wants nothing beyond what coverage has begun.
+ */
+export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
+  const { timeframe } = series;
+  const untilMs = closedUntil(timeframe, options.nowMs);
+  const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
+  const wantedMs = backfill === undefined
+    ? untilMs
+    : floorTime(timeframe, reachStartMs(backfill.reach, options.nowMs));
+  const keptMs = options.newestCandlesMax === undefined
+    ? -Infinity
+    : addCandles(timeframe, untilMs, -options.newestCandlesMax);
+  const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
+  const retention = config.retention.find((entry) => entry.timeframe === timeframe.text);
+  return {
+    series,
+    window: { sinceMs, untilMs },
+    keptSinceMs: keptMs,
+    retainedSinceMs: retention === undefined
+      ? undefined
+      : floorTime(timeframe, reachStartMs(retention.reach, options.nowMs)),
+    wantedSinceMs: Math.min(wantedMs, sinceMs),
+  };
+}
+
+/** The timeframes that are polled or backfilled, finest first as configured, each once. */
+export function archivedTimeframes(config: Config): readonly string[] {
+  return [...new Set([...config.timeframes, ...config.backfill.map(({ timeframe }) => timeframe)])];
+}

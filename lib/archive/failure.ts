@@ -1,0 +1,89 @@
+/** What becomes of an error that a page or an exchange ended with: a log line, a note for `status`. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { noteSeriesError } from "../store/ledger.ts";
+import { writeExchangeError } from "../store/exchange_state.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import type { Archive } from "./archive.ts";
+import { failureKind } from "./archived_exchange.ts";
+
+/** Whether the program itself stopped asking. */
+export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true || (error instanceof FetchError && error.kind === "cancelled");
+}
+
+/** An exchange or a database that is down is tried again after this long, if nothing names a better time. */
+export const PAUSE_MS = 10_000;
+
+/** How long to leave another call's half-open trial alone before looking again. */
+const TRIAL_MS = 1_000;
+
+/** When a step that failed may be tried again, in milliseconds; undefined when waiting does not mend it. */
+export function resumeAtMs(error: unknown, nowMs: number): number | undefined {
+  if (error instanceof FetchError && error.kind === "rate_limited") {
+    return error.untilMs ?? nowMs + PAUSE_MS;
+  }
+  // While the one trial runs, its end is not known; the time it was allowed from is past.
+  if (error instanceof BreakerOpenError) return Math.max(error.untilMs, nowMs + TRIAL_MS);
+  if (error instanceof StoreError && error.kind === "unavailable") return nowMs + PAUSE_MS;
+  return undefined;
+}
+
+/** What is waited for after such an error, in a few words. */
+export function pauseReason(error: unknown): string {
+  if (error instanceof FetchError) return "banned or rate limited";
+  if (error instanceof BreakerOpenError) return "breaker open";
+  return "the database is away";
+}
+
+/** Logs why a page of a series was not stored and keeps it for `status`. Never throws. */
+export async function reportSeriesFailure(
+  archive: Archive,
+  series: Series,
+  error: unknown,
+): Promise<void> {
+  const message = messageOf(error);
+  // That the breaker is open is a fact about the exchange, not about each of its series.
+  if (error instanceof BreakerOpenError) return;
+  if (!archive.failures.isNews(seriesName(series), message)) return;
+  archive.log.warn("a page failed", {
+    series: seriesName(series),
+    kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
+    error,
+  });
+  if (error instanceof StoreError) return;
+  await keep(archive, async () => {
+    await writeExchangeError(archive.database, series.exchange, archive.redact(message));
+    if (error instanceof FetchError && error.kind === "permanent") {
+      await noteSeriesError(archive.database, series, archive.redact(message));
+    }
+  });
+}
+
+/** Logs why nothing at all could be asked of an exchange and keeps it for `status`. Never throws. */
+export async function reportExchangeFailure(
+  archive: Archive,
+  exchange: string,
+  error: unknown,
+): Promise<void> {
+  const message = messageOf(error);
+  if (error instanceof BreakerOpenError || !archive.failures.isNews(exchange, message)) return;
+  archive.log.warn("an exchange failed", { exchange, error });
+  if (error instanceof StoreError) return;
+  const text = archive.redact(message);
+  await keep(archive, () => writeExchangeError(archive.database, exchange, text));
+}
+
+/** Writes for `status`; a database that is away has been reported by whoever needed it. */
+async function keep(archive: Archive, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    archive.log.debug("a note for status was not kept", { error });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,193 @@
+/** How the text of each kind of variable is read, and what is said of a text that cannot be. @module */
+import parseDuration from "parse-duration";
+import { z } from "zod";
+import { nearest } from "../text/nearest.ts";
+import { parseReach, type Reach } from "./reach.ts";
+import { isSymbol } from "../market/symbol.ts";
+
+/** Reads a text. Each of its issues says in its message what is allowed, and carries the bad text. */
+export type Setting<T> = z.ZodType<T, string>;
+
+/** What to archive of an exchange: the named symbols, or those traded most. */
+export type Symbols =
+  | { readonly kind: "list"; readonly symbols: readonly string[] }
+  /** The `count` bases with the highest quote volume, in `quote` or, without one, in a dollar. */
+  | { readonly kind: "top"; readonly count: number; readonly quote?: string | undefined };
+
+/** How far back one timeframe reaches. */
+export interface TimeframeReach {
+  readonly timeframe: string;
+  readonly reach: Reach;
+}
+
+/** Lists are typed by people; a longer one is a paste gone wrong, and each item costs requests. */
+const ITEMS_MAX = 1000;
+
+/** A setting that `read` understands, or says by `undefined` that it does not. */
+export function setting<T>(
+  allowed: string | ((text: string) => string),
+  read: (text: string) => T | undefined,
+): Setting<T> {
+  return z.string().transform((text, context) => {
+    const value = read(text);
+    if (value !== undefined) return value;
+    const message = typeof allowed === "string" ? allowed : allowed(text);
+    context.issues.push({ code: "custom", message, input: text });
+    return z.NEVER;
+  });
+}
+
+/** A text for which `isAllowed` holds. */
+export function textThat(
+  allowed: string | ((text: string) => string),
+  isAllowed: (text: string) => boolean,
+): Setting<string> {
+  return setting(allowed, (text) => isAllowed(text) ? text : undefined);
+}
+
+/** One of some fixed words. */
+export function oneOf<const T extends string>(words: readonly T[]): Setting<T> {
+  return setting(`one of ${words.join(", ")}`, (text) => words.find((word) => word === text));
+}
+
+/** A whole number in plain digits, both bounds included. */
+export function wholeNumber({ min, max }: { min: number; max: number }): Setting<number> {
+  return setting(`a whole number from ${min} to ${max}`, (text) => {
+    const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+    return number >= min && number <= max ? number : undefined;
+  });
+}
+
+/** A share from 0 to 100, decimals allowed. */
+export function percent(): Setting<number> {
+  return setting("a number from 0 to 100", (text) => {
+    const number = /^\d{1,3}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
+    return number <= 100 ? number : undefined;
+  });
+}
+
+/** A duration in milliseconds. The bounds are written as the durations are, and included. */
+export function duration({ min, max }: { min: string; max: string }): Setting<number> {
+  const [minMs, maxMs] = [durationMs(min)!, durationMs(max)!];
+  return setting(`a duration from ${min} to ${max} with its unit, ms s m h d or w`, (text) => {
+    const ms = durationMs(text);
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
+  });
+}
+
+/** Items separated by commas, each read by `item`; repeated ones are dropped. */
+export function list<T>(item: Setting<T>): Setting<readonly T[]> {
+  return split().pipe(z.array(item)).transform((items) => [...new Set(items)]);
+}
+
+/** One of `names`; another one is answered with those it resembles. */
+export function knownName(kind: string, names: readonly string[]): Setting<string> {
+  const known = new Set(names);
+  return textThat(
+    (text) => `${kind}${didYouMean(nearest(text, names))}`,
+    (text) => known.has(text),
+  );
+}
+
+/** The end of a sentence about a name nobody knows. */
+export function didYouMean(similar: readonly string[]): string {
+  return similar.length === 0 ? "" : `; did you mean ${similar.join(" or ")}?`;
+}
+
+/** How `text` is read: as `top:N` or `top:N:QUOTE`, or else as unified symbols separated by commas. */
+export function symbols(text: string): Setting<Symbols> {
+  if (/^top(:|$)/i.test(text)) {
+    return setting(
+      `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`,
+      readTop,
+    );
+  }
+  const symbol = textThat(
+    "unified symbols such as BTC/USDT separated by commas, or top:N",
+    isSymbol,
+  );
+  return list(symbol).transform((symbols) => ({ kind: "list", symbols }));
+}
+
+/** `1d:5y,1m:7d`, one reach a timeframe; `off` is none. */
+export function timeframeReaches(
+  isTimeframe: (text: string) => boolean,
+): Setting<readonly TimeframeReach[]> {
+  const reach = setting(
+    "timeframe:reach, the reach at most 50y, in h d w mo or y, such as 1d:5y",
+    (text): TimeframeReach | undefined => {
+      const [timeframe = "", reach = "", ...others] = text.split(":").map((part) => part.trim());
+      if (others.length > 0 || !isTimeframe(timeframe)) return undefined;
+      const parsed = orUndefined(() => parseReach(reach));
+      return parsed && { timeframe, reach: parsed };
+    },
+  );
+  return split({ none: "off" }).pipe(z.array(reach)).refine(
+    (reaches) => new Set(reaches.map(({ timeframe }) => timeframe)).size === reaches.length,
+    "each timeframe once",
+  );
+}
+
+/** A URL with one of the given schemes. What it holds else is the business of whoever calls it. */
+export function url(schemes: readonly string[], { allowed }: { allowed: string }): Setting<string> {
+  return textThat(allowed, (text) => {
+    const scheme = /^([a-z]+):\/\/[^\s\p{C}]+$/u.exec(text)?.[1];
+    return scheme !== undefined && schemes.includes(scheme) && URL.canParse(firstHost(text));
+  });
+}
+
+/** A host name or an address, without scheme or port. */
+export function host(): Setting<string> {
+  return textThat("a host name or an IP address, without scheme and port", (text) => {
+    if (/^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(text)) return URL.canParse(`http://[${text}]/`);
+    return /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text) && URL.canParse(`http://${text}/`);
+  });
+}
+
+/** A JSON object. Its content is never repeated: it may hold secrets. */
+export function jsonObject(): Setting<Readonly<Record<string, unknown>>> {
+  return setting('a JSON object in one line, such as {"apiKey":"…","secret":"…"}', (text) => {
+    const value = orUndefined((): unknown => JSON.parse(text));
+    return z.record(z.string(), z.unknown()).safeParse(value).data;
+  });
+}
+
+/**
+ * parse-duration finds durations anywhere in a text and takes `M` for a minute, so the whole text is
+ * checked before it sees any.
+ */
+const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
+
+/** `90s` as milliseconds; undefined of what is no duration. */
+export function durationMs(text: string): number | undefined {
+  return DURATION.test(text) ? Math.round(parseDuration(text) ?? 0) : undefined;
+}
+
+function split({ none }: { readonly none?: string } = {}): Setting<string[]> {
+  const items = (text: string): string[] =>
+    text === none ? [] : text.split(",").map((item) => item.trim());
+  return z.string().transform(items).refine(
+    (texts) => texts.length <= ITEMS_MAX,
+    `at most ${ITEMS_MAX} items separated by commas`,
+  );
+}
+
+function readTop(text: string): Symbols | undefined {
+  const match = /^top:([1-9]\d{0,3})(?::([\p{L}\p{N}]{1,20}))?$/u.exec(text);
+  const count = Number(match?.[1]);
+  if (match === null || count > ITEMS_MAX) return undefined;
+  return { kind: "top", count, ...(match[2] !== undefined && { quote: match[2] }) };
+}
+
+/** Postgres takes a list of hosts, which is no URL to the platform: the first must make one. */
+function firstHost(text: string): string {
+  return text.replace(/,[^/?#@]*(?=[/?#]|$)/, "");
+}
+
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

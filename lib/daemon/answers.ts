@@ -1,0 +1,102 @@
+/** What the daemon's endpoints answer. @module */
+import { newestCandlesMax } from "../exchange/limits.ts";
+import type { Archive } from "../archive/archive.ts";
+import { examine } from "../doctor/checkup.ts";
+import { makePlan } from "../fetch/plan.ts";
+import type { Ground } from "./open_archive.ts";
+import { DeadlineError, withDeadline } from "../policy/deadline.ts";
+import { exportPages } from "../transfer/candle_export.ts";
+import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
+import { readGapsDocument } from "../serve/gap_list.ts";
+import type { Answers, Health } from "../serve/http_server.ts";
+import { readStatus } from "../serve/status.ts";
+import { readStorageDocument } from "../serve/storage_report.ts";
+import type { Database } from "../store/connection/database.ts";
+import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
+import { runQuery } from "../store/read_query.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** Whoever asks for readiness has little patience, and a database that is slower than this is not ready. */
+const READINESS_MS_MAX = 4_000;
+
+interface AnswersOptions {
+  readonly ground: Ground;
+  readonly database: Database;
+  readonly migrations: readonly Migration[];
+  readonly startedAtMs: number;
+  /** Filled as the daemon comes up. */
+  readonly state: { readonly archive?: Archive };
+  readonly watchdog: Watchdog;
+}
+
+/** Answers from what a daemon has by now. */
+export function answersOf(options: AnswersOptions): Answers {
+  const { ground, database, migrations, startedAtMs, state, watchdog } = options;
+  const { config, clock, metrics } = ground;
+  const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
+    state.archive?.exchanges.find((exchange) => exchange.id === id);
+  return {
+    metrics,
+    health: () => healthOf(watchdog.trouble === undefined ? [] : [watchdog.trouble]),
+    readiness: async () => {
+      const reasons = await databaseReasons(options);
+      const { archive } = state;
+      if (archive === undefined) reasons.push("the daemon is starting");
+      else if (!archive.exchanges.some(({ breaker }) => breaker.state.kind === "closed")) {
+        reasons.push("no exchange has a closed breaker");
+      }
+      return healthOf(reasons);
+    },
+    status: async () => {
+      const status = await readStatus({
+        config,
+        database,
+        nowMs: clock.now(),
+        startedAtMs,
+        newestCandlesMax,
+      });
+      return {
+        ...status,
+        exchanges: status.exchanges.map((exchange) => ({
+          ...exchange,
+          breaker: exchangeOf(exchange.exchange)?.breaker.state.kind ?? exchange.breaker,
+          paceMs: exchangeOf(exchange.exchange)?.client.requestIntervalMs ?? null,
+        })),
+      };
+    },
+    candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),
+    explained: (query) => readExplainedDocument(database, query),
+    gaps: () => readGapsDocument(database),
+    storage: () => readStorageDocument(database, { nowMs: clock.now() }),
+    export: (request) => exportPages(database, request),
+    query: ({ text, timeoutMs }) => runQuery(database, text, { timeoutMs, isShared: true }),
+    plan: () => {
+      if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
+      return makePlan(state.archive);
+    },
+    doctor: () => {
+      if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
+      return examine(state.archive, { migrations });
+    },
+  };
+}
+
+/** Why the database cannot be worked with, within {@linkcode READINESS_MS_MAX}; nothing when it can. */
+async function databaseReasons(
+  { ground, database, migrations }: AnswersOptions,
+): Promise<string[]> {
+  const read = (): Promise<readonly string[]> => pendingMigrations(database, migrations);
+  try {
+    const pending = await withDeadline(READINESS_MS_MAX, read, { clock: ground.clock });
+    return pending.length === 0 ? [] : [`migrations are missing: ${pending.join(", ")}`];
+  } catch (error) {
+    if (error instanceof DeadlineError) return ["the database does not answer in time"];
+    const kind = error instanceof StoreError ? error.kind : "unknown";
+    return [`the database does not answer (${kind})`];
+  }
+}
+
+function healthOf(reasons: readonly string[]): Health {
+  return { ok: reasons.length === 0, reasons };
+}

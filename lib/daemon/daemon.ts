@@ -1,0 +1,283 @@
+/** The daemon: starts everything in order, stops it in reverse. @module */
+import { dirname } from "node:path";
+import { answersOf } from "./answers.ts";
+import { backfill, type BackfillProgress } from "../fetch/backfill.ts";
+import { Alerts } from "../alert/alerting.ts";
+import type { Archive } from "../archive/archive.ts";
+import { reportGaps, takeStock } from "../gap/account.ts";
+import { runDuePolicies } from "../upkeep/policy_runs.ts";
+import { repairGaps } from "../gap/repair.ts";
+import { measureStorage } from "../upkeep/storage_gauges.ts";
+import { Poll, type PollReport } from "../fetch/poll.ts";
+import { Upkeep } from "../upkeep/upkeep.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import { isLoopback } from "../text/loopback.ts";
+import { withDeadline } from "../policy/deadline.ts";
+import { retry } from "../policy/retry.ts";
+import { type Job, Schedule } from "./schedule.ts";
+import { readPage } from "../serve/page_files.ts";
+import { type Answers, type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
+import { controlSocketPath, makePrivateDir } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
+import { readCheckpoints } from "../store/ledger.ts";
+import {
+  type Migration,
+  readMigrations,
+  timescaleVersion,
+} from "../store/connection/migrations.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import { VERSION } from "../version.ts";
+import { Watchdog } from "./watchdog.ts";
+
+interface DaemonOptions {
+  /** Ends the daemon. */
+  readonly signal: AbortSignal;
+  /** Told where to look, as soon as something listens. */
+  readonly onListening?: ((url: string) => void) | undefined;
+  /** Told after every poll. */
+  readonly onPoll?: ((report: PollReport) => void) | undefined;
+  /** Told after every page of a backfill. */
+  readonly onBackfillProgress?: ((progress: BackfillProgress) => void) | undefined;
+  /** Told when a backfill of all exchanges has ended. */
+  readonly onBackfillEnd?: (() => void) | undefined;
+}
+
+/** A database that is not there yet at start-up is tried again, up to RETRY_MAX apart, so often before anew from RETRY_MIN. */
+const START_ATTEMPTS = 1000;
+
+/** A daemon that ends because it is broken may be unable to stop in order. */
+const STOP_MS_MAX = 9_000;
+
+/** How often policies are looked at; each says itself how often it wants to run. */
+const MAINTENANCE_CRON = "*/10 * * * *";
+
+/**
+ * Runs until the signal is aborted, then stops the schedule, aborts fetches, finishes the writes in hand and
+ * closes the pool. A server that is away is waited for, at the start too.
+ *
+ * @throws DataDirHeldError, StoreError, ConfigError when it cannot start.
+ * @throws Error when it has come into a state that only a restart mends.
+ */
+export async function runDaemon(ground: Ground, options: DaemonOptions): Promise<void> {
+  const { log, metrics, clock } = ground;
+  const { signal } = options;
+  const startedAtMs = clock.now();
+  metrics.buildInfo.set({ version: VERSION, deno: Deno.version.deno }, 1);
+  const migrations = await readMigrations();
+  const database = await openConfigured(ground);
+  const stops: (() => Promise<void>)[] = [() => database.close()];
+  const state: { archive?: Archive } = {};
+  const watchdog = new Watchdog({ job: "poll", cron: ground.config.pollCron, clock, log });
+  try {
+    const answers = answersOf({ ground, database, migrations, startedAtMs, state, watchdog });
+    for (const server of await listen(answers, ground, database)) {
+      stops.push(() => server.stop());
+      log.info("listening", { url: server.url });
+      if (server.url.startsWith("http")) options.onListening?.(server.url);
+    }
+    const archive = await start(ground, database, { migrations, signal });
+    state.archive = archive;
+    const alerts = new Alerts(archive);
+    stops.push(() => alerts.stop());
+    const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
+    stops.push(() => schedule.stop());
+    schedule.start();
+    await untilOver(database, { watchdog, schedule, signal, log });
+    log.info("stopping");
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    await stopAll(stops, ground);
+  }
+}
+
+/** Resolves when the signal is aborted; rejects in a state that only a restart mends. */
+async function untilOver(
+  database: Database,
+  { watchdog, schedule, signal, log }: {
+    readonly watchdog: Watchdog;
+    readonly schedule: Schedule;
+    readonly signal: AbortSignal;
+    readonly log: Logger;
+  },
+): Promise<void> {
+  const crashed = database.crashed.then((error) => Promise.reject(error));
+  try {
+    const guarded = watchdog.guard(signal, { onClockSet: () => schedule.start() });
+    await Promise.race([aborted(signal), guarded, crashed]);
+  } catch (error) {
+    log.fatal("stopping, to be started again", { error });
+    throw error;
+  }
+}
+
+/** What cannot be stopped must not keep the rest, nor hide why the daemon ends. */
+async function stopAll(
+  stops: readonly (() => Promise<void>)[],
+  { clock, log }: Ground,
+): Promise<void> {
+  const all = async (): Promise<void> => {
+    for (const stop of stops.toReversed()) {
+      await stop().catch((error: unknown) => log.warn("a part did not stop in order", { error }));
+    }
+  };
+  await withDeadline(STOP_MS_MAX, all, { clock, name: "stopping" })
+    .catch((error: unknown) => log.warn("not everything has stopped", { error }));
+}
+
+async function start(
+  ground: Ground,
+  database: Database,
+  { migrations, signal }: {
+    readonly migrations: readonly Migration[];
+    readonly signal: AbortSignal;
+  },
+): Promise<Archive> {
+  const { config, clock, random, log } = ground;
+  const isAway = (error: unknown): boolean =>
+    error instanceof StoreError && error.kind === "unavailable";
+  const open = async (): Promise<Archive> => {
+    await prepareDatabase(database, ground, migrations);
+    return await openArchive(database, ground);
+  };
+  for (;;) {
+    try {
+      return await retry(open, {
+        ...config.retry,
+        attempts: START_ATTEMPTS,
+        clock,
+        random,
+        signal,
+        isRetryable: isAway,
+        onRetry: ({ delayMs, error }) => {
+          log.warn("the database is not there yet; trying again", { delayMs, error });
+        },
+      });
+    } catch (error) {
+      if (signal.aborted || !isAway(error)) throw error;
+    }
+  }
+}
+
+async function listen(
+  answers: Answers,
+  { config, log, clock }: Ground,
+  database: Database,
+): Promise<readonly HttpServer[]> {
+  const { httpHost: hostname, httpPort: port, httpToken: token } = config;
+  if (token === undefined && !isLoopback(hostname)) {
+    log.warn("status and metrics are open to everybody who can reach this port: set HTTP_TOKEN", {
+      host: hostname,
+      port,
+    });
+  }
+  const servers = [
+    serveHttp(answers, { hostname, port, token, log, clock, page: await readPage() }),
+  ];
+  if (database.kind === "embedded") {
+    const path = controlSocketPath(config.dataDir);
+    await makePrivateDir(dirname(path));
+    servers.push(await serveUnix(answers, { path, log }));
+  }
+  return servers;
+}
+
+async function scheduleOf(
+  archive: Archive,
+  { alerts, watchdog, ...options }: DaemonOptions & {
+    readonly alerts: Alerts;
+    readonly watchdog: Watchdog;
+  },
+): Promise<Schedule> {
+  const { config } = archive;
+  const poll = new Poll(archive);
+  const upkeep = new Upkeep(archive);
+  let isResumed = false;
+  return new Schedule([
+    {
+      name: "poll",
+      cron: config.pollCron,
+      mayOverlap: true,
+      watchdog,
+      run: async (signal) => {
+        if (!isResumed) await resume(archive, poll);
+        isResumed = true;
+        const report = await poll.runOnce({ signal });
+        options.onPoll?.(report);
+        if (!signal.aborted) await alerts.afterPoll();
+        return { ...report };
+      },
+    },
+    {
+      name: "gaps",
+      cron: config.gapsCron,
+      mayOverlap: false,
+      run: async (signal) => {
+        const repaired = await repairGaps(archive, { signal });
+        const accounts = await takeStock(archive);
+        if (!signal.aborted) await alerts.afterGaps(accounts);
+        await measureStorage(archive);
+        const isWorthIt = repaired.filled > 0 || upkeep.isDue;
+        if (isWorthIt && !signal.aborted) await upkeep.run({ signal });
+        return { ...repaired, ...reportGaps(accounts) };
+      },
+    },
+    {
+      name: "backfill",
+      cron: config.backfillCron,
+      mayOverlap: false,
+      run: async (signal) => {
+        const { onBackfillProgress: onProgress } = options;
+        const reports = await backfill(archive, {
+          signal,
+          patient: true,
+          ...(onProgress === undefined ? {} : { onProgress }),
+        });
+        if (!signal.aborted) options.onBackfillEnd?.();
+        if (!signal.aborted) await upkeep.run({ signal });
+        return sumUp(reports);
+      },
+    },
+    ...await maintenanceOf(archive),
+  ], archive);
+}
+
+/** A server runs TimescaleDB's policies by itself. */
+async function maintenanceOf(archive: Archive): Promise<readonly Job[]> {
+  const { database } = archive;
+  if (database.kind === "server" || await timescaleVersion(database) === null) return [];
+  return [{
+    name: "maintenance",
+    cron: MAINTENANCE_CRON,
+    mayOverlap: false,
+    run: async (signal) => ({ ...await runDuePolicies(archive, { signal }) }),
+  }];
+}
+
+/** Tells the poll how far each series is answered for, so that it closes a short pause by itself. */
+async function resume(archive: Archive, poll: Poll): Promise<void> {
+  for (const { series, covered } of await readCheckpoints(archive.database)) {
+    const untilMs = covered.at(-1)?.untilMs;
+    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
+  }
+}
+
+function sumUp(reports: readonly BackfillProgress[]): Readonly<Record<string, number>> {
+  const total = { pages: 0, added: 0, revised: 0, rejected: 0, failed: 0 };
+  for (const report of reports) {
+    total.pages += report.pages;
+    total.added += report.added;
+    total.revised += report.revised;
+    total.rejected += report.rejected;
+    total.failed += report.failed;
+  }
+  return total;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,217 @@
+/** Puts an archive together: database, schema, tables, exchanges, and what they remember. @module */
+import type { Clock } from "../clock.ts";
+import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { openExchange } from "../exchange/client.ts";
+import type { Archive } from "../archive/archive.ts";
+import { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { archivedTimeframes } from "../archive/desire.ts";
+import { FailureLog } from "../archive/failure_log.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { planRollups } from "../market/rollup.ts";
+import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { redact, secretsOf } from "../text/redact.ts";
+import { ensureCandleTables } from "../store/candle_table.ts";
+import { readCapabilities, writeCapability } from "../store/capabilities.ts";
+import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
+import { refuseHalfCopy } from "../store/copy.ts";
+import { type Database, openDatabase } from "../store/connection/database.ts";
+import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
+import {
+  migrate,
+  type MigrateReport,
+  type Migration,
+  readMigrations,
+} from "../store/connection/migrations.ts";
+
+/** What the whole program stands on; the command line provides it. */
+export interface Ground {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Gives permissions of the process up for good. @default they stay */
+  readonly giveUp?: ((permissions: readonly GivenUp[]) => Promise<void>) | undefined;
+}
+
+/** A permission that is needed only to begin. */
+export type GivenUp = "env" | "write";
+
+/**
+ * Opens the configured database; see {@linkcode openDatabase}. With a server nothing is written to files, and that is
+ * not permitted any more; a unix socket is a file.
+ */
+export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    dataDir: config.dataDir,
+    poolMax: config.dbPoolMax,
+    clock,
+  });
+  if (!database.usesFiles) await giveUp?.(["write"]);
+  return database;
+}
+
+/** Brings the schema up to date, the candles' tables included, and says once when TimescaleDB is missing. */
+export async function prepareDatabase(
+  database: Database,
+  { config, metrics, log }: Ground,
+  migrations?: readonly Migration[],
+): Promise<MigrateReport> {
+  const report = await migrate(database, migrations ?? await readMigrations());
+  await refuseHalfCopy(database);
+  const timeframes = archivedTimeframes(config).map(parseTimeframe);
+  await ensureCandleTables(database, timeframes);
+  metrics.setTimescaledb(report.timescaledb !== null);
+  if (report.timescaledb === null) {
+    log.warn("TimescaleDB is not used: plain tables, without compression", {
+      reason: report.plainReason,
+    });
+  } else {
+    for (const timeframe of timeframes) {
+      await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+    }
+    // A backfill that was killed has left them paused.
+    await resumeCompression(database);
+  }
+  return report;
+}
+
+/**
+ * Opens every configured exchange, with the bans that are still in force and what its answers have taught. Nothing is asked of any exchange yet.
+ *
+ * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give, or when a rollup cannot
+ * be built from what is archived.
+ */
+export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
+  const { config } = ground;
+  const exchanges: ArchivedExchange[] = [];
+  const secrets = secretsOf(config);
+  const archive: Archive = {
+    ...ground,
+    database,
+    exchanges,
+    failures: new FailureLog(),
+    redact: (text) => redact(text, secrets),
+  };
+  warnOfUnused(ground);
+  const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
+  const problems = opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]);
+  exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
+  problems.push(...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)));
+  problems.push(...refusedRollups(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  for (
+    const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
+  ) {
+    // A breaker lives as long as its process; what the last one left behind is history.
+    if (breaker !== "closed") await writeBreaker(database, exchange, "closed");
+    if (bannedUntilMs === undefined) continue;
+    const banned = exchanges.find(({ id }) => id === exchange);
+    banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
+    ground.metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
+  }
+  const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
+  for (const exchange of exchanges) {
+    exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
+  }
+  // The environment may hold secrets, and has been read: by the configuration, and by CCXT's libraries as they load.
+  await ground.giveUp?.(["env"]);
+  return archive;
+}
+
+async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
+  const { config, clock, random, metrics, log, database } = archive;
+  const keep = async (what: string, write: Promise<void>): Promise<void> => {
+    try {
+      await write;
+    } catch (error) {
+      log.warn(`${what} was not kept`, { exchange: id, error });
+    }
+  };
+  metrics.setBreakerState(id, "closed");
+  try {
+    const client = await openExchange(id, {
+      clock,
+      config: config.exchangeOptions[id],
+      proxyUrl: config.exchangeProxyUrl,
+      pageRowsMax: config.pageLimit,
+      spotOnly: config.symbols.kind === "top" ||
+        !config.symbols.symbols.some((s) => s.includes(":")),
+      onBan: async ({ untilMs, reason }) => {
+        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
+        log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
+        await keep("a ban", writeBan(database, id, { untilMs, reason: archive.redact(reason) }));
+      },
+    });
+    return new ArchivedExchange({
+      client,
+      config,
+      clock,
+      random,
+      metrics,
+      log,
+      onBreaker: ({ kind }) => {
+        metrics.setBreakerState(id, kind);
+        log.warn("breaker changed", { exchange: id, state: kind });
+        void keep("a breaker's state", writeBreaker(database, id, kind));
+      },
+      keepCapability: async (row) => {
+        try {
+          await writeCapability(database, row);
+        } catch (error) {
+          log.warn("a capability was not kept", { exchange: id, timeframe: row.timeframe, error });
+          throw error;
+        }
+      },
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      variable: "EXCHANGES",
+      value: id,
+      allowed: `an exchange that can be opened (${archive.redact(text)})`,
+    };
+  }
+}
+
+/** Options of an exchange that is not archived change nothing, which whoever wrote them may not expect. */
+function warnOfUnused({ config, log }: Ground): void {
+  for (const id of Object.keys(config.exchangeOptions)) {
+    if (config.exchanges.includes(id)) continue;
+    const variable = `EXCHANGE_${id.toUpperCase()}`;
+    log.warn("options of an exchange that is not in EXCHANGES", { exchange: id, variable });
+  }
+}
+
+function lackingTimeframes(
+  { id, client }: ArchivedExchange,
+  config: Config,
+): readonly ConfigProblem[] {
+  return archivedTimeframes(config).filter((text) => !client.timeframes.includes(text)).map((
+    text,
+  ) => ({
+    variable: config.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
+    value: text,
+    allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
+      nearestTimeframes(text, client.timeframes).join(", ")
+    }`,
+  }));
+}
+
+function refusedRollups(config: Config): readonly ConfigProblem[] {
+  const archived = archivedTimeframes(config).map(parseTimeframe);
+  return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
+    variable: "ROLLUPS",
+    value: text,
+    allowed: "timeframes that divide a day, each a multiple of one in TIMEFRAMES or BACKFILL",
+  }));
+}
+
+/** The two timeframes whose lengths are closest, by ratio. */
+function nearestTimeframes(wanted: string, offered: readonly string[]): readonly string[] {
+  const length = (text: string): number => Math.log(nominalMs(parseTimeframe(text)));
+  const distance = (text: string): number => Math.abs(length(text) - length(wanted));
+  return [...offered].sort((a, b) => distance(a) - distance(b)).slice(0, 2);
+}

@@ -1,0 +1,151 @@
+/** Runs the daemon's jobs at their times: `Deno.cron`, with an account of how each run went. @module */
+import { Cron } from "croner";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Database } from "../store/connection/database.ts";
+import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+export interface Job {
+  readonly name: "poll" | "gaps" | "backfill" | "maintenance";
+  /** Five cron fields, UTC. A sixth in front counts seconds. */
+  readonly cron: string;
+  /** Whether a run may begin while one is under way; if not, it is left out and counted as `skipped`. */
+  readonly mayOverlap: boolean;
+  /** Is told when runs begin and end. */
+  readonly watchdog?: Watchdog | undefined;
+  /** Returns what the log line of the run says. */
+  readonly run: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
+}
+
+export interface ScheduleOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/**
+ * Whether the schedule can run this text. Five fields go to `Deno.cron`, whose weekdays are names or 1 (Sunday)
+ * to 7, unlike everybody else's 0 to 6: so weekdays must be names here.
+ */
+export function isCron(text: string): boolean {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length !== 5 && fields.length !== 6) return false;
+  if (/\d/.test(fields.at(-1) ?? "")) return false;
+  try {
+    new Cron(text, { paused: true, timezone: "UTC" }).stop();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The jobs of one daemon. A job that throws is counted and logged, and runs again at its next time. */
+export class Schedule {
+  readonly #jobs: readonly Job[];
+  readonly #options: ScheduleOptions;
+  readonly #running = new Map<Job, number>();
+  readonly #runs = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
+  /** Ends the timers. */
+  #timing = new AbortController();
+  #starts = 0;
+
+  constructor(jobs: readonly Job[], options: ScheduleOptions) {
+    this.#jobs = jobs;
+    this.#options = options;
+  }
+
+  /**
+   * Begins a run of every job now, and of each at its times from now on. To be called again when the clock was set:
+   * timers sleep for as long as it seemed to be until the next time, which a clock set back makes hours, and a time
+   * that a clock has leapt over does not come again.
+   */
+  start(): void {
+    this.#timing.abort();
+    if (this.#stopping.signal.aborted) return;
+    this.#timing = new AbortController();
+    this.#starts++;
+    const { signal } = this.#timing;
+    for (const job of this.#jobs) {
+      const begin = (): void => this.runNow(job.name);
+      if (job.cron.trim().split(/\s+/).length === 5) {
+        // A name that was there before would be called for both.
+        const name = `titan10 ${job.name} ${this.#starts}`;
+        // The promise ends with the signal; a schedule that Deno refuses is thrown at once.
+        Deno.cron(name, job.cron, { signal }, begin).catch(() => {});
+      } else {
+        const cron = new Cron(job.cron, { timezone: "UTC" }, begin);
+        signal.addEventListener("abort", () => cron.stop(), { once: true });
+      }
+    }
+    for (const { name } of this.#jobs) this.runNow(name);
+  }
+
+  /** Begins a run now, beside its times. */
+  runNow(name: Job["name"]): void {
+    const job = this.#jobs.find((job) => job.name === name);
+    if (job === undefined || this.#stopping.signal.aborted) return;
+    const run = this.#run(job).finally(() => this.#runs.delete(run));
+    this.#runs.add(run);
+  }
+
+  /** Begins no further run, aborts the ones under way, and waits for their end. */
+  async stop(): Promise<void> {
+    this.#timing.abort();
+    this.#stopping.abort(new Error("the schedule is stopping"));
+    await Promise.all(this.#runs);
+  }
+
+  async #run(job: Job): Promise<void> {
+    const { clock, metrics, log } = this.#options;
+    const underWay = this.#running.get(job) ?? 0;
+    const startMs = clock.now();
+    if (underWay > 0 && !job.mayOverlap) {
+      metrics.jobRuns.inc({ job: job.name, outcome: "skipped" });
+      log.debug("job skipped: its run before has not ended", { job: job.name });
+      return;
+    }
+    this.#running.set(job, underWay + 1);
+    job.watchdog?.begun();
+    // Not waited for: a database that is away must not hold up the job.
+    const started = this.#note(() => writeJobStart(this.#options.database, job.name, startMs));
+    let outcome: JobOutcome = "success";
+    try {
+      const report = await job.run(this.#stopping.signal);
+      // A job that is stopped ends early without an error; what it did counts, but it is not done.
+      if (this.#stopping.signal.aborted) outcome = "cancelled";
+      const message = outcome === "success" ? "job done" : "job stopped";
+      log.info(message, { job: job.name, seconds: secondsSince(startMs, clock), ...report });
+    } catch (error) {
+      outcome = this.#stopping.signal.aborted ? "cancelled" : "failure";
+      if (outcome === "failure") log.error("job failed", { job: job.name, error });
+    }
+    this.#running.set(job, (this.#running.get(job) ?? 1) - 1);
+    const nowMs = clock.now();
+    metrics.jobRuns.inc({ job: job.name, outcome });
+    metrics.jobDurationSeconds.observe({ job: job.name }, secondsSince(startMs, clock));
+    if (outcome === "success") metrics.jobLastSuccessSeconds.set({ job: job.name }, nowMs / 1000);
+    await started;
+    await this.#note(() => writeJobEnd(this.#options.database, job.name, { outcome, nowMs }));
+    job.watchdog?.ended();
+  }
+
+  /** A job runs whether or not the database takes a note of it; but whether it does is told. */
+  async #note(write: () => Promise<void>): Promise<void> {
+    const { log, metrics } = this.#options;
+    try {
+      await write();
+      metrics.setDatabaseUp(true);
+    } catch (error) {
+      metrics.setDatabaseUp(false);
+      log.debug("a job's account was not kept", { error });
+    }
+  }
+}
+
+function secondsSince(startMs: number, clock: Clock): number {
+  return (clock.now() - startMs) / 1000;
+}

@@ -1,0 +1,211 @@
+/** Examines an archive: its database, and every exchange by asking it; says what is wrong and what mends it. @module */
+import type { Config, ConfigError } from "../config/config.ts";
+import { redact } from "../text/redact.ts";
+import { type Database, serverVersion } from "../store/connection/database.ts";
+import {
+  type Migration,
+  pendingMigrations,
+  plainReason,
+  timescaleVersion,
+} from "../store/connection/migrations.ts";
+import { databaseBytes, freeBytes } from "../store/disk.ts";
+import { readServerSettings } from "../store/connection/server_settings.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import { VERSION } from "../version.ts";
+import type { Archive } from "../archive/archive.ts";
+import {
+  type Check,
+  CLOCK_MS_MAX,
+  clockText,
+  counted,
+  messageOf,
+  sentences,
+  topText,
+} from "./check.ts";
+import { configurationHints } from "./config_hints.ts";
+import { archivedTimeframes } from "../archive/desire.ts";
+import { desiredBytes, diskCheck } from "./disk_checkup.ts";
+import { examineExchange, type ExchangeCheckup } from "./exchange_checkup.ts";
+import { prepareExchange } from "../fetch/exchange_series.ts";
+import { serverChecks } from "./server_checkup.ts";
+
+/** The document, one for `/doctor` and for `titan10 doctor --json`. Times are ISO 8601 UTC. */
+export interface Checkup {
+  readonly version: string;
+  /** Whether nothing is wrong. */
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+  /** Empty when something above is wrong that keeps them from being asked. */
+  readonly exchanges: readonly ExchangeCheckup[];
+}
+
+interface ExamineOptions {
+  readonly migrations: readonly Migration[];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Examines all of it. Candles are asked for and not stored; what answers teach about the exchanges is kept. */
+export async function examine(archive: Archive, options: ExamineOptions): Promise<Checkup> {
+  const { config, database, exchanges } = archive;
+  const { migrations, signal } = options;
+  const checks = [
+    configurationCheck(config),
+    ...configurationHints(config),
+    ...await examineDatabase(database, migrations),
+    ...await examineServer(archive),
+  ];
+  // All markets first: a symbol that no exchange lists is a mistake, one that some do not list is not.
+  const failures = await Promise.all(exchanges.map(async (exchange) => {
+    try {
+      await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
+    } catch (error) {
+      return { error };
+    }
+  }));
+  const checkups = await Promise.all(
+    exchanges.map((exchange, index) =>
+      examineExchange(archive, exchange, { failure: failures[index], signal })
+    ),
+  );
+  checks.push(
+    exchangeClockCheck(archive),
+    await examineDisk(archive),
+  );
+  const isWell = [...checks, ...checkups].every(({ ok }) => ok);
+  return { version: VERSION, ok: isWell, checks, exchanges: checkups };
+}
+
+/** How a server is set up; the embedded one is as it is. */
+async function examineServer(archive: Archive): Promise<readonly Check[]> {
+  const { config, database, clock } = archive;
+  if (database.kind === "embedded") return [];
+  try {
+    const settings = await readServerSettings(database, { now: () => clock.now() });
+    const options = { poolMax: config.dbPoolMax, compresses: await compresses(archive) };
+    return serverChecks(settings, options);
+  } catch (error) {
+    return [databaseFault(error, database.kind)];
+  }
+}
+
+/** The disk of the embedded database; a server's cannot be seen from here. */
+async function examineDisk(archive: Archive): Promise<Check> {
+  const { config, database } = archive;
+  const isHere = database.kind === "embedded";
+  try {
+    return diskCheck({
+      ...desiredBytes(archive, { compresses: await compresses(archive) }),
+      bytesTaken: await databaseBytes(database),
+      bytesFree: isHere ? await freeBytes(config.dataDir) : undefined,
+    });
+  } catch (error) {
+    return { check: "disk", ok: false, message: messageOf(error) };
+  }
+}
+
+/** Whether chunks are compressed; a database that cannot say so is told of elsewhere. */
+async function compresses({ config, database }: Archive): Promise<boolean> {
+  try {
+    return config.compressAfterMs !== undefined && await timescaleVersion(database) !== null;
+  } catch (error) {
+    if (error instanceof StoreError) return false;
+    throw error;
+  }
+}
+
+/** Exchanges keep good time, together better than each: a cache may answer with an old `Date`. */
+function exchangeClockCheck({ exchanges }: Archive): Check {
+  const check = "clock";
+  const aheads = exchanges.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
+    .sort((one, other) => one - other);
+  const aheadMs = aheads[Math.floor((aheads.length - 1) / 2)];
+  if (aheadMs === undefined) {
+    return { check, ok: true, isHint: true, message: "no exchange has said what time it is" };
+  }
+  const of = `of ${aheads.length === 1 ? "the exchange" : `${aheads.length} exchanges`}`;
+  return Math.abs(aheadMs) <= CLOCK_MS_MAX
+    ? { check, ok: true, message: `this machine's agrees with the answers ${of}` }
+    : {
+      check,
+      ok: false,
+      message:
+        `this machine's is ${clockText(aheadMs)} the answers ${of}. Set it by NTP: timedatectl ` +
+        "set-ntp true",
+    };
+}
+
+/** A checkup that ended before any exchange could be asked. */
+export function brokenOff(checks: readonly Check[]): Checkup {
+  return { version: VERSION, ok: false, checks, exchanges: [] };
+}
+
+/** That the program runs at all proves that its configuration can be read. */
+export function configurationCheck(config: Config): Check {
+  const { exchanges, symbols } = config;
+  const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
+  const timeframes = archivedTimeframes(config).join(" ");
+  const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
+  return { check: "configuration", ok: true, message };
+}
+
+/** What only opening the exchanges could tell about the configuration. */
+export function configurationFaults({ problems }: ConfigError): readonly Check[] {
+  return problems.map(({ variable, value, allowed }) => ({
+    check: "configuration",
+    ok: false,
+    message: `${variable}="${value}" is not ${allowed}. Correct ${variable}`,
+  }));
+}
+
+/** Kind, versions, and whether the schema is this program's. Changes nothing. */
+export async function examineDatabase(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<readonly Check[]> {
+  try {
+    const timescaledb = await timescaleVersion(database);
+    const version = await serverVersion(database);
+    const extension = timescaledb === null
+      ? `without TimescaleDB: ${await plainReason(database) ?? "it is not set up yet"}`
+      : `TimescaleDB ${timescaledb}`;
+    const pending = await pendingMigrations(database, migrations);
+    return [
+      {
+        check: "database",
+        ok: true,
+        message: `${database.kind}, PostgreSQL ${version}, ${extension}`,
+      },
+      pending.length === 0
+        ? { check: "migrations", ok: true, message: `all ${migrations.length} are applied` }
+        : {
+          check: "migrations",
+          ok: false,
+          message: `not applied: ${pending.join(", ")}. Run titan10 migrate`,
+        },
+    ];
+  } catch (error) {
+    return [databaseFault(error, database.kind)];
+  }
+}
+
+/** A database that cannot be opened, does not answer, or refuses. */
+export function databaseFault(error: unknown, kind: Database["kind"]): Check {
+  const message = redact(messageOf(error));
+  const refused = kind === "embedded"
+    ? "Set DATA_DIR to another directory, to begin anew"
+    : "Correct DATABASE_URL, or the rights of its user";
+  const unavailable = kind === "embedded"
+    ? "Set DATA_DIR to a directory that can be written"
+    : "Start that server, or correct DATABASE_URL";
+  const isRefused = error instanceof StoreError && error.kind === "refused";
+  return {
+    check: "database",
+    ok: false,
+    message: SAYS_WHAT_TO_DO.test(message)
+      ? message
+      : sentences(message, isRefused ? refused : unavailable),
+  };
+}
+
+/** A message whose last sentence is an instruction. */
+const SAYS_WHAT_TO_DO = /\. (?:Run|Set|Use) [^.]+$/;

@@ -1,0 +1,167 @@
+/** Every tick: the last few closed candles of every series of every exchange, all at once. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, closedUntil } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { prepareExchange } from "./exchange_series.ts";
+import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import { ingestPage, type PageOutcome } from "./page.ts";
+
+/** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
+const REFUSED_DELAY_MS = 60_000;
+const REFUSED_DELAY_MS_MAX = 60 * 60_000;
+
+/** Where the exchange's clock is behind by no more, its newest candle is waited for; else the next tick has it. */
+const EARLY_MS_MAX = 10_000;
+
+export interface PollReport {
+  /** Asks, one a series, and a second one where the newest candle was still forming at the exchange. */
+  readonly asked: number;
+  readonly failed: number;
+  readonly added: number;
+  readonly revised: number;
+  /** Series left out because their ask of an earlier tick has not ended. */
+  readonly skipped: number;
+}
+
+/** The poll of one archive: it remembers how far each series is answered for, and which are still being asked. */
+export class Poll {
+  readonly #archive: Archive;
+  /** Until when a series is answered for without a hole, as far as polls know. Milliseconds. */
+  readonly #answeredUntilMs = new Map<string, number>();
+  /** Names of series, and ids of exchanges that are being prepared. */
+  readonly #busy = new Set<string>();
+  /** Series that were refused for good, such as delisted ones: asked again at growing intervals. */
+  readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
+
+  constructor(archive: Archive) {
+    this.#archive = archive;
+  }
+
+  /** Starts from what the ledger knows: polls close the pause since the last run as far as a page reaches. */
+  resumeFrom(series: Series, answeredUntilMs: number): void {
+    this.#answeredUntilMs.set(seriesName(series), answeredUntilMs);
+  }
+
+  /**
+   * One tick. Ticks may follow each other faster than an exchange answers, yet no series is asked twice at
+   * once: a series that hangs misses ticks, the others do not.
+   */
+  async runOnce(
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<PollReport> {
+    const { exchanges } = this.#archive;
+    return sum(
+      await Promise.all(exchanges.map((exchange) => this.#pollExchange(exchange, signal))),
+    );
+  }
+
+  async #pollExchange(
+    exchange: ArchivedExchange,
+    signal: AbortSignal | undefined,
+  ): Promise<PollReport> {
+    const archive = this.#archive;
+    if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
+    this.#busy.add(exchange.id);
+    try {
+      await prepareExchange(archive, exchange, { priority: "live", signal });
+    } catch (error) {
+      if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
+      return { ...NOTHING, failed: exchange.series.length };
+    } finally {
+      this.#busy.delete(exchange.id);
+    }
+    archive.failures.clear(exchange.id);
+    const nowMs = archive.clock.now();
+    const polled = new Set(archive.config.timeframes);
+    const due = exchange.series.filter((series) =>
+      polled.has(series.timeframe.text) && !exchange.suspended.has(series.symbol) &&
+      this.#isDue(series, nowMs)
+    );
+    const reports = due.map(async (series) => {
+      const name = seriesName(series);
+      if (this.#busy.has(name)) return { ...NOTHING, skipped: 1 };
+      this.#busy.add(name);
+      try {
+        return await this.#pollSeries(exchange, series, { nowMs, signal });
+      } finally {
+        this.#busy.delete(name);
+      }
+    });
+    return sum(await Promise.all(reports));
+  }
+
+  /** Whether a candle has closed that the series is not answered for: a `1d` series is asked once a day. */
+  #isDue(series: Series, nowMs: number): boolean {
+    if (nowMs < (this.#refused.get(seriesName(series))?.nextTryMs ?? 0)) return false;
+    const answeredMs = this.#answeredUntilMs.get(seriesName(series));
+    return answeredMs === undefined || closedUntil(series.timeframe, nowMs) > answeredMs;
+  }
+
+  async #pollSeries(
+    exchange: ArchivedExchange,
+    series: Series,
+    { nowMs, signal }: { readonly nowMs: number; readonly signal: AbortSignal | undefined },
+  ): Promise<PollReport> {
+    const archive = this.#archive;
+    const window = this.#window(exchange, series, nowMs);
+    const ask = (): Promise<PageOutcome> =>
+      ingestPage(archive, exchange, series, { window, priority: "live", signal });
+    try {
+      const first = await ask();
+      const { earlyMs = Infinity } = first;
+      let last = first;
+      if (earlyMs <= EARLY_MS_MAX) {
+        await archive.clock.sleep(earlyMs, { signal });
+        last = await ask();
+      }
+      const answeredMs = last.answered.at(-1)?.untilMs;
+      if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
+      archive.failures.clear(seriesName(series));
+      this.#refused.delete(seriesName(series));
+      const brought = last === first ? [first] : [first, last];
+      return sum(brought.map(({ added, revised }) => ({ ...NOTHING, asked: 1, added, revised })));
+    } catch (error) {
+      if (error instanceof FetchError && error.kind === "permanent") {
+        this.#leaveAlone(exchange, series, nowMs);
+      }
+      if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
+      return { ...NOTHING, asked: 1, failed: 1 };
+    }
+  }
+
+  /** What was refused for good will be refused again; perhaps the market has gone, which its list would tell. */
+  #leaveAlone(exchange: ArchivedExchange, series: Series, nowMs: number): void {
+    const name = seriesName(series);
+    const delayMs = Math.min(
+      2 * (this.#refused.get(name)?.delayMs ?? REFUSED_DELAY_MS / 2),
+      REFUSED_DELAY_MS_MAX,
+    );
+    this.#refused.set(name, { delayMs, nextTryMs: nowMs + delayMs });
+    exchange.hasSuspects = true;
+  }
+
+  /** The newest closed candles, which exchanges revise after their close, and those since the last answer as far as one page holds them. */
+  #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
+    const { timeframe } = series;
+    const untilMs = closedUntil(timeframe, nowMs);
+    const recentMs = addCandles(timeframe, untilMs, -this.#archive.config.pollCandles);
+    const pageMs = addCandles(timeframe, untilMs, -exchange.pageRowsMax(timeframe));
+    const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
+    return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };
+  }
+}
+
+const NOTHING: PollReport = { asked: 0, failed: 0, skipped: 0, added: 0, revised: 0 };
+
+function sum(reports: readonly PollReport[]): PollReport {
+  return reports.reduce((total, report) => ({
+    asked: total.asked + report.asked,
+    failed: total.failed + report.failed,
+    skipped: total.skipped + report.skipped,
+    added: total.added + report.added,
+    revised: total.revised + report.revised,
+  }), NOTHING);
+}

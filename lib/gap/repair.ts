@@ -1,0 +1,271 @@
+/** Finds holes inside coverage and asks for them again, until they are filled or have a reason. @module */
+import { type Coverage, subtract, unite } from "../market/coverage.ts";
+import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, parseTimeframe } from "../market/timeframe.ts";
+import { type Window, windowCandles } from "../market/window.ts";
+import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
+import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
+import { confirmFirst, doubtFirst, forgetListing } from "../store/ledger.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { archivedTimeframes } from "../archive/desire.ts";
+import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { explainBounds, type UnconfirmedEdge } from "./account.ts";
+import { ingestPage } from "../fetch/page.ts";
+import { queuePages, type RowsMax } from "../fetch/page_queue.ts";
+
+/**
+ * Requests that one exchange is asked in one run. Polls and backfill share its pace with them; the rest waits for the
+ * next run.
+ */
+const REPAIRS_MAX = 50;
+
+/** Pages before first candles that one exchange is asked for in one run. */
+const EDGE_PAGES_MAX = 20;
+
+/** An exchange that is in trouble for longer than this says so. */
+export const CONFIRM_AFTER_MS = 60 * 60_000;
+
+/** Gaps of one exchange that are looked at in one run: a thin market has thousands of single silent minutes. */
+const GAPS_MAX = 5_000;
+
+interface RepairReport {
+  /** Holes found in new coverage. */
+  readonly found: number;
+  /** Gaps asked for again. */
+  readonly asked: number;
+  /** Of those, filled now. */
+  readonly filled: number;
+  /** Of those, given a reason. */
+  readonly concluded: number;
+}
+
+/** One run: looks through new coverage, then asks for the gaps that are due, on all exchanges at once. */
+export async function repairGaps(
+  archive: Archive,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<RepairReport> {
+  let found = 0;
+  for (const text of archivedTimeframes(archive.config)) {
+    found += await scanGaps(archive.database, parseTimeframe(text));
+  }
+  const edges = await explainBounds(archive);
+  const states = (await Promise.all(
+    archive.exchanges.map(async (exchange) => {
+      const own = edges.filter(({ series }) => series.exchange === exchange.id);
+      await confirmEdges(archive, exchange, { edges: own, signal });
+      return await repairExchange(archive, exchange, signal);
+    }),
+  )).flat();
+  if (edges.length > 0) await explainBounds(archive);
+  const filled = states.filter((state) => state === "filled").length;
+  const open = states.filter(isOpen).length;
+  return { found, asked: states.length, filled, concluded: states.length - filled - open };
+}
+
+/**
+ * Asks once more for what lies right before first candles, {@linkcode CONFIRM_AFTER_MS} after they were found: an answer
+ * may have lost its first rows, and one that follows at once may have lost them for the same reason.
+ */
+async function confirmEdges(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { edges, signal }: {
+    readonly edges: readonly UnconfirmedEdge[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<void> {
+  if (exchange.marketsLoadedAtMs === undefined) return;
+  const nowMs = archive.clock.now();
+  let pages = 0;
+  for (const edge of edges) {
+    if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
+    const { series, sinceMs = Infinity } = edge;
+    try {
+      // A clock that was set back must not put it off for as long.
+      if (nowMs < sinceMs) {
+        await doubtFirst(archive.database, series, nowMs);
+      } else if (nowMs - sinceMs >= CONFIRM_AFTER_MS) {
+        const pagesMax = EDGE_PAGES_MAX - pages;
+        pages += await confirmEdge(archive, exchange, { edge, pagesMax, signal });
+      }
+    } catch (error) {
+      if (isCancelled(error, signal)) return;
+      await reportSeriesFailure(archive, series, error);
+      if (mustStop(exchange, archive, error)) return;
+    }
+  }
+}
+
+/**
+ * Page by page for as long as older candles come: then the first one has moved, and that confirms nothing. What is left
+ * for the next run need not wait for another hour.
+ *
+ * @returns how many pages were asked for.
+ */
+async function confirmEdge(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { edge: { series, window: edge, sinceMs }, pagesMax, signal }: {
+    readonly edge: UnconfirmedEdge;
+    readonly pagesMax: number;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<number> {
+  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  let untilMs = edge.untilMs;
+  for (let pages = 1;; pages++) {
+    const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
+    const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
+    const { answered, added } = await ingestPage(archive, exchange, series, {
+      window,
+      priority: "backfill",
+      signal,
+    });
+    if (added > 0) await forgetListing(archive.database, series);
+    if (subtract([window], answered).length > 0) return pages;
+    if (added === 0 && untilMs === edge.untilMs) {
+      await confirmFirst(archive.database, series, untilMs);
+    }
+    untilMs = window.sinceMs;
+    if (added === 0 || untilMs <= edge.sinceMs) return pages;
+    if (pages < pagesMax) continue;
+    await doubtFirst(archive.database, series, sinceMs ?? archive.clock.now());
+    return pages;
+  }
+}
+
+async function repairExchange(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  signal: AbortSignal | undefined,
+): Promise<readonly GapState[]> {
+  const { database, clock } = archive;
+  // Nothing can be asked before the exchange is prepared; polls do that.
+  if (exchange.marketsLoadedAtMs === undefined) return [];
+  const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
+  const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
+  const states: GapState[] = [];
+  for (const batch of batches.slice(0, REPAIRS_MAX)) {
+    if (signal?.aborted) break;
+    try {
+      states.push(...await repairBatch(archive, exchange, { batch, signal }));
+    } catch (error) {
+      if (isCancelled(error, signal)) break;
+      // An exchange that does not answer says nothing about its gaps, which stay due.
+      await reportSeriesFailure(archive, batch.series, error);
+      if (mustStop(exchange, archive, error)) break;
+    }
+  }
+  return states;
+}
+
+/** Gaps of one series that one page can hold, or a single gap that may need several. */
+interface GapBatch {
+  readonly series: Series;
+  /** What is asked for. */
+  readonly window: Window;
+  readonly gaps: readonly Gap[];
+}
+
+/** Puts gaps that lie near each other into one request: what lies between them is asked for as well. */
+function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] {
+  const batches: GapBatch[] = [];
+  for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
+    const newestFirst = group.toSorted((a, b) => b.window.untilMs - a.window.untilMs);
+    let batch: GapBatch | undefined;
+    for (const gap of newestFirst) {
+      const { series } = gap;
+      const window: Window = {
+        sinceMs: gap.window.sinceMs,
+        untilMs: batch?.window.untilMs ?? gap.window.untilMs,
+      };
+      if (
+        batch !== undefined &&
+        windowCandles(series.timeframe, withNeighbours(series, window)) <= rowsMax(series.timeframe)
+      ) {
+        batch = { series, window, gaps: [...batch.gaps, gap] };
+        batches[batches.length - 1] = batch;
+      } else {
+        batch = { series, window: gap.window, gaps: [gap] };
+        batches.push(batch);
+      }
+    }
+  }
+  return batches;
+}
+
+async function repairBatch(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { batch, signal }: { readonly batch: GapBatch; readonly signal: AbortSignal | undefined },
+): Promise<readonly GapState[]> {
+  const { database, clock, log } = archive;
+  const { series, window, gaps } = batch;
+  const sincesMs = gaps.map((gap) => gap.window.sinceMs);
+  await markRefetching(database, series, { sincesMs, isAsking: true });
+  let answered: Coverage = [];
+  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  try {
+    // A page that begins or ends in a gap looks like one that was cut there. The candles beside the gaps prove that
+    // it was not; where they do not come, what the first round leaves is asked for by itself.
+    for (const asked of [withNeighbours(series, window), window]) {
+      const owed = subtract([asked], answered);
+      for (const page of queuePages([{ series, owed }], () => rowsMax)) {
+        const outcome = await ingestPage(archive, exchange, series, {
+          window: page.window,
+          priority: "backfill",
+          signal,
+        });
+        answered = unite(answered, outcome.answered);
+      }
+    }
+  } catch (error) {
+    await markRefetching(database, series, { sincesMs, isAsking: false });
+    throw error;
+  }
+  log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
+  const nowMs = clock.now();
+  const notes = gaps.map((gap) => noteOf(gap, { answered, nowMs }));
+  return await noteGapsAsked(database, series, { window, notes, nowMs });
+}
+
+function noteOf(
+  gap: Gap,
+  { answered, nowMs }: { readonly answered: Coverage; readonly nowMs: number },
+): GapNote {
+  // An answer that did not reach the gap says nothing about it: no reason may rest on it.
+  const isAnswered = subtract([gap.window], answered).length === 0;
+  const age = {
+    untilMs: gap.window.untilMs,
+    firstSeenMs: gap.firstSeenMs,
+    nowMs,
+    attempts: gap.attempts + (isAnswered ? 1 : 0),
+  };
+  return {
+    sinceMs: gap.window.sinceMs,
+    nextTryMs: nextTryMs(age),
+    isAnswered,
+    isProvable: isProvable(age),
+    isConclusive: isConclusive(age),
+  };
+}
+
+/** A window and the candle on either side of it. */
+function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Window {
+  return {
+    sinceMs: addCandles(timeframe, sinceMs, -1),
+    untilMs: addCandles(timeframe, untilMs, 1),
+  };
+}
+
+/** Whether whatever failed one ask would fail the next one too. */
+function mustStop(
+  { breaker, client }: ArchivedExchange,
+  { clock }: Archive,
+  error: unknown,
+): boolean {
+  return error instanceof StoreError || !breaker.passes || clock.now() < client.bannedUntilMs;
+}

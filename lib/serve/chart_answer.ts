@@ -1,0 +1,248 @@
+/** What the page's chart asks for: candles of one series, and why others are not there. @module */
+import { type Series } from "../market/series.ts";
+import {
+  addCandles,
+  ceilTime,
+  countCandles,
+  isTimeframe,
+  parseTimeframe,
+  type Timeframe,
+} from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { nearest } from "../text/nearest.ts";
+import {
+  type ChartTimeframe,
+  type ExplainedSpan,
+  readChartCandles,
+  readChartTimeframes,
+  readExplainedSpans,
+} from "../store/chart.ts";
+import type { Database } from "../store/connection/database.ts";
+import { isSymbol } from "../market/symbol.ts";
+
+/** Times are ISO 8601 UTC, values decimal texts. */
+export interface CandlesDocument {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  /** What this symbol can be shown in, the finest first. */
+  readonly timeframes: readonly {
+    readonly timeframe: string;
+    /** The archived timeframe that it is worked out from; null where it is archived itself. */
+    readonly rolledUpFrom: string | null;
+  }[];
+  /** Ascending. */
+  readonly candles: readonly {
+    readonly time: string;
+    readonly open: string;
+    readonly high: string;
+    readonly low: string;
+    readonly close: string;
+    readonly volume: string;
+  }[];
+}
+
+/** Times are ISO 8601 UTC. */
+export interface ExplainedDocument {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+  /** Ascending; together they are the window. */
+  readonly spans: readonly {
+    readonly since: string;
+    readonly until: string;
+    readonly state: ExplainedSpan["state"];
+    readonly candles: number;
+  }[];
+}
+
+/** A request that cannot be answered as it was asked. */
+export class BadQueryError extends Error {
+  override readonly name = "BadQueryError";
+  constructor(readonly status: 400 | 404, message: string) {
+    super(message);
+  }
+}
+
+/** Of one answer: some 200 kB, and several screens full. */
+const CANDLES_MAX = 2_000;
+
+const CANDLES_DEFAULT = 500;
+
+/** What is a series for sure is in the database; this keeps what is none out of it. */
+const EXCHANGE = /^[a-z0-9_]{1,40}$/i;
+
+const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/;
+
+/**
+ * The newest candles before `until` (now), at or after `since` (any time), at most `limit` (500).
+ *
+ * @throws BadQueryError, StoreError
+ */
+export async function readCandlesDocument(
+  database: Database,
+  query: URLSearchParams,
+  { nowMs }: { readonly nowMs: number },
+): Promise<CandlesDocument> {
+  const asked = new Query(query, ["exchange", "symbol", "timeframe", "since", "until", "limit"]);
+  const series = asked.series();
+  const window = {
+    sinceMs: asked.time("since") ?? 0,
+    untilMs: asked.time("until") ?? nowMs,
+  };
+  const candlesMax = asked.limit();
+  const timeframes = await readChartTimeframes(database, series);
+  const { rolledUpFrom } = timeframeOf(series, timeframes);
+  const isRollup = rolledUpFrom !== undefined;
+  const candles = await readChartCandles(database, series, { window, isRollup, candlesMax });
+  return {
+    ...named(series),
+    timeframes: timeframes.map(({ timeframe, rolledUpFrom }) => ({
+      timeframe: timeframe.text,
+      rolledUpFrom: rolledUpFrom?.text ?? null,
+    })),
+    candles: candles.map(({ openTimeMs, ...values }) => ({ time: iso(openTimeMs), ...values })),
+  };
+}
+
+/**
+ * What is known of every candle of an archived series in a window of at most {@linkcode CANDLES_MAX}.
+ *
+ * @throws BadQueryError, StoreError
+ */
+export async function readExplainedDocument(
+  database: Database,
+  query: URLSearchParams,
+): Promise<ExplainedDocument> {
+  const asked = new Query(query, ["exchange", "symbol", "timeframe", "since", "until"]);
+  const series = asked.series();
+  const window = {
+    sinceMs: asked.time("since") ?? asked.lacks("since"),
+    untilMs: asked.time("until") ?? asked.lacks("until"),
+  };
+  assertShort(series.timeframe, window);
+  const { rolledUpFrom } = timeframeOf(series, await readChartTimeframes(database, series));
+  if (rolledUpFrom !== undefined) {
+    throw new BadQueryError(
+      400,
+      `Cannot explain ${series.timeframe.text}: it is worked out from ${rolledUpFrom.text}, ask for that`,
+    );
+  }
+  const spans = await readExplainedSpans(database, series, window);
+  return {
+    ...named(series),
+    spans: spans.map(({ sinceMs, untilMs, state, candles }) => ({
+      since: iso(sinceMs),
+      until: iso(untilMs),
+      state,
+      candles,
+    })),
+  };
+}
+
+function assertShort(timeframe: Timeframe, { sinceMs, untilMs }: Window): void {
+  if (sinceMs > untilMs) {
+    throw new BadQueryError(400, `Cannot read a window that ends before it begins`);
+  }
+  const firstMs = ceilTime(timeframe, sinceMs);
+  const candles = countCandles(timeframe, firstMs, ceilTime(timeframe, untilMs));
+  if (candles <= CANDLES_MAX) return;
+  const untilMax = iso(addCandles(timeframe, firstMs, CANDLES_MAX));
+  throw new BadQueryError(
+    400,
+    `Cannot explain ${candles} candles at once: at most ${CANDLES_MAX}, until=${untilMax}`,
+  );
+}
+
+/** The one that is asked for, among those there are. */
+function timeframeOf(
+  { exchange, symbol, timeframe }: Series,
+  there: readonly ChartTimeframe[],
+): ChartTimeframe {
+  const found = there.find((one) => one.timeframe.text === timeframe.text);
+  if (found !== undefined) return found;
+  const texts = there.map((one) => one.timeframe.text);
+  throw new BadQueryError(
+    404,
+    texts.length === 0
+      ? `${exchange} ${symbol} is not in the archive`
+      : `${exchange} ${symbol} is not archived in ${timeframe.text}, but in ${texts.join(", ")}`,
+  );
+}
+
+/** The parameters of a request, read one by one. */
+class Query {
+  readonly #query: URLSearchParams;
+
+  /** @throws BadQueryError when there is one of another name, or one twice. */
+  constructor(query: URLSearchParams, names: readonly string[]) {
+    this.#query = query;
+    for (const name of query.keys()) {
+      if (!names.includes(name)) {
+        const [meant] = nearest(name.slice(0, 40), names);
+        const hint = meant === undefined ? names.join(", ") : `did you mean ${meant}?`;
+        throw new BadQueryError(400, `Cannot use the parameter ${quoted(name)}: ${hint}`);
+      }
+      if (query.getAll(name).length > 1) {
+        throw new BadQueryError(400, `Cannot use the parameter ${name} twice`);
+      }
+    }
+  }
+
+  series(): Series {
+    const exchange = this.#text("exchange", (text) => EXCHANGE.test(text), "a CCXT id: binance");
+    const symbol = this.#text("symbol", isSymbol, "a unified symbol: BTC/USDT");
+    const text = this.#text("timeframe", isTimeframe, "a CCXT timeframe: 1m, 4h, 1d, 1M");
+    return { exchange, symbol, timeframe: parseTimeframe(text) };
+  }
+
+  /** Milliseconds; undefined when it is not given. */
+  time(name: string): number | undefined {
+    const text = this.#query.get(name);
+    if (text === null) return undefined;
+    const timeMs = TIME.test(text) ? Date.parse(text) : NaN;
+    if (Number.isNaN(timeMs)) this.#refuse(name, text, "ISO 8601 in UTC: 2026-01-31T12:00:00Z");
+    return timeMs;
+  }
+
+  limit(): number {
+    const text = this.#query.get("limit");
+    if (text === null) return CANDLES_DEFAULT;
+    const limit = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+    if (!(limit >= 1 && limit <= CANDLES_MAX)) {
+      this.#refuse("limit", text, `a whole number from 1 to ${CANDLES_MAX}`);
+    }
+    return limit;
+  }
+
+  lacks(name: string): never {
+    throw new BadQueryError(400, `Bring the parameter ${name}`);
+  }
+
+  #text(name: string, isValid: (text: string) => boolean, allowed: string): string {
+    const text = this.#query.get(name) ?? this.lacks(name);
+    if (!isValid(text)) this.#refuse(name, text, allowed);
+    return text;
+  }
+
+  #refuse(name: string, text: string, allowed: string): never {
+    throw new BadQueryError(400, `Cannot read ${name}=${quoted(text)}: expected ${allowed}`);
+  }
+}
+
+/** Short, and on one line: what was sent comes back in an error. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function named({ exchange, symbol, timeframe }: Series): {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly timeframe: string;
+} {
+  return { exchange, symbol, timeframe: timeframe.text };
+}
+
+function iso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

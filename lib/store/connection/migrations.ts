@@ -1,0 +1,241 @@
+/** Brings a database's schema up to this program's: numbered SQL files, forward only. @module */
+import type { Database } from "./database.ts";
+import { attempt, StoreError } from "./store_error.ts";
+
+/** One file of `sql/`. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly text: string;
+  /** SHA-256 of the text, hexadecimal. */
+  readonly hash: string;
+}
+
+export interface MigrateReport {
+  /** Names of the migrations applied now. */
+  readonly applied: readonly string[];
+  /** Version of the extension, null without it. */
+  readonly timescaledb: string | null;
+  /** Why TimescaleDB is not used though somebody might expect it; undefined when it is used. */
+  readonly plainReason: string | undefined;
+}
+
+/** Any constant will do, as long as no other program on the server uses it: "titan10" in ASCII. */
+const MIGRATION_LOCK = 0x746974616e3130n;
+
+/** Reads the migrations that are part of the program. */
+export async function readMigrations(): Promise<readonly Migration[]> {
+  const folder = new URL("../../../sql/", import.meta.url);
+  const migrations: Migration[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    const version = /^(\d{4})_[a-z0-9_]+\.sql$/.exec(name)?.[1];
+    if (version === undefined) continue;
+    const text = await Deno.readTextFile(new URL(name, folder));
+    migrations.push({ version: Number(version), name, text, hash: await sha256(text) });
+  }
+  return migrations.sort((a, b) => a.version - b.version);
+}
+
+/**
+ * Applies what is missing, each migration in a transaction of its own together with its row in
+ * `titan10_migrations`. Safe when two processes start at once: the second waits, and finds the work done.
+ *
+ * @throws StoreError `refused` when the database was migrated by a newer program, or when a migration that was
+ * applied has another text now.
+ */
+export async function migrate(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<MigrateReport> {
+  return await attempt("migrate the database", async () => {
+    await refuseOld(database);
+    const extension = await ensureTimescale(database);
+    const applied: string[] = [];
+    await ensureMigrationTable(database);
+    await refuseNewer(database, migrations);
+    for (const migration of migrations) {
+      if (await applyOnce(database, migration)) applied.push(migration.name);
+    }
+    return { applied, ...extension };
+  });
+}
+
+/** Ranges of ranges, of which coverage is made, came with it. */
+const POSTGRES_VERSION_MIN = 14;
+
+async function refuseOld({ sql }: Database): Promise<void> {
+  const [row] = await sql<{ version: string }[]>`
+    select current_setting('server_version_num') as version`;
+  assertNewEnough(Number(row?.version));
+}
+
+/**
+ * @param version as `server_version_num` gives it, 150004 for 15.4.
+ * @throws StoreError `refused` when the schema cannot be made on such a server.
+ */
+export function assertNewEnough(version: number): void {
+  const major = Math.floor(version / 10_000);
+  if (!(major < POSTGRES_VERSION_MIN)) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use PostgreSQL ${major}: ${POSTGRES_VERSION_MIN} is the oldest that will do. Set DATABASE_URL to ` +
+      "a newer server, or upgrade this one",
+  );
+}
+
+/**
+ * Whether the schema is in, without changing anything: what readiness asks.
+ */
+export async function pendingMigrations(
+  { sql }: Database,
+  migrations: readonly Migration[],
+): Promise<readonly string[]> {
+  return await attempt("read the applied migrations", async () => {
+    const [found] = await sql<{ there: boolean }[]>`
+      select to_regclass('titan10_migrations') is not null as there`;
+    if (found?.there !== true) return migrations.map(({ name }) => name);
+    const rows = await sql<{ version: number }[]>`select version from titan10_migrations`;
+    const versions = new Set(rows.map(({ version }) => version));
+    return migrations.filter(({ version }) => !versions.has(version)).map(({ name }) => name);
+  });
+}
+
+/** @throws StoreError `refused` when the database holds no archive, or one of an older program. */
+export async function requireArchive(database: Database): Promise<void> {
+  const migrations = await readMigrations();
+  const pending = await pendingMigrations(database, migrations);
+  if (pending.length === 0) return;
+  throw new StoreError(
+    "refused",
+    pending.length === migrations.length
+      ? "There is no archive in this database yet. Run titan10 migrate"
+      : `The archive in this database is of an older titan10: ${pending.join(", ")} not applied. ` +
+        "Run titan10 migrate",
+  );
+}
+
+/** The version of the TimescaleDB extension in this database, null without it. */
+export async function timescaleVersion({ sql }: Database): Promise<string | null> {
+  return await attempt("read the version of TimescaleDB", async () => {
+    const [row] = await sql<{ extversion: string }[]>`
+      select extversion from pg_extension where extname = 'timescaledb'`;
+    return row?.extversion ?? null;
+  });
+}
+
+/** Why this database cannot have TimescaleDB; undefined where nothing stands against it, or it is there. */
+export async function plainReason(database: Database): Promise<string | undefined> {
+  if (await timescaleVersion(database) !== null) return undefined;
+  const { sql } = database;
+  return await attempt("look for TimescaleDB", async () => {
+    const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
+    if (available.length === 0) return "the server does not offer the extension timescaledb";
+    const [tables] = await sql<{ there: boolean }[]>`
+      select to_regclass('titan10_migrations') is not null as there`;
+    if (tables?.there === true) {
+      return "this database was set up before the extension timescaledb was available";
+    }
+    if (database.kind === "server" && await isKnownNotPreloaded(database)) {
+      return "the server offers the extension timescaledb but does not preload it " +
+        "(shared_preload_libraries)";
+    }
+    return undefined;
+  });
+}
+
+async function ensureTimescale(
+  database: Database,
+): Promise<Pick<MigrateReport, "timescaledb" | "plainReason">> {
+  const { sql } = database;
+  const installed = await timescaleVersion(database);
+  if (installed !== null) return { timescaledb: installed, plainReason: undefined };
+  const reason = await plainReason(database);
+  if (reason !== undefined) return { timescaledb: null, plainReason: reason };
+  try {
+    await attempt(
+      "create the extension timescaledb",
+      () => sql`create extension if not exists timescaledb`.simple(),
+    );
+  } catch (error) {
+    // A server that went away has refused nothing: plain tables are for good, so they are not chosen lightly.
+    if (error instanceof StoreError && error.kind === "unavailable") throw error;
+    // Another process may have created it at the same moment, which is an error here and just as well.
+    const created = await timescaleVersion(database);
+    if (created !== null) return { timescaledb: created, plainReason: undefined };
+    const text = error instanceof Error ? error.message : String(error);
+    return { timescaledb: null, plainReason: text };
+  }
+  return { timescaledb: await timescaleVersion(database), plainReason: undefined };
+}
+
+/** Whether the server says that it does not preload TimescaleDB; false where it does not say. */
+async function isKnownNotPreloaded({ sql }: Database): Promise<boolean> {
+  const [row] = await sql<{ libraries: string | null }[]>`
+    select case when pg_has_role('pg_read_all_settings', 'member')
+                then current_setting('shared_preload_libraries') end as libraries`;
+  const libraries = row?.libraries ?? null;
+  return libraries !== null && !libraries.includes("timescaledb");
+}
+
+async function ensureMigrationTable({ sql }: Database): Promise<void> {
+  await sql.begin(async (tx) => {
+    // Two processes may start at once on an empty database; `if not exists` alone can still collide.
+    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+    await tx`
+      create table if not exists titan10_migrations (
+        version    int primary key,
+        name       text not null,
+        hash       text not null,
+        applied_at timestamptz not null default now()
+      )`;
+  });
+}
+
+async function refuseNewer({ sql }: Database, migrations: readonly Migration[]): Promise<void> {
+  const newest = migrations.at(-1)?.version ?? 0;
+  const rows = await sql<{ version: number; name: string }[]>`
+    select version, name from titan10_migrations where version > ${newest} order by version desc limit 1`;
+  const [row] = rows;
+  if (row === undefined) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use this database: it was migrated to ${row.name} by a newer titan10, and this one knows ` +
+      `${migrations.at(-1)?.name ?? "no migration"}. Use the newer titan10`,
+  );
+}
+
+async function applyOnce({ sql }: Database, migration: Migration): Promise<boolean> {
+  const { version, name, text, hash } = migration;
+  const [known] = await sql<{ hash: string }[]>`
+    select hash from titan10_migrations where version = ${version}`;
+  if (known !== undefined) {
+    assertUnchanged(migration, known.hash);
+    return false;
+  }
+  return await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+    // The version's row comes first: whoever waited for the lock finds it here and leaves the rest alone.
+    const inserted = await tx`
+      insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
+      on conflict do nothing returning version`;
+    if (inserted.length === 0) return false;
+    await tx.unsafe(text);
+    return true;
+  });
+}
+
+function assertUnchanged({ name, hash }: Migration, known: string): void {
+  if (hash === known) return;
+  throw new StoreError(
+    "refused",
+    `Cannot use this database: ${name} was applied with another text (hash ${
+      known.slice(0, 12)
+    }…, ` +
+      `here ${hash.slice(0, 12)}…). A migration is never changed once applied`,
+  );
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,256 @@
+/** Writes the log, to standard error: standard output is for what a command was asked. @module */
+import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+import { getPrettyFormatter } from "@logtape/pretty";
+import { printable } from "../text/printable.ts";
+import { isSecretName, redact, REDACTED, type RedactedError, redactError } from "../text/redact.ts";
+
+export type { Logger } from "@logtape/logtape";
+
+/** Logtape's levels, the least severe first. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = "json" | "pretty";
+
+export interface LogOptions {
+  /** The least severe level that is written. */
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /**
+   * Hidden wherever they turn up, besides what looks like a secret by itself; see `secretsOf`.
+   *
+   * @default none
+   */
+  readonly secrets?: readonly string[] | undefined;
+  /**
+   * Whether the pretty form is coloured.
+   *
+   * @default false
+   */
+  readonly colors?: boolean | undefined;
+  /**
+   * Takes each line, without its line break.
+   *
+   * @default writes to standard error
+   */
+  readonly write?: ((line: string) => void) | undefined;
+}
+
+/** Above every logger of ours, so that a library's own logging stays apart. */
+const ROOT = "titan10";
+
+/** An exchange may answer with a page of HTML; the beginning tells what it is. */
+const TEXT_LENGTH_MAX = 4_096;
+
+/** Longer lists and objects are cut: a log line is read, not parsed for data. */
+const ITEMS_MAX = 100;
+
+/** Deeper is an object that was not meant to be logged, or a circle. */
+const DEPTH_MAX = 5;
+
+/**
+ * Sets up logging for the whole process, in place of any earlier set-up.
+ *
+ * JSON lines are `{"time", "level", "logger", "message", …properties}`; a property of one of those four
+ * names gets a `_` behind it. An error belongs into the properties: `{ error }`.
+ */
+export function configureLogging(options: LogOptions): void {
+  const { level, format, secrets = [], colors = false, write = writeToStderr } = options;
+  const render = format === "json" ? renderJson : prettyRenderer(colors);
+  const sink = (record: LogRecord): void => write(render(entryOf(record, secrets)));
+  configureSync({
+    reset: true,
+    sinks: { lines: sink },
+    loggers: [
+      { category: ROOT, lowestLevel: level, sinks: ["lines"] },
+      // Logtape reports trouble with its own sinks here.
+      { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["lines"] },
+    ],
+  });
+}
+
+/** The logger of a part of the program: `logger("ingest").info("Page written", { candles: 500 })`. */
+export function logger(category: string): Logger {
+  return getLogger([ROOT, category]);
+}
+
+/** A record whose every text is redacted and of bounded length. */
+interface Entry {
+  readonly time: string;
+  readonly level: LogLevel;
+  readonly logger: string;
+  readonly message: string;
+  readonly properties: Readonly<Record<string, Json>>;
+}
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+function entryOf(record: LogRecord, secrets: readonly string[]): Entry {
+  const { category, level, message, timestamp, properties } = record;
+  const isOurs = category[0] === ROOT;
+  const texts = message.map((part) => {
+    const value = safeValue(part, { secrets, depth: 0 });
+    return typeof value === "string" ? value : JSON.stringify(value);
+  });
+  return {
+    time: new Date(timestamp).toISOString(),
+    level,
+    logger: (isOurs ? category.slice(1) : category).join("."),
+    // Once more as a whole: a secret may be made of a template and its values together.
+    message: safeText(texts.join(""), secrets),
+    properties: safeProperties(properties, { secrets, depth: 0 }),
+  };
+}
+
+function renderJson({ properties, ...fixed }: Entry): string {
+  const renamed = Object.entries(properties).map(([name, value]) =>
+    [Object.hasOwn(fixed, name) ? `${name}_` : name, value] as const
+  );
+  const line = JSON.stringify({ ...fixed, ...Object.fromEntries(renamed) });
+  // JSON escapes C0 by itself; a terminal that shows the raw log obeys these as well.
+  return line.replace(
+    /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function prettyRenderer(colors: boolean): (entry: Entry) => string {
+  const format = getPrettyFormatter({
+    colors,
+    timestamp: "date-time",
+    icons: false,
+    categoryWidth: 10,
+    categoryTruncate: "end",
+    messageColor: null,
+    messageStyle: null,
+    wordWrap: false,
+  });
+  return ({ time, level, logger, message, properties }) => {
+    const stacks: string[] = [];
+    const fields = Object.entries(properties).map(([name, value]) =>
+      `${name}=${isError(value) ? errorText(value, stacks) : fieldText(value)}`
+    );
+    const text = printable([message, ...fields].join(" "));
+    const line = format({
+      category: [printable(logger)],
+      level,
+      message: [text],
+      rawMessage: text,
+      timestamp: Date.parse(time),
+      properties: {},
+    });
+    const frames = stacks.flatMap((stack) => stack.split("\n"));
+    return [line.trimEnd(), ...frames.map((frame) => `    ${printable(frame.trim())}`)].join("\n");
+  };
+}
+
+/** One line for an error and its causes, each unless its words were said before; their stacks are put aside. */
+function errorText(error: RedactedError, stacks: string[]): string {
+  let text = "";
+  for (let next: RedactedError | undefined = error; next !== undefined; next = next.cause) {
+    const { name, message, stack, kind = next.code } = next;
+    if (stack !== undefined) stacks.push(stack);
+    if (message !== "" && text.includes(message)) continue;
+    if (text !== "") text += " ← ";
+    text += `${name}${kind === undefined ? "" : ` (${kind})`}: ${message}`;
+  }
+  return text;
+}
+
+function fieldText(value: Json): string {
+  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}
+
+function isError(value: Json): value is Json & RedactedError {
+  return typeof value === "object" && value !== null && "name" in value && "message" in value;
+}
+
+interface Nesting {
+  readonly secrets: readonly string[];
+  readonly depth: number;
+}
+
+/** What of a value can be shown: no secrets, no circles, nothing endless, nothing JSON cannot say. */
+function safeValue(value: unknown, { secrets, depth }: Nesting): Json {
+  if (typeof value === "boolean" || value === null) return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value !== "object") return safeText(String(value), secrets);
+  if (value instanceof Error) return safeError(redactError(value, secrets));
+  if (value instanceof Date) {
+    return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
+  }
+  if (value instanceof URL) return safeText(value.href, secrets);
+  if (depth >= DEPTH_MAX) return "…";
+  const inner = { secrets, depth: depth + 1 };
+  if (Array.isArray(value) || value instanceof Set) {
+    const items = [...value];
+    const shown = items.slice(0, ITEMS_MAX).map((item) => safeValue(item, inner));
+    return items.length > ITEMS_MAX ? [...shown, `… ${items.length - ITEMS_MAX} more`] : shown;
+  }
+  return safeProperties(value instanceof Map ? objectOf(value) : value, inner);
+}
+
+/** A map as an object. A key that is an object itself may have no text of its own. */
+function objectOf(map: ReadonlyMap<unknown, unknown>): object {
+  return Object.fromEntries(
+    [...map].map(([key, value]) => [
+      typeof key === "object" ? Object.prototype.toString.call(key) : String(key),
+      value,
+    ]),
+  );
+}
+
+function safeProperties(value: object, nesting: Nesting): Readonly<Record<string, Json>> {
+  const shown: [string, Json][] = [];
+  for (const name of Object.keys(value)) {
+    const inner = readProperty(value, name);
+    // As JSON does: an option that is not set is no news.
+    if (inner === undefined || typeof inner === "function") continue;
+    if (shown.length === ITEMS_MAX) break;
+    const safeName = safeText(name, nesting.secrets);
+    shown.push([safeName, isSecretName(name) ? REDACTED : safeValue(inner, nesting)]);
+  }
+  return Object.fromEntries(shown);
+}
+
+function readProperty(value: object, name: string): unknown {
+  try {
+    return (value as Readonly<Record<string, unknown>>)[name];
+  } catch (error) {
+    // A getter's failure must not become the logger's.
+    return error;
+  }
+}
+
+function safeError({ stack, cause, ...error }: RedactedError, isForeseen = false): Json {
+  // A classified error was foreseen, and so were its causes; of any other one the place is wanted.
+  const isCauseForeseen = isForeseen || error.kind !== undefined;
+  return {
+    ...error,
+    message: cut(error.message),
+    ...(!isCauseForeseen && stack !== undefined && { stack: cut(stack) }),
+    ...(cause !== undefined && { cause: safeError(cause, isCauseForeseen) }),
+  };
+}
+
+function safeText(text: string, secrets: readonly string[]): string {
+  // Redacted before it is cut, or half a secret might remain at the edge.
+  return cut(redact(text, secrets));
+}
+
+function cut(text: string): string {
+  const moreCount = text.length - TEXT_LENGTH_MAX;
+  return moreCount > 0 ? `${text.slice(0, TEXT_LENGTH_MAX)}… ${moreCount} more characters` : text;
+}
+
+const encoder = new TextEncoder();
+
+function writeToStderr(line: string): void {
+  const bytes = encoder.encode(`${line}\n`);
+  try {
+    for (let written = 0; written < bytes.length;) {
+      written += Deno.stderr.writeSync(bytes.subarray(written));
+    }
+  } catch {
+    // Whoever read the log has gone. That is no reason to stop archiving.
+  }
+}

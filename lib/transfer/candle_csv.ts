@@ -1,0 +1,48 @@
+/** Candles as CSV: every digit as it is stored, times in ISO 8601. @module */
+import type { ExportPage } from "./candle_export.ts";
+import type { Output } from "./output.ts";
+
+/** A format that candles are written in, page by page. */
+export interface CandleWriter {
+  write(page: ExportPage): Promise<void>;
+  /** After the last page. */
+  finish(): Promise<void>;
+}
+
+const HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume";
+const MERGED_HEAD = "symbol,timeframe,time,open,high,low,close,volume,sources";
+
+/** Writes CSV after RFC 4180, but with plain newlines. Sources of a merged candle are joined by spaces. */
+export function csvWriter(
+  output: Output,
+  { isMerged }: { readonly isMerged: boolean },
+): CandleWriter {
+  const encoder = new TextEncoder();
+  let head = `${isMerged ? MERGED_HEAD : HEAD}\n`;
+  return {
+    async write({ exchange, symbol, timeframe, rows }): Promise<void> {
+      const series = (exchange === null ? [symbol, timeframe] : [exchange, symbol, timeframe])
+        .map(csvField).join(",");
+      let text = head;
+      head = "";
+      for (const [timeMs, open, high, low, close, volume, sources] of rows) {
+        const end = sources === undefined ? "" : `,${csvField(sources.join(" "))}`;
+        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${volume}${end}\n`;
+      }
+      await output.write(encoder.encode(text));
+    },
+    async finish(): Promise<void> {
+      if (head !== "") await output.write(encoder.encode(head));
+    },
+  };
+}
+
+/** `2024-01-01T00:00:00Z`, with milliseconds only where there are any. */
+export function isoTime(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace(".000Z", "Z");
+}
+
+/** A field as it is, or in quotes where it needs them. */
+export function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

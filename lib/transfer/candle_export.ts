@@ -1,0 +1,138 @@
+/** Stored candles as a stream of bounded pages, for `titan10 export`. @module */
+import { addCandles, ceilTime, type Timeframe } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import {
+  type MergedRow,
+  type MergeMethod,
+  PAGE_ROWS_MAX,
+  readCandlePage,
+  readExchangesByVolume,
+  readMergedPage,
+  readStoredSeries,
+  type StoredRow,
+  type StoredSeries,
+} from "../store/candle_pages.ts";
+import type { Database } from "../store/connection/database.ts";
+
+/** Which candles. An empty list means all; times are milliseconds, half-open. */
+export interface ExportRequest {
+  readonly exchanges: readonly string[];
+  readonly symbols: readonly string[];
+  readonly timeframes: readonly string[];
+  readonly sinceMs: number | null;
+  readonly untilMs: number | null;
+  /** Null for the candles of each exchange apart; else how they are merged. */
+  readonly merge: MergeMethod | null;
+}
+
+/** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
+export interface ExportPage {
+  /** Null of merged candles, whose rows name their sources. */
+  readonly exchange: string | null;
+  readonly symbol: string;
+  readonly timeframe: string;
+  readonly rows: readonly (StoredRow | MergedRow)[];
+}
+
+/**
+ * Reads what is asked for, one series after the other, each from its oldest candle. A page is read when it is asked
+ * for, by one short statement, so that others get their turn between two.
+ *
+ * @throws Error when the archive holds no such series.
+ * @throws StoreError
+ */
+export async function* exportPages(
+  database: Database,
+  request: ExportRequest,
+): AsyncGenerator<ExportPage, void> {
+  const chosen = choose(await readStoredSeries(database), request);
+  if (request.merge !== null) {
+    yield* mergedPages(database, chosen, request.merge, request);
+    return;
+  }
+  for (const stored of chosen) {
+    const { series } = stored;
+    const { exchange, symbol, timeframe } = series;
+    for (const window of pagesOf(timeframe, request, [stored])) {
+      const rows = await readCandlePage(database, series, window);
+      if (rows.length > 0) yield { exchange, symbol, timeframe: timeframe.text, rows };
+    }
+  }
+}
+
+async function* mergedPages(
+  database: Database,
+  chosen: readonly StoredSeries[],
+  method: MergeMethod,
+  request: ExportRequest,
+): AsyncGenerator<ExportPage, void> {
+  const groups = Map.groupBy(chosen, ({ series }) => `${series.symbol} ${series.timeframe.text}`);
+  for (const group of groups.values()) {
+    const { symbol, timeframe } = group[0]!.series;
+    const windows = [...pagesOf(timeframe, request, group)];
+    const [first, last] = [windows[0], windows.at(-1)];
+    if (first === undefined || last === undefined) continue;
+    const exchanges = request.exchanges.length > 0
+      ? request.exchanges
+      : await readExchangesByVolume(database, { symbol, timeframe }, {
+        sinceMs: first.sinceMs,
+        untilMs: last.untilMs,
+      });
+    for (const window of windows) {
+      const merging = { symbol, timeframe, exchanges, method };
+      const rows = await readMergedPage(database, merging, window);
+      if (rows.length > 0) yield { exchange: null, symbol, timeframe: timeframe.text, rows };
+    }
+  }
+}
+
+function choose(
+  stored: readonly StoredSeries[],
+  { exchanges, symbols, timeframes }: ExportRequest,
+): readonly StoredSeries[] {
+  const isWanted = (wanted: readonly string[], name: string): boolean =>
+    wanted.length === 0 || wanted.includes(name);
+  const lacking = [
+    ...lackingNames("exchange", exchanges, stored.map(({ series }) => series.exchange)),
+    ...lackingNames("symbol", symbols, stored.map(({ series }) => series.symbol)),
+    ...lackingNames("timeframe", timeframes, stored.map(({ series }) => series.timeframe.text)),
+  ];
+  if (lacking.length > 0) {
+    throw new Error(`Cannot export: the archive has no candles of ${lacking.join(", ")}`);
+  }
+  const chosen = stored.filter(({ series }) =>
+    isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
+    isWanted(timeframes, series.timeframe.text)
+  );
+  if (chosen.length > 0) return chosen;
+  throw new Error(
+    stored.length === 0
+      ? "Cannot export: the archive has no candles yet"
+      : "Cannot export: the archive has candles of each of these, but of no such series",
+  );
+}
+
+function lackingNames(
+  what: string,
+  wanted: readonly string[],
+  there: readonly string[],
+): readonly string[] {
+  return wanted.filter((name) => !there.includes(name)).map((name) => `${what} ${name}`);
+}
+
+/** What is asked for of what there is, in windows of {@linkcode PAGE_ROWS_MAX} candles. */
+function* pagesOf(
+  timeframe: Timeframe,
+  request: ExportRequest,
+  stored: readonly StoredSeries[],
+): Generator<Window, void> {
+  const firstMs = Math.min(...stored.map(({ firstMs }) => firstMs));
+  const lastMs = Math.max(...stored.map(({ lastMs }) => lastMs));
+  const untilMs = ceilTime(timeframe, Math.min(request.untilMs ?? Infinity, lastMs + 1));
+  let sinceMs = ceilTime(timeframe, Math.max(request.sinceMs ?? -Infinity, firstMs));
+  while (sinceMs < untilMs) {
+    const nextMs = Math.min(untilMs, addCandles(timeframe, sinceMs, PAGE_ROWS_MAX));
+    yield { sinceMs, untilMs: nextMs };
+    sinceMs = nextMs;
+  }
+}

@@ -1,0 +1,282 @@
+/**
+ * Takes candles of a file into the archive, under the same checks as an exchange's. A file is no exchange: it answers for
+ * the candles it holds and for nothing between them, unless somebody says that it is complete; and what an exchange has
+ * said is kept.
+ * @module
+ */
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../clock.ts";
+import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
+import { coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { ensureCandleTables } from "../store/candle_table.ts";
+import { setCompressionPolicy } from "../store/compression.ts";
+import type { Database } from "../store/connection/database.ts";
+import { noteGapsAsked } from "../store/gap_note.ts";
+import {
+  beginImport,
+  type BegunImport,
+  endImport,
+  type ImportPage,
+  writeImportPage,
+} from "../store/import_write.ts";
+import { refuseOther } from "./import_refusal.ts";
+import { retryStore } from "./store_retry.ts";
+
+/** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds where it could be read. */
+export interface FileRow {
+  readonly series: Series;
+  readonly row: readonly unknown[];
+}
+
+interface ImportOptions {
+  /** What the file is called in `imports`. */
+  readonly file: string;
+  /** Rows before and from then on are left out. Milliseconds. */
+  readonly sinceMs?: number | undefined;
+  readonly untilMs?: number | undefined;
+  /**
+   * Whether a candle that is not in the file does not exist: of the range given by `sinceMs` and `untilMs`, else from
+   * the file's first candle to its last.
+   */
+  readonly isComplete: boolean;
+  /** Whether stored candles that differ are replaced, and kept in `candle_revisions`. */
+  readonly replaces: boolean;
+  readonly signal: AbortSignal;
+  /** Called when all rows were read. Hexadecimal. */
+  readonly sha256: () => string;
+  /** Told how many rows were read so far. */
+  readonly onRows?: ((rows: number) => void) | undefined;
+}
+
+/** What became of one series' rows. */
+export interface ImportReport {
+  readonly series: Series;
+  readonly rows: number;
+  /** Rows before `since` or from `until` on, of candles that had not closed, or of time that `RETENTION` has dropped. */
+  readonly outside: number;
+  readonly unclosed: number;
+  readonly expired: number;
+  readonly rejected: number;
+  readonly added: number;
+  readonly replaced: number;
+  /** Stored with other values, which were kept. */
+  readonly conflicts: number;
+  /** Stored with the same values. */
+  readonly same: number;
+  /** Candles between the first and the last of the file that nobody has answered for. */
+  readonly owed: number;
+  readonly firstMs: number | undefined;
+  readonly lastMs: number | undefined;
+}
+
+/** What an import works with. */
+interface ImportGround {
+  readonly config: Pick<Config, "retry" | "compressAfterMs">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly database: Database;
+  readonly hasTimescaledb: boolean;
+}
+
+/** Rows held in memory at most, of all series together. */
+const ROWS_MAX = 10_000;
+
+/**
+ * Imports a file's rows, of whatever series and in whatever order. Killed half way, it goes on when it is started again:
+ * what is stored already counts as the same.
+ *
+ * @throws Error when the file is of another timeframe, or most of it is not candles; nothing of that series is stored.
+ * @throws StoreError
+ */
+export async function importRows(
+  ground: ImportGround,
+  rows: AsyncIterable<FileRow>,
+  options: ImportOptions,
+): Promise<readonly ImportReport[]> {
+  const imports = new Map<string, SeriesImport>();
+  let held = 0;
+  let read = 0;
+  const flush = async (): Promise<void> => {
+    for (const one of imports.values()) await one.flush();
+    read += held;
+    held = 0;
+    options.onRows?.(read);
+  };
+  for await (const { series, row } of rows) {
+    const name = seriesName(series);
+    let one = imports.get(name);
+    if (one === undefined) {
+      one = new SeriesImport(ground, series, options);
+      imports.set(name, one);
+    }
+    one.held.push(row);
+    if (++held < ROWS_MAX) continue;
+    options.signal.throwIfAborted();
+    await flush();
+  }
+  await flush();
+  const reports: ImportReport[] = [];
+  for (const one of imports.values()) reports.push(await one.end());
+  return reports;
+}
+
+class SeriesImport {
+  readonly held: (readonly unknown[])[] = [];
+  readonly #ground: ImportGround;
+  readonly #series: Series;
+  readonly #options: ImportOptions;
+  readonly #count = {
+    rows: 0,
+    outside: 0,
+    unclosed: 0,
+    expired: 0,
+    rejected: 0,
+    added: 0,
+    replaced: 0,
+    conflicts: 0,
+    same: 0,
+  };
+  #begun: BegunImport | undefined;
+  #firstMs = Infinity;
+  #lastMs = -Infinity;
+
+  constructor(ground: ImportGround, series: Series, options: ImportOptions) {
+    this.#ground = ground;
+    this.#series = series;
+    this.#options = options;
+  }
+
+  /** Stores the rows that are held. */
+  async flush(): Promise<void> {
+    const rows = this.held.splice(0);
+    if (rows.length === 0) return;
+    const checked = rows.map((row) => checkRow(this.#series.timeframe, row));
+    const candles = checked.flatMap(({ candle }) => candle ?? []);
+    const rejected = checked.flatMap(({ rejected }) => rejected ?? []);
+    if (this.#begun === undefined) {
+      refuseOther(this.#series, { candles, rejected, first: rows[0]! });
+      this.#begun = await this.#begin();
+    }
+    this.#count.rows += rows.length;
+    await this.#write(
+      candles.filter(({ openTimeMs }) => this.#isTaken(openTimeMs)),
+      rejected.filter(({ openTimeMs }) => openTimeMs === undefined || this.#isTaken(openTimeMs)),
+    );
+  }
+
+  #begin(): Promise<BegunImport> {
+    const { timeframe } = this.#series;
+    return this.#store(async ({ config, database, hasTimescaledb }) => {
+      await ensureCandleTables(database, [timeframe]);
+      if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+      return await beginImport(database, this.#series, this.#options.file);
+    });
+  }
+
+  async end(): Promise<ImportReport> {
+    const { timeframe } = this.#series;
+    const { isComplete, sha256 } = this.#options;
+    const { id } = this.#begun!;
+    const there = this.#lastMs < this.#firstMs
+      ? undefined
+      : { sinceMs: this.#firstMs, untilMs: addCandles(timeframe, this.#lastMs, 1) };
+    const claimed = isComplete && there !== undefined ? this.#stated(there) : undefined;
+    const covered = await this.#store(({ database }) =>
+      endImport(database, this.#series, {
+        id,
+        sha256: sha256(),
+        claimed,
+      })
+    );
+    if (there !== undefined) await this.#closeGaps(there);
+    return {
+      ...this.#count,
+      series: this.#series,
+      owed: there === undefined
+        ? 0
+        : coverageCandles(timeframe, subtract([there], coverageOf(covered))),
+      firstMs: there?.sinceMs,
+      lastMs: there === undefined ? undefined : this.#lastMs,
+    };
+  }
+
+  /** The part of time that a complete file answers for; undefined when it is none. */
+  #stated(there: Window): Window | undefined {
+    const { timeframe } = this.#series;
+    const { sinceMs = there.sinceMs, untilMs = there.untilMs } = this.#options;
+    const stated: Window = {
+      sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
+      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs()),
+    };
+    return stated.sinceMs < stated.untilMs ? stated : undefined;
+  }
+
+  /** Whether a row's time is one that was asked for and may be stored; else it is counted. */
+  #isTaken(openTimeMs: number): boolean {
+    const { sinceMs = -Infinity, untilMs = Infinity } = this.#options;
+    if (openTimeMs < sinceMs || openTimeMs >= untilMs) this.#count.outside++;
+    else if (openTimeMs >= this.#closedMs()) this.#count.unclosed++;
+    else if (openTimeMs < this.#begun!.expiredUntilMs) this.#count.expired++;
+    else return true;
+    return false;
+  }
+
+  #closedMs(): number {
+    return closedUntil(this.#series.timeframe, this.#ground.clock.now());
+  }
+
+  async #write(
+    candles: readonly Candle[],
+    rejected: readonly RejectedCandle[],
+  ): Promise<void> {
+    if (candles.length === 0 && rejected.length === 0) return;
+    const { timeframe } = this.#series;
+    const once = new Map<number, Candle>();
+    const again: Candle[] = [];
+    for (const candle of candles) {
+      if (once.has(candle.openTimeMs)) again.push(candle);
+      else once.set(candle.openTimeMs, candle);
+    }
+    const page: ImportPage = {
+      candles: [...once.values()].sort((a, b) => a.openTimeMs - b.openTimeMs),
+      rejected,
+      claimed: coverageOf(
+        [...once.keys()].map((timeMs) => ({
+          sinceMs: timeMs,
+          untilMs: addCandles(timeframe, timeMs, 1),
+        })),
+      ),
+      replaces: this.#options.replaces,
+    };
+    const { id } = this.#begun!;
+    const written = await this.#store(({ database }) =>
+      writeImportPage(database, this.#series, { id, page })
+    );
+    const { added, replaced, conflicts } = written;
+    this.#count.rejected += rejected.length;
+    this.#count.added += added;
+    this.#count.replaced += replaced;
+    this.#count.conflicts += conflicts;
+    this.#count.same += page.candles.length - added - replaced - conflicts;
+    this.#firstMs = Math.min(this.#firstMs, page.candles[0]?.openTimeMs ?? Infinity);
+    this.#lastMs = Math.max(this.#lastMs, page.candles.at(-1)?.openTimeMs ?? -Infinity);
+    // A file that says two things of one time contradicts what is stored, which is what it said first.
+    if (again.length > 0) await this.#write(again, []);
+  }
+
+  /** A gap whose candles were in the file is none any more. */
+  async #closeGaps(window: Window): Promise<void> {
+    await this.#store(({ database, clock }) =>
+      noteGapsAsked(database, this.#series, { window, notes: [], nowMs: clock.now() })
+    );
+  }
+
+  /** What is stored twice is stored once, so that it can be tried again. */
+  #store<T>(statement: (ground: ImportGround) => Promise<T>): Promise<T> {
+    const { signal } = this.#options;
+    return retryStore(() => statement(this.#ground), { ...this.#ground, signal });
+  }
+}

@@ -1,0 +1,215 @@
+/** Candles as Parquet that pandas, Polars and DuckDB read, written one row group after the other. @module */
+import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import type { ExportPage } from "./candle_export.ts";
+import type { CandleWriter } from "./candle_csv.ts";
+import { isoTime } from "./candle_csv.ts";
+import type { Output } from "./output.ts";
+
+/**
+ * How prices and volumes are written: `double` is what every reader computes with, and 15 digits of it are exact;
+ * `exact` is DECIMAL(38, 18), which keeps all digits where they fit, and which readers compute with more slowly.
+ */
+export type Numbers = "double" | "exact";
+
+interface ParquetOptions {
+  readonly isMerged: boolean;
+  readonly numbers: Numbers;
+}
+
+/**
+ * Rows that wait to be written together: enough for a reader to skip by, few enough for memory. Exact ones take an
+ * object a value until they are written.
+ */
+const GROUP_ROWS: Readonly<Record<Numbers, number>> = { double: 65_536, exact: 32_768 };
+
+const DECIMAL_DIGITS = 38;
+const DECIMAL_SCALE = 18;
+const DECIMAL_BYTES = 16;
+
+const VALUES = ["open", "high", "low", "close", "volume"] as const;
+
+type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
+
+/**
+ * Writes Parquet. Names are dictionaries, times are TIMESTAMP in milliseconds, UTC.
+ *
+ * @throws Error when a value does not fit DECIMAL(38, 18), where `numbers` are to be exact.
+ */
+export function parquetWriter(output: Output, options: ParquetOptions): CandleWriter {
+  const bytes = new ByteWriter();
+  const schema = schemaOf(options);
+  const parquet = new ParquetWriter({ writer: bytes, schema, createdBy: "titan10" });
+  const rowsMax = GROUP_ROWS[options.numbers];
+  let group = new RowGroup(rowsMax, options);
+  const flush = async (): Promise<void> => {
+    const written = bytes.getBytes().slice();
+    // Offsets in the file go on; only the room is used again.
+    bytes.index = 0;
+    await output.write(written);
+  };
+  const writeGroup = async (): Promise<void> => {
+    if (group.rows === 0) return;
+    parquet.write({ columnData: group.columns(), rowGroupSize: group.rows });
+    group = new RowGroup(rowsMax, options);
+    await flush();
+  };
+  return {
+    async write(page): Promise<void> {
+      for (let taken = 0; taken < page.rows.length;) {
+        taken += group.take(page, taken);
+        if (group.rows === rowsMax) await writeGroup();
+      }
+    },
+    async finish(): Promise<void> {
+      await writeGroup();
+      parquet.schema = parquet.schema.map(withConvertedDecimal);
+      parquet.finish();
+      await flush();
+    },
+  };
+}
+
+function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
+  const text = (name: string): Schema[number] => ({
+    name,
+    type: "BYTE_ARRAY",
+    converted_type: "UTF8",
+    logical_type: { type: "STRING" },
+    repetition_type: "REQUIRED",
+  });
+  const value = (name: string): Schema[number] =>
+    numbers === "double" ? { name, type: "DOUBLE", repetition_type: "REQUIRED" } : {
+      name,
+      type: "FIXED_LEN_BYTE_ARRAY",
+      type_length: DECIMAL_BYTES,
+      logical_type: { type: "DECIMAL", precision: DECIMAL_DIGITS, scale: DECIMAL_SCALE },
+      precision: DECIMAL_DIGITS,
+      scale: DECIMAL_SCALE,
+      repetition_type: "REQUIRED",
+    };
+  const columns: Schema = [
+    ...(isMerged ? [] : [text("exchange")]),
+    text("symbol"),
+    text("timeframe"),
+    {
+      name: "time",
+      type: "INT64",
+      converted_type: "TIMESTAMP_MILLIS",
+      logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MILLIS" },
+      repetition_type: "REQUIRED",
+    },
+    ...VALUES.map(value),
+    ...(isMerged ? [text("sources")] : []),
+  ];
+  return [{ name: "root", num_children: columns.length }, ...columns];
+}
+
+/**
+ * Readers that do not know the newer of the two ways to say it, such as DuckDB, take a decimal for bytes otherwise. The
+ * library must not know while it writes: it would work out the bytes of every value by itself.
+ */
+function withConvertedDecimal(element: Schema[number]): Schema[number] {
+  if (element.logical_type?.type !== "DECIMAL") return element;
+  return { ...element, converted_type: "DECIMAL" };
+}
+
+type Columns = Parameters<ParquetWriter["write"]>[0]["columnData"];
+
+/** The columns of a row group, filled page by page: rows as text take ten times the room. */
+class RowGroup {
+  rows = 0;
+  readonly #options: ParquetOptions;
+  readonly #rowsMax: number;
+  readonly #names = { exchange: [], symbol: [], timeframe: [], sources: [] } as Record<
+    "exchange" | "symbol" | "timeframe" | "sources",
+    string[]
+  >;
+  readonly #times: BigInt64Array;
+  readonly #decimals = new Map<string, Uint8Array>();
+  readonly #values: readonly (Float64Array | Uint8Array[])[];
+
+  constructor(rowsMax: number, options: ParquetOptions) {
+    this.#options = options;
+    this.#rowsMax = rowsMax;
+    this.#times = new BigInt64Array(rowsMax);
+    this.#values = VALUES.map(() => options.numbers === "double" ? new Float64Array(rowsMax) : []);
+  }
+
+  /** Takes rows of a page from an index on, as many as there is room for; returns how many. */
+  take(page: ExportPage, from: number): number {
+    const { numbers, isMerged } = this.#options;
+    const taken = Math.min(page.rows.length - from, this.#rowsMax - this.rows);
+    for (let i = from; i < from + taken; i++) {
+      const row = page.rows[i]!;
+      this.#times[this.rows] = BigInt(row[0]);
+      for (let value = 0; value < VALUES.length; value++) {
+        const text = row[value + 1] as string;
+        this.#values[value]![this.rows] = numbers === "double"
+          ? Number(text)
+          : this.#exactly(text, page, row[0]);
+      }
+      if (isMerged) this.#names.sources.push((row[6] ?? []).join(" "));
+      else this.#names.exchange.push(page.exchange ?? "");
+      this.#names.symbol.push(page.symbol);
+      this.#names.timeframe.push(page.timeframe);
+      this.rows++;
+    }
+    return taken;
+  }
+
+  /** Prices repeat, so that many rows share the same bytes. */
+  #exactly(text: string, page: ExportPage, timeMs: number): Uint8Array {
+    const known = this.#decimals.get(text);
+    if (known !== undefined) return known;
+    const bytes = new Uint8Array(DECIMAL_BYTES);
+    const view = new DataView(bytes.buffer);
+    const units = exactly(text, page, timeMs);
+    view.setBigInt64(0, units >> 64n);
+    view.setBigUint64(8, BigInt.asUintN(64, units));
+    this.#decimals.set(text, bytes);
+    return bytes;
+  }
+
+  columns(): Columns {
+    const { isMerged, numbers } = this.#options;
+    const names = (name: "exchange" | "symbol" | "timeframe" | "sources"): Columns[number] => ({
+      name,
+      data: this.#names[name],
+      encoding: "RLE_DICTIONARY",
+    });
+    return [
+      ...(isMerged ? [] : [names("exchange")]),
+      names("symbol"),
+      names("timeframe"),
+      { name: "time", data: this.#times.subarray(0, this.rows), encoding: "DELTA_BINARY_PACKED" },
+      ...VALUES.map((name, value): Columns[number] => ({
+        name,
+        data: this.#values[value]!.slice(0, this.rows),
+        // The library would compare decimals by their bytes as if they had no sign, and as text.
+        statistics: numbers === "double",
+      })),
+      ...(isMerged ? [names("sources")] : []),
+    ];
+  }
+}
+
+/** `1.5` → 1500000000000000000n: in units of the scale. */
+function exactly(
+  text: string,
+  { exchange, symbol, timeframe }: ExportPage,
+  timeMs: number,
+): bigint {
+  const [whole = "", fraction = ""] = text.split(".");
+  const digits = fraction.replace(/0+$/, "");
+  const isTooLong = digits.length > DECIMAL_SCALE ||
+    whole.length > DECIMAL_DIGITS - DECIMAL_SCALE;
+  if (isTooLong) {
+    throw new Error(
+      `Cannot write ${text} of ${[exchange ?? "merged", symbol, timeframe].join(" ")} at ${
+        isoTime(timeMs)
+      } exactly: DECIMAL(${DECIMAL_DIGITS}, ${DECIMAL_SCALE}) has no room for it. ` +
+        "Use --numbers double, or CSV, which keeps every digit",
+    );
+  }
+  return BigInt(whole + digits.padEnd(DECIMAL_SCALE, "0"));
+}

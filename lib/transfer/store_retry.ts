@@ -1,0 +1,30 @@
+/** Statements that can be sent twice, tried again while the database is away. @module */
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { retry } from "../policy/retry.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+
+interface StoreRetryOptions {
+  readonly config: Pick<Config, "retry">;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs statements until the database takes them, or RETRY_ATTEMPTS are used up.
+ *
+ * @throws StoreError
+ */
+export function retryStore<T>(
+  statements: () => Promise<T>,
+  { config, clock, random, signal }: StoreRetryOptions,
+): Promise<T> {
+  return retry(statements, {
+    ...config.retry,
+    clock,
+    random,
+    signal,
+    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
+  });
+}

@@ -1,0 +1,73 @@
+/** Runs TimescaleDB's policies on the embedded server, which has no background workers to run them. @module */
+import {
+  type PolicyJob,
+  readDuePolicyJobs,
+  runPolicyJob,
+  writePolicyRun,
+} from "../store/policy_job.ts";
+import { compressChunks } from "../store/compression.ts";
+import type { Archive } from "../archive/archive.ts";
+
+interface MaintenanceReport {
+  /** Policies that were due and ran to their end. */
+  readonly policies: number;
+  readonly failed: number;
+  /** Chunks that were compressed. */
+  readonly compressed: number;
+}
+
+/**
+ * Runs the policies that are due, one after another. One that fails is logged, tried again after its own
+ * `retry_period`, and stops no other. Needs TimescaleDB.
+ */
+export async function runDuePolicies(
+  archive: Pick<Archive, "database" | "clock" | "log" | "redact">,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<MaintenanceReport> {
+  const { database, clock, log, redact } = archive;
+  const report = { policies: 0, failed: 0, compressed: 0 };
+  for (const job of await readDuePolicyJobs(database, { nowMs: clock.now() })) {
+    const startMs = clock.now();
+    let failure: string | undefined;
+    try {
+      report.compressed += await runPolicy(archive, job, { signal });
+    } catch (error) {
+      log.warn("a policy failed", { policy: job.procedure, table: job.hypertable, error });
+      failure = redact(error instanceof Error ? error.message : String(error));
+    }
+    // What was stopped half-way stays due.
+    if (signal?.aborted === true) break;
+    report[failure === undefined ? "policies" : "failed"]++;
+    await writePolicyRun(database, { id: job.id, startMs, error: failure });
+  }
+  return report;
+}
+
+/**
+ * Compression goes chunk by chunk rather than by `run_job`: a policy compresses all its chunks in one call, and
+ * the embedded server has one connection, on which polls would wait for as long.
+ *
+ * @returns how many chunks were compressed.
+ */
+async function runPolicy(
+  archive: Pick<Archive, "database" | "log">,
+  job: PolicyJob,
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<number> {
+  const { hypertable, compressBeforeMs: beforeMs } = job;
+  if (hypertable === undefined || beforeMs === undefined) {
+    await runPolicyJob(archive.database, job);
+    return 0;
+  }
+  const { database, log } = archive;
+  const { compressed, failed } = await compressChunks(database, {
+    hypertable,
+    beforeMs,
+    signal,
+    log,
+  });
+  if (failed > 0) {
+    throw new Error(`Cannot compress ${failed} chunks of ${hypertable}: the log says why`);
+  }
+  return compressed;
+}
