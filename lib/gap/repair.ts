@@ -49,7 +49,7 @@ export async function repairGaps(
 ): Promise<RepairReport> {
   let found = 0;
   for (const text of archivedTimeframes(archive.config)) {
-    found += await scanGaps(archive.database, parseTimeframe(text));
+    found += await scanGaps(archive.database, parseTimeframe(text), archive.clock.now());
   }
   const edges = await explainBounds(archive);
   const states = (await Promise.all(

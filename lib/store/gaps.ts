@@ -25,16 +25,21 @@ export interface Gap {
 
 /**
  * Looks through the coverage that has not been looked through yet and enters the holes it finds. Time before a
- * series' first candle is no hole: it lies before the listing, or was dropped.
+ * series' first candle is no hole: it lies before the listing, or was dropped. What it finds was first seen at `nowMs`,
+ * and may be asked for from then on.
  *
  * @returns how many holes were found.
  */
-export async function scanGaps({ long }: Database, timeframe: Timeframe): Promise<number> {
+export async function scanGaps(
+  { long }: Database,
+  timeframe: Timeframe,
+  nowMs: number,
+): Promise<number> {
   return await attempt(`look for gaps of ${timeframe.text}`, async () => {
     // Both in one message, and so in one transaction. The planner expects far more ranges than there are, and would
     // compile the statement for longer than it runs.
     const [, rows] = await long.unsafe<[never[], { found: number }[]]>(
-      `set local jit = off; ${scanStatement(timeframe)}`,
+      `set local jit = off; ${scanStatement(timeframe, nowMs)}`,
     );
     return rows?.[0]?.found ?? 0;
   });
@@ -216,7 +221,7 @@ function gapOf(row: GapRow): Gap {
  * committed meanwhile is looked through the next time. `offset 0` has each range looked up by itself: joined, the
  * planner reads all candles for a few new ones.
  */
-function scanStatement(timeframe: Timeframe): string {
+function scanStatement(timeframe: Timeframe, nowMs: number): string {
   const step = `interval '${stepText(timeframe)}'`;
   return `
 with fresh as (
@@ -242,9 +247,10 @@ neighbours as (
   from places
 ),
 found as (
-  insert into gaps (exchange, symbol, timeframe, since, until, missing)
+  insert into gaps (exchange, symbol, timeframe, since, until, missing, first_seen, next_try)
   select exchange, symbol, '${timeframe.text}', since, until,
-         (select count(*) from generate_series(since, until - interval '1 microsecond', ${step}))
+         (select count(*) from generate_series(since, until - interval '1 microsecond', ${step})),
+         to_timestamp(${nowMs} / 1000.0), to_timestamp(${nowMs} / 1000.0)
   from neighbours where until > since
   on conflict do nothing
   returning 1

@@ -8,6 +8,7 @@ import { type Bench, type Result, timeMs } from "./bench.ts";
 const MINUTE = parseTimeframe("1m");
 const CANDLES = 10_000_000;
 const SERIES = 20;
+const NOW_MS = Date.UTC(2024, 0, 1);
 const NEW_CANDLES = 1_000;
 /** The scans of new candles take milliseconds: the mean of several is told. */
 const RUNS = 5;
@@ -19,12 +20,12 @@ export const gapScan: Bench = {
     const each = Math.round(CANDLES * scale / SERIES);
     await addCandles(database, { from: 0, count: each });
     const found: number[] = [];
-    const fullMs = await timeMs(async () => found.push(await scanGaps(database, MINUTE)));
+    const fullMs = await timeMs(async () => found.push(await scanGaps(database, MINUTE, NOW_MS)));
     let newMs = 0;
     const perRun = NEW_CANDLES / SERIES;
     for (let run = 0; run < RUNS; run++) {
       await addCandles(database, { from: each + run * perRun, count: perRun });
-      newMs += await timeMs(async () => found.push(await scanGaps(database, MINUTE)));
+      newMs += await timeMs(async () => found.push(await scanGaps(database, MINUTE, NOW_MS)));
     }
     if (found.some((gaps) => gaps === 0)) throw new Error("a scan has found none of the gaps");
     return [{

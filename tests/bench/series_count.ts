@@ -59,7 +59,7 @@ async function tick(database: Database, series: number, tick: number): Promise<v
     const page = { candles, rejected: [], answered: window, reachFromMs: undefined };
     await writePage(database, one, page);
   }
-  await scanGaps(database, MINUTE);
+  await scanGaps(database, MINUTE, START_MS);
   await readCheckpoints(database);
   await readOwed(database, all.map((series) => ({ series, window })));
 }

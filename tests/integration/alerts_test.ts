@@ -1,6 +1,5 @@
 /** Alerts: begun and ended once, kept in the database, posted to a real webhook. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Alerts } from "../../lib/alert/alerting.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { takeStock } from "../../lib/gap/account.ts";
@@ -12,6 +11,7 @@ import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timefr
 import type { Database } from "../../lib/store/connection/database.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { startWebhook, type TestWebhook, WEBHOOK_SECRETS } from "../support/webhook.ts";
 
@@ -444,8 +444,7 @@ async function withScene(
   test: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   await emptyDatabase(database);
-  let passedMs = 0;
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const clock = new TestClock();
   const exchange = await startLocalExchange({ clock, dialect: [binance, kraken] });
   const webhook = startWebhook();
   const runs: Run[] = [];
@@ -470,7 +469,7 @@ async function withScene(
         runs.push(run);
         return run;
       },
-      pass: (ms) => passedMs += ms,
+      pass: (ms) => clock.pass(ms),
       now: () => clock.now(),
     });
   } finally {

@@ -1,19 +1,12 @@
 /** What becomes of every bad answer to a request for candles: real CCXT over HTTP, into a real database. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { testClock } from "../support/test_clock.ts";
 import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
-const NOW_MS = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS + 30_000;
-let offsetMs = 0;
-/** Set back to the middle of the same minute for every step, so that all polls ask for the same five candles. */
-const CLOCK: Clock = {
-  now: () => systemClock.now() + offsetMs,
-  sleep: (ms, options) => systemClock.sleep(ms, options),
-};
 const CANDLES = 5;
 
 type Row = [number, ...unknown[]];
@@ -220,7 +213,7 @@ function codeOf(character: string): number {
 
 Deno.test("every bad answer to a request for candles ends well", async (t) => {
   const opened = await openEmbeddedTest();
-  const exchange = await startHostileExchange(CLOCK);
+  const exchange = await startHostileExchange(testClock);
   try {
     for (const [name, bad] of Object.entries(BAD)) {
       await t.step(name, () => poll({ opened, exchange, bad }));
@@ -239,7 +232,8 @@ interface Scene {
 
 async function poll({ opened: { database }, exchange, bad }: Scene): Promise<void> {
   await emptyDatabase(database);
-  offsetMs = NOW_MS - systemClock.now();
+  // Every poll asks for the same five candles.
+  testClock.restart();
   const archive = await openTestArchive(database, {
     EXCHANGES: "binance",
     SYMBOLS: "BTC/USDT",
@@ -247,7 +241,7 @@ async function poll({ opened: { database }, exchange, bad }: Scene): Promise<voi
     BACKFILL: "off",
     RETRY_ATTEMPTS: "1",
     EXCHANGE_BINANCE: binanceAt(exchange),
-  }, CLOCK);
+  });
   exchange.change("/klines", (truth) => {
     const rows = (JSON.parse(truth) as Row[]).slice(0, CANDLES);
     const answer = bad.answer(rows, JSON.stringify(rows));

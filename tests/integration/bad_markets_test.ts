@@ -1,10 +1,10 @@
 /** What becomes of bad lists of markets: real CCXT over HTTP, into a real database. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { testClock } from "../support/test_clock.ts";
 import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";
 
 interface Market {
@@ -118,7 +118,7 @@ const BAD: Readonly<Record<string, BadMarkets>> = {
 
 Deno.test("every bad list of markets ends well", async (t) => {
   const opened = await openEmbeddedTest();
-  const exchange = await startHostileExchange(systemClock);
+  const exchange = await startHostileExchange(testClock);
   try {
     for (const [name, bad] of Object.entries(BAD)) {
       await t.step(name, () => ask({ opened, exchange, bad }));

@@ -1,6 +1,5 @@
 /** Compression on the embedded database: pages into compressed chunks, backfills, maintenance, sizes. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
 import { renderStorage } from "../../lib/cli/storage_table.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { BackfillCompression } from "../../lib/fetch/backfill_compression.ts";
@@ -18,6 +17,7 @@ import { migrate, readMigrations } from "../../lib/store/connection/migrations.t
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { testClock } from "../support/test_clock.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
 
 const DAY_MS = 86_400_000;
@@ -34,7 +34,7 @@ interface Scene {
 
 Deno.test("compression keeps its promises on the embedded database", async (t) => {
   const { database, drop } = await openEmbeddedTest();
-  const exchange = await startLocalExchange({ clock: systemClock });
+  const exchange = await startLocalExchange({ clock: testClock });
   try {
     await migrate(database, await readMigrations());
     await ensureCandleTables(database, [MINUTE]);
@@ -176,7 +176,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       });
       assert.deepEqual(new Set(await Promise.all(seen)), new Set([true, false]));
       assert.equal(await isScheduled(database), true);
-      assert.deepEqual(await uncompressedBefore(database, systemClock.now() - DAY_MS), []);
+      assert.deepEqual(await uncompressedBefore(database, testClock.now() - DAY_MS), []);
       assert((await chunkStates(database)).includes("uncompressed"), "the newest chunk is open");
 
       const compressions = (): number =>

@@ -33,7 +33,7 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
       EXCHANGE_BINANCE: binanceAt(binance),
       EXCHANGE_KRAKEN: JSON.stringify({ urls: { api: { public: other.url } }, rateLimit: 1 }),
       ...variables,
-    });
+    }, systemClock);
     return await examine(archive, { migrations: await readMigrations() });
   };
   try {
@@ -89,7 +89,7 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
           SYMBOLS: "BTC/USDT",
           TIMEFRAMES: "1m",
           EXCHANGE_BINANCE: binanceAt(binance),
-        });
+        }, systemClock);
         const { ok, checks } = await examine(archive, { migrations: [first, ...others, missing] });
         assert.equal(ok, false);
         assert.deepEqual(checks.find(({ check }) => check === "migrations"), {
@@ -126,7 +126,7 @@ Deno.test("an exchange's Date tells that this machine's clock is wrong", async (
       TIMEFRAMES: "1m",
       BACKFILL: "off",
       EXCHANGE_BINANCE: binanceAt(exchange),
-    });
+    }, systemClock);
     const { ok, checks } = await examine(archive, { migrations: await readMigrations() });
     assert.equal(ok, false);
     assert.match(

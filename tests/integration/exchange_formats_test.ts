@@ -1,6 +1,5 @@
 /** Every exchange of `.env.example`: its real CCXT class, its true answer format, through to the database. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import type { Dialect } from "../../lib/local_exchange/dialect.ts";
@@ -12,6 +11,7 @@ import { gate } from "../support/dialects/gate.ts";
 import { htx } from "../support/dialects/htx.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { START_MS, testClock } from "../support/test_clock.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
 
@@ -41,6 +41,9 @@ const FORMATS: readonly Format[] = TESTED_DIALECTS.map((dialect) => ({
   dialect,
   ...SPECIAL[dialect.exchange],
 }));
+
+/** CCXT reads the time of day itself: some classes choose an endpoint by it. */
+Date.now = () => testClock.now();
 
 /** Several pages of every exchange but bitfinex. */
 const HOURS = 100 * 24;
@@ -121,11 +124,10 @@ async function withBackfill(
 ): Promise<void> {
   await emptyDatabase(database);
   const timeframe = parseTimeframe(text.split(",").at(-1) ?? text);
-  const untilMs = closedUntil(timeframe, systemClock.now());
   // It starts when a candle opens, so that none closes while the test runs.
-  const aheadMs = systemClock.now() - untilMs;
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() - aheadMs };
-  const exchange = await startLocalExchange({ clock, dialect });
+  const untilMs = closedUntil(timeframe, START_MS);
+  testClock.restart(untilMs);
+  const exchange = await startLocalExchange({ clock: testClock, dialect });
   const id = dialect.exchange;
   try {
     const archive = await openTestArchive(database, {
@@ -135,7 +137,7 @@ async function withBackfill(
       BACKFILL: `${timeframe.text}:${reach}`,
       EXCHANGE_PROXY_URL: exchange.proxyUrl,
       [`EXCHANGE_${id.toUpperCase()}`]: JSON.stringify({ rateLimit: 1 }),
-    }, clock);
+    });
     const [report] = await backfill(archive, { patient: false });
     await use({ report, exchange, untilMs });
   } finally {
@@ -148,7 +150,8 @@ async function archiveOne(
   { dialect, hoursMax = HOURS, markets = LOCAL_SYMBOLS }: Format,
 ): Promise<void> {
   await emptyDatabase(database);
-  const untilMs = closedUntil(HOUR, systemClock.now());
+  testClock.restart();
+  const untilMs = closedUntil(HOUR, testClock.now());
   const silent = {
     sinceMs: addCandles(HOUR, untilMs, -300),
     untilMs: addCandles(HOUR, untilMs, -295),
@@ -157,7 +160,7 @@ async function archiveOne(
     index === 0 ? { ...entry, holes: [silent] } : entry
   );
   const archived = symbols.slice(0, 2).map(({ symbol }) => symbol);
-  const exchange = await startLocalExchange({ clock: systemClock, symbols, dialect });
+  const exchange = await startLocalExchange({ clock: testClock, symbols, dialect });
   const id = dialect.exchange;
   try {
     const archive = await openTestArchive(database, {

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
 import { FetchError, type FetchErrorKind } from "../../lib/exchange/fetch_error.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { openTestArchive } from "../support/local_archive.ts";
@@ -14,6 +13,7 @@ import { kraken } from "../support/dialects/kraken.ts";
 import { NOW_MS, withExchange } from "../support/dialects/local_client.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { testClock } from "../support/test_clock.ts";
 
 const SINCE_MS = Date.UTC(2024, 5, 1, 11, 30);
 const FIVE_MINUTES = { sinceMs: SINCE_MS, untilMs: SINCE_MS + 5 * 60_000 };
@@ -223,7 +223,7 @@ Deno.test({
     const opened = await openTestDatabase(DATABASE_KINDS[0] ?? "embedded");
     assert(opened !== undefined);
     try {
-      await withExchange({ dialect: kraken, clock: systemClock }, async (exchange) => {
+      await withExchange({ dialect: kraken, clock: testClock }, async (exchange) => {
         const archive = await openTestArchive(opened.database, {
           EXCHANGES: "binance,kraken",
           SYMBOLS: "BTC/USDT",

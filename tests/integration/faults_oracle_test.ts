@@ -1,20 +1,20 @@
 /** The oracle of the fault schedules sees what it is there to see. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
+import { testClock } from "../support/test_clock.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const SYMBOL = "BTC/USDT";
 
 Deno.test("the oracle counts what is lost, wrong, invented and without a reason", async (t) => {
-  const exchange = await startLocalExchange({ clock: systemClock });
+  const exchange = await startLocalExchange({ clock: testClock });
   const { database, drop } = await openEmbeddedTest();
   try {
-    const untilMs = Math.floor(systemClock.now() / MINUTE_MS) * MINUTE_MS - 5 * MINUTE_MS;
+    const untilMs = Math.floor(testClock.now() / MINUTE_MS) * MINUTE_MS - 5 * MINUTE_MS;
     const window = { sinceMs: untilMs - 60 * MINUTE_MS, untilMs };
     const archive = await openTestArchive(database, {
       EXCHANGES: "binance",

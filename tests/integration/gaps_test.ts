@@ -1,6 +1,5 @@
 /** Gaps: found in new coverage, asked for again, filled or given a reason. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
@@ -17,6 +16,7 @@ import {
   emptyDatabase,
   openTestArchive,
 } from "../support/local_archive.ts";
+import { TestClock, testClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const HOUR = parseTimeframe("1h");
@@ -138,7 +138,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     scene.pass(CONFIRM_AFTER_MS);
     await repairGaps(archive);
     const [gap] = await readGaps(scene.database);
-    const sinceMs = closedUntil(HOUR, systemClock.now() - 60 * 24 * HOUR_MS);
+    const sinceMs = closedUntil(HOUR, testClock.now() - 60 * 24 * HOUR_MS);
     assert.deepEqual([gap?.state, gap?.window], ["before_listing", {
       sinceMs,
       untilMs: listedAtMs,
@@ -202,7 +202,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "an open gap behind the reach of the exchange is gone there: retention": async (scene) => {
     scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(800, 790) } });
     const archive = await scene.archived("BTC/USDT");
-    await scanGaps(scene.database, HOUR);
+    await scanGaps(scene.database, HOUR, testClock.now());
     await scene.database.sql`
       update checkpoints set reach_from = to_timestamp(${scene.ago(790, 0).sinceMs / 1000})`;
     assert.equal((await repairGaps(archive)).asked, 0);
@@ -285,20 +285,21 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "coverage is looked through once, and time before the listing is no gap": async (scene) => {
     scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(60 * 24, 900) } });
     await scene.archived("BTC/USDT");
-    assert.equal(await scanGaps(scene.database, HOUR), 0);
+    assert.equal(await scanGaps(scene.database, HOUR, testClock.now()), 0);
     const [row] = await scene.database.sql`
       select scanned = covered * tstzmultirange(tstzrange(first, null)) as whole,
              scanned <> covered as less from checkpoints where timeframe = '1h'`;
     assert.deepEqual({ ...row }, { whole: true, less: true });
     // What is already looked through is not read again, whatever became of it.
-    await scene.database.sql.unsafe("delete from ohlcv_1h where time > now() - interval '5 days'");
-    assert.equal(await scanGaps(scene.database, HOUR), 0);
+    await scene.database.sql`
+      delete from ohlcv_1h where time > to_timestamp(${scene.ago(120, 0).sinceMs / 1000})`;
+    assert.equal(await scanGaps(scene.database, HOUR, testClock.now()), 0);
   },
 
   "an ask that the exchange did not answer for counts for nothing": async (scene) => {
     scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(800, 790) } });
     await scene.archived("BTC/USDT");
-    await scanGaps(scene.database, HOUR);
+    await scanGaps(scene.database, HOUR, testClock.now());
     const [gap] = await readGaps(scene.database);
     assert(gap !== undefined);
     const note = {
@@ -311,7 +312,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       noteGapsAsked(scene.database, gap.series, {
         window: gap.window,
         notes: [{ ...note, isAnswered }],
-        nowMs: systemClock.now(),
+        nowMs: testClock.now(),
       });
     assert.deepEqual(await ask(false), ["suspected"]);
     assert.equal((await readGaps(scene.database))[0]?.attempts, 0);
@@ -320,7 +321,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 
   "many small holes of a thin market cost one request": async (scene) => {
-    const holes = Array.from({ length: 40 }, (_, i) => scene.ago(400 - 5 * i, 398 - 5 * i));
+    // All on one page: pages begin at fixed times, one of them 380 hours ago.
+    const holes = Array.from({ length: 40 }, (_, i) => scene.ago(350 - 5 * i, 348 - 5 * i));
     const [btc] = scene.exchange.symbols.all();
     assert(btc !== undefined);
     scene.exchange.symbols.list({ ...btc, holes });
@@ -364,10 +366,10 @@ async function withScene(
   test: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   await emptyDatabase(database);
-  const exchange = await startLocalExchange({ clock: systemClock });
-  let passedMs = 0;
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
-  const lastMs = closedUntil(HOUR, systemClock.now());
+  testClock.restart();
+  const exchange = await startLocalExchange({ clock: testClock });
+  const clock = new TestClock();
+  const lastMs = closedUntil(HOUR, testClock.now());
   try {
     await test({
       database,
@@ -388,7 +390,7 @@ async function withScene(
         await backfill(archive, { patient: false });
         return archive;
       },
-      pass: (ms) => passedMs += ms,
+      pass: (ms) => clock.pass(ms),
     });
   } finally {
     await exchange.close();
@@ -409,7 +411,7 @@ async function accountOf(
   const accounts = await readAccounts(database, {
     config,
     // The desire ends where the backfill's did, whatever the archive's clock says now.
-    nowMs: systemClock.now(),
+    nowMs: testClock.now(),
     newestCandlesMax: () => undefined,
   });
   return accounts.find(({ series }) => series.symbol === "BTC/USDT");

@@ -1,6 +1,6 @@
 /** Two hundred holes of every kind: each is filled or gets its right reason, and none is left unexplained. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
@@ -22,6 +22,7 @@ import {
   emptyDatabase,
   openTestArchive,
 } from "../support/local_archive.ts";
+import { START_MS, TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE = parseTimeframe("1m");
@@ -270,11 +271,8 @@ async function assertSameGoodCandles(
 
 /** It starts as a candle opens, so that what is desired does not move while the test prepares. */
 function shiftedClock(): { readonly clock: Clock; readonly pass: (ms: number) => void } {
-  let passedMs = closedUntil(MINUTE, systemClock.now()) - systemClock.now();
-  return {
-    clock: { ...systemClock, now: () => systemClock.now() + passedMs },
-    pass: (ms) => void (passedMs += ms),
-  };
+  const clock = new TestClock(closedUntil(MINUTE, START_MS));
+  return { clock, pass: (ms) => clock.pass(ms) };
 }
 
 /** Mulberry32: the same numbers in every run. */

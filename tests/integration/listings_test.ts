@@ -1,6 +1,6 @@
 /** Symbols come and go: where their history begins, what happens when they vanish, come back or change names. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill, type BackfillReport } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
@@ -18,6 +18,7 @@ import {
   emptyDatabase,
   openTestArchive,
 } from "../support/local_archive.ts";
+import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const HOUR = parseTimeframe("1h");
@@ -266,15 +267,14 @@ async function accountOf(
 
 async function withScene(database: Database, test: (scene: Scene) => Promise<void>): Promise<void> {
   await emptyDatabase(database);
-  let passedMs = 0;
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const clock = new TestClock();
   const exchange = await startLocalExchange({ clock });
   try {
     await test({
       database,
       exchange,
       clock,
-      pass: (ms) => passedMs += ms,
+      pass: (ms) => clock.pass(ms),
       open: (variables = {}) =>
         openTestArchive(database, {
           EXCHANGES: "binance",

@@ -1,6 +1,5 @@
 /** Rollups say what the candles say, and RETENTION drops nothing that they lack. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts, type SeriesAccount } from "../../lib/gap/account.ts";
@@ -18,21 +17,19 @@ import {
 } from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { START_MS, TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const ROLLUPS = "5m,1h,1d";
 
-/**
- * A Friday: chunks of `1m` begin on Thursdays, so that ten days of it reach into three. In the future, because gaps are
- * due by the database's clock.
- */
-const NOW_MS = Date.UTC(2040, 2, 16, 12, 30, 10);
-const THURSDAY_MS = Date.UTC(2040, 2, 15);
+/** A Friday: chunks of `1m` begin on Thursdays, so that ten days of it reach into three. */
+const NOW_MS = START_MS;
+const THURSDAY_MS = Date.UTC(2024, 2, 14);
 
 /** Candles of both symbols before that Thursday. */
-const DROPPED = 2 * (THURSDAY_MS - Date.UTC(2040, 2, 6, 12, 30)) / MINUTE_MS;
+const DROPPED = 2 * (THURSDAY_MS - Date.UTC(2024, 2, 5, 12, 30)) / MINUTE_MS;
 
 interface Scene {
   readonly database: Database;
@@ -267,8 +264,7 @@ async function withScene(
   test: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   await emptyDatabase(database);
-  let passedMs = NOW_MS - systemClock.now();
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + passedMs };
+  const clock = new TestClock();
   const exchange = await startLocalExchange({ clock });
   const archived: Scene["archived"] = async (variables = {}) => {
     const archive = await openTestArchive(database, {
@@ -285,7 +281,7 @@ async function withScene(
   try {
     await migrate(database, await readMigrations());
     const isTimescale = await timescaleVersion(database) !== null;
-    await test({ database, exchange, isTimescale, archived, pass: (ms) => passedMs += ms });
+    await test({ database, exchange, isTimescale, archived, pass: (ms) => clock.pass(ms) });
   } finally {
     await exchange.close();
   }

@@ -1,6 +1,6 @@
 /** An archive at work against local exchanges, for the length of one test. @module */
 import assert from "node:assert/strict";
-import { type Clock, systemClock } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { type Config, readConfig } from "../../lib/config/config.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
@@ -11,6 +11,7 @@ import { createMetrics, type Metrics } from "../../lib/telemetry/metrics.ts";
 import { openArchive, prepareDatabase } from "../../lib/daemon/open_archive.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
+import { testClock } from "./test_clock.ts";
 
 /** Settings that make an exchange's misfortunes pass quickly. */
 export const QUICK = {
@@ -37,15 +38,15 @@ export function configOf(variables: Readonly<Record<string, string>>): Config {
 
 /** Waits a hundredth of the time. A deadline passes as quickly, so it must be set long. */
 export const HASTY_CLOCK: Clock = {
-  now: () => systemClock.now(),
-  sleep: (ms, options) => systemClock.sleep(ms / 100, options),
+  now: () => testClock.now(),
+  sleep: (ms, options) => testClock.sleep(ms / 100, options),
 };
 
 /** Opens an archive on a database that the caller closes. */
 export async function openTestArchive(
   database: Database,
   variables: Readonly<Record<string, string>>,
-  clock: Clock = systemClock,
+  clock: Clock = testClock,
 ): Promise<Archive & { readonly lines: readonly string[] }> {
   const lines: string[] = [];
   configureLogging({ level: "debug", format: "json", write: (line) => lines.push(line) });

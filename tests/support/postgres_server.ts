@@ -1,5 +1,9 @@
 /** A throwaway PostgreSQL server on loopback, for tests that kill what they talk to. @module */
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { findPrograms } from "./postgres_programs.ts";
+
+export { findPrograms };
 
 export interface PostgresServer {
   /** `postgres://…`, the same for the server's whole life, restarts included. */
@@ -31,6 +35,7 @@ const PORT_TRIES_MAX = 20;
 
 /** Recovery after a kill is what takes long. */
 const READY_MS_MAX = 60_000;
+const READY_EVERY_MS = 10;
 
 /** Enough of the end of the server's log to say why it did not start. */
 const LOG_CHARS_MAX = 4_000;
@@ -55,7 +60,7 @@ export async function startPostgres(
   const programs = await findPrograms();
   if (programs === undefined) {
     console.log(
-      "no PostgreSQL server: initdb and postgres are neither on PATH nor in /usr/lib/postgresql",
+      `no PostgreSQL server: it is neither on PATH nor in /usr/lib/postgresql, and the package that tests bring is not for ${Deno.build.target}`,
     );
     return undefined;
   }
@@ -73,29 +78,6 @@ export async function startPostgres(
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
     throw error;
-  }
-}
-
-/** The folder that holds PostgreSQL's own programs, or undefined when it is not installed. */
-export async function findPrograms(): Promise<string | undefined> {
-  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter((folder) => folder !== "");
-  const versions: number[] = [];
-  try {
-    for await (const { name } of Deno.readDir("/usr/lib/postgresql")) versions.push(Number(name));
-  } catch {
-    // Not a Debian; then it is on PATH or nowhere.
-  }
-  versions.sort((one, other) => other - one);
-  folders.push(...versions.map((version) => `/usr/lib/postgresql/${version}/bin`));
-  for (const folder of folders) {
-    try {
-      // Through links: the server's programs lie side by side only where they really are.
-      const real = dirname(await Deno.realPath(join(folder, "initdb")));
-      for (const name of ["postgres", "pg_isready"]) await Deno.stat(join(real, name));
-      return real;
-    } catch {
-      continue;
-    }
   }
 }
 
@@ -252,19 +234,15 @@ class Cluster implements PostgresServer {
     let hasEnded = false;
     process.status.then(() => hasEnded = true);
     for (;;) {
-      const { code } = await this.#command("pg_isready", [
-        "--host=127.0.0.1",
-        `--port=${this.#port}`,
-        "--timeout=5",
-        "--quiet",
-      ]).output();
+      const isReady = await answers(this.#port);
       // Asked after the answer: another server on this port must not be taken for ours.
       if (hasEnded) throw new Error(`Cannot start PostgreSQL: ${await this.#ended()}`);
-      if (code === 0) return;
+      if (isReady) return;
       if (Date.now() > deadlineMs) {
         await this.kill9();
         throw new Error(`Cannot start PostgreSQL: no answer within ${READY_MS_MAX / 1000} s`);
       }
+      await setTimeout(READY_EVERY_MS);
     }
   }
 
@@ -282,6 +260,24 @@ class Cluster implements PostgresServer {
       stdout,
       args: [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", program, ...args],
     });
+  }
+}
+
+/** Whether a server lets a login in. One that is starting or recovering answers with an error. */
+async function answers(port: number): Promise<boolean> {
+  const names = new TextEncoder().encode("user\0postgres\0database\0postgres\0\0");
+  const hello = new Uint8Array(8 + names.length);
+  new DataView(hello.buffer).setUint32(0, hello.length);
+  new DataView(hello.buffer).setUint32(4, 3 << 16);
+  hello.set(names, 8);
+  try {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(hello);
+    const answer = new Uint8Array(1);
+    await connection.read(answer);
+    return answer[0] === "R".charCodeAt(0);
+  } catch {
+    return false;
   }
 }
 
