@@ -1,6 +1,6 @@
 /** `titan10 completions`: scripts that complete commands, flags and values in bash, zsh and fish. @module */
-import type { VariableName } from "../config/variables.ts";
-import { LOG_LEVELS } from "../telemetry/log.ts";
+import type { Completion } from "../config/variable.ts";
+import { VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { flagOf } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -23,10 +23,8 @@ interface CompletedFlag {
   readonly takesValue: boolean;
 }
 
-/** What a flag's value may be: some words, once or separated by commas, or a directory. */
-type Values =
-  | { readonly kind: "one" | "list"; readonly words: readonly string[] }
-  | { readonly kind: "directory" };
+/** What a flag's value may be: the exchanges are listed, too. */
+type Values = Exclude<Completion, { kind: "exchanges" }>;
 
 /** Prints the script of one shell; the words are those of this version. */
 export async function completions(
@@ -42,20 +40,15 @@ export async function completions(
   return EXIT.done;
 }
 
-/** Timeframes that most exchanges have. */
-const TIMEFRAMES = "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M".split(" ");
-
 async function knownValues(): Promise<ReadonlyMap<string, Values>> {
-  const timeframes: Values = { kind: "list", words: TIMEFRAMES };
-  const known: Partial<Record<VariableName, Values>> = {
-    EXCHANGES: { kind: "list", words: await exchangeIds() },
-    TIMEFRAMES: timeframes,
-    ROLLUPS: timeframes,
-    LOG_LEVEL: { kind: "one", words: LOG_LEVELS },
-    LOG_FORMAT: { kind: "one", words: ["json", "pretty"] },
-    DATA_DIR: { kind: "directory" },
-  };
-  return new Map(Object.entries(known).map(([name, values]) => [flagOf(name), values]));
+  const exchanges: Values = { kind: "list", words: await exchangeIds() };
+  return new Map(
+    VARIABLES.flatMap(({ name, completion }) =>
+      completion === undefined
+        ? []
+        : [[flagOf(name), completion.kind === "exchanges" ? exchanges : completion]]
+    ),
+  );
 }
 
 /** Flags of every command, each once. */

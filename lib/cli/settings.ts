@@ -1,15 +1,15 @@
 /** A flag for every variable, and the configuration they make together with environment and `.env`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type Config, readConfig } from "../config/config.ts";
-import { type Variable, type VariableName, VARIABLES } from "../config/variables.ts";
+import { type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger } from "../telemetry/log.ts";
-import { isTimeframe } from "../market/timeframe.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Ground } from "../daemon/open_archive.ts";
 import { secretsOf } from "../text/redact.ts";
 import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
+import { wrap } from "./text.ts";
 
 /** Parsed flags, by commander's names. */
 export type Flags = Readonly<Record<string, unknown>>;
@@ -23,6 +23,9 @@ interface SettingsOptions {
   readonly ignoreDotenv?: boolean;
 }
 
+/** Within the narrowest terminal. */
+const HELP_COLUMNS = 80;
+
 /**
  * Adds a flag for every variable that holds no secret: a flag can be read in the process list. With `only`, for those
  * that have a say in what the command does.
@@ -31,7 +34,7 @@ export function addSettingFlags<T extends Command>(
   command: T,
   only?: readonly VariableName[],
 ): T {
-  for (const variable of VARIABLES as readonly Variable[]) {
+  for (const variable of VARIABLES) {
     if (variable.secret || variable.name.includes("<")) continue;
     if (only !== undefined && !(only as readonly string[]).includes(variable.name)) continue;
     const otherwise = variable.default === undefined ? "" : ` [${variable.default}]`;
@@ -39,30 +42,14 @@ export function addSettingFlags<T extends Command>(
       new Option(
         `${flagOf(variable.name)} <value>`,
         `${variable.name}: ${variable.meaning}${otherwise}`,
-      ).helpGroup(groupOf(variable.name)),
+      ).helpGroup(`${variable.group}:`),
     );
   }
   if (only !== undefined) return command;
-  return command.addHelpText(
-    "after",
-    "\nFlags beat environment variables, which beat .env. Defaults stand in brackets.\n" +
-      "What may be secret has no flag: DATABASE_URL, EXCHANGE_<ID>, EXCHANGE_PROXY_URL,\n" +
-      "ALERT_WEBHOOK_URL, HTTP_TOKEN. .env.example explains every setting.",
-  );
-}
-
-/** Headings of the settings in a help text. Flags beat environment variables, which beat `.env`. */
-const GROUPS: readonly (readonly [heading: string, names: RegExp])[] = [
-  ["What is archived:", /^(?:EXCHANGES|SYMBOLS|TIMEFRAMES|BACKFILL|ROLLUPS|RETENTION)$/],
-  ["Database:", /^(?:DATA_DIR|DB_POOL_MAX|COMPRESS_AFTER)$/],
-  ["When:", /_CRON$/],
-  ["Requests to exchanges:", /^(?:POLL_CANDLES|PAGE_LIMIT|FETCH_TIMEOUT|RETRY_|BREAKER_)/],
-  ["Alerts, HTTP, logs:", /^(?:GAP_ALERT|HTTP_|LOG_)/],
-  ["More settings:", /./],
-];
-
-function groupOf(variable: string): string {
-  return GROUPS.find(([, names]) => names.test(variable))![0];
+  const secret = VARIABLES.filter(({ secret }) => secret).map(({ name }) => name).join(", ");
+  const text = "Flags beat environment variables, which beat .env. Defaults stand in brackets. " +
+    `What may be secret has no flag: ${secret}. .env.example explains every setting.`;
+  return command.addHelpText("after", `\n${wrap(text, HELP_COLUMNS).join("\n")}`);
 }
 
 /**
@@ -111,7 +98,6 @@ export async function readSettings(
     : shell.env;
   return readConfig({ env, dotenv, flags: { ...given, ...forced } }, {
     knownExchanges: await exchangeIds(),
-    isTimeframe,
     isCron,
     isTerminal: shell.isTerminal,
   });

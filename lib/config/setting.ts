@@ -4,6 +4,7 @@ import { z } from "zod";
 import { nearest } from "../text/nearest.ts";
 import { parseReach, type Reach } from "./reach.ts";
 import { isSymbol } from "../market/symbol.ts";
+import { isTimeframe } from "../market/timeframe.ts";
 
 /** Reads a text. Each of its issues says in its message what is allowed, and carries the bad text. */
 export type Setting<T> = z.ZodType<T, string>;
@@ -75,6 +76,12 @@ export function duration({ min, max }: { min: string; max: string }): Setting<nu
   });
 }
 
+/** A duration in milliseconds, or undefined for `off`. */
+export function durationOrOff(bounds: { min: string; max: string }): Setting<number | undefined> {
+  const off = z.literal("off").transform(() => undefined);
+  return byText((text) => text === "off" ? off : duration(bounds));
+}
+
 /** Items separated by commas, each read by `item`; repeated ones are dropped. */
 export function list<T>(item: Setting<T>): Setting<readonly T[]> {
   return split().pipe(z.array(item)).transform((items) => [...new Set(items)]);
@@ -94,25 +101,22 @@ export function didYouMean(similar: readonly string[]): string {
   return similar.length === 0 ? "" : `; did you mean ${similar.join(" or ")}?`;
 }
 
-/** How `text` is read: as `top:N` or `top:N:QUOTE`, or else as unified symbols separated by commas. */
-export function symbols(text: string): Setting<Symbols> {
-  if (/^top(:|$)/i.test(text)) {
-    return setting(
-      `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`,
-      readTop,
-    );
-  }
+/** `top:N` or `top:N:QUOTE`, or else unified symbols separated by commas. */
+export function symbols(): Setting<Symbols> {
+  const top = setting(
+    `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`,
+    readTop,
+  );
   const symbol = textThat(
     "unified symbols such as BTC/USDT separated by commas, or top:N",
     isSymbol,
   );
-  return list(symbol).transform((symbols) => ({ kind: "list", symbols }));
+  const listed = list(symbol).transform((symbols): Symbols => ({ kind: "list", symbols }));
+  return byText((text) => /^top(:|$)/i.test(text) ? top : listed);
 }
 
 /** `1d:5y,1m:7d`, one reach a timeframe; `off` is none. */
-export function timeframeReaches(
-  isTimeframe: (text: string) => boolean,
-): Setting<readonly TimeframeReach[]> {
+export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
   const reach = setting(
     "timeframe:reach, the reach at most 50y, in h d w mo or y, such as 1d:5y",
     (text): TimeframeReach | undefined => {
@@ -161,6 +165,18 @@ const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
 /** `90s` as milliseconds; undefined of what is no duration. */
 export function durationMs(text: string): number | undefined {
   return DURATION.test(text) ? Math.round(parseDuration(text) ?? 0) : undefined;
+}
+
+/** A text that is read as `settingOf` says of it. */
+function byText<T>(settingOf: (text: string) => Setting<T>): Setting<T> {
+  return z.string().transform((text, context) => {
+    const { data, error } = settingOf(text).safeParse(text, { reportInput: true });
+    if (error === undefined) return data;
+    for (const { message, input } of error.issues) {
+      context.issues.push({ code: "custom", message, input });
+    }
+    return z.NEVER;
+  });
 }
 
 function split({ none }: { readonly none?: string } = {}): Setting<string[]> {

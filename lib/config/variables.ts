@@ -1,196 +1,269 @@
-/** Every variable the program reads: the one table behind `--help`, `.env.example` and `readConfig`. @module */
+/** Every variable the program reads: the one table behind `--help`, completions, `.env.example` and `readConfig`. @module */
+import type { z } from "zod";
+import { isTimeframe } from "../market/timeframe.ts";
+import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
+import { readDatabaseUrl, SSLMODES_ALLOWED } from "./database_url.ts";
+import { exchangeOptions } from "./exchange_options.ts";
+import * as read from "./setting.ts";
+import { type Completion, type ConfigRules, inGroup, type Variable } from "./variable.ts";
 
-export interface Variable {
-  readonly name: string;
-  /** As it would be written; undefined when the variable is unset by default. */
-  readonly default: string | undefined;
-  /** A sentence for people. */
-  readonly meaning: string;
-  /** Whether the value may hold a secret, and is therefore never shown. */
-  readonly secret: boolean;
+const HTTP_URL = read.url(["http", "https"], { allowed: "a URL beginning http:// or https://" });
+
+const TIMEFRAME = read.textThat("timeframes such as 1m, 4h, 1d, 1w, 1M", isTimeframe);
+
+/** Timeframes that most exchanges have. */
+const USUAL_TIMEFRAMES: Completion = {
+  kind: "list",
+  words: "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M".split(" "),
+};
+
+/** By the field of the configuration that each sets, in the order in which people read them. */
+export const SETTINGS = {
+  ...inGroup("Database", {
+    databaseUrl: {
+      name: "DATABASE_URL",
+      meaning:
+        "Postgres server to use, postgres://user:password@host/database; embedded when unset.",
+      details: "With or without TimescaleDB; an embedded TimescaleDB is opened in DATA_DIR. Of a " +
+        "password's special characters @ is %40. The connection to another machine is encrypted " +
+        "and its certificate verified: ?sslrootcert=/path/to/ca.pem names an authority of its " +
+        "own, ?sslmode=disable leaves it plain, as between containers.",
+      secret: true,
+      read: () =>
+        read.url(["postgres", "postgresql"], {
+          allowed: "a URL beginning postgres:// or postgresql://, special characters of the " +
+            "password percent-encoded",
+        }).pipe(read.textThat(SSLMODES_ALLOWED, (text) => readDatabaseUrl(text) !== undefined))
+          .optional(),
+    },
+    dataDir: {
+      name: "DATA_DIR",
+      default: "./titan10-data",
+      meaning: "Directory of the embedded database.",
+      read: () =>
+        read.textThat("a path; ~ is not expanded here", (text) => !/^~|\p{Cc}/u.test(text)),
+      completion: { kind: "directory" },
+    },
+    dbPoolMax: {
+      name: "DB_POOL_MAX",
+      default: "10",
+      meaning: "Connections to the database at most; always 1 when embedded.",
+      read: () => read.wholeNumber({ min: 1, max: 100 }),
+    },
+    compressAfterMs: {
+      name: "COMPRESS_AFTER",
+      default: "7d",
+      meaning: "Age at which chunks are compressed; off for never.",
+      read: () => read.durationOrOff({ min: "1h", max: "3650d" }),
+    },
+  }),
+  ...inGroup("What is archived", {
+    exchanges: {
+      name: "EXCHANGES",
+      default: "binance,coinbase,kraken,okx,bybit",
+      meaning: "CCXT exchange ids, separated by commas.",
+      details: "Any of CCXT's that has candles can be named; these twenty are tested. Unset, the " +
+        "first five.",
+      read: ({ knownExchanges }) =>
+        read.list(read.knownName("CCXT exchange ids separated by commas", knownExchanges)),
+      completion: { kind: "exchanges" },
+    },
+    symbols: {
+      name: "SYMBOLS",
+      default: "top:20",
+      meaning:
+        "Unified symbols separated by commas, or top:N or top:N:QUOTE for those traded most.",
+      details: "top:N chooses, per exchange, the N bases with the highest 24 h quote volume " +
+        "against a dollar; top:N:QUOTE against that quote.",
+      read: read.symbols,
+    },
+    timeframes: {
+      name: "TIMEFRAMES",
+      default: "1m,1d",
+      meaning: "Timeframes that are polled, separated by commas.",
+      details: "1m is a minute, 1M a month.",
+      read: () => read.list(TIMEFRAME),
+      completion: USUAL_TIMEFRAMES,
+    },
+    backfill: {
+      name: "BACKFILL",
+      default: "1d:5y,1m:7d",
+      meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
+      read: read.timeframeReaches,
+    },
+    retention: {
+      name: "RETENTION",
+      meaning: "How long each timeframe is kept, as timeframe:reach; for ever when unset.",
+      details: "One that is not named is kept for ever, too. It must keep at least what BACKFILL " +
+        "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped, 7 days of 1m or 420 of " +
+        "1h, and none of which a rollup lacks something.",
+      read: () => read.timeframeReaches().default([]),
+    },
+    rollups: {
+      name: "ROLLUPS",
+      meaning:
+        "Timeframes worked out from stored finer candles, such as 5m,1h,1d; none when unset.",
+      details: "Each divides a day and is a multiple of one that is archived. One that is no " +
+        "longer named is dropped.",
+      read: () => read.list(TIMEFRAME).default([]),
+      completion: USUAL_TIMEFRAMES,
+    },
+  }),
+  ...inGroup("When", {
+    pollCron: {
+      name: "POLL_CRON",
+      default: "* * * * *",
+      meaning: "When the newest candles are fetched, as five cron fields in UTC.",
+      read: cron,
+    },
+    gapsCron: {
+      name: "GAPS_CRON",
+      default: "*/5 * * * *",
+      meaning: "When gaps are looked for and repaired, as five cron fields in UTC.",
+      read: cron,
+    },
+    backfillCron: {
+      name: "BACKFILL_CRON",
+      default: "0 2 * * *",
+      meaning: "When older history is fetched, as five cron fields in UTC.",
+      read: cron,
+    },
+  }),
+  ...inGroup("Requests to exchanges", {
+    pollCandles: {
+      name: "POLL_CANDLES",
+      default: "5",
+      meaning: "Newest closed candles that every poll asks for again, to see late revisions.",
+      read: () => read.wholeNumber({ min: 1, max: 100 }),
+    },
+    pageLimit: {
+      name: "PAGE_LIMIT",
+      meaning: "Candles asked per request at most; the exchange's own limit when unset.",
+      read: () => read.wholeNumber({ min: 1, max: 10_000 }).optional(),
+    },
+    fetchTimeoutMs: {
+      name: "FETCH_TIMEOUT",
+      default: "30s",
+      meaning: "How long one attempt of a request may take.",
+      read: () => read.duration({ min: "1ms", max: "10m" }),
+    },
+    retryAttempts: {
+      name: "RETRY_ATTEMPTS",
+      default: "5",
+      meaning: "How often a request is tried at most, the first time included.",
+      read: () => read.wholeNumber({ min: 1, max: 100 }),
+    },
+    retryMinMs: {
+      name: "RETRY_MIN",
+      default: "1s",
+      meaning: "Upper bound of the first random delay between attempts; it doubles with each.",
+      read: () => read.duration({ min: "1ms", max: "10m" }),
+    },
+    retryMaxMs: {
+      name: "RETRY_MAX",
+      default: "60s",
+      meaning: "Upper bound of every random delay between attempts.",
+      details: "At least as long as RETRY_MIN.",
+      read: () => read.duration({ min: "1ms", max: "1h" }),
+    },
+    breakerFailures: {
+      name: "BREAKER_FAILURES",
+      default: "5",
+      meaning: "Failures in a row after which an exchange is left alone.",
+      read: () => read.wholeNumber({ min: 1, max: 1_000 }),
+    },
+    breakerCooldownMs: {
+      name: "BREAKER_COOLDOWN",
+      default: "60s",
+      meaning: "How long a failing exchange is left alone before one trial.",
+      read: () => read.duration({ min: "1ms", max: "1d" }),
+    },
+    exchangeOptions: {
+      name: "EXCHANGE_<ID>",
+      default: "{}",
+      meaning: "JSON object for one exchange's CCXT constructor, such as EXCHANGE_KRAKEN.",
+      details:
+        "<ID> is the exchange's id in capitals. One line, in single quotes. An option that " +
+        "would do nothing is refused at the start; no value is ever shown.",
+      secret: true,
+      read: exchangeOptions,
+    },
+    exchangeProxyUrl: {
+      name: "EXCHANGE_PROXY_URL",
+      meaning: "Prefix put before the full URL of every request to an exchange (CCXT's proxyUrl).",
+      details:
+        "For a forward proxy for all exchanges set HTTPS_PROXY, in the environment and not " +
+        "here.",
+      secret: true,
+      read: () => HTTP_URL.optional(),
+    },
+  }),
+  ...inGroup("Alerts, HTTP, logs", {
+    gapAlertPercent: {
+      name: "GAP_ALERT_PERCENT",
+      default: "5",
+      meaning: "Share of a series' candles that may be missing before an alert, in percent.",
+      read: read.percent,
+    },
+    alertWebhookUrl: {
+      name: "ALERT_WEBHOOK_URL",
+      meaning: "Where alerts are sent by POST; nowhere when unset.",
+      secret: true,
+      read: () => HTTP_URL.optional(),
+    },
+    httpHost: {
+      name: "HTTP_HOST",
+      default: "127.0.0.1",
+      meaning: "Address on which health, metrics and status are served.",
+      details: "0.0.0.0 serves everybody who can reach it.",
+      read: read.host,
+    },
+    httpPort: {
+      name: "HTTP_PORT",
+      default: "9464",
+      meaning: "Port on which health, metrics and status are served; 0 for any free one.",
+      read: () => read.wholeNumber({ min: 0, max: 65_535 }),
+    },
+    httpToken: {
+      name: "HTTP_TOKEN",
+      meaning:
+        "Token that HTTP requests must bring, health and readiness excepted; none when unset.",
+      details: 'They bring it as "Authorization: Bearer …".',
+      secret: true,
+      read: () =>
+        read.textThat(
+          "16 to 512 letters, digits and - . _ ~ + / =, such as openssl rand -hex 32 makes",
+          (text) => /^[\w.~+/=-]{16,512}$/.test(text),
+        ).optional(),
+    },
+    logLevel: {
+      name: "LOG_LEVEL",
+      default: "info",
+      meaning: "Least severe level that is logged.",
+      read: () => read.oneOf(LOG_LEVELS),
+      completion: { kind: "one", words: LOG_LEVELS },
+    },
+    logFormat: {
+      name: "LOG_FORMAT",
+      meaning: "Form of a log line, json or pretty; when unset json, and pretty on a terminal.",
+      read: ({ isTerminal }) => read.oneOf(LOG_FORMATS).default(isTerminal ? "pretty" : "json"),
+      completion: { kind: "one", words: LOG_FORMATS },
+    },
+  }),
+};
+
+/** The same as a list. */
+export const VARIABLES: readonly Variable[] = Object.values(SETTINGS);
+
+export type VariableName = (typeof SETTINGS)[keyof typeof SETTINGS]["name"];
+
+/** What each setting comes to when it is read, by field. */
+export type SettingValues = {
+  readonly [Field in keyof typeof SETTINGS]: z.output<
+    ReturnType<(typeof SETTINGS)[Field]["read"]>
+  >;
+};
+
+function cron({ isCron }: ConfigRules): read.Setting<string> {
+  return read.textThat("five cron fields, such as */5 * * * *, weekdays by name", isCron);
 }
-
-export type VariableName = (typeof VARIABLES)[number]["name"];
-
-export const VARIABLES = [
-  {
-    name: "DATABASE_URL",
-    default: undefined,
-    meaning: "Postgres server to use, postgres://user:password@host/database; embedded when unset.",
-    secret: true,
-  },
-  {
-    name: "DATA_DIR",
-    default: "./titan10-data",
-    meaning: "Directory of the embedded database.",
-    secret: false,
-  },
-  {
-    name: "EXCHANGES",
-    default: "binance,coinbase,kraken,okx,bybit",
-    meaning: "CCXT exchange ids, separated by commas.",
-    secret: false,
-  },
-  {
-    name: "SYMBOLS",
-    default: "top:20",
-    meaning: "Unified symbols separated by commas, or top:N or top:N:QUOTE for those traded most.",
-    secret: false,
-  },
-  {
-    name: "TIMEFRAMES",
-    default: "1m,1d",
-    meaning: "Timeframes that are polled, separated by commas.",
-    secret: false,
-  },
-  {
-    name: "BACKFILL",
-    default: "1d:5y,1m:7d",
-    meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
-    secret: false,
-  },
-  {
-    name: "POLL_CRON",
-    default: "* * * * *",
-    meaning: "When the newest candles are fetched, as five cron fields in UTC.",
-    secret: false,
-  },
-  {
-    name: "GAPS_CRON",
-    default: "*/5 * * * *",
-    meaning: "When gaps are looked for and repaired, as five cron fields in UTC.",
-    secret: false,
-  },
-  {
-    name: "BACKFILL_CRON",
-    default: "0 2 * * *",
-    meaning: "When older history is fetched, as five cron fields in UTC.",
-    secret: false,
-  },
-  {
-    name: "POLL_CANDLES",
-    default: "5",
-    meaning: "Newest closed candles that every poll asks for again, to see late revisions.",
-    secret: false,
-  },
-  {
-    name: "PAGE_LIMIT",
-    default: undefined,
-    meaning: "Candles asked per request at most; the exchange's own limit when unset.",
-    secret: false,
-  },
-  {
-    name: "FETCH_TIMEOUT",
-    default: "30s",
-    meaning: "How long one attempt of a request may take.",
-    secret: false,
-  },
-  {
-    name: "RETRY_ATTEMPTS",
-    default: "5",
-    meaning: "How often a request is tried at most, the first time included.",
-    secret: false,
-  },
-  {
-    name: "RETRY_MIN",
-    default: "1s",
-    meaning: "Upper bound of the first random delay between attempts; it doubles with each.",
-    secret: false,
-  },
-  {
-    name: "RETRY_MAX",
-    default: "60s",
-    meaning: "Upper bound of every random delay between attempts.",
-    secret: false,
-  },
-  {
-    name: "BREAKER_FAILURES",
-    default: "5",
-    meaning: "Failures in a row after which an exchange is left alone.",
-    secret: false,
-  },
-  {
-    name: "BREAKER_COOLDOWN",
-    default: "60s",
-    meaning: "How long a failing exchange is left alone before one trial.",
-    secret: false,
-  },
-  {
-    name: "DB_POOL_MAX",
-    default: "10",
-    meaning: "Connections to the database at most; always 1 when embedded.",
-    secret: false,
-  },
-  {
-    name: "COMPRESS_AFTER",
-    default: "7d",
-    meaning: "Age at which chunks are compressed; off for never.",
-    secret: false,
-  },
-  {
-    name: "RETENTION",
-    default: undefined,
-    meaning: "How long each timeframe is kept, as timeframe:reach; for ever when unset.",
-    secret: false,
-  },
-  {
-    name: "ROLLUPS",
-    default: undefined,
-    meaning: "Timeframes worked out from stored finer candles, such as 5m,1h,1d; none when unset.",
-    secret: false,
-  },
-  {
-    name: "GAP_ALERT_PERCENT",
-    default: "5",
-    meaning: "Share of a series' candles that may be missing before an alert, in percent.",
-    secret: false,
-  },
-  {
-    name: "ALERT_WEBHOOK_URL",
-    default: undefined,
-    meaning: "Where alerts are sent by POST; nowhere when unset.",
-    secret: true,
-  },
-  {
-    name: "HTTP_HOST",
-    default: "127.0.0.1",
-    meaning: "Address on which health, metrics and status are served.",
-    secret: false,
-  },
-  {
-    name: "HTTP_PORT",
-    default: "9464",
-    meaning: "Port on which health, metrics and status are served; 0 for any free one.",
-    secret: false,
-  },
-  {
-    name: "HTTP_TOKEN",
-    default: undefined,
-    meaning: "Token that HTTP requests must bring, health and readiness excepted; none when unset.",
-    secret: true,
-  },
-  {
-    name: "LOG_LEVEL",
-    default: "info",
-    meaning: "Least severe level that is logged.",
-    secret: false,
-  },
-  {
-    name: "LOG_FORMAT",
-    default: undefined,
-    meaning: "json or pretty; when unset json, and pretty on a terminal.",
-    secret: false,
-  },
-  {
-    name: "EXCHANGE_<ID>",
-    default: "{}",
-    meaning: "JSON object for one exchange's CCXT constructor, such as EXCHANGE_KRAKEN.",
-    secret: true,
-  },
-  {
-    name: "EXCHANGE_PROXY_URL",
-    default: undefined,
-    meaning: "Prefix put before the full URL of every request to an exchange (CCXT's proxyUrl).",
-    secret: true,
-  },
-] as const satisfies readonly Variable[];

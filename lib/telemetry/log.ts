@@ -8,8 +8,11 @@ export type { Logger } from "@logtape/logtape";
 
 /** Logtape's levels, the least severe first. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export type LogFormat = "json" | "pretty";
+type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** How a log line may look. */
+export const LOG_FORMATS = ["json", "pretty"] as const;
+type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface LogOptions {
   /** The least severe level that is written. */

@@ -3,10 +3,10 @@ import { openExchange } from "../../lib/exchange/client.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { readConfig } from "../../lib/config/config.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
-
+import { ENV_EXAMPLE, envExample } from "../support/env_example.ts";
 import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
 
-const text = await Deno.readTextFile(new URL("../../.env.example", import.meta.url));
+const text = await Deno.readTextFile(ENV_EXAMPLE);
 
 /** What each commented line would set. */
 const settings = new Map(
@@ -34,6 +34,10 @@ const EXAMPLES = new Map([
   ["EXCHANGE_MEXC", `'{"headers":{"X-MEXC-APIKEY":"…"}}'`],
 ]);
 
+Deno.test(".env.example is what the table of settings makes of it", () => {
+  assert.equal(text, envExample(), "deno task env:example writes it anew");
+});
+
 Deno.test(".env.example shows every variable with its default, and no other", () => {
   const expected = new Map<string, string>(
     VARIABLES.map(({ name, default: text }) => [name, text ?? ""]),
@@ -51,7 +55,6 @@ Deno.test(".env.example explains every variable in the lines above it", () => {
 Deno.test(".env.example changes nothing as it is, and is readable with every comment taken away", () => {
   const rules = {
     knownExchanges: TESTED_EXCHANGES,
-    isTimeframe: (text: string) => /^\d+[smhdwMy]$/.test(text),
     isCron: (text: string) => text.split(" ").length === 5,
   };
   assert.deepEqual(readConfig({ env: {}, dotenv: text }, rules), readConfig({ env: {} }, rules));

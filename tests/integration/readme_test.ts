@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type Variable, VARIABLES } from "../../lib/config/variables.ts";
+import { VARIABLES } from "../../lib/config/variables.ts";
 import { flagOf } from "../../lib/cli/settings.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { ALERTS } from "../../lib/market/alert.ts";
@@ -69,11 +69,11 @@ Deno.test("what the documents call commands and flags of the program are some", 
   }
 });
 
-Deno.test("README.md has a row for each variable with its default, and for no other", () => {
+Deno.test("README.md has a row for each variable with its default and meaning, and for no other", () => {
   assertSame("variable", {
-    said: tableRows("variable").map(([name = "", text = ""]) => `${plain(name)} ${plain(text)}`),
-    there: (VARIABLES as readonly Variable[]).map((variable) =>
-      `${variable.name} ${variable.default ?? "unset"}`
+    said: tableRows("variable").map((cells) => cells.map(plain).join(" ")),
+    there: VARIABLES.map((variable) =>
+      `${variable.name} ${variable.default ?? "unset"} ${variable.meaning}`
     ),
   });
 });
@@ -103,12 +103,12 @@ Deno.test("what the documents write in capitals is a variable that something rea
   }
 });
 
-Deno.test("README.md has a row for each metric with its type, and for no other", async () => {
+Deno.test("README.md has a row for each metric with its type and meaning, and for no other", async () => {
   const text = await createMetrics().text();
-  const there = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) =>
-    `${name} ${type}`
-  );
-  const said = tableRows("metric").map(([name = "", type]) => `${plain(name)} ${type}`);
+  const there = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \1 (\w+)$/gm)].map((
+    [, name, help, type],
+  ) => `${name} ${type} ${help}`);
+  const said = tableRows("metric").map((cells) => cells.map(plain).join(" "));
   assertSame("metric", { said, there });
 });
 

@@ -31,7 +31,6 @@ export function binanceAt({ url }: Pick<LocalExchange, "url">): string {
 export function configOf(variables: Readonly<Record<string, string>>): Config {
   return readConfig({ env: { ...QUICK, ...variables } }, {
     knownExchanges: (variables["EXCHANGES"] ?? "binance").split(","),
-    isTimeframe: () => true,
     isCron: () => true,
   });
 }

@@ -3,17 +3,16 @@ import {
   type Config,
   ConfigError,
   type ConfigProblem,
-  type ConfigRules,
   type ConfigSources,
   readConfig,
 } from "../../lib/config/config.ts";
 import { parseReach, reachStartMs } from "../../lib/config/reach.ts";
+import type { ConfigRules } from "../../lib/config/variable.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
 
 /** Stands for what the floors above hand in. */
 const rules: ConfigRules = {
   knownExchanges: ["binance", "binanceus", "bybit", "coinbase", "gate", "kraken", "okx"],
-  isTimeframe: (text) => /^[1-9]\d{0,3}[smhdwMy]$/.test(text),
   isCron: (text) => text.split(/\s+/).length === 5 && !/[^\d*/, -]/.test(text),
 };
 

@@ -11,7 +11,6 @@ import type { ServerSettings } from "../../lib/store/connection/server_settings.
 function hints(env: Record<string, string>): readonly string[] {
   const config = readConfig({ env }, {
     knownExchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
-    isTimeframe: () => true,
     isCron: () => true,
   });
   const checks = configurationHints(config);

@@ -50,6 +50,14 @@ Deno.test("counters add up, gauges are set and taken back, histograms count", as
   assert(!(await metrics.text()).includes("until_timestamp_seconds{"));
 });
 
+Deno.test("a label that a metric does not have is refused, and so is one forgotten where types are checked", () => {
+  const { candlesRejected } = createMetrics();
+  // @ts-expect-error -- It lacks the reason.
+  candlesRejected.inc({ exchange: "okx" });
+  // @ts-expect-error -- There is no such label.
+  assert.throws(() => candlesRejected.inc({ exchange: "okx", reason: "x", symbol: "x" }), /symbol/);
+});
+
 Deno.test("two daemons in one process share no metric", async () => {
   const [one, other] = [createMetrics(), createMetrics()];
   one.retries.inc({ exchange: "okx" });
