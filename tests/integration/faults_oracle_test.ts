@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
