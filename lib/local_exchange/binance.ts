@@ -23,7 +23,6 @@ export const binance: Dialect = {
   // A minute without trades is a row of the last price and no volume; downtime is a hole.
   silence: "omitted",
   read: readBinance,
-  refusal: binanceRefusal,
 };
 
 const API = "/api/v3/";
@@ -243,35 +242,6 @@ function exchangeInfo({ symbols, nowMs }: DialectRequest): unknown {
       permissionSets: [["SPOT"]],
     })),
   };
-}
-
-function binanceRefusal(status: number, { untilMs }: { readonly untilMs: number }): string {
-  switch (status) {
-    case 418: {
-      const msg = `Way too much request weight used; IP banned until ${untilMs}. ` +
-        "Please use WebSocket Streams for live updates to avoid bans.";
-      return JSON.stringify({ code: -1003, msg });
-    }
-    case 429: {
-      const msg =
-        "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. " +
-        "Please use WebSocket Streams for live updates to avoid polling the API.";
-      return JSON.stringify({ code: -1003, msg });
-    }
-    case 500:
-      return JSON.stringify({
-        code: -1000,
-        msg: "An unknown error occurred while processing the request.",
-      });
-    case 503:
-      return JSON.stringify({
-        code: -1008,
-        msg:
-          "Server is currently overloaded with other requests. Please try again in a few minutes.",
-      });
-    default:
-      return JSON.stringify({ code: -1000, msg: `HTTP status ${status}` });
-  }
 }
 
 function findSymbol(

@@ -5,8 +5,8 @@ import type { PageAsk, Silence } from "./history.ts";
 import type { LocalSymbol } from "./local_symbol.ts";
 
 /**
- * One exchange's public spot API. It reads requests and writes answers; which candles exist, which faults
- * apply and what is logged is the server's part, the same for all dialects.
+ * One exchange's public spot API. It reads requests and writes answers; which candles exist and what is logged is the
+ * server's part, the same for all dialects.
  */
 export interface Dialect {
   /** CCXT id, `binance`. */
@@ -14,8 +14,6 @@ export interface Dialect {
   readonly silence: Silence;
   /** What the request asks for; undefined when this exchange has no such endpoint. */
   read(request: DialectRequest): Ask | undefined;
-  /** The body of an answer that refuses with an HTTP status, as this exchange words it. */
-  refusal(status: number, facts: { readonly untilMs: number }): string;
 }
 
 /** A request as a dialect sees it, with any proxy in front taken away. */
@@ -55,7 +53,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** A candle on its way into an answer. Faults may have spoiled its values; `undefined` is left out. */
+/** A candle on its way into an answer. An interference may have spoiled its values; `undefined` is left out. */
 export interface PageRow extends Omit<LocalCandle, PriceName | "volume"> {
   readonly open: string | null;
   readonly high: string | null;

@@ -1,7 +1,7 @@
 /** What page size and how many pages in flight finish a backfill first, and what is asked again after a failure. @module */
 import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";

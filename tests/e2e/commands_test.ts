@@ -1,7 +1,10 @@
 /** The commands as a person types them. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, withDirectory } from "../support/program.ts";
 import { runInProcess } from "../support/shell.ts";

@@ -1,7 +1,10 @@
 /** The daemon as a process: what it serves, how it stops, what it survives. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import type { StorageDocument } from "../../lib/serve/storage_report.ts";
 import { kraken } from "../support/dialects/kraken.ts";

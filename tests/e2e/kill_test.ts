@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { assertCode, run, start, withDirectory } from "../support/program.ts";

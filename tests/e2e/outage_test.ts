@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";

@@ -1,7 +1,7 @@
 /** An encrypted exchange: behind a forward proxy, reached by CONNECT and with a password, and one that is somebody else. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
 import { assertCode, run, withDirectory } from "../support/program.ts";

@@ -2,7 +2,7 @@
 // deno-lint-ignore-file no-control-regex -- It is what terminals are told by.
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, start, withDirectory } from "../support/program.ts";
 import { type AtTerminal, hasTerminal, startAtTerminal } from "../support/terminal.ts";

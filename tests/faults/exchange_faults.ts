@@ -1,7 +1,7 @@
 /** How each fault of an exchange is brought about and taken away. @module */
 import { systemClock } from "../../lib/clock.ts";
-import type { Fault, FaultRule } from "../../lib/local_exchange/fault.ts";
-import type { BadValue } from "../../lib/local_exchange/row_fault.ts";
+import type { Fault, FaultRule } from "../support/local_exchange/fault.ts";
+import type { BadValue } from "../support/local_exchange/row_fault.ts";
 import type { Random } from "./random.ts";
 import type { Scene } from "./scene.ts";
 import type { FaultName } from "./schedule.ts";

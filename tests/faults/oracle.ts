@@ -3,7 +3,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import type { LocalExchange } from "../../lib/local_exchange/server.ts";
+import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 
 /** Candles, but for what is told of them. */
 export interface Verdict {

@@ -1,7 +1,10 @@
 /** One schedule's world: exchange, database and program, each of which can be broken. @module */
 import postgres from "postgres";
 import { type Clock, systemClock } from "../../lib/clock.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";

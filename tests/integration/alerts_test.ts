@@ -5,8 +5,11 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { takeStock } from "../../lib/gap/account.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { kraken } from "../support/dialects/kraken.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
 import { FetchError } from "../../lib/exchange/fetch_error.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import type { LocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Dialect } from "../support/local_exchange/dialect.ts";
+import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { bingx } from "../support/dialects/bingx.ts";

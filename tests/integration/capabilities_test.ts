@@ -4,7 +4,10 @@ import { openCcxt } from "../../lib/exchange/ccxt.ts";
 import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { readCapabilities } from "../../lib/store/capabilities.ts";

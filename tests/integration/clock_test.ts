@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import {
   assertSameCandles,

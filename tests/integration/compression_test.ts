@@ -5,7 +5,10 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { BackfillCompression } from "../../lib/fetch/backfill_compression.ts";
 import { runDuePolicies } from "../../lib/upkeep/policy_runs.ts";
 import { measureStorage } from "../../lib/upkeep/storage_gauges.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { readStorageDocument } from "../../lib/serve/storage_report.ts";

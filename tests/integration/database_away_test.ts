@@ -4,7 +4,7 @@ import postgres from "postgres";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { openDatabase, serverVersion } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { windowParams } from "../../lib/exchange/window_params.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import type { LocalExchange } from "../../lib/local_exchange/server.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import type { Dialect } from "../support/local_exchange/dialect.ts";
+import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { bingx } from "../support/dialects/bingx.ts";
 import { bitfinex } from "../support/dialects/bitfinex.ts";

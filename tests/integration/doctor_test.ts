@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Checkup, examine } from "../../lib/doctor/checkup.ts";
 import { render } from "../../lib/cli/doctor.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { serverChecks } from "../../lib/doctor/server_checkup.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";

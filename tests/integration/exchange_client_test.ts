@@ -6,10 +6,13 @@ import {
   type OpenExchangeOptions,
 } from "../../lib/exchange/client.ts";
 import { FetchError, type FetchErrorKind } from "../../lib/exchange/fetch_error.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import type { Fault } from "../../lib/local_exchange/fault.ts";
-import type { LocalExchange, LocalExchangeOptions } from "../../lib/local_exchange/server.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import type { Dialect } from "../support/local_exchange/dialect.ts";
+import type { Fault } from "../support/local_exchange/fault.ts";
+import type {
+  LocalExchange,
+  LocalExchangeOptions,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { addCandles, parseTimeframe } from "../../lib/market/timeframe.ts";

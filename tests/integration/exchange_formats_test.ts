@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Dialect } from "../support/local_exchange/dialect.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";

@@ -1,8 +1,8 @@
 /** API keys of single exchanges: what real CCXT classes do with them when all that is asked for is public. @module */
 import assert from "node:assert/strict";
 import { openExchange } from "../../lib/exchange/client.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import type { Dialect } from "../support/local_exchange/dialect.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { coinbase } from "../support/dialects/coinbase.ts";
 import { kraken } from "../support/dialects/kraken.ts";

@@ -7,7 +7,7 @@ import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { startSocksProxy } from "../support/socks_proxy.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
-import { binance } from "../../lib/local_exchange/binance.ts";
+import { binance } from "../support/local_exchange/binance.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { NOW_MS, withExchange } from "../support/dialects/local_client.ts";

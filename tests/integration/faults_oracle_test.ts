@@ -1,7 +1,7 @@
 /** The oracle of the fault schedules sees what it is there to see. @module */
 import assert from "node:assert/strict";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { testClock } from "../support/test_clock.ts";

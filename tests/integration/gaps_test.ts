@@ -4,7 +4,10 @@ import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";

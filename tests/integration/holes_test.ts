@@ -5,8 +5,11 @@ import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
-import type { Faults } from "../../lib/local_exchange/fault.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Faults } from "../support/local_exchange/fault.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import {
   type CandleOverride,
   LOCAL_SYMBOLS,

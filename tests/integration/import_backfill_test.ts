@@ -1,7 +1,7 @@
 /** What a file brought is not asked for, and what it lacks is. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { runInProcess } from "../support/shell.ts";
 

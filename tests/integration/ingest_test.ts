@@ -8,7 +8,7 @@ import {
   type LocalExchange,
   type LocalExchangeOptions,
   startLocalExchange,
-} from "../../lib/local_exchange/server.ts";
+} from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";

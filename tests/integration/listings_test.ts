@@ -6,7 +6,10 @@ import { backfill, type BackfillReport } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";

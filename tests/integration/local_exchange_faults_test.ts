@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../lib/clock.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { Fault, FaultRule } from "../../lib/local_exchange/fault.ts";
-import type { BadValue, RowFault } from "../../lib/local_exchange/row_fault.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Fault, FaultRule } from "../support/local_exchange/fault.ts";
+import type { BadValue, RowFault } from "../support/local_exchange/row_fault.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { ccxtClient } from "../support/dialects/ccxt_client.ts";
 import {
   candles,

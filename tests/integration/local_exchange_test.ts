@@ -1,7 +1,7 @@
 /** The local exchange over real HTTP: Binance's dialect, its limits, its log and its truth. @module */
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { ccxtClient } from "../support/dialects/ccxt_client.ts";
 import {

@@ -5,7 +5,10 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts, type SeriesAccount } from "../../lib/gap/account.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { expire, rollUp, Upkeep } from "../../lib/upkeep/upkeep.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";

@@ -3,9 +3,9 @@
  * candle is either the candle or recognizably not one, so that the archive must end up with the candles all the same.
  * @module
  */
-import type { LocalExchange } from "../../lib/local_exchange/server.ts";
-import type { Fault } from "../../lib/local_exchange/fault.ts";
-import type { BadValue } from "../../lib/local_exchange/row_fault.ts";
+import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import type { Fault } from "../support/local_exchange/fault.ts";
+import type { BadValue } from "../support/local_exchange/row_fault.ts";
 
 /** A new fault so often, at one of the exchanges. Milliseconds. */
 const EVERY_MS = 1_000;

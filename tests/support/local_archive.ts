@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Clock } from "../../lib/clock.ts";
 import { type Config, readConfig } from "../../lib/config/config.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
-import type { LocalExchange } from "../../lib/local_exchange/server.ts";
+import type { LocalExchange } from "./local_exchange/faulty_exchange.ts";
 import { configureLogging, logger } from "../../lib/telemetry/log.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";

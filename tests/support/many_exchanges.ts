@@ -1,7 +1,7 @@
 /** Local exchanges of many dialects in one process, each with the same markets, as settings of the program. @module */
 import type { Clock } from "../../lib/clock.ts";
-import type { Dialect } from "../../lib/local_exchange/dialect.ts";
-import { type LocalExchange, startLocalExchange } from "../../lib/local_exchange/server.ts";
+import type { Dialect } from "./local_exchange/dialect.ts";
+import { type LocalExchange, startLocalExchange } from "./local_exchange/faulty_exchange.ts";
 import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { TESTED_DIALECTS } from "./dialects/tested_dialects.ts";
 

@@ -10,7 +10,7 @@ import {
   refused,
   trimmed,
   withDecimals,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes and codes follow Bitstamp's documentation and what `ccxt/js/src/bitstamp.js` reads. */

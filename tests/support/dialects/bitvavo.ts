@@ -10,7 +10,7 @@ import {
   refused,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Bitvavo's documentation (market data) and what `ccxt/js/src/bitvavo.js` reads. */

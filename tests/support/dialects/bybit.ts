@@ -9,7 +9,7 @@ import {
   plain,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Bybit's documentation (v5 market) and what `ccxt/js/src/bybit.js` reads. Errors come with status 200. */

@@ -10,7 +10,7 @@ import {
   refused,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Coinbase's documentation and what `ccxt/js/src/coinbase.js` reads. */

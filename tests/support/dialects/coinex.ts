@@ -7,7 +7,7 @@ import {
   type PageRow,
   plain,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow CoinEx's documentation (v2 market) and what `ccxt/js/src/coinex.js` reads. */

@@ -11,7 +11,7 @@ import {
   tickText,
   trimmed,
   withDecimals,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Crypto.com's documentation (exchange v1) and what `ccxt/js/src/cryptocom.js` reads. */

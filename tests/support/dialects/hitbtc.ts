@@ -10,7 +10,7 @@ import {
   refused,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow HitBTC's documentation (v3 market data) and what `ccxt/js/src/hitbtc.js` reads. */

@@ -7,7 +7,7 @@ import {
   type PageRow,
   plain,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import type { PageAsk } from "../../../lib/local_exchange/history.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";

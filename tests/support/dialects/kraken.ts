@@ -8,7 +8,7 @@ import {
   type PageRow,
   plain,
   withDecimals,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Kraken's documentation and what `ccxt/js/src/kraken.js` reads. Errors come with status 200. */

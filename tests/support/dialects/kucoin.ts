@@ -8,7 +8,7 @@ import {
   plain,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
 

@@ -6,7 +6,7 @@ import {
   type LocalExchange,
   type LocalExchangeOptions,
   startLocalExchange,
-} from "../../../lib/local_exchange/server.ts";
+} from "../local_exchange/faulty_exchange.ts";
 
 /** Half a minute into a minute, so that one is forming. */
 export const NOW_MS = Date.UTC(2024, 5, 1, 12, 0, 30);

@@ -15,7 +15,7 @@ import {
   refused,
   tickText,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow OKX's documentation (market data, public data) and what `ccxt/js/src/okx.js` reads. */

@@ -9,7 +9,7 @@ import {
   plain,
   refused,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow Poloniex's documentation (spot public API) and what `ccxt/js/src/poloniex.js` reads. */

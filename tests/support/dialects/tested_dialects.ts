@@ -1,6 +1,6 @@
 /** The dialects of all tested exchanges. @module */
-import { binance } from "../../../lib/local_exchange/binance.ts";
-import type { Dialect } from "../../../lib/local_exchange/dialect.ts";
+import { binance } from "../local_exchange/binance.ts";
+import type { Dialect } from "../local_exchange/dialect.ts";
 import { bingx } from "./bingx.ts";
 import { bitfinex } from "./bitfinex.ts";
 import { bitget } from "./bitget.ts";

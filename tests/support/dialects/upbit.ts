@@ -8,7 +8,7 @@ import {
   type PageRow,
   plain,
   refused,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 import { jsonNumber } from "./json_number.ts";
 

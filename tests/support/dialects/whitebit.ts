@@ -9,7 +9,7 @@ import {
   plain,
   refused,
   trimmed,
-} from "../../../lib/local_exchange/dialect.ts";
+} from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
 
 /** Shapes follow WhiteBIT's documentation (v1 and v4 of the public HTTP API) and what `ccxt/js/src/whitebit.js` reads. */

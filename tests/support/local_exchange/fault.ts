@@ -1,5 +1,5 @@
 /** Faults on request, as data: which answers go wrong, how, and how often. @module */
-import type { Window } from "../market/window.ts";
+import type { Window } from "../../../lib/market/window.ts";
 import type { Ask } from "./dialect.ts";
 import { RevisionMemory, type RowFault } from "./row_fault.ts";
 

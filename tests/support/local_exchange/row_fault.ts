@@ -1,5 +1,5 @@
 /** Faults in the rows of an answer: whole JSON of the right shape that does not say the truth. @module */
-import type { Window } from "../market/window.ts";
+import type { Window } from "../../../lib/market/window.ts";
 import type { PageRow } from "./dialect.ts";
 
 /** Rows are counted and cut in ascending order, whatever order the exchange then writes them in. */
