@@ -1,33 +1,33 @@
 /** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
 import { backfill as backfillAll, type BackfillReport } from "../fetch/backfill.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
-import { openArchive, openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** Backfills; a candle that could not be had makes it fail. */
 export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
-  const database = await openConfigured(ground);
-  let reports: readonly BackfillReport[];
-  try {
-    await prepareDatabase(database, ground);
-    const archive = await openArchive(database, ground);
-    const progress = new ProgressLines(shell, ground.config.exchanges);
-    reports = await backfillAll(archive, {
-      signal: shell.signal,
-      patient: false,
-      onProgress: (exchange) => progress.update(exchange),
-    });
-    progress.end();
-    await rollUp(archive, { signal: shell.signal });
-  } finally {
-    await database.close();
-  }
+  const reports = await withArchive(ground, {
+    here: async (database) => {
+      await prepareDatabase(database, ground);
+      const archive = await openArchive(database, ground);
+      const progress = new ProgressLines(shell, ground.config.exchanges);
+      const reports = await backfillAll(archive, {
+        signal: shell.signal,
+        patient: false,
+        onProgress: (exchange) => progress.update(exchange),
+      });
+      progress.end();
+      await rollUp(archive, { signal: shell.signal });
+      return reports;
+    },
+  });
   const seconds = (shell.clock.now() - startMs) / 1000;
   if (flags["json"] === true) shell.print(JSON.stringify({ seconds, exchanges: reports }));
   else for (const report of reports) shell.print(summary(report));

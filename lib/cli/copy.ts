@@ -2,13 +2,11 @@
 import { join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
-import type { Ground } from "../daemon/open_archive.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
-import { type Database, openDatabase } from "../store/connection/database.ts";
 import { migrate, type MigrateReport, readMigrations } from "../store/connection/migrations.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, duration, wrap } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
 
 const HELP = `
 The embedded archive of DATA_DIR goes to an empty database on a server: candles,
@@ -45,60 +43,65 @@ async function copy(
   flags: CopyFlags & Flags,
   command: { error(message: string, options: { exitCode: number }): never },
 ): Promise<ExitCode> {
-  const ground = await readGround(shell, flags, {
-    logLevelDefault: "error",
-    forced: flags.to === undefined ? {} : { DATABASE_URL: flags.to },
-  });
-  const { databaseUrl: url, dataDir, dbPoolMax: poolMax } = ground.config;
+  // The embedded database is written to to the end, whatever the server is reached by.
+  const ground = {
+    ...await readGround(shell, flags, {
+      logLevelDefault: "error",
+      forced: flags.to === undefined ? {} : { DATABASE_URL: flags.to },
+    }),
+    giveUp: undefined,
+  };
+  const { databaseUrl: url, dataDir } = ground.config;
   if (url === undefined) {
     command.error("error: say where to copy by --to or DATABASE_URL", { exitCode: EXIT.usage });
   }
   const startMs = shell.clock.now();
-  const source = await openSource(ground);
-  try {
-    const target = await openDatabase({ url, dataDir, poolMax, clock: ground.clock });
-    try {
-      const migrations = await readMigrations();
-      await migrate(source, migrations);
-      const migrated = await migrate(target, migrations);
-      const report = await copyArchive({ source, target }, {
-        ...ground,
-        signal: shell.signal,
-        targetName: nameOf(url!),
-        onProgress: progress(shell),
-      });
-      if (shell.canRedraw) shell.draw([]);
-      const seconds = (shell.clock.now() - startMs) / 1000;
-      if (flags.json === true) shell.print(JSON.stringify({ seconds, ...report }));
-      else {
-        const told = { seconds, dataDir, to: nameOf(url!), migrated, columns: shell.columns };
-        shell.print(summary(report, told));
-      }
-      return EXIT.done;
-    } finally {
-      await target.close();
-    }
-  } finally {
-    await source.close();
+  await requireEmbedded(dataDir);
+  const embedded = {
+    ...ground,
+    config: { ...ground.config, databaseUrl: undefined, dbPoolMax: 1 },
+  };
+  const { report, migrated } = await withArchive(embedded, {
+    here: (source) =>
+      withArchive(ground, {
+        here: async (target) => {
+          const migrations = await readMigrations();
+          await migrate(source, migrations);
+          const migrated = await migrate(target, migrations);
+          const report = await copyArchive({ source, target }, {
+            ...ground,
+            signal: shell.signal,
+            targetName: nameOf(url!),
+            onProgress: progress(shell),
+          });
+          return { report, migrated };
+        },
+      }),
+    daemon: (held) =>
+      Promise.reject(
+        new Error(
+          `Cannot copy: the daemon holds ${dataDir}, and what it writes meanwhile would be lost. Stop it first`,
+          { cause: held },
+        ),
+      ),
+  });
+  if (shell.canRedraw) shell.draw([]);
+  const seconds = (shell.clock.now() - startMs) / 1000;
+  if (flags.json === true) shell.print(JSON.stringify({ seconds, ...report }));
+  else {
+    const told = { seconds, dataDir, to: nameOf(url!), migrated, columns: shell.columns };
+    shell.print(summary(report, told));
   }
+  return EXIT.done;
 }
 
-/** @throws Error when there is no embedded archive, or somebody holds it. */
-async function openSource({ config: { dataDir }, clock }: Ground): Promise<Database> {
+/** @throws Error when there is no embedded archive. */
+async function requireEmbedded(dataDir: string): Promise<void> {
   try {
     await Deno.stat(join(dataDir, "pgdata", "PG_VERSION"));
   } catch (error) {
     throw new Error(
       `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of one`,
-      { cause: error },
-    );
-  }
-  try {
-    return await openDatabase({ url: undefined, dataDir, poolMax: 1, clock });
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    throw new Error(
-      `Cannot copy: the daemon holds ${dataDir}, and what it writes meanwhile would be lost. Stop it first`,
       { cause: error },
     );
   }

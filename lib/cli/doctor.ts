@@ -12,14 +12,8 @@ import {
   examineDatabase,
 } from "../doctor/checkup.ts";
 import type { CapabilityEntry } from "../doctor/exchange_checkup.ts";
-import {
-  type Ground,
-  openArchive,
-  openConfigured,
-  prepareDatabase,
-} from "../daemon/open_archive.ts";
+import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
 import { StoreError } from "../store/connection/store_error.ts";
@@ -28,27 +22,25 @@ import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { type Paint, painter } from "./terminal.ts";
 import { count, table, wrap } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** Prints the checkup, made here or by the daemon that holds the database. */
 export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const { config } = ground;
-  let database: Database;
-  try {
-    database = await openConfigured(ground);
-  } catch (error) {
-    if (error instanceof DataDirHeldError) {
-      return print(shell, flags, await askDaemon(config.dataDir, "/doctor") as Checkup);
-    }
+  const document = await withArchive(ground, {
+    here: (database) => checkup(shell, ground, database),
+    daemon: async () => await askDaemon(config.dataDir, "/doctor") as Checkup,
+  }).catch((error): Checkup => {
     if (!(error instanceof StoreError)) throw error;
-    const fault = databaseFault(error, "embedded");
-    return print(shell, flags, brokenOff([configurationCheck(config), fault]));
-  }
-  try {
-    return print(shell, flags, await checkup(shell, ground, database));
-  } finally {
-    await database.close();
-  }
+    const fault = databaseFault(error, config.databaseUrl === undefined ? "embedded" : "server");
+    return brokenOff([configurationCheck(config), fault]);
+  });
+  const isJson = flags["json"] === true;
+  shell.print(
+    isJson ? JSON.stringify(document) : render(document, painter(shell.hasPrintColor)),
+  );
+  return document.ok ? EXIT.done : EXIT.failed;
 }
 
 async function checkup(shell: Shell, ground: Ground, database: Database): Promise<Checkup> {
@@ -72,15 +64,6 @@ async function checkup(shell: Shell, ground: Ground, database: Database): Promis
     const checks = await examineDatabase(database, migrations);
     return brokenOff([...configurationFaults(error), ...checks]);
   }
-}
-
-function print(shell: Shell, flags: Flags, document: Checkup): ExitCode {
-  shell.print(
-    flags["json"] === true
-      ? JSON.stringify(document)
-      : render(document, painter(shell.hasPrintColor)),
-  );
-  return document.ok ? EXIT.done : EXIT.failed;
 }
 
 /** The checkup for people, within 80 columns. */

@@ -1,18 +1,15 @@
 /** `titan10 export`: candles as CSV or Parquet, by series and range. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { openConfigured } from "../daemon/open_archive.ts";
 import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
-import type { Database } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { type CandleWriter, csvWriter } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
-import { streamDaemon } from "./control.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
+import { pagesOfArchive } from "./with_archive.ts";
 
 const HELP = `
 Candles come series by series, oldest first, and are read in pages: a large
@@ -92,7 +89,20 @@ async function exportCandles(
     const writer = format === "csv"
       ? csvWriter(output, { isMerged })
       : parquetWriter(output, { isMerged, numbers: flags.numbers ?? "double" });
-    const tally = await writeAll(shell, pagesOf(shell, flags, request), writer);
+    // A file is yet to be finished, for which the permission to write is needed to the end.
+    const ground = {
+      ...await readGround(shell, flags, { logLevelDefault: "error" }),
+      giveUp: undefined,
+    };
+    const pages = pagesOfArchive(ground, {
+      here: async function* (database): AsyncGenerator<ExportPage, void> {
+        await requireArchive(database);
+        yield* exportPages(database, request);
+      },
+      path: "/export",
+      asked: request,
+    });
+    const tally = await writeAll(shell, pages, writer);
     await output.finish();
     tell(shell, flags.output, tally);
     return EXIT.done;
@@ -102,33 +112,6 @@ async function exportCandles(
     throw error;
   } finally {
     await output.close();
-  }
-}
-
-/** From the database, or from the daemon that holds it. */
-async function* pagesOf(
-  shell: Shell,
-  flags: Flags,
-  request: ExportRequest,
-): AsyncGenerator<ExportPage, void> {
-  // A file is yet to be finished, for which the permission to write is needed to the end.
-  const ground = {
-    ...await readGround(shell, flags, { logLevelDefault: "error" }),
-    giveUp: undefined,
-  };
-  let database: Database;
-  try {
-    database = await openConfigured(ground);
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    const documents = streamDaemon(ground.config.dataDir, "/export", request);
-    return yield* documents as AsyncGenerator<ExportPage, void>;
-  }
-  try {
-    await requireArchive(database);
-    yield* exportPages(database, request);
-  } finally {
-    await database.close();
   }
 }
 

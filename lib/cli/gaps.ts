@@ -1,48 +1,39 @@
 /** `titan10 gaps`: holes inside coverage, each with its state or reason. @module */
 import { prepareExchange } from "../fetch/exchange_series.ts";
 import { repairGaps } from "../gap/repair.ts";
-import {
-  type Ground,
-  openArchive,
-  openConfigured,
-  prepareDatabase,
-} from "../daemon/open_archive.ts";
+import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { type GapsDocument, readGapsDocument } from "../serve/gap_list.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, minute, table } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** Prints the gaps, after asking for those that are due with `--repair`. */
 export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const repairs = flags["repair"] === true;
-  let database: Database;
-  try {
-    database = await openConfigured(ground);
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    if (repairs) {
-      shell.tell(
-        "The daemon holds the database, and repairs gaps itself whenever GAPS_CRON says so.",
-      );
-      return EXIT.failed;
-    }
-    print(shell, flags, await askDaemon(ground.config.dataDir, "/gaps") as GapsDocument);
-    return EXIT.done;
-  }
-  try {
-    await prepareDatabase(database, ground);
-    const problems = repairs ? await repair(shell, ground, database) : [];
-    print(shell, flags, await readGapsDocument(database));
-    for (const problem of problems) shell.tell(printable(problem));
-    return problems.length === 0 ? EXIT.done : EXIT.failed;
-  } finally {
-    await database.close();
-  }
+  return await withArchive<ExitCode>(ground, {
+    here: async (database) => {
+      await prepareDatabase(database, ground);
+      const problems = repairs ? await repair(shell, ground, database) : [];
+      print(shell, flags, await readGapsDocument(database));
+      for (const problem of problems) shell.tell(printable(problem));
+      return problems.length === 0 ? EXIT.done : EXIT.failed;
+    },
+    daemon: async () => {
+      if (repairs) {
+        shell.tell(
+          "The daemon holds the database, and repairs gaps itself whenever GAPS_CRON says so.",
+        );
+        return EXIT.failed;
+      }
+      print(shell, flags, await askDaemon(ground.config.dataDir, "/gaps") as GapsDocument);
+      return EXIT.done;
+    },
+  });
 }
 
 /** Repairs once; returns why exchanges could not be asked. */

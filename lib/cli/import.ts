@@ -4,13 +4,14 @@ import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { type ImportReport, importRows } from "../transfer/candle_import.ts";
 import { seriesName } from "../market/series.ts";
-import { openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { fileRows, hashed } from "../transfer/candle_file.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, minute } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
+import { withArchive } from "./with_archive.ts";
 
 const HELP = `
 The file is CSV as titan10 export writes it, or any other whose first line names
@@ -67,31 +68,29 @@ async function importFile(
   const input = path === "-" ? shell.input : await openFile(path);
   const { bytes, sha256 } = hashed(input);
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
-  const database = await openConfigured(ground);
-  let reports: readonly ImportReport[];
-  try {
-    const { timescaledb } = await prepareDatabase(database, ground);
-    const rows = fileRows(
-      /\.gz$/i.test(path) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes,
-      { path, ...namesOf(flags), knownExchanges: await exchangeIds() },
-    );
-    reports = await importRows(
-      { ...ground, database, hasTimescaledb: timescaledb !== null },
-      rows,
-      {
-        file: path === "-" ? path : basename(path),
-        sinceMs: flags.since,
-        untilMs: flags.until,
-        isComplete: flags.complete === true,
-        replaces: flags.replace === true,
-        signal: shell.signal,
-        sha256,
-        onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
-      },
-    );
-  } finally {
-    await database.close();
-  }
+  const reports = await withArchive(ground, {
+    here: async (database) => {
+      const { timescaledb } = await prepareDatabase(database, ground);
+      const rows = fileRows(
+        /\.gz$/i.test(path) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes,
+        { path, ...namesOf(flags), knownExchanges: await exchangeIds() },
+      );
+      return await importRows(
+        { ...ground, database, hasTimescaledb: timescaledb !== null },
+        rows,
+        {
+          file: path === "-" ? path : basename(path),
+          sinceMs: flags.since,
+          untilMs: flags.until,
+          isComplete: flags.complete === true,
+          replaces: flags.replace === true,
+          signal: shell.signal,
+          sha256,
+          onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
+        },
+      );
+    },
+  });
   if (shell.canRedraw) shell.draw([]);
   if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));
   else for (const report of reports) shell.print(summary(report));

@@ -1,23 +1,21 @@
 /** `titan10 migrate`: brings the schema up to date and ends. @module */
-import { openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { prepareDatabase } from "../daemon/open_archive.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** Applies what is missing and says what it was. */
 export async function migrate(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
-  const database = await openConfigured(ground);
-  try {
-    const { applied, timescaledb } = await prepareDatabase(database, ground);
-    if (flags["json"] === true) {
-      shell.print(JSON.stringify({ applied, timescaledb }));
-      return EXIT.done;
-    }
-    for (const name of applied) shell.print(`applied ${name}`);
-    if (applied.length === 0) shell.print("the schema is up to date");
-    shell.print(`TimescaleDB ${timescaledb ?? "is not used"}`);
+  const { applied, timescaledb } = await withArchive(ground, {
+    here: (database) => prepareDatabase(database, ground),
+  });
+  if (flags["json"] === true) {
+    shell.print(JSON.stringify({ applied, timescaledb }));
     return EXIT.done;
-  } finally {
-    await database.close();
   }
+  for (const name of applied) shell.print(`applied ${name}`);
+  if (applied.length === 0) shell.print("the schema is up to date");
+  shell.print(`TimescaleDB ${timescaledb ?? "is not used"}`);
+  return EXIT.done;
 }

@@ -1,35 +1,25 @@
 /** `titan10 plan`: what a backfill would ask for, before it does. @module */
 import { makePlan, type Plan } from "../fetch/plan.ts";
-import { openArchive, openConfigured, prepareDatabase } from "../daemon/open_archive.ts";
+import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
-import type { Database } from "../store/connection/database.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration, minute, table } from "./text.ts";
 import { byteText } from "../text/bytes.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** Prints the plan, worked out here or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
-  let database: Database;
-  try {
-    database = await openConfigured(ground);
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    return print(shell, flags, await askDaemon(ground.config.dataDir, "/plan") as Plan);
-  }
-  try {
-    await prepareDatabase(database, ground);
-    const archive = await openArchive(database, ground);
-    return print(shell, flags, await makePlan(archive, { signal: shell.signal }));
-  } finally {
-    await database.close();
-  }
-}
-
-function print(shell: Shell, flags: Flags, document: Plan): ExitCode {
+  const document = await withArchive(ground, {
+    here: async (database) => {
+      await prepareDatabase(database, ground);
+      const archive = await openArchive(database, ground);
+      return await makePlan(archive, { signal: shell.signal });
+    },
+    daemon: async () => await askDaemon(ground.config.dataDir, "/plan") as Plan,
+  });
   shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
   for (const { exchange, problem } of document.problems) {
     shell.tell(printable(`no plan for ${exchange}: ${problem}`));

@@ -1,14 +1,12 @@
 /** `titan10 query`: one SQL query that only reads. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
-import { type Database, openDatabase } from "../store/connection/database.ts";
 import { type QueryPage, runQuery } from "../store/read_query.ts";
 import { durationMs } from "../config/setting.ts";
-import { streamDaemon } from "./control.ts";
 import { csvHead, csvLines, jsonLinesOf, renderRows } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
+import { pagesOfArchive } from "./with_archive.ts";
 
 const HELP = `
 A query is one SELECT, WITH, VALUES or TABLE, and runs in a transaction that is
@@ -89,23 +87,15 @@ async function* pagesOf(
   text: string,
   flags: QueryFlags & Flags,
 ): AsyncGenerator<QueryPage, void> {
-  const { config, clock } = await readGround(shell, flags, { logLevelDefault: "error" });
-  const { databaseUrl: url, dataDir } = config;
+  const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const timeoutMs = flags.timeout;
-  let database: Database;
-  try {
-    // A session of its own: what belongs to one query must not be answered by two.
-    database = await openDatabase({ url, dataDir, poolMax: 1, clock });
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    const documents = streamDaemon(dataDir, "/query", { text, timeoutMs });
-    return yield* documents as AsyncGenerator<QueryPage, void>;
-  }
-  try {
-    yield* runQuery(database, text, { timeoutMs, isShared: false });
-  } finally {
-    await database.close();
-  }
+  // A session of its own: what belongs to one query must not be answered by two.
+  const config = { ...ground.config, dbPoolMax: 1 };
+  yield* pagesOfArchive({ ...ground, config }, {
+    here: (database) => runQuery(database, text, { timeoutMs, isShared: false }),
+    path: "/query",
+    asked: { text, timeoutMs },
+  });
 }
 
 async function readAll(input: ReadableStream<Uint8Array>): Promise<string> {

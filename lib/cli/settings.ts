@@ -3,7 +3,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { type Config, readConfig } from "../config/config.ts";
 import { type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
-import { configureLogging, logger } from "../telemetry/log.ts";
+import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Ground } from "../daemon/open_archive.ts";
 import { secretsOf } from "../text/redact.ts";
@@ -18,7 +18,7 @@ interface SettingsOptions {
   /** Stronger than flags, environment and `.env`. */
   readonly forced?: Readonly<Record<string, string>>;
   /** Log level where none is configured: a one-shot command says only what went wrong. */
-  readonly logLevelDefault?: string;
+  readonly logLevelDefault?: LogLevel;
   /** Whether to leave the `.env` of the working directory alone. @default false */
   readonly ignoreDotenv?: boolean;
 }
@@ -93,10 +93,8 @@ export async function readSettings(
     if (typeof value === "string") given[name] = value;
   }
   const dotenv = ignoreDotenv ? "" : await readIfThere(".env");
-  const env = logLevelDefault !== undefined && !/^\s*LOG_LEVEL\s*=/m.test(dotenv)
-    ? { LOG_LEVEL: logLevelDefault, ...definedOnly(shell.env) }
-    : shell.env;
-  return readConfig({ env, dotenv, flags: { ...given, ...forced } }, {
+  const defaults = { LOG_LEVEL: logLevelDefault };
+  return readConfig({ env: shell.env, dotenv, flags: { ...given, ...forced }, defaults }, {
     knownExchanges: await exchangeIds(),
     isCron,
     isTerminal: shell.isTerminal,
@@ -111,12 +109,6 @@ export function flagOf(variable: string): string {
 /** `PAGE_LIMIT` → `pageLimit`, commander's name of the flag. */
 function attributeOf(variable: string): string {
   return variable.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function definedOnly(
-  env: Readonly<Record<string, string | undefined>>,
-): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim()));
 }
 
 async function readIfThere(path: string): Promise<string> {

@@ -1,11 +1,8 @@
 /** `titan10 status`: what the archive holds and lacks. @module */
 import { ConfigError } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { openConfigured } from "../daemon/open_archive.ts";
 import { readStatus, type Status } from "../serve/status.ts";
 import { readStorageDocument, type StorageDocument } from "../serve/storage_report.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
-import type { Database } from "../store/connection/database.ts";
 import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
@@ -14,6 +11,7 @@ import { renderStatus } from "./status_view.ts";
 import { renderStorage } from "./storage_table.ts";
 import { painter } from "./terminal.ts";
 import { watchStatus } from "./watch.ts";
+import { withArchive } from "./with_archive.ts";
 
 /** The status, and with `--storage` what the candle tables take. */
 type StatusReport = Status & Partial<StorageDocument>;
@@ -33,40 +31,33 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
     }
     return await watchStatus(shell, ground, { isJson: flags["json"] === true });
   }
-  let database: Database;
-  try {
-    database = await openConfigured(ground);
-  } catch (error) {
-    if (!(error instanceof DataDirHeldError)) throw error;
-    const document = await askDaemon(config.dataDir, "/status") as Status;
-    const storage = withStorage
-      ? await askDaemon(config.dataDir, "/storage") as StorageDocument
-      : {};
-    print(shell, flags, { ...document, ...storage });
-    return EXIT.done;
-  }
-  try {
-    const pending = await pendingMigrations(database, await readMigrations());
-    if (pending.length > 0) {
-      shell.tell(
-        `There is no archive in this database yet: ${
-          pending.join(", ")
-        } not applied. Run titan10 migrate`,
-      );
-      return EXIT.failed;
-    }
-    const document = await readStatus({
-      config,
-      database,
-      nowMs: clock.now(),
-      newestCandlesMax,
-    });
-    const storage = withStorage ? await readStorageDocument(database, { nowMs: clock.now() }) : {};
-    print(shell, flags, { ...document, ...storage });
-    return EXIT.done;
-  } finally {
-    await database.close();
-  }
+  const document = await withArchive<StatusReport | undefined>(ground, {
+    here: async (database) => {
+      const pending = await pendingMigrations(database, await readMigrations());
+      if (pending.length > 0) {
+        shell.tell(
+          `There is no archive in this database yet: ${
+            pending.join(", ")
+          } not applied. Run titan10 migrate`,
+        );
+        return undefined;
+      }
+      const nowMs = clock.now();
+      const document = await readStatus({ config, database, nowMs, newestCandlesMax });
+      const storage = withStorage ? await readStorageDocument(database, { nowMs }) : {};
+      return { ...document, ...storage };
+    },
+    daemon: async () => {
+      const document = await askDaemon(config.dataDir, "/status") as Status;
+      const storage = withStorage
+        ? await askDaemon(config.dataDir, "/storage") as StorageDocument
+        : {};
+      return { ...document, ...storage };
+    },
+  });
+  if (document === undefined) return EXIT.failed;
+  print(shell, flags, document);
+  return EXIT.done;
 }
 
 function print(shell: Shell, flags: Flags, document: StatusReport): void {

@@ -36,6 +36,8 @@ export interface ConfigSources {
   readonly dotenv?: string | undefined;
   /** By the same names as the variables. */
   readonly flags?: Texts | undefined;
+  /** Weaker than all others, in place of the table's. */
+  readonly defaults?: Texts | undefined;
 }
 
 export interface ConfigProblem {
@@ -159,12 +161,10 @@ function keepsAll(
   });
 }
 
-function mergeSources({ env, dotenv = "", flags = {} }: ConfigSources): Texts {
+function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSources): Texts {
   const texts: Record<string, string> = {};
-  for (const { name, default: text } of VARIABLES) {
-    if (text !== undefined) texts[name] = text;
-  }
-  for (const source of [parseDotenv(dotenv), env, flags]) {
+  const ofTable: Texts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
+  for (const source of [ofTable, defaults, parseDotenv(dotenv), env, flags]) {
     for (const [name, value] of Object.entries(source)) {
       const text = value?.trim();
       if (text) texts[name] = text;

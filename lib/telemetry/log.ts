@@ -8,7 +8,7 @@ export type { Logger } from "@logtape/logtape";
 
 /** Logtape's levels, the least severe first. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
-type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** How a log line may look. */
 export const LOG_FORMATS = ["json", "pretty"] as const;

@@ -207,6 +207,15 @@ Deno.test("flags beat the environment, and the environment beats .env", () => {
   });
 });
 
+Deno.test("a default that is handed in beats the table's, and every source beats it", () => {
+  const defaults = { LOG_LEVEL: "error", HTTP_PORT: undefined };
+  assert.equal(read({ defaults }).logLevel, "error");
+  assert.equal(read({ defaults }).httpPort, 9464);
+  assert.equal(read({ defaults, dotenv: "export LOG_LEVEL=debug" }).logLevel, "debug");
+  assert.equal(read({ defaults, dotenv: "LOG_LEVEL=" }).logLevel, "error");
+  assert.equal(read({ defaults, env: { LOG_LEVEL: "fatal" } }).logLevel, "fatal");
+});
+
 Deno.test("an empty or blank value is an unset one and lets the next source speak", () => {
   const { httpPort, exchangeOptions } = read({
     dotenv: "HTTP_PORT=1",

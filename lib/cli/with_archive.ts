@@ -1,0 +1,60 @@
+/** Opens the configured database for a command, or lets it ask the daemon that holds it. @module */
+import { type Ground, openConfigured } from "../daemon/open_archive.ts";
+import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import type { Database } from "../store/connection/database.ts";
+import { streamDaemon } from "./control.ts";
+
+/**
+ * Resolves to what `here` makes of the database, which is closed afterwards; or to what `daemon` makes where a daemon
+ * holds the embedded one.
+ *
+ * @throws DataDirHeldError when it is held, and nothing is said of that.
+ */
+export async function withArchive<T>(
+  ground: Ground,
+  { here, daemon }: {
+    readonly here: (database: Database) => Promise<T>;
+    readonly daemon?: (held: DataDirHeldError) => Promise<T>;
+  },
+): Promise<T> {
+  const database = await openUnlessHeld(ground);
+  if (database instanceof DataDirHeldError) {
+    if (daemon === undefined) throw database;
+    return await daemon(database);
+  }
+  try {
+    return await here(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** The same for what comes in pages; the daemon is asked for them by `path` and `asked`. */
+export async function* pagesOfArchive<Page>(
+  ground: Ground,
+  { here, path, asked }: {
+    readonly here: (database: Database) => AsyncIterable<Page>;
+    readonly path: string;
+    readonly asked: unknown;
+  },
+): AsyncGenerator<Page, void> {
+  const database = await openUnlessHeld(ground);
+  if (database instanceof DataDirHeldError) {
+    const pages = streamDaemon(ground.config.dataDir, path, asked);
+    return yield* pages as AsyncGenerator<Page, void>;
+  }
+  try {
+    yield* here(database);
+  } finally {
+    await database.close();
+  }
+}
+
+async function openUnlessHeld(ground: Ground): Promise<Database | DataDirHeldError> {
+  try {
+    return await openConfigured(ground);
+  } catch (error) {
+    if (error instanceof DataDirHeldError) return error;
+    throw error;
+  }
+}
