@@ -1,15 +1,15 @@
-/** The program's only contact with the process: arguments, environment, terminal, signals. @module */
+/** Connects the program to its process: arguments, environment, terminal, signals. @module */
 import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
 import { type Abilities, abilitiesOf, DrawnLines } from "./lib/cli/terminal.ts";
 import { systemClock } from "./lib/clock.ts";
 
-/** A shutdown that takes longer is ended: supervisors kill after ten seconds. */
+/** A shutdown that takes longer is cut off, because supervisors kill the process after ten seconds. */
 const SHUTDOWN_MS_MAX = 9_000;
 
 /**
- * Ctrl-C reaches a program under `deno task` several times: from the terminal, and passed on by each task around it. What
- * comes within this many pieces of this long is one keypress. In pieces, since a busy thread hears of the others late.
+ * Under `deno task` one Ctrl-C arrives several times: from the terminal, and from each task around the program. Signals
+ * within this time count as one. The wait is split into pieces because a busy thread receives signals late.
  */
 const SIGNAL_ECHO = { pieces: 10, pieceMs: 100 } as const;
 
@@ -17,7 +17,7 @@ const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 interface Stream extends Abilities {
   readonly isTerminal: boolean;
-  /** Writes all of it; returns whether somebody is there to read it. */
+  /** Writes all bytes. Returns false when the reader has closed the stream. */
   readonly write: (bytes: Uint8Array) => boolean;
 }
 
@@ -35,7 +35,7 @@ if (import.meta.main) {
   for (const [name, code] of Object.entries(SIGNAL_EXIT_CODES)) {
     Deno.addSignalListener(name as Deno.Signal, () => {
       if (isEcho && signalCode === code) return;
-      // A second signal means: now.
+      // A second signal ends the process at once.
       if (signalCode !== undefined) Deno.exit(code);
       signalCode = code;
       ignoreEchoes();
@@ -52,13 +52,13 @@ if (import.meta.main) {
     const { columns, rows } = out.isTerminal || err.isTerminal
       ? Deno.consoleSize()
       : { columns: 0, rows: 0 };
-    // A terminal may not know its own size, either.
+    // Some terminals report a size of 0.
     return { columns: columns || 80, rows: rows || 24 };
   };
   const encoder = new TextEncoder();
   const print = (bytes: Uint8Array): void => {
-    // Whoever read it has gone, as `head` does: there is nobody to go on for.
-    if (!out.write(bytes)) stopping.abort(new Error("nobody reads standard output"));
+    // The reader closed the pipe, as `head` does. Stop, because no more output can be written.
+    if (!out.write(bytes)) stopping.abort(new Error("standard output was closed by its reader"));
   };
   const below = new DrawnLines((text) => err.write(encoder.encode(text)));
   endOnCrash((text) => below.tell(text));
@@ -106,7 +106,7 @@ function writer(stream: typeof Deno.stdout): (bytes: Uint8Array) => boolean {
       }
       return true;
     } catch (error) {
-      // The log's reader may go, and its disk be full: no reason to stop archiving. Data must not be lost in silence.
+      // The log may fail (reader gone, disk full) without stopping the archive. A failed write of data must be reported.
       if (stream === Deno.stdout && !(error instanceof Deno.errors.BrokenPipe)) throw error;
       return false;
     }

@@ -1,6 +1,6 @@
-/** The only place that reads the time of day and waits; everything else is handed a `Clock`. @module */
+/** The only file that reads the time or sets timers. All other code gets a `Clock` as an argument. @module */
 
-/** Time as an argument: tests hand in a manual one, so no test waits for a real minute. */
+/** Time as an argument. Tests pass a manual clock, so that they do not wait for real time. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, UTC. */
   now(): number;
@@ -12,7 +12,7 @@ export interface Clock {
   sleep(ms: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
 
-/** `setTimeout` fires at once for longer delays, so longer sleeps are made of several. */
+/** `setTimeout` fires at once for longer delays, so longer sleeps are split. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 /** The machine's own clock. */

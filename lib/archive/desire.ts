@@ -1,4 +1,4 @@
-/** What is wanted of a series, before anything is subtracted: how far back, up to now. @module */
+/** Which window of a series the configuration asks for. @module */
 import type { Config } from "../config/config.ts";
 import { reachStartMs } from "../config/reach.ts";
 import type { Series } from "../market/series.ts";
@@ -7,19 +7,19 @@ import type { Desire } from "../store/ledger.ts";
 
 interface DesireOptions {
   readonly nowMs: number;
-  /** How many of its newest candles the exchange has at all; undefined when there is no known bound. */
+  /** How many newest candles the exchange has; undefined when no limit is known. */
   readonly newestCandlesMax: number | undefined;
 }
 
-/** A series' desire, and how far back it would reach if the exchange kept everything. */
+/** The desired window of a series, and its start if the exchange kept everything. */
 export interface BoundedDesire extends Desire {
-  /** What is wanted begins here; where that is before the window, the exchange does not keep the rest. */
+  /** The start that the configuration asks for. If it is before the window, the exchange does not keep the rest. */
   readonly wantedSinceMs: number;
 }
 
 /**
- * The desired window of a series: from the candle that contains the reach of `BACKFILL` to the last closed one. A
- * timeframe that is polled but not backfilled wants nothing beyond what coverage has begun.
+ * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last closed candle. It is
+ * empty for a timeframe that is polled but not backfilled.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
@@ -44,7 +44,7 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
   };
 }
 
-/** The timeframes that are polled or backfilled, finest first as configured, each once. */
+/** The timeframes that are polled or backfilled, without duplicates, in the configured order. */
 export function archivedTimeframes(config: Config): readonly string[] {
   return [...new Set([...config.timeframes, ...config.backfill.map(({ timeframe }) => timeframe)])];
 }

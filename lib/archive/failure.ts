@@ -1,4 +1,4 @@
-/** What becomes of an error that a page or an exchange ended with: a log line, a note for `status`. @module */
+/** Handles the error of a page or an exchange: logs it, stores it for `status`, and says when to try again. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
@@ -8,43 +8,43 @@ import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "./archive.ts";
 import { failureKind } from "./archived_exchange.ts";
 
-/** Whether the program itself stopped asking. */
+/** Whether the program itself cancelled the request. */
 export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true || (error instanceof FetchError && error.kind === "cancelled");
 }
 
-/** An exchange or a database that is down is tried again after this long, if nothing names a better time. */
+/** How long to wait before the next try when an exchange or the database is down and no better time is known. */
 export const PAUSE_MS = 10_000;
 
-/** How long to leave another call's half-open trial alone before looking again. */
+/** How long to wait for another call's half-open trial before trying again. */
 const TRIAL_MS = 1_000;
 
-/** When a step that failed may be tried again, in milliseconds; undefined when waiting does not mend it. */
+/** When a failed step may be tried again, in milliseconds; undefined when waiting does not help. */
 export function resumeAtMs(error: unknown, nowMs: number): number | undefined {
   if (error instanceof FetchError && error.kind === "rate_limited") {
     return error.untilMs ?? nowMs + PAUSE_MS;
   }
-  // While the one trial runs, its end is not known; the time it was allowed from is past.
+  // While the trial runs, `untilMs` is in the past.
   if (error instanceof BreakerOpenError) return Math.max(error.untilMs, nowMs + TRIAL_MS);
   if (error instanceof StoreError && error.kind === "unavailable") return nowMs + PAUSE_MS;
   return undefined;
 }
 
-/** What is waited for after such an error, in a few words. */
+/** Why the program waits after such an error, in a few words. */
 export function pauseReason(error: unknown): string {
   if (error instanceof FetchError) return "banned or rate limited";
   if (error instanceof BreakerOpenError) return "breaker open";
-  return "the database is away";
+  return "the database is unavailable";
 }
 
-/** Logs why a page of a series was not stored and keeps it for `status`. Never throws. */
+/** Logs why a page of a series was not stored, and stores the reason for `status`. Never throws. */
 export async function reportSeriesFailure(
   archive: Archive,
   series: Series,
   error: unknown,
 ): Promise<void> {
   const message = messageOf(error);
-  // That the breaker is open is a fact about the exchange, not about each of its series.
+  // An open breaker concerns the exchange, so it is not reported for each of its series.
   if (error instanceof BreakerOpenError) return;
   if (!archive.failures.isNews(seriesName(series), message)) return;
   archive.log.warn("a page failed", {
@@ -61,7 +61,7 @@ export async function reportSeriesFailure(
   });
 }
 
-/** Logs why nothing at all could be asked of an exchange and keeps it for `status`. Never throws. */
+/** Logs why no request to an exchange was possible, and stores the reason for `status`. Never throws. */
 export async function reportExchangeFailure(
   archive: Archive,
   exchange: string,
@@ -75,12 +75,12 @@ export async function reportExchangeFailure(
   await keep(archive, () => writeExchangeError(archive.database, exchange, text));
 }
 
-/** Writes for `status`; a database that is away has been reported by whoever needed it. */
+/** Stores a note for `status`. Its failure is logged only as debug: the caller reports a database that is down. */
 async function keep(archive: Archive, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    archive.log.debug("a note for status was not kept", { error });
+    archive.log.debug("a note for status was not stored", { error });
   }
 }
 

@@ -1,17 +1,17 @@
-/** Which failures have been told already. @module */
+/** Remembers which failures were logged already. @module */
 
-/** Newest message of every series and exchange: one that lasts is reported when it changes, not every minute. */
+/** The last message of each series and exchange. A lasting failure is logged when its message changes, not each minute. */
 export class FailureLog {
   readonly #messages = new Map<string, string>();
 
-  /** Whether this message is news about `name`. */
+  /** Whether this message differs from the last one about `name`. */
   isNews(name: string, message: string): boolean {
     if (this.#messages.get(name) === message) return false;
     this.#messages.set(name, message);
     return true;
   }
 
-  /** Forgets what was wrong with `name`. */
+  /** Forgets the message about `name`: it works again. */
   clear(name: string): void {
     this.#messages.delete(name);
   }

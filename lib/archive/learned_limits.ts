@@ -1,52 +1,51 @@
-/** What one exchange can do, timeframe by timeframe: assumed at first, corrected by what its answers show. @module */
+/** What one exchange can do, per timeframe: first assumed, then corrected by its answers. @module */
 import type { Clock } from "../clock.ts";
 import { type AssumedLimits, type CapabilitySource, newestOf } from "../exchange/limits.ts";
-import type { Verdict } from "../market/answer.ts";
+import type { PageVerdict } from "../market/answer.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 
-/** A value, and who says so. */
+/** A value and its source. */
 export interface Known<T> {
   readonly value: T;
   readonly source: CapabilitySource;
 }
 
-/** What is known of one timeframe. Undefined is what nobody knows yet. */
+/** What is known of one timeframe. Undefined means not known yet. */
 interface Capability {
-  /** Candles that a request asks for at most. */
+  /** Most candles that one request asks for. */
   readonly pageRowsMax: Known<number>;
   /** Rows of the longest answer so far. */
   readonly rowsMaxSeen: number;
-  /** Whether the exchange gives the window that is asked for; false when it is not even told it. */
+  /** Whether the exchange honours `since`; false when the request cannot carry it. */
   readonly isSinceHonoured: Known<boolean> | undefined;
-  /** How many of the newest candles the exchange has; undefined while no end was met. */
+  /** How many newest candles the exchange has; undefined until its oldest one was found. */
   readonly newestCandles: Known<number> | undefined;
-  /** Whether a candle without trades is left out, or comes flat. */
+  /** Whether candles without trades are left out; false if they come with volume 0. */
   readonly omitsSilent: Known<boolean> | undefined;
-  /** When an answer last taught something. Milliseconds. */
+  /** When an answer last changed something here. Milliseconds. */
   readonly learnedAtMs: number | undefined;
 }
 
 interface CapabilitiesOptions {
-  /** What is known before the first answer. */
+  /** The limits before the first answer. */
   readonly limits: AssumedLimits;
   readonly clock: Clock;
-  /** Keeps a row for the next start, or says why not and fails: it is called again with the next change. */
+  /** Stores a row for the next start. If it fails, it must log why and reject; it is called again with the next change. */
   readonly keep: (row: CapabilityRow) => Promise<void>;
 }
 
-/** Every exchange gives as many rows in a page, whatever two cut pages seem to say. */
+/** No learned page limit is smaller: every exchange sends at least this many rows. */
 const PAGE_ROWS_LEARNED_MIN = 50;
 
 /**
- * A page limit is learned only from pages this much shorter than they were asked for. Some exchanges leave out the
- * candle at one end, whatever is asked: believing that would shorten pages one by one, down to nothing, and what there
- * is to be won above this is not worth it.
+ * A page limit is learned only from pages with at most this share of the requested rows. Some exchanges always leave out
+ * the candle at one end. Learning from that would make pages one row shorter again and again.
  */
 const CUT_SHARE_MAX = 0.9;
 
-/** What answers have taught about one timeframe. */
+/** What was learned from answers about one timeframe. */
 interface Learned {
   readonly pageRowsMax?: number | undefined;
   readonly rowsMaxSeen: number;
@@ -56,19 +55,19 @@ interface Learned {
   readonly learnedAtMs?: number | undefined;
 }
 
-/** The newest page of a timeframe that came cut. */
+/** The last page of a timeframe that the exchange cut. */
 interface CutPage {
   readonly rows: number;
   readonly window: Window;
 }
 
-/** The capabilities of one exchange, for as long as the process lives. */
+/** The capabilities of one exchange. */
 export class Capabilities {
   readonly #exchange: string;
   readonly #options: CapabilitiesOptions;
   readonly #learned = new Map<string, Learned>();
   readonly #cutPages = new Map<string, CutPage>();
-  /** Timeframes of which something was learned that is not kept yet. */
+  /** Timeframes with changes that are not stored yet. */
   readonly #unkept = new Set<string>();
   #hasNews = false;
   #keeping: Promise<void> = Promise.resolve();
@@ -78,11 +77,11 @@ export class Capabilities {
     this.#options = options;
   }
 
-  /** Takes over what an earlier process has learned. */
+  /** Loads what an earlier process learned. */
   restore(rows: readonly CapabilityRow[]): void {
     for (const row of rows) {
       this.#learned.set(row.timeframe, {
-        // What was only assumed then is assumed anew: the table and CCXT may know better now.
+        // An assumed value is not restored: the table or CCXT may have changed since.
         pageRowsMax: row.pageRowsSource === "answers" ? row.pageRows : undefined,
         rowsMaxSeen: row.rowsSeen,
         isSinceHonoured: row.isSinceHonoured,
@@ -106,7 +105,7 @@ export class Capabilities {
         : assumed,
       rowsMaxSeen: learned.rowsMaxSeen,
       isSinceHonoured: known(learned.isSinceHonoured, limits.isSinceHonoured),
-      // A series that was listed late reaches back less far than its exchange does: the longer reach is believed.
+      // The larger value counts: a series that was listed late has fewer candles than the exchange keeps.
       newestCandles: newestCandles > (kept ?? 0)
         ? { value: newestCandles, source: "answers" }
         : known(undefined, kept),
@@ -115,36 +114,36 @@ export class Capabilities {
     };
   }
 
-  /** An answer of so many rows has come. */
+  /** Records how many rows an answer had. */
   learnRows({ text }: Timeframe, rows: number): void {
     if (rows > this.of(text).rowsMaxSeen) this.#learn(text, { rowsMaxSeen: rows });
   }
 
-  /** The exchange has proved that it gives the window that is asked for. */
+  /** Records that the exchange has proved to honour `since`. */
   learnSinceHonoured({ text }: Timeframe): void {
     if (this.#learned.get(text)?.isSinceHonoured !== true) {
       this.#learn(text, { isSinceHonoured: true });
     }
   }
 
-  /** What a page showed: where the exchange cut it, and whether silent candles are left out. */
-  learnPage(timeframe: Timeframe, window: Window, verdict: Verdict): void {
+  /** Learns from a page whether the exchange cut it, and whether candles without trades are left out. */
+  learnPage(timeframe: Timeframe, window: Window, verdict: PageVerdict): void {
     const { text } = timeframe;
     const { cutRows, omitsSilent } = verdict;
     const before = this.of(text).omitsSilent?.value;
-    // A hole may be an outage too; a candle without volume leaves no doubt.
+    // `false` always counts, because a candle with volume 0 is a proof. A hole may also be an outage.
     const isNews = omitsSilent === false ? before !== false : before === undefined;
     if (omitsSilent !== undefined && isNews) this.#learn(text, { omitsSilent });
     if (cutRows === undefined || cutRows < PAGE_ROWS_LEARNED_MIN) return;
     if (cutRows > CUT_SHARE_MAX * windowCandles(timeframe, window)) return;
     const other = this.#cutPages.get(text);
     this.#cutPages.set(text, { rows: cutRows, window });
-    // One cut may be a listing or an outage, which all symbols show in the same window.
+    // Two pages of different windows must be cut alike: a listing or an outage can look like one cut.
     if (other?.rows !== cutRows || isSame(other.window, window)) return;
     if (cutRows < this.of(text).pageRowsMax.value) this.#learn(text, { pageRowsMax: cutRows });
   }
 
-  /** The exchange has proved that `reachFromMs` is the oldest candle that can be had of a series. */
+  /** Records that the exchange has nothing older than `reachFromMs` of a series. */
   learnReach(timeframe: Timeframe, reachFromMs: number): void {
     const { text } = timeframe;
     const closedMs = closedUntil(timeframe, this.#options.clock.now());
@@ -154,13 +153,13 @@ export class Capabilities {
   }
 
   /**
-   * Keeps what was learned since the last call, and what could not be kept before. Never throws; without news it does
-   * nothing, so that a database that is away is not asked once a page.
+   * Stores what was learned since the last call, and what could not be stored before. Never throws. Without changes it
+   * does nothing, so that a database that is down is not called for every page.
    */
   async keep(): Promise<void> {
     if (!this.#hasNews) return;
     this.#hasNews = false;
-    // One after the other, so that an older state never lands after a newer one.
+    // One after the other, so that an older state is never stored after a newer one.
     this.#keeping = this.#keeping.then(() => this.#keepAll());
     await this.#keeping;
   }
@@ -203,7 +202,7 @@ export class Capabilities {
 
 const NOTHING: Learned = { rowsMaxSeen: 0 };
 
-/** Answers beat the table. */
+/** A learned value replaces an assumed one. */
 function known<T>(learned: T | undefined, assumed: T | undefined): Known<T> | undefined {
   if (learned !== undefined) return { value: learned, source: "answers" };
   return assumed === undefined ? undefined : { value: assumed, source: "table" };

@@ -1,17 +1,17 @@
-/** One thing that the doctor looked at, and how its findings are worded. @module */
+/** The result of one check of the doctor, and texts that several checks use. @module */
 import type { Symbols } from "../config/setting.ts";
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Check {
   readonly check: string;
   readonly ok: boolean;
-  /** Whether it could be better, though nothing is wrong. @default false */
+  /** Whether it is only a hint: nothing is wrong, but it could be better. @default false */
   readonly isHint?: boolean;
-  /** What was found. Of something wrong it ends with the command or the setting that mends it. */
+  /** What was found. If something is wrong, it ends with the command or the setting that fixes it. */
   readonly message: string;
 }
 
-/** Clocks that differ by more are wrong. An answer's `Date` has whole seconds, and has been on its way. */
+/** A clock is wrong if it differs by more. An answer's `Date` has only whole seconds, and takes time to arrive. */
 export const CLOCK_MS_MAX = 5_000;
 
 /** `12 s ahead of`, `2.0 h behind`. */
@@ -25,12 +25,11 @@ export function clockText(aheadMs: number): string {
   return `${text} ${aheadMs > 0 ? "ahead of" : "behind"}`;
 }
 
-/** What is wrong, and then what mends it. */
-export function sentences(wrong: string, mend: string): string {
-  return `${wrong.replace(/[.\s]+$/, "")}. ${mend}`;
+/** Joins what is wrong and how to fix it. */
+export function sentences(wrong: string, fix: string): string {
+  return `${wrong.replace(/[.\s]+$/, "")}. ${fix}`;
 }
 
-/** What an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -45,7 +44,7 @@ export function counted(things: readonly unknown[], name: string): string {
   return `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
 }
 
-/** The choice of symbols as it was written. */
+/** `SYMBOLS` as the user wrote it. */
 export function topText({ count, quote }: Extract<Symbols, { kind: "top" }>): string {
   return `SYMBOLS=top:${count}${quote === undefined ? "" : `:${quote}`}`;
 }

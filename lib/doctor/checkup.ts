@@ -1,4 +1,4 @@
-/** Examines an archive: its database, and every exchange by asking it; says what is wrong and what mends it. @module */
+/** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
 import { redact } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
@@ -29,13 +29,13 @@ import { examineExchange, type ExchangeCheckup } from "./exchange_checkup.ts";
 import { prepareExchange } from "../fetch/exchange_series.ts";
 import { serverChecks } from "./server_checkup.ts";
 
-/** The document, one for `/doctor` and for `titan10 doctor --json`. Times are ISO 8601 UTC. */
+/** The document of `/doctor` and `titan10 doctor --json`. Times are ISO 8601 UTC. */
 export interface Checkup {
   readonly version: string;
   /** Whether nothing is wrong. */
   readonly ok: boolean;
   readonly checks: readonly Check[];
-  /** Empty when something above is wrong that keeps them from being asked. */
+  /** Empty if a failed check above prevents requests to exchanges. */
   readonly exchanges: readonly ExchangeCheckup[];
 }
 
@@ -44,7 +44,7 @@ interface ExamineOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Examines all of it. Candles are asked for and not stored; what answers teach about the exchanges is kept. */
+/** Runs all checks. Fetched candles are not stored; what the answers show about the exchanges is. */
 export async function examine(archive: Archive, options: ExamineOptions): Promise<Checkup> {
   const { config, database, exchanges } = archive;
   const { migrations, signal } = options;
@@ -54,7 +54,7 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
     ...await examineDatabase(database, migrations),
     ...await examineServer(archive),
   ];
-  // All markets first: a symbol that no exchange lists is a mistake, one that some do not list is not.
+  // First load all markets: a symbol is wrong only if no exchange lists it.
   const failures = await Promise.all(exchanges.map(async (exchange) => {
     try {
       await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
@@ -75,7 +75,7 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
   return { version: VERSION, ok: isWell, checks, exchanges: checkups };
 }
 
-/** How a server is set up; the embedded one is as it is. */
+/** Checks the settings of a database server. The embedded database has none to change. */
 async function examineServer(archive: Archive): Promise<readonly Check[]> {
   const { config, database, clock } = archive;
   if (database.kind === "embedded") return [];
@@ -88,7 +88,7 @@ async function examineServer(archive: Archive): Promise<readonly Check[]> {
   }
 }
 
-/** The disk of the embedded database; a server's cannot be seen from here. */
+/** Checks the disk space. Free space is known only for the embedded database. */
 async function examineDisk(archive: Archive): Promise<Check> {
   const { config, database } = archive;
   const isHere = database.kind === "embedded";
@@ -103,7 +103,7 @@ async function examineDisk(archive: Archive): Promise<Check> {
   }
 }
 
-/** Whether chunks are compressed; a database that cannot say so is told of elsewhere. */
+/** Whether chunks are compressed. False if the database fails: another check reports that. */
 async function compresses({ config, database }: Archive): Promise<boolean> {
   try {
     return config.compressAfterMs !== undefined && await timescaleVersion(database) !== null;
@@ -113,33 +113,35 @@ async function compresses({ config, database }: Archive): Promise<boolean> {
   }
 }
 
-/** Exchanges keep good time, together better than each: a cache may answer with an old `Date`. */
+/** Compares our clock with the median of all exchanges, because a cache may answer with an old `Date`. */
 function exchangeClockCheck({ exchanges }: Archive): Check {
   const check = "clock";
   const aheads = exchanges.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
     .sort((one, other) => one - other);
   const aheadMs = aheads[Math.floor((aheads.length - 1) / 2)];
   if (aheadMs === undefined) {
-    return { check, ok: true, isHint: true, message: "no exchange has said what time it is" };
+    return { check, ok: true, isHint: true, message: "no exchange has sent its time" };
   }
   const of = `of ${aheads.length === 1 ? "the exchange" : `${aheads.length} exchanges`}`;
   return Math.abs(aheadMs) <= CLOCK_MS_MAX
-    ? { check, ok: true, message: `this machine's agrees with the answers ${of}` }
+    ? { check, ok: true, message: `this machine's clock agrees with the answers ${of}` }
     : {
       check,
       ok: false,
       message:
-        `this machine's is ${clockText(aheadMs)} the answers ${of}. Set it by NTP: timedatectl ` +
+        `this machine's clock is ${
+          clockText(aheadMs)
+        } the answers ${of}. Set it by NTP: timedatectl ` +
         "set-ntp true",
     };
 }
 
-/** A checkup that ended before any exchange could be asked. */
+/** A checkup that ended before any request to an exchange. */
 export function brokenOff(checks: readonly Check[]): Checkup {
   return { version: VERSION, ok: false, checks, exchanges: [] };
 }
 
-/** That the program runs at all proves that its configuration can be read. */
+/** Always ok: with an invalid configuration the program would not have started. */
 export function configurationCheck(config: Config): Check {
   const { exchanges, symbols } = config;
   const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
@@ -148,7 +150,7 @@ export function configurationCheck(config: Config): Check {
   return { check: "configuration", ok: true, message };
 }
 
-/** What only opening the exchanges could tell about the configuration. */
+/** Problems of the configuration that were found only while opening the exchanges. */
 export function configurationFaults({ problems }: ConfigError): readonly Check[] {
   return problems.map(({ variable, value, allowed }) => ({
     check: "configuration",
@@ -157,7 +159,7 @@ export function configurationFaults({ problems }: ConfigError): readonly Check[]
   }));
 }
 
-/** Kind, versions, and whether the schema is this program's. Changes nothing. */
+/** Checks the kind and versions of the database, and whether all migrations are applied. Changes nothing. */
 export async function examineDatabase(
   database: Database,
   migrations: readonly Migration[],
@@ -188,14 +190,14 @@ export async function examineDatabase(
   }
 }
 
-/** A database that cannot be opened, does not answer, or refuses. */
+/** The check of a database that cannot be opened, does not answer, or refuses. */
 export function databaseFault(error: unknown, kind: Database["kind"]): Check {
   const message = redact(messageOf(error));
   const refused = kind === "embedded"
-    ? "Set DATA_DIR to another directory, to begin anew"
-    : "Correct DATABASE_URL, or the rights of its user";
+    ? "Set DATA_DIR to another directory to start with an empty archive"
+    : "Correct DATABASE_URL, or the permissions of its user";
   const unavailable = kind === "embedded"
-    ? "Set DATA_DIR to a directory that can be written"
+    ? "Set DATA_DIR to a directory with write permission"
     : "Start that server, or correct DATABASE_URL";
   const isRefused = error instanceof StoreError && error.kind === "refused";
   return {

@@ -1,15 +1,15 @@
-/** Settings that are allowed and yet rarely meant, each with what to set instead. @module */
+/** Hints about settings that are allowed but probably a mistake, each with what to set instead. @module */
 import type { Config } from "../config/config.ts";
 import { isLoopback } from "../text/loopback.ts";
 import type { Check } from "./check.ts";
 
-/** A page is cut into more requests than needed below this, at the exchange's pace. */
+/** A lower `PAGE_LIMIT` makes backfill slow, because it needs more requests. */
 const PAGE_ROWS_LOW = 50;
 
-/** Exchanges far away answer in a second or two, and large pages in more. */
+/** A lower `FETCH_TIMEOUT` may be too short: distant exchanges need one or two seconds, and more for large pages. */
 const FETCH_TIMEOUT_MS_LOW = 3_000;
 
-/** One hint a setting that is odd. */
+/** One hint per setting that looks wrong. */
 export function configurationHints(config: Config): readonly Check[] {
   return [...archiveHints(config), ...requestHints(config), ...serveHints(config)]
     .map((message) => ({ check: "configuration", ok: true, isHint: true, message }));
@@ -25,22 +25,24 @@ function archiveHints(config: Config): readonly string[] {
   const hints: string[] = [];
   if (polledOnly.length > 0) {
     hints.push(
-      `${polledOnly.join(", ")} begins with the first poll: name it in BACKFILL for older candles`,
+      `${
+        polledOnly.join(", ")
+      } has no candles from before the first poll. Add it to BACKFILL to get them`,
     );
   }
   if (backfilledOnly.length > 0) {
     hints.push(
       `${
         backfilledOnly.join(", ")
-      } is backfilled and not polled, so its newest candles come when ` +
-        "BACKFILL_CRON says. Name it in TIMEFRAMES for them at once",
+      } is backfilled but not polled, so new candles come only at the times of ` +
+        "BACKFILL_CRON. Add it to TIMEFRAMES to get them at once",
     );
   }
   if (compressAfterMs === undefined) {
-    hints.push("COMPRESS_AFTER=off: the candles take about seven times the disk");
+    hints.push("COMPRESS_AFTER=off: the candles need about seven times as much disk space");
   }
   if (databaseUrl === undefined && /^\/(?:tmp|dev\/shm)(?:\/|$)/.test(dataDir)) {
-    hints.push(`DATA_DIR=${dataDir} is emptied by many systems when they start. Set it elsewhere`);
+    hints.push(`DATA_DIR=${dataDir} is deleted at boot by many systems. Use another directory`);
   }
   return hints;
 }
@@ -48,14 +50,16 @@ function archiveHints(config: Config): readonly string[] {
 function requestHints({ retry, pageLimit, fetchTimeoutMs }: Config): readonly string[] {
   const hints: string[] = [];
   if (retry.attempts === 1) {
-    hints.push("RETRY_ATTEMPTS=1: one lost packet fails a page, until the next poll or backfill");
+    hints.push(
+      "RETRY_ATTEMPTS=1: a failed request is not repeated until the next poll or backfill. Set 2 or more",
+    );
   }
   if (pageLimit !== undefined && pageLimit < PAGE_ROWS_LOW) {
-    hints.push(`PAGE_LIMIT=${pageLimit}: a backfill takes many more requests. Unset it`);
+    hints.push(`PAGE_LIMIT=${pageLimit}: backfill needs many more requests. Unset it`);
   }
   if (fetchTimeoutMs < FETCH_TIMEOUT_MS_LOW) {
     hints.push(
-      `FETCH_TIMEOUT=${fetchTimeoutMs}ms is less than large pages may take. Set 10s or more`,
+      `FETCH_TIMEOUT=${fetchTimeoutMs}ms may be too short for large pages. Set 10s or more`,
     );
   }
   return hints;
@@ -64,10 +68,14 @@ function requestHints({ retry, pageLimit, fetchTimeoutMs }: Config): readonly st
 function serveHints({ httpHost, httpToken, alertWebhookUrl }: Config): readonly string[] {
   const hints: string[] = [];
   if (httpToken === undefined && !isLoopback(httpHost)) {
-    hints.push(`HTTP_HOST=${httpHost} serves everybody who can reach it. Set HTTP_TOKEN`);
+    hints.push(
+      `HTTP_HOST=${httpHost}: everyone on that network can read the archive. Set HTTP_TOKEN`,
+    );
   }
   if (alertWebhookUrl?.startsWith("http://") && !isLoopback(new URL(alertWebhookUrl).hostname)) {
-    hints.push("ALERT_WEBHOOK_URL is not encrypted, and whoever reads it can post. Use https://");
+    hints.push(
+      "ALERT_WEBHOOK_URL is not encrypted, so others can read it and post to it. Use https://",
+    );
   }
   return hints;
 }

@@ -1,4 +1,4 @@
-/** Whether the archive fits on its disk, as far as configuration and exchanges tell. @module */
+/** Estimates whether the archive fits on its disk. @module */
 import { byteText } from "../text/bytes.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { nominalMs } from "../market/timeframe.ts";
@@ -8,25 +8,25 @@ import type { Check } from "./check.ts";
 import { desireOf } from "../archive/desire.ts";
 import { BYTES_A_CANDLE } from "../fetch/plan.ts";
 
-/** A candle in a compressed chunk: 21 to 29 bytes were measured, by timeframe and market. */
+/** A candle in a compressed chunk. Measured: 21 to 29 bytes, depending on timeframe and market. */
 const BYTES_A_COMPRESSED_CANDLE = 25;
 
 const YEAR_MS = 365.25 * 86_400_000;
 
-/** What the archive needs, and what there is. */
+/** How much disk space the archive needs, and how much there is. */
 interface DiskNeed {
   readonly series: number;
-  /** All that is desired by now, when it is stored. */
+  /** Size of all candles that are desired now. */
   readonly bytes: number;
-  /** What a year adds. */
+  /** Growth per year. */
   readonly bytesAYear: number;
-  /** What the database takes already. */
+  /** Present size of the database. */
   readonly bytesTaken: number;
-  /** Undefined where the disk cannot be seen from here: a server's. */
+  /** Undefined for a database server, whose disk is not visible from here. */
   readonly bytesFree: number | undefined;
 }
 
-/** What all that is desired takes, and what a year adds. */
+/** Estimates the size of all desired candles, and the growth per year. */
 export function desiredBytes(
   { config, exchanges, clock }: Archive,
   { compresses }: { readonly compresses: boolean },
@@ -54,12 +54,12 @@ export function desiredBytes(
   return { series: all.length, bytes, bytesAYear };
 }
 
-/** Whether it fits, and for how long. */
+/** Checks whether the archive fits on the disk, and for how long. */
 export function diskCheck(need: DiskNeed): Check {
   const { series, bytes, bytesAYear, bytesTaken, bytesFree } = need;
   const check = "disk";
   if (series === 0) {
-    return { check, ok: true, isHint: true, message: "not known without any series" };
+    return { check, ok: true, isHint: true, message: "unknown: there are no series yet" };
   }
   const found = `${series} series take about ${byteText(bytes)} with their history, and ` +
     `${byteText(bytesAYear)} more every year`;
@@ -71,8 +71,8 @@ export function diskCheck(need: DiskNeed): Check {
       check,
       ok: false,
       message:
-        `${found}; of that ${byteText(bytesTaken)} are there, and ${free}. Set DATA_DIR on a ` +
-        "larger disk, or BACKFILL to less",
+        `${found}; ${byteText(bytesTaken)} are stored already, and ${free}. Move DATA_DIR to a ` +
+        "larger disk, or shorten BACKFILL",
     };
   }
   if (bytesLeft >= bytesAYear) return { check, ok: true, message: `${found}; ${free}` };
@@ -82,6 +82,6 @@ export function diskCheck(need: DiskNeed): Check {
     ok: true,
     isHint: true,
     message:
-      `${found}; ${free}, enough for ${days} days. Set DATA_DIR on a larger disk, or RETENTION`,
+      `${found}; ${free}, enough for ${days} days. Move DATA_DIR to a larger disk, or set RETENTION`,
   };
 }

@@ -1,4 +1,4 @@
-/** Examines one exchange by asking it, within its pace: markets, symbols, the newest candles, what it can do. @module */
+/** Checks one exchange with real requests: markets, symbols, newest candles; and reports its capabilities. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import { seriesName } from "../market/series.ts";
@@ -14,16 +14,16 @@ import type { Known } from "../archive/learned_limits.ts";
 import { type Check, counted, iso, messageOf, sentences, topText } from "./check.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 
-/** What was found of one exchange. */
+/** The results for one exchange. */
 export interface ExchangeCheckup {
   readonly exchange: string;
   readonly ok: boolean;
   readonly checks: readonly Check[];
-  /** One a configured timeframe. */
+  /** One per configured timeframe. */
   readonly capabilities: readonly CapabilityEntry[];
 }
 
-/** See `Capability` for what each means; null is what nobody knows yet. */
+/** See `Capability` for the meaning of the fields. Null means not known yet. */
 export interface CapabilityEntry {
   readonly timeframe: string;
   readonly pageRows: Known<number>;
@@ -34,16 +34,16 @@ export interface CapabilityEntry {
   readonly learnedAt: string | null;
 }
 
-/** Enough to see a market alive, and what any exchange gives at once. */
+/** Enough to see that a market is traded, and few enough for one page of any exchange. */
 const CANDLES_ASKED = 5;
 
-/** What an exchange says may be a page of HTML. */
+/** Longer messages are cut: an exchange may answer with a page of HTML. */
 const MESSAGE_CHARACTERS_MAX = 300;
 
-/** Symbols that are named in one message. */
+/** Most symbols named in one message. */
 const SYMBOLS_NAMED_MAX = 5;
 
-/** Examines an exchange whose markets were loaded, or were not because of `failure`. */
+/** Checks an exchange. `failure` is set if its markets could not be loaded. */
 export async function examineExchange(
   archive: Archive,
   exchange: ArchivedExchange,
@@ -88,7 +88,7 @@ function symbolsCheck({ config, exchanges }: Archive, exchange: ArchivedExchange
   const wanted = symbols.symbols.length;
   const found = `${wanted - unlisted.length} of ${wanted} listed`;
   if (unlisted.length === 0) return { check, ok: true, message: found };
-  // Another exchange may list it, or is not known yet not to.
+  // A symbol is wrong only if the markets of all exchanges are loaded and none lists it.
   const lost = unlisted.filter(({ symbol }) =>
     exchanges.every((other) =>
       other.marketsLoadedAtMs !== undefined && !other.client.hasMarket(symbol)
@@ -99,11 +99,11 @@ function symbolsCheck({ config, exchanges }: Archive, exchange: ArchivedExchange
   }
   const names = symbolNames(unlisted.map(({ symbol }) => ({ symbol, nearest: [] })));
   return unlisted.length === wanted
-    ? { check, ok: false, message: `none of ${names} is listed. Take ${id} out of EXCHANGES` }
+    ? { check, ok: false, message: `none of ${names} is listed. Remove ${id} from EXCHANGES` }
     : { check, ok: true, message: `${found}, other exchanges list ${names}` };
 }
 
-/** One page of the newest candles of the first series that is listed. */
+/** Fetches one page: the newest candles of the first listed series. */
 async function examineCandles(
   archive: Archive,
   exchange: ArchivedExchange,
@@ -133,38 +133,38 @@ function failedAsk(
   { check, error }: { readonly check: string; readonly error: unknown },
 ): Check {
   const message = redact(messageOf(error)).slice(0, MESSAGE_CHARACTERS_MAX);
-  return { check, ok: false, message: sentences(message, mendOf(error, id, config)) };
+  return { check, ok: false, message: sentences(message, fixOf(error, id, config)) };
 }
 
-/** As rustls words it. One that has expired is no stranger's. */
+/** Error texts of rustls for a certificate of another server. An expired certificate is not among them. */
 const FOREIGN_CERTIFICATE =
   /invalid peer certificate: (?:UnknownIssuer|certificate not valid for name)/;
 
-/** What a person can do about an ask that failed. */
-function mendOf(error: unknown, exchange: string, config: Archive["config"]): string {
+/** What the user can do about a failed request. */
+function fixOf(error: unknown, exchange: string, config: Archive["config"]): string {
   const variable = `EXCHANGE_${exchange.toUpperCase()}`;
   switch (failureKind(error)) {
     case "rate_limited": {
       const untilMs = error instanceof FetchError ? error.untilMs : undefined;
       const when = untilMs === undefined ? "in an hour" : `after ${iso(untilMs)}`;
-      return `Leave it alone, and run titan10 doctor again ${when}`;
+      return `Wait, and run titan10 doctor again ${when}`;
     }
     case "breaker_open":
     case "cancelled":
       return "Run titan10 doctor again in a minute";
     case "permanent":
     case "retention":
-      return `Correct SYMBOLS, or what ${variable} says`;
+      return `Correct SYMBOLS or ${variable}`;
     case "transient":
     case "timeout":
     case "malformed":
       if (FOREIGN_CERTIFICATE.test(messageOf(error))) {
-        return "Somebody else answers: if that is a proxy with an authority of its own, set DENO_TLS_CA_STORE=system";
+        return "Another server answers: if it is a proxy with its own certificate authority, set DENO_TLS_CA_STORE=system";
       }
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
-        return `If this lasts, look at the proxy that ${variable} names`;
+        return `If this lasts, check the proxy in ${variable}`;
       }
-      return `If this lasts, reach ${exchange} through EXCHANGE_PROXY_URL, or take it out of EXCHANGES`;
+      return `If this lasts, set EXCHANGE_PROXY_URL to a proxy, or remove ${exchange} from EXCHANGES`;
   }
 }
 

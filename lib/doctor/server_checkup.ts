@@ -1,14 +1,14 @@
-/** Judges how a database server is set up: what is wrong, what could be better, and the statement that mends it. @module */
+/** Checks the settings of a database server, and names the statement that fixes each problem. @module */
 import type { ServerSettings } from "../store/connection/server_settings.ts";
 import { type Check, CLOCK_MS_MAX, clockText } from "./check.ts";
 
-/** Initdb's default: fine for a few series, and little where an archive has gigabytes. */
+/** PostgreSQL's default: enough for a few series, too little for an archive of gigabytes. */
 const SHARED_BUFFERS_DEFAULT = 128 * 1024 * 1024;
 
-/** Policies of compression, retention and rollups run one a timeframe; TimescaleDB itself takes one. */
+/** Compression, retention and rollups have one policy per timeframe; TimescaleDB itself needs one worker. */
 const BACKGROUND_WORKERS_MIN = 4;
 
-/** What is found of a server's settings. What is merely not the best is a hint. */
+/** The checks of a server's settings. Settings that could be better are hints. */
 export function serverChecks(
   settings: ServerSettings,
   { poolMax, compresses }: { readonly poolMax: number; readonly compresses: boolean },
@@ -28,7 +28,7 @@ function rightsCheck(settings: ServerSettings): Check {
   const wrong = (message: string): Check => ({ check, ok: false, message });
   if (isStandby) {
     return wrong(
-      "the server is a standby, which cannot be written. Set DATABASE_URL to the primary",
+      "the server is a read-only standby. Set DATABASE_URL to the primary",
     );
   }
   const role = quoted(user);
@@ -37,7 +37,7 @@ function rightsCheck(settings: ServerSettings): Check {
   }
   if (!mayCreate) {
     return wrong(
-      `${user} may not make tables in schema ${schema}. Run as its owner: ` +
+      `${user} may not create tables in schema ${schema}. Run as its owner: ` +
         `grant create on schema ${quoted(schema)} to ${role}`,
     );
   }
@@ -45,13 +45,13 @@ function rightsCheck(settings: ServerSettings): Check {
   if (table !== undefined) {
     const found = foreignTables.length === 1
       ? `table ${table} belongs`
-      : `${foreignTables.length} tables, ${table} for one, belong`;
+      : `${foreignTables.length} tables, such as ${table}, belong`;
     return wrong(
-      `${found} to another user than ${user}. Run as that user: ` +
+      `${found} to another user, not to ${user}. Run as that user: ` +
         `reassign owned by current_user to ${role}`,
     );
   }
-  return { check, ok: true, message: `${user} may make tables in schema ${schema}` };
+  return { check, ok: true, message: `${user} may create tables in schema ${schema}` };
 }
 
 function connectionsCheck(
@@ -59,14 +59,14 @@ function connectionsCheck(
   poolMax: number,
 ): Check {
   const free = connectionsMax - connectionsOfOthers;
-  const found = `${connectionsOfOthers} of ${connectionsMax} taken by others`;
+  const found = `${connectionsOfOthers} of ${connectionsMax} used by others`;
   // One more for commands beside the daemon.
   return poolMax + 1 <= free
     ? { check: "connections", ok: true, message: `${found}, DB_POOL_MAX=${poolMax} fits` }
     : {
       check: "connections",
       ok: false,
-      message: `${found}, too few are left for DB_POOL_MAX=${poolMax}. Set DB_POOL_MAX=${
+      message: `${found}, too few left for DB_POOL_MAX=${poolMax}. Set DB_POOL_MAX=${
         Math.max(1, free - 1)
       }, or raise max_connections`,
     };
@@ -75,9 +75,9 @@ function connectionsCheck(
 function memoryHints({ sharedBuffersBytes }: ServerSettings): readonly Check[] {
   if (sharedBuffersBytes > SHARED_BUFFERS_DEFAULT) return [];
   return [hint(
-    `shared_buffers is ${Math.round(sharedBuffersBytes / 1024 / 1024)} MB, what a server begins ` +
-      "with. For more than a few series run: alter system set shared_buffers = '1GB' (a quarter " +
-      "of its memory), and restart it",
+    `shared_buffers is ${Math.round(sharedBuffersBytes / 1024 / 1024)} MB, too little for more ` +
+      "than a few series. Run: alter system set shared_buffers = '1GB' (a quarter of the server's " +
+      "memory), and restart the server",
   )];
 }
 
@@ -98,14 +98,14 @@ function timescaleHints(settings: ServerSettings, compresses: boolean): readonly
   if (backgroundWorkersMax < BACKGROUND_WORKERS_MIN) {
     hints.push(hint(
       `timescaledb.max_background_workers is ${backgroundWorkersMax}: policies wait for each other. ` +
-        "Run: alter system set timescaledb.max_background_workers = 16, and restart it",
+        "Run: alter system set timescaledb.max_background_workers = 16, and restart the server",
     ));
   }
   const needed = 3 + backgroundWorkersMax + parallelWorkersMax;
   if (workerProcessesMax < needed) {
     hints.push(hint(
-      `max_worker_processes is ${workerProcessesMax}, and policies with parallel queries may want ` +
-        `${needed}. Run: alter system set max_worker_processes = ${needed}, and restart it`,
+      `max_worker_processes is ${workerProcessesMax}, but policies with parallel queries may need ` +
+        `${needed}. Run: alter system set max_worker_processes = ${needed}, and restart the server`,
     ));
   }
   return hints;
@@ -114,13 +114,15 @@ function timescaleHints(settings: ServerSettings, compresses: boolean): readonly
 function clockCheck({ clockAheadMs, clockErrorMs }: ServerSettings): Check {
   const offMs = Math.max(0, Math.abs(clockAheadMs) - clockErrorMs);
   if (offMs <= CLOCK_MS_MAX) {
-    return { check: "clock", ok: true, message: "the database's agrees with this machine's" };
+    return { check: "clock", ok: true, message: "the database's clock agrees with this machine's" };
   }
   return {
     check: "clock",
     ok: false,
     message:
-      `the database's is ${clockText(clockAheadMs)} this machine's. Set both by NTP: timedatectl ` +
+      `the database's clock is ${
+        clockText(clockAheadMs)
+      } this machine's. Set both by NTP: timedatectl ` +
       "set-ntp true",
   };
 }
@@ -129,7 +131,7 @@ function hint(message: string): Check {
   return { check: "settings", ok: true, isHint: true, message };
 }
 
-/** As an identifier in a statement. */
+/** A name as an SQL identifier. */
 function quoted(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,13 +1,14 @@
-/** An answer of bounded length, whatever the exchange, or whoever answers in its place, sends. @module */
+/** Limits how many bytes of a response body are read. @module */
 import { FetchError } from "./fetch_error.ts";
 
-/** The largest market list known is a quarter of this, a page of candles a hundredth. */
+/** Four times the largest known market list, a hundred times a page of candles. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
- * The same answer, read to its end if it does not name its length. What is packed counts unpacked.
+ * Returns the response with a body of at most `bytesMax` bytes. If the length is not known from its header, the body is
+ * read completely here. A compressed body counts uncompressed.
  *
- * @throws FetchError `transient` when the answer is longer than `bytesMax`, or says beforehand that it is.
+ * @throws FetchError `transient` when the body, or its `Content-Length`, is longer than `bytesMax`.
  * @throws the reason of the request's signal when that aborts first.
  */
 export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): Promise<Response> {
@@ -18,12 +19,12 @@ export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): 
     await body.cancel();
     throw tooLong(bytesMax);
   }
-  // HTTP holds an answer to the length it names, unless it is packed.
+  // HTTP enforces Content-Length, but for a compressed body it is the compressed length.
   if (length !== null && !headers.has("content-encoding")) return response;
   return new Response(await readAll(body, bytesMax), { headers, status, statusText });
 }
 
-/** Not through a `TransformStream`: an abort in the middle would leave the connection open until it is collected. */
+/** Without `TransformStream`: after an abort it would leave the connection open until garbage collection. */
 async function readAll(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   bytesMax: number,
@@ -40,13 +41,13 @@ async function readAll(
       pieces.push(value);
     }
   } catch (error) {
-    // After an error of its own a body is closed already, and says so again.
+    // If the body itself failed, it is closed already and cancel() rejects with the same error.
     await reader.cancel(error).catch(() => {});
     throw error;
   }
 }
 
-/** By hand: the bytes of a `Blob` are kept until it is collected. */
+/** Without `Blob`: it would keep its bytes in memory until garbage collection. */
 function joined(
   pieces: readonly Uint8Array<ArrayBuffer>[],
   bytes: number,

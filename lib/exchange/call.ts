@@ -1,24 +1,24 @@
-/** One call into CCXT and the HTTP requests it makes, tied together across CCXT's shared instance. @module */
+/** Links each call into CCXT with the HTTP requests it makes, although all calls share one CCXT instance. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /**
- * What happened during one call. CCXT keeps the last response on the instance, where calls in flight
- * overwrite each other's; here every call sees its own.
+ * What happened during one call. CCXT keeps only the last response on the instance, where concurrent calls overwrite
+ * each other. Here each call has its own.
  */
 export interface Call {
-  /** Aborts the request in flight, and refuses the ones that would follow. */
+  /** Aborts the running request and prevents further ones. */
   readonly signal: AbortSignal | undefined;
-  /** HTTP requests sent so far. */
+  /** Number of HTTP requests sent so far. */
   requests: number;
-  /** HTTP status of the last answer. */
+  /** HTTP status of the last response. */
   status: number | undefined;
-  /** `Retry-After` of the last answer. */
+  /** `Retry-After` header of the last response. */
   retryAfter: string | undefined;
-  /** When the last answer was made, by its `Date`. Milliseconds since the Unix epoch, whole seconds. */
+  /** `Date` header of the last response. Milliseconds since the Unix epoch, whole seconds. */
   dateMs: number | undefined;
-  /** The parsed body of the last answer; undefined when it was not whole JSON. */
+  /** The parsed body of the last response; undefined when it was not complete JSON. */
   json: unknown;
-  /** Answers whose body was not whole JSON. */
+  /** Number of responses whose body was not complete JSON. */
   unreadable: number;
 }
 
@@ -29,12 +29,12 @@ export function currentCall(): Call | undefined {
   return calls.getStore();
 }
 
-/** What was answered to requests that failed, by the error they failed with. */
+/** The failed requests, by the error each one threw. */
 const failures = new WeakMap<object, Call>();
 
 /**
- * Runs one request of the current call as a call of its own. A class may send several at once, and the status of one
- * must not be taken for another's: the call is told when each has ended, and whose error it was is remembered.
+ * Runs one request of the current call. CCXT may send several requests at once, so each one records its own status,
+ * and copies it to the call when it ends. If it fails, {@linkcode failedRequest} finds the request by its error.
  */
 export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   const call = calls.getStore();
@@ -55,12 +55,12 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The request that failed with this error, if one did. */
+/** The request that threw this error, if any. */
 export function failedRequest(error: unknown): Call | undefined {
   return typeof error === "object" && error !== null ? failures.get(error) : undefined;
 }
 
-/** Runs `fn` as a call of its own. */
+/** Runs `fn` as one call. */
 export async function runCall<T>(
   signal: AbortSignal | undefined,
   fn: (call: Call) => Promise<T>,
@@ -85,7 +85,7 @@ function newCall(signal: AbortSignal | undefined): Call {
   };
 }
 
-/** What was opened during a call, streams and signals, keeps the call for long, and would keep all rows with it. */
+/** Streams and signals opened during a call keep the call object alive. Without this, its rows would stay in memory. */
 function forgetBody(call: Call): void {
   call.json = undefined;
 }

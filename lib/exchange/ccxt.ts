@@ -1,4 +1,4 @@
-/** CCXT's door: loads its classes one by one and fits each instance with our transport. @module */
+/** Loads CCXT's exchange classes one by one and replaces their transport with ours. @module */
 import { boundBody } from "./bounded_body.ts";
 import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
@@ -30,9 +30,9 @@ export interface CcxtExchange {
   ): Promise<unknown[]>;
 }
 
-/** A market as CCXT unifies it; the fields that matter here. */
+/** A unified market of CCXT; only the fields that are used here. */
 export interface CcxtMarket {
-  /** The exchange's own name of the market. */
+  /** The exchange's own name for the market. */
   readonly id?: string;
   readonly symbol: string;
   readonly base: string;
@@ -41,7 +41,7 @@ export interface CcxtMarket {
   readonly active?: boolean;
 }
 
-/** A ticker as CCXT unifies it. Numbers arrive as decimal texts. */
+/** A unified ticker of CCXT. Numbers are decimal texts. */
 export interface CcxtTicker {
   readonly symbol: string;
   readonly quoteVolume?: string | undefined;
@@ -49,8 +49,8 @@ export interface CcxtTicker {
   readonly last?: string | undefined;
 }
 
-/** The instance's members that are replaced; CCXT does not declare them as replaceable. */
-interface Fittings extends CcxtExchange {
+/** Members of a CCXT instance that are replaced here. CCXT's types do not allow that. */
+interface PatchedExchange extends CcxtExchange {
   number: (text: string) => string;
   parseNumber: (value: unknown, otherwise?: unknown) => unknown;
   throttle: (cost?: number) => Promise<void>;
@@ -67,35 +67,35 @@ interface Fittings extends CcxtExchange {
 }
 
 interface OpenCcxtOptions {
-  /** Merged into the constructor's argument, `EXCHANGE_<ID>`. */
+  /** Merged into the constructor's argument. From `EXCHANGE_<ID>`. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Load only spot markets, where the class can be told so. */
+  /** Load only spot markets, if the class has an option for it. */
   readonly spotOnly: boolean;
-  /** Called with the cost of every request before it is sent. */
+  /** Called with the cost of each request before it is sent. */
   readonly onCost: (cost: number) => void;
 }
 
-/** Never called: it puts the package into the module graph, so that `deno compile` embeds it. */
+/** Never called. It puts the package into the module graph, so that `deno compile` embeds it. */
 const _ccxtPackage = (): Promise<unknown> => import("ccxt");
 
 /**
- * Makes an instance of one exchange class without loading the others: 0.15 s and 70 MB instead of 0.6 s
- * and 122 MB for the whole package.
+ * Creates an instance of one exchange class without loading the others: 0.15 s and 70 MB, instead of 0.6 s and 122 MB
+ * for the whole package.
  */
 export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<CcxtExchange> {
   const main = import.meta.resolve("ccxt");
   const module = await import(new URL(`./src/${id}.js`, main).href) as {
-    readonly default: new (config: Readonly<Record<string, unknown>>) => Fittings;
+    readonly default: new (config: Readonly<Record<string, unknown>>) => PatchedExchange;
   };
   const exchange = new module.default({ ...options.config, enableRateLimit: true });
   if (options.spotOnly) askForSpotOnly(exchange, options.config);
-  // Currencies are a second, heavy request, and no candle needs them.
+  // Loading currencies is a second, heavy request, and candles do not need it.
   exchange.has["fetchCurrencies"] = false;
-  fit(exchange, options.onCost);
+  patch(exchange, options.onCost);
   return exchange;
 }
 
-/** All exchange ids of this CCXT that the program can ask for candles. */
+/** All exchange ids of this CCXT version that the program can ask for candles. */
 export async function exchangeIds(): Promise<readonly string[]> {
   const main = import.meta.resolve("ccxt");
   const ids: string[] = [];
@@ -106,9 +106,8 @@ export async function exchangeIds(): Promise<readonly string[]> {
   return ids.sort();
 }
 
-function fit(exchange: Fittings, onCost: (cost: number) => void): void {
-  // Prices stay the decimal texts that the exchange wrote; CCXT's own parseNumber sends `1e-10` through a
-  // double.
+function patch(exchange: PatchedExchange, onCost: (cost: number) => void): void {
+  // Keep prices as the decimal texts that the exchange sent. CCXT's own parseNumber converts `1e-10` to a double.
   exchange.number = String;
   exchange.parseNumber = (value, otherwise) => value === undefined ? otherwise : String(value);
   exchange.parseJson = (text) => {
@@ -120,20 +119,20 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
     }
     return json;
   };
-  askNoMoreForKeys(exchange);
-  // Whatever this returns keeps CCXT from looking at the status. Bitfinex's class returns every list, so that
-  // a 503 with `["error", 20060, "maintenance"]`, or with `[]`, would be an answer.
+  skipKeyCheckUnlessSigning(exchange);
+  // If handleErrors returns anything, CCXT does not check the HTTP status. Bitfinex's class returns every list, so a
+  // 503 with `["error", 20060, "maintenance"]` or `[]` would pass for an answer.
   const handleErrors = exchange.handleErrors.bind(exchange);
   exchange.handleErrors = (status, ...rest) => {
     const handled = handleErrors(status, ...rest);
     return status >= 400 ? undefined : handled;
   };
-  // Turns are given by Pace before the call, where waiting does not count as fetching.
+  // Pace limits the rate before the call, so that the wait does not count against the request's deadline.
   exchange.throttle = (cost = 1) => {
     onCost(cost);
     return Promise.resolve();
   };
-  // CCXT's own version hides rows outside `since` and `limit`; they prove what the exchange did with both.
+  // CCXT's own version drops rows outside `since` and `limit`. Those rows show whether the exchange honoured them.
   if (!Object.hasOwn(Object.getPrototypeOf(exchange), "parseOHLCVs")) {
     exchange.parseOHLCVs = (rows, market) => rows.map((row) => exchange.parseOHLCV(row, market));
   }
@@ -146,10 +145,11 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
 }
 
 /**
- * With `false` a class asks whether there are keys. While markets load, five then look into the account, at margins
- * and at fees: no candle needs that, and a wrong key would end them all. Who signs may ask.
+ * Answers `checkRequiredCredentials(false)` with "no keys", except while a request is signed. Otherwise five classes
+ * also fetch account, margin and fee data while they load markets. Candles do not need that, and a wrong key would
+ * make the whole load fail.
  */
-function askNoMoreForKeys(exchange: Fittings): void {
+function skipKeyCheckUnlessSigning(exchange: PatchedExchange): void {
   const check = exchange.checkRequiredCredentials.bind(exchange);
   const sign = exchange.sign.bind(exchange);
   let isSigning = false;
@@ -175,7 +175,7 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
-/** `fetch` for one exchange: aborted by its call, through its proxy, never following a redirect. */
+/** `fetch` for one exchange: aborted with its call, through its proxy, without following redirects. */
 function transport(
   proxyFor: (url: string) => string | undefined,
 ): (url: string, init: RequestInit) => Promise<Response> {
@@ -195,8 +195,7 @@ function transport(
       headers: init.headers ?? {},
       body: init.body ?? null,
       redirect: "error",
-      // CCXT's own timer is left out: it ends with the headers, so a body that stalls would stall for ever.
-      // The call's signal carries our deadline to the last byte.
+      // The call's signal replaces CCXT's own timer, which stops at the headers: a stalled body would hang for ever.
       signal: call?.signal ?? null,
     }, proxyFor(url));
     if (call !== undefined) {
@@ -210,8 +209,8 @@ function transport(
 }
 
 /**
- * Narrows `options.fetchMarkets.types` to spot where the class has such an option, a list (binance, okx) or
- * a tree of flags (mexc, htx); the user's own options win.
+ * Limits `options.fetchMarkets.types` to spot, if the class has that option: a list (binance, okx) or a tree of flags
+ * (mexc, htx). The user's own options win.
  */
 function askForSpotOnly(exchange: CcxtExchange, config: Readonly<Record<string, unknown>>): void {
   const given = config["options"] as Readonly<Record<string, unknown>> | undefined;
@@ -225,7 +224,7 @@ function askForSpotOnly(exchange: CcxtExchange, config: Readonly<Record<string, 
       else if (isRecord(types) && types["spot"] === true) {
         fetchMarkets.types = { ...allFalse(types), spot: true };
       }
-      // KuCoin's class looks fees up among the tickers of all markets: another heavy request for nothing.
+      // KuCoin's class loads the tickers of all markets for their fees: a heavy request that candles do not need.
       if (fetchMarkets.fetchTickersFees === true) fetchMarkets.fetchTickersFees = false;
     }
   }

@@ -1,37 +1,39 @@
-/** Turns whatever a request threw into a `FetchError`: the one place that reads CCXT's error classes. @module */
+/** Turns any error of a request into a `FetchError`. Only this file knows CCXT's error classes. @module */
 import { FetchError } from "./fetch_error.ts";
 
-/** What is known of the HTTP answer behind an error. */
+/** What is known about the HTTP response behind an error. */
 interface AnswerFacts {
-  /** HTTP status of the last answer; undefined when none came. */
+  /** HTTP status of the last response; undefined when none came. */
   readonly status: number | undefined;
-  /** The `Retry-After` header of the last answer. */
+  /** The `Retry-After` header of the last response. */
   readonly retryAfter: string | undefined;
-  /** The parsed body of the last answer, where it was JSON. */
+  /** The parsed body of the last response; undefined when it was not JSON. */
   readonly json?: unknown;
 }
 
 export interface ClassifyOptions {
-  /** What was being done, for the message: `fetch candles of binance BTC/USDT 1m`. */
+  /** The action that failed, for the message: `fetch candles of binance BTC/USDT 1m`. */
   readonly action: string;
   readonly answer: AnswerFacts;
   readonly nowMs: number;
-  /** How long to stay away when the exchange says "too many requests" without saying until when. */
+  /** How long to wait when the exchange says "too many requests" but not until when. */
   readonly banDefaultMs: number;
 }
 
 /**
- * No ban is taken to last longer: Binance's longest is three days, and a mistaken or hostile answer must not
- * silence an exchange for ever.
+ * The longest ban that is honoured. Binance's longest ban is three days. The limit keeps a wrong or hostile answer from
+ * stopping an exchange for ever.
  */
 export const BAN_MS_MAX = 7 * 24 * 60 * 60_000;
 
 /**
- * Classifies by HTTP status and known texts first, by CCXT's class second: some bans arrive as plain
- * `ExchangeError` (KuCoin's 429000) or `PermissionDenied` (BingX), and some hopeless answers (400, 403, 404,
- * 451) as `ExchangeNotAvailable`, which CCXT counts among network errors. A 403 that is no answer of the
- * exchange's own comes from the firewall before it (Binance, Bybit): asking on would prolong it. A symbol that
- * is refused stays refused even where the refusal comes as a 500 (Bitfinex): it must not trip the breaker.
+ * Classifies by HTTP status and known texts first, and by CCXT's class second, because CCXT's class can mislead:
+ *
+ * - Some bans arrive as plain `ExchangeError` (KuCoin's 429000) or `PermissionDenied` (BingX).
+ * - Some permanent failures (400, 403, 404, 451) arrive as `ExchangeNotAvailable`, a network error to CCXT.
+ * - A 403 without an error of the exchange comes from a firewall in front of it (Binance, Bybit). It counts as
+ *   `rate_limited`, because more requests would prolong the block.
+ * - A refused symbol stays refused, even if the refusal is a 500 (Bitfinex). It must not open the breaker.
  */
 export function classify(error: unknown, options: ClassifyOptions): FetchError {
   if (error instanceof FetchError) return error;
@@ -55,11 +57,11 @@ export function classify(error: unknown, options: ClassifyOptions): FetchError {
       untilMs: untilMs ?? options.nowMs + options.banDefaultMs,
     });
   }
-  if (status !== undefined && FUTILE_STATUS.has(status)) {
+  if (status !== undefined && PERMANENT_STATUS.has(status)) {
     return new FetchError("permanent", message, { cause: error });
   }
   const isAnswer = !isServerError(status) && !isEmptyObject(options.answer.json) &&
-    !isUnreadAnswer(error, options.answer);
+    !isUnreadableAnswer(error, options.answer);
   if (classes.has("BadSymbol") || (classes.has("ExchangeError") && isAnswer)) {
     return new FetchError("permanent", message, { cause: error });
   }
@@ -73,8 +75,8 @@ const TOO_OLD = /too long ago/i;
 const RATE_LIMIT_CODE =
   /"?(?:code|retCode|response_code)"?:\s*"?(?:429000|100410|400\.002|10006|50011)"?(?![\w.])/;
 
-/** Asking again gets the same: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
-const FUTILE_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);
+/** A retry would fail again: bad request, unauthorized, forbidden, not found, gone, legal reasons. */
+const PERMANENT_STATUS: ReadonlySet<number> = new Set([400, 401, 403, 404, 410, 451]);
 
 /**
  * Binance: "IP banned until 1700000000000"; BingX: "unblocked after 1700000000000", "retry after time:
@@ -86,11 +88,11 @@ const BAN_TEXT =
 function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number | undefined {
   const namedMs = Number(BAN_TEXT.exec(text)?.[1] ?? 0);
   const untilMs = Math.max(namedMs, retryAfterMs(answer, nowMs) ?? 0);
-  // A time that has passed, by a clock that differs from ours, says no more than "too many requests" does.
+  // A time in the past (the clocks differ) tells nothing; the caller then uses `banDefaultMs`.
   return untilMs > nowMs ? Math.min(untilMs, nowMs + BAN_MS_MAX) : undefined;
 }
 
-/** `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3); it counts only beside a refusal. */
+/** `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3). It is ignored unless the status is an error. */
 function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): number | undefined {
   if (retryAfter === undefined || status === undefined || status < 400) return undefined;
   if (/^\s*\d+(?:\.\d+)?\s*$/.test(retryAfter)) return nowMs + Number(retryAfter) * 1000;
@@ -98,28 +100,28 @@ function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): numbe
   return Number.isNaN(dateMs) ? undefined : dateMs;
 }
 
-/** A date of HTTP or of ISO 8601. `Date.parse` reads a year, and so a ban of a week, even in "retry in 2030". */
+/** An HTTP or ISO 8601 date. `Date.parse` alone would read the year in "retry in 2030" as a date. */
 const DATE = /^\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? |\d{4}-\d\d-\d\dT)/;
 
 function isServerError(status: number | undefined): boolean {
   return status !== undefined && status >= 500;
 }
 
-/** `{}` refuses nothing: CCXT makes an `ExchangeError` of it only because it holds no code that means success. */
+/** `{}` is not a refusal: CCXT throws `ExchangeError` only because it finds no success code in it. */
 function isEmptyObject(json: unknown): boolean {
   return typeof json === "object" && json !== null && Object.keys(json).length === 0;
 }
 
 /**
- * Whether CCXT made a plain `ExchangeError` of a body that was not JSON, because it found no code that means
- * success (Crypto.com): a maintenance page refuses nothing.
+ * Whether CCXT threw a plain `ExchangeError` for a body that was not JSON, because it found no success code in it
+ * (Crypto.com). A maintenance page is not a refusal.
  */
-function isUnreadAnswer(error: unknown, { status, json }: AnswerFacts): boolean {
+function isUnreadableAnswer(error: unknown, { status, json }: AnswerFacts): boolean {
   return status !== undefined && json === undefined &&
     Object.getPrototypeOf(error)?.constructor?.name === "ExchangeError";
 }
 
-/** The names of an error's class and of all classes above it. */
+/** The names of an error's class and of all its base classes. */
 function classNames(error: unknown): ReadonlySet<string> {
   const names = new Set<string>();
   if (error instanceof Error) names.add(error.name);

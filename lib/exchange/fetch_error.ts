@@ -1,20 +1,20 @@
-/** The one error that leaves this floor: what went wrong with an exchange, and what to do about it. @module */
+/** The only error that `lib/exchange/` throws to its callers. Its kind tells them what to do. @module */
 
 /**
- * - `transient`: worth asking again soon.
- * - `rate_limited`: the exchange names (or we choose) a time before which nothing may be asked.
- * - `permanent`: the same ask will fail again.
- * - `retention`: the asked data is older than what the exchange keeps; it is gone for good.
- * - `cancelled`: we stopped asking.
+ * - `transient`: a retry may succeed soon.
+ * - `rate_limited`: no requests before `untilMs`, a time that the exchange named or that we chose.
+ * - `permanent`: the same request will fail again.
+ * - `retention`: the data is older than what the exchange keeps. It is gone for good.
+ * - `cancelled`: we cancelled the request.
  */
 export type FetchErrorKind = "transient" | "rate_limited" | "permanent" | "retention" | "cancelled";
 
 interface FetchErrorOptions extends ErrorOptions {
-  /** For `rate_limited`: nothing may be asked before this time. Milliseconds since the Unix epoch. */
+  /** For `rate_limited`: no requests before this time. Milliseconds since the Unix epoch. */
   readonly untilMs?: number | undefined;
 }
 
-/** A request to an exchange that failed. Above this floor nobody knows CCXT's classes. */
+/** A failed request to an exchange. Callers never see CCXT's error classes. */
 export class FetchError extends Error {
   override readonly name = "FetchError";
   readonly kind: FetchErrorKind;

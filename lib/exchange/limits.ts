@@ -1,36 +1,36 @@
-/** What CCXT does not know, or says wrongly, about how far and how much an exchange answers. @module */
+/** Limits of each exchange's candle requests that CCXT does not know, or states wrongly. @module */
 import type { Series } from "../market/series.ts";
 
-/** Known facts about an exchange's candles. What is not named is left to CCXT, and to the exchange's answers. */
+/** Known limits of one exchange. What is not set here comes from CCXT or from the exchange's answers. */
 interface CandleLimits {
-  /** Rows a request gives at most, where `features` says nothing or too much. */
+  /** Most rows of one answer, if `features` names none or too many. */
   readonly pageRowsMax?: number;
   /**
-   * Only this many newest candles exist at the exchange, of every timeframe or of each one named; older ones
-   * cannot be asked for.
+   * The exchange has only this many newest candles, for all timeframes or per timeframe. Older ones are not available.
    */
   readonly newestCandlesMax?: number | Readonly<Record<string, number>>;
-  /** Whether the window that is asked for comes; false where CCXT's class sends no `since` at all. */
+  /** Whether the exchange honours `since`; false if CCXT's class does not send it. */
   readonly isSinceHonoured?: boolean;
-  /** Whether a candle in which nothing was traded is left out; false where it comes flat, without volume. */
+  /** Whether candles without trades are left out; false if they come with volume 0. */
   readonly omitsSilent?: boolean;
-  /** Timeframes that CCXT offers and the exchange does not have. */
-  readonly timeframesFalse?: readonly string[];
-  /** Timeframes whose candles do not open where UTC days, weeks or months begin: none of them is a candle here. */
-  readonly timeframesElsewhere?: readonly string[];
+  /** Timeframes that CCXT offers but the exchange does not have. */
+  readonly timeframesUnsupported?: readonly string[];
+  /** Timeframes whose candles do not open at UTC days, weeks or months. They cannot be stored. */
+  readonly timeframesMisaligned?: readonly string[];
 }
 
 /**
- * Corrections to CCXT 4.5.84, and what it has no word for. Page limits that its `features` say right are not
- * repeated here; a test holds that. Sources: the code of its classes (bithumb, coinex and gemini send no `since`,
- * mexc says "docs say 1000 for spot, but in practice it's 500"), the exchanges' documentation, and what they were
- * seen to do: kraken gives the newest 720 whatever is asked, the forming one included, gate speaks of 10,000 and
- * refuses a window that begins more than 9,998 lengths back.
+ * Corrections and additions to CCXT 4.5.84. Page limits that its `features` state correctly are not repeated here (a
+ * test checks that). The sources are CCXT's code, the exchanges' documentation, and their observed behaviour:
  *
- * Gemini answers with all it keeps, which is a time and not a number of candles: a day of minutes, two weeks
- * of quarters of an hour, two months of hours, a year of days. CCXT asks Bitstamp for three days when it is
- * asked for a week; one in seven of those opens on a Monday and would pass for a week. HTX's days open at
- * 16:00 UTC, Kraken's weeks on Thursdays.
+ * - bithumb, coinex, gemini: CCXT sends no `since`.
+ * - mexc: CCXT's code says "docs say 1000 for spot, but in practice it's 500".
+ * - kraken: always sends the newest 720 candles, including the one that is still forming. Weeks open on Thursdays.
+ * - gate: documents 10,000 candles, but refuses windows that begin more than 9,998 candles back.
+ * - gemini: sends all it keeps. It keeps a time span, not a number of candles: one day of `1m`, two weeks of `15m`,
+ *   two months of `1h`, one year of `1d`.
+ * - bitstamp: CCXT asks for 3-day candles when asked for `1w`. One in seven opens on a Monday and would pass for `1w`.
+ * - htx: days open at 16:00 UTC.
  */
 export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   binance: { isSinceHonoured: true },
@@ -38,7 +38,7 @@ export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   bitfinex: { isSinceHonoured: true, omitsSilent: true },
   bitget: { isSinceHonoured: true },
   bithumb: { newestCandlesMax: 200, isSinceHonoured: false },
-  bitstamp: { isSinceHonoured: true, timeframesFalse: ["1w"] },
+  bitstamp: { isSinceHonoured: true, timeframesUnsupported: ["1w"] },
   bitvavo: { isSinceHonoured: true },
   bybit: { isSinceHonoured: true },
   coinbase: { isSinceHonoured: true },
@@ -60,9 +60,9 @@ export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
     isSinceHonoured: false,
   },
   hitbtc: { isSinceHonoured: true },
-  htx: { isSinceHonoured: true, timeframesElsewhere: ["1d", "1w", "1M", "1y"] },
+  htx: { isSinceHonoured: true, timeframesMisaligned: ["1d", "1w", "1M", "1y"] },
   hyperliquid: { newestCandlesMax: 5000 },
-  kraken: { newestCandlesMax: 719, timeframesElsewhere: ["1w", "2w"] },
+  kraken: { newestCandlesMax: 719, timeframesMisaligned: ["1w", "2w"] },
   kucoin: { isSinceHonoured: true, omitsSilent: true },
   mexc: { pageRowsMax: 500, isSinceHonoured: true },
   okx: { isSinceHonoured: true, omitsSilent: false },
@@ -71,19 +71,19 @@ export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   whitebit: { isSinceHonoured: true },
 };
 
-/** Rows a request asks for where neither CCXT nor the table knows a limit: every exchange gives as many. */
+/** Rows to ask for if neither CCXT nor the table has a limit. Every exchange sends this many. */
 export const PAGE_ROWS_DEFAULT = 100;
 
-/** Who says so: the table here, CCXT's `features`, nobody, or the exchange's own answers. */
+/** Where a value comes from: the table above, CCXT's `features`, a default, or the exchange's answers. */
 export type CapabilitySource = "table" | "ccxt" | "default" | "answers";
 
-/** What is known of an exchange before it has answered anything. */
+/** The limits of an exchange before its first answer. */
 export interface AssumedLimits extends CandleLimits {
   readonly pageRowsMax: number;
   readonly pageRowsSource: CapabilitySource;
 }
 
-/** The limits of one exchange; `announced` is what CCXT's `features.spot.fetchOHLCV.limit` says. */
+/** The limits of one exchange. `announced` is CCXT's `features.spot.fetchOHLCV.limit`. */
 export function candleLimits(exchange: string, announced: number | undefined): AssumedLimits {
   const known = limitsOf(exchange);
   if (known?.pageRowsMax !== undefined) {
@@ -94,30 +94,30 @@ export function candleLimits(exchange: string, announced: number | undefined): A
     : { ...known, pageRowsMax: announced, pageRowsSource: "ccxt" };
 }
 
-/** How many of its newest candles an exchange has at all of a timeframe; undefined when there is no known bound. */
+/** How many newest candles the exchange has; undefined when no limit is known. */
 export function newestCandlesMax(
   { exchange, timeframe }: Pick<Series, "exchange" | "timeframe">,
 ): number | undefined {
   return newestOf(limitsOf(exchange), timeframe.text);
 }
 
-/** The same of limits at hand, for a timeframe as CCXT spells it. */
+/** {@linkcode newestCandlesMax} from given limits. `timeframe` is CCXT's text, `1m`. */
 export function newestOf(limits: CandleLimits | undefined, timeframe: string): number | undefined {
   const newest = limits?.newestCandlesMax;
   return typeof newest === "object" ? newest[timeframe] : newest;
 }
 
-/** Whether a timeframe that CCXT offers for the exchange can be believed. */
+/** Whether the exchange really has a timeframe that CCXT offers for it. */
 export function isTimeframeTrue(exchange: string, timeframe: string): boolean {
-  return limitsOf(exchange)?.timeframesFalse?.includes(timeframe) !== true;
+  return limitsOf(exchange)?.timeframesUnsupported?.includes(timeframe) !== true;
 }
 
-/** Whether an exchange's candles of this timeframe open at other times than UTC says, so that none can be stored. */
+/** Whether the exchange's candles of this timeframe do not open at UTC days, weeks or months, so none can be stored. */
 export function opensElsewhere(exchange: string, timeframe: string): boolean {
-  return limitsOf(exchange)?.timeframesElsewhere?.includes(timeframe) === true;
+  return limitsOf(exchange)?.timeframesMisaligned?.includes(timeframe) === true;
 }
 
-/** An exchange may have the name of something that every object inherits. */
+/** With `hasOwn`, because an id such as `constructor` is a property of every object. */
 function limitsOf(exchange: string): CandleLimits | undefined {
   return Object.hasOwn(KNOWN_LIMITS, exchange) ? KNOWN_LIMITS[exchange] : undefined;
 }

@@ -1,11 +1,11 @@
-/** The one limiter of an exchange: spaces its requests and lets live polls go before backfill. @module */
+/** The rate limiter of one exchange. Live polls go before backfill. @module */
 import type { Clock } from "../clock.ts";
 
-/** Live asks are served before any backfill ask that is waiting. */
+/** `live` requests are served before all waiting `backfill` requests. */
 export type Priority = "live" | "backfill";
 
 interface PaceOptions {
-  /** Least time between two requests of cost 1, CCXT's `rateLimit`. Milliseconds. */
+  /** Minimum time between two requests of cost 1: CCXT's `rateLimit`. Milliseconds. */
   readonly intervalMs: number;
   readonly clock: Clock;
 }
@@ -15,9 +15,8 @@ interface Waiter {
 }
 
 /**
- * A leaky bucket with a queue of two priorities. It replaces CCXT's own throttle, whose queue knows no
- * priority and cannot be aborted, and which would make the wait for a turn count against the deadline of
- * the request.
+ * A leaky bucket with a queue of two priorities. It replaces CCXT's own throttle, which has no priorities and cannot be
+ * aborted, and whose wait would count against the request's deadline.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -26,11 +25,14 @@ export class Pace {
     live: new Set(),
     backfill: new Set(),
   };
-  /** How long nothing may be sent, as of `#atMs`: a time to come would be hours off when the clock is set. */
+  /**
+   * How long to wait before the next request, measured at `#atMs`. A duration and not a time: a time would be wrong by
+   * hours after the clock is set.
+   */
   #owedMs = 0;
   #atMs: number;
   #granting = false;
-  /** Ends the wait between two turns when nobody is left who waits for one, or when it has become shorter. */
+  /** Aborted to end the current wait early: when no request waits any more, or when the wait became shorter. */
   #pause = new AbortController();
 
   constructor({ intervalMs, clock }: PaceOptions) {
@@ -39,15 +41,15 @@ export class Pace {
     this.#atMs = clock.now();
   }
 
-  /** How many asks are waiting for their turn. */
+  /** How many requests are waiting. */
   get waiting(): number {
     return this.#waiting.live.size + this.#waiting.backfill.size;
   }
 
   /**
-   * Resolves when a request of cost 1 may be sent, and takes its share of the pace.
+   * Resolves when a request of cost 1 may be sent, and charges for it.
    *
-   * @throws the signal's reason when it is aborted first; the turn then goes to the next.
+   * @throws the signal's reason when it is aborted first; the turn then goes to the next request.
    */
   turn(priority: Priority, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
@@ -71,8 +73,8 @@ export class Pace {
   }
 
   /**
-   * Takes a further share of the pace, for requests that cost more than 1 or that were not expected. A negative cost
-   * gives back what a turn has taken too much, also to whoever is already waiting for the next.
+   * Charges extra cost, for requests that cost more than 1 or that had no turn. A negative cost is a refund; it also
+   * shortens the current wait.
    */
   charge(cost: number): void {
     this.#owedMs = Math.max(0, this.#waitMs() + cost * this.#intervalMs);
@@ -85,8 +87,8 @@ export class Pace {
       const waitMs = this.#waitMs();
       if (waitMs > 0) {
         this.#pause = new AbortController();
-        // To the clock's next millisecond: of a fraction it could see nothing pass, and the wait would begin again.
-        // Rejects when the last waiter went away or less is to be waited: the next round sees both by itself.
+        // Rounded up: the clock counts whole milliseconds, so after a shorter sleep no time would seem to have passed.
+        // Rejects when `#pause` is aborted; the next round of the loop then computes the wait anew.
         await this.#clock.sleep(Math.ceil(waitMs), { signal: this.#pause.signal }).catch(() => {});
         continue;
       }
@@ -100,7 +102,7 @@ export class Pace {
     this.#granting = false;
   }
 
-  /** How long nothing may be sent from now on. A clock that was set back has seen no time pass. */
+  /** How long to wait from now on. If the clock was set back, no time has passed. */
   #waitMs(): number {
     const nowMs = this.#clock.now();
     this.#owedMs = Math.max(0, this.#owedMs - Math.max(0, nowMs - this.#atMs));

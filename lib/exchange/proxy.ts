@@ -1,40 +1,40 @@
-/** Connections to exchanges: direct, or through the forward proxy of one exchange. @module */
+/** HTTP connections to exchanges: direct, or through the exchange's forward proxy. @module */
 
 /**
- * Idle connections are bounded, to as many as a backfill uses at once: by itself `fetch` keeps as many as were ever
- * used at once, and more, for as long as the other side does.
+ * Limits idle connections to the number that a backfill uses at once. Without a limit, `fetch` keeps all connections
+ * that were ever open at once, until the server closes them.
  */
 const POOL = { poolMaxIdlePerHost: 6, poolIdleTimeout: 90_000 } as const;
 
 const DIRECT = Deno.createHttpClient(POOL);
 
-/** What lies before the cause in an error of `fetch`: the URL is named by CCXT already. */
-const PREAMBLE = /^error sending request.*?\): (?=client error)/;
+/** Text before the cause in an error of `fetch`. It repeats the URL, which CCXT names already. */
+const ERROR_PREFIX = /^error sending request.*?\): (?=client error)/;
 
-/** As Deno words it when a proxy refuses a tunnel for want of a password, or of the right one. */
+/** Deno's error text when a proxy refuses a tunnel because the password is missing or wrong. */
 const UNAUTHORIZED = /proxy authentication required/;
 
-/** `fetch` for one exchange, which keeps the connections to its proxy. */
+/** `fetch` for one exchange. It reuses connections to the exchange's proxy. */
 export class Connections {
   readonly #proxied = new Map<string, Deno.HttpClient>();
 
   /**
-   * @param proxy `http:`, `https:`, `socks5:` or `socks5h:` URL, with any credentials; undefined for none. Unencrypted
-   * requests are sent to an HTTP proxy whole, encrypted ones by CONNECT.
-   * @throws TypeError whose cause says why, and names the proxy without its credentials.
+   * @param proxy `http:`, `https:`, `socks5:` or `socks5h:` URL, may contain credentials; undefined for none. An HTTP
+   * proxy forwards unencrypted requests, and tunnels encrypted ones (CONNECT).
+   * @throws TypeError whose cause gives the reason and the proxy's address without its credentials.
    */
   async fetch(url: string, init: RequestInit, proxy: string | undefined): Promise<Response> {
     let response: Response;
     try {
       const client = proxy === undefined ? DIRECT : this.#clientOf(proxy);
-      // Where the types of Node are loaded as well, a literal with `client` passes for a mistake.
+      // As a variable: with Node's types loaded too, TypeScript refuses `client` in an object literal.
       const options = { ...init, client };
       response = await fetch(url, options);
     } catch (error) {
       if (init.signal?.aborted || !(error instanceof TypeError)) throw error;
       throw failure(reasonOf(error, proxy), error);
     }
-    // Of the proxy's own: the exchange has not been asked.
+    // The proxy answered this, not the exchange.
     if (proxy !== undefined && response.status === 407) {
       await response.body?.cancel();
       throw failure(refusal(proxy));
@@ -52,24 +52,24 @@ export class Connections {
   }
 }
 
-/** Why a request failed. Older versions of Deno say it without a cause. */
+/** Why a request failed. Older versions of Deno set no `cause`. */
 function reasonOf(error: TypeError, proxy: string | undefined): string {
   const { message } = error.cause instanceof Error ? error.cause : error;
-  const why = message.replace(PREAMBLE, "");
+  const why = message.replace(ERROR_PREFIX, "");
   if (proxy === undefined) return why;
   return UNAUTHORIZED.test(why) ? refusal(proxy) : `through its proxy ${nameOf(proxy)}: ${why}`;
 }
 
-/** CCXT takes a `TypeError` for a network that failed, and repeats the words of its cause alone. */
+/** CCXT treats a `TypeError` as a network failure and repeats only the message of its cause. */
 function failure(text: string, cause?: unknown): TypeError {
   return new TypeError("fetch failed", { cause: new Error(text, { cause }) });
 }
 
 function refusal(proxy: string): string {
-  return `its proxy ${nameOf(proxy)} refuses these credentials, or wants some (HTTP 407)`;
+  return `its proxy ${nameOf(proxy)} needs credentials, or refuses the given ones (HTTP 407)`;
 }
 
-/** A proxy's URL as it may be told. */
+/** A proxy's URL without credentials. */
 function nameOf(proxy: string): string {
   const { protocol, host } = new URL(proxy);
   return `${protocol}//${host}`;

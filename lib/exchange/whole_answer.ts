@@ -1,10 +1,10 @@
-/** Tells an answer that holds candles, or none, from a body that holds nothing of the sort. @module */
+/** Checks that an answer is complete and really is a list of candles or markets. @module */
 import type { Call } from "./call.ts";
 import { FetchError } from "./fetch_error.ts";
 
 /**
- * CCXT turns a maintenance page, a truncated body and an empty one into `[]`: an empty list counts only when the
- * body itself was whole JSON that holds one.
+ * CCXT turns a maintenance page, a truncated body and an empty body into `[]`. So an empty list counts only if the
+ * body was complete JSON with an empty list in it.
  *
  * @throws FetchError `transient`
  */
@@ -16,11 +16,11 @@ export function assertAnswered(
   if (call.json === undefined) {
     throw new FetchError(
       "transient",
-      `Cannot ${action}: the answer (HTTP ${call.status ?? "none"}) is not whole JSON`,
+      `Cannot ${action}: the answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
     );
   }
   if (!Array.isArray(answer)) {
-    throw new FetchError("transient", `Cannot ${action}: the answer holds no list of candles`);
+    throw new FetchError("transient", `Cannot ${action}: the answer has no list of candles`);
   }
   if (answer.length === 0 && !holdsEmptyList(call.json)) {
     throw new FetchError(
@@ -31,7 +31,7 @@ export function assertAnswered(
 }
 
 /**
- * CCXT reads no market out of a body that broke off, and takes that for a list without markets.
+ * CCXT turns a truncated body into an empty list of markets.
  *
  * @throws FetchError `transient`
  */
@@ -39,18 +39,18 @@ export function assertMarkets(action: string, markets: number, call: Call): void
   if (call.unreadable > 0) {
     throw new FetchError(
       "transient",
-      `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not whole JSON`,
+      `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
     );
   }
   if (markets === 0) {
-    throw new FetchError("transient", `Cannot ${action}: the answer names none`);
+    throw new FetchError("transient", `Cannot ${action}: the answer has no markets`);
   }
 }
 
-/** Candle lists lie at most this deep: `{ result: { XXBTZUSD: [] } }`. */
+/** The deepest known nesting of a candle list: `{ result: { XXBTZUSD: [] } }`, and some room. */
 const LIST_DEPTH_MAX = 4;
 
-/** Whether JSON is an empty list, or holds one under a name that does not speak of errors. */
+/** Whether JSON is an empty list, or contains one whose name does not mean errors or warnings. */
 function holdsEmptyList(json: unknown, depth = 0): boolean {
   if (Array.isArray(json)) return json.length === 0;
   if (typeof json !== "object" || json === null || depth >= LIST_DEPTH_MAX) return false;

@@ -1,16 +1,16 @@
-/** What an exchange must be told beside CCXT's own request, so that it answers for the window that is asked. @module */
+/** Extra request parameters that some exchanges need to answer for exactly the requested window. @module */
 import type { Window } from "../market/window.ts";
 
-/** Parameters of one request, as CCXT's class or the exchange itself names them. */
+/** Parameters of one request, named as CCXT's class or the exchange names them. */
 type WindowParams = Readonly<Record<string, string | number>>;
 
 /**
  * CCXT sends a start and a count. These exchanges do not count from the start:
  *
- * - poloniex gives the newest rows since then (ccxt#23236), and bingx' documentation can be read so;
- * - hitbtc sorts before it counts, and its sort begins with the newest row;
- * - bitvavo counts back from an end, which CCXT puts on the first candle after the window;
- * - upbit has an end only, which CCXT computes with months of 30 days.
+ * - poloniex sends the newest rows after the start (ccxt#23236); bingx may do the same, its documentation is unclear.
+ * - hitbtc sorts newest first, then counts.
+ * - bitvavo counts back from an end, and CCXT sets that end one candle too late.
+ * - upbit takes only an end, and CCXT computes it with months of 30 days.
  */
 const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
   bingx: lastMoment,
@@ -20,12 +20,12 @@ const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> 
   upbit: ({ untilMs }) => ({ to: new Date(untilMs).toISOString() }),
 };
 
-/** What to pass as `params` beside `since` and `limit`; nothing for most exchanges. */
+/** The `params` to pass beside `since` and `limit`; empty for most exchanges. */
 export function windowParams(exchange: string, window: Window): WindowParams {
   return Object.hasOwn(WINDOW_PARAMS, exchange) ? WINDOW_PARAMS[exchange]?.(window) ?? {} : {};
 }
 
-/** The window's end as CCXT's `until`, a moment early: right where ends are exclusive and where they are not. */
+/** The window's end as CCXT's `until`, minus 1 ms: correct for exclusive and for inclusive ends. */
 function lastMoment({ untilMs }: Window): WindowParams {
   return { until: untilMs - 1 };
 }

@@ -1,4 +1,4 @@
-/** Asks for everything that is owed, newest first, until nothing is or nothing more can be had. @module */
+/** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
 import { coverageCandles } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
@@ -22,30 +22,30 @@ import { findListings } from "./listing_search.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 
 /**
- * Pages of one exchange in flight, asked for or being stored: enough that it is asked at its own pace while the
- * database writes; few enough that a poll waits for hardly anything. Measured with answers that take 100 ms and a pace
- * of 50 ms: pages of 1,000 rows, six in flight, take a sixth of the time of 500 rows one by one, with four a little
- * more, with eight no less. Where the exchange is as quick as the database, six store 7 % more than four. A stop in
- * the middle costs at most so many pages, asked again. With at most 10,000 rows a page it bounds the rows in memory.
+ * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the database
+ * writes; few enough that polls hardly wait. Measured with answers of 100 ms and a rate of one request per 50 ms: six
+ * pages of 1,000 rows in flight take a sixth of the time of 500 rows one by one; four take a little longer, eight no
+ * less. With an exchange as fast as the database, six store 7 % more than four. A stop loses at most this many pages,
+ * which are fetched again. With at most 10,000 rows per page it also limits the rows in memory.
  */
 const PAGES_IN_FLIGHT = 6;
 
-/** Passes that bring nothing follow each other ever more slowly, up to this. */
+/** The longest pause between passes that bring nothing. The pause doubles each time. */
 const PAUSE_MS_MAX = 10 * 60_000;
 
-/** A one-shot backfill gives an exchange up after so many waits in a row. */
+/** A one-shot backfill gives up an exchange after this many waits in a row. */
 const FAILURES_IN_A_ROW_MAX = 5 * PAGES_IN_FLIGHT;
 
 interface BackfillOptions {
   readonly signal?: AbortSignal | undefined;
   /**
-   * Whether to wait for exchanges that are down for as long as that takes, as the daemon does, or to give them
-   * up and report, as a person at a terminal expects.
+   * Whether to wait without limit for exchanges that are down, as the daemon does. If false, give up and report, as a
+   * person at a terminal expects.
    */
   readonly patient: boolean;
   /** Pages of one exchange in flight. @default PAGES_IN_FLIGHT */
   readonly pagesInFlight?: number | undefined;
-  /** Told after every page. */
+  /** Called after every page. */
   readonly onProgress?: (progress: BackfillProgress) => void;
 }
 
@@ -54,27 +54,27 @@ export interface BackfillProgress {
   readonly exchange: string;
   /** Candles owed when it began. */
   readonly owed: number;
-  /** Of those, how many the exchange has answered for. */
+  /** How many of them the exchange has answered for. */
   readonly answered: number;
   readonly pages: number;
   readonly added: number;
   readonly revised: number;
   readonly rejected: number;
   readonly failed: number;
-  /** Until when nothing is asked because of a ban, a breaker or a database that is away. Milliseconds. */
+  /** Until when backfill pauses because of a ban, an open breaker or an unavailable database. Milliseconds. */
   readonly pausedUntilMs: number | undefined;
-  /** Why, in a few words; undefined while it is not paused. */
+  /** Why it pauses, in a few words; undefined while it does not. */
   readonly pausedWhy: string | undefined;
 }
 
 export interface BackfillReport extends BackfillProgress {
-  /** Candles still owed at the end, those that are only just due included; undefined when nobody could tell. */
+  /** Candles still owed at the end, including those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
-  /** Why some of what was owed was not answered for, one message a cause. */
+  /** Why some owed candles were not answered for, one message per cause. */
   readonly problems: readonly string[];
 }
 
-/** Backfills all exchanges at once; none waits for another. */
+/** Backfills all exchanges concurrently. */
 export async function backfill(
   archive: Archive,
   options: BackfillOptions,
@@ -100,10 +100,10 @@ class ExchangeBackfill {
   readonly #options: ExchangeBackfillOptions;
   readonly #untilMs: number;
   readonly #problems = new Map<string, string>();
-  /** Series that answered with something final, such as "no such symbol": left alone for this run. */
+  /** Series with a permanent failure, such as "no such symbol". Skipped for the rest of this run. */
   readonly #hopeless = new Set<string>();
   #progress: BackfillProgress;
-  /** Candles owed when the ledger was last asked. */
+  /** Candles owed when the ledger was last read. */
   #left: number | undefined = undefined;
   #failuresInARow = 0;
   #gaveUp = false;
@@ -138,7 +138,7 @@ class ExchangeBackfill {
     return { ...this.#progress, left, problems: [...this.#problems.values()] };
   }
 
-  /** Resolves to whether there are markets to ask for; the daemon goes on trying until there are. */
+  /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
   async #prepare(): Promise<boolean> {
     const { signal, patient } = this.#options;
     const prepare = (): Promise<void> =>
@@ -151,7 +151,7 @@ class ExchangeBackfill {
     return false;
   }
 
-  /** Spares the asks for the years before a listing; where it cannot be found, those are asked for instead. */
+  /** Finds listings, so that the years before them are not requested. If that fails, they are requested. */
   async #findListings(): Promise<void> {
     const { signal } = this.#options;
     const owed = await this.#readOwed() ?? [];
@@ -164,8 +164,8 @@ class ExchangeBackfill {
   }
 
   /**
-   * Pass after pass over what the ledger says is still owed: a page may have been answered in part only. A pass
-   * that brings nothing is the last, unless something failed that is worth waiting for.
+   * Repeats passes over what the ledger still owes, because a page may be answered only in part. Ends after a pass that
+   * brings nothing, unless something failed and may work later.
    */
   async #runPasses(): Promise<void> {
     let isFirst = true;
@@ -200,7 +200,7 @@ class ExchangeBackfill {
       for (const page of pages) {
         if (this.#isOver()) return;
         if (this.#hopeless.has(seriesName(page.series))) continue;
-        // The exchange has proved that nothing so old is to be had.
+        // The exchange has proved that it has nothing this old.
         if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
         const reachFromMs = await this.#runPage(page);
         if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
@@ -211,7 +211,7 @@ class ExchangeBackfill {
     return { reachLearned: bounds.size > 0 };
   }
 
-  /** Asks until the page is stored or its failure is final; returns what it proved about the reach. */
+  /** Retries until the page is stored or its failure is final. Returns the oldest time the exchange has, if proved. */
   async #runPage({ series, window }: QueuedPage): Promise<number | undefined> {
     const { signal, compression } = this.#options;
     const { timeframe } = series;
@@ -239,8 +239,8 @@ class ExchangeBackfill {
   }
 
   /**
-   * Runs a step again for as long as what stops it will pass: a ban, an open breaker, a database that is away.
-   * Resolves to whether the step has succeeded; a failure is reported, not thrown.
+   * Repeats a step while a ban, an open breaker or an unavailable database stops it. Returns whether the step succeeded;
+   * a failure is reported, not thrown.
    */
   async #persist(step: () => Promise<void>, series?: Series): Promise<boolean> {
     while (!this.#isOver()) {
@@ -270,7 +270,7 @@ class ExchangeBackfill {
     this.#update({ failed: this.#progress.failed + 1 });
   }
 
-  /** What is down or bans us is waited for by the daemon, and for a while by the one-shot. */
+  /** Whether to wait for an exchange that is down or bans us: the daemon always, the one-shot command for a while. */
   #mayWait(): boolean {
     if (this.#options.patient) return true;
     this.#failuresInARow++;

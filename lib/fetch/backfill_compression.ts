@@ -1,4 +1,4 @@
-/** Keeps compression out of a backfill's way, and compresses each chunk once when it is written. @module */
+/** Pauses compression policies while a backfill writes old chunks, and compresses these chunks once at the end. @module */
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "../store/candle_table.ts";
@@ -7,26 +7,25 @@ import { timescaleVersion } from "../store/connection/migrations.ts";
 import type { Archive } from "../archive/archive.ts";
 
 /**
- * An exchange that has written nothing for this long is away, and compression waits for it no longer: a daemon
- * may wait for an exchange for weeks, and what the others write would fill the disk meanwhile.
+ * After this long without a write, compression no longer waits for an exchange. The daemon may wait for an exchange for
+ * weeks, and the candles of the others would fill the disk meanwhile.
  */
 const IDLE_MS = 60 * 60_000;
 
 /**
- * What one backfill and the compression policies have to do with each other. A policy that runs while history is
- * written would compress chunks that are half full, and every later page would have to open them again. So the
- * policy of a table is paused from the first page that is written behind `COMPRESS_AFTER` until no exchange of
- * this backfill writes there any more; then what is finished is compressed and the policy resumed.
+ * A compression policy that runs during a backfill would compress half-full chunks, and every later page would have to
+ * decompress them again. So the policy of a table is paused from the first page older than `COMPRESS_AFTER` until no
+ * exchange of this backfill writes to that table any more. Then the finished chunks are compressed and the policy is
+ * resumed.
  *
- * Nothing is lost if the process dies in between: whoever opens the archive next, or begins the next backfill,
- * resumes what it finds paused. That may be a second process on the same server, beside a backfill that still
- * runs. The chunks it then compresses early can still be written, only more slowly, which is cheaper than
- * keeping locks or counts that a killed process would leave behind.
+ * If the process dies in between, the next process that opens the archive or begins a backfill resumes the paused
+ * policies. It may do so while a backfill of another process still runs. Chunks that are then compressed early can still
+ * be written, only more slowly. That is cheaper than locks or counters, which a killed process would leave behind.
  */
 export class BackfillCompression {
   readonly #archive: Archive;
   readonly #signal: AbortSignal | undefined;
-  /** The exchanges that write to a timeframe's table, by its text. Its policy is paused while there is one. */
+  /** The exchanges that write to the table of a timeframe, by its text. Its policy is paused while there are any. */
   readonly #writers = new Map<string, Set<string>>();
   readonly #lastWriteMs = new Map<string, number>();
   #isAtWork = false;
@@ -36,7 +35,7 @@ export class BackfillCompression {
     this.#signal = signal;
   }
 
-  /** Resumes what a backfill before this one left paused. Never throws. */
+  /** Resumes policies that an earlier backfill left paused. Never throws. */
   async start(): Promise<void> {
     const { config, database } = this.#archive;
     if (config.compressAfterMs === undefined) return;
@@ -46,7 +45,7 @@ export class BackfillCompression {
     });
   }
 
-  /** To be told of every page that brought candles. Never throws. */
+  /** Call after every page that brought candles. Never throws. */
   async noteWritten(
     exchange: string,
     { timeframe, window }: { readonly timeframe: Timeframe; readonly window: Window },
@@ -64,14 +63,14 @@ export class BackfillCompression {
     );
   }
 
-  /** To be told when an exchange has to be waited for. Never throws. */
+  /** Call whenever the backfill must wait for an exchange. Never throws. */
   async noteWaiting(exchange: string): Promise<void> {
     const lastMs = this.#lastWriteMs.get(exchange);
     if (lastMs === undefined || this.#archive.clock.now() < lastMs + IDLE_MS) return;
     await this.end(exchange);
   }
 
-  /** Compresses what only this exchange was still writing, and resumes the policies. Never throws. */
+  /** Call when an exchange has ended. Compresses the tables that no other exchange writes to, and resumes their policies. */
   async end(exchange: string): Promise<void> {
     this.#lastWriteMs.delete(exchange);
     for (const [text, writers] of [...this.#writers]) {
@@ -92,7 +91,7 @@ export class BackfillCompression {
       });
       log.info("compressed what a backfill wrote", { timeframe: timeframe.text, ...report });
     });
-    // Another exchange may have begun to write there while chunks were compressed.
+    // Another exchange may have begun to write to this table while its chunks were compressed.
     if (this.#writers.has(timeframe.text)) return;
     await this.#attempt(
       "a compression policy was not resumed",
@@ -105,7 +104,7 @@ export class BackfillCompression {
     return clock.now() - (config.compressAfterMs ?? Infinity);
   }
 
-  /** Compression that goes wrong costs disk or time, and is no reason to stop fetching. */
+  /** Logs a failure and goes on: failed compression costs disk space or time, but must not stop the backfill. */
   async #attempt(failure: string, run: () => Promise<void>): Promise<void> {
     try {
       await run();

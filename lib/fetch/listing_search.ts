@@ -1,4 +1,4 @@
-/** Finds where a symbol's history begins, by search, so that the years before need not be asked for page by page. @module */
+/** Finds the start of a symbol's history by binary search, so that backfill skips the years before it. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -16,25 +16,25 @@ import { noteListings, type Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
-/** Below as many pages a search saves nothing: it takes one to a few asks itself. */
+/** No search for fewer owed pages: the search itself takes a few requests. */
 const PAGES_MIN = 6;
 
-/** Coarser candles span more time a page; longer than a day they open on days of the exchange's own choice. */
+/** Coarser candles cover more time per page. Candles longer than a day may open on different days per exchange. */
 const COARSEST_MS = 24 * 60 * 60_000;
 
-/** Where a symbol's history begins, as far as an exchange tells. */
+/** The start of a symbol's history, as far as the exchange's answers show it. */
 type Found =
-  /** No candle opens before; the one that does opens here. Milliseconds. */
+  /** Open time of the first candle. Milliseconds. */
   | { readonly kind: "listed"; readonly fromMs: number }
-  /** It was listed before the time that was asked about, or its answers do not tell. */
+  /** It was listed before the searched time, or the answers are not clear. */
   | { readonly kind: "unknown" };
 
 /**
- * Looks for the beginning of the symbols of which much is owed, in the coarsest candles the exchange has, and enters
- * what is found into the ledger: time before is not owed.
+ * Searches the first candle of each symbol of which many pages are owed, in the coarsest timeframe the exchange has, and
+ * stores it in the ledger. The time before it is not owed any more.
  *
  * @returns whether anything was found.
- * @throws FetchError, DeadlineError, BreakerOpenError, MalformedPageError, StoreError when that could not be asked.
+ * @throws FetchError, DeadlineError, BreakerOpenError, MalformedPageError, StoreError when a request or a write failed.
  */
 export async function findListings(
   archive: Archive,
@@ -77,8 +77,8 @@ function coarsestTimeframe(offered: readonly string[]): Timeframe | undefined {
 }
 
 /**
- * Halves the windows between one that has no candle and one that has, until they are neighbours. The oldest window
- * is asked for first: where it holds candles, as for most symbols, one ask is all.
+ * Binary search over page windows, between one without candles and one with candles. The oldest window is asked for
+ * first: for most symbols it has candles, and the search ends after one request.
  */
 async function search(
   archive: Archive,
@@ -109,7 +109,7 @@ async function search(
     const answer = await ask(index);
     if (answer === "unclear") return { kind: "unknown" };
     if (answer !== "empty") [full, atMs] = [index, answer];
-    // Even the newest window holds nothing: a market without any trade yet tells nothing.
+    // Even the newest window is empty: the market has no trades yet.
     else if (index === windows - 1) return { kind: "unknown" };
     else empty = index;
     index = empty + 1 < full ? Math.floor((empty + full) / 2) : full;
@@ -117,10 +117,10 @@ async function search(
   return atMs === firstMs ? { kind: "unknown" } : { kind: "listed", fromMs: atMs };
 }
 
-/** A page is cut at its start at most this often before the search gives up. */
+/** The search gives up after this many pages that were cut at their start. */
 const CUTS_MAX = 10;
 
-/** The first candle of a window, if the answers tell for certain. */
+/** The open time of the first candle of a window, if the answers are clear. */
 async function firstCandle(
   exchange: ArchivedExchange,
   { series, window, signal }: {
@@ -142,7 +142,7 @@ async function firstCandle(
     if (answered.sinceMs === window.sinceMs) {
       return firstMs ?? (answered.untilMs >= untilMs ? "empty" : "unclear");
     }
-    // A page that may have been cut answers for its rows alone: what lies before them is asked for by itself.
+    // The page may have been cut at its start, so ask again for the time before its rows.
     untilMs = answered.sinceMs;
   }
   return "unclear";

@@ -1,11 +1,11 @@
 /**
- * START READING HERE: the one step that everything shares. A window is asked of an exchange, the answer is
- * judged, and candles and coverage are written together.
+ * START READING HERE: fetches one page. It asks an exchange for a window, judges the answer, and stores candles and
+ * coverage together. Polls, backfill and gap repair all use it.
  * @module
  */
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
-import { MalformedPageError, type Verdict } from "../market/answer.ts";
+import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
 import { type Coverage, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
@@ -17,18 +17,18 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
 interface PageOptions {
   readonly priority: Priority;
-  /** Whether the window is owed: nobody has answered for it yet, so that its candles are new. @default false */
+  /** Whether the window is owed: no answer covers it yet, so all its candles are new. @default false */
   readonly isOwed?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What one page, or the parts it had to be halved into, brought. */
+/** What one page brought. If it was split, the sum of its parts. */
 export interface PageOutcome {
-  /** What the exchange answered for; it is in the ledger now. */
+  /** What the exchange answered for. It is stored in the ledger. */
   readonly answered: Coverage;
-  /** Nothing older can be had from the exchange, as the answer proved. Milliseconds. */
+  /** The exchange has nothing older than this, as the answer proved. Milliseconds. */
   readonly reachFromMs: number | undefined;
-  /** See {@linkcode Verdict.earlyMs}. */
+  /** See {@linkcode PageVerdict.earlyMs}. */
   readonly earlyMs?: number | undefined;
   readonly added: number;
   readonly revised: number;
@@ -36,13 +36,13 @@ export interface PageOutcome {
 }
 
 /**
- * Asks for one window and stores what came.
+ * Fetches one window and stores the result.
  *
- * An answer that contradicts itself, or that lies partly beyond what the exchange keeps, is asked for again in
- * halves, newer half first, so that one bad candle costs one candle.
+ * If the answer contradicts itself, or part of the window is older than what the exchange keeps, the window is split
+ * into halves and each half is fetched, the newer one first. So one bad candle costs only that candle.
  *
- * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer: nothing is stored.
- * @throws StoreError when the database did not take it: nothing is stored.
+ * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer. Nothing is stored.
+ * @throws StoreError when the database write failed. Nothing is stored.
  */
 export async function ingestPage(
   archive: Archive,
@@ -50,12 +50,12 @@ export async function ingestPage(
   series: Series,
   { window, ...options }: PageOptions & { readonly window: Window },
 ): Promise<PageOutcome> {
-  // Rather than to ask, hold and ask again what nobody can store.
+  // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
-  let verdict: Verdict;
+  let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
-    // "Nothing older can be had" writes history off, so one odd answer is not enough to believe it.
+    // Older history is never asked for again once this is recorded, so ask twice before recording it.
     if (verdict.reachFromMs !== undefined) {
       verdict = await exchange.askPage(series, window, options);
       if (verdict.reachFromMs !== undefined) await exchange.learnReach(series, verdict.reachFromMs);
@@ -79,7 +79,7 @@ export async function ingestPage(
   }
   const prepared = preparePage(series, { ...verdict, isNew: options.isOwed });
   const { candles: _, ...proof } = verdict;
-  // Not awaited here, which would keep the candles until the database has taken them: what lives long is dear.
+  // Not awaited here: this frame would keep `verdict.candles` in memory until the write ends.
   return storePage(archive, proof, prepared, options);
 }
 
@@ -92,10 +92,10 @@ async function ingestHalves(
   archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
   const [older, newer] = halves(series.timeframe, window);
   const first = await ingestPage(archive, exchange, series, { window: newer, ...options });
-  // What is older than the exchange keeps need not be asked for to be known.
+  // The exchange has nothing older, so skip the older half.
   if (first.reachFromMs !== undefined) return first;
   const second = await ingestPage(archive, exchange, series, { window: older, ...options });
-  // Only where the candle after it was given is this the very end; any older window is too old as well.
+  // Record the bound only if the newer half begins right there. Otherwise the true bound may be newer.
   if (second.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
     await exchange.learnReach(series, second.reachFromMs);
   }
@@ -111,7 +111,7 @@ async function ingestHalves(
 
 async function storePage(
   archive: Archive,
-  verdict: Omit<Verdict, "candles">,
+  verdict: Omit<PageVerdict, "candles">,
   prepared: PreparedPage,
   { signal }: PageOptions,
 ): Promise<PageOutcome> {
@@ -119,7 +119,7 @@ async function storePage(
   const { series } = prepared;
   const { exchange, symbol, timeframe } = series;
   const startMs = clock.now();
-  // The write in hand is finished even when a shutdown has begun; only the waiting between attempts ends.
+  // A shutdown ends the wait between attempts, but not a write that has begun.
   const written = await retry(() => writePreparedPage(database, prepared), {
     ...config.retry,
     clock,
@@ -127,7 +127,7 @@ async function storePage(
     ...(signal === undefined ? {} : { signal }),
     isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
     onRetry: ({ attempt, delayMs, error }) => {
-      log.warn("the database did not take a page; trying again", {
+      log.warn("storing a page failed; trying again", {
         series: seriesName(series),
         attempt,
         delayMs,

@@ -1,4 +1,4 @@
-/** Every tick: the last few closed candles of every series of every exchange, all at once. @module */
+/** Polling: each tick fetches the last closed candles of every series of all exchanges, concurrently. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
@@ -9,45 +9,45 @@ import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
-/** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
+/** After a permanent failure a series is polled again after this delay. The delay doubles up to the maximum. */
 const REFUSED_DELAY_MS = 60_000;
 const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 
-/** Where the exchange's clock is behind by no more, its newest candle is waited for; else the next tick has it. */
+/** If the exchange's clock is behind by at most this, the poll waits for the newest candle; else the next tick gets it. */
 const EARLY_MS_MAX = 10_000;
 
 export interface PollReport {
-  /** Asks, one a series, and a second one where the newest candle was still forming at the exchange. */
+  /** Requests: one per series, and a second one if the newest candle was still forming at the exchange. */
   readonly asked: number;
   readonly failed: number;
   readonly added: number;
   readonly revised: number;
-  /** Series left out because their ask of an earlier tick has not ended. */
+  /** Series left out because their request of an earlier tick is still running. */
   readonly skipped: number;
 }
 
-/** The poll of one archive: it remembers how far each series is answered for, and which are still being asked. */
+/** Polls one archive. Remembers up to when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
-  /** Until when a series is answered for without a hole, as far as polls know. Milliseconds. */
+  /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
-  /** Names of series, and ids of exchanges that are being prepared. */
+  /** Series with a running request, and exchanges that are being prepared. By name. */
   readonly #busy = new Set<string>();
-  /** Series that were refused for good, such as delisted ones: asked again at growing intervals. */
+  /** Series with a permanent failure, such as delisted ones. They are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
 
   constructor(archive: Archive) {
     this.#archive = archive;
   }
 
-  /** Starts from what the ledger knows: polls close the pause since the last run as far as a page reaches. */
+  /** Sets where the ledger ends, so that the first poll fetches the time since the last run, up to one page. */
   resumeFrom(series: Series, answeredUntilMs: number): void {
     this.#answeredUntilMs.set(seriesName(series), answeredUntilMs);
   }
 
   /**
-   * One tick. Ticks may follow each other faster than an exchange answers, yet no series is asked twice at
-   * once: a series that hangs misses ticks, the others do not.
+   * One tick. It may begin before the last one has ended. A series whose request is still running is skipped; the others
+   * are not affected.
    */
   async runOnce(
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
@@ -93,7 +93,7 @@ export class Poll {
     return sum(await Promise.all(reports));
   }
 
-  /** Whether a candle has closed that the series is not answered for: a `1d` series is asked once a day. */
+  /** Whether a candle has closed since the last answer. So a `1d` series is polled once a day. */
   #isDue(series: Series, nowMs: number): boolean {
     if (nowMs < (this.#refused.get(seriesName(series))?.nextTryMs ?? 0)) return false;
     const answeredMs = this.#answeredUntilMs.get(seriesName(series));
@@ -132,7 +132,7 @@ export class Poll {
     }
   }
 
-  /** What was refused for good will be refused again; perhaps the market has gone, which its list would tell. */
+  /** Delays further polls of a series that fails permanently. Its market may be delisted, so the markets are checked. */
   #leaveAlone(exchange: ArchivedExchange, series: Series, nowMs: number): void {
     const name = seriesName(series);
     const delayMs = Math.min(
@@ -143,7 +143,7 @@ export class Poll {
     exchange.hasSuspects = true;
   }
 
-  /** The newest closed candles, which exchanges revise after their close, and those since the last answer as far as one page holds them. */
+  /** The newest closed candles, which exchanges may still revise, and those since the last answer. At most one page. */
   #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
     const { timeframe } = series;
     const untilMs = closedUntil(timeframe, nowMs);

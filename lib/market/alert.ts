@@ -1,10 +1,10 @@
-/** When an alert begins and when it ends: what holds now against what was already told. @module */
+/** Decides when an alert begins and when it ends. @module */
 
 /**
- * - `gap_percent`: too large a share of a series' candles is missing without a reason.
- * - `breaker_open`: an exchange is left alone because it keeps failing.
+ * - `gap_percent`: too many candles of a series are missing without a reason.
+ * - `breaker_open`: an exchange keeps failing, so requests to it are stopped.
  * - `stale`: an exchange has not answered for a series' newest candles.
- * - `retention_loss`: candles that are still owed are about to leave what the exchange keeps.
+ * - `retention_loss`: the exchange will soon drop candles that are still owed.
  */
 export const ALERTS = ["gap_percent", "breaker_open", "stale", "retention_loss"] as const;
 
@@ -13,21 +13,20 @@ export type AlertKind = (typeof ALERTS)[number];
 /** What an alert is about: a series, or an exchange as a whole. */
 export interface AlertSubject {
   readonly exchange: string;
-  /** Undefined, with the timeframe, where the whole exchange is meant. */
+  /** Symbol and timeframe are undefined if the alert is about the whole exchange. */
   readonly symbol?: string | undefined;
   readonly timeframe?: string | undefined;
 }
 
-/** What was found of one subject. */
+/** What was found for one subject. */
 export interface Condition extends AlertSubject {
-  /** In the unit of `threshold`: percent of `gap_percent`, seconds of the others. */
+  /** In the unit of `threshold`: percent for `gap_percent`, seconds for the others. */
   readonly value: number;
   readonly threshold: number;
   /** One sentence for people. */
   readonly summary: string;
   /**
-   * False where the condition keeps an alert that has begun and begins none: not for long enough yet, or said by
-   * another alert already.
+   * False if the condition only keeps a running alert: it has not held for long enough, or another alert covers it.
    *
    * @default true
    */
@@ -35,9 +34,8 @@ export interface Condition extends AlertSubject {
 }
 
 /**
- * How many runs in a row a condition must hold before its alert begins. A hole is filled or explained by the next
- * run as a rule, and series that waited for a breaker catch up with the poll after the one that closed it. A breaker's
- * condition measures its own time.
+ * How many runs in a row a condition must hold before its alert begins. Most holes are filled or explained by the next
+ * run, and series that waited for a breaker catch up with the next poll. `breaker_open` measures its own time.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   gap_percent: 2,
@@ -46,17 +44,17 @@ export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   retention_loss: 2,
 };
 
-/** A subject as people and logs read it, `binance BTC/USDT 1m` or `binance`. Unique, so it also serves as a key. */
+/** The name of a subject, `binance BTC/USDT 1m` or `binance`. Unique, so it is also used as a key. */
 export function subjectName({ exchange, symbol, timeframe }: AlertSubject): string {
   return [exchange, symbol, timeframe].filter((part) => part !== undefined).join(" ");
 }
 
 interface Findings<Running extends AlertSubject> {
-  /** All that was found now of one kind of alert: what is not among it does not hold. */
+  /** All conditions of one kind of alert that hold now. */
   readonly conditions: readonly Condition[];
-  /** Alerts of that kind that have begun and not ended. */
+  /** Alerts of that kind that have begun and have not ended. */
   readonly running: readonly Running[];
-  /** Runs in a row that each subject has held for, as the run before returned it; empty at first. */
+  /** For how many runs each subject has held, from the last run; empty at first. */
   readonly held: ReadonlyMap<string, number>;
   /** See {@linkcode HOLD_RUNS}. */
   readonly holdRuns: number;
@@ -69,7 +67,7 @@ interface Changes<Running extends AlertSubject> {
   readonly held: ReadonlyMap<string, number>;
 }
 
-/** Says which alerts of one kind begin and which end. An alert that is running neither begins again nor ends while its condition is found. */
+/** Decides which alerts of one kind begin and end. A running alert goes on while its condition holds. */
 export function reconcile<Running extends AlertSubject>(
   { conditions, running, held, holdRuns }: Findings<Running>,
 ): Changes<Running> {

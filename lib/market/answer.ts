@@ -1,4 +1,4 @@
-/** Page postconditions: what an exchange's rows prove about the window they were asked for. @module */
+/** Judges a page: which candles may be stored, and which part of the window the exchange answered for. @module */
 import { type Candle, checkRow, compareDecimals, isZero, type RejectedCandle } from "./candle.ts";
 import {
   addCandles,
@@ -10,84 +10,86 @@ import {
 } from "./timeframe.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
-/** The page that was asked and what came. */
+/** The window that was asked for and the answer. */
 export interface AnsweredPage {
   readonly timeframe: Timeframe;
   readonly window: Window;
-  /** Rows as the exchange gave them, ascending or not, of any quality. */
+  /** Rows as the exchange sent them, unsorted and unchecked. */
   readonly rows: readonly unknown[];
-  /** The most rows this exchange has ever answered for this timeframe: its true page limit as far as known. */
+  /** The most rows this exchange has ever sent for this timeframe: the best known lower bound of its page limit. */
   readonly rowsMaxSeen: number;
-  /** When the answer arrived: later candles are not closed. Milliseconds. */
+  /** When the answer arrived. Candles that end later are not closed. Milliseconds. */
   readonly nowMs: number;
   /**
-   * True when this exchange is known to give the window that is asked for: it has answered for a series with rows
-   * that end well before others it had already given of that series. False when it is not even told the window: all
-   * its answers are its newest candles.
+   * True when this exchange is known to honour `since`: it once answered with rows that end well before rows it had
+   * already sent for the same series. False when the request cannot carry `since`, so every answer is the newest
+   * candles.
    *
    * @default undefined: not known
    */
   readonly isSinceHonoured?: boolean | undefined;
 }
 
-/** What may be stored, and what may be claimed. */
-export interface Verdict {
-  /** Closed candles inside {@linkcode Verdict.answered}, ascending. */
+/** What may be stored, and what may be added to coverage. */
+export interface PageVerdict {
+  /** Closed candles inside {@linkcode PageVerdict.answered}, ascending. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** The part of the window the exchange truly answered for; undefined when that is none of it. */
+  /** The part of the window that the exchange answered for; undefined when it answered for none. */
   readonly answered: Window | undefined;
-  /** Set when the answer proves that nothing older than this can be had from the exchange. Milliseconds. */
+  /** Set when the answer proves that the exchange has nothing older than this. Milliseconds. */
   readonly reachFromMs: number | undefined;
-  /** How many rows came where more were asked for and the exchange seems to have cut them; else undefined. */
+  /** How many rows came, if the exchange seems to have cut the page; else undefined. */
   readonly cutRows?: number | undefined;
   /**
-   * For how long the newest candle that was asked for had yet to form when the exchange answered, though it had closed
-   * by our clock. Milliseconds; undefined when it had closed for both.
+   * How long until the newest requested candle closes by the exchange's clock, if it has already closed by ours.
+   * Milliseconds; undefined when it has closed by both.
    */
   readonly earlyMs?: number | undefined;
   /**
-   * Whether the exchange leaves out a candle without trades, as far as this page shows: true where a row is missing
-   * between others, false where a candle has no volume.
+   * Whether the exchange leaves out candles without trades, as far as this page shows: true if a row is missing
+   * between others, false if a candle has no volume, undefined if neither.
    */
   readonly omitsSilent?: boolean | undefined;
 }
 
-/** An answer that cannot be believed: the rows contradict each other. The page is asked for again. */
+/** The former name, which archived_exchange.ts still imports. */
+export type Verdict = PageVerdict;
+
+/** The rows of an answer contradict each other. The page is asked for again. */
 export class MalformedPageError extends Error {
   override readonly name = "MalformedPageError";
 }
 
 /**
- * A candle may be published late. Within this time of its close its absence is not an answer yet.
- * Two minutes: exchanges publish within seconds, and a poll comes every 60 s.
+ * Exchanges may publish a candle late. A candle that is missing this soon after its close does not count as empty.
+ * Two minutes: exchanges publish within seconds, and polls run every 60 s.
  */
 export const SETTLE_MS = 120_000;
 
 /**
- * Judges a page. Rows outside the window and rows of unclosed candles are dropped; malformed rows are
- * rejected one by one and do not stop the page. Then, of the window,
+ * Judges a page. Rows outside the window and rows of unclosed candles are dropped. Malformed rows are rejected one
+ * by one; the rest of the page is kept. These rules decide which part of the window counts as answered:
  *
- * - a page as long as the longest ever seen, or as was asked, is *full*: the exchange may have cut it at
- *   either end, so it answers only for the span from its first to its last row. That is how a moved start
- *   (rows silently missing at the beginning) and a page limit smaller than documented stay owed instead of
- *   becoming holes;
- * - a shorter page of at least {@linkcode CUT_ROWS_MIN} rows of which more are missing in a row at one end of the
- *   window than anywhere between its rows was *trimmed* at that end, as far as can be told: some exchanges cut pages of
- *   old candles shorter than pages of recent ones. There it answers only up to its rows. Where that was a listing or a
- *   silence, the rest is asked for once more by itself, and found empty;
- * - any other shorter page, or an empty one, answers for the whole window: the exchange had nothing else;
- * - a row outside the window proves that the page was not cut on that side;
- * - a page whose rows all lie after the window, up to now, and which was cut at a limit, comes from an
- *   exchange that gives only its newest candles: it answers for nothing, and nothing older than its first
- *   row can be had. If it was not cut, there was room for rows of the window, and it has none; if it is too
- *   short to tell, it answers for nothing;
- * - an exchange that is not told the window answers for nothing before its first row, however few rows came;
- * - the newest candles are claimed only when they are there or {@linkcode SETTLE_MS} have passed.
+ * - A *full* page has as many rows as the longest page ever seen, or as many as were asked for. The exchange may have
+ *   cut it at either end, so it answers only for the span from its first to its last row. Candles beyond that span
+ *   stay owed. This catches exchanges that skip rows at the start, and page limits smaller than documented.
+ * - A *trimmed* page is shorter than a full one, has at least {@linkcode CUT_ROWS_MIN} rows, and misses more candles
+ *   in a row at one end of the window than anywhere between its rows. Some exchanges send shorter pages for old
+ *   candles. At that end it answers only up to its rows. The rest is asked for again. If it comes back empty, it was
+ *   before the listing, or a time without trades.
+ * - Any other shorter page, and an empty one, answers for the whole window: the exchange had nothing else.
+ * - A row outside the window proves that the page was not cut on that side.
+ * - If all rows lie after the window and reach up to now, the exchange may send only its newest candles. If the page
+ *   was cut at a limit, that is so: it answers for nothing, and the exchange has nothing older than its first row. If
+ *   it was not cut, it had room for rows of the window, so the window is empty. If it is too short to tell, it
+ *   answers for nothing.
+ * - If the request cannot carry `since`, the page answers for nothing before its first row, however short it is.
+ * - The newest candles count as answered only if they came, or if {@linkcode SETTLE_MS} have passed since their close.
  *
- * @throws MalformedPageError when two rows of a closed candle of the window have different values.
+ * @throws MalformedPageError when two rows for the same closed candle of the window have different values.
  */
-export function judgePage(page: AnsweredPage): Verdict {
+export function judgePage(page: AnsweredPage): PageVerdict {
   const { timeframe, window, nowMs } = page;
   const closedMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
   const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
@@ -117,24 +119,24 @@ export function newestTime(rows: readonly unknown[]): number | undefined {
   return Number.isFinite(newest) ? newest : undefined;
 }
 
-/** More than an exchange's newest candles move back by while one is corrected or withdrawn. */
-const OLDER_CANDLES = 10;
+/** An exchange may withdraw its newest candles for a moment. It withdraws fewer than this many. */
+const WITHDRAWN_CANDLES_MAX = 10;
 
 /**
- * Whether an answer whose newest row is `newestMs`, after one of the same series that reached `seenMs`, proves that
- * the exchange gives the window that is asked for. A series that is silent or halted proves nothing.
+ * Whether an answer proves that the exchange honours `since`. It does if its newest row, at `newestMs`, is well before
+ * `seenMs`, the newest row of an earlier answer for the same series.
  */
 export function provesSinceHonoured(
   timeframe: Timeframe,
   { newestMs, seenMs }: { readonly newestMs: number; readonly seenMs: number },
 ): boolean {
-  return newestMs < seenMs - OLDER_CANDLES * nominalMs(timeframe);
+  return newestMs < seenMs - WITHDRAWN_CANDLES_MAX * nominalMs(timeframe);
 }
 
 interface ReadRows {
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** Open times of all rows that have a readable, aligned one, ascending, good candles or not. */
+  /** Aligned open times of all rows, ascending; those of rejected rows too. */
   readonly times: readonly number[];
 }
 
@@ -153,7 +155,7 @@ function readRows(page: AnsweredPage, asked: Window): ReadRows {
     const { openTimeMs, reason } = checked.rejected;
     if (openTimeMs !== undefined && reason !== "time_not_aligned") times.push(openTimeMs);
   }
-  // Nearly every page is in order already, and one that is holds no candle twice.
+  // Nearly every page is strictly ascending already, so it needs no sort and has no duplicates.
   if (isAscending(times)) return { candles: given, rejected, times };
   const candles = distinctCandles(page, asked, given);
   return { candles, rejected, times: [...new Set(times)].sort((a, b) => a - b) };
@@ -163,7 +165,7 @@ function isAscending(times: readonly number[]): boolean {
   return times.every((timeMs, index) => index === 0 || timeMs > (times[index - 1] ?? timeMs));
 }
 
-/** One candle a time, ascending. */
+/** Sorts the candles and drops duplicates. */
 function distinctCandles(
   { window }: AnsweredPage,
   asked: Window,
@@ -172,7 +174,7 @@ function distinctCandles(
   const byTime = new Map<number, Candle>();
   for (const candle of given) {
     const twin = byTime.get(candle.openTimeMs);
-    // What will be dropped anyway may contradict itself: a forming candle that comes twice, for example.
+    // Duplicates outside the window, or of the forming candle, may differ: they are dropped later.
     const counts = candle.openTimeMs >= asked.sinceMs && candle.openTimeMs < asked.untilMs;
     if (counts && twin !== undefined && !sameCandle(twin, candle)) {
       throw new MalformedPageError(
@@ -196,8 +198,8 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
   const inside = read.times.filter((timeMs) => timeMs >= asked.sinceMs && timeMs < asked.untilMs);
   const [firstMs, lastMs] = [inside[0], inside.at(-1)];
   if (firstMs === undefined || lastMs === undefined) {
-    // Rows that could not be placed in time prove nothing about the window, and neither do rows that are
-    // simply the newest ones whatever was asked.
+    // Rows without a readable time prove nothing about the window. Neither do the newest candles, if the exchange
+    // sends them whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
     if (unreadable || isNewestOnly(page, read) !== false) return { answered: undefined };
     return { answered: settled(timeframe, asked, undefined, nowMs) };
@@ -205,7 +207,6 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
   const candlesAsked = windowCandles(timeframe, page.window);
   const full = rows.length >= Math.min(rowsMaxSeen, candlesAsked);
   const [oldestMs, newestMs] = [read.times[0] ?? firstMs, read.times.at(-1) ?? lastMs];
-  // A row outside the window on one side proves that the page was not cut on that side.
   const isStartOpen = oldestMs >= asked.sinceMs;
   const isEndOpen = newestMs < asked.untilMs;
   const trimmed = full || rows.length >= CUT_ROWS_MIN
@@ -224,8 +225,8 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
 }
 
 /**
- * At which ends of the window more candles are missing in a row than anywhere between the page's rows. A market that
- * is silent now and then leaves such runs at random, and seldom the longest of them at an end.
+ * At which ends of the window more candles are missing in a row than anywhere between the page's rows. Times without
+ * trades leave holes at random places, so the longest one is seldom at an end.
  */
 function trimmedEnds(
   { timeframe, nowMs }: AnsweredPage,
@@ -234,7 +235,7 @@ function trimmedEnds(
 ): { readonly start: boolean; readonly end: boolean } {
   const [firstMs, lastMs] = [inside[0] ?? asked.sinceMs, inside.at(-1) ?? asked.sinceMs];
   const holeMax = longestHole(timeframe, inside);
-  // Candles that are not settled are not missing yet.
+  // Younger candles may still be published.
   const dueMs = Math.min(asked.untilMs, floorTime(timeframe, nowMs - SETTLE_MS));
   return {
     start: countCandles(timeframe, asked.sinceMs, firstMs) > holeMax,
@@ -259,7 +260,7 @@ function showsSilence(
   return longestHole(timeframe, times) > 0 ? true : undefined;
 }
 
-/** The part of a claim that is not about candles which may still be on their way. */
+/** Takes missing candles that may still be published off the end of a claim. */
 function settled(
   timeframe: Timeframe,
   claim: Window,
@@ -272,13 +273,12 @@ function settled(
   return untilMs > claim.sinceMs ? { sinceMs: claim.sinceMs, untilMs } : undefined;
 }
 
-/** Every exchange gives as many rows, so a page this long may have been cut, and a shorter one was not. */
+/** No exchange has a page limit below this. So a page this long may have been cut, and a shorter one was not. */
 const CUT_ROWS_MIN = 100;
 
 /**
- * Whether the answer is the newest candles though older ones were asked for; undefined when it cannot be told
- * from an exchange that skipped over a silent window: a market without trades for some minutes must not end
- * its own history.
+ * Whether the exchange sent its newest candles instead of the window. Undefined when that is uncertain: it may also
+ * have skipped a window without trades, and some minutes without trades must not end the series' history.
  */
 function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefined {
   const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
@@ -291,7 +291,7 @@ function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefi
   return rows.length >= CUT_ROWS_MIN ? true : undefined;
 }
 
-/** A page whose last candle opens from then on ends with the newest one there is. */
+/** If the last candle of a page opens at or after this time, it is the newest one there is. */
 function newestSinceMs(timeframe: Timeframe, nowMs: number): number {
   return nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
 }

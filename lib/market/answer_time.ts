@@ -1,10 +1,9 @@
-/** What time an exchange's answer speaks of, whatever the machine's clock says. @module */
+/** The time up to which an exchange's answer is valid, even if our clock is ahead. @module */
 
 /**
- * The time an answer can speak of, in milliseconds since the Unix epoch: `nowMs` by the machine's clock, unless the
- * answer's own `Date` is before that. By a clock that is ahead, even by a second, a candle that is still forming at the
- * exchange would have closed, and what has not happened would be claimed, never to be asked for again. A row that is
- * newer than the `Date` shows that it is the `Date` that is wrong, by as much.
+ * The time to judge an answer by: the earlier of our clock (`nowMs`) and the answer's own `Date`, in milliseconds since
+ * the Unix epoch. If our clock were ahead, even by a second, a candle that is still forming would count as closed, and
+ * would never be fetched again. If a row is newer than the `Date`, the `Date` is wrong, and the row's time counts.
  */
 export function answerTime(
   nowMs: number,

@@ -1,9 +1,9 @@
-/** Turns the rows an exchange answered into candles and refuses malformed ones. @module */
+/** Turns an exchange's rows into candles and rejects malformed ones. @module */
 import { isAligned, type Timeframe } from "./timeframe.ts";
 
 /**
- * One OHLCV row. Prices and volume are decimal texts exactly as the exchange wrote them: a double would
- * lose digits of `1e-10` or of a 20-digit volume on the way to `numeric`.
+ * One OHLCV row. Prices and volume are decimal texts exactly as the exchange sent them, because a double would lose
+ * digits (`1e-10`, 20-digit volumes) before they reach `numeric`.
  */
 export interface Candle {
   /** Open time, UTC, milliseconds since the Unix epoch. */
@@ -15,7 +15,7 @@ export interface Candle {
   readonly volume: string;
 }
 
-/** Why a row is not a candle. A closed set, because it is also a metric's label. */
+/** Why a row is not a candle. A fixed set, because it is also a metric label. */
 export const REJECTION_REASONS = [
   "not_six_values",
   "time_not_a_number",
@@ -29,7 +29,7 @@ export const REJECTION_REASONS = [
 
 export type RejectionReason = (typeof REJECTION_REASONS)[number];
 
-/** A row that came but failed the checks. It is kept, apart from the candles, as evidence. */
+/** A row that failed the checks. It is stored apart from the candles, as evidence. */
 export interface RejectedCandle {
   readonly reason: RejectionReason;
   /** The row as JSON text, cut at {@linkcode ROW_TEXT_MAX} characters. */
@@ -42,15 +42,14 @@ type CheckedRow =
   | { readonly candle: Candle; readonly rejected?: undefined }
   | { readonly candle?: undefined; readonly rejected: RejectedCandle };
 
-/** Whole rows are far shorter; anything longer is not worth keeping for evidence. */
+/** Valid rows are far shorter. Longer rows are cut. */
 export const ROW_TEXT_MAX = 500;
 
 /**
  * Checks one row `[openTimeMs, open, high, low, close, volume]` whose values are numbers or decimal texts.
  *
- * A candle has six finite values, open, high, low and close above zero, volume not below zero,
- * high ≥ max(open, close), low ≤ min(open, close), and opens where its timeframe allows. The tables repeat
- * these rules as CHECK constraints.
+ * A candle has six finite values, open, high, low and close > 0, volume ≥ 0, high ≥ max(open, close),
+ * low ≤ min(open, close), and an open time aligned to its timeframe. The tables repeat these rules as CHECK constraints.
  */
 export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
   if (!Array.isArray(row) || row.length < 6) return refuse("not_six_values", row, undefined);
@@ -72,7 +71,7 @@ export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
   return { candle: { openTimeMs, open, high, low, close, volume } };
 }
 
-/** What keeps five decimals from being a candle. Each is read as a double once: rows come by the million. */
+/** Which rule five decimals break, if any. For speed, each is converted to a double only once. */
 function contradiction(
   open: string,
   high: string,
@@ -97,8 +96,8 @@ function contradiction(
 }
 
 /**
- * Orders two decimal texts by their exact values: negative, zero or positive as `a` is below, equal to or above `b`.
- * Doubles decide where they differ, since rounding keeps order; digits decide where they tie.
+ * Compares two decimal texts by their exact values. Negative if `a < b`, zero if equal, positive if `a > b`. Doubles are
+ * compared first, because rounding keeps the order; if they are equal, the digits are compared.
  */
 export function compareDecimals(a: string, b: string): number {
   const difference = Number(a) - Number(b);
@@ -124,7 +123,7 @@ function compareDigits(a: string, b: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** Also of values too small for a double. */
+/** Also correct for values too small for a double. */
 function isPositive(text: string, double: number): boolean {
   return double > 0 || (double === 0 && exactDecimal(text).digits > 0n);
 }
@@ -137,15 +136,14 @@ function rowText(row: unknown): string {
   try {
     return JSON.stringify(row, (_key, value) => value === undefined ? null : value) ?? "null";
   } catch {
-    // JSON.parse reads lists nested far deeper than JSON.stringify can write: one such row is no reason to
-    // lose the page.
+    // JSON.parse accepts deeper nesting than JSON.stringify. Such a row must not fail the whole page.
     return UNPRINTABLE_ROW;
   }
 }
 
 const UNPRINTABLE_ROW = '"unprintable"';
 
-/** The years 1970 to 9999: what both `Date` and `timestamptz` can print. */
+/** End of the year 9999: both `Date` and `timestamptz` can print times up to here. */
 const TIME_MS_MAX = 253_402_300_799_999;
 
 function readTime(value: unknown): number | undefined {
@@ -154,19 +152,19 @@ function readTime(value: unknown): number | undefined {
   return timeMs >= 0 && timeMs <= TIME_MS_MAX ? timeMs : undefined;
 }
 
-/** Longer than any exchange writes; it bounds what `numeric` and BigInt are asked to hold. */
+/** Longer than any value an exchange sends. Limits the size of `numeric` and BigInt values. */
 const DECIMAL_TEXT_MAX = 100;
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$/;
 
-/** The decimal as it was written, or undefined when the value is not a number. */
+/** The decimal text of a value; undefined when it is not a number. */
 function decimalText(value: unknown): string | undefined {
   const text = typeof value === "number" ? String(value) : value;
   if (typeof text !== "string" || text.length > DECIMAL_TEXT_MAX) return undefined;
   return isPlainDecimal(text) || DECIMAL.test(text) ? text : undefined;
 }
 
-/** Whether a text is `digits.digits`, as nearly all are; this is four times as quick as {@linkcode DECIMAL}. */
+/** Whether a text is `digits.digits`, as nearly all are. Four times as fast as {@linkcode DECIMAL}. */
 function isPlainDecimal(text: string): boolean {
   const point = text.indexOf(".");
   if (point <= 0) return false;

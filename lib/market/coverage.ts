@@ -1,11 +1,11 @@
-/** Arithmetic on coverage: sorted sets of half-open windows, the TypeScript twin of `tstzmultirange`. @module */
+/** Set operations on coverage: sorted lists of half-open windows, like `tstzmultirange` in the database. @module */
 import { ceilTime, countCandles, type Timeframe } from "./timeframe.ts";
 import type { Window } from "./window.ts";
 
 /** Windows in ascending order that neither overlap nor touch. */
 export type Coverage = readonly Window[];
 
-/** Coverage from windows in any order; empty ones vanish, overlapping and touching ones become one. */
+/** Coverage from windows in any order. Drops empty windows, merges overlapping and adjacent ones. */
 export function coverageOf(windows: Iterable<Window>): Coverage {
   const sorted = [...windows].filter((window) => window.sinceMs < window.untilMs)
     .sort((a, b) => a.sinceMs - b.sinceMs);
@@ -64,7 +64,7 @@ export function intersect(a: Coverage, b: Coverage): Coverage {
   }
 }
 
-/** How many candles open inside the coverage; windows that are not aligned count their aligned part. */
+/** How many candles open inside the coverage. Of an unaligned window only the aligned part counts. */
 export function coverageCandles(timeframe: Timeframe, coverage: Coverage): number {
   let candles = 0;
   for (const { sinceMs, untilMs } of coverage) {

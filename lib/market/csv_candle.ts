@@ -1,18 +1,18 @@
-/** Understands candles in CSV: which column holds what, and times as people and exchanges write them. @module */
+/** Parses candles in CSV: finds the columns and reads times in the usual formats. @module */
 
-/** Where a file keeps what; positions from 0. */
+/** The position of each column, from 0. */
 export interface CsvColumns {
   readonly exchange: number | undefined;
   readonly symbol: number | undefined;
   readonly timeframe: number | undefined;
   readonly time: number;
-  /** Of open, high, low, close and volume. */
+  /** Positions of open, high, low, close and volume. */
   readonly values: readonly number[];
-  /** Whether the first line names the columns, and is no candle. */
+  /** Whether the first line is a header. */
   readonly hasHead: boolean;
 }
 
-/** Names in use, in lower case, the surest first. */
+/** Known column names in lower case; earlier ones win. */
 const NAMES = {
   exchange: ["exchange"],
   symbol: ["symbol"],
@@ -28,8 +28,8 @@ const NAMES = {
 const VALUES = ["open", "high", "low", "close", "volume"] as const;
 
 /**
- * Reads which column holds what from a file's first line. One that begins with a number has no names: then the columns
- * are time, open, high, low, close and volume, as in the files that Binance publishes.
+ * Finds the columns from a file's first line. If it begins with a number there is no header, and the columns are time,
+ * open, high, low, close and volume, as in the files that Binance publishes.
  *
  * @throws Error when a column is missing.
  */
@@ -51,7 +51,7 @@ export function readColumns(fields: readonly string[]): CsvColumns {
     const at = find(wanted);
     if (at !== undefined) return at;
     throw new Error(
-      `Cannot read candles: the first line names no column ${wanted}, but ${
+      `Cannot read candles: the first line has no column ${wanted}, only ${
         head.slice(0, 20).join(", ").slice(0, 200)
       }`,
     );
@@ -66,13 +66,13 @@ export function readColumns(fields: readonly string[]): CsvColumns {
   };
 }
 
-/** What separates the fields of a line: a comma, a semicolon or a tab, whichever it has most of. */
+/** The separator of a line: comma, semicolon or tab, whichever is the most frequent. */
 export function readSeparator(line: string): string {
   const counts = [",", ";", "\t"].map((mark) => ({ mark, times: line.split(mark).length }));
   return counts.sort((a, b) => b.times - a.times)[0]!.mark;
 }
 
-/** The fields of a line after RFC 4180; a quotation does not go on in the next line. */
+/** The fields of a line (RFC 4180). A quoted field cannot span several lines. */
 export function csvFields(line: string, separator: string): readonly string[] {
   if (!line.includes('"')) return line.split(separator);
   const fields: string[] = [];
@@ -87,7 +87,7 @@ export function csvFields(line: string, separator: string): readonly string[] {
   return fields;
 }
 
-/** No candle is of before 1973 or after 5138, so that a number's size tells its unit. */
+/** The unit of a time follows from its size, because no candle is older than 1973 or newer than 5138. */
 const EPOCH_UNITS = [
   { below: 1e11, times: 1000, by: 1 },
   { below: 1e14, times: 1, by: 1 },
@@ -95,13 +95,13 @@ const EPOCH_UNITS = [
   { below: 1e20, times: 1, by: 1e6 },
 ] as const;
 
-/** With a time zone, or without one, which is UTC. */
+/** A time without a time zone is UTC. */
 const ISO_TIME =
   /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?\s*(?:UTC|Z|([+-]\d\d):?(\d\d)?)?)?$/;
 
 /**
- * A time as milliseconds since the Unix epoch: ISO 8601, or a whole number of seconds, milliseconds, microseconds or
- * nanoseconds, told apart by how large it is. Undefined for anything else.
+ * Reads a time as milliseconds since the Unix epoch. Accepts ISO 8601 and whole seconds, milliseconds, microseconds or
+ * nanoseconds; the size of the number tells which. Undefined for anything else.
  */
 export function readTimeText(text: string): number | undefined {
   const trimmed = text.trim();

@@ -1,11 +1,15 @@
-/** When a hole is asked for again, when it counts as explained, and which holes need no asking. @module */
+/** Rules for gaps: when to ask again, when a reason is certain, and which gaps need no request. @module */
 import { type Coverage, intersect, subtract, unite } from "./coverage.ts";
 import type { Window } from "./window.ts";
 
 /**
- * `suspected` and `refetching` (being asked for just now) are open, `filled` is closed; the others are reasons:
- * `no_trades`, the exchange was up and nobody traded; `exchange_outage`, it has candles of no symbol; `rejected`,
- * candles came and failed the checks; `before_listing`; `retention`, gone at the exchange.
+ * `suspected` and `refetching` (requested right now) are open, `filled` is closed. The others are reasons:
+ *
+ * - `no_trades`: the exchange was up, but there were no trades.
+ * - `exchange_outage`: the exchange has no candles of any symbol for that time.
+ * - `before_listing`: the symbol was not listed yet.
+ * - `retention`: the exchange does not keep the candles any more.
+ * - `rejected`: candles came, but failed the checks.
  */
 const GAP_STATES = [
   "suspected",
@@ -20,23 +24,23 @@ const GAP_STATES = [
 
 export type GapState = (typeof GAP_STATES)[number];
 
-/** Whether a gap in this state is still to be asked for. */
+/** Whether a gap in this state must still be asked for. */
 export function isOpen(state: GapState): boolean {
   return state === "suspected" || state === "refetching";
 }
 
-/** A hole must stay empty through this many asks before a reason is given that nothing else supports. */
+/** Without other evidence, a hole gets a reason only after this many empty answers. */
 const GAP_ATTEMPTS_MIN = 3;
 
-/** A recent hole must stay empty for this long: exchanges fill in late. */
+/** A recent hole must stay empty for this long, because exchanges fill in candles late. */
 export const GAP_RECENT_MS = 24 * 60 * 60_000;
 
 const MINUTE_MS = 60_000;
 
-/** Waits between the asks for a recent hole; the last one repeats. */
+/** Delays between requests for a recent hole. The last one repeats. */
 const RECENT_DELAYS_MS = [5 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 18 * 60 * MINUTE_MS];
 
-/** Old holes are settled: three asks some minutes apart tell as much as three over a day. */
+/** Delay between requests for an old hole. Exchanges do not change old candles, so minutes are enough. */
 const OLD_DELAY_MS = 5 * MINUTE_MS;
 
 export interface GapAge {
@@ -44,26 +48,26 @@ export interface GapAge {
   readonly untilMs: number;
   readonly firstSeenMs: number;
   readonly nowMs: number;
-  /** Asks so far, the one that has just ended included. */
+  /** Requests so far, including the one that has just ended. */
   readonly attempts: number;
 }
 
-/** Whether a hole that is still empty has been asked for often and long enough to be given a reason. */
+/** Whether an empty hole was asked for often and long enough to get a reason. */
 export function isConclusive(age: GapAge): boolean {
   if (age.attempts < GAP_ATTEMPTS_MIN) return false;
   return !wasRecent(age) || age.nowMs - age.firstSeenMs >= GAP_RECENT_MS;
 }
 
 /**
- * Whether the asks so far are enough where something else proves the reason: other symbols of the exchange have
- * candles at all of the missing times, or rows came for all of them and failed the checks. A recent hole must have
- * stayed empty for an hour or so, because exchanges fill in late.
+ * Whether the requests so far are enough if something else proves the reason: other symbols of the exchange have candles
+ * at all of the missing times, or rows came for all of them and failed the checks. A recent hole needs a second request,
+ * because exchanges fill in candles late.
  */
 export function isProvable(age: GapAge): boolean {
   return age.attempts >= (wasRecent(age) ? 2 : 1);
 }
 
-/** When a hole that is still empty is asked for next. Milliseconds since the Unix epoch. */
+/** When to ask for an empty hole again. Milliseconds since the Unix epoch. */
 export function nextTryMs(age: GapAge): number {
   if (!wasRecent(age)) return age.nowMs + OLD_DELAY_MS;
   const delayMs = RECENT_DELAYS_MS[Math.min(age.attempts, RECENT_DELAYS_MS.length) - 1];
@@ -74,37 +78,37 @@ function wasRecent({ untilMs, firstSeenMs }: GapAge): boolean {
   return firstSeenMs - untilMs < GAP_RECENT_MS;
 }
 
-/** What is known of a series' bounds. Milliseconds. */
+/** What is known about the bounds of a series. Milliseconds. */
 export interface SeriesBounds {
-  /** What is wanted, whether or not it can be had. */
+  /** The window that the configuration asks for, even if the exchange does not have all of it. */
   readonly wanted: Window;
   readonly covered: Coverage;
   /** Open time of the first stored candle. */
   readonly firstMs: number | undefined;
-  /** Whether what lies right before the first candle was asked for again and stayed empty. */
+  /** Whether the time right before the first candle was asked for a second time and was empty again. */
   readonly isFirstConfirmed: boolean;
-  /** The exchange has nothing of this listing before. */
+  /** The listing: the exchange has no candles before this. */
   readonly listedFromMs: number | undefined;
-  /** The exchange gives nothing older any more. */
+  /** The exchange does not keep anything older than this. */
   readonly reachFromMs: number | undefined;
 }
 
-/** A span without candles whose reason follows from the bounds of its series. */
+/** A span without candles, with a reason that follows from the bounds of its series. */
 export interface BoundSpan {
   readonly window: Window;
   readonly state: Extract<GapState, "before_listing" | "retention">;
 }
 
-/** Fine candles that begin this much later than the coarser ones of the same symbol were not kept so long. */
+/** If a series begins this much after its listing, the exchange no longer keeps its first candles. */
 const LISTING_DAY_MS = 2 * 24 * 60 * MINUTE_MS;
 
 /**
- * The spans of a series that hold no candle for a reason that no ask would change, ascending:
+ * The spans of a series without candles that no request could fill, ascending:
  *
- * - what lies before the listing is `before_listing`, asked for or not;
- * - what was never answered for and lies behind the exchange's reach is `retention`;
- * - what was answered for, empty, before the first candle is `before_listing` once nothing older is owed and a second
- *   ask has confirmed it: one answer may have lost its first rows; `retention` where older candles existed.
+ * - Before the listing: `before_listing`, whether or not it was asked for.
+ * - Older than what the exchange keeps, and never answered for: `retention`.
+ * - Answered as empty, before the first candle: `retention` if older candles existed. Else `before_listing`, but only
+ *   if nothing older is owed and a second request confirmed it, because one answer may have lost its first rows.
  */
 export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
   const { unlisted, lost, edge, isOlderOwed, wasKept } = readEdge(bounds);
@@ -117,8 +121,8 @@ export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
 }
 
 /**
- * What is to be asked for again before the first candle counts as the first one, also where a search has found the
- * listing, which a single answer may have misled; undefined when nothing is.
+ * The window before the first candle that must be asked for a second time to confirm that nothing came before. Needed
+ * also if a search found the listing, because one wrong answer can mislead it. Undefined when it is confirmed.
  */
 export function unconfirmedEdge(bounds: SeriesBounds): Window | undefined {
   if (bounds.isFirstConfirmed || bounds.firstMs === undefined) return undefined;
@@ -130,10 +134,10 @@ export function unconfirmedEdge(bounds: SeriesBounds): Window | undefined {
 interface Edge {
   readonly unlisted: Coverage;
   readonly lost: Coverage;
-  /** Answered for and empty, before the first candle. */
+  /** Answered as empty, before the first candle. */
   readonly edge: Coverage;
   readonly isOlderOwed: boolean;
-  /** Whether the exchange had older candles than it gives. */
+  /** Whether the exchange once had older candles, and dropped them. */
   readonly wasKept: boolean;
 }
 

@@ -1,13 +1,13 @@
-/** How many candles are missing for which reason. @module */
+/** Counts of missing candles by reason. @module */
 import type { GapState } from "./gap.ts";
 
 /** Why candles are missing for good. */
 export type GapReason = Exclude<GapState, "suspected" | "refetching" | "filled">;
 
-/** Candles that are missing, by reason; a reason that explains none is left out. */
+/** Number of missing candles by reason. Reasons without candles are left out. */
 export type GapReasons = Readonly<Partial<Record<GapReason, number>>>;
 
-/** Those of no more candles than are missing: some that were explained may have come since. */
+/** Reduces the counts to `candlesMax` in total: some candles that had a reason may have come since. */
 export function atMost(candlesMax: number, reasons: GapReasons): GapReasons {
   let left = candlesMax;
   return Object.fromEntries(
@@ -19,7 +19,7 @@ export function atMost(candlesMax: number, reasons: GapReasons): GapReasons {
   );
 }
 
-/** Both together. */
+/** Adds the counts of both. */
 export function mergeReasons(one: GapReasons, other: GapReasons): GapReasons {
   const sums: Record<string, number> = {};
   for (const [reason, candles] of [...Object.entries(one), ...Object.entries(other)]) {
@@ -28,7 +28,7 @@ export function mergeReasons(one: GapReasons, other: GapReasons): GapReasons {
   return sums;
 }
 
-/** The candles of all reasons. */
+/** The sum of all counts. */
 export function sumReasons(reasons: GapReasons): number {
   return Object.values(reasons).reduce((sum, candles) => sum + candles, 0);
 }

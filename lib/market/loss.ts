@@ -1,4 +1,4 @@
-/** How long candles that are owed can still be had from an exchange that keeps only its newest ones. @module */
+/** How long until an exchange that keeps only its newest candles drops candles that are still owed. @module */
 import { type Coverage, intersect } from "./coverage.ts";
 import { addCandles, ceilTime, closedUntil, nominalMs, type Timeframe } from "./timeframe.ts";
 
@@ -7,16 +7,16 @@ interface LossOptions {
   /** How many of its newest closed candles the exchange keeps. */
   readonly newestCandlesMax: number;
   /**
-   * Owed time before this does not count. Milliseconds.
+   * Ignore owed candles before this time. Milliseconds.
    *
-   * @default all owed time counts
+   * @default nothing is ignored
    */
   readonly sinceMs?: number | undefined;
 }
 
 /**
- * The time left for the oldest owed candle that can still be had, in milliseconds: 0 when it is the oldest one that
- * the exchange keeps. Undefined when nothing of what is owed can be had; what is gone is no loss to come.
+ * How long until the exchange drops the oldest owed candle that it still has, in milliseconds. 0 when it is the oldest
+ * candle the exchange has. Undefined when the exchange has no owed candle; those already dropped do not count.
  */
 export function lossMs(
   timeframe: Timeframe,
@@ -29,10 +29,10 @@ export function lossMs(
   return oldest === undefined ? undefined : ceilTime(timeframe, oldest.sinceMs) - keptMs;
 }
 
-/** Time enough for a person to act on an exchange that keeps days. */
+/** Enough time for a person to react. */
 const NEAR_MS = 60 * 60_000;
 
-/** Below this time left a loss is near: an hour, or a tenth of what the exchange keeps where that is less. Milliseconds. */
+/** A loss closer than this is near: an hour, or a tenth of what the exchange keeps if that is less. Milliseconds. */
 export function nearLossMs(timeframe: Timeframe, newestCandlesMax: number): number {
   return Math.min(NEAR_MS, (newestCandlesMax * nominalMs(timeframe)) / 10);
 }

@@ -1,17 +1,17 @@
-/** Which rollup is built from what: each from the next finer one that divides it, the finest from candles. @module */
+/** Plans rollups: each is built from the next finer rollup that divides it, the finest from candles. @module */
 import { nominalMs, type Timeframe } from "./timeframe.ts";
 
-/** Candles of a coarser timeframe that are worked out from stored ones, not fetched. */
+/** Candles of a coarser timeframe, computed from stored candles instead of fetched. */
 export interface Rollup {
   readonly timeframe: Timeframe;
-  /** The finest archived timeframe that divides it: what `candles` of a rollup counts. */
+  /** The finest archived timeframe that divides it. The column `candles` of a rollup counts candles of this timeframe. */
   readonly base: Timeframe;
-  /** The next finer rollup that divides it; undefined where it is built from the base's candles. */
+  /** The next finer rollup that divides it; undefined if it is built from the candles of `base`. */
   readonly from: Timeframe | undefined;
 }
 
 interface RollupPlan {
-  /** The finest first, so that each comes after what it is built from. */
+  /** Finest first, so that each comes after its source. */
   readonly rollups: readonly Rollup[];
   /** No archived timeframe divides these, or they do not divide a day. */
   readonly refused: readonly Timeframe[];
@@ -20,8 +20,8 @@ interface RollupPlan {
 const DAY_MS = 86_400_000;
 
 /**
- * Plans rollups. They divide a day, because candles are dropped at the ends of days and no rollup may lose a part of
- * what it adds up.
+ * Plans rollups. A rollup must divide a day: `RETENTION` drops candles by whole days, and no rollup candle may lose part
+ * of its source.
  */
 export function planRollups(
   wanted: readonly Timeframe[],
@@ -44,7 +44,7 @@ export function planRollups(
   return { rollups, refused };
 }
 
-/** How many candles of the base a complete rollup is made of. */
+/** How many candles of `base` a complete rollup candle has. */
 export function candlesMax({ timeframe, base }: Pick<Rollup, "timeframe" | "base">): number {
   return nominalMs(timeframe) / nominalMs(base);
 }

@@ -1,7 +1,7 @@
-/** What a candle belongs to: one exchange, one symbol, one timeframe. @module */
+/** A series: one exchange, one symbol, one timeframe. @module */
 import type { Timeframe } from "./timeframe.ts";
 
-/** The unit of coverage, of isolation and of the ledger. */
+/** The ledger has one row per series. A failure of one series does not affect others. */
 export interface Series {
   /** CCXT id, `binance`. */
   readonly exchange: string;
@@ -10,7 +10,7 @@ export interface Series {
   readonly timeframe: Timeframe;
 }
 
-/** A series as people and logs read it: `binance BTC/USDT 1m`. Unique, so it also serves as a key. */
+/** The name of a series: `binance BTC/USDT 1m`. Unique, so it is also used as a key. */
 export function seriesName({ exchange, symbol, timeframe }: Series): string {
   return `${exchange} ${symbol} ${timeframe.text}`;
 }

@@ -1,12 +1,12 @@
-/** What can be a unified symbol, whoever says so: a person, or an exchange. @module */
+/** Checks whether a text from a user or an exchange can be a unified symbol. @module */
 
-/** CCXT's longest unified symbols, options with strike and expiry, stay below half of it. */
+/** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
 
-/** Base, slash, and all that CCXT puts behind: quote, `:settle`, `-expiry`. Letters of any script. */
+/** Base, slash, and the rest of CCXT's symbol: quote, `:settle`, `-expiry`. Letters of any script. */
 const SYMBOL = /^[^\s\p{C},/"'`\\]+\/[^\s\p{C},/"'`\\]+$/u;
 
-/** Whether a text reads as `BTC/USDT` does, without what would end a word, a list or a quotation. */
+/** Whether a text looks like `BTC/USDT`, without spaces, commas or quotes. */
 export function isSymbol(text: string): boolean {
   return text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text);
 }

@@ -1,4 +1,4 @@
-/** CCXT timeframes as calendars: where candles open, how many fit, which are closed. @module */
+/** CCXT timeframes: when candles open, how many fit in a window, which are closed. @module */
 
 /**
  * A CCXT timeframe, `1m` … `1M`. Seconds to days are fixed multiples of the Unix epoch; weeks open on
@@ -109,8 +109,7 @@ export function isAligned(timeframe: Timeframe, timeMs: number): boolean {
 }
 
 /**
- * The end of the last closed candle at `nowMs`: every candle that opens before it is closed. It is also
- * the open time of the candle that is still forming.
+ * The end of the last closed candle at `nowMs`, which is also the open time of the candle that is still forming.
  */
 export function closedUntil(timeframe: Timeframe, nowMs: number): number {
   return floorTime(timeframe, nowMs);

@@ -1,4 +1,4 @@
-/** Half-open, aligned ranges of time: what one page asks for. @module */
+/** Half-open, aligned time ranges. One page asks for one window. @module */
 import { addCandles, countCandles, type Timeframe } from "./timeframe.ts";
 
 /** `[sinceMs, untilMs)` in milliseconds since the Unix epoch, both aligned to the series' timeframe. */
@@ -12,7 +12,7 @@ export function windowCandles(timeframe: Timeframe, window: Window): number {
   return countCandles(timeframe, window.sinceMs, window.untilMs);
 }
 
-/** A window as people read it: `[2024-01-01T00:00:00.000Z, 2024-01-02T00:00:00.000Z)`. */
+/** A window as text: `[2024-01-01T00:00:00.000Z, 2024-01-02T00:00:00.000Z)`. */
 export function windowName({ sinceMs, untilMs }: Window): string {
   return `[${new Date(sinceMs).toISOString()}, ${new Date(untilMs).toISOString()})`;
 }

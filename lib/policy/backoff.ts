@@ -1,7 +1,7 @@
 /** How long to wait before the next attempt. @module */
 
 interface BackoffOptions {
-  /** How many attempts came before the one that failed: 0 after the first. */
+  /** How many attempts came before the one that failed: 0 after the first attempt. */
   readonly attempt: number;
   /** The upper bound of the first wait. */
   readonly minMs: number;
@@ -12,8 +12,8 @@ interface BackoffOptions {
 }
 
 /**
- * A whole number of milliseconds, uniform between 0 and `min(maxMs, minMs × 2^attempt)`: "full jitter",
- * which spreads clients best and asks least of the server, see
+ * A random whole number of milliseconds between 0 and `min(maxMs, minMs × 2^attempt)`. This is "full jitter", which
+ * spreads clients best and puts the least load on the server, see
  * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
  *
  * @throws RangeError when an option, or what `random` returns, is out of its range.
@@ -27,12 +27,12 @@ export function backoffMs({ attempt, minMs, maxMs, random }: BackoffOptions): nu
   if (!(share >= 0 && share <= 1)) {
     throw new RangeError(`Cannot back off: random must be from 0 to 1, not ${share}`);
   }
-  // 2 ** attempt may overflow to Infinity, which the minimum takes care of.
+  // 2 ** attempt may be Infinity; Math.min then takes maxMs.
   return Math.floor(share * Math.min(maxMs, minMs * 2 ** attempt));
 }
 
 /**
- * Lets a caller refuse bad bounds before its first attempt rather than after its first failure.
+ * Checks the bounds, so that bad ones are found before the first attempt and not after the first failure.
  *
  * @throws RangeError unless `0 < minMs <= maxMs`, both finite.
  */

@@ -1,15 +1,18 @@
-/** Stops calling what keeps failing, and finds out with one trial when it is back. @module */
+/** Circuit breaker: stops calls to something that keeps failing, and tests with one trial call whether it is back. @module */
 import type { Clock } from "../clock.ts";
 
-/** What a breaker makes of an error: the other side is down, is up after all, or nothing is known. */
-export type Verdict = "failure" | "success" | "ignore";
+/** How a call counts: `failure`, the other side is down; `success`, it is up; `ignore`, the call does not tell. */
+export type BreakerVerdict = "failure" | "success" | "ignore";
+
+/** The former name, which archived_exchange.ts still imports. */
+export type Verdict = BreakerVerdict;
 
 export type BreakerState =
   /** Calls pass; consecutive failures are counted. */
   | { readonly kind: "closed" }
   /** Calls are refused until `untilMs`; the first call from then on is the trial. */
   | { readonly kind: "open"; readonly untilMs: number }
-  /** The one trial is under way and everything else is refused. */
+  /** The one trial call is running. All other calls are refused. */
   | { readonly kind: "half_open"; readonly untilMs: number };
 
 export interface BreakerOptions {
@@ -27,13 +30,13 @@ export interface BreakerOptions {
   readonly cooldownMs?: number | undefined;
   readonly clock: Clock;
   /**
-   * What an error says about the other side. An error it *answered* with proves that it is up: judge it
-   * `success`. A cancelled call proves nothing: `ignore`.
+   * Decides how an error counts. Return `success` for an error that the other side answered with: it is up. Return
+   * `ignore` for a cancelled call.
    *
    * @default every error is a failure
    */
-  readonly judge?: ((error: unknown) => Verdict) | undefined;
-  /** Told of every change of kind. It must not throw. */
+  readonly judge?: ((error: unknown) => BreakerVerdict) | undefined;
+  /** Called with every new state. It must not throw. */
   readonly onChange?: ((state: BreakerState) => void) | undefined;
   /**
    * What the breaker guards, for the error's text.
@@ -43,24 +46,24 @@ export interface BreakerOptions {
   readonly name?: string | undefined;
 }
 
-/** Rejects a call that a breaker did not let pass. */
+/** The breaker refused a call. */
 export class BreakerOpenError extends Error {
   override readonly name = "BreakerOpenError";
-  /** Milliseconds since the epoch before which no call can pass; may be past while a trial runs. */
+  /** No call passes before this time. In the past while a trial runs. Milliseconds since the Unix epoch. */
   readonly untilMs: number;
 
   constructor(action: string, state: Exclude<BreakerState, { kind: "closed" }>) {
     const reason = state.kind === "open"
       ? `its breaker is open until ${new Date(state.untilMs).toISOString()}`
-      : "its breaker is half open and the one trial is under way";
+      : "its breaker is half open and a trial call is running";
     super(`Cannot call ${action}: ${reason}`);
     this.untilMs = state.untilMs;
   }
 }
 
 /**
- * A circuit breaker: closed → open after consecutive failures → half open for exactly one trial → closed
- * or open again. The state moves only with calls, never by a timer, so an idle breaker costs nothing.
+ * A circuit breaker: closed → open after consecutive failures → half open for exactly one trial call → closed or open
+ * again. Only calls change the state; there is no timer.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -68,7 +71,7 @@ export class Breaker {
   readonly #strategy: Strategy;
   #state: BreakerState = { kind: "closed" };
   #troubledSinceMs: number | undefined = undefined;
-  /** Counts the changes of state, so that a call's outcome is held against the state it began in. */
+  /** Number of state changes. A call counts only if the state has not changed since the call began. */
   #era = 0;
 
   /** @throws RangeError when `failures` or `cooldownMs` is out of its range. */
@@ -89,26 +92,25 @@ export class Breaker {
   }
 
   /**
-   * When it was last closed: trials that failed since do not count. Milliseconds since the epoch; undefined while it
-   * is closed.
+   * When the breaker left the closed state. Milliseconds since the Unix epoch; undefined while it is closed.
    */
   get troubledSinceMs(): number | undefined {
     return this.#troubledSinceMs;
   }
 
   /**
-   * Whether a call would be let through now, which may be so of an open breaker whose cooldown is over.
-   * Reading it takes no turn: a later `run` may still be refused.
+   * Whether a call would pass now. Also true for an open breaker whose cooldown is over. Reading it reserves nothing: a
+   * later `run` may still be refused.
    */
   get passes(): boolean {
     const state = this.#state;
     if (state.kind !== "open") return state.kind === "closed";
     const leftMs = state.untilMs - this.#options.clock.now();
-    // More than a cooldown is left only where the clock was set back, which must not refuse calls for as long.
+    // More than a cooldown left means that the clock was set back. Do not refuse calls for that long.
     return leftMs <= 0 || leftMs > this.#cooldownMs;
   }
 
-  /** @throws BreakerOpenError when a call would not be let through now. */
+  /** @throws BreakerOpenError when a call would not pass now. */
   check(): void {
     const state = this.#state;
     if (state.kind === "closed" || this.passes) return;
@@ -116,10 +118,10 @@ export class Breaker {
   }
 
   /**
-   * Calls `fn` and learns from how it ends. Nothing is learnt from an error once `signal` is aborted: the
-   * caller ended the call, not the other side.
+   * Calls `fn` and counts its outcome. An error after `signal` was aborted is ignored: the caller ended the call, not
+   * the other side.
    *
-   * @throws BreakerOpenError without calling `fn`, while the breaker is open or its one trial is under way.
+   * @throws BreakerOpenError without calling `fn`, while the breaker is open or its trial call is running.
    * @throws whatever `fn` throws.
    */
   async run<T>(
@@ -131,8 +133,8 @@ export class Breaker {
     if (state.kind === "open") this.#enter({ kind: "half_open", untilMs: state.untilMs });
     const era = this.#era;
 
-    // A judge that throws must not leave the trial under way for ever.
-    let verdict: Verdict = "failure";
+    // Set before `judge` is called: if it throws, the trial must still end.
+    let verdict: BreakerVerdict = "failure";
     try {
       const value = await fn();
       verdict = "success";
@@ -141,15 +143,15 @@ export class Breaker {
       verdict = signal?.aborted ? "ignore" : this.#options.judge?.(error) ?? "failure";
       throw error;
     } finally {
-      // A call that outlived its state says nothing about the present one.
+      // A call that began in an earlier state says nothing about the present one.
       if (era === this.#era) this.#settle(verdict);
     }
   }
 
-  #settle(verdict: Verdict): void {
+  #settle(verdict: BreakerVerdict): void {
     const state = this.#state;
     if (verdict === "ignore") {
-      // The cooldown has been served already, so the next call may be the trial.
+      // Open again, but with the old end of the cooldown: the next call is the trial.
       if (state.kind === "half_open") this.#enter({ kind: "open", untilMs: state.untilMs });
     } else if (verdict === "success") {
       this.#strategy.succeeded();
@@ -169,9 +171,9 @@ export class Breaker {
   }
 }
 
-/** Decides when failures are enough; knows nothing of states. */
+/** Decides after how many failures the breaker opens. */
 interface Strategy {
-  /** Whether this failure is one too many. */
+  /** Counts a failure. Returns whether the breaker must open. */
   failed(): boolean;
   succeeded(): void;
 }

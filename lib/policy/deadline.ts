@@ -1,7 +1,7 @@
-/** Ends work that takes too long, whether or not the work listens. @module */
+/** Ends work that takes too long, even if the work ignores its signal. @module */
 import type { Clock } from "../clock.ts";
 
-/** Rejects `withDeadline` when time is out. */
+/** The work took too long. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
   readonly timeoutMs: number;
@@ -12,7 +12,7 @@ export class DeadlineError extends Error {
   }
 }
 
-/** Made once: an abort without a reason makes an exception with a stack every time. */
+/** Made once: `abort()` without a reason creates an exception with a stack each time. */
 const ENDED = new Error("the work has ended");
 
 interface DeadlineOptions {
@@ -28,12 +28,11 @@ interface DeadlineOptions {
 }
 
 /**
- * Runs `fn` for at most `timeoutMs` milliseconds. When time is out, or `signal` aborts, the signal given
- * to `fn` is aborted and the promise rejects at once: an `fn` deaf to its signal is left behind, and what
- * it settles with later is dropped.
+ * Runs `fn` for at most `timeoutMs` milliseconds. After that, or when `signal` aborts, the signal passed to `fn` is
+ * aborted and the promise rejects at once. If `fn` ignores its signal, its later result or error is dropped.
  *
  * @throws RangeError when `timeoutMs` is not a positive finite number.
- * @throws DeadlineError when time is out.
+ * @throws DeadlineError when the time is over.
  * @throws the reason of `signal` when that aborts first, before or during the work.
  */
 export async function withDeadline<T>(
@@ -49,11 +48,11 @@ export async function withDeadline<T>(
   const onAbort = (): void => work.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
 
-  // Listens before `fn` can, so the reason itself wins over whatever error `fn` makes of it.
+  // Added before `fn` runs, so the promise rejects with the reason itself and not with an error that `fn` makes of it.
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
   const interrupt = (): void => reject(work.signal.reason);
   work.signal.addEventListener("abort", interrupt, { once: true });
-  // A clock's sleep rejects only when the timer is put away, which means the work has ended.
+  // The sleep rejects only when `timer` is aborted, that is when the work has ended.
   clock.sleep(timeoutMs, { signal: timer.signal }).then(
     () => work.abort(new DeadlineError(name, timeoutMs)),
     () => {},
@@ -63,14 +62,14 @@ export async function withDeadline<T>(
     return await Promise.race([fn(work.signal), interrupted]);
   } finally {
     timer.abort(ENDED);
-    // A signal may be kept for long by what was given it, and would keep the result.
+    // Other code may keep the signal for long, and its listeners would keep the result in memory.
     work.signal.removeEventListener("abort", interrupt);
     signal?.removeEventListener("abort", onAbort);
   }
 }
 
 /**
- * Lets a caller refuse a bad timeout before anything is started.
+ * Checks a timeout before any work begins.
  *
  * @throws RangeError when `timeoutMs` is not a positive finite number.
  */

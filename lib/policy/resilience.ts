@@ -1,17 +1,17 @@
-/** `retry(breaker(deadline(fn)))`: the one order in which the three are put together. @module */
+/** `retry(breaker(deadline(fn)))`: runs a call with all three, in this order. @module */
 import { type Breaker, BreakerOpenError } from "./breaker.ts";
 import { assertTimeoutMs, withDeadline } from "./deadline.ts";
 import { retry, type RetryOptions } from "./retry.ts";
 
 export interface ResilienceOptions extends RetryOptions {
-  /** Shared by everything that calls the same other side. */
+  /** Shared by all calls to the same exchange. */
   readonly breaker: Breaker;
-  /** How long one attempt may take, without its turn. */
+  /** How long one attempt may take, not counting the wait in `before`. */
   readonly timeoutMs: number;
   /**
-   * Awaited before each attempt, outside breaker and deadline: the turn at a rate limiter, whose waiting
-   * is nobody's failure and must not count against the deadline. It is not asked for while the breaker is
-   * open, so nobody queues for a side that is down. What it throws is retried like any other error.
+   * Awaited before each attempt, outside breaker and deadline. Used to wait for a rate limiter: that wait is not a
+   * failure and does not count against the deadline. Not called while the breaker is open. Its errors are retried like
+   * any other error.
    */
   readonly before?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /**
@@ -23,11 +23,11 @@ export interface ResilienceOptions extends RetryOptions {
 }
 
 /**
- * Runs `fn` with a deadline for each attempt, through a breaker, with retries. An open breaker is not
- * retried: neither is one that the last attempt has just opened, where the attempt's own error is thrown.
+ * Runs `fn` through a breaker, with retries and a deadline for each attempt. There is no retry while the breaker is
+ * open. If an attempt has just opened it, that attempt's own error is thrown.
  *
  * @throws RangeError when an option is out of its range.
- * @throws BreakerOpenError at once when the breaker is open before an attempt or after its turn.
+ * @throws BreakerOpenError at once when the breaker is open, before or after `before`.
  * @throws DeadlineError when the last attempt took too long.
  * @throws the reason of `signal` when it is aborted.
  * @throws the last error of `fn` or `before` itself.
@@ -37,7 +37,7 @@ export async function withResilience<T>(
   options: ResilienceOptions,
 ): Promise<T> {
   const { breaker, timeoutMs, before, clock, name, isRetryable = () => true } = options;
-  // Here rather than at the first attempt, where it would count as a failure of the other side.
+  // Checked here: inside the breaker a bad option would count as a failure of the exchange.
   assertTimeoutMs(timeoutMs);
   return await retry(async ({ attempt, signal }) => {
     breaker.check();

@@ -1,26 +1,25 @@
-/** Tries again what failed for a passing reason. @module */
+/** Repeats an action that failed, with growing random delays. @module */
 import type { Clock } from "../clock.ts";
 import { assertBackoffBounds, backoffMs } from "./backoff.ts";
 
-/** What one attempt is told. */
 interface Attempt {
   /** Counted from 1. */
   readonly attempt: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** An attempt that failed and will be followed by another. */
+/** An attempt failed and another one will follow. */
 export interface RetryEvent {
   /** The attempt that failed, counted from 1. */
   readonly attempt: number;
   readonly error: unknown;
-  /** How long the wait before the next attempt will be. */
+  /** How long until the next attempt. */
   readonly delayMs: number;
 }
 
 export interface RetryOptions {
   /**
-   * How often to try at most, the first time included.
+   * How many attempts at most, including the first.
    *
    * @default 5
    */
@@ -40,19 +39,19 @@ export interface RetryOptions {
   readonly clock: Clock;
   /** Uniform in `[0, 1)`, as `Math.random`. */
   readonly random: () => number;
-  /** Ends everything; checked before each attempt and during each delay. */
+  /** Ends the retries. Checked before each attempt and during each delay. */
   readonly signal?: AbortSignal | undefined;
   /**
    * Whether another attempt may succeed.
    *
-   * @default every error is worth another attempt
+   * @default always true
    */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined;
   /** Called before each delay. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
-/** More attempts than any outage can use: at the default bounds they would take over eight hours. */
+/** Far more than any outage needs: with the default delays this takes over eight hours. */
 const ATTEMPTS_MAX = 1000;
 
 /**
@@ -81,7 +80,7 @@ export async function retry<T>(
       return await fn({ attempt, signal });
     } catch (error) {
       if (attempt === attempts || !isRetryable(error)) throw error;
-      // An abort during the attempt ends here, so nobody is told of a retry that never comes.
+      // Checked before `onRetry`: after an abort there is no retry to report.
       signal?.throwIfAborted();
       const delayMs = backoffMs({ attempt: attempt - 1, minMs, maxMs, random });
       onRetry?.({ attempt, error, delayMs });

@@ -1,4 +1,4 @@
-/** What the page's chart asks for: candles of one series, and why others are not there. @module */
+/** Answers `/candles` and `/explained` for the page's chart: candles of a series, and why others are missing. @module */
 import { type Series } from "../market/series.ts";
 import {
   addCandles,
@@ -25,10 +25,10 @@ export interface CandlesDocument {
   readonly exchange: string;
   readonly symbol: string;
   readonly timeframe: string;
-  /** What this symbol can be shown in, the finest first. */
+  /** The timeframes in which this symbol can be shown, finest first. */
   readonly timeframes: readonly {
     readonly timeframe: string;
-    /** The archived timeframe that it is worked out from; null where it is archived itself. */
+    /** The archived timeframe that it is calculated from; null if it is archived itself. */
     readonly rolledUpFrom: string | null;
   }[];
   /** Ascending. */
@@ -47,7 +47,7 @@ export interface ExplainedDocument {
   readonly exchange: string;
   readonly symbol: string;
   readonly timeframe: string;
-  /** Ascending; together they are the window. */
+  /** Ascending. Together they cover the whole window. */
   readonly spans: readonly {
     readonly since: string;
     readonly until: string;
@@ -56,7 +56,7 @@ export interface ExplainedDocument {
   }[];
 }
 
-/** A request that cannot be answered as it was asked. */
+/** A request with wrong parameters. */
 export class BadQueryError extends Error {
   override readonly name = "BadQueryError";
   constructor(readonly status: 400 | 404, message: string) {
@@ -64,18 +64,18 @@ export class BadQueryError extends Error {
   }
 }
 
-/** Of one answer: some 200 kB, and several screens full. */
+/** Most candles per answer: about 200 kB, and several screens full. */
 const CANDLES_MAX = 2_000;
 
 const CANDLES_DEFAULT = 500;
 
-/** What is a series for sure is in the database; this keeps what is none out of it. */
+/** A rough check only: the database then tells whether the series exists. */
 const EXCHANGE = /^[a-z0-9_]{1,40}$/i;
 
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/;
 
 /**
- * The newest candles before `until` (now), at or after `since` (any time), at most `limit` (500).
+ * The newest candles before `until` (default now), not before `since` (default any time), at most `limit` (default 500).
  *
  * @throws BadQueryError, StoreError
  */
@@ -106,7 +106,7 @@ export async function readCandlesDocument(
 }
 
 /**
- * What is known of every candle of an archived series in a window of at most {@linkcode CANDLES_MAX}.
+ * The state of every candle of an archived series in a window of at most {@linkcode CANDLES_MAX} candles.
  *
  * @throws BadQueryError, StoreError
  */
@@ -125,7 +125,7 @@ export async function readExplainedDocument(
   if (rolledUpFrom !== undefined) {
     throw new BadQueryError(
       400,
-      `Cannot explain ${series.timeframe.text}: it is worked out from ${rolledUpFrom.text}, ask for that`,
+      `Cannot explain ${series.timeframe.text}: it is calculated from ${rolledUpFrom.text}. Ask for ${rolledUpFrom.text}`,
     );
   }
   const spans = await readExplainedSpans(database, series, window);
@@ -154,7 +154,7 @@ function assertShort(timeframe: Timeframe, { sinceMs, untilMs }: Window): void {
   );
 }
 
-/** The one that is asked for, among those there are. */
+/** The requested timeframe. @throws BadQueryError when the symbol is not archived in it. */
 function timeframeOf(
   { exchange, symbol, timeframe }: Series,
   there: readonly ChartTimeframe[],
@@ -166,15 +166,15 @@ function timeframeOf(
     404,
     texts.length === 0
       ? `${exchange} ${symbol} is not in the archive`
-      : `${exchange} ${symbol} is not archived in ${timeframe.text}, but in ${texts.join(", ")}`,
+      : `${exchange} ${symbol} is not archived in ${timeframe.text}, only in ${texts.join(", ")}`,
   );
 }
 
-/** The parameters of a request, read one by one. */
+/** The parameters of a request. */
 class Query {
   readonly #query: URLSearchParams;
 
-  /** @throws BadQueryError when there is one of another name, or one twice. */
+  /** @throws BadQueryError for unknown or repeated parameters. */
   constructor(query: URLSearchParams, names: readonly string[]) {
     this.#query = query;
     for (const name of query.keys()) {
@@ -216,7 +216,7 @@ class Query {
   }
 
   lacks(name: string): never {
-    throw new BadQueryError(400, `Bring the parameter ${name}`);
+    throw new BadQueryError(400, `The parameter ${name} is missing`);
   }
 
   #text(name: string, isValid: (text: string) => boolean, allowed: string): string {
@@ -230,7 +230,7 @@ class Query {
   }
 }
 
-/** Short, and on one line: what was sent comes back in an error. */
+/** A parameter for an error message: shortened, on one line. */
 function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -1,9 +1,9 @@
-/** The page at `/`: its files, read once, and what a browser may do with them. @module */
+/** The files of the page at `/`, and the security headers. @module */
 import { extname } from "node:path";
 
-/** A file as a browser gets it. */
+/** A file of the page. */
 export interface PageFile {
-  /** Where it is asked for, `/page/page.js`. */
+  /** Its URL path, `/page/page.js`. */
   readonly path: string;
   readonly contentType: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -19,12 +19,12 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
-/** In its package, whose main module the executable leaves out: this one holds it all. */
+/** The self-contained build in the package. The package's main module is not in the executable. */
 const CHARTS = "./dist/lightweight-charts.standalone.production.mjs";
 
 /**
- * Sent with every answer. Of the page: nothing but its own files and endpoints, no script or style in the HTML, in
- * nobody's frame. What is not the page loads nothing at all.
+ * Sent with every response. The page may load only its own files and endpoints, and must not contain inline scripts or
+ * styles. Other responses may load nothing. Neither may be shown in a frame.
  */
 export function securityHeaders(isPage: boolean): Readonly<Record<string, string>> {
   const sources = isPage
@@ -39,7 +39,7 @@ export function securityHeaders(isPage: boolean): Readonly<Record<string, string
   };
 }
 
-/** Reads the page's files, `/` first. */
+/** Reads all files of the page, `/` first. */
 export async function readPage(): Promise<readonly PageFile[]> {
   const files = [await readPageFile("/", new URL("index.html", FOLDER))];
   for await (const { name } of Deno.readDir(FOLDER)) {

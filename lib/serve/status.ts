@@ -1,4 +1,4 @@
-/** The status document, one for `/status` and for `titan10 status --json`. @module */
+/** The status document of `/status` and `titan10 status --json`. @module */
 import type { Config } from "../config/config.ts";
 import { readAccounts } from "../gap/account.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
@@ -13,11 +13,11 @@ import { VERSION } from "../version.ts";
 /** Times are ISO 8601 UTC; counts are candles. */
 export interface Status {
   readonly version: string;
-  /** Since when the daemon runs; null where no daemon was asked. */
+  /** When the daemon started; null if the status was read without a daemon. */
   readonly startedAt: string | null;
   readonly database: {
     readonly kind: "embedded" | "server";
-    /** Version of the extension, null without it. */
+    /** Version of the extension; null without it. */
     readonly timescaledb: string | null;
   };
   readonly exchanges: readonly ExchangeStatus[];
@@ -29,10 +29,10 @@ export interface ExchangeStatus {
   readonly exchange: string;
   readonly breaker: ExchangeState["breaker"];
   readonly bannedUntil: string | null;
-  /** Least time between two requests, in milliseconds; null where no daemon was asked. */
+  /** Minimum time between two requests, in milliseconds; null if the status was read without a daemon. */
   readonly paceMs: number | null;
   readonly lastError: string | null;
-  /** When that was: it stays when the exchange has answered again. */
+  /** When that error happened. It stays after the exchange has answered again. */
   readonly lastErrorAt: string | null;
 }
 
@@ -43,17 +43,17 @@ export interface SeriesStatus {
   readonly candles: number;
   readonly first: string | null;
   readonly last: string | null;
-  /** Not yet asked for. */
+  /** Candles not fetched yet. */
   readonly owed: number;
   /** Holes inside coverage that are still open. */
   readonly missing: number;
   /** Holes that have a reason. */
   readonly explained: number;
-  /** The explained ones by reason; they add up to `explained`. */
+  /** The explained candles by reason. Their sum is `explained`. */
   readonly reasons: GapReasons;
-  /** Why the newest ask failed for good; null after one that succeeded. */
+  /** Why the last request failed permanently; null after a success. */
   readonly lastError: string | null;
-  /** Since when the market is not traded; null while it is. */
+  /** When trading of the market ended; null while it is traded. */
   readonly endedAt: string | null;
   readonly endedWhy: EndedWhy | null;
 }
@@ -69,14 +69,14 @@ interface StatusOptions {
   readonly config: Config;
   readonly database: Database;
   readonly nowMs: number;
-  /** When the daemon started, where one is running in this process. Milliseconds. */
+  /** When the daemon started, if it runs in this process. Milliseconds. */
   readonly startedAtMs?: number | undefined;
-  /** How many of its newest candles the exchange has at all. */
+  /** How many newest candles the exchange has; undefined when no limit is known. */
   readonly newestCandlesMax: (series: Series) => number | undefined;
 }
 
 /**
- * Reads the status from the database, which knows everything that outlives a restart.
+ * Reads the status from the database.
  *
  * @throws StoreError
  */

@@ -1,15 +1,15 @@
-/** Server-sent events: the status, read for all who listen, and sent when it has changed. @module */
+/** Server-sent events: reads the status once for all listeners and sends it when it has changed. @module */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Status } from "./status.ts";
 
-/** One `data:` of the stream, JSON. */
+/** The JSON of one `data:` line. */
 type FeedEvent =
-  /** What has changed, whole. */
+  /** The complete status, after a change. */
   | { readonly now: string; readonly status: Status }
-  /** Nothing has changed. It tells the time, and that somebody is there. */
+  /** Nothing has changed. Sent to show the time and to keep the connection alive. */
   | { readonly now: string }
-  /** The status cannot be read, for the database is away, say. */
+  /** The status could not be read, for example because the database is down. */
   | { readonly now: string; readonly error: string };
 
 interface StatusFeedOptions {
@@ -18,33 +18,33 @@ interface StatusFeedOptions {
   readonly log: Logger;
 }
 
-/** Each holds a connection and the newest event. */
+/** Limits open connections; each also keeps one event in memory. */
 export const LISTENERS_MAX = 32;
 
 const INTERVAL_MS = 3_000;
 
-/** Reading takes no more than this share of the database's one connection, whatever the archive has grown to. */
+/** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
 
-/** So many rounds without a change are told as well: a proxy closes what is silent, and ages on the page grow. */
+/** After this many rounds without a change the time is sent: proxies close idle connections, and the page shows ages. */
 const SILENT_ROUNDS_MAX = 5;
 
-/** Whoever has not taken an event for so many rounds is gone, or will not. */
+/** A listener that has not read an event for this many rounds is disconnected. */
 const BEHIND_ROUNDS_MAX = 20;
 
 interface Listener {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
-  /** The newest content that was sent to it. */
+  /** The last content sent to it. */
   sent: string | undefined;
   behindRounds: number;
 }
 
-/** Reads nothing while nobody listens. */
+/** The feed of `/events`. It reads the status only while there are listeners. */
 export class StatusFeed {
   readonly #options: StatusFeedOptions;
   readonly #listeners = new Set<Listener>();
   readonly #stop = new AbortController();
-  /** Members of the newest event but the time; undefined before the first and while nobody listens. */
+  /** The newest event without its time; undefined before the first one and while there are no listeners. */
   #content: string | undefined;
   #isRunning = false;
 
@@ -52,12 +52,12 @@ export class StatusFeed {
     this.#options = options;
   }
 
-  /** How many listen now. */
+  /** Number of listeners. */
   get listeners(): number {
     return this.#listeners.size;
   }
 
-  /** A stream that ends with the feed; undefined when {@linkcode LISTENERS_MAX} listen already, or the feed is over. */
+  /** A stream of events; undefined when there are {@linkcode LISTENERS_MAX} listeners already, or after `stop`. */
   listen(): ReadableStream<Uint8Array> | undefined {
     if (this.#stop.signal.aborted || this.#listeners.size >= LISTENERS_MAX) return undefined;
     let listener: Listener;
@@ -74,12 +74,12 @@ export class StatusFeed {
     });
   }
 
-  /** Ends all streams. A stream that nobody reads is cut off, so that it does not keep the server from stopping. */
+  /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
   stop(): void {
     this.#stop.abort();
     for (const { controller } of this.#listeners) {
       if ((controller.desiredSize ?? 0) > 0) controller.close();
-      else controller.error(new Error("the server stops"));
+      else controller.error(new Error("the server is stopping"));
     }
     this.#listeners.clear();
   }
@@ -108,12 +108,12 @@ export class StatusFeed {
       return `"status":${JSON.stringify(await this.#options.status())}`;
     } catch (error) {
       const content = `"error":"Cannot read the status: see the log"`;
-      if (this.#content !== content) this.#options.log.warn("a status was not read", { error });
+      if (this.#content !== content) this.#options.log.warn("cannot read the status", { error });
       return content;
     }
   }
 
-  /** Each event is whole, so one that is not taken is left out, and the newest sent instead. */
+  /** Sends the newest event. A slow listener may miss events: each one contains the complete status. */
   #send(listener: Listener, { isBeat = false } = {}): void {
     const content = this.#content;
     const isNew = content !== undefined && listener.sent !== content;
@@ -122,7 +122,7 @@ export class StatusFeed {
       listener.behindRounds++;
       if (listener.behindRounds < BEHIND_ROUNDS_MAX) return;
       this.#listeners.delete(listener);
-      listener.controller.error(new Error("nobody reads"));
+      listener.controller.error(new Error("the listener is too slow"));
       return;
     }
     const now = new Date(this.#options.clock.now()).toISOString();

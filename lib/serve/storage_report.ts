@@ -1,4 +1,4 @@
-/** What the candle tables take, as a document for `titan10 status --storage --json`. @module */
+/** The storage of the candle tables, as a document for `titan10 status --storage --json`. @module */
 import type { Database } from "../store/connection/database.ts";
 import { readStorage } from "../store/storage.ts";
 
@@ -6,22 +6,22 @@ export interface StorageDocument {
   readonly storage: readonly StorageEntry[];
 }
 
-/** One candle table. What concerns chunks is null where TimescaleDB is missing. */
+/** One candle table. Fields about chunks are null without TimescaleDB. */
 export interface StorageEntry {
   readonly timeframe: string;
   readonly table: string;
   readonly candles: number;
   readonly chunks: number | null;
   readonly compressedChunks: number | null;
-  /** What the compressed chunks took before, and after. */
+  /** Size of the compressed chunks before and after compression. */
   readonly beforeBytes: number | null;
   readonly afterBytes: number | null;
-  /** The one divided by the other; null before the first chunk is compressed. */
+  /** `beforeBytes / afterBytes`; null before the first chunk is compressed. */
   readonly ratio: number | null;
   readonly totalBytes: number;
-  /** Uncompressed chunks of the past that are too small to be worth their planning. */
+  /** Old uncompressed chunks that are so small that they only slow down query planning. */
   readonly smallChunks: number | null;
-  /** Uncompressed chunks of the past that fill more than a quarter of `shared_buffers`. */
+  /** Old uncompressed chunks that fill more than a quarter of `shared_buffers`. */
   readonly largeChunks: number | null;
 }
 

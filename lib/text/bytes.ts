@@ -1,4 +1,4 @@
-/** Amounts of bytes for people. @module */
+/** Formats numbers of bytes. @module */
 
 /** Bytes as `512 B`, `1.5 MB`, `20 GB`, in powers of 1000. */
 export function byteText(value: number): string {

@@ -1,8 +1,8 @@
-/** Tells this machine from others by the way it is addressed. @module */
+/** Recognizes addresses of this machine. @module */
 
 /**
- * Whether a host or an address means this machine alone: `localhost` and names below it (RFC 6761), 127.0.0.0/8 and
- * `::1`. Brackets around an IPv6 address do not count.
+ * Whether a host is a loopback address: `localhost` and names below it (RFC 6761), 127.0.0.0/8 or `::1`, with or without
+ * brackets.
  */
 export function isLoopback(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");

@@ -1,6 +1,6 @@
-/** Finds what somebody probably meant to write. @module */
+/** Suggests the correct name for a misspelled one. @module */
 
-/** More would be a list to read instead of a hint. */
+/** More suggestions would not help. */
 const NAMES_MAX = 3;
 
 /**
@@ -8,14 +8,14 @@ const NAMES_MAX = 3;
  * not count.
  */
 export function nearest(text: string, names: readonly string[]): readonly string[] {
-  // Two slips are forgiven in a short word, one more for every three letters in a long one.
+  // Two mistakes, or one per three letters in a long word.
   const distanceMax = Math.max(2, Math.floor(text.length / 3));
   let best = distanceMax + 1;
   let found: string[] = [];
   for (const name of [...names].sort()) {
     if (Math.abs(name.length - text.length) > distanceMax) continue;
     const distance = editDistance(text.toLowerCase(), name.toLowerCase());
-    // A word of which nothing is left but its length is no hint.
+    // If every letter differs, the name is not similar.
     if (distance > distanceMax || distance >= name.length) continue;
     if (distance < best) {
       best = distance;
@@ -26,7 +26,7 @@ export function nearest(text: string, names: readonly string[]): readonly string
   return found.slice(0, NAMES_MAX);
 }
 
-/** How many letters must be inserted, removed, replaced or swapped with their neighbour. */
+/** How many letters must be inserted, removed, replaced or swapped with the next one. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

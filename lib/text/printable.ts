@@ -1,8 +1,8 @@
-/** Makes text from outside harmless to a terminal and to a reader of lines. @module */
+/** Makes text from outside safe to print in a terminal or a log. @module */
 
 /**
- * Replaces everything that moves a cursor, starts an escape sequence, breaks the line or turns the
- * direction of writing by a visible escape: `\x1b`, `\n`, `\u{202e}`.
+ * Replaces control characters, line breaks and characters that change the writing direction by visible escapes: `\x1b`,
+ * `\n`, `\u{202e}`.
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => {

@@ -1,23 +1,23 @@
-/** Hides secrets in text that is about to be seen: logs, errors, problems of the configuration. @module */
+/** Hides secrets in logs, errors and messages about the configuration. @module */
 
-/** What stands where a secret was. */
+/** Replaces a secret. */
 export const REDACTED = "***";
 
-/** An error as a log may show it: its texts without secrets, its chain of causes of bounded length. */
+/** An error for the log: without secrets, and with a limited number of causes. */
 export interface RedactedError {
   readonly name: string;
   readonly message: string;
-  /** The class an own error was given at the edge, such as `transient`. */
+  /** The `kind` of an error of this program, such as `transient`. */
   readonly kind?: string;
-  /** A system's or a database's code, such as `ECONNREFUSED` or `57P01`. */
+  /** The code of a system or database error, such as `ECONNREFUSED` or `57P01`. */
   readonly code?: string;
-  /** Without its first lines, which repeat name and message. */
+  /** Only the frames; the first lines repeat name and message. */
   readonly stack?: string;
   readonly cause?: RedactedError;
 }
 
-/** The fields of `Config` that may hold secrets; structural, so that neither file needs the other. */
-interface SecretBearer {
+/** The fields of `Config` that may contain secrets. Declared here, because `lib/text/` imports nothing. */
+interface ConfigSecrets {
   readonly databaseUrl?: string | undefined;
   readonly alertWebhookUrl?: string | undefined;
   readonly exchangeProxyUrl?: string | undefined;
@@ -25,22 +25,21 @@ interface SecretBearer {
   readonly exchangeOptions?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Longer chains are cut: they come from a loop or from nobody's reading. */
+/** Longer chains of causes are cut: they may be endless. */
 const CAUSES_MAX = 8;
 
-/** Options nest a few levels; deeper is no configuration of ours. */
+/** Real options nest only a few levels. */
 const OPTIONS_DEPTH_MAX = 8;
 
-/** Secrets shorter than this are hidden only where they stand alone, or ordinary words would vanish. */
+/** Shorter secrets are hidden only as whole words. Otherwise parts of ordinary words would be hidden. */
 const SECRET_LENGTH_PLAIN = 8;
 
 /**
- * Hides the passwords of URLs, the values of `apiKey=`, `"secret":`, `signature=` and their like, the
- * credentials of an `Authorization` header, and each of the given secrets in every spelling in which it
- * may turn up: as it is, percent-encoded, and escaped as in JSON.
+ * Hides passwords in URLs, values of names such as `apiKey=`, `"secret":` or `signature=`, credentials of an
+ * `Authorization` header, and the given secrets: plain, percent-encoded and JSON-escaped.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
-  // The literals come first: the patterns below may cut one in two and leave half of it standing.
+  // The given secrets first: the patterns below may replace only part of one and leave the rest visible.
   return redactLiterals(text, secrets)
     .replace(URL_PASSWORD, `$1:${REDACTED}@`)
     .replace(URL_TOKEN, `$1${REDACTED}@`)
@@ -56,17 +55,16 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** The texts of an error and of its causes, redacted. The error itself stays as it is. */
+/** A redacted copy of an error and its causes. */
 export function redactError(error: unknown, secrets: readonly string[] = []): RedactedError {
   return redactCause(error, secrets, CAUSES_MAX);
 }
 
 /**
- * Every secret a configuration holds, for `redact`: passwords of its URLs, as written and decoded; the
- * credentials given to exchanges; path and query of the webhook, which are the whole of its protection; the token of
- * our own HTTP endpoints.
+ * All secrets of a configuration, for `redact`: passwords in URLs, as written and decoded; credentials of exchanges; the
+ * token of our HTTP endpoints; and path and query of the webhook, because anyone who knows them can post to it.
  */
-export function secretsOf(config: SecretBearer): readonly string[] {
+export function secretsOf(config: ConfigSecrets): readonly string[] {
   const { databaseUrl, alertWebhookUrl, exchangeProxyUrl, exchangeOptions, httpToken } = config;
   const secrets = new Set<string>();
   if (httpToken !== undefined) secrets.add(httpToken);
@@ -82,32 +80,32 @@ export function secretsOf(config: SecretBearer): readonly string[] {
   return [...secrets];
 }
 
-/** The end of a name that marks a secret. `sign` counts only as a word of its own: `design` is none. */
+/** The end of a name that marks a secret. `sign` counts only as a separate word, so not in `design`. */
 const SECRET_WORD =
   "(?:(?:api|access|private|secret|session)[_-]?key|secret|passw(?:or)?d|passphrase" +
   "|pwd|token|signature|authorization|twofa|(?<![a-z0-9])sign)";
 
 const SECRET_NAME = new RegExp(`${SECRET_WORD}$`, "i");
 
-/** A name and what leads to its value. What may stand before the word is bounded, to stay linear. */
+/** A name that ends with such a word. The part before it has a limited length, so that matching stays linear. */
 const NAME = `(?<![\\w-])[\\w-]{0,40}?${SECRET_WORD}`;
 
 /** `://user:password@`; the password reaches to the last `@` of the authority. */
 const URL_PASSWORD = /(:\/\/[^\s/?#"'<>@:]*):[^\s/?#"'<>]*@/g;
 
-/** `https://token@`: over HTTP a name without a password is itself the credential. */
+/** `https://token@`: in an HTTP URL, a user name without a password is a token. */
 const URL_TOKEN = /(\bhttps?:\/\/)[^\s/?#"'<>@:]+@/gi;
 
-/** A header's credential apart from its header; so long a word is no prose. */
+/** A credential without its header name. At least 16 characters, so ordinary words do not match. */
 const AUTHORIZATION = /(\b(?:basic|bearer)\s+)[\w.~+/=-]{16,}/gi;
 
-/** `"apiKey":"…"` or `apiKey = '…'`, to the closing quote or, in a text cut short, to the end of it. */
+/** `"apiKey":"…"` or `apiKey = '…'`, to the closing quote, or to the end of the text if it was cut. */
 const QUOTED_VALUE = new RegExp(
   `(${NAME}["']?\\s*[:=]\\s*)(["'])(?:\\\\.|(?!\\2)[^\\n])*(\\2|)`,
   "gi",
 );
 
-/** The same in a JSON text that is itself a JSON string: `\"apiKey\":\"…\"`. */
+/** The same inside a JSON string: `\"apiKey\":\"…\"`. */
 const ESCAPED_VALUE = new RegExp(
   `(${NAME}\\\\"\\s*:\\s*\\\\")(?:\\\\\\\\(?:\\\\[\\\\"]|[^\\\\])|[^\\\\\\n])*`,
   "gi",
@@ -122,7 +120,7 @@ const BARE_FIELD = new RegExp(
   "gi",
 );
 
-/** Replaces every spelling of every secret, longest first, lest one secret hide only part of another. */
+/** Replaces every spelling of every secret. Longest first, so that no secret is replaced only in part. */
 function redactLiterals(text: string, secrets: readonly string[]): string {
   const spellings = new Set<string>();
   for (const secret of secrets) {
@@ -152,7 +150,7 @@ function redactCause(
     return { name: "NotAnError", message: redact(textOf(error), secrets) };
   }
   const { kind, code } = error as { kind?: unknown; code?: unknown };
-  // A connection refused at several addresses has no text of its own; the first address tells enough.
+  // A connection refused at several addresses is an AggregateError without a message. Use its first error.
   const cause = error.cause ?? (error instanceof AggregateError ? error.errors[0] : undefined);
   return {
     name: redact(String(error.name), secrets),
@@ -174,13 +172,13 @@ function textOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    // Circular, or with a toJSON that throws.
+    // The value is circular, or its toJSON throws.
     return Object.prototype.toString.call(value);
   }
 }
 
 function collectFromUrl(text: string, secrets: Set<string>): void {
-  // Credentials are read from the text too: a list of hosts is a Postgres URL but no URL to the platform.
+  // Read the password from the text, too: `URL` cannot parse a Postgres URL with several hosts.
   const password = /:\/\/[^\s/?#@:]*:([^\s/?#]*)@/.exec(text)?.[1];
   if (password !== undefined) addDecoded(password, secrets);
   if (!URL.canParse(text)) return;
@@ -196,7 +194,7 @@ function addDecoded(text: string, secrets: Set<string>): void {
   try {
     secrets.add(decodeURIComponent(text));
   } catch {
-    // A stray percent sign: then the text is what was meant.
+    // Invalid percent-encoding: the text itself was added above.
   }
 }
 
@@ -206,7 +204,7 @@ function collectFromOptions(
   { isSecret, depth }: { readonly isSecret: boolean; readonly depth: number },
 ): void {
   if (typeof value === "string") {
-    // The scheme of a header is no secret, and may be missing where the credential turns up.
+    // Without the scheme of a header: the credential may appear without it.
     if (isSecret) addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
     else collectFromUrl(value, secrets);
   } else if (typeof value === "number" && isSecret) {

@@ -1,6 +1,6 @@
 /**
- * Carries an archive from one database to another: candles series by series, then the ledger, and then both are compared.
- * Stopped half way, it goes on when it is started again.
+ * Copies an archive from one database to another: the candles of each series, which are then compared, and the ledger. An
+ * interrupted copy continues when it is started again.
  * @module
  */
 import type { Clock } from "../clock.ts";
@@ -37,34 +37,34 @@ interface CopyOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly signal: AbortSignal;
-  /** Where to, as people may see it. */
+  /** The target's name for messages, without secrets. */
   readonly targetName: string;
-  /** Told how many candles are in the copy, and how many there are. */
+  /** Called with the number of copied candles and of all candles. */
   readonly onProgress?: ((copied: number, candles: number) => void) | undefined;
 }
 
 export interface CopyReport {
   readonly series: number;
   readonly candles: number;
-  /** Of these, those that were there from an earlier start. */
+  /** How many of them an earlier start had copied. */
   readonly found: number;
-  /** Rows of the ledger, by table. */
+  /** Number of copied rows of the ledger, by table. */
   readonly rows: Readonly<Record<string, number>>;
-  /** Rollups that hold what `RETENTION` has dropped from the candles, which is not in the copy. */
+  /** Rollups with data of candles that `RETENTION` has dropped. That data is not in the copy. */
   readonly leftBehind: readonly string[];
 }
 
-/** Both have the same schema. Nobody else writes to either. */
+/** Both have the same schema. No other process may write to them during the copy. */
 interface Route {
   readonly source: Database;
   readonly target: Database;
 }
 
 /**
- * Copies all there is. What the target works out by itself is not copied: rollups, and when policies ran.
+ * Copies the whole archive, except what the target computes itself: rollups, and the run times of policies.
  *
- * @throws StoreError `refused` when the target holds anything but an earlier start of this copy.
- * @throws Error when a series has not arrived as it is.
+ * @throws StoreError `refused` when the target is neither empty nor an earlier start of this copy.
+ * @throws Error when the copy of a series differs from its source.
  */
 export async function copyArchive(
   { source, target }: Route,
@@ -97,7 +97,7 @@ export async function copyArchive(
   return { series: all.length, candles, found, rows, leftBehind: await readRollupsHolding(source) };
 }
 
-/** Copies the candles of one series, reading ahead by a page, and compares what has arrived. */
+/** Copies the candles of one series, reading one page ahead, and compares the result. */
 async function copySeries(
   { source, target }: Route,
   { series, firstMs, lastMs, state }: SourceSeries,
@@ -111,7 +111,7 @@ async function copySeries(
   let copied = 0;
   for (let sinceMs = firstMs; sinceMs <= lastMs;) {
     const untilMs = addCandles(timeframe, sinceMs, PAGE_ROWS_MAX);
-    // Both are waited for before either fails, so that no statement is left behind.
+    // Wait for both before throwing, so that no statement is still running.
     const [read, written] = await Promise.allSettled([
       readCandlePage(source, series, { sinceMs, untilMs }),
       writing,
@@ -135,14 +135,14 @@ async function copySeries(
   ]);
   if (here.sums !== arrived.sums || here.candles !== arrived.candles) {
     throw new Error(
-      `Cannot copy ${seriesName(series)}: ${arrived.candles} candles have arrived of ` +
-        `${here.candles}, and they do not come to the same. Is somebody else writing to either?`,
+      `Cannot copy ${seriesName(series)}: the target has ${arrived.candles} candles, the source ` +
+        `${here.candles}, and they are not the same. Stop other programs that write to either database`,
     );
   }
   await keep(() => noteCopied(target, series, state));
 }
 
-/** The ledger is small beside the candles, and so it is copied as a whole, or begun anew. */
+/** Copies the ledger. It is small, so an interrupted copy of it starts again from the beginning. */
 async function copyLedger(
   { source, target }: Route,
   options: CopyOptions,
@@ -155,7 +155,7 @@ async function copyLedger(
     for (;;) {
       options.signal.throwIfAborted();
       const rows = await readLedgerRows(source, table, after);
-      // Not sent twice: a page that was taken without our knowing would be there twice.
+      // Without a retry: if the database had stored the page although the call failed, it would be stored twice.
       if (rows.length > 0) await writeLedgerRows(target, table, rows);
       count += rows.length;
       if (rows.length < LEDGER_ROWS_MAX) break;

@@ -1,18 +1,18 @@
-/** Candles as CSV: every digit as it is stored, times in ISO 8601. @module */
+/** Writes candles as CSV, with all stored digits and times in ISO 8601. @module */
 import type { ExportPage } from "./candle_export.ts";
 import type { Output } from "./output.ts";
 
-/** A format that candles are written in, page by page. */
+/** Writes candles in one format, page by page. */
 export interface CandleWriter {
   write(page: ExportPage): Promise<void>;
-  /** After the last page. */
+  /** Call after the last page. */
   finish(): Promise<void>;
 }
 
 const HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume";
 const MERGED_HEAD = "symbol,timeframe,time,open,high,low,close,volume,sources";
 
-/** Writes CSV after RFC 4180, but with plain newlines. Sources of a merged candle are joined by spaces. */
+/** Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces. */
 export function csvWriter(
   output: Output,
   { isMerged }: { readonly isMerged: boolean },
@@ -37,12 +37,12 @@ export function csvWriter(
   };
 }
 
-/** `2024-01-01T00:00:00Z`, with milliseconds only where there are any. */
+/** `2024-01-01T00:00:00Z`, with milliseconds only if they are not zero. */
 export function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(".000Z", "Z");
 }
 
-/** A field as it is, or in quotes where it needs them. */
+/** A field, in quotes if it needs them. */
 export function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,4 +1,4 @@
-/** Stored candles as a stream of bounded pages, for `titan10 export`. @module */
+/** Reads stored candles page by page, for `titan10 export`. @module */
 import { addCandles, ceilTime, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import {
@@ -14,20 +14,20 @@ import {
 } from "../store/candle_pages.ts";
 import type { Database } from "../store/connection/database.ts";
 
-/** Which candles. An empty list means all; times are milliseconds, half-open. */
+/** Which candles to export. An empty list means all. Times are milliseconds, half-open. */
 export interface ExportRequest {
   readonly exchanges: readonly string[];
   readonly symbols: readonly string[];
   readonly timeframes: readonly string[];
   readonly sinceMs: number | null;
   readonly untilMs: number | null;
-  /** Null for the candles of each exchange apart; else how they are merged. */
+  /** How to merge the candles of several exchanges; null to export each exchange separately. */
   readonly merge: MergeMethod | null;
 }
 
 /** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
 export interface ExportPage {
-  /** Null of merged candles, whose rows name their sources. */
+  /** Null for merged candles; their rows name the sources. */
   readonly exchange: string | null;
   readonly symbol: string;
   readonly timeframe: string;
@@ -35,10 +35,10 @@ export interface ExportPage {
 }
 
 /**
- * Reads what is asked for, one series after the other, each from its oldest candle. A page is read when it is asked
- * for, by one short statement, so that others get their turn between two.
+ * Reads the requested candles, series by series, oldest first. Each page is one short statement, run when the page is
+ * needed, so that other statements can run in between.
  *
- * @throws Error when the archive holds no such series.
+ * @throws Error when the archive has no such series.
  * @throws StoreError
  */
 export async function* exportPages(
@@ -108,7 +108,7 @@ function choose(
   throw new Error(
     stored.length === 0
       ? "Cannot export: the archive has no candles yet"
-      : "Cannot export: the archive has candles of each of these, but of no such series",
+      : "Cannot export: the archive has candles of each of these, but not of this combination",
   );
 }
 
@@ -120,7 +120,7 @@ function lackingNames(
   return wanted.filter((name) => !there.includes(name)).map((name) => `${what} ${name}`);
 }
 
-/** What is asked for of what there is, in windows of {@linkcode PAGE_ROWS_MAX} candles. */
+/** Splits the requested part of the stored time range into windows of {@linkcode PAGE_ROWS_MAX} candles. */
 function* pagesOf(
   timeframe: Timeframe,
   request: ExportRequest,

@@ -1,4 +1,4 @@
-/** Reads candles from a CSV file, whose lines come one by one. @module */
+/** Reads candles from a CSV file, line by line. @module */
 import { createHash } from "node:crypto";
 import type { FileRow } from "./candle_import.ts";
 import {
@@ -14,25 +14,24 @@ import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
 import { isSymbol } from "../market/symbol.ts";
 
-/** What a file is read with. */
 interface FileOptions {
-  /** What the file is called in errors. */
+  /** The file's name in error messages. */
   readonly path: string;
-  /** What the file's series are, where it does not say so itself, or calls them otherwise. */
+  /** The series, if the file does not name it or uses another name. */
   readonly exchange?: string | undefined;
   readonly symbol?: string | undefined;
   readonly timeframe?: string | undefined;
   readonly knownExchanges: readonly string[];
 }
 
-/** A file whose bytes are counted in as they pass. */
+/** A file that is hashed while it is read. */
 interface HashedFile {
   readonly bytes: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** Of all bytes that have passed. Hexadecimal. */
+  /** The hash of all bytes read so far. Hexadecimal. */
   readonly sha256: () => string;
 }
 
-/** No candle takes a tenth of it. */
+/** Ten times longer than any candle. */
 const LINE_CHARACTERS_MAX = 64 * 1024;
 
 export function hashed(input: ReadableStream<Uint8Array>): HashedFile {
@@ -49,9 +48,9 @@ export function hashed(input: ReadableStream<Uint8Array>): HashedFile {
 }
 
 /**
- * The rows of a file, with the series that each is of.
+ * The rows of a file, each with its series.
  *
- * @throws Error that names the line, when the file is not what it should be.
+ * @throws Error that names the line, when the file is malformed.
  */
 export async function* fileRows(
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -84,10 +83,10 @@ type SeriesReader = (columns: CsvColumns, fields: readonly string[], line: numbe
 
 const PARTS = ["exchange", "symbol", "timeframe"] as const;
 
-/** Each series is understood once. */
+/** Parses each series only once. */
 function seriesReader(options: FileOptions): SeriesReader {
   const known = new Map<string, Series>();
-  /** What the file itself calls what a flag names. */
+  /** The file's own name for each part that a flag sets. */
   const called = new Map<string, string>();
   return (columns, fields, line) => {
     const fail = (why: string): never => {
@@ -97,13 +96,13 @@ function seriesReader(options: FileOptions): SeriesReader {
       const [at, flag] = [columns[part], options[part]];
       const text = at === undefined ? undefined : fields[at]?.trim();
       if (flag === undefined) {
-        return text ?? fail(`the file does not say which ${part} it is of. Give it by --${part}`);
+        return text ?? fail(`the ${part} is missing. Set it with --${part}`);
       }
       if (text === undefined) return flag;
       const first = called.get(part) ?? text;
       called.set(part, first);
       if (first === text) return flag;
-      return fail(`its ${part} is ${text}, and was ${first}: --${part} is for files of one`);
+      return fail(`the ${part} changes from ${first} to ${text}: --${part} is for files with one`);
     }) as [string, string, string];
     const name = `${exchange}\n${symbol}\n${timeframe}`;
     const series = known.get(name) ?? readSeries({ exchange, symbol, timeframe }, options, fail);
@@ -125,7 +124,7 @@ function readSeries(
     );
   }
   if (!isSymbol(symbol)) {
-    fail(`${symbol} is not a unified symbol, such as BTC/USDT. Give it by --symbol`);
+    fail(`${symbol} is not a unified symbol, such as BTC/USDT. Set it with --symbol`);
   }
   try {
     return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
@@ -134,7 +133,7 @@ function readSeries(
   }
 }
 
-/** @throws Error when the file cannot be read, or a line has no end. */
+/** @throws Error when the file cannot be read, or a line is too long. */
 async function* lines(
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
   path: string,
@@ -151,7 +150,7 @@ async function* lines(
   if (begun !== "") yield begun;
 }
 
-/** What cannot be read or unpacked says itself only why. */
+/** Adds the file's name to errors of reading and decompressing. */
 async function* readable(
   texts: ReadableStream<string>,
   path: string,
@@ -167,7 +166,7 @@ async function* readable(
       yield value;
     }
   } finally {
-    // Whoever stops reading closes the file; of one that has failed there is nothing to close.
+    // Closes the file if the caller stops early. After a failure there is nothing to close.
     await reader.cancel().catch(() => {});
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Takes candles of a file into the archive, under the same checks as an exchange's. A file is no exchange: it answers for
- * the candles it holds and for nothing between them, unless somebody says that it is complete; and what an exchange has
- * said is kept.
+ * Imports candles from a file, with the same checks as for candles of an exchange. A file covers only the candles in it,
+ * and nothing between them, unless the user says that it is complete. Stored candles are kept, unless the user asks to
+ * replace them.
  * @module
  */
 import type { Config } from "../config/config.ts";
@@ -25,55 +25,56 @@ import {
 import { refuseOther } from "./import_refusal.ts";
 import { retryStore } from "./store_retry.ts";
 
-/** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds where it could be read. */
+/** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds if it could be parsed. */
 export interface FileRow {
   readonly series: Series;
   readonly row: readonly unknown[];
 }
 
 interface ImportOptions {
-  /** What the file is called in `imports`. */
+  /** The file's name in the table `imports`. */
   readonly file: string;
-  /** Rows before and from then on are left out. Milliseconds. */
+  /** Rows before `sinceMs`, or at or after `untilMs`, are left out. Milliseconds. */
   readonly sinceMs?: number | undefined;
   readonly untilMs?: number | undefined;
   /**
-   * Whether a candle that is not in the file does not exist: of the range given by `sinceMs` and `untilMs`, else from
-   * the file's first candle to its last.
+   * Whether candles that are missing in the file do not exist: between `sinceMs` and `untilMs`, or else between the
+   * file's first and last candle.
    */
   readonly isComplete: boolean;
-  /** Whether stored candles that differ are replaced, and kept in `candle_revisions`. */
+  /** Whether to replace stored candles that differ. The old values go to `candle_revisions`. */
   readonly replaces: boolean;
   readonly signal: AbortSignal;
-  /** Called when all rows were read. Hexadecimal. */
+  /** The file's hash, called after all rows were read. Hexadecimal. */
   readonly sha256: () => string;
-  /** Told how many rows were read so far. */
+  /** Called with the number of rows read so far. */
   readonly onRows?: ((rows: number) => void) | undefined;
 }
 
-/** What became of one series' rows. */
+/** The result for one series. */
 export interface ImportReport {
   readonly series: Series;
   readonly rows: number;
-  /** Rows before `since` or from `until` on, of candles that had not closed, or of time that `RETENTION` has dropped. */
+  /** Rows before `since`, or at or after `until`. */
   readonly outside: number;
+  /** Rows of candles that had not closed. */
   readonly unclosed: number;
+  /** Rows older than what `RETENTION` keeps. */
   readonly expired: number;
   readonly rejected: number;
   readonly added: number;
   readonly replaced: number;
-  /** Stored with other values, which were kept. */
+  /** Candles already stored with other values. The stored ones were kept. */
   readonly conflicts: number;
-  /** Stored with the same values. */
+  /** Candles already stored with the same values. */
   readonly same: number;
-  /** Candles between the first and the last of the file that nobody has answered for. */
+  /** Candles between the file's first and last one that are not covered. */
   readonly owed: number;
   readonly firstMs: number | undefined;
   readonly lastMs: number | undefined;
 }
 
-/** What an import works with. */
-interface ImportGround {
+interface ImportContext {
   readonly config: Pick<Config, "retry" | "compressAfterMs">;
   readonly clock: Clock;
   readonly random: () => number;
@@ -81,18 +82,18 @@ interface ImportGround {
   readonly hasTimescaledb: boolean;
 }
 
-/** Rows held in memory at most, of all series together. */
+/** Most rows in memory, of all series together. */
 const ROWS_MAX = 10_000;
 
 /**
- * Imports a file's rows, of whatever series and in whatever order. Killed half way, it goes on when it is started again:
- * what is stored already counts as the same.
+ * Imports a file's rows, in any order and of any number of series. An interrupted import can be started again: rows that
+ * are stored already count as `same`.
  *
- * @throws Error when the file is of another timeframe, or most of it is not candles; nothing of that series is stored.
+ * @throws Error when the file has another timeframe, or most rows are not candles. Nothing of that series is stored.
  * @throws StoreError
  */
 export async function importRows(
-  ground: ImportGround,
+  context: ImportContext,
   rows: AsyncIterable<FileRow>,
   options: ImportOptions,
 ): Promise<readonly ImportReport[]> {
@@ -109,7 +110,7 @@ export async function importRows(
     const name = seriesName(series);
     let one = imports.get(name);
     if (one === undefined) {
-      one = new SeriesImport(ground, series, options);
+      one = new SeriesImport(context, series, options);
       imports.set(name, one);
     }
     one.held.push(row);
@@ -125,7 +126,7 @@ export async function importRows(
 
 class SeriesImport {
   readonly held: (readonly unknown[])[] = [];
-  readonly #ground: ImportGround;
+  readonly #context: ImportContext;
   readonly #series: Series;
   readonly #options: ImportOptions;
   readonly #count = {
@@ -143,13 +144,13 @@ class SeriesImport {
   #firstMs = Infinity;
   #lastMs = -Infinity;
 
-  constructor(ground: ImportGround, series: Series, options: ImportOptions) {
-    this.#ground = ground;
+  constructor(context: ImportContext, series: Series, options: ImportOptions) {
+    this.#context = context;
     this.#series = series;
     this.#options = options;
   }
 
-  /** Stores the rows that are held. */
+  /** Stores the rows in `held`. */
   async flush(): Promise<void> {
     const rows = this.held.splice(0);
     if (rows.length === 0) return;
@@ -203,7 +204,7 @@ class SeriesImport {
     };
   }
 
-  /** The part of time that a complete file answers for; undefined when it is none. */
+  /** The window that a complete file covers; undefined when it is empty. */
   #stated(there: Window): Window | undefined {
     const { timeframe } = this.#series;
     const { sinceMs = there.sinceMs, untilMs = there.untilMs } = this.#options;
@@ -214,7 +215,7 @@ class SeriesImport {
     return stated.sinceMs < stated.untilMs ? stated : undefined;
   }
 
-  /** Whether a row's time is one that was asked for and may be stored; else it is counted. */
+  /** Whether a row may be stored. If not, counts it by its reason. */
   #isTaken(openTimeMs: number): boolean {
     const { sinceMs = -Infinity, untilMs = Infinity } = this.#options;
     if (openTimeMs < sinceMs || openTimeMs >= untilMs) this.#count.outside++;
@@ -225,7 +226,7 @@ class SeriesImport {
   }
 
   #closedMs(): number {
-    return closedUntil(this.#series.timeframe, this.#ground.clock.now());
+    return closedUntil(this.#series.timeframe, this.#context.clock.now());
   }
 
   async #write(
@@ -263,20 +264,20 @@ class SeriesImport {
     this.#count.same += page.candles.length - added - replaced - conflicts;
     this.#firstMs = Math.min(this.#firstMs, page.candles[0]?.openTimeMs ?? Infinity);
     this.#lastMs = Math.max(this.#lastMs, page.candles.at(-1)?.openTimeMs ?? -Infinity);
-    // A file that says two things of one time contradicts what is stored, which is what it said first.
+    // A second row for the same time is compared with the stored first one, like any other conflict.
     if (again.length > 0) await this.#write(again, []);
   }
 
-  /** A gap whose candles were in the file is none any more. */
+  /** Closes gaps that the file has filled. */
   async #closeGaps(window: Window): Promise<void> {
     await this.#store(({ database, clock }) =>
       noteGapsAsked(database, this.#series, { window, notes: [], nowMs: clock.now() })
     );
   }
 
-  /** What is stored twice is stored once, so that it can be tried again. */
-  #store<T>(statement: (ground: ImportGround) => Promise<T>): Promise<T> {
+  /** With retries: storing the same rows twice does no harm. */
+  #store<T>(statement: (context: ImportContext) => Promise<T>): Promise<T> {
     const { signal } = this.#options;
-    return retryStore(() => statement(this.#ground), { ...this.#ground, signal });
+    return retryStore(() => statement(this.#context), { ...this.#context, signal });
   }
 }

@@ -1,4 +1,4 @@
-/** Candles as Parquet that pandas, Polars and DuckDB read, written one row group after the other. @module */
+/** Writes candles as Parquet for pandas, Polars and DuckDB, one row group at a time. @module */
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { ExportPage } from "./candle_export.ts";
 import type { CandleWriter } from "./candle_csv.ts";
@@ -6,8 +6,8 @@ import { isoTime } from "./candle_csv.ts";
 import type { Output } from "./output.ts";
 
 /**
- * How prices and volumes are written: `double` is what every reader computes with, and 15 digits of it are exact;
- * `exact` is DECIMAL(38, 18), which keeps all digits where they fit, and which readers compute with more slowly.
+ * How prices and volumes are written. `double` works best in every reader and keeps 15 digits. `exact` is
+ * DECIMAL(38, 18): it keeps all digits if they fit, but readers compute with it more slowly.
  */
 export type Numbers = "double" | "exact";
 
@@ -17,8 +17,8 @@ interface ParquetOptions {
 }
 
 /**
- * Rows that wait to be written together: enough for a reader to skip by, few enough for memory. Exact ones take an
- * object a value until they are written.
+ * Rows per row group: enough that readers can skip groups, few enough for memory. Fewer for `exact`, where each value is
+ * an object in memory until it is written.
  */
 const GROUP_ROWS: Readonly<Record<Numbers, number>> = { double: 65_536, exact: 32_768 };
 
@@ -31,9 +31,9 @@ const VALUES = ["open", "high", "low", "close", "volume"] as const;
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
 
 /**
- * Writes Parquet. Names are dictionaries, times are TIMESTAMP in milliseconds, UTC.
+ * Writes Parquet. Names are dictionary-encoded, times are TIMESTAMP in milliseconds, UTC.
  *
- * @throws Error when a value does not fit DECIMAL(38, 18), where `numbers` are to be exact.
+ * @throws Error when `numbers` is `exact` and a value does not fit DECIMAL(38, 18).
  */
 export function parquetWriter(output: Output, options: ParquetOptions): CandleWriter {
   const bytes = new ByteWriter();
@@ -43,7 +43,7 @@ export function parquetWriter(output: Output, options: ParquetOptions): CandleWr
   let group = new RowGroup(rowsMax, options);
   const flush = async (): Promise<void> => {
     const written = bytes.getBytes().slice();
-    // Offsets in the file go on; only the room is used again.
+    // Reuses the buffer. The writer counts offsets in the file separately.
     bytes.index = 0;
     await output.write(written);
   };
@@ -105,8 +105,8 @@ function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
 }
 
 /**
- * Readers that do not know the newer of the two ways to say it, such as DuckDB, take a decimal for bytes otherwise. The
- * library must not know while it writes: it would work out the bytes of every value by itself.
+ * Adds the older notation for decimals. Without it, readers such as DuckDB read a decimal as bytes. It is added only at
+ * the end, because with it the library would encode each value itself.
  */
 function withConvertedDecimal(element: Schema[number]): Schema[number] {
   if (element.logical_type?.type !== "DECIMAL") return element;
@@ -115,7 +115,7 @@ function withConvertedDecimal(element: Schema[number]): Schema[number] {
 
 type Columns = Parameters<ParquetWriter["write"]>[0]["columnData"];
 
-/** The columns of a row group, filled page by page: rows as text take ten times the room. */
+/** The columns of a row group, filled page by page. Rows as text would take ten times the memory. */
 class RowGroup {
   rows = 0;
   readonly #options: ParquetOptions;
@@ -135,7 +135,7 @@ class RowGroup {
     this.#values = VALUES.map(() => options.numbers === "double" ? new Float64Array(rowsMax) : []);
   }
 
-  /** Takes rows of a page from an index on, as many as there is room for; returns how many. */
+  /** Takes rows of a page, starting at index `from`, until the group is full. Returns how many it took. */
   take(page: ExportPage, from: number): number {
     const { numbers, isMerged } = this.#options;
     const taken = Math.min(page.rows.length - from, this.#rowsMax - this.rows);
@@ -157,7 +157,7 @@ class RowGroup {
     return taken;
   }
 
-  /** Prices repeat, so that many rows share the same bytes. */
+  /** The bytes of a decimal. Cached, because prices repeat. */
   #exactly(text: string, page: ExportPage, timeMs: number): Uint8Array {
     const known = this.#decimals.get(text);
     if (known !== undefined) return known;
@@ -185,7 +185,7 @@ class RowGroup {
       ...VALUES.map((name, value): Columns[number] => ({
         name,
         data: this.#values[value]!.slice(0, this.rows),
-        // The library would compare decimals by their bytes as if they had no sign, and as text.
+        // No statistics for decimals: the library would compare their bytes as unsigned text.
         statistics: numbers === "double",
       })),
       ...(isMerged ? [names("sources")] : []),
@@ -193,7 +193,7 @@ class RowGroup {
   }
 }
 
-/** `1.5` → 1500000000000000000n: in units of the scale. */
+/** `1.5` → 1500000000000000000n, scaled by 10^18. */
 function exactly(
   text: string,
   { exchange, symbol, timeframe }: ExportPage,

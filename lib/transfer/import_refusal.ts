@@ -1,13 +1,13 @@
-/** Knows a file that cannot be of the series that somebody says it is of. @module */
+/** Refuses a file that cannot belong to the given series. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { countCandles, nominalMs } from "../market/timeframe.ts";
 
-/** Fewer rows say nothing about the file they are in. */
-const TELLING_ROWS = 50;
+/** Fewer rows are not enough to judge a file. */
+const JUDGED_ROWS_MIN = 50;
 
 /**
- * Refuses what was meant to be another series' file, or no candles at all, by the first of its rows.
+ * Judges a file by its first rows. Refuses it if they have another timeframe, or if most of them are not candles.
  *
  * @throws Error
  */
@@ -22,11 +22,11 @@ export function refuseOther(
   const rows = candles.length + rejected.length;
   const refuse = (why: string): never => {
     throw new Error(
-      `Cannot import candles of ${seriesName(series)}: ${why}. Nothing of it was stored`,
+      `Cannot import candles of ${seriesName(series)}: ${why}. Nothing was stored`,
     );
   };
-  // Of a few rows half may well be bad.
-  if (rejected.length > (rows < TELLING_ROWS ? rows - 1 : rows / 2)) {
+  // If there are only a few rows, refuse only if all are bad.
+  if (rejected.length > (rows < JUDGED_ROWS_MIN ? rows - 1 : rows / 2)) {
     const [example] = rejected;
     refuse(
       `${rejected.length} of the first ${rows} rows fail the checks, such as ${
@@ -40,15 +40,15 @@ export function refuseOther(
     return a === b ? [] : [countCandles(timeframe, Math.min(a, b), Math.max(a, b))];
   });
   const step = distances.reduce((a, b) => b === 0 ? a : divisor(a, b), 0);
-  if (distances.length < TELLING_ROWS || step <= 1) return;
+  if (distances.length < JUDGED_ROWS_MIN || step <= 1) return;
   refuse(
     `its rows are ${step} candles apart, or multiples of that (${
       step * nominalMs(timeframe) / 1000
-    } s): it seems to be of another timeframe than ${timeframe.text}`,
+    } s): the file's timeframe does not seem to be ${timeframe.text}`,
   );
 }
 
-/** The greatest common one. */
+/** The greatest common divisor. */
 function divisor(a: number, b: number): number {
   return b === 0 ? a : divisor(b, a % b);
 }

@@ -1,23 +1,22 @@
-/** Where a command's data go: standard output, or a file that appears when it is whole. @module */
+/** Output of a command: standard output, or a file that gets its name only when it is complete. @module */
 import { basename, dirname, join } from "node:path";
 
-/** Standard output, as far as it is needed here. */
 interface StandardOutput {
   readonly write: (bytes: Uint8Array) => void;
 }
 
 export interface Output {
   write(bytes: Uint8Array): Promise<void>;
-  /** The data are whole: the file gets its name, in place of one that was there. */
+  /** Call when all data are written. Renames the file to its final name and replaces an existing one. */
   finish(): Promise<void>;
-  /** Leaves nothing behind unless {@linkcode finish} was reached. */
+  /** Removes the unfinished file if {@linkcode finish} was not called. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a file below a name of its own beside the one it will have, or standard output for undefined and `-`.
+ * Opens a file under a temporary name in the same directory, or standard output for undefined and `-`.
  *
- * @throws Error when the file cannot be made.
+ * @throws Error when the file cannot be created.
  */
 export async function openOutput(
   standard: StandardOutput,
@@ -30,7 +29,7 @@ export async function openOutput(
     throw new Error(`Cannot ${action} ${path}: ${text}`, { cause: error });
   };
   const file = await Deno.open(unfinished, { write: true, create: true, truncate: true })
-    .catch((error) => fail("make", error));
+    .catch((error) => fail("create", error));
   let isOpen = true;
   return {
     async write(bytes): Promise<void> {
@@ -44,7 +43,7 @@ export async function openOutput(
     },
     async finish(): Promise<void> {
       try {
-        // Before the name: a name with nothing behind it is what a power cut could leave otherwise.
+        // Before the rename: otherwise a power cut could leave an empty file under the final name.
         await file.sync();
         file.close();
         isOpen = false;

@@ -1,4 +1,4 @@
-/** Statements that can be sent twice, tried again while the database is away. @module */
+/** Retries statements while the database is unavailable. They must be safe to run twice. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { retry } from "../policy/retry.ts";
@@ -12,7 +12,7 @@ interface StoreRetryOptions {
 }
 
 /**
- * Runs statements until the database takes them, or RETRY_ATTEMPTS are used up.
+ * Runs statements until they succeed, at most RETRY_ATTEMPTS times.
  *
  * @throws StoreError
  */

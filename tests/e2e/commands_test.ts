@@ -262,7 +262,7 @@ Deno.test("doctor names an exchange that answers 500 and what mends it, and ends
         assertCode(shown, 1);
         const text = unwrapped(shown.stdout);
         assert.match(text, new RegExp(`^WRONG +${about} +Cannot .* of binance.*HTTP 500`, "m"));
-        assert.match(text, /through EXCHANGE_PROXY_URL, or take it out of EXCHANGES$/m);
+        assert.match(text, /set EXCHANGE_PROXY_URL to a proxy, or remove \w+ from EXCHANGES$/m);
         assert.match(text, /\nOne thing is wrong\.\n$/);
         assert.deepEqual(shown.stdout.split("\n").filter((line) => line.length > 80), []);
       }

@@ -96,7 +96,7 @@ Deno.test({
       const tab = await openPage(browser, archive);
       await openChart(tab, "binance BTC/USDT 1m");
       const notes = {
-        "15m": /^Worked out from 1m: /,
+        "15m": /^Calculated from 1m: /,
         "1d": /^\d+ spans from /,
         "1m": /^\d+ spans/,
       };

@@ -65,9 +65,9 @@ Deno.test("an exchange is reached through the proxy of its line in .env, and the
           else {
             assert.match(
               text,
-              /its proxy http:\/\/127\.0\.0\.1:\d+ refuses these credentials, or wants some \(HTTP 407\)/,
+              /its proxy http:\/\/127\.0\.0\.1:\d+ needs credentials, or refuses the given ones \(HTTP 407\)/,
             );
-            assert.match(text, /If this lasts, look at the proxy that EXCHANGE_BINANCE names/);
+            assert.match(text, /If this lasts, check the proxy in EXCHANGE_BINANCE/);
           }
           assert.doesNotMatch(shown.stdout + shown.stderr, /hunter/);
         });
@@ -90,7 +90,7 @@ Deno.test("an exchange with nobody's certificate, or another name's, is told as 
       }
     });
     assert.match(texts[0] ?? "", /0 candles in 0 pages/);
-    assert.match(texts[1] ?? "", /Somebody else answers: .* set DENO_TLS_CA_STORE=system/);
+    assert.match(texts[1] ?? "", /Another server answers: .* set DENO_TLS_CA_STORE=system/);
     return texts.join("\n");
   };
   await withEncryptedExchange(async (url, DENO_CERT) => {

@@ -46,7 +46,7 @@ const unplaced = (answer: () => string): BadAnswer => ({
   rejected: { time_not_a_number: 1 },
 });
 
-const NOT_JSON = /not whole JSON/;
+const NOT_JSON = /not complete JSON/;
 const CODES: Readonly<Record<string, string>> = {
   "an escape sequence": "\x1b]0;owned\x07\x1b[2J",
   "line breaks": '\n{"level":"fatal","message":"forged"}\n',

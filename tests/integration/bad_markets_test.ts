@@ -41,17 +41,17 @@ const HOSTILE_BASES: Readonly<Record<string, string>> = {
 const BAD: Readonly<Record<string, BadMarkets>> = {
   "no JSON: said, nothing stored": {
     answer: () => "<html>maintenance</html>",
-    says: /Cannot load the markets of binance: an answer \(HTTP 200\) is not whole JSON/,
+    says: /Cannot load the markets of binance: an answer \(HTTP 200\) is not complete JSON/,
   },
   "half of the JSON: said, nothing stored": {
     answer: (_, truth) => truth.slice(0, truth.length / 2),
     says: /Cannot load the markets of binance/,
   },
-  "an empty object: no answer": { answer: () => "{}", says: /the answer names none/ },
-  "no markets: no answer": { answer: () => '{"symbols":[]}', says: /the answer names none/ },
+  "an empty object: no answer": { answer: () => "{}", says: /the answer has no markets/ },
+  "no markets: no answer": { answer: () => '{"symbols":[]}', says: /the answer has no markets/ },
   "markets that are null: no answer": {
     answer: () => '{"symbols":null}',
-    says: /the answer names none/,
+    says: /the answer has no markets/,
   },
   "a market that is null: no answer": {
     answer: () => '{"symbols":[null]}',

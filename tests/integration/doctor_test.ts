@@ -53,7 +53,7 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
       const { ok, exchanges } = await checkup({ SYMBOLS: "ETH/USDT" });
       assert.deepEqual([ok, exchanges[0]?.ok, exchanges[1]?.ok], [false, true, false]);
       assert.deepEqual(messagesOf(exchanges[1], "symbols"), [
-        "none of ETH/USDT is listed. Take kraken out of EXCHANGES",
+        "none of ETH/USDT is listed. Remove kraken from EXCHANGES",
       ]);
     });
 
@@ -69,7 +69,7 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
         rule.remove();
         assert.deepEqual(banned.exchanges.map(({ ok }) => ok), [false, true]);
         const [message] = messagesOf(banned.exchanges[0], "candles");
-        assert.match(message ?? "", /Leave it alone, and run titan10 doctor again after \d{4}-/);
+        assert.match(message ?? "", /Wait, and run titan10 doctor again after \d{4}-/);
         const before = binance.requests.length;
         assert.equal((await checkup({})).exchanges[0]?.ok, false);
         assert.equal(binance.requests.length, before);
@@ -131,7 +131,7 @@ Deno.test("an exchange's Date tells that this machine's clock is wrong", async (
     assert.equal(ok, false);
     assert.match(
       checks.find(({ check }) => check === "clock")?.message ?? "",
-      /^this machine's is 60 min ahead of the answers of the exchange\. Set it by NTP/,
+      /^this machine's clock is 60 min ahead of the answers of the exchange\. Set it by NTP/,
     );
   } finally {
     await exchange.close();

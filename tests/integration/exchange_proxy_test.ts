@@ -178,7 +178,7 @@ for (const [kind, url] of Object.entries(TARGETS)) {
       );
       assert(
         message.endsWith(
-          `its proxy ${proxy.url} refuses these credentials, or wants some (HTTP 407)`,
+          `its proxy ${proxy.url} needs credentials, or refuses the given ones (HTTP 407)`,
         ),
         message,
       );

@@ -306,19 +306,19 @@ async function refusals(t: Deno.TestContext, { file, imported, asked }: Tools): 
   const minutes = Array.from({ length: 60 }, (_, n) => `${1704067200 + n * 60},1,2,0.5,1.5,${n}`);
   const series = ["--exchange", "binance", "--symbol", "SOL/USDT", "--timeframe"];
   const cases: readonly (readonly [readonly string[], readonly string[], RegExp])[] = [
-    [minutes, [...series, "1s"], /60 candles apart.*another timeframe than 1s\. Nothing of it was/],
+    [minutes, [...series, "1s"], /60 candles apart.*not seem to be 1s\. Nothing was/],
     [minutes, [...series, "1h"], /59 of the first 60 rows fail the checks.*time_not_aligned/],
     [[], [...series, "1m"], /^Cannot read .*bad\.csv: it is empty/],
     [["a".repeat(200_000)], [...series, "1m"], /bad\.csv: it has a line that is too long/],
-    [minutes, ["--exchange", "binance"], /line 1: the file does not say which symbol.*--symbol/],
+    [minutes, ["--exchange", "binance"], /line 1: the symbol is missing.*--symbol/],
     [minutes, [...series.with(1, "binanze"), "1m"], /binanze is not an exchange.*mean binance/],
     [minutes, [...series.with(3, "SOLUSDT"), "1m"], /SOLUSDT is not a unified symbol/],
     [minutes, [...series, "1x"], /Cannot read timeframe/],
-    [["time,price", "1,2"], [...series, "1m"], /names no column open, but time, price/],
+    [["time,price", "1,2"], [...series, "1m"], /has no column open, only time, price/],
     [
       [`symbol,${HEAD}`, "SOL,1704067200,1,1,1,1,1", "ETH,1704067260,1,1,1,1,1"],
       [...series, "1m"],
-      /line 3: its symbol is ETH, and was SOL: --symbol is for files of one/,
+      /line 3: the symbol changes from SOL to ETH: --symbol is for files with one/,
     ],
   ];
   await t.step("a file that cannot be meant is refused, and nothing of it is stored", async () => {

@@ -143,10 +143,10 @@ const BAD_QUERIES: readonly {
   readonly status?: number;
   readonly says: RegExp;
 }[] = [
-  { path: "/candles", query: {}, says: /Bring the parameter exchange/ },
-  { path: "/candles", query: { exchange: "binance" }, says: /Bring the parameter symbol/ },
+  { path: "/candles", query: {}, says: /The parameter exchange is missing/ },
+  { path: "/candles", query: { exchange: "binance" }, says: /The parameter symbol is missing/ },
   { path: "/candles", query: { ...BTC, timeframe: "1x" }, says: /timeframe="1x": expected a CCXT/ },
-  { path: "/candles", query: { ...BTC, timeframe: "3m" }, status: 404, says: /but in 1m, 5m, 15m/ },
+  { path: "/candles", query: { ...BTC, timeframe: "3m" }, status: 404, says: /only in 1m, 5m, 15m/ },
   { path: "/candles", query: { ...BTC, symbol: "BTC" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: "A'; drop/B" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: "BTC\0/USDT" }, says: /expected a unified symbol/ },
@@ -171,8 +171,12 @@ const BAD_QUERIES: readonly {
   { path: "/candles", query: { ...BTC, until: "2026-13-01" }, says: /expected ISO 8601 in UTC/ },
   { path: "/candles", query: { ...BTC, until: "2026-01-01T00:00+01:00" }, says: /ISO 8601 in UTC/ },
   { path: "/candles", query: { ...BTC, untill: "2026-01-01" }, says: /did you mean until\?/ },
-  { path: "/explained", query: BTC, says: /Bring the parameter since/ },
-  { path: "/explained", query: { ...BTC, since: DAY.since }, says: /Bring the parameter until/ },
+  { path: "/explained", query: BTC, says: /The parameter since is missing/ },
+  {
+    path: "/explained",
+    query: { ...BTC, since: DAY.since },
+    says: /The parameter until is missing/,
+  },
   {
     path: "/explained",
     query: { ...BTC, ...DAY, limit: "5" },
@@ -191,7 +195,7 @@ const BAD_QUERIES: readonly {
   {
     path: "/explained",
     query: { ...BTC, timeframe: "15m", ...DAY },
-    says: /worked out from 1m/,
+    says: /calculated from 1m/,
   },
 ];
 

@@ -3,8 +3,8 @@ import {
   type AnsweredPage,
   judgePage,
   MalformedPageError,
+  type PageVerdict,
   SETTLE_MS,
-  type Verdict,
 } from "../../lib/market/answer.ts";
 import { checkRow } from "../../lib/market/candle.ts";
 import {
@@ -77,7 +77,7 @@ function candlesOf({ timeframe, rows }: AnsweredPage): readonly ReadCandle[] {
 const textOf = (candle: object): string => JSON.stringify(Object.values(candle));
 
 /** The verdict, or undefined where the page contradicts itself. */
-function judge(page: AnsweredPage): Verdict | undefined {
+function judge(page: AnsweredPage): PageVerdict | undefined {
   try {
     return judgePage(page);
   } catch (error) {
@@ -167,7 +167,8 @@ Deno.test("the order of rows and rows that come twice change no verdict", () => 
     const [one, other] = [judge(page), judge({ ...page, rows })];
     if (one === undefined || other === undefined) return assert.equal(one, other);
     // Two spellings of one value are one value: which of them is kept is not promised.
-    const timesOf = ({ candles }: Verdict): number[] => candles.map(({ openTimeMs }) => openTimeMs);
+    const timesOf = ({ candles }: PageVerdict): number[] =>
+      candles.map(({ openTimeMs }) => openTimeMs);
     assert.deepEqual(timesOf(other), timesOf(one));
     assert.deepEqual(other.answered, one.answered);
     assert.equal(other.reachFromMs, one.reachFromMs);

@@ -3,9 +3,9 @@ import {
   judgePage,
   MalformedPageError,
   newestTime,
+  type PageVerdict,
   provesSinceHonoured,
   SETTLE_MS,
-  type Verdict,
 } from "../../lib/market/answer.ts";
 import { type Coverage, subtract, unite } from "../../lib/market/coverage.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -45,7 +45,7 @@ function verdictOf(
   window: Window,
   page: readonly unknown[],
   { rowsMaxSeen = SHORTER, now = NOW_MINUTE, isSinceHonoured }: JudgeOptions = {},
-): Verdict {
+): PageVerdict {
   return judgePage({
     timeframe: MINUTE,
     window,

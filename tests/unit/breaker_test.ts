@@ -4,14 +4,14 @@ import {
   BreakerOpenError,
   type BreakerOptions,
   type BreakerState,
-  type Verdict,
+  type BreakerVerdict,
 } from "../../lib/policy/breaker.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const START_MS = Date.UTC(2024, 0, 1);
 
 class Judged extends Error {
-  constructor(readonly verdict: Verdict) {
+  constructor(readonly verdict: BreakerVerdict) {
     super(verdict);
   }
 }
@@ -35,7 +35,11 @@ function setUp(options: Partial<BreakerOptions> = {}): {
   return { clock, breaker, changes };
 }
 
-async function fail(breaker: Breaker, times = 1, verdict: Verdict = "failure"): Promise<void> {
+async function fail(
+  breaker: Breaker,
+  times = 1,
+  verdict: BreakerVerdict = "failure",
+): Promise<void> {
   for (let i = 0; i < times; i++) {
     await assert.rejects(breaker.run(() => Promise.reject(new Judged(verdict))), Judged);
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type AssumedLimits, candleLimits } from "../../lib/exchange/limits.ts";
 import { Capabilities } from "../../lib/archive/learned_limits.ts";
-import type { Verdict } from "../../lib/market/answer.ts";
+import type { PageVerdict } from "../../lib/market/answer.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { CapabilityRow } from "../../lib/store/capabilities.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -46,7 +46,7 @@ function scene(limits: AssumedLimits = candleLimits("nowhere", 1_000)): Scene {
   return made;
 }
 
-const PAGE: Verdict = {
+const PAGE: PageVerdict = {
   candles: [],
   rejected: [],
   answered: undefined,

@@ -57,7 +57,7 @@ Deno.test("columns are found by their names, in any order and case, and by their
   assert.deepEqual([places.time, places.values, places.hasHead], [0, [1, 2, 3, 4, 5], false]);
   assert.throws(
     () => readColumns(["time", "open", "high", "low", "price"]),
-    /names no column close, but time, open, high, low, price/,
+    /has no column close, only time, open, high, low, price/,
   );
 });
 

@@ -21,14 +21,14 @@ function hints(env: Record<string, string>): readonly string[] {
 Deno.test("the defaults give no hint, and each odd setting one that names it", () => {
   assert.deepEqual(hints({}), []);
   const odd: readonly (readonly [Record<string, string>, RegExp])[] = [
-    [{ TIMEFRAMES: "1m,1h,1d" }, /^1h begins with the first poll: name it in BACKFILL/],
-    [{ BACKFILL: "1d:5y,1m:7d,1h:1y" }, /^1h is backfilled and not polled/],
+    [{ TIMEFRAMES: "1m,1h,1d" }, /^1h has no candles from before the first poll\..* BACKFILL/],
+    [{ BACKFILL: "1d:5y,1m:7d,1h:1y" }, /^1h is backfilled but not polled/],
     [{ COMPRESS_AFTER: "off" }, /^COMPRESS_AFTER=off/],
-    [{ DATA_DIR: "/tmp/archive" }, /^DATA_DIR=\/tmp\/archive is emptied/],
+    [{ DATA_DIR: "/tmp/archive" }, /^DATA_DIR=\/tmp\/archive is deleted/],
     [{ RETRY_ATTEMPTS: "1" }, /^RETRY_ATTEMPTS=1/],
     [{ PAGE_LIMIT: "10" }, /^PAGE_LIMIT=10/],
     [{ FETCH_TIMEOUT: "500ms" }, /^FETCH_TIMEOUT=500ms/],
-    [{ HTTP_HOST: "0.0.0.0" }, /^HTTP_HOST=0\.0\.0\.0 serves everybody.*HTTP_TOKEN/],
+    [{ HTTP_HOST: "0.0.0.0" }, /^HTTP_HOST=0\.0\.0\.0: everyone .*HTTP_TOKEN/],
     [{ ALERT_WEBHOOK_URL: "http://example.com/s3cret" }, /^ALERT_WEBHOOK_URL is not encrypted/],
   ];
   for (const [env, pattern] of odd) {
@@ -76,15 +76,18 @@ Deno.test("a server that is set up well has nothing wrong, and each trouble is t
     [{ foreignTables: ["checkpoints"] }, /^WRONG table checkpoints belongs to .*reassign owned/],
     [
       { foreignTables: ["gaps", "jobs"] },
-      /^WRONG 2 tables, gaps for one, belong to .*reassign owned/,
+      /^WRONG 2 tables, such as gaps, belong to .*reassign owned/,
     ],
     [{ connectionsOfOthers: 90 }, /^WRONG .*too few.*Set DB_POOL_MAX=6, or raise max_connections$/],
     [{ connectionsOfOthers: 97 }, /Set DB_POOL_MAX=1,/],
     [{ sharedBuffersBytes: 2 ** 27 }, /^hint shared_buffers is 128 MB.*alter system/],
     [{ timescaleLicense: "apache" }, /^WRONG timescaledb\.license is apache.*COMPRESS_AFTER=off$/],
     [{ backgroundWorkersMax: 1 }, /^hint timescaledb\.max_background_workers is 1/],
-    [{ workerProcessesMax: 8 }, /^hint max_worker_processes is 8.*= 27, and restart it$/],
-    [{ clockAheadMs: -7_200_000 }, /^WRONG the database's is 2\.0 h behind this machine's.*NTP/],
+    [{ workerProcessesMax: 8 }, /^hint max_worker_processes is 8.*= 27, and restart the server$/],
+    [
+      { clockAheadMs: -7_200_000 },
+      /^WRONG the database's clock is 2\.0 h behind this machine's.*NTP/,
+    ],
   ];
   for (const [change, pattern] of troubles) {
     assert.equal(found(change).length, 1, JSON.stringify(change));
@@ -123,11 +126,11 @@ Deno.test("a disk that is too small is wrong, one that is full within a year a h
   const found = "40 series take about 5.0 GB with their history, and 2.0 GB more every year";
   assert.equal(
     verdict(3.9 * GB),
-    `WRONG ${found}; of that 1.0 GB are there, and 3.9 GB are free. Set DATA_DIR on a larger disk, or BACKFILL to less`,
+    `WRONG ${found}; 1.0 GB are stored already, and 3.9 GB are free. Move DATA_DIR to a larger disk, or shorten BACKFILL`,
   );
   assert.equal(
     verdict(5 * GB),
-    `hint ${found}; 5.0 GB are free, enough for 182 days. Set DATA_DIR on a larger disk, or RETENTION`,
+    `hint ${found}; 5.0 GB are free, enough for 182 days. Move DATA_DIR to a larger disk, or set RETENTION`,
   );
   assert.equal(verdict(6 * GB), `ok ${found}; 6.0 GB are free`);
   assert.equal(verdict(undefined), `ok ${found}; on the server`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BAN_MS_MAX, classify } from "../../lib/exchange/classify.ts";
 import { backoffMs } from "../../lib/policy/backoff.ts";
-import { Breaker, BreakerOpenError, type Verdict } from "../../lib/policy/breaker.ts";
+import { Breaker, BreakerOpenError, type BreakerVerdict } from "../../lib/policy/breaker.ts";
 import { retry } from "../../lib/policy/retry.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { fc } from "../support/property.ts";
@@ -54,7 +54,7 @@ interface Model {
   state: "closed" | "open" | "half_open";
   untilMs: number;
   /** Calls under way, each with the number of changes of state when it began. */
-  readonly calls: { readonly era: number; settle(verdict: Verdict): Promise<void> }[];
+  readonly calls: { readonly era: number; settle(verdict: BreakerVerdict): Promise<void> }[];
   era: number;
 }
 
@@ -64,7 +64,7 @@ interface Real {
 }
 
 class Judged extends Error {
-  constructor(readonly verdict: Verdict) {
+  constructor(readonly verdict: BreakerVerdict) {
     super(verdict);
   }
 }
@@ -100,7 +100,7 @@ class Begin implements fc.AsyncCommand<Model, Real> {
 }
 
 class Settle implements fc.AsyncCommand<Model, Real> {
-  constructor(readonly which: number, readonly verdict: Verdict) {}
+  constructor(readonly which: number, readonly verdict: BreakerVerdict) {}
   check = ({ calls }: Readonly<Model>): boolean => calls.length > 0;
   async run(model: Model, { breaker, clock }: Real): Promise<void> {
     const [call] = model.calls.splice(this.which % model.calls.length, 1);
@@ -140,7 +140,7 @@ function enter(model: Model, state: Model["state"]): void {
 Deno.test("a breaker is the state machine it says it is, whatever begins, ends and waits in whatever order", async () => {
   const commands = fc.commands([
     fc.constant(new Begin()),
-    fc.tuple(fc.nat(9), fc.constantFrom<Verdict>("failure", "failure", "success", "ignore"))
+    fc.tuple(fc.nat(9), fc.constantFrom<BreakerVerdict>("failure", "failure", "success", "ignore"))
       .map(([which, verdict]) => new Settle(which, verdict)),
     fc.constantFrom(1, 500, 999, 1_000).map((ms) => new Wait(ms)),
   ], { maxCommands: 40, size: "max" });

@@ -1,4 +1,4 @@
-/** The chart of one series: candlesticks, volume, and the spans without candles, older ones loaded on the way. @module */
+/** The chart of one series: candlesticks, volume and spans without candles. Loads older candles while scrolling. @module */
 import { ChartCandles } from "./chart_candles.js";
 import { makeDrawing } from "./chart_drawing.js";
 import { stateOf, STATES } from "./state.js";
@@ -11,14 +11,14 @@ import { addCandles, byId, count, element, setText, time } from "./text.js";
  * @typedef {import("./chart_drawing.js").Drawing} Drawing
  */
 
-/** Of one step to the left: some screens full. */
+/** Candles loaded per step to the left: some screens full. */
 const STEP_CANDLES = 500;
 
-/** Older candles are asked for when so few are left on the left. */
+/** Older candles are loaded when fewer than this are left on the left. */
 const AHEAD_CANDLES = 100;
 
-/** The newest candles may be revised, and are asked for again with those that come. */
-const AGAIN_CANDLES = 5;
+/** The newest candles may be revised, so this many are loaded again together with new ones. */
+const REVISABLE_CANDLES = 5;
 
 const LISTED_SPANS_MAX = 100;
 
@@ -39,7 +39,7 @@ export class Chart {
   constructor() {
     byId("chart-close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => this.#close());
-    // A click beside it: only then is the dialog itself the target.
+    // The target is the dialog itself only if the click was outside its content.
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
     byId("chart-canvas").addEventListener("keydown", (event) => this.#key(event));
   }
@@ -62,7 +62,7 @@ export class Chart {
     const { timeframe } = this.#shown;
     const untilMs = this.#untilMs(this.#shown);
     if (untilMs <= this.#candles.untilMs) return;
-    await this.#load(addCandles(timeframe, this.#candles.untilMs, -AGAIN_CANDLES), untilMs);
+    await this.#load(addCandles(timeframe, this.#candles.untilMs, -REVISABLE_CANDLES), untilMs);
   }
 
   /**
@@ -96,7 +96,7 @@ export class Chart {
     setText(byId("chart-reading"), "");
   }
 
-  /** @param {Shown} shown @returns {number} the end of what there is to show */
+  /** @param {Shown} shown @returns {number} the end of the time to show */
   #untilMs({ exchange, symbol, timeframe }) {
     const known = this.#all.filter((one) => one.exchange === exchange && one.symbol === symbol);
     const own = known.filter((one) => one.timeframe === timeframe);
@@ -107,17 +107,17 @@ export class Chart {
     if (last === "") return floor(this.#nowMs);
     const lastMs = own.length > 0 ? Date.parse(last) : floor(Date.parse(last));
     const endMs = addCandles(timeframe, lastMs, 1);
-    // What has closed since is owed, and shown so, unless that would leave nothing else to see.
+    // Also show the time since the last candle, as owed, unless it would fill most of the chart.
     const isFixed = !/[wMy]$/.test(timeframe) && own.length > 0;
     const isNear = this.#nowMs - endMs < (stepMs * STEP_CANDLES) / 2;
     return isFixed && isNear ? Math.max(endMs, floor(this.#nowMs)) : endMs;
   }
 
-  /** @param {number} firstSlot the first one seen, counted from the first that is loaded */
+  /** @param {number} firstSlot index of the first visible candle among the loaded ones */
   async #loadOlder(firstSlot) {
     if (this.#shown === undefined || this.#isLoading || this.#hasAll) return;
     if (firstSlot > AHEAD_CANDLES || this.#candles.isFull || this.#candles.untilMs < 0) return;
-    // Without its newest candle a series has no older ones.
+    // The series has no candles at all.
     if (this.#candles.newestMs === undefined) return;
     const { exchange, symbol, timeframe } = this.#shown;
     const { sinceMs } = this.#candles;
@@ -125,7 +125,7 @@ export class Chart {
     const firsts = this.#all
       .filter((one) => one.exchange === exchange && one.symbol === symbol && one.first !== null)
       .map(({ first }) => Date.parse(first ?? ""));
-    // What lies before the first candle is shown for one step, with its reason.
+    // One step before the first candle is shown too, with its reason.
     if (came === 0 && sinceMs <= Math.min(...firsts, Infinity)) this.#hasAll = true;
   }
 
@@ -159,7 +159,7 @@ export class Chart {
     byId("chart-timeframes").replaceChildren(...candles.timeframes.map((one) => {
       const button = element("button", { type: "button" }, one.timeframe);
       button.setAttribute("aria-pressed", String(one.timeframe === timeframe));
-      if (one.rolledUpFrom !== null) button.title = `worked out from ${one.rolledUpFrom}`;
+      if (one.rolledUpFrom !== null) button.title = `calculated from ${one.rolledUpFrom}`;
       button.addEventListener("click", () => {
         const isRollup = one.rolledUpFrom !== null;
         void this.#show({ ...shown, timeframe: one.timeframe }, { isRollup });
@@ -177,7 +177,7 @@ export class Chart {
     setText(byId("chart-reading"), this.#reading(undefined));
   }
 
-  /** The pressed button was made anew; whoever pressed it by key goes on from there. @param {string} timeframe */
+  /** The pressed button was replaced. Focuses the new one, for users of the keyboard. @param {string} timeframe */
   #refocusTimeframe(timeframe) {
     if (document.activeElement !== document.body && document.activeElement !== dialog) return;
     for (const button of byId("chart-timeframes").children) {
@@ -192,11 +192,11 @@ export class Chart {
     const rolledUp = this.#candles.timeframes.find((one) => one.timeframe === timeframe)
       ?.rolledUpFrom;
     const note = rolledUp !== null && rolledUp !== undefined
-      ? `Worked out from ${rolledUp}: reasons are told there.`
+      ? `Calculated from ${rolledUp}: see there for the reasons.`
       : spans.length === 0
       ? `None ${where}.`
       : `${count(spans.length)} ${spans.length === 1 ? "span" : "spans"} ${where}` +
-        (newest.length < spans.length ? `, the newest ${newest.length} of them:` : ":");
+        (newest.length < spans.length ? `, the newest ${newest.length}:` : ":");
     setText(byId("chart-note"), note);
     byId("chart-gaps").replaceChildren(...newest.map(({ state, sinceMs, untilMs }) => {
       let candles = 0;

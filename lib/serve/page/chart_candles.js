@@ -1,4 +1,4 @@
-/** The candles of one series that a chart has loaded, and why others are not there. @module */
+/** The loaded candles of one series, and why others are missing. @module */
 import { ask } from "./feed.js";
 import { addCandles } from "./text.js";
 
@@ -9,16 +9,16 @@ import { addCandles } from "./text.js";
  * @typedef {{ readonly exchange: string, readonly symbol: string, readonly timeframe: string }} Shown
  */
 
-/** Of one request; the server gives so many at most. */
+/** Candles per request; the server's maximum. */
 const REQUEST_CANDLES_MAX = 2_000;
 
-/** More is better looked at in a coarser timeframe. */
+/** For more candles the user should choose a coarser timeframe. */
 const LOADED_CANDLES_MAX = 20_000;
 
 export class ChartCandles {
   /** @type {Map<number, Candle>} */
   #candles = new Map();
-  /** @type {Span[]} Those without candles, ascending. */
+  /** @type {Span[]} Spans without candles, ascending. */
   #spans = [];
   sinceMs = Infinity;
   untilMs = -Infinity;
@@ -37,7 +37,7 @@ export class ChartCandles {
     this.#isRollup = isRollup;
   }
 
-  /** How many candles fit between its ends. */
+  /** How many candles fit into the loaded time. */
   get slots() {
     let slots = 0;
     for (const _ of this.openTimes()) slots++;
@@ -48,7 +48,7 @@ export class ChartCandles {
     return this.slots >= LOADED_CANDLES_MAX;
   }
 
-  /** The open time of the newest candle; undefined without one. */
+  /** The open time of the newest candle; undefined if there is none. */
   get newestMs() {
     return this.#candles.size === 0 ? undefined : Math.max(...this.#candles.keys());
   }
@@ -67,13 +67,13 @@ export class ChartCandles {
     for (let ms = this.sinceMs; ms < this.untilMs; ms = addCandles(timeframe, ms, 1)) yield ms;
   }
 
-  /** Ends what is being asked for. */
+  /** Aborts running requests. */
   drop() {
     this.#end.abort();
   }
 
   /**
-   * Loads a window that touches what is loaded, or the first one.
+   * Loads a window. It must overlap or touch the loaded time, unless it is the first one.
    * @param {number} sinceMs
    * @param {number} untilMs
    * @returns {Promise<number>} how many candles came
@@ -118,7 +118,7 @@ function outside(spans, sinceMs, untilMs) {
     .filter((span) => span.sinceMs < span.untilMs);
 }
 
-/** @param {Span[]} spans @returns {Span[]} ascending, neighbours of one state as one */
+/** @param {Span[]} spans @returns {Span[]} ascending; neighbours with the same state are merged */
 function joined(spans) {
   /** @type {Span[]} */
   const all = [];

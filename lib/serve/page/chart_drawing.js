@@ -1,4 +1,4 @@
-/** The canvas of a chart, by TradingView's Lightweight Charts, in the page's colours. @module */
+/** Draws a chart with TradingView's Lightweight Charts, in the page's colours. @module */
 import { GapShading } from "./gap_shading.js";
 import { addCandles, byId, setText } from "./text.js";
 
@@ -15,10 +15,10 @@ import { addCandles, byId, setText } from "./text.js";
  * }} Drawing
  */
 
-/** Seen at first. */
+/** Candles visible at first. */
 const NEWEST_CANDLES = 150;
 
-/** Digits behind the point that the price axis writes at most. */
+/** Most decimals on the price axis. */
 const DECIMALS_MAX = 10;
 
 /**
@@ -27,13 +27,13 @@ const DECIMALS_MAX = 10;
  * @returns {Promise<Drawing>}
  */
 export async function makeDrawing(place, { readingOf, onMove }) {
-  // With the first chart that is opened: it is most of the page's bytes.
+  // Loaded with the first chart, because it is most of the page's bytes.
   const { CandlestickSeries, createChart, HistogramSeries } = await import(
     "./lightweight-charts.js"
   );
   const chart = createChart(place, {
     autoSize: true,
-    // Said in the footer instead: the logo brings a style element and HTML, which the page allows nobody.
+    // Credited in the footer instead: the logo needs a style element and HTML, which the page's policy forbids.
     layout: { attributionLogo: false },
   });
   const candles = chart.addSeries(CandlestickSeries, {});
@@ -84,14 +84,14 @@ export async function makeDrawing(place, { readingOf, onMove }) {
 
 /**
  * @param {import("lightweight-charts").IChartApi} chart
- * @param {() => readonly number[]} slotsOf the open times from the first that is loaded on
+ * @param {() => readonly number[]} slotsOf open times of all loaded slots
  * @returns {Pick<Drawing, "showNewest" | "showSpan" | "move" | "zoom">}
  */
 function movesOf(chart, slotsOf) {
   const scale = chart.timeScale();
   const range = (/** @type {number} */ from, /** @type {number} */ to) =>
     scale.setVisibleLogicalRange({ from, to });
-  // The chart changes with the next frame; keys may come faster than frames, and each of them counts.
+  // The chart applies a change with the next frame. Keys may come faster, so changes are added up until then.
   /** @type {{ position?: number, barSpacing?: number }} */
   let next = {};
   const remember = (/** @type {typeof next} */ change) => {
@@ -139,7 +139,7 @@ function volumeAt(loaded, ms) {
 /**
  * Paints now, and whenever the theme changes.
  * @param {(colour: (name: string) => string) => void} paint
- * @returns {() => void} ends it
+ * @returns {() => void} stops it
  */
 function paintByTheme(paint) {
   const styles = getComputedStyle(document.documentElement);

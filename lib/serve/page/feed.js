@@ -1,21 +1,21 @@
-/** Asks the daemon: once, or as a stream of events that is opened again whenever it ends. @module */
+/** Requests to the daemon: single ones, and a stream of events that reconnects when it ends. @module */
 
-/** Kept for this tab alone, and gone with it. */
+/** Stored only until the tab is closed. */
 const TOKEN_KEY = "titan10.token";
 
-/** Between two tries. */
+/** Delay before a reconnect. */
 const RETRY_MS = 2_000;
 
-/** The daemon tells the time more often than this; silence means that it is gone. */
+/** The daemon sends events more often than this. After a longer silence the connection is dead. */
 const SILENCE_MS_MAX = 60_000;
 
 /** The token is missing or wrong. */
 export class TokenError extends Error {
   /** @override */
   name = "TokenError";
-  /** @param {boolean} isWrong whether one was brought */
+  /** @param {boolean} isWrong whether a token was sent */
   constructor(isWrong) {
-    super(isWrong ? "The token is not that one" : "A token is asked for");
+    super(isWrong ? "This token is wrong" : "A token is required");
     this.isWrong = isWrong;
   }
 }
@@ -26,7 +26,7 @@ export function keepToken(token) {
 }
 
 /**
- * Asks for JSON.
+ * Requests JSON.
  * @param {string} path
  * @param {Readonly<Record<string, string>>} query
  * @param {AbortSignal} [signal]
@@ -40,7 +40,7 @@ export async function ask(path, query, signal) {
 }
 
 /**
- * Listens until the token is found to be missing or wrong.
+ * Listens until the token turns out to be missing or wrong.
  * @param {{ onEvent: (event: any) => void, onLost: (error: Error) => void }} told
  * @returns {Promise<never>}
  * @throws {TokenError}
@@ -49,7 +49,7 @@ export async function listen({ onEvent, onLost }) {
   for (;;) {
     try {
       await readEvents(onEvent);
-      onLost(new Error("the daemon has ended"));
+      onLost(new Error("the daemon has stopped"));
     } catch (error) {
       if (error instanceof TokenError) throw error;
       onLost(error instanceof Error ? error : new Error(String(error)));
@@ -67,7 +67,7 @@ async function readEvents(onEvent) {
   let text = "";
   for (;;) {
     const silence = AbortSignal.timeout(SILENCE_MS_MAX);
-    const onSilence = () => end.abort(new Error("the daemon says nothing"));
+    const onSilence = () => end.abort(new Error("the daemon does not respond"));
     silence.addEventListener("abort", onSilence);
     const { done, value } = await reader.read();
     silence.removeEventListener("abort", onSilence);

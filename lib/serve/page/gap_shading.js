@@ -1,4 +1,4 @@
-/** Shades the spans of a chart in which candles are not there, and writes the reason on them. @module */
+/** Shades the spans of a chart without candles and labels them with the reason. @module */
 import { stateOf, STATES } from "./state.js";
 
 /**
@@ -10,7 +10,7 @@ import { stateOf, STATES } from "./state.js";
  *   readonly height: number }} Area in CSS pixels
  */
 
-/** Narrower ones have their name in the list below the chart alone. */
+/** Narrower spans get no label; the list below the chart names them. */
 const NAMED_ACROSS_PX_MIN = 90;
 const NAMED_UPRIGHT_PX_MIN = 13;
 
@@ -39,7 +39,7 @@ export class GapShading {
 
   /** @returns {readonly import("lightweight-charts").IPrimitivePaneView[]} */
   paneViews() {
-    // Below the grid and the candles, and names above them.
+    // The areas below the grid and the candles, the labels above them.
     return [
       this.#view("bottom", drawShade),
       this.#view("top", drawName),
@@ -69,7 +69,7 @@ export class GapShading {
   /**
    * @param {ShadedSpan} span
    * @param {{ readonly width: number, readonly height: number }} size
-   * @returns {Area | undefined} undefined where it is out of sight
+   * @returns {Area | undefined} undefined if it is not visible
    */
   #areaOf({ state, sinceMs, lastMs }, { width, height }) {
     const scale = this.#chart.timeScale();

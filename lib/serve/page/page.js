@@ -1,4 +1,4 @@
-/** The page: shows what the daemon tells, and asks for the token where one is needed. @module */
+/** The page: shows the daemon's status, and asks for the token if one is needed. @module */
 import { Chart } from "./chart.js";
 import { keepToken, listen, TokenError } from "./feed.js";
 import { nameOf, SeriesTable } from "./series_table.js";
@@ -9,7 +9,7 @@ import { age, byId, compact, count, element, percent, setText, time } from "./te
 
 const chart = new Chart();
 const table = new SeriesTable((series) => {
-  // Where the focus returns to when the chart is closed.
+  // The focus returns to this button when the chart is closed.
   for (const button of document.querySelectorAll("button.open")) {
     if (button.getAttribute("aria-label")?.startsWith(`${nameOf(series)}:`)) {
       /** @type {HTMLElement} */ (button).focus();
@@ -47,7 +47,7 @@ async function start() {
 function onEvent({ now, status, error }) {
   const nowMs = Date.parse(now);
   showTrouble(error === undefined ? undefined : `${error}.`);
-  showLive(error === undefined ? "live" : "lost", error === undefined ? "live" : "in trouble");
+  showLive(error === undefined ? "live" : "lost", error === undefined ? "live" : "error");
   byId("live").title = `as of ${time(now)}`;
   if (status !== undefined) {
     const isFirst = newest === undefined;
@@ -68,7 +68,7 @@ function onEvent({ now, status, error }) {
 function onLost(error) {
   showLive("lost", "not connected");
   showTrouble(
-    `Not connected (${error.message}). Trying again; what is shown is as it was.`,
+    `Not connected (${error.message}). Trying again. The values below are old.`,
   );
 }
 
@@ -109,9 +109,13 @@ function showSums({ series }) {
   const entries = [
     ["Series", count(series.length), ""],
     ["Stored", compact(sum.candles), "candles"],
-    ["Explained", compact(sum.explained), "candles that are not there for a reason"],
-    ["Owed", compact(sum.owed), "candles not asked for yet"],
-    ["Missing", compact(sum.missing), "candles asked for again"],
+    ["Explained", compact(sum.explained), "missing candles with a known reason"],
+    ["Owed", compact(sum.owed), "candles not fetched yet"],
+    [
+      "Missing",
+      compact(sum.missing),
+      "missing candles without a reason yet; they are fetched again",
+    ],
     ["Known", all === 0 ? "–" : percent(known / all), "stored or explained"],
   ];
   const place = byId("sums");
@@ -146,7 +150,7 @@ function showExchanges({ exchanges }, nowMs) {
     ),
     element(
       "td",
-      { class: "number", title: "least time between two requests" },
+      { class: "number", title: "minimum time between two requests" },
       paceMs === null ? "–" : `${count(paceMs)} ms`,
     ),
     element(
@@ -190,7 +194,7 @@ function showJobs({ jobs }, nowMs) {
 function fill(body, rows, cellsOf) {
   body.replaceChildren(...rows.map((row) => {
     const cells = cellsOf(row);
-    // On a phone they are drawn as cards; what they are is still told.
+    // On a phone the rows look like cards; the roles tell screen readers that they are still a table.
     for (const cell of cells) {
       cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
     }

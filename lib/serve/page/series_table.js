@@ -1,4 +1,4 @@
-/** The table of series: searched, sorted, and brought up to date row by row. @module */
+/** The table of series: search, sorting, and updates row by row. @module */
 import { drawBar, sharesOf } from "./state.js";
 import { addCandles, age, byId, compact, count, element, setText, time } from "./text.js";
 
@@ -25,17 +25,22 @@ const COLUMNS = [
     what: "when the newest stored candle closed",
   },
   { text: "Coverage", key: coverageShare, kind: "wide" },
-  { text: "Owed", key: ({ owed }) => owed, kind: "number", what: "not asked for yet" },
-  { text: "Missing", key: ({ missing }) => missing, kind: "number", what: "asked for again" },
+  { text: "Owed", key: ({ owed }) => owed, kind: "number", what: "not fetched yet" },
+  {
+    text: "Missing",
+    key: ({ missing }) => missing,
+    kind: "number",
+    what: "no reason yet; fetched again",
+  },
   {
     text: "Explained",
     key: ({ explained }) => explained,
     kind: "number",
-    what: "not there for a reason",
+    what: "missing with a known reason",
   },
 ];
 
-/** Candles may be this late, as the alert on stale series has it: three of them, and two minutes. */
+/** A series is stale when it is this late: three candles and two minutes, as for the alert `stale`. */
 const LATE_CANDLES = 3;
 const LATE_MS = 120_000;
 
@@ -96,7 +101,7 @@ export class SeriesTable {
     this.#filter();
   }
 
-  /** Writes ages anew. @param {number} nowMs */
+  /** Updates the ages. @param {number} nowMs */
   tell(nowMs) {
     for (const { series, cells } of this.#rows.values()) {
       const cell = /** @type {HTMLTableCellElement} */ (cells[6]);
@@ -120,7 +125,7 @@ export class SeriesTable {
     );
     const tr = element("tr", { role: "row" }, ...cells);
     tr.addEventListener("click", () => {
-      // Whoever marks text to copy it does not mean to open anything.
+      // Selecting text must not open the chart.
       if (getSelection()?.isCollapsed !== false) this.#onOpen(row.series);
     });
     const button = element("button", { type: "button", class: "open" }, series.symbol);
@@ -155,7 +160,7 @@ export class SeriesTable {
       .map((row) => ({ row, key: column.key(row.series) }))
       .sort((a, b) => sign * compare(a.key, b.key) || compareNames(a.row.series, b.row.series));
     const body = byId("series-rows");
-    // A row that stays where it is keeps its focus.
+    // A row that is not moved keeps its focus.
     let next = body.firstElementChild;
     for (const { row: { row } } of sorted) {
       if (row === next) next = next.nextElementSibling;

@@ -1,4 +1,4 @@
-/** What can be said of a candle, in the order and the colours of the coverage bars. @module */
+/** The states of a candle, in the order of the coverage bars. @module */
 import { count, element, percent } from "./text.js";
 
 /**
@@ -6,7 +6,7 @@ import { count, element, percent } from "./text.js";
  * @typedef {{ readonly state: string, readonly candles: number }} Share
  */
 
-/** Names of states, oldest end of a bar first. Colours are in page.css, by the key. */
+/** Names of the states, from the left end of a bar. Their colours are in page.css, by key. */
 export const STATES = /** @type {const} */ ({
   before_listing: "before listing",
   retention: "gone at the exchange",
@@ -16,16 +16,16 @@ export const STATES = /** @type {const} */ ({
   no_trades: "no trades",
   exchange_outage: "exchange outage",
   rejected: "rejected",
-  suspected: "missing, asked for again",
+  suspected: "missing, fetched again",
 });
 
-/** @param {string} state as the database says it @returns {keyof typeof STATES} */
+/** @param {string} state from the database @returns {keyof typeof STATES} */
 export function stateOf(state) {
   if (state === "refetching") return "suspected";
   return state in STATES ? /** @type {keyof typeof STATES} */ (state) : "owed";
 }
 
-/** @param {SeriesStatus} series @returns {Share[]} what its desired candles are, without states that none is in */
+/** @param {SeriesStatus} series @returns {Share[]} its desired candles by state, without empty states */
 export function sharesOf(series) {
   /** @type {Readonly<Record<string, number | undefined>>} */
   const counts = {
@@ -42,7 +42,7 @@ export function sharesOf(series) {
 /** @param {readonly Share[]} shares @returns {string} `99.2 % stored, 0.8 % no trades` */
 function sharesText(shares) {
   const total = shares.reduce((sum, { candles }) => sum + candles, 0);
-  if (total === 0) return "nothing asked for yet";
+  if (total === 0) return "nothing fetched yet";
   return shares
     .map(({ state, candles }) =>
       `${percent(candles / total)} ${STATES[stateOf(state)]} (${count(candles)})`
@@ -50,11 +50,11 @@ function sharesText(shares) {
     .join(", ");
 }
 
-/** A span that is there is seen, however small its share. */
+/** Even the smallest share is visible. */
 const SHARE_MIN = 0.012;
 
 /**
- * Draws a bar anew.
+ * Draws a bar.
  * @param {HTMLElement} bar
  * @param {readonly Share[]} shares
  */
@@ -70,7 +70,7 @@ export function drawBar(bar, shares) {
   bar.title = text.replaceAll(", ", "\n");
 }
 
-/** @returns {HTMLElement[]} one entry a state */
+/** @returns {HTMLElement[]} one entry per state */
 export function legendEntries() {
   return Object.entries(STATES).map(([state, name]) =>
     element("li", {}, element("span", { class: "part", "data-state": state }), name)

@@ -1,5 +1,5 @@
 /**
- * Numbers, times and elements as the page writes them. What an exchange has said becomes a text node, never HTML.
+ * Formats numbers and times, and makes elements. Text from an exchange becomes a text node, never HTML.
  * @module
  */
 
@@ -19,7 +19,7 @@ export function compact(value) {
 
 /**
  * @param {number} share 0 to 1
- * @returns {string} Never 100 % while something is missing, never 0 % while something is there.
+ * @returns {string} 100 % only if nothing is missing, 0 % only if there is nothing.
  */
 export function percent(share) {
   if (share >= 1) return "100 %";
@@ -28,7 +28,7 @@ export function percent(share) {
   return `${Math.min(99.9, Math.round(share * 1000) / 10)} %`;
 }
 
-/** @param {string} iso @returns {string} `2026-01-31 12:05`, and no time where it is midnight */
+/** @param {string} iso @returns {string} `2026-01-31 12:05`, without the time if it is midnight */
 export function time(iso) {
   const [day = "", clock = ""] = iso.split("T");
   const [hours, minutes, seconds] = clock.slice(0, 8).split(":");
@@ -48,7 +48,7 @@ export function age(ms) {
 const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /**
- * The open time of the candle so many steps away.
+ * The open time of the candle that is `steps` candles away.
  * @param {string} timeframe `1m`, `1M`
  * @param {number} openTimeMs
  * @param {number} steps
@@ -65,7 +65,7 @@ export function addCandles(timeframe, openTimeMs, steps) {
 }
 
 /**
- * Makes an element that holds text or others.
+ * Makes an element with text or other elements in it.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Readonly<Record<string, string | undefined>>} attributes
@@ -93,7 +93,7 @@ export function byId(id) {
   return /** @type {T} */ (/** @type {unknown} */ (found));
 }
 
-/** @param {Node} node @param {string} text leaves the node alone when it says that already */
+/** Does nothing if the node has this text already. @param {Node} node @param {string} text */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
