@@ -53,7 +53,7 @@ export async function reportSeriesFailure(
     error,
   });
   if (error instanceof StoreError) return;
-  await keep(archive, async () => {
+  await storeNote(archive, async () => {
     await writeExchangeError(archive.database, series.exchange, archive.redact(message));
     if (error instanceof FetchError && error.kind === "permanent") {
       await noteSeriesError(archive.database, series, archive.redact(message));
@@ -72,11 +72,11 @@ export async function reportExchangeFailure(
   archive.log.warn("an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
   const text = archive.redact(message);
-  await keep(archive, () => writeExchangeError(archive.database, exchange, text));
+  await storeNote(archive, () => writeExchangeError(archive.database, exchange, text));
 }
 
 /** Stores a note for `status`. Its failure is logged only as debug: the caller reports a database that is down. */
-async function keep(archive: Archive, write: () => Promise<void>): Promise<void> {
+async function storeNote(archive: Archive, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {

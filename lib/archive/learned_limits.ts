@@ -68,8 +68,8 @@ export class Capabilities {
   readonly #learned = new Map<string, Learned>();
   readonly #cutPages = new Map<string, CutPage>();
   /** Timeframes with changes that are not stored yet. */
-  readonly #unkept = new Set<string>();
-  #hasNews = false;
+  readonly #unsaved = new Set<string>();
+  #hasChanges = false;
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(exchange: string, options: CapabilitiesOptions) {
@@ -97,7 +97,7 @@ export class Capabilities {
     const { limits } = this.#options;
     const learned = this.#learned.get(timeframe) ?? NOTHING;
     const { pageRowsMax = Infinity, newestCandles = 0 } = learned;
-    const kept = newestOf(limits, timeframe);
+    const assumedNewest = newestOf(limits, timeframe);
     const assumed = { value: limits.pageRowsMax, source: limits.pageRowsSource };
     return {
       pageRowsMax: pageRowsMax < limits.pageRowsMax
@@ -106,9 +106,9 @@ export class Capabilities {
       rowsMaxSeen: learned.rowsMaxSeen,
       isSinceHonoured: known(learned.isSinceHonoured, limits.isSinceHonoured),
       // The larger value counts: a series that was listed late has fewer candles than the exchange keeps.
-      newestCandles: newestCandles > (kept ?? 0)
+      newestCandles: newestCandles > (assumedNewest ?? 0)
         ? { value: newestCandles, source: "answers" }
-        : known(undefined, kept),
+        : known(undefined, assumedNewest),
       omitsSilent: known(learned.omitsSilent, limits.omitsSilent),
       learnedAtMs: learned.learnedAtMs,
     };
@@ -132,8 +132,8 @@ export class Capabilities {
     const { cutRows, omitsSilent } = verdict;
     const before = this.of(text).omitsSilent?.value;
     // `false` always counts, because a candle with volume 0 is a proof. A hole may also be an outage.
-    const isNews = omitsSilent === false ? before !== false : before === undefined;
-    if (omitsSilent !== undefined && isNews) this.#learn(text, { omitsSilent });
+    const isChange = omitsSilent === false ? before !== false : before === undefined;
+    if (omitsSilent !== undefined && isChange) this.#learn(text, { omitsSilent });
     if (cutRows === undefined || cutRows < PAGE_ROWS_LEARNED_MIN) return;
     if (cutRows > CUT_SHARE_MAX * windowCandles(timeframe, window)) return;
     const other = this.#cutPages.get(text);
@@ -157,20 +157,20 @@ export class Capabilities {
    * does nothing, so that a database that is down is not called for every page.
    */
   async keep(): Promise<void> {
-    if (!this.#hasNews) return;
-    this.#hasNews = false;
+    if (!this.#hasChanges) return;
+    this.#hasChanges = false;
     // One after the other, so that an older state is never stored after a newer one.
     this.#keeping = this.#keeping.then(() => this.#keepAll());
     await this.#keeping;
   }
 
   async #keepAll(): Promise<void> {
-    for (const timeframe of [...this.#unkept]) {
-      this.#unkept.delete(timeframe);
+    for (const timeframe of [...this.#unsaved]) {
+      this.#unsaved.delete(timeframe);
       try {
         await this.#options.keep(this.#row(timeframe));
       } catch {
-        this.#unkept.add(timeframe);
+        this.#unsaved.add(timeframe);
       }
     }
   }
@@ -179,8 +179,8 @@ export class Capabilities {
     const before = this.#learned.get(timeframe) ?? NOTHING;
     const learnedAtMs = this.#options.clock.now();
     this.#learned.set(timeframe, { ...before, ...change, learnedAtMs });
-    this.#unkept.add(timeframe);
-    this.#hasNews = true;
+    this.#unsaved.add(timeframe);
+    this.#hasChanges = true;
   }
 
   #row(timeframe: string): CapabilityRow {

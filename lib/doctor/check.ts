@@ -26,7 +26,7 @@ export function clockText(aheadMs: number): string {
 }
 
 /** Joins what is wrong and how to fix it. */
-export function sentences(wrong: string, fix: string): string {
+export function withFix(wrong: string, fix: string): string {
   return `${wrong.replace(/[.\s]+$/, "")}. ${fix}`;
 }
 

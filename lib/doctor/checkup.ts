@@ -19,8 +19,8 @@ import {
   clockText,
   counted,
   messageOf,
-  sentences,
   topText,
+  withFix,
 } from "./check.ts";
 import { configurationHints } from "./config_hints.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
@@ -205,7 +205,7 @@ export function databaseFault(error: unknown, kind: Database["kind"]): Check {
     ok: false,
     message: SAYS_WHAT_TO_DO.test(message)
       ? message
-      : sentences(message, isRefused ? refused : unavailable),
+      : withFix(message, isRefused ? refused : unavailable),
   };
 }
 

@@ -46,8 +46,8 @@ export function desiredBytes(
       newestCandlesMax: newestCandlesMax(series),
     });
     const candles = windowCandles(timeframe, window);
-    const loose = Math.min(candles, compressAfterMs / stepMs);
-    bytes += loose * BYTES_A_CANDLE + (candles - loose) * BYTES_A_COMPRESSED_CANDLE;
+    const uncompressed = Math.min(candles, compressAfterMs / stepMs);
+    bytes += uncompressed * BYTES_A_CANDLE + (candles - uncompressed) * BYTES_A_COMPRESSED_CANDLE;
     if (!polled.has(timeframe.text) || retained.has(timeframe.text)) continue;
     bytesAYear += YEAR_MS / stepMs * (compresses ? BYTES_A_COMPRESSED_CANDLE : BYTES_A_CANDLE);
   }

@@ -11,7 +11,7 @@ import {
   type UnlistedSymbol,
 } from "../archive/archived_exchange.ts";
 import type { Known } from "../archive/learned_limits.ts";
-import { type Check, counted, iso, messageOf, sentences, topText } from "./check.ts";
+import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 
 /** The results for one exchange. */
@@ -58,7 +58,7 @@ export async function examineExchange(
       symbolsCheck(archive, exchange),
       ...await examineCandles(archive, exchange, signal),
     ]
-    : [failedAsk(archive, exchange, { check: "markets", error: failure.error })];
+    : [failedCheck(archive, exchange, { check: "markets", error: failure.error })];
   return {
     exchange: exchange.id,
     ok: checks.every(({ ok }) => ok),
@@ -123,17 +123,17 @@ async function examineCandles(
     return [{ check: "candles", ok: true, message }];
   } catch (error) {
     archive.log.debug("the doctor got no candles", { series: seriesName(series), error });
-    return [failedAsk(archive, exchange, { check: "candles", error })];
+    return [failedCheck(archive, exchange, { check: "candles", error })];
   }
 }
 
-function failedAsk(
+function failedCheck(
   { redact, config }: Archive,
   { id }: ArchivedExchange,
   { check, error }: { readonly check: string; readonly error: unknown },
 ): Check {
   const message = redact(messageOf(error)).slice(0, MESSAGE_CHARACTERS_MAX);
-  return { check, ok: false, message: sentences(message, fixOf(error, id, config)) };
+  return { check, ok: false, message: withFix(message, fixOf(error, id, config)) };
 }
 
 /** Error texts of rustls for a certificate of another server. An expired certificate is not among them. */

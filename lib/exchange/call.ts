@@ -30,7 +30,7 @@ export function currentCall(): Call | undefined {
 }
 
 /** The failed requests, by the error each one threw. */
-const failures = new WeakMap<object, Call>();
+const failedRequests = new WeakMap<object, Call>();
 
 /**
  * Runs one request of the current call. CCXT may send several requests at once, so each one records its own status,
@@ -43,7 +43,7 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   try {
     return await calls.run(request, fn);
   } catch (error) {
-    if (typeof error === "object" && error !== null) failures.set(error, { ...request });
+    if (typeof error === "object" && error !== null) failedRequests.set(error, { ...request });
     throw error;
   } finally {
     Object.assign(call, {
@@ -57,7 +57,7 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
 
 /** The request that threw this error, if any. */
 export function failedRequest(error: unknown): Call | undefined {
-  return typeof error === "object" && error !== null ? failures.get(error) : undefined;
+  return typeof error === "object" && error !== null ? failedRequests.get(error) : undefined;
 }
 
 /** Runs `fn` as one call. */

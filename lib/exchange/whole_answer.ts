@@ -47,7 +47,7 @@ export function assertMarkets(action: string, markets: number, call: Call): void
   }
 }
 
-/** The deepest known nesting of a candle list: `{ result: { XXBTZUSD: [] } }`, and some room. */
+/** Twice the deepest known nesting of a candle list: `{ result: { XXBTZUSD: [] } }`. */
 const LIST_DEPTH_MAX = 4;
 
 /** Whether JSON is an empty list, or contains one whose name does not mean errors or warnings. */

@@ -106,7 +106,7 @@ export function judgePage(page: AnsweredPage): PageVerdict {
   const isAnswered = (timeMs: number): boolean =>
     timeMs >= answered.sinceMs && timeMs < answered.untilMs;
   const candles = read.candles.filter(({ openTimeMs }) => isAnswered(openTimeMs));
-  const omitsSilent = showsSilence(timeframe, candles, read.times.filter(isAnswered));
+  const omitsSilent = leavesOutSilentCandles(timeframe, candles, read.times.filter(isAnswered));
   return { candles, rejected, answered, reachFromMs: undefined, cutRows, omitsSilent };
 }
 
@@ -202,7 +202,7 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
     // sends them whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
     if (unreadable || isNewestOnly(page, read) !== false) return { answered: undefined };
-    return { answered: settled(timeframe, asked, undefined, nowMs) };
+    return { answered: withoutUnsettledEnd(timeframe, asked, undefined, nowMs) };
   }
   const candlesAsked = windowCandles(timeframe, page.window);
   const full = rows.length >= Math.min(rowsMaxSeen, candlesAsked);
@@ -219,7 +219,7 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
     : asked.untilMs;
   const isCut = (isStartOpen && trimmed.start) || (isEndOpen && trimmed.end);
   return {
-    answered: settled(timeframe, { sinceMs, untilMs }, lastMs, nowMs),
+    answered: withoutUnsettledEnd(timeframe, { sinceMs, untilMs }, lastMs, nowMs),
     cutRows: isCut && rows.length < candlesAsked ? rows.length : undefined,
   };
 }
@@ -251,7 +251,7 @@ function longestHole(timeframe: Timeframe, times: readonly number[]): number {
   }, 0);
 }
 
-function showsSilence(
+function leavesOutSilentCandles(
   timeframe: Timeframe,
   candles: readonly Candle[],
   times: readonly number[],
@@ -261,7 +261,7 @@ function showsSilence(
 }
 
 /** Takes missing candles that may still be published off the end of a claim. */
-function settled(
+function withoutUnsettledEnd(
   timeframe: Timeframe,
   claim: Window,
   lastMs: number | undefined,

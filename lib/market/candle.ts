@@ -52,10 +52,10 @@ export const ROW_TEXT_MAX = 500;
  * low ≤ min(open, close), and an open time aligned to its timeframe. The tables repeat these rules as CHECK constraints.
  */
 export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
-  if (!Array.isArray(row) || row.length < 6) return refuse("not_six_values", row, undefined);
+  if (!Array.isArray(row) || row.length < 6) return reject("not_six_values", row, undefined);
   const openTimeMs = readTime(row[0]);
-  if (openTimeMs === undefined) return refuse("time_not_a_number", row, undefined);
-  if (!isAligned(timeframe, openTimeMs)) return refuse("time_not_aligned", row, openTimeMs);
+  if (openTimeMs === undefined) return reject("time_not_a_number", row, undefined);
+  if (!isAligned(timeframe, openTimeMs)) return reject("time_not_aligned", row, openTimeMs);
 
   const open = decimalText(row[1]);
   const high = decimalText(row[2]);
@@ -65,14 +65,14 @@ export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
   if (
     open === undefined || high === undefined || low === undefined || close === undefined ||
     volume === undefined
-  ) return refuse("not_a_finite_number", row, openTimeMs);
-  const reason = contradiction(open, high, low, close, volume);
-  if (reason !== undefined) return refuse(reason, row, openTimeMs);
+  ) return reject("not_a_finite_number", row, openTimeMs);
+  const reason = brokenRule(open, high, low, close, volume);
+  if (reason !== undefined) return reject(reason, row, openTimeMs);
   return { candle: { openTimeMs, open, high, low, close, volume } };
 }
 
 /** Which rule five decimals break, if any. For speed, each is converted to a double only once. */
-function contradiction(
+function brokenRule(
   open: string,
   high: string,
   low: string,
@@ -128,7 +128,7 @@ function isPositive(text: string, double: number): boolean {
   return double > 0 || (double === 0 && exactDecimal(text).digits > 0n);
 }
 
-function refuse(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
+function reject(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
   return { rejected: { reason, row: rowText(row).slice(0, ROW_TEXT_MAX), openTimeMs } };
 }
 

@@ -9,7 +9,7 @@ export interface CsvColumns {
   /** Positions of open, high, low, close and volume. */
   readonly values: readonly number[];
   /** Whether the first line is a header. */
-  readonly hasHead: boolean;
+  readonly hasHeader: boolean;
 }
 
 /** Known column names in lower case; earlier ones win. */
@@ -41,18 +41,18 @@ export function readColumns(fields: readonly string[]): CsvColumns {
       timeframe: undefined,
       time: 0,
       values: [1, 2, 3, 4, 5],
-      hasHead: false,
+      hasHeader: false,
     };
   }
-  const head = fields.map((field) => field.replace(/^\uFEFF/, "").trim().toLowerCase());
+  const header = fields.map((field) => field.replace(/^\uFEFF/, "").trim().toLowerCase());
   const find = (wanted: keyof typeof NAMES): number | undefined =>
-    NAMES[wanted].map((name) => head.indexOf(name)).find((at) => at >= 0);
+    NAMES[wanted].map((name) => header.indexOf(name)).find((at) => at >= 0);
   const need = (wanted: keyof typeof NAMES): number => {
     const at = find(wanted);
     if (at !== undefined) return at;
     throw new Error(
       `Cannot read candles: the first line has no column ${wanted}, only ${
-        head.slice(0, 20).join(", ").slice(0, 200)
+        header.slice(0, 20).join(", ").slice(0, 200)
       }`,
     );
   };
@@ -62,7 +62,7 @@ export function readColumns(fields: readonly string[]): CsvColumns {
     timeframe: find("timeframe"),
     time: need("time"),
     values: VALUES.map(need),
-    hasHead: true,
+    hasHeader: true,
   };
 }
 

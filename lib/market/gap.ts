@@ -111,12 +111,12 @@ const LISTING_DAY_MS = 2 * 24 * 60 * MINUTE_MS;
  *   if nothing older is owed and a second request confirmed it, because one answer may have lost its first rows.
  */
 export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
-  const { unlisted, lost, edge, isOlderOwed, wasKept } = readEdge(bounds);
-  const isConfirmed = bounds.isFirstConfirmed || bounds.firstMs === undefined || wasKept;
+  const { unlisted, lost, edge, isOlderOwed, hadOlderCandles } = edgeOf(bounds);
+  const isConfirmed = bounds.isFirstConfirmed || bounds.firstMs === undefined || hadOlderCandles;
   const known = isOlderOwed || !isConfirmed ? [] : edge;
   return [
-    ...spans("before_listing", wasKept ? unlisted : unite(unlisted, known)),
-    ...spans("retention", wasKept ? unite(lost, known) : lost),
+    ...spans("before_listing", hadOlderCandles ? unlisted : unite(unlisted, known)),
+    ...spans("retention", hadOlderCandles ? unite(lost, known) : lost),
   ].sort((a, b) => a.window.sinceMs - b.window.sinceMs);
 }
 
@@ -126,9 +126,9 @@ export function boundSpans(bounds: SeriesBounds): readonly BoundSpan[] {
  */
 export function unconfirmedEdge(bounds: SeriesBounds): Window | undefined {
   if (bounds.isFirstConfirmed || bounds.firstMs === undefined) return undefined;
-  const { edge, unlisted, isOlderOwed, wasKept } = readEdge(bounds);
+  const { edge, unlisted, isOlderOwed, hadOlderCandles } = edgeOf(bounds);
   const last = unite(edge, unlisted).at(-1);
-  return isOlderOwed || wasKept || last?.untilMs !== bounds.firstMs ? undefined : last;
+  return isOlderOwed || hadOlderCandles || last?.untilMs !== bounds.firstMs ? undefined : last;
 }
 
 interface Edge {
@@ -138,10 +138,10 @@ interface Edge {
   readonly edge: Coverage;
   readonly isOlderOwed: boolean;
   /** Whether the exchange once had older candles, and dropped them. */
-  readonly wasKept: boolean;
+  readonly hadOlderCandles: boolean;
 }
 
-function readEdge(bounds: SeriesBounds): Edge {
+function edgeOf(bounds: SeriesBounds): Edge {
   const { wanted, covered, listedFromMs = -Infinity, reachFromMs = -Infinity } = bounds;
   const firstMs = bounds.firstMs ?? covered.at(-1)?.untilMs ?? wanted.sinceMs;
   const unlisted = subtract(
@@ -155,7 +155,7 @@ function readEdge(bounds: SeriesBounds): Edge {
     lost,
     edge: subtract(intersect(covered, older), unlisted),
     isOlderOwed: subtract(older, unite(covered, unite(unlisted, lost))).length > 0,
-    wasKept: until(lost, firstMs).length > 0 ||
+    hadOlderCandles: until(lost, firstMs).length > 0 ||
       firstMs - (bounds.listedFromMs ?? Infinity) > LISTING_DAY_MS,
   };
 }

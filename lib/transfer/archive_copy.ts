@@ -70,18 +70,19 @@ export async function copyArchive(
   { source, target }: Route,
   options: CopyOptions,
 ): Promise<CopyReport> {
-  const keep = <T>(statements: () => Promise<T>): Promise<T> => retryStore(statements, options);
+  const withRetry = <T>(statements: () => Promise<T>): Promise<T> =>
+    retryStore(statements, options);
   const id = await archiveId(source);
-  await keep(() => claimTarget(target, id, options.targetName));
+  await withRetry(() => claimTarget(target, id, options.targetName));
   const timeframes = await readTimeframes(source);
-  await keep(() => ensureCandleTables(target, timeframes));
+  await withRetry(() => ensureCandleTables(target, timeframes));
   const all = await readSourceSeries(source);
   const candles = all.reduce((sum, one) => sum + one.candles, 0);
-  const there = await keep(() => readCopied(target));
+  const copiedBefore = await withRetry(() => readCopied(target));
   let copied = 0;
   let found = 0;
   for (const one of all) {
-    if (there.get(seriesName(one.series)) === one.state) found += one.candles;
+    if (copiedBefore.get(seriesName(one.series)) === one.state) found += one.candles;
     else {
       await copySeries({ source, target }, one, {
         ...options,
@@ -93,7 +94,7 @@ export async function copyArchive(
   }
   const rows = await copyLedger({ source, target }, options);
   const expiries = await readExpiries(source);
-  await keep(() => finishCopy(target, expiries));
+  await withRetry(() => finishCopy(target, expiries));
   return { series: all.length, candles, found, rows, leftBehind: await readRollupsHolding(source) };
 }
 
@@ -105,8 +106,9 @@ async function copySeries(
 ): Promise<void> {
   if (firstMs === undefined || lastMs === undefined) return;
   const { timeframe } = series;
-  const keep = <T>(statements: () => Promise<T>): Promise<T> => retryStore(statements, options);
-  await keep(() => removeOutside(target, series, { firstMs, lastMs }));
+  const withRetry = <T>(statements: () => Promise<T>): Promise<T> =>
+    retryStore(statements, options);
+  await withRetry(() => removeOutside(target, series, { firstMs, lastMs }));
   let writing = Promise.resolve();
   let copied = 0;
   for (let sinceMs = firstMs; sinceMs <= lastMs;) {
@@ -122,7 +124,7 @@ async function copySeries(
     const rows = read.value;
     writing = rows.length === 0
       ? Promise.resolve()
-      : keep(() => writeCopiedCandles(target, series, rows)).then(() => {
+      : withRetry(() => writeCopiedCandles(target, series, rows)).then(() => {
         copied += rows.length;
         options.onProgress(copied);
       });
@@ -131,7 +133,7 @@ async function copySeries(
   await writing;
   const [here, arrived] = await Promise.all([
     sumSeries(source, series),
-    keep(() => sumSeries(target, series)),
+    withRetry(() => sumSeries(target, series)),
   ]);
   if (here.sums !== arrived.sums || here.candles !== arrived.candles) {
     throw new Error(
@@ -139,7 +141,7 @@ async function copySeries(
         `${here.candles}, and they are not the same. Stop other programs that write to either database`,
     );
   }
-  await keep(() => noteCopied(target, series, state));
+  await withRetry(() => noteCopied(target, series, state));
 }
 
 /** Copies the ledger. It is small, so an interrupted copy of it starts again from the beginning. */

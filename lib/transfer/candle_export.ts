@@ -92,13 +92,13 @@ function choose(
 ): readonly StoredSeries[] {
   const isWanted = (wanted: readonly string[], name: string): boolean =>
     wanted.length === 0 || wanted.includes(name);
-  const lacking = [
-    ...lackingNames("exchange", exchanges, stored.map(({ series }) => series.exchange)),
-    ...lackingNames("symbol", symbols, stored.map(({ series }) => series.symbol)),
-    ...lackingNames("timeframe", timeframes, stored.map(({ series }) => series.timeframe.text)),
+  const missing = [
+    ...missingNames("exchange", exchanges, stored.map(({ series }) => series.exchange)),
+    ...missingNames("symbol", symbols, stored.map(({ series }) => series.symbol)),
+    ...missingNames("timeframe", timeframes, stored.map(({ series }) => series.timeframe.text)),
   ];
-  if (lacking.length > 0) {
-    throw new Error(`Cannot export: the archive has no candles of ${lacking.join(", ")}`);
+  if (missing.length > 0) {
+    throw new Error(`Cannot export: the archive has no candles of ${missing.join(", ")}`);
   }
   const chosen = stored.filter(({ series }) =>
     isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
@@ -112,12 +112,12 @@ function choose(
   );
 }
 
-function lackingNames(
+function missingNames(
   what: string,
   wanted: readonly string[],
-  there: readonly string[],
+  storedNames: readonly string[],
 ): readonly string[] {
-  return wanted.filter((name) => !there.includes(name)).map((name) => `${what} ${name}`);
+  return wanted.filter((name) => !storedNames.includes(name)).map((name) => `${what} ${name}`);
 }
 
 /** Splits the requested part of the stored time range into windows of {@linkcode PAGE_ROWS_MAX} candles. */

@@ -66,7 +66,7 @@ export async function* fileRows(
     if (columns === undefined) {
       separator = readSeparator(line);
       columns = readColumns(csvFields(line, separator));
-      if (columns.hasHead) continue;
+      if (columns.hasHeader) continue;
     }
     const fields = csvFields(line, separator);
     const time = fields[columns.time] ?? "";
@@ -87,7 +87,7 @@ const PARTS = ["exchange", "symbol", "timeframe"] as const;
 function seriesReader(options: FileOptions): SeriesReader {
   const known = new Map<string, Series>();
   /** The file's own name for each part that a flag sets. */
-  const called = new Map<string, string>();
+  const ownNames = new Map<string, string>();
   return (columns, fields, line) => {
     const fail = (why: string): never => {
       throw new Error(`Cannot read line ${line}: ${printable(why.slice(0, 300))}`);
@@ -99,8 +99,8 @@ function seriesReader(options: FileOptions): SeriesReader {
         return text ?? fail(`the ${part} is missing. Set it with --${part}`);
       }
       if (text === undefined) return flag;
-      const first = called.get(part) ?? text;
-      called.set(part, first);
+      const first = ownNames.get(part) ?? text;
+      ownNames.set(part, first);
       if (first === text) return flag;
       return fail(`the ${part} changes from ${first} to ${text}: --${part} is for files with one`);
     }) as [string, string, string];
@@ -138,20 +138,20 @@ async function* lines(
   bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
   path: string,
 ): AsyncGenerator<string, void> {
-  let begun = "";
-  for await (const text of readable(bytes.pipeThrough(new TextDecoderStream()), path)) {
-    const parts = (begun + text).split("\n");
-    begun = parts.pop() ?? "";
+  let rest = "";
+  for await (const text of readTexts(bytes.pipeThrough(new TextDecoderStream()), path)) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop() ?? "";
     for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
-    if (begun.length > LINE_CHARACTERS_MAX) {
+    if (rest.length > LINE_CHARACTERS_MAX) {
       throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
     }
   }
-  if (begun !== "") yield begun;
+  if (rest !== "") yield rest;
 }
 
 /** Adds the file's name to errors of reading and decompressing. */
-async function* readable(
+async function* readTexts(
   texts: ReadableStream<string>,
   path: string,
 ): AsyncGenerator<string, void> {

@@ -22,7 +22,7 @@ import {
   type ImportPage,
   writeImportPage,
 } from "../store/import_write.ts";
-import { refuseOther } from "./import_refusal.ts";
+import { refuseForeignFile } from "./import_refusal.ts";
 import { retryStore } from "./store_retry.ts";
 
 /** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds if it could be parsed. */
@@ -158,13 +158,13 @@ class SeriesImport {
     const candles = checked.flatMap(({ candle }) => candle ?? []);
     const rejected = checked.flatMap(({ rejected }) => rejected ?? []);
     if (this.#begun === undefined) {
-      refuseOther(this.#series, { candles, rejected, first: rows[0]! });
+      refuseForeignFile(this.#series, { candles, rejected, first: rows[0]! });
       this.#begun = await this.#begin();
     }
     this.#count.rows += rows.length;
     await this.#write(
-      candles.filter(({ openTimeMs }) => this.#isTaken(openTimeMs)),
-      rejected.filter(({ openTimeMs }) => openTimeMs === undefined || this.#isTaken(openTimeMs)),
+      candles.filter(({ openTimeMs }) => this.#mayStore(openTimeMs)),
+      rejected.filter(({ openTimeMs }) => openTimeMs === undefined || this.#mayStore(openTimeMs)),
     );
   }
 
@@ -181,10 +181,12 @@ class SeriesImport {
     const { timeframe } = this.#series;
     const { isComplete, sha256 } = this.#options;
     const { id } = this.#begun!;
-    const there = this.#lastMs < this.#firstMs
+    const fileWindow = this.#lastMs < this.#firstMs
       ? undefined
       : { sinceMs: this.#firstMs, untilMs: addCandles(timeframe, this.#lastMs, 1) };
-    const claimed = isComplete && there !== undefined ? this.#stated(there) : undefined;
+    const claimed = isComplete && fileWindow !== undefined
+      ? this.#claimedWindow(fileWindow)
+      : undefined;
     const covered = await this.#store(({ database }) =>
       endImport(database, this.#series, {
         id,
@@ -192,31 +194,31 @@ class SeriesImport {
         claimed,
       })
     );
-    if (there !== undefined) await this.#closeGaps(there);
+    if (fileWindow !== undefined) await this.#closeGaps(fileWindow);
     return {
       ...this.#count,
       series: this.#series,
-      owed: there === undefined
+      owed: fileWindow === undefined
         ? 0
-        : coverageCandles(timeframe, subtract([there], coverageOf(covered))),
-      firstMs: there?.sinceMs,
-      lastMs: there === undefined ? undefined : this.#lastMs,
+        : coverageCandles(timeframe, subtract([fileWindow], coverageOf(covered))),
+      firstMs: fileWindow?.sinceMs,
+      lastMs: fileWindow === undefined ? undefined : this.#lastMs,
     };
   }
 
   /** The window that a complete file covers; undefined when it is empty. */
-  #stated(there: Window): Window | undefined {
+  #claimedWindow(fileWindow: Window): Window | undefined {
     const { timeframe } = this.#series;
-    const { sinceMs = there.sinceMs, untilMs = there.untilMs } = this.#options;
-    const stated: Window = {
+    const { sinceMs = fileWindow.sinceMs, untilMs = fileWindow.untilMs } = this.#options;
+    const claimed: Window = {
       sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
       untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs()),
     };
-    return stated.sinceMs < stated.untilMs ? stated : undefined;
+    return claimed.sinceMs < claimed.untilMs ? claimed : undefined;
   }
 
   /** Whether a row may be stored. If not, counts it by its reason. */
-  #isTaken(openTimeMs: number): boolean {
+  #mayStore(openTimeMs: number): boolean {
     const { sinceMs = -Infinity, untilMs = Infinity } = this.#options;
     if (openTimeMs < sinceMs || openTimeMs >= untilMs) this.#count.outside++;
     else if (openTimeMs >= this.#closedMs()) this.#count.unclosed++;
@@ -235,17 +237,17 @@ class SeriesImport {
   ): Promise<void> {
     if (candles.length === 0 && rejected.length === 0) return;
     const { timeframe } = this.#series;
-    const once = new Map<number, Candle>();
-    const again: Candle[] = [];
+    const byTime = new Map<number, Candle>();
+    const repeated: Candle[] = [];
     for (const candle of candles) {
-      if (once.has(candle.openTimeMs)) again.push(candle);
-      else once.set(candle.openTimeMs, candle);
+      if (byTime.has(candle.openTimeMs)) repeated.push(candle);
+      else byTime.set(candle.openTimeMs, candle);
     }
     const page: ImportPage = {
-      candles: [...once.values()].sort((a, b) => a.openTimeMs - b.openTimeMs),
+      candles: [...byTime.values()].sort((a, b) => a.openTimeMs - b.openTimeMs),
       rejected,
       claimed: coverageOf(
-        [...once.keys()].map((timeMs) => ({
+        [...byTime.keys()].map((timeMs) => ({
           sinceMs: timeMs,
           untilMs: addCandles(timeframe, timeMs, 1),
         })),
@@ -265,7 +267,7 @@ class SeriesImport {
     this.#firstMs = Math.min(this.#firstMs, page.candles[0]?.openTimeMs ?? Infinity);
     this.#lastMs = Math.max(this.#lastMs, page.candles.at(-1)?.openTimeMs ?? -Infinity);
     // A second row for the same time is compared with the stored first one, like any other conflict.
-    if (again.length > 0) await this.#write(again, []);
+    if (repeated.length > 0) await this.#write(repeated, []);
   }
 
   /** Closes gaps that the file has filled. */

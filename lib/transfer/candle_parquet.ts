@@ -146,7 +146,7 @@ class RowGroup {
         const text = row[value + 1] as string;
         this.#values[value]![this.rows] = numbers === "double"
           ? Number(text)
-          : this.#exactly(text, page, row[0]);
+          : this.#decimalBytes(text, page, row[0]);
       }
       if (isMerged) this.#names.sources.push((row[6] ?? []).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
@@ -158,12 +158,12 @@ class RowGroup {
   }
 
   /** The bytes of a decimal. Cached, because prices repeat. */
-  #exactly(text: string, page: ExportPage, timeMs: number): Uint8Array {
+  #decimalBytes(text: string, page: ExportPage, timeMs: number): Uint8Array {
     const known = this.#decimals.get(text);
     if (known !== undefined) return known;
     const bytes = new Uint8Array(DECIMAL_BYTES);
     const view = new DataView(bytes.buffer);
-    const units = exactly(text, page, timeMs);
+    const units = scaledUnits(text, page, timeMs);
     view.setBigInt64(0, units >> 64n);
     view.setBigUint64(8, BigInt.asUintN(64, units));
     this.#decimals.set(text, bytes);
@@ -194,7 +194,7 @@ class RowGroup {
 }
 
 /** `1.5` → 1500000000000000000n, scaled by 10^18. */
-function exactly(
+function scaledUnits(
   text: string,
   { exchange, symbol, timeframe }: ExportPage,
   timeMs: number,

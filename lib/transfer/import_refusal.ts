@@ -11,7 +11,7 @@ const JUDGED_ROWS_MIN = 50;
  *
  * @throws Error
  */
-export function refuseOther(
+export function refuseForeignFile(
   series: Series,
   { candles, rejected, first }: {
     readonly candles: readonly Candle[];

@@ -146,7 +146,12 @@ const BAD_QUERIES: readonly {
   { path: "/candles", query: {}, says: /The parameter exchange is missing/ },
   { path: "/candles", query: { exchange: "binance" }, says: /The parameter symbol is missing/ },
   { path: "/candles", query: { ...BTC, timeframe: "1x" }, says: /timeframe="1x": expected a CCXT/ },
-  { path: "/candles", query: { ...BTC, timeframe: "3m" }, status: 404, says: /only in 1m, 5m, 15m/ },
+  {
+    path: "/candles",
+    query: { ...BTC, timeframe: "3m" },
+    status: 404,
+    says: /only in 1m, 5m, 15m/,
+  },
   { path: "/candles", query: { ...BTC, symbol: "BTC" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: "A'; drop/B" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: "BTC\0/USDT" }, says: /expected a unified symbol/ },

@@ -21,7 +21,7 @@ const read = (path: string): Promise<string> =>
 const README = await read("README.md");
 
 /** Read beside README.md for what they name: they need not name everything. */
-const OTHERS = ["CHANGELOG.md", "deploy/README.md"];
+const OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md", "docs/ARCHITECTURE.md"];
 
 /** Where `titan10` is a user, a unit, a database or a container. */
 const OTHER_PROGRAMS =

@@ -50,11 +50,11 @@ Deno.test("columns are found by their names, in any order and case, and by their
     "Vol",
   ]);
   assert.deepEqual(
-    [columns.time, columns.symbol, columns.exchange, columns.values, columns.hasHead],
+    [columns.time, columns.symbol, columns.exchange, columns.values, columns.hasHeader],
     [1, 2, undefined, [3, 4, 5, 6, 7], true],
   );
   const places = readColumns("1704067200000,1,2,0.5,1.5,10,1704067259999,0,0,0,0,0".split(","));
-  assert.deepEqual([places.time, places.values, places.hasHead], [0, [1, 2, 3, 4, 5], false]);
+  assert.deepEqual([places.time, places.values, places.hasHeader], [0, [1, 2, 3, 4, 5], false]);
   assert.throws(
     () => readColumns(["time", "open", "high", "low", "price"]),
     /has no column close, only time, open, high, low, price/,
