@@ -15,6 +15,8 @@ export interface CcxtExchange {
   readonly has: Record<string, boolean | "emulated" | undefined>;
   readonly options: Record<string, unknown>;
   markets: Readonly<Record<string, CcxtMarket>> | undefined;
+  /** What {@linkcode CcxtExchange.loadMarkets} has resolved to, or will. */
+  marketsLoading: Promise<unknown> | undefined;
   loadMarkets(reload?: boolean): Promise<Readonly<Record<string, CcxtMarket>>>;
   setMarkets(markets: Readonly<Record<string, CcxtMarket>>): unknown;
   fetchTickers(
@@ -73,6 +75,8 @@ interface OpenCcxtOptions {
   readonly spotOnly: boolean;
   /** Called with the cost of every request before it is sent. */
   readonly onCost: (cost: number) => void;
+  /** Shared by instances of one exchange. @default connections of its own */
+  readonly connections?: Connections | undefined;
 }
 
 /** Never called: it puts the package into the module graph, so that `deno compile` embeds it. */
@@ -91,7 +95,7 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   if (options.spotOnly) askForSpotOnly(exchange, options.config);
   // Currencies are a second, heavy request, and no candle needs them.
   exchange.has["fetchCurrencies"] = false;
-  fit(exchange, options.onCost);
+  fit(exchange, options);
   return exchange;
 }
 
@@ -106,7 +110,10 @@ export async function exchangeIds(): Promise<readonly string[]> {
   return ids.sort();
 }
 
-function fit(exchange: Fittings, onCost: (cost: number) => void): void {
+function fit(
+  exchange: Fittings,
+  { onCost, connections = new Connections() }: OpenCcxtOptions,
+): void {
   // Prices stay the decimal texts that the exchange wrote; CCXT's own parseNumber sends `1e-10` through a
   // double.
   exchange.number = String;
@@ -140,8 +147,9 @@ function fit(exchange: Fittings, onCost: (cost: number) => void): void {
   const send = exchange.fetch.bind(exchange);
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
-  exchange.fetchImplementation = transport((url) =>
-    exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== "")
+  exchange.fetchImplementation = transport(
+    connections,
+    (url) => exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== ""),
   );
 }
 
@@ -177,9 +185,9 @@ function parseJsonOrUndefined(text: string): unknown {
 
 /** `fetch` for one exchange: aborted by its call, through its proxy, never following a redirect. */
 function transport(
+  connections: Connections,
   proxyFor: (url: string) => string | undefined,
 ): (url: string, init: RequestInit) => Promise<Response> {
-  const connections = new Connections();
   return async (url, init) => {
     const call = currentCall();
     call?.signal?.throwIfAborted();

@@ -5,8 +5,9 @@ import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import { refreshMarkets } from "./markets.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
 /** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
@@ -31,7 +32,7 @@ export class Poll {
   readonly #archive: Archive;
   /** Until when a series is answered for without a hole, as far as polls know. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
-  /** Names of series, and ids of exchanges that are being prepared. */
+  /** Names of series, and ids of exchanges whose markets are awaited. */
   readonly #busy = new Set<string>();
   /** Series that were refused for good, such as delisted ones: asked again at growing intervals. */
   readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
@@ -65,8 +66,9 @@ export class Poll {
     const archive = this.#archive;
     if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
     this.#busy.add(exchange.id);
+    let markets: Markets;
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal });
+      markets = await refreshMarkets(archive, exchange, { signal });
     } catch (error) {
       if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
       return { ...NOTHING, failed: exchange.series.length };
@@ -76,8 +78,8 @@ export class Poll {
     archive.failures.clear(exchange.id);
     const nowMs = archive.clock.now();
     const polled = new Set(archive.config.timeframes);
-    const due = exchange.series.filter((series) =>
-      polled.has(series.timeframe.text) && !exchange.suspended.has(series.symbol) &&
+    const due = markets.series.filter((series) =>
+      polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(series, nowMs)
     );
     const reports = due.map(async (series) => {
@@ -140,7 +142,7 @@ export class Poll {
       REFUSED_DELAY_MS_MAX,
     );
     this.#refused.set(name, { delayMs, nextTryMs: nowMs + delayMs });
-    exchange.hasSuspects = true;
+    exchange.markets.doubt();
   }
 
   /** The newest closed candles, which exchanges revise after their close, and those since the last answer as far as one page holds them. */
