@@ -1,8 +1,9 @@
-/** An exchange with everything that guards it: its breaker, its retries, its ban, and its list of series. @module */
+/** An exchange with everything that guards it: its breaker, its retries, its ban, and its markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
 import {
@@ -27,6 +28,7 @@ import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 import { Capabilities } from "./learned_limits.ts";
+import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 
 interface ArchivedExchangeOptions {
   readonly client: ExchangeClient;
@@ -40,17 +42,24 @@ interface ArchivedExchangeOptions {
   readonly keepCapability: (row: CapabilityRow) => Promise<void>;
 }
 
-/** A configured symbol that the exchange does not list. */
-export interface UnlistedSymbol {
-  readonly symbol: string;
-  /** What was probably meant. */
-  readonly nearest: readonly string[];
-}
-
-export interface AskOptions {
+interface AskOptions {
   readonly priority: Priority;
   readonly signal?: AbortSignal | undefined;
 }
+
+interface AskPageOptions extends AskOptions {
+  /** The markets to ask with. @default those in force */
+  readonly markets?: Markets | undefined;
+}
+
+/** What was made of an answer, and when it was given. */
+interface PageAnswer extends Verdict {
+  /** This machine's clock less the answer's `Date`. Milliseconds; undefined where it has none. */
+  readonly clockAheadMs: number | undefined;
+}
+
+/** No exchange lists anything before its markets are loaded. */
+const NOTHING_LISTED: MarketList = new Map();
 
 /** Why an ask failed, in the words of `titan10_fetch_failures_total{kind}`. */
 type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
@@ -63,31 +72,17 @@ export class ArchivedExchange {
   readonly client: ExchangeClient;
   readonly breaker: Breaker;
   readonly capabilities: Capabilities;
-  /** The series of this exchange; empty until it is prepared. */
-  series: readonly Series[] = [];
-  /** Symbols whose market is suspended: not polled, their history is still asked for. */
-  suspended: ReadonlySet<string> = new Set();
-  /** The configured symbols that it did not list when the markets were last loaded. */
-  unlisted: readonly UnlistedSymbol[] = [];
-  /** When the markets were last loaded. Milliseconds; undefined before the first time. */
-  marketsLoadedAtMs: number | undefined = undefined;
-  /** When loading them again was last tried in vain. Milliseconds. */
-  reloadFailedAtMs: number | undefined = undefined;
-  /** Since when symbols are missing from the markets that may yet turn out to be delisted. Milliseconds. */
-  readonly absentSinceMs = new Map<string, number>();
-  /** Whether a symbol was refused: the markets may have changed. */
-  hasSuspects = false;
+  readonly markets: MarketsInForce;
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time it has given of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
-  /** This machine's clock less the `Date` of the newest answer; undefined while no answer had one. */
-  clockAheadMs: number | undefined = undefined;
   #isClockAhead = false;
 
   constructor(options: ArchivedExchangeOptions) {
     const { client, config, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
+    this.markets = new MarketsInForce(clock);
     this.capabilities = new Capabilities(client.id, {
       limits: client.limits,
       clock,
@@ -107,6 +102,11 @@ export class ArchivedExchange {
     return this.client.id;
   }
 
+  /** The series of the markets in force; none before they are loaded. */
+  get series(): readonly Series[] {
+    return this.markets.value?.series ?? [];
+  }
+
   /** Candles that a page of a timeframe asks for at most: as little as PAGE_LIMIT, CCXT, the table or an answer says. */
   pageRowsMax({ text }: Timeframe): number {
     return Math.min(this.client.pageRowsMax, this.capabilities.of(text).pageRowsMax.value);
@@ -118,7 +118,8 @@ export class ArchivedExchange {
    * @throws FetchError, DeadlineError, BreakerOpenError
    * @throws MalformedPageError when the rows contradict each other.
    */
-  async askPage(series: Series, window: Window, options: AskOptions): Promise<Verdict> {
+  async askPage(series: Series, window: Window, options: AskPageOptions): Promise<PageAnswer> {
+    const { list = NOTHING_LISTED } = options.markets ?? this.markets.value ?? {};
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
       options,
@@ -126,7 +127,7 @@ export class ArchivedExchange {
         return this.#judge(
           series,
           window,
-          await this.client.fetchCandles(series, window, { signal }),
+          await this.client.fetchCandles(series, window, { list, signal }),
         );
       },
     );
@@ -134,7 +135,7 @@ export class ArchivedExchange {
     return verdict;
   }
 
-  #judge(series: Series, window: Window, { rows, dateMs }: Page): Verdict {
+  #judge(series: Series, window: Window, { rows, dateMs }: Page): PageAnswer {
     const { capabilities } = this;
     const { timeframe } = series;
     const { rowsMaxSeen } = capabilities.of(timeframe.text);
@@ -143,15 +144,17 @@ export class ArchivedExchange {
     const nowMs = this.#options.clock.now();
     const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
     this.#noteClock(nowMs - answerMs);
-    if (dateMs !== undefined) this.clockAheadMs = nowMs - dateMs;
-    const verdict = judgePage({
-      timeframe,
-      window,
-      rows,
-      rowsMaxSeen,
-      nowMs: answerMs,
-      isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
-    });
+    const verdict = {
+      ...judgePage({
+        timeframe,
+        window,
+        rows,
+        rowsMaxSeen,
+        nowMs: answerMs,
+        isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
+      }),
+      clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,
+    };
     capabilities.learnPage(timeframe, window, verdict);
     const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
     return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
@@ -189,24 +192,27 @@ export class ArchivedExchange {
     await this.capabilities.keep();
   }
 
-  /** Loads the markets, guarded like everything else. */
-  async loadMarkets(options: AskOptions): Promise<void> {
-    await this.#guarded(
+  /** Loads the markets, guarded like everything else. Those in force stay as they are. */
+  async loadMarkets(options: AskOptions): Promise<MarketList> {
+    return await this.#guarded(
       `load the markets of ${this.id}`,
       options,
       (signal) => this.client.loadMarkets({ signal }),
     );
   }
 
-  /** The most traded symbols, guarded like everything else. */
+  /** The most traded symbols of a list of all markets, guarded like everything else. */
   async topSymbols(
-    choice: { readonly count: number; readonly quote?: string | undefined },
-    options: AskOptions,
+    list: MarketList,
+    { count, quote, ...options }: AskOptions & {
+      readonly count: number;
+      readonly quote?: string | undefined;
+    },
   ): Promise<readonly string[]> {
     return await this.#guarded(
       `fetch the tickers of ${this.id}`,
       options,
-      (signal) => this.client.topSymbols(choice, { signal }),
+      (signal) => this.client.topSymbols(list, { count, quote, signal }),
     );
   }
 

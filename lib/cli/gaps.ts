@@ -1,5 +1,5 @@
 /** `titan10 gaps`: holes inside coverage, each with its state or reason. @module */
-import { prepareExchange } from "../fetch/exchange_series.ts";
+import { refreshMarkets } from "../fetch/markets.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
@@ -47,7 +47,7 @@ async function repair(
   const problems: string[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal });
+      await refreshMarkets(archive, exchange, { signal });
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }

@@ -12,6 +12,7 @@ import { databaseBytes, freeBytes } from "../store/disk.ts";
 import { readServerSettings } from "../store/connection/server_settings.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
+import type { Series } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import {
   type Check,
@@ -25,8 +26,8 @@ import {
 import { configurationHints } from "./config_hints.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 import { desiredBytes, diskCheck } from "./disk_checkup.ts";
-import { examineExchange, type ExchangeCheckup } from "./exchange_checkup.ts";
-import { prepareExchange } from "../fetch/exchange_series.ts";
+import { examineExchange, type ExchangeCheckup, type ReadExchange } from "./exchange_checkup.ts";
+import { readMarkets } from "../fetch/markets.ts";
 import { serverChecks } from "./server_checkup.ts";
 
 /** The document of `/doctor` and `titan10 doctor --json`. Times are ISO 8601 UTC. */
@@ -55,21 +56,20 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
     ...await examineServer(archive),
   ];
   // First load all markets: a symbol is wrong only if no exchange lists it.
-  const failures = await Promise.all(exchanges.map(async (exchange) => {
+  const all = await Promise.all(exchanges.map(async (exchange): Promise<ReadExchange> => {
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
-    } catch (error) {
-      return { error };
+      return { exchange, markets: await readMarkets(archive, exchange, { signal }) };
+    } catch (failure) {
+      return { exchange, failure };
     }
   }));
-  const checkups = await Promise.all(
-    exchanges.map((exchange, index) =>
-      examineExchange(archive, exchange, { failure: failures[index], signal })
-    ),
+  const examined = await Promise.all(
+    all.map((read) => examineExchange(archive, read, { all, signal })),
   );
+  const checkups = examined.map(({ checkup }) => checkup);
   checks.push(
-    exchangeClockCheck(archive),
-    await examineDisk(archive),
+    exchangeClockCheck(examined.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])),
+    await examineDisk(archive, all.flatMap(({ markets }) => markets?.series ?? [])),
   );
   const isWell = [...checks, ...checkups].every(({ ok }) => ok);
   return { version: VERSION, ok: isWell, checks, exchanges: checkups };
@@ -89,12 +89,12 @@ async function examineServer(archive: Archive): Promise<readonly Check[]> {
 }
 
 /** Checks the disk space. Free space is known only for the embedded database. */
-async function examineDisk(archive: Archive): Promise<Check> {
+async function examineDisk(archive: Archive, series: readonly Series[]): Promise<Check> {
   const { config, database } = archive;
   const isHere = database.kind === "embedded";
   try {
     return diskCheck({
-      ...desiredBytes(archive, { compresses: await compresses(archive) }),
+      ...desiredBytes(archive, { series, compresses: await compresses(archive) }),
       bytesTaken: await databaseBytes(database),
       bytesFree: isHere ? await freeBytes(config.dataDir) : undefined,
     });
@@ -114,10 +114,9 @@ async function compresses({ config, database }: Archive): Promise<boolean> {
 }
 
 /** Compares our clock with the median of all exchanges, because a cache may answer with an old `Date`. */
-function exchangeClockCheck({ exchanges }: Archive): Check {
+function exchangeClockCheck(found: readonly number[]): Check {
   const check = "clock";
-  const aheads = exchanges.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
-    .sort((one, other) => one - other);
+  const aheads = [...found].sort((one, other) => one - other);
   const aheadMs = aheads[Math.floor((aheads.length - 1) / 2)];
   if (aheadMs === undefined) {
     return { check, ok: true, isHint: true, message: "no exchange has sent its time" };

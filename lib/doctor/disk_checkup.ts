@@ -1,6 +1,7 @@
 /** Estimates whether the archive fits on its disk. @module */
 import { byteText } from "../text/bytes.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
+import type { Series } from "../market/series.ts";
 import { nominalMs } from "../market/timeframe.ts";
 import { windowCandles } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -28,14 +29,16 @@ interface DiskNeed {
 
 /** Estimates the size of all desired candles, and the growth per year. */
 export function desiredBytes(
-  { config, exchanges, clock }: Archive,
-  { compresses }: { readonly compresses: boolean },
+  { config, clock }: Archive,
+  { series: all, compresses }: {
+    readonly series: readonly Series[];
+    readonly compresses: boolean;
+  },
 ): Pick<DiskNeed, "series" | "bytes" | "bytesAYear"> {
   const nowMs = clock.now();
   const compressAfterMs = compresses ? config.compressAfterMs ?? Infinity : Infinity;
   const polled = new Set(config.timeframes);
   const retained = new Set(config.retention.map(({ timeframe }) => timeframe));
-  const all = exchanges.flatMap(({ series }) => series);
   let bytes = 0;
   let bytesAYear = 0;
   for (const series of all) {

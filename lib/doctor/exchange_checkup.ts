@@ -5,11 +5,8 @@ import { seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
-import {
-  type ArchivedExchange,
-  failureKind,
-  type UnlistedSymbol,
-} from "../archive/archived_exchange.ts";
+import { type ArchivedExchange, failureKind } from "../archive/archived_exchange.ts";
+import type { Markets, UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
 import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
@@ -43,39 +40,69 @@ const MESSAGE_CHARACTERS_MAX = 300;
 /** Most symbols named in one message. */
 const SYMBOLS_NAMED_MAX = 5;
 
-/** Checks an exchange. `failure` is set if its markets could not be loaded. */
+/** An exchange and its markets, read for this check-up, or why they could not be read. */
+export type ReadExchange =
+  | {
+    readonly exchange: ArchivedExchange;
+    readonly markets: Markets;
+    readonly failure?: undefined;
+  }
+  | {
+    readonly exchange: ArchivedExchange;
+    readonly markets?: undefined;
+    readonly failure: unknown;
+  };
+
+/** The results for one exchange, and what its answers say about our clock. */
+interface Examined {
+  readonly checkup: ExchangeCheckup;
+  /** This machine's clock minus the `Date` of its answer. Milliseconds; undefined if no answer had a `Date`. */
+  readonly clockAheadMs: number | undefined;
+}
+
+interface ExamineExchangeOptions {
+  /** All exchanges: a symbol that one of them does not list may be listed by another. */
+  readonly all: readonly ReadExchange[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Checks one exchange, and asks it for candles if its markets could be read. */
 export async function examineExchange(
   archive: Archive,
-  exchange: ArchivedExchange,
-  { failure, signal }: {
-    readonly failure: { readonly error: unknown } | undefined;
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<ExchangeCheckup> {
-  const checks = failure === undefined
-    ? [
-      marketsCheck(exchange),
-      symbolsCheck(archive, exchange),
-      ...await examineCandles(archive, exchange, signal),
-    ]
-    : [failedCheck(archive, exchange, { check: "markets", error: failure.error })];
-  return {
+  { exchange, markets, failure }: ReadExchange,
+  { all, signal }: ExamineExchangeOptions,
+): Promise<Examined> {
+  const checks: Check[] = [];
+  let clockAheadMs: number | undefined;
+  if (markets === undefined) {
+    checks.push(failedCheck(archive, exchange, { check: "markets", error: failure }));
+  } else {
+    const candles = await examineCandles(archive, exchange, { markets, signal });
+    clockAheadMs = candles.clockAheadMs;
+    checks.push(
+      { check: "markets", ok: true, message: `loaded at ${iso(markets.loadedAtMs)}` },
+      symbolsCheck(archive, markets, all),
+      ...candles.checks,
+    );
+  }
+  const checkup = {
     exchange: exchange.id,
     ok: checks.every(({ ok }) => ok),
     checks,
     capabilities: archivedTimeframes(archive.config).map((text) => entryOf(exchange, text)),
   };
+  return { checkup, clockAheadMs };
 }
 
-function marketsCheck({ marketsLoadedAtMs = 0 }: ArchivedExchange): Check {
-  return { check: "markets", ok: true, message: `loaded at ${iso(marketsLoadedAtMs)}` };
-}
-
-function symbolsCheck({ config, exchanges }: Archive, exchange: ArchivedExchange): Check {
+function symbolsCheck(
+  { config }: Archive,
+  { exchange: id, series, unlisted }: Markets,
+  all: readonly ReadExchange[],
+): Check {
   const check = "symbols";
   const { symbols } = config;
   if (symbols.kind === "top") {
-    const chosen = [...new Set(exchange.series.map(({ symbol }) => symbol))];
+    const chosen = [...new Set(series.map(({ symbol }) => symbol))];
     return chosen.length === 0
       ? {
         check,
@@ -84,15 +111,12 @@ function symbolsCheck({ config, exchanges }: Archive, exchange: ArchivedExchange
       }
       : { check, ok: true, message: `${counted(chosen, "symbol")} for ${topText(symbols)}` };
   }
-  const { id, unlisted } = exchange;
   const wanted = symbols.symbols.length;
   const found = `${wanted - unlisted.length} of ${wanted} listed`;
   if (unlisted.length === 0) return { check, ok: true, message: found };
   // A symbol is wrong only if the markets of all exchanges are loaded and none lists it.
   const lost = unlisted.filter(({ symbol }) =>
-    exchanges.every((other) =>
-      other.marketsLoadedAtMs !== undefined && !other.client.hasMarket(symbol)
-    )
+    all.every(({ markets }) => markets !== undefined && !markets.list.has(symbol))
   );
   if (lost.length > 0) {
     return { check, ok: false, message: `${found}, not ${symbolNames(lost)}. Correct SYMBOLS` };
@@ -107,23 +131,28 @@ function symbolsCheck({ config, exchanges }: Archive, exchange: ArchivedExchange
 async function examineCandles(
   archive: Archive,
   exchange: ArchivedExchange,
-  signal: AbortSignal | undefined,
-): Promise<readonly Check[]> {
-  const series = exchange.series.find(({ symbol }) => exchange.client.hasMarket(symbol));
-  if (series === undefined) return [];
+  { markets, signal }: { readonly markets: Markets; readonly signal: AbortSignal | undefined },
+): Promise<Pick<Examined, "clockAheadMs"> & Pick<ExchangeCheckup, "checks">> {
+  const series = markets.series.find(({ symbol }) => markets.list.has(symbol));
+  if (series === undefined) return { checks: [], clockAheadMs: undefined };
   const { timeframe } = series;
   const untilMs = closedUntil(timeframe, archive.clock.now());
   const window: Window = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_ASKED), untilMs };
   try {
-    const { candles } = await exchange.askPage(series, window, { priority: "live", signal });
+    const { candles, clockAheadMs } = await exchange.askPage(series, window, {
+      priority: "live",
+      markets,
+      signal,
+    });
     const newest = candles.at(-1);
     const until = newest === undefined ? "" : `, the last of ${iso(newest.openTimeMs)}`;
     const message = `${candles.length} of the newest ${CANDLES_ASKED} of ${series.symbol} ` +
       `${timeframe.text} came${until}`;
-    return [{ check: "candles", ok: true, message }];
+    return { checks: [{ check: "candles", ok: true, message }], clockAheadMs };
   } catch (error) {
     archive.log.debug("the doctor got no candles", { series: seriesName(series), error });
-    return [failedCheck(archive, exchange, { check: "candles", error })];
+    const checks = [failedCheck(archive, exchange, { check: "candles", error })];
+    return { checks, clockAheadMs: undefined };
   }
 }
 

@@ -15,6 +15,8 @@ export interface CcxtExchange {
   readonly has: Record<string, boolean | "emulated" | undefined>;
   readonly options: Record<string, unknown>;
   markets: Readonly<Record<string, CcxtMarket>> | undefined;
+  /** What {@linkcode CcxtExchange.loadMarkets} has resolved to, or will. */
+  marketsLoading: Promise<unknown> | undefined;
   loadMarkets(reload?: boolean): Promise<Readonly<Record<string, CcxtMarket>>>;
   setMarkets(markets: Readonly<Record<string, CcxtMarket>>): unknown;
   fetchTickers(
@@ -73,6 +75,8 @@ interface OpenCcxtOptions {
   readonly spotOnly: boolean;
   /** Called with the cost of each request before it is sent. */
   readonly onCost: (cost: number) => void;
+  /** Shared by instances of one exchange. @default connections of its own */
+  readonly connections?: Connections | undefined;
 }
 
 /** Never called. It puts the package into the module graph, so that `deno compile` embeds it. */
@@ -91,7 +95,7 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   if (options.spotOnly) askForSpotOnly(exchange, options.config);
   // Loading currencies is a second, heavy request, and candles do not need it.
   exchange.has["fetchCurrencies"] = false;
-  patch(exchange, options.onCost);
+  patch(exchange, options);
   return exchange;
 }
 
@@ -106,7 +110,10 @@ export async function exchangeIds(): Promise<readonly string[]> {
   return ids.sort();
 }
 
-function patch(exchange: PatchedExchange, onCost: (cost: number) => void): void {
+function patch(
+  exchange: PatchedExchange,
+  { onCost, connections = new Connections() }: OpenCcxtOptions,
+): void {
   // Keep prices as the decimal texts that the exchange sent. CCXT's own parseNumber converts `1e-10` to a double.
   exchange.number = String;
   exchange.parseNumber = (value, otherwise) => value === undefined ? otherwise : String(value);
@@ -139,8 +146,9 @@ function patch(exchange: PatchedExchange, onCost: (cost: number) => void): void 
   const send = exchange.fetch.bind(exchange);
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
-  exchange.fetchImplementation = transport((url) =>
-    exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== "")
+  exchange.fetchImplementation = transport(
+    connections,
+    (url) => exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== ""),
   );
 }
 
@@ -177,9 +185,9 @@ function parseJsonOrUndefined(text: string): unknown {
 
 /** `fetch` for one exchange: aborted with its call, through its proxy, without following redirects. */
 function transport(
+  connections: Connections,
   proxyFor: (url: string) => string | undefined,
 ): (url: string, init: RequestInit) => Promise<Response> {
-  const connections = new Connections();
   return async (url, init) => {
     const call = currentCall();
     call?.signal?.throwIfAborted();

@@ -11,7 +11,9 @@ import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
+import { type MarketList, marketList } from "./market_list.ts";
 import { Pace, type Priority } from "./pace.ts";
+import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered, assertMarkets } from "./whole_answer.ts";
 import { windowParams } from "./window_params.ts";
@@ -38,31 +40,32 @@ export interface OpenExchangeOptions {
   readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
 }
 
-/** A market as far as the archive cares. */
-export interface MarketFacts {
-  /** The exchange's own name of it, which stays when CCXT's symbol changes. */
-  readonly id: string | undefined;
-  /** Whether it is traded now. */
-  readonly isActive: boolean;
-}
-
 interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Opens an instance of an exchange's class. */
+type OpenInstance = () => Promise<CcxtExchange>;
 
 /** How long to stay away when an exchange says "too many requests" and not until when; doubles each time. */
 const BAN_DEFAULT_MS = 60_000;
 const BAN_DEFAULT_MS_MAX = 60 * 60_000;
 
 /**
- * The only instance of an exchange in the process, so that one limiter and one ban govern everything that
+ * The only client of an exchange in the process, so that one limiter and one ban govern everything that
  * is asked of it.
  */
 export class ExchangeClient {
   readonly id: string;
   /** What is known of its candles before it has answered anything. */
   readonly limits: AssumedLimits;
-  readonly #ccxt: CcxtExchange;
+  /** CCXT's timeframes of this exchange, without those that it gets wrong. */
+  readonly timeframes: readonly string[];
+  /** Least time between two requests, in milliseconds. */
+  readonly requestIntervalMs: number;
+  readonly #open: OpenInstance;
+  /** CCXT looks markets up in its own instance, so each list keeps the one that has read it. */
+  readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #options: OpenExchangeOptions;
@@ -73,29 +76,21 @@ export class ExchangeClient {
   #turnsPaid = 0;
 
   /** Use {@linkcode openExchange}. */
-  constructor(ccxt: CcxtExchange, pace: Pace, options: OpenExchangeOptions) {
+  constructor(ccxt: CcxtExchange, open: OpenInstance, options: OpenExchangeOptions) {
     this.id = ccxt.id;
-    this.#ccxt = ccxt;
-    this.#pace = pace;
+    this.#open = open;
     this.#clock = options.clock;
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
-  }
-
-  /** CCXT's timeframes of this exchange, without those that it gets wrong. */
-  get timeframes(): readonly string[] {
-    const offered = Object.keys(this.#ccxt.timeframes ?? {});
-    return offered.filter((timeframe) => isTimeframeTrue(this.id, timeframe));
+    this.timeframes = Object.keys(ccxt.timeframes ?? {})
+      .filter((timeframe) => isTimeframeTrue(ccxt.id, timeframe));
+    this.requestIntervalMs = ccxt.rateLimit;
+    this.#pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
   }
 
   /** Rows a page asks for at most, as far as was known before the first answer. */
   get pageRowsMax(): number {
     return Math.min(this.limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
-  }
-
-  /** Least time between two requests, in milliseconds. */
-  get requestIntervalMs(): number {
-    return this.#ccxt.rateLimit;
   }
 
   /** Until when nothing may be asked; in the past when nothing forbids it. Milliseconds. */
@@ -143,92 +138,88 @@ export class ExchangeClient {
   }
 
   /**
-   * Loads the markets, or loads them again: symbols come and go. Those that were known stay when it fails.
+   * Loads the markets, into a CCXT instance of their own: lists that were loaded before, and asks that are under way
+   * with them, do not change.
    *
    * @throws FetchError `transient` also when the list is empty, as CCXT takes a body that broke off to be.
    */
-  async loadMarkets({ signal }: FetchOptions = {}): Promise<void> {
-    const known = this.#ccxt.markets;
+  async loadMarkets({ signal }: FetchOptions = {}): Promise<MarketList> {
+    const ccxt = await this.#open();
     const action = `load the markets of ${this.id}`;
-    try {
-      await this.#run(action, signal, async (call) => {
-        await this.#ccxt.loadMarkets(true);
-        assertMarkets(action, this.symbols.length, call);
-      });
-    } catch (error) {
-      if (this.#ccxt.markets !== known) this.#setMarkets(known);
-      throw error;
-    }
-  }
-
-  /** Whether the exchange lists the symbol; false before the markets are loaded. */
-  hasMarket(symbol: string): boolean {
-    return this.#ccxt.markets !== undefined && Object.hasOwn(this.#ccxt.markets, symbol);
-  }
-
-  /** What the exchange says of a symbol's market; undefined where it lists none. */
-  marketFacts(symbol: string): MarketFacts | undefined {
-    if (!this.hasMarket(symbol)) return undefined;
-    const market = this.#ccxt.markets?.[symbol];
-    return { id: market?.id, isActive: market?.active !== false };
-  }
-
-  /** The symbol of the spot market that the exchange itself calls `id`. Needs all markets to be loaded. */
-  symbolOf(id: string): string | undefined {
-    return Object.values(this.#ccxt.markets ?? {})
-      .find((market) => market.id === id && market.spot !== false)?.symbol;
-  }
-
-  /** All symbols listed, as far as they read as symbols. */
-  get symbols(): readonly string[] {
-    return Object.keys(this.#ccxt.markets ?? {}).filter(isSymbol);
-  }
-
-  /** Forgets all markets but these: thousands are listed, a few dozen are archived. */
-  keepMarkets(symbols: Iterable<string>): void {
-    const kept: Record<string, CcxtMarket> = {};
-    for (const symbol of symbols) {
-      const market = this.#ccxt.markets?.[symbol];
-      if (market !== undefined) kept[symbol] = market;
-    }
-    this.#setMarkets(kept);
-  }
-
-  #setMarkets(markets: Readonly<Record<string, CcxtMarket>> | undefined): void {
-    this.#ccxt.markets = undefined;
-    if (markets !== undefined) this.#ccxt.setMarkets(markets);
-  }
-
-  /** The most traded symbols, see {@linkcode topSymbols}. Needs all markets to be loaded. */
-  async topSymbols(
-    options: TopSymbolsOptions,
-    { signal }: FetchOptions = {},
-  ): Promise<readonly string[]> {
-    const tickers = await this.#run(
-      `fetch the tickers of ${this.id}`,
-      signal,
-      () => this.#ccxt.fetchTickers(undefined, {}),
-    );
-    return topSymbols(Object.values(this.#ccxt.markets ?? {}), tickers, options);
+    await this.#run(action, signal, async (call) => {
+      const listed = await ccxt.loadMarkets(true);
+      assertMarkets(action, Object.keys(listed).filter(isSymbol).length, call);
+    });
+    return this.#listOf(ccxt);
   }
 
   /**
-   * Asks for the candles of one window.
+   * The list without all markets but these: thousands are listed, a few dozen are archived. Nothing more can be asked
+   * for with `list` itself.
+   */
+  keepMarkets(list: MarketList, symbols: Iterable<string>): MarketList {
+    const ccxt = this.#instanceOf(list);
+    const kept: Record<string, CcxtMarket> = {};
+    for (const symbol of symbols) {
+      const market = list.has(symbol) ? ccxt.markets?.[symbol] : undefined;
+      if (market !== undefined) kept[symbol] = market;
+    }
+    this.#instances.delete(list);
+    ccxt.markets = undefined;
+    // It would keep all of them for as long as the instance lives.
+    ccxt.marketsLoading = undefined;
+    ccxt.setMarkets(kept);
+    return this.#listOf(ccxt);
+  }
+
+  #listOf(ccxt: CcxtExchange): MarketList {
+    const list = marketList(ccxt.markets);
+    this.#instances.set(list, ccxt);
+    return list;
+  }
+
+  #instanceOf(list: MarketList): CcxtExchange {
+    const ccxt = this.#instances.get(list);
+    if (ccxt !== undefined) return ccxt;
+    throw new Error(`Cannot ask ${this.id}: the list of markets is not in use`);
+  }
+
+  /** The most traded symbols, see {@linkcode topSymbols}, of a list that holds all markets. */
+  async topSymbols(
+    list: MarketList,
+    { signal, ...choice }: TopSymbolsOptions & FetchOptions,
+  ): Promise<readonly string[]> {
+    const ccxt = this.#instanceOf(list);
+    const tickers = await this.#run(
+      `fetch the tickers of ${this.id}`,
+      signal,
+      () => ccxt.fetchTickers(undefined, {}),
+    );
+    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, choice);
+  }
+
+  /**
+   * Asks for the candles of one window of a series whose market is on `list`.
    *
    * An empty answer is believed only when the body was whole JSON that holds an empty list: CCXT turns a
    * maintenance page or a truncated body into `[]` as well, and whoever believes that records a hole.
    *
    * @throws FetchError
    */
-  async fetchCandles(series: Series, window: Window, { signal }: FetchOptions = {}): Promise<Page> {
+  async fetchCandles(
+    series: Series,
+    window: Window,
+    { list, signal }: FetchOptions & { readonly list: MarketList },
+  ): Promise<Page> {
     const { symbol, timeframe } = series;
     const action = `fetch candles of ${seriesName(series)}`;
-    if (!this.hasMarket(symbol)) {
+    if (!list.has(symbol)) {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
+    const ccxt = this.#instanceOf(list);
     const limit = this.#rowsAsked(timeframe, window);
     return await this.#run(action, signal, async (call) => {
-      const answer: unknown = await this.#ccxt.fetchOHLCV(
+      const answer: unknown = await ccxt.fetchOHLCV(
         symbol,
         timeframe.text,
         window.sinceMs,
@@ -305,15 +296,18 @@ export async function openExchange(
   options: OpenExchangeOptions,
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
-  const ccxt = await openCcxt(id, {
-    config: withProxy(options.config, options.proxyUrl),
-    spotOnly: options.spotOnly ?? true,
-    onCost: (cost) => client?.onCost(cost),
-  });
+  const connections = new Connections();
+  const open = (): Promise<CcxtExchange> =>
+    openCcxt(id, {
+      config: withProxy(options.config, options.proxyUrl),
+      spotOnly: options.spotOnly ?? true,
+      onCost: (cost) => client?.onCost(cost),
+      connections,
+    });
+  const ccxt = await open();
   if (ccxt.has["fetchOHLCV"] !== true) {
     throw new RangeError(`Cannot archive ${id}: it offers no candles`);
   }
-  const pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
-  client = new ExchangeClient(ccxt, pace, options);
+  client = new ExchangeClient(ccxt, open, options);
   return client;
 }

@@ -8,7 +8,6 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
 import { desireOf } from "../archive/desire.ts";
-import { prepareExchange } from "./exchange_series.ts";
 import {
   isCancelled,
   PAUSE_MS,
@@ -19,6 +18,7 @@ import {
 } from "../archive/failure.ts";
 import { ingestPage } from "./page.ts";
 import { findListings } from "./listing_search.ts";
+import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 
 /**
@@ -141,8 +141,8 @@ class ExchangeBackfill {
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
   async #prepare(): Promise<boolean> {
     const { signal, patient } = this.#options;
-    const prepare = (): Promise<void> =>
-      prepareExchange(this.#archive, this.#exchange, { priority: "backfill", signal });
+    const prepare = (): Promise<unknown> =>
+      refreshMarkets(this.#archive, this.#exchange, { signal });
     for (let pauseMs = PAUSE_MS; !this.#isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
       if (await this.#persist(prepare)) return true;
       if (!patient) return false;
@@ -242,7 +242,7 @@ class ExchangeBackfill {
    * Repeats a step while a ban, an open breaker or an unavailable database stops it. Returns whether the step succeeded;
    * a failure is reported, not thrown.
    */
-  async #persist(step: () => Promise<void>, series?: Series): Promise<boolean> {
+  async #persist(step: () => Promise<unknown>, series?: Series): Promise<boolean> {
     while (!this.#isOver()) {
       try {
         await step();

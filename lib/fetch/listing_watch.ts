@@ -1,24 +1,17 @@
 /** Watches the markets of an exchange: symbols that vanish, are suspended, change names, or come back. @module */
-import type { MarketFacts } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketFacts, MarketList } from "../exchange/market_list.ts";
 import type { Series } from "../market/series.ts";
 import { ceilTime, floorTime } from "../market/timeframe.ts";
 import type { EndedWhy } from "../store/ledger.ts";
-import {
-  beginListings,
-  endListing,
-  type Listing,
-  noteAbsent,
-  readListings,
-} from "../store/listings.ts";
+import { beginListings, endListing, type Listing, noteAbsent } from "../store/listings.ts";
 import type { Archive } from "../archive/archive.ts";
-import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
 /** A symbol must be absent for this long to be taken for delisted: lists of markets have bad moments. */
 const ABSENT_MS_MIN = 60 * 60_000;
 
 /** What became of an archived symbol. */
-type Change =
+type ListingChange =
   | { readonly kind: "begins"; readonly symbol: string; readonly marketId: string | undefined }
   /** Traded again; after a delisting that is a listing of its own. */
   | {
@@ -34,6 +27,7 @@ type Change =
     readonly symbol: string;
     readonly why: EndedWhy;
     readonly successor: string | undefined;
+    readonly atMs: number;
   };
 
 interface SymbolFacts {
@@ -44,10 +38,13 @@ interface SymbolFacts {
   readonly listing: Listing | undefined;
   /** Another symbol that the exchange lists under the same market id. */
   readonly namesake: string | undefined;
+  readonly nowMs: number;
 }
 
 /** What has changed about a symbol since it was last looked at; undefined when nothing has. */
-function changeOf({ symbol, market, listing, namesake }: SymbolFacts): Change | undefined {
+function changeOf(
+  { symbol, market, listing, namesake, nowMs }: SymbolFacts,
+): ListingChange | undefined {
   const isTraded = market !== undefined && market.isActive;
   const isOver = listing?.untilMs !== undefined;
   if (isTraded) {
@@ -65,67 +62,109 @@ function changeOf({ symbol, market, listing, namesake }: SymbolFacts): Change | 
     : "delisted";
   // A suspended market that then vanishes is delisted; one that was delisted stays so.
   if (isOver && (listing.why !== "suspended" || why === "suspended")) return undefined;
-  return { kind: "ends", symbol, why, successor: namesake };
+  return { kind: "ends", symbol, why, successor: namesake, atMs: nowMs };
+}
+
+/** What a list of markets says about the archived symbols, beside what is in the ledger. */
+export interface ListingNews {
+  /** What is to be entered into the ledger. */
+  readonly changes: readonly ListingChange[];
+  /** Symbols that are missing, though not yet for long enough to be delisted, and since when. Milliseconds. */
+  readonly absentSinceMs: ReadonlyMap<string, number>;
+  /** Symbols whose listing has ended and that are still missing. */
+  readonly missing: readonly string[];
 }
 
 /**
- * Compares the markets, just loaded, with what is known of the symbols, and enters what has changed. Call it while
- * all markets are at hand.
+ * Compares a list of all markets with what is known of the archived symbols.
  *
  * @throws FetchError when none of several symbols is listed: that is a broken list, not the end of all of them.
- * @throws StoreError
  */
-export async function watchListings(
-  archive: Archive,
-  exchange: ArchivedExchange,
-  series: readonly Series[],
-): Promise<void> {
-  const { database, clock } = archive;
-  const { client, absentSinceMs } = exchange;
-  const nowMs = clock.now();
-  const known = new Map(
-    (await readListings(database, exchange.id)).map((listing) => [listing.symbol, listing]),
-  );
-  const symbols = [...new Set(series.map(({ symbol }) => symbol))];
-  const listed = symbols.filter((symbol) => client.hasMarket(symbol));
-  const open = symbols.filter((symbol) => known.get(symbol)?.untilMs === undefined);
-  if (listed.length === 0 && open.filter((symbol) => known.has(symbol)).length > 1) {
+export function judgeListings(
+  list: MarketList,
+  { exchange, symbols, listings, absentSinceMs, nowMs }: {
+    readonly exchange: string;
+    /** The archived symbols. */
+    readonly symbols: readonly string[];
+    /** The newest listing of every symbol ever seen. */
+    readonly listings: readonly Listing[];
+    /** As the list before said. */
+    readonly absentSinceMs: ReadonlyMap<string, number>;
+    readonly nowMs: number;
+  },
+): ListingNews {
+  const known = new Map(listings.map((listing) => [listing.symbol, listing]));
+  const isOver = (symbol: string): boolean => known.get(symbol)?.untilMs !== undefined;
+  const open = symbols.filter((symbol) => known.has(symbol) && !isOver(symbol));
+  if (open.length > 1 && !symbols.some((symbol) => list.has(symbol))) {
     throw new FetchError(
       "transient",
-      `Cannot use the markets of ${exchange.id}: none of ${symbols.length} archived symbols is listed`,
+      `Cannot use the markets of ${exchange}: none of ${symbols.length} archived symbols is listed`,
     );
   }
-  for (const symbol of listed) absentSinceMs.delete(symbol);
-  const changes = symbols.map((symbol) => {
+  const absent = new Map<string, number>();
+  const changes = symbols.flatMap((symbol) => {
     const listing = known.get(symbol);
-    const market = client.marketFacts(symbol);
+    const market = list.get(symbol);
     const id = listing?.marketId;
-    const namesake = market === undefined && id !== undefined ? client.symbolOf(id) : undefined;
-    return changeOf({ symbol, market, listing, namesake });
-  }).filter((change) => change !== undefined);
-  const gone = symbols.filter((symbol) =>
-    known.get(symbol)?.untilMs !== undefined && !client.hasMarket(symbol)
-  );
-  if (gone.length > 0) await noteAbsent(database, exchange.id, { symbols: gone, nowMs });
+    const namesake = market === undefined && id !== undefined ? spotSymbolOf(list, id) : undefined;
+    const change = changeOf({ symbol, market, listing, namesake, nowMs });
+    if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
+    const atMs = absentSinceMs.get(symbol) ?? nowMs;
+    if (nowMs - atMs >= ABSENT_MS_MIN) return { ...change, atMs };
+    absent.set(symbol, atMs);
+    return [];
+  });
+  const missing = symbols.filter((symbol) => isOver(symbol) && !list.has(symbol));
+  return { changes, absentSinceMs: absent, missing };
+}
+
+/** The symbol of the spot market that the exchange itself calls `id`. */
+function spotSymbolOf(list: MarketList, id: string): string | undefined {
+  for (const [symbol, market] of list) if (market.id === id && market.isSpot) return symbol;
+}
+
+/**
+ * Enters into the ledger what has become of the symbols of `series`.
+ *
+ * @throws StoreError
+ */
+export async function enterListings(
+  archive: Archive,
+  exchange: string,
+  { news: { changes, absentSinceMs, missing }, series, nowMs }: {
+    readonly news: ListingNews;
+    readonly series: readonly Series[];
+    readonly nowMs: number;
+  },
+): Promise<void> {
+  const { database, log } = archive;
+  if (missing.length > 0) await noteAbsent(database, exchange, { symbols: missing, nowMs });
   const begins = changes.filter((change) => change.kind !== "ends");
   await beginAll(archive, exchange, { changes: begins, series, nowMs });
   for (const change of changes) {
-    if (change.kind === "ends") await endOne(archive, exchange, { change, series, nowMs });
+    if (change.kind === "ends") await endOne(archive, exchange, { change, series });
+  }
+  for (const symbol of absentSinceMs.keys()) {
+    log.warn("symbol is not listed any more; looking again before it counts as delisted", {
+      exchange,
+      symbol,
+    });
   }
 }
 
 async function beginAll(
   { database, log }: Archive,
-  exchange: ArchivedExchange,
+  exchange: string,
   { changes, series, nowMs }: {
-    readonly changes: readonly Exclude<Change, { kind: "ends" }>[];
+    readonly changes: readonly Exclude<ListingChange, { kind: "ends" }>[];
     readonly series: readonly Series[];
     readonly nowMs: number;
   },
 ): Promise<void> {
   if (changes.length === 0) return;
   const byName = new Map(changes.map((change) => [change.symbol, change]));
-  await beginListings(database, exchange.id, {
+  await beginListings(database, exchange, {
     symbols: changes,
     series: series.flatMap((one) => {
       const change = byName.get(one.symbol);
@@ -143,7 +182,7 @@ async function beginAll(
   for (const change of changes) {
     if (change.kind === "begins") continue;
     log.warn(change.isNew ? "symbol is listed again, as a new listing" : "symbol is traded again", {
-      exchange: exchange.id,
+      exchange,
       symbol: change.symbol,
     });
   }
@@ -151,26 +190,13 @@ async function beginAll(
 
 async function endOne(
   { database, log }: Archive,
-  exchange: ArchivedExchange,
-  { change, series, nowMs }: {
-    readonly change: Extract<Change, { kind: "ends" }>;
+  exchange: string,
+  { change: { symbol, why, successor, atMs }, series }: {
+    readonly change: Extract<ListingChange, { kind: "ends" }>;
     readonly series: readonly Series[];
-    readonly nowMs: number;
   },
 ): Promise<void> {
-  const { symbol, why, successor } = change;
-  const absentMs = exchange.absentSinceMs.get(symbol) ?? nowMs;
-  if (why === "delisted") exchange.absentSinceMs.set(symbol, absentMs);
-  if (why === "delisted" && nowMs - absentMs < ABSENT_MS_MIN) {
-    log.warn("symbol is not listed any more; looking again before it counts as delisted", {
-      exchange: exchange.id,
-      symbol,
-    });
-    return;
-  }
-  exchange.absentSinceMs.delete(symbol);
-  const atMs = why === "delisted" ? absentMs : nowMs;
-  await endListing(database, exchange.id, {
+  await endListing(database, exchange, {
     symbol,
     atMs,
     why,
@@ -178,5 +204,5 @@ async function endOne(
     series: series.filter((one) => one.symbol === symbol)
       .map((one) => ({ series: one, untilMs: ceilTime(one.timeframe, atMs) })),
   });
-  log.warn(`symbol ${why}: its series end`, { exchange: exchange.id, symbol, successor });
+  log.warn(`symbol ${why}: its series end`, { exchange, symbol, successor });
 }

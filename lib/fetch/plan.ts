@@ -3,11 +3,11 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { addCandles, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
-import { seriesName } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { desireOf } from "../archive/desire.ts";
-import { prepareExchange } from "./exchange_series.ts";
+import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
 
 /** The plan for one timeframe of one exchange. */
@@ -44,7 +44,7 @@ export interface Plan {
  */
 export const BYTES_A_CANDLE = 173;
 
-/** Works the plan out. Markets are loaded, no candle is asked for. */
+/** Works the plan out. Markets are loaded for it alone, no candle is asked for, and nothing is written. */
 export async function makePlan(
   archive: Archive,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
@@ -53,8 +53,8 @@ export async function makePlan(
   const problems: { exchange: string; problem: string }[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal, isKept: false });
-      entries.push(...await planExchange(archive, exchange));
+      const { series } = await readMarkets(archive, exchange, { signal });
+      entries.push(...await planExchange(archive, exchange, series));
     } catch (error) {
       problems.push({
         exchange: exchange.id,
@@ -77,8 +77,9 @@ export async function makePlan(
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
+  series: readonly Series[],
 ): Promise<readonly PlanEntry[]> {
-  const { id, client, series } = exchange;
+  const { id, client } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),

@@ -5,8 +5,9 @@ import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import { refreshMarkets } from "./markets.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
 /** After a permanent failure a series is polled again after this delay. The delay doubles up to the maximum. */
@@ -31,7 +32,7 @@ export class Poll {
   readonly #archive: Archive;
   /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
-  /** Series with a running request, and exchanges that are being prepared. By name. */
+  /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
   readonly #busy = new Set<string>();
   /** Series with a permanent failure, such as delisted ones. They are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
@@ -65,8 +66,9 @@ export class Poll {
     const archive = this.#archive;
     if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
     this.#busy.add(exchange.id);
+    let markets: Markets;
     try {
-      await prepareExchange(archive, exchange, { priority: "live", signal });
+      markets = await refreshMarkets(archive, exchange, { signal });
     } catch (error) {
       if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
       return { ...NOTHING, failed: exchange.series.length };
@@ -76,8 +78,8 @@ export class Poll {
     archive.failures.clear(exchange.id);
     const nowMs = archive.clock.now();
     const polled = new Set(archive.config.timeframes);
-    const due = exchange.series.filter((series) =>
-      polled.has(series.timeframe.text) && !exchange.suspended.has(series.symbol) &&
+    const due = markets.series.filter((series) =>
+      polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(series, nowMs)
     );
     const reports = due.map(async (series) => {
@@ -140,7 +142,7 @@ export class Poll {
       REFUSED_DELAY_MS_MAX,
     );
     this.#refused.set(name, { delayMs, nextTryMs: nowMs + delayMs });
-    exchange.hasSuspects = true;
+    exchange.markets.doubt();
   }
 
   /** The newest closed candles, which exchanges may still revise, and those since the last answer. At most one page. */

@@ -77,7 +77,7 @@ async function confirmEdges(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<void> {
-  if (exchange.marketsLoadedAtMs === undefined) return;
+  if (exchange.markets.value === undefined) return;
   const nowMs = archive.clock.now();
   let pages = 0;
   for (const edge of edges) {
@@ -143,8 +143,8 @@ async function repairExchange(
   signal: AbortSignal | undefined,
 ): Promise<readonly GapState[]> {
   const { database, clock } = archive;
-  // Nothing can be asked before the exchange is prepared; polls do that.
-  if (exchange.marketsLoadedAtMs === undefined) return [];
+  // Nothing can be asked before the markets are loaded; polls do that.
+  if (exchange.markets.value === undefined) return [];
   const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
   const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
   const states: GapState[] = [];

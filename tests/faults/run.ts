@@ -1,7 +1,7 @@
 /** Runs one schedule: everything breaks for some seconds, then nothing does, then the archive is judged. @module */
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { prepareExchange } from "../../lib/fetch/exchange_series.ts";
+import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
@@ -140,7 +140,7 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
       sleep: (ms, options) => systemClock.sleep(ms, options),
     };
     const archive = await openTestArchive(database, env, clock);
-    for (const one of archive.exchanges) await prepareExchange(archive, one, { priority: "live" });
+    for (const one of archive.exchanges) await refreshMarkets(archive, one);
     await backfill(archive, { patient: false });
     for (const ms of LATER_MS) {
       later.ms = ms;

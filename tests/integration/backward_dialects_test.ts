@@ -1,6 +1,7 @@
 /** The dialects whose pages count back from an end, and what the program asks so that they hold its window. @module */
 import assert from "node:assert/strict";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
+import type { MarketList } from "../../lib/exchange/market_list.ts";
 import { FetchError } from "../../lib/exchange/fetch_error.ts";
 import type { Dialect } from "../support/local_exchange/dialect.ts";
 import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
@@ -155,10 +156,10 @@ const BANS: readonly (readonly [Dialect, number])[] = [[bingx, 429], [bitvavo, 4
 for (const [dialect, status] of BANS) {
   Deno.test(`${dialect.exchange}: a ban is obeyed until the time that its text names`, async () => {
     await withExchange({ dialect }, async (exchange) => {
-      const client = await open(exchange, dialect);
+      const { client, list } = await open(exchange, dialect);
       exchange.faults.add({ when: { about: "candles" }, fault: { kind: "status", status } });
       const series = { exchange: dialect.exchange, symbol: "BTC/USDT", timeframe: MINUTE };
-      await assert.rejects(client.fetchCandles(series, WINDOWS[0] as Window), (error) => {
+      await assert.rejects(client.fetchCandles(series, WINDOWS[0] as Window, { list }), (error) => {
         assert.ok(error instanceof FetchError);
         assert.deepEqual([error.kind, error.untilMs], ["rate_limited", NOW_MS + 120_000]);
         return true;
@@ -176,15 +177,17 @@ async function fetchTimes(
     readonly window: Window;
   },
 ): Promise<number[]> {
-  const client = await open(exchange, dialect);
+  const { client, list } = await open(exchange, dialect);
   const timeframe = parseTimeframe(text);
   const series = { exchange: dialect.exchange, symbol: "BTC/USDT", timeframe };
-  const { rows } = await client.fetchCandles(series, window);
+  const { rows } = await client.fetchCandles(series, window, { list });
   return rows.map((row) => Number((row as readonly unknown[])[0]));
 }
 
-async function open({ proxyUrl }: LocalExchange, { exchange }: Dialect): Promise<ExchangeClient> {
+async function open(
+  { proxyUrl }: LocalExchange,
+  { exchange }: Dialect,
+): Promise<{ readonly client: ExchangeClient; readonly list: MarketList }> {
   const client = await openExchange(exchange, { clock: STILL_CLOCK, proxyUrl });
-  await client.loadMarkets();
-  return client;
+  return { client, list: await client.loadMarkets() };
 }

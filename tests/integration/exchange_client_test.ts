@@ -6,6 +6,7 @@ import {
   type OpenExchangeOptions,
 } from "../../lib/exchange/client.ts";
 import { FetchError, type FetchErrorKind } from "../../lib/exchange/fetch_error.ts";
+import type { MarketList } from "../../lib/exchange/market_list.ts";
 import { binance } from "../support/local_exchange/binance.ts";
 import type { Dialect } from "../support/local_exchange/dialect.ts";
 import type { Fault } from "../support/local_exchange/fault.ts";
@@ -182,10 +183,12 @@ const EXCHANGES: readonly Facts[] = [
 interface Pair {
   readonly exchange: LocalExchange;
   readonly client: ExchangeClient;
+  /** All markets, as they were loaded first; none where they were not. */
+  readonly list: MarketList;
   readonly clock: ManualClock;
   readonly bans: readonly { readonly untilMs: number; readonly reason: string }[];
   /** One ask as the program makes it: a turn, then the page. Five minutes of BTC/USDT unless told. */
-  ask(symbol?: string, signal?: AbortSignal): Promise<readonly unknown[]>;
+  ask(symbol?: string, list?: MarketList): Promise<readonly unknown[]>;
   /** How many requests have reached the exchange since the markets were loaded. */
   requests(): number;
 }
@@ -216,21 +219,22 @@ async function withClient(
       },
       ...clientOptions,
     });
-    if (load) await client.loadMarkets();
+    const loaded: MarketList = load ? await client.loadMarkets() : new Map();
     const before = exchange.requests.length;
     await use({
       exchange,
       client,
+      list: loaded,
       clock,
       bans,
-      ask: async (symbol = "BTC/USDT", signal) => {
-        const turn = client.turn("live", { signal });
+      ask: async (symbol = "BTC/USDT", list = loaded) => {
+        const turn = client.turn("live");
         turn.catch(() => {});
         // Longer than any class spaces its requests, loading MEXC's futures twice included, and far shorter than any ban.
         await clock.advance(20_000);
         await turn;
         const { rows } = await client.fetchCandles(minutesOf(client.id, symbol), FIVE_MINUTES, {
-          signal,
+          list,
         });
         return rows;
       },
@@ -268,19 +272,21 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: markets load slim, without currencies, and spot only`, async () => {
     await withClient(facts, { load: false }, async ({ exchange, client }) => {
-      assert.equal(client.hasMarket("BTC/USDT"), false);
-      await client.loadMarkets();
+      const list = await client.loadMarkets();
       const asked = exchange.requests.map(({ path, query }) => {
         const search = String(new URLSearchParams(query));
         return search === "" ? path : `${path}?${search}`;
       });
       assert.deepEqual(asked.sort(), marketRequests);
       assert.deepEqual(
-        [...client.symbols].sort(),
+        [...list.keys()].sort(),
         LOCAL_SYMBOLS.map(({ symbol }) => symbol).sort(),
       );
-      assert.equal(client.hasMarket("BTC/USDT"), true);
-      assert.equal(client.hasMarket("toString"), false);
+      assert.deepEqual([list.get("BTC/USDT")?.isActive, list.get("BTC/USDT")?.isSpot], [
+        true,
+        true,
+      ]);
+      assert.equal(list.has("toString"), false);
     });
   });
 
@@ -304,13 +310,14 @@ for (const facts of EXCHANGES) {
       values: { volume: "12345678901234567890.12345678" },
     }];
     const symbols = [...LOCAL_SYMBOLS.slice(1), market("BTC/USDT", { ...BTC, overrides })];
-    await withClient(facts, { server: { symbols } }, async ({ exchange, client }) => {
+    await withClient(facts, { server: { symbols } }, async ({ exchange, client, list }) => {
       for (const symbol of ["BTC/USDT", "PEPE/USDT", "ETH/BTC"]) {
         const long = facts.long ?? "1d";
         for (const [text, sinceMs] of [["1m", SINCE_MS], [long, Date.UTC(2024, 4, 1)]] as const) {
           const timeframe = parseTimeframe(text);
           const window = { sinceMs, untilMs: addCandles(timeframe, sinceMs, 20) };
-          const { rows } = await client.fetchCandles({ exchange: id, symbol, timeframe }, window);
+          const series = { exchange: id, symbol, timeframe };
+          const { rows } = await client.fetchCandles(series, window, { list });
           const expected = exchange.truth(symbol, timeframe, window).map((candle) =>
             exact([
               candle.openTimeMs,
@@ -325,7 +332,7 @@ for (const facts of EXCHANGES) {
           assert.deepEqual(inside(rows, window), expected, `${symbol} ${text}`);
         }
       }
-      const { rows } = await client.fetchCandles(minutesOf(id, "BTC/USDT"), FIVE_MINUTES);
+      const { rows } = await client.fetchCandles(minutesOf(id, "BTC/USDT"), FIVE_MINUTES, { list });
       assert.equal(inside(rows, FIVE_MINUTES)[1]?.[5], "12345678901234567890.12345678");
     });
   });
@@ -427,13 +434,14 @@ for (const facts of EXCHANGES) {
     await withClient(
       facts,
       { server: { clock: { ...STILL_CLOCK, now } } },
-      async ({ exchange, client, ask }) => {
+      async ({ exchange, client, list, ask }) => {
         const series = minutesOf(id, "BTC/USDT");
         for (const afterHeaders of [false, true]) {
           arrived = Promise.withResolvers();
           const abort = new AbortController();
           strike(exchange, { kind: "hang", afterHeaders });
-          const hanging = client.fetchCandles(series, FIVE_MINUTES, { signal: abort.signal });
+          const { signal } = abort;
+          const hanging = client.fetchCandles(series, FIVE_MINUTES, { list, signal });
           await Promise.race([arrived.promise, hanging]);
           // The exchange has seen it and answers others; no timer of CCXT's has to run out.
           assert.equal((await ask("ETH/USDT")).length >= 5, true);
@@ -441,7 +449,7 @@ for (const facts of EXCHANGES) {
           await fails(hanging, "cancelled");
         }
         const before = exchange.requests.length;
-        const late = { signal: AbortSignal.abort(new Error("enough")) };
+        const late = { list, signal: AbortSignal.abort(new Error("enough")) };
         await fails(client.fetchCandles(series, FIVE_MINUTES, late), "cancelled");
         assert.equal(exchange.requests.length, before);
       },
@@ -449,25 +457,27 @@ for (const facts of EXCHANGES) {
   });
 
   Deno.test(`${id}: the most traded symbols are chosen from all markets`, async () => {
-    await withClient(facts, {}, async ({ client }) => {
-      const top = await client.topSymbols({ count: 3 });
+    await withClient(facts, {}, async ({ client, list }) => {
+      const top = await client.topSymbols(list, { count: 3 });
       // Its tickers name no turnover: there is nothing to choose by.
       if (id === "gemini") return assert.deepEqual(top, []);
       assert.deepEqual(top, ["BTC/USDT", "ETH/USDT", "SOL/USDT"]);
-      assert.deepEqual(await client.topSymbols({ count: 3, quote: "BTC" }), ["ETH/BTC"]);
+      assert.deepEqual(await client.topSymbols(list, { count: 3, quote: "BTC" }), ["ETH/BTC"]);
     });
   });
 
   Deno.test(`${id}: only the kept markets are known afterwards, and their candles still come`, async () => {
-    await withClient(facts, {}, async ({ client, ask, requests }) => {
-      client.keepMarkets(["BTC/USDT", "NO/SUCH"]);
-      assert.deepEqual(client.symbols, ["BTC/USDT"]);
-      assert.equal((await ask()).length >= 5, true);
+    await withClient(facts, {}, async ({ client, list, ask, requests }) => {
+      const kept = client.keepMarkets(list, ["BTC/USDT", "NO/SUCH"]);
+      assert.deepEqual([...kept.keys()], ["BTC/USDT"]);
+      assert.equal((await ask("BTC/USDT", kept)).length >= 5, true);
       assert.equal(requests(), 1);
-      await fails(ask("ETH/USDT"), "permanent");
-      await client.loadMarkets();
-      assert.equal(client.symbols.length, LOCAL_SYMBOLS.length);
-      assert.equal((await ask("ETH/USDT")).length >= 5, true);
+      await fails(ask("ETH/USDT", kept), "permanent");
+      await assert.rejects(ask("BTC/USDT", list), /the list of markets is not in use/);
+      const anew = await client.loadMarkets();
+      assert.equal(anew.size, LOCAL_SYMBOLS.length);
+      assert.equal((await ask("ETH/USDT", anew)).length >= 5, true);
+      await fails(ask("ETH/USDT", kept), "permanent");
     });
   });
 
@@ -497,12 +507,28 @@ for (const facts of EXCHANGES) {
     });
   });
 
+  Deno.test(`${id}: markets that are being loaded hold up no candles, and none is lost when that is aborted`, async () => {
+    await withClient(facts, {}, async ({ exchange, client, list, ask }) => {
+      const series = minutesOf(id, "BTC/USDT");
+      const rule = exchange.faults.add({ when: { about: "markets" }, fault: { kind: "hang" } });
+      const abort = new AbortController();
+      const loading = fails(client.loadMarkets({ signal: abort.signal }), "cancelled");
+      assert.equal((await ask()).length >= 5, true);
+      const asked = client.fetchCandles(series, FIVE_MINUTES, { list });
+      abort.abort(new Error("enough"));
+      await loading;
+      assert.equal((await asked).rows.length >= 5, true);
+      rule.remove();
+      assert.equal((await client.loadMarkets()).size, LOCAL_SYMBOLS.length);
+    });
+  });
+
   Deno.test(`${id}: requests go through the proxy prefix with their full URL`, async () => {
     await withExchange({ dialect }, async (exchange) => {
       const clock = new ManualClock({ startMs: NOW_MS });
       const client = await openExchange(id, { clock, proxyUrl: exchange.proxyUrl });
-      await client.loadMarkets();
-      const { rows } = await client.fetchCandles(minutesOf(id, "BTC/USDT"), FIVE_MINUTES);
+      const list = await client.loadMarkets();
+      const { rows } = await client.fetchCandles(minutesOf(id, "BTC/USDT"), FIVE_MINUTES, { list });
       assert.deepEqual(
         inside(rows, FIVE_MINUTES).map(([timeMs]) => timeMs),
         [0, 1, 2, 3, 4].map((minute) => SINCE_MS + minute * MINUTE_MS),
@@ -548,9 +574,9 @@ Deno.test("a rate limit that names no time doubles the pause each time, until an
 });
 
 Deno.test("requests that were in flight when a ban came count as one, and only a later end is told", async () => {
-  await withClient(BINANCE, {}, async ({ exchange, client, clock, bans }) => {
+  await withClient(BINANCE, {}, async ({ exchange, client, list, clock, bans }) => {
     const candles = (): Promise<unknown> =>
-      client.fetchCandles(minutesOf("binance", "BTC/USDT"), FIVE_MINUTES);
+      client.fetchCandles(minutesOf("binance", "BTC/USDT"), FIVE_MINUTES, { list });
     for (let i = 0; i < 3; i++) strike(exchange, { kind: "status", status: 429 });
     await Promise.all([1, 2, 3].map(() => fails(candles(), "rate_limited")));
     assert.deepEqual(bans.map(({ untilMs }) => untilMs), [clock.now() + MINUTE_MS]);
@@ -564,13 +590,13 @@ Deno.test("requests that were in flight when a ban came count as one, and only a
 });
 
 Deno.test("a ban that comes while an ask waits for its turn stops it before its request", async () => {
-  await withClient(BINANCE, {}, async ({ exchange, client, clock, requests }) => {
+  await withClient(BINANCE, {}, async ({ exchange, client, list, clock, requests }) => {
     await clock.advance(5_000);
     await client.turn("backfill");
     const waiting = client.turn("backfill");
     strike(exchange, { kind: "status", status: 429, retryAfterSeconds: 60 });
     await fails(
-      client.fetchCandles(minutesOf("binance", "BTC/USDT"), FIVE_MINUTES),
+      client.fetchCandles(minutesOf("binance", "BTC/USDT"), FIVE_MINUTES, { list }),
       "rate_limited",
     );
     const refused = fails(waiting, "rate_limited");
@@ -610,7 +636,7 @@ Deno.test("calls in flight at the same time do not mix up their statuses and Ret
       return wake.promise;
     },
   };
-  await withClient(BINANCE, { server: { clock } }, async ({ exchange, client, clock }) => {
+  await withClient(BINANCE, { server: { clock } }, async ({ exchange, client, list, clock }) => {
     const answers = new Map<string, Fault>([
       ["BTC/USDT", { kind: "status", status: 429, retryAfterSeconds: 100 }],
       ["ETH/USDT", { kind: "status", status: 503, retryAfterSeconds: 200 }],
@@ -620,7 +646,7 @@ Deno.test("calls in flight at the same time do not mix up their statuses and Ret
     for (const [symbol, fault] of answers) {
       exchange.faults.add({ when: { symbol }, fault: { kind: "latency", ms: 1 } });
       exchange.faults.add({ when: { symbol }, fault });
-      asks.push(client.fetchCandles(minutesOf("binance", symbol), FIVE_MINUTES));
+      asks.push(client.fetchCandles(minutesOf("binance", symbol), FIVE_MINUTES, { list }));
       await asleep[asks.length - 1]?.promise;
     }
     // Answered in the other order than asked, all of them with the others' answers around.
@@ -636,11 +662,11 @@ Deno.test("calls in flight at the same time do not mix up their statuses and Ret
 });
 
 Deno.test("a good answer beside a maintenance page is kept, the page is refused", async () => {
-  await withClient(BINANCE, {}, async ({ exchange, client }) => {
+  await withClient(BINANCE, {}, async ({ exchange, client, list }) => {
     exchange.faults.add({ when: { symbol: "ETH/USDT" }, fault: { kind: "html" } });
     exchange.faults.add({ when: { symbol: "SOL/USDT" }, fault: { kind: "empty_page" } });
     const candles = (symbol: string): Promise<{ readonly rows: readonly unknown[] }> =>
-      client.fetchCandles(minutesOf("binance", symbol), FIVE_MINUTES);
+      client.fetchCandles(minutesOf("binance", symbol), FIVE_MINUTES, { list });
     for (let i = 0; i < 5; i++) {
       const [good, , empty] = await Promise.all([
         candles("BTC/USDT"),

@@ -67,10 +67,10 @@ async function askAll(variables: Readonly<Record<string, string>>): Promise<void
       config: exchangeOptions[id],
       proxyUrl: exchangeProxyUrl,
     });
-    await client.loadMarkets();
-    const symbol = client.symbols.find((symbol) => symbol.startsWith("BTC/")) ?? "";
+    const list = await client.loadMarkets();
+    const symbol = [...list.keys()].find((symbol) => symbol.startsWith("BTC/")) ?? "";
     const series = { exchange: id, symbol, timeframe: parseTimeframe("1m") };
-    const { rows } = await client.fetchCandles(series, FIVE_MINUTES);
+    const { rows } = await client.fetchCandles(series, FIVE_MINUTES, { list });
     assert(rows.length >= 5, `${id}: ${rows.length} candles`);
   }));
 }

@@ -33,9 +33,9 @@ async function openAt({ url }: { url: string }, config: Options): Promise<Exchan
 }
 
 async function fiveCandles(client: ExchangeClient): Promise<number> {
-  await client.loadMarkets();
+  const list = await client.loadMarkets();
   const series = { exchange: client.id, symbol: "BTC/USDT", timeframe: parseTimeframe("1m") };
-  const { rows } = await client.fetchCandles(series, FIVE_MINUTES);
+  const { rows } = await client.fetchCandles(series, FIVE_MINUTES, { list });
   return rows.filter((row) => (row as number[])[0]! < FIVE_MINUTES.untilMs).length;
 }
 
@@ -72,8 +72,8 @@ proxyTest("it carries no other's requests", async () => {
         clock: new ManualClock({ startMs: NOW_MS }),
         config: { urls: { api: { public: exchange.url } } },
       });
-      await Promise.all([proxied.loadMarkets(), direct.loadMarkets()]);
-      assert(direct.hasMarket("BTC/USD") || direct.symbols.length > 0);
+      const [, listed] = await Promise.all([proxied.loadMarkets(), direct.loadMarkets()]);
+      assert(listed.size > 0);
       assert.deepEqual(proxy.asked, [`GET ${exchange.url}/api/v3/exchangeInfo HTTP/1.1`]);
       assert(exchange.requests.some(({ path }) => path.includes("AssetPairs")));
     });

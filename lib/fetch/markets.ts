@@ -1,0 +1,241 @@
+/** Which series of an exchange are archived: what it lists, what the user asked for, and what the ledger knows. @module */
+import { opensElsewhere } from "../exchange/limits.ts";
+import type { MarketList } from "../exchange/market_list.ts";
+import type { Config } from "../config/config.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { isSymbol } from "../market/symbol.ts";
+import { parseTimeframe } from "../market/timeframe.ts";
+import { nearest } from "../text/nearest.ts";
+import {
+  type Checkpoint,
+  type EndedWhy,
+  readCheckpoints,
+  registerSeries,
+} from "../store/ledger.ts";
+import { type Listing, readListings } from "../store/listings.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { archivedTimeframes } from "../archive/desire.ts";
+import { reportExchangeFailure } from "../archive/failure.ts";
+import type { Markets, UnlistedSymbol } from "../archive/markets_in_force.ts";
+import { enterListings, judgeListings, type ListingNews } from "./listing_watch.ts";
+
+interface LoadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The markets in force of an exchange, loaded anew where that is due, with what is new about them entered into the
+ * ledger. Called before every run.
+ *
+ * @throws FetchError, DeadlineError, BreakerOpenError, StoreError while none could be loaded yet; the next call tries
+ * again.
+ */
+export async function refreshMarkets(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { signal }: LoadOptions = {},
+): Promise<Markets> {
+  return await exchange.markets.refresh({
+    load: async (previous, { signal }) => {
+      // Rather than to load the markets again and again for a ledger that is away.
+      await archive.database.reach();
+      const answer = await askMarkets(archive, exchange, { signal });
+      const made = makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
+      const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
+      await registerSeries(archive.database, chosen, archive.config.symbols.kind);
+      await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
+      return settle(archive, exchange, made);
+    },
+    onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),
+    signal,
+  });
+}
+
+/**
+ * Markets of the caller's own, loaded now. Nothing is written, and those in force stay as they are: a plan must not
+ * choose series, for those that are chosen once are never dropped.
+ *
+ * @throws FetchError, DeadlineError, BreakerOpenError, StoreError
+ */
+export async function readMarkets(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { signal }: LoadOptions = {},
+): Promise<Markets> {
+  await archive.database.reach();
+  const answer = await askMarkets(archive, exchange, { signal });
+  const known = await readKnown(archive, exchange.id);
+  return settle(archive, exchange, makeMarkets(answer, { ...known, previous: undefined }));
+}
+
+/** What an exchange said about its markets. */
+interface MarketsAnswer {
+  readonly exchange: string;
+  /** All markets. */
+  readonly list: MarketList;
+  /** The most traded symbols, for `SYMBOLS=top:N`; else none. */
+  readonly top: readonly string[];
+  /** When it was given. Milliseconds. */
+  readonly atMs: number;
+}
+
+/** What else decides about the series of an exchange. */
+export interface KnownMarkets {
+  readonly config: Config;
+  /** The series of the exchange that are in the ledger. */
+  readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
+  /** The newest listing of every symbol of the exchange. */
+  readonly listings: readonly Listing[];
+  /** The markets that these follow. */
+  readonly previous: Markets | undefined;
+}
+
+/** Markets, and what is new about them that the ledger does not know yet. */
+export interface MadeMarkets {
+  readonly markets: Markets;
+  /** All series that are wanted, also those that have ended. */
+  readonly chosen: readonly Series[];
+  readonly news: ListingNews;
+  /** Configured timeframes whose candles open at other times on this exchange. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Makes the markets of an exchange from one answer. Asks for nothing, writes nothing.
+ *
+ * @throws FetchError where the list cannot be right, see {@linkcode judgeListings}.
+ */
+export function makeMarkets(
+  { exchange, list, top, atMs }: MarketsAnswer,
+  { config, checkpoints, listings, previous }: KnownMarkets,
+): MadeMarkets {
+  const wanted = archivedTimeframes(config);
+  const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
+  const { symbols, unlisted } = config.symbols.kind === "list"
+    ? listedSymbols(config.symbols.symbols, {
+      list,
+      known: new Set(checkpoints.map(({ series }) => series.symbol)),
+      isAlone: config.exchanges.length === 1,
+    })
+    : { symbols: topSymbols(top, checkpoints), unlisted: [] };
+  const chosen = symbols.flatMap((symbol) =>
+    timeframes.map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
+  );
+  const news = judgeListings(list, {
+    exchange,
+    symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
+    listings,
+    absentSinceMs: previous?.absentSinceMs ?? new Map(),
+    nowMs: atMs,
+  });
+  const endOf = endsAfter(news, checkpoints);
+  const series = chosen.filter((one) => [undefined, "suspended"].includes(endOf(one)));
+  const suspended = series.filter((one) => endOf(one) === "suspended");
+  return {
+    markets: {
+      exchange,
+      loadedAtMs: atMs,
+      list,
+      series,
+      suspended: new Set(suspended.map(({ symbol }) => symbol)),
+      unlisted,
+      absentSinceMs: news.absentSinceMs,
+    },
+    chosen,
+    news,
+    leftOut: wanted.filter((text) => !timeframes.includes(text)),
+  };
+}
+
+/**
+ * The configured symbols that this exchange lists. One that is in the ledger already stays, so that its end is
+ * seen; one that no exchange lists stays too, so that the mistake is.
+ */
+function listedSymbols(
+  wanted: readonly string[],
+  { list, known, isAlone }: {
+    readonly list: MarketList;
+    readonly known: ReadonlySet<string>;
+    /** Whether no other exchange is archived. */
+    readonly isAlone: boolean;
+  },
+): { readonly symbols: readonly string[]; readonly unlisted: readonly UnlistedSymbol[] } {
+  const strangers = wanted.filter((symbol) => !list.has(symbol) && !known.has(symbol));
+  const all = strangers.length === 0 ? [] : [...list.keys()].filter(isSymbol);
+  return {
+    symbols: isAlone ? wanted : wanted.filter((symbol) => !strangers.includes(symbol)),
+    unlisted: strangers.map((symbol) => ({ symbol, nearest: nearest(symbol, all) })),
+  };
+}
+
+/** The most traded symbols, and those that were chosen as such before: they are never dropped. */
+function topSymbols(
+  top: readonly string[],
+  checkpoints: KnownMarkets["checkpoints"],
+): readonly string[] {
+  const kept = checkpoints.filter(({ chosen }) => chosen === "top");
+  return [...new Set([...top, ...kept.map(({ series }) => series.symbol)])];
+}
+
+/** Why a series has ended, once the news is entered into the ledger; undefined while it goes on. */
+function endsAfter(
+  { changes }: ListingNews,
+  checkpoints: KnownMarkets["checkpoints"],
+): (series: Series) => EndedWhy | undefined {
+  const changed = new Map(changes.map((change) => [change.symbol, change]));
+  const ended = new Map(checkpoints.map(({ series, endedWhy }) => [seriesName(series), endedWhy]));
+  return (series) => {
+    const change = changed.get(series.symbol);
+    if (change === undefined) return ended.get(seriesName(series));
+    return change.kind === "ends" ? change.why : undefined;
+  };
+}
+
+async function askMarkets(
+  { config, clock }: Archive,
+  exchange: ArchivedExchange,
+  { signal }: LoadOptions,
+): Promise<MarketsAnswer> {
+  const options = { priority: "live", signal } as const;
+  const list = await exchange.loadMarkets(options);
+  const { symbols } = config;
+  const top = symbols.kind === "top"
+    ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
+    : [];
+  return { exchange: exchange.id, list, top, atMs: clock.now() };
+}
+
+async function readKnown(
+  { config, database }: Archive,
+  exchange: string,
+): Promise<Omit<KnownMarkets, "previous">> {
+  const checkpoints = (await readCheckpoints(database)).filter(({ series }) =>
+    series.exchange === exchange
+  );
+  return { config, checkpoints, listings: await readListings(database, exchange) };
+}
+
+/** Says what was found, and lets go of the thousands of markets that are not archived. */
+function settle(
+  { config, log }: Archive,
+  { client }: ArchivedExchange,
+  { markets, chosen, leftOut }: MadeMarkets,
+): Markets {
+  const { exchange, unlisted, series, list } = markets;
+  for (const { symbol, nearest } of unlisted) {
+    log.warn("symbol not listed", { exchange, symbol, nearest: nearest.join(", ") });
+  }
+  const symbols = new Set(chosen.map(({ symbol }) => symbol));
+  if (config.symbols.kind === "top" && symbols.size === 0) {
+    log.warn("no market qualifies for SYMBOLS=top", { exchange });
+  }
+  if (leftOut.length > 0) {
+    log.warn("left out: candles of this exchange that open at other times than UTC says", {
+      exchange,
+      timeframes: leftOut.join(", "),
+    });
+  }
+  log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
+  return { ...markets, list: client.keepMarkets(list, symbols) };
+}

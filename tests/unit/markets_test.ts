@@ -1,0 +1,234 @@
+/** The markets of an exchange, made from one answer and from what is known: no exchange, no database. @module */
+import assert from "node:assert/strict";
+import type { Markets } from "../../lib/archive/markets_in_force.ts";
+import { readConfig } from "../../lib/config/config.ts";
+import { FetchError } from "../../lib/exchange/fetch_error.ts";
+import type { MarketFacts, MarketList } from "../../lib/exchange/market_list.ts";
+import { type KnownMarkets, type MadeMarkets, makeMarkets } from "../../lib/fetch/markets.ts";
+import { seriesName } from "../../lib/market/series.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Listing } from "../../lib/store/listings.ts";
+
+const NOW_MS = Date.UTC(2024, 5, 1, 12);
+const HOUR_MS = 3_600_000;
+
+interface Given {
+  readonly exchange?: string;
+  /** What is listed. @default BTC/USDT and ETH/USDT, both traded */
+  readonly listed?: Readonly<Record<string, Partial<MarketFacts>>>;
+  readonly top?: readonly string[];
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly checkpoints?: KnownMarkets["checkpoints"];
+  readonly listings?: readonly Listing[];
+  readonly previous?: Pick<Markets, "absentSinceMs">;
+  readonly atMs?: number;
+}
+
+function make(
+  { exchange = "binance", listed = { "BTC/USDT": {}, "ETH/USDT": {} }, ...given }: Given,
+): MadeMarkets {
+  const list: MarketList = new Map(
+    Object.entries(listed).map(([symbol, facts]) => [
+      symbol,
+      { id: symbol.replace("/", ""), isActive: true, isSpot: true, ...facts },
+    ]),
+  );
+  const env = {
+    EXCHANGES: exchange,
+    SYMBOLS: "BTC/USDT,ETH/USDT",
+    TIMEFRAMES: "1h",
+    BACKFILL: "1h:30d",
+    ...given.variables,
+  };
+  const config = readConfig({ env }, {
+    knownExchanges: ["binance", "kraken"],
+    isCron: () => true,
+  });
+  const { top = [], checkpoints = [], listings = [], previous, atMs = NOW_MS } = given;
+  return makeMarkets({ exchange, list, top, atMs }, {
+    config,
+    checkpoints,
+    listings,
+    previous: previous === undefined ? undefined : { ...make({ exchange }).markets, ...previous },
+  });
+}
+
+function checkpoint(
+  symbol: string,
+  known: Partial<KnownMarkets["checkpoints"][number]> = {},
+): KnownMarkets["checkpoints"][number] {
+  const series = { exchange: "binance", symbol, timeframe: parseTimeframe("1h") };
+  return { series, chosen: "list", endedWhy: undefined, ...known };
+}
+
+function listing(symbol: string, known: Partial<Listing> = {}): Listing {
+  const marketId = symbol.replace("/", "");
+  return { symbol, marketId, untilMs: undefined, why: undefined, absentMs: undefined, ...known };
+}
+
+const names = ({ series }: Pick<Markets, "series">): readonly string[] => series.map(seriesName);
+
+Deno.test("what is configured and listed is archived, in every timeframe that is polled or backfilled", () => {
+  const { markets, chosen, news, leftOut } = make({
+    variables: { TIMEFRAMES: "1m", BACKFILL: "1h:30d" },
+  });
+  const expected = [
+    ...["binance BTC/USDT 1m", "binance BTC/USDT 1h"],
+    ...["binance ETH/USDT 1m", "binance ETH/USDT 1h"],
+  ];
+  assert.deepEqual(names(markets), expected);
+  assert.deepEqual(chosen, markets.series);
+  assert.deepEqual([markets.exchange, markets.loadedAtMs], ["binance", NOW_MS]);
+  assert.deepEqual(news.changes, [
+    { kind: "begins", symbol: "BTC/USDT", marketId: "BTCUSDT" },
+    { kind: "begins", symbol: "ETH/USDT", marketId: "ETHUSDT" },
+  ]);
+  assert.deepEqual([markets.unlisted, [...markets.suspended], leftOut], [[], [], []]);
+});
+
+Deno.test("a timeframe whose candles open at other times on the exchange is left out, and named", () => {
+  const { markets, leftOut } = make({
+    exchange: "kraken",
+    variables: { BACKFILL: "1h:30d,1w:1y" },
+  });
+  assert.deepEqual(leftOut, ["1w"]);
+  assert.deepEqual(names(markets), ["kraken BTC/USDT 1h", "kraken ETH/USDT 1h"]);
+});
+
+Deno.test("a symbol that is not listed is named with its nearest, and asked for only where no other exchange may list it", () => {
+  const listed = { "BTC/USDT": {}, "ETHW/USDT": {} };
+  const alone = make({ listed }).markets;
+  assert.deepEqual(alone.unlisted, [{ symbol: "ETH/USDT", nearest: ["ETHW/USDT"] }]);
+  assert.deepEqual(names(alone), ["binance BTC/USDT 1h", "binance ETH/USDT 1h"]);
+  const among = make({ listed, variables: { EXCHANGES: "binance,kraken" } }).markets;
+  assert.deepEqual(among.unlisted, alone.unlisted);
+  assert.deepEqual(names(among), ["binance BTC/USDT 1h"]);
+});
+
+Deno.test("a symbol that the ledger knows stays while it is missing, so that its end is seen", () => {
+  const { markets } = make({
+    listed: { "BTC/USDT": {} },
+    variables: { EXCHANGES: "binance,kraken" },
+    checkpoints: [checkpoint("ETH/USDT")],
+    listings: [listing("BTC/USDT"), listing("ETH/USDT")],
+  });
+  assert.deepEqual(markets.unlisted, []);
+  assert.deepEqual(names(markets), ["binance BTC/USDT 1h", "binance ETH/USDT 1h"]);
+  assert.deepEqual([...markets.absentSinceMs], [["ETH/USDT", NOW_MS]]);
+});
+
+Deno.test("top:N takes the most traded of the day and never drops one that it took before", () => {
+  const { markets, chosen } = make({
+    variables: { SYMBOLS: "top:1" },
+    top: ["ETH/USDT"],
+    checkpoints: [
+      checkpoint("BTC/USDT", { chosen: "top" }),
+      checkpoint("SOL/USDT", { chosen: "list" }),
+    ],
+  });
+  assert.deepEqual(names(markets), ["binance ETH/USDT 1h", "binance BTC/USDT 1h"]);
+  assert.equal(chosen.length, 2);
+});
+
+Deno.test("a symbol is delisted when it has been missing for an hour, by what the lists before said", () => {
+  const missing: Given = {
+    listed: { "BTC/USDT": {} },
+    checkpoints: [checkpoint("BTC/USDT"), checkpoint("ETH/USDT")],
+    listings: [listing("BTC/USDT"), listing("ETH/USDT")],
+  };
+  const first = make(missing);
+  assert.deepEqual(first.news.changes, []);
+  const second = make({ ...missing, previous: first.markets, atMs: NOW_MS + HOUR_MS - 1 });
+  assert.deepEqual([...second.markets.absentSinceMs], [["ETH/USDT", NOW_MS]]);
+  assert.equal(names(second.markets).length, 2);
+  const third = make({ ...missing, previous: second.markets, atMs: NOW_MS + HOUR_MS });
+  assert.deepEqual(third.news.changes, [{
+    kind: "ends",
+    symbol: "ETH/USDT",
+    why: "delisted",
+    successor: undefined,
+    atMs: NOW_MS,
+  }]);
+  assert.deepEqual([...third.markets.absentSinceMs], []);
+  assert.deepEqual(names(third.markets), ["binance BTC/USDT 1h"]);
+  assert.equal(third.chosen.length, 2);
+});
+
+Deno.test("a symbol that is listed again within the hour was never missing", () => {
+  const listings = [listing("BTC/USDT"), listing("ETH/USDT")];
+  const { markets, news } = make({
+    listings,
+    previous: { absentSinceMs: new Map([["ETH/USDT", NOW_MS - HOUR_MS]]) },
+  });
+  assert.deepEqual([news.changes, [...markets.absentSinceMs]], [[], []]);
+});
+
+Deno.test("a symbol that stays missing after its end is noted as missing, and not asked for", () => {
+  const { markets, news } = make({
+    listed: { "BTC/USDT": {} },
+    checkpoints: [checkpoint("ETH/USDT", { endedWhy: "delisted" })],
+    listings: [listing("BTC/USDT"), listing("ETH/USDT", { untilMs: NOW_MS, why: "delisted" })],
+  });
+  assert.deepEqual([news.changes, news.missing], [[], ["ETH/USDT"]]);
+  assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
+});
+
+Deno.test("a market that is suspended keeps its series, and is traded again under the same listing", () => {
+  const pausing = make({
+    listed: { "BTC/USDT": {}, "ETH/USDT": { isActive: false } },
+    listings: [listing("BTC/USDT"), listing("ETH/USDT")],
+  });
+  assert.deepEqual([...pausing.markets.suspended], ["ETH/USDT"]);
+  assert.equal(names(pausing.markets).length, 2);
+  const known = {
+    checkpoints: [checkpoint("ETH/USDT", { endedWhy: "suspended" })],
+    listings: [listing("BTC/USDT"), listing("ETH/USDT", { untilMs: NOW_MS, why: "suspended" })],
+  };
+  const still = make({ ...known, listed: { "BTC/USDT": {}, "ETH/USDT": { isActive: false } } });
+  assert.deepEqual([still.news.changes, [...still.markets.suspended]], [[], ["ETH/USDT"]]);
+  const back = make(known);
+  assert.deepEqual([...back.markets.suspended], []);
+  assert.deepEqual(back.news.changes, [{
+    kind: "returns",
+    symbol: "ETH/USDT",
+    marketId: "ETHUSDT",
+    isNew: false,
+    absentMs: NOW_MS,
+  }]);
+});
+
+Deno.test("a spot market that goes on under another symbol was renamed, whatever else has its id", () => {
+  const { markets, news } = make({
+    listed: {
+      "BTC/USDT": {},
+      "ETH/USDT:USDT": { id: "ETHUSDT", isSpot: false },
+      "ETHX/USDT": { id: "ETHUSDT" },
+    },
+    checkpoints: [checkpoint("ETH/USDT")],
+    listings: [listing("BTC/USDT"), listing("ETH/USDT")],
+  });
+  assert.deepEqual(news.changes, [{
+    kind: "ends",
+    symbol: "ETH/USDT",
+    why: "renamed",
+    successor: "ETHX/USDT",
+    atMs: NOW_MS,
+  }]);
+  assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
+});
+
+Deno.test("a list without any of several archived symbols is refused", () => {
+  const known = {
+    listed: { "SOL/USDT": {} },
+    checkpoints: [checkpoint("BTC/USDT"), checkpoint("ETH/USDT")],
+  };
+  const listings = [listing("BTC/USDT"), listing("ETH/USDT")];
+  assert.throws(() => make({ ...known, listings }), (error) => {
+    assert.ok(error instanceof FetchError);
+    assert.equal(error.kind, "transient");
+    assert.match(error.message, /of binance: none of 2 archived symbols is listed/);
+    return true;
+  });
+  const ended = listing("ETH/USDT", { untilMs: NOW_MS, why: "delisted" });
+  assert.equal(make({ ...known, listings: [listing("BTC/USDT"), ended] }).news.changes.length, 0);
+});
