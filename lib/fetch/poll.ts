@@ -1,12 +1,15 @@
 /** Every tick: the last few closed candles of every series of every exchange, all at once. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
+import { subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Job } from "../archive/job.ts";
 import { prepareExchange } from "./exchange_series.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
 /** A series that was refused for good is asked again after this long, then after twice as long each time, up to the most. */
@@ -26,9 +29,44 @@ export interface PollReport {
   readonly skipped: number;
 }
 
+interface PollOptions {
+  /** Is told of an exchange that answers again after a pause too long for one page, and when that pause began. */
+  readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
+}
+
+/** @param options.onEnd is told what came of every tick. */
+export function pollJob(
+  archive: Archive,
+  options: PollOptions & { readonly onEnd: (report: PollReport) => void },
+): Job {
+  const poll = new Poll(archive, options);
+  let isResumed = false;
+  return {
+    name: "poll",
+    cron: archive.config.pollCron,
+    mayOverlap: true,
+    runOnce: async (signal) => {
+      if (!isResumed) await resume(archive, poll);
+      isResumed = true;
+      const report = await poll.runOnce({ signal });
+      options.onEnd(report);
+      return { ...report };
+    },
+  };
+}
+
+/** Tells the poll how far each series is answered for, so that it closes a short pause by itself. */
+async function resume(archive: Archive, poll: Poll): Promise<void> {
+  for (const { series, covered } of await readCheckpoints(archive.database)) {
+    const untilMs = covered.at(-1)?.untilMs;
+    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
+  }
+}
+
 /** The poll of one archive: it remembers how far each series is answered for, and which are still being asked. */
 export class Poll {
   readonly #archive: Archive;
+  readonly #onOwing: PollOptions["onOwing"];
   /** Until when a series is answered for without a hole, as far as polls know. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
   /** Names of series, and ids of exchanges that are being prepared. */
@@ -36,8 +74,9 @@ export class Poll {
   /** Series that were refused for good, such as delisted ones: asked again at growing intervals. */
   readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
 
-  constructor(archive: Archive) {
+  constructor(archive: Archive, { onOwing }: PollOptions = {}) {
     this.#archive = archive;
+    this.#onOwing = onOwing;
   }
 
   /** Starts from what the ledger knows: polls close the pause since the last run as far as a page reaches. */
@@ -117,8 +156,7 @@ export class Poll {
         await archive.clock.sleep(earlyMs, { signal });
         last = await ask();
       }
-      const answeredMs = last.answered.at(-1)?.untilMs;
-      if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
+      this.#noteAnswered(series, last);
       archive.failures.clear(seriesName(series));
       this.#refused.delete(seriesName(series));
       const brought = last === first ? [first] : [first, last];
@@ -130,6 +168,16 @@ export class Poll {
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return { ...NOTHING, asked: 1, failed: 1 };
     }
+  }
+
+  /** Later polls begin where this answer ends: what it leaves since the one before is for others to ask for. */
+  #noteAnswered(series: Series, { answered }: PageOutcome): void {
+    const untilMs = answered.at(-1)?.untilMs;
+    if (untilMs === undefined) return;
+    const sinceMs = this.#answeredUntilMs.get(seriesName(series)) ?? untilMs;
+    this.#answeredUntilMs.set(seriesName(series), untilMs);
+    const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
+    if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
   }
 
   /** What was refused for good will be refused again; perhaps the market has gone, which its list would tell. */

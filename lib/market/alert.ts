@@ -35,12 +35,12 @@ export interface Condition extends AlertSubject {
 }
 
 /**
- * How many runs in a row a condition must hold before its alert begins. A hole is filled or explained by the next
- * run as a rule, and series that waited for a breaker catch up with the poll after the one that closed it. A breaker's
- * condition measures its own time.
+ * How many judgings in a row a condition must hold before its alert begins. A hole is filled or explained by the next
+ * two repairs as a rule, which are as often as the judging, and series that waited for a breaker catch up with the poll
+ * after the one that closed it. A breaker's condition measures its own time.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
-  gap_percent: 2,
+  gap_percent: 3,
   breaker_open: 1,
   stale: 2,
   retention_loss: 2,
