@@ -10,7 +10,8 @@ export type JobName =
   | "gap_alerts"
   | "upkeep"
   | "maintenance"
-  | "storage";
+  | "storage"
+  | "prune";
 
 /** What one run has done, by what is counted. */
 export type JobReport = Readonly<Record<string, number>>;

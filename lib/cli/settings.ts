@@ -54,7 +54,7 @@ export function addSettingFlags<T extends Command>(
 /** Headings of the settings in a help text. Flags beat environment variables, which beat `.env`. */
 const GROUPS: readonly (readonly [heading: string, names: RegExp])[] = [
   ["What is archived:", /^(?:EXCHANGES|SYMBOLS|TIMEFRAMES|BACKFILL|ROLLUPS|RETENTION)$/],
-  ["Database:", /^(?:DATA_DIR|DB_POOL_MAX|COMPRESS_AFTER)$/],
+  ["Database:", /^(?:DATA_DIR|DB_POOL_MAX|COMPRESS_AFTER|PRUNE_AFTER)$/],
   ["When:", /_CRON$/],
   ["Requests to exchanges:", /^(?:POLL_CANDLES|PAGE_LIMIT|FETCH_TIMEOUT|RETRY_|BREAKER_)/],
   ["Alerts, HTTP, logs:", /^(?:GAP_ALERT|HTTP_|LOG_)/],

@@ -33,6 +33,8 @@ export interface Config {
   readonly dbPoolMax: number;
   /** Undefined for never. */
   readonly compressAfterMs: number | undefined;
+  /** Undefined for never. */
+  readonly pruneAfterMs: number | undefined;
   /** A timeframe that is not named is kept for ever. */
   readonly retention: readonly read.TimeframeReach[];
   /** Coarser timeframes worked out from stored candles; empty for none. */
@@ -140,6 +142,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     // The embedded server takes one connection, whatever is asked.
     dbPoolMax: values.DATABASE_URL === undefined ? 1 : values.DB_POOL_MAX,
     compressAfterMs: values.COMPRESS_AFTER === "off" ? undefined : values.COMPRESS_AFTER,
+    pruneAfterMs: values.PRUNE_AFTER === "off" ? undefined : values.PRUNE_AFTER,
     retention: values.RETENTION ?? [],
     rollups: values.ROLLUPS ?? [],
     gapAlertPercent: values.GAP_ALERT_PERCENT,
@@ -195,6 +198,9 @@ function schemaFor(texts: Texts, { knownExchanges, isTimeframe, isCron }: Config
     COMPRESS_AFTER: texts.COMPRESS_AFTER === "off"
       ? z.literal("off")
       : read.duration({ min: "1h", max: "3650d" }),
+    PRUNE_AFTER: texts.PRUNE_AFTER === "off"
+      ? z.literal("off")
+      : read.duration({ min: "1d", max: "3650d" }),
     RETENTION: read.timeframeReaches(isTimeframe).optional(),
     ROLLUPS: read.list(timeframe).optional(),
     GAP_ALERT_PERCENT: read.percent(),

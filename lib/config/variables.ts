@@ -128,6 +128,12 @@ export const VARIABLES = [
     secret: false,
   },
   {
+    name: "PRUNE_AFTER",
+    default: "90d",
+    meaning: "Age at which filled gaps, rejected rows and ended alerts are deleted; off for never.",
+    secret: false,
+  },
+  {
     name: "RETENTION",
     default: undefined,
     meaning: "How long each timeframe is kept, as timeframe:reach; for ever when unset.",

@@ -8,6 +8,7 @@ import { CatchUp } from "../fetch/catch_up.ts";
 import { pollJob, type PollReport } from "../fetch/poll.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import { timescaleVersion } from "../store/connection/migrations.ts";
+import { pruneJob } from "../upkeep/prune.ts";
 import { maintenanceJob } from "../upkeep/policy_runs.ts";
 import { storageJob } from "../upkeep/storage_gauges.ts";
 import { upkeepJob } from "../upkeep/upkeep.ts";
@@ -28,6 +29,7 @@ export interface JobsOptions {
 
 /** Puts the jobs together. One wakes another and never waits for it. */
 export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<Schedule> {
+  const { pruneAfterMs } = archive.config;
   const wake = (name: JobName): void => schedule.wake(name);
   const onWritten = (): void => wake("upkeep");
   const catchUp = new CatchUp(archive, { onWritten });
@@ -51,6 +53,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     upkeepJob(archive),
     ...await policyJobs(archive),
     storageJob(archive),
+    ...pruneAfterMs === undefined ? [] : [pruneJob(archive, { afterMs: pruneAfterMs })],
   ], archive);
   return schedule;
 }

@@ -31,6 +31,7 @@ export interface Metrics extends StorageMetrics {
   readonly jobDurationSeconds: HistogramMetric<"job">;
   readonly jobLastSuccessSeconds: GaugeMetric<"job">;
   readonly dbWriteDurationSeconds: HistogramMetric<"exchange">;
+  readonly rowsPruned: CounterMetric<"table">;
   /** Says which state an exchange's breaker is in: 1 for that one, 0 for the others. */
   setBreakerState(exchange: string, state: (typeof BREAKER_STATES)[number]): void;
   /** Says whether the database has taken what was last asked of it for a job. Until then it counts as away. */
@@ -234,7 +235,7 @@ function alertMetrics(
 
 function jobMetrics(
   registry: Registry,
-): Pick<Metrics, "jobRuns" | "jobDurationSeconds" | "jobLastSuccessSeconds"> {
+): Pick<Metrics, "jobRuns" | "jobDurationSeconds" | "jobLastSuccessSeconds" | "rowsPruned"> {
   return {
     jobRuns: counter(registry, {
       name: "titan10_job_runs_total",
@@ -251,6 +252,11 @@ function jobMetrics(
       name: "titan10_job_last_success_timestamp_seconds",
       help: "When a run of the job last ended well.",
       labelNames: ["job"],
+    }),
+    rowsPruned: counter(registry, {
+      name: "titan10_rows_pruned_total",
+      help: "Rows deleted because nothing rests on them any more, by table.",
+      labelNames: ["table"],
     }),
   };
 }
