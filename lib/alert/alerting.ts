@@ -1,13 +1,12 @@
-/** The alerts of one archive: judged after polls and stock-takings, kept in the database, sent to the webhook. @module */
+/** The alerts of one archive: judged by jobs of their own, kept in the database, sent to the webhook. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { type AlertKind, type Condition, HOLD_RUNS, reconcile } from "../market/alert.ts";
+import { type AlertKind, ALERTS, type Condition, HOLD_RUNS, reconcile } from "../market/alert.ts";
 import {
   type AlertNews,
   beginAlerts,
   dropUnsentNews,
   endAlerts,
   markNewsSent,
-  pruneAlerts,
   readRunningAlerts,
   readUnsentNews,
 } from "../store/alerts.ts";
@@ -20,30 +19,25 @@ import {
   staleConditions,
 } from "./conditions.ts";
 import type { Archive } from "../archive/archive.ts";
-import type { SeriesAccount } from "../gap/account.ts";
+import type { Job, JobReport } from "../archive/job.ts";
+import { takeStock } from "../gap/account.ts";
 import { postNews, WebhookError } from "./webhook.ts";
-
-/** Ended alerts are kept for this long, for people who look back. */
-const KEPT_MS = 90 * 24 * 60 * 60_000;
 
 /** News that are read from the outbox at once. */
 const NEWS_MAX = 100;
 
-/** Names of what may fail here, for the log of failures. */
-const JUDGING = "judging alerts";
+/** Name of what may fail here, for the log of failures. */
 const SENDING = "sending alerts";
 
 /**
- * Judging is part of the job it follows and never fails it. Sending runs beside the jobs, one sender at a time: a
- * webhook that hangs delays nothing but its own news. News wait in the database, so none is lost by a restart; one
- * that was posted just before a crash is posted again.
+ * Sending runs beside the jobs, one sender at a time: a webhook that hangs delays nothing but its own news. News wait in
+ * the database, so none is lost by a restart; one that was posted just before a crash is posted again.
  */
 export class Alerts {
   readonly #archive: Archive;
   readonly #stopping = new AbortController();
   /** How long conditions have held, by kind and subject; see {@linkcode reconcile}. */
   readonly #held = new Map<AlertKind, ReadonlyMap<string, number>>();
-  #isJudgingPoll = false;
   #sending: Promise<void> | undefined = undefined;
   /** Whether there may be news that the present sender has not seen. */
   #hasNews = false;
@@ -52,28 +46,43 @@ export class Alerts {
     this.#archive = archive;
   }
 
-  /** Judges breakers and freshness. Polls may overlap; one that ends while another is judged is left out. */
-  async afterPoll(): Promise<void> {
-    if (this.#isJudgingPoll) return;
-    this.#isJudgingPoll = true;
-    try {
-      await this.#attempt(() => this.#judgePoll());
-    } finally {
-      this.#isJudgingPoll = false;
-    }
+  /** Breakers and freshness are judged when a poll says that it has ended, gaps and losses at times of their own. */
+  get jobs(): readonly Job[] {
+    const common = { mayOverlap: false, isQuiet: true } as const;
+    const { gapsCron } = this.#archive.config;
+    return [
+      { ...common, name: "alerts", cron: undefined, runOnce: () => this.judgePolls() },
+      { ...common, name: "gap_alerts", cron: gapsCron, runOnce: () => this.judgeGaps() },
+    ];
   }
 
-  /** Judges gaps and losses, from the accounts of a stock-taking. */
-  async afterGaps(accounts: readonly SeriesAccount[]): Promise<void> {
-    const { config, clock, database } = this.#archive;
-    await this.#attempt(async () => {
+  /** Judges breakers and freshness. */
+  async judgePolls(): Promise<JobReport> {
+    const { config, clock, database, exchanges, metrics } = this.#archive;
+    return await this.#judgeAll(async () => {
+      const ends = polledEnds(await readCoverageEnds(database), config);
+      for (const { series: { exchange, symbol, timeframe }, coveredUntilMs } of ends) {
+        const labels = { exchange, symbol, timeframe: timeframe.text };
+        metrics.coveredUntilSeconds.set(labels, coveredUntilMs / 1000);
+      }
       const nowMs = clock.now();
-      await this.#judge("gap_percent", gapConditions(accounts, config.gapAlertPercent));
-      await this.#judge(
-        "retention_loss",
-        lossConditions(accounts, { nowMs, newestCandlesMax }),
-      );
-      await pruneAlerts(database, nowMs - KEPT_MS);
+      return {
+        breaker_open: breakerConditions(exchanges, nowMs),
+        stale: staleConditions(ends, { exchanges, nowMs }),
+      };
+    });
+  }
+
+  /** Takes stock, and judges gaps and losses by it. */
+  async judgeGaps(): Promise<JobReport> {
+    const { config, clock } = this.#archive;
+    return await this.#judgeAll(async () => {
+      const nowMs = clock.now();
+      const accounts = await takeStock(this.#archive);
+      return {
+        gap_percent: gapConditions(accounts, config.gapAlertPercent),
+        retention_loss: lossConditions(accounts, { nowMs, newestCandlesMax }),
+      };
     });
   }
 
@@ -88,19 +97,32 @@ export class Alerts {
     await this.idle();
   }
 
-  async #judgePoll(): Promise<void> {
-    const { config, clock, database, exchanges, metrics } = this.#archive;
-    const ends = polledEnds(await readCoverageEnds(database), config);
-    for (const { series: { exchange, symbol, timeframe }, coveredUntilMs } of ends) {
-      const labels = { exchange, symbol, timeframe: timeframe.text };
-      metrics.coveredUntilSeconds.set(labels, coveredUntilMs / 1000);
+  /** Whether or not the judging succeeds, what waits to be sent is sent. */
+  async #judgeAll(
+    find: () => Promise<Partial<Readonly<Record<AlertKind, readonly Condition[]>>>>,
+  ): Promise<JobReport> {
+    const report = { began: 0, ended: 0 };
+    if (this.#stopping.signal.aborted) return report;
+    try {
+      const conditions = await find();
+      for (const alert of ALERTS) {
+        const found = conditions[alert];
+        if (found === undefined) continue;
+        const { begins, ends } = await this.#judge(alert, found);
+        report.began += begins.length;
+        report.ended += ends.length;
+      }
+    } finally {
+      this.#hasNews = true;
+      this.#sending ??= this.#send();
     }
-    const nowMs = clock.now();
-    await this.#judge("breaker_open", breakerConditions(exchanges, nowMs));
-    await this.#judge("stale", staleConditions(ends, { exchanges, nowMs }));
+    return report;
   }
 
-  async #judge(alert: AlertKind, conditions: readonly Condition[]): Promise<void> {
+  async #judge(
+    alert: AlertKind,
+    conditions: readonly Condition[],
+  ): Promise<{ readonly begins: readonly unknown[]; readonly ends: readonly unknown[] }> {
     const { clock, database, exchanges, log, metrics } = this.#archive;
     const running = await readRunningAlerts(database, alert);
     const held = this.#held.get(alert) ?? new Map<string, number>();
@@ -121,20 +143,7 @@ export class Alerts {
       const count = firing.filter(({ exchange }) => exchange === id).length;
       metrics.alerts.set({ alert, exchange: id }, count);
     }
-  }
-
-  /** Whatever goes wrong with an alert, the job that it follows goes on. */
-  async #attempt(judge: () => Promise<void>): Promise<void> {
-    const { failures, log } = this.#archive;
-    if (this.#stopping.signal.aborted) return;
-    try {
-      await judge();
-      failures.clear(JUDGING);
-    } catch (error) {
-      if (failures.isNews(JUDGING, textOf(error))) log.warn("alerts were not judged", { error });
-    }
-    this.#hasNews = true;
-    this.#sending ??= this.#send();
+    return changes;
   }
 
   async #send(): Promise<void> {

@@ -1,5 +1,6 @@
 /** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
-import { backfill as backfillAll, type BackfillReport } from "../fetch/backfill.ts";
+import { backfill as backfillAll } from "../fetch/backfill.ts";
+import type { BackfillReport } from "../fetch/backfill_report.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";

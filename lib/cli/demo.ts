@@ -1,7 +1,7 @@
 /** `titan10 demo`: a local exchange, the embedded database and the daemon, with no network at all. @module */
 import { ConfigError } from "../config/config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
-import type { BackfillProgress } from "../fetch/backfill.ts";
+import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { type LocalExchange, startLocalExchange } from "../local_exchange/server.ts";
 import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";

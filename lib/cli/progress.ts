@@ -1,5 +1,5 @@
 /** The progress of a backfill: a bar an exchange and one for all on a terminal, plain lines now and then elsewhere. @module */
-import type { BackfillProgress } from "../fetch/backfill.ts";
+import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { printable } from "../text/printable.ts";
 import type { Shell } from "./shell.ts";
 import { count, cut, duration, shorten } from "./text.ts";

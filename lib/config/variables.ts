@@ -56,6 +56,16 @@ export const SETTINGS = {
       meaning: "Age at which chunks are compressed; off for never.",
       read: () => read.durationOrOff({ min: "1h", max: "3650d" }),
     },
+    pruneAfterMs: {
+      name: "PRUNE_AFTER",
+      default: "90d",
+      meaning:
+        "Age at which filled gaps, rejected rows and ended alerts are deleted; off for never.",
+      details:
+        "Also the revisions of candles that RETENTION has dropped. Gaps that still say why " +
+        "candles are missing stay.",
+      read: () => read.durationOrOff({ min: "1d", max: "3650d" }),
+    },
   }),
   ...inGroup("What is archived", {
     exchanges: {

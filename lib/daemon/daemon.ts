@@ -1,46 +1,29 @@
 /** The daemon: starts everything in order, stops it in reverse. @module */
 import { dirname } from "node:path";
 import { answersOf } from "./answers.ts";
-import { backfill, type BackfillProgress } from "../fetch/backfill.ts";
 import { Alerts } from "../alert/alerting.ts";
 import type { Archive } from "../archive/archive.ts";
-import { reportGaps, takeStock } from "../gap/account.ts";
-import { runDuePolicies } from "../upkeep/policy_runs.ts";
-import { repairGaps } from "../gap/repair.ts";
-import { measureStorage } from "../upkeep/storage_gauges.ts";
-import { Poll, type PollReport } from "../fetch/poll.ts";
-import { Upkeep } from "../upkeep/upkeep.ts";
+import { type JobsOptions, scheduleOf } from "./jobs.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
-import { type Job, Schedule } from "./schedule.ts";
+import type { Schedule } from "./schedule.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type Answers, type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
 import { controlSocketPath, makePrivateDir } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
-import { readCheckpoints } from "../store/ledger.ts";
-import {
-  type Migration,
-  readMigrations,
-  timescaleVersion,
-} from "../store/connection/migrations.ts";
+import { type Migration, readMigrations } from "../store/connection/migrations.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import { Watchdog } from "./watchdog.ts";
 
-interface DaemonOptions {
+interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog"> {
   /** Ends the daemon. */
   readonly signal: AbortSignal;
   /** Told where to look, as soon as something listens. */
   readonly onListening?: ((url: string) => void) | undefined;
-  /** Told after every poll. */
-  readonly onPoll?: ((report: PollReport) => void) | undefined;
-  /** Told after every page of a backfill. */
-  readonly onBackfillProgress?: ((progress: BackfillProgress) => void) | undefined;
-  /** Told when a backfill of all exchanges has ended. */
-  readonly onBackfillEnd?: (() => void) | undefined;
 }
 
 /** A database that is not there yet at start-up is tried again, up to RETRY_MAX apart, so often before anew from RETRY_MIN. */
@@ -48,9 +31,6 @@ const START_ATTEMPTS = 1000;
 
 /** A daemon that ends because it is broken may be unable to stop in order. */
 const STOP_MS_MAX = 9_000;
-
-/** How often policies are looked at; each says itself how often it wants to run. */
-const MAINTENANCE_CRON = "*/10 * * * *";
 
 /**
  * Runs until the signal is aborted, then stops the schedule, aborts fetches, finishes the writes in hand and
@@ -181,98 +161,6 @@ async function listen(
     servers.push(await serveUnix(answers, { path, log }));
   }
   return servers;
-}
-
-async function scheduleOf(
-  archive: Archive,
-  { alerts, watchdog, ...options }: DaemonOptions & {
-    readonly alerts: Alerts;
-    readonly watchdog: Watchdog;
-  },
-): Promise<Schedule> {
-  const { config } = archive;
-  const poll = new Poll(archive);
-  const upkeep = new Upkeep(archive);
-  let isResumed = false;
-  return new Schedule([
-    {
-      name: "poll",
-      cron: config.pollCron,
-      mayOverlap: true,
-      watchdog,
-      run: async (signal) => {
-        if (!isResumed) await resume(archive, poll);
-        isResumed = true;
-        const report = await poll.runOnce({ signal });
-        options.onPoll?.(report);
-        if (!signal.aborted) await alerts.afterPoll();
-        return { ...report };
-      },
-    },
-    {
-      name: "gaps",
-      cron: config.gapsCron,
-      mayOverlap: false,
-      run: async (signal) => {
-        const repaired = await repairGaps(archive, { signal });
-        const accounts = await takeStock(archive);
-        if (!signal.aborted) await alerts.afterGaps(accounts);
-        await measureStorage(archive);
-        const isWorthIt = repaired.filled > 0 || upkeep.isDue;
-        if (isWorthIt && !signal.aborted) await upkeep.run({ signal });
-        return { ...repaired, ...reportGaps(accounts) };
-      },
-    },
-    {
-      name: "backfill",
-      cron: config.backfillCron,
-      mayOverlap: false,
-      run: async (signal) => {
-        const { onBackfillProgress: onProgress } = options;
-        const reports = await backfill(archive, {
-          signal,
-          patient: true,
-          ...(onProgress === undefined ? {} : { onProgress }),
-        });
-        if (!signal.aborted) options.onBackfillEnd?.();
-        if (!signal.aborted) await upkeep.run({ signal });
-        return sumUp(reports);
-      },
-    },
-    ...await maintenanceOf(archive),
-  ], archive);
-}
-
-/** A server runs TimescaleDB's policies by itself. */
-async function maintenanceOf(archive: Archive): Promise<readonly Job[]> {
-  const { database } = archive;
-  if (database.kind === "server" || await timescaleVersion(database) === null) return [];
-  return [{
-    name: "maintenance",
-    cron: MAINTENANCE_CRON,
-    mayOverlap: false,
-    run: async (signal) => ({ ...await runDuePolicies(archive, { signal }) }),
-  }];
-}
-
-/** Tells the poll how far each series is answered for, so that it closes a short pause by itself. */
-async function resume(archive: Archive, poll: Poll): Promise<void> {
-  for (const { series, covered } of await readCheckpoints(archive.database)) {
-    const untilMs = covered.at(-1)?.untilMs;
-    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
-  }
-}
-
-function sumUp(reports: readonly BackfillProgress[]): Readonly<Record<string, number>> {
-  const total = { pages: 0, added: 0, revised: 0, rejected: 0, failed: 0 };
-  for (const report of reports) {
-    total.pages += report.pages;
-    total.added += report.added;
-    total.revised += report.revised;
-    total.rejected += report.rejected;
-    total.failed += report.failed;
-  }
-  return total;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -11,6 +11,8 @@ import { planRollups } from "../market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { redact, secretsOf } from "../text/redact.ts";
+import type { BreakerState } from "../policy/breaker.ts";
+import { NewestWrite } from "../policy/newest_write.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
 import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
@@ -131,6 +133,9 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     }
   };
   metrics.setBreakerState(id, "closed");
+  const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
+    keep("a breaker's state", writeBreaker(database, id, kind))
+  );
   try {
     const client = await openExchange(id, {
       clock,
@@ -155,7 +160,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       onBreaker: ({ kind }) => {
         metrics.setBreakerState(id, kind);
         log.warn("breaker changed", { exchange: id, state: kind });
-        void keep("a breaker's state", writeBreaker(database, id, kind));
+        void breaker.set(kind);
       },
       keepCapability: async (row) => {
         try {

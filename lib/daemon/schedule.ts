@@ -1,5 +1,6 @@
 /** Runs the daemon's jobs at their times: `Deno.cron`, with an account of how each run went. @module */
 import { Cron } from "croner";
+import type { Job, JobName, JobReport } from "../archive/job.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -7,16 +8,10 @@ import type { Database } from "../store/connection/database.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-export interface Job {
-  readonly name: "poll" | "gaps" | "backfill" | "maintenance";
-  /** Five cron fields, UTC. A sixth in front counts seconds. */
-  readonly cron: string;
-  /** Whether a run may begin while one is under way; if not, it is left out and counted as `skipped`. */
-  readonly mayOverlap: boolean;
+/** A job with what only the daemon knows of it. */
+export interface ScheduledJob extends Job {
   /** Is told when runs begin and end. */
   readonly watchdog?: Watchdog | undefined;
-  /** Returns what the log line of the run says. */
-  readonly run: (signal: AbortSignal) => Promise<Readonly<Record<string, unknown>>>;
 }
 
 export interface ScheduleOptions {
@@ -42,24 +37,31 @@ export function isCron(text: string): boolean {
   }
 }
 
-/** The jobs of one daemon. A job that throws is counted and logged, and runs again at its next time. */
+/**
+ * The jobs of one daemon, each with its own timer. A job that throws is counted and logged, and runs again at its next
+ * time.
+ */
 export class Schedule {
-  readonly #jobs: readonly Job[];
+  readonly #jobs: readonly ScheduledJob[];
   readonly #options: ScheduleOptions;
   readonly #running = new Map<Job, number>();
+  /** To be run once more as soon as the run under way has ended. */
+  readonly #woken = new Set<Job>();
+  /** Why the newest run of a job failed: a failure that lasts is logged when it changes. */
+  readonly #failures = new Map<Job, string>();
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   /** Ends the timers. */
   #timing = new AbortController();
   #starts = 0;
 
-  constructor(jobs: readonly Job[], options: ScheduleOptions) {
+  constructor(jobs: readonly ScheduledJob[], options: ScheduleOptions) {
     this.#jobs = jobs;
     this.#options = options;
   }
 
   /**
-   * Begins a run of every job now, and of each at its times from now on. To be called again when the clock was set:
+   * Begins a run of every job that has times now, and at those from now on. To be called again when the clock was set:
    * timers sleep for as long as it seemed to be until the next time, which a clock set back makes hours, and a time
    * that a clock has leapt over does not come again.
    */
@@ -69,27 +71,38 @@ export class Schedule {
     this.#timing = new AbortController();
     this.#starts++;
     const { signal } = this.#timing;
-    for (const job of this.#jobs) {
-      const begin = (): void => this.runNow(job.name);
-      if (job.cron.trim().split(/\s+/).length === 5) {
+    for (const { name, cron } of this.#jobs) {
+      if (cron === undefined) continue;
+      const begin = (): void => this.runNow(name);
+      if (cron.trim().split(/\s+/).length === 5) {
         // A name that was there before would be called for both.
-        const name = `titan10 ${job.name} ${this.#starts}`;
         // The promise ends with the signal; a schedule that Deno refuses is thrown at once.
-        Deno.cron(name, job.cron, { signal }, begin).catch(() => {});
+        Deno.cron(`titan10 ${name} ${this.#starts}`, cron, { signal }, begin).catch(() => {});
       } else {
-        const cron = new Cron(job.cron, { timezone: "UTC" }, begin);
-        signal.addEventListener("abort", () => cron.stop(), { once: true });
+        const timer = new Cron(cron, { timezone: "UTC" }, begin);
+        signal.addEventListener("abort", () => timer.stop(), { once: true });
       }
     }
-    for (const { name } of this.#jobs) this.runNow(name);
+    for (const { name, cron } of this.#jobs) if (cron !== undefined) this.runNow(name);
   }
 
-  /** Begins a run now, beside its times. */
-  runNow(name: Job["name"]): void {
+  /** Begins a run now, beside its times; where it may not overlap one under way, it is left out. */
+  runNow(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
     if (job === undefined || this.#stopping.signal.aborted) return;
     const run = this.#run(job).finally(() => this.#runs.delete(run));
     this.#runs.add(run);
+  }
+
+  /**
+   * Says that there is work for a job: it runs now or, where it may not overlap the run under way, once more when that
+   * has ended. Returns at once.
+   */
+  wake(name: JobName): void {
+    const job = this.#jobs.find((job) => job.name === name);
+    if (job === undefined) return;
+    if (!job.mayOverlap && (this.#running.get(job) ?? 0) > 0) this.#woken.add(job);
+    else this.runNow(name);
   }
 
   /** Begins no further run, aborts the ones under way, and waits for their end. */
@@ -99,7 +112,7 @@ export class Schedule {
     await Promise.all(this.#runs);
   }
 
-  async #run(job: Job): Promise<void> {
+  async #run(job: ScheduledJob): Promise<void> {
     const { clock, metrics, log } = this.#options;
     const underWay = this.#running.get(job) ?? 0;
     const startMs = clock.now();
@@ -114,14 +127,14 @@ export class Schedule {
     const started = this.#note(() => writeJobStart(this.#options.database, job.name, startMs));
     let outcome: JobOutcome = "success";
     try {
-      const report = await job.run(this.#stopping.signal);
+      const report = await job.runOnce(this.#stopping.signal);
       // A job that is stopped ends early without an error; what it did counts, but it is not done.
       if (this.#stopping.signal.aborted) outcome = "cancelled";
-      const message = outcome === "success" ? "job done" : "job stopped";
-      log.info(message, { job: job.name, seconds: secondsSince(startMs, clock), ...report });
+      this.#failures.delete(job);
+      this.#tellEnd(job, outcome, { seconds: secondsSince(startMs, clock), report });
     } catch (error) {
       outcome = this.#stopping.signal.aborted ? "cancelled" : "failure";
-      if (outcome === "failure") log.error("job failed", { job: job.name, error });
+      if (outcome === "failure") this.#tellFailure(job, error);
     }
     this.#running.set(job, (this.#running.get(job) ?? 1) - 1);
     const nowMs = clock.now();
@@ -131,6 +144,26 @@ export class Schedule {
     await started;
     await this.#note(() => writeJobEnd(this.#options.database, job.name, { outcome, nowMs }));
     job.watchdog?.ended();
+    if (this.#woken.delete(job)) this.wake(job.name);
+  }
+
+  #tellEnd(
+    { name: job, isQuiet }: Job,
+    outcome: JobOutcome,
+    { seconds, report }: { readonly seconds: number; readonly report: JobReport },
+  ): void {
+    const { log } = this.#options;
+    const message = outcome === "success" ? "job done" : "job stopped";
+    const isNews = isQuiet !== true || Object.values(report).some((count) => count !== 0);
+    log[isNews ? "info" : "debug"](message, { job, seconds, ...report });
+  }
+
+  #tellFailure(job: Job, error: unknown): void {
+    const { log } = this.#options;
+    const text = error instanceof Error ? error.message : String(error);
+    const isNews = this.#failures.get(job) !== text;
+    this.#failures.set(job, text);
+    log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });
   }
 
   /** A job runs whether or not the database takes a note of it; but whether it does is told. */

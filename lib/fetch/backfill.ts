@@ -1,12 +1,14 @@
 /** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
-import { coverageCandles } from "../market/coverage.ts";
+import { coverageCandles, intersect } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { floorTime } from "../market/timeframe.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
+import type { BackfillProgress, BackfillReport } from "./backfill_report.ts";
 import { desireOf } from "../archive/desire.ts";
 import {
   isCancelled,
@@ -49,31 +51,6 @@ interface BackfillOptions {
   readonly onProgress?: (progress: BackfillProgress) => void;
 }
 
-/** One exchange's backfill so far. */
-export interface BackfillProgress {
-  readonly exchange: string;
-  /** Candles owed when it began. */
-  readonly owed: number;
-  /** How many of them the exchange has answered for. */
-  readonly answered: number;
-  readonly pages: number;
-  readonly added: number;
-  readonly revised: number;
-  readonly rejected: number;
-  readonly failed: number;
-  /** Until when backfill pauses because of a ban, an open breaker or an unavailable database. Milliseconds. */
-  readonly pausedUntilMs: number | undefined;
-  /** Why it pauses, in a few words; undefined while it does not. */
-  readonly pausedWhy: string | undefined;
-}
-
-export interface BackfillReport extends BackfillProgress {
-  /** Candles still owed at the end, including those that became due meanwhile; undefined when the ledger was not read. */
-  readonly left: number | undefined;
-  /** Why some owed candles were not answered for, one message per cause. */
-  readonly problems: readonly string[];
-}
-
 /** Backfills all exchanges concurrently. */
 export async function backfill(
   archive: Archive,
@@ -92,9 +69,12 @@ export async function backfill(
 
 interface ExchangeBackfillOptions extends BackfillOptions {
   readonly compression: BackfillCompression;
+  /** Leaves alone what is owed before. Milliseconds. @default nothing is */
+  readonly sinceMs?: number | undefined;
 }
 
-class ExchangeBackfill {
+/** The backfill of one exchange. */
+export class ExchangeBackfill {
   readonly #archive: Archive;
   readonly #exchange: ArchivedExchange;
   readonly #options: ExchangeBackfillOptions;
@@ -129,7 +109,8 @@ class ExchangeBackfill {
 
   async run(): Promise<BackfillReport> {
     if (await this.#prepare()) {
-      await this.#findListings();
+      // What is owed since a moment of this listing is no reason to search for its beginning.
+      if (this.#options.sinceMs === undefined) await this.#findListings();
       await this.#runPasses();
     }
     const { owed, answered } = this.#progress;
@@ -300,7 +281,7 @@ class ExchangeBackfill {
     );
     let owed: readonly Owed[] | undefined;
     await this.#persist(async () => {
-      owed = await readOwed(database, desires);
+      owed = owedSince(await readOwed(database, desires), this.#options.sinceMs);
     });
     return owed;
   }
@@ -313,6 +294,14 @@ class ExchangeBackfill {
     this.#progress = { ...this.#progress, ...change };
     this.#options.onProgress?.(this.#progress);
   }
+}
+
+function owedSince(all: readonly Owed[], sinceMs = -Infinity): readonly Owed[] {
+  return all.flatMap(({ series, owed }) => {
+    const from = sinceMs === -Infinity ? sinceMs : floorTime(series.timeframe, sinceMs);
+    const left = intersect(owed, [{ sinceMs: from, untilMs: Infinity }]);
+    return left.length === 0 ? [] : [{ series, owed: left }];
+  });
 }
 
 function candlesOf(owed: readonly Owed[]): number {

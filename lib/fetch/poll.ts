@@ -1,13 +1,16 @@
 /** Polling: each tick fetches the last closed candles of every series of all exchanges, concurrently. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
+import { subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Job } from "../archive/job.ts";
 import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { refreshMarkets } from "./markets.ts";
+import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
 /** After a permanent failure a series is polled again after this delay. The delay doubles up to the maximum. */
@@ -27,9 +30,44 @@ export interface PollReport {
   readonly skipped: number;
 }
 
+interface PollOptions {
+  /** Called when an exchange answers again after a pause longer than one page, with the start of that pause. */
+  readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
+}
+
+/** The polling job. `onEnd` is called with the report of each tick. */
+export function pollJob(
+  archive: Archive,
+  options: PollOptions & { readonly onEnd: (report: PollReport) => void },
+): Job {
+  const poll = new Poll(archive, options);
+  let isResumed = false;
+  return {
+    name: "poll",
+    cron: archive.config.pollCron,
+    mayOverlap: true,
+    runOnce: async (signal) => {
+      if (!isResumed) await resume(archive, poll);
+      isResumed = true;
+      const report = await poll.runOnce({ signal });
+      options.onEnd(report);
+      return { ...report };
+    },
+  };
+}
+
+/** Sets how far each series is answered for, so that the first poll closes a short pause. */
+async function resume(archive: Archive, poll: Poll): Promise<void> {
+  for (const { series, covered } of await readCheckpoints(archive.database)) {
+    const untilMs = covered.at(-1)?.untilMs;
+    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
+  }
+}
+
 /** Polls one archive. Remembers up to when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
+  readonly #onOwing: PollOptions["onOwing"];
   /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
   /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
@@ -37,8 +75,9 @@ export class Poll {
   /** Series with a permanent failure, such as delisted ones. They are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
 
-  constructor(archive: Archive) {
+  constructor(archive: Archive, { onOwing }: PollOptions = {}) {
     this.#archive = archive;
+    this.#onOwing = onOwing;
   }
 
   /** Sets where the ledger ends, so that the first poll fetches the time since the last run, up to one page. */
@@ -119,8 +158,7 @@ export class Poll {
         await archive.clock.sleep(earlyMs, { signal });
         last = await ask();
       }
-      const answeredMs = last.answered.at(-1)?.untilMs;
-      if (answeredMs !== undefined) this.#answeredUntilMs.set(seriesName(series), answeredMs);
+      this.#noteAnswered(series, last);
       archive.failures.clear(seriesName(series));
       this.#refused.delete(seriesName(series));
       const brought = last === first ? [first] : [first, last];
@@ -132,6 +170,16 @@ export class Poll {
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return { ...NOTHING, asked: 1, failed: 1 };
     }
+  }
+
+  /** Later polls begin at the end of this answer. What lies unanswered between two answers is left to a catch-up. */
+  #noteAnswered(series: Series, { answered }: PageOutcome): void {
+    const untilMs = answered.at(-1)?.untilMs;
+    if (untilMs === undefined) return;
+    const sinceMs = this.#answeredUntilMs.get(seriesName(series)) ?? untilMs;
+    this.#answeredUntilMs.set(seriesName(series), untilMs);
+    const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
+    if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
   }
 
   /** Delays further polls of a series that fails permanently. Its market may be delisted, so the markets are checked. */

@@ -34,11 +34,12 @@ export interface Condition extends AlertSubject {
 }
 
 /**
- * How many runs in a row a condition must hold before its alert begins. Most holes are filled or explained by the next
- * run, and series that waited for a breaker catch up with the next poll. `breaker_open` measures its own time.
+ * How many judgements in a row a condition must hold before its alert begins. Most holes are filled or explained by the
+ * next two repairs, which run as often as the judgement. Series that waited for a breaker catch up with the poll after
+ * the one that closed it. `breaker_open` measures its own time.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
-  gap_percent: 2,
+  gap_percent: 3,
   breaker_open: 1,
   stale: 2,
   retention_loss: 2,

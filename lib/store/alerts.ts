@@ -147,13 +147,6 @@ export async function dropUnsentNews({ sql }: Database): Promise<void> {
   });
 }
 
-/** Forgets alerts that ended before `beforeMs`. */
-export async function pruneAlerts({ sql }: Database, beforeMs: number): Promise<void> {
-  await attempt("prune the alerts", async () => {
-    await sql`delete from alerts where ended < to_timestamp(${beforeMs}::float8 / 1000.0)`;
-  });
-}
-
 interface AlertRow {
   readonly id: number;
   readonly alert: AlertKind;

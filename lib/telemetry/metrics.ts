@@ -131,6 +131,11 @@ const METRICS = {
     "When a run of the job last ended well.",
     ["job"],
   ),
+  rowsPruned: counter(
+    "titan10_rows_pruned_total",
+    "Rows deleted because nothing rests on them any more, by table.",
+    ["table"],
+  ),
   storageBytes: gauge(
     "titan10_storage_bytes",
     "Disk that the timeframe's table takes, indexes included.",

@@ -7,6 +7,7 @@ import {
 } from "../store/policy_job.ts";
 import { compressChunks } from "../store/compression.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { Job } from "../archive/job.ts";
 
 interface MaintenanceReport {
   /** Policies that were due and ran to their end. */
@@ -14,6 +15,19 @@ interface MaintenanceReport {
   readonly failed: number;
   /** Chunks that were compressed. */
   readonly compressed: number;
+}
+
+/** How often policies are looked at; each says itself how often it wants to run. */
+const MAINTENANCE_CRON = "*/10 * * * *";
+
+/** Needs TimescaleDB. A server runs its policies by itself. */
+export function maintenanceJob(archive: Archive): Job {
+  return {
+    name: "maintenance",
+    cron: MAINTENANCE_CRON,
+    mayOverlap: false,
+    runOnce: async (signal) => ({ ...await runDuePolicies(archive, { signal }) }),
+  };
 }
 
 /**

@@ -1,6 +1,23 @@
 /** Tells the metrics what the candle tables take. @module */
 import { readStorage } from "../store/storage.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { Job } from "../archive/job.ts";
+
+/** Sizes change slowly. */
+const STORAGE_CRON = "*/5 * * * *";
+
+export function storageJob(archive: Archive): Job {
+  return {
+    name: "storage",
+    cron: STORAGE_CRON,
+    mayOverlap: false,
+    isQuiet: true,
+    runOnce: async () => {
+      await measureStorage(archive);
+      return {};
+    },
+  };
+}
 
 /** Reads the sizes of the candle tables and brings the gauges up to date. */
 export async function measureStorage(

@@ -16,57 +16,42 @@ import {
   type StoredRollup,
 } from "../store/rollups.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { Job } from "../archive/job.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 
-/** A backfill may wait for an exchange for days, so that its end is not the only time for this. */
-const UPKEEP_MS_MAX = 6 * 60 * 60_000;
+/** For what has become too old. Jobs that have written candles wake it besides. */
+const UPKEEP_CRON = "41 */6 * * *";
 
 interface UpkeepOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Rolls up and drops, one run at a time; what fails is logged, and done by the next run. */
-export class Upkeep {
-  readonly #archive: Archive;
-  #underWay: Promise<void> | undefined = undefined;
-  #startedAtMs = -Infinity;
-
-  constructor(archive: Archive) {
-    this.#archive = archive;
-  }
-
-  /** Whether the last run is so long ago that somebody should ask for one. */
-  get isDue(): boolean {
-    return this.#archive.clock.now() - this.#startedAtMs >= UPKEEP_MS_MAX;
-  }
-
-  /** Runs once; whoever comes while a run is under way waits for its end. */
-  async run(options: UpkeepOptions = {}): Promise<void> {
-    this.#underWay ??= this.#run(options).finally(() => this.#underWay = undefined);
-    await this.#underWay;
-  }
-
-  async #run(options: UpkeepOptions): Promise<void> {
-    const { clock, log } = this.#archive;
-    this.#startedAtMs = clock.now();
-    try {
-      await rollUp(this.#archive, options);
-      await expire(this.#archive, options);
-    } catch (error) {
-      log.warn("upkeep failed; it is tried again later", { error });
-    }
-  }
+/** Rolls up, then drops; nothing is dropped that a rollup does not hold. */
+export function upkeepJob(archive: Archive): Job {
+  return {
+    name: "upkeep",
+    cron: UPKEEP_CRON,
+    mayOverlap: false,
+    isQuiet: true,
+    runOnce: async (signal) => {
+      const refreshed = await rollUp(archive, { signal });
+      const dropped = await expire(archive, { signal });
+      return { refreshed, dropped };
+    },
+  };
 }
 
 /**
  * Makes the rollups be those that are configured, and materializes all that has changed below them. TimescaleDB
  * remembers, by time only, what was written, so a window in which nothing was costs next to nothing and a crash forgets
  * nothing.
+ *
+ * @returns how many windows were refreshed.
  */
 export async function rollUp(
   { config, database, clock, log }: Archive,
   { signal }: UpkeepOptions = {},
-): Promise<void> {
+): Promise<number> {
   const archived = archivedTimeframes(config).map(parseTimeframe);
   const { rollups } = planRollups(config.rollups.map(parseTimeframe), archived);
   const { added, dropped, held } = await arrangeRollups(database, rollups);
@@ -77,14 +62,16 @@ export async function rollUp(
     });
   }
   // Plain views have nothing to refresh.
-  if (await timescaleVersion(database) === null) return;
+  if (await timescaleVersion(database) === null) return 0;
+  let windows = 0;
   const nowMs = clock.now();
   for (const rollup of await readRollups(database)) {
     // Oldest first: what lies after the newest materialized candle is worked out when asked, so that a rollup is
     // complete at any moment while it is being built.
     for (const window of refreshWindows(rollup, nowMs)) {
-      if (signal?.aborted) return;
+      if (signal?.aborted) return windows;
       await refreshRollup(database, rollup, window);
+      windows++;
       log.debug("rollup refreshed", {
         rollup: rollupView(rollup.timeframe),
         window: windowName(window),
@@ -92,6 +79,7 @@ export async function rollUp(
     }
     await keepRollupFresh(database, rollup);
   }
+  return windows;
 }
 
 /**

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerting.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { takeStock } from "../../lib/gap/account.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { binance } from "../support/local_exchange/binance.ts";
@@ -29,9 +28,9 @@ type OpenArchive = Awaited<ReturnType<typeof openTestArchive>>;
 interface Run {
   readonly archive: OpenArchive;
   readonly alerts: Alerts;
-  /** One tick of the poll with what follows it, and waits for what is sent. */
+  /** One tick of the poll, judged, and waits for what is sent. */
   readonly poll: () => Promise<void>;
-  /** One stock-taking with what follows it, and waits for what is sent. */
+  /** One stock-taking, judged, and waits for what is sent. */
   readonly takeStock: () => Promise<void>;
 }
 
@@ -212,14 +211,14 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const poll = new Poll(run.archive);
     for (let tick = 0; tick < 2; tick++) {
       await poll.runOnce();
-      await run.alerts.afterPoll();
+      await run.alerts.judgePolls();
     }
     await scene.webhook.reached(1);
     scene.pass(10 * MINUTE_MS);
     const { added } = await poll.runOnce();
     assert(added > 0, "the other series goes on");
-    await run.alerts.afterPoll();
-    await run.alerts.afterGaps(await takeStock(run.archive));
+    await run.alerts.judgePolls();
+    await run.alerts.judgeGaps();
     assert.equal(scene.webhook.posts.length, 1, "one sender at a time");
     await run.alerts.stop();
     const [row] = await scene.database.sql`select began_sent from alerts`;
@@ -285,7 +284,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     ]);
   },
 
-  "too many missing candles are told of at the second stock-taking, and their return": async (
+  "too many missing candles are told of at the third stock-taking, and their return": async (
     scene,
   ) => {
     const hour = parseTimeframe("1h");
@@ -301,7 +300,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const run = await scene.start({ TIMEFRAMES: "1h", BACKFILL: "1h:60d" });
     await backfill(run.archive, { patient: false });
     await run.takeStock();
-    assert.deepEqual(scene.webhook.posts, [], "the next run may fill it");
+    await run.takeStock();
+    assert.deepEqual(scene.webhook.posts, [], "the next repair may fill it");
     await run.takeStock();
     await run.takeStock();
     const [post, ...more] = scene.webhook.posts;
@@ -391,33 +391,16 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     ]);
   },
 
-  "ended alerts are forgotten after 90 days, running ones never": async (scene) => {
-    const run = await scene.start();
-    await run.poll();
-    const recover = await makeStale(scene, run);
-    scene.pass(91 * 24 * 60 * MINUTE_MS);
-    await run.takeStock();
-    const count = async (): Promise<number> =>
-      (await scene.database.sql`select from alerts`).length;
-    assert.equal(await count(), 1);
-    recover();
-    await run.poll();
-    await run.takeStock();
-    assert.equal(await count(), 1);
-    scene.pass(91 * 24 * 60 * MINUTE_MS);
-    await run.takeStock();
-    assert.equal(await count(), 0);
-  },
-
-  "a database that does not take alerts fails no job, and is logged once": async (scene) => {
+  "a database that does not take alerts fails their judging, which goes on when it does": async (
+    scene,
+  ) => {
     const run = await scene.start();
     await run.poll();
     await scene.database.sql`alter table alerts rename to elsewhere`;
     try {
-      await run.poll();
-      await run.poll();
-      const lines = run.archive.lines.filter((line) => line.includes("alerts were not judged"));
-      assert.equal(lines.length, 1);
+      await assert.rejects(run.alerts.judgePolls(), /Cannot read the running alerts/);
+      await assert.rejects(run.alerts.judgeGaps(), /Cannot read the running alerts/);
+      await run.alerts.idle();
     } finally {
       await scene.database.sql`alter table elsewhere rename to alerts`;
     }
@@ -490,11 +473,11 @@ function runOf(archive: OpenArchive): Run {
     alerts,
     poll: async () => {
       await poll.runOnce();
-      await alerts.afterPoll();
+      await alerts.judgePolls();
       await alerts.idle();
     },
     takeStock: async () => {
-      await alerts.afterGaps(await takeStock(archive));
+      await alerts.judgeGaps();
       await alerts.idle();
     },
   };

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../lib/clock.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
-import { backfill, type BackfillReport } from "../../lib/fetch/backfill.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import type { BackfillReport } from "../../lib/fetch/backfill_report.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";

@@ -52,6 +52,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     BREAKER_COOLDOWN: "60s",
     DB_POOL_MAX: "10",
     COMPRESS_AFTER: "7d",
+    PRUNE_AFTER: "90d",
     RETENTION: undefined,
     ROLLUPS: undefined,
     GAP_ALERT_PERCENT: "5",
@@ -87,6 +88,7 @@ Deno.test("without any source every field has its default", () => {
     breaker: { failures: 5, cooldownMs: 60_000 },
     dbPoolMax: 1,
     compressAfterMs: 7 * 86_400_000,
+    pruneAfterMs: 90 * 86_400_000,
     retention: [],
     rollups: [],
     gapAlertPercent: 5,
@@ -123,6 +125,7 @@ Deno.test("every variable reaches its field", () => {
       BREAKER_COOLDOWN: "1h",
       DB_POOL_MAX: "4",
       COMPRESS_AFTER: "off",
+      PRUNE_AFTER: "off",
       RETENTION: "1m:90d,1h:5y",
       ROLLUPS: "5m,1h,1d",
       GAP_ALERT_PERCENT: "0.5",
@@ -156,6 +159,7 @@ Deno.test("every variable reaches its field", () => {
     breaker: { failures: 2, cooldownMs: 3_600_000 },
     dbPoolMax: 4,
     compressAfterMs: undefined,
+    pruneAfterMs: undefined,
     retention: [
       { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
       { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
@@ -183,6 +187,7 @@ const accepted: readonly (readonly [string, string])[] = [
   ["FETCH_TIMEOUT", "10m"],
   ["GAP_ALERT_PERCENT", "100"],
   ["COMPRESS_AFTER", "1h"],
+  ["PRUNE_AFTER", "1d"],
 ];
 for (const [variable, value] of accepted) {
   Deno.test(`${variable} may be ${value}`, () => {
@@ -302,6 +307,7 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["DB_POOL_MAX", "many"],
   ["COMPRESS_AFTER", "59m"],
   ["COMPRESS_AFTER", "never"],
+  ["PRUNE_AFTER", "23h"],
   ["GAP_ALERT_PERCENT", "101"],
   ["GAP_ALERT_PERCENT", "5%"],
   ["ALERT_WEBHOOK_URL", "ftp://h/hunter2", "ftp://***"],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ProgressLines } from "../../lib/cli/progress.ts";
 import type { Shell } from "../../lib/cli/shell.ts";
-import type { BackfillProgress } from "../../lib/fetch/backfill.ts";
+import type { BackfillProgress } from "../../lib/fetch/backfill_report.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const START_MS = Date.UTC(2026, 0, 31, 12, 0, 0);

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { configureLogging, logger } from "../../lib/telemetry/log.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
-import { isCron, type Job, Schedule, type ScheduleOptions } from "../../lib/daemon/schedule.ts";
+import type { Job } from "../../lib/archive/job.ts";
+import {
+  isCron,
+  Schedule,
+  type ScheduledJob,
+  type ScheduleOptions,
+} from "../../lib/daemon/schedule.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const START_MS = Date.UTC(2024, 0, 1);
@@ -13,7 +19,7 @@ const AWAY = {
   close: () => Promise.resolve(),
 } as unknown as ScheduleOptions["database"];
 
-function scene(run: Job["run"], options: Partial<Job> = {}): {
+function scene(runOnce: Job["runOnce"], options: Partial<ScheduledJob> = {}): {
   readonly schedule: Schedule;
   readonly clock: ManualClock;
   readonly lines: readonly string[];
@@ -23,7 +29,13 @@ function scene(run: Job["run"], options: Partial<Job> = {}): {
   configureLogging({ level: "info", format: "json", write: (line) => lines.push(line) });
   const clock = new ManualClock({ startMs: START_MS });
   const metrics = createMetrics();
-  const job: Job = { name: "gaps", cron: "*/5 * * * *", mayOverlap: false, run, ...options };
+  const job: ScheduledJob = {
+    name: "gaps",
+    cron: "*/5 * * * *",
+    mayOverlap: false,
+    runOnce,
+    ...options,
+  };
   return {
     schedule: new Schedule([job], { database: AWAY, clock, metrics, log: logger("test") }),
     clock,
@@ -65,7 +77,7 @@ Deno.test("whether the database is up is told by whether it takes note of the ne
     name: "poll",
     cron: "* * * * *",
     mayOverlap: true,
-    run: () => Promise.resolve({}),
+    runOnce: () => Promise.resolve({}),
   };
   const schedule = new Schedule([poll], { database, clock, metrics, log: logger("test") });
   const told: (string | undefined)[] = [];
@@ -95,6 +107,75 @@ Deno.test("a run that finds its forerunner at work is left out and counted", asy
   schedule.runNow("gaps");
   await clock.advance(0);
   assert.equal(begun, 2);
+  await schedule.stop();
+});
+
+Deno.test("a job that is woken during its run runs once more afterwards, however often it was woken", async () => {
+  const ends = [
+    Promise.withResolvers<Record<string, never>>(),
+    Promise.withResolvers<
+      Record<string, never>
+    >(),
+  ];
+  let begun = 0;
+  const { schedule, clock, runs } = scene(() => ends[begun++]!.promise, { cron: undefined });
+  schedule.wake("gaps");
+  schedule.wake("gaps");
+  schedule.wake("gaps");
+  await clock.advance(0);
+  assert.equal(begun, 1);
+  ends[0]!.resolve({});
+  await clock.advance(0);
+  assert.equal(begun, 2);
+  ends[1]!.resolve({});
+  await clock.advance(0);
+  assert.deepEqual([begun, await runs("success"), await runs("skipped")], [2, 2, 0]);
+  await schedule.stop();
+});
+
+Deno.test("a job that is woken just before the end begins no further run", async () => {
+  const end = Promise.withResolvers<Record<string, never>>();
+  let begun = 0;
+  const { schedule, clock } = scene(() => {
+    begun++;
+    return end.promise;
+  });
+  schedule.wake("gaps");
+  schedule.wake("gaps");
+  await clock.advance(0);
+  const stopped = schedule.stop();
+  end.resolve({});
+  await stopped;
+  assert.equal(begun, 1);
+});
+
+Deno.test("a failure that lasts is logged as an error when it changes, and counted each time", async () => {
+  const outcomes = ["no luck", "no luck", "no disk", undefined, "no disk"];
+  const { schedule, clock, lines, runs } = scene(() => {
+    const failure = outcomes.shift();
+    return failure === undefined ? Promise.resolve({}) : Promise.reject(new Error(failure));
+  });
+  while (outcomes.length > 0) {
+    schedule.runNow("gaps");
+    await clock.advance(0);
+  }
+  const failed = lines.filter((line) => line.includes("job failed"));
+  assert.equal(failed.length, 3, failed.join(""));
+  assert.deepEqual([await runs("failure"), await runs("success")], [4, 1]);
+  await schedule.stop();
+});
+
+Deno.test("a quiet job is told of when its run has counted something", async () => {
+  const counts = [0, 3];
+  const { schedule, clock, lines } = scene(() => Promise.resolve({ found: counts.shift() ?? 0 }), {
+    isQuiet: true,
+  });
+  for (let run = 0; run < 2; run++) {
+    schedule.runNow("gaps");
+    await clock.advance(0);
+  }
+  const done = lines.filter((line) => line.includes("job done"));
+  assert.deepEqual(done.map((line) => JSON.parse(line).found), [3]);
   await schedule.stop();
 });
 
@@ -163,13 +244,28 @@ Deno.test("a schedule that is started again, since the clock was set, runs every
   }
 });
 
+Deno.test("a job without times does not begin with the schedule", async () => {
+  let begun = 0;
+  const { schedule, clock } = scene(() => {
+    begun++;
+    return Promise.resolve({});
+  }, { cron: undefined });
+  schedule.start();
+  await clock.advance(0);
+  assert.equal(begun, 0);
+  schedule.wake("gaps");
+  await clock.advance(0);
+  assert.equal(begun, 1);
+  await schedule.stop();
+});
+
 Deno.test("a watchdog is told of every run, of its end when its account is written, and of no run left out", async () => {
   const end = Promise.withResolvers<Record<string, never>>();
   const told: string[] = [];
   const watchdog = {
     begun: () => told.push("begun"),
     ended: () => told.push("ended"),
-  } as unknown as NonNullable<Job["watchdog"]>;
+  } as unknown as NonNullable<ScheduledJob["watchdog"]>;
   const { schedule, clock } = scene(() => end.promise, { watchdog });
   schedule.runNow("gaps");
   schedule.runNow("gaps");

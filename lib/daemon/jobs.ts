@@ -1,0 +1,65 @@
+/** The daemon's jobs, each from its own room, and who wakes whom. @module */
+import type { Alerts } from "../alert/alerting.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { Job, JobName } from "../archive/job.ts";
+import { backfillJob } from "../fetch/backfill_job.ts";
+import type { BackfillProgress } from "../fetch/backfill_report.ts";
+import { CatchUp } from "../fetch/catch_up.ts";
+import { pollJob, type PollReport } from "../fetch/poll.ts";
+import { gapsJob } from "../gap/gaps_job.ts";
+import { timescaleVersion } from "../store/connection/migrations.ts";
+import { pruneJob } from "../upkeep/prune.ts";
+import { maintenanceJob } from "../upkeep/policy_runs.ts";
+import { storageJob } from "../upkeep/storage_gauges.ts";
+import { upkeepJob } from "../upkeep/upkeep.ts";
+import { Schedule } from "./schedule.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+export interface JobsOptions {
+  readonly alerts: Alerts;
+  /** Watches the poll. */
+  readonly watchdog?: Watchdog | undefined;
+  /** Told after every poll. */
+  readonly onPoll?: ((report: PollReport) => void) | undefined;
+  /** Told after every page of a backfill. */
+  readonly onBackfillProgress?: ((progress: BackfillProgress) => void) | undefined;
+  /** Told when a backfill of all exchanges has ended. */
+  readonly onBackfillEnd?: (() => void) | undefined;
+}
+
+/** Puts the jobs together. One wakes another and never waits for it. */
+export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<Schedule> {
+  const { pruneAfterMs } = archive.config;
+  const wake = (name: JobName): void => schedule.wake(name);
+  const onWritten = (): void => wake("upkeep");
+  const catchUp = new CatchUp(archive, { onWritten });
+  const poll = pollJob(archive, {
+    onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
+    onEnd: (report) => {
+      options.onPoll?.(report);
+      wake("alerts");
+    },
+  });
+  const schedule: Schedule = new Schedule([
+    { ...poll, watchdog: options.watchdog },
+    catchUp.job,
+    gapsJob(archive, { onFilled: onWritten }),
+    ...options.alerts.jobs,
+    backfillJob(archive, {
+      onProgress: options.onBackfillProgress,
+      onEnd: options.onBackfillEnd,
+      onWritten,
+    }),
+    upkeepJob(archive),
+    ...await policyJobs(archive),
+    storageJob(archive),
+    ...pruneAfterMs === undefined ? [] : [pruneJob(archive, { afterMs: pruneAfterMs })],
+  ], archive);
+  return schedule;
+}
+
+async function policyJobs(archive: Archive): Promise<readonly Job[]> {
+  const { database } = archive;
+  const isNeeded = database.kind === "embedded" && await timescaleVersion(database) !== null;
+  return isNeeded ? [maintenanceJob(archive)] : [];
+}

@@ -1,0 +1,19 @@
+/** The job `gaps`: repairs holes, then takes stock of what is still missing. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { Job } from "../archive/job.ts";
+import { reportGaps, takeStock } from "./account.ts";
+import { repairGaps } from "./repair.ts";
+
+/** @param options.onFilled is told when holes were filled: what is worked out from these candles is out of date. */
+export function gapsJob(archive: Archive, options: { readonly onFilled: () => void }): Job {
+  return {
+    name: "gaps",
+    cron: archive.config.gapsCron,
+    mayOverlap: false,
+    runOnce: async (signal) => {
+      const repaired = await repairGaps(archive, { signal });
+      if (repaired.filled > 0) options.onFilled();
+      return { ...repaired, ...reportGaps(await takeStock(archive)) };
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** The job `prune`: rows that are kept for people who look back end after PRUNE_AFTER. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { Job, JobReport } from "../archive/job.ts";
+import { PRUNED_TABLES, pruneRows, reuseRoom } from "../store/pruning.ts";
+
+const PRUNE_CRON = "17 * * * *";
+
+/** Rows that one statement deletes: some hundred milliseconds, for which a poll waits where there is one connection. */
+const ROWS_MAX = 10_000;
+
+/** Statements of one table in a run. What is left then is for the next run. */
+const STATEMENTS_MAX = 10;
+
+/** @param options.afterMs is the age of what is pruned. */
+export function pruneJob(archive: Archive, options: { readonly afterMs: number }): Job {
+  return {
+    name: "prune",
+    cron: PRUNE_CRON,
+    mayOverlap: false,
+    isQuiet: true,
+    runOnce: async (signal) =>
+      await prune(archive, { beforeMs: archive.clock.now() - options.afterMs, signal }),
+  };
+}
+
+/** Returns how many rows were deleted, by table. */
+async function prune(
+  { database, metrics }: Archive,
+  { beforeMs, signal }: { readonly beforeMs: number; readonly signal: AbortSignal },
+): Promise<JobReport> {
+  const report: Record<string, number> = {};
+  for (const table of PRUNED_TABLES) {
+    report[table] = 0;
+    for (let statement = 0; statement < STATEMENTS_MAX && !signal.aborted; statement++) {
+      const rows = await pruneRows(database, table, { beforeMs, rowsMax: ROWS_MAX });
+      report[table] += rows;
+      metrics.rowsPruned.inc({ table }, rows);
+      if (rows < ROWS_MAX) break;
+    }
+    if (report[table] > 0) await reuseRoom(database, table);
+  }
+  return report;
+}
