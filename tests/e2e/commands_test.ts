@@ -6,7 +6,7 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { assertCode, run, withDirectory } from "../support/program.ts";
+import { assertCode, run, withArchiveDirectory, withDirectory } from "../support/program.ts";
 import { runInProcess } from "../support/shell.ts";
 
 Deno.test("no command prints help and ends with 0", () =>
@@ -167,7 +167,7 @@ Deno.test("migrate, plan, backfill and status tell one story on one embedded dat
   }));
 
 Deno.test("a backfill that could not have everything ends with 1 and says what is owed", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     await withExchange(async (exchange) => {
       exchange.faults.add({
         when: { about: "candles", symbol: "ETH/USDT" },
@@ -191,7 +191,7 @@ Deno.test("a backfill that could not have everything ends with 1 and says what i
   }));
 
 Deno.test("gaps lists what is missing with its state, after asking again with --repair", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     await withExchange(async (exchange) => {
       const hourMs = 3_600_000;
       const untilMs = Math.floor(systemClock.now() / hourMs) * hourMs - 300 * hourMs;
@@ -224,7 +224,7 @@ Deno.test("gaps lists what is missing with its state, after asking again with --
   }));
 
 Deno.test("doctor finds nothing wrong, shows what the exchange can do, and stores no candle", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     await withExchange(async (exchange) => {
       const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
       const shown = await run(["doctor"], { cwd, env });
@@ -251,7 +251,7 @@ Deno.test("doctor finds nothing wrong, shows what the exchange can do, and store
   }));
 
 Deno.test("doctor names an exchange that answers 500 and what mends it, and ends with 1", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     await withExchange(async (exchange) => {
       const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
       for (const about of ["markets", "candles"] as const) {
@@ -270,7 +270,7 @@ Deno.test("doctor names an exchange that answers 500 and what mends it, and ends
   }));
 
 Deno.test("doctor names a symbol that no exchange lists with the nearest that one does", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     await withExchange(async (exchange) => {
       const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
       const result = await run(["doctor", "--symbols", "BTC/USDT,BTX/USDT"], { cwd, env });

@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
-import { startPostgres } from "../support/postgres_server.ts";
-import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
 import { seed } from "../support/seeded.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 const SERIES = 6;
 const CANDLES = 15_000;
 
 Deno.test("a copy that was killed half way is finished by the next, each candle once", (t) =>
-  withDirectory(async (cwd) => {
-    const server = await startPostgres();
+  withArchiveDirectory(async (cwd) => {
+    const server = await openPostgres();
     if (server === undefined) {
       await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
       return;

@@ -9,7 +9,14 @@ import type { Status } from "../../lib/serve/status.ts";
 import type { StorageDocument } from "../../lib/serve/storage_report.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import {
+  assertCode,
+  run,
+  type Running,
+  start,
+  withArchiveDirectory,
+  withDirectory,
+} from "../support/program.ts";
 
 /** A supervisor's patience. */
 const STOP_MS_MAX = 10_000;
@@ -245,7 +252,7 @@ interface Scene {
 async function withScene(use: (scene: Scene) => Promise<void>): Promise<void> {
   const exchange = await startLocalExchange({ clock: systemClock });
   try {
-    await withDirectory((cwd) =>
+    await withArchiveDirectory((cwd) =>
       use({
         cwd,
         exchange,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
-import { startPostgres } from "../support/postgres_server.ts";
-import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
 import { seed } from "../support/seeded.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 /** The embedded server takes its time. */
 const CANDLES = { embedded: 100_000, postgres: 1_000_000 };
@@ -15,15 +15,13 @@ const SINCE = "2020-01-01T00:00:00Z";
 /** Resident memory of a program that exports, with a server: its own floor is 100 MB. */
 const BYTES_MAX = 300e6;
 
-/**
- * What the embedded server itself takes; more in an executable of an older runtime, which gives memory back late.
- */
-const SERVER_BYTES = Deno.env.get("TITAN10_BINARY") === undefined ? 450e6 : 1_600e6;
+/** What the embedded server itself takes. */
+const SERVER_BYTES = 450e6;
 
 for (const kind of ["embedded", "postgres"] as const) {
   Deno.test(`${CANDLES[kind]} candles of a database that is ${kind} become Parquet in bounded memory`, (t) =>
-    withDirectory(async (cwd) => {
-      const server = kind === "postgres" ? await startPostgres() : undefined;
+    withArchiveDirectory(async (cwd) => {
+      const server = kind === "postgres" ? await openPostgres() : undefined;
       if (kind === "postgres" && server === undefined) {
         await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
         return;

@@ -7,7 +7,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { assertCode, run, start, withDirectory } from "../support/program.ts";
 import { startPostgres } from "../support/postgres_server.ts";
-import { createServerDatabase } from "../support/test_database.ts";
+import { createServerDatabase, openPostgres } from "../support/test_database.ts";
 
 const KILLS = 20;
 const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"] as const;
@@ -141,7 +141,7 @@ Deno.test("a server that is killed in the middle of a backfill is waited for, an
 async function serverUrl(): Promise<{ readonly url: string; stop(): Promise<void> } | undefined> {
   const given = Deno.env.get("TEST_DATABASE_URL");
   if (given !== undefined && given !== "") return { url: given, stop: () => Promise.resolve() };
-  return await startPostgres();
+  return await openPostgres();
 }
 
 /** Waits until so many more candle requests were logged; false when the program ended first. */

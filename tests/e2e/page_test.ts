@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
 import { startManyExchanges } from "../support/many_exchanges.ts";
-import { start, withDirectory } from "../support/program.ts";
+import { start, withArchiveDirectory } from "../support/program.ts";
 
 const SERIES = 100;
 
@@ -153,7 +153,7 @@ async function withPage(
   env: Readonly<Record<string, string>>,
   use: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  await withDirectory(async (cwd) => {
+  await withArchiveDirectory(async (cwd) => {
     const many = await startManyExchanges({ exchanges: 4, symbols: 25, clock: systemClock });
     const daemon = start(["run"], {
       cwd,

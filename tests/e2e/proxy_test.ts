@@ -4,7 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
-import { assertCode, run, withDirectory } from "../support/program.ts";
+import { assertCode, run, withArchiveDirectory, withDirectory } from "../support/program.ts";
 
 const SETTINGS = {
   EXCHANGES: "binance",
@@ -47,7 +47,7 @@ Deno.test("an exchange is reached through the proxy of its line in .env, and the
   withEncryptedExchange(async (url, DENO_CERT) => {
     await withForwardProxy({ credentials: "me:hunter2" }, async (proxy) => {
       for (const [password, code] of [["hunter2", 0], ["hunter3", 1]] as const) {
-        await withDirectory(async (cwd) => {
+        await withArchiveDirectory(async (cwd) => {
           const line = JSON.stringify({
             httpsProxy: proxy.url.replace("//", `//me:${password}@`),
             urls: { api: { public: `${url}/api/v3` } },
@@ -82,7 +82,7 @@ Deno.test("an exchange with nobody's certificate, or another name's, is told as 
     const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
     const env = { ...SETTINGS, BACKFILL: "1h:2d", EXCHANGE_BINANCE, ...trust };
     const texts: string[] = [];
-    await withDirectory(async (cwd) => {
+    await withArchiveDirectory(async (cwd) => {
       for (const command of ["backfill", "doctor"]) {
         const { code, stdout } = await run([command], { cwd, env });
         assert.equal(code, 1, stdout);
@@ -109,7 +109,7 @@ Deno.test("HTTPS_PROXY of the environment carries all exchanges, but not what NO
       const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
       const HTTPS_PROXY = proxy.url.replace("//", "//me:hunter2@");
       const env = { ...SETTINGS, DENO_CERT, EXCHANGE_BINANCE, HTTPS_PROXY };
-      await withDirectory(async (cwd) => {
+      await withArchiveDirectory(async (cwd) => {
         assertCode(await run(["doctor"], { cwd, env: { ...env, NO_PROXY: "127.0.0.1" } }), 0);
         assert.deepEqual(proxy.asked, []);
         assertCode(await run(["doctor"], { cwd, env }), 0);

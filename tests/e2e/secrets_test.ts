@@ -1,6 +1,6 @@
 /** That what is secret is nowhere to be read: everything fails, and everything that is said is searched. @module */
 import assert from "node:assert/strict";
-import { run, start, withDirectory } from "../support/program.ts";
+import { run, start, withArchiveDirectory, withDirectory } from "../support/program.ts";
 
 const TOKEN = "http-token-5f0c1e2d3b4a";
 const SECRETS = {
@@ -99,7 +99,7 @@ Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
       await t.step(
         `the daemon and ${name}: neither log, metrics nor status`,
         () =>
-          withDirectory(async (cwd) => {
+          withArchiveDirectory(async (cwd) => {
             const daemon = start(["run"], { cwd, env: { ...env, ...variables } });
             try {
               const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);

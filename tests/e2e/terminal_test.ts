@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
 import { type AtTerminal, hasTerminal, startAtTerminal } from "../support/terminal.ts";
 
 // Without util-linux there is no terminal to be had.
@@ -23,7 +23,7 @@ async function withArchive(
 ): Promise<void> {
   const exchange = await startLocalExchange({ clock: systemClock });
   try {
-    await withDirectory((cwd) =>
+    await withArchiveDirectory((cwd) =>
       use({ cwd, env: { ...SETTINGS, EXCHANGE_BINANCE: binanceAt(exchange) } })
     );
   } finally {

@@ -4,7 +4,7 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { testClock } from "../support/test_clock.ts";
-import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";
+import { openAnyTest, type TestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const CANDLES = 5;
@@ -212,7 +212,7 @@ function codeOf(character: string): number {
 }
 
 Deno.test("every bad answer to a request for candles ends well", async (t) => {
-  const opened = await openEmbeddedTest();
+  const opened = await openAnyTest();
   const exchange = await startHostileExchange(testClock);
   try {
     for (const [name, bad] of Object.entries(BAD)) {

@@ -1,8 +1,11 @@
 /** What is said of databases that are not as they should be. @module */
 import assert from "node:assert/strict";
 import postgres from "postgres";
-import { createServerDatabase } from "../support/test_database.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import {
+  type BorrowedPostgres,
+  createServerDatabase,
+  openPostgres,
+} from "../support/test_database.ts";
 import { runInProcess } from "../support/shell.ts";
 
 interface BadDatabase {
@@ -108,7 +111,7 @@ const ENV = {
 };
 
 Deno.test("every bad database is said to be one", async (t) => {
-  const server = await startPostgres();
+  const server = await openPostgres();
   if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
     return;
@@ -122,7 +125,7 @@ Deno.test("every bad database is said to be one", async (t) => {
   }
 });
 
-async function tryOne(server: PostgresServer, bad: BadDatabase): Promise<void> {
+async function tryOne(server: BorrowedPostgres, bad: BadDatabase): Promise<void> {
   const { url, drop } = await createServerDatabase(server.url);
   try {
     if (bad.isEmpty !== true) {

@@ -5,7 +5,7 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { type HostileExchange, startHostileExchange } from "../support/hostile_exchange.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { testClock } from "../support/test_clock.ts";
-import { openEmbeddedTest, type TestDatabase } from "../support/test_database.ts";
+import { openAnyTest, type TestDatabase } from "../support/test_database.ts";
 
 interface Market {
   readonly symbol: string;
@@ -117,7 +117,7 @@ const BAD: Readonly<Record<string, BadMarkets>> = {
 };
 
 Deno.test("every bad list of markets ends well", async (t) => {
-  const opened = await openEmbeddedTest();
+  const opened = await openAnyTest();
   const exchange = await startHostileExchange(testClock);
   try {
     for (const [name, bad] of Object.entries(BAD)) {

@@ -10,7 +10,7 @@ import {
   emptyDatabase,
   openTestArchive,
 } from "../support/local_archive.ts";
-import { openTestDatabase } from "../support/test_database.ts";
+import { openAnyTest } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -34,8 +34,7 @@ class OtherClock implements Clock {
 Deno.test("a clock that is some seconds ahead stores no candle that is still forming, and waits for it", async () => {
   const real = new OtherClock(systemClock, Date.UTC(2024, 0, 1) - systemClock.now());
   const exchange = await startLocalExchange({ clock: real });
-  const opened = await openTestDatabase("embedded");
-  assert(opened !== undefined);
+  const opened = await openAnyTest();
   const { database } = opened;
   try {
     for (const behindMs of [300, 4_000]) {
@@ -85,8 +84,7 @@ Deno.test("a clock that is hours ahead or behind for a while neither skips a can
   const real = new OtherClock(systemClock, Date.UTC(2024, 0, 1) - systemClock.now());
   const wrong = new OtherClock(real);
   const exchange = await startLocalExchange({ clock: real });
-  const opened = await openTestDatabase("embedded");
-  assert(opened !== undefined);
+  const opened = await openAnyTest();
   const { database } = opened;
   try {
     const archive = await openTestArchive(database, {

@@ -11,7 +11,7 @@ import { readServerSettings } from "../../lib/store/connection/server_settings.t
 import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import { openEmbeddedTest, openTestDatabase } from "../support/test_database.ts";
+import { openEmbeddedTest, openOnServer, openPostgres } from "../support/test_database.ts";
 
 Deno.test("the doctor examines every exchange for itself", async (t) => {
   const { database, drop } = await openEmbeddedTest();
@@ -140,8 +140,9 @@ Deno.test("an exchange's Date tells that this machine's clock is wrong", async (
 });
 
 Deno.test("a server's settings are read by a user without any rights, and what it lacks is named", async () => {
-  const test = await openTestDatabase("postgres");
-  if (test === undefined) return;
+  const server = await openPostgres();
+  if (server === undefined) return;
+  const test = await openOnServer(server.url);
   const { database, drop } = test;
   try {
     const now = (): number => systemClock.now();
@@ -181,5 +182,6 @@ Deno.test("a server's settings are read by a user without any rights, and what i
   } finally {
     await database.sql`drop role if exists nobody`;
     await drop();
+    await server.stop();
   }
 });

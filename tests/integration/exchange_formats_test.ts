@@ -15,7 +15,7 @@ import { htx } from "../support/dialects/htx.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { START_MS, testClock } from "../support/test_clock.ts";
-import { openTestDatabase } from "../support/test_database.ts";
+import { openAnyTest } from "../support/test_database.ts";
 import { TESTED_EXCHANGES } from "../support/tested_exchanges.ts";
 
 interface Format {
@@ -58,7 +58,7 @@ Deno.test("every exchange that .env.example names has a format here", () => {
 });
 
 Deno.test("every exchange's candles arrive value for value", async (t) => {
-  const opened = await openTestDatabase("embedded");
+  const opened = await openAnyTest();
   if (opened === undefined) throw new Error("the embedded database is always there");
   try {
     for (const format of FORMATS) {
@@ -70,7 +70,7 @@ Deno.test("every exchange's candles arrive value for value", async (t) => {
 });
 
 Deno.test("candles that cannot be had, or not on UTC, are never claimed", async (t) => {
-  const opened = await openTestDatabase("embedded");
+  const opened = await openAnyTest();
   if (opened === undefined) throw new Error("the embedded database is always there");
   const { database } = opened;
   try {

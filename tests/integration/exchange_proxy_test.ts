@@ -6,7 +6,7 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { startSocksProxy } from "../support/socks_proxy.ts";
-import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { openAnyTest } from "../support/test_database.ts";
 import { binance } from "../support/local_exchange/binance.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { kraken } from "../support/dialects/kraken.ts";
@@ -220,8 +220,7 @@ Deno.test({
     "a proxy that is away opens the breaker of its exchange alone, and its password is told nowhere",
   sanitizeResources: false,
   fn: async () => {
-    const opened = await openTestDatabase(DATABASE_KINDS[0] ?? "embedded");
-    assert(opened !== undefined);
+    const opened = await openAnyTest();
     try {
       await withExchange({ dialect: kraken, clock: testClock }, async (exchange) => {
         const archive = await openTestArchive(opened.database, {

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
-import { startPostgres } from "../support/postgres_server.ts";
 import { type Seed, seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 const SEEDS: readonly Seed[] = [
   ["binance", "BTC/USDT", "1h", "2024-01-01T00:00:00Z", 25_000],
@@ -18,7 +18,7 @@ const SEEDS: readonly Seed[] = [
 for (const kind of ["embedded", "postgres"]) {
   Deno.test(`candles are exported from a database that is ${kind}`, async (t) => {
     const folder = await Deno.makeTempDir({ prefix: "titan10-export-" });
-    const server = kind === "postgres" ? await startPostgres() : undefined;
+    const server = kind === "postgres" ? await openPostgres() : undefined;
     const env: Record<string, string> = server === undefined
       ? { DATA_DIR: `${folder}/data` }
       : { DATABASE_URL: server.url };

@@ -5,14 +5,14 @@ import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts
 import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { testClock } from "../support/test_clock.ts";
-import { openEmbeddedTest } from "../support/test_database.ts";
+import { openAnyTest } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const SYMBOL = "BTC/USDT";
 
 Deno.test("the oracle counts what is lost, wrong, invented and without a reason", async (t) => {
   const exchange = await startLocalExchange({ clock: testClock });
-  const { database, drop } = await openEmbeddedTest();
+  const { database, drop } = await openAnyTest();
   try {
     const untilMs = Math.floor(testClock.now() / MINUTE_MS) * MINUTE_MS - 5 * MINUTE_MS;
     const window = { sinceMs: untilMs - 60 * MINUTE_MS, untilMs };

@@ -4,9 +4,9 @@ import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 const BINANCE = ["--exchange", "binance", "--symbol", "BTC/USDT"];
 const HEAD = "time,open,high,low,close,volume";
@@ -14,7 +14,7 @@ const HEAD = "time,open,high,low,close,volume";
 for (const kind of ["embedded", "postgres"]) {
   Deno.test(`candles are imported into a database that is ${kind}`, async (t) => {
     const folder = await Deno.makeTempDir({ prefix: "titan10-import-" });
-    const server = kind === "postgres" ? await startPostgres() : undefined;
+    const server = kind === "postgres" ? await openPostgres() : undefined;
     const env: Record<string, string> = {
       TIMEFRAMES: "1m",
       BACKFILL: "off",

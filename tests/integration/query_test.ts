@@ -6,6 +6,7 @@ import { runQuery, SHARED_ROWS_MAX } from "../../lib/store/read_query.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 /** What would change something, or see what is none of its business. */
 const FORBIDDEN: readonly (readonly [string, RegExp])[] = [
@@ -50,7 +51,9 @@ create function titan10_test_lift() returns int language plpgsql as
 for (const kind of ["embedded", "postgres", "postgres, for a login that owns it"]) {
   Deno.test(`a query only reads on a database that is ${kind}`, async (t) => {
     const dataDir = await Deno.makeTempDir({ prefix: "titan10-query-" });
-    const server = kind === "embedded" ? undefined : await startPostgres();
+    const server = kind === "embedded"
+      ? undefined
+      : await (kind === "postgres" ? openPostgres() : startPostgres());
     try {
       if (kind !== "embedded" && server === undefined) {
         await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });

@@ -28,7 +28,8 @@ import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
 import {
   DATABASE_KINDS,
-  openEmbeddedTest,
+  openOnServer,
+  openPostgres,
   openTestDatabase,
   type TestDatabase,
 } from "../support/test_database.ts";
@@ -434,18 +435,20 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
 };
 
 Deno.test("two processes that migrate an empty database at once apply each migration once", async () => {
-  const opened = await openTestDatabase(DATABASE_KINDS.at(-1) ?? "embedded") ??
-    await openEmbeddedTest();
+  const server = await openPostgres();
+  if (server === undefined) return;
+  const { database, drop } = await openOnServer(server.url);
   try {
     const migrations = await readMigrations();
     const reports = await Promise.all([
-      migrate(opened.database, migrations),
-      migrate(opened.database, migrations),
+      migrate(database, migrations),
+      migrate(database, migrations),
     ]);
     const applied = reports.flatMap((report) => report.applied);
     assert.deepEqual(applied.toSorted(), migrations.map(({ name }) => name));
   } finally {
-    await opened.drop();
+    await drop();
+    await server.stop();
   }
 });
 

@@ -1,6 +1,7 @@
 /** The program as a process of its own: started, read, killed. @module */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { copyTemplate } from "./embedded_template.ts";
 
 /** A running `titan10`. */
 export interface Running {
@@ -36,6 +37,9 @@ export function commandLine(): readonly string[] {
   return [command, ...first];
 }
 
+/** By which a program under `faketime` sees the same time as what it was started by. */
+export const FAKED_TIME: readonly string[] = ["LD_PRELOAD", "FAKETIME", "FAKETIME_SHARED"];
+
 /** Starts the program with nothing in its environment but what it is given. */
 export function start(
   args: readonly string[],
@@ -43,7 +47,7 @@ export function start(
 ): Running {
   const [command, first] = COMMAND_LINE;
   const inherited: Record<string, string> = {};
-  for (const name of ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_TLS_CA_STORE"]) {
+  for (const name of ["PATH", "HOME", "DENO_DIR", "TMPDIR", ...FAKED_TIME]) {
     const value = Deno.env.get(name);
     if (value !== undefined) inherited[name] = value;
   }
@@ -117,6 +121,14 @@ export async function withDirectory<T>(use: (cwd: string) => Promise<T>): Promis
   } finally {
     await Deno.remove(cwd, { recursive: true });
   }
+}
+
+/** The same, with an embedded database in it that is made already: the first start need not make one. */
+export async function withArchiveDirectory<T>(use: (cwd: string) => Promise<T>): Promise<T> {
+  return await withDirectory(async (cwd) => {
+    await copyTemplate(`${cwd}/titan10-data`);
+    return await use(cwd);
+  });
 }
 
 /** Asserts on the exit code with everything the program said in the message. */

@@ -1,5 +1,5 @@
 /** The program at a terminal: a pseudo-terminal by `script` (util-linux), with keys and a screen of a known size. @module */
-import { commandLine } from "./program.ts";
+import { commandLine, FAKED_TIME } from "./program.ts";
 
 /** Whether this machine has the tools. */
 export async function hasTerminal(): Promise<boolean> {
@@ -84,7 +84,7 @@ export function startAtTerminal(
 }
 
 function inherited(): Record<string, string> {
-  const names = ["PATH", "HOME", "DENO_DIR", "TMPDIR", "DENO_TLS_CA_STORE"];
+  const names = ["PATH", "HOME", "DENO_DIR", "TMPDIR", ...FAKED_TIME];
   return Object.fromEntries(names.flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];

@@ -2,6 +2,7 @@
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { copyTemplate } from "./embedded_template.ts";
 import { startPostgres } from "./postgres_server.ts";
 
 export interface TestDatabase {
@@ -15,26 +16,61 @@ export interface TestDatabase {
 /** Where a test can find a database. */
 export type DatabaseKind = "given" | "embedded" | "postgres";
 
-/** The server of TEST_DATABASE_URL where there is one; else the embedded one and a throwaway PostgreSQL. */
+/**
+ * For tests whose subject is storage: the server of TEST_DATABASE_URL where there is one; else the embedded one and a
+ * throwaway PostgreSQL.
+ */
 export const DATABASE_KINDS: readonly DatabaseKind[] = givenUrl() === undefined
   ? ["embedded", "postgres"]
   : ["given"];
 
-/** Opens an empty database; undefined when that kind is not installed here. */
+/** For all other tests: one kind is enough, and a server answers sooner. */
+export async function openAnyTest(): Promise<TestDatabase> {
+  const kind = givenUrl() === undefined ? "postgres" : "given";
+  return await openTestDatabase(kind) ?? await openEmbeddedTest();
+}
+
+/** Opens a database without candles; undefined when that kind is not installed here. */
 export async function openTestDatabase(kind: DatabaseKind): Promise<TestDatabase | undefined> {
   if (kind === "embedded") return await openEmbeddedTest();
   const given = givenUrl();
   if (kind === "given" && given !== undefined) return await openOnServer(given);
-  const server = await startPostgres();
+  const server = await openPostgres();
   if (server === undefined) return undefined;
-  const opened = await openOnServer(server.url);
+  const { url, stop } = server;
+  const database = await openDatabase({ url, dataDir: "", poolMax: 5, clock: systemClock });
   return {
-    ...opened,
+    database,
+    url,
     async drop(): Promise<void> {
-      await opened.drop();
-      await server.stop();
+      await database.close();
+      await stop();
     },
   };
+}
+
+/** Names the server that a whole run of tests shares, and a database on it that new ones are copied from. */
+export const SHARED_POSTGRES = "TITAN10_TEST_POSTGRES";
+export const TEMPLATE_DATABASE = "titan10_template";
+
+/** A database of one's own on a PostgreSQL that nobody kills. */
+export interface BorrowedPostgres {
+  readonly url: string;
+  /** Gives it back, and leaves nothing behind. */
+  stop(): Promise<void>;
+}
+
+/** Makes it on the server of this run where there is one, else on one of its own; undefined where there is none. */
+export async function openPostgres(): Promise<BorrowedPostgres | undefined> {
+  const shared = Deno.env.get(SHARED_POSTGRES);
+  if (shared !== undefined) {
+    const { url, drop } = await createServerDatabase(shared, TEMPLATE_DATABASE);
+    return { url, stop: drop };
+  }
+  const server = await startPostgres();
+  if (server === undefined) return undefined;
+  const { url } = await createServerDatabase(server.url);
+  return { url, stop: () => server.stop() };
 }
 
 function givenUrl(): string | undefined {
@@ -55,12 +91,13 @@ export async function openOnServer(serverUrl: string): Promise<TestDatabase> {
   };
 }
 
-/** Makes an empty database on a server, without opening it. */
+/** Makes a database on a server, empty unless it is another's copy, without opening it. */
 export async function createServerDatabase(
   serverUrl: string,
+  template = "template1",
 ): Promise<{ readonly url: string; drop(): Promise<void> }> {
   const name = `titan10_test_${crypto.randomUUID().replaceAll("-", "")}`;
-  await execute(serverUrl, `create database ${name}`);
+  await execute(serverUrl, `create database ${name} template ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return {
@@ -69,9 +106,10 @@ export async function createServerDatabase(
   };
 }
 
-/** An empty embedded database. */
+/** An embedded database without candles. */
 export async function openEmbeddedTest(): Promise<TestDatabase> {
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  await copyTemplate(dataDir);
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
   return {
     database,
