@@ -121,7 +121,7 @@ async function* pagesOf(
     database = await openConfigured(ground);
   } catch (error) {
     if (!(error instanceof DataDirHeldError)) throw error;
-    const documents = streamDaemon(ground.config.dataDir, "/export", request);
+    const documents = streamDaemon(ground.config.dataDir, "/export", { asked: request });
     return yield* documents as AsyncGenerator<ExportPage, void>;
   }
   try {

@@ -1,19 +1,10 @@
 /** The wire protocol between postgres.js and the embedded server, inside one process. @module */
 import { Duplex } from "node:stream";
 
-/**
- * What is needed of the embedded server: protocol messages in, answers out. It reads its own answers in any case, and of
- * those to `execProtocolRaw` it keeps every row for ever.
- */
+/** What is needed of the embedded server. */
 interface ProtocolServer {
-  execProtocol(
-    message: Uint8Array,
-    options: { readonly syncToFs: boolean; readonly throwOnError: boolean },
-  ): Promise<{ readonly data: Uint8Array }>;
+  execute(messagesFor: (start: number) => readonly Uint8Array[]): Promise<Uint8Array>;
 }
-
-/** Nothing is flushed to disk between statements, and what the server refuses is an answer like any other. */
-const EXEC_OPTIONS = { syncToFs: false, throwOnError: false } as const;
 
 /** A message's length field counts itself and its body, not the type byte before it. */
 const LENGTH_BYTES = 4;
@@ -27,23 +18,33 @@ const INPUT_PIECE_BYTES = 8192;
 /** `X`, Terminate. */
 const TERMINATE = 0x58;
 
+/** `P`, Parse: prepares a statement. */
+const PARSE = 0x50;
+
+/** Ends what belongs together, so that one refused statement does not take others with it. */
+const SYNC = new Uint8Array([0x53, 0, 0, 0, LENGTH_BYTES]);
+
 /**
  * A socket whose far end is the embedded server. It hands over whole messages only: the server crashes on a
  * message that is cut in two, as large inserts would be.
+ *
+ * Outlives the server behind it: one that was started anew between two statements is told what the old one knew.
  */
 export class EmbeddedSocket extends Duplex {
   /** postgres.js ends a socket only while it says so. */
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
-  readonly #onCrash: (error: unknown) => void;
   #unfinished: Uint8Array = new Uint8Array(0);
-  #started = false;
+  /** The start-up packet, with which a session begins. */
+  #startUp: Uint8Array | undefined;
+  /** What the session has prepared, by name. */
+  readonly #prepared = new Map<string, Uint8Array>();
+  /** The start of the server to which the session belongs. */
+  #serverStart: number | undefined;
 
-  /** @param onCrash told when the server itself fails: what it refuses, it answers. */
-  constructor(server: ProtocolServer, onCrash: (error: unknown) => void = () => {}) {
+  constructor(server: ProtocolServer) {
     super();
     this.#server = server;
-    this.#onCrash = onCrash;
   }
 
   override _read(): void {}
@@ -57,10 +58,7 @@ export class EmbeddedSocket extends Duplex {
     const batches = this.#wholeMessages(bytes);
     const wholeBytes = batches.reduce((total, { length }) => total + length, 0);
     this.#unfinished = bytes.slice(wholeBytes);
-    this.#execute(batches).then(() => done(), (error) => {
-      this.#onCrash(error);
-      done(error);
-    });
+    this.#execute(batches).then(() => done(), done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -77,7 +75,25 @@ export class EmbeddedSocket extends Duplex {
   async #execute(batches: readonly Uint8Array[]): Promise<void> {
     for (const batch of batches) {
       if (batch[0] === TERMINATE) this.push(null);
-      else this.push((await this.#server.execProtocol(batch, EXEC_OPTIONS)).data);
+      else this.push(await this.#server.execute((start) => [...this.#begin(start), batch]));
+    }
+  }
+
+  /** What a server that has been started anew is told first. */
+  #begin(start: number): readonly Uint8Array[] {
+    const isAnew = this.#serverStart !== undefined && this.#serverStart !== start;
+    this.#serverStart = start;
+    if (!isAnew || this.#startUp === undefined) return [];
+    return [this.#startUp, ...this.#prepared.values().map((message) => concat(message, SYNC))];
+  }
+
+  /** Keeps what a new session would have to be told. */
+  #remember(message: Uint8Array): void {
+    if (this.#startUp === undefined) this.#startUp = message.slice();
+    else if (message[0] === PARSE) {
+      const nameAt = 1 + LENGTH_BYTES;
+      const name = message.subarray(nameAt, message.indexOf(0, nameAt));
+      if (name.length > 0) this.#prepared.set(new TextDecoder().decode(name), message.slice());
     }
   }
 
@@ -89,11 +105,11 @@ export class EmbeddedSocket extends Duplex {
     let end = 0;
     for (;;) {
       // The first message, the start-up packet, has no type byte.
-      const typeBytes = this.#started ? 1 : 0;
+      const typeBytes = this.#startUp === undefined ? 0 : 1;
       if (bytes.length - end < typeBytes + LENGTH_BYTES) break;
       const messageBytes = typeBytes + view.getInt32(end + typeBytes);
       if (bytes.length - end < messageBytes) break;
-      this.#started = true;
+      this.#remember(bytes.subarray(end, end + messageBytes));
       if (end > start && (end - start) % INPUT_PIECE_BYTES === 0) {
         batches.push(bytes.subarray(start, end));
         start = end;
