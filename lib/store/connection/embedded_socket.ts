@@ -21,6 +21,9 @@ const TERMINATE = 0x58;
 /** `P`, Parse: prepares a statement. */
 const PARSE = 0x50;
 
+/** `p`, PasswordMessage: the server asks for one and takes any. */
+const PASSWORD = 0x70;
+
 /** Ends what belongs together, so that one refused statement does not take others with it. */
 const SYNC = new Uint8Array([0x53, 0, 0, 0, LENGTH_BYTES]);
 
@@ -35,10 +38,9 @@ export class EmbeddedSocket extends Duplex {
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
   #unfinished: Uint8Array = new Uint8Array(0);
-  /** The start-up packet, with which a session begins. */
-  #startUp: Uint8Array | undefined;
-  /** What the session has prepared, by name. */
-  readonly #prepared = new Map<string, Uint8Array>();
+  #hasStarted = false;
+  /** What the server must know of the session: how it began, and the statements that it has prepared, by name. */
+  readonly #session = new Map<string, readonly Uint8Array[]>();
   /** The start of the server to which the session belongs. */
   #serverStart: number | undefined;
 
@@ -56,7 +58,7 @@ export class EmbeddedSocket extends Duplex {
   ): void {
     const bytes = concat(this.#unfinished, chunk);
     const batches = this.#wholeMessages(bytes);
-    const wholeBytes = batches.reduce((total, { length }) => total + length, 0);
+    const wholeBytes = batches.reduce((total, { bytes: { length } }) => total + length, 0);
     this.#unfinished = bytes.slice(wholeBytes);
     this.#execute(batches).then(() => done(), done);
   }
@@ -72,10 +74,11 @@ export class EmbeddedSocket extends Duplex {
     done(error);
   }
 
-  async #execute(batches: readonly Uint8Array[]): Promise<void> {
-    for (const batch of batches) {
-      if (batch[0] === TERMINATE) this.push(null);
-      else this.push(await this.#server.execute((start) => [...this.#begin(start), batch]));
+  async #execute(batches: readonly Batch[]): Promise<void> {
+    for (const { bytes, kept } of batches) {
+      if (bytes[0] === TERMINATE) this.push(null);
+      else this.push(await this.#server.execute((start) => [...this.#begin(start), bytes]));
+      for (const [name, message] of kept) this.#session.set(name, message);
     }
   }
 
@@ -83,42 +86,56 @@ export class EmbeddedSocket extends Duplex {
   #begin(start: number): readonly Uint8Array[] {
     const isAnew = this.#serverStart !== undefined && this.#serverStart !== start;
     this.#serverStart = start;
-    if (!isAnew || this.#startUp === undefined) return [];
-    return [this.#startUp, ...this.#prepared.values().map((message) => concat(message, SYNC))];
-  }
-
-  /** Keeps what a new session would have to be told. */
-  #remember(message: Uint8Array): void {
-    if (this.#startUp === undefined) this.#startUp = message.slice();
-    else if (message[0] === PARSE) {
-      const nameAt = 1 + LENGTH_BYTES;
-      const name = message.subarray(nameAt, message.indexOf(0, nameAt));
-      if (name.length > 0) this.#prepared.set(new TextDecoder().decode(name), message.slice());
-    }
+    return isAnew ? [...this.#session.values()].flat() : [];
   }
 
   /** The whole messages among the bytes, in batches that the server reads to their end. */
-  #wholeMessages(bytes: Uint8Array): readonly Uint8Array[] {
+  #wholeMessages(bytes: Uint8Array): readonly Batch[] {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const batches: Uint8Array[] = [];
+    const batches: Batch[] = [];
+    let kept: Kept[] = [];
     let start = 0;
     let end = 0;
+    const cut = (): void => {
+      if (end > start) batches.push({ bytes: bytes.subarray(start, end), kept });
+      kept = [];
+      start = end;
+    };
     for (;;) {
       // The first message, the start-up packet, has no type byte.
-      const typeBytes = this.#startUp === undefined ? 0 : 1;
+      const typeBytes = this.#hasStarted ? 1 : 0;
       if (bytes.length - end < typeBytes + LENGTH_BYTES) break;
       const messageBytes = typeBytes + view.getInt32(end + typeBytes);
       if (bytes.length - end < messageBytes) break;
-      this.#remember(bytes.subarray(end, end + messageBytes));
-      if (end > start && (end - start) % INPUT_PIECE_BYTES === 0) {
-        batches.push(bytes.subarray(start, end));
-        start = end;
+      if ((end - start) % INPUT_PIECE_BYTES === 0) cut();
+      const message = bytes.subarray(end, end + messageBytes);
+      if (!this.#hasStarted) kept.push(["", [message.slice()]]);
+      else if (message[0] === PASSWORD) kept.push(["\0", [message.slice()]]);
+      else if (message[0] === PARSE) {
+        const name = nameOf(message);
+        if (name !== "") kept.push([name, [message.slice(), SYNC]]);
       }
+      this.#hasStarted = true;
       end += messageBytes;
     }
-    if (end > start) batches.push(bytes.subarray(start, end));
+    cut();
     return batches;
   }
+}
+
+/** Messages that the server reads to their end. */
+interface Batch {
+  readonly bytes: Uint8Array;
+  /** Those among them that a new session would have to be told, by name. */
+  readonly kept: readonly Kept[];
+}
+
+type Kept = readonly [name: string, messages: readonly Uint8Array[]];
+
+/** The name of the statement that a message prepares. */
+function nameOf(message: Uint8Array): string {
+  const at = 1 + LENGTH_BYTES;
+  return new TextDecoder().decode(message.subarray(at, message.indexOf(0, at)));
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
