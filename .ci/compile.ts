@@ -49,6 +49,8 @@ const command = new Deno.Command(Deno.execPath(), {
     "sql",
     "--include",
     "lib/serve/page",
+    "--include",
+    "lib/store/connection/embedded_worker.ts",
     ...excludes.flatMap((path) => ["--exclude", path]),
     ...Deno.args,
     "--output",

@@ -40,21 +40,30 @@ type Line = { readonly document: unknown } | LastLine;
 /** Longer lines are not pages. */
 const LINE_CHARACTERS_MAX = 256 * 1024 * 1024;
 
+export interface StreamOptions {
+  /** What is asked for. */
+  readonly asked: unknown;
+  /** Ends the wait for the next document. @default never */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Asks for a stream of documents. Whoever leaves the loop over it early is about to end the process, with which the
  * daemon's work ends too.
  *
  * @throws Error when nobody listens, the daemon's work fails, or the stream is cut.
+ * @throws the signal's reason.
  */
 export async function* streamDaemon(
   dataDir: string,
   path: string,
-  asked: unknown,
+  { asked, signal }: StreamOptions,
 ): AsyncGenerator<unknown, void> {
   const response = await post(dataDir, path, JSON.stringify(asked));
   response.setEncoding("utf8");
   // Never destroyed: older runtimes crash when a connection goes while it is read.
-  const chunks = response.iterator({ destroyOnReturn: false }) as AsyncIterable<string>;
+  const all = response.iterator({ destroyOnReturn: false }) as AsyncIterable<string>;
+  const chunks = signal === undefined ? all : untilAborted(all, signal);
   if (response.statusCode !== 200) {
     const text = (await Array.fromAsync(chunks)).join("");
     throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
@@ -67,6 +76,23 @@ export async function* streamDaemon(
     else yield line.document;
   }
   if (!isWhole) throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
+}
+
+/** The iterable, whose end is not waited for when the signal aborts. @throws the signal's reason. */
+async function* untilAborted<T>(
+  iterable: AsyncIterable<T>,
+  signal: AbortSignal,
+): AsyncGenerator<T, void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  aborted.catch(() => {});
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  const iterator = iterable[Symbol.asyncIterator]();
+  for (;;) {
+    signal.throwIfAborted();
+    const { value, done } = await Promise.race([iterator.next(), aborted]);
+    if (done === true) return;
+    yield value;
+  }
 }
 
 /** @throws Error when the connection breaks, which a daemon that is killed does. */

@@ -2,7 +2,7 @@
 import { type Ground, openConfigured } from "../daemon/open_archive.ts";
 import { DataDirHeldError } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
-import { streamDaemon } from "./control.ts";
+import { streamDaemon, type StreamOptions } from "./control.ts";
 
 /**
  * Resolves to what `here` makes of the database, which is closed afterwards; or to what `daemon` makes where a daemon
@@ -32,15 +32,14 @@ export async function withArchive<T>(
 /** The same for what comes in pages; the daemon is asked for them by `path` and `asked`. */
 export async function* pagesOfArchive<Page>(
   ground: Ground,
-  { here, path, asked }: {
+  { here, path, ...request }: StreamOptions & {
     readonly here: (database: Database) => AsyncIterable<Page>;
     readonly path: string;
-    readonly asked: unknown;
   },
 ): AsyncGenerator<Page, void> {
   const database = await openUnlessHeld(ground);
   if (database instanceof DataDirHeldError) {
-    const pages = streamDaemon(ground.config.dataDir, path, asked);
+    const pages = streamDaemon(ground.config.dataDir, path, request);
     return yield* pages as AsyncGenerator<Page, void>;
   }
   try {

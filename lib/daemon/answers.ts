@@ -13,7 +13,7 @@ import { readStatus } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
-import { runQuery } from "../store/read_query.ts";
+import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -70,7 +70,8 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapsDocument(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
-    query: ({ text, timeoutMs }) => runQuery(database, text, { timeoutMs, isShared: true }),
+    query: ({ text, timeoutMs }, signal) =>
+      runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);

@@ -45,7 +45,7 @@ export interface Answers {
   /** Answered on the unix socket only, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
   /** Answered on the unix socket only, for `titan10 query`. */
-  readonly query: (asked: QueryRequest) => AsyncGenerator<QueryPage, void>;
+  readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
 }
 
 interface QueryRequest {
@@ -126,7 +126,7 @@ export async function serveUnix(
       answer: async () => Response.json(await answers.storage()),
     },
     streamed("/export", (request) => answers.export(request as ExportRequest), stopping),
-    streamed("/query", (asked) => answers.query(asked as QueryRequest), stopping),
+    streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal), stopping),
   ];
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,
@@ -147,13 +147,16 @@ export async function serveUnix(
 /** What is asked for by a JSON document, and answered by a stream of them. */
 function streamed(
   pathname: string,
-  answer: (asked: unknown) => AsyncGenerator<unknown, void>,
+  answer: (asked: unknown, signal: AbortSignal) => AsyncGenerator<unknown, void>,
   { signal }: AbortController,
 ): Route {
   return {
     pattern: pathPattern(pathname),
     method: "POST",
-    answer: async (request) => jsonLines(answer(await request.json()), { signal }),
+    answer: async (request) => {
+      const asked = await request.json();
+      return jsonLines((ending) => answer(asked, ending), { signal });
+    },
   };
 }
 

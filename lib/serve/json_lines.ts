@@ -11,16 +11,21 @@ interface JsonLinesOptions {
 /**
  * Sends what a generator yields. The next document is worked out when the reader has room for it, and none when the
  * reader has gone, which ends the generator.
+ *
+ * @param documentsOf is given a signal that aborts when the reader has gone, or the signal of the options does.
  */
 export function jsonLines(
-  documents: AsyncGenerator<unknown, void>,
+  documentsOf: (signal: AbortSignal) => AsyncGenerator<unknown, void>,
   options: JsonLinesOptions,
 ): Response {
+  const gone = new AbortController();
+  const documents = documentsOf(AbortSignal.any([options.signal, gone.signal]));
   const encoder = new TextEncoder();
   const line = (document: unknown): Uint8Array => encoder.encode(`${JSON.stringify(document)}\n`);
   let isOver = false;
   const end = async (): Promise<void> => {
     isOver = true;
+    gone.abort(new Error("the reader has gone"));
     await documents.return();
   };
   const body = new ReadableStream<Uint8Array>({
@@ -32,6 +37,7 @@ export function jsonLines(
         if (isOver) return;
         if (done !== true) return controller.enqueue(line({ document: value }));
       } catch (error) {
+        if (isOver) return;
         await end();
         last = { error: error instanceof Error ? error.message : String(error) };
       }

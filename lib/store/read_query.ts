@@ -1,4 +1,6 @@
 /** Runs a statement that somebody else wrote, and sees to it that it only reads. @module */
+import type { Clock } from "../clock.ts";
+import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
 
@@ -16,13 +18,13 @@ export interface QueryPage {
 }
 
 interface QueryOptions {
-  /** After which a server ends the query. The embedded one cannot. Milliseconds. */
+  /** After which each of its statements is ended. Milliseconds. */
   readonly timeoutMs: number;
-  /**
-   * Whether others use the connection too: then all is over before they get their turn, and an answer has at most
-   * {@linkcode SHARED_ROWS_MAX} rows.
-   */
-  readonly isShared: boolean;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  /** Rows that are given at most, and all at once, because others wait for the connection. @default no bound */
+  readonly rowsMax?: number;
 }
 
 /** Rows at once. */
@@ -35,7 +37,7 @@ export const SHARED_ROWS_MAX = 10_000;
 const PORTAL = "titan10_query";
 
 /**
- * The answer to a query, page by page. Of a connection that is not shared, the database must have one at most.
+ * The answer to a query, page by page. Of a server, the database must have one connection at most.
  *
  * That it only reads is not a matter of reading its text, but of what PostgreSQL takes:
  *
@@ -50,58 +52,111 @@ const PORTAL = "titan10_query";
  * and a superuser who means it can take the role off by `set_config('role', …)`. Use another login against intent.
  *
  * @throws StoreError
+ * @throws the signal's reason.
  */
 export async function* runQuery(
-  { long }: Database,
+  database: Database,
   text: string,
-  { timeoutMs, isShared }: QueryOptions,
+  options: QueryOptions,
 ): AsyncGenerator<QueryPage, void> {
-  // The extended protocol, also without parameters.
-  const send = (statement: string): PromiseLike<RawAnswer> =>
-    long.unsafe(statement, [], { simple: false, prepare: false } as object).raw() as PromiseLike<
-      unknown
-    > as PromiseLike<RawAnswer>;
-  const fetch = (rows: number): string => `fetch forward ${rows} from ${PORTAL}`;
-  const opening = [
+  const { rowsMax, signal } = options;
+  signal.throwIfAborted();
+  const session = database.takeTurn === undefined
+    ? serverSession(database, options)
+    : await embeddedSession(database.takeTurn, options);
+  let page: QueryPage;
+  try {
+    for (const statement of openingOf(text, options)) await session.ask(statement);
+    page = await session.ask(fetchOf(rowsMax === undefined ? FETCH_ROWS : rowsMax + 1));
+    while (rowsMax === undefined) {
+      yield page;
+      if (page.rows.length < FETCH_ROWS) return;
+      page = await session.ask(fetchOf(FETCH_ROWS));
+    }
+  } finally {
+    session.end();
+  }
+  // Only now: others wait for the connection, and the reader may be slow.
+  yield { ...page, rows: page.rows.slice(0, rowsMax) };
+  if (page.rows.length <= rowsMax) return;
+  throw new StoreError(
+    "refused",
+    `Cannot give more than ${rowsMax} rows of a query while the daemon runs: ask for fewer, ` +
+      "use titan10 export, or stop the daemon",
+  );
+}
+
+/** A connection that nobody else uses meanwhile. */
+interface Session {
+  ask(statement: string): Promise<QueryPage>;
+  /** Takes back what is open. */
+  end(): void;
+}
+
+function openingOf(text: string, { timeoutMs }: QueryOptions): readonly string[] {
+  return [
     "begin transaction isolation level repeatable read read only",
     guardStatement(timeoutMs),
     `declare ${PORTAL} no scroll cursor for ${text}`,
   ];
-  if (isShared) {
-    // Sent in one go, so that nothing of anybody else comes between.
-    const statements = [
-      ...opening,
-      fetch(SHARED_ROWS_MAX + 1),
-      "rollback",
-      "select pg_advisory_unlock_all()",
-    ];
-    const answers = await attemptAll(statements.map(send));
-    const page = pageOf(answers[opening.length]!);
-    yield { ...page, rows: page.rows.slice(0, SHARED_ROWS_MAX) };
-    if (page.rows.length <= SHARED_ROWS_MAX) return;
-    throw new StoreError(
-      "refused",
-      `Cannot give more than ${SHARED_ROWS_MAX} rows of a query while the daemon runs: ask for fewer, ` +
-        "use titan10 export, or stop the daemon",
-    );
-  }
-  try {
-    await attemptAll(opening.map(send));
-    for (;;) {
-      const [answer] = await attemptAll([send(fetch(FETCH_ROWS))]);
-      const page = pageOf(answer!);
-      yield page;
-      if (page.rows.length < FETCH_ROWS) return;
-    }
-  } finally {
-    await send("rollback").then(() => {}, () => {});
-  }
+}
+
+function fetchOf(rows: number): string {
+  return `fetch forward ${rows} from ${PORTAL}`;
+}
+
+function serverSession({ long }: Database, options: QueryOptions): Session {
+  const { signal } = options;
+  // The extended protocol, also without parameters.
+  const send = (statement: string): PendingAnswer =>
+    long.unsafe(statement, [], { simple: false, prepare: false } as object)
+      .raw() as unknown as PendingAnswer;
+  return {
+    ask: (statement) =>
+      attemptQuery(options, async () => {
+        const answer = send(statement);
+        const cancel = (): void => answer.cancel();
+        signal.addEventListener("abort", cancel, { once: true });
+        try {
+          return pageOf(await answer);
+        } finally {
+          signal.removeEventListener("abort", cancel);
+        }
+      }),
+    end: () => void send("rollback").then(() => {}, () => {}),
+  };
+}
+
+/** The embedded server has no time-outs of its own: it is ended with the statement. */
+async function embeddedSession(
+  takeTurn: NonNullable<Database["takeTurn"]>,
+  options: QueryOptions,
+): Promise<Session> {
+  const { timeoutMs } = options;
+  const turn = await attemptQuery(
+    options,
+    () => withDeadline(timeoutMs, takeTurn, options),
+    `the database was busy with other work for ${timeoutMs / 1000} s`,
+  );
+  return {
+    ask: (statement) =>
+      attemptQuery(
+        options,
+        () => withDeadline(timeoutMs, (signal) => turn.ask(statement, signal), options),
+      ),
+    end: () => turn.end(),
+  };
 }
 
 /** What postgres.js answers with: the fields' bytes. */
 type RawAnswer = readonly (readonly (Uint8Array | null)[])[] & {
   readonly columns?: readonly QueryColumn[];
 };
+
+interface PendingAnswer extends PromiseLike<RawAnswer> {
+  /** Asks the server to end the statement. */
+  cancel(): void;
+}
 
 /** Also takes the snapshot. */
 function guardStatement(timeoutMs: number): string {
@@ -111,18 +166,28 @@ function guardStatement(timeoutMs: number): string {
     from pg_roles where rolname = current_user`;
 }
 
-/** Waits for all, and fails as the first that has failed: those after it fail because of it. */
-async function attemptAll(
-  statements: readonly PromiseLike<RawAnswer>[],
-): Promise<readonly RawAnswer[]> {
-  const settled = await Promise.allSettled(statements);
-  return await attempt("run the query", () => {
-    const failed = settled.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw explained(failed.reason);
-    return Promise.resolve(
-      settled.flatMap((result) => result.status === "fulfilled" ? [result.value] : []),
-    );
-  });
+/** @param late why the time was not enough. */
+async function attemptQuery<T>(
+  { timeoutMs, signal }: QueryOptions,
+  run: () => Promise<T>,
+  late = `it took longer than ${timeoutMs / 1000} s and was ended`,
+): Promise<T> {
+  try {
+    return await attempt("run the query", async () => {
+      try {
+        return await run();
+      } catch (error) {
+        throw explained(error);
+      }
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const { cause } = error as StoreError;
+    const isLate = cause instanceof DeadlineError ||
+      codeOf(cause) === "57014" && /timeout/.test(String(cause));
+    if (!isLate) throw error;
+    throw new StoreError("refused", `Cannot run the query: ${late}`, { cause });
+  }
 }
 
 function explained(error: unknown): unknown {

