@@ -1,5 +1,5 @@
 /** Asks for everything that is owed, newest first, until nothing is or nothing more can be had. @module */
-import { coverageCandles } from "../market/coverage.ts";
+import { coverageCandles, intersect } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -212,20 +212,20 @@ class ExchangeBackfill {
   }
 
   /** Asks until the page is stored or its failure is final; returns what it proved about the reach. */
-  async #runPage({ series, window }: QueuedPage): Promise<number | undefined> {
+  async #runPage({ series, window, owed }: QueuedPage): Promise<number | undefined> {
     const { signal, compression } = this.#options;
-    const { timeframe } = series;
     let reachFromMs: number | undefined;
     await this.#persist(async () => {
       const outcome = await ingestPage(this.#archive, this.#exchange, series, {
         window,
         priority: "backfill",
-        isOwed: true,
+        owed,
         signal,
       });
       reachFromMs = outcome.reachFromMs;
+      const answered = coverageCandles(series.timeframe, intersect(owed, outcome.answered));
       this.#update({
-        answered: this.#progress.answered + coverageCandles(timeframe, outcome.answered),
+        answered: this.#progress.answered + answered,
         pages: this.#progress.pages + 1,
         added: this.#progress.added + outcome.added,
         revised: this.#progress.revised + outcome.revised,
@@ -233,7 +233,7 @@ class ExchangeBackfill {
       });
       this.#archive.failures.clear(seriesName(series));
       if (outcome.added + outcome.revised === 0) return;
-      await compression.noteWritten(this.#exchange.id, { timeframe, window });
+      await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
     }, series);
     return reachFromMs;
   }

@@ -6,7 +6,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError, type Verdict } from "../market/answer.ts";
-import { type Coverage, unite } from "../market/coverage.ts";
+import { type Coverage, intersect, isCovered, subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
@@ -17,10 +17,25 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
 interface PageOptions {
   readonly priority: Priority;
-  /** Whether the window is owed: nobody has answered for it yet, so that its candles are new. @default false */
-  readonly isOwed?: boolean | undefined;
+  /**
+   * Parts of the window, if it is asked for their sake only: nobody has answered for them yet, so that their candles are
+   * new, and those between them, which are there already, are not stored again. Unset: all that comes is stored.
+   */
+  readonly owed?: Coverage | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * Candles of one page that may contradict themselves before the rest of it is left for the next time: to find one takes
+ * as many requests as the page can be halved.
+ */
+const UNUSABLE_MAX = 10;
+
+type Ask = PageOptions & {
+  readonly window: Window;
+  /** Errors of the candles of this page that could not be used; filled while it is halved. */
+  readonly unusable?: FetchError[] | undefined;
+};
 
 /** What one page, or the parts it had to be halved into, brought. */
 export interface PageOutcome {
@@ -39,16 +54,18 @@ export interface PageOutcome {
  * Asks for one window and stores what came.
  *
  * An answer that contradicts itself, or that lies partly beyond what the exchange keeps, is asked for again in
- * halves, newer half first, so that one bad candle costs one candle.
+ * halves, newer half first, so that one bad candle costs one candle. Where the answer seems to be cut, the owed parts on
+ * either side are asked for by themselves: together they would be the same question again.
  *
- * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer: nothing is stored.
- * @throws StoreError when the database did not take it: nothing is stored.
+ * @throws FetchError when a candle cannot be used; all others are stored.
+ * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, StoreError when the database did
+ * not take it: nothing is stored but the parts that were before.
  */
 export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: PageOptions & { readonly window: Window },
+  { window, ...options }: Ask,
 ): Promise<PageOutcome> {
   // Rather than to ask, hold and ask again what nobody can store.
   await archive.database.reach();
@@ -77,28 +94,109 @@ export async function ingestPage(
     }
     verdict = { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs };
   }
-  const prepared = preparePage(series, { ...verdict, isNew: options.isOwed });
-  const { candles: _, ...proof } = verdict;
+  const { owed } = options;
+  const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
+  const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
   // Not awaited here, which would keep the candles until the database has taken them: what lives long is dear.
-  return storePage(archive, proof, prepared, options);
+  const stored = storePage(archive, proof, prepared, options);
+  return (owed ?? []).length < 2
+    ? stored
+    : ingestLeft(archive, exchange, series, { ...options, stored });
+}
+
+/** What an answer brought of the owed parts. */
+function ofOwed(verdict: Verdict, owed: Coverage): Verdict {
+  return {
+    ...verdict,
+    candles: verdict.candles.filter(({ openTimeMs }) => isCovered(owed, openTimeMs)),
+    rejected: verdict.rejected.filter(({ openTimeMs }) =>
+      openTimeMs === undefined || isCovered(owed, openTimeMs)
+    ),
+  };
+}
+
+/** Asks for the owed parts that lie before, and for those that lie after what was answered. */
+async function ingestLeft(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { stored, owed = [], ...options }: Omit<Ask, "window"> & {
+    readonly stored: Promise<PageOutcome>;
+  },
+): Promise<PageOutcome> {
+  let outcome = await stored;
+  const { answered: [answered] } = outcome;
+  // What a page that answers for nothing leaves is for the next pass.
+  if (answered === undefined) return outcome;
+  const left = subtract(owed, [answered]);
+  const newer = left.filter(({ sinceMs }) => sinceMs >= answered.untilMs);
+  const older = left.filter(({ untilMs }) => untilMs <= answered.sinceMs);
+  for (const owed of [newer, older]) {
+    const [first, last] = [owed[0], owed.at(-1)];
+    if (first === undefined || last === undefined || outcome.reachFromMs !== undefined) continue;
+    const window = { sinceMs: first.sinceMs, untilMs: last.untilMs };
+    outcome = both(
+      outcome,
+      await ingestPage(archive, exchange, series, { window, owed, ...options }),
+    );
+  }
+  return outcome;
 }
 
 async function ingestHalves(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: PageOptions & { readonly window: Window },
+  { window, ...options }: Ask,
 ): Promise<PageOutcome> {
   archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
+  const { owed, unusable = [] } = options;
+  const ask = async (half: Window): Promise<PageOutcome> => {
+    const part = owed && intersect(owed, [half]);
+    // A half of which nothing is owed has been answered for.
+    if (part?.length === 0) return NOTHING;
+    try {
+      return await ingestPage(archive, exchange, series, {
+        ...options,
+        window: half,
+        owed: part,
+        unusable,
+      });
+    } catch (error) {
+      if (!isUnusable(error) || unusable.length >= UNUSABLE_MAX) throw error;
+      unusable.push(error);
+      return NOTHING;
+    }
+  };
   const [older, newer] = halves(series.timeframe, window);
-  const first = await ingestPage(archive, exchange, series, { window: newer, ...options });
+  const first = await ask(newer);
   // What is older than the exchange keeps need not be asked for to be known.
-  if (first.reachFromMs !== undefined) return first;
-  const second = await ingestPage(archive, exchange, series, { window: older, ...options });
+  const second = first.reachFromMs === undefined ? await ask(older) : undefined;
   // Only where the candle after it was given is this the very end; any older window is too old as well.
-  if (second.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
+  if (second?.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
     await exchange.learnReach(series, second.reachFromMs);
   }
+  // The page has ended, and only now is it told what could not be had of it.
+  const [error] = unusable;
+  if (options.unusable === undefined && error !== undefined) throw error;
+  return second === undefined ? first : both(first, second);
+}
+
+const NOTHING: PageOutcome = {
+  answered: [],
+  reachFromMs: undefined,
+  added: 0,
+  revised: 0,
+  rejected: 0,
+};
+
+/** Whether the exchange contradicts itself about a single candle. */
+function isUnusable(error: unknown): error is FetchError {
+  return error instanceof FetchError && error.cause instanceof MalformedPageError;
+}
+
+/** What two pages brought, the newer one first. */
+function both(first: PageOutcome, second: PageOutcome): PageOutcome {
   return {
     answered: unite(first.answered, second.answered),
     reachFromMs: second.reachFromMs,

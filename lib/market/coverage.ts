@@ -64,6 +64,18 @@ export function intersect(a: Coverage, b: Coverage): Coverage {
   }
 }
 
+/** Whether a moment lies in the coverage. */
+export function isCovered(coverage: Coverage, timeMs: number): boolean {
+  let [from, to] = [0, coverage.length];
+  // The windows before `from` end by then, those from `to` on end later.
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((coverage[middle]?.untilMs ?? Infinity) <= timeMs) from = middle + 1;
+    else to = middle;
+  }
+  return (coverage[from]?.sinceMs ?? Infinity) <= timeMs;
+}
+
 /** How many candles open inside the coverage; windows that are not aligned count their aligned part. */
 export function coverageCandles(timeframe: Timeframe, coverage: Coverage): number {
   let candles = 0;
