@@ -10,8 +10,8 @@ import {
   judgePage,
   MalformedPageError,
   newestTime,
+  type PageVerdict,
   provesSinceHonoured,
-  type Verdict,
 } from "../market/answer.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -22,7 +22,7 @@ import {
   Breaker,
   BreakerOpenError,
   type BreakerState,
-  type Verdict as Judgement,
+  type BreakerVerdict,
 } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
@@ -53,7 +53,7 @@ interface AskPageOptions extends AskOptions {
 }
 
 /** What was made of an answer, and when it was given. */
-interface PageAnswer extends Verdict {
+interface PageAnswer extends PageVerdict {
   /** This machine's clock less the answer's `Date`. Milliseconds; undefined where it has none. */
   readonly clockAheadMs: number | undefined;
 }
@@ -264,7 +264,7 @@ export function failureKind(error: unknown): FailureKind {
 }
 
 /** Only transient failures trip the breaker; an answer, however unwelcome, proves that the exchange is up. */
-function judgeError(error: unknown): Judgement {
+function judgeError(error: unknown): BreakerVerdict {
   switch (failureKind(error)) {
     case "transient":
     case "timeout":

@@ -193,20 +193,20 @@ export class ExchangeBackfill {
   }
 
   /** Retries until the page is stored or its failure is final. Returns the oldest time the exchange has, if proved. */
-  async #runPage({ series, window }: QueuedPage): Promise<number | undefined> {
+  async #runPage({ series, window, owed }: QueuedPage): Promise<number | undefined> {
     const { signal, compression } = this.#options;
-    const { timeframe } = series;
     let reachFromMs: number | undefined;
     await this.#persist(async () => {
       const outcome = await ingestPage(this.#archive, this.#exchange, series, {
         window,
         priority: "backfill",
-        isOwed: true,
+        owed,
         signal,
       });
       reachFromMs = outcome.reachFromMs;
+      const answered = coverageCandles(series.timeframe, intersect(owed, outcome.answered));
       this.#update({
-        answered: this.#progress.answered + coverageCandles(timeframe, outcome.answered),
+        answered: this.#progress.answered + answered,
         pages: this.#progress.pages + 1,
         added: this.#progress.added + outcome.added,
         revised: this.#progress.revised + outcome.revised,
@@ -214,7 +214,7 @@ export class ExchangeBackfill {
       });
       this.#archive.failures.clear(seriesName(series));
       if (outcome.added + outcome.revised === 0) return;
-      await compression.noteWritten(this.#exchange.id, { timeframe, window });
+      await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
     }, series);
     return reachFromMs;
   }

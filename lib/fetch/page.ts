@@ -6,7 +6,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
-import { type Coverage, unite } from "../market/coverage.ts";
+import { type Coverage, intersect, isCovered, subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
@@ -17,10 +17,26 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
 interface PageOptions {
   readonly priority: Priority;
-  /** Whether the window is owed: no answer covers it yet, so all its candles are new. @default false */
-  readonly isOwed?: boolean | undefined;
+  /**
+   * The owed parts of the window. No answer covers them yet, so all their candles are new, and only they are stored.
+   *
+   * @default all candles of the window are stored
+   */
+  readonly owed?: Coverage | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * Most contradictory candles of one page. To find one takes as many requests as the page can be halved; after this many
+ * the rest of the page is left for the next pass.
+ */
+const UNUSABLE_MAX = 10;
+
+type Ask = PageOptions & {
+  readonly window: Window;
+  /** The errors of contradictory candles, collected while the page is split. */
+  readonly unusable?: FetchError[] | undefined;
+};
 
 /** What one page brought. If it was split, the sum of its parts. */
 export interface PageOutcome {
@@ -39,16 +55,18 @@ export interface PageOutcome {
  * Fetches one window and stores the result.
  *
  * If the answer contradicts itself, or part of the window is older than what the exchange keeps, the window is split
- * into halves and each half is fetched, the newer one first. So one bad candle costs only that candle.
+ * into halves and each half is fetched, the newer one first. So one bad candle costs only that candle. If the answer
+ * seems to be cut, the owed parts before and after it are fetched separately: together they would be the same request.
  *
- * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer. Nothing is stored.
- * @throws StoreError when the database write failed. Nothing is stored.
+ * @throws FetchError when a candle contradicts itself. All others are stored.
+ * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, and StoreError when the database
+ * write failed. Parts fetched before stay stored.
  */
 export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: PageOptions & { readonly window: Window },
+  { window, ...options }: Ask,
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
@@ -77,28 +95,109 @@ export async function ingestPage(
     }
     verdict = { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs };
   }
-  const prepared = preparePage(series, { ...verdict, isNew: options.isOwed });
-  const { candles: _, ...proof } = verdict;
-  // Not awaited here: this frame would keep `verdict.candles` in memory until the write ends.
-  return storePage(archive, proof, prepared, options);
+  const { owed } = options;
+  const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
+  const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
+  // Not awaited here: this frame would keep `candles` in memory until the write ends.
+  const stored = storePage(archive, proof, prepared, options);
+  return (owed ?? []).length < 2
+    ? stored
+    : ingestLeft(archive, exchange, series, { ...options, stored });
+}
+
+/** The part of an answer that lies in the owed parts. */
+function ofOwed(verdict: PageVerdict, owed: Coverage): PageVerdict {
+  return {
+    ...verdict,
+    candles: verdict.candles.filter(({ openTimeMs }) => isCovered(owed, openTimeMs)),
+    rejected: verdict.rejected.filter(({ openTimeMs }) =>
+      openTimeMs === undefined || isCovered(owed, openTimeMs)
+    ),
+  };
+}
+
+/** Fetches the owed parts after the answered part, and those before it. */
+async function ingestLeft(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { stored, owed = [], ...options }: Omit<Ask, "window"> & {
+    readonly stored: Promise<PageOutcome>;
+  },
+): Promise<PageOutcome> {
+  let outcome = await stored;
+  const { answered: [answered] } = outcome;
+  // If the page answered for nothing, its parts are left to the next pass.
+  if (answered === undefined) return outcome;
+  const left = subtract(owed, [answered]);
+  const newer = left.filter(({ sinceMs }) => sinceMs >= answered.untilMs);
+  const older = left.filter(({ untilMs }) => untilMs <= answered.sinceMs);
+  for (const owed of [newer, older]) {
+    const [first, last] = [owed[0], owed.at(-1)];
+    if (first === undefined || last === undefined || outcome.reachFromMs !== undefined) continue;
+    const window = { sinceMs: first.sinceMs, untilMs: last.untilMs };
+    outcome = both(
+      outcome,
+      await ingestPage(archive, exchange, series, { window, owed, ...options }),
+    );
+  }
+  return outcome;
 }
 
 async function ingestHalves(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: PageOptions & { readonly window: Window },
+  { window, ...options }: Ask,
 ): Promise<PageOutcome> {
   archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
+  const { owed, unusable = [] } = options;
+  const ask = async (half: Window): Promise<PageOutcome> => {
+    const part = owed && intersect(owed, [half]);
+    // Nothing is owed in this half, so it needs no request.
+    if (part?.length === 0) return NOTHING;
+    try {
+      return await ingestPage(archive, exchange, series, {
+        ...options,
+        window: half,
+        owed: part,
+        unusable,
+      });
+    } catch (error) {
+      if (!isUnusable(error) || unusable.length >= UNUSABLE_MAX) throw error;
+      unusable.push(error);
+      return NOTHING;
+    }
+  };
   const [older, newer] = halves(series.timeframe, window);
-  const first = await ingestPage(archive, exchange, series, { window: newer, ...options });
+  const first = await ask(newer);
   // The exchange has nothing older, so skip the older half.
-  if (first.reachFromMs !== undefined) return first;
-  const second = await ingestPage(archive, exchange, series, { window: older, ...options });
+  const second = first.reachFromMs === undefined ? await ask(older) : undefined;
   // Record the bound only if the newer half begins right there. Otherwise the true bound may be newer.
-  if (second.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
+  if (second?.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
     await exchange.learnReach(series, second.reachFromMs);
   }
+  // The whole page has been fetched: now report the first contradictory candle.
+  const [error] = unusable;
+  if (options.unusable === undefined && error !== undefined) throw error;
+  return second === undefined ? first : both(first, second);
+}
+
+const NOTHING: PageOutcome = {
+  answered: [],
+  reachFromMs: undefined,
+  added: 0,
+  revised: 0,
+  rejected: 0,
+};
+
+/** Whether the answer for a single candle contradicts itself. */
+function isUnusable(error: unknown): error is FetchError {
+  return error instanceof FetchError && error.cause instanceof MalformedPageError;
+}
+
+/** The sum of two pages, the newer one first. */
+function both(first: PageOutcome, second: PageOutcome): PageOutcome {
   return {
     answered: unite(first.answered, second.answered),
     reachFromMs: second.reachFromMs,

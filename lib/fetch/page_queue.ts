@@ -3,7 +3,7 @@
  * lost first, where an exchange drops its older candles.
  * @module
  */
-import { intersect } from "../market/coverage.ts";
+import type { Coverage } from "../market/coverage.ts";
 import { type Series } from "../market/series.ts";
 import {
   addCandles,
@@ -12,14 +12,20 @@ import {
   countCandles,
   type Timeframe,
 } from "../market/timeframe.ts";
-import type { Window } from "../market/window.ts";
+import { type Window, windowCandles } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
 import type { Owed } from "../store/ledger.ts";
 
 /** One page to ask for. */
 export interface QueuedPage {
   readonly series: Series;
+  /** What is asked for: as long as what is owed of it, or a candle longer. */
   readonly window: Window;
+  /**
+   * The parts of it that are owed, ascending. What lies between is covered already: asking for that as well costs
+   * nothing, a request for each part does.
+   */
+  readonly owed: Coverage;
 }
 
 /** Rows a page of a timeframe asks for at most. Asked anew for every window: an answer may have taught a smaller one. */
@@ -28,7 +34,7 @@ export type RowsMax = (timeframe: Timeframe) => number;
 /**
  * Yields the pages of everything owed. All series cut time at the same places, so a window is finished for all
  * of them before the next older one begins, and no page reaches over a chunk's boundary: each chunk is written
- * in one go and can be compressed once. Of several timeframes the one whose next window is newest goes first.
+ * in one go and can be compressed once. What a series owes of a window is one page, however many parts it has. Of several timeframes the one whose next window is newest goes first.
  *
  * It holds one position a series, not one page a page: five years of `1m` for twenty series are 52,000 pages.
  */
@@ -90,15 +96,38 @@ class Lane {
     const rowsMax = this.#rowsMax(this.#timeframe);
     const window = gridWindow(this.#timeframe, this.untilMs, rowsMax);
     for (const { series, owed } of this.#left) {
-      const taken = intersect(owed, [window]);
-      while ((owed.at(-1)?.sinceMs ?? -Infinity) >= window.sinceMs) owed.pop();
-      const last = owed.at(-1);
-      if (last !== undefined && last.untilMs > window.sinceMs) {
-        owed[owed.length - 1] = { sinceMs: last.sinceMs, untilMs: window.sinceMs };
-      }
-      for (const part of taken.toReversed()) yield { series, window: part };
+      const taken = takeSince(owed, window.sinceMs);
+      const [first, last] = [taken[0], taken.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      const page: Window = { sinceMs: first.sinceMs, untilMs: last.untilMs };
+      const isBehindCovered = (owed.at(-1)?.untilMs ?? Infinity) < page.sinceMs;
+      const isLonger = taken.length > 1 && isBehindCovered &&
+        windowCandles(this.#timeframe, page) < rowsMax;
+      yield { series, window: isLonger ? this.#withCandleBefore(page) : page, owed: taken };
     }
   }
+
+  /**
+   * What is owed in a market that others have covered is often silent. An answer that begins with silence looks like
+   * one that was cut there; the covered candle before it, which the exchange has, proves that it was not.
+   */
+  #withCandleBefore({ sinceMs, untilMs }: Window): Window {
+    return { sinceMs: addCandles(this.#timeframe, sinceMs, -1), untilMs };
+  }
+}
+
+/** Cuts off what is owed at or after a moment, and returns it. */
+function takeSince(owed: Window[], cutMs: number): Coverage {
+  const taken: Window[] = [];
+  for (let last = owed.pop(); last !== undefined; last = owed.pop()) {
+    if (last.untilMs <= cutMs) {
+      owed.push(last);
+      break;
+    }
+    taken.push({ sinceMs: Math.max(last.sinceMs, cutMs), untilMs: last.untilMs });
+    if (last.sinceMs < cutMs) owed.push({ sinceMs: last.sinceMs, untilMs: cutMs });
+  }
+  return taken.reverse();
 }
 
 /**

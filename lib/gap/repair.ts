@@ -213,9 +213,10 @@ async function repairBatch(
     // it was not; where they do not come, what the first round leaves is asked for by itself.
     for (const asked of [withNeighbours(series, window), window]) {
       const owed = subtract([asked], answered);
-      for (const page of queuePages([{ series, owed }], () => rowsMax)) {
+      const pages = queuePages([{ series, owed }], () => rowsMax);
+      for (const window of pages.flatMap(({ owed }) => owed)) {
         const outcome = await ingestPage(archive, exchange, series, {
-          window: page.window,
+          window,
           priority: "backfill",
           signal,
         });

@@ -53,9 +53,6 @@ export interface PageVerdict {
   readonly omitsSilent?: boolean | undefined;
 }
 
-/** The former name, which archived_exchange.ts still imports. */
-export type Verdict = PageVerdict;
-
 /** The rows of an answer contradict each other. The page is asked for again. */
 export class MalformedPageError extends Error {
   override readonly name = "MalformedPageError";

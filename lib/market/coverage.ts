@@ -64,6 +64,18 @@ export function intersect(a: Coverage, b: Coverage): Coverage {
   }
 }
 
+/** Whether a time lies in the coverage. */
+export function isCovered(coverage: Coverage, timeMs: number): boolean {
+  let [from, to] = [0, coverage.length];
+  // Windows before `from` end at or before the time, windows from `to` on end after it.
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((coverage[middle]?.untilMs ?? Infinity) <= timeMs) from = middle + 1;
+    else to = middle;
+  }
+  return (coverage[from]?.sinceMs ?? Infinity) <= timeMs;
+}
+
 /** How many candles open inside the coverage. Of an unaligned window only the aligned part counts. */
 export function coverageCandles(timeframe: Timeframe, coverage: Coverage): number {
   let candles = 0;

@@ -4,9 +4,6 @@ import type { Clock } from "../clock.ts";
 /** How a call counts: `failure`, the other side is down; `success`, it is up; `ignore`, the call does not tell. */
 export type BreakerVerdict = "failure" | "success" | "ignore";
 
-/** The former name, which archived_exchange.ts still imports. */
-export type Verdict = BreakerVerdict;
-
 export type BreakerState =
   /** Calls pass; consecutive failures are counted. */
   | { readonly kind: "closed" }

@@ -131,7 +131,7 @@ Deno.test("faults short_page, moved_start and empty_page: rows are missing at on
   });
 });
 
-Deno.test("faults duplicate_rows, unordered_rows and holes: the rows are not what they were", async () => {
+Deno.test("faults duplicate_rows, contradiction, unordered_rows and holes: the rows are not what they were", async () => {
   await withExchange({}, async (exchange) => {
     assert.deepEqual(await minutesWith(exchange, { kind: "duplicate_rows" }), [
       0,
@@ -142,6 +142,11 @@ Deno.test("faults duplicate_rows, unordered_rows and holes: the rows are not wha
       4,
       5,
     ]);
+    const openTimeMs = SINCE_MS + 4 * MINUTE_MS;
+    strike(exchange, { kind: "contradiction", openTimeMs });
+    const rows = await candles(exchange, { startTime: SINCE_MS, limit: 6 });
+    assert.deepEqual(rows.map(([time]) => (time - SINCE_MS) / MINUTE_MS), [0, 1, 2, 3, 4, 4, 5]);
+    assert.notEqual(rows[4]?.[5], rows[5]?.[5]);
     assert.deepEqual(await minutesWith(exchange, { kind: "unordered_rows" }), [3, 4, 5, 0, 1, 2]);
     const hole = { sinceMs: SINCE_MS + MINUTE_MS, untilMs: SINCE_MS + 3 * MINUTE_MS };
     assert.deepEqual(await minutesWith(exchange, { kind: "holes", ...hole }), [0, 3, 4, 5]);

@@ -4,6 +4,7 @@ import {
   coverageCandles,
   coverageOf,
   intersect,
+  isCovered,
   subtract,
   unite,
 } from "../../lib/market/coverage.ts";
@@ -33,6 +34,9 @@ Deno.test("coverage of any windows is the set of their minutes, and so is what i
     assertIs(intersect(a, b), inA.intersection(inB));
     assertIs(subtract(a, b), inA.difference(inB));
     assert.equal(coverageCandles(MINUTE, a), inA.size);
+    for (let minute = -40; minute <= 80; minute++) {
+      assert.equal(isCovered(a, minute * MINUTE_MS), inA.has(minute));
+    }
   }));
 });
 

@@ -10,6 +10,7 @@ import { type Series, seriesName } from "../../lib/market/series.ts";
 import {
   addCandles,
   ceilTime,
+  countCandles,
   floorTime,
   isAligned,
   parseTimeframe,
@@ -91,12 +92,39 @@ Deno.test("no page reaches over the boundary of a chunk", () => {
   ]);
 });
 
-Deno.test("what is covered in between is left out, parts of one window newest first", () => {
+Deno.test("what a series owes of a window is one page, whatever is covered in between", () => {
   const owed = [
     owedOf("A", "1m", hours(0, 1), hours(2, 3), hours(7, 8)),
     owedOf("B", "1m", hours(2, 3)),
   ];
-  assert.deepEqual(names(queuePages(owed, () => 240)), ["A 7-8", "A 2-3", "A 0-1", "B 2-3"]);
+  const pages = [...queuePages(owed, () => 240)];
+  assert.deepEqual(names(pages), ["A 7-8", "A 0-3", "B 2-3"]);
+});
+
+Deno.test("a page of parts begins with the covered candle before them, where that is known and there is room", () => {
+  const owed = owedOf("A", "1m", hours(-3, -2), hours(-1.5, -1), hours(0, 1), hours(2, 3));
+  const minutesBefore = (rowsMax: number): number[] =>
+    [...queuePages([owed], () => rowsMax)].map(({ window, owed }) =>
+      ((owed[0]?.sinceMs ?? NaN) - window.sinceMs) / 60_000
+    );
+  // The older page has nothing owed before it, which would prove that something is covered there.
+  assert.deepEqual(minutesBefore(240), [1, 0]);
+  assert.deepEqual(minutesBefore(181), [1, 0, 0]);
+  assert.deepEqual(minutesBefore(180), [0, 0]);
+});
+
+Deno.test("thousands of holes cost as many pages as the time they lie in", () => {
+  const minutes = (since: number, until: number): Window => ({
+    sinceMs: CHUNK_MS + since * 60_000,
+    untilMs: CHUNK_MS + until * 60_000,
+  });
+  const holes = Array.from({ length: 3_000 }, (_, i) => minutes(3 * i + 1, 3 * i + 2));
+  const pages = [...queuePages([owedOf("A", "1m", ...holes)], () => 1_000)];
+  assert.equal(pages.length, 9);
+  assert.deepEqual(pages.toReversed().flatMap(({ owed }) => owed), holes);
+  assert.deepEqual(pages.at(-1)?.window, minutes(1, 998));
+  assert.deepEqual(pages.at(-2)?.window, minutes(1_000, 2_000));
+  assert.deepEqual(pages.at(-3)?.window, minutes(2_001, 2_999));
 });
 
 Deno.test("of two timeframes the one whose next window is newest goes first", () => {
@@ -187,53 +215,72 @@ Deno.test("whatever is owed, its pages are exactly that, within limits and chunk
     const owed = [...new Set(timeframes)].flatMap((text) =>
       ["A", "B", "C"].slice(0, int(1, 3)).map((symbol) => ({
         series: series(symbol, text),
-        owed: randomCoverage(parseTimeframe(text), { int, candlesMax: 40 * rowsMax }),
+        owed: randomCoverage(parseTimeframe(text), {
+          int,
+          candlesMax: 40 * rowsMax,
+          // In pieces, too, of which a page holds several.
+          ...(int(0, 1) === 0
+            ? { windows: 4, lengthMax: 14 * rowsMax }
+            : { windows: 100, lengthMax: rowsMax }),
+        }),
       }))
     );
     assertQueue(owed, rowsMax, `seed ${seed}`);
   }
 });
 
-/** Up to four aligned windows, crossing years and chunks. */
+/** Aligned windows, crossing years and chunks. */
 function randomCoverage(
   timeframe: Timeframe,
-  { int, candlesMax }: {
+  { int, candlesMax, windows, lengthMax }: {
     readonly int: (min: number, max: number) => number;
     readonly candlesMax: number;
+    readonly windows: number;
+    readonly lengthMax: number;
   },
 ): Coverage {
   const originMs = ceilTime(timeframe, at("1995-06-15T12:34"));
-  return coverageOf(Array.from({ length: int(0, 4) }, () => {
+  return coverageOf(Array.from({ length: int(0, windows) }, () => {
     const sinceMs = addCandles(timeframe, originMs, int(0, candlesMax));
-    return { sinceMs, untilMs: addCandles(timeframe, sinceMs, int(1, Math.ceil(candlesMax / 3))) };
+    return { sinceMs, untilMs: addCandles(timeframe, sinceMs, int(1, lengthMax)) };
   }));
 }
 
 function assertQueue(owed: readonly Owed[], rowsMax: number, seen: string): void {
   const pages = [...queuePages(owed, () => rowsMax)];
   const byTimeframe = Map.groupBy(pages, ({ series }) => series.timeframe.text);
-  for (const { series, window } of pages) {
+  for (const { series, window, owed } of pages) {
     const { timeframe } = series;
     const name = `${seen}: ${seriesName(series)} ${windowName(window)}`;
+    const firstMs = owed[0]?.sinceMs ?? NaN;
+    const spare = countCandles(timeframe, window.sinceMs, firstMs);
+    assert.ok(spare === 0 || (spare === 1 && owed.length > 1), `${name}: ${spare} candles before`);
+    assert.equal(window.untilMs, owed.at(-1)?.untilMs, `${name} ends elsewhere than what is owed`);
     assert.ok(isAligned(timeframe, window.sinceMs) && isAligned(timeframe, window.untilMs), name);
     const candles = windowCandles(timeframe, window);
     assert.ok(candles >= 1 && candles <= rowsMax, `${name}: ${candles} candles`);
     const chunkOf = (timeMs: number): number => Math.floor(timeMs / chunkMs(timeframe));
     const lastMs = addCandles(timeframe, window.untilMs, -1);
-    assert.equal(chunkOf(window.sinceMs), chunkOf(lastMs), `${name}: crosses a chunk`);
+    assert.equal(chunkOf(firstMs), chunkOf(lastMs), `${name}: crosses a chunk`);
   }
   // Exactly what is owed: nothing twice, nothing left out, nothing else.
   for (const entry of owed) {
-    const own = pages.filter(({ series }) => series === entry.series).map(({ window }) => window);
-    const total = own.reduce((sum, { sinceMs, untilMs }) => sum + untilMs - sinceMs, 0);
+    const asked = pages.filter(({ series }) => series === entry.series);
+    const parts = asked.flatMap(({ owed }) => owed);
+    const total = parts.reduce((sum, { sinceMs, untilMs }) => sum + untilMs - sinceMs, 0);
     const owedMs = entry.owed.reduce((sum, { sinceMs, untilMs }) => sum + untilMs - sinceMs, 0);
-    assert.deepEqual(coverageOf(own), entry.owed, `${seen}: ${seriesName(entry.series)}`);
+    assert.deepEqual(coverageOf(parts), entry.owed, `${seen}: ${seriesName(entry.series)}`);
     assert.equal(total, owedMs, `${seen}: ${seriesName(entry.series)} asks twice`);
+    const own = asked.map(({ window }) => window);
     assert.deepEqual(
       own,
       own.toSorted((a, b) => b.sinceMs - a.sinceMs),
       `${seen}: not newest first`,
     );
+    const grid = own.map(({ untilMs }) =>
+      gridWindow(entry.series.timeframe, untilMs, rowsMax).sinceMs
+    );
+    assert.equal(new Set(grid).size, own.length, `${seen}: two pages in one window`);
   }
   // Window by window over all series: a grid window is never come back to.
   for (const [text, own] of byTimeframe) {

@@ -103,11 +103,21 @@ Deno.test("the pages of what is owed are together what is owed, each candle once
       })).filter(({ owed }) => owed.length > 0);
       const pages = [...queuePages(owed, () => rowsMax)];
       for (const { series, owed: wanted } of owed) {
-        const windows = pages.filter((page) => page.series.symbol === series.symbol)
-          .map(({ window }) => window);
-        for (const window of windows) assert.ok(windowCandles(timeframe, window) <= rowsMax);
-        assert.deepEqual(coverageOf(windows), wanted);
-        assert.equal(candlesOf(windows), candlesOf(wanted), "a candle is asked for twice");
+        const own = pages.filter((page) => page.series.symbol === series.symbol);
+        for (const { window, owed } of own) {
+          assert.ok(windowCandles(timeframe, window) <= rowsMax);
+          assert.deepEqual(coverageOf([window, ...owed]), [window]);
+        }
+        const parts = own.flatMap(({ owed }) => owed);
+        assert.deepEqual(coverageOf(parts), wanted);
+        assert.equal(candlesOf(parts), candlesOf(wanted), "a candle is asked for twice");
+        const windows = own.map(({ window }) => window);
+        const apart = coverageOf(windows).reduce(
+          (sum, { sinceMs, untilMs }) => sum + untilMs - sinceMs,
+          0,
+        );
+        const together = windows.reduce((sum, { sinceMs, untilMs }) => sum + untilMs - sinceMs, 0);
+        assert.equal(together, apart, "two pages overlap");
       }
       function candlesOf(windows: Coverage): number {
         return windows.reduce((sum, window) => sum + windowCandles(timeframe, window), 0);

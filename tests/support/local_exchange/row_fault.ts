@@ -11,6 +11,8 @@ export type RowFault =
   | { readonly kind: "moved_start"; readonly rows: number }
   /** The first rows come twice. */
   | { readonly kind: "duplicate_rows"; readonly rows?: number | undefined }
+  /** A candle comes twice, with different values: if the exchange means one, it does not say which. */
+  | { readonly kind: "contradiction"; readonly openTimeMs: number }
   /** The newer half comes before the older one. */
   | { readonly kind: "unordered_rows" }
   /** The forming candle is appended, past the asked window and the asked number of rows. */
@@ -78,6 +80,10 @@ export function spoiledRows(
       return rows.slice(Math.max(0, rows.length - fault.rows));
     case "duplicate_rows":
       return rows.flatMap((row, index) => index < (fault.rows ?? 1) ? [row, row] : [row]);
+    case "contradiction":
+      return rows.flatMap((row) =>
+        row.openTimeMs === fault.openTimeMs ? [row, { ...row, volume: `1${row.volume}` }] : [row]
+      );
     case "unordered_rows": {
       const middle = Math.ceil(rows.length / 2);
       return [...rows.slice(middle), ...rows.slice(0, middle)];
