@@ -184,7 +184,7 @@ Deno.test("a backfill that could not have everything ends with 1 and says what i
         },
       });
       assertCode(result, 1);
-      assert.match(result.stdout, /binance: 480 candles in 1 pages, 48\d still owed/);
+      assert.match(result.stdout, /binance: 48\d candles in [12] pages, 48\d still owed/);
       assert.match(result.stdout, /Cannot fetch candles of binance ETH\/USDT 1h/);
       assert.match(result.stdout, /run the same command again/);
     });
@@ -246,7 +246,9 @@ Deno.test("doctor finds nothing wrong, shows what the exchange can do, and store
       assertCode(told, 0);
       const { ok, exchanges: [binance] } = JSON.parse(told.stdout);
       const [{ pageRows, rowsSeen }] = binance.capabilities;
-      assert.deepEqual([ok, pageRows, rowsSeen], [true, { value: 1000, source: "ccxt" }, 480]);
+      assert.deepEqual([ok, pageRows], [true, { value: 1000, source: "ccxt" }]);
+      // Pages begin at fixed times: one may have begun among these 480.
+      assert(rowsSeen >= 240 && rowsSeen <= 481, String(rowsSeen));
     });
   }));
 

@@ -240,6 +240,8 @@ async function poll({ opened: { database }, exchange, bad }: Scene): Promise<voi
     TIMEFRAMES: "1m",
     BACKFILL: "off",
     RETRY_ATTEMPTS: "1",
+    // Large answers take a busy machine long.
+    FETCH_TIMEOUT: "2m",
     EXCHANGE_BINANCE: binanceAt(exchange),
   });
   exchange.change("/klines", (truth) => {

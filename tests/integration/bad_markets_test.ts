@@ -144,6 +144,8 @@ async function ask({ opened: { database }, exchange, bad }: Scene): Promise<void
     TIMEFRAMES: "1m",
     BACKFILL: "off",
     RETRY_ATTEMPTS: "1",
+    // Large answers take a busy machine long.
+    FETCH_TIMEOUT: "2m",
     EXCHANGE_BINANCE: binanceAt(exchange),
   });
   exchange.change("/exchangeInfo", (truth) => {
