@@ -2,7 +2,7 @@
 import type { GapState } from "./gap.ts";
 
 /** Why candles are missing for good. */
-export type GapReason = Exclude<GapState, "suspected" | "refetching" | "filled">;
+type GapReason = Exclude<GapState, "suspected" | "refetching" | "filled">;
 
 /** Candles that are missing, by reason; a reason that explains none is left out. */
 export type GapReasons = Readonly<Partial<Record<GapReason, number>>>;
