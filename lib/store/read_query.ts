@@ -76,9 +76,13 @@ export async function* runQuery(
       "select pg_advisory_unlock_all()",
     ];
     const answers = await attemptAll(statements.map(send));
-    const page = pageOf(answers[opening.length]!);
-    yield { ...page, rows: page.rows.slice(0, SHARED_ROWS_MAX) };
-    if (page.rows.length <= SHARED_ROWS_MAX) return;
+    const answer = answers[opening.length]!;
+    const rowsMax = Math.min(answer.length, SHARED_ROWS_MAX);
+    // Read from bytes as they are taken.
+    for (let row = 0; row === 0 || row < rowsMax; row += FETCH_ROWS) {
+      yield pageOf(answer, row, Math.min(row + FETCH_ROWS, rowsMax));
+    }
+    if (answer.length <= SHARED_ROWS_MAX) return;
     throw new StoreError(
       "refused",
       `Cannot give more than ${SHARED_ROWS_MAX} rows of a query while the daemon runs: ask for fewer, ` +
@@ -89,7 +93,7 @@ export async function* runQuery(
     await attemptAll(opening.map(send));
     for (;;) {
       const [answer] = await attemptAll([send(fetch(FETCH_ROWS))]);
-      const page = pageOf(answer!);
+      const page = pageOf(answer!, 0, answer!.length);
       yield page;
       if (page.rows.length < FETCH_ROWS) return;
     }
@@ -137,10 +141,12 @@ function explained(error: unknown): unknown {
   );
 }
 
-function pageOf(answer: RawAnswer): QueryPage {
+function pageOf(answer: RawAnswer, fromRow: number, toRow: number): QueryPage {
   const decoder = new TextDecoder();
   return {
     columns: (answer.columns ?? []).map(({ name, type }) => ({ name, type })),
-    rows: answer.map((row) => row.map((field) => field === null ? null : decoder.decode(field))),
+    rows: answer.slice(fromRow, toRow).map((row) =>
+      row.map((field) => field === null ? null : decoder.decode(field))
+    ),
   };
 }
