@@ -13,6 +13,8 @@ const SHUTDOWN_MS_MAX = 9_000;
  */
 const SIGNAL_ECHO = { pieces: 10, pieceMs: 100 } as const;
 
+const UNREAD = "nobody reads standard output";
+
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 interface Stream extends Abilities {
@@ -58,7 +60,7 @@ if (import.meta.main) {
   const encoder = new TextEncoder();
   const print = (bytes: Uint8Array): void => {
     // The reader closed the pipe, as `head` does. Stop, because no more output can be written.
-    if (!out.write(bytes)) stopping.abort(new Error("standard output was closed by its reader"));
+    if (!out.write(bytes)) stopping.abort(new Error(UNREAD));
   };
   const below = new DrawnLines((text) => err.write(encoder.encode(text)));
   endOnCrash((text) => below.tell(text));
@@ -72,7 +74,9 @@ if (import.meta.main) {
     random: Math.random,
     signal: stopping.signal,
     print: (text) => below.above(() => print(encoder.encode(`${text}\n`))),
-    write: print,
+    write: (bytes) => {
+      if (!out.write(bytes)) throw new Deno.errors.BrokenPipe(UNREAD);
+    },
     get input(): ReadableStream<Uint8Array> {
       return Deno.stdin.readable;
     },

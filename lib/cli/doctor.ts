@@ -74,8 +74,9 @@ export function render(
   const linesOf = (check: Check): readonly string[] => checkLines(check, paint);
   const lines = checks.flatMap(linesOf);
   for (const { exchange, checks, capabilities } of exchanges) {
-    lines.push("", printable(exchange), ...checks.flatMap(linesOf));
-    lines.push(...capabilityTable(capabilities).split("\n").map((line) => `  ${line}`));
+    lines.push("", printable(exchange));
+    for (const check of checks) lines.push(linesOf(check).join("\n"));
+    lines.push(capabilityTable(capabilities).replace(/^/gm, "  "));
   }
   if (exchanges.length === 0) lines.push("", "No exchange was asked: this comes first.");
   const wrong = [...checks, ...exchanges.flatMap(({ checks }) => checks)].filter(({ ok }) => !ok);

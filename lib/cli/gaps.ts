@@ -3,12 +3,12 @@ import { refreshMarkets } from "../fetch/markets.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
-import { type GapsDocument, readGapsDocument } from "../serve/gap_list.ts";
+import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
 import type { Database } from "../store/connection/database.ts";
-import { askDaemon } from "./control.ts";
+import { streamDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
-import { count, minute, table } from "./text.ts";
+import { count, minute, tableLayout } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
 /** Prints the gaps, after asking for those that are due with `--repair`. */
@@ -19,7 +19,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const problems = repairs ? await repair(shell, ground, database) : [];
-      print(shell, flags, await readGapsDocument(database));
+      await print(shell, flags, readGapEntries(database));
       for (const problem of problems) shell.tell(printable(problem));
       return problems.length === 0 ? EXIT.done : EXIT.failed;
     },
@@ -30,7 +30,8 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
         );
         return EXIT.failed;
       }
-      print(shell, flags, await askDaemon(ground.config.dataDir, "/gaps") as GapsDocument);
+      const pages = streamDaemon(ground.config.dataDir, "/gaps", { asked: {} });
+      await print(shell, flags, pages as AsyncGenerator<GapPage, void>);
       return EXIT.done;
     },
   });
@@ -61,31 +62,70 @@ async function repair(
   return problems;
 }
 
-function print(shell: Shell, flags: Flags, document: GapsDocument): void {
-  if (flags["json"] === true) shell.print(JSON.stringify(document));
-  else shell.print(render(document));
+type GapPage = readonly GapEntry[];
+
+/** Prints gaps as they are read: there may be more of them than fit into memory. */
+async function print(
+  shell: Shell,
+  flags: Flags,
+  pages: AsyncGenerator<GapPage, void>,
+): Promise<void> {
+  const encoder = new TextEncoder();
+  const lines = flags["json"] === true ? jsonDocument(pages) : tableLines(pages);
+  try {
+    for await (const text of lines) {
+      shell.signal.throwIfAborted();
+      shell.write(encoder.encode(text));
+    }
+  } catch (error) {
+    // Whoever read has read enough.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
 }
 
+/** One document, `{"gaps":[…]}`, with a gap a line. */
+async function* jsonDocument(pages: AsyncGenerator<GapPage, void>): AsyncGenerator<string, void> {
+  yield '{"gaps":[';
+  let before = "\n";
+  for await (const page of pages) {
+    yield before + page.map((gap) => JSON.stringify(gap)).join(",\n");
+    before = ",\n";
+  }
+  yield "\n]}\n";
+}
+
+const HEAD = ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"];
+
 /** The gaps for people, within 80 columns, and their sum by state. */
-function render({ gaps }: GapsDocument): string {
-  if (gaps.length === 0) return "no gaps";
-  const rows = table(
-    ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"],
-    gaps.map((gap) => [
-      printable(`${gap.exchange} ${gap.symbol} ${gap.timeframe}`),
-      minute(gap.since),
-      count(gap.missing),
-      gap.state,
-      String(gap.attempts),
-      gap.nextTry === null ? "–" : gap.nextTry.slice(11, 16),
-    ]),
-    { numeric: [2, 4] },
-  );
-  const sums = [...Map.groupBy(gaps, ({ state }) => state)].map(([state, group]) => {
-    const missing = group.reduce((total, gap) => total + gap.missing, 0);
-    return `${state}: ${count(missing)} candles in ${count(group.length)} ${
-      group.length === 1 ? "gap" : "gaps"
-    }`;
-  });
-  return [rows, "", ...sums].join("\n");
+async function* tableLines(pages: AsyncGenerator<GapPage, void>): AsyncGenerator<string, void> {
+  const sums = new Map<string, { gaps: number; candles: number }>();
+  let layout: ReturnType<typeof tableLayout> | undefined;
+  for await (const page of pages) {
+    const rows = page.map(rowOf);
+    if (layout === undefined) {
+      layout = tableLayout(HEAD, rows, { numeric: [2, 4] });
+      yield `${layout([HEAD])}\n`;
+    }
+    yield `${layout(rows)}\n`;
+    for (const { state, missing } of page) {
+      const sum = sums.get(state) ?? { gaps: 0, candles: 0 };
+      sums.set(state, { gaps: sum.gaps + 1, candles: sum.candles + missing });
+    }
+  }
+  if (layout === undefined) return yield "no gaps\n";
+  yield "\n";
+  for (const [state, { gaps, candles }] of sums) {
+    yield `${state}: ${count(candles)} candles in ${count(gaps)} ${gaps === 1 ? "gap" : "gaps"}\n`;
+  }
+}
+
+function rowOf(gap: GapEntry): readonly string[] {
+  return [
+    printable(`${gap.exchange} ${gap.symbol} ${gap.timeframe}`),
+    minute(gap.since),
+    count(gap.missing),
+    gap.state,
+    String(gap.attempts),
+    gap.nextTry === null ? "–" : gap.nextTry.slice(11, 16),
+  ];
 }

@@ -84,8 +84,8 @@ export class ProgressLines {
       ...NOTHING,
       owed: all.reduce((total, { owed }) => total + owed, 0),
       answered: all.reduce((total, { answered }) => total + answered, 0),
-      sinceMs: Math.min(...all.map(({ sinceMs }) => sinceMs)),
-      untilMs: Math.max(...all.map(({ untilMs }) => untilMs)),
+      sinceMs: all.reduce((least, { sinceMs }) => Math.min(least, sinceMs), Infinity),
+      untilMs: all.reduce((most, { untilMs }) => Math.max(most, untilMs), -Infinity),
     };
   }
 

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type QueryPage, runQuery } from "../store/read_query.ts";
 import { durationMs } from "../config/setting.ts";
-import { csvHead, csvLines, jsonLinesOf, renderRows } from "./query_output.ts";
+import { csvHead, csvLines, jsonLinesOf, rowLayout } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
@@ -61,7 +61,7 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
   const isTable = flags.json !== true && flags.csv !== true;
   const limit = flags.limit ?? (isTable ? TABLE_ROWS : Infinity);
   const encoder = new TextEncoder();
-  const kept: QueryPage[] = [];
+  let layout: ReturnType<typeof rowLayout> | undefined;
   let rows = 0;
   let isCut = false;
   try {
@@ -69,8 +69,12 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
       shell.signal.throwIfAborted();
       const taken = { ...page, rows: page.rows.slice(0, limit - rows) };
       isCut = taken.rows.length < page.rows.length;
-      if (isTable) kept.push(taken);
-      else if (flags.json === true) shell.write(encoder.encode(jsonLinesOf(taken)));
+      if (isTable) {
+        layout ??= rowLayout(taken, shell.columns);
+        if (taken.rows.length > 0) {
+          shell.write(encoder.encode(`${layout(taken.rows, rows)}\n`));
+        }
+      } else if (flags.json === true) shell.write(encoder.encode(jsonLinesOf(taken)));
       else shell.write(encoder.encode((rows === 0 ? csvHead(page) : "") + csvLines(taken)));
       rows += taken.rows.length;
       if (isCut) break;
@@ -80,12 +84,7 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
     throw error;
   }
-  if (isTable) {
-    const columns = kept[0]?.columns ?? [];
-    const all = kept.flatMap((page) => page.rows);
-    if (all.length > 0) shell.print(renderRows(columns, all, shell.columns));
-    shell.tell(rows === 1 ? "1 row" : `${count(rows)} rows`);
-  }
+  if (isTable) shell.tell(rows === 1 ? "1 row" : `${count(rows)} rows`);
   if (isCut && flags.limit === undefined) shell.tell("There are more: ask for them by --limit");
   return EXIT.done;
 }

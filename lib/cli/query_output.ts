@@ -2,7 +2,7 @@
 import { printable } from "../text/printable.ts";
 import type { QueryColumn, QueryPage } from "../store/read_query.ts";
 import { csvField } from "../transfer/candle_csv.ts";
-import { table } from "./text.ts";
+import { tableLayout } from "./text.ts";
 
 type Row = QueryPage["rows"][number];
 
@@ -49,25 +49,36 @@ function plainText(text: string | null, { type }: QueryColumn): string | null {
   return text.replace(/^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00$/, "$1T$2Z");
 }
 
-/** Rows below each other, or, where they are wider than the terminal, one field a line. */
-export function renderRows(
-  columns: readonly QueryColumn[],
-  rows: readonly Row[],
+/**
+ * How an answer of any length is laid out, after its first page: rows below each other, or, where that one's are wider
+ * than the terminal, one field a line.
+ *
+ * @returns what lays out rows, before which so many others were.
+ */
+export function rowLayout(
+  { columns, rows: firstRows }: QueryPage,
   width: number,
-): string {
+): (rows: readonly Row[], rowsBefore: number) => string {
   const head = columns.map(({ name }) => printable(name));
-  const cells = rows.map((row) =>
-    row.map((text, i) => text === null ? "–" : printable(plainText(text, columns[i]!) ?? ""))
-  );
+  const cellsOf = (row: Row): readonly string[] =>
+    row.map((text, i) => text === null ? "–" : printable(plainText(text, columns[i]!) ?? ""));
+  const cells = firstRows.map(cellsOf);
   const numeric = columns.flatMap(({ type }, i) => NUMBER_TYPES.has(type) ? [i] : []);
   const widths = head.map((name, i) =>
     cells.reduce((most, row) => Math.max(most, row[i]!.length), name.length)
   );
   const total = widths.reduce((sum, width) => sum + width + 2, -2);
-  if (total <= width) return table(head, cells, { numeric });
-  const nameWidth = Math.max(...head.map((name) => name.length));
-  return cells.map((row, n) => {
-    const fields = row.map((text, i) => `${head[i]!.padEnd(nameWidth)}  ${text}`.trimEnd());
-    return [`row ${n + 1}`, ...fields].join("\n");
-  }).join("\n\n");
+  if (total <= width) {
+    const layout = tableLayout(head, cells, { numeric });
+    return (rows, rowsBefore) => layout([...rowsBefore === 0 ? [head] : [], ...rows.map(cellsOf)]);
+  }
+  const nameWidth = head.reduce((most, name) => Math.max(most, name.length), 0);
+  return (rows, rowsBefore) =>
+    rows.map((row, n) => {
+      const fields = cellsOf(row).map((text, i) =>
+        `${head[i]!.padEnd(nameWidth)}  ${text}`.trimEnd()
+      );
+      const number = rowsBefore + n + 1;
+      return [`${number === 1 ? "" : "\n"}row ${number}`, ...fields].join("\n");
+    }).join("\n");
 }

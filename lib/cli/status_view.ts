@@ -35,8 +35,8 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
   const rows = seriesTable(series, { ...options, columns, roomMax: Math.max(0, roomForSeries) });
   // Between the sums and the jobs: what is wrong stands last, where a terminal shows it.
   const first = 1 + blocks[0]!.length + (exchanges.length > 0 ? blocks[1]!.length : 0);
-  lines.splice(first, 0, "", ...rows);
-  return lines.map((line) => cut(line, columns)).slice(0, options.rows ?? Infinity).join("\n");
+  const all = [...lines.slice(0, first), "", ...rows, ...lines.slice(first)];
+  return all.map((line) => cut(line, columns)).slice(0, options.rows ?? Infinity).join("\n");
 }
 
 function headOf({ version, database, startedAt }: Status, { nowMs }: StatusViewOptions): string {

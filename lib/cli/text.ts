@@ -1,8 +1,10 @@
 /** How numbers, times and tables read on a terminal of 80 columns. @module */
 
+const WHOLE_NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
 /** `1234567` → `1,234,567`. */
 export function count(value: number): string {
-  return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
+  return WHOLE_NUMBERS.format(value);
 }
 
 /** Seconds as `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`. */
@@ -33,24 +35,42 @@ const FIRST_COLUMN_MIN = 12;
 
 const BETWEEN_COLUMNS = "  ";
 
+type Row = readonly string[];
+
 /** Rows below a head, without lines: quick to read and to cut with awk. */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
+export function table(head: Row, rows: readonly Row[], options: TableOptions = {}): string {
+  return tableLayout(head, rows, options)([head, ...rows]);
+}
+
+/**
+ * How wide the columns of a table are, which is of any length, after its first rows: what is wider later on is not cut,
+ * but in the first column.
+ *
+ * @returns what lays out rows.
+ */
+export function tableLayout(
+  head: Row,
+  firstRows: readonly Row[],
   { numeric = [], columns = 80 }: TableOptions = {},
-): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, index) => Math.max(...all.map((row) => width(row[index] ?? ""))));
+): (rows: readonly Row[]) => string {
+  const widths = head.map((name, index) =>
+    widest([name, ...firstRows.map((row) => row[index] ?? "")])
+  );
   const [first = 0, ...others] = widths;
   const rest = others.reduce((sum, other) => sum + BETWEEN_COLUMNS.length + other, 0);
   widths[0] = Math.min(first, Math.max(FIRST_COLUMN_MIN, columns - rest));
-  return all.map((row) =>
+  const lineOf = (row: Row): string =>
     row.map((text, index) => {
       const cell = index === 0 ? shorten(text, widths[0]!) : text;
       const padding = " ".repeat(Math.max(0, widths[index]! - width(cell)));
       return numeric.includes(index) ? padding + cell : cell + padding;
-    }).join(BETWEEN_COLUMNS).trimEnd()
-  ).join("\n");
+    }).join(BETWEEN_COLUMNS).trimEnd();
+  return (rows) => rows.map(lineOf).join("\n");
+}
+
+/** The width of the widest of these texts. */
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, width(text)), 0);
 }
 
 /** The text itself, or its beginning and its end with `…` between them, in at most `columns` columns. */

@@ -161,12 +161,13 @@ export function frame(
   const time = new Date(nowMs).toISOString().slice(11, 19);
   const lines = [`${time} UTC, every ${REDRAW_MS / 1000} s. Ctrl-C ends it.`];
   if (trouble !== undefined) {
-    lines.push(...wrap(printable(trouble), columns).slice(0, 3).map((line) => paint("red", line)));
+    const wrapped = wrap(printable(trouble), columns).slice(0, 3);
+    for (const line of wrapped) lines.push(paint("red", line));
   }
   if (document !== undefined) {
     const left = rows - lines.length - 1;
     const text = renderStatus(document, { nowMs, columns, rows: left, paint });
-    lines.push("", ...text.split("\n"));
+    return [...lines, "", ...text.split("\n")].slice(0, rows);
   }
   return lines.slice(0, rows);
 }

@@ -7,7 +7,7 @@ import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
-import { readGapsDocument } from "../serve/gap_list.ts";
+import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, Health } from "../serve/http_server.ts";
 import { readStatus } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
@@ -67,7 +67,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),
     explained: (query) => readExplainedDocument(database, query),
-    gaps: () => readGapsDocument(database),
+    gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
     query: ({ text, timeoutMs }, signal) =>

@@ -99,10 +99,12 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   };
   warnOfUnused(ground);
   const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
-  const problems = opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]);
-  exchanges.push(...opened.filter((result) => result instanceof ArchivedExchange));
-  problems.push(...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)));
-  problems.push(...refusedRollups(config));
+  for (const result of opened) if (result instanceof ArchivedExchange) exchanges.push(result);
+  const problems = [
+    ...opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]),
+    ...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)),
+    ...refusedRollups(config),
+  ];
   if (problems.length > 0) throw new ConfigError(problems);
   for (
     const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)

@@ -72,18 +72,18 @@ export async function examineExchange(
   { exchange, markets, failure }: ReadExchange,
   { all, signal }: ExamineExchangeOptions,
 ): Promise<Examined> {
-  const checks: Check[] = [];
+  let checks: readonly Check[];
   let clockAheadMs: number | undefined;
   if (markets === undefined) {
-    checks.push(failedCheck(archive, exchange, { check: "markets", error: failure }));
+    checks = [failedCheck(archive, exchange, { check: "markets", error: failure })];
   } else {
     const candles = await examineCandles(archive, exchange, { markets, signal });
     clockAheadMs = candles.clockAheadMs;
-    checks.push(
+    checks = [
       { check: "markets", ok: true, message: `loaded at ${iso(markets.loadedAtMs)}` },
       symbolsCheck(archive, markets, all),
       ...candles.checks,
-    );
+    ];
   }
   const checkup = {
     exchange: exchange.id,

@@ -50,7 +50,10 @@ export async function findListings(
   let isAnyFound = false;
   for (const [symbol, entries] of Map.groupBy(long, ({ series }) => series.symbol)) {
     const series: Series = { exchange: exchange.id, symbol, timeframe: coarse };
-    const sinceMs = Math.min(...entries.map(({ owed }) => owed[0]?.sinceMs ?? Infinity));
+    const sinceMs = entries.reduce(
+      (least, { owed }) => Math.min(least, owed[0]?.sinceMs ?? Infinity),
+      Infinity,
+    );
     const found = await search(archive, exchange, { series, sinceMs, signal });
     if (found.kind === "unknown") continue;
     archive.log.info("listing found", {

@@ -88,7 +88,10 @@ class Lane {
 
   /** The end of the newest time owed by any of the series; −Infinity when nothing is left. */
   get untilMs(): number {
-    return Math.max(-Infinity, ...this.#left.map(({ owed }) => owed.at(-1)?.untilMs ?? -Infinity));
+    return this.#left.reduce(
+      (newest, { owed }) => Math.max(newest, owed.at(-1)?.untilMs ?? -Infinity),
+      -Infinity,
+    );
   }
 
   /** The pages of the newest window that is owed by anybody. */

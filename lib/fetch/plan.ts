@@ -54,7 +54,7 @@ export async function makePlan(
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
       const { series } = await readMarkets(archive, exchange, { signal });
-      entries.push(...await planExchange(archive, exchange, series));
+      for (const entry of await planExchange(archive, exchange, series)) entries.push(entry);
     } catch (error) {
       problems.push({
         exchange: exchange.id,
@@ -69,7 +69,7 @@ export async function makePlan(
   return {
     entries,
     problems,
-    seconds: Math.max(0, ...totals),
+    seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };
 }

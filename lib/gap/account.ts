@@ -1,28 +1,21 @@
 /** What is missing from the archive, series by series: what is owed, and holes inside coverage. @module */
 import type { Config } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import {
-  type Coverage,
-  coverageCandles,
-  coverageOf,
-  intersect,
-  unite,
-} from "../market/coverage.ts";
-import { type BoundSpan, boundSpans, type SeriesBounds, unconfirmedEdge } from "../market/gap.ts";
-import {
-  atMost,
-  type GapReason,
-  type GapReasons,
-  mergeReasons,
-  sumReasons,
-} from "../market/gap_reasons.ts";
+import { type Coverage, coverageCandles, intersect, unite } from "../market/coverage.ts";
+import { atMost, type GapReasons, mergeReasons, sumReasons } from "../market/gap_reasons.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { ceilTime, type Timeframe } from "../market/timeframe.ts";
+import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/connection/database.ts";
-import { readExplained, writeBoundGaps } from "../store/gaps.ts";
+import { readExplained } from "../store/gaps.ts";
 import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
+import {
+  noteWanted,
+  readSeriesBounds,
+  type SeriesBounds,
+  type WantedSeries,
+} from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import { archivedTimeframes, type BoundedDesire, desireOf } from "../archive/desire.ts";
 
@@ -73,6 +66,7 @@ export async function readAccounts(
     ]),
   );
   const explained = await readExplained(database);
+  const bounds = await readSeriesBounds(database, wantedOf(desires));
   return checkpoints.map((checkpoint) => {
     const { series, candles, firstMs, lastMs, lastError } = checkpoint;
     const covered = keptCoverage(checkpoint);
@@ -86,7 +80,7 @@ export async function readAccounts(
     ];
     const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
     const inside = atMost(holes, explained.get(name) ?? {});
-    const outside = outsideOf(timeframe, before, spansOf(checkpoint, desires.get(name)));
+    const outside = outsideOf(timeframe, before, bounds.get(name));
     return {
       series,
       candles,
@@ -110,15 +104,11 @@ export async function readAccounts(
 function outsideOf(
   timeframe: Timeframe,
   before: Coverage,
-  spans: readonly BoundSpan[],
+  bounds: SeriesBounds | undefined,
 ): GapReasons {
-  const windowsOf = (state?: GapReason): Coverage =>
-    coverageOf(
-      spans.filter((span) => state === undefined || span.state === state)
-        .map(({ window }) => window),
-    );
-  const all = coverageCandles(timeframe, unite(before, windowsOf()));
-  const retention = coverageCandles(timeframe, windowsOf("retention"));
+  const { beforeListing = [], retention: lost = [] } = bounds ?? {};
+  const all = coverageCandles(timeframe, unite(before, unite(beforeListing, lost)));
+  const retention = coverageCandles(timeframe, lost);
   return { before_listing: all - retention, retention };
 }
 
@@ -131,35 +121,31 @@ export interface UnconfirmedEdge {
 }
 
 /**
- * Works out anew which spans need no asking, such as time before a listing, and writes them beside the gaps.
+ * Notes what is wanted of the series, from which follows which time needs no asking, such as that before a listing.
  *
- * @returns what must be asked for again before it can count as one of them.
+ * @returns what must be asked for again before it can count as such.
  */
 export async function explainBounds(archive: Archive): Promise<readonly UnconfirmedEdge[]> {
   const { config, database, clock } = archive;
   const checkpoints = await readCheckpoints(database);
-  const desires = desiresOf(checkpoints, { config, nowMs: clock.now(), newestCandlesMax });
-  const known = checkpoints.filter(({ series }) => desires.has(seriesName(series)));
-  await writeBoundGaps(
-    database,
-    known.map((checkpoint) => ({
-      series: checkpoint.series,
-      reachFromMs: reachFrom(checkpoint, desires.get(seriesName(checkpoint.series))),
-    })),
-    known.flatMap((checkpoint) =>
-      spansOf(checkpoint, desires.get(seriesName(checkpoint.series))).map((span) => ({
-        ...span,
-        series: checkpoint.series,
-        missing: coverageCandles(checkpoint.series.timeframe, [span.window]),
-      }))
-    ),
+  const wanted = wantedOf(
+    desiresOf(checkpoints, { config, nowMs: clock.now(), newestCandlesMax }),
   );
-  return known.flatMap((checkpoint) => {
-    const bounds = boundsOf(checkpoint, desires.get(seriesName(checkpoint.series)));
-    const window = bounds === undefined ? undefined : unconfirmedEdge(bounds);
-    if (window === undefined) return [];
-    return [{ series: checkpoint.series, window, sinceMs: checkpoint.doubtedSinceMs }];
+  await noteWanted(database, wanted);
+  const bounds = await readSeriesBounds(database, wanted);
+  return checkpoints.flatMap(({ series, doubtedSinceMs }) => {
+    const window = bounds.get(seriesName(series))?.unconfirmed;
+    return window === undefined ? [] : [{ series, window, sinceMs: doubtedSinceMs }];
   });
+}
+
+function wantedOf(desires: ReadonlyMap<string, BoundedDesire>): readonly WantedSeries[] {
+  return [...desires.values()].map(({ series, window, wantedSinceMs, keptSinceMs }) => ({
+    series,
+    wantedSinceMs,
+    wantedUntilMs: window.untilMs,
+    keptSinceMs,
+  }));
 }
 
 /** What is desired of the configured series, by name. */
@@ -175,35 +161,6 @@ function desiresOf(
   );
 }
 
-function spansOf(
-  checkpoint: Checkpoint,
-  desire: BoundedDesire | undefined,
-): readonly BoundSpan[] {
-  const bounds = boundsOf(checkpoint, desire);
-  return bounds === undefined ? [] : boundSpans(bounds);
-}
-
-function boundsOf(
-  checkpoint: Checkpoint,
-  desire: BoundedDesire | undefined,
-): SeriesBounds | undefined {
-  if (desire === undefined) return undefined;
-  const { endedMs = Infinity, series } = checkpoint;
-  const covered = keptCoverage(checkpoint);
-  const sinceMs = Math.min(desire.wantedSinceMs, covered[0]?.sinceMs ?? Infinity);
-  const untilMs = ceilTime(series.timeframe, Math.min(desire.window.untilMs, endedMs));
-  if (sinceMs >= untilMs) return undefined;
-  const wanted = { sinceMs, untilMs };
-  return {
-    ...checkpoint,
-    covered,
-    firstMs: beginOf(checkpoint),
-    isFirstConfirmed: checkpoint.isFirstConfirmed || checkpoint.expiredUntilMs !== undefined,
-    wanted,
-    reachFromMs: reachFrom(checkpoint, desire),
-  };
-}
-
 /** Where a series' candles begin: with its first one, or where older ones were dropped. A hole after that is a gap. */
 function beginOf({ firstMs, expiredUntilMs }: Checkpoint): number | undefined {
   if (expiredUntilMs === undefined) return firstMs;
@@ -217,15 +174,6 @@ function keptCoverage(checkpoint: Checkpoint): Coverage {
   return expiredUntilMs === undefined
     ? covered
     : intersect(covered, [{ sinceMs, untilMs: Infinity }]);
-}
-
-/** Nothing older can be asked for: the exchange does not keep it, or lists the symbol no more. */
-function reachFrom(
-  { reachFromMs = -Infinity, endedMs, endedWhy }: Checkpoint,
-  desire: BoundedDesire | undefined,
-): number {
-  const goneMs = endedWhy === undefined || endedWhy === "suspended" ? undefined : endedMs;
-  return Math.max(reachFromMs, desire?.keptSinceMs ?? -Infinity, goneMs ?? -Infinity);
 }
 
 /** Whether the configuration asks for this series. One chosen by volume is never dropped by itself. */
@@ -275,8 +223,9 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
         const bounds = { nowMs, newestCandlesMax: kept ?? 0 };
         return kept === undefined ? [] : lossMs(series.timeframe, owedTimes, bounds) ?? [];
       });
+    const leastMs = losses.reduce((least, ms) => Math.min(least, ms), Infinity);
     if (losses.length === 0) metrics.retentionLossSeconds.remove({ exchange });
-    else metrics.retentionLossSeconds.set({ exchange }, Math.min(...losses) / 1000);
+    else metrics.retentionLossSeconds.set({ exchange }, leastMs / 1000);
   }
   return accounts;
 }

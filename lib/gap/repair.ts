@@ -59,7 +59,6 @@ export async function repairGaps(
       return await repairExchange(archive, exchange, signal);
     }),
   )).flat();
-  if (edges.length > 0) await explainBounds(archive);
   const filled = states.filter((state) => state === "filled").length;
   const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
@@ -151,7 +150,8 @@ async function repairExchange(
   for (const batch of batches.slice(0, REPAIRS_MAX)) {
     if (signal?.aborted) break;
     try {
-      states.push(...await repairBatch(archive, exchange, { batch, signal }));
+      const came = await repairBatch(archive, exchange, { batch, signal });
+      for (const state of came) states.push(state);
     } catch (error) {
       if (isCancelled(error, signal)) break;
       // An exchange that does not answer says nothing about its gaps, which stay due.

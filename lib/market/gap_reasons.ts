@@ -2,7 +2,7 @@
 import type { GapState } from "./gap.ts";
 
 /** Why candles are missing for good. */
-export type GapReason = Exclude<GapState, "suspected" | "refetching" | "filled">;
+type GapReason = Exclude<GapState, "suspected" | "refetching" | "filled">;
 
 /** Number of missing candles by reason. Reasons without candles are left out. */
 export type GapReasons = Readonly<Partial<Record<GapReason, number>>>;

@@ -1,14 +1,10 @@
-/** The gaps as a document, for `titan10 gaps --json`. @module */
+/** The gaps as pages of documents, for `titan10 gaps`. @module */
 import { type GapState, isOpen } from "../market/gap.ts";
 import type { Database } from "../store/connection/database.ts";
-import { readGaps } from "../store/gaps.ts";
+import { readGapPages } from "../store/gaps.ts";
 
-/** Times are ISO 8601 UTC. */
-export interface GapsDocument {
-  readonly gaps: readonly GapEntry[];
-}
-
-interface GapEntry {
+/** A gap. Times are ISO 8601 UTC. */
+export interface GapEntry {
   readonly exchange: string;
   readonly symbol: string;
   readonly timeframe: string;
@@ -21,6 +17,7 @@ interface GapEntry {
   readonly missing: number;
   /** How often it was asked for again. */
   readonly attempts: number;
+  /** When it was found; of one that follows from the bounds of its series, since when that is archived. */
   readonly firstSeen: string;
   readonly lastTry: string | null;
   /** When it is asked for next; null when it is not. */
@@ -28,14 +25,15 @@ interface GapEntry {
 }
 
 /**
- * Reads the gaps that are open or explained; filled ones are not told.
+ * Reads the gaps that are open or explained, page by page; filled ones are not told.
  *
  * @throws StoreError
  */
-export async function readGapsDocument(database: Database): Promise<GapsDocument> {
-  const gaps = await readGaps(database);
-  return {
-    gaps: gaps.map(({ series, window, state, missing, attempts, ...times }) => ({
+export async function* readGapEntries(
+  database: Database,
+): AsyncGenerator<readonly GapEntry[], void> {
+  for await (const gaps of readGapPages(database)) {
+    yield gaps.map(({ series, window, state, missing, attempts, ...times }) => ({
       exchange: series.exchange,
       symbol: series.symbol,
       timeframe: series.timeframe.text,
@@ -47,8 +45,8 @@ export async function readGapsDocument(database: Database): Promise<GapsDocument
       firstSeen: iso(times.firstSeenMs),
       lastTry: times.lastTryMs === undefined ? null : iso(times.lastTryMs),
       nextTry: isOpen(state) ? iso(times.nextTryMs) : null,
-    })),
-  };
+    }));
+  }
 }
 
 function iso(timeMs: number): string {

@@ -7,7 +7,6 @@ import type { Checkup } from "../doctor/checkup.ts";
 import type { Plan } from "../fetch/plan.ts";
 import { BadQueryError, type CandlesDocument, type ExplainedDocument } from "./chart_answer.ts";
 import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
-import type { GapsDocument } from "./gap_list.ts";
 import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import type { QueryPage } from "../store/read_query.ts";
@@ -39,7 +38,7 @@ export interface Answers {
   /** Answered on the unix socket only: it asks exchanges. */
   readonly doctor: () => Promise<Checkup>;
   /** Answered on the unix socket only, for `titan10 gaps`. */
-  readonly gaps: () => Promise<GapsDocument>;
+  readonly gaps: () => AsyncGenerator<unknown, void>;
   /** Answered on the unix socket only, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
   /** Answered on the unix socket only, for `titan10 export`. */
@@ -120,11 +119,11 @@ export async function serveUnix(
     ...publicRoutes(answers),
     { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
     { pattern: pathPattern("/doctor"), answer: async () => Response.json(await answers.doctor()) },
-    { pattern: pathPattern("/gaps"), answer: async () => Response.json(await answers.gaps()) },
     {
       pattern: pathPattern("/storage"),
       answer: async () => Response.json(await answers.storage()),
     },
+    streamed("/gaps", () => answers.gaps(), stopping),
     streamed("/export", (request) => answers.export(request as ExportRequest), stopping),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal), stopping),
   ];

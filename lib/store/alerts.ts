@@ -1,7 +1,7 @@
 /** Alerts in the database: which are running, and which news of them the webhook has not taken yet. @module */
 import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
 import type { Database } from "./connection/database.ts";
-import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import { columns, epochMs, storableText } from "./parameters.ts";
 import { attempt } from "./connection/store_error.ts";
 
 /** An alert that has begun and not ended. */
@@ -45,6 +45,15 @@ export async function readRunningAlerts(
   });
 }
 
+const CONDITIONS = columns<Condition>({
+  exchange: ["text", ({ exchange }) => exchange],
+  symbol: ["text", ({ symbol }) => symbol],
+  timeframe: ["text", ({ timeframe }) => timeframe],
+  value: ["float8", ({ value }) => value],
+  threshold: ["float8", ({ threshold }) => threshold],
+  summary: ["text", ({ summary }) => storableText(summary, SUMMARY_CHARACTERS_MAX)],
+});
+
 /** Keeps that alerts have begun; one that is running already, begun by another process, stays as it is. */
 export async function beginAlerts(
   { sql }: Database,
@@ -55,25 +64,18 @@ export async function beginAlerts(
   },
 ): Promise<void> {
   if (conditions.length === 0) return;
-  const texts = (of: (condition: Condition) => string | undefined): string =>
-    textArray(conditions.map((condition) => of(condition) ?? ""));
-  const summaryOf = ({ summary }: Condition): string =>
-    storableText(summary, SUMMARY_CHARACTERS_MAX);
   await attempt(`keep that alerts of ${alert} have begun`, async () => {
-    await sql`
-      insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
-      select ${alert}, exchange, nullif(symbol, ''), nullif(timeframe, ''), value, threshold, summary,
-             to_timestamp(${nowMs}::float8 / 1000.0)
-      from unnest(${texts(({ exchange }) => exchange)}::text[],
-                  ${texts(({ symbol }) => symbol)}::text[],
-                  ${texts(({ timeframe }) => timeframe)}::text[],
-                  ${plainArray(conditions.map(({ value }) => value))}::float8[],
-                  ${plainArray(conditions.map(({ threshold }) => threshold))}::float8[],
-                  ${texts(summaryOf)}::text[])
-        as row (exchange, symbol, timeframe, value, threshold, summary)
-      on conflict do nothing`;
+    await sql.unsafe(
+      `insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
+       select $1::text, exchange, symbol, timeframe, value, threshold, summary, to_timestamp($2::float8 / 1000.0)
+       from ${CONDITIONS.rows(3)}
+       on conflict do nothing`,
+      [alert, nowMs, ...CONDITIONS.arrays(conditions)],
+    );
   });
 }
+
+const IDS = columns<number>({ id: ["bigint", (id) => id] });
 
 /** Keeps that alerts have ended. */
 export async function endAlerts(
@@ -84,11 +86,13 @@ export async function endAlerts(
   if (ids.length === 0) return;
   await attempt("keep that alerts have ended", async () => {
     // A clock that was set back must not keep an alert running. What nobody was told of is not told to be over.
-    await sql`
-      update alerts
-      set ended = greatest(began, to_timestamp(${nowMs}::float8 / 1000.0)),
-          ended_sent = case when began_sent = '-infinity' then began_sent end
-      where id = any (${plainArray(ids)}::bigint[]) and ended is null`;
+    await sql.unsafe(
+      `update alerts
+       set ended = greatest(began, to_timestamp($1::float8 / 1000.0)),
+           ended_sent = case when began_sent = '-infinity' then began_sent end
+       where id = any (${IDS.parameters(2)}) and ended is null`,
+      [nowMs, ...IDS.arrays(ids)],
+    );
   });
 }
 

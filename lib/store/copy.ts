@@ -3,9 +3,10 @@ import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { StoredRow } from "./candle_pages.ts";
+import { REPLACED_VALUES, VALUE_SUMS, VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { plainArray } from "./parameters.ts";
+import { columns } from "./parameters.ts";
 import { attempt, StoreError } from "./connection/store_error.ts";
 
 /**
@@ -177,6 +178,15 @@ export async function noteCopied(
   });
 }
 
+const COPIED = columns<StoredRow>({
+  time_ms: ["float8", ([timeMs]) => timeMs],
+  open: ["numeric", (row) => row[1]],
+  high: ["numeric", (row) => row[2]],
+  low: ["numeric", (row) => row[3]],
+  close: ["numeric", (row) => row[4]],
+  volume: ["numeric", (row) => row[5]],
+});
+
 /** Stores candles as they are in the other database. Doing it twice changes nothing. */
 export async function writeCopiedCandles(
   { sql }: Database,
@@ -184,19 +194,15 @@ export async function writeCopiedCandles(
   rows: readonly StoredRow[],
 ): Promise<void> {
   const { exchange, symbol, timeframe } = series;
-  const column = (at: number): string => plainArray(rows.map((row) => row[at] as number | string));
   await attempt(`copy candles of ${seriesName(series)}`, async () => {
     await sql.unsafe(
-      `insert into ${candleTable(timeframe)} as stored (time, exchange, symbol, ${
-        VALUES.join(", ")
-      })
-       select to_timestamp(time_ms / 1000.0), $1::text, $2::text, ${VALUES.join(", ")}
-       from unnest($3::float8[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[], $8::numeric[])
-         as row (time_ms, ${VALUES.join(", ")})
+      `insert into ${candleTable(timeframe)} as stored (time, exchange, symbol, ${VALUES})
+       select to_timestamp(time_ms / 1000.0), $1::text, $2::text, ${VALUES}
+       from ${COPIED.rows(3)}
        on conflict (exchange, symbol, time) do update
-       set ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+       set ${REPLACED_VALUES}
        where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})`,
-      [exchange, symbol, ...[0, 1, 2, 3, 4, 5].map(column)],
+      [exchange, symbol, ...COPIED.arrays(rows)],
       { prepare: true },
     );
   });
@@ -223,9 +229,7 @@ export async function sumSeries({ long }: Database, series: Series): Promise<Ser
   return await attempt(`add up candles of ${seriesName(series)}`, async () => {
     const [row] = await long.unsafe<{ candles: string; sums: string }[]>(
       `select count(*) as candles,
-              concat_ws(' ', sum(extract(epoch from time)), ${
-        VALUES.map((name) => `trim_scale(sum(${name}))`).join(", ")
-      }) as sums
+              concat_ws(' ', sum(extract(epoch from time)), ${VALUE_SUMS}) as sums
        from ${candleTable(series.timeframe)} where exchange = $1 and symbol = $2`,
       [series.exchange, series.symbol],
     );
@@ -311,10 +315,4 @@ export async function finishCopy({ sql }: Database, expiries: string): Promise<v
       with cleared as (delete from copied_series)
       update archive set copy_ended = now()`;
   });
-}
-
-const VALUES = ["open", "high", "low", "close", "volume"];
-
-function valuesOf(row: string): string {
-  return VALUES.map((name) => `${row}.${name}`).join(", ");
 }

@@ -1,12 +1,12 @@
 /** Gaps: found in SQL from coverage and candles, and read again when they are due or asked about. @module */
-import type { BoundSpan, GapState } from "../market/gap.ts";
+import type { GapState } from "../market/gap.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { plainArray, textArray } from "./parameters.ts";
+import { columns } from "./parameters.ts";
 import { attempt } from "./connection/store_error.ts";
 
 /** A hole inside coverage. Times in milliseconds. */
@@ -63,14 +63,32 @@ export async function readDueGaps(
   });
 }
 
-/** All gaps but the filled ones, by series and time. */
-export async function readGaps({ sql }: Database): Promise<readonly Gap[]> {
-  return await attempt("read the gaps", async () => {
-    const rows = await sql.unsafe<GapRow[]>(
-      `select ${COLUMNS} from gaps where state <> 'filled' order by exchange, symbol, timeframe, since`,
+/** Gaps in a page: a megabyte, and some milliseconds of an embedded server that somebody else may be waiting for. */
+const PAGE_GAPS = 2_000;
+
+/**
+ * All gaps but the filled ones, by series and time, page by page; with those that follow from the bounds of their series.
+ * Each page is read when it is asked for: what is found, filled or cut meanwhile may be in them or not.
+ */
+export async function* readGapPages({ sql }: Database): AsyncGenerator<readonly Gap[], void> {
+  let after: Place | undefined = ["", "", "", 0];
+  while (after !== undefined) {
+    const from: Place = after;
+    const rows = await attempt(
+      "read the gaps",
+      () => sql.unsafe<PageRow[]>(PAGE_STATEMENT, from, { prepare: true }),
     );
-    return rows.map(gapOf);
-  });
+    if (rows.length > 0) yield rows.map(gapOf);
+    const isFull = rows.filter(({ is_bound }) => !is_bound).length === PAGE_GAPS;
+    after = isFull ? placeOf(rows.at(-1)!) : undefined;
+  }
+}
+
+/** Where a gap stands in the order of gaps. */
+type Place = [exchange: string, symbol: string, timeframe: string, sinceMs: number];
+
+function placeOf({ exchange, symbol, timeframe, since_ms }: GapRow): Place {
+  return [exchange, symbol, timeframe, since_ms];
 }
 
 /** Candles that are missing inside coverage for a reason, by series and reason. */
@@ -83,7 +101,7 @@ export async function readExplained(
     >`
       select exchange, symbol, timeframe, json_object_agg(state, missing) as reasons
       from (select exchange, symbol, timeframe, state, sum(missing)::int as missing from gaps
-            where state not in ('suspected', 'refetching', 'filled') and not is_bound
+            where state not in ('suspected', 'refetching', 'filled')
             group by exchange, symbol, timeframe, state) as explained
       group by exchange, symbol, timeframe`;
     return new Map(rows.map(({ exchange, symbol, timeframe, reasons }) => [
@@ -103,79 +121,23 @@ export async function markRefetching(
 ): Promise<void> {
   const [from, to] = isAsking ? ["suspected", "refetching"] : ["refetching", "suspected"];
   await attempt(`mark gaps of ${seriesName(series)} as ${to}`, async () => {
-    await sql`
-      update gaps set state = ${to}
-      where exchange = ${series.exchange} and symbol = ${series.symbol}
-        and timeframe = ${series.timeframe.text} and state = ${from}
-        and since = any (select to_timestamp(ms / 1000.0)
-                         from unnest(${plainArray(sincesMs)}::float8[]) as ms)`;
+    await sql.unsafe(
+      `update gaps set state = $1::text
+       where exchange = $2::text and symbol = $3::text and timeframe = $4::text and state = $5::text
+         and since = any (select to_timestamp(since_ms / 1000.0) from ${SINCES.rows(6)})`,
+      [
+        to,
+        series.exchange,
+        series.symbol,
+        series.timeframe.text,
+        from,
+        ...SINCES.arrays(sincesMs),
+      ],
+    );
   });
 }
 
-/** A span of one series whose reason follows from its bounds. */
-interface BoundGap extends BoundSpan {
-  readonly series: Series;
-  /** Candles that would open in the span. */
-  readonly missing: number;
-}
-
-/**
- * Replaces the spans of these series that follow from their bounds, and gives open gaps that the exchange can no
- * longer be asked for the reason `retention`.
- */
-export async function writeBoundGaps(
-  { sql }: Database,
-  bounds: readonly {
-    readonly series: Series;
-    /** The exchange gives nothing older. Milliseconds; −Infinity where that is not known. */
-    readonly reachFromMs: number;
-  }[],
-  gaps: readonly BoundGap[],
-): Promise<void> {
-  await attempt("write what follows from the bounds of the series", async () => {
-    await sql`
-      with series as (
-        select exchange, symbol, timeframe, to_timestamp(reach_ms / 1000.0) as reach_from
-        from unnest(${textArray(bounds.map(({ series }) => series.exchange))}::text[],
-                    ${textArray(bounds.map(({ series }) => series.symbol))}::text[],
-                    ${textArray(bounds.map(({ series }) => series.timeframe.text))}::text[],
-                    ${plainArray(bounds.map(({ reachFromMs }) => reachFromMs))}::float8[])
-          as row (exchange, symbol, timeframe, reach_ms)
-      ),
-      bound as (
-        select exchange, symbol, timeframe, to_timestamp(since_ms / 1000.0) as since,
-               to_timestamp(until_ms / 1000.0) as until, state, missing
-        from unnest(${textArray(gaps.map(({ series }) => series.exchange))}::text[],
-                    ${textArray(gaps.map(({ series }) => series.symbol))}::text[],
-                    ${textArray(gaps.map(({ series }) => series.timeframe.text))}::text[],
-                    ${plainArray(gaps.map(({ window }) => window.sinceMs))}::float8[],
-                    ${plainArray(gaps.map(({ window }) => window.untilMs))}::float8[],
-                    ${plainArray(gaps.map(({ state }) => state))}::text[],
-                    ${plainArray(gaps.map(({ missing }) => missing))}::int[])
-          as row (exchange, symbol, timeframe, since_ms, until_ms, state, missing)
-      ),
-      gone as (
-        delete from gaps using series
-        where gaps.is_bound and (gaps.exchange, gaps.symbol, gaps.timeframe)
-              = (series.exchange, series.symbol, series.timeframe)
-          and not exists (select from bound
-                          where (bound.exchange, bound.symbol, bound.timeframe, bound.since)
-                              = (gaps.exchange, gaps.symbol, gaps.timeframe, gaps.since))
-      ),
-      lost as (
-        update gaps set state = 'retention' from series
-        where (gaps.exchange, gaps.symbol, gaps.timeframe)
-              = (series.exchange, series.symbol, series.timeframe)
-          and gaps.state in ('suspected', 'refetching') and gaps.until <= series.reach_from
-      )
-      insert into gaps as known (exchange, symbol, timeframe, since, until, state, missing, is_bound)
-      select exchange, symbol, timeframe, since, until, state, missing, true from bound
-      on conflict (exchange, symbol, timeframe, since) do update
-      set until = excluded.until, state = excluded.state, missing = excluded.missing, is_bound = true
-      where (known.until, known.state, known.missing, known.is_bound)
-            is distinct from (excluded.until, excluded.state, excluded.missing, true)`;
-  });
-}
+const SINCES = columns<number>({ since_ms: ["float8", (sinceMs) => sinceMs] });
 
 const COLUMNS = `exchange, symbol, timeframe, state, missing, attempts,
   (extract(epoch from since) * 1000)::float8 as since_ms,
@@ -183,6 +145,35 @@ const COLUMNS = `exchange, symbol, timeframe, state, missing, attempts,
   (extract(epoch from first_seen) * 1000)::float8 as first_seen_ms,
   (extract(epoch from last_try) * 1000)::float8 as last_try_ms,
   (extract(epoch from next_try) * 1000)::float8 as next_try_ms`;
+
+const AFTER = `(exchange, symbol, timeframe, since)
+  > ($1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0))`;
+
+/**
+ * The next gaps of the table, and what lies between them of those that follow from the bounds of series; these are worked
+ * out only of the series that belong to the page. The last page has what is left of both.
+ */
+const PAGE_STATEMENT = `
+with page as materialized (
+  select * from gaps where state <> 'filled' and ${AFTER}
+  order by exchange, symbol, timeframe, since limit ${PAGE_GAPS}
+),
+page_end as materialized (
+  select * from page order by exchange, symbol, timeframe, since offset ${PAGE_GAPS - 1}
+)
+select ${COLUMNS}, false as is_bound from page
+union all
+select ${COLUMNS}, true from titan10_bound_gaps
+where ${AFTER} and (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
+  and (not exists (select from page_end)
+       or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
+  and (not exists (select from page_end)
+       or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
+order by exchange, symbol, timeframe, since_ms`;
+
+interface PageRow extends GapRow {
+  readonly is_bound: boolean;
+}
 
 interface GapRow {
   readonly exchange: string;

@@ -3,9 +3,17 @@ import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
+import {
+  CANDLES,
+  pageRows,
+  REJECTED,
+  REPLACED_VALUES,
+  VALUES,
+  valuesOf,
+} from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { plainArray, storableText, textArray } from "./parameters.ts";
+import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 import { attempt } from "./connection/store_error.ts";
 
 /** An import of one series, as it is entered in `imports`. */
@@ -65,17 +73,14 @@ export async function writeImportPage(
   const { candles, claimed, replaces } = page;
   const rejected = [...new Map(page.rejected.map((row) => [row.row, row])).values()];
   return await attempt(`write imported candles of ${seriesName(series)}`, async () => {
-    const columns = candleColumns(candles);
+    const arrays = CANDLES.arrays(candles);
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
       pageStatement(candleTable(series.timeframe), replaces),
       [
         ...nameParameters(series),
-        ...columns,
-        plainArray(claimed.map(({ sinceMs }) => sinceMs)),
-        plainArray(claimed.map(({ untilMs }) => untilMs)),
-        textArray(rejected.map(({ row }) => storableText(row, row.length))),
-        textArray(rejected.map(({ reason }) => reason)),
-        plainArray(rejected.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+        ...arrays,
+        ...CLAIMED.arrays(claimed),
+        ...REJECTED.arrays(rejected),
         id,
       ],
       { prepare: true },
@@ -84,7 +89,7 @@ export async function writeImportPage(
     if (replaces || added === candles.length) return { added, replaced, conflicts: 0 };
     const differing = await sql.unsafe(
       conflictStatement(candleTable(series.timeframe)),
-      [...nameParameters(series), ...columns, id],
+      [...nameParameters(series), ...arrays, id],
       { prepare: true },
     );
     return { added, replaced, conflicts: differing.length };
@@ -103,7 +108,7 @@ export async function endImport(
   },
 ): Promise<Coverage> {
   return await attempt("enter the end of an import", async () => {
-    const [row] = await sql.unsafe<{ covered: readonly (readonly [number, number])[] }[]>(
+    const [row] = await sql.unsafe<{ covered: Spans }[]>(
       END_STATEMENT,
       [
         exchange,
@@ -115,7 +120,7 @@ export async function endImport(
         sha256 ?? null,
       ],
     );
-    return (row?.covered ?? []).map(([sinceMs, untilMs]) => ({ sinceMs, untilMs }));
+    return coverageFrom(row?.covered ?? []);
   });
 }
 
@@ -123,28 +128,15 @@ function nameParameters({ exchange, symbol, timeframe }: Series): readonly strin
   return [exchange, symbol, timeframe.text];
 }
 
-function candleColumns(candles: readonly Candle[]): readonly string[] {
-  return [
-    plainArray(candles.map(({ openTimeMs }) => openTimeMs)),
-    plainArray(candles.map(({ open }) => open)),
-    plainArray(candles.map(({ high }) => high)),
-    plainArray(candles.map(({ low }) => low)),
-    plainArray(candles.map(({ close }) => close)),
-    plainArray(candles.map(({ volume }) => volume)),
-  ];
-}
-
-const VALUES = ["open", "high", "low", "close", "volume"];
-
-const PAGE =
-  `select to_timestamp(unnest($4::float8[]) / 1000.0) as time, unnest($5::numeric[]) as open,
-         unnest($6::numeric[]) as high, unnest($7::numeric[]) as low, unnest($8::numeric[]) as close,
-         unnest($9::numeric[]) as volume`;
+const CLAIMED = columns<Window>({
+  since_ms: ["float8", ({ sinceMs }) => sinceMs],
+  until_ms: ["float8", ({ untilMs }) => untilMs],
+});
 
 /** As that of an exchange's page, but it keeps what is stored, and says whose the candles are. */
 function pageStatement(table: string, replaces: boolean): string {
   const action = replaces
-    ? `update set ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+    ? `update set ${REPLACED_VALUES}
        where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})`
     : "nothing";
   return `
@@ -152,7 +144,7 @@ with settings as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('titan10.import', $15::text, true)
 ),
-page as (${PAGE} from settings),
+page as (${pageRows(4, "from settings")}),
 written as (
   insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
   select time, $1::text, $2::text, open, high, low, close, volume from page
@@ -168,12 +160,12 @@ tally as (
 claim as (
   select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
          as ranges
-  from unnest($10::float8[], $11::float8[]) as row (since_ms, until_ms)
+  from ${CLAIMED.rows(10)}
 ),
 refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time, import_id)
   select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0), $15::bigint
-  from unnest($12::text[], $13::text[], $14::float8[]) as row (answered, reason, time_ms)
+  from ${REJECTED.rows(12)}
   on conflict (exchange, symbol, timeframe, answered) do update
   set times = known.times + 1, last_seen = now()
 ),
@@ -198,18 +190,16 @@ returning (select added from tally) as added, (select replaced from tally) as re
 
 function conflictStatement(table: string): string {
   return `
-with page as (${PAGE}),
+with page as (${pageRows(4)}),
 bounds as (select min(time) as since, max(time) as until from page)
-insert into import_conflicts as known (exchange, symbol, timeframe, time, import_id, ${
-    VALUES.join(", ")
-  })
+insert into import_conflicts as known (exchange, symbol, timeframe, time, import_id, ${VALUES})
 select $1::text, $2::text, $3::text, page.time, $10::bigint, ${valuesOf("page")}
 from page join ${table} as stored
   on stored.exchange = $1::text and stored.symbol = $2::text and stored.time = page.time
  and stored.time >= (select since from bounds) and stored.time <= (select until from bounds)
 where (${valuesOf("stored")}) is distinct from (${valuesOf("page")})
 on conflict (exchange, symbol, timeframe, time) do update
-set import_id = excluded.import_id, ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+set import_id = excluded.import_id, ${REPLACED_VALUES}
 returning 1`;
 }
 
@@ -238,10 +228,4 @@ counted as (
   where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = $3::text
   returning known.covered
 )
-select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
-                                          extract(epoch from upper(range)) * 1000) order by range), '[]') as covered
-from counted, unnest(counted.covered) as range`;
-
-function valuesOf(row: string): string {
-  return VALUES.map((name) => `${row}.${name}`).join(", ");
-}
+select ${spansJson("counted.covered")} as covered from counted`;

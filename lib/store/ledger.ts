@@ -4,7 +4,14 @@ import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
-import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import {
+  columns,
+  coverageFrom,
+  epochMs,
+  type Spans,
+  spansJson,
+  storableText,
+} from "./parameters.ts";
 import { attempt } from "./connection/store_error.ts";
 
 /** How a series came to be archived. */
@@ -27,9 +34,7 @@ export interface Checkpoint {
   readonly listedFromMs: number | undefined;
   /** `RETENTION` has dropped what there was before. */
   readonly expiredUntilMs: number | undefined;
-  /** Whether what lies right before the first candle was asked for again and stayed empty. */
-  readonly isFirstConfirmed: boolean;
-  /** Since when that is waited for. Milliseconds; undefined when nobody knew of this first candle yet. */
+  /** Since when the confirmation of the first candle is waited for; undefined when nobody knew of this one yet. */
   readonly doubtedSinceMs: number | undefined;
   /** Since when the market is not traded, and why; undefined while it is. */
   readonly endedMs: number | undefined;
@@ -58,6 +63,12 @@ export interface Owed {
 /** Errors are kept for people to read, not to fill the table. */
 const ERROR_CHARACTERS_MAX = 1_000;
 
+const SERIES = columns<Series>({
+  exchange: ["text", ({ exchange }) => exchange],
+  symbol: ["text", ({ symbol }) => symbol],
+  timeframe: ["text", ({ timeframe }) => timeframe.text],
+});
+
 /** Enters series into the ledger. Ones that are there keep what they have; `top` outlives `list`. */
 export async function registerSeries(
   { sql }: Database,
@@ -65,41 +76,34 @@ export async function registerSeries(
   chosen: Chosen,
 ): Promise<void> {
   await attempt("register series", async () => {
-    await sql`
-      insert into checkpoints as known (exchange, symbol, timeframe, chosen)
-      select exchange, symbol, timeframe, ${chosen}
-      from unnest(${textArray(series.map(({ exchange }) => exchange))}::text[],
-                  ${textArray(series.map(({ symbol }) => symbol))}::text[],
-                  ${textArray(series.map(({ timeframe }) => timeframe.text))}::text[])
-        as row (exchange, symbol, timeframe)
-      on conflict (exchange, symbol, timeframe) do update
-      set chosen = excluded.chosen where excluded.chosen = 'top' and known.chosen <> 'top'`;
+    await sql.unsafe(
+      `insert into checkpoints as known (exchange, symbol, timeframe, chosen)
+       select exchange, symbol, timeframe, $1::text from ${SERIES.rows(2)}
+       on conflict (exchange, symbol, timeframe) do update
+       set chosen = excluded.chosen where excluded.chosen = 'top' and known.chosen <> 'top'`,
+      [chosen, ...SERIES.arrays(series)],
+    );
   });
 }
 
 /** All series in the ledger, by exchange, symbol and timeframe. */
 export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
   return await attempt("read the checkpoints", async () => {
-    const rows = await sql<CheckpointRow[]>`
+    const rows = await sql.unsafe<CheckpointRow[]>(`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
-             first is not distinct from first_confirmed as is_first_confirmed,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
-             (select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
-                                                        extract(epoch from upper(range)) * 1000)
-                                       order by range), '[]')
-              from unnest(covered) as range) as covered
+             ${spansJson("covered")} as covered
       from checkpoints
-      order by exchange, symbol, timeframe`;
+      order by exchange, symbol, timeframe`);
     return rows.map((row) => ({
       series: seriesOf(row),
-      covered: row.covered.map(([sinceMs, untilMs]) => ({ sinceMs, untilMs })),
+      covered: coverageFrom(row.covered),
       candles: Number(row.candles),
       firstMs: epochMs(row.first),
       lastMs: epochMs(row.last),
       reachFromMs: epochMs(row.reach_from),
       listedFromMs: epochMs(row.listed_from),
       expiredUntilMs: epochMs(row.expired_until),
-      isFirstConfirmed: row.is_first_confirmed,
       doubtedSinceMs: epochMs(row.doubted_since),
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
@@ -129,6 +133,19 @@ export async function readCoverageEnds({ sql }: Database): Promise<readonly Cove
   });
 }
 
+const DESIRES = columns<Desire>({
+  exchange: ["text", ({ series }) => series.exchange],
+  symbol: ["text", ({ series }) => series.symbol],
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  since_ms: ["float8", ({ window }) => window.sinceMs],
+  until_ms: ["float8", ({ window }) => window.untilMs],
+  kept_ms: [
+    "float8",
+    ({ keptSinceMs = -Infinity, retainedSinceMs = -Infinity }) =>
+      Math.max(keptSinceMs, retainedSinceMs),
+  ],
+});
+
 /**
  * What is owed: desired − covered, bounded by what the exchange can still give: nothing before its reach or the
  * listing, nothing after the market's end, and nothing of a market that it lists no more. An archive that has begun
@@ -143,23 +160,8 @@ export async function readOwed(
 ): Promise<readonly Owed[]> {
   const byName = new Map<string, { readonly series: Series; readonly owed: Window[] }>();
   await attempt("read what is owed", async () => {
-    const rows = await sql<OwedRow[]>`
-      with desired as (
-        select *
-        from unnest(${textArray(desires.map(({ series }) => series.exchange))}::text[],
-                    ${textArray(desires.map(({ series }) => series.symbol))}::text[],
-                    ${textArray(desires.map(({ series }) => series.timeframe.text))}::text[],
-                    ${plainArray(desires.map(({ window }) => window.sinceMs))}::float8[],
-                    ${plainArray(desires.map(({ window }) => window.untilMs))}::float8[],
-                    ${
-      plainArray(
-        desires.map(({ keptSinceMs = -Infinity, retainedSinceMs = -Infinity }) =>
-          Math.max(keptSinceMs, retainedSinceMs)
-        ),
-      )
-    }::float8[])
-          as row (exchange, symbol, timeframe, since_ms, until_ms, kept_ms)
-      ),
+    const rows = await sql.unsafe<OwedRow[]>(
+      `with desired as (select * from ${DESIRES.rows(1)}),
       bounded as (
         select exchange, symbol, timeframe, coalesce(covered, '{}') as covered,
                greatest(least(to_timestamp(since_ms / 1000.0), lower(covered)), reach_from, listed_from,
@@ -173,7 +175,9 @@ export async function readOwed(
              (extract(epoch from upper(owed)) * 1000)::float8 as until_ms
       from bounded, unnest(tstzmultirange(tstzrange(least(since, until), until)) - covered) as owed
       where since < until
-      order by exchange, symbol, timeframe, since_ms`;
+      order by exchange, symbol, timeframe, since_ms`,
+      [...DESIRES.arrays(desires)],
+    );
     for (const row of rows) {
       const series = seriesOf(row);
       const entry = byName.get(seriesName(series)) ?? { series, owed: [] };
@@ -184,21 +188,32 @@ export async function readOwed(
   return [...byName.values()];
 }
 
+/** Where the history of a series begins. Milliseconds. */
+interface ListedFrom {
+  readonly series: Series;
+  readonly fromMs: number;
+}
+
+const LISTED_FROM = columns<ListedFrom>({
+  exchange: ["text", ({ series }) => series.exchange],
+  symbol: ["text", ({ series }) => series.symbol],
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  from_ms: ["float8", ({ fromMs }) => fromMs],
+});
+
 /** Enters where an exchange's history of these series begins; never later than a candle that is stored. */
 export async function noteListings(
   { sql }: Database,
-  listings: readonly { readonly series: Series; readonly fromMs: number }[],
+  listings: readonly ListedFrom[],
 ): Promise<void> {
   await attempt("note where series begin", async () => {
-    await sql`
-      update checkpoints as known set listed_from = to_timestamp(from_ms / 1000.0)
-      from unnest(${textArray(listings.map(({ series }) => series.exchange))}::text[],
-                  ${textArray(listings.map(({ series }) => series.symbol))}::text[],
-                  ${textArray(listings.map(({ series }) => series.timeframe.text))}::text[],
-                  ${plainArray(listings.map(({ fromMs }) => fromMs))}::float8[])
-        as row (exchange, symbol, timeframe, from_ms)
-      where (known.exchange, known.symbol, known.timeframe) = (row.exchange, row.symbol, row.timeframe)
-        and (first is null or first >= to_timestamp(from_ms / 1000.0))`;
+    await sql.unsafe(
+      `update checkpoints as known set listed_from = to_timestamp(from_ms / 1000.0)
+       from ${LISTED_FROM.rows(1)}
+       where (known.exchange, known.symbol, known.timeframe) = (row.exchange, row.symbol, row.timeframe)
+         and (first is null or first >= to_timestamp(from_ms / 1000.0))`,
+      [...LISTED_FROM.arrays(listings)],
+    );
   });
 }
 
@@ -265,14 +280,13 @@ interface SeriesRow {
 }
 
 interface CheckpointRow extends SeriesRow {
-  readonly covered: readonly (readonly [number, number])[];
+  readonly covered: Spans;
   readonly candles: string;
   readonly first: Date | null;
   readonly last: Date | null;
   readonly reach_from: Date | null;
   readonly listed_from: Date | null;
   readonly expired_until: Date | null;
-  readonly is_first_confirmed: boolean;
   readonly doubted_since: Date | null;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;

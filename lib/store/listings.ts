@@ -2,7 +2,7 @@
 import { type Series } from "../market/series.ts";
 import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
-import { epochMs, plainArray, textArray } from "./parameters.ts";
+import { columns, epochMs, textArray } from "./parameters.ts";
 import { attempt } from "./connection/store_error.ts";
 
 /** The newest listing of a symbol. Times in milliseconds. */
@@ -35,6 +35,22 @@ export async function readListings(
   });
 }
 
+const SYMBOLS = columns<{ readonly symbol: string; readonly marketId: string | undefined }>({
+  symbol: ["text", ({ symbol }) => symbol],
+  market_id: ["text", ({ marketId }) => marketId],
+});
+
+const BEGUN_SERIES = columns<{ readonly series: Series; readonly fromMs: number | undefined }>({
+  symbol: ["text", ({ series }) => series.symbol],
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  from_ms: ["float8", ({ fromMs }) => fromMs],
+});
+
+const ENDED_SERIES = columns<{ readonly series: Series; readonly untilMs: number }>({
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  until_ms: ["float8", ({ untilMs }) => untilMs],
+});
+
 /**
  * Enters that symbols are listed, for the first time or again. Series with a `fromMs` begin a listing of their own:
  * nothing before it is owed, and what is stored stays.
@@ -49,24 +65,21 @@ export async function beginListings(
   },
 ): Promise<void> {
   await attempt(`enter listings of ${exchange}`, async () => {
-    await sql`
-      with listed as (
-        insert into listings (exchange, symbol, since, market_id)
-        select ${exchange}, symbol, to_timestamp(${nowMs}::float8 / 1000.0), nullif(market_id, '')
-        from unnest(${textArray(symbols.map(({ symbol }) => symbol))}::text[],
-                    ${textArray(symbols.map(({ marketId }) => marketId ?? ""))}::text[])
-          as row (symbol, market_id)
-        on conflict do nothing
-      )
-      update checkpoints as known
-      set ended_at = null, ended_why = null,
-          listed_from = case when from_ms = '-infinity' then known.listed_from
-                             else to_timestamp(from_ms / 1000.0) end
-      from unnest(${textArray(series.map(({ series }) => series.symbol))}::text[],
-                  ${textArray(series.map(({ series }) => series.timeframe.text))}::text[],
-                  ${plainArray(series.map(({ fromMs = -Infinity }) => fromMs))}::float8[])
-        as row (symbol, timeframe, from_ms)
-      where known.exchange = ${exchange} and known.symbol = row.symbol and known.timeframe = row.timeframe`;
+    await sql.unsafe(
+      `with listed as (
+         insert into listings (exchange, symbol, since, market_id)
+         select $1::text, symbol, to_timestamp($2::float8 / 1000.0), market_id from ${
+        SYMBOLS.rows(3)
+      }
+         on conflict do nothing
+       )
+       update checkpoints as known
+       set ended_at = null, ended_why = null,
+           listed_from = coalesce(to_timestamp(from_ms / 1000.0), known.listed_from)
+       from ${BEGUN_SERIES.rows(5)}
+       where known.exchange = $1::text and known.symbol = row.symbol and known.timeframe = row.timeframe`,
+      [exchange, nowMs, ...SYMBOLS.arrays(symbols), ...BEGUN_SERIES.arrays(series)],
+    );
   });
 }
 
@@ -84,22 +97,19 @@ export async function endListing(
   },
 ): Promise<void> {
   await attempt(`enter the end of ${exchange} ${symbol}`, async () => {
-    await sql`
-      with ended as (
-        update listings
-        set until = greatest(since, to_timestamp(${atMs}::float8 / 1000.0)), why = ${why},
-            successor = ${successor ?? null}
-        where exchange = ${exchange} and symbol = ${symbol}
-          and since = (select max(since) from listings
-                       where exchange = ${exchange} and symbol = ${symbol})
-      )
-      update checkpoints as known
-      set ended_at = to_timestamp(until_ms / 1000.0), ended_why = ${why}
-      from unnest(${textArray(series.map(({ series }) => series.timeframe.text))}::text[],
-                  ${plainArray(series.map(({ untilMs }) => untilMs))}::float8[])
-        as row (timeframe, until_ms)
-      where known.exchange = ${exchange} and known.symbol = ${symbol}
-        and known.timeframe = row.timeframe`;
+    await sql.unsafe(
+      `with ended as (
+         update listings
+         set until = greatest(since, to_timestamp($3::float8 / 1000.0)), why = $4::text, successor = $5::text
+         where exchange = $1::text and symbol = $2::text
+           and since = (select max(since) from listings where exchange = $1::text and symbol = $2::text)
+       )
+       update checkpoints as known
+       set ended_at = to_timestamp(until_ms / 1000.0), ended_why = $4::text
+       from ${ENDED_SERIES.rows(6)}
+       where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = row.timeframe`,
+      [exchange, symbol, atMs, why, successor ?? null, ...ENDED_SERIES.arrays(series)],
+    );
   });
 }
 

@@ -3,9 +3,10 @@ import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
+import { CANDLES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { epochMs, plainArray, storableText, textArray } from "./parameters.ts";
+import { epochMs } from "./parameters.ts";
 import { attempt, isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved. */
@@ -60,18 +61,11 @@ export function preparePage(series: Series, page: PageWrite): PreparedPage {
       series.exchange,
       series.symbol,
       series.timeframe.text,
-      plainArray(candles.map(({ openTimeMs }) => openTimeMs)),
-      plainArray(candles.map(({ open }) => open)),
-      plainArray(candles.map(({ high }) => high)),
-      plainArray(candles.map(({ low }) => low)),
-      plainArray(candles.map(({ close }) => close)),
-      plainArray(candles.map(({ volume }) => volume)),
+      ...CANDLES.arrays(candles),
       answered?.sinceMs ?? null,
       answered?.untilMs ?? null,
       reachFromMs ?? null,
-      textArray(distinct.map(({ row }) => storableText(row, row.length))),
-      textArray(distinct.map(({ reason }) => reason)),
-      plainArray(distinct.map(({ openTimeMs }) => openTimeMs ?? "NULL")),
+      ...REJECTED.arrays(distinct),
       String(page.lockWaitMs ?? LOCK_WAIT_MS_MAX),
     ],
   };
@@ -131,8 +125,6 @@ function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCan
 
 const statements = new Map<string, string>();
 
-const VALUES = ["open", "high", "low", "close", "volume"];
-
 /**
  * A page of new candles is inserted plainly, and what it brings is what it holds: `on conflict` costs half as much
  * again for every row, and `returning` a tenth. Nothing is read from the table that is written, because a statement
@@ -153,12 +145,7 @@ with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true)
 ),
-page as (
-  select to_timestamp(unnest($4::float8[]) / 1000.0) as time, unnest($5::numeric[]) as open,
-         unnest($6::numeric[]) as high, unnest($7::numeric[]) as low, unnest($8::numeric[]) as close,
-         unnest($9::numeric[]) as volume
-  from unlimited
-),
+page as (${pageRows(4, "from unlimited")}),
 written as (
   insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
   select time, $1::text, $2::text, open, high, low, close, volume from page
@@ -170,7 +157,7 @@ tally as (
 refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
   select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
-  from unnest($13::text[], $14::text[], $15::float8[]) as row (answered, reason, time_ms)
+  from ${REJECTED.rows(13)}
   on conflict (exchange, symbol, timeframe, answered) do update
   set times = known.times + 1, last_seen = now(), import_id = null
 )
@@ -195,7 +182,7 @@ returning last, (select added from tally) as added, (select revised from tally) 
 
 /** `xmax` is zero in a row that this statement inserted, and its own transaction in one that it updated. */
 const UPSERT = `on conflict (exchange, symbol, time) do update
-  set ${VALUES.map((name) => `${name} = excluded.${name}`).join(", ")}
+  set ${REPLACED_VALUES}
   where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
   returning (xmax = 0) as added, stored.time`;
 
@@ -208,7 +195,3 @@ const UPSERTED =
 const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised,
          to_timestamp(($4::float8[])[1] / 1000.0) as first,
          to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0) as last`;
-
-function valuesOf(row: string): string {
-  return VALUES.map((name) => `${row}.${name}`).join(", ");
-}

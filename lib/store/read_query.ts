@@ -77,7 +77,10 @@ export async function* runQuery(
     session.end();
   }
   // Only now: others wait for the connection, and the reader may be slow.
-  yield { ...page, rows: page.rows.slice(0, rowsMax) };
+  const count = Math.min(page.rows.length, rowsMax);
+  for (let row = 0; row === 0 || row < count; row += FETCH_ROWS) {
+    yield { ...page, rows: page.rows.slice(row, Math.min(row + FETCH_ROWS, count)) };
+  }
   if (page.rows.length <= rowsMax) return;
   throw new StoreError(
     "refused",

@@ -126,8 +126,8 @@ function* pagesOf(
   request: ExportRequest,
   stored: readonly StoredSeries[],
 ): Generator<Window, void> {
-  const firstMs = Math.min(...stored.map(({ firstMs }) => firstMs));
-  const lastMs = Math.max(...stored.map(({ lastMs }) => lastMs));
+  const firstMs = stored.reduce((least, { firstMs }) => Math.min(least, firstMs), Infinity);
+  const lastMs = stored.reduce((most, { lastMs }) => Math.max(most, lastMs), -Infinity);
   const untilMs = ceilTime(timeframe, Math.min(request.untilMs ?? Infinity, lastMs + 1));
   let sinceMs = ceilTime(timeframe, Math.max(request.sinceMs ?? -Infinity, firstMs));
   while (sinceMs < untilMs) {

@@ -4,6 +4,7 @@ import { parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
+import { peakOf } from "../support/peak_memory.ts";
 import { seed } from "../support/seeded.ts";
 import { openPostgres } from "../support/test_database.ts";
 
@@ -119,24 +120,6 @@ async function exportAll({ cwd, env }: Where, candles: number, serverBytes: numb
     row["volume"] !== Number(((n % 5003) * 12_345_678_901 / 1e14).toFixed(14))
   );
   assert.equal(wrong, -1, Deno.inspect(rows[wrong]));
-}
-
-/** The most memory that a program has had resident, as Linux tells. */
-async function peakOf(program: Running): Promise<number> {
-  let isOver = false;
-  program.ended.then(() => isOver = true);
-  let bytes = 0;
-  while (!isOver) {
-    const { stdout } = await new Deno.Command("cat", {
-      args: [`/proc/${program.pid}/status`],
-      stderr: "null",
-    }).output();
-    const [, kib] = /VmHWM:\s+(\d+) kB/.exec(new TextDecoder().decode(stdout)) ?? [];
-    bytes = Math.max(bytes, Number(kib ?? 0) * 1024);
-    // What is asked of it is a high-water mark, and asking takes time from what is measured.
-    await systemClock.sleep(50);
-  }
-  return bytes;
 }
 
 /** Resolves when an unfinished file holds something. */

@@ -12,7 +12,7 @@ import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timefr
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
-import { readGaps, scanGaps } from "../../lib/store/gaps.ts";
+import { scanGaps } from "../../lib/store/gaps.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -20,6 +20,7 @@ import {
   openTestArchive,
 } from "../support/local_archive.ts";
 import { TestClock, testClock } from "../support/test_clock.ts";
+import { readGaps } from "../support/gap_rows.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const HOUR = parseTimeframe("1h");

@@ -14,7 +14,7 @@ import {
 import { LOCAL_SYMBOLS, type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { readGaps } from "../../lib/store/gaps.ts";
+import { readGaps } from "../support/gap_rows.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import {
   assertSameCandles,

@@ -12,7 +12,7 @@ import {
 import { planRollups } from "../../lib/market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { readGaps } from "../../lib/store/gaps.ts";
+import { readGaps } from "../support/gap_rows.ts";
 import {
   migrate,
   readMigrations,

@@ -10,7 +10,6 @@ import type { Window } from "../../lib/market/window.ts";
 import { isCovered } from "../../lib/market/coverage.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { writePage } from "../../lib/store/page_write.ts";
-import { plainArray } from "../../lib/store/parameters.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -215,9 +214,7 @@ async function cover({ database, exchange }: Scene, windows: readonly Window[]):
   ];
   await database.sql`update checkpoints set covered = (
     select range_agg(tstzrange(to_timestamp(since / 1000), to_timestamp(until / 1000)))
-    from unnest(${plainArray(sinces)}::float8[], ${
-    plainArray(untils)
-  }::float8[]) as range (since, until))`;
+    from unnest(${`{${sinces}}`}::float8[], ${`{${untils}}`}::float8[]) as range (since, until))`;
 }
 
 /** A backfill, and how many requests for minutes it made and a plan had said. */

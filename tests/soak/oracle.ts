@@ -12,7 +12,7 @@ export interface Judgement {
   /** Rows that are what the exchange says. */
   readonly right: number;
   /**
-   * Missing inside coverage, with a row of `gaps` that says why or that it is asked for again; or before a first candle
+   * Missing inside coverage, with a row of `all_gaps` that says why or that it is asked for again; or before a first candle
    * that the ledger doubts, which is asked for again an hour after it was found.
    */
   readonly explained: number;
@@ -110,7 +110,7 @@ async function readSeries(
     from checkpoints, unnest(covered) as range
     where exchange = ${exchange} and symbol = ${symbol} and timeframe = '1m'`;
   const gaps = await sql<{ since: Date; until: Date }[]>`
-    select since, until from gaps
+    select since, until from all_gaps
     where exchange = ${exchange} and symbol = ${symbol} and timeframe = '1m' and state <> 'filled'`;
   return {
     covered: covered.map(windowOf),

@@ -167,6 +167,25 @@ const RULES: readonly Rule[] = [
       `// COPY candles FROM STDIN`,
     ],
   }),
+  onlyIn(undefined, "no list of any length is spread into a call's arguments", spreads, {
+    broken: [
+      `Math.max(...rows);`,
+      `Math.min(0, ...rows.map(({ a }) => a));`,
+      `all.push(...rows);`,
+      `this.#all?.push(...rows);`,
+      `lines["unshift"](...rows);`,
+      `all.splice(0, 1, ...rows);`,
+      `Math.max.apply(null, rows);`,
+    ],
+    kept: [
+      `Math.max(a, b);`,
+      `all.push(...[1, 2]);`,
+      `[...rows, ...others];`,
+      `rows.reduce((most, row) => Math.max(most, row), 0);`,
+      `run(...args);`,
+      `for (const row of rows) all.push(row);`,
+    ],
+  }),
   onlyIn(
     undefined,
     "nothing is of the type any",
@@ -613,6 +632,23 @@ function uses(...names: readonly string[]): Rule["offences"] {
         },
       };
     });
+}
+
+/** Finds lists spread into what takes any number of arguments: from some 100,000 on that is a stack overflow. */
+function spreads(source: Source): string[] {
+  return visit(source, (report) => ({
+    CallExpression(node): void {
+      const callee = dotted(node.callee);
+      const [name, called] = [callee.split(".").at(-1) ?? "", callee.replace(/\.apply$/, "")];
+      const takesAny = /^Math\.(max|min)$/.test(called) || /\.(push|unshift|splice)$/.test(called);
+      if (!takesAny) return;
+      const isSpread = name === "apply" ||
+        node.arguments.some((argument) =>
+          argument.type === "SpreadElement" && argument.argument.type !== "ArrayExpression"
+        );
+      if (isSpread) report(node, `a list spread into ${callee}`);
+    },
+  }));
 }
 
 /** Finds COPY and reserved connections; postgres.js copies through a query's `writable()`. */

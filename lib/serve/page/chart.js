@@ -122,11 +122,11 @@ export class Chart {
     const { exchange, symbol, timeframe } = this.#shown;
     const { sinceMs } = this.#candles;
     const came = await this.#load(addCandles(timeframe, sinceMs, -STEP_CANDLES), sinceMs);
-    const firsts = this.#all
+    const firstMs = this.#all
       .filter((one) => one.exchange === exchange && one.symbol === symbol && one.first !== null)
-      .map(({ first }) => Date.parse(first ?? ""));
+      .reduce((least, { first }) => Math.min(least, Date.parse(first ?? "")), Infinity);
     // One step before the first candle is shown too, with its reason.
-    if (came === 0 && sinceMs <= Math.min(...firsts, Infinity)) this.#hasAll = true;
+    if (came === 0 && sinceMs <= firstMs) this.#hasAll = true;
   }
 
   /**

@@ -50,7 +50,9 @@ export class ChartCandles {
 
   /** The open time of the newest candle; undefined if there is none. */
   get newestMs() {
-    return this.#candles.size === 0 ? undefined : Math.max(...this.#candles.keys());
+    return this.#candles.size === 0
+      ? undefined
+      : [...this.#candles.keys()].reduce((newest, time) => Math.max(newest, time));
   }
 
   get spans() {

@@ -181,9 +181,9 @@ function candleColours(colour) {
 
 /** @param {readonly (string | undefined)[]} prices */
 function priceFormatOf(prices) {
-  const decimals = Math.min(
-    DECIMALS_MAX,
-    Math.max(0, ...prices.slice(-500).map((price) => price?.split(".")[1]?.length ?? 0)),
+  const decimals = prices.slice(-500).reduce(
+    (most, price) => Math.min(DECIMALS_MAX, Math.max(most, price?.split(".")[1]?.length ?? 0)),
+    0,
   );
   return { type: /** @type {const} */ ("price"), precision: decimals, minMove: 10 ** -decimals };
 }

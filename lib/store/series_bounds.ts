@@ -1,0 +1,110 @@
+/** What follows from the bounds of series: time without candles that no ask would change. @module */
+import type { Coverage } from "../market/coverage.ts";
+import type { Series } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
+import type { Database } from "./connection/database.ts";
+import { columns, coverageFrom, type Spans, spansJson } from "./parameters.ts";
+import { attempt } from "./connection/store_error.ts";
+
+/** What is wanted of a series, and how much of that the exchange keeps. Milliseconds. */
+export interface WantedSeries {
+  readonly series: Series;
+  readonly wantedSinceMs: number;
+  /** End of the last closed candle. */
+  readonly wantedUntilMs: number;
+  /** The exchange keeps nothing older; undefined or −Infinity where that is not known. */
+  readonly keptSinceMs: number | undefined;
+}
+
+/** What the function `titan10_bounds` says of a series. */
+export interface SeriesBounds {
+  readonly beforeListing: Coverage;
+  readonly retention: Coverage;
+  /** What is to be asked for once more before the first candle counts as the first one; undefined when nothing is. */
+  readonly unconfirmed: Window | undefined;
+}
+
+const WANTED = columns<WantedSeries>({
+  exchange: ["text", ({ series }) => series.exchange],
+  symbol: ["text", ({ series }) => series.symbol],
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  since_ms: ["float8", ({ wantedSinceMs }) => wantedSinceMs],
+  until_ms: ["float8", ({ wantedUntilMs }) => wantedUntilMs],
+  kept_ms: [
+    "float8",
+    ({ keptSinceMs = -Infinity }) => keptSinceMs === -Infinity ? null : keptSinceMs,
+  ],
+});
+
+const WANTED_ROWS = `
+  select exchange, symbol, timeframe, to_timestamp(since_ms / 1000.0) as wanted_since,
+         to_timestamp(until_ms / 1000.0) as wanted_until, to_timestamp(kept_ms / 1000.0) as kept_since
+  from ${WANTED.rows(1)}`;
+
+/** The bounds of these series that have any, by name. */
+export async function readSeriesBounds(
+  { sql }: Database,
+  wanted: readonly WantedSeries[],
+): Promise<ReadonlyMap<string, SeriesBounds>> {
+  return await attempt("read what follows from the bounds of the series", async () => {
+    const rows = await sql.unsafe<BoundsRow[]>(BOUNDS_STATEMENT, [...WANTED.arrays(wanted)]);
+    return new Map(rows.map((row) => [
+      row.name,
+      {
+        beforeListing: coverageFrom(row.before_listing),
+        retention: coverageFrom(row.retention),
+        unconfirmed: coverageFrom(row.unconfirmed)[0],
+      },
+    ]));
+  });
+}
+
+interface BoundsRow {
+  readonly name: string;
+  readonly before_listing: Spans;
+  readonly retention: Spans;
+  readonly unconfirmed: Spans;
+}
+
+const BOUNDS_STATEMENT = `
+select exchange || ' ' || symbol || ' ' || timeframe as name,
+       ${spansJson("before_listing")} as before_listing, ${spansJson("retention")} as retention,
+       ${spansJson("tstzmultirange(unconfirmed)")} as unconfirmed
+from (${WANTED_ROWS}) as wanted
+join checkpoints as series using (exchange, symbol, timeframe)
+cross join lateral titan10_bounds(series, wanted.wanted_since, wanted.wanted_until, wanted.kept_since)
+where not isempty(before_listing) or not isempty(retention) or unconfirmed is not null`;
+
+/**
+ * Notes what is wanted of series, from which the view `all_gaps` works out what follows from their bounds; and gives open
+ * gaps that the exchange can no longer be asked for the reason `retention`.
+ */
+export async function noteWanted(
+  { sql }: Database,
+  wanted: readonly WantedSeries[],
+): Promise<void> {
+  await attempt("note what is wanted of the series", async () => {
+    await sql.unsafe(NOTE_STATEMENT, [...WANTED.arrays(wanted)]);
+  });
+}
+
+/** The end of what is wanted moves with every candle: it is kept only where it bounds something. */
+const NOTE_STATEMENT = `
+with wanted as (
+  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, reach,
+         case when row.wanted_until < greatest(reach, series.listed_from) then row.wanted_until end as wanted_until
+  from (${WANTED_ROWS}) as row
+  join checkpoints as series using (exchange, symbol, timeframe)
+  cross join lateral titan10_reach(series, row.kept_since) as reach
+),
+lost as (
+  update gaps set state = 'retention' from wanted
+  where (gaps.exchange, gaps.symbol, gaps.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
+    and gaps.state in ('suspected', 'refetching') and gaps.until <= wanted.reach
+)
+update checkpoints as series
+set wanted_since = wanted.wanted_since, wanted_until = wanted.wanted_until, kept_since = wanted.kept_since
+from wanted
+where (series.exchange, series.symbol, series.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
+  and (series.wanted_since, series.wanted_until, series.kept_since)
+      is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.kept_since)`;
