@@ -93,7 +93,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await other.sql`select pg_advisory_lock(hashtextextended('titan10_rollups', 0))`;
       await log.run(schedule, "poll");
       await log.run(schedule, "backfill");
-      await waiting(other);
+      await waiting(other, log);
 
       for (let run = 0; run < 3; run++) await log.run(schedule, "gap_alerts");
       assert.deepEqual(await alertsOf(scene), [{ alert: "gap_percent", ended: false }]);
@@ -200,7 +200,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       fault: { kind: "status", status: 500 },
     });
     start.schedule.runNow("catch_up");
-    await stuckOnce(stuck);
+    await stuckOnce(stuck, start);
     await breakDown(scene, start);
     await start.log.run(start.schedule, "poll");
     await start.log.run(start.schedule, "poll");
@@ -227,15 +227,20 @@ async function breakDown(scene: Scene, { schedule, log }: Start): Promise<void> 
   scene.pass(MINUTE_MS);
 }
 
-async function stuckOnce(fault: { readonly struck: number }): Promise<void> {
-  while (fault.struck === 0) await systemClock.sleep(1);
+/** Resolves when the fault has struck the catching up. */
+async function stuckOnce(fault: { readonly struck: number }, { log }: Start): Promise<void> {
+  while (fault.struck === 0) {
+    assert.equal(log.count("catch_up"), 0, "it has ended without an ask");
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }
 
-/** Resolves when somebody waits for the lock. */
-async function waiting({ sql }: Database): Promise<void> {
+/** Resolves when upkeep waits for the lock. */
+async function waiting({ sql }: Database, log: JobLog): Promise<void> {
   for (;;) {
     const rows = await sql`select from pg_locks where locktype = 'advisory' and not granted`;
     if (rows.length > 0) return;
+    assert.equal(log.count("upkeep"), 0, "it has ended without the lock");
   }
 }
 
