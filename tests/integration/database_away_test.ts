@@ -26,7 +26,7 @@ async function withServer(
   t: Deno.TestContext,
   use: (server: PostgresServer) => Promise<void>,
 ): Promise<void> {
-  const server = await startPostgres();
+  const server = await startPostgres({ hasRealTime: true });
   if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
     return;

@@ -45,6 +45,8 @@ export interface PostgresOptions {
   readonly within?: string | undefined;
   /** Has the server speak TLS. */
   readonly tls?: ServerCertificate | undefined;
+  /** Leaves it the machine's time under `faketime`, by which a server's timeouts do not pass. */
+  readonly hasRealTime?: boolean | undefined;
 }
 
 /**
@@ -55,7 +57,7 @@ export interface PostgresOptions {
  * @throws when it is installed but does not start.
  */
 export async function startPostgres(
-  { within, tls }: PostgresOptions = {},
+  { within, tls, hasRealTime = false }: PostgresOptions = {},
 ): Promise<PostgresServer | undefined> {
   const programs = await findPrograms();
   if (programs === undefined) {
@@ -71,7 +73,7 @@ export async function startPostgres(
   try {
     const user = await serverUser(folder);
     if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
-    const cluster = new Cluster({ programs, user, folder, tls });
+    const cluster = new Cluster({ programs, user, folder, tls, hasRealTime });
     await cluster.create();
     await cluster.start();
     return cluster;
@@ -110,6 +112,7 @@ interface ClusterOptions {
   readonly folder: string;
   /** Without it the server speaks no TLS. */
   readonly tls: ServerCertificate | undefined;
+  readonly hasRealTime: boolean;
 }
 
 interface Running {
@@ -247,9 +250,10 @@ class Cluster implements PostgresServer {
   }
 
   #command(name: string, args: readonly string[]): Deno.Command {
-    const { programs, user, folder } = this.#options;
+    const { programs, user, folder, hasRealTime } = this.#options;
     const program = join(programs, name);
-    const options = { cwd: folder, stdin: "null", stdout: "piped", stderr: "piped" } as const;
+    const env: Record<string, string> = hasRealTime ? { LD_PRELOAD: "" } : {};
+    const options = { cwd: folder, env, stdin: "null", stdout: "piped", stderr: "piped" } as const;
     // The server's log is read from stderr; its stdout stays empty, and an unread pipe would be a leak.
     const stdout = name === "postgres" ? "null" : "piped";
     if (user === undefined) {
