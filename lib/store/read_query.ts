@@ -20,7 +20,7 @@ export interface QueryPage {
 interface QueryOptions {
   /** After which each of its statements is ended. Milliseconds. */
   readonly timeoutMs: number;
-  /** Ends it. */
+  /** Ends it: at once where the server is embedded, else with the statement in hand. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** Rows that are given at most, and all at once, because others wait for the connection. @default no bound */
@@ -109,23 +109,12 @@ function fetchOf(rows: number): string {
 }
 
 function serverSession({ long }: Database, options: QueryOptions): Session {
-  const { signal } = options;
   // The extended protocol, also without parameters.
-  const send = (statement: string): PendingAnswer =>
+  const send = (statement: string): PromiseLike<RawAnswer> =>
     long.unsafe(statement, [], { simple: false, prepare: false } as object)
-      .raw() as unknown as PendingAnswer;
+      .raw() as PromiseLike<unknown> as PromiseLike<RawAnswer>;
   return {
-    ask: (statement) =>
-      attemptQuery(options, async () => {
-        const answer = send(statement);
-        const cancel = (): void => answer.cancel();
-        signal.addEventListener("abort", cancel, { once: true });
-        try {
-          return pageOf(await answer);
-        } finally {
-          signal.removeEventListener("abort", cancel);
-        }
-      }),
+    ask: (statement) => attemptQuery(options, async () => pageOf(await send(statement))),
     end: () => void send("rollback").then(() => {}, () => {}),
   };
 }
@@ -155,11 +144,6 @@ async function embeddedSession(
 type RawAnswer = readonly (readonly (Uint8Array | null)[])[] & {
   readonly columns?: readonly QueryColumn[];
 };
-
-interface PendingAnswer extends PromiseLike<RawAnswer> {
-  /** Asks the server to end the statement. */
-  cancel(): void;
-}
 
 /** Also takes the snapshot. */
 function guardStatement(timeoutMs: number): string {
