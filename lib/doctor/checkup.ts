@@ -196,7 +196,7 @@ export function databaseFault(error: unknown, kind: Database["kind"]): Check {
     ? "Set DATA_DIR to another directory to start with an empty archive"
     : "Correct DATABASE_URL, or the permissions of its user";
   const unavailable = kind === "embedded"
-    ? "Set DATA_DIR to a directory with write permission"
+    ? "Set DATA_DIR to a directory that can be written"
     : "Start that server, or correct DATABASE_URL";
   const isRefused = error instanceof StoreError && error.kind === "refused";
   return {
