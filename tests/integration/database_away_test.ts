@@ -87,7 +87,7 @@ Deno.test("while the server is away polls are skipped, nothing is asked or held,
         assert.deepEqual([failed, skipped], [SYMBOLS.length, 0], "a tick's asks end with it");
       }
       assert.equal(asks(), before, "an exchange is asked for what nobody can store");
-      const failures = archive.lines.filter((line) => line.includes("a page failed"));
+      const failures = archive.lines.filter((line) => line.includes('"message":"a page failed"'));
       assert(failures.length <= 2 * SYMBOLS.length, "an outage is reported once a series");
 
       await server.restart();
