@@ -190,7 +190,8 @@ async function withScene(database: Database, test: (scene: Scene) => Promise<voi
           EXCHANGE_BINANCE: binanceAt(exchange),
           FETCH_TIMEOUT: "60s",
           ...variables,
-        }),
+          // A checkup compares it with the database's clock.
+        }, systemClock),
     });
   } finally {
     released.resolve();
