@@ -30,12 +30,18 @@ export async function openAnyTest(): Promise<TestDatabase> {
   return await openTestDatabase(kind) ?? await openEmbeddedTest();
 }
 
-/** Opens a database without candles; undefined when that kind is not installed here. */
-export async function openTestDatabase(kind: DatabaseKind): Promise<TestDatabase | undefined> {
-  if (kind === "embedded") return await openEmbeddedTest();
+/**
+ * Opens a database without candles; undefined when that kind is not installed here. One whose subject is migrations asks
+ * for `isUnmigrated`: others may be copies of one that is migrated already.
+ */
+export async function openTestDatabase(
+  kind: DatabaseKind,
+  { isUnmigrated = false }: { readonly isUnmigrated?: boolean } = {},
+): Promise<TestDatabase | undefined> {
+  if (kind === "embedded") return await openEmbeddedTest({ isUnmigrated });
   const given = givenUrl();
   if (kind === "given" && given !== undefined) return await openOnServer(given);
-  const server = await openPostgres();
+  const server = await openPostgres({ isUnmigrated });
   if (server === undefined) return undefined;
   const { url, stop } = server;
   const database = await openDatabase({ url, dataDir: "", poolMax: 5, clock: systemClock });
@@ -61,10 +67,15 @@ export interface BorrowedPostgres {
 }
 
 /** Makes it on the server of this run where there is one, else on one of its own; undefined where there is none. */
-export async function openPostgres(): Promise<BorrowedPostgres | undefined> {
+export async function openPostgres(
+  { isUnmigrated = false }: { readonly isUnmigrated?: boolean } = {},
+): Promise<BorrowedPostgres | undefined> {
   const shared = Deno.env.get(SHARED_POSTGRES);
   if (shared !== undefined) {
-    const { url, drop } = await createServerDatabase(shared, TEMPLATE_DATABASE);
+    const { url, drop } = await createServerDatabase(
+      shared,
+      isUnmigrated ? undefined : TEMPLATE_DATABASE,
+    );
     return { url, stop: drop };
   }
   const server = await startPostgres();
@@ -107,9 +118,11 @@ export async function createServerDatabase(
 }
 
 /** An embedded database without candles. */
-export async function openEmbeddedTest(): Promise<TestDatabase> {
+export async function openEmbeddedTest(
+  { isUnmigrated = false }: { readonly isUnmigrated?: boolean } = {},
+): Promise<TestDatabase> {
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
-  await copyTemplate(dataDir);
+  if (!isUnmigrated) await copyTemplate(dataDir);
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
   return {
     database,
