@@ -26,8 +26,14 @@ const INTERVAL_MS = 3_000;
 /** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
 
-/** After this many rounds without a change the time is sent: proxies close idle connections, and the page shows ages. */
-const SILENT_ROUNDS_MAX = 5;
+/**
+ * The next read follows after at most this pause. On a busy database a read mostly waits for its turn, which costs
+ * nothing, and the page takes a silence of a minute for a dead connection.
+ */
+const PAUSE_MS_MAX = 20_000;
+
+/** After this time without a change the time is sent: proxies close idle connections, and the page shows ages. */
+const SILENCE_MS_MAX = 15_000;
 
 /** A listener that has not read an event for this many rounds is disconnected. */
 const BEHIND_ROUNDS_MAX = 20;
@@ -88,15 +94,15 @@ export class StatusFeed {
     const { clock } = this.#options;
     const { signal } = this.#stop;
     this.#isRunning = true;
-    for (let silentRounds = 0; this.#listeners.size > 0 && !signal.aborted;) {
+    for (let sentMs = -Infinity; this.#listeners.size > 0 && !signal.aborted;) {
       const startMs = clock.now();
       const content = await this.#read();
-      silentRounds = content === this.#content ? silentRounds + 1 : 0;
+      const readMs = clock.now() - startMs;
+      const isBeat = content === this.#content && clock.now() - sentMs >= SILENCE_MS_MAX;
+      if (isBeat || content !== this.#content) sentMs = clock.now();
       this.#content = content;
-      const isBeat = silentRounds >= SILENT_ROUNDS_MAX;
-      if (isBeat) silentRounds = 0;
       for (const listener of this.#listeners) this.#send(listener, { isBeat });
-      const pauseMs = Math.max(INTERVAL_MS, (clock.now() - startMs) / SHARE_MAX);
+      const pauseMs = Math.min(PAUSE_MS_MAX, Math.max(INTERVAL_MS, readMs / SHARE_MAX));
       await clock.sleep(pauseMs, { signal }).catch(() => {});
     }
     this.#content = undefined;

@@ -20,6 +20,8 @@ interface Scene {
   version: string;
   reads: number;
   isAway: boolean;
+  /** How long a read takes. */
+  readMs: number;
   /** A listener that keeps what came, without the time. */
   listen(): Listener;
 }
@@ -35,8 +37,9 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
   const feed = new StatusFeed({
     clock,
     log: logger("test"),
-    status: () => {
+    status: async () => {
       scene.reads++;
+      if (scene.readMs > 0) await clock.sleep(scene.readMs);
       return scene.isAway
         ? Promise.reject(new Error("postgres://user:secret@host is away"))
         : Promise.resolve({ ...STATUS, version: scene.version });
@@ -48,6 +51,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     version: "1",
     reads: 0,
     isAway: false,
+    readMs: 0,
     listen(): Listener {
       const stream = feed.listen();
       assert.ok(stream !== undefined);
@@ -105,6 +109,28 @@ Deno.test("without a change the time is told every fifteen seconds", () =>
     const { events } = scene.listen();
     await scene.clock.advance(30_000);
     assert.deepEqual(events, ["1", {}, {}]);
+  }));
+
+Deno.test("a status that takes long to read is read seldom, and a listener never waits half a minute", () =>
+  withFeed(async (scene) => {
+    scene.readMs = 500;
+    const { events } = scene.listen();
+    await scene.clock.advance(500);
+    scene.version = "2";
+    await scene.clock.advance(10_000);
+    assert.deepEqual(
+      [events, scene.reads],
+      [["1"], 2],
+      "one twentieth of the time is spent reading",
+    );
+    scene.readMs = 8_000;
+    for (let round = 0; round < 4; round++) {
+      const before = events.length;
+      await scene.clock.advance(28_500);
+      assert.ok(events.length > before, "nothing was sent");
+    }
+    scene.readMs = 0;
+    await scene.clock.advance(28_500);
   }));
 
 Deno.test("a status that cannot be read is told once, without the reason, and what follows is told again", () =>
