@@ -2,7 +2,6 @@
 import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, epochMs, storableText } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** An alert that has begun and not ended. */
 interface RunningAlert extends AlertSubject {
@@ -29,10 +28,10 @@ const SUMMARY_CHARACTERS_MAX = 1_000;
 
 /** The alerts of one kind that are running, oldest first. */
 export async function readRunningAlerts(
-  { sql }: Database,
+  database: Database,
   alert: AlertKind,
 ): Promise<readonly RunningAlert[]> {
-  return await attempt(`read the running alerts of ${alert}`, async () => {
+  return await database.run(`read the running alerts of ${alert}`, async (sql) => {
     const rows = await sql<AlertRow[]>`
       select id::int, alert, exchange, symbol, timeframe, summary, began from alerts
       where ended is null and alert = ${alert} order by id`;
@@ -56,7 +55,7 @@ const CONDITIONS = columns<Condition>({
 
 /** Keeps that alerts have begun; one that is running already, begun by another process, stays as it is. */
 export async function beginAlerts(
-  { sql }: Database,
+  database: Database,
   alert: AlertKind,
   { conditions, nowMs }: {
     readonly conditions: readonly Condition[];
@@ -64,7 +63,7 @@ export async function beginAlerts(
   },
 ): Promise<void> {
   if (conditions.length === 0) return;
-  await attempt(`keep that alerts of ${alert} have begun`, async () => {
+  await database.run(`keep that alerts of ${alert} have begun`, async (sql) => {
     await sql.unsafe(
       `insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
        select $1::text, exchange, symbol, timeframe, value, threshold, summary, to_timestamp($2::float8 / 1000.0)
@@ -79,12 +78,12 @@ const IDS = columns<number>({ id: ["bigint", (id) => id] });
 
 /** Keeps that alerts have ended. */
 export async function endAlerts(
-  { sql }: Database,
+  database: Database,
   ids: readonly number[],
   nowMs: number,
 ): Promise<void> {
   if (ids.length === 0) return;
-  await attempt("keep that alerts have ended", async () => {
+  await database.run("keep that alerts have ended", async (sql) => {
     // A clock that was set back must not keep an alert running. What nobody was told of is not told to be over.
     await sql.unsafe(
       `update alerts
@@ -98,10 +97,10 @@ export async function endAlerts(
 
 /** News that is not sent yet, in the order in which it came about. */
 export async function readUnsentNews(
-  { sql }: Database,
+  database: Database,
   newsMax: number,
 ): Promise<readonly AlertNews[]> {
-  return await attempt("read the unsent alerts", async () => {
+  return await database.run("read the unsent alerts", async (sql) => {
     const rows = await sql<NewsRow[]>`
       select id::int, alert, exchange, symbol, timeframe, value, threshold, summary, began,
              case when is_end then ended end as ended
@@ -126,12 +125,12 @@ export async function readUnsentNews(
 
 /** Notes that the webhook took a piece of news, or was given up on. */
 export async function markNewsSent(
-  { sql }: Database,
+  database: Database,
   { id, state }: Pick<AlertNews, "id" | "state">,
   nowMs: number,
 ): Promise<void> {
   const isEnd = state === "resolved";
-  await attempt("note that an alert was sent", async () => {
+  await database.run("note that an alert was sent", async (sql) => {
     await sql`
       update alerts
       set began_sent = case when ${isEnd}::boolean then began_sent else to_timestamp(${nowMs}::float8 / 1000.0) end,
@@ -141,8 +140,8 @@ export async function markNewsSent(
 }
 
 /** Marks all unsent news as not to be sent: where there is no webhook, one that is set later hears no old news. */
-export async function dropUnsentNews({ sql }: Database): Promise<void> {
-  await attempt("mark alerts as not to be sent", async () => {
+export async function dropUnsentNews(database: Database): Promise<void> {
+  await database.run("mark alerts as not to be sent", async (sql) => {
     await sql`
       update alerts
       set began_sent = coalesce(began_sent, '-infinity'),

@@ -5,7 +5,6 @@ import { type Window, windowCandles } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { textArray } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /**
  * Candles in a page at most: 700 kB of text, and a few milliseconds of an embedded server that somebody else may be
@@ -29,8 +28,8 @@ export interface StoredSeries {
 }
 
 /** The series that hold candles, by exchange, symbol and timeframe. */
-export async function readStoredSeries({ sql }: Database): Promise<readonly StoredSeries[]> {
-  return await attempt("read which series there are", async () => {
+export async function readStoredSeries(database: Database): Promise<readonly StoredSeries[]> {
+  return await database.run("read which series there are", async (sql) => {
     const rows = await sql<StoredSeriesRow[]>`
       select exchange, symbol, timeframe, candles, first, last from checkpoints
       where first is not null and last is not null
@@ -59,21 +58,24 @@ interface StoredSeriesRow {
  * embedded server takes 500 MB otherwise.
  */
 export async function readCandlePage(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   window: Window,
 ): Promise<readonly StoredRow[]> {
   assertPage(timeframe, window);
-  return await attempt(`read candles of ${exchange} ${symbol} ${timeframe.text}`, async () => {
-    return await sql.unsafe(
-      `select ${MILLISECONDS}, open, high, low, close, volume
+  return await database.run(
+    `read candles of ${exchange} ${symbol} ${timeframe.text}`,
+    async (sql) => {
+      return await sql.unsafe(
+        `select ${MILLISECONDS}, open, high, low, close, volume
        from ${candleTable(timeframe)}
        where exchange = $1 and symbol = $2
          and time >= ${timeLiteral(window.sinceMs)} and time < ${timeLiteral(window.untilMs)}
        order by time`,
-      [exchange, symbol],
-    ).values() as unknown as readonly StoredRow[];
-  });
+        [exchange, symbol],
+      ).values() as unknown as readonly StoredRow[];
+    },
+  );
 }
 
 function assertPage(timeframe: Timeframe, window: Window): void {
@@ -99,11 +101,11 @@ export type MergeMethod = "primary" | "volume";
 
 /** The exchanges that have candles of a symbol in a window, the one with the highest volume first. */
 export async function readExchangesByVolume(
-  { sql }: Database,
+  database: Database,
   { symbol, timeframe }: Pick<Merging, "symbol" | "timeframe">,
   { sinceMs, untilMs }: Window,
 ): Promise<readonly string[]> {
-  return await attempt(`read who trades ${symbol} ${timeframe.text} most`, async () => {
+  return await database.run(`read who trades ${symbol} ${timeframe.text} most`, async (sql) => {
     const rows = await sql.unsafe<{ exchange: string }[]>(
       `select exchange from ${candleTable(timeframe)}
        where symbol = $1
@@ -121,12 +123,12 @@ export async function readExchangesByVolume(
  * must be given: what `ohlcv_merged` would find by itself changes from window to window.
  */
 export async function readMergedPage(
-  { sql }: Database,
+  database: Database,
   { symbol, timeframe, exchanges, method }: Merging,
   window: Window,
 ): Promise<readonly MergedRow[]> {
   assertPage(timeframe, window);
-  return await attempt(`merge candles of ${symbol} ${timeframe.text}`, async () => {
+  return await database.run(`merge candles of ${symbol} ${timeframe.text}`, async (sql) => {
     const rows = await sql.unsafe(
       `select ${MILLISECONDS}, open, high, low, close, volume, to_json(sources)
        from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6)

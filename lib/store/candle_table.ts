@@ -1,7 +1,6 @@
 /** The tables candles live in: one a timeframe, made on demand. @module */
 import { nominalMs, type Timeframe } from "../market/timeframe.ts";
 import type { Database } from "./connection/database.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** Candles of one series in a chunk: 7 days of `1m`. Fewer make many small chunks, more make few large ones. */
 const CHUNK_CANDLES = 10_080;
@@ -37,11 +36,11 @@ export function stepText({ count, unit }: Timeframe): string {
 
 /** Makes the tables of these timeframes where they are not there yet. */
 export async function ensureCandleTables(
-  { sql }: Database,
+  database: Database,
   timeframes: readonly Timeframe[],
 ): Promise<void> {
   for (const timeframe of timeframes) {
-    await attempt(`make the table of timeframe ${timeframe.text}`, async () => {
+    await database.run(`make the table of timeframe ${timeframe.text}`, async (sql) => {
       await sql`select titan10_add_timeframe(
         ${timeframe.text}, ${candleTable(timeframe)}, ${`${
         chunkMs(timeframe) / DAY_MS

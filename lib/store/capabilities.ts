@@ -1,6 +1,5 @@
 /** What outlives a restart of what an exchange's answers have taught about it. @module */
 import type { Database } from "./connection/database.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** One exchange's row for one timeframe. Undefined is what answers have not shown. */
 export interface CapabilityRow {
@@ -18,8 +17,8 @@ export interface CapabilityRow {
 }
 
 /** The rows of every exchange that ever answered. */
-export async function readCapabilities({ sql }: Database): Promise<readonly CapabilityRow[]> {
-  return await attempt("read the capabilities of the exchanges", async () => {
+export async function readCapabilities(database: Database): Promise<readonly CapabilityRow[]> {
+  return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
       select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, newest_candles,
              omits_silent, learned_at
@@ -39,9 +38,9 @@ export async function readCapabilities({ sql }: Database): Promise<readonly Capa
 }
 
 /** Keeps a row; the newer one replaces the older. */
-export async function writeCapability({ sql }: Database, row: CapabilityRow): Promise<void> {
+export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
   const { exchange, timeframe } = row;
-  await attempt(`keep the capabilities of ${exchange} ${timeframe}`, async () => {
+  await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {
     await sql`
       insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
                                 newest_candles, omits_silent, learned_at)

@@ -7,7 +7,6 @@ import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { rollupView } from "./rollups.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** A timeframe in which a symbol of an exchange can be shown. */
 export interface ChartTimeframe {
@@ -27,10 +26,10 @@ export interface ExplainedSpan extends Window {
  * Empty when the symbol is unknown.
  */
 export async function readChartTimeframes(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
 ): Promise<readonly ChartTimeframe[]> {
-  return await attempt(`read the timeframes of ${exchange} ${symbol}`, async () => {
+  return await database.run(`read the timeframes of ${exchange} ${symbol}`, async (sql) => {
     const rows = await sql<{ timeframe: string; base: string | null }[]>`
       with archived as (
         select timeframe from checkpoints join timeframes using (timeframe)
@@ -52,7 +51,7 @@ export async function readChartTimeframes(
 
 /** The newest candles of a window, ascending, at most `candlesMax`. */
 export async function readChartCandles(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   { window, isRollup, candlesMax }: {
     readonly window: Window;
@@ -61,28 +60,31 @@ export async function readChartCandles(
   },
 ): Promise<readonly Candle[]> {
   const source = isRollup ? rollupView(timeframe) : candleTable(timeframe);
-  return await attempt(`read candles of ${exchange} ${symbol} ${timeframe.text}`, async () => {
-    const rows = await sql.unsafe<(Omit<Candle, "openTimeMs"> & { time_ms: number })[]>(
-      `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
+  return await database.run(
+    `read candles of ${exchange} ${symbol} ${timeframe.text}`,
+    async (sql) => {
+      const rows = await sql.unsafe<(Omit<Candle, "openTimeMs"> & { time_ms: number })[]>(
+        `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
               volume::text
        from ${source}
        where exchange = $1 and symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
          and time < to_timestamp($4::float8 / 1000.0)
        order by time desc limit $5::int`,
-      [exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
-    );
-    return rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values })).reverse();
-  });
+        [exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
+      );
+      return rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values })).reverse();
+    },
+  );
 }
 
 /** Every candle of an archived series in a window, as spans, ascending. */
 export async function readExplainedSpans(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { sinceMs, untilMs }: Window,
 ): Promise<readonly ExplainedSpan[]> {
   const { exchange, symbol, timeframe } = series;
-  return await attempt(`explain the candles of ${seriesName(series)}`, async () => {
+  return await database.run(`explain the candles of ${seriesName(series)}`, async (sql) => {
     const rows = await sql<
       { since_ms: number; until_ms: number; state: ExplainedSpan["state"]; candles: number }[]
     >`

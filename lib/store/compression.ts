@@ -2,7 +2,7 @@
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { attempt, StoreError } from "./connection/store_error.ts";
+import { StoreError } from "./connection/store_error.ts";
 import type { Logger } from "../telemetry/log.ts";
 
 /**
@@ -10,21 +10,21 @@ import type { Logger } from "../telemetry/log.ts";
  * when that is undefined.
  */
 export async function setCompressionPolicy(
-  { sql }: Database,
+  database: Database,
   timeframe: Timeframe,
   compressAfterMs: number | undefined,
 ): Promise<void> {
   const table = candleTable(timeframe);
-  await attempt(`set the compression policy of ${table}`, async () => {
+  await database.run(`set the compression policy of ${table}`, async (sql) => {
     const afterSeconds = compressAfterMs === undefined ? null : compressAfterMs / 1000;
     await sql`select titan10_compress_after(${table}, make_interval(secs => ${afterSeconds}::float8))`;
   });
 }
 
 /** Keeps the policy of a timeframe's table from running. */
-export async function pauseCompression({ sql }: Database, timeframe: Timeframe): Promise<void> {
+export async function pauseCompression(database: Database, timeframe: Timeframe): Promise<void> {
   const table = candleTable(timeframe);
-  await attempt(`pause the compression policy of ${table}`, async () => {
+  await database.run(`pause the compression policy of ${table}`, async (sql) => {
     await sql`
       select alter_job(job_id, scheduled => false) from timescaledb_information.jobs
       where proc_name in ('policy_compression', 'policy_columnstore')
@@ -33,9 +33,9 @@ export async function pauseCompression({ sql }: Database, timeframe: Timeframe):
 }
 
 /** Lets paused policies run again: that of one timeframe's table, or those of all candle tables. */
-export async function resumeCompression({ sql }: Database, timeframe?: Timeframe): Promise<void> {
+export async function resumeCompression(database: Database, timeframe?: Timeframe): Promise<void> {
   const table = timeframe === undefined ? null : candleTable(timeframe);
-  await attempt("resume compression policies", async () => {
+  await database.run("resume compression policies", async (sql) => {
     await sql`
       select alter_job(job_id, scheduled => true) from timescaledb_information.jobs
       where proc_name in ('policy_compression', 'policy_columnstore') and not scheduled
@@ -90,11 +90,11 @@ export async function compressChunks(
  * 2 unordered, 4 frozen, 8 partial.
  */
 async function readUncompressedChunks(
-  { sql }: Database,
+  database: Database,
   hypertable: string,
   { beforeMs }: { readonly beforeMs: number },
 ): Promise<readonly string[]> {
-  return await attempt(`read the uncompressed chunks of ${hypertable}`, async () => {
+  return await database.run(`read the uncompressed chunks of ${hypertable}`, async (sql) => {
     const rows = await sql<{ chunk: string }[]>`
       select format('%I.%I', chunk.chunk_schema, chunk.chunk_name) as chunk
       from timescaledb_information.chunks as chunk
@@ -109,8 +109,8 @@ async function readUncompressedChunks(
 }
 
 /** Compresses one chunk, in a statement of its own: whoever waits for it waits for no other. */
-async function compressChunk({ long }: Database, chunk: string): Promise<void> {
-  await attempt(`compress ${chunk}`, async () => {
-    await long`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
+async function compressChunk(database: Database, chunk: string): Promise<void> {
+  await database.runLong(`compress ${chunk}`, async (sql) => {
+    await sql`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
   });
 }

@@ -7,7 +7,7 @@ import { REPLACED_VALUES, VALUE_SUMS, VALUES, valuesOf } from "./candle_columns.
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
-import { attempt, StoreError } from "./connection/store_error.ts";
+import { StoreError } from "./connection/store_error.ts";
 
 /**
  * Whatever the ledger consists of beside candles, in an order in which no row comes before one that it refers to, each
@@ -51,16 +51,16 @@ interface SeriesSums {
 }
 
 /** The name of the archive in a database. */
-export async function archiveId({ sql }: Database): Promise<string> {
-  return await attempt("read the name of the archive", async () => {
+export async function archiveId(database: Database): Promise<string> {
+  return await database.run("read the name of the archive", async (sql) => {
     const [row] = await sql<{ id: string }[]>`select id from archive`;
     return row!.id;
   });
 }
 
 /** Every series of the ledger, the ones with the fewest candles first. */
-export async function readSourceSeries({ sql }: Database): Promise<readonly SourceSeries[]> {
-  return await attempt("read which series there are", async () => {
+export async function readSourceSeries(database: Database): Promise<readonly SourceSeries[]> {
+  return await database.run("read which series there are", async (sql) => {
     const rows = await sql<SourceRow[]>`
       with revised as (
         select exchange, symbol, timeframe, count(*) || ' ' || max(revised_at) as state
@@ -91,8 +91,8 @@ interface SourceRow {
 }
 
 /** The timeframes that have tables. */
-export async function readTimeframes({ sql }: Database): Promise<readonly Timeframe[]> {
-  return await attempt("read which timeframes there are", async () => {
+export async function readTimeframes(database: Database): Promise<readonly Timeframe[]> {
+  return await database.run("read which timeframes there are", async (sql) => {
     const rows = await sql<{ timeframe: string }[]>`
       select timeframe from timeframes order by timeframe`;
     return rows.map(({ timeframe }) => parseTimeframe(timeframe));
@@ -105,11 +105,11 @@ export async function readTimeframes({ sql }: Database): Promise<readonly Timefr
  * @throws StoreError `refused` when it holds anything else.
  */
 export async function claimTarget(
-  { sql }: Database,
+  database: Database,
   sourceId: string,
   targetName: string,
 ): Promise<void> {
-  await attempt(`copy to ${targetName}`, async () => {
+  await database.run(`copy to ${targetName}`, async (sql) => {
     await sql`
       update archive set copied_from = ${sourceId}, copy_began = now()
       where copied_from is null and not exists (select from checkpoints) and not exists (select from listings)
@@ -144,8 +144,8 @@ interface TargetRow {
 }
 
 /** @throws StoreError `refused` when a database holds half a copy, which only `titan10 copy` may write to. */
-export async function refuseHalfCopy({ sql }: Database): Promise<void> {
-  await attempt("use this database", async () => {
+export async function refuseHalfCopy(database: Database): Promise<void> {
+  await database.run("use this database", async (sql) => {
     const [half] = await sql`
       select from archive where copied_from is not null and copy_ended is null`;
     if (half === undefined) return;
@@ -157,8 +157,8 @@ export async function refuseHalfCopy({ sql }: Database): Promise<void> {
 }
 
 /** The states of the series whose candles have arrived, by name. */
-export async function readCopied({ sql }: Database): Promise<ReadonlyMap<string, string>> {
-  return await attempt("read what was copied", async () => {
+export async function readCopied(database: Database): Promise<ReadonlyMap<string, string>> {
+  return await database.run("read what was copied", async (sql) => {
     const rows = await sql<{ name: string; state: string }[]>`
       select exchange || ' ' || symbol || ' ' || timeframe as name, state from copied_series`;
     return new Map(rows.map(({ name, state }) => [name, state]));
@@ -166,11 +166,11 @@ export async function readCopied({ sql }: Database): Promise<ReadonlyMap<string,
 }
 
 export async function noteCopied(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   state: string,
 ): Promise<void> {
-  await attempt("note what was copied", async () => {
+  await database.run("note what was copied", async (sql) => {
     await sql`
       insert into copied_series (exchange, symbol, timeframe, state)
       values (${exchange}, ${symbol}, ${timeframe.text}, ${state})
@@ -189,12 +189,12 @@ const COPIED = columns<StoredRow>({
 
 /** Stores candles as they are in the other database. Doing it twice changes nothing. */
 export async function writeCopiedCandles(
-  { sql }: Database,
+  database: Database,
   series: Series,
   rows: readonly StoredRow[],
 ): Promise<void> {
   const { exchange, symbol, timeframe } = series;
-  await attempt(`copy candles of ${seriesName(series)}`, async () => {
+  await database.run(`copy candles of ${seriesName(series)}`, async (sql) => {
     await sql.unsafe(
       `insert into ${candleTable(timeframe)} as stored (time, exchange, symbol, ${VALUES})
        select to_timestamp(time_ms / 1000.0), $1::text, $2::text, ${VALUES}
@@ -210,11 +210,11 @@ export async function writeCopiedCandles(
 
 /** Removes candles that were dropped in the other database after they had been copied. */
 export async function removeOutside(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
 ): Promise<void> {
-  await attempt(`remove candles of ${seriesName(series)}`, async () => {
+  await database.run(`remove candles of ${seriesName(series)}`, async (sql) => {
     await sql.unsafe(
       `delete from ${candleTable(series.timeframe)}
        where exchange = $1 and symbol = $2
@@ -225,9 +225,9 @@ export async function removeOutside(
 }
 
 /** What the candles of a series come to. */
-export async function sumSeries({ long }: Database, series: Series): Promise<SeriesSums> {
-  return await attempt(`add up candles of ${seriesName(series)}`, async () => {
-    const [row] = await long.unsafe<{ candles: string; sums: string }[]>(
+export async function sumSeries(database: Database, series: Series): Promise<SeriesSums> {
+  return await database.runLong(`add up candles of ${seriesName(series)}`, async (sql) => {
+    const [row] = await sql.unsafe<{ candles: string; sums: string }[]>(
       `select count(*) as candles,
               concat_ws(' ', sum(extract(epoch from time)), ${VALUE_SUMS}) as sums
        from ${candleTable(series.timeframe)} where exchange = $1 and symbol = $2`,
@@ -238,20 +238,20 @@ export async function sumSeries({ long }: Database, series: Series): Promise<Ser
 }
 
 /** Empties the ledger of a copy, to be filled anew. */
-export async function clearLedger({ sql }: Database): Promise<void> {
-  await attempt("empty the ledger of the copy", async () => {
+export async function clearLedger(database: Database): Promise<void> {
+  await database.run("empty the ledger of the copy", async (sql) => {
     await sql.unsafe(`truncate ${Object.keys(LEDGER_TABLES).join(", ")}`);
   });
 }
 
 /** Rows of a table after one, as JSON texts: PostgreSQL's own keep every digit and every range. */
 export async function readLedgerRows(
-  { sql }: Database,
+  database: Database,
   table: string,
   after: string | undefined,
 ): Promise<readonly string[]> {
   const keys = LEDGER_TABLES[table]!;
-  return await attempt(`read ${table}`, async () => {
+  return await database.run(`read ${table}`, async (sql) => {
     const rows = await sql.unsafe<{ row: string }[]>(
       `select to_jsonb(entry)::text as row from ${table} as entry
        ${
@@ -267,11 +267,11 @@ export async function readLedgerRows(
 
 /** Adds rows to a table of the ledger. */
 export async function writeLedgerRows(
-  { sql }: Database,
+  database: Database,
   table: string,
   rows: readonly string[],
 ): Promise<void> {
-  await attempt(`write ${table}`, async () => {
+  await database.run(`write ${table}`, async (sql) => {
     await sql.unsafe(
       `insert into ${table} overriding system value
        select * from jsonb_populate_recordset(null::${table}, $1::text::jsonb)`,
@@ -281,8 +281,8 @@ export async function writeLedgerRows(
 }
 
 /** The rollups that hold what `RETENTION` has dropped from the candles. */
-export async function readRollupsHolding({ sql }: Database): Promise<readonly string[]> {
-  return await attempt("read what rollups hold", async () => {
+export async function readRollupsHolding(database: Database): Promise<readonly string[]> {
+  return await database.run("read what rollups hold", async (sql) => {
     const rows = await sql<{ view_name: string }[]>`
       select view_name from rollups join timeframes on timeframes.timeframe = base_timeframe
       where expired_until is not null order by view_name`;
@@ -291,8 +291,8 @@ export async function readRollupsHolding({ sql }: Database): Promise<readonly st
 }
 
 /** What `RETENTION` has dropped of each timeframe, as JSON. */
-export async function readExpiries({ sql }: Database): Promise<string> {
-  return await attempt("read what was dropped", async () => {
+export async function readExpiries(database: Database): Promise<string> {
+  return await database.run("read what was dropped", async (sql) => {
     const [row] = await sql<{ expiries: string }[]>`
       select coalesce(jsonb_agg(to_jsonb(timeframes)), '[]')::text as expiries from timeframes`;
     return row!.expiries;
@@ -300,8 +300,8 @@ export async function readExpiries({ sql }: Database): Promise<string> {
 }
 
 /** Makes the copy an archive of its own. */
-export async function finishCopy({ sql }: Database, expiries: string): Promise<void> {
-  await attempt("finish the copy", async () => {
+export async function finishCopy(database: Database, expiries: string): Promise<void> {
+  await database.run("finish the copy", async (sql) => {
     for (const table of COUNTED_TABLES) {
       await sql.unsafe(
         `select setval(pg_get_serial_sequence('${table}', 'id'), max(id)) from ${table} having max(id) is not null`,

@@ -1,7 +1,6 @@
 /** The disk that the database is on, as far as it can be seen from here. @module */
 import fs from "node:fs";
 import type { Database } from "./connection/database.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** Bytes that this user can still write where a directory is. */
 export async function freeBytes(directory: string): Promise<number> {
@@ -17,8 +16,8 @@ export async function freeBytes(directory: string): Promise<number> {
 }
 
 /** Bytes that the database takes, all that is in it. */
-export async function databaseBytes({ sql }: Database): Promise<number> {
-  return await attempt("read the size of the database", async () => {
+export async function databaseBytes(database: Database): Promise<number> {
+  return await database.run("read the size of the database", async (sql) => {
     const [row] = await sql<{ bytes: string }[]>`
       select pg_database_size(current_database())::text as bytes`;
     return Number(row?.bytes ?? 0);

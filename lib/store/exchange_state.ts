@@ -1,7 +1,6 @@
 /** What outlives a restart about an exchange: its ban, its breaker, its last error. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 export interface ExchangeState {
   readonly exchange: string;
@@ -17,8 +16,8 @@ export interface ExchangeState {
 const TEXT_CHARACTERS_MAX = 1_000;
 
 /** The state of every exchange that was ever used. */
-export async function readExchangeStates({ sql }: Database): Promise<readonly ExchangeState[]> {
-  return await attempt("read the state of the exchanges", async () => {
+export async function readExchangeStates(database: Database): Promise<readonly ExchangeState[]> {
+  return await database.run("read the state of the exchanges", async (sql) => {
     const rows = await sql<ExchangeRow[]>`
       select exchange, breaker, banned_until, ban_reason, last_error, last_error_at
       from exchanges order by exchange`;
@@ -35,11 +34,11 @@ export async function readExchangeStates({ sql }: Database): Promise<readonly Ex
 
 /** Keeps a ban; a shorter one does not replace a longer one. */
 export async function writeBan(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   ban: { readonly untilMs: number; readonly reason: string },
 ): Promise<void> {
-  await attempt(`keep the ban of ${exchange}`, async () => {
+  await database.run(`keep the ban of ${exchange}`, async (sql) => {
     const reason = storableText(ban.reason, TEXT_CHARACTERS_MAX);
     await sql`
       insert into exchanges as known (exchange, banned_until, ban_reason, last_error, last_error_at)
@@ -53,11 +52,11 @@ export async function writeBan(
 
 /** Keeps the breaker's state. */
 export async function writeBreaker(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   breaker: ExchangeState["breaker"],
 ): Promise<void> {
-  await attempt(`keep the breaker of ${exchange}`, async () => {
+  await database.run(`keep the breaker of ${exchange}`, async (sql) => {
     await sql`
       insert into exchanges (exchange, breaker) values (${exchange}, ${breaker})
       on conflict (exchange) do update set breaker = excluded.breaker`;
@@ -66,11 +65,11 @@ export async function writeBreaker(
 
 /** Keeps the last error of an exchange, for people to read. */
 export async function writeExchangeError(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   message: string,
 ): Promise<void> {
-  await attempt(`keep the last error of ${exchange}`, async () => {
+  await database.run(`keep the last error of ${exchange}`, async (sql) => {
     await sql`
       insert into exchanges (exchange, last_error, last_error_at)
       values (${exchange}, ${storableText(message, TEXT_CHARACTERS_MAX)}, now())

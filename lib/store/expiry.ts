@@ -3,7 +3,6 @@ import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 interface Expired {
   /** Candles dropped. */
@@ -14,10 +13,10 @@ interface Expired {
 
 /** Where the candles or the coverage of a timeframe begin, in milliseconds; undefined where there are none. */
 export async function readBeginMs(
-  { sql }: Database,
+  database: Database,
   timeframe: Timeframe,
 ): Promise<number | undefined> {
-  return await attempt(`read where ${candleTable(timeframe)} begins`, async () => {
+  return await database.run(`read where ${candleTable(timeframe)} begins`, async (sql) => {
     const [row] = await sql<{ begins: Date | null }[]>`
       select min(least(first, lower(covered))) as begins
       from checkpoints join timeframes using (timeframe) where timeframe = ${timeframe.text}`;
@@ -30,12 +29,12 @@ export async function readBeginMs(
  * its series along, in one transaction. Nothing is dropped that a rollup does not hold.
  */
 export async function expireCandles(
-  { long }: Database,
+  database: Database,
   timeframe: Timeframe,
   untilMs: number,
 ): Promise<Expired> {
-  return await attempt(`drop candles of ${candleTable(timeframe)}`, async () => {
-    const [row] = await long<{ dropped: string; lacking: string | null }[]>`
+  return await database.runLong(`drop candles of ${candleTable(timeframe)}`, async (sql) => {
+    const [row] = await sql<{ dropped: string; lacking: string | null }[]>`
       select dropped, lacking
       from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0))`;
     return { candles: Number(row?.dropped ?? 0), lacking: row?.lacking ?? undefined };

@@ -4,7 +4,6 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** One gap that was asked for. */
 export interface GapNote {
@@ -38,7 +37,7 @@ select titan10_note_gaps($3::text, $1::text, $2::text, to_timestamp($4::float8 /
  * @returns the states of the gaps that were asked for.
  */
 export async function noteGapsAsked(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { window, notes, nowMs }: {
     readonly window: Window;
@@ -48,7 +47,7 @@ export async function noteGapsAsked(
 ): Promise<readonly GapState[]> {
   const { exchange, symbol, timeframe } = series;
   const { sinceMs, untilMs } = window;
-  return await attempt(`note an ask for gaps of ${seriesName(series)}`, async () => {
+  return await database.run(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
     const rows = await sql.unsafe<{ state: GapState }[]>(
       STATEMENT,
       [exchange, symbol, timeframe.text, sinceMs, untilMs, nowMs, ...NOTES.arrays(notes)],

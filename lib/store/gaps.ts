@@ -7,7 +7,6 @@ import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** A hole inside coverage. Times in milliseconds. */
 export interface Gap {
@@ -31,14 +30,14 @@ export interface Gap {
  * @returns how many holes were found.
  */
 export async function scanGaps(
-  { long }: Database,
+  database: Database,
   timeframe: Timeframe,
   nowMs: number,
 ): Promise<number> {
-  return await attempt(`look for gaps of ${timeframe.text}`, async () => {
+  return await database.runLong(`look for gaps of ${timeframe.text}`, async (sql) => {
     // Both in one message, and so in one transaction. The planner expects far more ranges than there are, and would
     // compile the statement for longer than it runs.
-    const [, rows] = await long.unsafe<[never[], { found: number }[]]>(
+    const [, rows] = await sql.unsafe<[never[], { found: number }[]]>(
       `set local jit = off; ${scanStatement(timeframe, nowMs)}`,
     );
     return rows?.[0]?.found ?? 0;
@@ -47,11 +46,11 @@ export async function scanGaps(
 
 /** The suspected gaps of an exchange whose time to be asked for again has come, newest first. */
 export async function readDueGaps(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   { nowMs, gapsMax }: { readonly nowMs: number; readonly gapsMax: number },
 ): Promise<readonly Gap[]> {
-  return await attempt(`read the due gaps of ${exchange}`, async () => {
+  return await database.run(`read the due gaps of ${exchange}`, async (sql) => {
     const rows = await sql.unsafe<GapRow[]>(
       `select ${COLUMNS} from gaps
        where exchange = $1 and state in ('suspected', 'refetching') and next_try <= to_timestamp($2::float8 / 1000.0)
@@ -70,13 +69,13 @@ const PAGE_GAPS = 2_000;
  * All gaps but the filled ones, by series and time, page by page; with those that follow from the bounds of their series.
  * Each page is read when it is asked for: what is found, filled or cut meanwhile may be in them or not.
  */
-export async function* readGapPages({ sql }: Database): AsyncGenerator<readonly Gap[], void> {
+export async function* readGapPages(database: Database): AsyncGenerator<readonly Gap[], void> {
   let after: Place | undefined = ["", "", "", 0];
   while (after !== undefined) {
     const from: Place = after;
-    const rows = await attempt(
+    const rows = await database.run(
       "read the gaps",
-      () => sql.unsafe<PageRow[]>(PAGE_STATEMENT, from, { prepare: true }),
+      (sql) => sql.unsafe<PageRow[]>(PAGE_STATEMENT, from, { prepare: true }),
     );
     if (rows.length > 0) yield rows.map(gapOf);
     const isFull = rows.filter(({ is_bound }) => !is_bound).length === PAGE_GAPS;
@@ -93,9 +92,9 @@ function placeOf({ exchange, symbol, timeframe, since_ms }: GapRow): Place {
 
 /** Candles that are missing inside coverage for a reason, by series and reason. */
 export async function readExplained(
-  { sql }: Database,
+  database: Database,
 ): Promise<ReadonlyMap<string, GapReasons>> {
-  return await attempt("read what is explained", async () => {
+  return await database.run("read what is explained", async (sql) => {
     const rows = await sql<
       { exchange: string; symbol: string; timeframe: string; reasons: GapReasons }[]
     >`
@@ -115,12 +114,12 @@ export async function readExplained(
  * Says that these gaps of one series are being asked for just now, or (`isAsking` false) that this came to nothing.
  */
 export async function markRefetching(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { sincesMs, isAsking }: { readonly sincesMs: readonly number[]; readonly isAsking: boolean },
 ): Promise<void> {
   const [from, to] = isAsking ? ["suspected", "refetching"] : ["refetching", "suspected"];
-  await attempt(`mark gaps of ${seriesName(series)} as ${to}`, async () => {
+  await database.run(`mark gaps of ${seriesName(series)} as ${to}`, async (sql) => {
     await sql.unsafe(
       `update gaps set state = $1::text
        where exchange = $2::text and symbol = $3::text and timeframe = $4::text and state = $5::text

@@ -14,7 +14,6 @@ import {
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** An import of one series, as it is entered in `imports`. */
 export interface BegunImport {
@@ -45,11 +44,11 @@ interface ImportWritten {
 
 /** Enters that a file is being imported. */
 export async function beginImport(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   file: string,
 ): Promise<BegunImport> {
-  return await attempt("enter an import", async () => {
+  return await database.run("enter an import", async (sql) => {
     const [row] = await sql<{ id: string; expired_ms: number | null }[]>`
       insert into imports (file, exchange, symbol, timeframe)
       values (${storableText(file, 1_000)}, ${exchange}, ${symbol}, ${timeframe.text})
@@ -66,13 +65,13 @@ export async function beginImport(
  * @throws StoreError
  */
 export async function writeImportPage(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { id, page }: { readonly id: string; readonly page: ImportPage },
 ): Promise<ImportWritten> {
   const { candles, claimed, replaces } = page;
   const rejected = [...new Map(page.rejected.map((row) => [row.row, row])).values()];
-  return await attempt(`write imported candles of ${seriesName(series)}`, async () => {
+  return await database.run(`write imported candles of ${seriesName(series)}`, async (sql) => {
     const arrays = CANDLES.arrays(candles);
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
       pageStatement(candleTable(series.timeframe), replaces),
@@ -98,7 +97,7 @@ export async function writeImportPage(
 
 /** Enters that an import has come to its end, and what its file answers for as a whole. */
 export async function endImport(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   { id, sha256, claimed }: {
     readonly id: string;
@@ -107,7 +106,7 @@ export async function endImport(
     readonly claimed: Window | undefined;
   },
 ): Promise<Coverage> {
-  return await attempt("enter the end of an import", async () => {
+  return await database.run("enter the end of an import", async (sql) => {
     const [row] = await sql.unsafe<{ covered: Spans }[]>(
       END_STATEMENT,
       [

@@ -1,7 +1,6 @@
 /** How the scheduled jobs went, kept for `status`. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 export type JobOutcome = "running" | "success" | "failure" | "cancelled";
 
@@ -12,8 +11,8 @@ interface JobState {
   readonly lastOutcome: JobOutcome | undefined;
 }
 
-export async function readJobs({ sql }: Database): Promise<readonly JobState[]> {
-  return await attempt("read the jobs", async () => {
+export async function readJobs(database: Database): Promise<readonly JobState[]> {
+  return await database.run("read the jobs", async (sql) => {
     const rows = await sql<JobRow[]>`
       select job, last_start, last_success, last_outcome from jobs order by job`;
     return rows.map((row) => ({
@@ -26,8 +25,8 @@ export async function readJobs({ sql }: Database): Promise<readonly JobState[]> 
 }
 
 /** Notes that a job has started. */
-export async function writeJobStart({ sql }: Database, job: string, nowMs: number): Promise<void> {
-  await attempt(`note the start of job ${job}`, async () => {
+export async function writeJobStart(database: Database, job: string, nowMs: number): Promise<void> {
+  await database.run(`note the start of job ${job}`, async (sql) => {
     await sql`
       insert into jobs (job, last_start, last_outcome)
       values (${job}, to_timestamp(${nowMs}::float8 / 1000.0), 'running')
@@ -37,11 +36,11 @@ export async function writeJobStart({ sql }: Database, job: string, nowMs: numbe
 
 /** Notes how a job has ended. */
 export async function writeJobEnd(
-  { sql }: Database,
+  database: Database,
   job: string,
   { outcome, nowMs }: { readonly outcome: JobOutcome; readonly nowMs: number },
 ): Promise<void> {
-  await attempt(`note the end of job ${job}`, async () => {
+  await database.run(`note the end of job ${job}`, async (sql) => {
     const successMs = outcome === "success" ? nowMs : null;
     await sql`
       insert into jobs as known (job, last_success, last_outcome)

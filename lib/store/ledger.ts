@@ -12,7 +12,6 @@ import {
   spansJson,
   storableText,
 } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** How a series came to be archived. */
 type Chosen = "list" | "top";
@@ -71,11 +70,11 @@ const SERIES = columns<Series>({
 
 /** Enters series into the ledger. Ones that are there keep what they have; `top` outlives `list`. */
 export async function registerSeries(
-  { sql }: Database,
+  database: Database,
   series: readonly Series[],
   chosen: Chosen,
 ): Promise<void> {
-  await attempt("register series", async () => {
+  await database.run("register series", async (sql) => {
     await sql.unsafe(
       `insert into checkpoints as known (exchange, symbol, timeframe, chosen)
        select exchange, symbol, timeframe, $1::text from ${SERIES.rows(2)}
@@ -87,8 +86,8 @@ export async function registerSeries(
 }
 
 /** All series in the ledger, by exchange, symbol and timeframe. */
-export async function readCheckpoints({ sql }: Database): Promise<readonly Checkpoint[]> {
-  return await attempt("read the checkpoints", async () => {
+export async function readCheckpoints(database: Database): Promise<readonly Checkpoint[]> {
+  return await database.run("read the checkpoints", async (sql) => {
     const rows = await sql.unsafe<CheckpointRow[]>(`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
@@ -120,8 +119,8 @@ export interface CoverageEnd extends Pick<Checkpoint, "series" | "chosen"> {
 }
 
 /** The ends of coverage of all series that were ever answered for: one look at each row, however torn its coverage. */
-export async function readCoverageEnds({ sql }: Database): Promise<readonly CoverageEnd[]> {
-  return await attempt("read the ends of coverage", async () => {
+export async function readCoverageEnds(database: Database): Promise<readonly CoverageEnd[]> {
+  return await database.run("read the ends of coverage", async (sql) => {
     const rows = await sql<(SeriesRow & { chosen: Chosen; until: Date })[]>`
       select exchange, symbol, timeframe, chosen, upper(covered) as until from checkpoints
       where not isempty(covered) and ended_at is null order by exchange, symbol, timeframe`;
@@ -155,11 +154,11 @@ const DESIRES = columns<Desire>({
  * Series of which nothing is owed are left out.
  */
 export async function readOwed(
-  { sql }: Database,
+  database: Database,
   desires: readonly Desire[],
 ): Promise<readonly Owed[]> {
   const byName = new Map<string, { readonly series: Series; readonly owed: Window[] }>();
-  await attempt("read what is owed", async () => {
+  await database.run("read what is owed", async (sql) => {
     const rows = await sql.unsafe<OwedRow[]>(
       `with desired as (select * from ${DESIRES.rows(1)}),
       bounded as (
@@ -203,10 +202,10 @@ const LISTED_FROM = columns<ListedFrom>({
 
 /** Enters where an exchange's history of these series begins; never later than a candle that is stored. */
 export async function noteListings(
-  { sql }: Database,
+  database: Database,
   listings: readonly ListedFrom[],
 ): Promise<void> {
-  await attempt("note where series begin", async () => {
+  await database.run("note where series begin", async (sql) => {
     await sql.unsafe(
       `update checkpoints as known set listed_from = to_timestamp(from_ms / 1000.0)
        from ${LISTED_FROM.rows(1)}
@@ -219,10 +218,10 @@ export async function noteListings(
 
 /** Forgets where a symbol begins, since older candles have come: what lies before is owed again. */
 export async function forgetListing(
-  { sql }: Database,
+  database: Database,
   { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
 ): Promise<void> {
-  await attempt(`forget where ${exchange} ${symbol} begins`, async () => {
+  await database.run(`forget where ${exchange} ${symbol} begins`, async (sql) => {
     await sql`
       update checkpoints set listed_from = null
       where exchange = ${exchange} and symbol = ${symbol} and listed_from is not null`;
@@ -231,11 +230,11 @@ export async function forgetListing(
 
 /** Notes that nothing came before the first candle of a series when it was asked for again. */
 export async function confirmFirst(
-  { sql }: Database,
+  database: Database,
   series: Series,
   firstMs: number,
 ): Promise<void> {
-  await attempt(`confirm the first candle of ${seriesName(series)}`, async () => {
+  await database.run(`confirm the first candle of ${seriesName(series)}`, async (sql) => {
     await sql`
       update checkpoints set first_confirmed = first
       where exchange = ${series.exchange} and symbol = ${series.symbol}
@@ -246,11 +245,11 @@ export async function confirmFirst(
 
 /** Notes since when the present first candle of a series waits for its confirmation. */
 export async function doubtFirst(
-  { sql }: Database,
+  database: Database,
   series: Series,
   sinceMs: number,
 ): Promise<void> {
-  await attempt(`doubt the first candle of ${seriesName(series)}`, async () => {
+  await database.run(`doubt the first candle of ${seriesName(series)}`, async (sql) => {
     await sql`
       update checkpoints
       set doubted_first = first, doubted_since = to_timestamp(${sinceMs}::float8 / 1000.0)
@@ -261,11 +260,11 @@ export async function doubtFirst(
 
 /** Keeps why the newest ask for a series failed; the next page that is written clears it. */
 export async function noteSeriesError(
-  { sql }: Database,
+  database: Database,
   series: Series,
   message: string,
 ): Promise<void> {
-  await attempt(`note an error of ${seriesName(series)}`, async () => {
+  await database.run(`note an error of ${seriesName(series)}`, async (sql) => {
     await sql`
       update checkpoints set last_error = ${storableText(message, ERROR_CHARACTERS_MAX)}
       where exchange = ${series.exchange} and symbol = ${series.symbol}

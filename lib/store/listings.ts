@@ -3,7 +3,6 @@ import { type Series } from "../market/series.ts";
 import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
 import { columns, epochMs, textArray } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** The newest listing of a symbol. Times in milliseconds. */
 export interface Listing {
@@ -18,10 +17,10 @@ export interface Listing {
 
 /** The newest listing of every symbol of an exchange that was ever seen. */
 export async function readListings(
-  { sql }: Database,
+  database: Database,
   exchange: string,
 ): Promise<readonly Listing[]> {
-  return await attempt(`read the listings of ${exchange}`, async () => {
+  return await database.run(`read the listings of ${exchange}`, async (sql) => {
     const rows = await sql<ListingRow[]>`
       select distinct on (symbol) symbol, market_id, until, why, absent_at from listings
       where exchange = ${exchange} order by symbol, since desc`;
@@ -56,7 +55,7 @@ const ENDED_SERIES = columns<{ readonly series: Series; readonly untilMs: number
  * nothing before it is owed, and what is stored stays.
  */
 export async function beginListings(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   { symbols, series, nowMs }: {
     readonly symbols: readonly { readonly symbol: string; readonly marketId: string | undefined }[];
@@ -64,7 +63,7 @@ export async function beginListings(
     readonly nowMs: number;
   },
 ): Promise<void> {
-  await attempt(`enter listings of ${exchange}`, async () => {
+  await database.run(`enter listings of ${exchange}`, async (sql) => {
     await sql.unsafe(
       `with listed as (
          insert into listings (exchange, symbol, since, market_id)
@@ -85,7 +84,7 @@ export async function beginListings(
 
 /** Enters that a symbol is not traded any more. `series` are its series, each with the end of its last candle. */
 export async function endListing(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   { symbol, atMs, why, successor, series }: {
     readonly symbol: string;
@@ -96,7 +95,7 @@ export async function endListing(
     readonly series: readonly { readonly series: Series; readonly untilMs: number }[];
   },
 ): Promise<void> {
-  await attempt(`enter the end of ${exchange} ${symbol}`, async () => {
+  await database.run(`enter the end of ${exchange} ${symbol}`, async (sql) => {
     await sql.unsafe(
       `with ended as (
          update listings
@@ -115,11 +114,11 @@ export async function endListing(
 
 /** Notes that symbols whose listing has ended are still missing. */
 export async function noteAbsent(
-  { sql }: Database,
+  database: Database,
   exchange: string,
   { symbols, nowMs }: { readonly symbols: readonly string[]; readonly nowMs: number },
 ): Promise<void> {
-  await attempt(`note the missing symbols of ${exchange}`, async () => {
+  await database.run(`note the missing symbols of ${exchange}`, async (sql) => {
     await sql`
       update listings set absent_at = to_timestamp(${nowMs}::float8 / 1000.0)
       where exchange = ${exchange} and until is not null

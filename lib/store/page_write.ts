@@ -6,8 +6,9 @@ import type { Window } from "../market/window.ts";
 import { CANDLES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import type { Sql } from "./connection/sql.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt, isDuplicate } from "./connection/store_error.ts";
+import { isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved. */
 export interface PageWrite {
@@ -87,11 +88,11 @@ export function writePage(
  * @throws StoreError
  */
 export async function writePreparedPage(
-  { sql }: Database,
+  database: Database,
   { series, isNew, parameters }: PreparedPage,
 ): Promise<PageWritten> {
   const table = candleTable(series.timeframe);
-  const write = async (isNew: boolean): Promise<PageWritten> => {
+  const write = async (sql: Sql, isNew: boolean): Promise<PageWritten> => {
     const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [...parameters], {
       prepare: true,
     });
@@ -101,13 +102,13 @@ export async function writePreparedPage(
       lastMs: epochMs(row?.last ?? null),
     };
   };
-  return await attempt(`write a page of ${seriesName(series)}`, async () => {
-    if (!isNew) return await write(false);
+  return await database.run(`write a page of ${seriesName(series)}`, async (sql) => {
+    if (!isNew) return await write(sql, false);
     try {
-      return await write(true);
+      return await write(sql, true);
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      return await write(false);
+      return await write(sql, false);
     }
   });
 }

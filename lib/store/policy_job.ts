@@ -1,7 +1,6 @@
 /** TimescaleDB's policies where no background worker runs them: which are due, and how they went. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** A policy that is due. */
 export interface PolicyJob {
@@ -25,10 +24,10 @@ const ERROR_CHARACTERS_MAX = 500;
  * their `retry_period`. The longest overdue comes first; one that is paused is left out.
  */
 export async function readDuePolicyJobs(
-  { sql }: Database,
+  database: Database,
   { nowMs }: { readonly nowMs: number },
 ): Promise<readonly PolicyJob[]> {
-  return await attempt("read the policies that are due", async () => {
+  return await database.run("read the policies that are due", async (sql) => {
     const rows = await sql<PolicyJobRow[]>`
       with clock as (select to_timestamp(${nowMs}::float8 / 1000.0) as now),
       known as (
@@ -55,18 +54,18 @@ export async function readDuePolicyJobs(
 
 /** Runs a policy to its end. */
 export async function runPolicyJob(
-  { long }: Database,
+  database: Database,
   { id, procedure }: PolicyJob,
 ): Promise<void> {
-  await attempt(`run ${procedure} (${id})`, async () => {
+  await database.runLong(`run ${procedure} (${id})`, async (sql) => {
     // Policies commit as they go, which only a statement without parameters lets them.
-    await long.unsafe(`call run_job(${id})`);
+    await sql.unsafe(`call run_job(${id})`);
   });
 }
 
 /** Notes how a run went, and forgets policies that are gone. */
 export async function writePolicyRun(
-  { sql }: Database,
+  database: Database,
   { id, startMs, error }: {
     readonly id: number;
     readonly startMs: number;
@@ -75,7 +74,7 @@ export async function writePolicyRun(
   },
 ): Promise<void> {
   const text = error === undefined ? null : storableText(error, ERROR_CHARACTERS_MAX);
-  await attempt(`note the run of policy ${id}`, async () => {
+  await database.run(`note the run of policy ${id}`, async (sql) => {
     await sql`
       with gone as (
         delete from policy_runs

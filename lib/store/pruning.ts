@@ -1,6 +1,5 @@
 /** Deletes rows that nothing rests on any more, a bounded number in each statement. @module */
 import type { Database } from "./connection/database.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** The tables of which rows are pruned. */
 export const PRUNED_TABLES = ["rejected_candles", "gaps", "candle_revisions", "alerts"] as const;
@@ -52,10 +51,10 @@ const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
 };
 
 /** Makes room of what was pruned, where no background worker does: without it the table would grow for ever. */
-export async function reuseRoom({ long, kind }: Database, table: PrunedTable): Promise<void> {
-  if (kind === "server") return;
-  await attempt(`vacuum ${table}`, async () => {
-    await long.unsafe(`vacuum ${table}`);
+export async function reuseRoom(database: Database, table: PrunedTable): Promise<void> {
+  if (database.kind === "server") return;
+  await database.runLong(`vacuum ${table}`, async (sql) => {
+    await sql.unsafe(`vacuum ${table}`);
   });
 }
 
@@ -65,11 +64,11 @@ export async function reuseRoom({ long, kind }: Database, table: PrunedTable): P
  * @returns how many; fewer than `rowsMax` when none is left.
  */
 export async function pruneRows(
-  { sql }: Database,
+  database: Database,
   table: PrunedTable,
   { beforeMs, rowsMax }: { readonly beforeMs: number; readonly rowsMax: number },
 ): Promise<number> {
-  return await attempt(`prune ${table}`, async () => {
+  return await database.run(`prune ${table}`, async (sql) => {
     let rows = 0;
     for (const due of DUE[table]) {
       // A row that is written to meanwhile has another ctid, and stays.

@@ -36,6 +36,8 @@ export const SHARED_ROWS_MAX = 10_000;
 /** Others may have a name like this in mind. */
 const PORTAL = "titan10_query";
 
+const ACTION = "run the query";
+
 /**
  * The answer to a query, page by page. Of a server, the database must have one connection at most.
  *
@@ -108,14 +110,18 @@ function fetchOf(rows: number): string {
   return `fetch forward ${rows} from ${PORTAL}`;
 }
 
-function serverSession({ long }: Database, options: QueryOptions): Session {
+function serverSession(database: Database, options: QueryOptions): Session {
   // The extended protocol, also without parameters.
-  const send = (statement: string): PromiseLike<RawAnswer> =>
-    long.unsafe(statement, [], { simple: false, prepare: false } as object)
-      .raw() as PromiseLike<unknown> as PromiseLike<RawAnswer>;
+  const send = (statement: string): Promise<RawAnswer> =>
+    database.runLong(
+      ACTION,
+      (sql) =>
+        sql.unsafe(statement, [], { simple: false, prepare: false } as object)
+          .raw() as Promise<unknown> as Promise<RawAnswer>,
+    );
   return {
     ask: (statement) => attemptQuery(options, async () => pageOf(await send(statement))),
-    end: () => void send("rollback").then(() => {}, () => {}),
+    end: () => void send("rollback").catch(() => {}),
   };
 }
 
@@ -127,14 +133,16 @@ async function embeddedSession(
   const { timeoutMs } = options;
   const turn = await attemptQuery(
     options,
-    () => withDeadline(timeoutMs, takeTurn, options),
+    () => attempt(ACTION, () => withDeadline(timeoutMs, takeTurn, options)),
     `the database was busy with other work for ${timeoutMs / 1000} s`,
   );
   return {
     ask: (statement) =>
       attemptQuery(
         options,
-        () => withDeadline(timeoutMs, (signal) => turn.ask(statement, signal), options),
+        () =>
+          attempt(ACTION, () =>
+            withDeadline(timeoutMs, (signal) => turn.ask(statement, signal), options)),
       ),
     end: () => turn.end(),
   };
@@ -160,33 +168,20 @@ async function attemptQuery<T>(
   late = `it took longer than ${timeoutMs / 1000} s and was ended`,
 ): Promise<T> {
   try {
-    return await attempt("run the query", async () => {
-      try {
-        return await run();
-      } catch (error) {
-        throw explained(error);
-      }
-    });
+    return await run();
   } catch (error) {
     signal.throwIfAborted();
     const { cause } = error as StoreError;
-    const isLate = cause instanceof DeadlineError ||
-      codeOf(cause) === "57014" && /timeout/.test(String(cause));
-    if (!isLate) throw error;
-    throw new StoreError("refused", `Cannot run the query: ${late}`, { cause });
+    const [code, text] = [codeOf(cause), cause instanceof Error ? cause.message : String(cause)];
+    // Syntax error; not permitted in a cursor.
+    const isNoQuery = code === "42601" || code === "0A000";
+    const isLate = cause instanceof DeadlineError || code === "57014" && /timeout/.test(text);
+    if (!isNoQuery && !isLate) throw error;
+    const hint = `A query is one SELECT, WITH, VALUES or TABLE that only reads (${code})`;
+    throw new StoreError("refused", `Cannot ${ACTION}: ${isLate ? late : `${text}. ${hint}`}`, {
+      cause,
+    });
   }
-}
-
-function explained(error: unknown): unknown {
-  // Syntax error; not permitted in a cursor.
-  if (codeOf(error) !== "42601" && codeOf(error) !== "0A000") return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return Object.assign(
-    new Error(`${text}. A query is one SELECT, WITH, VALUES or TABLE that only reads`, {
-      cause: error,
-    }),
-    { code: codeOf(error) },
-  );
 }
 
 function pageOf(answer: RawAnswer): QueryPage {

@@ -5,7 +5,6 @@ import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** A rollup that is there, and what there is to roll up. */
 export interface StoredRollup extends Rollup {
@@ -36,8 +35,8 @@ export function rollupView(timeframe: Timeframe): string {
 }
 
 /** The rollups there are, the finest first. */
-export async function readRollups({ sql }: Database): Promise<readonly StoredRollup[]> {
-  return await attempt("read the rollups", async () => {
+export async function readRollups(database: Database): Promise<readonly StoredRollup[]> {
+  return await database.run("read the rollups", async (sql) => {
     const rows = await sql<RollupRow[]>`
       select rollups.timeframe, source, base_timeframe, expired_until,
              coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
@@ -70,8 +69,8 @@ export async function arrangeRollups(
     stale.filter(({ expiredUntilMs }) => expiredUntilMs === undefined),
   ];
   for (const { timeframe } of dropped.toReversed()) {
-    await attempt(`drop ${rollupView(timeframe)}`, async () => {
-      await database.long`select titan10_drop_rollup(${timeframe.text})`;
+    await database.runLong(`drop ${rollupView(timeframe)}`, async (sql) => {
+      await sql`select titan10_drop_rollup(${timeframe.text})`;
     });
   }
   const there = stored.filter((rollup) => !dropped.includes(rollup));
@@ -88,15 +87,15 @@ export async function arrangeRollups(
 
 /** Materializes what has changed in a window whose ends are ends of the rollup's candles. Needs TimescaleDB. */
 export async function refreshRollup(
-  { long }: Database,
+  database: Database,
   { timeframe }: Rollup,
   { sinceMs, untilMs }: Window,
 ): Promise<void> {
   const view = rollupView(timeframe);
-  await attempt(`refresh ${view}`, async () => {
+  await database.runLong(`refresh ${view}`, async (sql) => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
     // Not a statement with parameters, and not in a transaction: TimescaleDB commits in between.
-    await long.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
+    await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
   });
 }
 
@@ -105,11 +104,11 @@ export async function refreshRollup(
  * the newest materialized candle is not worked out when asked. Needs TimescaleDB.
  */
 export async function keepRollupFresh(
-  { sql }: Database,
+  database: Database,
   { timeframe }: Rollup,
 ): Promise<void> {
   const view = rollupView(timeframe);
-  await attempt(`set the refresh policy of ${view}`, async () => {
+  await database.run(`set the refresh policy of ${view}`, async (sql) => {
     await sql`select titan10_refresh_rollup_every(${view},
       greatest(${REFRESH_SINCE}::interval, ${REFRESH_CANDLES}::int * ${
       stepText(timeframe)
@@ -142,11 +141,11 @@ function staleRollups(
   return stale;
 }
 
-async function addRollup({ long }: Database, rollup: Rollup): Promise<void> {
+async function addRollup(database: Database, rollup: Rollup): Promise<void> {
   const { timeframe, base, from } = rollup;
   const view = rollupView(timeframe);
-  await attempt(`make ${view}`, async () => {
-    await long`select titan10_add_rollup(${timeframe.text}, ${view}, ${from?.text ?? null},
+  await database.runLong(`make ${view}`, async (sql) => {
+    await sql`select titan10_add_rollup(${timeframe.text}, ${view}, ${from?.text ?? null},
       ${base.text}, ${stepText(timeframe)}::interval, ${candlesMax(rollup)}::int)`;
   });
 }

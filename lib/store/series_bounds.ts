@@ -4,7 +4,6 @@ import type { Series } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson } from "./parameters.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** What is wanted of a series, and how much of that the exchange keeps. Milliseconds. */
 export interface WantedSeries {
@@ -43,10 +42,10 @@ const WANTED_ROWS = `
 
 /** The bounds of these series that have any, by name. */
 export async function readSeriesBounds(
-  { sql }: Database,
+  database: Database,
   wanted: readonly WantedSeries[],
 ): Promise<ReadonlyMap<string, SeriesBounds>> {
-  return await attempt("read what follows from the bounds of the series", async () => {
+  return await database.run("read what follows from the bounds of the series", async (sql) => {
     const rows = await sql.unsafe<BoundsRow[]>(BOUNDS_STATEMENT, [...WANTED.arrays(wanted)]);
     return new Map(rows.map((row) => [
       row.name,
@@ -80,10 +79,10 @@ where not isempty(before_listing) or not isempty(retention) or unconfirmed is no
  * gaps that the exchange can no longer be asked for the reason `retention`.
  */
 export async function noteWanted(
-  { sql }: Database,
+  database: Database,
   wanted: readonly WantedSeries[],
 ): Promise<void> {
-  await attempt("note what is wanted of the series", async () => {
+  await database.run("note what is wanted of the series", async (sql) => {
     await sql.unsafe(NOTE_STATEMENT, [...WANTED.arrays(wanted)]);
   });
 }

@@ -1,7 +1,7 @@
 /** What the candle tables take: chunks, sizes, and what compression has saved. @module */
 import type { Database } from "./connection/database.ts";
+import type { Sql } from "./connection/sql.ts";
 import { timescaleVersion } from "./connection/migrations.ts";
-import { attempt } from "./connection/store_error.ts";
 
 /** One candle table. */
 interface TableStorage {
@@ -39,8 +39,8 @@ export async function readStorage(
   options: { readonly nowMs: number },
 ): Promise<readonly TableStorage[]> {
   const isPlain = await timescaleVersion(database) === null;
-  return await attempt("read the sizes of the candle tables", async () => {
-    const rows = await (isPlain ? readPlain(database) : readHypertables(database, options));
+  return await database.run("read the sizes of the candle tables", async (sql) => {
+    const rows = await (isPlain ? readPlain(sql) : readHypertables(sql, options));
     return rows.map((row) => ({
       timeframe: row.timeframe,
       table: row.table_name,
@@ -60,7 +60,7 @@ export async function readStorage(
   });
 }
 
-async function readPlain({ sql }: Database): Promise<readonly PlainRow[]> {
+async function readPlain(sql: Sql): Promise<readonly PlainRow[]> {
   return await sql<PlainRow[]>`
     select timeframe, table_name, pg_total_relation_size(table_name::regclass) as total_bytes,
            (select coalesce(sum(candles), 0) from checkpoints
@@ -70,7 +70,7 @@ async function readPlain({ sql }: Database): Promise<readonly PlainRow[]> {
 }
 
 async function readHypertables(
-  { sql }: Database,
+  sql: Sql,
   { nowMs }: { readonly nowMs: number },
 ): Promise<readonly HypertableRow[]> {
   return await sql<HypertableRow[]>`

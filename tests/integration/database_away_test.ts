@@ -123,13 +123,15 @@ Deno.test("a statement that nobody answers ends in time, and what follows goes o
         { length: 20 },
         () => serverVersion(database).catch((error: unknown) => error),
       );
-      const long = Promise.resolve(database.long`select pg_sleep(0)`).catch((error) => error);
+      const long = database.runLong("sleep", (sql) => sql`select pg_sleep(0)`).catch((error) =>
+        error
+      );
       await clock.advance(STATEMENT_MS_MAX - 1);
       assert.equal(clock.sleepers, waiting.length + 1, "one gave up too early");
       await clock.advance(1);
       // Those behind it on the same connections, and the long one, do not wait for times of their own.
       assert((await Promise.all(waiting)).every(isAway));
-      assert.equal((await long).code, "CONNECTION_DESTROYED");
+      assert.equal((await long).cause.code, "CONNECTION_DESTROYED");
       assert.equal(clock.sleepers, 0);
       proxy.swallow(false);
       await database.reach();
@@ -151,7 +153,7 @@ Deno.test("a long statement has longer than the others before it counts as unans
       await serverVersion(database);
       proxy.swallow(true);
       let hasEnded = false;
-      const long = Promise.resolve(database.long`select 1`).finally(() => hasEnded = true);
+      const long = database.runLong("ask", (sql) => sql`select 1`).finally(() => hasEnded = true);
       const ended = assert.rejects(long);
       await clock.advance(10 * STATEMENT_MS_MAX);
       assert.equal(hasEnded, false);
@@ -234,17 +236,17 @@ Deno.test("connections that end while something is being written are followed by
     const database = await openDatabase({ url, dataDir: "", poolMax: 2, clock: systemClock });
     try {
       for (let round = 0; round < ROUNDS; round++) {
-        await database.sql`select 1`.catch(() => {});
+        await serverVersion(database).catch(() => {});
         const ended = admin`select pg_terminate_backend(pid) from pg_stat_activity
           where application_name = 'titan10'`;
         // Spread over the moment at which the connections end.
         const writing = Array.from({ length: 6 }, async (_, i) => {
           await systemClock.sleep(i * 0.2 + (round % 5) * 0.4);
-          await database.sql`select ${round}::int`.catch(() => {});
+          await database.run("ask", (sql) => sql`select ${round}::int`).catch(() => {});
         });
         await Promise.all([ended, ...writing]);
         let failures = 0;
-        while (!await database.sql`select 1`.then(() => true, () => false)) {
+        while (!await serverVersion(database).then(() => true, () => false)) {
           assert(++failures < 4, `round ${round}: no connection works any more`);
         }
       }

@@ -22,7 +22,7 @@ function ask(
 
 Deno.test("a query of the embedded server", async (t) => {
   const { database, drop } = await openEmbeddedTest();
-  const { sql, long } = database;
+  const { sql } = database;
   const counted = async (): Promise<number> => {
     const [row] = await sql<{ n: number }[]>`select count(*)::int as n from kept`;
     return row!.n;
@@ -58,7 +58,7 @@ Deno.test("a query of the embedded server", async (t) => {
     });
 
     await t.step("that waits for other work is withdrawn, and the work goes on", async () => {
-      const work = long`select count(*)::int as n from generate_series(1, 6000000)`.execute();
+      const work = sql`select count(*)::int as n from generate_series(1, 6000000)`.execute();
       await systemClock.sleep(1);
       await assert.rejects(ask(database, "select 1", { timeoutMs: 20 }), {
         message: "Cannot run the query: the database was busy with other work for 0.02 s",

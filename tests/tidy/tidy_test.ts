@@ -153,6 +153,10 @@ const RULES: readonly Rule[] = [
     broken: ["await sql.begin(async () => {});", `const begin = sql?.["begin"];`],
     kept: [`begin();`, `// sql.begin(`],
   }),
+  onlyIn("lib/store/connection/database.ts", "a pool is taken without a deadline", uses(".sql"), {
+    broken: ["await database.sql`select 1`;", `async function read({ sql }: Database) {}`],
+    kept: ["await database.run('read', (sql) => sql`select 1`);", `const sql = { text };`],
+  }),
   onlyIn(undefined, "no connection is reserved and nothing is copied", copies, {
     broken: [
       `await sql.reserve();`,
@@ -610,8 +614,8 @@ function importsOf(name: string): Rule["offences"] {
 }
 
 /**
- * Finds uses of names: `a` wherever it stands, `a.b`, `a.` with anything behind it, `.b` behind anything,
- * `a()` called as a function by that very name, `new A()` without arguments.
+ * Finds uses of names: `a` wherever it stands, `a.b`, `a.` with anything behind it, `.b` behind anything or taken out
+ * of it, `a()` called as a function by that very name, `new A()` without arguments.
  */
 function uses(...names: readonly string[]): Rule["offences"] {
   return (source) =>
@@ -626,6 +630,8 @@ function uses(...names: readonly string[]): Rule["offences"] {
           const [object, property] = [dotted(node.object), dotted(node).split(".").at(-1)];
           check(node, `${object}.${property}`, `${object}.`, `.${property}`);
         },
+        "ObjectPattern > Property": (node: Deno.lint.Property) =>
+          check(node, `.${dotted(node.key)}`),
         CallExpression: (node) => check(node, `${dotted(node.callee)}()`),
         NewExpression(node): void {
           if (node.arguments.length === 0) check(node, `new ${dotted(node.callee)}()`);

@@ -6,17 +6,19 @@ import { isLoopback } from "../../text/loopback.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
-import { ServerPool } from "./server_pool.ts";
-import type { Sql } from "./sql.ts";
+import { LONG_STATEMENT_MS_MAX, ServerPool } from "./server_pool.ts";
+import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { ServerSocket } from "./server_socket.ts";
 
 /** An open pool. */
 export interface Database {
   /** For statements that a server answers within {@linkcode STATEMENT_MS_MAX}, or counts as away. */
-  readonly sql: Sql;
+  readonly run: Run;
   /** The same for work that may take hours and says nothing meanwhile, such as compressing a chunk. */
-  readonly long: Sql;
+  readonly runLong: Run;
+  /** The present pool. What is asked of it outside of `run` may wait for ever: for tests. */
+  readonly sql: Sql;
   readonly kind: "embedded" | "server";
   /** Whether it is kept in files, or reached through one. */
   readonly usesFiles: boolean;
@@ -71,8 +73,8 @@ export function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
 }
 
 /** The version of the server, `17.4`. */
-export async function serverVersion({ sql }: Database): Promise<string> {
-  return await attempt("read the version of the database", async () => {
+export async function serverVersion(database: Database): Promise<string> {
+  return await database.run("read the version of the database", async (sql) => {
     const [row] = await sql<{ server_version: string }[]>`show server_version`;
     return row?.server_version ?? "unknown";
   });
@@ -123,8 +125,11 @@ async function openServer(
     open: () => postgres(parsed as unknown as typeof COMMON_OPTIONS),
   });
   return {
-    sql: pool.sql,
-    long: pool.long,
+    run: (action, statements) => pool.run(action, statements),
+    runLong: (action, statements) => pool.run(action, statements, LONG_STATEMENT_MS_MAX),
+    get sql() {
+      return pool.sql;
+    },
     kind: "server",
     usesFiles: isFile,
     reach: () => pool.reach(),
@@ -169,9 +174,11 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     };
     // postgres.js takes `socket` but does not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
+    const run: Run = (action, statements) => attempt(action, () => statements(sql));
     return {
+      run,
+      runLong: run,
       sql,
-      long: sql,
       kind: "embedded",
       takeTurn: (signal) => server.takeTurn(signal),
       reach: () => Promise.resolve(),

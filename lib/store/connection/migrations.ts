@@ -1,6 +1,7 @@
 /** Brings a database's schema up to this program's: numbered SQL files, forward only. @module */
 import type { Database } from "./database.ts";
-import { attempt, StoreError } from "./store_error.ts";
+import type { Sql } from "./sql.ts";
+import { StoreError } from "./store_error.ts";
 
 /** One file of `sql/`. */
 export interface Migration {
@@ -22,6 +23,8 @@ export interface MigrateReport {
 
 /** Any constant will do, as long as no other program on the server uses it: "titan10" in ASCII. */
 const MIGRATION_LOCK = 0x746974616e3130n;
+
+const MIGRATE = "migrate the database";
 
 /** Reads the migrations that are part of the program. */
 export async function readMigrations(): Promise<readonly Migration[]> {
@@ -47,25 +50,24 @@ export async function migrate(
   database: Database,
   migrations: readonly Migration[],
 ): Promise<MigrateReport> {
-  return await attempt("migrate the database", async () => {
-    await refuseOld(database);
-    const extension = await ensureTimescale(database);
-    const applied: string[] = [];
-    await ensureMigrationTable(database);
-    await refuseNewer(database, migrations);
-    for (const migration of migrations) {
-      if (await applyOnce(database, migration)) applied.push(migration.name);
-    }
-    return { applied, ...extension };
-  });
+  await refuseOld(database);
+  const extension = await ensureTimescale(database);
+  const applied: string[] = [];
+  await ensureMigrationTable(database);
+  await refuseNewer(database, migrations);
+  for (const migration of migrations) {
+    if (await applyOnce(database, migration)) applied.push(migration.name);
+  }
+  return { applied, ...extension };
 }
 
 /** Ranges of ranges, of which coverage is made, came with it. */
 const POSTGRES_VERSION_MIN = 14;
 
-async function refuseOld({ sql }: Database): Promise<void> {
-  const [row] = await sql<{ version: string }[]>`
-    select current_setting('server_version_num') as version`;
+async function refuseOld(database: Database): Promise<void> {
+  const [row] = await database.run(MIGRATE, (sql) =>
+    sql<{ version: string }[]>`
+      select current_setting('server_version_num') as version`);
   assertNewEnough(Number(row?.version));
 }
 
@@ -87,10 +89,10 @@ export function assertNewEnough(version: number): void {
  * Whether the schema is in, without changing anything: what readiness asks.
  */
 export async function pendingMigrations(
-  { sql }: Database,
+  database: Database,
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
-  return await attempt("read the applied migrations", async () => {
+  return await database.run("read the applied migrations", async (sql) => {
     const [found] = await sql<{ there: boolean }[]>`
       select to_regclass('titan10_migrations') is not null as there`;
     if (found?.there !== true) return migrations.map(({ name }) => name);
@@ -115,8 +117,8 @@ export async function requireArchive(database: Database): Promise<void> {
 }
 
 /** The version of the TimescaleDB extension in this database, null without it. */
-export async function timescaleVersion({ sql }: Database): Promise<string | null> {
-  return await attempt("read the version of TimescaleDB", async () => {
+export async function timescaleVersion(database: Database): Promise<string | null> {
+  return await database.run("read the version of TimescaleDB", async (sql) => {
     const [row] = await sql<{ extversion: string }[]>`
       select extversion from pg_extension where extname = 'timescaledb'`;
     return row?.extversion ?? null;
@@ -126,8 +128,7 @@ export async function timescaleVersion({ sql }: Database): Promise<string | null
 /** Why this database cannot have TimescaleDB; undefined where nothing stands against it, or it is there. */
 export async function plainReason(database: Database): Promise<string | undefined> {
   if (await timescaleVersion(database) !== null) return undefined;
-  const { sql } = database;
-  return await attempt("look for TimescaleDB", async () => {
+  return await database.run("look for TimescaleDB", async (sql) => {
     const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
     if (available.length === 0) return "the server does not offer the extension timescaledb";
     const [tables] = await sql<{ there: boolean }[]>`
@@ -135,7 +136,7 @@ export async function plainReason(database: Database): Promise<string | undefine
     if (tables?.there === true) {
       return "this database was set up before the extension timescaledb was available";
     }
-    if (database.kind === "server" && await isKnownNotPreloaded(database)) {
+    if (database.kind === "server" && await isKnownNotPreloaded(sql)) {
       return "the server offers the extension timescaledb but does not preload it " +
         "(shared_preload_libraries)";
     }
@@ -146,15 +147,14 @@ export async function plainReason(database: Database): Promise<string | undefine
 async function ensureTimescale(
   database: Database,
 ): Promise<Pick<MigrateReport, "timescaledb" | "plainReason">> {
-  const { sql } = database;
   const installed = await timescaleVersion(database);
   if (installed !== null) return { timescaledb: installed, plainReason: undefined };
   const reason = await plainReason(database);
   if (reason !== undefined) return { timescaledb: null, plainReason: reason };
   try {
-    await attempt(
+    await database.run(
       "create the extension timescaledb",
-      () => sql`create extension if not exists timescaledb`.simple(),
+      (sql) => sql`create extension if not exists timescaledb`.simple(),
     );
   } catch (error) {
     // A server that went away has refused nothing: plain tables are for good, so they are not chosen lightly.
@@ -169,7 +169,7 @@ async function ensureTimescale(
 }
 
 /** Whether the server says that it does not preload TimescaleDB; false where it does not say. */
-async function isKnownNotPreloaded({ sql }: Database): Promise<boolean> {
+async function isKnownNotPreloaded(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ libraries: string | null }[]>`
     select case when pg_has_role('pg_read_all_settings', 'member')
                 then current_setting('shared_preload_libraries') end as libraries`;
@@ -177,25 +177,26 @@ async function isKnownNotPreloaded({ sql }: Database): Promise<boolean> {
   return libraries !== null && !libraries.includes("timescaledb");
 }
 
-async function ensureMigrationTable({ sql }: Database): Promise<void> {
-  await sql.begin(async (tx) => {
-    // Two processes may start at once on an empty database; `if not exists` alone can still collide.
-    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
-    await tx`
-      create table if not exists titan10_migrations (
-        version    int primary key,
-        name       text not null,
-        hash       text not null,
-        applied_at timestamptz not null default now()
-      )`;
-  });
+async function ensureMigrationTable(database: Database): Promise<void> {
+  await database.runLong(MIGRATE, (sql) =>
+    sql.begin(async (tx) => {
+      // Two processes may start at once on an empty database; `if not exists` alone can still collide.
+      await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+      await tx`
+        create table if not exists titan10_migrations (
+          version    int primary key,
+          name       text not null,
+          hash       text not null,
+          applied_at timestamptz not null default now()
+        )`;
+    }));
 }
 
-async function refuseNewer({ sql }: Database, migrations: readonly Migration[]): Promise<void> {
+async function refuseNewer(database: Database, migrations: readonly Migration[]): Promise<void> {
   const newest = migrations.at(-1)?.version ?? 0;
-  const rows = await sql<{ version: number; name: string }[]>`
-    select version, name from titan10_migrations where version > ${newest} order by version desc limit 1`;
-  const [row] = rows;
+  const [row] = await database.run(MIGRATE, (sql) =>
+    sql<{ version: number; name: string }[]>`
+      select version, name from titan10_migrations where version > ${newest} order by version desc limit 1`);
   if (row === undefined) return;
   throw new StoreError(
     "refused",
@@ -204,24 +205,26 @@ async function refuseNewer({ sql }: Database, migrations: readonly Migration[]):
   );
 }
 
-async function applyOnce({ sql }: Database, migration: Migration): Promise<boolean> {
+async function applyOnce(database: Database, migration: Migration): Promise<boolean> {
   const { version, name, text, hash } = migration;
-  const [known] = await sql<{ hash: string }[]>`
-    select hash from titan10_migrations where version = ${version}`;
+  const [known] = await database.run(MIGRATE, (sql) =>
+    sql<{ hash: string }[]>`
+      select hash from titan10_migrations where version = ${version}`);
   if (known !== undefined) {
     assertUnchanged(migration, known.hash);
     return false;
   }
-  return await sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
-    // The version's row comes first: whoever waited for the lock finds it here and leaves the rest alone.
-    const inserted = await tx`
-      insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
-      on conflict do nothing returning version`;
-    if (inserted.length === 0) return false;
-    await tx.unsafe(text);
-    return true;
-  });
+  return await database.runLong(MIGRATE, (sql) =>
+    sql.begin(async (tx) => {
+      await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
+      // The version's row comes first: whoever waited for the lock finds it here and leaves the rest alone.
+      const inserted = await tx`
+        insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
+        on conflict do nothing returning version`;
+      if (inserted.length === 0) return false;
+      await tx.unsafe(text);
+      return true;
+    }));
 }
 
 function assertUnchanged({ name, hash }: Migration, known: string): void {

@@ -17,19 +17,15 @@ interface ServerPoolOptions {
 export const STATEMENT_MS_MAX = 120_000;
 
 /** Compressing a chunk, refreshing a rollup or a migration of a large archive may take this long, and silently. */
-const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
+export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
 /**
  * Asks a server by statements that end, whatever becomes of the network: a server that is stopped or a firewall that
- * has forgotten a connection leaves the other side waiting for TCP, a quarter of an hour or for ever. A statement that
- * is not answered in time ends with a `DeadlineError`, and all connections are given up for new ones, since what waits
- * behind it on the same connection would wait as well.
+ * has forgotten a connection leaves the other side waiting for TCP, a quarter of an hour or for ever. Statements that
+ * are not answered in time end with a `DeadlineError`, and all connections are given up for new ones, since what waits
+ * behind them on the same connection would wait as well.
  */
 export class ServerPool {
-  /** For statements of at most {@linkcode STATEMENT_MS_MAX}. */
-  readonly sql: Sql;
-  /** For work that may take up to {@linkcode LONG_STATEMENT_MS_MAX}. */
-  readonly long: Sql;
   readonly #options: ServerPoolOptions;
   #pool: Sql;
   #isAway = false;
@@ -38,15 +34,42 @@ export class ServerPool {
   constructor(options: ServerPoolOptions) {
     this.#options = options;
     this.#pool = options.open();
-    this.sql = this.#bounded(STATEMENT_MS_MAX);
-    this.long = this.#bounded(LONG_STATEMENT_MS_MAX);
+  }
+
+  /** The present pool. */
+  get sql(): Sql {
+    return this.#pool;
+  }
+
+  /** Runs statements, which are to be answered within `timeoutMs` altogether. */
+  run<T>(
+    action: string,
+    statements: (sql: Sql) => Promise<T>,
+    timeoutMs = STATEMENT_MS_MAX,
+  ): Promise<T> {
+    const { clock } = this.#options;
+    const pool = this.#pool;
+    return attempt(action, async () => {
+      try {
+        const work = (): Promise<T> => statements(pool);
+        const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
+        this.#isAway = false;
+        return answer;
+      } catch (error) {
+        // Where nobody answers a connection, postgres.js may have lost its place: new ones begin anew.
+        const isLate = error instanceof DeadlineError;
+        if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
+        this.#isAway = isLate || isConnectionLost(error);
+        throw error;
+      }
+    });
   }
 
   /** See `Database.reach`. */
   async reach(): Promise<void> {
     if (!this.#isAway) return;
-    this.#reaching ??= attempt("reach the database", async () => {
-      await this.sql`select 1`;
+    this.#reaching ??= this.run("reach the database", async (sql) => {
+      await sql`select 1`;
     }).finally(() => this.#reaching = undefined);
     await this.#reaching;
   }
@@ -54,53 +77,6 @@ export class ServerPool {
   /** Waits for running statements at most `timeoutS` seconds, then closes. */
   async end(timeoutS: number): Promise<void> {
     await this.#pool.end({ timeout: timeoutS });
-  }
-
-  /** The present pool, whichever that is when a statement is written. */
-  #bounded(timeoutMs: number): Sql {
-    return new Proxy(this.#pool, {
-      apply: (_pool, _this, args: Parameters<Sql>) => {
-        const pool = this.#pool;
-        return this.#watched(pool, pool(...args), timeoutMs);
-      },
-      get: (_pool, name) => {
-        const pool = this.#pool;
-        const value: unknown = Reflect.get(pool, name);
-        if (typeof value !== "function" || (name !== "unsafe" && name !== "begin")) return value;
-        return (...args: readonly unknown[]) => {
-          const run = (): unknown => Reflect.apply(value, pool, args);
-          // A transaction has begun as soon as it is asked for; only migrations are made of several statements.
-          if (name === "unsafe") return this.#watched(pool, run(), timeoutMs);
-          return this.#watch(pool, run as () => Promise<unknown>, LONG_STATEMENT_MS_MAX);
-        };
-      },
-    });
-  }
-
-  /** A statement that ends in time. It begins when it is awaited, which is when somebody calls its `then`. */
-  #watched<T>(pool: Sql, statement: T, timeoutMs: number): T {
-    if (!(statement instanceof Promise)) return statement;
-    const then = statement.then.bind(statement);
-    let answer: Promise<unknown> | undefined;
-    statement.then = ((resolved, rejected) => {
-      answer ??= this.#watch(pool, () => new Promise(then), timeoutMs);
-      return answer.then(resolved, rejected);
-    }) as typeof statement.then;
-    return statement;
-  }
-
-  async #watch<T>(pool: Sql, run: () => Promise<T>, timeoutMs: number): Promise<T> {
-    const { clock } = this.#options;
-    try {
-      const answer = await withDeadline(timeoutMs, run, { clock, name: "a statement" });
-      this.#isAway = false;
-      return answer;
-    } catch (error) {
-      // Where nobody answers a connection, postgres.js may have lost its place: new ones begin anew.
-      if (error instanceof DeadlineError || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
-      this.#isAway = error instanceof DeadlineError || isConnectionLost(error);
-      throw error;
-    }
   }
 
   /** Ends everything on a pool's connections and opens a new one, once for all statements that find it silent. */

@@ -1,6 +1,5 @@
 /** What a server allows this program and how it is set up: for the doctor, who names what should be otherwise. @module */
 import type { Database } from "./database.ts";
-import { attempt } from "./store_error.ts";
 
 /** Of a server; the embedded one is as it is. */
 export interface ServerSettings {
@@ -28,10 +27,10 @@ export interface ServerSettings {
 
 /** Asks a server for its settings. Changes nothing, and needs no rights beyond those of any user. */
 export async function readServerSettings(
-  { sql }: Database,
+  database: Database,
   { now }: { readonly now: () => number },
 ): Promise<ServerSettings> {
-  return await attempt("read the settings of the database", async () => {
+  return await database.run("read the settings of the database", async (sql) => {
     const beforeMs = now();
     const [time] = await sql<{ ms: string }[]>`
       select (extract(epoch from clock_timestamp()) * 1000)::bigint::text as ms`;
