@@ -15,7 +15,7 @@ const START_MS = Date.UTC(2024, 0, 1);
 /** A database that is away: jobs must run all the same. */
 const AWAY = {
   kind: "server",
-  sql: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNREFUSED" })),
+  run: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNREFUSED" })),
   close: () => Promise.resolve(),
 } as unknown as ScheduleOptions["database"];
 
@@ -71,8 +71,9 @@ Deno.test("whether the database is up is told by whether it takes note of the ne
   const clock = new ManualClock({ startMs: START_MS });
   const metrics = createMetrics();
   let isAway = true;
-  const sql: unknown = () => isAway ? AWAY.sql`` : Promise.resolve([]);
-  const database = { ...AWAY, sql } as typeof AWAY;
+  const run: unknown = () =>
+    isAway ? AWAY.run("note a job", () => Promise.resolve()) : Promise.resolve([]);
+  const database = { ...AWAY, run } as typeof AWAY;
   const poll: Job = {
     name: "poll",
     cron: "* * * * *",
