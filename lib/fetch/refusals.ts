@@ -69,8 +69,10 @@ export class Refusals {
 
   /** When the first of the series that rest is to be asked for again. Milliseconds; undefined when none rests. */
   restUntilMs(series: readonly Series[]): number | undefined {
+    const nowMs = this.#clock.now();
     const rests = series.filter((one) => !this.isHopeless(one))
-      .flatMap((one) => this.#bySeries.get(seriesName(one))?.nextTryMs ?? []);
+      .flatMap((one) => this.#bySeries.get(seriesName(one))?.nextTryMs ?? [])
+      .filter((nextTryMs) => nextTryMs > nowMs);
     return rests.length === 0 ? undefined : rests.reduce((a, b) => Math.min(a, b));
   }
 }
