@@ -137,7 +137,7 @@ async function costsOneMinute(
   assert.deepEqual([found, repairs], [0, 0]);
 }
 
-Deno.test("one bad minute", async (t) => {
+Deno.test("one bad minute costs one minute", async (t) => {
   const { database, drop } = await openAnyTest();
   try {
     for (const [name, test] of Object.entries(TESTS)) {

@@ -246,7 +246,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 };
 
-Deno.test("refusals", async (t) => {
+Deno.test("what an exchange refuses ends as it must", async (t) => {
   const { database, drop } = await openAnyTest();
   try {
     for (const [name, test] of Object.entries(TESTS)) {
