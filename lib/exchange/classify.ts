@@ -165,9 +165,11 @@ const FAULT_NAMED = new RegExp(`\\b${FAULT}\\b.{0,24}\\b${SUBJECT}\\b`, "i");
 function messageOf(error: unknown, { action, answer }: ClassifyOptions): string {
   const { status, text: page } = answer;
   const told = error instanceof Error ? error.message : String(error);
-  const text = page?.trimStart().startsWith("<") === true
-    ? told.replaceAll(page.trim(), `"${pageTexts(page).join(" ").slice(0, PAGE_QUOTE_MAX)}"`)
-    : told;
+  // CCXT puts the body at the end.
+  const at = page?.trimStart().startsWith("<") === true ? told.indexOf(page.trim()) : -1;
+  const text = at === -1
+    ? told
+    : `${told.slice(0, at)}"${pageTexts(page ?? "").join(" ").slice(0, PAGE_QUOTE_MAX)}"`;
   return `Cannot ${action}: ${text}${
     status === undefined || status < 400 ? "" : ` (HTTP ${status})`
   }`;
