@@ -13,6 +13,7 @@ import {
 import { readCoverageEnds } from "../store/ledger.ts";
 import {
   breakerConditions,
+  deniedConditions,
   gapConditions,
   lossConditions,
   polledEnds,
@@ -68,6 +69,7 @@ export class Alerts {
       const nowMs = clock.now();
       return {
         breaker_open: breakerConditions(exchanges, nowMs),
+        access_denied: deniedConditions(exchanges, nowMs),
         stale: staleConditions(ends, { exchanges, nowMs }),
       };
     });

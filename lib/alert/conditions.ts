@@ -1,4 +1,4 @@
-/** The four conditions that alerts tell of, read off the archive. @module */
+/** The five conditions that alerts tell of, read off the archive. @module */
 import type { Config } from "../config/config.ts";
 import { SETTLE_MS } from "../market/answer.ts";
 import type { AlertSubject, Condition } from "../market/alert.ts";
@@ -37,6 +37,8 @@ export function gapConditions(
 interface WatchedExchange {
   readonly id: string;
   readonly breaker: Pick<Breaker, "troubledSinceMs">;
+  /** Since when access is refused, and in which words; undefined while it is not. */
+  readonly denial?: { readonly sinceMs: number; readonly why: string } | undefined;
 }
 
 /** Exchanges whose breaker is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
@@ -59,6 +61,23 @@ export function breakerConditions(
   });
 }
 
+/** Exchanges that refuse this address. */
+export function deniedConditions(
+  exchanges: readonly WatchedExchange[],
+  nowMs: number,
+): readonly Condition[] {
+  return exchanges.flatMap(({ id, denial }) =>
+    denial === undefined ? [] : [{
+      exchange: id,
+      value: Math.round((nowMs - denial.sinceMs) / 1000),
+      threshold: 0,
+      summary: `${id}: access is refused since ${
+        new Date(denial.sinceMs).toISOString()
+      }. ${denial.why}`,
+    }]
+  );
+}
+
 /** The ends of coverage that polls should move on. */
 export function polledEnds(
   ends: readonly CoverageEnd[],
@@ -71,8 +90,8 @@ export function polledEnds(
 
 /**
  * Series whose exchange has not answered for their newest candles. Coverage counts and not candles: a market without
- * trades is not stale. While the breaker of an exchange is not closed none of its series begins to be: that alert
- * says it already.
+ * trades is not stale. While the breaker of an exchange is not closed, or it refuses access, none of its series begins
+ * to be: that alert says it already.
  */
 export function staleConditions(
   ends: readonly CoverageEnd[],
@@ -82,7 +101,9 @@ export function staleConditions(
   },
 ): readonly Condition[] {
   const troubled = new Set(
-    exchanges.filter(({ breaker }) => breaker.troubledSinceMs !== undefined).map(({ id }) => id),
+    exchanges.filter(({ breaker, denial }) =>
+      breaker.troubledSinceMs !== undefined || denial !== undefined
+    ).map(({ id }) => id),
   );
   return ends.flatMap(({ series, coveredUntilMs }) => {
     const ageMs = nowMs - coveredUntilMs;

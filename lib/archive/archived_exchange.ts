@@ -13,6 +13,7 @@ import {
   type PageVerdict,
   provesSinceHonoured,
 } from "../market/answer.ts";
+import { ROW_TEXT_MAX } from "../market/candle.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { closedUntil, type Timeframe } from "../market/timeframe.ts";
@@ -102,6 +103,11 @@ export class ArchivedExchange {
     return this.client.id;
   }
 
+  /** Since when access is refused, and in which words; undefined while it is not. */
+  get denial(): ExchangeClient["denial"] {
+    return this.client.denial;
+  }
+
   /** The series of the markets in force; none before they are loaded. */
   get series(): readonly Series[] {
     return this.markets.value?.series ?? [];
@@ -124,11 +130,11 @@ export class ArchivedExchange {
       `fetch candles of ${seriesName(series)}`,
       options,
       async (signal) => {
-        return this.#judge(
-          series,
-          window,
-          await this.client.fetchCandles(series, window, { list, signal }),
-        );
+        const page = await this.client.fetchCandles(series, window, { list, signal })
+          .catch((error) => {
+            throw unreadable(error, window) ?? error;
+          });
+        return this.#judge(series, window, page);
       },
     );
     await this.capabilities.keep();
@@ -245,13 +251,28 @@ export class ArchivedExchange {
       before: (signal) => this.client.turn(priority, { signal }),
       isRetryable: (error) =>
         error instanceof DeadlineError ||
-        (error instanceof FetchError && error.kind === "transient"),
+        (error instanceof FetchError && (error.kind === "transient" ||
+          // One answer is no proof yet.
+          (error.kind === "denied" && error.untilMs === undefined))),
       onRetry: ({ attempt, delayMs, error }) => {
         metrics.retries.inc({ exchange: this.id });
         log.debug("asking again", { exchange: this.id, attempt, delayMs, error });
       },
     });
   }
+}
+
+/** A whole answer that is not JSON is malformed: a shorter window may leave out what is wrong with it. */
+function unreadable(error: unknown, window: Window): MalformedPageError | undefined {
+  if (!(error instanceof FetchError) || error.excerpt === undefined) return undefined;
+  return new MalformedPageError(error.message, {
+    cause: error,
+    evidence: [{
+      reason: "unreadable",
+      row: JSON.stringify(error.excerpt).slice(0, ROW_TEXT_MAX),
+      openTimeMs: window.sinceMs,
+    }],
+  });
 }
 
 /** What kind of failure an error from {@linkcode ArchivedExchange} is. */
@@ -265,6 +286,7 @@ export function failureKind(error: unknown): FailureKind {
 
 /** Only transient failures trip the breaker; an answer, however unwelcome, proves that the exchange is up. */
 function judgeError(error: unknown): BreakerVerdict {
+  if (error instanceof FetchError && error.isUnknown) return "success";
   switch (failureKind(error)) {
     case "transient":
     case "timeout":
@@ -274,6 +296,7 @@ function judgeError(error: unknown): BreakerVerdict {
     case "malformed":
       return "success";
     case "rate_limited":
+    case "denied":
     case "cancelled":
     case "breaker_open":
       return "ignore";

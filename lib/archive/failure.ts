@@ -55,7 +55,7 @@ export async function reportSeriesFailure(
   if (error instanceof StoreError) return;
   await storeNote(archive, async () => {
     await writeExchangeError(archive.database, series.exchange, archive.redact(message));
-    if (error instanceof FetchError && error.kind === "permanent") {
+    if (error instanceof FetchError && (error.kind === "permanent" || error.isUnknown)) {
       await noteSeriesError(archive.database, series, archive.redact(message));
     }
   });

@@ -178,6 +178,9 @@ function fixOf(error: unknown, exchange: string, config: Archive["config"]): str
       const when = untilMs === undefined ? "in an hour" : `after ${iso(untilMs)}`;
       return `Wait, and run titan10 doctor again ${when}`;
     }
+    case "denied":
+      return `Set EXCHANGE_PROXY_URL, or a proxy in ${variable}, to one whose address is accepted, ` +
+        `or remove ${exchange} from EXCHANGES`;
     case "breaker_open":
     case "cancelled":
       return "Run titan10 doctor again in a minute";

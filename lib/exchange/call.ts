@@ -18,6 +18,14 @@ export interface Call {
   dateMs: number | undefined;
   /** The parsed body of the last response; undefined when it was not complete JSON. */
   json: unknown;
+  /** The beginning of the last response's body, if that was not complete JSON. */
+  text: string | undefined;
+  /** The place where the last response's body, which was complete, is not JSON; undefined if it is, or broke off. */
+  excerpt: string | undefined;
+  /** The host of the last request. */
+  host: string | undefined;
+  /** The proxy that the last request went through, without credentials. */
+  via: string | undefined;
   /** Number of responses whose body was not complete JSON. */
   unreadable: number;
 }
@@ -81,6 +89,10 @@ function newCall(signal: AbortSignal | undefined): Call {
     retryAfter: undefined,
     dateMs: undefined,
     json: undefined,
+    text: undefined,
+    excerpt: undefined,
+    host: undefined,
+    via: undefined,
     unreadable: 0,
   };
 }
@@ -88,4 +100,5 @@ function newCall(signal: AbortSignal | undefined): Call {
 /** Streams and signals opened during a call keep the call object alive. Without this, its rows would stay in memory. */
 function forgetBody(call: Call): void {
   call.json = undefined;
+  call.text = undefined;
 }

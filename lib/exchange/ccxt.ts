@@ -2,7 +2,9 @@
 import { boundBody } from "./bounded_body.ts";
 import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
-import { Connections } from "./proxy.ts";
+import type { Denials } from "./denial.ts";
+import { Connections, placeOf } from "./proxy.ts";
+import { brokenPlace } from "./whole_answer.ts";
 
 /** The part of a CCXT exchange that this program uses. */
 export interface CcxtExchange {
@@ -77,6 +79,8 @@ interface OpenCcxtOptions {
   readonly onCost: (cost: number) => void;
   /** Shared by instances of one exchange. @default connections of its own */
   readonly connections?: Connections | undefined;
+  /** Which hosts refuse us. @default none is known to */
+  readonly denials?: Denials | undefined;
 }
 
 /** Never called. It puts the package into the module graph, so that `deno compile` embeds it. */
@@ -99,6 +103,19 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   return exchange;
 }
 
+/** `["bequant", "hitbtc", "Exchange", …]` */
+export function classesOf(ccxt: CcxtExchange): readonly string[] {
+  const names: string[] = [];
+  for (
+    let proto = Object.getPrototypeOf(ccxt);
+    proto !== null;
+    proto = Object.getPrototypeOf(proto)
+  ) {
+    names.push(proto.constructor.name);
+  }
+  return names;
+}
+
 /** All exchange ids of this CCXT version that the program can ask for candles. */
 export async function exchangeIds(): Promise<readonly string[]> {
   const main = import.meta.resolve("ccxt");
@@ -112,7 +129,7 @@ export async function exchangeIds(): Promise<readonly string[]> {
 
 function patch(
   exchange: PatchedExchange,
-  { onCost, connections = new Connections() }: OpenCcxtOptions,
+  { onCost, denials, connections = new Connections() }: OpenCcxtOptions,
 ): void {
   // Keep prices as the decimal texts that the exchange sent. CCXT's own parseNumber converts `1e-10` to a double.
   exchange.number = String;
@@ -122,6 +139,8 @@ function patch(
     const call = currentCall();
     if (call !== undefined) {
       call.json = json;
+      call.text = json === undefined ? text.slice(0, TEXT_CHARACTERS_MAX) : undefined;
+      call.excerpt = json === undefined ? brokenPlace(text) : undefined;
       if (json === undefined) call.unreadable++;
     }
     return json;
@@ -147,7 +166,7 @@ function patch(
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
   exchange.fetchImplementation = transport(
-    connections,
+    { connections, denials },
     (url) => exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== ""),
   );
 }
@@ -183,29 +202,42 @@ function parseJsonOrUndefined(text: string): unknown {
   }
 }
 
+/** Kept of a body that is not JSON. Pages that refuse us are shorter. */
+const TEXT_CHARACTERS_MAX = 64 * 1024;
+
 /** `fetch` for one exchange: aborted with its call, through its proxy, without following redirects. */
 function transport(
-  connections: Connections,
+  { connections, denials }: {
+    readonly connections: Connections;
+    readonly denials: Denials | undefined;
+  },
   proxyFor: (url: string) => string | undefined,
 ): (url: string, init: RequestInit) => Promise<Response> {
   return async (url, init) => {
     const call = currentCall();
     call?.signal?.throwIfAborted();
+    const proxy = proxyFor(url);
+    const { host, via } = placeOf(url, proxy);
+    denials?.assertOpen(host);
     if (call !== undefined) {
+      call.host = host;
+      call.via = via;
       call.requests++;
       call.status = undefined;
       call.retryAfter = undefined;
       call.dateMs = undefined;
       call.json = undefined;
+      call.text = undefined;
+      call.excerpt = undefined;
     }
     const response = await connections.fetch(url, {
       method: init.method ?? "GET",
       headers: init.headers ?? {},
       body: init.body ?? null,
-      redirect: "error",
+      redirect: "manual",
       // The call's signal replaces CCXT's own timer, which stops at the headers: a stalled body would hang for ever.
       signal: call?.signal ?? null,
-    }, proxyFor(url));
+    }, proxy);
     if (call !== undefined) {
       call.status = response.status;
       call.retryAfter = response.headers.get("retry-after") ?? undefined;

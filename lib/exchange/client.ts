@@ -6,9 +6,11 @@ import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { isSymbol } from "../market/symbol.ts";
+import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
-import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, classesOf, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
+import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { type MarketList, marketList } from "./market_list.ts";
@@ -44,12 +46,10 @@ interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type ClientOptions = OpenExchangeOptions & { readonly denials: Denials };
+
 /** Opens an instance of an exchange's class. */
 type OpenInstance = () => Promise<CcxtExchange>;
-
-/** How long to stay away when an exchange says "too many requests" and not until when; doubles each time. */
-const BAN_DEFAULT_MS = 60_000;
-const BAN_DEFAULT_MS_MAX = 60 * 60_000;
 
 /**
  * The only client of an exchange in the process, so that one limiter and one ban govern everything that
@@ -66,18 +66,19 @@ export class ExchangeClient {
   readonly #open: OpenInstance;
   /** CCXT looks markets up in its own instance, so each list keeps the one that has read it. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
+  /** The exchange's class in CCXT and its ancestors. */
+  readonly #classes: readonly string[];
   readonly #pace: Pace;
   readonly #clock: Clock;
-  readonly #options: OpenExchangeOptions;
-  #bannedUntilMs = 0;
-  #banReason = "";
-  #bansInARow = 0;
+  readonly #options: ClientOptions;
+  readonly #ban = new Ban();
   /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
   #turnsPaid = 0;
 
   /** Use {@linkcode openExchange}. */
-  constructor(ccxt: CcxtExchange, open: OpenInstance, options: OpenExchangeOptions) {
+  constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
+    this.#classes = classesOf(ccxt);
     this.#open = open;
     this.#clock = options.clock;
     this.#options = options;
@@ -95,24 +96,27 @@ export class ExchangeClient {
 
   /** Until when nothing may be asked; in the past when nothing forbids it. Milliseconds. */
   get bannedUntilMs(): number {
-    return this.#bannedUntilMs;
+    return this.#ban.untilMs;
+  }
+
+  /** Since when access is refused, and in which words; undefined while it is not. */
+  get denial(): Denials["current"] {
+    return this.#options.denials.current;
   }
 
   /** Puts a ban from before a restart back in force. */
   restoreBan(untilMs: number, reason: string): void {
-    this.#bannedUntilMs = Math.max(this.#bannedUntilMs, untilMs);
-    this.#banReason = reason;
+    this.#ban.restore(untilMs, reason);
   }
 
   /** @throws FetchError `rate_limited` while the exchange has asked us to stay away. */
   assertNotBanned(): void {
-    if (!this.#isBanned()) return;
+    const { untilMs, reason } = this.#ban;
+    if (this.#clock.now() >= untilMs) return;
     throw new FetchError(
       "rate_limited",
-      `Cannot ask ${this.id} before ${
-        new Date(this.#bannedUntilMs).toISOString()
-      }: ${this.#banReason}`,
-      { untilMs: this.#bannedUntilMs },
+      `Cannot ask ${this.id} before ${new Date(untilMs).toISOString()}: ${reason}`,
+      { untilMs },
     );
   }
 
@@ -249,40 +253,35 @@ export class ExchangeClient {
     return await runCall(signal, async (call) => {
       try {
         const result = await fn(call);
-        this.#bansInARow = 0;
+        this.#ban.answered();
+        if (call.host !== undefined) this.#options.denials.answered(call.host);
         return result;
       } catch (error) {
         if (signal?.aborted) {
           throw new FetchError("cancelled", `Cannot ${action}: cancelled`, { cause: error });
         }
+        const answer = failedRequest(error) ?? call;
+        const nowMs = this.#clock.now();
         const fetchError = classify(error, {
           action,
-          answer: failedRequest(error) ?? call,
-          nowMs: this.#clock.now(),
-          banDefaultMs: this.#banDefaultMs(),
+          answer,
+          classes: this.#classes,
+          nowMs,
+          banDefaultMs: this.#ban.defaultMs(nowMs),
         });
-        if (fetchError.kind === "rate_limited") await this.#ban(fetchError);
+        if (fetchError.kind === "denied") {
+          throw this.#options.denials.proved(fetchError, answer.host);
+        }
+        if (answer.host !== undefined && answer.json !== undefined) {
+          this.#options.denials.answered(answer.host);
+        }
+        if (fetchError.kind === "rate_limited" && this.#ban.note(fetchError, nowMs)) {
+          const { untilMs, reason } = this.#ban;
+          await this.#options.onBan?.({ untilMs, reason });
+        }
         throw fetchError;
       }
     });
-  }
-
-  #banDefaultMs(): number {
-    const before = this.#isBanned() ? Math.max(0, this.#bansInARow - 1) : this.#bansInARow;
-    return Math.min(BAN_DEFAULT_MS * 2 ** before, BAN_DEFAULT_MS_MAX);
-  }
-
-  #isBanned(): boolean {
-    return this.#clock.now() < this.#bannedUntilMs;
-  }
-
-  async #ban({ untilMs = 0, message }: FetchError): Promise<void> {
-    // Requests that were already on their way answer with the same ban: it counts once.
-    if (!this.#isBanned()) this.#bansInARow++;
-    if (untilMs <= this.#bannedUntilMs) return;
-    this.#bannedUntilMs = untilMs;
-    this.#banReason = message;
-    await this.#options.onBan?.({ untilMs, reason: message });
   }
 }
 
@@ -297,17 +296,19 @@ export async function openExchange(
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
   const connections = new Connections();
+  const denials = new Denials(options.clock);
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),
       spotOnly: options.spotOnly ?? true,
       onCost: (cost) => client?.onCost(cost),
       connections,
+      denials,
     });
   const ccxt = await open();
   if (ccxt.has["fetchOHLCV"] !== true) {
     throw new RangeError(`Cannot archive ${id}: it offers no candles`);
   }
-  client = new ExchangeClient(ccxt, open, options);
+  client = new ExchangeClient(ccxt, open, { ...options, denials });
   return client;
 }

@@ -34,6 +34,12 @@ export class Connections {
       if (init.signal?.aborted || !(error instanceof TypeError)) throw error;
       throw failure(reasonOf(error, proxy), error);
     }
+    // Never followed: a redirected request is no answer of the exchange, and may lead anywhere.
+    if (response.status >= 300 && response.status < 400) {
+      await response.body?.cancel();
+      const where = redirectHost(response.headers.get("location"), url);
+      throw failure(`the answer redirects to ${where} (HTTP ${response.status})`);
+    }
     // The proxy answered this, not the exchange.
     if (proxy !== undefined && response.status === 407) {
       await response.body?.cancel();
@@ -50,6 +56,35 @@ export class Connections {
     }
     return client;
   }
+}
+
+/** The host that a redirect leads to; the rest of its address may hold what is nobody's business. */
+function redirectHost(location: string | null, url: string): string {
+  if (location === null) return "no address";
+  try {
+    return new URL(location, url).host || "an address without a host";
+  } catch {
+    return "an address that is none";
+  }
+}
+
+/** A request behind the prefix of `EXCHANGE_PROXY_URL`, plain or percent-encoded. */
+const PREFIXED = /^https?:\/\/.+?(https?(?::|%3A)(?:\/|%2F){2}.+)$/i;
+
+/** The exchange's host that a request is for, and the proxy it goes through: a prefix or a forward proxy. */
+export function placeOf(
+  url: string,
+  proxy: string | undefined,
+): { readonly host: string; readonly via: string | undefined } {
+  const target = PREFIXED.exec(url)?.[1];
+  const [outer, inner] = [new URL(url), target === undefined ? undefined : hostOf(target)];
+  const via = proxy !== undefined && URL.canParse(proxy) ? nameOf(proxy) : undefined;
+  return inner === undefined ? { host: outer.host, via } : { host: inner, via: outer.origin };
+}
+
+function hostOf(url: string): string | undefined {
+  const host = /^https?:\/\/([^/?#]+)/i.exec(url.replace(/%3A/gi, ":").replace(/%2F/gi, "/"))?.[1];
+  return host?.replace(/^.*@/, "");
 }
 
 /** Why a request failed. Older versions of Deno set no `cause`. */

@@ -1,5 +1,6 @@
 /** Checks that an answer is complete and really is a list of candles or markets. @module */
 import type { Call } from "./call.ts";
+import { parseExactJson } from "./exact_json.ts";
 import { FetchError } from "./fetch_error.ts";
 
 /**
@@ -17,6 +18,7 @@ export function assertAnswered(
     throw new FetchError(
       "transient",
       `Cannot ${action}: the answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
+      { excerpt: call.excerpt },
     );
   }
   if (!Array.isArray(answer)) {
@@ -57,4 +59,23 @@ function holdsEmptyList(json: unknown, depth = 0): boolean {
   return Object.entries(json).some(([key, value]) =>
     !/err|warn/i.test(key) && holdsEmptyList(value, depth + 1)
   );
+}
+
+/** Kept before and after the place where a body is not JSON. */
+const EXCERPT_CHARACTERS = 200;
+
+/** The surroundings of the place where a body is not JSON; undefined where it broke off, or never was to be JSON. */
+export function brokenPlace(text: string): string | undefined {
+  const body = text.trim();
+  const isWhole = (body.startsWith("{") && body.endsWith("}")) ||
+    (body.startsWith("[") && body.endsWith("]"));
+  if (!isWhole) return undefined;
+  try {
+    parseExactJson(body);
+  } catch (error) {
+    const at = Number(/at character (\d+)$/.exec(error instanceof Error ? error.message : "")?.[1]);
+    if (!(at < body.length)) return undefined;
+    return body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS);
+  }
+  return undefined;
 }

@@ -22,6 +22,7 @@ import { ingestPage } from "./page.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
+import { Refusals } from "./refusals.ts";
 
 /**
  * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the database
@@ -80,8 +81,7 @@ export class ExchangeBackfill {
   readonly #options: ExchangeBackfillOptions;
   readonly #untilMs: number;
   readonly #problems = new Map<string, string>();
-  /** Series with a permanent failure, such as "no such symbol". Skipped for the rest of this run. */
-  readonly #hopeless = new Set<string>();
+  readonly #refusals: Refusals;
   #progress: BackfillProgress;
   /** Candles owed when the ledger was last read. */
   #left: number | undefined = undefined;
@@ -93,6 +93,7 @@ export class ExchangeBackfill {
     this.#exchange = exchange;
     this.#options = options;
     this.#untilMs = archive.clock.now();
+    this.#refusals = new Refusals(archive.clock, options);
     this.#progress = {
       exchange: exchange.id,
       owed: 0,
@@ -157,11 +158,16 @@ export class ExchangeBackfill {
       this.#left = candlesOf(owed);
       if (isFirst) this.#update({ owed: this.#left });
       isFirst = false;
-      if (owed.every(({ series }) => this.#hopeless.has(seriesName(series)))) return;
+      if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
       const before = this.#progress;
       const { reachLearned } = await this.#runPass(owed);
       if (this.#progress.answered > before.answered || reachLearned) {
         pauseMs = PAUSE_MS;
+        continue;
+      }
+      const restMs = this.#refusals.restUntilMs(owed.map(({ series }) => series));
+      if (restMs !== undefined) {
+        await this.#pause(restMs, "refused, asking again");
         continue;
       }
       if (this.#progress.failed === before.failed || !this.#options.patient) return;
@@ -180,7 +186,7 @@ export class ExchangeBackfill {
     const worker = async (): Promise<void> => {
       for (const page of pages) {
         if (this.#isOver()) return;
-        if (this.#hopeless.has(seriesName(page.series))) continue;
+        if (this.#refusals.isLeftAlone(page.series)) continue;
         // The exchange has proved that it has nothing this old.
         if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
         const reachFromMs = await this.#runPage(page);
@@ -213,6 +219,7 @@ export class ExchangeBackfill {
         rejected: this.#progress.rejected + outcome.rejected,
       });
       this.#archive.failures.clear(seriesName(series));
+      this.#refusals.forget(series);
       if (outcome.added + outcome.revised === 0) return;
       await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
     }, series);
@@ -244,9 +251,7 @@ export class ExchangeBackfill {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     if (series === undefined) await reportExchangeFailure(this.#archive, this.#exchange.id, error);
     else await reportSeriesFailure(this.#archive, series, error);
-    if (error instanceof FetchError && error.kind === "permanent" && series !== undefined) {
-      this.#hopeless.add(seriesName(series));
-    }
+    if (error instanceof FetchError && series !== undefined) this.#refusals.note(series, error);
     this.#problems.set(`${name} ${series === undefined ? "" : seriesName(series)}`, message);
     this.#update({ failed: this.#progress.failed + 1 });
   }

@@ -10,10 +10,12 @@ import { type Coverage, intersect, isCovered, subtract, unite } from "../market/
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
+import { noteRejected } from "../store/gap_note.ts";
 import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
   readonly priority: Priority;
@@ -27,16 +29,24 @@ interface PageOptions {
 }
 
 /**
- * Most contradictory candles of one page. To find one takes as many requests as the page can be halved; after this many
- * the rest of the page is left for the next pass.
+ * Most candles of one page whose answers cannot be used. To find one takes as many requests as the page can be halved;
+ * after this many the rest of the page is left for the next pass.
  */
 const UNUSABLE_MAX = 10;
 
-type Ask = PageOptions & {
-  readonly window: Window;
-  /** The errors of contradictory candles, collected while the page is split. */
-  readonly unusable?: FetchError[] | undefined;
-};
+/** A candle as young as this may still be given right: it is asked for again, and not given up. */
+const YOUNG_MS = 10 * 60_000;
+
+type Ask = PageOptions & { readonly window: Window };
+
+/** A part of a page. */
+type Part = Ask & { readonly trouble: Trouble };
+
+/** What went wrong while a page was split: the other parts were asked for all the same. */
+interface Trouble {
+  readonly unusable: UnusableCandle[];
+  readonly failures: unknown[];
+}
 
 /** What one page brought. If it was split, the sum of its parts. */
 export interface PageOutcome {
@@ -54,19 +64,41 @@ export interface PageOutcome {
 /**
  * Fetches one window and stores the result.
  *
- * If the answer contradicts itself, or part of the window is older than what the exchange keeps, the window is split
- * into halves and each half is fetched, the newer one first. So one bad candle costs only that candle. If the answer
- * seems to be cut, the owed parts before and after it are fetched separately: together they would be the same request.
+ * If the answer contradicts itself or is not JSON, or part of the window is older than what the exchange keeps, the
+ * window is split into halves and each half is fetched, the newer one first, whatever the other one comes to. What cannot
+ * be used even by itself is rejected, if the exchange answers well beside it. So one bad candle costs only that candle.
+ * If the answer seems to be cut, the owed parts before and after it are fetched separately: together they would be the
+ * same request.
  *
- * @throws FetchError when a candle contradicts itself. All others are stored.
- * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, and StoreError when the database
- * write failed. Parts fetched before stay stored.
+ * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, or not in a way that can be used,
+ * and StoreError when the database write failed. Parts fetched before stay stored.
  */
 export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: Ask,
+  ask: Ask,
+): Promise<PageOutcome> {
+  const trouble: Trouble = { unusable: [], failures: [] };
+  let outcome = NOTHING;
+  try {
+    outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
+  } catch (error) {
+    if (!(error instanceof UnusableCandle)) throw error;
+    trouble.unusable.push(error);
+  }
+  const rejected = trouble.unusable.length === 0
+    ? NOTHING
+    : await rejectUnusable(archive, exchange, series, { ...ask, trouble, outcome });
+  if (trouble.failures.length > 0) throw trouble.failures[0];
+  return both(outcome, { ...rejected, reachFromMs: outcome.reachFromMs });
+}
+
+async function ingestPart(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { window, trouble, ...options }: Part,
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
@@ -82,18 +114,11 @@ export async function ingestPage(
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;
     if (windowCandles(series.timeframe, window) > 1) {
-      return await ingestHalves(archive, exchange, series, { window, ...options });
+      return await ingestHalves(archive, exchange, series, { window, trouble, ...options });
     }
-    if (!tooOld) {
-      throw new FetchError(
-        "transient",
-        `Cannot use the answer of ${seriesName(series)}: ${error.message}`,
-        {
-          cause: error,
-        },
-      );
-    }
-    verdict = { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs };
+    verdict = tooOld
+      ? { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs }
+      : await askOnce(exchange, series, { window, ...options });
   }
   const { owed } = options;
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
@@ -103,6 +128,34 @@ export async function ingestPage(
   return (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
+}
+
+/**
+ * Rejects candles whose answers cannot be used, if the exchange answers well beside them: they are covered then, and a gap
+ * says why they are missing. The others are failures: when nothing can be used, the fault is not theirs.
+ */
+async function rejectUnusable(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { trouble, outcome, ...options }: Part & { readonly outcome: PageOutcome },
+): Promise<PageOutcome> {
+  const nowMs = archive.clock.now();
+  const isAlone = outcome.answered.length > 0 ||
+    await isAnsweredBeside(exchange, series, { ...options, unusable: trouble.unusable });
+  let sum = NOTHING;
+  for (const { window, cause } of trouble.unusable) {
+    const reason = `Cannot use the answer of ${seriesName(series)}: ${cause.message}`;
+    if (!isAlone || nowMs - window.untilMs < YOUNG_MS) {
+      trouble.failures.push(new FetchError("transient", reason, { cause }));
+      continue;
+    }
+    const proof = { rejected: cause.evidence, answered: window, reachFromMs: undefined };
+    const prepared = preparePage(series, { ...proof, candles: [] });
+    sum = both(sum, await storePage(archive, proof, prepared, options));
+    await noteRejected(archive.database, series, { window, nowMs });
+  }
+  return sum;
 }
 
 /** The part of an answer that lies in the owed parts. */
@@ -148,24 +201,21 @@ async function ingestHalves(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: Ask,
+  { window, ...options }: Part,
 ): Promise<PageOutcome> {
   archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
-  const { owed, unusable = [] } = options;
+  const { owed, trouble: { unusable, failures } } = options;
   const ask = async (half: Window): Promise<PageOutcome> => {
     const part = owed && intersect(owed, [half]);
     // Nothing is owed in this half, so it needs no request.
     if (part?.length === 0) return NOTHING;
+    if (unusable.length + failures.length >= UNUSABLE_MAX) return NOTHING;
     try {
-      return await ingestPage(archive, exchange, series, {
-        ...options,
-        window: half,
-        owed: part,
-        unusable,
-      });
+      return await ingestPart(archive, exchange, series, { ...options, window: half, owed: part });
     } catch (error) {
-      if (!isUnusable(error) || unusable.length >= UNUSABLE_MAX) throw error;
-      unusable.push(error);
+      if (endsPage(error, options.signal)) throw error;
+      if (error instanceof UnusableCandle) unusable.push(error);
+      else failures.push(error);
       return NOTHING;
     }
   };
@@ -177,9 +227,6 @@ async function ingestHalves(
   if (second?.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
     await exchange.learnReach(series, second.reachFromMs);
   }
-  // The whole page has been fetched: now report the first contradictory candle.
-  const [error] = unusable;
-  if (options.unusable === undefined && error !== undefined) throw error;
   return second === undefined ? first : both(first, second);
 }
 
@@ -190,11 +237,6 @@ const NOTHING: PageOutcome = {
   revised: 0,
   rejected: 0,
 };
-
-/** Whether the answer for a single candle contradicts itself. */
-function isUnusable(error: unknown): error is FetchError {
-  return error instanceof FetchError && error.cause instanceof MalformedPageError;
-}
 
 /** The sum of two pages, the newer one first. */
 function both(first: PageOutcome, second: PageOutcome): PageOutcome {

@@ -13,7 +13,10 @@ import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage, type PageOutcome } from "./page.ts";
 
-/** After a permanent failure a series is polled again after this delay. The delay doubles up to the maximum. */
+/** One refusal proves nothing: a series is left alone from this many ticks in a row on. */
+const REFUSED_TICKS = 3;
+
+/** A series whose refusal stays is polled again after this delay. The delay doubles up to the maximum. */
 const REFUSED_DELAY_MS = 60_000;
 const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 
@@ -72,8 +75,8 @@ export class Poll {
   readonly #answeredUntilMs = new Map<string, number>();
   /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
   readonly #busy = new Set<string>();
-  /** Series with a permanent failure, such as delisted ones. They are polled at growing intervals. */
-  readonly #refused = new Map<string, { readonly delayMs: number; readonly nextTryMs: number }>();
+  /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
+  readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
   constructor(archive: Archive, { onOwing }: PollOptions = {}) {
     this.#archive = archive;
@@ -164,9 +167,7 @@ export class Poll {
       const brought = last === first ? [first] : [first, last];
       return sum(brought.map(({ added, revised }) => ({ ...NOTHING, asked: 1, added, revised })));
     } catch (error) {
-      if (error instanceof FetchError && error.kind === "permanent") {
-        this.#leaveAlone(exchange, series, nowMs);
-      }
+      if (isRefusal(error)) this.#leaveAlone(exchange, series, nowMs);
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return { ...NOTHING, asked: 1, failed: 1 };
     }
@@ -182,14 +183,14 @@ export class Poll {
     if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
   }
 
-  /** Delays further polls of a series that fails permanently. Its market may be delisted, so the markets are checked. */
+  /** Delays further polls of a series whose refusal stays. Its market may be delisted, so the markets are checked. */
   #leaveAlone(exchange: ArchivedExchange, series: Series, nowMs: number): void {
     const name = seriesName(series);
-    const delayMs = Math.min(
-      2 * (this.#refused.get(name)?.delayMs ?? REFUSED_DELAY_MS / 2),
-      REFUSED_DELAY_MS_MAX,
-    );
-    this.#refused.set(name, { delayMs, nextTryMs: nowMs + delayMs });
+    const ticks = (this.#refused.get(name)?.ticks ?? 0) + 1;
+    const delayMs = ticks < REFUSED_TICKS
+      ? 0
+      : Math.min(REFUSED_DELAY_MS * 2 ** (ticks - REFUSED_TICKS), REFUSED_DELAY_MS_MAX);
+    this.#refused.set(name, { ticks, nextTryMs: nowMs + delayMs });
     exchange.markets.doubt();
   }
 
@@ -202,6 +203,12 @@ export class Poll {
     const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
     return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };
   }
+}
+
+/** Whether an error says that the same request will fail again, or would if it stays. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof FetchError &&
+    (error.kind === "permanent" || error.kind === "denied" || error.isUnknown);
 }
 
 const NOTHING: PollReport = { asked: 0, failed: 0, skipped: 0, added: 0, revised: 0 };

@@ -3,10 +3,17 @@
 /**
  * - `gap_percent`: too many candles of a series are missing without a reason.
  * - `breaker_open`: an exchange keeps failing, so requests to it are stopped.
+ * - `access_denied`: an exchange, or a firewall in front of it, refuses this address.
  * - `stale`: an exchange has not answered for a series' newest candles.
  * - `retention_loss`: the exchange will soon drop candles that are still owed.
  */
-export const ALERTS = ["gap_percent", "breaker_open", "stale", "retention_loss"] as const;
+export const ALERTS = [
+  "gap_percent",
+  "breaker_open",
+  "access_denied",
+  "stale",
+  "retention_loss",
+] as const;
 
 export type AlertKind = (typeof ALERTS)[number];
 
@@ -36,11 +43,12 @@ export interface Condition extends AlertSubject {
 /**
  * How many judgements in a row a condition must hold before its alert begins. Most holes are filled or explained by the
  * next two repairs, which run as often as the judgement. Series that waited for a breaker catch up with the poll after
- * the one that closed it. `breaker_open` measures its own time.
+ * the one that closed it. `breaker_open` measures its own time, and two answers have proved `access_denied`.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   gap_percent: 3,
   breaker_open: 1,
+  access_denied: 1,
   stale: 2,
   retention_loss: 2,
 };

@@ -1,5 +1,12 @@
 /** Judges a page: which candles may be stored, and which part of the window the exchange answered for. @module */
-import { type Candle, checkRow, compareDecimals, isZero, type RejectedCandle } from "./candle.ts";
+import {
+  type Candle,
+  checkRow,
+  compareDecimals,
+  contradictory,
+  isZero,
+  type RejectedCandle,
+} from "./candle.ts";
 import {
   addCandles,
   closedUntil,
@@ -56,6 +63,16 @@ export interface PageVerdict {
 /** The rows of an answer contradict each other. The page is asked for again. */
 export class MalformedPageError extends Error {
   override readonly name = "MalformedPageError";
+  /** The rows that cannot be used. */
+  readonly evidence: readonly RejectedCandle[];
+
+  constructor(
+    message: string,
+    { evidence, ...options }: ErrorOptions & { readonly evidence: readonly RejectedCandle[] },
+  ) {
+    super(message, options);
+    this.evidence = evidence;
+  }
 }
 
 /**
@@ -178,6 +195,7 @@ function distinctCandles(
         `Cannot read the page ${windowName(window)}: two different rows for ${
           new Date(candle.openTimeMs).toISOString()
         }`,
+        { evidence: [twin, candle].map(contradictory) },
       );
     }
     byTime.set(candle.openTimeMs, candle);

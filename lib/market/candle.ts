@@ -29,9 +29,17 @@ export const REJECTION_REASONS = [
 
 export type RejectionReason = (typeof REJECTION_REASONS)[number];
 
+/**
+ * Why the answer for a single candle is of no use:
+ *
+ * - `contradictory`: two rows of it have different values.
+ * - `unreadable`: the answer is not JSON.
+ */
+type AnswerFault = "contradictory" | "unreadable";
+
 /** A row that failed the checks. It is stored apart from the candles, as evidence. */
 export interface RejectedCandle {
-  readonly reason: RejectionReason;
+  readonly reason: RejectionReason | AnswerFault;
   /** The row as JSON text, cut at {@linkcode ROW_TEXT_MAX} characters. */
   readonly row: string;
   /** Open time in milliseconds, when the row has a readable one. */
@@ -40,7 +48,10 @@ export interface RejectedCandle {
 
 type CheckedRow =
   | { readonly candle: Candle; readonly rejected?: undefined }
-  | { readonly candle?: undefined; readonly rejected: RejectedCandle };
+  | {
+    readonly candle?: undefined;
+    readonly rejected: RejectedCandle & { readonly reason: RejectionReason };
+  };
 
 /** Valid rows are far shorter. Longer rows are cut. */
 export const ROW_TEXT_MAX = 500;
@@ -130,6 +141,13 @@ function isPositive(text: string, double: number): boolean {
 
 function reject(reason: RejectionReason, row: unknown, openTimeMs: number | undefined): CheckedRow {
   return { rejected: { reason, row: rowText(row).slice(0, ROW_TEXT_MAX), openTimeMs } };
+}
+
+/** A candle that is contradicted by another row of its time. */
+export function contradictory(candle: Candle): RejectedCandle {
+  const { openTimeMs, open, high, low, close, volume } = candle;
+  const row = JSON.stringify([openTimeMs, open, high, low, close, volume]);
+  return { reason: "contradictory", row: row.slice(0, ROW_TEXT_MAX), openTimeMs };
 }
 
 function rowText(row: unknown): string {

@@ -418,9 +418,35 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: refusals that will not change are permanent`, async () => {
     await withClient(facts, {}, async ({ exchange, ask }) => {
-      for (const status of [400, 401, 404, 451]) {
+      for (const status of [400, 401, 404]) {
         strike(exchange, { kind: "status", status, body: '{"no":"entry"}' });
         await fails(ask(), "permanent", String(status));
+      }
+    });
+  });
+
+  Deno.test(`${id}: a page that refuses this address or its country is a denial, proved by the second`, async () => {
+    await withClient(facts, {}, async ({ exchange, ask, requests, clock }) => {
+      const page = "<html><head><title>403 ERROR</title></head><body><h1>403</h1>" +
+        "The distribution is configured to block access from your country.</body></html>";
+      for (const [status, body] of [[403, page], [451, ""]] as const) {
+        strike(exchange, { kind: "status", status, body });
+        const first = await fails(ask(), "denied", String(status));
+        assert.equal(first.untilMs, undefined);
+        assert.doesNotMatch(first.message, /[<>]/);
+        strike(exchange, { kind: "status", status, body });
+        const second = await fails(ask(), "denied", String(status));
+        assert.equal(second.untilMs, clock.now() + MINUTE_MS);
+        // Nobody was answered for longer than a minute: this host refuses everything.
+        await clock.advance(2 * MINUTE_MS);
+        strike(exchange, { kind: "status", status, body });
+        const { untilMs = 0 } = await fails(ask(), "denied", String(status));
+        assert.equal(untilMs, clock.now() + MINUTE_MS);
+        const asked = requests();
+        await fails(ask(), "denied", String(status));
+        assert.equal(requests(), asked);
+        await clock.advance(MINUTE_MS);
+        await ask();
       }
     });
   });

@@ -164,8 +164,12 @@ const TESTS: Readonly<Record<string, Test>> = {
         clockFrom(NOW_MS),
       );
       const [report] = await backfill(archive, { patient: false });
-      assert.match(report?.problems.join() ?? "", /^Cannot use the answer of binance BTC\/USDT 1m/);
-      assert.deepEqual(await covered(scene.database), [minutes(0, 5_450), minutes(5_451, MINUTES)]);
+      assert.deepEqual([report?.problems, report?.left, report?.rejected], [[], 0, 2]);
+      assert.deepEqual(await covered(scene.database), [minutes(0, MINUTES)]);
+      const gaps = await scene.database.sql`select since, missing, state from gaps`;
+      assert.deepEqual(gaps.map(({ since, missing, state }) => [since.getTime(), missing, state]), [
+        [openTimeMs, 1, "rejected"],
+      ]);
     },
   },
 

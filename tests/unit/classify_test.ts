@@ -34,6 +34,8 @@ interface Row {
   readonly status?: number;
   readonly retryAfter?: string;
   readonly kind: FetchErrorKind;
+  /** For `transient`, where it matters. */
+  readonly isUnknown?: boolean;
   /** For `rate_limited`: how long after NOW_MS. */
   readonly waitMs?: number;
 }
@@ -72,7 +74,27 @@ const TABLE: readonly Row[] = [
   { error: BadResponse, status: 200, kind: "transient" },
   { error: NullResponse, status: 200, kind: "transient" },
   { error: OperationFailed, kind: "transient" },
-  { error: ExchangeError, status: 200, kind: "permanent" },
+  { error: ExchangeError, status: 200, kind: "transient", isUnknown: true },
+  { error: OperationRejected, status: 200, kind: "transient", isUnknown: true },
+  { error: BadRequest, status: 200, kind: "permanent" },
+  { error: BadSymbol, status: 200, kind: "permanent" },
+  // A plain ExchangeError whose text names what is wrong with the request, or says that it passes.
+  { error: ExchangeError, message: "Not supported symbols", status: 200, kind: "permanent" },
+  { error: ExchangeError, message: "market FOO does not exist", status: 200, kind: "permanent" },
+  {
+    error: ExchangeError,
+    message: "symbol service busy, try again later",
+    status: 200,
+    kind: "transient",
+    isUnknown: true,
+  },
+  {
+    error: BadRequest,
+    message: "Invalid request, please try again later",
+    status: 400,
+    kind: "transient",
+    isUnknown: true,
+  },
   { error: BadSymbol, kind: "permanent" },
   { error: NotSupported, kind: "permanent" },
   { error: AuthenticationError, status: 200, kind: "permanent" },
@@ -95,7 +117,10 @@ const TABLE: readonly Row[] = [
   { error: PermissionDenied, status: 403, kind: "permanent" },
   { error: ExchangeNotAvailable, status: 404, kind: "permanent" },
   { error: ExchangeNotAvailable, status: 410, kind: "permanent" },
-  { error: ExchangeNotAvailable, status: 451, kind: "permanent" },
+  { error: ExchangeNotAvailable, status: 451, kind: "denied" },
+  // The exchange's own error says more than the status.
+  { error: OnMaintenance, status: 400, kind: "transient" },
+  { error: OperationFailed, status: 400, kind: "transient" },
   // Statuses that pass.
   { error: RequestTimeout, status: 408, kind: "transient" },
   { error: ExchangeNotAvailable, status: 500, kind: "transient" },
@@ -145,8 +170,8 @@ const TABLE: readonly Row[] = [
     waitMs: BAN_DEFAULT_MS,
   },
   { error: RateLimitExceeded, status: 403, kind: "rate_limited", waitMs: BAN_DEFAULT_MS },
-  { error: ExchangeError, message: 'x {"code":4290001}', status: 200, kind: "permanent" },
-  { error: ExchangeError, message: 'x {"orderId":429000}', status: 200, kind: "permanent" },
+  { error: ExchangeError, message: 'x {"code":4290001}', status: 200, kind: "transient" },
+  { error: ExchangeError, message: 'x {"orderId":429000}', status: 200, kind: "transient" },
   // Bans that name their end.
   {
     error: DDoSProtection,
@@ -223,6 +248,39 @@ Deno.test("an error is classified by its status and text first, by CCXT's class 
       untilMs: row.waitMs === undefined ? undefined : NOW_MS + row.waitMs,
     };
     assert.deepEqual({ kind, untilMs }, expected, describe(row));
+    if (row.isUnknown !== undefined) {
+      assert.equal(classifyRow(row).isUnknown, row.isUnknown, describe(row));
+    }
+  }
+});
+
+Deno.test("a code that passes is known to, for its class and for those that inherit from it", () => {
+  const classified = (classes: readonly string[], json: unknown): FetchError =>
+    classify(new BadRequest("an error"), {
+      ...options({}),
+      classes,
+      answer: { status: 200, retryAfter: undefined, json },
+    });
+  for (
+    const [classes, json] of [
+      [["bybiteu", "bybit", "Exchange"], { retCode: 10016, retMsg: "?" }],
+      [["kucoin"], { code: "408000" }],
+      [["hitbtc"], { error: { code: 22008, message: "?" } }],
+      [["coinbase"], { errors: [{ id: "internal_server_error" }] }],
+    ] as const
+  ) {
+    const { kind, isUnknown } = classified(classes, json);
+    assert.deepEqual([kind, isUnknown], ["transient", false], JSON.stringify(json));
+  }
+  for (
+    const [classes, json] of [
+      [["okx"], { retCode: 10016 }],
+      [["bybit"], { retCode: 100160 }],
+      [["bybit"], { result: { size: 10016 } }],
+      [["bybit"], { retCode: "constructor" }],
+    ] as const
+  ) {
+    assert.equal(classified(classes, json).kind, "permanent", JSON.stringify(json));
   }
 });
 
@@ -319,29 +377,42 @@ Deno.test("no ban is taken to last longer than a week, nor to have ended before 
   assert.equal(until(NOW_MS - 1), NOW_MS + BAN_DEFAULT_MS);
 });
 
-Deno.test("an error that CCXT makes of an answer without content is transient, of one with content permanent", () => {
-  const kindOf = (json: unknown, status = 200): FetchErrorKind => {
+Deno.test("an error that CCXT makes of an answer without content passes, of one with content nothing is known", () => {
+  const unknown = (json: unknown, status = 200): readonly unknown[] => {
     const answer = { status, retryAfter: undefined, json };
-    return classify(new ExchangeError("okx {}"), { ...options({}), answer }).kind;
+    const { kind, isUnknown } = classify(new ExchangeError("okx {}"), { ...options({}), answer });
+    return [kind, isUnknown];
   };
-  assert.deepEqual([{}, []].map((json) => kindOf(json)), ["transient", "transient"]);
-  assert.deepEqual(
-    [{ code: 1 }, null, "text"].map((json) => kindOf(json)),
-    Array(3).fill("permanent"),
-  );
-  assert.equal(kindOf({}, 404), "permanent");
+  for (const json of [{}, []]) assert.deepEqual(unknown(json), ["transient", false]);
+  for (const json of [{ code: 1 }, null, "text"]) {
+    assert.deepEqual(unknown(json), ["transient", true]);
+  }
+  assert.deepEqual(unknown({}, 404), ["permanent", false]);
 });
 
-Deno.test("an error that CCXT makes of a body it could not read is transient, of one it knows permanent", () => {
-  const kindOf = (error: ErrorClass, status: number | undefined): FetchErrorKind => {
-    const answer = { status, retryAfter: undefined, json: undefined };
-    const page = new error("cryptocom <!DOCTYPE html>");
-    return classify(page, { ...options({}), answer }).kind;
+Deno.test("a status that refuses is final with the exchange's own words, a page in front of it may pass", () => {
+  const kindOf = (error: ErrorClass, status: number | undefined, text?: string): FetchErrorKind => {
+    const answer = { status, retryAfter: undefined, json: undefined, text };
+    return classify(new error(`cryptocom ${text}`), { ...options({}), answer }).kind;
   };
-  assert.equal(kindOf(ExchangeError, 200), "transient");
+  const page = "<!DOCTYPE html><html><title>404 Not Found</title><hr>nginx</html>";
+  assert.equal(kindOf(ExchangeError, 200, page), "transient");
   assert.equal(kindOf(PermissionDenied, 200), "permanent");
-  assert.equal(kindOf(ExchangeError, 404), "permanent");
+  assert.equal(kindOf(ExchangeError, 404, page), "transient");
+  assert.equal(kindOf(ExchangeNotAvailable, 410, page), "transient");
+  assert.equal(kindOf(AuthenticationError, 401, page), "permanent");
   assert.equal(kindOf(ExchangeError, undefined), "permanent");
+});
+
+Deno.test("a message quotes the sentences of a page and none of its HTML", () => {
+  const text =
+    "<html><head><style>a{}</style><title>Oops</title></head><body>Back <b>soon</b>&nbsp;!</body>";
+  const error = new ExchangeNotAvailable(`binance GET https://x.test 502 Bad Gateway ${text}`);
+  const answer = { status: 502, retryAfter: undefined, json: undefined, text };
+  assert.match(
+    classify(error, { ...options({}), answer }).message,
+    /502 Bad Gateway "Oops Back soon !" \(HTTP 502\)$/,
+  );
 });
 
 Deno.test("an abort is a cancellation, a timeout is not", () => {
@@ -379,6 +450,7 @@ function options(
 ): ClassifyOptions {
   return {
     action: "fetch candles of binance NO/SUCH 1m",
+    classes: ["binance"],
     answer: { status, retryAfter, json: status === undefined ? undefined : { code: 1 } },
     nowMs: NOW_MS,
     banDefaultMs: BAN_DEFAULT_MS,

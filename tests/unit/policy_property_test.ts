@@ -174,6 +174,7 @@ Deno.test("whatever Retry-After says beside whatever error, a ban ends after now
   fc.assert(
     fc.property(headers, statuses, texts, fc.anything(), (retryAfter, status, text, json) => {
       const { kind, untilMs } = classify(new Error(text), {
+        classes: [],
         action: "test",
         answer: { status, retryAfter, json },
         nowMs: NOW_MS,
@@ -198,6 +199,7 @@ Deno.test("a Retry-After that is neither seconds nor a date of HTTP bans nobody 
   fc.assert(
     fc.property(fc.oneof(words, units), (retryAfter) => {
       const { untilMs } = classify(new Error("refused"), {
+        classes: [],
         action: "test",
         answer: { status: 429, retryAfter },
         nowMs: NOW_MS,

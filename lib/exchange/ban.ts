@@ -1,0 +1,49 @@
+/** Until when an exchange wants to be left alone. @module */
+import type { FetchError } from "./fetch_error.ts";
+
+/** How long to stay away when an exchange says "too many requests" and not until when; doubles each time. */
+const BAN_DEFAULT_MS = 60_000;
+const BAN_DEFAULT_MS_MAX = 60 * 60_000;
+
+/** The ban of one exchange, or several in a row. */
+export class Ban {
+  #untilMs = 0;
+  #reason = "";
+  #inARow = 0;
+
+  /** In the past when nothing forbids asking. Milliseconds. */
+  get untilMs(): number {
+    return this.#untilMs;
+  }
+
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** Puts a ban from before a restart back in force. */
+  restore(untilMs: number, reason: string): void {
+    this.#untilMs = Math.max(this.#untilMs, untilMs);
+    this.#reason = reason;
+  }
+
+  /** The exchange has answered: the next ban is the first again. */
+  answered(): void {
+    this.#inARow = 0;
+  }
+
+  /** How long a ban lasts of which the exchange does not say until when. */
+  defaultMs(nowMs: number): number {
+    const before = nowMs < this.#untilMs ? Math.max(0, this.#inARow - 1) : this.#inARow;
+    return Math.min(BAN_DEFAULT_MS * 2 ** before, BAN_DEFAULT_MS_MAX);
+  }
+
+  /** Notes a ban. Returns whether it is news. */
+  note({ untilMs = 0, message }: FetchError, nowMs: number): boolean {
+    // Requests that were already on their way answer with the same ban: it counts once.
+    if (nowMs >= this.#untilMs) this.#inARow++;
+    if (untilMs <= this.#untilMs) return false;
+    this.#untilMs = untilMs;
+    this.#reason = message;
+    return true;
+  }
+}
