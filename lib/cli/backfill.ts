@@ -1,4 +1,4 @@
-/** `titan10 backfill`: asks for everything that is owed, once, and ends. @module */
+/** `titan10 backfill`: asks once for everything that is owed, then ends. @module */
 import { backfill as backfillAll } from "../fetch/backfill.ts";
 import type { BackfillReport } from "../fetch/backfill_report.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
@@ -10,7 +10,7 @@ import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** Backfills; a candle that could not be had makes it fail. */
+/** Runs a backfill. Fails if some candles could not be fetched. */
 export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
@@ -36,12 +36,12 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   return reports.some(isIncomplete) ? EXIT.failed : EXIT.done;
 }
 
-/** Whether something failed and was not made good by a later pass. */
+/** Whether something failed and no later pass made up for it. */
 function isIncomplete({ left, problems }: BackfillReport): boolean {
   return problems.length > 0 && left !== 0;
 }
 
-/** Causes are listed up to this many; the log has them all. */
+/** At most this many causes are printed. The log has all of them. */
 const PROBLEMS_SHOWN_MAX = 5;
 
 function summary(report: BackfillReport): string {

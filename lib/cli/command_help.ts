@@ -1,4 +1,4 @@
-/** What `--help` says besides the options: examples, groups of commands, and where to begin. @module */
+/** The parts of `--help` besides the options: examples, groups of commands, and first steps. @module */
 
 /** Printed below the commands. */
 export const FIRST_MINUTE = `
@@ -16,7 +16,7 @@ embedded TimescaleDB in ./titan10-data:
 Settings are environment variables, lines of .env, or flags of each command:
 titan10 run --help lists them.`;
 
-/** Headings of the list of commands; a command that none names stands under the last. */
+/** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
   ["Begin:", ["demo", "doctor", "plan"]],
   ["Keep the archive:", ["run", "backfill", "gaps", "import", "copy", "migrate"]],
@@ -24,7 +24,7 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
   ["More:", ["completions", "help"]],
 ];
 
-/** Commands are listed in the order of their groups. */
+/** The position of a command's group. Commands are listed in this order. */
 export function groupRank(command: string): number {
   return GROUPS.findIndex(([heading]) => heading === groupOf(command));
 }
@@ -35,7 +35,7 @@ export function groupOf(command: string): string {
   return group[0];
 }
 
-/** What is typed, and what for. */
+/** What to type, and what it does. */
 const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: string])[]>> = {
   run: [
     ["titan10 run", "the daemon, as configured"],
@@ -94,10 +94,10 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   ],
 };
 
-/** Where the second column begins, if the line is not longer. */
+/** The column where the description begins, if the command fits before it. */
 const WHAT_COLUMN = 46;
 
-/** The examples of a command as its help prints them; nothing where there are none. */
+/** The examples of a command, as its help prints them; empty if it has none. */
 export function examplesOf(command: string): string {
   const lines = (EXAMPLES[command] ?? []).map(([line, what]) =>
     line.length < WHAT_COLUMN - 2

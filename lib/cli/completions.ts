@@ -7,11 +7,11 @@ import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** A command as far as its completion goes. */
+/** What the completion needs to know about a command. */
 export interface CompletedCommand {
   readonly name: string;
   readonly summary: string;
-  /** Words that it takes besides flags. */
+  /** The words that it accepts besides flags. */
   readonly words: readonly string[];
   readonly flags: readonly CompletedFlag[];
 }
@@ -23,10 +23,10 @@ interface CompletedFlag {
   readonly takesValue: boolean;
 }
 
-/** What a flag's value may be: the exchanges are listed, too. */
+/** The possible values of a flag. Exchanges are converted to a list. */
 type Values = Exclude<Completion, { kind: "exchanges" }>;
 
-/** Prints the script of one shell; the words are those of this version. */
+/** Prints the completion script of one shell, for the commands and flags of this version. */
 export async function completions(
   shell: Shell,
   { of, commands }: {
@@ -51,13 +51,13 @@ async function knownValues(): Promise<ReadonlyMap<string, Values>> {
   );
 }
 
-/** Flags of every command, each once. */
+/** The flags of all commands, without repeated ones. */
 function allFlags(commands: readonly CompletedCommand[]): readonly CompletedFlag[] {
   return [...new Map(commands.flatMap(({ flags }) => flags).map((flag) => [flag.name, flag]))
     .values()];
 }
 
-/** For bash 3.2 and later, with and without the package bash-completion. */
+/** For bash 3.2 and later, with or without the package bash-completion. */
 function bashScript(
   commands: readonly CompletedCommand[],
   values: ReadonlyMap<string, Values>,
@@ -67,7 +67,7 @@ function bashScript(
       return `    ${flag}) COMPREPLY=($(compgen -d -- "$word")); compopt -o filenames 2>/dev/null; return ;;`;
     }
     const words = values.words.join(" ");
-    // What stands before the last comma is kept.
+    // Keep the part of the word before its last comma.
     const start = values.kind === "list" ? 'start="${word%"${word##*,}"}"; ' : "";
     return `    ${flag}) ${start}words="${words}"; compopt -o nospace 2>/dev/null ;;`;
   });
@@ -144,7 +144,7 @@ ${cases.join("\n")}
 if [[ "\${funcstack[1]}" == _titan10 ]]; then _titan10 "$@"; else compdef _titan10 titan10; fi`;
 }
 
-/** A text inside the quotes and brackets of a zsh specification. */
+/** Escapes a text for the quotes and brackets of a zsh specification. */
 function zshText(text: string): string {
   return text.replace(/[[\]\\:]/g, "\\$&").replaceAll("'", "'\\''");
 }

@@ -1,15 +1,15 @@
-/** Asks the daemon that holds the embedded database, over its unix socket. @module */
+/** Requests to the daemon that holds the embedded database, over its unix socket. @module */
 import { type IncomingMessage, request } from "node:http";
 import type { LastLine } from "../serve/json_lines.ts";
 import { controlSocketPath } from "../store/connection/data_dir.ts";
 
-/** Longer answers are not status documents. */
+/** No document is larger than this. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * Asks for a document.
+ * Requests a document.
  *
- * @throws Error when nobody listens, or the daemon answers with an error.
+ * @throws Error when no daemon listens, or it answers with an error.
  */
 export function askDaemon(dataDir: string, path: string): Promise<unknown> {
   const socketPath = controlSocketPath(dataDir);
@@ -34,24 +34,24 @@ export function askDaemon(dataDir: string, path: string): Promise<unknown> {
   });
 }
 
-/** What the daemon streams, see lib/serve/json_lines.ts. */
+/** A line of the daemon's stream, see lib/serve/json_lines.ts. */
 type Line = { readonly document: unknown } | LastLine;
 
-/** Longer lines are not pages. */
+/** No page is longer than this. */
 const LINE_CHARACTERS_MAX = 256 * 1024 * 1024;
 
 export interface StreamOptions {
-  /** What is asked for. */
+  /** The request, sent as JSON. */
   readonly asked: unknown;
-  /** Ends the wait for the next document. @default never */
+  /** Aborts the wait for the next document. @default never */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Asks for a stream of documents. Whoever leaves the loop over it early is about to end the process, with which the
- * daemon's work ends too.
+ * Requests a stream of documents. If the loop over it ends early, the connection stays open, and the daemon continues
+ * until this process ends. Callers that leave the loop early are about to exit.
  *
- * @throws Error when nobody listens, the daemon's work fails, or the stream is cut.
+ * @throws Error when no daemon listens, its work fails, or the stream is cut.
  * @throws the signal's reason.
  */
 export async function* streamDaemon(
@@ -61,7 +61,7 @@ export async function* streamDaemon(
 ): AsyncGenerator<unknown, void> {
   const response = await post(dataDir, path, JSON.stringify(asked));
   response.setEncoding("utf8");
-  // Never destroyed: older runtimes crash when a connection goes while it is read.
+  // Do not destroy the response: earlier Deno versions crash when a connection is closed while it is read.
   const all = response.iterator({ destroyOnReturn: false }) as AsyncIterable<string>;
   const chunks = signal === undefined ? all : untilAborted(all, signal);
   if (response.statusCode !== 200) {
@@ -78,7 +78,7 @@ export async function* streamDaemon(
   if (!isWhole) throw new Error(`Cannot go on reading ${path}: the daemon has ended`);
 }
 
-/** The iterable, whose end is not waited for when the signal aborts. @throws the signal's reason. */
+/** The iterable, without waiting for its next value when the signal aborts. @throws the signal's reason. */
 async function* untilAborted<T>(
   iterable: AsyncIterable<T>,
   signal: AbortSignal,
@@ -95,7 +95,7 @@ async function* untilAborted<T>(
   }
 }
 
-/** @throws Error when the connection breaks, which a daemon that is killed does. */
+/** @throws Error when the connection breaks, for example because the daemon was killed. */
 async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<string, void> {
   let begun: string[] = [];
   let characters = 0;

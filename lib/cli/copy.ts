@@ -1,4 +1,4 @@
-/** `titan10 copy`: carries the embedded archive to a server. @module */
+/** `titan10 copy`: copies the embedded archive to a server. @module */
 import { join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
@@ -21,7 +21,7 @@ every series are compared. The embedded archive is left as it is.
 Rollups are not copied: they are worked out anew. What RETENTION has dropped
 from the candles and only rollups still hold stays in the embedded archive.`;
 
-/** Gives the command its options and what it does. */
+/** Adds the command's options and its action. */
 export function makeCopy(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .option("--to <url>", "the server's database, postgres://user@host/database")
@@ -43,7 +43,7 @@ async function copy(
   flags: CopyFlags & Flags,
   command: { error(message: string, options: { exitCode: number }): never },
 ): Promise<ExitCode> {
-  // The embedded database is written to to the end, whatever the server is reached by.
+  // Keep all permissions: the embedded database is written to until the end, whatever the server's address is.
   const ground = {
     ...await readGround(shell, flags, {
       logLevelDefault: "error",
@@ -107,12 +107,12 @@ async function requireEmbedded(dataDir: string): Promise<void> {
   }
 }
 
-/** Without what may be secret. */
+/** The URL without user, password and parameters, which may be secret. */
 function nameOf(url: string): string {
   return url.replace(/\?.*$/, "").replace(/^(\w+:\/\/).*@/, "$1");
 }
 
-/** Seconds between two lines, where there is no terminal to draw on. */
+/** Seconds between two progress lines when there is no terminal to draw on. */
 const QUIET_S = 10;
 
 function progress(shell: Shell): (copied: number, candles: number) => void {
@@ -131,7 +131,7 @@ interface Told {
   readonly dataDir: string;
   readonly to: string;
   readonly migrated: MigrateReport;
-  /** Of the terminal. */
+  /** The width of the terminal. */
   readonly columns: number;
 }
 

@@ -1,15 +1,16 @@
-/** What the program does about an error that nobody caught: it says so and ends, to be started again. @module */
+/** Ends the program on an uncaught error, so that it can be started again. @module */
 import { logger } from "../telemetry/log.ts";
 import { redactError } from "../text/redact.ts";
 import { EXIT } from "./shell.ts";
 
 /**
- * Has every error that nobody catches, a library's included, end the process with exit code 1, a line in the log and a
- * last sentence: whoever supervises it starts it again, while a process that went on might have lost half its work.
+ * Makes every uncaught error, also one of a library, end the process with exit code 1. It is logged, and a last message
+ * is printed. A supervisor then starts the process again. If the process continued, part of its work might have stopped
+ * unnoticed.
  */
 export function endOnCrash(tell: (text: string) => void): void {
   const end = (error: unknown): never => {
-    // The log knows the secrets of the configuration, where there is one.
+    // The log redacts the secrets of the configuration, once it is set up.
     logger("crash").fatal("an error that nobody caught", { error });
     tell(`Cannot go on: an error that nobody caught: ${redactError(error).message}`);
     Deno.exit(EXIT.failed);

@@ -1,4 +1,4 @@
-/** `titan10 demo`: a local exchange, the embedded database and the daemon, with no network at all. @module */
+/** `titan10 demo`: a local exchange, the embedded database and the daemon, without any network. @module */
 import { ConfigError } from "../config/config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
@@ -8,7 +8,7 @@ import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
 
-/** What the demo archives: seconds, so that candles are seen arriving, and some history to catch up with. */
+/** The demo's settings: 1 s candles, so that new candles arrive visibly, and some history to backfill. */
 const DEMO_SETTINGS = {
   EXCHANGES: "binance",
   SYMBOLS: "top:6",
@@ -18,7 +18,7 @@ const DEMO_SETTINGS = {
   LOG_LEVEL: "error",
 } as const;
 
-/** Runs the demo until a signal, or for `--for` seconds, in a directory that is removed afterwards. */
+/** Runs the demo until a signal, or for `--for` seconds, in a directory that is removed at the end. */
 export async function demo(shell: Shell, flags: Flags): Promise<ExitCode> {
   const exchange = await startLocalExchange({ clock: shell.clock });
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-demo-" });
@@ -36,7 +36,7 @@ async function runDemo(
   flags: Flags,
   { exchange, dataDir }: { readonly exchange: LocalExchange; readonly dataDir: string },
 ): Promise<void> {
-  // The demo owns its settings, except where to listen: a .env of the real archive must not leak into it.
+  // Ignore all settings except where to listen, so that the `.env` of the real archive has no effect on the demo.
   const { HTTP_HOST, HTTP_PORT, TMPDIR } = shell.env;
   const ground = await readGround(
     { ...shell, env: { HTTP_HOST, HTTP_PORT, TMPDIR } },
@@ -53,7 +53,7 @@ async function runDemo(
   shell.print("titan10 demo: a local exchange, an embedded TimescaleDB and the daemon.");
   shell.print("Nothing leaves this machine. The candles are invented. Ctrl-C ends it.\n");
   const startMs = shell.clock.now();
-  // Not before there is progress: until then it would stand among what else is printed, and say that nothing is owed.
+  // Created at the first progress. Earlier, it would be drawn between other output and say that nothing is owed.
   let progress: ProgressLines | undefined;
   const last = new Map<string, BackfillProgress>();
   let isBackfilled = false;
@@ -86,7 +86,7 @@ async function runDemo(
   });
 }
 
-/** The shell's own signal, joined by the end of `--for`. */
+/** A signal that aborts with the shell's signal, or when the time of `--for` is over. */
 function endOf(shell: Shell, flags: Flags): AbortSignal {
   const { for: text } = flags;
   if (typeof text !== "string") return shell.signal;

@@ -1,4 +1,4 @@
-/** `titan10 doctor`: what is wrong, and what mends it. @module */
+/** `titan10 doctor`: reports what is wrong and how to fix it. @module */
 import { ConfigError } from "../config/config.ts";
 import type { Known } from "../archive/learned_limits.ts";
 import type { Check } from "../doctor/check.ts";
@@ -24,7 +24,7 @@ import { type Paint, painter } from "./terminal.ts";
 import { count, table, wrap } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** Prints the checkup, made here or by the daemon that holds the database. */
+/** Prints the checkup. It is made here, or by the daemon that holds the database. */
 export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const { config } = ground;
@@ -48,8 +48,8 @@ async function checkup(shell: Shell, ground: Ground, database: Database): Promis
   const configuration = configurationCheck(ground.config);
   try {
     const pending = await pendingMigrations(database, migrations);
-    // An empty database is set up, as by any first command. An older schema may be a running daemon's: only
-    // `titan10 migrate` touches it.
+    // An empty database is set up, as any other first command would do. A running daemon may use an older schema, so
+    // only `titan10 migrate` changes it.
     if (pending.length > 0 && pending.length < migrations.length) {
       return brokenOff([configuration, ...await examineDatabase(database, migrations)]);
     }
@@ -66,7 +66,7 @@ async function checkup(shell: Shell, ground: Ground, database: Database): Promis
   }
 }
 
-/** The checkup for people, within 80 columns. */
+/** The checkup as text of at most 80 columns. */
 export function render(
   { ok, checks, exchanges }: Checkup,
   paint: Paint = painter(false),
@@ -87,7 +87,7 @@ export function render(
 
 const COLUMNS = 80;
 
-/** Columns in front of a check's message. */
+/** Columns before a check's message. */
 const MARK_COLUMNS = 7;
 const NAME_COLUMNS = 15;
 

@@ -1,4 +1,4 @@
-/** `titan10 export`: candles as CSV or Parquet, by series and range. @module */
+/** `titan10 export`: writes candles as CSV or Parquet, by series and time range. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
@@ -19,7 +19,7 @@ holds prices and volumes as doubles, which every reader computes with, or with
 
 While the daemon holds the embedded database, it is asked for the candles.`;
 
-/** Gives the command its options and what it does. */
+/** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .option("-o, --output <file>", "where to; - or nothing is standard output")
@@ -89,7 +89,7 @@ async function exportCandles(
     const writer = format === "csv"
       ? csvWriter(output, { isMerged })
       : parquetWriter(output, { isMerged, numbers: flags.numbers ?? "double" });
-    // A file is yet to be finished, for which the permission to write is needed to the end.
+    // Keep the permission to write: the output file is finished only at the end.
     const ground = {
       ...await readGround(shell, flags, { logLevelDefault: "error" }),
       giveUp: undefined,
@@ -107,7 +107,7 @@ async function exportCandles(
     tell(shell, flags.output, tally);
     return EXIT.done;
   } catch (error) {
-    // Whoever read has read enough.
+    // The reader closed the pipe, because it has read enough.
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
     throw error;
   } finally {
@@ -143,7 +143,7 @@ function tell(shell: Shell, path: string | undefined, { candles, series }: Tally
   else if (candles === 0) shell.tell(`${what}: there are none in that range`);
 }
 
-/** `a,b` and `--x a --x b` alike. */
+/** Accepts both `a,b` and `--x a --x b`. */
 function names(text: string, previous: readonly string[] = []): readonly string[] {
   const all = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
   if (all.length === 0) throw new InvalidArgumentError("expected names separated by commas");

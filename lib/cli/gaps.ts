@@ -1,4 +1,4 @@
-/** `titan10 gaps`: holes inside coverage, each with its state or reason. @module */
+/** `titan10 gaps`: lists the gaps inside coverage, each with its state or reason. @module */
 import { refreshMarkets } from "../fetch/markets.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
@@ -11,7 +11,7 @@ import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, minute, tableLayout } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** Prints the gaps, after asking for those that are due with `--repair`. */
+/** Prints the gaps. With `--repair`, first asks exchanges for those that are due. */
 export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const repairs = flags["repair"] === true;
@@ -37,7 +37,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
   });
 }
 
-/** Repairs once; returns why exchanges could not be asked. */
+/** Repairs once. Returns why exchanges could not be asked. */
 async function repair(
   shell: Shell,
   ground: Ground,
@@ -64,7 +64,7 @@ async function repair(
 
 type GapPage = readonly GapEntry[];
 
-/** Prints gaps as they are read: there may be more of them than fit into memory. */
+/** Prints gaps while they are read, because they may not all fit into memory. */
 async function print(
   shell: Shell,
   flags: Flags,
@@ -78,12 +78,12 @@ async function print(
       shell.write(encoder.encode(text));
     }
   } catch (error) {
-    // Whoever read has read enough.
+    // The reader closed the pipe, because it has read enough.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
-/** One document, `{"gaps":[…]}`, with a gap a line. */
+/** One document, `{"gaps":[…]}`, with one gap per line. */
 async function* jsonDocument(pages: AsyncGenerator<GapPage, void>): AsyncGenerator<string, void> {
   yield '{"gaps":[';
   let before = "\n";
@@ -96,7 +96,7 @@ async function* jsonDocument(pages: AsyncGenerator<GapPage, void>): AsyncGenerat
 
 const HEAD = ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"];
 
-/** The gaps for people, within 80 columns, and their sum by state. */
+/** The gaps as a table of at most 80 columns, then their sums by state. */
 async function* tableLines(pages: AsyncGenerator<GapPage, void>): AsyncGenerator<string, void> {
   const sums = new Map<string, { gaps: number; candles: number }>();
   let layout: ReturnType<typeof tableLayout> | undefined;

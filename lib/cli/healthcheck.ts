@@ -1,4 +1,4 @@
-/** `titan10 healthcheck`: asks the daemon of this machine how it is, for Docker and the like. @module */
+/** `titan10 healthcheck`: checks the daemon on this machine, for Docker and other supervisors. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Flags, readSettings } from "./settings.ts";
@@ -6,7 +6,7 @@ import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 
 const TIMEOUT_MS = 5_000;
 
-/** Ends with 0 when `/healthz` answers 200. */
+/** Exits with 0 when `/healthz` answers 200. */
 export async function healthcheck(shell: Shell, flags: Flags): Promise<ExitCode> {
   const health = await askHealth(await readSettings(shell, flags), shell.clock);
   if (flags["json"] === true && health.body !== undefined) shell.print(health.body);
@@ -15,16 +15,16 @@ export async function healthcheck(shell: Shell, flags: Flags): Promise<ExitCode>
   return EXIT.failed;
 }
 
-/** How a daemon is. */
+/** The health of a daemon. */
 interface DaemonHealth {
   readonly ok: boolean;
-  /** What it answered, if it did. */
+  /** The body of its answer; undefined if it did not answer. */
   readonly body: string | undefined;
-  /** Why it is not well; empty when it is. */
+  /** Why it is unhealthy; empty when it is healthy. */
   readonly why: string;
 }
 
-/** Asks the daemon of this machine how it is. */
+/** Asks the daemon on this machine for its health. */
 export async function askHealth(
   { httpHost, httpPort }: Pick<Config, "httpHost" | "httpPort">,
   clock: Clock,
@@ -49,7 +49,7 @@ export async function askHealth(
   }
 }
 
-/** A daemon that listens everywhere is asked on loopback. */
+/** If the daemon listens on all addresses, it is asked on loopback. */
 function reachable(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   if (host === "::" || host === "[::]") return "[::1]";

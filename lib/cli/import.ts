@@ -1,4 +1,4 @@
-/** `titan10 import`: candles from a CSV file become part of the archive. @module */
+/** `titan10 import`: adds candles from a CSV file to the archive. @module */
 import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
@@ -29,7 +29,7 @@ With --since and --until, --complete speaks of that range; without, of the time
 from the file's first candle to its last. The table imports says what came from
 where. Stopped half way, it goes on when it is started again.`;
 
-/** Gives the command its options and what it does. */
+/** Adds the command's options and its action. */
 export function makeImport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .argument("<file>", "the file; - is standard input")
@@ -64,7 +64,7 @@ async function importFile(
   path: string,
   flags: ImportFlags & Flags,
 ): Promise<ExitCode> {
-  // Opened first: a name that is mistyped should not make a database.
+  // Open the file first, so that a wrong name does not create a database.
   const input = path === "-" ? shell.input : await openFile(path);
   const { bytes, sha256 } = hashed(input);
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });

@@ -1,10 +1,10 @@
-/** `titan10 migrate`: brings the schema up to date and ends. @module */
+/** `titan10 migrate`: updates the schema, then ends. @module */
 import { prepareDatabase } from "../daemon/open_archive.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** Applies what is missing and says what it was. */
+/** Applies the missing migrations and prints their names. */
 export async function migrate(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const { applied, timescaledb } = await withArchive(ground, {

@@ -1,4 +1,4 @@
-/** `titan10 plan`: what a backfill would ask for, before it does. @module */
+/** `titan10 plan`: prints what a backfill would ask for, without asking. @module */
 import { makePlan, type Plan } from "../fetch/plan.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
@@ -9,7 +9,7 @@ import { count, duration, minute, table } from "./text.ts";
 import { byteText } from "../text/bytes.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** Prints the plan, worked out here or by the daemon that holds the database. */
+/** Prints the plan. It is computed here, or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const document = await withArchive(ground, {
@@ -27,7 +27,7 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   return document.problems.length === 0 ? EXIT.done : EXIT.failed;
 }
 
-/** The plan for people, within 80 columns. */
+/** The plan as text of at most 80 columns. */
 export function render({ entries, seconds, bytes: total }: Plan): string {
   if (entries.length === 0) return "nothing could be planned";
   const lines = [table(

@@ -83,7 +83,7 @@ const COMMANDS: readonly CommandSpec[] = [
   },
 ];
 
-/** Runs the command that the arguments name. Never throws: what went wrong is told in a sentence. */
+/** Runs the command that the arguments name. Never throws: errors are printed as a sentence. */
 export async function runCommand(shell: Shell): Promise<ExitCode> {
   let exit: ExitCode = EXIT.done;
   const program = makeProgram(shell, async (run) => {
@@ -156,7 +156,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   return program;
 }
 
-/** The commands and flags that there are, for the completions. */
+/** The existing commands and flags, for the completions. */
 function completedOf(program: Command): readonly CompletedCommand[] {
   const help = program.createHelp();
   return help.visibleCommands(program).map((command) => ({

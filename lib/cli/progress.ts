@@ -1,27 +1,27 @@
-/** The progress of a backfill: a bar an exchange and one for all on a terminal, plain lines now and then elsewhere. @module */
+/** The progress of a backfill: on a terminal a bar per exchange and a total, elsewhere occasional lines. @module */
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { printable } from "../text/printable.ts";
 import type { Shell } from "./shell.ts";
 import { count, cut, duration, shorten } from "./text.ts";
 
-/** Bars are drawn anew at most this often. */
+/** The shortest time between two redraws. */
 const DRAW_MS = 100;
 
-/** Plain lines come at most this often: a log is read, not watched. */
+/** The shortest time between two plain lines, to keep logs short. */
 const LINE_MS = 10_000;
 
-/** Pauses shorter than this are between two requests, and gone before they are read. */
+/** Shorter pauses are normal waits between two requests. They would be over before a user could read them. */
 const PAUSE_SHOWN_MS = 2_000;
 
-/** Shows every exchange, and the sum of all. */
+/** Shows the progress of every exchange, and the total. */
 export class ProgressLines {
   readonly #shell: Shell;
   readonly #exchanges = new Map<string, Amounts>();
-  /** Pauses that plain lines have told of, by exchange. */
+  /** The ends of the pauses that plain lines have reported, by exchange. */
   readonly #pausesTold = new Map<string, number>();
   #shownAtMs: number;
 
-  /** Shows `exchanges` in this order, also those of which nothing is known yet. */
+  /** Shows `exchanges` in this order, including those without progress yet. */
   constructor(shell: Shell, exchanges: readonly string[]) {
     this.#shell = shell;
     this.#shownAtMs = shell.canRedraw ? 0 : shell.clock.now();
@@ -29,14 +29,14 @@ export class ProgressLines {
     if (shell.canRedraw) this.#show(shell.clock.now());
   }
 
-  /** Takes one exchange's progress, and shows it when it is time to. */
+  /** Records the progress of one exchange, and shows it when the next update is due. */
   update(progress: BackfillProgress): void {
     const { exchange, pausedUntilMs } = progress;
     const before = this.#exchanges.get(exchange) ?? NOTHING;
     const nowMs = this.#shell.clock.now();
     this.#exchanges.set(exchange, amountsOf(before, progress, nowMs));
     const { canRedraw } = this.#shell;
-    // While an exchange is paused, nothing else may come for long that would show it.
+    // Show a pause at once, because an exchange that is paused may not send another update for long.
     const hasPaused = pausedUntilMs !== undefined && before.pausedUntilMs !== pausedUntilMs;
     if (hasPaused && !canRedraw) this.#tellPause(progress, nowMs);
     const isTime = nowMs - this.#shownAtMs >= (canRedraw ? DRAW_MS : LINE_MS);
@@ -45,7 +45,7 @@ export class ProgressLines {
     this.#show(nowMs);
   }
 
-  /** Shows the end, and leaves the lines to what follows. */
+  /** Shows the final state. Later output follows below it. */
   end(): void {
     if (!this.#shell.canRedraw) return;
     const lines = this.#lines(this.#shell.clock.now());
@@ -61,7 +61,7 @@ export class ProgressLines {
   #lines(nowMs: number): readonly string[] {
     const { columns, rows } = this.#shell;
     const all = [...this.#exchanges];
-    // The sum, and a line for what is typed.
+    // One line is for the total, and one for the cursor.
     const roomMax = Math.max(1, rows - 2);
     const shown = all.length <= roomMax ? all : leastDone(all).slice(0, roomMax - 1);
     const lines = shown.map(([exchange, amounts]) => barLine(exchange, amounts, nowMs));
@@ -89,7 +89,7 @@ export class ProgressLines {
     };
   }
 
-  /** Once a pause: several pages in flight meet the same one. */
+  /** Reports each pause once, although several requests may run into the same pause. */
   #tellPause(progress: BackfillProgress, nowMs: number): void {
     const { exchange, pausedUntilMs = 0 } = progress;
     const toldMs = this.#pausesTold.get(exchange) ?? 0;
@@ -99,14 +99,14 @@ export class ProgressLines {
   }
 }
 
-/** How far an exchange is, or all of them. Times are in milliseconds. */
+/** The progress of an exchange, or of all exchanges. Times are in milliseconds. */
 interface Amounts {
   readonly owed: number;
-  /** Of those; never more. */
+  /** How many of the owed candles were answered. */
   readonly answered: number;
   /** When its candles were first asked for; Infinity before that. */
   readonly sinceMs: number;
-  /** When something was answered last. */
+  /** When the last answer arrived. */
   readonly untilMs: number;
   readonly pausedUntilMs: number | undefined;
   readonly pausedWhy: string | undefined;
@@ -148,7 +148,7 @@ function barLine(name: string, amounts: Amounts, nowMs: number): string {
 function figures(amounts: Amounts, nowMs: number): string {
   const { owed, answered, sinceMs, untilMs } = amounts;
   if (owed === 0) return "   –  nothing owed so far";
-  // What is done has taken as long as it took.
+  // When everything is answered, the time ends with the last answer.
   const seconds = ((answered < owed ? nowMs : untilMs) - sinceMs) / 1000;
   const rate = answered / Math.max(0.001, seconds);
   const left = rate > 0 && answered < owed ? `, ${duration((owed - answered) / rate)} left` : "";
@@ -169,7 +169,7 @@ function isPaused({ pausedUntilMs = 0 }: Paused, nowMs: number): boolean {
   return pausedUntilMs - nowMs >= PAUSE_SHOWN_MS;
 }
 
-/** `paused until 12:30:05: rate limited`, with the date of another day. */
+/** `paused until 12:30:05: rate limited`. Shows the date if it is another day. */
 function pauseText({ pausedUntilMs = 0, pausedWhy }: Paused, nowMs: number): string {
   const until = new Date(pausedUntilMs).toISOString();
   const isToday = until.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);

@@ -1,4 +1,4 @@
-/** `titan10 query`: one SQL query that only reads. @module */
+/** `titan10 query`: runs one read-only SQL query. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type QueryPage, runQuery } from "../store/read_query.ts";
 import { durationMs } from "../config/setting.ts";
@@ -18,18 +18,18 @@ While the daemon holds the embedded database, it is asked, for 10,000 rows at
 most. What it writes meanwhile waits for the answer, so that it gives a query
 20 s where --timeout does not say otherwise.`;
 
-/** After which a query is ended. */
+/** A query is cancelled after this time. */
 const TIMEOUT_MS = 60_000;
 
-/** The same beside the daemon, whose candles of the minute wait for it. */
+/** The same while the daemon runs. It is shorter, because the daemon cannot write new candles during the query. */
 const TIMEOUT_BESIDE_MS = 20_000;
 
-/** A table is for reading. */
+/** The default limit of a table, which people read. */
 const TABLE_ROWS = 1_000;
 
 const QUERY_BYTES_MAX = 1024 * 1024;
 
-/** Gives the command its options and what it does. */
+/** Adds the command's options and its action. */
 export function makeQuery(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .argument("<sql>", "the query; - reads it from standard input")
@@ -80,7 +80,7 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
       if (isCut) break;
     }
   } catch (error) {
-    // Whoever read has read enough.
+    // The reader closed the pipe, because it has read enough.
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
     throw error;
   }
@@ -89,7 +89,7 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
   return EXIT.done;
 }
 
-/** From the database, or from the daemon that holds it. */
+/** The result, from the database or from the daemon that holds it. */
 async function* pagesOf(
   shell: Shell,
   text: string,
@@ -98,7 +98,7 @@ async function* pagesOf(
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const { clock } = ground;
   const { signal } = shell;
-  // A session of its own: what belongs to one query must not be answered by two.
+  // One connection only: all statements of a query must run in the same session.
   const config = { ...ground.config, dbPoolMax: 1 };
   yield* pagesOfArchive({ ...ground, config }, {
     here: (database) =>

@@ -1,4 +1,4 @@
-/** The answer to a query: as a table, as JSON lines or as CSV. @module */
+/** Prints the result of a query as a table, as JSON lines or as CSV. @module */
 import { printable } from "../text/printable.ts";
 import type { QueryColumn, QueryPage } from "../store/read_query.ts";
 import { csvField } from "../transfer/candle_csv.ts";
@@ -12,7 +12,7 @@ const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
 const NUMBER_TYPES: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701, 1700]);
 const TIMESTAMPTZ = 1184;
 
-/** A page as CSV after RFC 4180 without its head; nothing stands for null. */
+/** A page as CSV (RFC 4180) without the head. Null is an empty field. */
 export function csvLines({ columns, rows }: QueryPage): string {
   return rows.map((row) =>
     `${row.map((text, i) => csvField(plainText(text, columns[i]!) ?? "")).join(",")}\n`
@@ -24,8 +24,8 @@ export function csvHead({ columns }: QueryPage): string {
 }
 
 /**
- * A page as one object a line. Numbers keep all their digits, which is for the reader to read as it likes; NaN and
- * infinities are strings. Of columns of one name the last counts.
+ * A page as one object per line. Numbers keep all their digits. NaN and infinities are strings. If several columns have
+ * the same name, the last one is used.
  */
 export function jsonLinesOf({ columns, rows }: QueryPage): string {
   return rows.map((row) => {
@@ -43,17 +43,17 @@ function jsonText(text: string | null, column: QueryColumn): string {
   return JSON.stringify(plainText(text, column));
 }
 
-/** Times as ISO 8601, in which PostgreSQL almost writes them; everything else as it is. */
+/** Converts PostgreSQL's times to ISO 8601. Everything else stays as it is. */
 function plainText(text: string | null, { type }: QueryColumn): string | null {
   if (text === null || type !== TIMESTAMPTZ) return text;
   return text.replace(/^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)\+00$/, "$1T$2Z");
 }
 
 /**
- * How an answer of any length is laid out, after its first page: rows below each other, or, where that one's are wider
- * than the terminal, one field a line.
+ * Chooses the layout of a result from its first page: a table, or one field per line if the table would be wider than
+ * the terminal.
  *
- * @returns what lays out rows, before which so many others were.
+ * @returns a function that formats rows, given how many rows came before them.
  */
 export function rowLayout(
   { columns, rows: firstRows }: QueryPage,

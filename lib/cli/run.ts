@@ -3,7 +3,7 @@ import { runDaemon } from "../daemon/daemon.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 
-/** Runs until a signal. */
+/** Runs the daemon until a signal. */
 export async function run(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags);
   await runDaemon(ground, { signal: shell.signal });

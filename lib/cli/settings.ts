@@ -1,4 +1,4 @@
-/** A flag for every variable, and the configuration they make together with environment and `.env`. @module */
+/** Adds a flag for every variable, and reads the configuration from flags, environment and `.env`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
 import { type Config, readConfig } from "../config/config.ts";
 import { type VariableName, VARIABLES } from "../config/variables.ts";
@@ -15,20 +15,20 @@ import { wrap } from "./text.ts";
 export type Flags = Readonly<Record<string, unknown>>;
 
 interface SettingsOptions {
-  /** Stronger than flags, environment and `.env`. */
+  /** Values that override flags, environment and `.env`. */
   readonly forced?: Readonly<Record<string, string>>;
-  /** Log level where none is configured: a one-shot command says only what went wrong. */
+  /** The log level if none is configured. One-shot commands log only problems. */
   readonly logLevelDefault?: LogLevel;
-  /** Whether to leave the `.env` of the working directory alone. @default false */
+  /** Whether to ignore the `.env` of the working directory. @default false */
   readonly ignoreDotenv?: boolean;
 }
 
-/** Within the narrowest terminal. */
+/** The width of the help text, that of the narrowest usual terminal. */
 const HELP_COLUMNS = 80;
 
 /**
- * Adds a flag for every variable that holds no secret: a flag can be read in the process list. With `only`, for those
- * that have a say in what the command does.
+ * Adds a flag for every variable without a secret; other users can see flags in the process list. With `only`, adds
+ * flags only for these variables.
  */
 export function addSettingFlags<T extends Command>(
   command: T,
@@ -53,7 +53,7 @@ export function addSettingFlags<T extends Command>(
 }
 
 /**
- * Reads the configuration, sets logging up by it, and hands out what the program stands on.
+ * Reads the configuration, sets up logging, and returns what all parts of the program need.
  *
  * @throws ConfigError
  */
@@ -68,7 +68,7 @@ export async function readGround(
     format: config.logFormat,
     secrets: secretsOf(config),
     colors: shell.hasColor,
-    // Above whatever is drawn.
+    // Log lines appear above the lines that are drawn.
     write: shell.tell,
   });
   return {
@@ -81,7 +81,7 @@ export async function readGround(
   };
 }
 
-/** Reads the configuration only. @throws ConfigError */
+/** Reads only the configuration. @throws ConfigError */
 export async function readSettings(
   shell: Shell,
   flags: Flags,

@@ -1,8 +1,8 @@
-/** What a command gets from the process around it: arguments, environment, terminal, time. @module */
+/** What a command gets from its process: arguments, environment, terminal, time. @module */
 import type { Clock } from "../clock.ts";
 import type { GivenUp } from "../daemon/open_archive.ts";
 
-/** The process, as seen by a command. Only main.ts touches the real one. */
+/** The process, as a command sees it. Only main.ts uses the real one. */
 export interface Shell {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -11,46 +11,46 @@ export interface Shell {
   readonly random: () => number;
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
-  /** Writes data, for people or for the next program. */
+  /** Writes results to standard output, for people or for the next program. */
   readonly print: (text: string) => void;
-  /** Writes data as they are, such as a file. @throws Deno.errors.BrokenPipe when nobody reads on. */
+  /** Writes bytes to standard output unchanged. @throws Deno.errors.BrokenPipe when the reader has closed it. */
   readonly write: (bytes: Uint8Array) => void;
-  /** What is given on standard input. */
+  /** Standard input. */
   readonly input: ReadableStream<Uint8Array>;
-  /** Writes progress and errors. */
+  /** Writes progress and errors to standard error. */
   readonly tell: (text: string) => void;
-  /** Replaces the lines that the terminal of standard error shows last; what is told appears above them. */
+  /** Replaces the last lines on the terminal of standard error. Later messages appear above them. */
   readonly draw: (lines: readonly string[]) => void;
-  /** Whether standard error goes to a terminal. */
+  /** Whether standard error is a terminal. */
   readonly isTerminal: boolean;
-  /** Whether lines on standard error may be replaced: somebody at a terminal that can. */
+  /** Whether lines on standard error can be replaced: it is a terminal that supports it, and a user watches. */
   readonly canRedraw: boolean;
-  /** Size of the terminal; 80 columns and 24 rows where there is none. */
+  /** Size of the terminal; 80 columns and 24 rows when there is none. */
   readonly columns: number;
   readonly rows: number;
-  /** Whether what is told may be coloured. */
+  /** Whether standard error may have colours. */
   readonly hasColor: boolean;
-  /** The terminal that standard output goes to, where somebody watches it. */
+  /** The terminal of standard output, if a user watches it. */
   readonly screen: Screen | undefined;
-  /** Whether what is printed may be coloured. */
+  /** Whether standard output may have colours. */
   readonly hasPrintColor: boolean;
-  /** Gives permissions of the process up for good. */
+  /** Gives up permissions of the process. They cannot be regained. */
   readonly giveUp: (permissions: readonly GivenUp[]) => Promise<void>;
 }
 
-/** A terminal on standard output that a command may take for itself. */
+/** A terminal on standard output that a command may use as a full screen. */
 export interface Screen {
-  /** Its present size. */
+  /** The current size. */
   readonly columns: number;
   readonly rows: number;
-  /** Writes as it is, escape sequences included. */
+  /** Writes text unchanged, including escape sequences. */
   readonly write: (text: string) => void;
 }
 
-/** What a command ends with. */
+/** The exit codes of commands. */
 export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Is given what a command does, to do it and keep its exit code. */
+/** Runs a command's action and keeps its exit code. */
 export type Perform = (run: () => Promise<ExitCode>) => Promise<void>;

@@ -1,4 +1,4 @@
-/** `titan10 status`: what the archive holds and lacks. @module */
+/** `titan10 status`: prints what the archive holds and what is missing. @module */
 import { ConfigError } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { readStatus, type Status } from "../serve/status.ts";
@@ -13,7 +13,7 @@ import { painter } from "./terminal.ts";
 import { watchStatus } from "./watch.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** The status, and with `--storage` what the candle tables take. */
+/** The status, and with `--storage` the sizes of the candle tables. */
 type StatusReport = Status & Partial<StorageDocument>;
 
 /** Prints the status, from the database or from the daemon that holds it. */

@@ -1,4 +1,4 @@
-/** The status document for people: exchanges and their sums, series, jobs, what is wrong. @module */
+/** The status document as text: exchanges and their sums, series, jobs, problems. @module */
 import { printable } from "../text/printable.ts";
 import type { ExchangeStatus, SeriesStatus, Status } from "../serve/status.ts";
 import { type Paint, painter } from "./terminal.ts";
@@ -6,21 +6,21 @@ import { count, cut, duration, minute, table, wrap } from "./text.ts";
 
 interface StatusViewOptions {
   readonly nowMs: number;
-  /** Width that no line exceeds. @default 80 */
+  /** The width that no line exceeds. @default 80 */
   readonly columns?: number;
-  /** Lines at most: series that do not fit are left out, the sound ones first. @default as many as there are */
+  /** The most lines. If they are too few, series are left out, those without problems first. @default no limit */
   readonly rows?: number | undefined;
   /** @default without colours */
   readonly paint?: Paint;
 }
 
-/** Messages of series that are listed: when an exchange is away, all of its series say so. */
+/** The most messages of series that are listed. When an exchange is unavailable, all of its series have one. */
 const MESSAGES_MAX = 10;
 
-/** A message may hold a page of HTML; `--json` has all of it. */
+/** Messages are cut here, because one may hold a page of HTML. `--json` shows all of it. */
 const MESSAGE_COLUMNS_MAX = 300;
 
-/** The document for people, each line within `columns`. */
+/** The document as text. Each line is at most `columns` wide. */
 export function renderStatus(document: Status, options: StatusViewOptions): string {
   const { columns = 80, paint = painter(false) } = options;
   const { exchanges, series } = document;
@@ -33,7 +33,7 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
   const lines = blocks.flatMap((block) => ["", ...block]).slice(1);
   const roomForSeries = options.rows === undefined ? Infinity : options.rows - lines.length - 3;
   const rows = seriesTable(series, { ...options, columns, roomMax: Math.max(0, roomForSeries) });
-  // Between the sums and the jobs: what is wrong stands last, where a terminal shows it.
+  // The series come between the sums and the jobs. Problems come last, because a terminal shows the end of the output.
   const first = 1 + blocks[0]!.length + (exchanges.length > 0 ? blocks[1]!.length : 0);
   const all = [...lines.slice(0, first), "", ...rows, ...lines.slice(first)];
   return all.map((line) => cut(line, columns)).slice(0, options.rows ?? Infinity).join("\n");
@@ -54,7 +54,7 @@ interface Drawn extends StatusViewOptions {
   readonly paint: Paint;
 }
 
-/** One line an exchange, and their sum where there are several. */
+/** One line per exchange, and a total if there are several. */
 function exchangeTable({ exchanges, series }: Status, drawn: Drawn): readonly string[] {
   if (exchanges.length === 0) return [];
   const { columns, paint } = drawn;
@@ -104,7 +104,7 @@ function seriesTable(
 ): readonly string[] {
   if (all.length === 0) return ["no series yet: titan10 backfill or titan10 run makes them"];
   const fit = all.length <= roomMax;
-  // One line says how many more there are.
+  // One line is needed for the number of the others.
   const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - 1));
   const rows = shown.map((row) => [
     printable(`${row.exchange} ${row.symbol} ${row.timeframe}`),
@@ -119,7 +119,7 @@ function seriesTable(
   return fit ? lines : [...lines, `and ${count(all.length - shown.length)} more series`];
 }
 
-/** Those that lack most come first; those that lack alike keep their order. */
+/** Sorts the series with the most problems first. Equal ones keep their order. */
 function leastSound(series: readonly SeriesStatus[]): readonly SeriesStatus[] {
   const lacking = ({ missing, owed, lastError }: SeriesStatus): number =>
     (lastError === null ? 0 : 1e15) + missing * 1e6 + owed;
@@ -142,7 +142,7 @@ function jobTable({ jobs }: Status, paint: Paint): readonly string[] {
   );
 }
 
-/** Ended markets, last errors, bans and breakers, a sentence each; what matters most stands last. */
+/** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
 function troubleOf(
   { exchanges, series }: Status,
   { nowMs, columns, paint }: Drawn,
@@ -193,7 +193,7 @@ function listed(title: string, texts: readonly string[], columns: number): reado
   ];
 }
 
-/** The time of day of today, the date of another day. */
+/** The time of day if it is today, else the date. */
 function moment(iso: string, nowMs: number): string {
   const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
   return isToday ? iso.slice(11, 16) : iso.slice(0, 10);

@@ -1,9 +1,9 @@
-/** What the candle tables take, for people: the end of `titan10 status --storage`. @module */
+/** The sizes of the candle tables as text: the last part of `titan10 status --storage`. @module */
 import type { StorageDocument, StorageEntry } from "../serve/storage_report.ts";
 import { count, table } from "./text.ts";
 import { byteText } from "../text/bytes.ts";
 
-/** One line a candle table within 80 columns, then what is wrong with chunks. */
+/** One line per candle table, at most 80 columns, then the problems with chunks. */
 export function renderStorage({ storage }: StorageDocument): string {
   if (storage.length === 0) return "no tables yet";
   const isPlain = storage.every(({ chunks }) => chunks === null);
@@ -31,7 +31,7 @@ export function renderStorage({ storage }: StorageDocument): string {
   return [rows, ...(warnings.length === 0 ? [] : ["", ...warnings])].join("\n");
 }
 
-/** Chunks of the present are small because they are young; those that are told of here stay as they are. */
+/** Only chunks that have ended are reported. The current chunks are small because they still grow. */
 function warningsOf({ table, smallChunks, largeChunks }: StorageEntry): readonly string[] {
   const warnings: string[] = [];
   if (smallChunks !== null && smallChunks > 0) {

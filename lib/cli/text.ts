@@ -1,4 +1,4 @@
-/** How numbers, times and tables read on a terminal of 80 columns. @module */
+/** Formats numbers, times and tables for a terminal. @module */
 
 const WHOLE_NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
@@ -18,35 +18,35 @@ export function duration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** ISO 8601 without seconds, `2024-01-01 00:00`; `–` for nothing. */
+/** ISO 8601 without seconds, `2024-01-01 00:00`; `–` for null. */
 export function minute(iso: string | null): string {
   return iso === null ? "–" : iso.slice(0, 16).replace("T", " ");
 }
 
 interface TableOptions {
-  /** Columns that are aligned right. */
+  /** Indexes of the columns that are aligned right. */
   readonly numeric?: readonly number[];
-  /** Width that the table keeps by shortening the first column in its middle. @default 80 */
+  /** The width of the table. If it is too wide, the middle of its first column is cut. @default 80 */
   readonly columns?: number;
 }
 
-/** The first column is not made narrower than this. */
+/** The least width of the first column. */
 const FIRST_COLUMN_MIN = 12;
 
 const BETWEEN_COLUMNS = "  ";
 
 type Row = readonly string[];
 
-/** Rows below a head, without lines: quick to read and to cut with awk. */
+/** Rows below a head, without ruled lines, so that awk can split them. */
 export function table(head: Row, rows: readonly Row[], options: TableOptions = {}): string {
   return tableLayout(head, rows, options)([head, ...rows]);
 }
 
 /**
- * How wide the columns of a table are, which is of any length, after its first rows: what is wider later on is not cut,
- * but in the first column.
+ * Sets the column widths of a table of any length from its first rows. Later cells that are wider are not cut, except
+ * in the first column.
  *
- * @returns what lays out rows.
+ * @returns a function that formats rows.
  */
 export function tableLayout(
   head: Row,
@@ -73,22 +73,22 @@ function widest(texts: readonly string[]): number {
   return texts.reduce((most, text) => Math.max(most, width(text)), 0);
 }
 
-/** The text itself, or its beginning and its end with `…` between them, in at most `columns` columns. */
+/** The text itself, or its beginning and end with `…` between them, in at most `columns` columns. */
 export function shorten(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   const characters = charactersOf(text);
-  // The end tells timeframe and quote apart, the beginning the exchange: both get half.
+  // The beginning shows the exchange, the end shows quote and timeframe, so each gets half.
   const end = within(characters.toReversed(), Math.floor((columns - 1) / 2)).toReversed();
   const start = within(characters, columns - 1 - width(end.join("")));
   return [...start, "…", ...end].join("");
 }
 
-/** The beginning of a text in at most `columns` columns. */
+/** The text itself, or its beginning with `…`, in at most `columns` columns. */
 export function cut(text: string, columns: number): string {
   return width(text) <= columns ? text : `${within(charactersOf(text), columns - 1).join("")}…`;
 }
 
-/** As readers count them: a letter with its accents is one. */
+/** Characters as readers count them: a letter with its accents is one. */
 function charactersOf(text: string): readonly string[] {
   return [...new Intl.Segmenter().segment(text)].map(({ segment }) => segment);
 }
@@ -105,9 +105,9 @@ function within(characters: readonly string[], columns: number): readonly string
   return kept;
 }
 
-/** Columns that a text takes on a terminal: none for colours and combining marks, two for wide characters. */
+/** How many columns a text takes on a terminal: none for colours and combining marks, two for wide characters. */
 export function width(text: string): number {
-  // Nearly all text is plain.
+  // A shortcut: nearly all texts are plain ASCII.
   if (/^[ -~]*$/.test(text)) return text.length;
   let columns = 0;
   for (const character of text.replace(COLOR, "")) {
@@ -121,11 +121,11 @@ const COLOR = /\x1b\[\d+m/g;
 
 const NO_COLUMN = /[\p{Mn}\p{Me}\p{Cf}]/u;
 
-/** What East Asian fonts draw twice as wide (Unicode UAX #11, W and F), and emoji. */
+/** Characters that East Asian fonts draw twice as wide (Unicode UAX #11, W and F), and emoji. */
 const TWO_COLUMNS =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\p{Emoji_Presentation}\u{17000}-\u{18cff}\u{20000}-\u{3fffd}]/u;
 
-/** Words in lines of at most `columns`; a word that is longer is cut. */
+/** Splits a text into lines of at most `columns`. A longer word is split too. */
 export function wrap(text: string, columns: number): readonly string[] {
   const lines: string[] = [];
   let line = "";

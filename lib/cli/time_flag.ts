@@ -1,7 +1,7 @@
-/** Times as flags. @module */
+/** Flags whose value is a time. @module */
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 
-/** Reads ISO 8601; a date is its midnight, and a time without a zone is UTC. Milliseconds. */
+/** Parses ISO 8601. A date means its midnight. A time without a zone is UTC. Returns milliseconds. */
 export function timeFlag(text: string): number {
   const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/
     .exec(text.trim());

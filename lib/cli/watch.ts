@@ -1,4 +1,4 @@
-/** `titan10 status --watch`: the status, drawn anew until somebody stops it. @module */
+/** `titan10 status --watch`: prints the status again and again until it is stopped. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Ground, openConfigured } from "../daemon/open_archive.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -13,26 +13,26 @@ import { wrap } from "./text.ts";
 
 const REDRAW_MS = 2_000;
 
-/** Whoever does not answer within this is away. */
+/** If there is no answer within this time, the source counts as unavailable. */
 const ANSWER_MS_MAX = 10_000;
 
-/** What one look found. */
+/** The result of one reading. */
 interface Look {
-  /** The newest document there is; undefined before the first answer. */
+  /** The newest document; undefined before the first answer. */
   readonly document: Status | undefined;
-  /** Why it is not of this moment, or what else is amiss. */
+  /** Why the document is not current, or another problem. */
   readonly trouble: string | undefined;
 }
 
-/** Where the status comes from, again and again. */
+/** Where the status is read from. */
 interface Source {
   look(): Promise<Look>;
   close(): Promise<void>;
 }
 
 /**
- * Shows the status until a signal: on a screen of its own at a terminal, which is left as it was found; as texts or, with
- * `--json`, as a document a line elsewhere. Who answers may go away and come back.
+ * Shows the status until a signal. On a terminal it uses a separate screen and restores the old one at the end.
+ * Elsewhere it prints texts or, with `--json`, one document per line. The source may become unavailable and come back.
  */
 export async function watchStatus(
   shell: Shell,
@@ -49,7 +49,7 @@ export async function watchStatus(
   const leave = isJson || screen === undefined ? () => {} : enter(screen);
   try {
     while (!shell.signal.aborted) {
-      // A stop is not kept waiting for an answer.
+      // A signal must not wait for an answer.
       const look = await Promise.race([source.look(), aborted(shell.signal)]);
       if (look !== undefined) show(look);
       await shell.clock.sleep(REDRAW_MS, { signal: shell.signal }).catch(() => {});
@@ -69,8 +69,8 @@ function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /**
- * The embedded database belongs to the daemon. Without one it is not opened here, or this would hold it, and a daemon
- * could not start.
+ * Asks the daemon that holds the embedded database. If no daemon runs, the database is not opened here, because then no
+ * daemon could start.
  */
 function daemonSource({ config, clock }: Ground): Source {
   const ask = async (): Promise<Status> => {
@@ -101,7 +101,7 @@ async function serverSource(ground: Ground): Promise<Source> {
   });
 }
 
-/** Shows the newest answer for as long as no newer one comes. */
+/** Repeats the newest answer until a newer one arrives. */
 function remembering(
   read: () => Promise<Status>,
   { close, also }: {
@@ -124,7 +124,10 @@ function remembering(
   };
 }
 
-/** Takes the terminal; returns what gives it back, which also happens when the process ends in between. */
+/**
+ * Switches to a separate screen. Returns a function that restores the old one, which also happens when the process
+ * ends.
+ */
 function enter({ write }: Screen): () => void {
   write("\x1b[?1049h\x1b[?25l");
   const leave = (): void => {
@@ -152,7 +155,7 @@ interface FrameOptions {
   readonly hasColor: boolean;
 }
 
-/** What the screen shows of a look: never more rows, nor wider ones, than it has. */
+/** The lines of the screen, which never exceed its rows or columns. */
 export function frame(
   { document, trouble }: Look,
   { nowMs, columns, rows, hasColor }: FrameOptions,

@@ -1,14 +1,14 @@
-/** Opens the configured database for a command, or lets it ask the daemon that holds it. @module */
+/** Opens the configured database for a command, or asks the daemon that holds it. @module */
 import { type Ground, openConfigured } from "../daemon/open_archive.ts";
 import { DataDirHeldError } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { streamDaemon, type StreamOptions } from "./control.ts";
 
 /**
- * Resolves to what `here` makes of the database, which is closed afterwards; or to what `daemon` makes where a daemon
- * holds the embedded one.
+ * Opens the database, calls `here` and closes the database. If a daemon holds the embedded database, calls `daemon`
+ * instead.
  *
- * @throws DataDirHeldError when it is held, and nothing is said of that.
+ * @throws DataDirHeldError when a daemon holds it and `daemon` is not given.
  */
 export async function withArchive<T>(
   ground: Ground,
@@ -29,7 +29,7 @@ export async function withArchive<T>(
   }
 }
 
-/** The same for what comes in pages; the daemon is asked for them by `path` and `asked`. */
+/** The same for results in pages. The daemon is asked for them by `path` and `asked`. */
 export async function* pagesOfArchive<Page>(
   ground: Ground,
   { here, path, ...request }: StreamOptions & {

@@ -1,4 +1,4 @@
-/** Reads the configuration from flags, environment and `.env`, and names everything wrong in it at once. @module */
+/** Reads the configuration from flags, environment and `.env`, and reports all of its problems at once. @module */
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { misspellingsIn } from "./misspelling.ts";
@@ -10,7 +10,7 @@ import { didYouMean, type TimeframeReach } from "./setting.ts";
 import type { ConfigRules, Variable } from "./variable.ts";
 import { SETTINGS, type SettingValues, VARIABLES } from "./variables.ts";
 
-/** Settings that the configuration holds in another form. */
+/** Settings that are combined in the configuration. */
 type Combined =
   | "retryAttempts"
   | "retryMinMs"
@@ -19,35 +19,35 @@ type Combined =
   | "breakerCooldownMs"
   | "exchangeOptions";
 
-/** Everything the program can be told, read once at the start. See `SETTINGS` for what each part means. */
+/** The whole configuration, read once at the start. `SETTINGS` describes each part. */
 export interface Config extends Omit<SettingValues, Combined> {
   readonly retry: { readonly attempts: number; readonly minMs: number; readonly maxMs: number };
   readonly breaker: { readonly failures: number; readonly cooldownMs: number };
-  /** By exchange id; what is not named has no options. */
+  /** By exchange id. An exchange that is not listed has no options. */
   readonly exchangeOptions: Readonly<Record<string, SettingValues["exchangeOptions"]>>;
 }
 
 type Texts = Readonly<Record<string, string | undefined>>;
 
-/** Where the variables come from: flags beat the environment, the environment beats `.env`. */
+/** The sources of the variables. Flags override the environment, and the environment overrides `.env`. */
 export interface ConfigSources {
   readonly env: Texts;
   /** The text of a `.env` file. */
   readonly dotenv?: string | undefined;
   /** By the same names as the variables. */
   readonly flags?: Texts | undefined;
-  /** Weaker than all others, in place of the table's. */
+  /** Defaults that replace those of the table. All other sources override them. */
   readonly defaults?: Texts | undefined;
 }
 
 export interface ConfigProblem {
   readonly variable: string;
-  /** The part of the value that is wrong, harmless to print, with secrets redacted. */
+  /** The wrong part of the value, safe to print, with secrets redacted. */
   readonly value: string;
   readonly allowed: string;
 }
 
-/** Everything that is wrong with a configuration, one line a problem. */
+/** All problems of a configuration, one per line. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly ConfigProblem[];
@@ -62,9 +62,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the configuration. Spaces around a value do not count, and an empty value is an unset one.
+ * Reads the configuration. Spaces around a value are ignored, and an empty value means unset.
  *
- * @throws ConfigError naming every problem, when there is any.
+ * @throws ConfigError with all problems, if there are any.
  */
 export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   const texts = mergeSources(sources);
@@ -95,7 +95,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   } = result.data;
   return {
     ...values,
-    // The embedded server takes one connection, whatever is asked.
+    // The embedded server has one connection, whatever is configured.
     dbPoolMax: values.databaseUrl === undefined ? 1 : values.dbPoolMax,
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
@@ -107,7 +107,7 @@ const EXCHANGE_OPTIONS = SETTINGS.exchangeOptions.name;
 const EXCHANGE_PREFIX = "EXCHANGE_";
 const EXCHANGE_PROXY_URL = SETTINGS.exchangeProxyUrl.name;
 
-/** Longer values are cut in a message: the beginning is enough to recognise them by. */
+/** Longer values are cut in messages. Users recognise them by the beginning. */
 const SHOWN_LENGTH_MAX = 80;
 
 type Field = keyof typeof SETTINGS;
@@ -136,7 +136,7 @@ function schemaFor(rules: ConfigRules): z.ZodType<SettingValues> {
   });
 }
 
-/** Rollups are refreshed over some days before the present; candles of that time must be there. */
+/** Rollups are refreshed for some days before now, so candles of that time must be kept. */
 const ROLLUP_SOURCE_DAYS_MIN = 7;
 
 function keepsForRollups(retention: readonly TimeframeReach[]): boolean {
@@ -144,12 +144,12 @@ function keepsForRollups(retention: readonly TimeframeReach[]): boolean {
   return retention.every(({ reach }) => nominalReachMs(reach) >= minMs);
 }
 
-/** Lets two settings be compared whatever else is wrong, so that one run names every problem. */
+/** Lets a rule for several settings run even if other settings are invalid, so that one run reports all problems. */
 function isReadable(...fields: readonly Field[]): (payload: z.core.ParsePayload) => boolean {
   return ({ issues }) => !issues.some(({ path }) => fields.some((field) => field === path?.[0]));
 }
 
-/** Whether nothing is fetched only to be dropped again. */
+/** Whether everything that is fetched is also kept. */
 function keepsAll(
   backfill: readonly TimeframeReach[],
   retention: readonly TimeframeReach[],
@@ -173,7 +173,7 @@ function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSou
   return texts;
 }
 
-/** Reads every `EXCHANGE_<ID>`. A name that is no exchange is a problem: its key would go unused. */
+/** Reads every `EXCHANGE_<ID>`. An unknown exchange is a problem, because its API key would not be used. */
 function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
   readonly byExchange: Config["exchangeOptions"];
   readonly problems: readonly ConfigProblem[];
@@ -207,10 +207,10 @@ function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
 
 function problemOf(issue: z.core.$ZodIssue, texts: Texts): ConfigProblem {
   const { name: variable, secret }: Variable = SETTINGS[issue.path[0] as Field];
-  // A rule about several items or variables has no text of its own.
+  // A rule for several items or variables has no input text.
   const text = typeof issue.input === "string" ? issue.input : texts[variable] ?? "";
   if (secret) {
-    // The scheme tells enough, and what cannot be read cannot be trusted to be redacted.
+    // Only the scheme is shown. A text that cannot be parsed may not be redacted completely.
     const scheme = /^[a-z]{1,20}:\/\//i.exec(text)?.[0] ?? "";
     return { variable, value: scheme + REDACTED, allowed: issue.message };
   }

@@ -1,33 +1,33 @@
-/** Reads out of DATABASE_URL what the connection is secured by, after libpq's parameters. @module */
+/** Reads the security parameters of DATABASE_URL, which are those of libpq. @module */
 
 /** How the connection to a server is secured. */
 interface TlsSettings {
   /**
-   * - `disable`: it is plain.
-   * - `verify-full`: encrypted, the server's certificate and its name verified.
+   * - `disable`: not encrypted.
+   * - `verify-full`: encrypted, and the server's certificate and name are verified.
    *
-   * Undefined where the URL does not say: plain to this machine, else verified.
+   * Undefined when the URL does not say. Then a local connection is not encrypted, and any other is verified.
    */
   readonly mode: "disable" | "verify-full" | undefined;
-  /** File with certificates of authorities that count next to the well-known ones; undefined for none. */
+  /** File of authorities' certificates that are trusted in addition to the well-known ones; undefined for none. */
   readonly rootCertificatePath: string | undefined;
 }
 
 interface DatabaseUrl {
-  /** The URL without the parameters that are ours to act on. */
+  /** The URL without the parameters that this program handles itself. */
   readonly url: string;
   readonly tls: TlsSettings;
-  /** Directory of the server's unix socket, or a host, where the parameter `host` names one. */
+  /** Directory of the server's unix socket, or a host; the value of the parameter `host`. */
   readonly host: string | undefined;
 }
 
-/** What is said of an `sslmode` that {@linkcode readDatabaseUrl} does not take. */
+/** The message for an `sslmode` that {@linkcode readDatabaseUrl} rejects. */
 export const SSLMODES_ALLOWED = "sslmode=disable, require, verify-ca or verify-full, the last " +
   "three verified alike; prefer and allow protect from nobody";
 
 /**
- * Splits the parameters off. `require` and `verify-ca` are taken for `verify-full`: encryption without knowing with whom
- * keeps out only those who do not try.
+ * Separates the parameters from the URL. `require` and `verify-ca` are treated as `verify-full`, because encryption
+ * without verifying the server does not stop an attacker in between.
  *
  * @returns undefined when its `sslmode` is none of {@linkcode SSLMODES_ALLOWED}.
  */
@@ -47,7 +47,7 @@ export function readDatabaseUrl(text: string): DatabaseUrl | undefined {
   return {
     url: rest === "" ? base : `${base}?${rest}`,
     tls: {
-      // Whoever names an authority wants the server verified.
+      // A URL with a certificate of an authority asks for a verified server.
       mode: mode ?? (rootCertificate === undefined ? undefined : "verify-full"),
       rootCertificatePath: rootCertificate === "system" ? undefined : rootCertificate,
     },
@@ -55,7 +55,7 @@ export function readDatabaseUrl(text: string): DatabaseUrl | undefined {
   };
 }
 
-/** Null for a URL that does not say. */
+/** Null when the URL has no `sslmode`. */
 const MODES: ReadonlyMap<string | undefined, "disable" | "verify-full" | null> = new Map([
   [undefined, null],
   ["disable", "disable"],

@@ -1,15 +1,15 @@
-/** The options of `EXCHANGE_<ID>`: those that do something here, and what is said of all others. @module */
+/** The options of `EXCHANGE_<ID>`: those that have an effect, and the messages for all others. @module */
 import { z } from "zod";
 import { nearest } from "../text/nearest.ts";
 import { didYouMean, jsonObject, type Setting } from "./setting.ts";
 
-/** How CCXT is told of a proxy; one exchange has one at most. */
+/** The proxy options of CCXT. An exchange can have at most one. */
 const PROXY_OPTIONS = [
   "httpProxy",
   "httpsProxy",
   "socksProxy",
   "proxyUrl",
-  // As CCXT for Python writes them, and as CCXT once did.
+  // Spellings of CCXT for Python and of older CCXT versions.
   "http_proxy",
   "https_proxy",
   "socks_proxy",
@@ -36,7 +36,7 @@ const RATE_LIMIT: Kind = {
 const HTTP_URL = urlOf(["http", "https"]);
 const SOCKS_URL = urlOf(["socks5", "socks5h"]);
 
-/** What works here. CCXT itself takes whatever it is given, and says nothing of what it has no use for. */
+/** The options that have an effect. CCXT itself accepts any option and ignores unknown ones without an error. */
 const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
   apiKey: TEXT,
   secret: TEXT,
@@ -63,7 +63,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
   timeframes: OBJECT,
   has: OBJECT,
   features: OBJECT,
-  // Taken where they say what is so anyway.
+  // Accepted only with the value that is used anyway.
   enableRateLimit: {
     allowed: "true: every exchange is asked at its pace",
     isAllowed: (value) => value === true,
@@ -74,7 +74,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
   },
 }));
 
-/** Options of CCXT that would change nothing here, and what to use instead. */
+/** CCXT options that have no effect here, and what to use instead. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["timeout", "FETCH_TIMEOUT in its place"],
   ["wsProxy", "httpsProxy in its place: there are no websockets"],
@@ -82,14 +82,14 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["wsSocksProxy", "socksProxy in its place: there are no websockets"],
 ]);
 
-/** Reads an `EXCHANGE_<ID>`. What is said of a bad one names its options, but no value. */
+/** Reads an `EXCHANGE_<ID>`. Error messages name its options but show no values. */
 export function exchangeOptions(): Setting<Readonly<Record<string, unknown>>> {
   return jsonObject().superRefine((options, context) => {
     for (const message of faultsOf(options)) context.addIssue({ code: "custom", message });
   });
 }
 
-/** The options of an exchange with the proxy for all; one of its own stays alone, as CCXT takes no two. */
+/** Adds the common proxy to an exchange's options, unless they have their own proxy. CCXT accepts only one. */
 export function withProxy(
   options: Readonly<Record<string, unknown>> = {},
   proxyUrl: string | undefined,
@@ -97,7 +97,7 @@ export function withProxy(
   return proxyUrl === undefined || hasProxy(options) ? options : { ...options, proxyUrl };
 }
 
-/** Whether the options of an exchange name a proxy. */
+/** Whether the options of an exchange set a proxy. */
 export function hasProxy(options: Readonly<Record<string, unknown>>): boolean {
   return PROXY_OPTIONS.some((name) => options[name] !== undefined);
 }
@@ -113,7 +113,7 @@ function faultsOf(options: Readonly<Record<string, unknown>>): readonly string[]
     } else if (elsewhere !== undefined) {
       faults.push(elsewhere);
     } else if (!isListed) {
-      // A name that nobody knows is not repeated: it may be a key that stands in the wrong place.
+      // Do not repeat an unknown name: it may be an API key in the wrong place.
       const similar = nearest(name, [...KINDS.keys()]);
       isListed = similar.length === 0;
       faults.push(

@@ -1,18 +1,18 @@
-/** How far back a series is kept, by the calendar: `5y` are five calendar years. @module */
+/** How far back a series is kept, in calendar time: `5y` means five calendar years. @module */
 
 export interface Reach {
-  /** As it was written. */
+  /** The text that was parsed. */
   readonly text: string;
   readonly count: number;
   readonly unit: ReachUnit;
 }
 
-/** Hours, days, weeks, months, years. There is no `m`, which could be minutes or months. */
+/** Hours, days, weeks, months, years. There is no `m`, because it could mean minutes or months. */
 type ReachUnit = "h" | "d" | "w" | "mo" | "y";
 
 const HOUR_MS = 3_600_000;
 
-/** Mean lengths, for comparing reaches; months and years are never added up from them. */
+/** Mean lengths, only to compare reaches. Dates are not computed from those of months and years. */
 const NOMINAL_MS: Readonly<Record<ReachUnit, number>> = {
   h: HOUR_MS,
   d: 24 * HOUR_MS,
@@ -21,14 +21,14 @@ const NOMINAL_MS: Readonly<Record<ReachUnit, number>> = {
   y: 12 * 2_629_746_000,
 };
 
-/** No exchange is half as old, and a longer reach is a slip of the finger. */
+/** Exchanges are far younger. A longer reach is probably a typing error. */
 const REACH_YEARS_MAX = 50;
 
 /**
  * Reads a reach.
  *
- * @throws RangeError when the text is not a positive whole number followed by `h d w mo y`, or says more
- * than fifty years.
+ * @throws RangeError when the text is not a positive whole number followed by `h d w mo y`, or is longer than fifty
+ * years.
  */
 export function parseReach(text: string): Reach {
   const match = /^([1-9]\d{0,5})(h|d|w|mo|y)$/.exec(text);
@@ -44,21 +44,21 @@ export function parseReach(text: string): Reach {
 }
 
 /**
- * The moment that lies `reach` before `nowMs`, both in milliseconds since the epoch, UTC. Months and years
- * keep the day of the month; where the month is too short its last day is taken.
+ * The time that is `reach` before `nowMs`; both in milliseconds since the epoch, UTC. Months and years keep the day of
+ * the month. If the month is too short, its last day is used.
  */
 export function reachStartMs({ count, unit }: Reach, nowMs: number): number {
   if (unit !== "mo" && unit !== "y") return nowMs - count * NOMINAL_MS[unit];
   const now = new Date(nowMs);
   const month = now.getUTCMonth() - (unit === "y" ? 12 * count : count);
-  // Day 0 of the month after is the last day of the month.
+  // Day 0 of the next month is the last day of this month.
   const dayMax = new Date(Date.UTC(now.getUTCFullYear(), month + 1, 0)).getUTCDate();
   const day = Math.min(now.getUTCDate(), dayMax);
   const timeOfDayMs = nowMs - Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate());
   return Date.UTC(now.getUTCFullYear(), month, day) + timeOfDayMs;
 }
 
-/** The length of a reach in milliseconds, months and years at their mean length. */
+/** The length of a reach in milliseconds. Months and years have their mean length. */
 export function nominalReachMs({ count, unit }: Pick<Reach, "count" | "unit">): number {
   return count * NOMINAL_MS[unit];
 }

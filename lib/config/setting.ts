@@ -1,4 +1,4 @@
-/** How the text of each kind of variable is read, and what is said of a text that cannot be. @module */
+/** Parses the text of each kind of variable, and says what is allowed when a text is invalid. @module */
 import parseDuration from "parse-duration";
 import { z } from "zod";
 import { nearest } from "../text/nearest.ts";
@@ -6,13 +6,13 @@ import { parseReach, type Reach } from "./reach.ts";
 import { isSymbol } from "../market/symbol.ts";
 import { isTimeframe } from "../market/timeframe.ts";
 
-/** Reads a text. Each of its issues says in its message what is allowed, and carries the bad text. */
+/** Parses a text. The message of each issue says what is allowed; its input is the invalid text. */
 export type Setting<T> = z.ZodType<T, string>;
 
-/** What to archive of an exchange: the named symbols, or those traded most. */
+/** What to archive of an exchange: the named symbols, or those with the highest volume. */
 export type Symbols =
   | { readonly kind: "list"; readonly symbols: readonly string[] }
-  /** The `count` bases with the highest quote volume, in `quote` or, without one, in a dollar. */
+  /** The `count` bases with the highest volume in `quote`; without `quote`, in dollars. */
   | { readonly kind: "top"; readonly count: number; readonly quote?: string | undefined };
 
 /** How far back one timeframe reaches. */
@@ -21,10 +21,10 @@ export interface TimeframeReach {
   readonly reach: Reach;
 }
 
-/** Lists are typed by people; a longer one is a paste gone wrong, and each item costs requests. */
+/** People type these lists. A longer one is probably a mistake, and each item costs requests. */
 const ITEMS_MAX = 1000;
 
-/** A setting that `read` understands, or says by `undefined` that it does not. */
+/** A setting that is parsed by `read`, which returns undefined for an invalid text. */
 export function setting<T>(
   allowed: string | ((text: string) => string),
   read: (text: string) => T | undefined,
@@ -38,7 +38,7 @@ export function setting<T>(
   });
 }
 
-/** A text for which `isAllowed` holds. */
+/** A text that `isAllowed` accepts. */
 export function textThat(
   allowed: string | ((text: string) => string),
   isAllowed: (text: string) => boolean,
@@ -46,12 +46,12 @@ export function textThat(
   return setting(allowed, (text) => isAllowed(text) ? text : undefined);
 }
 
-/** One of some fixed words. */
+/** One of the given words. */
 export function oneOf<const T extends string>(words: readonly T[]): Setting<T> {
   return setting(`one of ${words.join(", ")}`, (text) => words.find((word) => word === text));
 }
 
-/** A whole number in plain digits, both bounds included. */
+/** A whole number in plain digits; both bounds are included. */
 export function wholeNumber({ min, max }: { min: number; max: number }): Setting<number> {
   return setting(`a whole number from ${min} to ${max}`, (text) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
@@ -59,7 +59,7 @@ export function wholeNumber({ min, max }: { min: number; max: number }): Setting
   });
 }
 
-/** A share from 0 to 100, decimals allowed. */
+/** A percentage from 0 to 100; decimals are allowed. */
 export function percent(): Setting<number> {
   return setting("a number from 0 to 100", (text) => {
     const number = /^\d{1,3}(\.\d{1,9})?$/.test(text) ? Number(text) : NaN;
@@ -67,7 +67,7 @@ export function percent(): Setting<number> {
   });
 }
 
-/** A duration in milliseconds. The bounds are written as the durations are, and included. */
+/** A duration in milliseconds. The bounds are written as durations and are included. */
 export function duration({ min, max }: { min: string; max: string }): Setting<number> {
   const [minMs, maxMs] = [durationMs(min)!, durationMs(max)!];
   return setting(`a duration from ${min} to ${max} with its unit, ms s m h d or w`, (text) => {
@@ -82,12 +82,12 @@ export function durationOrOff(bounds: { min: string; max: string }): Setting<num
   return byText((text) => text === "off" ? off : duration(bounds));
 }
 
-/** Items separated by commas, each read by `item`; repeated ones are dropped. */
+/** Items separated by commas, each parsed by `item`. Repeated items are dropped. */
 export function list<T>(item: Setting<T>): Setting<readonly T[]> {
   return split().pipe(z.array(item)).transform((items) => [...new Set(items)]);
 }
 
-/** One of `names`; another one is answered with those it resembles. */
+/** One of `names`. For any other name, the message suggests similar ones. */
 export function knownName(kind: string, names: readonly string[]): Setting<string> {
   const known = new Set(names);
   return textThat(
@@ -96,12 +96,12 @@ export function knownName(kind: string, names: readonly string[]): Setting<strin
   );
 }
 
-/** The end of a sentence about a name nobody knows. */
+/** The end of a message about an unknown name. */
 export function didYouMean(similar: readonly string[]): string {
   return similar.length === 0 ? "" : `; did you mean ${similar.join(" or ")}?`;
 }
 
-/** `top:N` or `top:N:QUOTE`, or else unified symbols separated by commas. */
+/** `top:N` or `top:N:QUOTE`, or unified symbols separated by commas. */
 export function symbols(): Setting<Symbols> {
   const top = setting(
     `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`,
@@ -115,7 +115,7 @@ export function symbols(): Setting<Symbols> {
   return byText((text) => /^top(:|$)/i.test(text) ? top : listed);
 }
 
-/** `1d:5y,1m:7d`, one reach a timeframe; `off` is none. */
+/** `1d:5y,1m:7d`, one reach per timeframe; `off` means none. */
 export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
   const reach = setting(
     "timeframe:reach, the reach at most 50y, in h d w mo or y, such as 1d:5y",
@@ -132,7 +132,7 @@ export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
   );
 }
 
-/** A URL with one of the given schemes. What it holds else is the business of whoever calls it. */
+/** A URL with one of the given schemes. The rest is not checked here. */
 export function url(schemes: readonly string[], { allowed }: { allowed: string }): Setting<string> {
   return textThat(allowed, (text) => {
     const scheme = /^([a-z]+):\/\/[^\s\p{C}]+$/u.exec(text)?.[1];
@@ -148,7 +148,7 @@ export function host(): Setting<string> {
   });
 }
 
-/** A JSON object. Its content is never repeated: it may hold secrets. */
+/** A JSON object. Messages never repeat its content, because it may hold secrets. */
 export function jsonObject(): Setting<Readonly<Record<string, unknown>>> {
   return setting('a JSON object in one line, such as {"apiKey":"…","secret":"…"}', (text) => {
     const value = orUndefined((): unknown => JSON.parse(text));
@@ -156,18 +156,15 @@ export function jsonObject(): Setting<Readonly<Record<string, unknown>>> {
   });
 }
 
-/**
- * parse-duration finds durations anywhere in a text and takes `M` for a minute, so the whole text is
- * checked before it sees any.
- */
+/** parse-duration finds durations anywhere in a text and reads `M` as a minute, so the whole text is checked first. */
 const DURATION = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/;
 
-/** `90s` as milliseconds; undefined of what is no duration. */
+/** Converts `90s` to milliseconds; undefined when the text is not a duration. */
 export function durationMs(text: string): number | undefined {
   return DURATION.test(text) ? Math.round(parseDuration(text) ?? 0) : undefined;
 }
 
-/** A text that is read as `settingOf` says of it. */
+/** A text that is parsed by the setting that `settingOf` chooses for it. */
 function byText<T>(settingOf: (text: string) => Setting<T>): Setting<T> {
   return z.string().transform((text, context) => {
     const { data, error } = settingOf(text).safeParse(text, { reportInput: true });
@@ -195,7 +192,7 @@ function readTop(text: string): Symbols | undefined {
   return { kind: "top", count, ...(match[2] !== undefined && { quote: match[2] }) };
 }
 
-/** Postgres takes a list of hosts, which is no URL to the platform: the first must make one. */
+/** PostgreSQL accepts a list of hosts, but `URL` does not. Keeps only the first host for the check. */
 function firstHost(text: string): string {
   return text.replace(/,[^/?#@]*(?=[/?#]|$)/, "");
 }

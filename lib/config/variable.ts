@@ -1,12 +1,12 @@
-/** What is said of each variable that the program reads. @module */
+/** The type of the table of variables. @module */
 import type { z } from "zod";
 
-/** What only the floors above know. */
+/** What the configuration needs from other parts of the program. */
 export interface ConfigRules {
   readonly knownExchanges: readonly string[];
   readonly isCron: (text: string) => boolean;
   /**
-   * Whether logs go to a terminal.
+   * Whether logs are written to a terminal.
    *
    * @default false
    */
@@ -16,31 +16,31 @@ export interface ConfigRules {
 /** A row of the table. */
 interface Row {
   readonly name: string;
-  /** As it would be written. @default the variable is unset */
+  /** The default value as a text. @default the variable is unset */
   readonly default?: string;
-  /** A sentence for people. */
+  /** One sentence that describes it. */
   readonly meaning: string;
-  /** What there is to know besides, for `.env.example`. */
+  /** More details, for `.env.example`. */
   readonly details?: string;
-  /** Whether the value may hold a secret, and is therefore never shown. @default false */
+  /** Whether the value may hold a secret. Such a value is never shown. @default false */
   readonly secret?: boolean;
   readonly read: (rules: ConfigRules) => z.ZodType<unknown, string | undefined>;
-  /** What a shell offers for the value. @default nothing */
+  /** What the shell suggests as the value. @default nothing */
   readonly completion?: Completion;
 }
 
 export interface Variable extends Row {
-  /** The heading under which it stands in `--help` and `.env.example`. */
+  /** Its heading in `--help` and `.env.example`. */
   readonly group: string;
 }
 
-/** Some words, once or separated by commas; CCXT's exchanges, separated by commas; or a directory. */
+/** Words, either one or several separated by commas; CCXT's exchanges, separated by commas; or a directory. */
 export type Completion =
   | { readonly kind: "one" | "list"; readonly words: readonly string[] }
   | { readonly kind: "exchanges" }
   | { readonly kind: "directory" };
 
-/** The rows of one group, by the field of the configuration that each sets. */
+/** The rows of one group, by the configuration field that each sets. */
 export function inGroup<const Rows extends Readonly<Record<string, Row>>>(
   group: string,
   rows: Rows,

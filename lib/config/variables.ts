@@ -1,4 +1,4 @@
-/** Every variable the program reads: the one table behind `--help`, completions, `.env.example` and `readConfig`. @module */
+/** The table of all variables. `--help`, completions, `.env.example` and `readConfig` are made from it. @module */
 import type { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
@@ -17,7 +17,7 @@ const USUAL_TIMEFRAMES: Completion = {
   words: "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M".split(" "),
 };
 
-/** By the field of the configuration that each sets, in the order in which people read them. */
+/** By the configuration field that each sets, in the order of `--help`. */
 export const SETTINGS = {
   ...inGroup("Database", {
     databaseUrl: {
@@ -267,7 +267,7 @@ export const VARIABLES: readonly Variable[] = Object.values(SETTINGS);
 
 export type VariableName = (typeof SETTINGS)[keyof typeof SETTINGS]["name"];
 
-/** What each setting comes to when it is read, by field. */
+/** The type of each setting's parsed value, by field. */
 export type SettingValues = {
   readonly [Field in keyof typeof SETTINGS]: z.output<
     ReturnType<(typeof SETTINGS)[Field]["read"]>

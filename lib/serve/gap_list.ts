@@ -13,19 +13,21 @@ export interface GapEntry {
   /** Open time of the first candle after the gap. */
   readonly until: string;
   readonly state: GapState;
-  /** Candles that are missing. */
+  /** How many candles are missing. */
   readonly missing: number;
-  /** How often it was asked for again. */
+  /** How many times it was asked for again. */
   readonly attempts: number;
-  /** When it was found; of one that follows from the bounds of its series, since when that is archived. */
+  /**
+   * When the gap was found. For a gap that follows from the bounds of its series: since when the series is archived.
+   */
   readonly firstSeen: string;
   readonly lastTry: string | null;
-  /** When it is asked for next; null when it is not. */
+  /** When it will be asked for next; null if it will not. */
   readonly nextTry: string | null;
 }
 
 /**
- * Reads the gaps that are open or explained, page by page; filled ones are not told.
+ * Reads the gaps that are open or explained, page by page. Filled ones are left out.
  *
  * @throws StoreError
  */

@@ -1,4 +1,4 @@
-/** The HTTP endpoints: health, readiness, metrics, status, the page; and more over a unix socket. @module */
+/** The HTTP endpoints: health, readiness, metrics, status, the page; and more of them on a unix socket. @module */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -14,18 +14,18 @@ import type { Status } from "./status.ts";
 import { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
 
-/** A yes, or the reasons for a no. */
+/** Yes, or no with the reasons. */
 export interface Health {
   readonly ok: boolean;
-  /** One sentence a reason; empty when all is well. */
+  /** One sentence per reason; empty when `ok`. */
   readonly reasons: readonly string[];
 }
 
-/** What the endpoints answer with. */
+/** The functions that answer the endpoints. */
 export interface Answers {
   /** Whether the process makes progress. */
   readonly health: () => Health;
-  /** Whether it can do its work: database, migrations, at least one exchange. */
+  /** Whether the process can work: database, migrations, at least one exchange. */
   readonly readiness: () => Promise<Health>;
   readonly metrics: Metrics;
   readonly status: () => Promise<Status>;
@@ -33,17 +33,17 @@ export interface Answers {
   readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
   /** @throws BadQueryError */
   readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
-  /** Answered on the unix socket only: it asks exchanges. */
+  /** Only on the unix socket, because it sends requests to exchanges. */
   readonly plan: () => Promise<Plan>;
-  /** Answered on the unix socket only: it asks exchanges. */
+  /** Only on the unix socket, because it sends requests to exchanges. */
   readonly doctor: () => Promise<Checkup>;
-  /** Answered on the unix socket only, for `titan10 gaps`. */
+  /** Only on the unix socket, for `titan10 gaps`. */
   readonly gaps: () => AsyncGenerator<unknown, void>;
-  /** Answered on the unix socket only, for `titan10 status --storage`. */
+  /** Only on the unix socket, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
-  /** Answered on the unix socket only, for `titan10 export`. */
+  /** Only on the unix socket, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
-  /** Answered on the unix socket only, for `titan10 query`. */
+  /** Only on the unix socket, for `titan10 query`. */
   readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
 }
 
@@ -53,14 +53,14 @@ interface QueryRequest {
 }
 
 export interface HttpServer {
-  /** Where it listens, `http://127.0.0.1:9464`. */
+  /** The address it listens on, `http://127.0.0.1:9464`. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
 interface Route {
   readonly pattern: URLPattern;
-  /** Whether it is answered to those without the token: probes of containers have none. */
+  /** Whether it needs no token. Container probes have none. */
   readonly isOpen?: boolean;
   /** @default GET */
   readonly method?: "POST";
@@ -70,7 +70,10 @@ interface Route {
 interface HttpOptions {
   readonly hostname: string;
   readonly port: number;
-  /** What requests must bring, those for health, readiness and the page's files excepted; undefined when nothing. */
+  /**
+   * The token that requests must have, except for health, readiness and the page's files; undefined when none is
+   * needed.
+   */
   readonly token?: string | undefined;
   readonly log: Logger;
   readonly clock: Clock;
@@ -81,7 +84,7 @@ interface HttpOptions {
 /**
  * Listens on TCP.
  *
- * @throws Error when that address and port cannot be had.
+ * @throws Error when the address and port cannot be used.
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const { hostname, port, token, log, clock, page } = options;
@@ -105,8 +108,8 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
 }
 
 /**
- * Listens on a unix socket that only this user can open. A socket that a killed process left behind is
- * replaced: the caller holds the data directory, so nobody listens on it. The directory of the socket is there.
+ * Listens on a unix socket that only this user can open. A socket of a killed process is replaced: the caller holds the
+ * data directory, so no other process listens on it. The socket's directory must exist.
  */
 export async function serveUnix(
   answers: Answers,
@@ -135,7 +138,7 @@ export async function serveUnix(
   return {
     url: `unix:${path}`,
     async stop(): Promise<void> {
-      // What is being streamed would have no end before its reader wants it.
+      // Streams end only when their readers have read everything, so they are aborted here.
       stopping.abort(new Error("the daemon is stopping"));
       await server.shutdown();
       await removeIfThere(path);
@@ -143,7 +146,7 @@ export async function serveUnix(
   };
 }
 
-/** What is asked for by a JSON document, and answered by a stream of them. */
+/** A route whose request is a JSON document and whose answer is a stream of JSON documents. */
 function streamed(
   pathname: string,
   answer: (asked: unknown, signal: AbortSignal) => AsyncGenerator<unknown, void>,
@@ -195,7 +198,9 @@ function publicRoutes(answers: Answers): readonly Route[] {
   ];
 }
 
-/** The page and what it asks for. Its files hold no data, and so are open: they ask for the token. */
+/**
+ * The page and its data. The page's files need no token: they hold no data, and the page asks the user for the token.
+ */
 function pageRoutes(
   answers: Answers,
   { feed, page }: { readonly feed: StatusFeed; readonly page: readonly PageFile[] },
@@ -242,10 +247,10 @@ function router(
   { token, log }: Pick<HttpOptions, "token" | "log">,
 ): (request: Request) => Promise<Response> {
   const answerOf = async (request: Request): Promise<Response> => {
-    // Its host is what the client says it is.
+    // The host in the URL comes from the client, so the URL may be invalid.
     if (!URL.canParse(request.url)) return refusal(400, "The header Host holds no host");
     const route = routes.find(({ pattern }) => pattern.test(request.url));
-    // Before anything else: what paths there are is nobody's business without it either.
+    // Check the token first, so that clients without it do not learn which paths exist.
     if (token !== undefined && route?.isOpen !== true && !bringsToken(request, token)) {
       const error = "Bring the header Authorization: Bearer with the HTTP_TOKEN";
       return refusal(401, error, { "www-authenticate": 'Bearer realm="titan10"' });
@@ -268,7 +273,7 @@ function router(
       if (error instanceof BadQueryError) return refusal(error.status, error.message);
       const { pathname } = route.pattern;
       log.warn("a request failed", { path: pathname, error });
-      // The reason is in the log: it may name the database, which is nobody's business here.
+      // The reason is only in the log, because it may name the database, which clients need not know.
       return refusal(503, `Cannot answer ${pathname}: see the log`);
     }
   };
@@ -289,7 +294,7 @@ function refusal(
   return Response.json({ error }, { status, headers });
 }
 
-/** Compares digests, so that the time it takes says nothing about the token, not even its length. */
+/** Compares digests, so that the time it takes does not depend on the token, not even on its length. */
 function bringsToken(request: Request, token: string): boolean {
   const brought = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
   return timingSafeEqual(sha256(brought), sha256(token));

@@ -1,18 +1,19 @@
-/** Answers of any length over the unix socket: one JSON document a line, and a last line that says how it ended. @module */
+/** Streams over the unix socket: one JSON document per line, and a last line that says how the stream ended. @module */
 
-/** The last line: a stream without it was cut. */
+/** The last line. A stream without it was cut. */
 export type LastLine = { readonly end: true } | { readonly error: string };
 
 interface JsonLinesOptions {
-  /** Ends the stream, and the work behind it, as when the daemon stops. */
+  /** Aborts the stream and the work behind it, for example when the daemon stops. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Sends what a generator yields. The next document is worked out when the reader has room for it, and none when the
- * reader has gone, which ends the generator.
+ * Sends the documents of a generator. The next document is computed only when the reader is ready for it. When the
+ * reader closes the stream, the generator is ended.
  *
- * @param documentsOf is given a signal that aborts when the reader has gone, or the signal of the options does.
+ * @param documentsOf gets a signal that aborts when the reader closes the stream, or when the signal of the options
+ * does.
  */
 export function jsonLines(
   documentsOf: (signal: AbortSignal) => AsyncGenerator<unknown, void>,

@@ -1,32 +1,32 @@
-/** Alerts in the database: which are running, and which news of them the webhook has not taken yet. @module */
+/** Alerts in the database: those that are running, and the news that was not sent to the webhook yet. @module */
 import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, epochMs, storableText } from "./parameters.ts";
 
-/** An alert that has begun and not ended. */
+/** An alert that has begun and has not ended. */
 interface RunningAlert extends AlertSubject {
   readonly id: number;
   readonly summary: string;
   readonly beganMs: number;
 }
 
-/** One thing to tell: that an alert began, or that it ended. Times in milliseconds. */
+/** News to send: an alert began, or it ended. Times in milliseconds. */
 export interface AlertNews extends AlertSubject {
   readonly id: number;
   readonly alert: AlertKind;
   readonly state: "firing" | "resolved";
-  /** What was found when it began. */
+  /** The value that was found when the alert began. */
   readonly value: number;
   readonly threshold: number;
   readonly summary: string;
   readonly beganMs: number;
-  /** Undefined of one that tells of the beginning. */
+  /** Undefined when the alert has not ended. */
   readonly endedMs: number | undefined;
 }
 
 const SUMMARY_CHARACTERS_MAX = 1_000;
 
-/** The alerts of one kind that are running, oldest first. */
+/** The running alerts of one kind, oldest first. */
 export async function readRunningAlerts(
   database: Database,
   alert: AlertKind,
@@ -53,7 +53,9 @@ const CONDITIONS = columns<Condition>({
   summary: ["text", ({ summary }) => storableText(summary, SUMMARY_CHARACTERS_MAX)],
 });
 
-/** Keeps that alerts have begun; one that is running already, begun by another process, stays as it is. */
+/**
+ * Records that alerts began. An alert that is already running, because another process recorded it, does not change.
+ */
 export async function beginAlerts(
   database: Database,
   alert: AlertKind,
@@ -76,7 +78,7 @@ export async function beginAlerts(
 
 const IDS = columns<number>({ id: ["bigint", (id) => id] });
 
-/** Keeps that alerts have ended. */
+/** Records that alerts ended. */
 export async function endAlerts(
   database: Database,
   ids: readonly number[],
@@ -84,7 +86,8 @@ export async function endAlerts(
 ): Promise<void> {
   if (ids.length === 0) return;
   await database.run("keep that alerts have ended", async (sql) => {
-    // A clock that was set back must not keep an alert running. What nobody was told of is not told to be over.
+    // `greatest`: an alert must be able to end even if the clock was set back. If its beginning was marked as not to be
+    // sent, so is its end.
     await sql.unsafe(
       `update alerts
        set ended = greatest(began, to_timestamp($1::float8 / 1000.0)),
@@ -95,7 +98,7 @@ export async function endAlerts(
   });
 }
 
-/** News that is not sent yet, in the order in which it came about. */
+/** News that was not sent yet, oldest first. */
 export async function readUnsentNews(
   database: Database,
   newsMax: number,
@@ -123,7 +126,7 @@ export async function readUnsentNews(
   });
 }
 
-/** Notes that the webhook took a piece of news, or was given up on. */
+/** Records that a piece of news was sent to the webhook, or that sending it was given up. */
 export async function markNewsSent(
   database: Database,
   { id, state }: Pick<AlertNews, "id" | "state">,
@@ -139,7 +142,10 @@ export async function markNewsSent(
   });
 }
 
-/** Marks all unsent news as not to be sent: where there is no webhook, one that is set later hears no old news. */
+/**
+ * Marks all unsent news as not to be sent. Used when no webhook is set, so that a webhook set later receives no old
+ * news.
+ */
 export async function dropUnsentNews(database: Database): Promise<void> {
   await database.run("mark alerts as not to be sent", async (sql) => {
     await sql`

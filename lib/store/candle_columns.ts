@@ -1,10 +1,10 @@
-/** The columns of a candle, in statements that write candles. @module */
+/** The columns of a candle, for statements that write candles. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import { columns } from "./parameters.ts";
 
 const VALUE_NAMES = ["open", "high", "low", "close", "volume"] as const;
 
-/** Candles as they travel. */
+/** Candles as statement parameters. */
 export const CANDLES = columns<Candle>({
   time_ms: ["float8", ({ openTimeMs }) => openTimeMs],
   open: ["numeric", ({ open }) => open],
@@ -14,7 +14,7 @@ export const CANDLES = columns<Candle>({
   volume: ["numeric", ({ volume }) => volume],
 });
 
-/** Rows that came and failed the checks, as they travel. */
+/** Rejected rows as statement parameters. */
 export const REJECTED = columns<RejectedCandle>({
   answered: ["text", ({ row }) => row],
   reason: ["text", ({ reason }) => reason],
@@ -24,19 +24,22 @@ export const REJECTED = columns<RejectedCandle>({
 /** `open, high, low, close, volume`. */
 export const VALUES = VALUE_NAMES.join(", ");
 
-/** The candles of a page, whose parameters begin at `first`; `from` is what is read before them. */
+/**
+ * Selects the candles of a page. Its parameters begin at `first`; `from` is an optional FROM clause that is read before
+ * them.
+ */
 export function pageRows(first: number, from = ""): string {
   return `select to_timestamp(time_ms / 1000.0) as time, ${VALUES}
   from (select ${CANDLES.list(first)} ${from}) as row`;
 }
 
-/** Those of a row: `stored.open, stored.high, …`. */
+/** The value columns of a row: `stored.open, stored.high, …`. */
 export function valuesOf(row: string): string {
   return VALUE_NAMES.map((name) => `${row}.${name}`).join(", ");
 }
 
-/** `open = excluded.open, …`, for rows that are there already. */
+/** `open = excluded.open, …`, to update rows that exist already. */
 export const REPLACED_VALUES = VALUE_NAMES.map((name) => `${name} = excluded.${name}`).join(", ");
 
-/** Their sums, without zeros at the end that say nothing. */
+/** The sums of the value columns, without trailing zeros. */
 export const VALUE_SUMS = VALUE_NAMES.map((name) => `trim_scale(sum(${name}))`).join(", ");

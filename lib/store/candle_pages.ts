@@ -1,4 +1,4 @@
-/** Reads stored candles in bounded pages, oldest first, of one exchange or merged from several. @module */
+/** Reads stored candles in bounded pages, oldest first, from one exchange or merged from several. @module */
 import type { Series } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
@@ -7,12 +7,12 @@ import type { Database } from "./connection/database.ts";
 import { textArray } from "./parameters.ts";
 
 /**
- * Candles in a page at most: 700 kB of text, and a few milliseconds of an embedded server that somebody else may be
- * waiting for.
+ * The most candles in a page: 700 kB of text. The embedded server reads this many in a few milliseconds, so other
+ * statements do not wait long.
  */
 export const PAGE_ROWS_MAX = 10_000;
 
-/** One candle as it is stored: open time in milliseconds, then open, high, low, close and volume as decimal texts. */
+/** One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts. */
 export type StoredRow = readonly [number, string, string, string, string, string];
 
 /** One merged candle: a {@linkcode StoredRow} and the exchanges it came from. */
@@ -22,7 +22,7 @@ export type MergedRow = readonly [number, string, string, string, string, string
 export interface StoredSeries {
   readonly series: Series;
   readonly candles: number;
-  /** Open times of its first and its newest candle, in milliseconds. */
+  /** Open times of the first and the newest candle, in milliseconds. */
   readonly firstMs: number;
   readonly lastMs: number;
 }
@@ -53,9 +53,9 @@ interface StoredSeriesRow {
 }
 
 /**
- * All candles of a series in a window, which is to hold at most {@linkcode PAGE_ROWS_MAX} times. The times are part of
- * the statement, so that its plan is of the one or two chunks that hold them: of an archive of a hundred chunks the
- * embedded server takes 500 MB otherwise.
+ * All candles of a series in a window of at most {@linkcode PAGE_ROWS_MAX} candles. The times are literals in the
+ * statement, so that PostgreSQL plans only for the one or two chunks that hold them. With parameters, the embedded
+ * server takes 500 MB for an archive of a hundred chunks.
  */
 export async function readCandlePage(
   database: Database,
@@ -87,11 +87,11 @@ function timeLiteral(timeMs: number): string {
   return `'${new Date(timeMs).toISOString()}'::timestamptz`;
 }
 
-/** What is to be merged. */
+/** What to merge. */
 interface Merging {
   readonly symbol: string;
   readonly timeframe: Timeframe;
-  /** The order in which exchanges are preferred; others are left out. */
+  /** The exchanges to merge, in order of preference. All others are left out. */
   readonly exchanges: readonly string[];
   readonly method: MergeMethod;
 }
@@ -99,7 +99,7 @@ interface Merging {
 /** See the function `ohlcv_merged`. */
 export type MergeMethod = "primary" | "volume";
 
-/** The exchanges that have candles of a symbol in a window, the one with the highest volume first. */
+/** The exchanges that have candles of a symbol in a window, highest volume first. */
 export async function readExchangesByVolume(
   database: Database,
   { symbol, timeframe }: Pick<Merging, "symbol" | "timeframe">,
@@ -119,8 +119,8 @@ export async function readExchangesByVolume(
 }
 
 /**
- * All merged candles of a window, which is to hold at most {@linkcode PAGE_ROWS_MAX} times. The order of the exchanges
- * must be given: what `ohlcv_merged` would find by itself changes from window to window.
+ * All merged candles of a window of at most {@linkcode PAGE_ROWS_MAX} candles. The order of the exchanges must be
+ * given, because the order that `ohlcv_merged` chooses by itself differs from window to window.
  */
 export async function readMergedPage(
   database: Database,

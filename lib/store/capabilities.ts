@@ -1,10 +1,10 @@
-/** What outlives a restart of what an exchange's answers have taught about it. @module */
+/** What was learned about an exchange from its answers, stored so that a restart does not lose it. @module */
 import type { Database } from "./connection/database.ts";
 
-/** One exchange's row for one timeframe. Undefined is what answers have not shown. */
+/** One row per exchange and timeframe. Undefined: no answer has shown it yet. */
 export interface CapabilityRow {
   readonly exchange: string;
-  /** As CCXT spells it. */
+  /** The timeframe in CCXT's spelling. */
   readonly timeframe: string;
   readonly pageRows: number;
   readonly pageRowsSource: "table" | "ccxt" | "default" | "answers";
@@ -16,7 +16,7 @@ export interface CapabilityRow {
   readonly learnedAtMs: number;
 }
 
-/** The rows of every exchange that ever answered. */
+/** The rows of all exchanges that have answered at least once. */
 export async function readCapabilities(database: Database): Promise<readonly CapabilityRow[]> {
   return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
@@ -37,7 +37,7 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
   });
 }
 
-/** Keeps a row; the newer one replaces the older. */
+/** Stores a row. It replaces an older one. */
 export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
   const { exchange, timeframe } = row;
   await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {

@@ -1,4 +1,4 @@
-/** What a chart shows of one series: its candles in a window, and why others are not there. @module */
+/** What a chart shows of one series: its candles in a window, and why others are missing. @module */
 import type { Candle } from "../market/candle.ts";
 import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -11,7 +11,7 @@ import { rollupView } from "./rollups.ts";
 /** A timeframe in which a symbol of an exchange can be shown. */
 export interface ChartTimeframe {
   readonly timeframe: Timeframe;
-  /** The archived timeframe that it is worked out from; undefined where it is archived itself. */
+  /** The archived timeframe that it is computed from; undefined when the timeframe itself is archived. */
   readonly rolledUpFrom: Timeframe | undefined;
 }
 
@@ -22,8 +22,8 @@ export interface ExplainedSpan extends Window {
 }
 
 /**
- * The timeframes of a symbol, the finest first; one that is archived is not told as a rollup, too.
- * Empty when the symbol is unknown.
+ * The timeframes of a symbol, finest first. A timeframe that is archived is not listed again as a rollup. Empty when
+ * the symbol is unknown.
  */
 export async function readChartTimeframes(
   database: Database,
@@ -49,7 +49,7 @@ export async function readChartTimeframes(
   });
 }
 
-/** The newest candles of a window, ascending, at most `candlesMax`. */
+/** The newest candles of a window, ascending; at most `candlesMax`. */
 export async function readChartCandles(
   database: Database,
   { exchange, symbol, timeframe }: Series,
@@ -77,7 +77,7 @@ export async function readChartCandles(
   );
 }
 
-/** Every candle of an archived series in a window, as spans, ascending. */
+/** The state of every candle of an archived series in a window, as spans, ascending. */
 export async function readExplainedSpans(
   database: Database,
   series: Series,

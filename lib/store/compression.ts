@@ -1,4 +1,4 @@
-/** Compression of candle tables: the policy, its pauses, and single chunks. Needs TimescaleDB. @module */
+/** Compression of candle tables: the policy, pausing it, and compressing single chunks. Needs TimescaleDB. @module */
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
@@ -6,8 +6,8 @@ import { StoreError } from "./connection/store_error.ts";
 import type { Logger } from "../telemetry/log.ts";
 
 /**
- * Has TimescaleDB compress chunks when all their candles are older than `compressAfterMs`, or stop doing so
- * when that is undefined.
+ * Makes TimescaleDB compress chunks once all their candles are older than `compressAfterMs`. Removes the policy when
+ * that is undefined.
  */
 export async function setCompressionPolicy(
   database: Database,
@@ -21,7 +21,7 @@ export async function setCompressionPolicy(
   });
 }
 
-/** Keeps the policy of a timeframe's table from running. */
+/** Stops the policy of a timeframe's table from running until it is resumed. */
 export async function pauseCompression(database: Database, timeframe: Timeframe): Promise<void> {
   const table = candleTable(timeframe);
   await database.run(`pause the compression policy of ${table}`, async (sql) => {
@@ -32,7 +32,7 @@ export async function pauseCompression(database: Database, timeframe: Timeframe)
   });
 }
 
-/** Lets paused policies run again: that of one timeframe's table, or those of all candle tables. */
+/** Resumes paused policies: that of one timeframe's table, or those of all candle tables. */
 export async function resumeCompression(database: Database, timeframe?: Timeframe): Promise<void> {
   const table = timeframe === undefined ? null : candleTable(timeframe);
   await database.run("resume compression policies", async (sql) => {
@@ -46,7 +46,7 @@ export async function resumeCompression(database: Database, timeframe?: Timefram
 
 interface CompressOptions {
   readonly hypertable: string;
-  /** What lies wholly before this is compressed. Milliseconds. */
+  /** Chunks that end at or before this time are compressed. Milliseconds. */
   readonly beforeMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
@@ -59,10 +59,10 @@ interface CompressReport {
 }
 
 /**
- * Compresses the chunks that are due, one after another, until the signal ends it between two. A chunk that cannot be
- * compressed is logged and stops no other.
+ * Compresses the chunks that are due, one after another. An abort of the signal ends it before the next chunk. If a
+ * chunk cannot be compressed, the failure is logged and the next chunk is tried.
  *
- * @throws StoreError when the database is away.
+ * @throws StoreError when the database is unavailable.
  */
 export async function compressChunks(
   database: Database,
@@ -85,9 +85,9 @@ export async function compressChunks(
 }
 
 /**
- * The chunks of a hypertable that lie wholly before a time and are not compressed, or were written to since they
- * were; oldest first. Those are what TimescaleDB's own policy picks, by the same bits of `status`: 1 compressed,
- * 2 unordered, 4 frozen, 8 partial.
+ * The chunks of a hypertable that end before a given time and are not compressed, or were written to after their
+ * compression; oldest first. TimescaleDB's own policy picks the same chunks, by the same bits of `status`: 1
+ * compressed, 2 unordered, 4 frozen, 8 partial.
  */
 async function readUncompressedChunks(
   database: Database,
@@ -108,7 +108,7 @@ async function readUncompressedChunks(
   });
 }
 
-/** Compresses one chunk, in a statement of its own: whoever waits for it waits for no other. */
+/** Compresses one chunk in its own statement, so that a lock is held for no more than one chunk. */
 async function compressChunk(database: Database, chunk: string): Promise<void> {
   await database.runLong(`compress ${chunk}`, async (sql) => {
     await sql`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;

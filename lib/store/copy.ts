@@ -1,4 +1,4 @@
-/** The statements that carry an archive from one database to another. @module */
+/** The statements that copy an archive from one database to another. @module */
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
@@ -10,8 +10,8 @@ import { columns } from "./parameters.ts";
 import { StoreError } from "./connection/store_error.ts";
 
 /**
- * Whatever the ledger consists of beside candles, in an order in which no row comes before one that it refers to, each
- * with what its rows are read in the order of. A test holds that no table is forgotten.
+ * All ledger tables except the candles, each with the key columns that order its rows. A table comes after those that
+ * it refers to. A test checks that no table is missing.
  */
 export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   imports: ["id"],
@@ -27,30 +27,30 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   alerts: ["id"],
 };
 
-/** Those whose `id` is counted by the database. */
+/** The tables whose `id` the database generates. */
 const COUNTED_TABLES: readonly string[] = ["imports", "alerts"];
 
-/** Rows of the ledger at once. */
+/** The most ledger rows that are read at once. */
 export const LEDGER_ROWS_MAX = 2_000;
 
-/** A series to be copied. */
+/** A series to copy. */
 export interface SourceSeries {
   readonly series: Series;
   readonly candles: number;
-  /** Open times of its first and its newest candle, in milliseconds; undefined when it has none. */
+  /** Open times of the first and the newest candle, in milliseconds; undefined without candles. */
   readonly firstMs: number | undefined;
   readonly lastMs: number | undefined;
-  /** Changes whenever a candle is added, revised or dropped. */
+  /** A text that changes whenever a candle is added, revised or dropped. */
   readonly state: string;
 }
 
-/** What the candles of a series come to, as text: equal where all are. */
+/** A checksum of a series: equal when all candles are equal. */
 interface SeriesSums {
   readonly candles: number;
   readonly sums: string;
 }
 
-/** The name of the archive in a database. */
+/** The id of the archive in a database. */
 export async function archiveId(database: Database): Promise<string> {
   return await database.run("read the name of the archive", async (sql) => {
     const [row] = await sql<{ id: string }[]>`select id from archive`;
@@ -58,7 +58,7 @@ export async function archiveId(database: Database): Promise<string> {
   });
 }
 
-/** Every series of the ledger, the ones with the fewest candles first. */
+/** All series of the ledger, those with the fewest candles first. */
 export async function readSourceSeries(database: Database): Promise<readonly SourceSeries[]> {
   return await database.run("read which series there are", async (sql) => {
     const rows = await sql<SourceRow[]>`
@@ -100,9 +100,9 @@ export async function readTimeframes(database: Database): Promise<readonly Timef
 }
 
 /**
- * Makes a database the copy of an archive, or finds that it is half of one.
+ * Marks a database as the copy of an archive, or finds that it already holds an unfinished copy of it.
  *
- * @throws StoreError `refused` when it holds anything else.
+ * @throws StoreError `refused` when the database holds anything else.
  */
 export async function claimTarget(
   database: Database,
@@ -143,7 +143,7 @@ interface TargetRow {
   readonly series: number;
 }
 
-/** @throws StoreError `refused` when a database holds half a copy, which only `titan10 copy` may write to. */
+/** @throws StoreError `refused` when a database holds an unfinished copy. Only `titan10 copy` may write to it. */
 export async function refuseHalfCopy(database: Database): Promise<void> {
   await database.run("use this database", async (sql) => {
     const [half] = await sql`
@@ -156,7 +156,7 @@ export async function refuseHalfCopy(database: Database): Promise<void> {
   });
 }
 
-/** The states of the series whose candles have arrived, by name. */
+/** The states of the series whose candles are copied, by series name. */
 export async function readCopied(database: Database): Promise<ReadonlyMap<string, string>> {
   return await database.run("read what was copied", async (sql) => {
     const rows = await sql<{ name: string; state: string }[]>`
@@ -187,7 +187,7 @@ const COPIED = columns<StoredRow>({
   volume: ["numeric", (row) => row[5]],
 });
 
-/** Stores candles as they are in the other database. Doing it twice changes nothing. */
+/** Stores candles exactly as the source database has them. Repeating it changes nothing. */
 export async function writeCopiedCandles(
   database: Database,
   series: Series,
@@ -208,7 +208,7 @@ export async function writeCopiedCandles(
   });
 }
 
-/** Removes candles that were dropped in the other database after they had been copied. */
+/** Removes candles that were copied, and then dropped in the source database. */
 export async function removeOutside(
   database: Database,
   series: Series,
@@ -224,7 +224,7 @@ export async function removeOutside(
   });
 }
 
-/** What the candles of a series come to. */
+/** Computes the checksum of a series. */
 export async function sumSeries(database: Database, series: Series): Promise<SeriesSums> {
   return await database.runLong(`add up candles of ${seriesName(series)}`, async (sql) => {
     const [row] = await sql.unsafe<{ candles: string; sums: string }[]>(
@@ -237,14 +237,14 @@ export async function sumSeries(database: Database, series: Series): Promise<Ser
   });
 }
 
-/** Empties the ledger of a copy, to be filled anew. */
+/** Empties the ledger of a copy, so that it can be written again. */
 export async function clearLedger(database: Database): Promise<void> {
   await database.run("empty the ledger of the copy", async (sql) => {
     await sql.unsafe(`truncate ${Object.keys(LEDGER_TABLES).join(", ")}`);
   });
 }
 
-/** Rows of a table after one, as JSON texts: PostgreSQL's own keep every digit and every range. */
+/** The rows of a table after the row `after`, as JSON texts of PostgreSQL, which keep every digit and every range. */
 export async function readLedgerRows(
   database: Database,
   table: string,
@@ -265,7 +265,7 @@ export async function readLedgerRows(
   });
 }
 
-/** Adds rows to a table of the ledger. */
+/** Adds rows to a ledger table. */
 export async function writeLedgerRows(
   database: Database,
   table: string,
@@ -280,7 +280,7 @@ export async function writeLedgerRows(
   });
 }
 
-/** The rollups that hold what `RETENTION` has dropped from the candles. */
+/** The rollups that hold data of candles that `RETENTION` has dropped. */
 export async function readRollupsHolding(database: Database): Promise<readonly string[]> {
   return await database.run("read what rollups hold", async (sql) => {
     const rows = await sql<{ view_name: string }[]>`
@@ -290,7 +290,7 @@ export async function readRollupsHolding(database: Database): Promise<readonly s
   });
 }
 
-/** What `RETENTION` has dropped of each timeframe, as JSON. */
+/** What `RETENTION` has dropped, by timeframe, as JSON. */
 export async function readExpiries(database: Database): Promise<string> {
   return await database.run("read what was dropped", async (sql) => {
     const [row] = await sql<{ expiries: string }[]>`
@@ -299,7 +299,7 @@ export async function readExpiries(database: Database): Promise<string> {
   });
 }
 
-/** Makes the copy an archive of its own. */
+/** Marks the copy as finished. From then on it is an archive of its own. */
 export async function finishCopy(database: Database, expiries: string): Promise<void> {
   await database.run("finish the copy", async (sql) => {
     for (const table of COUNTED_TABLES) {

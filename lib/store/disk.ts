@@ -1,8 +1,8 @@
-/** The disk that the database is on, as far as it can be seen from here. @module */
+/** The disk that holds the database, as far as this process can see it. @module */
 import fs from "node:fs";
 import type { Database } from "./connection/database.ts";
 
-/** Bytes that this user can still write where a directory is. */
+/** Bytes that this user can still write on the disk of a directory. */
 export async function freeBytes(directory: string): Promise<number> {
   try {
     const { bavail, bsize } = await fs.promises.statfs(directory);
@@ -15,7 +15,7 @@ export async function freeBytes(directory: string): Promise<number> {
   }
 }
 
-/** Bytes that the database takes, all that is in it. */
+/** The size of the whole database in bytes. */
 export async function databaseBytes(database: Database): Promise<number> {
   return await database.run("read the size of the database", async (sql) => {
     const [row] = await sql<{ bytes: string }[]>`

@@ -1,21 +1,21 @@
-/** What outlives a restart about an exchange: its ban, its breaker, its last error. @module */
+/** The state of an exchange that a restart must not lose: its ban, its circuit breaker, its last error. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
 
 export interface ExchangeState {
   readonly exchange: string;
   readonly breaker: "closed" | "open" | "half_open";
-  /** Nothing may be asked before this time. Milliseconds. */
+  /** No request may be sent before this time. Milliseconds. */
   readonly bannedUntilMs: number | undefined;
   readonly banReason: string | undefined;
   readonly lastError: string | undefined;
-  /** Milliseconds. It stays when the exchange has answered again. */
+  /** Milliseconds. It is kept after the exchange has answered again. */
   readonly lastErrorAtMs: number | undefined;
 }
 
 const TEXT_CHARACTERS_MAX = 1_000;
 
-/** The state of every exchange that was ever used. */
+/** The state of all exchanges that were ever used. */
 export async function readExchangeStates(database: Database): Promise<readonly ExchangeState[]> {
   return await database.run("read the state of the exchanges", async (sql) => {
     const rows = await sql<ExchangeRow[]>`
@@ -32,7 +32,7 @@ export async function readExchangeStates(database: Database): Promise<readonly E
   });
 }
 
-/** Keeps a ban; a shorter one does not replace a longer one. */
+/** Stores a ban. A shorter ban does not replace a longer one. */
 export async function writeBan(
   database: Database,
   exchange: string,
@@ -50,7 +50,7 @@ export async function writeBan(
   });
 }
 
-/** Keeps the breaker's state. */
+/** Stores the breaker's state. */
 export async function writeBreaker(
   database: Database,
   exchange: string,
@@ -63,7 +63,7 @@ export async function writeBreaker(
   });
 }
 
-/** Keeps the last error of an exchange, for people to read. */
+/** Stores the last error of an exchange, for people to read. */
 export async function writeExchangeError(
   database: Database,
   exchange: string,

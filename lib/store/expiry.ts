@@ -1,17 +1,19 @@
-/** The end of candles' time: dropped with all that the ledger says of them, once rollups hold what they said. @module */
+/** Drops candles older than `RETENTION` and their ledger entries, once the rollups hold their data. @module */
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
 interface Expired {
-  /** Candles dropped. */
+  /** How many candles were dropped. */
   readonly candles: number;
-  /** The rollup that lacks something of them, for which nothing was dropped; undefined when it was. */
+  /**
+   * The rollup that does not hold all of the candles, so nothing was dropped; undefined when the candles were dropped.
+   */
   readonly lacking: string | undefined;
 }
 
-/** Where the candles or the coverage of a timeframe begin, in milliseconds; undefined where there are none. */
+/** Where the candles or the coverage of a timeframe begin, in milliseconds; undefined when there are none. */
 export async function readBeginMs(
   database: Database,
   timeframe: Timeframe,
@@ -25,8 +27,8 @@ export async function readBeginMs(
 }
 
 /**
- * Drops all candles of a timeframe before a time that is the end of a chunk, and moves coverage, counts and gaps of
- * its series along, in one transaction. Nothing is dropped that a rollup does not hold.
+ * Drops all candles of a timeframe before a time, which must be the end of a chunk. Adjusts the coverage, the counts
+ * and the gaps of its series in the same transaction. Drops nothing that a rollup does not hold yet.
  */
 export async function expireCandles(
   database: Database,

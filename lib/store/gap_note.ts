@@ -1,4 +1,4 @@
-/** What an ask for gaps has brought: they are filled, given a reason, or stay open. @module */
+/** Records the result of asking for gaps: they are filled, get a reason, or stay open. @module */
 import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
@@ -10,11 +10,11 @@ import { columns } from "./parameters.ts";
 export interface GapNote {
   readonly sinceMs: number;
   readonly nextTryMs: number;
-  /** Whether the exchange answered for the whole gap; else the ask counts for nothing. */
+  /** True if the exchange answered for the whole gap. If false, the attempt does not count. */
   readonly isAnswered: boolean;
-  /** Whether its candles' absence may be given a reason that something else proves. */
+  /** True if the gap may get a reason that other evidence proves. */
   readonly isProvable: boolean;
-  /** Whether it must be given a reason if it is still empty. */
+  /** True if the gap must get a reason when it is still empty. */
   readonly isConclusive: boolean;
 }
 
@@ -32,8 +32,8 @@ select titan10_note_gaps($3::text, $1::text, $2::text, to_timestamp($4::float8 /
                          ${NOTES.parameters(7)}) as state`;
 
 /**
- * Notes one ask, for all gaps of a series that lie in its window: those that are filled are closed, those that were asked
- * for may get a reason, and one of several reasons is cut. The rules are in the function `titan10_note_gaps`.
+ * Records one attempt for all gaps of a series in a window. Filled gaps are closed. Gaps that were asked for may get a
+ * reason. A gap whose parts have different reasons is split. The rules are in the function `titan10_note_gaps`.
  *
  * @returns the states of the gaps that were asked for.
  */

@@ -1,4 +1,4 @@
-/** Gaps: found in SQL from coverage and candles, and read again when they are due or asked about. @module */
+/** Gaps: found by SQL from coverage and candles, and read when they are due or when a user asks. @module */
 import type { GapState } from "../market/gap.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -8,13 +8,13 @@ import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
 
-/** A hole inside coverage. Times in milliseconds. */
+/** Missing candles inside coverage. Times in milliseconds. */
 export interface Gap {
   readonly series: Series;
-  /** From the first missing candle to the first one after it that is there. */
+  /** From the first missing candle to the next candle that is stored. */
   readonly window: Window;
   readonly state: GapState;
-  /** Candles of the window that are missing now. */
+  /** How many candles of the window are missing now. */
   readonly missing: number;
   readonly attempts: number;
   readonly firstSeenMs: number;
@@ -23,11 +23,10 @@ export interface Gap {
 }
 
 /**
- * Looks through the coverage that has not been looked through yet and enters the holes it finds. Time before a
- * series' first candle is no hole: it lies before the listing, or was dropped. What it finds was first seen at `nowMs`,
- * and may be asked for from then on.
+ * Scans the coverage that was not scanned yet and records the gaps it finds. Time before a series' first candle is not
+ * a gap: it is before the listing, or its candles were dropped. New gaps are first seen at `nowMs` and are due at once.
  *
- * @returns how many holes were found.
+ * @returns how many gaps were found.
  */
 export async function scanGaps(
   database: Database,
@@ -35,8 +34,8 @@ export async function scanGaps(
   nowMs: number,
 ): Promise<number> {
   return await database.runLong(`look for gaps of ${timeframe.text}`, async (sql) => {
-    // Both in one message, and so in one transaction. The planner expects far more ranges than there are, and would
-    // compile the statement for longer than it runs.
+    // Both statements in one message, so they share a transaction. JIT is off because the planner expects far more
+    // ranges than there are, and compiling the statement would take longer than running it.
     const [, rows] = await sql.unsafe<[never[], { found: number }[]]>(
       `set local jit = off; ${scanStatement(timeframe, nowMs)}`,
     );
@@ -44,7 +43,7 @@ export async function scanGaps(
   });
 }
 
-/** The suspected gaps of an exchange whose time to be asked for again has come, newest first. */
+/** The suspected gaps of an exchange that are due to be asked for again, newest first. */
 export async function readDueGaps(
   database: Database,
   exchange: string,
@@ -62,12 +61,16 @@ export async function readDueGaps(
   });
 }
 
-/** Gaps in a page: a megabyte, and some milliseconds of an embedded server that somebody else may be waiting for. */
+/**
+ * Gaps in a page: one megabyte. The embedded server reads them in some milliseconds, so other statements do not wait
+ * long.
+ */
 const PAGE_GAPS = 2_000;
 
 /**
- * All gaps but the filled ones, by series and time, page by page; with those that follow from the bounds of their series.
- * Each page is read when it is asked for: what is found, filled or cut meanwhile may be in them or not.
+ * All gaps except filled ones, by series and time, page by page. They include the gaps that follow from the bounds of
+ * their series. Each page is read when it is requested. Gaps that are found, filled or split between two pages may be
+ * missing or not.
  */
 export async function* readGapPages(database: Database): AsyncGenerator<readonly Gap[], void> {
   let after: Place | undefined = ["", "", "", 0];
@@ -83,14 +86,14 @@ export async function* readGapPages(database: Database): AsyncGenerator<readonly
   }
 }
 
-/** Where a gap stands in the order of gaps. */
+/** The position of a gap in that order. */
 type Place = [exchange: string, symbol: string, timeframe: string, sinceMs: number];
 
 function placeOf({ exchange, symbol, timeframe, since_ms }: GapRow): Place {
   return [exchange, symbol, timeframe, since_ms];
 }
 
-/** Candles that are missing inside coverage for a reason, by series and reason. */
+/** How many candles are missing inside coverage for a known reason, by series and reason. */
 export async function readExplained(
   database: Database,
 ): Promise<ReadonlyMap<string, GapReasons>> {
@@ -110,9 +113,7 @@ export async function readExplained(
   });
 }
 
-/**
- * Says that these gaps of one series are being asked for just now, or (`isAsking` false) that this came to nothing.
- */
+/** Marks gaps of one series as being asked for now. With `isAsking` false, marks them as suspected again. */
 export async function markRefetching(
   database: Database,
   series: Series,
@@ -149,8 +150,8 @@ const AFTER = `(exchange, symbol, timeframe, since)
   > ($1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0))`;
 
 /**
- * The next gaps of the table, and what lies between them of those that follow from the bounds of series; these are worked
- * out only of the series that belong to the page. The last page has what is left of both.
+ * The next gaps of the table, and the gaps between them that follow from the bounds of series. The latter are computed
+ * only for the series of this page. The last page holds all that remain of both.
  */
 const PAGE_STATEMENT = `
 with page as materialized (
@@ -206,10 +207,10 @@ function gapOf(row: GapRow): Gap {
 }
 
 /**
- * A candle's place before and after each fresh range stand beside the candles in it; where two neighbours are more
- * than a step apart, candles are missing. `scanned` grows by what this very statement saw: a page that is
- * committed meanwhile is looked through the next time. `offset 0` has each range looked up by itself: joined, the
- * planner reads all candles for a few new ones.
+ * For each new range, lists the time one step before it, the times of its candles, and its end. Where two neighbours
+ * are more than one step apart, candles are missing. `scanned` grows only by the ranges that this statement saw, so a
+ * page that is committed while it runs is scanned next time. `offset 0` makes PostgreSQL look up each range separately;
+ * with a plain join, it would read all candles for a few new ones.
  */
 function scanStatement(timeframe: Timeframe, nowMs: number): string {
   const step = `interval '${stepText(timeframe)}'`;

@@ -1,4 +1,4 @@
-/** Candles from a file: stored beside what the exchange said, and never mistaken for it. @module */
+/** Stores candles from a file, and records that they did not come from the exchange. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -15,34 +15,37 @@ import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 
-/** An import of one series, as it is entered in `imports`. */
+/** An import of one series, as recorded in `imports`. */
 export interface BegunImport {
   readonly id: string;
-  /** `RETENTION` has dropped what there was before. Milliseconds; −Infinity while it has dropped nothing. */
+  /** `RETENTION` has dropped all candles before this time. Milliseconds; −Infinity when it has dropped nothing. */
   readonly expiredUntilMs: number;
 }
 
-/** Rows of a file that were checked. */
+/** Checked rows of a file. */
 export interface ImportPage {
-  /** Ascending, one a time. */
+  /** Ascending, one per time. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** What they answer for. */
+  /** The time that the rows cover. */
   readonly claimed: Coverage;
-  /** Whether stored candles that differ are replaced; else they are kept, and the file's go to `import_conflicts`. */
+  /**
+   * True: stored candles that differ are replaced. False: they are kept, and the file's candles go to
+   * `import_conflicts`.
+   */
   readonly replaces: boolean;
 }
 
 interface ImportWritten {
-  /** Candles that were not there. */
+  /** Candles that were not stored before. */
   readonly added: number;
-  /** Candles that were there and said something else. */
+  /** Stored candles that had other values and were replaced. */
   readonly replaced: number;
-  /** Candles that are stored with other values, which were kept. */
+  /** Stored candles that have other values and were kept. */
   readonly conflicts: number;
 }
 
-/** Enters that a file is being imported. */
+/** Records that the import of a file began. */
 export async function beginImport(
   database: Database,
   { exchange, symbol, timeframe }: Series,
@@ -59,8 +62,9 @@ export async function beginImport(
 }
 
 /**
- * Stores a page atomically: candles, coverage, rejected rows, and where they came from. Repeating it changes nothing.
- * What contradicts is written by a second statement, which reads the candles: see lib/store/page_write.ts.
+ * Stores a page atomically: candles, coverage, rejected rows and their origin. Repeating it changes nothing. Conflicts
+ * are recorded by a second statement, because it reads the candles. lib/store/page_write.ts says why a statement that
+ * writes candles must not read them.
  *
  * @throws StoreError
  */
@@ -95,14 +99,14 @@ export async function writeImportPage(
   });
 }
 
-/** Enters that an import has come to its end, and what its file answers for as a whole. */
+/** Records that an import ended, and which time its file covers as a whole. */
 export async function endImport(
   database: Database,
   { exchange, symbol, timeframe }: Series,
   { id, sha256, claimed }: {
     readonly id: string;
     readonly sha256: string | undefined;
-    /** Whole, except for the rows that were rejected. */
+    /** The whole time of the file. The rejected rows are taken out of it. */
     readonly claimed: Window | undefined;
   },
 ): Promise<Coverage> {
@@ -132,7 +136,7 @@ const CLAIMED = columns<Window>({
   until_ms: ["float8", ({ untilMs }) => untilMs],
 });
 
-/** As that of an exchange's page, but it keeps what is stored, and says whose the candles are. */
+/** Like the statement for an exchange's page, but it can keep stored candles, and it records the import. */
 function pageStatement(table: string, replaces: boolean): string {
   const action = replaces
     ? `update set ${REPLACED_VALUES}
@@ -202,7 +206,7 @@ set import_id = excluded.import_id, ${REPLACED_VALUES}
 returning 1`;
 }
 
-/** A time at which a row was rejected is not answered for: the exchange may know better. */
+/** The time of a rejected row does not become covered, because the exchange may have a valid candle for it. */
 const END_STATEMENT = `
 with refused as (
   select coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as ranges

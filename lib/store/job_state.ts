@@ -1,4 +1,4 @@
-/** How the scheduled jobs went, kept for `status`. @module */
+/** The results of the scheduled jobs, stored for `status`. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
@@ -24,7 +24,7 @@ export async function readJobs(database: Database): Promise<readonly JobState[]>
   });
 }
 
-/** Notes that a job has started. */
+/** Records that a job started. */
 export async function writeJobStart(database: Database, job: string, nowMs: number): Promise<void> {
   await database.run(`note the start of job ${job}`, async (sql) => {
     await sql`
@@ -34,7 +34,7 @@ export async function writeJobStart(database: Database, job: string, nowMs: numb
   });
 }
 
-/** Notes how a job has ended. */
+/** Records how a job ended. */
 export async function writeJobEnd(
   database: Database,
   job: string,

@@ -1,4 +1,4 @@
-/** The ledger's questions: which series there are, what is covered, what is owed. @module */
+/** Reads the ledger: which series exist, what is covered, and what is owed. @module */
 import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
@@ -13,53 +13,55 @@ import {
   storableText,
 } from "./parameters.ts";
 
-/** How a series came to be archived. */
+/** Why a series is archived: listed in the configuration, or among the top markets. */
 type Chosen = "list" | "top";
 
-/** Why a market is not traded any more; only a suspended one can still be asked for its history. */
+/** Why a market is no longer traded. Only a suspended market can still be asked for its history. */
 export type EndedWhy = "delisted" | "suspended" | "renamed";
 
 /** A series' row in the ledger. Times in milliseconds. */
 export interface Checkpoint {
   readonly series: Series;
   readonly covered: Coverage;
-  /** Candles stored. */
+  /** How many candles are stored. */
   readonly candles: number;
   readonly firstMs: number | undefined;
   readonly lastMs: number | undefined;
-  /** Nothing older can be had from the exchange. */
+  /** The exchange has nothing older than this. */
   readonly reachFromMs: number | undefined;
-  /** The exchange has nothing of this listing before. */
+  /** The exchange has nothing of this listing before this time. */
   readonly listedFromMs: number | undefined;
-  /** `RETENTION` has dropped what there was before. */
+  /** `RETENTION` has dropped all candles before this time. */
   readonly expiredUntilMs: number | undefined;
-  /** Since when the confirmation of the first candle is waited for; undefined when nobody knew of this one yet. */
+  /**
+   * Since when the first candle waits for confirmation; undefined when no wait has begun for the present first candle.
+   */
   readonly doubtedSinceMs: number | undefined;
-  /** Since when the market is not traded, and why; undefined while it is. */
+  /** Since when the market is no longer traded, and why; undefined while it is traded. */
   readonly endedMs: number | undefined;
   readonly endedWhy: EndedWhy | undefined;
   readonly chosen: Chosen;
   readonly lastError: string | undefined;
 }
 
-/** What somebody wants of a series. */
+/** The window that is wanted of a series. */
 export interface Desire {
   readonly series: Series;
   readonly window: Window;
-  /** The exchange keeps nothing older, where that is known. Milliseconds. */
+  /** The exchange keeps nothing older, if that is known. Milliseconds. */
   readonly keptSinceMs?: number | undefined;
-  /** Older candles are to be dropped, so that none is asked for. Milliseconds. */
+  /** Older candles would be dropped, so they are not asked for. Milliseconds. */
   readonly retainedSinceMs?: number | undefined;
 }
 
-/** What is still to be asked for, of one series. */
+/** What must still be asked for, of one series. */
 export interface Owed {
   readonly series: Series;
   /** Ascending. */
   readonly owed: Coverage;
 }
 
-/** Errors are kept for people to read, not to fill the table. */
+/** The table keeps the beginning of an error message, enough for people to read. */
 const ERROR_CHARACTERS_MAX = 1_000;
 
 const SERIES = columns<Series>({
@@ -68,7 +70,7 @@ const SERIES = columns<Series>({
   timeframe: ["text", ({ timeframe }) => timeframe.text],
 });
 
-/** Enters series into the ledger. Ones that are there keep what they have; `top` outlives `list`. */
+/** Adds series to the ledger. Existing ones keep their data. `top` replaces `list`, but not the other way round. */
 export async function registerSeries(
   database: Database,
   series: readonly Series[],
@@ -112,13 +114,16 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
   });
 }
 
-/** How far a series is answered for. */
+/** The end of a series' coverage. */
 export interface CoverageEnd extends Pick<Checkpoint, "series" | "chosen"> {
   /** End of the newest covered range. Milliseconds. */
   readonly coveredUntilMs: number;
 }
 
-/** The ends of coverage of all series that were ever answered for: one look at each row, however torn its coverage. */
+/**
+ * The ends of coverage of all series that have any and whose market has not ended. Reads each row once, however many
+ * ranges its coverage has.
+ */
 export async function readCoverageEnds(database: Database): Promise<readonly CoverageEnd[]> {
   return await database.run("read the ends of coverage", async (sql) => {
     const rows = await sql<(SeriesRow & { chosen: Chosen; until: Date })[]>`
@@ -146,12 +151,11 @@ const DESIRES = columns<Desire>({
 });
 
 /**
- * What is owed: desired − covered, bounded by what the exchange can still give: nothing before its reach or the
- * listing, nothing after the market's end, and nothing of a market that it lists no more. An archive that has begun
- * earlier than desired is kept whole, so a series' desire reaches back at least to its first coverage, but not beyond
- * what is retained.
+ * What is owed: desired − covered, limited to what the exchange can still give. Nothing is owed before its reach or the
+ * listing, nothing after the end of the market, and nothing of a market that it no longer lists. If the coverage of a
+ * series begins earlier than desired, everything from there on is desired too, but nothing older than what is retained.
  *
- * Series of which nothing is owed are left out.
+ * Series without owed time are left out.
  */
 export async function readOwed(
   database: Database,
@@ -200,7 +204,7 @@ const LISTED_FROM = columns<ListedFrom>({
   from_ms: ["float8", ({ fromMs }) => fromMs],
 });
 
-/** Enters where an exchange's history of these series begins; never later than a candle that is stored. */
+/** Records where the history of these series begins. A time later than the first stored candle is ignored. */
 export async function noteListings(
   database: Database,
   listings: readonly ListedFrom[],
@@ -216,7 +220,7 @@ export async function noteListings(
   });
 }
 
-/** Forgets where a symbol begins, since older candles have come: what lies before is owed again. */
+/** Deletes where a symbol begins, because older candles were found. The time before is owed again. */
 export async function forgetListing(
   database: Database,
   { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
@@ -228,7 +232,7 @@ export async function forgetListing(
   });
 }
 
-/** Notes that nothing came before the first candle of a series when it was asked for again. */
+/** Records that the series was asked for candles before its first one again, and none came. */
 export async function confirmFirst(
   database: Database,
   series: Series,
@@ -243,7 +247,7 @@ export async function confirmFirst(
   });
 }
 
-/** Notes since when the present first candle of a series waits for its confirmation. */
+/** Records since when the present first candle of a series waits for confirmation. */
 export async function doubtFirst(
   database: Database,
   series: Series,
@@ -258,7 +262,7 @@ export async function doubtFirst(
   });
 }
 
-/** Keeps why the newest ask for a series failed; the next page that is written clears it. */
+/** Stores why the latest request for a series failed. The next written page clears it. */
 export async function noteSeriesError(
   database: Database,
   series: Series,

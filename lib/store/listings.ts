@@ -1,4 +1,4 @@
-/** From when to when symbols were listed: a symbol that comes back may be another coin. @module */
+/** When symbols were listed, from and until. A symbol that is listed again may be another coin. @module */
 import { type Series } from "../market/series.ts";
 import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
@@ -8,14 +8,14 @@ import { columns, epochMs, textArray } from "./parameters.ts";
 export interface Listing {
   readonly symbol: string;
   readonly marketId: string | undefined;
-  /** Since when the market is not traded; undefined while it is. */
+  /** Since when the market is no longer traded; undefined while it is traded. */
   readonly untilMs: number | undefined;
   readonly why: EndedWhy | undefined;
-  /** When it was last seen missing, after its end. */
+  /** When the symbol was last seen missing after its end. */
   readonly absentMs: number | undefined;
 }
 
-/** The newest listing of every symbol of an exchange that was ever seen. */
+/** The newest listing of every symbol that an exchange ever listed. */
 export async function readListings(
   database: Database,
   exchange: string,
@@ -51,8 +51,8 @@ const ENDED_SERIES = columns<{ readonly series: Series; readonly untilMs: number
 });
 
 /**
- * Enters that symbols are listed, for the first time or again. Series with a `fromMs` begin a listing of their own:
- * nothing before it is owed, and what is stored stays.
+ * Records that symbols are listed, for the first time or again. For series with `fromMs` a new listing begins: nothing
+ * before that time is owed, and the stored candles stay.
  */
 export async function beginListings(
   database: Database,
@@ -82,7 +82,7 @@ export async function beginListings(
   });
 }
 
-/** Enters that a symbol is not traded any more. `series` are its series, each with the end of its last candle. */
+/** Records that a symbol is no longer traded. `series` are its series, each with the end of its last candle. */
 export async function endListing(
   database: Database,
   exchange: string,
@@ -90,7 +90,7 @@ export async function endListing(
     readonly symbol: string;
     readonly atMs: number;
     readonly why: EndedWhy;
-    /** The symbol under which the exchange lists the market now. */
+    /** The symbol under which the exchange now lists the market. */
     readonly successor: string | undefined;
     readonly series: readonly { readonly series: Series; readonly untilMs: number }[];
   },
@@ -112,7 +112,7 @@ export async function endListing(
   });
 }
 
-/** Notes that symbols whose listing has ended are still missing. */
+/** Records that symbols whose listing has ended are still missing. */
 export async function noteAbsent(
   database: Database,
   exchange: string,

@@ -1,4 +1,4 @@
-/** The one statement that stores a page: candles, coverage and counts, or nothing. @module */
+/** The one statement that stores a page: candles, coverage and counts together, or nothing. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
@@ -10,42 +10,45 @@ import type { Sql } from "./connection/sql.ts";
 import { epochMs } from "./parameters.ts";
 import { isDuplicate } from "./connection/store_error.ts";
 
-/** What a page proved. */
+/** What a page proved, to be stored. */
 export interface PageWrite {
   /** Ascending. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** The part of time the exchange answered for. */
+  /** The part of the window that the exchange answered for. */
   readonly answered: Window | undefined;
-  /** Nothing older can be had from the exchange. Milliseconds. */
+  /** The exchange has nothing older than this. Milliseconds. */
   readonly reachFromMs: number | undefined;
   /**
-   * Whether none of the candles is expected to be there, as where nobody has answered for them yet. A mistake costs a
-   * second try.
+   * True if none of the candles is expected to be stored already, because their time is not covered. If that is wrong,
+   * the page is written a second time by the slower statement.
    *
    * @default false
    */
   readonly isNew?: boolean | undefined;
-  /** How long to wait for whoever holds a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
+  /** How long to wait for a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
   readonly lockWaitMs?: number | undefined;
 }
 
 /**
- * A page waits for the compression of its chunk, but no longer than this: less than the deadline of a statement, so
- * that it is the server that ends the wait, and no backend is left waiting for nobody.
+ * How long a page waits for the compression of its chunk. This is less than the deadline of a statement, so the server
+ * itself ends the wait, and no backend keeps waiting for a client that has given up.
  */
 const LOCK_WAIT_MS_MAX = 60_000;
 
 interface PageWritten {
-  /** Candles that were not there. */
+  /** Candles that were not stored before. */
   readonly added: number;
-  /** Candles that were there and said something else. */
+  /** Stored candles that had other values. */
   readonly revised: number;
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
 }
 
-/** A page as it is sent. Its candles, a thousand objects, need not wait for the database. */
+/**
+ * A page in the form in which it is sent. The garbage collector can free its thousand candle objects before the
+ * database has answered.
+ */
 export interface PreparedPage {
   readonly series: Series;
   readonly isNew: boolean;
@@ -82,8 +85,8 @@ export function writePage(
 }
 
 /**
- * Stores a page atomically in one round trip. Repeating it changes nothing; a candle that comes back different
- * is revised, its older values kept by the table's trigger.
+ * Stores a page atomically in one round trip. Repeating it changes nothing. A candle that comes back with other values
+ * is revised; the table's trigger keeps its older values.
  *
  * @throws StoreError
  */
@@ -119,7 +122,7 @@ interface WrittenRow {
   readonly last: Date | null;
 }
 
-/** One statement cannot touch the same row of `rejected_candles` twice. */
+/** Removes repeated rows, because one statement cannot update the same row of `rejected_candles` twice. */
 function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
   return [...new Map(rejected.map((candle) => [candle.row, candle])).values()];
 }
@@ -127,15 +130,15 @@ function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCan
 const statements = new Map<string, string>();
 
 /**
- * A page of new candles is inserted plainly, and what it brings is what it holds: `on conflict` costs half as much
- * again for every row, and `returning` a tenth. Nothing is read from the table that is written, because a statement
- * that reads a chunk of TimescaleDB and then writes to it deadlocks with the compression of that chunk.
+ * A page of new candles is inserted without `on conflict`, which makes each row cost half as much again, and without
+ * `returning`, which costs a tenth. Its counts come from the parameters. The statement reads nothing from the table
+ * that it writes to: a statement that reads a TimescaleDB chunk and then writes to it deadlocks with the compression of
+ * that chunk.
  *
- * A page into a compressed chunk opens what it meets there, which TimescaleDB bounds, lest a careless statement
- * unpack a whole table. This one is bounded already, by a page's rows, so that the limit is lifted: in the
- * statement itself, because that needs neither a second round trip nor a failure first, and `true` has it end with
- * the statement. The page's rows come after it, as they are read from it. Elsewhere than on TimescaleDB it is a
- * setting that nobody reads.
+ * Writing to a compressed chunk decompresses the rows it touches. TimescaleDB limits how many, so that a careless
+ * statement cannot decompress a whole table. A page has a bounded number of rows, so the limit is lifted here. It is
+ * set inside the statement, to save a second round trip; `true` limits it to the transaction. The page's rows select
+ * from it, so it takes effect before they are written. On plain PostgreSQL the setting has no effect.
  */
 function statement(table: string, isNew: boolean): string {
   const key = `${table} ${isNew}`;
@@ -181,7 +184,7 @@ returning last, (select added from tally) as added, (select revised from tally) 
   return text;
 }
 
-/** `xmax` is zero in a row that this statement inserted, and its own transaction in one that it updated. */
+/** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
 const UPSERT = `on conflict (exchange, symbol, time) do update
   set ${REPLACED_VALUES}
   where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
@@ -192,7 +195,7 @@ const UPSERTED =
          min(time) as first, max(time) as last
   from written`;
 
-/** All of the page, which is ascending. */
+/** The counts of the whole page, whose candles are ascending. */
 const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised,
          to_timestamp(($4::float8[])[1] / 1000.0) as first,
          to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0) as last`;

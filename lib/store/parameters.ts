@@ -1,30 +1,30 @@
-/** How values travel to PostgreSQL: one array literal a column, because arrays are the quickest way in. @module */
+/** Sends values to PostgreSQL as one array literal per column, because that is the fastest way. @module */
 import type { Coverage } from "../market/coverage.ts";
 
-/** The types of which columns are made. Values of all but `text` need no quotes. */
+/** The types of columns. Values of all types except `text` need no quotes. */
 type ColumnType = "text" | "numeric" | "float8" | "int" | "bigint" | "boolean";
 
 type Value = string | number | boolean | null | undefined;
 
-/** How rows of one kind travel: their columns, and what stands for them in a statement. */
+/** How rows of one kind are sent: their columns as parameters, and the SQL that reads them. */
 interface Columns<Row> {
-  /** The parameters: one array literal a column. */
+  /** The parameters: one array literal per column. */
   readonly arrays: (rows: readonly Row[]) => readonly string[];
-  /** The parameters in a statement that has `first - 1` others before them: `$4::float8[], $5::numeric[]`. */
+  /** The placeholders in a statement that has `first - 1` parameters before them: `$4::float8[], $5::numeric[]`. */
   readonly parameters: (first: number) => string;
-  /** The rows to select from: `unnest($4::float8[], $5::numeric[]) as row (time_ms, open)`. */
+  /** The rows for a FROM clause: `unnest($4::float8[], $5::numeric[]) as row (time_ms, open)`. */
   readonly rows: (first: number) => string;
   /**
-   * The rows as what is selected: `unnest($4::float8[]) as time_ms, unnest($5::numeric[]) as open`. Of a thousand rows an
-   * embedded server has these some percent sooner, since it need not keep them first.
+   * The rows for a SELECT list: `unnest($4::float8[]) as time_ms, unnest($5::numeric[]) as open`. With a thousand rows
+   * the embedded server is some percent faster this way, because it does not store them first.
    */
   readonly list: (first: number) => string;
 }
 
-/** A column's type, and what a row has in it. Decimal texts are such as lib/market/candle.ts has read. */
+/** A column's type, and how to read its value from a row. Decimal texts must be as lib/market/candle.ts reads them. */
 type ColumnSpec<Row> = readonly [type: ColumnType, read: (row: Row) => Value];
 
-/** Columns of rows, by name. `null` and `undefined` arrive as null. */
+/** Defines columns by name. `null` and `undefined` are sent as null. */
 export function columns<Row>(spec: Readonly<Record<string, ColumnSpec<Row>>>): Columns<Row> {
   const names = Object.keys(spec);
   const all = Object.values(spec);
@@ -46,7 +46,7 @@ function arrayOf<Row>(
   read: (row: Row) => Value,
 ): string {
   const texts: Value[] = new Array(rows.length);
-  // A page's six columns are read a million times an hour: a loop is the quickest.
+  // This runs for six columns per page, a million values an hour. A loop is the fastest.
   for (let at = 0; at < rows.length; at++) {
     const value = read(rows[at]!);
     const isQuoted = type === "text" && value !== null && value !== undefined;
@@ -65,15 +65,15 @@ export function epochMs(time: Date | null): number | undefined {
   return time === null ? undefined : time.getTime();
 }
 
-/** Ranges as they come from {@linkcode spansJson}: beginnings and ends in milliseconds. */
+/** Ranges as {@linkcode spansJson} returns them: beginnings and ends in milliseconds. */
 export type Spans = readonly (readonly [number, number])[];
 
-/** Those ranges as coverage. */
+/** Converts ranges to coverage. */
 export function coverageFrom(spans: Spans): Coverage {
   return spans.map(([sinceMs, untilMs]) => ({ sinceMs, untilMs }));
 }
 
-/** The expression that gives the ranges of a `tstzmultirange` as JSON, ascending. */
+/** An SQL expression that gives the ranges of a `tstzmultirange` as JSON, ascending. */
 export function spansJson(multirange: string): string {
   return `(select coalesce(json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                      extract(epoch from upper(range)) * 1000)
@@ -81,7 +81,7 @@ export function spansJson(multirange: string): string {
            from unnest(${multirange}) as range)`;
 }
 
-/** Text that PostgreSQL can hold: it has no NUL. */
+/** Makes a text storable: PostgreSQL allows no NUL in texts. */
 export function storableText(text: string, charactersMax: number): string {
   return text.replaceAll("\0", "").slice(0, charactersMax);
 }

@@ -1,27 +1,28 @@
-/** TimescaleDB's policies where no background worker runs them: which are due, and how they went. @module */
+/** TimescaleDB's policies on a server without background workers: which are due, and how they went. @module */
 import type { Database } from "./connection/database.ts";
 import { epochMs, storableText } from "./parameters.ts";
 
 /** A policy that is due. */
 export interface PolicyJob {
   readonly id: number;
-  /** `policy_compression` for example. */
+  /** For example `policy_compression`. */
   readonly procedure: string;
-  /** The table it is for; undefined for one of the whole database. */
+  /** The table of the policy; undefined for a policy of the whole database. */
   readonly hypertable: string | undefined;
-  /** Compression alone: what lies wholly before this is to be compressed. Milliseconds. */
+  /** Only for compression: chunks that end before this are to be compressed. Milliseconds. */
   readonly compressBeforeMs: number | undefined;
 }
 
-/** Jobs below this id are TimescaleDB's own housekeeping for its background workers. */
+/** Jobs with ids below this are TimescaleDB's own maintenance jobs for its background workers. */
 const USER_JOB_ID_MIN = 1000;
 
-/** As long as the errors that other tables keep. */
+/** Errors are cut to this length, as in other tables. */
 const ERROR_CHARACTERS_MAX = 500;
 
 /**
- * The policies that are due: never run here, or not for as long as they say themselves, which after a failure is
- * their `retry_period`. The longest overdue comes first; one that is paused is left out.
+ * The policies that are due: those that never ran here, and those whose `schedule_interval` has passed since the last
+ * start. After a failure, `retry_period` is used instead. The longest overdue policy comes first; paused ones are left
+ * out.
  */
 export async function readDuePolicyJobs(
   database: Database,
@@ -52,18 +53,18 @@ export async function readDuePolicyJobs(
   });
 }
 
-/** Runs a policy to its end. */
+/** Runs a policy until it ends. */
 export async function runPolicyJob(
   database: Database,
   { id, procedure }: PolicyJob,
 ): Promise<void> {
   await database.runLong(`run ${procedure} (${id})`, async (sql) => {
-    // Policies commit as they go, which only a statement without parameters lets them.
+    // Policies commit while they run. PostgreSQL allows that only in a statement without parameters.
     await sql.unsafe(`call run_job(${id})`);
   });
 }
 
-/** Notes how a run went, and forgets policies that are gone. */
+/** Records how a run went, and deletes the records of policies that no longer exist. */
 export async function writePolicyRun(
   database: Database,
   { id, startMs, error }: {

@@ -1,17 +1,16 @@
-/** Deletes rows that nothing rests on any more, a bounded number in each statement. @module */
+/** Deletes rows that are no longer needed, a bounded number in each statement. @module */
 import type { Database } from "./connection/database.ts";
 
-/** The tables of which rows are pruned. */
+/** The tables whose rows are pruned. */
 export const PRUNED_TABLES = ["rejected_candles", "gaps", "candle_revisions", "alerts"] as const;
 
 type PrunedTable = (typeof PRUNED_TABLES)[number];
 
 /**
- * Which rows of a table are due, `$1` being milliseconds since the epoch and `$2` how many at most. Each begins with
- * what an index finds: hardly anything is due as a rule, whatever a table holds.
+ * Selects the rows of a table that are due. `$1` is milliseconds since the epoch, `$2` the most rows. Each query begins
+ * with an index, so it is fast when few rows are due, whatever the size of the table.
  *
- * - `gaps`: those that are filled, and those of a time that RETENTION has dropped. Every other one still says why
- *   candles are missing.
+ * - `gaps`: filled ones, and those in time that RETENTION has dropped. All others still say why candles are missing.
  * - `candle_revisions`: those of candles that RETENTION has dropped, whatever their age.
  */
 const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
@@ -50,7 +49,10 @@ const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
   ],
 };
 
-/** Makes room of what was pruned, where no background worker does: without it the table would grow for ever. */
+/**
+ * Vacuums a table on a server without background workers, so that the space of deleted rows is used again. Without it
+ * the table would grow forever.
+ */
 export async function reuseRoom(database: Database, table: PrunedTable): Promise<void> {
   if (database.kind === "server") return;
   await database.runLong(`vacuum ${table}`, async (sql) => {
@@ -59,7 +61,7 @@ export async function reuseRoom(database: Database, table: PrunedTable): Promise
 }
 
 /**
- * Deletes rows of a table that were last seen before `beforeMs`, `rowsMax` at most.
+ * Deletes rows of a table that were last seen before `beforeMs`; at most `rowsMax`.
  *
  * @returns how many; fewer than `rowsMax` when none is left.
  */
@@ -71,7 +73,7 @@ export async function pruneRows(
   return await database.run(`prune ${table}`, async (sql) => {
     let rows = 0;
     for (const due of DUE[table]) {
-      // A row that is written to meanwhile has another ctid, and stays.
+      // A row that is updated meanwhile gets another ctid, so it is not deleted.
       const { count } = await sql.unsafe(
         `delete from ${table} where ctid = any (array(${due}))`,
         [beforeMs, rowsMax - rows],

@@ -1,57 +1,60 @@
-/** Runs a statement that somebody else wrote, and sees to it that it only reads. @module */
+/** Runs a user's query and makes sure that it only reads. @module */
 import type { Clock } from "../clock.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
 
-/** A column of an answer. */
+/** A column of a result. */
 export interface QueryColumn {
   readonly name: string;
-  /** The type's OID, as in `pg_type`. */
+  /** The OID of the type, as in `pg_type`. */
   readonly type: number;
 }
 
-/** Consecutive rows, as the texts that PostgreSQL writes; the first page may be empty, and names the columns. */
+/**
+ * Consecutive rows, as the texts that PostgreSQL writes. The first page names the columns, even when it has no rows.
+ */
 export interface QueryPage {
   readonly columns: readonly QueryColumn[];
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
 interface QueryOptions {
-  /** After which each of its statements is ended. Milliseconds. */
+  /** Each statement is cancelled after this time. Milliseconds. */
   readonly timeoutMs: number;
-  /** Ends it: at once where the server is embedded, else with the statement in hand. */
+  /** Cancels the query: at once on the embedded server, else when the current statement ends. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** Rows that are given at most, and all at once, because others wait for the connection. @default no bound */
+  /** The most rows to return, read in one go because other work waits for the connection. @default no limit */
   readonly rowsMax?: number;
 }
 
-/** Rows at once. */
+/** Rows that are fetched at once. */
 const FETCH_ROWS = 1_000;
 
-/** What a daemon holds in memory of one answer, in rows. */
+/** The most rows of one result that a daemon holds in memory. */
 export const SHARED_ROWS_MAX = 10_000;
 
-/** Others may have a name like this in mind. */
+/** The name of the cursor, which should not clash with names in the user's query. */
 const PORTAL = "titan10_query";
 
 const ACTION = "run the query";
 
 /**
- * The answer to a query, page by page. Of a server, the database must have one connection at most.
+ * The result of a query, page by page. If the database is a server, it must be limited to one connection.
  *
- * That it only reads is not a matter of reading its text, but of what PostgreSQL takes:
+ * The query's text is not inspected. PostgreSQL itself makes sure that it only reads:
  *
- * - `declare … for` takes one SELECT, VALUES, TABLE or WITH that changes nothing, and the extended protocol one
- *   statement: neither COPY, CALL, DO, SET nor COMMIT can be said;
- * - the transaction is begun read-only and has taken its snapshot, after which PostgreSQL refuses to lift that, also by
- *   `set_config`: functions that write fail;
- * - it ends with a rollback, which also takes back what `set_config` has set;
- * - a superuser's query runs as `pg_read_all_data`, who may not read files, run programs or end others' statements.
+ * - `declare … for` takes one SELECT, VALUES, TABLE or WITH that changes nothing, and the extended protocol takes one
+ *   statement. So COPY, CALL, DO, SET and COMMIT are not possible;
+ * - the transaction is read-only and has taken its snapshot. After that PostgreSQL refuses to make it writable, also by
+ *   `set_config`. Functions that write fail;
+ * - the transaction ends with a rollback, which also undoes what `set_config` has set;
+ * - a superuser's query runs as `pg_read_all_data`, which may not read files, run programs or end others' statements.
  *
- * Not prevented: what functions do beyond transactions, with the rights of the login, such as advisory locks or dblink;
- * and a superuser who means it can take the role off by `set_config('role', …)`. Use another login against intent.
+ * Not prevented: functions that act outside of transactions with the rights of the login, such as advisory locks or
+ * dblink. Also, a superuser can deliberately leave the role by `set_config('role', …)`. Against attacks, use a login
+ * with fewer rights.
  *
  * @throws StoreError
  * @throws the signal's reason.
@@ -78,7 +81,8 @@ export async function* runQuery(
   } finally {
     session.end();
   }
-  // Only now: others wait for the connection, and the reader may be slow.
+  // The rows are returned only after the session has ended, because other work waits for the connection and the reader
+  // may be slow.
   const count = Math.min(page.rows.length, rowsMax);
   for (let row = 0; row === 0 || row < count; row += FETCH_ROWS) {
     yield { ...page, rows: page.rows.slice(row, Math.min(row + FETCH_ROWS, count)) };
@@ -91,10 +95,10 @@ export async function* runQuery(
   );
 }
 
-/** A connection that nobody else uses meanwhile. */
+/** A connection for this query alone. */
 interface Session {
   ask(statement: string): Promise<QueryPage>;
-  /** Takes back what is open. */
+  /** Rolls back the transaction. */
   end(): void;
 }
 
@@ -111,7 +115,7 @@ function fetchOf(rows: number): string {
 }
 
 function serverSession(database: Database, options: QueryOptions): Session {
-  // The extended protocol, also without parameters.
+  // `simple: false` uses the extended protocol, even without parameters.
   const send = (statement: string): Promise<RawAnswer> =>
     database.runLong(
       ACTION,
@@ -125,7 +129,10 @@ function serverSession(database: Database, options: QueryOptions): Session {
   };
 }
 
-/** The embedded server has no time-outs of its own: it is ended with the statement. */
+/**
+ * The embedded server has no statement time-outs. When the time is up, the server itself is ended together with the
+ * statement.
+ */
 async function embeddedSession(
   takeTurn: NonNullable<Database["takeTurn"]>,
   options: QueryOptions,
@@ -148,12 +155,12 @@ async function embeddedSession(
   };
 }
 
-/** What postgres.js answers with: the fields' bytes. */
+/** The result of postgres.js, with each field as bytes. */
 type RawAnswer = readonly (readonly (Uint8Array | null)[])[] & {
   readonly columns?: readonly QueryColumn[];
 };
 
-/** Also takes the snapshot. */
+/** Sets the time-out and the role. As the first query, it also takes the snapshot. */
 function guardStatement(timeoutMs: number): string {
   return `select set_config('statement_timeout', '${Math.round(timeoutMs)}', true),
     case when rolsuper and exists (select from pg_roles where rolname = 'pg_read_all_data')
@@ -161,7 +168,7 @@ function guardStatement(timeoutMs: number): string {
     from pg_roles where rolname = current_user`;
 }
 
-/** @param late why the time was not enough. */
+/** @param late the message when the time was not enough. */
 async function attemptQuery<T>(
   { timeoutMs, signal }: QueryOptions,
   run: () => Promise<T>,
@@ -173,7 +180,7 @@ async function attemptQuery<T>(
     signal.throwIfAborted();
     const { cause } = error as StoreError;
     const [code, text] = [codeOf(cause), cause instanceof Error ? cause.message : String(cause)];
-    // Syntax error; not permitted in a cursor.
+    // 42601: syntax error. 0A000: not permitted in a cursor.
     const isNoQuery = code === "42601" || code === "0A000";
     const isLate = cause instanceof DeadlineError || code === "57014" && /timeout/.test(text);
     if (!isNoQuery && !isLate) throw error;

@@ -1,4 +1,4 @@
-/** Rollups: made and dropped as configured, refreshed window by window. @module */
+/** Rollups: created and dropped as configured, and refreshed window by window. @module */
 import { candlesMax, type Rollup } from "../market/rollup.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -6,26 +6,33 @@ import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
-/** A rollup that is there, and what there is to roll up. */
+/** An existing rollup, and the time that it can be computed for. */
 export interface StoredRollup extends Rollup {
-  /** Where the base's candles begin, dropped ones included. Milliseconds; undefined before the first answer. */
+  /**
+   * Where the base timeframe's candles begin, including dropped ones. Milliseconds; undefined before the first answer.
+   */
   readonly beginMs: number | undefined;
-  /** `RETENTION` has dropped the base's candles before. Milliseconds; undefined while it has dropped none. */
+  /**
+   * `RETENTION` has dropped the base timeframe's candles before this. Milliseconds; undefined when it has dropped none.
+   */
   readonly expiredUntilMs: number | undefined;
 }
 
 interface RollupChange {
   readonly added: readonly string[];
   readonly dropped: readonly string[];
-  /** Not wanted any more, and kept: they hold what is left of dropped candles. */
+  /** No longer wanted but kept, because they hold data of dropped candles. */
   readonly held: readonly string[];
 }
 
-/** Refreshed by TimescaleDB itself: from so long ago … */
+/** TimescaleDB refreshes a rollup from this long ago. */
 const REFRESH_SINCE = "1 day";
-/** … or, of coarse ones, so many candles ago, … */
+/** For coarse rollups it begins this many candles ago, if that is earlier. */
 const REFRESH_CANDLES = 3;
-/** … until so long ago, because candles arrive late; what is newer is worked out when asked. */
+/**
+ * TimescaleDB refreshes a rollup up to this long ago, because candles arrive late. Newer ones are computed by each
+ * query.
+ */
 export const REFRESH_LAG_MS = 3_600_000;
 const REFRESH_EVERY = "15 minutes";
 
@@ -34,7 +41,7 @@ export function rollupView(timeframe: Timeframe): string {
   return candleTable(timeframe).replace("ohlcv_", "ohlcv_rollup_");
 }
 
-/** The rollups there are, the finest first. */
+/** The existing rollups, finest first. */
 export async function readRollups(database: Database): Promise<readonly StoredRollup[]> {
   return await database.run("read the rollups", async (sql) => {
     const rows = await sql<RollupRow[]>`
@@ -54,9 +61,9 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
 }
 
 /**
- * Makes the wanted rollups where they are not there, empty, and drops those that are not wanted, or that are built
- * from another timeframe than is wanted, with all that are built from them. None is dropped that holds what
- * `RETENTION` has taken from the candles.
+ * Creates the wanted rollups that do not exist, empty. Drops those that are not wanted or are built from another
+ * timeframe than wanted, and all rollups that are built from these. A rollup that holds data of candles that
+ * `RETENTION` has dropped is kept.
  */
 export async function arrangeRollups(
   database: Database,
@@ -76,7 +83,7 @@ export async function arrangeRollups(
   const there = stored.filter((rollup) => !dropped.includes(rollup));
   const added = wanted.filter(({ timeframe }) => !has(there, timeframe));
   for (const rollup of added) {
-    // One that is held may be built from other candles than this one is to count.
+    // A kept rollup may be built from other candles than this one must be built from.
     const isOtherBase = there.some(({ timeframe, base }) =>
       timeframe.text === rollup.from?.text && base.text !== rollup.base.text
     );
@@ -85,7 +92,10 @@ export async function arrangeRollups(
   return { added: viewsOf(added), dropped: viewsOf(dropped), held: viewsOf(held) };
 }
 
-/** Materializes what has changed in a window whose ends are ends of the rollup's candles. Needs TimescaleDB. */
+/**
+ * Materializes the changes in a window. The window must begin and end where candles of the rollup do. Needs
+ * TimescaleDB.
+ */
 export async function refreshRollup(
   database: Database,
   { timeframe }: Rollup,
@@ -94,14 +104,14 @@ export async function refreshRollup(
   const view = rollupView(timeframe);
   await database.runLong(`refresh ${view}`, async (sql) => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
-    // Not a statement with parameters, and not in a transaction: TimescaleDB commits in between.
+    // No parameters and no transaction, because TimescaleDB commits while this runs.
     await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
   });
 }
 
 /**
- * Has TimescaleDB keep a rollup fresh near the present. To be set once its history is materialized: what lies before
- * the newest materialized candle is not worked out when asked. Needs TimescaleDB.
+ * Makes TimescaleDB keep the newest part of a rollup up to date. Call it only after the rollup's history is
+ * materialized: queries compute only what is newer than the newest materialized candle. Needs TimescaleDB.
  */
 export async function keepRollupFresh(
   database: Database,
@@ -125,7 +135,7 @@ interface RollupRow {
   readonly expired_until: Date | null;
 }
 
-/** Those not wanted, those wanted from another base, and those built from one of these. */
+/** The rollups that are not wanted, those wanted from another base timeframe, and those built from one of these. */
 function staleRollups(
   stored: readonly StoredRollup[],
   wanted: readonly Rollup[],

@@ -1,25 +1,27 @@
-/** What follows from the bounds of series: time without candles that no ask would change. @module */
+/** What follows from the bounds of series: time without candles that the exchange need not be asked for. @module */
 import type { Coverage } from "../market/coverage.ts";
 import type { Series } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson } from "./parameters.ts";
 
-/** What is wanted of a series, and how much of that the exchange keeps. Milliseconds. */
+/** The window that is wanted of a series, and how much of it the exchange keeps. Milliseconds. */
 export interface WantedSeries {
   readonly series: Series;
   readonly wantedSinceMs: number;
   /** End of the last closed candle. */
   readonly wantedUntilMs: number;
-  /** The exchange keeps nothing older; undefined or −Infinity where that is not known. */
+  /** The exchange keeps nothing older; undefined or −Infinity when that is not known. */
   readonly keptSinceMs: number | undefined;
 }
 
-/** What the function `titan10_bounds` says of a series. */
+/** The result of the function `titan10_bounds` for a series. */
 export interface SeriesBounds {
   readonly beforeListing: Coverage;
   readonly retention: Coverage;
-  /** What is to be asked for once more before the first candle counts as the first one; undefined when nothing is. */
+  /**
+   * What must be asked for once more before the first candle is confirmed as the first; undefined when nothing must.
+   */
   readonly unconfirmed: Window | undefined;
 }
 
@@ -40,7 +42,7 @@ const WANTED_ROWS = `
          to_timestamp(until_ms / 1000.0) as wanted_until, to_timestamp(kept_ms / 1000.0) as kept_since
   from ${WANTED.rows(1)}`;
 
-/** The bounds of these series that have any, by name. */
+/** The bounds of those of these series that have any, by name. */
 export async function readSeriesBounds(
   database: Database,
   wanted: readonly WantedSeries[],
@@ -75,8 +77,8 @@ cross join lateral titan10_bounds(series, wanted.wanted_since, wanted.wanted_unt
 where not isempty(before_listing) or not isempty(retention) or unconfirmed is not null`;
 
 /**
- * Notes what is wanted of series, from which the view `all_gaps` works out what follows from their bounds; and gives open
- * gaps that the exchange can no longer be asked for the reason `retention`.
+ * Stores what is wanted of series. From it, the view `all_gaps` computes what follows from their bounds. Open gaps that
+ * the exchange no longer keeps get the reason `retention`.
  */
 export async function noteWanted(
   database: Database,
@@ -87,7 +89,7 @@ export async function noteWanted(
   });
 }
 
-/** The end of what is wanted moves with every candle: it is kept only where it bounds something. */
+/** The end of what is wanted moves with every candle, so it is stored only when it is a bound. */
 const NOTE_STATEMENT = `
 with wanted as (
   select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, reach,

@@ -1,4 +1,4 @@
-/** What the candle tables take: chunks, sizes, and what compression has saved. @module */
+/** Sizes of the candle tables: chunks, bytes, and what compression saves. @module */
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
 import { timescaleVersion } from "./connection/migrations.ts";
@@ -8,31 +8,30 @@ interface TableStorage {
   readonly timeframe: string;
   readonly table: string;
   readonly candles: number;
-  /** Everything, indexes included. A compressed chunk counts with its size when it was compressed. */
+  /** Total size, including indexes. A compressed chunk counts with the size it had right after its compression. */
   readonly totalBytes: number;
-  /** Undefined where the table is a plain one. */
+  /** Undefined for a plain table. */
   readonly chunks: ChunkStorage | undefined;
 }
 
 interface ChunkStorage {
   readonly count: number;
   readonly compressed: number;
-  /** What the compressed chunks took before, and after. */
+  /** Size of the compressed chunks before and after compression. */
   readonly beforeBytes: number;
   readonly afterBytes: number;
-  /** Uncompressed, wholly in the past, and below {@linkcode SMALL_CHUNK_BYTES}. */
+  /** Uncompressed chunks that have ended and are smaller than {@linkcode SMALL_CHUNK_BYTES}. */
   readonly small: number;
-  /** Uncompressed, wholly in the past, and above a quarter of the server's `shared_buffers`. */
+  /** Uncompressed chunks that have ended and are larger than a quarter of the server's `shared_buffers`. */
   readonly large: number;
 }
 
-/** Below this a chunk costs more in planning than it saves in reading. */
+/** A smaller chunk costs more time in planning than it saves in reading. */
 const SMALL_CHUNK_BYTES = 1_000_000;
 
 /**
- * Reads the sizes of all candle tables. Those of compressed chunks are kept by TimescaleDB, and only the others
- * are measured: of 262 chunks, 209 of them compressed, the embedded server then tells within 0.1 s, where
- * measuring all takes it 0.6 s.
+ * Reads the sizes of all candle tables. TimescaleDB stores the sizes of compressed chunks, so only the others are
+ * measured. With 262 chunks, 209 of them compressed, the embedded server needs 0.1 s; measuring all takes 0.6 s.
  */
 export async function readStorage(
   database: Database,

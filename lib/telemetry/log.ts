@@ -1,4 +1,4 @@
-/** Writes the log, to standard error: standard output is for what a command was asked. @module */
+/** Writes the log to standard error. Standard output is for the results of commands. @module */
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 import { getPrettyFormatter } from "@logtape/pretty";
 import { printable } from "../text/printable.ts";
@@ -6,11 +6,11 @@ import { isSecretName, redact, REDACTED, type RedactedError, redactError } from 
 
 export type { Logger } from "@logtape/logtape";
 
-/** Logtape's levels, the least severe first. */
+/** The levels of LogTape, least severe first. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warning", "error", "fatal"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** How a log line may look. */
+/** The formats of a log line. */
 export const LOG_FORMATS = ["json", "pretty"] as const;
 type LogFormat = (typeof LOG_FORMATS)[number];
 
@@ -19,42 +19,42 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
   /**
-   * Hidden wherever they turn up, besides what looks like a secret by itself; see `secretsOf`.
+   * Secrets to redact wherever they occur, in addition to texts that look like secrets; see `secretsOf`.
    *
    * @default none
    */
   readonly secrets?: readonly string[] | undefined;
   /**
-   * Whether the pretty form is coloured.
+   * Whether the pretty format uses colours.
    *
    * @default false
    */
   readonly colors?: boolean | undefined;
   /**
-   * Takes each line, without its line break.
+   * Receives each line, without its line break.
    *
    * @default writes to standard error
    */
   readonly write?: ((line: string) => void) | undefined;
 }
 
-/** Above every logger of ours, so that a library's own logging stays apart. */
+/** The parent of all our loggers. It keeps the logs of libraries apart. */
 const ROOT = "titan10";
 
-/** An exchange may answer with a page of HTML; the beginning tells what it is. */
+/** An exchange may answer with a page of HTML. Its beginning is enough to recognise it. */
 const TEXT_LENGTH_MAX = 4_096;
 
-/** Longer lists and objects are cut: a log line is read, not parsed for data. */
+/** Longer lists and objects are cut, because people read the log. */
 const ITEMS_MAX = 100;
 
-/** Deeper is an object that was not meant to be logged, or a circle. */
+/** A deeper object was not meant to be logged, or contains itself. */
 const DEPTH_MAX = 5;
 
 /**
- * Sets up logging for the whole process, in place of any earlier set-up.
+ * Sets up logging for the whole process. Replaces any earlier set-up.
  *
- * JSON lines are `{"time", "level", "logger", "message", …properties}`; a property of one of those four
- * names gets a `_` behind it. An error belongs into the properties: `{ error }`.
+ * JSON lines are `{"time", "level", "logger", "message", …properties}`. If a property has one of these four names, a
+ * `_` is added to its name. Pass an error as a property: `{ error }`.
  */
 export function configureLogging(options: LogOptions): void {
   const { level, format, secrets = [], colors = false, write = writeToStderr } = options;
@@ -65,7 +65,7 @@ export function configureLogging(options: LogOptions): void {
     sinks: { lines: sink },
     loggers: [
       { category: ROOT, lowestLevel: level, sinks: ["lines"] },
-      // Logtape reports trouble with its own sinks here.
+      // LogTape reports errors of its own sinks here.
       { category: ["logtape", "meta"], lowestLevel: "warning", sinks: ["lines"] },
     ],
   });
@@ -76,7 +76,7 @@ export function logger(category: string): Logger {
   return getLogger([ROOT, category]);
 }
 
-/** A record whose every text is redacted and of bounded length. */
+/** A log record in which all texts are redacted and of limited length. */
 interface Entry {
   readonly time: string;
   readonly level: LogLevel;
@@ -98,7 +98,7 @@ function entryOf(record: LogRecord, secrets: readonly string[]): Entry {
     time: new Date(timestamp).toISOString(),
     level,
     logger: (isOurs ? category.slice(1) : category).join("."),
-    // Once more as a whole: a secret may be made of a template and its values together.
+    // The whole text is redacted again, because a secret may be split between the template and its values.
     message: safeText(texts.join(""), secrets),
     properties: safeProperties(properties, { secrets, depth: 0 }),
   };
@@ -109,7 +109,7 @@ function renderJson({ properties, ...fixed }: Entry): string {
     [Object.hasOwn(fixed, name) ? `${name}_` : name, value] as const
   );
   const line = JSON.stringify({ ...fixed, ...Object.fromEntries(renamed) });
-  // JSON escapes C0 by itself; a terminal that shows the raw log obeys these as well.
+  // JSON escapes C0 by itself. These characters also change how a terminal shows the raw log.
   return line.replace(
     /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -146,7 +146,7 @@ function prettyRenderer(colors: boolean): (entry: Entry) => string {
   };
 }
 
-/** One line for an error and its causes, each unless its words were said before; their stacks are put aside. */
+/** One line for an error and its causes, without repeated messages. The stacks are added to `stacks`. */
 function errorText(error: RedactedError, stacks: string[]): string {
   let text = "";
   for (let next: RedactedError | undefined = error; next !== undefined; next = next.cause) {
@@ -172,7 +172,7 @@ interface Nesting {
   readonly depth: number;
 }
 
-/** What of a value can be shown: no secrets, no circles, nothing endless, nothing JSON cannot say. */
+/** Makes a value safe to log: no secrets, no cycles, limited size, only types of JSON. */
 function safeValue(value: unknown, { secrets, depth }: Nesting): Json {
   if (typeof value === "boolean" || value === null) return value;
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
@@ -192,7 +192,7 @@ function safeValue(value: unknown, { secrets, depth }: Nesting): Json {
   return safeProperties(value instanceof Map ? objectOf(value) : value, inner);
 }
 
-/** A map as an object. A key that is an object itself may have no text of its own. */
+/** A map as an object. A key that is an object may not be convertible to text, so its type name is used. */
 function objectOf(map: ReadonlyMap<unknown, unknown>): object {
   return Object.fromEntries(
     [...map].map(([key, value]) => [
@@ -206,7 +206,7 @@ function safeProperties(value: object, nesting: Nesting): Readonly<Record<string
   const shown: [string, Json][] = [];
   for (const name of Object.keys(value)) {
     const inner = readProperty(value, name);
-    // As JSON does: an option that is not set is no news.
+    // As in JSON: unset properties are left out.
     if (inner === undefined || typeof inner === "function") continue;
     if (shown.length === ITEMS_MAX) break;
     const safeName = safeText(name, nesting.secrets);
@@ -219,13 +219,13 @@ function readProperty(value: object, name: string): unknown {
   try {
     return (value as Readonly<Record<string, unknown>>)[name];
   } catch (error) {
-    // A getter's failure must not become the logger's.
+    // An error in a getter must not make logging fail.
     return error;
   }
 }
 
 function safeError({ stack, cause, ...error }: RedactedError, isForeseen = false): Json {
-  // A classified error was foreseen, and so were its causes; of any other one the place is wanted.
+  // A classified error and its causes are expected, so their stacks are left out. The stacks of other errors are shown.
   const isCauseForeseen = isForeseen || error.kind !== undefined;
   return {
     ...error,
@@ -236,7 +236,7 @@ function safeError({ stack, cause, ...error }: RedactedError, isForeseen = false
 }
 
 function safeText(text: string, secrets: readonly string[]): string {
-  // Redacted before it is cut, or half a secret might remain at the edge.
+  // Redact first, then cut. Otherwise half of a secret could remain at the cut.
   return cut(redact(text, secrets));
 }
 
@@ -254,6 +254,6 @@ function writeToStderr(line: string): void {
       written += Deno.stderr.writeSync(bytes.subarray(written));
     }
   } catch {
-    // Whoever read the log has gone. That is no reason to stop archiving.
+    // The reader of the log has closed it. Archiving continues.
   }
 }

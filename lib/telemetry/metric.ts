@@ -1,10 +1,10 @@
-/** The kinds of metrics, and what can be done with each: every label must be given. @module */
+/** The kinds of metrics. Their types require every label. @module */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 /** Makes a metric in a registry. */
 export type Metric<T> = (registry: Registry) => T;
 
-/** Every label of a metric must be given; prom-client itself would let one be forgotten. */
+/** All labels of a metric. prom-client itself would allow missing ones. */
 type Labels<Name extends string> = Readonly<Record<Name, string>>;
 
 interface CounterMetric<Name extends string> {
@@ -14,7 +14,7 @@ interface CounterMetric<Name extends string> {
 
 interface GaugeMetric<Name extends string> {
   set(labels: Labels<Name>, value: number): void;
-  /** Takes back what was set for these labels: it is not known any more. */
+  /** Removes the value of these labels, because it is no longer known. */
   remove(labels: Labels<Name>): void;
 }
 
@@ -22,7 +22,7 @@ interface HistogramMetric<Name extends string> {
   observe(labels: Labels<Name>, seconds: number): void;
 }
 
-/** What only grows. */
+/** A value that only grows. */
 export function counter<Name extends string>(
   name: string,
   help: string,
@@ -31,7 +31,7 @@ export function counter<Name extends string>(
   return (registry) => new Counter<Name>({ name, help, labelNames, registers: [registry] });
 }
 
-/** What goes up and down. Without labels it begins at 0. */
+/** A value that goes up and down. Without labels it begins at 0. */
 export function gauge<Name extends string>(
   name: string,
   help: string,
@@ -40,7 +40,7 @@ export function gauge<Name extends string>(
   return (registry) => new Gauge<Name>({ name, help, labelNames, registers: [registry] });
 }
 
-/** How long things take. */
+/** How long something takes. */
 export function histogram<Name extends string>(
   name: string,
   help: string,
@@ -54,7 +54,7 @@ export function histogram<Name extends string>(
     new Histogram<Name>({ name, help, labelNames, buckets, registers: [registry] });
 }
 
-/** 1 for yes and 0 for no; before the first answer no value, or that of `atFirst`. */
+/** 1 for yes and 0 for no. Before the first value there is none, or that of `atFirst`. */
 export function flag(
   name: string,
   help: string,
@@ -69,7 +69,7 @@ export function flag(
   };
 }
 
-/** Which of some states an exchange is in: 1 for that one, 0 for the others. */
+/** The state of an exchange: 1 for the current state, 0 for all others. */
 export function exchangeState<const State extends string>(
   name: string,
   help: string,

@@ -1,20 +1,20 @@
-/** The metrics of a running daemon, a contract with whoever graphs and alerts on them. @module */
+/** The metrics of a running daemon. Users' dashboards and alerts depend on their names and labels. @module */
 import { Registry } from "prom-client";
 import { counter, exchangeState, flag, gauge, histogram, type Metric } from "./metric.ts";
 import { addProcessMetrics } from "./process_metrics.ts";
 
 const SERIES = ["exchange", "symbol", "timeframe"] as const;
 
-/** A request takes from some milliseconds, on an exchange nearby, to `FETCH_TIMEOUT`. */
+/** A request takes from a few milliseconds, with an exchange nearby, to `FETCH_TIMEOUT`. */
 const FETCH_BUCKETS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** A page is written in milliseconds, unless the disk is slow or compressed chunks are opened. */
+/** Writing a page takes milliseconds, or more if the disk is slow or chunks must be decompressed. */
 const WRITE_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 
-/** A poll should end within its minute; a first backfill takes hours. */
+/** A poll should end within a minute. A first backfill takes hours. */
 const JOB_BUCKETS_SECONDS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400];
 
-/** One row a metric, in the order of the text. Durations are in seconds, moments in seconds since the epoch. */
+/** One row per metric, in the order of the output. Durations are in seconds, times in seconds since the epoch. */
 const METRICS = {
   setBreakerState: exchangeState(
     "titan10_breaker_state",
@@ -154,19 +154,18 @@ const METRICS = {
   ),
 };
 
-/** One field a metric; see `METRICS` for what each means. */
+/** One field per metric. `METRICS` describes each. */
 export type Metrics =
   & { readonly [Field in keyof typeof METRICS]: ReturnType<(typeof METRICS)[Field]> }
   & {
-    /** The type of the content that `text` returns. */
+    /** The content type of `text`. */
     readonly contentType: string;
     /** All metrics in Prometheus' text format. */
     readonly text: () => Promise<string>;
   };
 
 /**
- * Makes the metrics, in a registry of their own. Nothing runs in the background: what is told of the
- * process is read when the text is asked for.
+ * Makes the metrics in a new registry. Nothing runs in the background: process metrics are read when `text` is called.
  */
 export function createMetrics(): Metrics {
   const registry = new Registry();

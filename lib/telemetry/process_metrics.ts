@@ -1,10 +1,10 @@
-/** What Prometheus expects to know of any process: memory, CPU time, start. @module */
+/** The standard Prometheus metrics of a process: memory, CPU time, start time. @module */
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 
 /**
- * Prometheus' usual metrics of a process. Not prom-client's own: those read `/proc`, which needs a
- * permission, print `Nan`, and leave observers running that cannot be stopped.
+ * Adds Prometheus' standard process metrics. prom-client's own ones are not used: they read `/proc`, which needs a
+ * permission, they print `Nan`, and they leave observers running that cannot be stopped.
  */
 export function addProcessMetrics(registry: Registry): void {
   const registers = [registry];
@@ -30,7 +30,7 @@ export function addProcessMetrics(registry: Registry): void {
     registers,
     collect(): void {
       const { user, system } = process.cpuUsage();
-      // A counter can only be added to, and the system keeps the total itself.
+      // The system keeps the total, but a counter can only be increased. So it is reset first.
       this.reset();
       this.inc((user + system) / 1_000_000);
     },

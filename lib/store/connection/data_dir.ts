@@ -1,20 +1,23 @@
-/** The data directory of the embedded server: held by one process at a time, by a lock that dies with it. @module */
+/** The data directory of the embedded server. One process at a time holds it, by a lock that ends with it. @module */
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { printable } from "../../text/printable.ts";
 import { StoreError } from "./store_error.ts";
 
-/** Somebody else holds the directory. */
+/** Another process holds the directory. */
 export class DataDirHeldError extends Error {
   override readonly name = "DataDirHeldError";
 }
 
-/** A held directory. */
+/** A directory that this process holds. */
 interface HeldDataDir {
   readonly path: string;
   /** Where the embedded server keeps its files. */
   readonly databasePath: string;
-  /** To be called when the embedded server has started: what it was killed in the middle of making is made anew. */
+  /**
+   * Call it when the embedded server has started. If the process is killed before that, the next start deletes the
+   * unfinished database and makes a new one.
+   */
   markMade(): Promise<void>;
   release(): void;
 }
@@ -22,26 +25,26 @@ interface HeldDataDir {
 const LOCK_FILE = "titan10.lock";
 
 /**
- * The unix socket on which the process that holds the directory answers. It lies in a directory of its own, which only
- * this user can enter: between its making and the change of its mode it may be open to others.
+ * The unix socket on which the process that holds the directory answers. It is in a directory that only this user can
+ * enter, because other users may be able to open the socket before its mode is changed.
  */
 export function controlSocketPath(dataDir: string): string {
   return join(dataDir, "run", "titan10.sock");
 }
 
-/** Makes a directory that only this user can enter, or shuts it to others where it is there already. */
+/** Makes a directory that only this user can enter. If it exists already, changes its mode so. */
 export async function makePrivateDir(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   await Deno.chmod(path, 0o700);
 }
 
 /**
- * Takes the directory, making it when it is not there. The lock is the kernel's (`flock`), so it is gone when
- * the process is, however it ended.
+ * Takes the directory; makes it if it does not exist. The lock is one of the kernel (`flock`), so it ends with the
+ * process, even when the process is killed.
  *
- * @throws DataDirHeldError when another process holds it: two embedded servers on one directory lose rows
- * without a word.
- * @throws StoreError `refused` when it cannot be had, or holds what is not the embedded server's.
+ * @throws DataDirHeldError when another process holds it. Two embedded servers in one directory lose rows without an
+ * error.
+ * @throws StoreError `refused` when the directory cannot be used, or holds files that are not the embedded server's.
  */
 export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataDir> {
   const file = await openLockFile(path);
@@ -77,7 +80,7 @@ export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataD
 
 async function openLockFile(path: string): Promise<Deno.FsFile> {
   try {
-    // A directory that is there already may serve others too, and keeps its mode; what is made in it is shut.
+    // A directory that exists already keeps its mode, because it may hold other files too. Our files in it are private.
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
     return await Deno.open(join(path, LOCK_FILE), {
       create: true,
@@ -96,13 +99,14 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
   }
 }
 
-/** The embedded server's own major version, which is written into the directories that it makes. */
+/** The major version of the embedded server. PostgreSQL writes it into its directories. */
 const POSTGRES_VERSION = "17";
 
 /**
- * Whether there is a database already. Looks before the server does, which does not name what it cannot read.
+ * Whether the directory holds a database already. It is checked before the server starts, because the server does not
+ * say which directory it cannot read.
  *
- * @throws StoreError `refused` when something else is there.
+ * @throws StoreError `refused` when the directory holds something else.
  */
 async function isMade(databasePath: string): Promise<boolean> {
   const refuse = (why: string): never => {
@@ -150,10 +154,10 @@ async function* readDirIfThere(path: string): AsyncGenerator<Deno.DirEntry> {
   }
 }
 
-/** Long enough for a free lock to be had, short enough for a person to wait. */
+/** Long enough to get a free lock, short enough for a user to wait. */
 const LOCK_WAIT_MS = 500;
 
-/** Locks the file if nobody else has. Deno before 2.5 cannot ask without waiting, so there it waits briefly. */
+/** Locks the file if no other process has locked it. Deno before 2.5 has no `tryLock`, so there it waits briefly. */
 async function lockNow(file: Deno.FsFile, clock: Clock): Promise<boolean> {
   const { tryLock } = file as { readonly tryLock?: (exclusive: boolean) => Promise<boolean> };
   if (tryLock !== undefined) return await tryLock.call(file, true);

@@ -1,4 +1,4 @@
-/** Opens the database, a server or the embedded one, behind the same wire protocol. @module */
+/** Opens the database, either a server or the embedded one. Both use the same wire protocol. @module */
 import postgres from "postgres";
 import type { Clock } from "../../clock.ts";
 import { readDatabaseUrl, SSLMODES_ALLOWED } from "../../config/database_url.ts";
@@ -11,35 +11,32 @@ import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { ServerSocket } from "./server_socket.ts";
 
-/** An open pool. */
+/** An open database. */
 export interface Database {
-  /** For statements that a server answers within {@linkcode STATEMENT_MS_MAX}, or counts as away. */
+  /** Runs statements. If a server does not answer within {@linkcode STATEMENT_MS_MAX}, it counts as unavailable. */
   readonly run: Run;
-  /** The same for work that may take hours and says nothing meanwhile, such as compressing a chunk. */
+  /** The same for work that may take hours without an answer, such as compressing a chunk. */
   readonly runLong: Run;
-  /** The present pool. What is asked of it outside of `run` may wait for ever: for tests. */
+  /** The current pool, for tests. Statements outside of `run` have no deadline and may wait forever. */
   readonly sql: Sql;
   readonly kind: "embedded" | "server";
-  /** Whether it is kept in files, or reached through one. */
+  /** True if the database is in files or is reached through a unix socket. */
   readonly usesFiles: boolean;
-  /**
-   * Waits for the embedded server, of which there is one connection, to be free for one who wants it to himself.
-   * Undefined of a server.
-   */
+  /** Waits for exclusive use of the embedded server, which has one connection. Undefined for a server. */
   readonly takeTurn?: (signal: AbortSignal) => Promise<EmbeddedTurn>;
   /**
-   * Resolves at once unless the newest statement has found nobody; then it asks, once for all who wait. To be called
-   * before work that would be in vain without a database.
+   * Checks that the server can be reached, if the latest statement could not reach it; else resolves at once. All
+   * callers share one check. Call it before work that is useless without a database.
    *
-   * @throws StoreError `unavailable` while the server is away.
+   * @throws StoreError `unavailable` while the server cannot be reached.
    */
   reach(): Promise<void>;
   /**
-   * Resolves when the embedded server has crashed, after which it answers nothing any more, with a sentence that says
-   * so. Never resolves of a server, which somebody else restarts.
+   * Resolves with an error when the embedded server has crashed. After that it answers nothing. Never resolves for a
+   * server, which is restarted from outside.
    */
   readonly crashed: Promise<Error>;
-  /** Waits for running statements at most {@linkcode CLOSE_TIMEOUT_S}, then closes. */
+  /** Waits at most {@linkcode CLOSE_TIMEOUT_S} for running statements, then closes. */
   close(): Promise<void>;
 }
 
@@ -48,21 +45,21 @@ interface OpenDatabaseOptions {
   readonly url: string | undefined;
   /** Directory of the embedded server. */
   readonly dataDir: string;
-  /** Connections at most. The embedded server has one. */
+  /** The most connections. The embedded server has one. */
   readonly poolMax: number;
   readonly clock: Clock;
 }
 
-/** Within the ten seconds that a shutdown may take. */
+/** Less than the ten seconds that a shutdown may take. */
 const CLOSE_TIMEOUT_S = 5;
 
 const CONNECT_TIMEOUT_S = 10;
 
-/** Between two tries of one connection. Whoever asks has a backoff of its own, and need not wait for this one, too. */
+/** The wait before postgres.js connects again. It is short, because callers have their own backoff. */
 const RECONNECT_S = 1;
 
 /**
- * Opens the database. Of a server nothing is asked yet: it may be away, and come back.
+ * Opens the database. A server is not contacted yet, because it may be unavailable for now.
  *
  * @throws DataDirHeldError when another process holds the embedded database.
  * @throws StoreError when the embedded server does not start.
@@ -93,7 +90,7 @@ async function openServer(
   const options = {
     ...COMMON_OPTIONS,
     ssl: false,
-    // postgres.js itself takes the first colon of an IPv6 address for the beginning of a port.
+    // postgres.js by itself would read the first colon of an IPv6 address as the beginning of the port.
     ...(ipv6 === null ? {} : { host: [ipv6[1]!], port: [Number(ipv6[2] ?? 5432)] }),
     max: poolMax,
     ...(/[?&]connect_timeout=/.test(url) ? {} : { connect_timeout: CONNECT_TIMEOUT_S }),
@@ -101,9 +98,9 @@ async function openServer(
     connection: { application_name: "titan10", TimeZone: "UTC" },
     ...(host === undefined ? {} : { host }),
   } as const;
-  // postgres.js takes lists of hosts and `socket`, but does not declare them.
+  // postgres.js accepts lists of hosts and `socket`, but its types do not declare them.
   let { options: parsed } = postgres(url, options as typeof COMMON_OPTIONS);
-  // Only now is known where it leads: the environment may have a say (PGHOST).
+  // The hosts are known only now, because environment variables such as PGHOST can set them.
   const hosts: readonly string[] = parsed.host;
   const isFile = Boolean(parsed.path);
   if (!isFile) {
@@ -119,7 +116,7 @@ async function openServer(
     };
     ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
   }
-  // What has been read is not read again: by the time a pool is replaced, the environment is out of reach.
+  // Uses the options that were parsed above. When the pool is replaced later, the environment can no longer be read.
   const pool = new ServerPool({
     clock,
     open: () => postgres(parsed as unknown as typeof COMMON_OPTIONS),
@@ -172,7 +169,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       connection: { application_name: "titan10", TimeZone: "UTC", client_min_messages: "error" },
       socket: () => new EmbeddedSocket(server),
     };
-    // postgres.js takes `socket` but does not declare it.
+    // postgres.js accepts `socket`, but its types do not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
     const run: Run = (action, statements) => attempt(action, () => statements(sql));
     return {
@@ -199,7 +196,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
   }
 }
 
-/** Says what can be done where the server itself says only that it ended. */
+/** Adds what the user can do, because the server's own error says only that it ended. */
 async function startEmbedded(server: EmbeddedServer): Promise<void> {
   try {
     await server.open();
@@ -216,7 +213,7 @@ async function startEmbedded(server: EmbeddedServer): Promise<void> {
 }
 
 const COMMON_OPTIONS = {
-  // Types are given by casts in the statements, so the catalog need not be asked at every connection.
+  // Statements give the types by casts, so postgres.js need not read the catalog on every connection.
   fetch_types: false,
   onnotice: (): void => {},
 } as const;

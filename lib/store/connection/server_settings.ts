@@ -1,20 +1,20 @@
-/** What a server allows this program and how it is set up: for the doctor, who names what should be otherwise. @module */
+/** What a server allows this program to do and how it is configured, for `titan10 doctor`. @module */
 import type { Database } from "./database.ts";
 
-/** Of a server; the embedded one is as it is. */
+/** The settings of a server. The embedded one cannot be configured. */
 export interface ServerSettings {
-  /** `now()` of the server less the time of this machine when it was asked. Milliseconds. */
+  /** The server's clock minus this machine's clock. Milliseconds. */
   readonly clockAheadMs: number;
-  /** Half of the time that the answer took: the clock may be wrong by that much less or more. Milliseconds. */
+  /** Half of the round-trip time. The clock difference may be wrong by this much in both directions. Milliseconds. */
   readonly clockErrorMs: number;
   readonly isStandby: boolean;
   readonly user: string;
-  /** Where tables are made; undefined when the search path leads nowhere. */
+  /** The schema in which tables are created; undefined when the search path names no existing schema. */
   readonly schema: string | undefined;
   readonly mayCreate: boolean;
-  /** Tables of ours that belong to somebody whose rights this user does not have. */
+  /** Our tables whose owner's rights this user does not have. */
   readonly foreignTables: readonly string[];
-  /** Connections that the server gives to ordinary users at most, and what others than we have of them. */
+  /** The most connections of ordinary users, and how many of them other programs use. */
   readonly connectionsMax: number;
   readonly connectionsOfOthers: number;
   readonly sharedBuffersBytes: number;
@@ -25,7 +25,7 @@ export interface ServerSettings {
   readonly parallelWorkersMax: number;
 }
 
-/** Asks a server for its settings. Changes nothing, and needs no rights beyond those of any user. */
+/** Reads a server's settings. Changes nothing and needs no special rights. */
 export async function readServerSettings(
   database: Database,
   { now }: { readonly now: () => number },

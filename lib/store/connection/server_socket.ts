@@ -1,4 +1,4 @@
-/** A connection to what must be a PostgreSQL server, plain, or encrypted to one that has proved who it is. @module */
+/** A connection to a PostgreSQL server: plain, or encrypted with a verified certificate. @module */
 import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
@@ -12,37 +12,38 @@ interface ServerSocketOptions {
 }
 
 interface TlsOptions {
-  /** Certificates of authorities, PEM, that count next to the well-known ones. */
+  /** PEM certificates of authorities that are trusted in addition to the well-known ones. */
   readonly rootCertificates: readonly string[];
 }
 
 /** The message that asks a server for TLS (PostgreSQL manual, 55.7): its length, and the code 80877103. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
 
-/** The server's answer to it where it speaks TLS, the letter S. */
+/** The letter S, the server's answer if it supports TLS. */
 const YES = 0x53;
 
-/** Several pages of a query's answer. */
+/** Enough for several pages of a query's answer. */
 const READ_BYTES = 64 * 1024;
 
 /**
- * postgres.js writes to a new socket at once. It gathers writes until the next turn, and when a connection ends in
- * between it keeps them for the next one, to which it then writes nothing at all, nor to any after that. Such a pool is
- * of no more use, which it would take ten seconds a connection to find out.
+ * postgres.js writes to a new socket at once, but it collects writes until the next turn of the event loop. If the
+ * connection ends in between, it keeps those writes for the next connection, and then sends nothing on that one or any
+ * later one. Such a pool is useless, and it would take ten seconds per connection to notice.
  */
 const UNUSED_MS_MAX = 1_000;
 
 const IN_A_PRIVATE_NETWORK = "Set sslmode=disable in DATABASE_URL where the network is private";
 
-/** With which a server's first message begins: authentication, an error, a notice, another version of the protocol. */
+/** The possible first bytes of a server: authentication, an error, a notice, another protocol version. */
 const FIRST_MESSAGES = "RENv";
 
 /**
- * What postgres.js takes for its socket. With one of its own it would connect again and again, without a word, to a
- * server that hangs up or is a web server. Node's TLS cannot take over an open connection in Deno before 2.5.
+ * The socket that postgres.js uses. With its own socket, it would connect again and again, without an error, to a
+ * server that closes the connection or that is a web server. Before Deno 2.5, Node's TLS cannot take over an open
+ * connection.
  */
 export class ServerSocket extends Duplex {
-  /** postgres.js ends a socket only while it says so. */
+  /** postgres.js ends a socket only while this is "open". */
   readyState: "open" | "closed" = "open";
   /** postgres.js names them in its errors. */
   readonly host: string;
@@ -50,7 +51,7 @@ export class ServerSocket extends Duplex {
   readonly #opening: Promise<Deno.Conn>;
   #connection: Deno.Conn | undefined;
   #isReceiving = false;
-  /** Aborted by the first write, and by the end. */
+  /** Aborted by the first write, and when the socket is destroyed. */
   readonly #used = new AbortController();
 
   constructor(options: ServerSocketOptions) {
@@ -63,14 +64,15 @@ export class ServerSocket extends Duplex {
       if (this.destroyed) connection.close();
       else this.#connection = connection;
     }, () => {
-      // The first write fails with it. Were the socket closed before that, postgres.js would wait for the write for ever.
+      // The first write fails with this error. If the socket were closed earlier, postgres.js would wait forever for
+      // the write.
     });
   }
 
   async #endUnused(options: ServerSocketOptions): Promise<void> {
     const { signal } = this.#used;
     await options.clock.sleep(UNUSED_MS_MAX, { signal }).catch(() => {});
-    // Where the process was busy for as long, the first write comes now.
+    // If the process was busy all that time, the first write happens now.
     await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
     if (!signal.aborted) this.destroy(unused(options));
   }
@@ -97,7 +99,7 @@ export class ServerSocket extends Duplex {
     this.#connection?.close();
     this.#connection = undefined;
     this.#used.abort();
-    // Late, so that what postgres.js has gathered to write is gone by then: see UNUSED_MS_MAX.
+    // Delayed, so that postgres.js has dropped its collected writes by then: see UNUSED_MS_MAX.
     setImmediate(() => done(error));
   }
 
@@ -125,18 +127,18 @@ export class ServerSocket extends Duplex {
       }
       this.destroy();
     } catch (error) {
-      // Closed by ourselves, it reports that too.
+      // Closing the connection ourselves also ends up here.
       if (!this.destroyed) this.destroy(error instanceof NoServerError ? error : lost(error));
     }
   }
 }
 
-/** Whoever answers is no PostgreSQL server, or none as it is needed: asking again is in vain. */
+/** The other side is not a PostgreSQL server, or does not support what is needed. Trying again does not help. */
 class NoServerError extends Error {
   override readonly name = "NoServerError";
 }
 
-/** @throws NoServerError when what comes first is no message of a server; Error `ECONNRESET` when nothing comes. */
+/** @throws NoServerError when the first byte is not a server's; Error `ECONNRESET` when nothing comes. */
 function assertServer(
   first: number | undefined,
   { host, port }: Pick<ServerSocketOptions, "host" | "port">,
@@ -165,7 +167,7 @@ async function connect(options: ServerSocketOptions): Promise<Deno.Conn> {
 
 async function askForTls(plain: Deno.TcpConn, options: ServerSocketOptions): Promise<void> {
   await plain.write(SSL_REQUEST);
-  // One byte and not more: what somebody between has put behind it must not pass for the server's.
+  // Read exactly one byte: an attacker may have added bytes after it, which must not be taken for the server's.
   const answer = new Uint8Array(1);
   const first = await plain.read(answer) === null ? undefined : answer[0]!;
   if (first === YES) return;
@@ -199,13 +201,13 @@ async function secure(
   }
 }
 
-/** As postgres.js says that nobody answers, because it is its pool that must be replaced. */
+/** Has the code that postgres.js uses for a connection time-out, so that the pool is replaced. */
 function unused({ host, port }: ServerSocketOptions): Error {
   const error = new Error(`nothing was written to a new connection to ${host}:${port}`);
   return Object.assign(error, { code: "CONNECT_TIMEOUT" });
 }
 
-/** An open connection ends with errors that have no code; it may be opened again. */
+/** Errors of an open connection have no code. This code means that connecting again may help. */
 function lost(error: unknown): Error {
   const text = error instanceof Error ? error.message : String(error);
   return Object.assign(new Error(text, { cause: error }), { code: "ECONNRESET" });
@@ -215,6 +217,6 @@ function closeQuietly(connection: Deno.Conn): void {
   try {
     connection.close();
   } catch {
-    // The handshake has taken it over, and closed it.
+    // The TLS handshake has taken the connection over and closed it.
   }
 }

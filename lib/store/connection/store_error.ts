@@ -1,14 +1,14 @@
-/** The one error that leaves this floor: what the database refused, and whether asking again can help. @module */
+/** The error of a failed statement: what failed, and whether trying again can help. @module */
 import { DeadlineError } from "../../policy/deadline.ts";
 
 /**
- * - `unavailable`: the server cannot be reached, is starting or stopping, or gave up this statement for a
- *   reason that passes (deadlock, lock or statement timeout, no connection or disk to spare), or does not answer.
+ * - `unavailable`: the server cannot be reached, does not answer, is starting or stopping, or gave up this statement
+ *   for a temporary reason (deadlock, lock or statement timeout, too few connections, no disk space).
  * - `refused`: the same statement will fail again.
  */
 export type StoreErrorKind = "unavailable" | "refused";
 
-/** A statement that failed. Above this floor nobody knows SQLSTATE. */
+/** A statement that failed. Code outside lib/store does not use SQLSTATE. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
   readonly kind: StoreErrorKind;
@@ -19,7 +19,7 @@ export class StoreError extends Error {
   }
 }
 
-/** Runs statements; what they throw becomes a {@linkcode StoreError} that names the action. */
+/** Runs statements. Errors become a {@linkcode StoreError} that names the action. */
 export async function attempt<T>(action: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -35,7 +35,7 @@ export async function attempt<T>(action: string, run: () => Promise<T>): Promise
   }
 }
 
-/** What postgres.js and the operating system say when a connection is lost or not to be had. */
+/** Codes of postgres.js and the operating system for a lost or failed connection. */
 const CONNECTION_CODES: ReadonlySet<string> = new Set([
   "CONNECTION_CLOSED",
   "CONNECTION_DESTROYED",
@@ -54,9 +54,9 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * SQLSTATE classes that pass (PostgreSQL manual, appendix A): 08 connection, 40 rollback (deadlock,
- * serialization), 53 insufficient resources, 57 operator intervention (shutdown, starting, timeout), 58
- * system error; 55P03 lock not available; 25006 read-only, as during a failover.
+ * Temporary SQLSTATE classes (PostgreSQL manual, appendix A): 08 connection, 40 rollback (deadlock, serialization), 53
+ * insufficient resources, 57 operator intervention (shutdown, starting, timeout), 58 system error; 55P03 lock not
+ * available; 25006 read-only, as during a failover.
  */
 function passes(code: string): boolean {
   return CONNECTION_CODES.has(code) || /^(?:08|40|53|57|58)/.test(code) || code === "55P03" ||
@@ -64,8 +64,8 @@ function passes(code: string): boolean {
 }
 
 /**
- * Whether there is no server to talk to: the connection was lost or is not to be had (08, 57P: shutdown and start-up),
- * or there are too many others (53300).
+ * Whether there is no connection to a server: it was lost or could not be opened (08, 57P: shutdown and start-up), or
+ * the server has too many connections (53300).
  */
 export function isConnectionLost(error: unknown): boolean {
   const code = codeOf(error);
@@ -74,8 +74,8 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /**
- * Whether the server ended the connection over a trouble of its own (XX000, internal error), such as no room for a file
- * that every new connection may want to write. The statement is not to blame.
+ * Whether the server ended the connection because of its own problem (XX000, internal error), for example no disk space
+ * for a file that every new connection may write. The statement did not cause it.
  */
 function hasEndedConnection(error: unknown): boolean {
   if (codeOf(error) !== "XX000") return false;
@@ -84,8 +84,8 @@ function hasEndedConnection(error: unknown): boolean {
 }
 
 /**
- * What the user can do about a server that cannot be used as it is: not there, not to be found, or another user or
- * database than it knows (28, 3D000), or without the rights (42501). Undefined for what a statement itself got wrong.
+ * What the user can do when the server cannot be used: it does not run or is not found, it does not know the user or
+ * the database (28, 3D000), or the user lacks rights (42501). Undefined for errors of the statement itself.
  */
 export function serverRemedy({ cause }: StoreError): string | undefined {
   const code = codeOf(cause) ?? "";
@@ -99,7 +99,7 @@ export function serverRemedy({ cause }: StoreError): string | undefined {
   return undefined;
 }
 
-/** Whether a statement failed because a row with the same key is there already (SQLSTATE 23505). */
+/** Whether a statement failed because a row with the same key exists already (SQLSTATE 23505). */
 export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
 }
