@@ -58,7 +58,7 @@ export class ExchangeClient {
   readonly id: string;
   /** The limits that are assumed before the first answer. */
   readonly limits: AssumedLimits;
-  /** CCXT's timeframes of this exchange, without those whose candles are wrong. */
+  /** CCXT's timeframes of this exchange, without those that the exchange does not really have. */
   readonly timeframes: readonly string[];
   /** Least time between two requests, in milliseconds. */
   readonly requestIntervalMs: number;
