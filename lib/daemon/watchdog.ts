@@ -32,7 +32,7 @@ const GRACE_MS = 30_000;
 const ENDLESS_MS = 15 * 60_000;
 
 /**
- * Watches one job. It adds up the time between its beats and ignores jumps, so that a job does not look late after the
+ * Watches one job. It adds up the time between its beats, a jump as one beat. So a job does not look late after the
  * clock was set or the process was stopped for hours.
  *
  * A long run is fine as long as other runs begin and end meanwhile. Whether runs succeed does not matter here: a
