@@ -1,4 +1,4 @@
-/** The alerts of one archive: judged by jobs of their own, kept in the database, sent to the webhook. @module */
+/** The alerts of one archive: evaluated by jobs, stored in the database, sent to the webhook. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type AlertKind, ALERTS, type Condition, HOLD_RUNS, reconcile } from "../market/alert.ts";
 import {
@@ -24,15 +24,16 @@ import type { Job, JobReport } from "../archive/job.ts";
 import { takeStock } from "../gap/account.ts";
 import { postNews, WebhookError } from "./webhook.ts";
 
-/** News that are read from the outbox at once. */
+/** How many messages are read from the outbox at once. */
 const NEWS_MAX = 100;
 
-/** Name of what may fail here, for the log of failures. */
+/** The name under which failures to send are logged. */
 const SENDING = "sending alerts";
 
 /**
- * Sending runs beside the jobs, one sender at a time: a webhook that hangs delays nothing but its own news. News wait in
- * the database, so none is lost by a restart; one that was posted just before a crash is posted again.
+ * Evaluates and sends the alerts. One sender at a time runs concurrently with the jobs, so a webhook that hangs delays
+ * only the sending. Messages wait in the database, so a restart loses none; a message that was posted just before a
+ * crash is posted again.
  */
 export class Alerts {
   readonly #archive: Archive;
@@ -40,14 +41,14 @@ export class Alerts {
   /** How long conditions have held, by kind and subject; see {@linkcode reconcile}. */
   readonly #held = new Map<AlertKind, ReadonlyMap<string, number>>();
   #sending: Promise<void> | undefined = undefined;
-  /** Whether there may be news that the present sender has not seen. */
+  /** Whether there may be messages that the running sender has not read yet. */
   #hasNews = false;
 
   constructor(archive: Archive) {
     this.#archive = archive;
   }
 
-  /** Breakers and freshness are judged when a poll says that it has ended, gaps and losses at times of their own. */
+  /** The jobs: `alerts` is woken after every poll, `gap_alerts` runs at the times of `GAPS_CRON`. */
   get jobs(): readonly Job[] {
     const common = { mayOverlap: false, isQuiet: true } as const;
     const { gapsCron } = this.#archive.config;
@@ -57,7 +58,7 @@ export class Alerts {
     ];
   }
 
-  /** Judges breakers and freshness. */
+  /** Evaluates the alerts about breakers and stale series. */
   async judgePolls(): Promise<JobReport> {
     const { config, clock, database, exchanges, metrics } = this.#archive;
     return await this.#judgeAll(async () => {
@@ -75,7 +76,7 @@ export class Alerts {
     });
   }
 
-  /** Takes stock, and judges gaps and losses by it. */
+  /** Reads the accounts, and evaluates the alerts about gaps and losses. */
   async judgeGaps(): Promise<JobReport> {
     const { config, clock } = this.#archive;
     return await this.#judgeAll(async () => {
@@ -88,18 +89,18 @@ export class Alerts {
     });
   }
 
-  /** Waits until nothing is being sent. */
+  /** Resolves when nothing is being sent. */
   async idle(): Promise<void> {
     await this.#sending;
   }
 
-  /** Ends the sender. What it has not sent waits for the next start. */
+  /** Stops the sender. Messages that are not sent yet are sent after the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error("the alerts are stopping"));
     await this.idle();
   }
 
-  /** Whether or not the judging succeeds, what waits to be sent is sent. */
+  /** Evaluates alerts, then starts a sender. The sender starts even if the evaluation fails. */
   async #judgeAll(
     find: () => Promise<Partial<Readonly<Record<AlertKind, readonly Condition[]>>>>,
   ): Promise<JobReport> {
@@ -130,7 +131,7 @@ export class Alerts {
     const held = this.#held.get(alert) ?? new Map<string, number>();
     const changes = reconcile({ conditions, running, held, holdRuns: HOLD_RUNS[alert] });
     const nowMs = clock.now();
-    // The ends come first: a beginning that the database does not take must not hold them up.
+    // Ends are stored first, so that they are stored even if the beginnings cannot be.
     await endAlerts(database, changes.ends.map(({ id }) => id), nowMs);
     for (const { summary, beganMs } of changes.ends) {
       log.info("alert ended", { alert, summary, since: new Date(beganMs).toISOString() });
@@ -164,7 +165,7 @@ export class Alerts {
       if (signal.aborted || !failures.isNews(SENDING, textOf(error))) return;
       log.warn("alerts were not sent; they wait for the next run", { error });
     } finally {
-      // In the same turn as the last look at #hasNews: whoever has news from now on starts a sender.
+      // No await since #hasNews was last read. So later messages start a new sender, and none is missed.
       this.#sending = undefined;
     }
   }

@@ -9,13 +9,13 @@ import type { Breaker } from "../policy/breaker.ts";
 import type { CoverageEnd } from "../store/ledger.ts";
 import { isConfigured, missingRatio, type SeriesAccount } from "../gap/account.ts";
 
-/** An exchange that fails for less is usually restarting. */
+/** A breaker that is open for less than this raises no alert: the exchange is usually only restarting. */
 const BREAKER_OPEN_MS = 5 * 60_000;
 
-/** A series is stale when this many of its candles are not answered for, beyond the time that they need to settle. */
+/** A series is stale when this many of its candles are not answered for, {@linkcode SETTLE_MS} after the last close. */
 const STALE_CANDLES = 3;
 
-/** Series of which too many candles are missing. */
+/** Configured series with more missing candles than `percentMax` percent. */
 export function gapConditions(
   accounts: readonly SeriesAccount[],
   percentMax: number,
@@ -33,7 +33,7 @@ export function gapConditions(
   });
 }
 
-/** An exchange, as far as its alerts go. */
+/** The parts of an exchange that its alerts depend on. */
 interface WatchedExchange {
   readonly id: string;
   readonly breaker: Pick<Breaker, "troubledSinceMs">;
@@ -55,7 +55,7 @@ export function breakerConditions(
       threshold: BREAKER_OPEN_MS / 1000,
       summary: `${id}: the breaker has not been closed for ${durationText(openMs)}` +
         ` (over ${durationText(BREAKER_OPEN_MS)})`,
-      // A breaker begins closed with its process: until it has been open for long again, it keeps the alert alive.
+      // A breaker starts closed after a restart. Its condition must be found at once, or a running alert would end.
       mayBegin: openMs > BREAKER_OPEN_MS,
     }];
   });
@@ -121,9 +121,9 @@ export function staleConditions(
 }
 
 /**
- * Exchanges that keep only their newest candles, and are about to drop one that is still owed: of each the series
- * that loses first. Owed time before the start of coverage does not count, because nothing that is there is torn:
- * an archive begins at the very bound of what such an exchange keeps.
+ * Exchanges that keep only their newest candles and will soon drop one that is still owed. Each exchange gives at most
+ * one condition, for the series that loses a candle first. Owed time before the start of coverage does not count: a
+ * new archive begins with the oldest candle that the exchange keeps, and losing that leaves no hole in the archive.
  */
 export function lossConditions(
   accounts: readonly SeriesAccount[],
@@ -159,7 +159,7 @@ function subjectOf({ exchange, symbol, timeframe }: Series): AlertSubject {
 
 const UNITS = [["d", 24 * 60 * 60_000], ["h", 60 * 60_000], ["min", 60_000], ["s", 1_000]] as const;
 
-/** In the largest unit of which there are at least two: `90 min`, `7 min`, `3 d`. */
+/** The duration in the largest unit in which it is at least 2: `90 min`, `7 min`, `3 d`. */
 function durationText(ms: number): string {
   const [unit, unitMs] = UNITS.find(([, unitMs]) => ms >= 2 * unitMs) ?? UNITS[3];
   return `${Math.floor(ms / unitMs)} ${unit}`;

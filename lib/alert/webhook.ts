@@ -1,30 +1,30 @@
-/** Tells the webhook one piece of news: a JSON POST, tried again where that may help. @module */
+/** Sends one alert message to the webhook: a JSON POST, retried when that may help. @module */
 import type { AlertNews } from "../store/alerts.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
 import type { Archive } from "../archive/archive.ts";
 
-/** The body of a POST. Times are ISO 8601 UTC; null is what does not apply. */
+/** The body of a POST. Times are ISO 8601 UTC; fields that do not apply are null. */
 interface AlertMessage {
   readonly alert: AlertNews["alert"];
   readonly state: AlertNews["state"];
   readonly exchange: string;
   readonly symbol: string | null;
   readonly timeframe: string | null;
-  /** What was found when the alert began: percent of `gap_percent`, seconds of the others. */
+  /** The value when the alert began: percent for `gap_percent`, seconds for the other alerts. */
   readonly value: number;
   readonly threshold: number;
   readonly since: string;
   readonly until: string | null;
   readonly summary: string;
-  /** The summary once more, under the name that chats show. */
+  /** The summary again, under the name that chat programs display. */
   readonly text: string;
 }
 
-/** A webhook that did not take a POST. Its text never holds the URL, whose path may be a secret. */
+/** The webhook did not accept a POST. The message never contains the URL, because its path may be a secret. */
 export class WebhookError extends Error {
   override readonly name = "WebhookError";
-  /** `unavailable` may pass; `refused` will come again. */
+  /** `unavailable` may work later; `refused` would fail again. */
   readonly kind: "unavailable" | "refused";
 
   constructor(kind: WebhookError["kind"], problem: string) {
@@ -34,9 +34,9 @@ export class WebhookError extends Error {
 }
 
 /**
- * Posts one piece of news, as often as the configuration says, until the webhook takes it.
+ * Posts one message, and retries as configured until the webhook accepts it.
  *
- * @throws WebhookError, DeadlineError when it did not; only `refused` is for good.
+ * @throws WebhookError, DeadlineError when the webhook did not accept it; only `refused` is final.
  * @throws the reason of `signal` when it is aborted.
  */
 export async function postNews(
@@ -102,7 +102,7 @@ async function post(
       method: "POST",
       headers: { ...headers, "content-type": "application/json" },
       body,
-      // A webhook that moved is a wrong setting: what may hold a secret is not carried elsewhere.
+      // A redirect is refused: the message and its credentials must go only to the configured address.
       redirect: "manual",
       signal,
     });
@@ -110,7 +110,7 @@ async function post(
     if (signal.aborted) throw error;
     throw new WebhookError("unavailable", reasonOf(error));
   }
-  // What a webhook has to say is of no use; left unread, it would hold the connection.
+  // The body is not needed, but an unread body would keep the connection open.
   await response.body?.cancel();
   if (response.ok) return;
   const { status } = response;
@@ -118,7 +118,10 @@ async function post(
   throw new WebhookError(kind, `the webhook answered ${status}`);
 }
 
-/** A URL with a user in it is refused by `fetch` after the standard, with an error that repeats it. */
+/**
+ * Moves the user and password from the URL to a header. `fetch` refuses a URL that contains them, as its standard
+ * says, with an error that repeats the URL.
+ */
 function targetOf(
   url: string,
 ): { readonly target: URL; readonly headers: Readonly<Record<string, string>> } {
@@ -132,8 +135,8 @@ function targetOf(
 }
 
 /**
- * Why no answer came: what the platform says of the error and of its cause, without the URL that it puts into them.
- * The error itself is not kept as a cause, because it repeats the URL.
+ * Why no answer came: the messages of the error and its cause, with the URL removed. The error itself is not kept as a
+ * cause, because its message contains the URL.
  */
 function reasonOf(error: unknown): string {
   const errors = error instanceof Error ? [error, error.cause] : [];

@@ -1,4 +1,4 @@
-/** What every verb works with, in one record. @module */
+/** The record that every verb receives: database, exchanges, clock, metrics and log. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -7,11 +7,11 @@ import type { Database } from "../store/connection/database.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { FailureLog } from "./failure_log.ts";
 
-/** An archive at work: its database, its exchanges, and the ground they stand on. */
+/** An open archive: its database, its exchanges, and what both need to run. */
 export interface Archive {
   readonly config: Config;
   readonly database: Database;
-  /** One a configured exchange, in the order of the configuration. */
+  /** One per configured exchange, in the configured order. */
   readonly exchanges: readonly ArchivedExchange[];
   readonly clock: Clock;
   /** Uniform in [0, 1). */
@@ -19,6 +19,6 @@ export interface Archive {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly failures: FailureLog;
-  /** Takes the secrets out of a text that leaves the process, into a table for example. */
+  /** Removes secrets from a text that leaves the process, for example into a table. */
   readonly redact: (text: string) => string;
 }

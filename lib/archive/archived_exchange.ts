@@ -1,4 +1,4 @@
-/** An exchange with everything that guards it: its breaker, its retries, its ban, and its markets. @module */
+/** An exchange client with its circuit breaker, retries, ban, learned limits and markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
@@ -39,7 +39,7 @@ interface ArchivedExchangeOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly onBreaker: (state: BreakerState) => void;
-  /** Keeps what an answer has taught, see {@linkcode Capabilities}. */
+  /** Stores what was learned from an answer, see {@linkcode Capabilities}. */
   readonly keepCapability: (row: CapabilityRow) => Promise<void>;
 }
 
@@ -49,33 +49,33 @@ interface AskOptions {
 }
 
 interface AskPageOptions extends AskOptions {
-  /** The markets to ask with. @default those in force */
+  /** The markets to use for the request. @default those in force */
   readonly markets?: Markets | undefined;
 }
 
-/** What was made of an answer, and when it was given. */
+/** The verdict on an answer, and how far this machine's clock is ahead of it. */
 interface PageAnswer extends PageVerdict {
-  /** This machine's clock less the answer's `Date`. Milliseconds; undefined where it has none. */
+  /** This machine's clock minus the answer's `Date` header. Milliseconds; undefined if it has no such header. */
   readonly clockAheadMs: number | undefined;
 }
 
-/** No exchange lists anything before its markets are loaded. */
+/** The list that is used before the markets are loaded. */
 const NOTHING_LISTED: MarketList = new Map();
 
-/** Why an ask failed, in the words of `titan10_fetch_failures_total{kind}`. */
+/** Why a request failed: the values of `titan10_fetch_failures_total{kind}`. */
 type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
 
-/** An answer may be as long on its way; a clock that is further ahead is wrong. */
+/** An answer may take this long to arrive. If the clock is further ahead of its `Date`, the clock is wrong. */
 const AHEAD_MS_MAX = 60_000;
 
-/** Everything that is asked of one exchange goes through here. */
+/** All requests to one exchange go through here. */
 export class ArchivedExchange {
   readonly client: ExchangeClient;
   readonly breaker: Breaker;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
   readonly #options: ArchivedExchangeOptions;
-  /** The newest open time it has given of each series. Milliseconds. */
+  /** The newest open time that the exchange has sent of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
   #isClockAhead = false;
 
@@ -113,13 +113,13 @@ export class ArchivedExchange {
     return this.markets.value?.series ?? [];
   }
 
-  /** Candles that a page of a timeframe asks for at most: as little as PAGE_LIMIT, CCXT, the table or an answer says. */
+  /** Most candles per page of a timeframe: the least of `PAGE_LIMIT`, the assumed limit and the learned one. */
   pageRowsMax({ text }: Timeframe): number {
     return Math.min(this.client.pageRowsMax, this.capabilities.of(text).pageRowsMax.value);
   }
 
   /**
-   * Asks for one window, `retry(breaker(deadline(fetch)))`, and judges the answer.
+   * Requests one window, as `retry(breaker(deadline(fetch)))`, and judges the answer.
    *
    * @throws FetchError, DeadlineError, BreakerOpenError
    * @throws MalformedPageError when the rows contradict each other.
@@ -178,8 +178,8 @@ export class ArchivedExchange {
   }
 
   /**
-   * Learns whether this exchange gives the window that is asked for. A series whose answer ends well before a candle
-   * it had given earlier proves that; one that is silent or halted does not.
+   * Learns whether this exchange honours `since`. An answer that ends well before a candle which the exchange sent
+   * earlier for the same series proves that. A series without new trades proves nothing.
    */
   #learnSince(series: Series, rows: readonly unknown[]): void {
     const newestMs = newestTime(rows);
@@ -192,13 +192,13 @@ export class ArchivedExchange {
     this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
   }
 
-  /** Learns how far back the exchange goes: the oldest candle that it has of a series opens at `reachFromMs`. */
+  /** Learns how far back the exchange goes: its oldest candle of a series opens at `reachFromMs`. */
   async learnReach({ timeframe }: Series, reachFromMs: number): Promise<void> {
     this.capabilities.learnReach(timeframe, reachFromMs);
     await this.capabilities.keep();
   }
 
-  /** Loads the markets, guarded like everything else. Those in force stay as they are. */
+  /** Loads the markets, with the same retries and breaker as pages. Does not change the markets in force. */
   async loadMarkets(options: AskOptions): Promise<MarketList> {
     return await this.#guarded(
       `load the markets of ${this.id}`,
@@ -207,7 +207,7 @@ export class ArchivedExchange {
     );
   }
 
-  /** The most traded symbols of a list of all markets, guarded like everything else. */
+  /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
   async topSymbols(
     list: MarketList,
     { count, quote, ...options }: AskOptions & {
@@ -233,7 +233,7 @@ export class ArchivedExchange {
       try {
         return await fn(signal);
       } catch (error) {
-        // What the deadline cut off looks like a cancelled call from in here.
+        // When the deadline has passed, `error` only says that the call was cancelled.
         const cause = signal.reason instanceof DeadlineError ? signal.reason : error;
         metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(cause) });
         throw error;
@@ -284,7 +284,7 @@ export function failureKind(error: unknown): FailureKind {
   return "transient";
 }
 
-/** Only transient failures trip the breaker; an answer, however unwelcome, proves that the exchange is up. */
+/** Only transient failures trip the breaker. Any answer, even a refusal, proves that the exchange is up. */
 function judgeError(error: unknown): BreakerVerdict {
   if (error instanceof FetchError && error.isUnknown) return "success";
   switch (failureKind(error)) {

@@ -18,8 +18,8 @@ export interface BoundedDesire extends Desire {
 }
 
 /**
- * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last closed candle. It is
- * empty for a timeframe that is polled but not backfilled.
+ * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last closed candle. It
+ * is empty for a timeframe that is polled but not backfilled.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;

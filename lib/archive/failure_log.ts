@@ -1,6 +1,6 @@
 /** Remembers which failures were logged already. @module */
 
-/** The last message of each series and exchange. A lasting failure is logged when its message changes, not each minute. */
+/** The last message of each series and exchange. A lasting failure is logged only when its message changes. */
 export class FailureLog {
   readonly #messages = new Map<string, string>();
 

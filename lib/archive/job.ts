@@ -1,4 +1,4 @@
-/** What the daemon does again and again: each room gives its own jobs, the daemon runs them. @module */
+/** The type of a job. Each directory defines its own jobs, and the daemon runs them. @module */
 
 /** The values of the label `job` of `titan10_job_*`. */
 export type JobName =
@@ -13,18 +13,18 @@ export type JobName =
   | "storage"
   | "prune";
 
-/** What one run has done, by what is counted. */
+/** The counts of one run, by name. */
 export type JobReport = Readonly<Record<string, number>>;
 
-/** Work that is done in runs. No run waits for another job's: what follows from it is told to the schedule. */
+/** Work that is done in runs. A run never waits for another job: if it makes work for one, it wakes it. */
 export interface Job {
   readonly name: JobName;
-  /** Five cron fields, UTC. A sixth in front counts seconds. Undefined where it runs only when it is woken. */
+  /** Five cron fields, or six with seconds first, in UTC. Undefined if the job runs only when it is woken. */
   readonly cron: string | undefined;
-  /** Whether a run may begin while one is under way. */
+  /** Whether a run may begin while another run of this job is in progress. */
   readonly mayOverlap: boolean;
-  /** Whether a run that counts nothing is told at debug only. @default false */
+  /** Whether a run whose counts are all 0 is logged only at debug. @default false */
   readonly isQuiet?: boolean | undefined;
-  /** One run. Stops early, without an error, when the signal is aborted. */
+  /** Does one run. Returns early, without an error, when the signal is aborted. */
   readonly runOnce: (signal: AbortSignal) => Promise<JobReport>;
 }

@@ -14,7 +14,7 @@ export interface Known<T> {
 
 /** What is known of one timeframe. Undefined means not known yet. */
 interface Capability {
-  /** Most candles that one request asks for. */
+  /** Most candles per request. */
   readonly pageRowsMax: Known<number>;
   /** Rows of the longest answer so far. */
   readonly rowsMaxSeen: number;
@@ -32,7 +32,7 @@ interface CapabilitiesOptions {
   /** The limits before the first answer. */
   readonly limits: AssumedLimits;
   readonly clock: Clock;
-  /** Stores a row for the next start. If it fails, it must log why and reject; it is called again with the next change. */
+  /** Stores a row for the next start. On failure it must log and reject; it is called again with the next change. */
   readonly keep: (row: CapabilityRow) => Promise<void>;
 }
 
@@ -40,8 +40,8 @@ interface CapabilitiesOptions {
 const PAGE_ROWS_LEARNED_MIN = 50;
 
 /**
- * A page limit is learned only from pages with at most this share of the requested rows. Some exchanges always leave out
- * the candle at one end. Learning from that would make pages one row shorter again and again.
+ * A page limit is learned only from pages with at most this share of the requested rows. Some exchanges always leave
+ * out the candle at one end. Learning from that would make pages one row shorter again and again.
  */
 const CUT_SHARE_MAX = 0.9;
 

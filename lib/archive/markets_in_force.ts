@@ -1,56 +1,56 @@
-/** What is known of an exchange's markets: a value that never changes, replaced as a whole when it is due. @module */
+/** The markets of an exchange: an immutable value that is replaced as a whole when it is loaded again. @module */
 import type { Clock } from "../clock.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Series } from "../market/series.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 
-/** What an exchange listed at one time, and what of it is archived. */
+/** What an exchange listed at one time, and which series of it are archived. */
 export interface Markets {
   readonly exchange: string;
-  /** When they were loaded. Milliseconds. */
+  /** When the markets were loaded. Milliseconds. */
   readonly loadedAtMs: number;
-  /** The facts about the markets of the archived symbols. One that is not listed any more is not there. */
+  /** The markets of the archived symbols, without those that are not listed any more. */
   readonly list: MarketList;
-  /** The series that are asked for. */
+  /** The series that are requested. */
   readonly series: readonly Series[];
-  /** Symbols whose market is suspended: not polled, their history is still asked for. */
+  /** Symbols whose market is suspended. They are not polled, but their history is still requested. */
   readonly suspended: ReadonlySet<string>;
-  /** The configured symbols that it does not list. */
+  /** The configured symbols that the exchange does not list. */
   readonly unlisted: readonly UnlistedSymbol[];
-  /** Since when archived symbols are missing that may yet turn out to be delisted. Milliseconds. */
+  /** Archived symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
 }
 
 /** A configured symbol that the exchange does not list. */
 export interface UnlistedSymbol {
   readonly symbol: string;
-  /** What was probably meant. */
+  /** Listed symbols with a similar name. */
   readonly nearest: readonly string[];
 }
 
-/** Symbols come and go: markets older than this are loaded again. */
+/** Markets older than this are loaded again, because exchanges list and delist symbols. */
 const MARKETS_AGE_MS_MAX = 24 * 60 * 60_000;
 
-/** Where a symbol was refused or is missing, markets older than this are loaded again. */
+/** If a symbol was refused or is missing, markets older than this are loaded again. */
 const SUSPECT_AGE_MS_MAX = 10 * 60_000;
 
 interface RefreshOptions {
-  /** Loads the markets anew. Its signal is aborted when no caller waits any more. */
+  /** Loads the markets. Its signal is aborted when no caller waits for the result any more. */
   readonly load: (
     previous: Markets | undefined,
     options: { readonly signal: AbortSignal },
   ) => Promise<Markets>;
-  /** Told why they could not be loaded again, where older ones still serve. */
+  /** Called with the error when loading failed and older markets stay in use. */
   readonly onFailure: (error: unknown) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The markets that polls, backfills and repairs of one exchange go by: one value for all of them. */
+/** The markets in force of one exchange: polls, backfills and repairs all use the same value. */
 export class MarketsInForce {
   readonly #clock: Clock;
   readonly #loading = new SharedRun<Markets>();
   #value: Markets | undefined;
-  /** When loading them again was last tried in vain. Milliseconds. */
+  /** When loading them last failed. Milliseconds. */
   #failedAtMs = -Infinity;
   #isDoubted = false;
 
@@ -58,22 +58,22 @@ export class MarketsInForce {
     this.#clock = clock;
   }
 
-  /** Undefined until they were loaded for the first time. */
+  /** The markets; undefined until they were loaded for the first time. */
   get value(): Markets | undefined {
     return this.#value;
   }
 
-  /** Says that a symbol was refused, so that the markets may have changed: they are loaded again sooner. */
+  /** Call when a symbol was refused. The markets may have changed, so they are loaded again sooner. */
   doubt(): void {
     this.#isDoubted = true;
   }
 
   /**
-   * The markets, loaded anew when that is due. Who calls while they are being loaded waits for the same result, and
-   * its own abort leaves the others waiting. Markets that cannot be loaded again still serve.
+   * Returns the markets, and loads them first when that is due. Concurrent callers share one load; when one of them
+   * aborts, the others still wait for the result. If loading fails, the older markets stay in use.
    *
-   * @throws what `load` throws, while there are none yet.
-   * @throws the reason of `signal` when that aborts.
+   * @throws what `load` throws, if the markets were never loaded.
+   * @throws the reason of `signal` when it aborts.
    */
   async refresh({ load, onFailure, signal }: RefreshOptions): Promise<Markets> {
     const value = this.#value;

@@ -1,4 +1,4 @@
-/** What the daemon's endpoints answer. @module */
+/** The answers of the daemon's HTTP endpoints. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
 import { examine } from "../doctor/checkup.ts";
@@ -17,7 +17,7 @@ import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-/** Whoever asks for readiness has little patience, and a database that is slower than this is not ready. */
+/** A database that takes longer than this is not ready. Readiness probes usually time out after a few seconds. */
 const READINESS_MS_MAX = 4_000;
 
 interface AnswersOptions {
@@ -25,12 +25,12 @@ interface AnswersOptions {
   readonly database: Database;
   readonly migrations: readonly Migration[];
   readonly startedAtMs: number;
-  /** Filled as the daemon comes up. */
+  /** `archive` is set once the archive is open. */
   readonly state: { readonly archive?: Archive };
   readonly watchdog: Watchdog;
 }
 
-/** Answers from what a daemon has by now. */
+/** The answers of a daemon, also while it is starting and has no archive yet. */
 export function answersOf(options: AnswersOptions): Answers {
   const { ground, database, migrations, startedAtMs, state, watchdog } = options;
   const { config, clock, metrics } = ground;
@@ -83,7 +83,7 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** Why the database cannot be worked with, within {@linkcode READINESS_MS_MAX}; nothing when it can. */
+/** Why the database is not ready, found within {@linkcode READINESS_MS_MAX}; empty when it is ready. */
 async function databaseReasons(
   { ground, database, migrations }: AnswersOptions,
 ): Promise<string[]> {

@@ -1,4 +1,4 @@
-/** The daemon: starts everything in order, stops it in reverse. @module */
+/** The daemon: starts its parts in order, and stops them in reverse order. @module */
 import { dirname } from "node:path";
 import { answersOf } from "./answers.ts";
 import { Alerts } from "../alert/alerting.ts";
@@ -22,22 +22,25 @@ import { Watchdog } from "./watchdog.ts";
 interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog"> {
   /** Ends the daemon. */
   readonly signal: AbortSignal;
-  /** Told where to look, as soon as something listens. */
+  /** Called with the URL of the HTTP server when it listens. */
   readonly onListening?: ((url: string) => void) | undefined;
 }
 
-/** A database that is not there yet at start-up is tried again, up to RETRY_MAX apart, so often before anew from RETRY_MIN. */
+/**
+ * If the database is not available at start-up, it is tried again at growing intervals up to `RETRY_MAX`. After this
+ * many attempts the intervals start at `RETRY_MIN` again.
+ */
 const START_ATTEMPTS = 1000;
 
-/** A daemon that ends because it is broken may be unable to stop in order. */
+/** After this long the daemon ends even if a part has not stopped: a part that fails may hang while it stops. */
 const STOP_MS_MAX = 9_000;
 
 /**
- * Runs until the signal is aborted, then stops the schedule, aborts fetches, finishes the writes in hand and
- * closes the pool. A server that is away is waited for, at the start too.
+ * Runs until the signal is aborted. Then stops the schedule, aborts fetches, finishes the current writes and closes
+ * the pool. If the database server is down, also at the start, the daemon waits for it.
  *
  * @throws DataDirHeldError, StoreError, ConfigError when it cannot start.
- * @throws Error when it has come into a state that only a restart mends.
+ * @throws Error when only a restart can fix its state.
  */
 export async function runDaemon(ground: Ground, options: DaemonOptions): Promise<void> {
   const { log, metrics, clock } = ground;
@@ -72,7 +75,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   }
 }
 
-/** Resolves when the signal is aborted; rejects in a state that only a restart mends. */
+/** Resolves when the signal is aborted; rejects when only a restart can fix the daemon's state. */
 async function untilOver(
   database: Database,
   { watchdog, schedule, signal, log }: {
@@ -92,7 +95,7 @@ async function untilOver(
   }
 }
 
-/** What cannot be stopped must not keep the rest, nor hide why the daemon ends. */
+/** Stops all parts. A failure is logged, not thrown: it must not block the other parts nor hide an earlier error. */
 async function stopAll(
   stops: readonly (() => Promise<void>)[],
   { clock, log }: Ground,

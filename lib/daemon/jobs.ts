@@ -1,4 +1,4 @@
-/** The daemon's jobs, each from its own room, and who wakes whom. @module */
+/** The daemon's jobs, and which job wakes which. @module */
 import type { Alerts } from "../alert/alerting.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job, JobName } from "../archive/job.ts";
@@ -17,17 +17,17 @@ import type { Watchdog } from "./watchdog.ts";
 
 export interface JobsOptions {
   readonly alerts: Alerts;
-  /** Watches the poll. */
+  /** Watches the job `poll`. */
   readonly watchdog?: Watchdog | undefined;
-  /** Told after every poll. */
+  /** Called after every poll. */
   readonly onPoll?: ((report: PollReport) => void) | undefined;
-  /** Told after every page of a backfill. */
+  /** Called after every page of a backfill. */
   readonly onBackfillProgress?: ((progress: BackfillProgress) => void) | undefined;
-  /** Told when a backfill of all exchanges has ended. */
+  /** Called when a backfill of all exchanges has ended. */
   readonly onBackfillEnd?: (() => void) | undefined;
 }
 
-/** Puts the jobs together. One wakes another and never waits for it. */
+/** Builds the schedule of all jobs. A job may wake another job, but never waits for it. */
 export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<Schedule> {
   const { pruneAfterMs } = archive.config;
   const wake = (name: JobName): void => schedule.wake(name);

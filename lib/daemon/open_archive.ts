@@ -1,4 +1,4 @@
-/** Puts an archive together: database, schema, tables, exchanges, and what they remember. @module */
+/** Opens an archive: database, schema, tables, and exchanges with their stored bans and limits. @module */
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
 import { openExchange } from "../exchange/client.ts";
@@ -26,23 +26,23 @@ import {
   readMigrations,
 } from "../store/connection/migrations.ts";
 
-/** What the whole program stands on; the command line provides it. */
+/** What the rest of the program needs to run; the command line provides it. */
 export interface Ground {
   readonly config: Config;
   readonly clock: Clock;
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly log: Logger;
-  /** Gives permissions of the process up for good. @default they stay */
+  /** Drops permissions of the process; they cannot be regained. @default they are kept */
   readonly giveUp?: ((permissions: readonly GivenUp[]) => Promise<void>) | undefined;
 }
 
-/** A permission that is needed only to begin. */
+/** A permission that is needed only at start-up. */
 export type GivenUp = "env" | "write";
 
 /**
- * Opens the configured database; see {@linkcode openDatabase}. With a server nothing is written to files, and that is
- * not permitted any more; a unix socket is a file.
+ * Opens the configured database; see {@linkcode openDatabase}. If the database is a server, the program writes no
+ * files, so it drops that permission. A unix socket counts as a file.
  */
 export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
   const database = await openDatabase({
@@ -55,7 +55,7 @@ export async function openConfigured({ config, clock, giveUp }: Ground): Promise
   return database;
 }
 
-/** Brings the schema up to date, the candles' tables included, and says once when TimescaleDB is missing. */
+/** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB is missing. */
 export async function prepareDatabase(
   database: Database,
   { config, metrics, log }: Ground,
@@ -74,17 +74,18 @@ export async function prepareDatabase(
     for (const timeframe of timeframes) {
       await setCompressionPolicy(database, timeframe, config.compressAfterMs);
     }
-    // A backfill that was killed has left them paused.
+    // A backfill that was killed leaves policies paused.
     await resumeCompression(database);
   }
   return report;
 }
 
 /**
- * Opens every configured exchange, with the bans that are still in force and what its answers have taught. Nothing is asked of any exchange yet.
+ * Opens every configured exchange, with its stored ban and the limits learned from its answers. Sends no request to any
+ * exchange.
  *
- * @throws ConfigError when an exchange lacks a configured timeframe, or has no candles to give, or when a rollup cannot
- * be built from what is archived.
+ * @throws ConfigError when an exchange lacks a configured timeframe or offers no candles, or when a rollup cannot be
+ * built from the archived timeframes.
  */
 export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
   const { config } = ground;
@@ -109,7 +110,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   for (
     const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
   ) {
-    // A breaker lives as long as its process; what the last one left behind is history.
+    // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
     if (breaker !== "closed") await writeBreaker(database, exchange, "closed");
     if (bannedUntilMs === undefined) continue;
     const banned = exchanges.find(({ id }) => id === exchange);
@@ -120,7 +121,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   for (const exchange of exchanges) {
     exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
   }
-  // The environment may hold secrets, and has been read: by the configuration, and by CCXT's libraries as they load.
+  // The environment may hold secrets. The configuration and CCXT's libraries have read it by now.
   await ground.giveUp?.(["env"]);
   return archive;
 }
@@ -183,7 +184,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
   }
 }
 
-/** Options of an exchange that is not archived change nothing, which whoever wrote them may not expect. */
+/** Warns of options for exchanges that are not archived: they have no effect, so they are probably a mistake. */
 function warnOfUnused({ config, log }: Ground): void {
   for (const id of Object.keys(config.exchangeOptions)) {
     if (config.exchanges.includes(id)) continue;
@@ -216,7 +217,7 @@ function refusedRollups(config: Config): readonly ConfigProblem[] {
   }));
 }
 
-/** The two timeframes whose lengths are closest, by ratio. */
+/** The two offered timeframes whose lengths are closest to the wanted one, by ratio. */
 function nearestTimeframes(wanted: string, offered: readonly string[]): readonly string[] {
   const length = (text: string): number => Math.log(nominalMs(parseTimeframe(text)));
   const distance = (text: string): number => Math.abs(length(text) - length(wanted));

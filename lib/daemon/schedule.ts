@@ -1,4 +1,4 @@
-/** Runs the daemon's jobs at their times: `Deno.cron`, with an account of how each run went. @module */
+/** Runs the daemon's jobs at their times with `Deno.cron`, and records the outcome of each run. @module */
 import { Cron } from "croner";
 import type { Job, JobName, JobReport } from "../archive/job.ts";
 import type { Clock } from "../clock.ts";
@@ -8,9 +8,9 @@ import type { Database } from "../store/connection/database.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
 import type { Watchdog } from "./watchdog.ts";
 
-/** A job with what only the daemon knows of it. */
+/** A job, and the watchdog that watches it. */
 export interface ScheduledJob extends Job {
-  /** Is told when runs begin and end. */
+  /** Is notified when runs begin and end. */
   readonly watchdog?: Watchdog | undefined;
 }
 
@@ -22,8 +22,8 @@ export interface ScheduleOptions {
 }
 
 /**
- * Whether the schedule can run this text. Five fields go to `Deno.cron`, whose weekdays are names or 1 (Sunday)
- * to 7, unlike everybody else's 0 to 6: so weekdays must be names here.
+ * Whether the schedule can run this cron text. Weekdays must be names: five fields go to `Deno.cron`, which numbers
+ * weekdays from 1 (Sunday) to 7, while other programs number them from 0 to 6.
  */
 export function isCron(text: string): boolean {
   const fields = text.trim().split(/\s+/);
@@ -45,13 +45,13 @@ export class Schedule {
   readonly #jobs: readonly ScheduledJob[];
   readonly #options: ScheduleOptions;
   readonly #running = new Map<Job, number>();
-  /** To be run once more as soon as the run under way has ended. */
+  /** Jobs to run once more when their current run has ended. */
   readonly #woken = new Set<Job>();
-  /** Why the newest run of a job failed: a failure that lasts is logged when it changes. */
+  /** Why the newest run of a job failed. A lasting failure is logged only when its message changes. */
   readonly #failures = new Map<Job, string>();
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  /** Ends the timers. */
+  /** Stops the timers. */
   #timing = new AbortController();
   #starts = 0;
 
@@ -61,9 +61,9 @@ export class Schedule {
   }
 
   /**
-   * Begins a run of every job that has times now, and at those from now on. To be called again when the clock was set:
-   * timers sleep for as long as it seemed to be until the next time, which a clock set back makes hours, and a time
-   * that a clock has leapt over does not come again.
+   * Runs every job with a cron text now, and then at its times. Call again when the clock was set. A timer computes
+   * once how long to sleep until its next time: if the clock is set back, it sleeps too long, and if the clock is set
+   * forward past that time, the run is missed.
    */
   start(): void {
     this.#timing.abort();
@@ -75,8 +75,8 @@ export class Schedule {
       if (cron === undefined) continue;
       const begin = (): void => this.runNow(name);
       if (cron.trim().split(/\s+/).length === 5) {
-        // A name that was there before would be called for both.
-        // The promise ends with the signal; a schedule that Deno refuses is thrown at once.
+        // The name must be new at each start: Deno would run a name that was used before for both schedules.
+        // The promise settles when the signal is aborted; an invalid cron text is thrown at once, not rejected.
         Deno.cron(`titan10 ${name} ${this.#starts}`, cron, { signal }, begin).catch(() => {});
       } else {
         const timer = new Cron(cron, { timezone: "UTC" }, begin);
@@ -86,7 +86,7 @@ export class Schedule {
     for (const { name, cron } of this.#jobs) if (cron !== undefined) this.runNow(name);
   }
 
-  /** Begins a run now, beside its times; where it may not overlap one under way, it is left out. */
+  /** Begins an extra run now. Skips it if the job may not overlap and a run is in progress. */
   runNow(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
     if (job === undefined || this.#stopping.signal.aborted) return;
@@ -95,8 +95,8 @@ export class Schedule {
   }
 
   /**
-   * Says that there is work for a job: it runs now or, where it may not overlap the run under way, once more when that
-   * has ended. Returns at once.
+   * Call when there is work for a job. It runs now. If it may not overlap and a run is in progress, it runs once more
+   * after that run. Returns at once.
    */
   wake(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
@@ -105,7 +105,7 @@ export class Schedule {
     else this.runNow(name);
   }
 
-  /** Begins no further run, aborts the ones under way, and waits for their end. */
+  /** Stops the timers, aborts the runs in progress, and waits until they have ended. */
   async stop(): Promise<void> {
     this.#timing.abort();
     this.#stopping.abort(new Error("the schedule is stopping"));
@@ -123,12 +123,12 @@ export class Schedule {
     }
     this.#running.set(job, underWay + 1);
     job.watchdog?.begun();
-    // Not waited for: a database that is away must not hold up the job.
+    // Not awaited yet: a database that is down must not delay the job.
     const started = this.#note(() => writeJobStart(this.#options.database, job.name, startMs));
     let outcome: JobOutcome = "success";
     try {
       const report = await job.runOnce(this.#stopping.signal);
-      // A job that is stopped ends early without an error; what it did counts, but it is not done.
+      // An aborted job returns early without an error. Its counts are logged, but the run is not a success.
       if (this.#stopping.signal.aborted) outcome = "cancelled";
       this.#failures.delete(job);
       this.#tellEnd(job, outcome, { seconds: secondsSince(startMs, clock), report });
@@ -166,7 +166,7 @@ export class Schedule {
     log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });
   }
 
-  /** A job runs whether or not the database takes a note of it; but whether it does is told. */
+  /** Stores the start or end of a run. A failure does not stop the job; the metrics show that the database is down. */
   async #note(write: () => Promise<void>): Promise<void> {
     const { log, metrics } = this.#options;
     try {

@@ -1,46 +1,46 @@
-/** Notices when a job's ticks stop coming or its runs stop ending, by the time in which the process was awake. @module */
+/** Detects a job whose runs no longer begin or no longer end. Counts only time in which the process ran. @module */
 import { Cron } from "croner";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 
 interface WatchdogOptions {
-  /** Names the job in sentences. */
+  /** The job's name in messages. */
   readonly job: string;
-  /** When the job begins, five cron fields or six. */
+  /** The job's times: five or six cron fields. */
   readonly cron: string;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** How often it looks at the clock. */
+/** How often the watchdog reads the clock: once per beat. */
 export const BEAT_MS = 5_000;
 
-/** So many times that, and the clock was set or the process was stopped meanwhile: a suspended laptop, SIGSTOP. */
+/** If more beats than this pass at once, the clock was set or the process was stopped (a suspended laptop, SIGSTOP). */
 const BEATS_MAX = 6;
 
-/** After so many ticks without a run `/healthz` fails. */
+/** After this many ticks without a run, `/healthz` fails. */
 const TICKS_LATE = 3;
 
-/** After so many ticks without a run, and this long at least, the schedule is dead, and only a restart mends it. */
+/** After this many ticks without a run, and at least this long, the schedule is dead, and only a restart fixes it. */
 const TICKS_DEAD = 10;
 const DEAD_MS_MIN = 10 * 60_000;
 
-/** A tick may begin this late on a machine that is busy. */
+/** On a busy machine a run may begin this much later than its tick. */
 const GRACE_MS = 30_000;
 
-/** When runs begin but none ends for so long, somebody waits for what never comes. */
+/** When runs begin but none ends for this long, they hang. */
 const ENDLESS_MS = 15 * 60_000;
 
 /**
- * Watches one job. It counts only time that it has seen pass beat by beat, so that neither a clock that is set nor a
- * process that was stopped for hours looks like a job that is late.
+ * Watches one job. It adds up the time between its beats, a jump as one beat. So a job does not look late after the
+ * clock was set or the process was stopped for hours.
  *
- * A run that takes long is no trouble as long as others begin and end beside it; whether it succeeds is none of this
- * watchdog's business: a database or an exchange that is away is not mended by a restart.
+ * A long run is fine as long as other runs begin and end meanwhile. Whether runs succeed does not matter here: a
+ * restart does not help when a database or an exchange is down.
  */
 export class Watchdog {
   readonly #options: WatchdogOptions;
-  /** Time awake so far, and at which the next states are reached. Milliseconds. */
+  /** Time awake so far, and the times awake at which the job counts as late, dead or endless. Milliseconds. */
   #awakeMs = 0;
   #lateAtMs = Infinity;
   #deadAtMs = Infinity;
@@ -54,13 +54,13 @@ export class Watchdog {
     this.#expectTicks();
   }
 
-  /** To be told of every run that begins. */
+  /** Call when a run begins. */
   begun(): void {
     this.#expectTicks();
     if (this.#underWay++ === 0) this.#endlessAtMs = this.#awakeMs + ENDLESS_MS;
   }
 
-  /** To be told of every run that has ended, when all that belongs to it is done. */
+  /** Call when a run has ended and its outcome is stored. */
   ended(): void {
     this.#endlessAtMs = --this.#underWay === 0 ? Infinity : this.#awakeMs + ENDLESS_MS;
   }
@@ -80,8 +80,8 @@ export class Watchdog {
   /**
    * Watches until `signal` is aborted.
    *
-   * @param onClockSet is told when the clock was set, or the process stopped, since it was last looked at
-   * @throws Error when the job begins no more, which only a restart mends.
+   * @param onClockSet is called when the clock was set, or the process was stopped, since the last beat.
+   * @throws Error when runs no longer begin, which only a restart fixes.
    */
   async guard(
     signal: AbortSignal,
@@ -100,7 +100,7 @@ export class Watchdog {
     }
   }
 
-  /** Returns whether the clock has gone on as it should. */
+  /** Reads the clock. Returns false if the clock was set or the process was stopped since the last beat. */
   #beat(): boolean {
     const { clock, log } = this.#options;
     const nowMs = clock.now();

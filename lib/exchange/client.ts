@@ -1,4 +1,4 @@
-/** One exchange as the rest of the program sees it: markets, turns, candles. @module */
+/** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
 import type { Series } from "../market/series.ts";
@@ -20,25 +20,25 @@ import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered, assertMarkets } from "./whole_answer.ts";
 import { windowParams } from "./window_params.ts";
 
-/** What came for one window. */
+/** The answer for one window. */
 export interface Page {
-  /** `[openTimeMs, open, high, low, close, volume]` each, unchecked, all that the exchange answered. */
+  /** All rows of the answer, unchecked: `[openTimeMs, open, high, low, close, volume]` each. */
   readonly rows: readonly unknown[];
-  /** When the answer was made, as it says itself. Milliseconds; undefined when it does not say. */
+  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
   readonly dateMs: number | undefined;
 }
 
 export interface OpenExchangeOptions {
   readonly clock: Clock;
-  /** `EXCHANGE_<ID>`: merged into CCXT's constructor. */
+  /** `EXCHANGE_<ID>`: merged into the options of CCXT's constructor. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
-  /** `EXCHANGE_PROXY_URL`, for an exchange whose `config` names no proxy of its own. */
+  /** `EXCHANGE_PROXY_URL`: used if `config` names no proxy. */
   readonly proxyUrl?: string | undefined;
-  /** `PAGE_LIMIT`: asks for no more rows than this. */
+  /** `PAGE_LIMIT`: most rows per request. */
   readonly pageRowsMax?: number | undefined;
-  /** Whether only spot markets will be asked for. @default true */
+  /** Whether only spot markets are used. @default true */
   readonly spotOnly?: boolean | undefined;
-  /** Told of every ban, so that it can be kept across restarts. The call that met it ends when it is kept. */
+  /** Stores every ban, so that it survives a restart. The banned request fails only after this has resolved. */
   readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
 }
 
@@ -52,19 +52,18 @@ type ClientOptions = OpenExchangeOptions & { readonly denials: Denials };
 type OpenInstance = () => Promise<CcxtExchange>;
 
 /**
- * The only client of an exchange in the process, so that one limiter and one ban govern everything that
- * is asked of it.
+ * The client of one exchange. There is only one per process, so that its rate limit and its ban apply to all requests.
  */
 export class ExchangeClient {
   readonly id: string;
-  /** What is known of its candles before it has answered anything. */
+  /** The limits that are assumed before the first answer. */
   readonly limits: AssumedLimits;
-  /** CCXT's timeframes of this exchange, without those that it gets wrong. */
+  /** CCXT's timeframes of this exchange, without those that the exchange does not really have. */
   readonly timeframes: readonly string[];
   /** Least time between two requests, in milliseconds. */
   readonly requestIntervalMs: number;
   readonly #open: OpenInstance;
-  /** CCXT looks markets up in its own instance, so each list keeps the one that has read it. */
+  /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   /** The exchange's class in CCXT and its ancestors. */
   readonly #classes: readonly string[];
@@ -89,12 +88,12 @@ export class ExchangeClient {
     this.#pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
   }
 
-  /** Rows a page asks for at most, as far as was known before the first answer. */
+  /** Most rows per page, before anything is learned from answers. */
   get pageRowsMax(): number {
     return Math.min(this.limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
   }
 
-  /** Until when nothing may be asked; in the past when nothing forbids it. Milliseconds. */
+  /** Until when the exchange has banned us. Milliseconds; in the past when there is no ban. */
   get bannedUntilMs(): number {
     return this.#ban.untilMs;
   }
@@ -104,12 +103,12 @@ export class ExchangeClient {
     return this.#options.denials.current;
   }
 
-  /** Puts a ban from before a restart back in force. */
+  /** Restores a ban that was stored before a restart. */
   restoreBan(untilMs: number, reason: string): void {
     this.#ban.restore(untilMs, reason);
   }
 
-  /** @throws FetchError `rate_limited` while the exchange has asked us to stay away. */
+  /** @throws FetchError `rate_limited` while a ban lasts. */
   assertNotBanned(): void {
     const { untilMs, reason } = this.#ban;
     if (this.#clock.now() >= untilMs) return;
@@ -121,7 +120,7 @@ export class ExchangeClient {
   }
 
   /**
-   * Waits until the exchange's pace allows one more request; live asks go first.
+   * Waits until the rate limit allows one more request. Live requests go first.
    *
    * @throws FetchError `rate_limited` at once while a ban lasts.
    * @throws the signal's reason when it is aborted.
@@ -129,12 +128,12 @@ export class ExchangeClient {
   async turn(priority: Priority, { signal }: FetchOptions = {}): Promise<void> {
     this.assertNotBanned();
     await this.#pace.turn(priority, signal);
-    // The answer to an earlier request may have been a ban meanwhile.
+    // An earlier request may have been banned meanwhile.
     this.assertNotBanned();
     this.#turnsPaid++;
   }
 
-  /** Settles the cost that CCXT names for a request against the cost of 1 that its turn has paid. */
+  /** Charges the cost that CCXT states for a request, minus the 1 that its turn has paid. */
   onCost(cost: number): void {
     const paid = this.#turnsPaid > 0 ? 1 : 0;
     this.#turnsPaid -= paid;
@@ -142,10 +141,9 @@ export class ExchangeClient {
   }
 
   /**
-   * Loads the markets, into a CCXT instance of their own: lists that were loaded before, and asks that are under way
-   * with them, do not change.
+   * Loads the markets into a new CCXT instance, so that lists loaded before, and requests that use them, do not change.
    *
-   * @throws FetchError `transient` also when the list is empty, as CCXT takes a body that broke off to be.
+   * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
    */
   async loadMarkets({ signal }: FetchOptions = {}): Promise<MarketList> {
     const ccxt = await this.#open();
@@ -158,8 +156,8 @@ export class ExchangeClient {
   }
 
   /**
-   * The list without all markets but these: thousands are listed, a few dozen are archived. Nothing more can be asked
-   * for with `list` itself.
+   * Returns a list of only these markets, to free memory: thousands are listed, a few dozen are archived. After that,
+   * `list` itself cannot be used for requests any more.
    */
   keepMarkets(list: MarketList, symbols: Iterable<string>): MarketList {
     const ccxt = this.#instanceOf(list);
@@ -170,7 +168,7 @@ export class ExchangeClient {
     }
     this.#instances.delete(list);
     ccxt.markets = undefined;
-    // It would keep all of them for as long as the instance lives.
+    // This promise would keep all markets in memory.
     ccxt.marketsLoading = undefined;
     ccxt.setMarkets(kept);
     return this.#listOf(ccxt);
@@ -188,7 +186,7 @@ export class ExchangeClient {
     throw new Error(`Cannot ask ${this.id}: the list of markets is not in use`);
   }
 
-  /** The most traded symbols, see {@linkcode topSymbols}, of a list that holds all markets. */
+  /** The most traded symbols of a list of all markets, see {@linkcode topSymbols}. */
   async topSymbols(
     list: MarketList,
     { signal, ...choice }: TopSymbolsOptions & FetchOptions,
@@ -203,10 +201,10 @@ export class ExchangeClient {
   }
 
   /**
-   * Asks for the candles of one window of a series whose market is on `list`.
+   * Requests the candles of one window of a series whose market is on `list`.
    *
-   * An empty answer is believed only when the body was whole JSON that holds an empty list: CCXT turns a
-   * maintenance page or a truncated body into `[]` as well, and whoever believes that records a hole.
+   * An empty answer is accepted only if the body was complete JSON with an empty list. CCXT also returns `[]` for a
+   * maintenance page or a truncated body; accepting that would record a hole.
    *
    * @throws FetchError
    */
@@ -236,8 +234,8 @@ export class ExchangeClient {
   }
 
   /**
-   * One row a candle of the window. An exchange that takes no `since` counts its rows back from now, so there it is
-   * as many as reach back to the window, the forming candle included.
+   * How many rows to request: one per candle of the window. An exchange without `since` sends its newest rows, so there
+   * it is enough rows to reach from now back to the start of the window, including the forming candle.
    */
   #rowsAsked(timeframe: Timeframe, window: Window): number {
     if (this.limits.isSinceHonoured !== false) return windowCandles(timeframe, window);
@@ -286,9 +284,9 @@ export class ExchangeClient {
 }
 
 /**
- * Opens an exchange; nothing is asked of it yet.
+ * Creates the client of an exchange. Sends no request.
  *
- * @throws RangeError when the class has no candles to give.
+ * @throws RangeError when CCXT offers no candles of this exchange.
  */
 export async function openExchange(
   id: string,

@@ -1,11 +1,11 @@
-/** `SYMBOLS=top:N`: the most traded bases of an exchange against a dollar. @module */
+/** `SYMBOLS=top:N`: finds the most traded bases of an exchange that are quoted in dollars. @module */
 import { isSymbol } from "../market/symbol.ts";
 import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
 
-/** Quotes that count as a dollar, in the order in which a tie is broken. */
+/** Quotes that count as dollars. Among markets with equal volume the first quote wins. */
 const DOLLAR_QUOTES: readonly string[] = ["USDT", "USD", "USDC"];
 
-/** Bases that are dollars or other currencies themselves: their candles say nothing. */
+/** Bases that are stablecoins or national currencies. They are left out, because their prices hardly move. */
 const STABLE_BASES: ReadonlySet<string> = new Set(
   ("USDT USDC USD DAI TUSD FDUSD BUSD USDP PYUSD GUSD USDD USDE USDS USD1 RLUSD USDG LUSD FRAX UST USTC " +
     "EUR EURT EURC EURI EURQ GBP AUD TRY BRL JPY CHF CAD XUSD AEUR SUSD BFUSD USDQ USDR").split(
@@ -20,9 +20,8 @@ export interface TopSymbolsOptions {
 }
 
 /**
- * The `count` bases with the highest 24 h quote volume, one market a base (its most traded one), stablecoin
- * bases left out. With `quote`, the markets against that quote only. What cannot be a symbol is none, however much of
- * it an exchange says is traded.
+ * The `count` symbols with the highest 24 h quote volume: of each base only its most traded market, without
+ * stablecoin bases. With `quote`, only markets with that quote. Markets without a valid symbol are left out.
  */
 export function topSymbols(
   markets: readonly CcxtMarket[],
@@ -49,7 +48,7 @@ export function topSymbols(
     .map(({ symbol }) => symbol);
 }
 
-/** Quote volume, or base volume times last price where the exchange gives only those. */
+/** Quote volume, or base volume times last price if the exchange sends only these. */
 function quoteVolume(ticker: CcxtTicker | undefined): number {
   if (ticker === undefined) return 0;
   const quote = Number(ticker.quoteVolume);

@@ -25,11 +25,11 @@ import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 import { Refusals } from "./refusals.ts";
 
 /**
- * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the database
- * writes; few enough that polls hardly wait. Measured with answers of 100 ms and a rate of one request per 50 ms: six
- * pages of 1,000 rows in flight take a sixth of the time of 500 rows one by one; four take a little longer, eight no
- * less. With an exchange as fast as the database, six store 7 % more than four. A stop loses at most this many pages,
- * which are fetched again. With at most 10,000 rows per page it also limits the rows in memory.
+ * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the
+ * database writes; few enough that polls hardly wait. Measured with answers of 100 ms and a rate of one request per
+ * 50 ms: six pages of 1,000 rows in flight take a sixth of the time of 500 rows one by one; four take a little longer,
+ * eight take as long as six. With an exchange as fast as the database, six store 7 % more than four. A stop loses at
+ * most this many pages, which are fetched again. With at most 10,000 rows per page it also limits the rows in memory.
  */
 const PAGES_IN_FLIGHT = 6;
 
@@ -70,7 +70,7 @@ export async function backfill(
 
 interface ExchangeBackfillOptions extends BackfillOptions {
   readonly compression: BackfillCompression;
-  /** Leaves alone what is owed before. Milliseconds. @default nothing is */
+  /** Does not fetch candles owed before this time. Milliseconds. @default fetches all */
   readonly sinceMs?: number | undefined;
 }
 
@@ -110,7 +110,7 @@ export class ExchangeBackfill {
 
   async run(): Promise<BackfillReport> {
     if (await this.#prepare()) {
-      // What is owed since a moment of this listing is no reason to search for its beginning.
+      // With `sinceMs` only recent candles are fetched, so the start of the listing does not matter.
       if (this.#options.sinceMs === undefined) await this.#findListings();
       await this.#runPasses();
     }
@@ -146,7 +146,7 @@ export class ExchangeBackfill {
   }
 
   /**
-   * Repeats passes over what the ledger still owes, because a page may be answered only in part. Ends after a pass that
+   * Repeats passes over the candles still owed, because a page may be answered only in part. Ends after a pass that
    * brings nothing, unless something failed and may work later.
    */
   async #runPasses(): Promise<void> {
@@ -227,8 +227,8 @@ export class ExchangeBackfill {
   }
 
   /**
-   * Repeats a step while a ban, an open breaker or an unavailable database stops it. Returns whether the step succeeded;
-   * a failure is reported, not thrown.
+   * Repeats a step while a ban, an open breaker or an unavailable database stops it. Returns whether the step
+   * succeeded; a failure is reported, not thrown.
    */
   async #persist(step: () => Promise<unknown>, series?: Series): Promise<boolean> {
     while (!this.#isOver()) {

@@ -1,4 +1,4 @@
-/** Pauses compression policies while a backfill writes old chunks, and compresses these chunks once at the end. @module */
+/** Pauses compression policies while a backfill writes old chunks, then compresses these chunks once. @module */
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "../store/candle_table.ts";
@@ -7,8 +7,8 @@ import { timescaleVersion } from "../store/connection/migrations.ts";
 import type { Archive } from "../archive/archive.ts";
 
 /**
- * After this long without a write, compression no longer waits for an exchange. The daemon may wait for an exchange for
- * weeks, and the candles of the others would fill the disk meanwhile.
+ * After this long without a write, compression no longer waits for an exchange. The daemon may wait weeks for an
+ * exchange that is down, and the uncompressed candles of the others would fill the disk meanwhile.
  */
 const IDLE_MS = 60 * 60_000;
 
@@ -18,9 +18,9 @@ const IDLE_MS = 60 * 60_000;
  * exchange of this backfill writes to that table any more. Then the finished chunks are compressed and the policy is
  * resumed.
  *
- * If the process dies in between, the next process that opens the archive or begins a backfill resumes the paused
- * policies. It may do so while a backfill of another process still runs. Chunks that are then compressed early can still
- * be written, only more slowly. That is cheaper than locks or counters, which a killed process would leave behind.
+ * If the process is killed in between, the next process that opens the archive or begins a backfill resumes the paused
+ * policies. It may do so while a backfill of another process still runs. Chunks that are then compressed early can
+ * still be written, only more slowly. Locks or counters would be worse: a killed process would leave them behind.
  */
 export class BackfillCompression {
   readonly #archive: Archive;
@@ -70,7 +70,10 @@ export class BackfillCompression {
     await this.end(exchange);
   }
 
-  /** Call when an exchange has ended. Compresses the tables that no other exchange writes to, and resumes their policies. */
+  /**
+   * Call when the backfill of an exchange has ended. Compresses the tables that no other exchange writes to, and
+   * resumes their policies.
+   */
   async end(exchange: string): Promise<void> {
     this.#lastWriteMs.delete(exchange);
     for (const [text, writers] of [...this.#writers]) {

@@ -1,15 +1,15 @@
-/** The job `backfill`: all that is owed, of all exchanges, for as long as that takes. @module */
+/** The job `backfill`: fetches all owed candles of all exchanges, however long that takes. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 import { backfill } from "./backfill.ts";
 import { type BackfillProgress, sumReports } from "./backfill_report.ts";
 
 interface BackfillJobOptions {
-  /** Told after every page. */
+  /** Called after every page. */
   readonly onProgress?: ((progress: BackfillProgress) => void) | undefined;
-  /** Told when all exchanges are done. */
+  /** Called when the backfill of all exchanges has ended, unless it was aborted. */
   readonly onEnd?: (() => void) | undefined;
-  /** Told at the end when candles were written. */
+  /** Called at the end of a run that wrote candles. */
   readonly onWritten: () => void;
 }
 

@@ -3,7 +3,7 @@
 /** One exchange's backfill so far. */
 export interface BackfillProgress {
   readonly exchange: string;
-  /** Candles owed when it began. */
+  /** Candles owed when the backfill began. */
   readonly owed: number;
   /** How many of them the exchange has answered for. */
   readonly answered: number;
@@ -12,14 +12,17 @@ export interface BackfillProgress {
   readonly revised: number;
   readonly rejected: number;
   readonly failed: number;
-  /** Until when backfill pauses because of a ban, an open breaker or an unavailable database. Milliseconds. */
+  /**
+   * Until when the backfill pauses because of a ban, an open breaker or an unavailable database. Milliseconds;
+   * undefined while it does not pause.
+   */
   readonly pausedUntilMs: number | undefined;
-  /** Why it pauses, in a few words; undefined while it does not. */
+  /** Why the backfill pauses, in a few words; undefined while it does not. */
   readonly pausedWhy: string | undefined;
 }
 
 export interface BackfillReport extends BackfillProgress {
-  /** Candles still owed at the end, including those that became due meanwhile; undefined when the ledger was not read. */
+  /** Candles still owed at the end, also those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
   /** Why some owed candles were not answered for, one message per cause. */
   readonly problems: readonly string[];

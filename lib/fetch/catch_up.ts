@@ -1,4 +1,4 @@
-/** The job `catch_up`: what a pause leaves owed that was too long for a poll's one page. @module */
+/** The job `catch_up`: after a pause too long for one page of a poll, fetches the candles owed since then. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Job } from "../archive/job.ts";
@@ -6,29 +6,29 @@ import { ExchangeBackfill } from "./backfill.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
 import { type BackfillCounts, sumReports } from "./backfill_report.ts";
 
-/** Late enough that the polls of most series have ended, which ask for the newest page themselves. */
+/** Every two minutes: by then most polls have ended, and those have fetched the newest page already. */
 const CATCH_UP_CRON = "*/2 * * * *";
 
 interface CatchUpOptions {
-  /** Told at the end of an exchange's when candles were written. */
+  /** Called when the catch-up of an exchange has ended and candles were written. */
   readonly onWritten: () => void;
 }
 
-/** One under way. */
+/** A catch-up in progress. */
 interface Running {
   readonly sinceMs: number;
   readonly stopping: AbortController;
 }
 
 /**
- * A short backfill of each exchange that answers again, of the time since it stopped answering. It runs beside the
- * scheduled backfill, which may be busy with years of history, or wait for another exchange for days. Where both want
- * the same page it is asked for twice, which costs a request.
+ * When an exchange answers again after a pause, backfills the time since the pause began. This runs concurrently with
+ * the scheduled backfill, which may fetch years of history or wait days for another exchange. If both need the same
+ * page, it is requested twice, which costs one request.
  */
 export class CatchUp {
   readonly #archive: Archive;
   readonly #options: CatchUpOptions;
-  /** Since when something is owed, by exchange. Milliseconds. */
+  /** Since when candles are owed, by exchange. Milliseconds. */
   readonly #owingSinceMs = new Map<string, number>();
   readonly #running = new Map<string, Running>();
 
@@ -37,7 +37,7 @@ export class CatchUp {
     this.#options = options;
   }
 
-  /** Says that an exchange answers again, and that no poll asks for all it owes since `sinceMs`. */
+  /** Call when an exchange answers again, but polls do not fetch all candles owed since `sinceMs`. */
   note(exchange: string, sinceMs: number): void {
     const knownMs = this.#owingSinceMs.get(exchange) ?? Infinity;
     this.#owingSinceMs.set(exchange, Math.min(sinceMs, knownMs));
@@ -47,7 +47,7 @@ export class CatchUp {
     return {
       name: "catch_up",
       cron: CATCH_UP_CRON,
-      // A run waits for its exchanges, which may be away again for days.
+      // A run waits for its exchanges, and these may be down again for days.
       mayOverlap: true,
       isQuiet: true,
       runOnce: async (signal) => {
@@ -59,7 +59,7 @@ export class CatchUp {
 
   async #catchUp(exchange: ArchivedExchange, signal: AbortSignal): Promise<BackfillCounts> {
     const { id } = exchange;
-    // One under way knows only of what was owed when it began: this one takes its place.
+    // A catch-up in progress fetches only what was owed when it began, so the new one replaces it.
     const before = this.#running.get(id);
     before?.stopping.abort();
     const sinceMs = Math.min(
@@ -73,7 +73,7 @@ export class CatchUp {
       signal: AbortSignal.any([signal, running.stopping.signal]),
       patient: true,
       sinceMs,
-      // Not begun: what is as young as this is not compressed yet.
+      // Not started, so it does nothing: candles this recent are not compressed yet.
       compression: new BackfillCompression(this.#archive, { signal }),
     }).run();
     if (this.#running.get(id) === running) this.#running.delete(id);

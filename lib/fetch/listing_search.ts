@@ -30,8 +30,8 @@ type Found =
   | { readonly kind: "unknown" };
 
 /**
- * Searches the first candle of each symbol of which many pages are owed, in the coarsest timeframe the exchange has, and
- * stores it in the ledger. The time before it is not owed any more.
+ * Searches the first candle of each symbol with many owed pages, in the coarsest timeframe the exchange has, and
+ * stores its time in the ledger. The time before it is not owed any more.
  *
  * @returns whether anything was found.
  * @throws FetchError, DeadlineError, BreakerOpenError, MalformedPageError, StoreError when a request or a write failed.
@@ -80,7 +80,7 @@ function coarsestTimeframe(offered: readonly string[]): Timeframe | undefined {
 }
 
 /**
- * Binary search over page windows, between one without candles and one with candles. The oldest window is asked for
+ * Binary search over page windows, between one without candles and one with candles. The oldest window is requested
  * first: for most symbols it has candles, and the search ends after one request.
  */
 async function search(

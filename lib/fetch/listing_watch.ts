@@ -1,4 +1,4 @@
-/** Watches the markets of an exchange: symbols that vanish, are suspended, change names, or come back. @module */
+/** Detects symbols that are delisted, suspended, renamed, or listed again, and enters that into the ledger. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketFacts, MarketList } from "../exchange/market_list.ts";
 import type { Series } from "../market/series.ts";
@@ -7,19 +7,20 @@ import type { EndedWhy } from "../store/ledger.ts";
 import { beginListings, endListing, type Listing, noteAbsent } from "../store/listings.ts";
 import type { Archive } from "../archive/archive.ts";
 
-/** A symbol must be absent for this long to be taken for delisted: lists of markets have bad moments. */
+/** A symbol counts as delisted after it was absent for this long: an exchange may send an incomplete list once. */
 const ABSENT_MS_MIN = 60 * 60_000;
 
-/** What became of an archived symbol. */
+/** A change of an archived symbol's listing. */
 type ListingChange =
   | { readonly kind: "begins"; readonly symbol: string; readonly marketId: string | undefined }
-  /** Traded again; after a delisting that is a listing of its own. */
+  /** The symbol is traded again. */
   | {
     readonly kind: "returns";
     readonly symbol: string;
     readonly marketId: string | undefined;
+    /** Whether this is a new listing: true unless the symbol was only suspended. */
     readonly isNew: boolean;
-    /** It was missing until then at least. Milliseconds. */
+    /** The last time at which the symbol was known to be missing. Milliseconds. */
     readonly absentMs: number | undefined;
   }
   | {
@@ -32,7 +33,7 @@ type ListingChange =
 
 interface SymbolFacts {
   readonly symbol: string;
-  /** Undefined where the exchange does not list it. */
+  /** Undefined if the exchange does not list the symbol. */
   readonly market: MarketFacts | undefined;
   /** The listing as last known; undefined for a symbol never seen. */
   readonly listing: Listing | undefined;
@@ -41,7 +42,7 @@ interface SymbolFacts {
   readonly nowMs: number;
 }
 
-/** What has changed about a symbol since it was last looked at; undefined when nothing has. */
+/** How the listing of a symbol has changed since the last check; undefined when it has not. */
 function changeOf(
   { symbol, market, listing, namesake, nowMs }: SymbolFacts,
 ): ListingChange | undefined {
@@ -60,25 +61,26 @@ function changeOf(
     : namesake !== undefined
     ? "renamed"
     : "delisted";
-  // A suspended market that then vanishes is delisted; one that was delisted stays so.
+  // A suspended market that disappears becomes delisted; a delisted one stays delisted.
   if (isOver && (listing.why !== "suspended" || why === "suspended")) return undefined;
   return { kind: "ends", symbol, why, successor: namesake, atMs: nowMs };
 }
 
-/** What a list of markets says about the archived symbols, beside what is in the ledger. */
+/** How a list of markets differs from what the ledger says about the archived symbols. */
 export interface ListingNews {
-  /** What is to be entered into the ledger. */
+  /** The changes to enter into the ledger. */
   readonly changes: readonly ListingChange[];
-  /** Symbols that are missing, though not yet for long enough to be delisted, and since when. Milliseconds. */
+  /** Symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
 }
 
 /**
- * Compares a list of all markets with what is known of the archived symbols.
+ * Compares a list of all markets with the known listings of the archived symbols.
  *
- * @throws FetchError when none of several symbols is listed: that is a broken list, not the end of all of them.
+ * @throws FetchError when none of several symbols is listed: then the list is broken, because exchanges do not delist
+ * all symbols at once.
  */
 export function judgeListings(
   list: MarketList,
@@ -88,7 +90,7 @@ export function judgeListings(
     readonly symbols: readonly string[];
     /** The newest listing of every symbol ever seen. */
     readonly listings: readonly Listing[];
-    /** As the list before said. */
+    /** The result of the previous comparison. */
     readonly absentSinceMs: ReadonlyMap<string, number>;
     readonly nowMs: number;
   },
@@ -119,13 +121,13 @@ export function judgeListings(
   return { changes, absentSinceMs: absent, missing };
 }
 
-/** The symbol of the spot market that the exchange itself calls `id`. */
+/** The symbol of the spot market with the exchange's own id `id`. */
 function spotSymbolOf(list: MarketList, id: string): string | undefined {
   for (const [symbol, market] of list) if (market.id === id && market.isSpot) return symbol;
 }
 
 /**
- * Enters into the ledger what has become of the symbols of `series`.
+ * Enters the changes of the symbols of `series` into the ledger.
  *
  * @throws StoreError
  */

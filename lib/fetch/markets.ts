@@ -1,4 +1,4 @@
-/** Which series of an exchange are archived: what it lists, what the user asked for, and what the ledger knows. @module */
+/** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { opensElsewhere } from "../exchange/limits.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
@@ -25,11 +25,11 @@ interface LoadOptions {
 }
 
 /**
- * The markets in force of an exchange, loaded anew where that is due, with what is new about them entered into the
- * ledger. Called before every run.
+ * Returns the markets in force of an exchange. If they are due, loads them again and enters the changes into the
+ * ledger. Call before every run.
  *
- * @throws FetchError, DeadlineError, BreakerOpenError, StoreError while none could be loaded yet; the next call tries
- * again.
+ * @throws FetchError, DeadlineError, BreakerOpenError, StoreError if the markets were never loaded; the next call
+ * tries again.
  */
 export async function refreshMarkets(
   archive: Archive,
@@ -38,7 +38,7 @@ export async function refreshMarkets(
 ): Promise<Markets> {
   return await exchange.markets.refresh({
     load: async (previous, { signal }) => {
-      // Rather than to load the markets again and again for a ledger that is away.
+      // Without the database the markets are of no use, so check it before requesting them.
       await archive.database.reach();
       const answer = await askMarkets(archive, exchange, { signal });
       const made = makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
@@ -53,8 +53,8 @@ export async function refreshMarkets(
 }
 
 /**
- * Markets of the caller's own, loaded now. Nothing is written, and those in force stay as they are: a plan must not
- * choose series, for those that are chosen once are never dropped.
+ * Loads markets for the caller only. Writes nothing and does not change the markets in force: a plan must not register
+ * series, because with `SYMBOLS=top:N` a registered series is never dropped.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError, StoreError
  */
@@ -69,32 +69,32 @@ export async function readMarkets(
   return settle(archive, exchange, makeMarkets(answer, { ...known, previous: undefined }));
 }
 
-/** What an exchange said about its markets. */
+/** The answer of an exchange about its markets. */
 interface MarketsAnswer {
   readonly exchange: string;
   /** All markets. */
   readonly list: MarketList;
-  /** The most traded symbols, for `SYMBOLS=top:N`; else none. */
+  /** The most traded symbols for `SYMBOLS=top:N`; else empty. */
   readonly top: readonly string[];
-  /** When it was given. Milliseconds. */
+  /** When the answer arrived. Milliseconds. */
   readonly atMs: number;
 }
 
-/** What else decides about the series of an exchange. */
+/** The other inputs that decide which series of an exchange are archived. */
 export interface KnownMarkets {
   readonly config: Config;
   /** The series of the exchange that are in the ledger. */
   readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
   /** The newest listing of every symbol of the exchange. */
   readonly listings: readonly Listing[];
-  /** The markets that these follow. */
+  /** The markets that the new ones replace. */
   readonly previous: Markets | undefined;
 }
 
-/** Markets, and what is new about them that the ledger does not know yet. */
+/** Markets, and the changes that are not in the ledger yet. */
 export interface MadeMarkets {
   readonly markets: Markets;
-  /** All series that are wanted, also those that have ended. */
+  /** All wanted series, also those that have ended. */
   readonly chosen: readonly Series[];
   readonly news: ListingNews;
   /** Configured timeframes whose candles open at other times on this exchange. */
@@ -102,9 +102,9 @@ export interface MadeMarkets {
 }
 
 /**
- * Makes the markets of an exchange from one answer. Asks for nothing, writes nothing.
+ * Makes the markets of an exchange from one answer. Sends no request and writes nothing.
  *
- * @throws FetchError where the list cannot be right, see {@linkcode judgeListings}.
+ * @throws FetchError when the list is broken, see {@linkcode judgeListings}.
  */
 export function makeMarkets(
   { exchange, list, top, atMs }: MarketsAnswer,
@@ -149,8 +149,9 @@ export function makeMarkets(
 }
 
 /**
- * The configured symbols that this exchange lists. One that is in the ledger already stays, so that its end is
- * seen; one that no exchange lists stays too, so that the mistake is.
+ * The configured symbols that this exchange lists. A symbol that is already in the ledger is kept even if it is not
+ * listed any more, so that its end is detected. With a single exchange all configured symbols are kept, so that a
+ * mistyped one shows up as a failing series.
  */
 function listedSymbols(
   wanted: readonly string[],
@@ -169,7 +170,7 @@ function listedSymbols(
   };
 }
 
-/** The most traded symbols, and those that were chosen as such before: they are never dropped. */
+/** The most traded symbols, and those that were chosen for that reason before: they are never dropped. */
 function topSymbols(
   top: readonly string[],
   checkpoints: KnownMarkets["checkpoints"],
@@ -178,7 +179,7 @@ function topSymbols(
   return [...new Set([...top, ...kept.map(({ series }) => series.symbol)])];
 }
 
-/** Why a series has ended, once the news is entered into the ledger; undefined while it goes on. */
+/** Why a series has ended, with the changes in `news` applied; undefined while the series goes on. */
 function endsAfter(
   { changes }: ListingNews,
   checkpoints: KnownMarkets["checkpoints"],
@@ -216,7 +217,7 @@ async function readKnown(
   return { config, checkpoints, listings: await readListings(database, exchange) };
 }
 
-/** Says what was found, and lets go of the thousands of markets that are not archived. */
+/** Logs what was found, and drops the thousands of markets that are not archived to free their memory. */
 function settle(
   { config, log }: Archive,
   { client }: ArchivedExchange,

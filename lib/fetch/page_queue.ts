@@ -1,6 +1,6 @@
 /**
- * The order of a backfill: newest first, in windows that follow chunks, all series advancing together; or what is
- * lost first, where an exchange drops its older candles.
+ * The order of a backfill: newest first, in windows that stay inside chunks, all series together. If an exchange keeps
+ * only its newest candles, the candles that it drops first come first.
  * @module
  */
 import type { Coverage } from "../market/coverage.ts";
@@ -16,27 +16,28 @@ import { type Window, windowCandles } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
 import type { Owed } from "../store/ledger.ts";
 
-/** One page to ask for. */
+/** One page to request. */
 export interface QueuedPage {
   readonly series: Series;
-  /** What is asked for: as long as what is owed of it, or a candle longer. */
+  /** The requested window: from the first to the last owed candle, or one candle longer. */
   readonly window: Window;
   /**
-   * The parts of it that are owed, ascending. What lies between is covered already: asking for that as well costs
-   * nothing, a request for each part does.
+   * The owed parts of the window, ascending. The time between them is covered already. It is requested again, because
+   * one request for all parts costs less than one request for each.
    */
   readonly owed: Coverage;
 }
 
-/** Rows a page of a timeframe asks for at most. Asked anew for every window: an answer may have taught a smaller one. */
+/** Most rows per page of a timeframe. Called for every window, because a smaller limit may have been learned. */
 export type RowsMax = (timeframe: Timeframe) => number;
 
 /**
- * Yields the pages of everything owed. All series cut time at the same places, so a window is finished for all
- * of them before the next older one begins, and no page reaches over a chunk's boundary: each chunk is written
- * in one go and can be compressed once. What a series owes of a window is one page, however many parts it has. Of several timeframes the one whose next window is newest goes first.
+ * Yields the pages of everything owed. The windows begin and end at the same times for all series, and a window is
+ * finished for all of them before the next older one begins. No page crosses the boundary of a chunk, so each chunk is
+ * written without interruption and compressed once. Everything a series owes in a window is one page, however many
+ * parts it has. Among several timeframes, the one whose next window is newest goes first.
  *
- * It holds one position a series, not one page a page: five years of `1m` for twenty series are 52,000 pages.
+ * Keeps one position per series in memory, not all pages: five years of `1m` for twenty series are 52,000 pages.
  */
 export function* queuePages(owed: readonly Owed[], rowsMax: RowsMax): Generator<QueuedPage> {
   const lanes = [...groupByTimeframe(owed).values()].map((group) => new Lane(group, rowsMax));
@@ -51,14 +52,14 @@ export function* queuePages(owed: readonly Owed[], rowsMax: RowsMax): Generator<
 }
 
 /**
- * Yields the pages of everything owed, those first that the exchange will drop first, where it keeps only the newest
- * candles of a series; then the others. It holds the pages of the former, of which there are few.
+ * Yields the pages of everything owed. First come the series of which the exchange keeps only the newest candles, in
+ * the order in which it drops them; then all others. The pages of the first kind are held in memory: there are few.
  */
 export function* queueByLoss(
   owed: readonly Owed[],
   { rowsMax, newestCandlesMax, nowMs }: {
     readonly rowsMax: RowsMax;
-    /** How many of its newest candles the exchange has of a series; undefined where there is no bound. */
+    /** How many newest candles of a series the exchange keeps; undefined if there is no limit. */
     readonly newestCandlesMax: (series: Series) => number | undefined;
     readonly nowMs: number;
   },
@@ -71,11 +72,11 @@ export function* queueByLoss(
   yield* queuePages(owed.filter((entry) => !isBounded(entry)), rowsMax);
 }
 
-/** The series of one timeframe, working their way back. */
+/** The series of one timeframe. Yields their pages from newest to oldest. */
 class Lane {
   readonly #timeframe: Timeframe;
   readonly #rowsMax: RowsMax;
-  /** What is left of each series, ascending; the newest end is cut off window by window. */
+  /** What is still owed of each series, ascending; each window removes its newest part. */
   readonly #left: { readonly series: Series; readonly owed: Window[] }[];
 
   constructor(owed: readonly Owed[], rowsMax: RowsMax) {
@@ -94,7 +95,7 @@ class Lane {
     );
   }
 
-  /** The pages of the newest window that is owed by anybody. */
+  /** Yields the pages of the newest window in which any series owes candles. */
   *takeWindow(): Generator<QueuedPage> {
     const rowsMax = this.#rowsMax(this.#timeframe);
     const window = gridWindow(this.#timeframe, this.untilMs, rowsMax);
@@ -111,15 +112,16 @@ class Lane {
   }
 
   /**
-   * What is owed in a market that others have covered is often silent. An answer that begins with silence looks like
-   * one that was cut there; the covered candle before it, which the exchange has, proves that it was not.
+   * The owed time after a covered range often has no trades. An answer without candles at its start looks like a page
+   * that the exchange cut there. The window begins with a covered candle, which the exchange has: if that candle comes,
+   * the page was not cut.
    */
   #withCandleBefore({ sinceMs, untilMs }: Window): Window {
     return { sinceMs: addCandles(this.#timeframe, sinceMs, -1), untilMs };
   }
 }
 
-/** Cuts off what is owed at or after a moment, and returns it. */
+/** Removes the owed time at or after `cutMs`, and returns it. */
 function takeSince(owed: Window[], cutMs: number): Coverage {
   const taken: Window[] = [];
   for (let last = owed.pop(); last !== undefined; last = owed.pop()) {
@@ -134,8 +136,8 @@ function takeSince(owed: Window[], cutMs: number): Coverage {
 }
 
 /**
- * The window that ends at or after `untilMs` and begins before it, of a grid that starts anew at every chunk
- * and steps by `rowsMax` candles.
+ * The window that begins before `untilMs` and ends at or after it, of a grid that starts at the beginning of every
+ * chunk and has steps of `rowsMax` candles.
  */
 export function gridWindow(timeframe: Timeframe, untilMs: number, rowsMax: number): Window {
   const chunk = chunkMs(timeframe);

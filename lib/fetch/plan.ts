@@ -1,4 +1,4 @@
-/** What a backfill would ask for, how long that takes at least, and what it can never bring. @module */
+/** Plans a backfill: what it would request, its least duration, and which candles no exchange has any more. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { addCandles, countCandles } from "../market/timeframe.ts";
@@ -17,34 +17,34 @@ export interface PlanEntry {
   readonly series: number;
   /** Candles owed. */
   readonly candles: number;
-  /** Requests to ask for them. */
+  /** Requests for these candles. */
   readonly pages: number;
-  /** Least time at the exchange's pace. Seconds. */
+  /** Least duration at the exchange's rate limit. Seconds. */
   readonly seconds: number;
-  /** Disk for the candles, uncompressed. Bytes. */
+  /** Disk space for the candles, uncompressed. Bytes. */
   readonly bytes: number;
-  /** Candles that are wanted but that the exchange does not keep. */
+  /** Wanted candles that the exchange does not have. */
   readonly impossible: number;
-  /** The oldest candle that can be had, ISO 8601 UTC; null when nothing bounds it. */
+  /** The oldest candle that the exchange keeps, ISO 8601 UTC; null when there is no known limit. */
   readonly reachFrom: string | null;
 }
 
 export interface Plan {
   readonly entries: readonly PlanEntry[];
-  /** Exchanges that could not be planned for, and why. */
+  /** Exchanges without a plan, and why. */
   readonly problems: readonly { readonly exchange: string; readonly problem: string }[];
-  /** Least time for everything: exchanges work side by side, so it is the slowest one's. Seconds. */
+  /** Least duration of everything: exchanges run concurrently, so the slowest one decides. Seconds. */
   readonly seconds: number;
   readonly bytes: number;
 }
 
 /**
- * A candle and its index entry before compression: 172 bytes in a plain table of PostgreSQL 15 and 173 in a
- * hypertable, of 410,000 `1m` candles of ten symbols. Compressed chunks took 21 bytes a candle.
+ * Disk space of a candle with its index entry before compression. Measured with 410,000 `1m` candles of ten symbols:
+ * 172 bytes in a plain table of PostgreSQL 15 and 173 in a hypertable. Compressed chunks took 21 bytes per candle.
  */
 export const BYTES_A_CANDLE = 173;
 
-/** Works the plan out. Markets are loaded for it alone, no candle is asked for, and nothing is written. */
+/** Makes the plan. Loads markets for the plan only, requests no candles, and writes nothing. */
 export async function makePlan(
   archive: Archive,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},

@@ -20,7 +20,7 @@ const REFUSED_TICKS = 3;
 const REFUSED_DELAY_MS = 60_000;
 const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 
-/** If the exchange's clock is behind by at most this, the poll waits for the newest candle; else the next tick gets it. */
+/** If the exchange's clock is behind by at most this, polls wait for the newest candle; else the next tick gets it. */
 const EARLY_MS_MAX = 10_000;
 
 export interface PollReport {
@@ -59,7 +59,7 @@ export function pollJob(
   };
 }
 
-/** Sets how far each series is answered for, so that the first poll closes a short pause. */
+/** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
 async function resume(archive: Archive, poll: Poll): Promise<void> {
   for (const { series, covered } of await readCheckpoints(archive.database)) {
     const untilMs = covered.at(-1)?.untilMs;
@@ -67,7 +67,7 @@ async function resume(archive: Archive, poll: Poll): Promise<void> {
   }
 }
 
-/** Polls one archive. Remembers up to when each series is answered for, and which requests are still running. */
+/** Polls one archive. Remembers until when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
   readonly #onOwing: PollOptions["onOwing"];
@@ -89,8 +89,8 @@ export class Poll {
   }
 
   /**
-   * One tick. It may begin before the last one has ended. A series whose request is still running is skipped; the others
-   * are not affected.
+   * One tick. It may begin before the last one has ended. A series whose request is still running is skipped; the
+   * others are not affected.
    */
   async runOnce(
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
@@ -173,7 +173,7 @@ export class Poll {
     }
   }
 
-  /** Later polls begin at the end of this answer. What lies unanswered between two answers is left to a catch-up. */
+  /** Later polls begin at the end of this answer. If time before this answer is still owed, a catch-up fetches it. */
   #noteAnswered(series: Series, { answered }: PageOutcome): void {
     const untilMs = answered.at(-1)?.untilMs;
     if (untilMs === undefined) return;
@@ -194,7 +194,7 @@ export class Poll {
     exchange.markets.doubt();
   }
 
-  /** The newest closed candles, which exchanges may still revise, and those since the last answer. At most one page. */
+  /** The newest closed candles, which exchanges may still revise, and all since the last answer. At most one page. */
   #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
     const { timeframe } = series;
     const untilMs = closedUntil(timeframe, nowMs);

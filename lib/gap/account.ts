@@ -1,4 +1,4 @@
-/** What is missing from the archive, series by series: what is owed, and holes inside coverage. @module */
+/** Counts what is missing from the archive, per series: owed candles, and holes inside coverage. @module */
 import type { Config } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Coverage, coverageCandles, intersect, unite } from "../market/coverage.ts";
@@ -19,27 +19,28 @@ import {
 import type { Archive } from "../archive/archive.ts";
 import { archivedTimeframes, type BoundedDesire, desireOf } from "../archive/desire.ts";
 
-/** One series' account. Counts are candles. */
+/** The account of one series. Counts are candles. */
 export interface SeriesAccount {
   readonly series: Series;
   readonly candles: number;
   readonly firstMs: number | undefined;
   readonly lastMs: number | undefined;
-  /** Desired and not yet asked for. */
+  /** Desired candles that the exchange has not answered for. */
   readonly owed: number;
-  /** The times of those; empty of a series that is not configured. */
+  /** The times of the owed candles; empty for a series that is not configured. */
   readonly owedTimes: Coverage;
   /** Start of the oldest covered range. Milliseconds; undefined before the first answer. */
   readonly coveredSinceMs: number | undefined;
-  /** Holes inside coverage that have no reason yet. */
+  /** Missing candles inside coverage that have no reason yet. */
   readonly missing: number;
-  /** Holes that have a reason, those before the first candle that the exchange has among them. */
+  /** Missing candles that have a reason, including those before the exchange's first candle. */
   readonly explained: number;
-  /** The explained ones by reason; they add up to `explained`. */
+  /** The explained candles by reason; the sum is `explained`. */
   readonly reasons: GapReasons;
   readonly lastError: string | undefined;
-  /** Since when the market is not traded, and why; undefined while it is. */
+  /** Since when the market is not traded. Milliseconds; undefined while it is traded. */
   readonly endedMs: number | undefined;
+  /** Why the market is not traded; undefined while it is traded. */
   readonly endedWhy: EndedWhy | undefined;
   /** Whether the configuration asks for this series. */
   readonly isConfigured: boolean;
@@ -48,11 +49,11 @@ export interface SeriesAccount {
 interface AccountOptions {
   readonly config: Config;
   readonly nowMs: number;
-  /** How many of its newest candles the exchange has at all. */
+  /** How many newest candles of a series the exchange keeps; undefined if there is no known limit. */
   readonly newestCandlesMax: (series: Series) => number | undefined;
 }
 
-/** The account of every series in the ledger; of those that are not configured any more nothing is owed. */
+/** The account of every series in the ledger. Series that are not configured any more owe nothing. */
 export async function readAccounts(
   database: Database,
   options: AccountOptions,
@@ -100,7 +101,7 @@ export async function readAccounts(
   });
 }
 
-/** What lies before the first candle, whether answered for or out of reach. */
+/** Counts the candles before a series' first one, by reason: before the listing, or dropped by the exchange. */
 function outsideOf(
   timeframe: Timeframe,
   before: Coverage,
@@ -112,18 +113,19 @@ function outsideOf(
   return { before_listing: all - retention, retention };
 }
 
-/** Empty time right before a series' first candle, which is to be asked for once more. */
+/** Empty time right before a series' first candle, which must be requested once more. */
 export interface UnconfirmedEdge {
   readonly series: Series;
   readonly window: Window;
-  /** Since when the confirmation is waited for. Milliseconds; undefined when nobody knew of it yet. */
+  /** Since when the confirmation is pending. Milliseconds; undefined when the edge was found just now. */
   readonly sinceMs: number | undefined;
 }
 
 /**
- * Notes what is wanted of the series, from which follows which time needs no asking, such as that before a listing.
+ * Stores the wanted window of each series. From it and the first candle follows which time need not be requested, such
+ * as the time before a listing.
  *
- * @returns what must be asked for again before it can count as such.
+ * @returns the empty times that must be requested once more before they count as that.
  */
 export async function explainBounds(archive: Archive): Promise<readonly UnconfirmedEdge[]> {
   const { config, database, clock } = archive;
@@ -148,7 +150,7 @@ function wantedOf(desires: ReadonlyMap<string, BoundedDesire>): readonly WantedS
   }));
 }
 
-/** What is desired of the configured series, by name. */
+/** The desired windows of the configured series, by series name. */
 function desiresOf(
   checkpoints: readonly Checkpoint[],
   { config, nowMs, newestCandlesMax }: AccountOptions,
@@ -161,13 +163,16 @@ function desiresOf(
   );
 }
 
-/** Where a series' candles begin: with its first one, or where older ones were dropped. A hole after that is a gap. */
+/** Where a series begins: at its first candle, or at the end of dropped older ones. A hole after that is a gap. */
 function beginOf({ firstMs, expiredUntilMs }: Checkpoint): number | undefined {
   if (expiredUntilMs === undefined) return firstMs;
   return Math.min(firstMs ?? Infinity, expiredUntilMs);
 }
 
-/** An answer for the neighbour of a gap may lie before the time that is kept, and says nothing of a listing. */
+/**
+ * Coverage without the time that RETENTION has dropped. A repair may request the candle before a gap, which can lie in
+ * that time; its answer proves nothing about the listing.
+ */
 function keptCoverage(checkpoint: Checkpoint): Coverage {
   const { covered, expiredUntilMs } = checkpoint;
   const sinceMs = beginOf(checkpoint) ?? -Infinity;
@@ -176,7 +181,7 @@ function keptCoverage(checkpoint: Checkpoint): Coverage {
     : intersect(covered, [{ sinceMs, untilMs: Infinity }]);
 }
 
-/** Whether the configuration asks for this series. One chosen by volume is never dropped by itself. */
+/** Whether the configuration asks for this series. A series that was chosen by volume stays configured. */
 export function isConfigured(
   { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
   config: Config,
@@ -188,7 +193,7 @@ export function isConfigured(
     : chosen === "top";
 }
 
-/** Sums, and what they are sums of, for a log line. */
+/** The sums of all accounts, for a log line. */
 interface GapReport {
   readonly series: number;
   readonly owed: number;
@@ -196,7 +201,7 @@ interface GapReport {
   readonly explained: number;
 }
 
-/** Takes stock: reads the accounts and brings the gauges up to date. Nothing is asked of any exchange. */
+/** Reads the accounts and sets the gauges. Sends no request to any exchange. */
 export async function takeStock(archive: Archive): Promise<readonly SeriesAccount[]> {
   const { config, database, clock, metrics, exchanges } = archive;
   const nowMs = clock.now();
@@ -230,14 +235,14 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
   return accounts;
 }
 
-/** The share of a series' candles inside coverage that is missing without a reason, 0 to 1. */
+/** The share of a series' candles inside coverage that are missing without a reason, 0 to 1. */
 export function missingRatio(
   { candles, missing }: Pick<SeriesAccount, "candles" | "missing">,
 ): number {
   return missing === 0 ? 0 : missing / (candles + missing);
 }
 
-/** Adds accounts up. */
+/** The sums of the accounts. */
 export function reportGaps(accounts: readonly SeriesAccount[]): GapReport {
   const report = { series: accounts.length, owed: 0, missing: 0, explained: 0 };
   for (const { owed, missing, explained } of accounts) {

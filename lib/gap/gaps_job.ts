@@ -1,10 +1,10 @@
-/** The job `gaps`: repairs holes, then takes stock of what is still missing. @module */
+/** The job `gaps`: repairs holes, then counts what is still missing. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 import { reportGaps, takeStock } from "./account.ts";
 import { repairGaps } from "./repair.ts";
 
-/** @param options.onFilled is told when holes were filled: what is worked out from these candles is out of date. */
+/** @param options.onFilled is called when holes were filled, because rollups of these candles are then out of date. */
 export function gapsJob(archive: Archive, options: { readonly onFilled: () => void }): Job {
   return {
     name: "gaps",

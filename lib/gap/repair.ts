@@ -1,4 +1,4 @@
-/** Finds holes inside coverage and asks for them again, until they are filled or have a reason. @module */
+/** Finds holes inside coverage and requests them again, until they are filled or have a reason. @module */
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -17,32 +17,32 @@ import { ingestPage } from "../fetch/page.ts";
 import { queuePages, type RowsMax } from "../fetch/page_queue.ts";
 
 /**
- * Requests that one exchange is asked in one run. Polls and backfill share its pace with them; the rest waits for the
+ * Requests to one exchange in one run. They share its rate limit with polls and backfill. The other gaps wait for the
  * next run.
  */
 const REPAIRS_MAX = 50;
 
-/** Pages before first candles that one exchange is asked for in one run. */
+/** Pages before first candles that are requested from one exchange in one run. */
 const EDGE_PAGES_MAX = 20;
 
-/** An exchange that is in trouble for longer than this says so. */
+/** How long to wait before a first candle is confirmed. An exchange that still has trouble then answers with errors. */
 export const CONFIRM_AFTER_MS = 60 * 60_000;
 
-/** Gaps of one exchange that are looked at in one run: a thin market has thousands of single silent minutes. */
+/** Gaps of one exchange that are read in one run. A market with few trades has thousands of minutes without a trade. */
 const GAPS_MAX = 5_000;
 
 interface RepairReport {
   /** Holes found in new coverage. */
   readonly found: number;
-  /** Gaps asked for again. */
+  /** Gaps requested again. */
   readonly asked: number;
-  /** Of those, filled now. */
+  /** How many of the requested gaps are now filled. */
   readonly filled: number;
-  /** Of those, given a reason. */
+  /** How many of the requested gaps now have a reason. */
   readonly concluded: number;
 }
 
-/** One run: looks through new coverage, then asks for the gaps that are due, on all exchanges at once. */
+/** One run: finds holes in new coverage, then requests the gaps that are due, from all exchanges concurrently. */
 export async function repairGaps(
   archive: Archive,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
@@ -65,8 +65,8 @@ export async function repairGaps(
 }
 
 /**
- * Asks once more for what lies right before first candles, {@linkcode CONFIRM_AFTER_MS} after they were found: an answer
- * may have lost its first rows, and one that follows at once may have lost them for the same reason.
+ * Requests the time right before first candles once more, {@linkcode CONFIRM_AFTER_MS} after they were found. An answer
+ * may lack its first rows because of an error at the exchange, and a second answer soon after may have the same error.
  */
 async function confirmEdges(
   archive: Archive,
@@ -83,7 +83,7 @@ async function confirmEdges(
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
     const { series, sinceMs = Infinity } = edge;
     try {
-      // A clock that was set back must not put it off for as long.
+      // A new edge, or the clock was set back: the time to wait begins now.
       if (nowMs < sinceMs) {
         await doubtFirst(archive.database, series, nowMs);
       } else if (nowMs - sinceMs >= CONFIRM_AFTER_MS) {
@@ -99,10 +99,10 @@ async function confirmEdges(
 }
 
 /**
- * Page by page for as long as older candles come: then the first one has moved, and that confirms nothing. What is left
- * for the next run need not wait for another hour.
+ * Requests page by page, as long as older candles come. Such a candle is the new first one, and is not confirmed yet.
+ * If `pagesMax` ends the loop, the next run goes on without waiting for another hour.
  *
- * @returns how many pages were asked for.
+ * @returns how many pages were requested.
  */
 async function confirmEdge(
   archive: Archive,
@@ -142,7 +142,7 @@ async function repairExchange(
   signal: AbortSignal | undefined,
 ): Promise<readonly GapState[]> {
   const { database, clock } = archive;
-  // Nothing can be asked before the markets are loaded; polls do that.
+  // Nothing can be requested before the markets are loaded; polls load them.
   if (exchange.markets.value === undefined) return [];
   const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
   const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
@@ -154,7 +154,7 @@ async function repairExchange(
       for (const state of came) states.push(state);
     } catch (error) {
       if (isCancelled(error, signal)) break;
-      // An exchange that does not answer says nothing about its gaps, which stay due.
+      // The exchange did not answer, so the gaps stay due.
       await reportSeriesFailure(archive, batch.series, error);
       if (mustStop(exchange, archive, error)) break;
     }
@@ -162,15 +162,15 @@ async function repairExchange(
   return states;
 }
 
-/** Gaps of one series that one page can hold, or a single gap that may need several. */
+/** Gaps of one series that fit into one page, or a single gap that may need several pages. */
 interface GapBatch {
   readonly series: Series;
-  /** What is asked for. */
+  /** The requested window. */
   readonly window: Window;
   readonly gaps: readonly Gap[];
 }
 
-/** Puts gaps that lie near each other into one request: what lies between them is asked for as well. */
+/** Puts gaps that are near each other into one request, which then also covers the time between them. */
 function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] {
   const batches: GapBatch[] = [];
   for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
@@ -209,8 +209,8 @@ async function repairBatch(
   let answered: Coverage = [];
   const rowsMax = exchange.pageRowsMax(series.timeframe);
   try {
-    // A page that begins or ends in a gap looks like one that was cut there. The candles beside the gaps prove that
-    // it was not; where they do not come, what the first round leaves is asked for by itself.
+    // A page that begins or ends in a gap looks like one that was cut there. If it also holds the candles beside the
+    // gaps, it was not cut. If it does not, the second round requests what the first one left unanswered.
     for (const asked of [withNeighbours(series, window), window]) {
       const owed = subtract([asked], answered);
       const pages = queuePages([{ series, owed }], () => rowsMax);
@@ -237,7 +237,7 @@ function noteOf(
   gap: Gap,
   { answered, nowMs }: { readonly answered: Coverage; readonly nowMs: number },
 ): GapNote {
-  // An answer that did not reach the gap says nothing about it: no reason may rest on it.
+  // An answer that did not reach the gap proves nothing about it, so it must not lead to a reason.
   const isAnswered = subtract([gap.window], answered).length === 0;
   const age = {
     untilMs: gap.window.untilMs,
@@ -254,7 +254,7 @@ function noteOf(
   };
 }
 
-/** A window and the candle on either side of it. */
+/** The window, extended by one candle on each side. */
 function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Window {
   return {
     sinceMs: addCandles(timeframe, sinceMs, -1),
@@ -262,7 +262,7 @@ function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Wi
   };
 }
 
-/** Whether whatever failed one ask would fail the next one too. */
+/** Whether the next request would fail for the same reason: the database, an open breaker or a ban. */
 function mustStop(
   { breaker, client }: ArchivedExchange,
   { clock }: Archive,

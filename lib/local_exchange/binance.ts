@@ -1,4 +1,4 @@
-/** The dialect of Binance's spot API, `/api/v3`, the one the local exchange speaks by default. @module */
+/** The dialect of Binance's spot API, `/api/v3`. It is the default dialect of the local exchange. @module */
 import { addCandles, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { type LocalTicker, tickerAt } from "./price_walk.ts";
 import {
@@ -15,19 +15,19 @@ import type { PageAsk } from "./history.ts";
 import { isListed, isTrading, type LocalSymbol } from "./local_symbol.ts";
 
 /**
- * Shapes, limits and error codes follow Binance's documentation of the spot REST API (general endpoints,
- * market data endpoints, error codes) and what `ccxt/js/src/binance.js` reads.
+ * Formats, limits and error codes are as in Binance's documentation of the spot REST API (general endpoints, market
+ * data endpoints, error codes), with the fields that `ccxt/js/src/binance.js` reads.
  */
 export const binance: Dialect = {
   exchange: "binance",
-  // A minute without trades is a row of the last price and no volume; downtime is a hole.
+  // A minute without trades is a row with the last price and no volume. Downtime leaves a hole.
   silence: "omitted",
   read: readBinance,
 };
 
 const API = "/api/v3/";
 
-/** Rows of `klines` when `limit` is absent, and the most it gives whatever `limit` says. */
+/** Rows of `klines` when `limit` is absent, and the most rows for any `limit`. */
 const ROWS_DEFAULT = 500;
 const ROWS_MAX = 1_000;
 
@@ -158,7 +158,7 @@ function readTickers(endpoint: string, request: DialectRequest): Ask {
   return plain("tickers", endpoint, wanted.map((symbol) => ticker(symbol, nowMs)));
 }
 
-/** A JSON array of symbol ids; undefined when it is none. */
+/** Reads a JSON array of symbol ids; undefined when the text is not one. */
 function readIds(text: string): string[] | undefined {
   try {
     const ids: unknown = JSON.parse(text);
@@ -207,7 +207,7 @@ function exchangeInfo({ symbols, nowMs }: DialectRequest): unknown {
     exchangeFilters: [],
     symbols: symbols.filter((symbol) => isListed(symbol, nowMs)).map((symbol) => ({
       symbol: symbolId(symbol),
-      // A delisted market stays in the list, with its history, under this status.
+      // A delisted market stays in the list with the status BREAK, and keeps its history.
       status: isTrading(symbol, nowMs) ? "TRADING" : "BREAK",
       baseAsset: symbol.base,
       baseAssetPrecision: 8,

@@ -1,46 +1,46 @@
-/** What makes the local exchange speak like a certain one: endpoints, shapes and paging. @module */
+/** A dialect makes the local exchange answer like a certain exchange: its endpoints, formats and paging. @module */
 import { type Timeframe } from "../market/timeframe.ts";
 import type { LocalCandle } from "./price_walk.ts";
 import type { PageAsk, Silence } from "./history.ts";
 import type { LocalSymbol } from "./local_symbol.ts";
 
 /**
- * One exchange's public spot API. It reads requests and writes answers; which candles exist and what is logged is the
- * server's part, the same for all dialects.
+ * The public spot API of one exchange. A dialect parses requests and formats answers. Which candles exist, and what is
+ * logged, is decided by the server, and is the same for all dialects.
  */
 export interface Dialect {
   /** CCXT id, `binance`. */
   readonly exchange: string;
   readonly silence: Silence;
-  /** What the request asks for; undefined when this exchange has no such endpoint. */
+  /** Parses a request; undefined when this exchange has no such endpoint. */
   read(request: DialectRequest): Ask | undefined;
 }
 
-/** A request as a dialect sees it, with any proxy in front taken away. */
+/** A request as a dialect receives it, without the proxy prefix. */
 export interface DialectRequest {
-  /** Decoded, without the query: `/api/v3/klines`. */
+  /** The decoded path without the query: `/api/v3/klines`. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** All markets, also those not listed yet or delisted. */
+  /** All markets, also those that are delisted or not listed yet. */
   readonly symbols: readonly LocalSymbol[];
   readonly nowMs: number;
 }
 
 export type Ask = CandlesAsk | PlainAsk;
 
-/** An ask for candles: the server finds them, the dialect writes them. */
+/** A request for candles: the server finds the candles, the dialect formats the answer. */
 export interface CandlesAsk {
   readonly about: "candles";
-  /** The endpoint as the exchange calls it, `klines`. */
+  /** The exchange's name of the endpoint, `klines`. */
   readonly endpoint: string;
   readonly symbol: LocalSymbol;
   readonly timeframe: Timeframe;
   readonly page: PageAsk;
-  /** The answer's JSON for rows in the order the page asked. */
+  /** Formats the answer's JSON; the rows are in the order that `page` asks for. */
   render(rows: readonly PageRow[]): unknown;
 }
 
-/** An ask whose answer the dialect knows at once, refusals of malformed asks included. */
+/** A request that the dialect answers itself. This includes refusals of malformed requests. */
 export interface PlainAsk {
   readonly about: "markets" | "tickers" | "other";
   readonly endpoint: string;
@@ -53,7 +53,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** A candle on its way into an answer. An interference may have spoiled its values; `undefined` is left out. */
+/** A candle of an answer. An interference may have changed its values; a volume of `undefined` is left out. */
 export interface PageRow extends Omit<LocalCandle, PriceName | "volume"> {
   readonly open: string | null;
   readonly high: string | null;
@@ -64,23 +64,23 @@ export interface PageRow extends Omit<LocalCandle, PriceName | "volume"> {
 
 type PriceName = "open" | "high" | "low" | "close";
 
-/** An ask answered with status 200. */
+/** A request that is answered with status 200. */
 export function plain(about: PlainAsk["about"], endpoint: string, body: unknown): PlainAsk {
   return { about, endpoint, answer: { status: 200, body } };
 }
 
-/** An ask refused because of what it says. */
+/** A request that is refused, because it is malformed or names something unknown. */
 export function refused(endpoint: string, status: number, body: unknown): PlainAsk {
   return { about: "other", endpoint, answer: { status, body } };
 }
 
-/** Decimal text without the zeros that carry nothing, as most exchanges write it: `24344.10` is `24344.1`. */
+/** Decimal text without trailing zeros, as most exchanges write it: `24344.10` becomes `24344.1`. */
 export function trimmed<Text extends string | null | undefined>(text: Text): Text {
   if (typeof text !== "string" || !text.includes(".")) return text;
   return text.replace(/\.?0+$/, "") as Text;
 }
 
-/** Decimal text cut to a number of decimals; the cut ones are zeros for prices on the tick. */
+/** Decimal text with a fixed number of decimals. Prices are multiples of the tick, so only zeros are cut off. */
 export function withDecimals<Text extends string | null | undefined>(
   text: Text,
   decimals: number,

@@ -1,4 +1,4 @@
-/** Which candles exist on the local exchange, and which of them one request is given. @module */
+/** Which candles exist on the local exchange, and which of them answer a request. @module */
 import {
   addCandles,
   ceilTime,
@@ -10,10 +10,10 @@ import type { Window } from "../market/window.ts";
 import { candleAt, type LocalCandle } from "./price_walk.ts";
 import { isListed, type LocalSymbol } from "./local_symbol.ts";
 
-/** What an exchange does where nothing was traded: leave the candle out, or repeat the last close. */
+/** What an exchange sends for a time without trades: no candle, or one that repeats the last close. */
 export type Silence = "omitted" | "flat";
 
-/** The candles of one market in one timeframe, as one exchange tells them at one moment. */
+/** The candles of one market in one timeframe, as an exchange sends them at `nowMs`. */
 export interface History {
   readonly symbol: LocalSymbol;
   readonly timeframe: Timeframe;
@@ -21,26 +21,26 @@ export interface History {
   readonly nowMs: number;
 }
 
-/** Which candles a request wants, in the terms that all exchanges share. */
+/** Which candles a request asks for, in the same form for all exchanges. */
 export interface PageAsk {
-  /** The earliest open time wanted. */
+  /** The earliest requested open time. */
   readonly sinceMs?: number | undefined;
-  /** The first open time no longer wanted. */
+  /** The first open time that is not requested any more. */
   readonly untilMs?: number | undefined;
   readonly rowsMax: number;
-  /** Which ones are given when more candles lie between the bounds than `rowsMax`. */
+  /** Which candles are sent when there are more than `rowsMax` between the bounds. */
   readonly keep: "oldest" | "newest";
   readonly order: "ascending" | "descending";
 }
 
-/** The closed candles an exchange has to give in a window, ascending: what a complete archive holds of it. */
+/** The closed candles of a window, ascending: exactly those that a complete archive holds. */
 export function closedCandles(history: History, window: Window): LocalCandle[] {
   const untilMs = Math.min(window.untilMs, closedUntil(history.timeframe, history.nowMs));
   const bounds = { sinceMs: window.sinceMs, untilMs };
   return page(history, { ...bounds, rowsMax: Infinity, keep: "oldest", order: "ascending" });
 }
 
-/** The candles of one answer, ascending whatever the order asked; the last may still be forming. */
+/** The candles of one answer. Always ascending, whatever order is requested; the last one may still be forming. */
 export function page(history: History, ask: PageAsk): LocalCandle[] {
   const { timeframe, silence } = history;
   const { sinceMs, untilMs } = bounds(history, ask);
@@ -53,14 +53,14 @@ export function page(history: History, ask: PageAsk): LocalCandle[] {
       rows.push(rowAt(history, openTimeMs, hole));
       openTimeMs = addCandles(timeframe, openTimeMs, isForward ? 1 : -1);
     } else {
-      // To the nearest candle on the hole's far side that is not wholly inside it.
+      // Continue with the nearest candle after the hole that is not wholly inside it.
       openTimeMs = floorTime(timeframe, isForward ? hole.untilMs : hole.sinceMs - 1);
     }
   }
   return isForward ? rows : rows.reverse();
 }
 
-/** The window a request is about, whatever exists in it: its bounds cut to `rowsMax` candles. */
+/** The window of a request, cut to `rowsMax` candles, whether or not these candles exist. */
 export function askedWindow(history: History, ask: PageAsk): Window {
   const { sinceMs, untilMs } = bounds(history, ask);
   const { timeframe } = history;
@@ -73,16 +73,16 @@ export function askedWindow(history: History, ask: PageAsk): Window {
   return { sinceMs: Math.max(sinceMs, startMs), untilMs };
 }
 
-/** The candle that is forming now, half of its truth. */
+/** The candle that is still forming, with its values so far. */
 export function formingCandle(history: History): LocalCandle {
   return rowAt(history, closedUntil(history.timeframe, history.nowMs), undefined);
 }
 
-/** The asked bounds, cut to where the market was traded and to the present. */
+/** The requested bounds, cut to the time in which the market was traded, and to the present. */
 function bounds({ symbol, timeframe, nowMs }: History, ask: PageAsk): Window {
   if (!isListed(symbol, nowMs)) return { sinceMs: nowMs, untilMs: nowMs };
   const firstMs = symbol.listedAtMs === undefined ? 0 : floorTime(timeframe, symbol.listedAtMs);
-  // A candle exists from its first moment on: at its very open time there was no trade yet.
+  // A candle that opens exactly at `lastMs` does not exist yet, because there was no trade in it.
   const lastMs = Math.min(nowMs, symbol.delistedAtMs ?? Infinity);
   return {
     sinceMs: Math.max(ask.sinceMs ?? -Infinity, firstMs),
@@ -90,7 +90,7 @@ function bounds({ symbol, timeframe, nowMs }: History, ask: PageAsk): Window {
   };
 }
 
-/** The hole that swallows the whole candle, if there is one. */
+/** The hole that contains the whole candle, if there is one. */
 function holeAround({ symbol, timeframe }: History, openTimeMs: number): Window | undefined {
   if (symbol.holes === undefined || symbol.holes.length === 0) return undefined;
   const endMs = addCandles(timeframe, openTimeMs, 1);
@@ -111,7 +111,7 @@ function rowAt(
   return override === undefined ? candle : { ...candle, ...override.values };
 }
 
-/** What an exchange that fills silence makes up: the last close before it, and no volume. */
+/** The candle of an exchange that fills times without trades: the last close before the hole, and no volume. */
 function silentCandle(
   { symbol, timeframe, openTimeMs, hole }: {
     readonly symbol: LocalSymbol;

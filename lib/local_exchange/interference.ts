@@ -1,33 +1,33 @@
-/** Where a test may put itself between the local exchange and its answers. @module */
+/** Lets a test change, delay or replace the answers of the local exchange. @module */
 import type { Ask, CandlesAsk, Dialect, PageRow } from "./dialect.ts";
 import type { History } from "./history.ts";
 
-/** May delay, replace or spoil answers. Without one, the exchange answers everything at once and truly. */
+/** May delay, replace or change answers. Without one, the exchange answers at once and correctly. */
 export interface Interference {
   /**
-   * Resolves to the answer that is sent, whole with its status and headers, `Date` aside. Undefined leaves the request
-   * without any answer until the exchange closes or the client goes away.
+   * Resolves to the answer that is sent, with its status and all headers except `Date`. If undefined, the request gets
+   * no answer until the exchange closes or the client disconnects.
    */
   respond(asked: Asked): Promise<Response | undefined>;
 }
 
-/** A request that some dialect understands, and what is true. */
+/** A request that a dialect can parse, and its correct answer. */
 export interface Asked {
   readonly dialect: Dialect;
   readonly ask: Ask;
   /** Whether the request came through the proxy prefix. */
   readonly proxied: boolean;
-  /** When it came in: the whole answer speaks of this moment. */
+  /** When the request arrived. The answer shows the state at this time. */
   readonly nowMs: number;
-  /** Aborted once the exchange closes. */
+  /** Aborted when the exchange closes. */
   readonly closing: AbortSignal;
-  /** What is answered without interference, except that the rows of candles, ascending, are what `change` makes of them. */
+  /** Makes the correct answer. For candles, `change` may change the rows, which it receives in ascending order. */
   answer(change?: RowChange): Response;
 }
 
 export type RowChange = (rows: readonly PageRow[]) => readonly PageRow[];
 
-/** The candles that a request is about. */
+/** The history that a request for candles refers to. */
 export function historyOf(
   { dialect, ask, nowMs }: Pick<Asked, "dialect" | "nowMs"> & { readonly ask: CandlesAsk },
 ): History {

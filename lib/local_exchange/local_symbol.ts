@@ -1,33 +1,33 @@
-/** The markets of the local exchange: what is traded, at which price, and since when. @module */
+/** The markets of the local exchange: their symbols, prices and listing dates. @module */
 import type { Window } from "../market/window.ts";
 
-/** One spot market as the local exchange knows it. */
+/** One spot market of the local exchange. */
 export interface LocalSymbol {
-  /** CCXT unified symbol, `BTC/USDT`. It also seeds the price path: the same symbol, the same prices. */
+  /** CCXT unified symbol, `BTC/USDT`. It also seeds the prices: the same symbol always has the same prices. */
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;
   /** Decimals of the smallest price step: 2 means 0.01. At most 8. */
   readonly tickDecimals: number;
-  /** The price around which the walk wanders, in quote units. */
+  /** The price around which the random walk moves, in quote units. */
   readonly price: number;
   /** Usual turnover of 24 hours, in quote units. */
   readonly quoteVolume24h: number;
-  /** How strongly the price moves: 1 is a coin, 0.002 a stablecoin. @default 1 */
+  /** How strongly the price moves: 1 for a usual coin, 0.002 for a stablecoin. @default 1 */
   readonly volatility?: number | undefined;
-  /** The candle that contains this moment is the first one. Unset: the market was always there. */
+  /** The first candle is the one that contains this time. Unset: the market always existed. */
   readonly listedAtMs?: number | undefined;
-  /** The candle that contains the moment before this one is the last one. Unset: still traded. */
+  /** The last candle is the one that contains the millisecond before this time. Unset: still traded. */
   readonly delistedAtMs?: number | undefined;
-  /** Spans of downtime. A candle that lies wholly inside one does not exist. */
+  /** Times of downtime. A candle that lies wholly inside one does not exist. */
   readonly holes?: readonly Window[] | undefined;
-  /** Single candles that differ from the walk. */
+  /** Single candles with other values than the random walk gives. */
   readonly overrides?: readonly CandleOverride[] | undefined;
 }
 
-/** Replaces values of one candle, wherever it is given or compared. */
+/** Replaces values of one candle, in answers and in the expected candles of tests. */
 export interface CandleOverride {
-  /** As CCXT spells it, `1m`. */
+  /** CCXT's text of the timeframe, `1m`. */
   readonly timeframe: string;
   readonly openTimeMs: number;
   readonly values: Readonly<
@@ -35,7 +35,7 @@ export interface CandleOverride {
   >;
 }
 
-/** Ten markets with the listing dates of the exchange whose dialect is the default one. */
+/** Ten markets with their listing dates on Binance, whose dialect is the default. */
 export const LOCAL_SYMBOLS: readonly LocalSymbol[] = [
   market("BTC/USDT", {
     tickDecimals: 2,
@@ -79,7 +79,7 @@ export const LOCAL_SYMBOLS: readonly LocalSymbol[] = [
     quoteVolume24h: 60_000_000,
     listedAtMs: Date.UTC(2018, 3, 17, 4),
   }),
-  // A price of a few hundred ticks: whoever reads it as a float and prints it meets 7.12e-6.
+  // A price of a few hundred ticks. A program that prints it as a float writes 7.12e-6.
   market("PEPE/USDT", {
     tickDecimals: 8,
     price: 0.000_007_12,
@@ -101,7 +101,7 @@ export const LOCAL_SYMBOLS: readonly LocalSymbol[] = [
   }),
 ];
 
-/** A market of the given unified symbol; base and quote are read from it. */
+/** Makes a market of a unified symbol, from which it reads base and quote. */
 export function market(
   symbol: string,
   facts: Omit<LocalSymbol, "symbol" | "base" | "quote">,
@@ -115,12 +115,12 @@ export function market(
   return { symbol, base, quote, ...facts };
 }
 
-/** Whether the market has opened and not yet closed at `nowMs`. */
+/** Whether the market is traded at `nowMs`: it is listed and not delisted yet. */
 export function isTrading(symbol: LocalSymbol, nowMs: number): boolean {
   return isListed(symbol, nowMs) && nowMs < (symbol.delistedAtMs ?? Infinity);
 }
 
-/** Whether the market has opened at `nowMs`; a delisted one keeps its history. */
+/** Whether the market was listed at or before `nowMs`. Stays true after a delisting, because the history remains. */
 export function isListed(symbol: LocalSymbol, nowMs: number): boolean {
   return nowMs >= (symbol.listedAtMs ?? -Infinity);
 }

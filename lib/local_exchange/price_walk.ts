@@ -1,8 +1,8 @@
-/** The truth of the local exchange: a price for every moment, and the candles that follow from it. @module */
+/** The prices of the local exchange: a price for every time, and the candles that follow from these prices. @module */
 import { addCandles, nominalMs, type Timeframe } from "../market/timeframe.ts";
 import type { LocalSymbol } from "./local_symbol.ts";
 
-/** A candle as the exchange writes it: decimal text, prices on the tick, eight decimals. */
+/** A candle as the exchange sends it: decimal text with eight decimals; prices are multiples of the tick. */
 export interface LocalCandle {
   readonly openTimeMs: number;
   readonly open: string;
@@ -16,51 +16,51 @@ export interface LocalCandle {
   readonly trades: number;
 }
 
-/** What moved in the 24 hours before `closeTimeMs`; text as in a candle. */
+/** The ticker of the 24 hours before `closeTimeMs`, in the same form as a candle. */
 export interface LocalTicker extends LocalCandle {
   readonly closeTimeMs: number;
 }
 
-/** Candles, volumes and tickers are written with this many decimals, whatever the tick. */
+/** Prices and volumes are written with this many decimals, whatever the tick. */
 const DECIMALS = 8;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** One candle in this many saw no move at all. */
+/** One candle in this many has no price change. */
 const QUIET_ONE_IN = 7;
 
 /**
- * The walk is a sum of smooth noises, each four times slower and twice as strong as the one before it:
- * strength grows with the root of time, as in a random walk, yet any moment is computed on its own.
+ * The walk is a sum of smooth noises, each four times slower and twice as strong as the one before it. So the price
+ * changes grow with the square root of time, as in a random walk, but the price at any time can be computed directly.
  */
 const OCTAVES = 10;
 const OCTAVE_PERIOD_RATIO = 4;
 const OCTAVE_AMPLITUDE_RATIO = 2;
 
-/** The fastest octave turns every two minutes; the slowest, nine steps up, once a year. */
+/** The fastest octave has a new random value every two minutes; the slowest, nine octaves up, about once a year. */
 const OCTAVE_PERIOD_FIRST_MS = 2 * MINUTE_MS;
 
-/** In log price. The slowest octave then is 0.41: a price stays within about 0.45 to 2.3 times its scale. */
+/** In log price. The slowest octave then has 0.41, so a price stays within about 0.45 to 2.3 times `price`. */
 const OCTAVE_AMPLITUDE_FIRST = 0.000_8;
 
-/** How far, in log price, the unseen trades of a minute reach beyond the path at most. */
+/** How far high and low of a one-minute candle reach beyond the computed prices at most, in log price. */
 const WICK_PER_MINUTE = 0.000_4;
 
-/** A candle looks at the path on the coarsest of these steps that still gives it a few moments. */
+/** High and low are computed from prices at the coarsest of these steps that has enough prices in a candle. */
 const PATH_STEPS_MS: readonly number[] = [DAY_MS, HOUR_MS, 5 * MINUTE_MS, MINUTE_MS];
 
-/** A day looks at every hour, an hour at every five minutes: closer would only be slower. */
+/** Least prices per candle: a day uses one per hour, an hour one per five minutes. More would only be slower. */
 const PATH_MOMENTS_MIN = 4;
 
 /**
- * The candle that opens at the aligned time `openTimeMs`: a pure function of its arguments, for any time,
- * holes and listing dates aside. Its open is the path at its open time and, unless it is quiet, its close
- * the path at its end, in every timeframe: a day's open is its first minute's open.
+ * The candle that opens at the aligned time `openTimeMs`. A pure function of its arguments that works for any time; it
+ * ignores holes and listing dates. In every timeframe, the open is the price at the open time, so a day's open is the
+ * open of its first minute. The close is the price at the end, unless the candle is quiet.
  *
- * With `nowMs` inside the candle the result is the still forming one, as seen at that moment. Quiet are
- * one in seven candles shorter than a day; a market is not silent for a day.
+ * If `nowMs` is inside the candle, the result is the forming candle at that time. One in seven candles shorter than a
+ * day is quiet; longer ones never are.
  */
 export function candleAt(
   symbol: LocalSymbol,
@@ -82,7 +82,7 @@ export function candleAt(
   });
 }
 
-/** The last 24 hours of a market at `nowMs`. */
+/** The ticker of a market's last 24 hours at `nowMs`. */
 export function tickerAt(symbol: LocalSymbol, nowMs: number): LocalTicker {
   const openTimeMs = nowMs - DAY_MS;
   const dice = mix(textSeed(symbol.symbol) ^ Math.floor(nowMs / DAY_MS));
@@ -90,12 +90,12 @@ export function tickerAt(symbol: LocalSymbol, nowMs: number): LocalTicker {
   return { ...movement(symbol, { ...span, dice, isQuiet: false }), closeTimeMs: nowMs };
 }
 
-/** A count of ticks as the exchange writes a price. */
+/** The price text of a number of ticks. */
 function priceText(symbol: LocalSymbol, ticks: number): string {
   return (ticks / 10 ** symbol.tickDecimals).toFixed(DECIMALS);
 }
 
-/** The span a candle covers, how much of it has been seen, and what chance decides in it. */
+/** The time that a candle covers, how much of it has passed, and its random numbers. */
 interface Span {
   readonly openTimeMs: number;
   readonly untilMs: number;
@@ -115,7 +115,7 @@ function movement(symbol: LocalSymbol, span: Span): LocalCandle {
   const close = ticksAt(symbol, seenUntilMs);
   let highest = Math.max(open, close);
   let lowest = Math.min(open, close);
-  // On multiples of the step, not of the candle's open: candles of all lengths see the same moments.
+  // At multiples of the step, not counted from the candle's open: so candles of all timeframes use the same times.
   for (
     let timeMs = Math.floor(openTimeMs / stepMs + 1) * stepMs;
     timeMs < seenUntilMs;
@@ -145,7 +145,7 @@ function movement(symbol: LocalSymbol, span: Span): LocalCandle {
   };
 }
 
-/** All trades at one price, or, in half of the cases, no trade at all. */
+/** A candle with all trades at one price or, in half of the cases, with no trades. */
 function quietCandle(
   symbol: LocalSymbol,
   { openTimeMs, ticks, turnover, dice }: {
@@ -173,7 +173,7 @@ function pathStep(lengthMs: number): number {
   return PATH_STEPS_MS.find((stepMs) => lengthMs / stepMs >= PATH_MOMENTS_MIN) ?? MINUTE_MS;
 }
 
-/** The price at a moment, in ticks, at least one. */
+/** The price at a time, in ticks. At least 1. */
 function ticksAt(symbol: LocalSymbol, timeMs: number): number {
   const seed = textSeed(symbol.symbol);
   let log = 0;
@@ -187,7 +187,7 @@ function ticksAt(symbol: LocalSymbol, timeMs: number): number {
   return Math.max(1, Math.round(symbol.price * Math.exp(log) * 10 ** symbol.tickDecimals));
 }
 
-/** Random values in [-1, 1) at whole numbers, joined smoothly. */
+/** Smooth noise: random values in [-1, 1) at whole numbers, with smooth interpolation between them. */
 function noise(seed: number, position: number): number {
   const index = Math.floor(position);
   const share = position - index;
@@ -196,12 +196,12 @@ function noise(seed: number, position: number): number {
   return before + (after - before) * share * share * (3 - 2 * share);
 }
 
-/** A hash's place in [0, 1). */
+/** Maps a hash to [0, 1). */
 function unit(hash: number): number {
   return (hash >>> 0) / 2 ** 32;
 }
 
-/** The finalizer of MurmurHash3: every bit of the input moves every bit of the result. */
+/** The finalizer of MurmurHash3: every bit of the input affects every bit of the result. */
 function mix(value: number): number {
   let hash = value | 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
@@ -209,7 +209,7 @@ function mix(value: number): number {
   return hash ^ (hash >>> 16);
 }
 
-/** FNV-1a of a text, 32 bits. */
+/** The 32-bit FNV-1a hash of a text. */
 function textSeed(text: string): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < text.length; index++) {

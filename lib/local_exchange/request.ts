@@ -1,33 +1,33 @@
-/** What was asked of the local exchange: the target behind any proxy prefix, and the log of it all. @module */
+/** Reads the target of a request, with or without a proxy prefix, and logs the requests. @module */
 
-/** Where a request wants to go. */
+/** The target of a request. */
 export interface RequestTarget {
-  /** Decoded, without the query. */
+  /** The decoded path, without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Whether it came as the full URL of an exchange behind a proxy prefix. */
+  /** Whether the URL was the full URL of an exchange after a proxy prefix. */
   readonly proxied: boolean;
-  /** The host it was meant for: `api.binance.com` behind a proxy prefix, else the local exchange's own. */
+  /** The target's host: `api.binance.com` after a proxy prefix, else the host of the local exchange. */
   readonly host: string;
 }
 
 export interface LoggedRequest {
   readonly timeMs: number;
   readonly path: string;
-  /** Query parameters; of a repeated one the last. */
+  /** Query parameters; if one is repeated, its last value. */
   readonly query: Readonly<Record<string, string>>;
   readonly host: string;
   readonly proxied: boolean;
-  /** The HTTP status given; undefined while, or because, there was no answer. */
+  /** The HTTP status of the answer; undefined while there is none. */
   readonly status: number | undefined;
 }
 
-/** A full URL behind a prefix, plain or percent-encoded. A proxy may have folded the double slash. */
+/** A full URL after a prefix, plain or percent-encoded. A proxy may have reduced the double slash to a single one. */
 const PROXIED = /^\/.*?(https?)(?::\/{1,2}|%3A%2F%2F)(.+)$/i;
 
 /**
- * Reads a request's URL. CCXT with `proxyUrl` puts the exchange's full URL behind it, percent-encoded if
- * it has a query and plain if it has none; other clients leave the query plain.
+ * Reads the URL of a request. With `proxyUrl`, CCXT appends the exchange's full URL to it: percent-encoded if it has a
+ * query, else plain. Other clients append it plain even with a query.
  */
 export function requestTarget(url: string): RequestTarget {
   const parsed = new URL(url);
@@ -43,7 +43,7 @@ function targetOf({ pathname, searchParams, host }: URL, proxied: boolean): Requ
   return { path: decoded(pathname), query: searchParams, proxied, host };
 }
 
-/** Percent-decoded where it can be, untouched where it cannot. */
+/** The percent-decoded text, or the text itself if it is malformed. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -52,7 +52,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The newest requests, in the order in which they came. */
+/** The log of the newest requests, in the order of arrival. */
 export class RequestLog {
   readonly #entriesMax: number;
   #entries: MutableRequest[] = [];
@@ -61,7 +61,7 @@ export class RequestLog {
     this.#entriesMax = entriesMax;
   }
 
-  /** Notes a request; the returned entry is told the answer once there is one. */
+  /** Adds a request. Call `answered` of the result when there is an answer. */
   add(target: RequestTarget, nowMs: number): { answered(response: Response): Response } {
     const { path, query, host, proxied } = target;
     const entry: MutableRequest = {
@@ -73,7 +73,7 @@ export class RequestLog {
       status: undefined,
     };
     this.#entries.push(entry);
-    // Dropped in bulk, because dropping one by one moves the whole list each time.
+    // Old entries are dropped in bulk, because dropping one moves the whole array.
     if (this.#entries.length >= 2 * this.#entriesMax) {
       this.#entries = this.#entries.slice(-this.#entriesMax);
     }
@@ -85,7 +85,7 @@ export class RequestLog {
     };
   }
 
-  /** A copy of what is kept, oldest first. */
+  /** A copy of the newest entries, oldest first. */
   newest(): LoggedRequest[] {
     return this.#entries.slice(-this.#entriesMax).map((entry) => ({ ...entry }));
   }

@@ -1,4 +1,4 @@
-/** The local exchange: a real HTTP server on the loopback address that answers like an exchange does. @module */
+/** The local exchange: a real HTTP server on the loopback address that answers like an exchange. @module */
 import type { Clock } from "../clock.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -11,15 +11,15 @@ import { type LoggedRequest, RequestLog, type RequestTarget, requestTarget } fro
 import { LOCAL_SYMBOLS, type LocalSymbol } from "./local_symbol.ts";
 
 export interface LocalExchangeOptions {
-  /** Says what time it is on the exchange. */
+  /** The clock of the exchange. */
   readonly clock: Clock;
   /** @default LOCAL_SYMBOLS */
   readonly symbols?: readonly LocalSymbol[] | undefined;
-  /** @default 0, any free one */
+  /** @default 0, any free port */
   readonly port?: number | undefined;
-  /** One, or several whose paths do not clash, for one server behind a proxy URL. @default binance */
+  /** One dialect, or several with different paths, for one server behind a proxy URL. @default binance */
   readonly dialect?: Dialect | readonly Dialect[] | undefined;
-  /** Stands between the exchange and its answers. Unset: every answer is true. */
+  /** May change the answers. Unset: every answer is correct. */
   readonly interference?: Interference | undefined;
   /** How many of the newest requests are kept. @default 100,000 */
   readonly requestsMax?: number | undefined;
@@ -28,31 +28,31 @@ export interface LocalExchangeOptions {
 export interface LocalExchange {
   /** Without a trailing slash: `http://127.0.0.1:40123`. */
   readonly url: string;
-  /** What CCXT's `proxyUrl` is set to; it ends in a slash. */
+  /** The value for CCXT's `proxyUrl`; it ends with a slash. */
   readonly proxyUrl: string;
   readonly port: number;
-  /** The newest requests, oldest first; a copy. */
+  /** A copy of the newest requests, oldest first. */
   readonly requests: readonly LoggedRequest[];
   readonly symbols: LocalSymbols;
   /**
-   * The closed candles that the exchange, asked without interference, gives for the window at `nowMs`. With
-   * several dialects: as the first of them treats holes.
+   * The closed candles of the window that the exchange sends at `nowMs` without interference. With several dialects,
+   * holes are treated as in the first one.
    *
    * @throws RangeError when there is no such symbol.
    */
   truth(symbol: string, timeframe: Timeframe, window: Window, nowMs?: number): LocalCandle[];
-  /** Ends hanging requests, tears down what is open, and resolves when the port is free. */
+  /** Ends requests without an answer, closes all connections, and resolves when the port is free. */
   close(): Promise<void>;
 }
 
 /** The markets of a running exchange. */
 interface LocalSymbols {
   all(): readonly LocalSymbol[];
-  /** Adds a market, or puts another one in the place of its namesake. */
+  /** Adds a market, or replaces the one with the same symbol. */
   list(symbol: LocalSymbol): void;
   /**
-   * Ends trading now: the market keeps its history, and its listing says that it is closed. With `forget`
-   * the exchange no longer knows the symbol at all.
+   * Ends trading now. The market keeps its history, and the list of markets shows it as closed. With `forget`, the
+   * exchange no longer knows the symbol.
    *
    * @throws RangeError when there is no such symbol.
    */
@@ -61,7 +61,7 @@ interface LocalSymbols {
 
 const HOSTNAME = "127.0.0.1";
 
-/** Long enough for every test and small beside the candles it speaks of. */
+/** Enough for every test, and small compared with the memory for the candles. */
 const REQUESTS_MAX = 100_000;
 
 const JSON_HEADERS = { "content-type": "application/json;charset=UTF-8" };
@@ -89,7 +89,7 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
     port,
     signal: closing.signal,
     onListen: () => listening.resolve(),
-    // Whoever tears a connection down on request is not heard; a defect of a dialect is.
+    // A dialect that throws is answered with status 500, so that its defect shows.
     onError: (error) => new Response(`The local exchange failed: ${error}\n`, { status: 500 }),
   }, (request) => respond(state, request));
   await listening.promise;
@@ -119,9 +119,9 @@ interface State {
   readonly symbols: Map<string, LocalSymbol>;
   readonly interference: Interference | undefined;
   readonly log: RequestLog;
-  /** Aborted once the exchange closes. */
+  /** Aborted when the exchange closes. */
   readonly closing: AbortSignal;
-  /** Resolves then. What hangs waits for it: a client that went away has stopped listening anyway. */
+  /** Resolves when the exchange closes. Requests without an answer wait for it. */
   readonly closed: Promise<void>;
 }
 
@@ -137,7 +137,7 @@ async function respond(state: State, request: Request): Promise<Response> {
   const response = interference === undefined ? asked.answer() : await interference.respond(asked);
   if (response === undefined) {
     await state.closed;
-    // Nobody reads this, the connection is gone. The log keeps the request as unanswered.
+    // The connection is closed by now, so this response reaches no client. The log keeps the request as unanswered.
     return new Response(null, { status: 503 });
   }
   response.headers.set("date", new Date(nowMs).toUTCString());

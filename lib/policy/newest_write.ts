@@ -1,17 +1,17 @@
-/** Keeps a value that changes faster than it can be written: one write at a time, and the newest value last. @module */
+/** Writes a value that changes faster than it can be written: one write at a time, the newest value last. @module */
 
-/** What changes while a write is under way is written next, the values in between are left out. */
+/** Writes a value. If it changes several times during a write, only the newest value is written next. */
 export class NewestWrite<T> {
   readonly #write: (value: T) => Promise<void>;
   #newest: { readonly value: T } | undefined = undefined;
   #writing: Promise<void> | undefined = undefined;
 
-  /** @param write never throws: a value that could not be written is given up. */
+  /** @param write must not throw. If it cannot write a value, that value is skipped. */
   constructor(write: (value: T) => Promise<void>) {
     this.#write = write;
   }
 
-  /** Resolves when no value is left to write, this one and all that came meanwhile. */
+  /** Resolves when this value, and all values set meanwhile, are written or skipped. */
   set(value: T): Promise<void> {
     this.#newest = { value };
     this.#writing ??= this.#writeAll();
@@ -24,7 +24,7 @@ export class NewestWrite<T> {
       this.#newest = undefined;
       await this.#write(value);
     }
-    // In the same turn as the last look: what is set from now on begins anew.
+    // No await since #newest was last read, so a later set() starts a new write and no value is lost.
     this.#writing = undefined;
   }
 }

@@ -1,24 +1,25 @@
-/** One run for all who wait for its result; it is aborted only when the last of them has gone. @module */
+/** Concurrent callers share one run of a function. It is aborted only when all callers have aborted. @module */
 
 interface Run<T> {
   readonly result: Promise<T>;
   readonly stopping: AbortController;
-  /** Callers that wait for the result. */
+  /** How many callers wait for the result. */
   waiting: number;
 }
 
-/** Runs never overlap: who comes while one is being aborted begins the next, after its end. */
+/** Runs never overlap: a call that comes while a run is being aborted starts the next run after that one has ended. */
 export class SharedRun<T> {
   #run: Run<T> | undefined;
-  /** Settles, never rejects, when the newest run has ended. */
+  /** Resolves when the newest run has ended, also when that run failed. */
   #ended: Promise<unknown> = Promise.resolve();
 
   /**
-   * Waits for the run that is under way, or begins one with `fn`.
+   * Waits for the current run, or starts one with `fn`.
    *
-   * @param fn is given a signal of its own, which no single caller's abort aborts while others wait.
-   * @throws the reason of `signal` when that aborts. The last caller to leave aborts the run, and waits for its end.
-   * @throws what `fn` throws, to every caller.
+   * @param fn receives a signal that is aborted only when no caller waits for the result any more.
+   * @throws the reason of `signal` when it aborts. If no other caller waits, this also aborts the run and waits until
+   * the run has ended.
+   * @throws what `fn` throws; every caller gets the same error.
    */
   async join(
     fn: (signal: AbortSignal) => Promise<T>,
@@ -48,7 +49,7 @@ export class SharedRun<T> {
         stopping.signal.throwIfAborted();
         return await fn(stopping.signal);
       } finally {
-        // Its result is for those who waited; who comes from now on begins another.
+        // The run has ended, so later callers start a new one.
         if (this.#run === run) this.#run = undefined;
       }
     };
@@ -58,7 +59,7 @@ export class SharedRun<T> {
   }
 }
 
-/** Settles like `result`, unless `signal` aborts first. */
+/** Settles as `result` does, or rejects with the reason of `signal` if that aborts first. */
 async function untilAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await result;
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -17,10 +17,10 @@ interface MaintenanceReport {
   readonly compressed: number;
 }
 
-/** How often policies are looked at; each says itself how often it wants to run. */
+/** How often the job looks for due policies. Each policy has its own interval. */
 const MAINTENANCE_CRON = "*/10 * * * *";
 
-/** Needs TimescaleDB. A server runs its policies by itself. */
+/** The job `maintenance`, for the embedded server with TimescaleDB. Other servers run their policies themselves. */
 export function maintenanceJob(archive: Archive): Job {
   return {
     name: "maintenance",
@@ -31,8 +31,8 @@ export function maintenanceJob(archive: Archive): Job {
 }
 
 /**
- * Runs the policies that are due, one after another. One that fails is logged, tried again after its own
- * `retry_period`, and stops no other. Needs TimescaleDB.
+ * Runs the policies that are due, one after another. A failure is logged and does not stop the other policies; the
+ * failed policy is tried again after its `retry_period`. Needs TimescaleDB.
  */
 export async function runDuePolicies(
   archive: Pick<Archive, "database" | "clock" | "log" | "redact">,
@@ -49,7 +49,7 @@ export async function runDuePolicies(
       log.warn("a policy failed", { policy: job.procedure, table: job.hypertable, error });
       failure = redact(error instanceof Error ? error.message : String(error));
     }
-    // What was stopped half-way stays due.
+    // An aborted policy is not recorded, so it stays due.
     if (signal?.aborted === true) break;
     report[failure === undefined ? "policies" : "failed"]++;
     await writePolicyRun(database, { id: job.id, startMs, error: failure });
@@ -58,8 +58,8 @@ export async function runDuePolicies(
 }
 
 /**
- * Compression goes chunk by chunk rather than by `run_job`: a policy compresses all its chunks in one call, and
- * the embedded server has one connection, on which polls would wait for as long.
+ * Runs one policy. Compression is done chunk by chunk, not by `run_job`, which compresses all chunks in one call: the
+ * embedded server has one connection, and polls would wait until that call ends.
  *
  * @returns how many chunks were compressed.
  */

@@ -1,17 +1,17 @@
-/** The job `prune`: rows that are kept for people who look back end after PRUNE_AFTER. @module */
+/** The job `prune`: deletes rejected candles, filled gaps, revisions and alerts older than `PRUNE_AFTER`. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { Job, JobReport } from "../archive/job.ts";
 import { PRUNED_TABLES, pruneRows, reuseRoom } from "../store/pruning.ts";
 
 const PRUNE_CRON = "17 * * * *";
 
-/** Rows that one statement deletes: some hundred milliseconds, for which a poll waits where there is one connection. */
+/** Rows per statement. It takes some hundred milliseconds, and with a single connection a poll waits that long. */
 const ROWS_MAX = 10_000;
 
-/** Statements of one table in a run. What is left then is for the next run. */
+/** Statements per table in one run. The next run deletes the rest. */
 const STATEMENTS_MAX = 10;
 
-/** @param options.afterMs is the age of what is pruned. */
+/** @param options.afterMs is the age from which rows are deleted. */
 export function pruneJob(archive: Archive, options: { readonly afterMs: number }): Job {
   return {
     name: "prune",
@@ -23,7 +23,7 @@ export function pruneJob(archive: Archive, options: { readonly afterMs: number }
   };
 }
 
-/** Returns how many rows were deleted, by table. */
+/** Deletes old rows. Returns how many were deleted, by table. */
 async function prune(
   { database, metrics }: Archive,
   { beforeMs, signal }: { readonly beforeMs: number; readonly signal: AbortSignal },

@@ -1,9 +1,9 @@
-/** Tells the metrics what the candle tables take. @module */
+/** The job `storage`: updates the metrics of the candle tables' sizes. @module */
 import { readStorage } from "../store/storage.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 
-/** Sizes change slowly. */
+/** Every five minutes, because sizes change slowly. */
 const STORAGE_CRON = "*/5 * * * *";
 
 export function storageJob(archive: Archive): Job {
@@ -19,7 +19,7 @@ export function storageJob(archive: Archive): Job {
   };
 }
 
-/** Reads the sizes of the candle tables and brings the gauges up to date. */
+/** Reads the sizes of the candle tables and sets the gauges. */
 export async function measureStorage(
   { database, clock, metrics }: Pick<Archive, "database" | "clock" | "metrics">,
 ): Promise<void> {

@@ -1,4 +1,4 @@
-/** What is done to candles that are stored: they are rolled up, then what RETENTION does not keep is dropped. @module */
+/** The job `upkeep`: refreshes rollups, then drops candles that are older than `RETENTION`. @module */
 import { reachStartMs } from "../config/reach.ts";
 import { planRollups } from "../market/rollup.ts";
 import { ceilTime, floorTime, parseTimeframe } from "../market/timeframe.ts";
@@ -19,14 +19,14 @@ import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 
-/** For what has become too old. Jobs that have written candles wake it besides. */
+/** How often candles that have become too old are dropped. Jobs that write candles also wake this job. */
 const UPKEEP_CRON = "41 */6 * * *";
 
 interface UpkeepOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Rolls up, then drops; nothing is dropped that a rollup does not hold. */
+/** Refreshes rollups before it drops candles, so that no candle is dropped before the rollups contain it. */
 export function upkeepJob(archive: Archive): Job {
   return {
     name: "upkeep",
@@ -42,9 +42,9 @@ export function upkeepJob(archive: Archive): Job {
 }
 
 /**
- * Makes the rollups be those that are configured, and materializes all that has changed below them. TimescaleDB
- * remembers, by time only, what was written, so a window in which nothing was costs next to nothing and a crash forgets
- * nothing.
+ * Creates and drops rollups as configured, and refreshes them wherever their candles have changed. TimescaleDB records
+ * the times at which rows were written. So refreshing an unchanged window costs almost nothing, and no change is lost
+ * in a crash.
  *
  * @returns how many windows were refreshed.
  */
@@ -66,8 +66,8 @@ export async function rollUp(
   let windows = 0;
   const nowMs = clock.now();
   for (const rollup of await readRollups(database)) {
-    // Oldest first: what lies after the newest materialized candle is worked out when asked, so that a rollup is
-    // complete at any moment while it is being built.
+    // Oldest first: a query computes the time after the newest materialized candle itself, so a rollup is complete
+    // at any moment while it is being built.
     for (const window of refreshWindows(rollup, nowMs)) {
       if (signal?.aborted) return windows;
       await refreshRollup(database, rollup, window);
@@ -83,8 +83,9 @@ export async function rollUp(
 }
 
 /**
- * The windows in which a rollup is refreshed, ascending: one chunk of what it is built from each, so that memory does
- * not grow with history. A refresh where the candles below have been dropped would drop the rollup too.
+ * The windows in which a rollup is refreshed, ascending. Each is one chunk of the table that the rollup is built from,
+ * so that memory does not grow with history. Times whose candles were dropped are left out: a refresh there would drop
+ * the rollup's candles too.
  */
 function refreshWindows(rollup: StoredRollup, nowMs: number): readonly Window[] {
   const { timeframe, base, from, beginMs, expiredUntilMs = -Infinity } = rollup;
@@ -103,8 +104,8 @@ function refreshWindows(rollup: StoredRollup, nowMs: number): readonly Window[] 
 }
 
 /**
- * Drops the chunks whose candles are all older than `RETENTION` keeps, the oldest first, each with what the ledger
- * says of it. Stops before what a rollup does not hold.
+ * Drops the chunks whose candles are all older than `RETENTION`, oldest first, together with their entries in the
+ * ledger. Stops before the first chunk whose candles a rollup does not contain.
  *
  * @returns how many candles were dropped.
  */
