@@ -83,7 +83,10 @@ async function importFile(
   flags: ImportFlags & Flags,
 ): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
-  const file = await openLines(path, path === "-" ? shell.input : undefined);
+  const file = await openLines(path, {
+    input: path === "-" ? shell.input : undefined,
+    signal: shell.signal,
+  });
   try {
     // Judged first: a file that is refused should not even make a database.
     const candles = await readCandleFile(file, {

@@ -7,6 +7,9 @@ export interface CsvColumns {
   readonly instrument: readonly number[];
   /** Columns that name a part of it, or something else that a file of one series has once. */
   readonly constant: readonly number[];
+  /** Among `constant`: the coins of which one is traded for the other. */
+  readonly base: number | undefined;
+  readonly quote: number | undefined;
   readonly timeframe: number | undefined;
   readonly time: number;
   /** The time of day, where `time` is only the date. */
@@ -25,6 +28,8 @@ export interface CsvColumns {
 /** Known column names, in lower case and without marks; earlier ones win. */
 const NAMES = {
   exchange: ["exchange", "exchangeid", "exchangename", "venue"],
+  base: ["base", "basecurrency", "baseasset", "coin", "asset"],
+  quote: ["quote", "quotecurrency", "quoteasset"],
   timeframe: ["timeframe", "interval", "resolution", "granularity"],
   time: [
     "opentime",
@@ -69,7 +74,9 @@ const INSTRUMENT = new Set([
   ...["product", "productid", "contract", "contractname", "contractcode"],
 ]);
 const CONSTANT = new Set([
-  ...["base", "quote", "coin", "asset", "currency", "basecurrency", "quotecurrency", "name"],
+  ...NAMES.base,
+  ...NAMES.quote,
+  ...["currency", "name"],
   ...["code", "underlying", "expiry", "expiration", "expirydate", "settle", "type", "category"],
   ...["contracttype", "pricetype", "kind", "period", "delivery", "deliverydate", "strike"],
 ]);
@@ -100,6 +107,8 @@ export function readColumns(fields: readonly string[], symbol: string | undefine
     exchange: find("exchange"),
     instrument: head.flatMap((name, at) => INSTRUMENT.has(name) ? [at] : []),
     constant: head.flatMap((name, at) => CONSTANT.has(name) ? [at] : []),
+    base: find("base"),
+    quote: find("quote"),
     timeframe: find("timeframe"),
     time: date ?? named,
     clock: date === undefined ? undefined : named,

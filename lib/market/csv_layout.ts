@@ -64,7 +64,10 @@ export class OrderProof {
 }
 
 /** Fewer rows with volume prove nothing about its unit. */
-const VOLUMES_MIN = 3;
+const VOLUMES_MIN = 5;
+
+/** Volumes of fewer digits are too coarse to be compared. */
+const SLACK_MAX = 1.05;
 
 /** Rounding and a price outside the candle in one row of fifty are forgiven. */
 const FIT_SHARE = 0.98;
@@ -75,7 +78,7 @@ const FIT_SHARE = 0.98;
  */
 export class VolumeProof {
   readonly #columns: readonly number[];
-  readonly #couples: { base: number; turnover: number; rows: number; fits: number; sizes: Sizes }[];
+  readonly #couples: Couple[];
   #rows = 0;
   /** For each column: rows in which it is a price of the candle, whole numbers, zeros. */
   readonly #looks = new Map<number, { price: number; whole: number; zero: number }>();
@@ -84,7 +87,15 @@ export class VolumeProof {
     this.#columns = columns;
     this.#couples = columns.flatMap((base) =>
       columns.filter((other) => other !== base)
-        .map((turnover) => ({ base, turnover, rows: 0, fits: 0, sizes: { min: 0, max: Infinity } }))
+        .map((turnover) => ({
+          base,
+          turnover,
+          rows: 0,
+          fits: 0,
+          least: Infinity,
+          most: 0,
+          sizes: { min: 0, max: Infinity },
+        }))
     );
     for (const column of columns) this.#looks.set(column, { price: 0, whole: 0, zero: 0 });
   }
@@ -98,16 +109,19 @@ export class VolumeProof {
     for (const column of this.#columns) {
       const [value, looks] = [Number(fields[column]), this.#looks.get(column)!];
       if (value >= low && value <= high) looks.price++;
-      if (Number.isInteger(value)) looks.whole++;
+      if (/^\d+$/.test(fields[column] ?? "")) looks.whole++;
       if (value === 0) looks.zero++;
     }
     for (const couple of this.#couples) {
       const [base, turnover] = [Number(fields[couple.base]), Number(fields[couple.turnover])];
       if (!(base > 0) || !(turnover > 0)) continue;
-      couple.rows++;
       const slack = 1.002 + unit(fields[couple.base]!) / base +
         unit(fields[couple.turnover]!) / turnover;
+      if (slack > SLACK_MAX) continue;
+      couple.rows++;
       const price = turnover / base;
+      couple.least = Math.min(couple.least, price);
+      couple.most = Math.max(couple.most, price);
       if (price >= low / slack && price <= high * slack) couple.fits++;
       couple.sizes.min = Math.max(couple.sizes.min, price / (high * slack));
       couple.sizes.max = Math.min(couple.sizes.max, price / (low / slack));
@@ -116,8 +130,10 @@ export class VolumeProof {
 
   /** Columns proved to be the volume in the base currency. */
   bases(): readonly number[] {
-    const proved = this.#couples.filter(({ rows, fits }) =>
-      rows >= VOLUMES_MIN && fits >= rows * FIT_SHARE
+    const proved = this.#couples.filter(({ rows, fits, least, most }) =>
+      rows >= VOLUMES_MIN && fits >= rows * FIT_SHARE &&
+      // Always the same: the size of a contract, which happens to be near the price.
+      most > least * 1.000001
     );
     return [...new Set(proved.map(({ base }) => base))];
   }
@@ -138,7 +154,7 @@ export class VolumeProof {
 
   /** Whether nearly all values lie within the candle: an average price, not a volume. */
   isPrice(column: number): boolean {
-    return this.#rows >= VOLUMES_MIN && this.#looks.get(column)!.price >= this.#rows * FIT_SHARE;
+    return this.#rows > 0 && this.#looks.get(column)!.price >= this.#rows * FIT_SHARE;
   }
 
   /** Whether both columns have values, so that they could have been compared. */
@@ -159,9 +175,18 @@ export class VolumeProof {
   }
 }
 
-interface Sizes {
-  min: number;
-  max: number;
+/** Two columns, and how one may follow from the other. */
+interface Couple {
+  readonly base: number;
+  readonly turnover: number;
+  /** Rows that were compared, and those in which the quotient is a price of the candle. */
+  rows: number;
+  fits: number;
+  /** The smallest and the greatest quotient. */
+  least: number;
+  most: number;
+  /** What every row allows as the size of a contract. */
+  readonly sizes: { min: number; max: number };
 }
 
 /** The last digit of a decimal text. */

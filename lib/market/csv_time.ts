@@ -20,6 +20,9 @@ interface FileTime {
 /** The first Bitcoin block, 2009-01-03: no candle is older. */
 export const OLDEST_CANDLE_MS = Date.UTC(2009, 0, 3);
 
+/** Numbers such as 20240301000000 are dates, not milliseconds. */
+const NUMBER_MS_MAX = Date.UTC(2100, 0);
+
 /** The unit of a number follows from its size, because no candle is older than 2009 or newer than 5138. */
 const UNITS = [
   { below: 1e11, nanoseconds: 1_000_000_000n, style: "seconds" },
@@ -87,13 +90,11 @@ function readNumber(text: string): FileTime | undefined {
   const unit = UNITS.find(({ below }) => value < below);
   if (unit === undefined) return undefined;
   // Nanoseconds have more digits than a double.
-  if (/^\d+$/.test(text)) {
-    const nanoseconds = BigInt(text) * unit.nanoseconds;
-    const wholeMs = Number(nanoseconds / 1_000_000n);
-    const timeMs = wholeMs + Number(nanoseconds % 1_000_000n) / 1e6;
-    return { timeMs, style: unit.style };
-  }
-  return { timeMs: value * Number(unit.nanoseconds) / 1e6, style: unit.style };
+  const nanoseconds = /^\d+$/.test(text) ? BigInt(text) * unit.nanoseconds : undefined;
+  const timeMs = nanoseconds === undefined
+    ? value * Number(unit.nanoseconds) / 1e6
+    : Number(nanoseconds / 1_000_000n) + Number(nanoseconds % 1_000_000n) / 1e6;
+  return timeMs < NUMBER_MS_MAX ? { timeMs, style: unit.style } : undefined;
 }
 
 /** JavaScript's Date rolls the 30th of February over to March: such a date is none. */

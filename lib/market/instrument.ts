@@ -14,7 +14,8 @@ export function namesSymbol(name: string, symbol: string): boolean {
   if (name.includes(":") && name.includes("/")) return false;
   const text = plain(name);
   if (settle === undefined) {
-    return text === both || text === `T${both}` || text === `X${base}Z${quote}` ||
+    return text === both || (name.startsWith("t") && text === `T${both}`) ||
+      text === `X${base}Z${quote}` ||
       text === `${both}SPOT` || new RegExp(`^${quote}[-_]${base}$`).test(name.toUpperCase());
   }
   if (expiry !== undefined) {
@@ -42,4 +43,9 @@ function dates(expiry: string): readonly string[] {
   if (year === undefined) return [expiry];
   const name = MONTHS.slice(Number(month) * 3 - 3, Number(month) * 3);
   return [expiry, `20${expiry}`, `${day}${name}${year}`, `${Number(day)}${name}${year}`];
+}
+
+/** Whether a file's name of a coin contradicts a symbol's base or quote. */
+export function isOtherCoin(name: string, coin: string): boolean {
+  return plain(name) !== plain(coin);
 }

@@ -5,6 +5,7 @@
  */
 import { csvFields } from "../market/csv_candle.ts";
 import { readTimeText } from "../market/csv_time.ts";
+import { isOtherCoin } from "../market/instrument.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
@@ -120,7 +121,13 @@ async function readGroups(
     const closeMs = closeTime === undefined
       ? undefined
       : readTimeText(row.fields[closeTime]!, format.zoneMs)?.timeMs;
-    group.evidence.add({ ...row, line: row.line.number, closeMs });
+    group.evidence.add({
+      line: row.line.number,
+      timeMs: row.timeMs,
+      values: row.values,
+      isLeftOut: row.isBlank || isUnconfirmed(row, format),
+      closeMs,
+    });
   }
   return groups;
 }
@@ -204,13 +211,21 @@ function constantColumns({ head, columns }: FileFormat): readonly number[] {
 }
 
 function checkConstant(
-  { constants, evidence }: Group,
+  { constants, evidence, series }: Group,
   { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
 ): void {
   const text = row.fields[at]!.trim();
   if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
   if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
   const known = constants.get(at);
+  const coin = coinOf(format, at, series);
+  if (coin !== undefined && isOtherCoin(text, coin)) {
+    evidence.doubt(
+      `line ${row.line.number} is of ${
+        printable(JSON.stringify(text.slice(0, 40)))
+      }, not of ${coin}`,
+    );
+  }
   if (known === undefined) constants.set(at, text);
   else if (known !== text) {
     evidence.doubt(
@@ -219,6 +234,13 @@ function checkConstant(
         "the file holds several instruments. Leave the rows of one",
     );
   }
+}
+
+/** The base or quote that a column should name, if it is one that names one. */
+function coinOf({ columns }: FileFormat, at: number, { symbol }: Series): string | undefined {
+  const [base, rest = ""] = symbol.split("/");
+  if (columns.base === at) return base;
+  return columns.quote === at ? rest.split(":")[0] : undefined;
 }
 
 const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;

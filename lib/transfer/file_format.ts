@@ -19,6 +19,9 @@ export interface FileFormat extends RowFormat {
   readonly cutLine: number | undefined;
 }
 
+/** Fewer rows do not show how many decimals the file has. */
+const ROWS_MIN = 10;
+
 const EXAMPLE = "--columns time,open,high,low,close,volume, with a - for each column to leave out";
 
 /**
@@ -124,7 +127,7 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
     order,
     volumes: volumes ?? new VolumeProof([]),
     last,
-    isLastWhole: decimals > 0 && decimals >= decimalsMax,
+    isLastWhole: rows > ROWS_MIN && decimalsMax > 0 && decimals >= decimalsMax,
     hasCloseTime,
     texts,
   };
@@ -202,6 +205,8 @@ function unnamedColumns(
     exchange: undefined,
     instrument: [],
     constant: [],
+    base: undefined,
+    quote: undefined,
     timeframe: undefined,
     time: 0,
     clock: undefined,

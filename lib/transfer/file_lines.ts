@@ -35,23 +35,26 @@ const LINE_CHARACTERS_MAX = 64 * 1024;
 /**
  * Opens a file on disk, or writes a stream to a temporary file first.
  *
- * @param input Read instead of `path`, if given.
+ * @param options.input Read instead of `path`, if given.
  * @throws Error
  */
 export async function openLines(
   path: string,
-  input: ReadableStream<Uint8Array> | undefined,
+  { input, signal }: {
+    readonly input: ReadableStream<Uint8Array> | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<LineFile> {
   const info = input === undefined ? await explain(path, () => Deno.stat(path)) : undefined;
   if (info?.isDirectory === true) throw new Error(`Cannot read ${path}: it is a directory`);
   const isOnDisk = info?.isFile === true;
-  const kept = isOnDisk ? path : await explain(path, () => spool(path, input));
+  const kept = isOnDisk ? path : await explain(path, () => spool({ path, input, signal }));
   let sha256: string | undefined;
   return {
     path,
     writtenMs: isOnDisk ? info.mtime?.getTime() : undefined,
     lines: () =>
-      lines(kept, path, (hash) => {
+      lines({ kept, path, signal }, (hash) => {
         if (sha256 !== undefined && sha256 !== hash) {
           throw new Error(`Cannot read ${path}: it has changed while it was read. Start again`);
         }
@@ -64,12 +67,16 @@ export async function openLines(
   };
 }
 
-async function spool(path: string, input: ReadableStream<Uint8Array> | undefined): Promise<string> {
+async function spool({ path, input, signal }: {
+  readonly path: string;
+  readonly input: ReadableStream<Uint8Array> | undefined;
+  readonly signal: AbortSignal;
+}): Promise<string> {
   const bytes = input ?? (await Deno.open(path)).readable;
   const kept = await Deno.makeTempFile({ prefix: "titan10-import-" });
   try {
     const file = await Deno.open(kept, { write: true });
-    await bytes.pipeTo(file.writable);
+    await bytes.pipeTo(file.writable, { signal });
     return kept;
   } catch (error) {
     await Deno.remove(kept);
@@ -78,8 +85,11 @@ async function spool(path: string, input: ReadableStream<Uint8Array> | undefined
 }
 
 async function* lines(
-  kept: string,
-  path: string,
+  { kept, path, signal }: {
+    readonly kept: string;
+    readonly path: string;
+    readonly signal: AbortSignal;
+  },
   onHash: (sha256: string) => void,
 ): AsyncGenerator<FileLine, void> {
   const hash = createHash("sha256");
@@ -95,16 +105,24 @@ async function* lines(
     return { text: plain, number, isEnded };
   };
   let isPacked = false;
-  const pieces = texts(hashed(file.readable, hash), path, () => isPacked = true);
-  for (;;) {
-    const { done, value } = await explain(path, () => pieces.next());
-    if (done === true) break;
-    const parts = (rest + value).split("\n");
-    rest = parts.pop() ?? "";
-    for (const text of parts) yield line(text, true);
-    if (rest.length > LINE_CHARACTERS_MAX) {
-      throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
+  const bytes = hashed(file.readable, hash);
+  const pieces = texts(bytes, path, () => isPacked = true);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await explain(path, () => pieces.next());
+      if (done === true) break;
+      const parts = (rest + value).split("\n");
+      rest = parts.pop() ?? "";
+      for (const text of parts) yield line(text, true);
+      if (rest.length > LINE_CHARACTERS_MAX) {
+        throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
+      }
     }
+  } finally {
+    // Closes the file, if the caller stops early.
+    await pieces.return();
+    await bytes.return();
   }
   // A packed file holds a checksum of the whole.
   if (rest !== "") yield line(rest, isPacked);
@@ -156,9 +174,14 @@ async function* texts(
   if (begins(GZIP)) {
     onPacked();
     // Not DecompressionStream: it stops after the first member of a file that has several.
-    const unpacked = Readable.from(whole()).on("error", (error) => gunzip.destroy(error));
+    const packed = Readable.from(whole()).on("error", (error) => gunzip.destroy(error));
     const gunzip = createGunzip();
-    yield* texts(chunks(unpacked.pipe(gunzip)), path, onPacked);
+    try {
+      yield* texts(chunks(packed.pipe(gunzip)), path, onPacked);
+    } finally {
+      packed.destroy();
+      await bytes.return();
+    }
     return;
   }
   const [, what] = NOT_TEXT.find(([magic]) => begins(magic)) ?? [];

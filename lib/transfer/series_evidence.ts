@@ -16,13 +16,14 @@ interface EvidenceRow {
   readonly line: number;
   readonly timeMs: number;
   readonly values: readonly string[];
-  readonly isBlank: boolean;
+  /** Whether the row is left out: it has no values, or its candle had not closed. */
+  readonly isLeftOut: boolean;
   /** When the candle closes, as the file says it; undefined if it does not. */
   readonly closeMs: number | undefined;
 }
 
-/** Rows that fail the checks are kept apart; a file of which most do is not one of candles. */
-const REJECTED_SHARE_MAX = 0.5;
+/** Rows that fail the checks are kept apart; where more do, the columns are not what they are called. */
+const REJECTED_SHARE_MAX = 0.1;
 
 /** Candles of one block of the map of times. */
 const BLOCK = 4096;
@@ -35,6 +36,8 @@ export class SeriesEvidence {
   /** The first thing that is wrong, with its line. */
   #fault: string | undefined;
   #rows = 0;
+  /** Rows whose prices differ: only they tell one column from another. */
+  #told = 0;
   readonly #rejected: { rows: number; example: RejectedCandle | undefined } = {
     rows: 0,
     example: undefined,
@@ -71,8 +74,9 @@ export class SeriesEvidence {
     }
     this.#lastMs = Math.max(this.#lastMs, timeMs);
     if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
-    if (row.isBlank) return;
+    if (row.isLeftOut) return;
     this.#addMark(row);
+    if (row.values.slice(1, 4).some((value) => value !== row.values[0])) this.#told++;
     const { rejected } = checkRow(timeframe, [timeMs, ...row.values]);
     if (rejected === undefined) return;
     this.#rejected.rows++;
@@ -112,7 +116,7 @@ export class SeriesEvidence {
     }
     if (this.#fault !== undefined) this.refuse(this.#fault);
     const { rows, example } = this.#rejected;
-    if (rows > 0 && (rows > this.#rows * REJECTED_SHARE_MAX || rows === this.#rows)) {
+    if (rows === this.#rows || (rows > 1 && rows > this.#told * REJECTED_SHARE_MAX)) {
       this.refuse(
         `${rows} of its ${this.#rows} rows fail the checks, such as ${printable(example!.row)} (${
           example!.reason
@@ -173,36 +177,50 @@ export class SeriesEvidence {
   }
 }
 
+/** Where nothing was traded the distances differ; as many alike are another timeframe. */
+const RUN_MAX = 20;
+
 /** How far apart the rows of a file are: proof that its timeframe is not a longer one. */
 export class Spacing {
   readonly #timeframe: Timeframe;
   #previousMs: number | undefined;
   /** The greatest common divisor of all distances, in candles. */
   #step = 0;
+  /** How many times the last distance has come in a row. */
+  #run = { distance: 0, times: 0 };
+  #longRun: number | undefined;
 
   constructor(timeframe: Timeframe) {
     this.#timeframe = timeframe;
   }
 
   add(timeMs: number): void {
-    if (this.#step === 1 || !isAligned(this.#timeframe, timeMs)) return;
+    if (!isAligned(this.#timeframe, timeMs)) return;
     const previousMs = this.#previousMs;
     this.#previousMs = timeMs;
     if (previousMs === undefined || previousMs === timeMs) return;
     const [sinceMs, untilMs] = [Math.min(previousMs, timeMs), Math.max(previousMs, timeMs)];
-    this.#step = divisor(this.#step, countCandles(this.#timeframe, sinceMs, untilMs));
+    const distance = countCandles(this.#timeframe, sinceMs, untilMs);
+    if (this.#step !== 1) this.#step = divisor(this.#step, distance);
+    const run = this.#run;
+    if (run.distance === distance) run.times++;
+    else this.#run = { distance, times: 1 };
+    if (distance > 1 && this.#run.times >= RUN_MAX) this.#longRun ??= distance;
   }
 
   /** Why the rows may as well be candles of a longer timeframe; undefined if they may not. */
   longerTimeframe(): string | undefined {
     const timeframe = this.#timeframe;
     const way = `If they are ${timeframe.text} all the same, add a column timeframe that says so`;
-    if (this.#step === 1 || this.#previousMs === undefined) return undefined;
-    if (this.#step > 1) {
-      return `its rows are ${this.#step} candles apart, or multiples of that (${
-        duration(this.#step * nominalMs(timeframe))
+    const step = this.#step > 1 ? this.#step : this.#longRun;
+    if (step !== undefined) {
+      return `${
+        this.#step > 1 ? "its" : "many"
+      } rows are ${step} candles apart, or multiples of that (${
+        duration(step * nominalMs(timeframe))
       }): the file's timeframe does not seem to be ${timeframe.text}. ${way}`;
     }
+    if (this.#step === 1 || this.#previousMs === undefined) return undefined;
     // A single candle: only where it opens can tell.
     const openMs = this.#previousMs;
     const longer = ["1d", "1h"].map(parseTimeframe)

@@ -71,6 +71,21 @@ const INSTRUMENTS: readonly FileCase[] = [
     refused: /the file holds ETHUSD, which is another series/,
   },
   {
+    name: "a forming candle, and the same once it had closed",
+    file: text(
+      OKX,
+      ...M.flatMap((row) => [okx("BTC-USDT", { ...row, c: row.o }, 0), okx("BTC-USDT", row)]),
+    ),
+    as: ["okx", "BTC/USDT", "1m"],
+    stored: M,
+  },
+  {
+    name: "another coin in a column of the base",
+    file: text(`coin,${PLAIN}`, ...M.map((row) => `ETH,${plain(row)}`)),
+    as: BTC,
+    refused: /line 2 is of "ETH", not of BTC/,
+  },
+  {
     name: "two files joined, whose rows overlap and say the same",
     file: text(PLAIN, ...M.slice(0, 40).map(plain), PLAIN, ...M.slice(30).map(plain)),
     as: BTC,
@@ -108,6 +123,33 @@ const TIMES: readonly FileCase[] = [
     file: text(PLAIN, ...M.map(plain), `${BEGIN_MS + 5_430_000},400,401,399,400,1`),
     as: BTC,
     refused: /line 62 opens at .*01:30:30/,
+  },
+  {
+    name: "minutes, and hours behind them",
+    file: text(PLAIN, ...M.map(plain), ...H.slice(1).map(plain)),
+    as: BTC,
+    refused: /many rows are 60 candles apart/,
+  },
+  {
+    name: "dates that look like milliseconds",
+    file: text(PLAIN, "20240301000000,1,2,1,2,1", "20240302000000,1,2,1,2,1"),
+    as: BTC,
+    refused: /line 2 of .*"20240301000000" is not a time/,
+  },
+  {
+    name: "the newest candle ends before it should, by its close time",
+    file: text(
+      ...M.map((row, n) => binance(row, n < 59 ? MINUTE_MS : 20_000)),
+    ),
+    as: ["binance", "BTC/USDT", "1m"],
+    stored: M.slice(0, 59),
+  },
+  {
+    name: "the newest candle was still forming when the file was written",
+    file: text(PLAIN, ...M.map(plain)),
+    writtenMs: BEGIN_MS + 59.5 * MINUTE_MS,
+    as: BTC,
+    stored: M.slice(0, 59),
   },
   {
     name: "the 30th of February",

@@ -53,6 +53,7 @@ export const clock = (t: number): string => new Date(t).toISOString().slice(11, 
 export interface FileCase {
   readonly name: string;
   readonly file: string | Uint8Array;
+  readonly writtenMs?: number;
   /** Exchange, symbol, timeframe, and further arguments. */
   readonly as: readonly string[];
   /** What is stored, or why nothing is. */
@@ -77,6 +78,9 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
           path,
           typeof one.file === "string" ? new TextEncoder().encode(one.file) : one.file,
         );
+        if (one.writtenMs !== undefined) {
+          await Deno.utime(path, one.writtenMs / 1000, one.writtenMs / 1000);
+        }
         const [exchange, symbol, timeframe, ...more] = one.as as [string, string, string];
         const series = ["--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe];
         const { code, stderr, stdout } = await runInProcess(
