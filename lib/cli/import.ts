@@ -1,12 +1,14 @@
 /** `titan10 import`: adds candles from a CSV file to the archive. @module */
 import { basename } from "node:path";
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { type ImportReport, importRows } from "../transfer/candle_import.ts";
 import { seriesName } from "../market/series.ts";
 import { prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
-import { fileRows, hashed } from "../transfer/candle_file.ts";
+import { readCandleFile } from "../transfer/candle_file.ts";
+import { openLines } from "../transfer/file_lines.ts";
+import { readZone } from "../market/csv_time.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, minute } from "./text.ts";
@@ -15,8 +17,14 @@ import { withArchive } from "./with_archive.ts";
 
 const HELP = `
 The file is CSV as titan10 export writes it, or any other whose first line names
-time, open, high, low, close and volume, or that holds them in this order. Times
-are ISO 8601 in UTC or numbers since 1970. A name ending with .gz is unpacked.
+time, open, high, low, close and volume. Without names, the order of the columns
+and the unit of the volume are taken only if all rows prove them. Times are ISO
+8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the name ends with.
+
+The whole file is judged before anything is stored. It is refused if a line has
+lost fields, a date does not exist, the rows are of another timeframe or of
+several instruments, or the volume counts contracts; the message names the line
+and the option that helps. If a file names instruments, --symbol picks one.
 
 Rows pass the checks of an exchange's: malformed ones go to rejected_candles,
 candles that have not closed are left out. What an exchange has said is kept: of
@@ -36,6 +44,13 @@ export function makeImport(empty: Command, shell: Shell, perform: Perform): void
     .option("--exchange <id>", "of the file's candles, where it does not say so")
     .option("--symbol <symbol>", "of the file's candles, where it does not say so")
     .option("--timeframe <timeframe>", "of the file's candles, where it does not say so")
+    .option("--instrument <name>", "only rows of this instrument, as the file calls it")
+    .option(
+      "--columns <names>",
+      "what the columns are: time,open,high,low,close,volume,-",
+      columnsFlag,
+    )
+    .option("--timezone <offset>", "of times that name none: +02:00", zoneFlag)
     .option("--since <time>", "only from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "only up to this time, which is left out itself", timeFlag)
     .option("--complete", "a candle that is not in the file does not exist")
@@ -52,6 +67,9 @@ interface ImportFlags {
   readonly exchange?: string;
   readonly symbol?: string;
   readonly timeframe?: string;
+  readonly instrument?: string;
+  readonly columns?: readonly string[];
+  readonly timezone?: number;
   readonly since?: number;
   readonly until?: number;
   readonly complete?: true;
@@ -64,56 +82,64 @@ async function importFile(
   path: string,
   flags: ImportFlags & Flags,
 ): Promise<ExitCode> {
-  // Open the file first, so that a wrong name does not create a database.
-  const input = path === "-" ? shell.input : await openFile(path);
-  const { bytes, sha256 } = hashed(input);
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
-  const reports = await withArchive(ground, {
-    here: async (database) => {
-      const { timescaledb } = await prepareDatabase(database, ground);
-      const rows = fileRows(
-        /\.gz$/i.test(path) ? bytes.pipeThrough(new DecompressionStream("gzip")) : bytes,
-        { path, ...namesOf(flags), knownExchanges: await exchangeIds() },
-      );
-      return await importRows(
-        { ...ground, database, hasTimescaledb: timescaledb !== null },
-        rows,
-        {
-          file: path === "-" ? path : basename(path),
-          sinceMs: flags.since,
-          untilMs: flags.until,
-          isComplete: flags.complete === true,
-          replaces: flags.replace === true,
-          signal: shell.signal,
-          sha256,
-          onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
-        },
-      );
-    },
+  const file = await openLines(path, {
+    input: path === "-" ? shell.input : undefined,
+    signal: shell.signal,
   });
-  if (shell.canRedraw) shell.draw([]);
-  if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));
-  else for (const report of reports) shell.print(summary(report));
-  return EXIT.done;
-}
-
-function namesOf(
-  { exchange, symbol, timeframe }: ImportFlags,
-): Pick<ImportFlags, "exchange" | "symbol" | "timeframe"> {
-  return {
-    ...(exchange === undefined ? {} : { exchange }),
-    ...(symbol === undefined ? {} : { symbol }),
-    ...(timeframe === undefined ? {} : { timeframe }),
-  };
-}
-
-async function openFile(path: string): Promise<ReadableStream<Uint8Array>> {
   try {
-    return (await Deno.open(path)).readable;
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot read ${path}: ${text}`, { cause: error });
+    // Judged first: a file that is refused should not even make a database.
+    const candles = await readCandleFile(file, {
+      exchange: flags.exchange,
+      symbol: flags.symbol,
+      timeframe: flags.timeframe,
+      instrument: flags.instrument,
+      columns: flags.columns,
+      zoneMs: flags.timezone,
+      knownExchanges: await exchangeIds(),
+    });
+    const reports = await withArchive(ground, {
+      here: async (database) => {
+        const { timescaledb } = await prepareDatabase(database, ground);
+        return await importRows(
+          { ...ground, database, hasTimescaledb: timescaledb !== null },
+          candles.rows(),
+          {
+            file: path === "-" ? path : basename(path),
+            sinceMs: flags.since,
+            untilMs: flags.until,
+            isComplete: flags.complete === true,
+            replaces: flags.replace === true,
+            signal: shell.signal,
+            sha256: file.sha256,
+            onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
+          },
+        );
+      },
+    });
+    if (shell.canRedraw) shell.draw([]);
+    if (candles.cutLine !== undefined) {
+      shell.tell(
+        `Line ${candles.cutLine} is the last and has no line end: it may have been cut, and was left out`,
+      );
+    }
+    if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));
+    else for (const report of reports) shell.print(summary(report));
+    return EXIT.done;
+  } finally {
+    await file.close();
   }
+}
+
+function columnsFlag(text: string): readonly string[] {
+  return text.split(",").map((name) => name.trim());
+}
+
+/** How far a time zone is ahead of UTC. Milliseconds. */
+function zoneFlag(text: string): number {
+  const zoneMs = readZone(text.trim());
+  if (zoneMs === undefined) throw new InvalidArgumentError("expected UTC or an offset, as +02:00");
+  return zoneMs;
 }
 
 function document({ series, firstMs, lastMs, ...counts }: ImportReport): unknown {
@@ -137,6 +163,7 @@ function summary(report: ImportReport): string {
     [report.conflicts, "stored with other values, which were kept: see import_conflicts"],
     [report.rejected, "rejected: see rejected_candles"],
     [report.unclosed, "not closed yet: left out"],
+    [report.blank, "without values: no candle"],
     [report.expired, "of time that RETENTION has dropped: left out"],
     [report.outside, "outside of --since and --until: left out"],
   ];

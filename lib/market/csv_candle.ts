@@ -1,69 +1,174 @@
-/** Parses candles in CSV: finds the columns and reads times in the usual formats. @module */
+/** Parses candles in CSV: finds the columns by their names. @module */
 
 /** The position of each column, from 0. */
 export interface CsvColumns {
   readonly exchange: number | undefined;
-  readonly symbol: number | undefined;
+  /** Columns that name the instrument. */
+  readonly instrument: readonly number[];
+  /** Columns that name a part of it, or something else that a file of one series has once. */
+  readonly constant: readonly number[];
+  /** Among `constant`: the coins of which one is traded for the other. */
+  readonly base: number | undefined;
+  readonly quote: number | undefined;
   readonly timeframe: number | undefined;
   readonly time: number;
+  /** The time of day, where `time` is only the date. */
+  readonly clock: number | undefined;
   /** Positions of open, high, low, close and volume. */
   readonly values: readonly number[];
-  /** Whether the first line is a header. */
-  readonly hasHeader: boolean;
+  /** Other columns that may hold what was traded, in another unit. */
+  readonly turnovers: readonly number[];
+  readonly closeTime: number | undefined;
+  /** Says whether the candle has closed. */
+  readonly confirm: number | undefined;
+  /** How many fields each row has. */
+  readonly width: number;
 }
 
-/** Known column names in lower case; earlier ones win. */
+/** Known column names, in lower case and without marks; earlier ones win. */
 const NAMES = {
-  exchange: ["exchange"],
-  symbol: ["symbol"],
-  timeframe: ["timeframe"],
-  time: ["time", "open_time", "open time", "opentime", "timestamp", "datetime", "date", "unix"],
-  open: ["open"],
-  high: ["high"],
-  low: ["low"],
-  close: ["close"],
-  volume: ["volume", "vol"],
+  exchange: ["exchange", "exchangeid", "exchangename", "venue"],
+  base: ["base", "basecurrency", "baseasset", "coin", "asset"],
+  quote: ["quote", "quotecurrency", "quoteasset"],
+  timeframe: ["timeframe", "interval", "resolution", "granularity"],
+  time: [
+    "opentime",
+    "opentimestamp",
+    "starttime",
+    "startat",
+    "start",
+    "candletime",
+    "candledatetimeutc",
+    "timeperiodstart",
+    "periodstart",
+    "unix",
+    "unixtimestamp",
+    "timestamp",
+    "timestampms",
+    "ts",
+    "time",
+    "datetime",
+    "date",
+    "id",
+  ],
+  open: ["open", "openprice", "o"],
+  high: ["high", "highprice", "h"],
+  low: ["low", "lowprice", "l"],
+  close: ["close", "closeprice", "c"],
+  closeTime: ["closetime", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
+  confirm: [
+    "confirm",
+    "confirmed",
+    "isclosed",
+    "closed",
+    "isfinal",
+    "final",
+    "iscomplete",
+    "complete",
+  ],
 } as const;
 
-const VALUES = ["open", "high", "low", "close", "volume"] as const;
+const INSTRUMENT = new Set([
+  ...["symbol", "symbolid", "symbolname", "ticker", "pair", "currencypair", "tradingpair"],
+  ...["instrument", "instrumentname", "instrumentid", "instid", "market", "marketid"],
+  ...["product", "productid", "contract", "contractname", "contractcode"],
+]);
+const CONSTANT = new Set([
+  ...NAMES.base,
+  ...NAMES.quote,
+  ...["currency", "name"],
+  ...["code", "underlying", "expiry", "expiration", "expirydate", "settle", "type", "category"],
+  ...["contracttype", "pricetype", "kind", "period", "delivery", "deliverydate", "strike"],
+]);
 
 /**
- * Finds the columns from a file's first line. If it begins with a number there is no header, and the columns are time,
- * open, high, low, close and volume, as in the files that Binance publishes.
+ * Finds the columns by their names.
  *
- * @throws Error when a column is missing.
+ * @param symbol Its base tells `Volume BTC` from `Volume USDT`.
+ * @throws Error when a column is missing, or two have one name.
  */
-export function readColumns(fields: readonly string[]): CsvColumns {
-  if (/^\d+$/.test(fields[0]?.trim() ?? "")) {
-    return {
-      exchange: undefined,
-      symbol: undefined,
-      timeframe: undefined,
-      time: 0,
-      values: [1, 2, 3, 4, 5],
-      hasHeader: false,
-    };
-  }
-  const header = fields.map((field) => field.replace(/^\uFEFF/, "").trim().toLowerCase());
+export function readColumns(fields: readonly string[], symbol: string | undefined): CsvColumns {
+  const head = fields.map(plainName);
   const find = (wanted: keyof typeof NAMES): number | undefined =>
-    NAMES[wanted].map((name) => header.indexOf(name)).find((at) => at >= 0);
-  const need = (wanted: keyof typeof NAMES): number => {
-    const at = find(wanted);
+    NAMES[wanted].map((name) => only(head, name)).find((at) => at !== undefined);
+  const need = (wanted: string, at: number | undefined): number => {
     if (at !== undefined) return at;
     throw new Error(
-      `Cannot read candles: the first line has no column ${wanted}, only ${
-        header.slice(0, 20).join(", ").slice(0, 200)
-      }`,
+      `the first line has no column ${wanted}, only ${
+        fields.slice(0, 20).map((name) => name.trim()).join(", ").slice(0, 200)
+      }. Name the columns with --columns`,
     );
   };
+  // The index of a table has no name.
+  const named = need("time", find("time") ?? (head[0] === "" ? 0 : undefined));
+  const date = head[named] === "time" ? only(head, "date") : undefined;
+  const { volume, turnovers } = volumeColumns(head, symbol);
   return {
     exchange: find("exchange"),
-    symbol: find("symbol"),
+    instrument: head.flatMap((name, at) => INSTRUMENT.has(name) ? [at] : []),
+    constant: head.flatMap((name, at) => CONSTANT.has(name) ? [at] : []),
+    base: find("base"),
+    quote: find("quote"),
     timeframe: find("timeframe"),
-    time: need("time"),
-    values: VALUES.map(need),
-    hasHeader: true,
+    time: date ?? named,
+    clock: date === undefined ? undefined : named,
+    values: [
+      need("open", find("open")),
+      need("high", find("high")),
+      need("low", find("low")),
+      need("close", find("close")),
+      need("volume", volume),
+    ],
+    turnovers,
+    closeTime: find("closeTime"),
+    confirm: find("confirm"),
+    width: fields.length,
   };
+}
+
+/** The names that a guard needs, whatever names the user gives: another instrument stays another instrument. */
+export function isGuardName(name: string): boolean {
+  const plain = plainName(name);
+  return INSTRUMENT.has(plain) || CONSTANT.has(plain) ||
+    [...NAMES.exchange, ...NAMES.timeframe, ...NAMES.closeTime, ...NAMES.confirm]
+      .some((known) => known === plain);
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll(/[\s_<>()[\]./"'#-]+/g, "");
+}
+
+function only(head: readonly string[], name: string): number | undefined {
+  const at = head.indexOf(name);
+  if (at < 0) return undefined;
+  if (head.lastIndexOf(name) === at) return at;
+  throw new Error(
+    `two columns are named ${name}: the file holds several instruments. ` +
+      "Name the columns of one with --columns, and a - for each of the others",
+  );
+}
+
+/** The column of the volume, and then all that may hold the same in another unit. */
+function volumeColumns(
+  head: readonly string[],
+  symbol: string | undefined,
+): { readonly volume: number | undefined; readonly turnovers: readonly number[] } {
+  const base = plainName(symbol?.split("/")[0] ?? "");
+  const names = [
+    // OKX: `vol` of a contract counts contracts, `vol_ccy` the base. CCXT takes the same two.
+    ...(symbol?.includes(":") === true && head.includes("volquote") ? ["volccy"] : []),
+    ...(base === "" ? [] : [`volume${base}`, `vol${base}`]),
+    ...["basevolume", "volumebase", "baseassetvolume", "volbase", "volumefrom", "volume", "vol"],
+    ...["v", "amount"],
+  ];
+  const volume = names.map((name) => only(head, name)).find((at) => at !== undefined);
+  const turnovers = head.flatMap((name, at) =>
+    at !== volume && /vol|turnover|amount|value/.test(name) &&
+      !/tick|taker|buy|sell|count/.test(name)
+      ? [at]
+      : []
+  );
+  return { volume, turnovers };
 }
 
 /** The separator of a line: comma, semicolon or tab, whichever is the most frequent. */
@@ -85,36 +190,4 @@ export function csvFields(line: string, separator: string): readonly string[] {
     at = end + 1;
   }
   return fields;
-}
-
-/** The unit of a time follows from its size, because no candle is older than 1973 or newer than 5138. */
-const EPOCH_UNITS = [
-  { below: 1e11, times: 1000, by: 1 },
-  { below: 1e14, times: 1, by: 1 },
-  { below: 1e17, times: 1, by: 1e3 },
-  { below: 1e20, times: 1, by: 1e6 },
-] as const;
-
-/** A time without a time zone is UTC. */
-const ISO_TIME =
-  /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d+)?)?\s*(?:UTC|Z|([+-]\d\d):?(\d\d)?)?)?$/;
-
-/**
- * Reads a time as milliseconds since the Unix epoch. Accepts ISO 8601 and whole seconds, milliseconds, microseconds or
- * nanoseconds; the size of the number tells which. Undefined for anything else.
- */
-export function readTimeText(text: string): number | undefined {
-  const trimmed = text.trim();
-  if (/^\d{1,20}(?:\.0*)?$/.test(trimmed)) {
-    const value = Number(trimmed);
-    const unit = EPOCH_UNITS.find(({ below }) => value < below);
-    return unit === undefined ? undefined : value * unit.times / unit.by;
-  }
-  const match = ISO_TIME.exec(trimmed);
-  if (match === null) return undefined;
-  const [, date, clock = "00:00", seconds = ":00", hours, minutes = "00"] = match;
-  const timeMs = Date.parse(
-    `${date}T${clock}${seconds}${hours === undefined ? "Z" : `${hours}:${minutes}`}`,
-  );
-  return Number.isNaN(timeMs) ? undefined : timeMs;
 }

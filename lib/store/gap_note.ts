@@ -63,12 +63,12 @@ export async function noteGapsAsked(
  * counts as looked through. A candle that is there after all, or is in another gap, gets none.
  */
 export async function noteRejected(
-  { sql }: Database,
+  database: Database,
   series: Series,
   { window, nowMs }: { readonly window: Window; readonly nowMs: number },
 ): Promise<void> {
   const { exchange, symbol, timeframe } = series;
-  await attempt(`note a rejected candle of ${seriesName(series)}`, async () => {
+  await database.run(`note a rejected candle of ${seriesName(series)}`, async (sql) => {
     await sql.unsafe(
       `with looked as (
          update checkpoints set scanned = scanned + tstzmultirange(tstzrange(

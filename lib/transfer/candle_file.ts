@@ -1,172 +1,250 @@
-/** Reads candles from a CSV file, line by line. @module */
-import { createHash } from "node:crypto";
-import type { FileRow } from "./candle_import.ts";
-import {
-  type CsvColumns,
-  csvFields,
-  readColumns,
-  readSeparator,
-  readTimeText,
-} from "../market/csv_candle.ts";
-import type { Series } from "../market/series.ts";
-import { parseTimeframe } from "../market/timeframe.ts";
-import { nearest } from "../text/nearest.ts";
+/**
+ * Reads candles from a file in two passes: the first judges the file as a whole, the second gives its rows. What one
+ * reading alone does not explain is refused before anything is stored.
+ * @module
+ */
+import { csvFields } from "../market/csv_candle.ts";
+import { readTimeText } from "../market/csv_time.ts";
+import { isOtherCoin } from "../market/instrument.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { printable } from "../text/printable.ts";
-import { isSymbol } from "../market/symbol.ts";
+import type { FileRow } from "./candle_import.ts";
+import { type FileFormat, readFormat } from "./file_format.ts";
+import type { LineFile } from "./file_lines.ts";
+import { type TableRow, tableRows } from "./file_rows.ts";
+import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
+import { SeriesEvidence, Spacing } from "./series_evidence.ts";
 
-interface FileOptions {
-  /** The file's name in error messages. */
-  readonly path: string;
-  /** The series, if the file does not name it or uses another name. */
-  readonly exchange?: string | undefined;
-  readonly symbol?: string | undefined;
-  readonly timeframe?: string | undefined;
-  readonly knownExchanges: readonly string[];
+interface FileOptions extends SeriesFlags {
+  /** Names of the columns, instead of the file's. */
+  readonly columns?: readonly string[] | undefined;
+  /** How far times without a time zone are ahead of UTC. Milliseconds. */
+  readonly zoneMs?: number | undefined;
 }
 
-/** A file that is hashed while it is read. */
-interface HashedFile {
-  readonly bytes: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The hash of all bytes read so far. Hexadecimal. */
-  readonly sha256: () => string;
+/** A file that was judged. */
+interface CandleFile {
+  readonly rows: () => AsyncGenerator<FileRow, void>;
+  /** The last line, where it may have been cut within a value: it is left out. */
+  readonly cutLine: number | undefined;
 }
 
-/** Ten times longer than any candle. */
-const LINE_CHARACTERS_MAX = 64 * 1024;
-
-export function hashed(input: ReadableStream<Uint8Array>): HashedFile {
-  const hash = createHash("sha256");
-  const bytes = input.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array<ArrayBuffer>>({
-      transform(chunk, controller): void {
-        hash.update(chunk);
-        controller.enqueue(chunk as Uint8Array<ArrayBuffer>);
-      },
-    }),
-  );
-  return { bytes, sha256: () => hash.copy().digest("hex") };
+/** Rows with the same names. */
+interface Group {
+  readonly names: RowNames;
+  readonly series: Series;
+  readonly isMeant: boolean;
+  readonly evidence: SeriesEvidence;
+  readonly spacing: Spacing;
+  /** What columns say that a file of one series has once. */
+  readonly constants: Map<number, string>;
+  /** Of the last candle, when it had not closed. */
+  openMs: number | undefined;
 }
+
+/** More than any exchange has symbols. */
+const GROUPS_MAX = 10_000;
 
 /**
- * The rows of a file, each with its series.
+ * Judges a file.
  *
- * @throws Error that names the line, when the file is malformed.
+ * @throws Error that says why the file, or which line of it, cannot be what it is meant to be.
  */
-export async function* fileRows(
-  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
-  options: FileOptions,
-): AsyncGenerator<FileRow, void> {
-  let columns: CsvColumns | undefined;
-  let separator = ",";
-  let number = 0;
-  const seriesAt = seriesReader(options);
-  for await (const line of lines(bytes, options.path)) {
-    number++;
-    if (line.trim() === "") continue;
-    if (columns === undefined) {
-      separator = readSeparator(line);
-      columns = readColumns(csvFields(line, separator));
-      if (columns.hasHeader) continue;
-    }
-    const fields = csvFields(line, separator);
-    const time = fields[columns.time] ?? "";
-    const values = columns.values.map((at) => fields[at]?.trim());
-    yield {
-      series: seriesAt(columns, fields, number),
-      row: [readTimeText(time) ?? time, ...values],
-    };
+export async function readCandleFile(file: LineFile, options: FileOptions): Promise<CandleFile> {
+  const format = await readFormat(file, {
+    exchange: options.exchange,
+    symbol: options.symbol,
+    columns: options.columns,
+    zoneMs: options.zoneMs,
+  });
+  const groups = await readGroups(file, format, options);
+  const picked = pick(groups, options);
+  const isNewest = (group: Group): boolean =>
+    [...picked.values()].every(({ evidence }) => evidence.lastMs <= group.evidence.lastMs);
+  for (const group of picked.values()) {
+    group.openMs = group.evidence.judge({
+      writtenMs: isNewest(group) ? file.writtenMs : undefined,
+      spacing: group.spacing,
+      isNamed: group.names.timeframe === group.series.timeframe.text,
+    });
   }
-  if (columns === undefined) throw new Error(`Cannot read ${options.path}: it is empty`);
+  return { rows: () => pickedRows(file, format, picked), cutLine: format.cutLine };
 }
 
-type SeriesReader = (columns: CsvColumns, fields: readonly string[], line: number) => Series;
+async function* pickedRows(
+  file: LineFile,
+  format: FileFormat,
+  picked: ReadonlyMap<string, Group>,
+): AsyncGenerator<FileRow, void> {
+  for await (const row of wholeRows(file, format)) {
+    const group = picked.get(groupKey(row, format));
+    if (group === undefined) continue;
+    const { series, openMs } = group;
+    const state = row.timeMs === openMs || isUnconfirmed(row, format)
+      ? "unclosed"
+      : row.isBlank
+      ? "blank"
+      : "candle";
+    yield { series, row: [row.timeMs, ...row.values], state };
+  }
+}
 
-const PARTS = ["exchange", "symbol", "timeframe"] as const;
-
-/** Parses each series only once. */
-function seriesReader(options: FileOptions): SeriesReader {
-  const known = new Map<string, Series>();
-  /** The file's own name for each part that a flag sets. */
-  const ownNames = new Map<string, string>();
-  return (columns, fields, line) => {
-    const fail = (why: string): never => {
-      throw new Error(`Cannot read line ${line}: ${printable(why.slice(0, 300))}`);
-    };
-    const [exchange, symbol, timeframe] = PARTS.map((part) => {
-      const [at, flag] = [columns[part], options[part]];
-      const text = at === undefined ? undefined : fields[at]?.trim();
-      if (flag === undefined) {
-        return text ?? fail(`the ${part} is missing. Set it with --${part}`);
+async function readGroups(
+  file: LineFile,
+  format: FileFormat,
+  options: FileOptions,
+): Promise<ReadonlyMap<string, Group>> {
+  const groups = new Map<string, Group>();
+  const spacings = new Map<string, Spacing>();
+  const constants = constantColumns(format);
+  const { closeTime } = format.columns;
+  for await (const row of wholeRows(file, format)) {
+    const key = groupKey(row, format);
+    let group = groups.get(key);
+    if (group === undefined) {
+      if (groups.size === GROUPS_MAX) {
+        throw new Error(`Cannot read ${printable(file.path)}: it holds too many instruments`);
       }
-      if (text === undefined) return flag;
-      const first = ownNames.get(part) ?? text;
-      ownNames.set(part, first);
-      if (first === text) return flag;
-      return fail(`the ${part} changes from ${first} to ${text}: --${part} is for files with one`);
-    }) as [string, string, string];
-    const name = `${exchange}\n${symbol}\n${timeframe}`;
-    const series = known.get(name) ?? readSeries({ exchange, symbol, timeframe }, options, fail);
-    known.set(name, series);
-    return series;
+      const names = namesOf(row, format);
+      const { series, isMeant } = seriesOf(names, options);
+      const { timeframe } = series;
+      const unit = names.timeframe ?? timeframe.text;
+      const spacing = spacings.get(unit) ?? new Spacing(timeframe);
+      spacings.set(unit, spacing);
+      const [evidence, constants] = [new SeriesEvidence(series), new Map<number, string>()];
+      group = { names, series, isMeant, evidence, spacing, constants, openMs: undefined };
+      groups.set(key, group);
+    }
+    group.spacing.add(row.timeMs);
+    if (!group.isMeant) continue;
+    for (const at of constants) checkConstant(group, { at, row, format });
+    const closeMs = closeTime === undefined
+      ? undefined
+      : readTimeText(row.fields[closeTime]!, format.zoneMs)?.timeMs;
+    group.evidence.add({
+      line: row.line.number,
+      timeMs: row.timeMs,
+      values: row.values,
+      isLeftOut: row.isBlank || isUnconfirmed(row, format),
+      closeMs,
+    });
+  }
+  return groups;
+}
+
+/** The groups to import: one for each series. */
+function pick(
+  groups: ReadonlyMap<string, Group>,
+  { symbol, instrument }: SeriesFlags,
+): ReadonlyMap<string, Group> {
+  const picked = new Map<string, Group>();
+  const bySeries = new Map<string, Group>();
+  for (const [key, group] of groups) {
+    if (!group.isMeant) continue;
+    picked.set(key, group);
+    const name = seriesName(group.series);
+    const other = bySeries.get(name);
+    bySeries.set(name, group);
+    if (other === undefined) continue;
+    throw new Error(
+      `Cannot import candles of ${
+        printable(name)
+      }: the file holds several series that may be meant, ${
+        quoted([other.names, group.names])
+      }. Pick one instrument with --instrument. Nothing was stored`,
+    );
+  }
+  if (picked.size > 0) return picked;
+  const all = [...groups.values()].map(({ names }) => names);
+  if (all.length === 0) throw new Error("Cannot import candles: the file has no whole row");
+  throw new Error(
+    `Cannot import candles of ${symbol ?? instrument}: the file holds ${
+      quoted(all)
+    }, which is another series. If one is meant all the same, pick it with --instrument. ` +
+      "Nothing was stored",
+  );
+}
+
+function quoted(names: readonly RowNames[]): string {
+  const texts = names.map(({ exchange, instruments, timeframe }) =>
+    [exchange, ...instruments, timeframe].filter((text) => text !== undefined).join(" ")
+  );
+  const more = texts.length > 3 ? ` and ${texts.length - 3} more` : "";
+  return printable(texts.slice(0, 3).map((text) => text.slice(0, 60)).join(" and ") + more);
+}
+
+/** All rows but one that was cut. */
+async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<TableRow, void> {
+  for await (const row of tableRows(file, format)) {
+    if (row.line.number !== format.cutLine) yield row;
+  }
+}
+
+function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): RowNames {
+  const text = (at: number | undefined): string | undefined =>
+    at === undefined ? undefined : fields[at]!.trim();
+  const instruments = columns.instrument.map((at) => fields[at]!.trim());
+  return {
+    exchange: text(columns.exchange),
+    instruments: head.instrument === undefined ? instruments : [head.instrument],
+    timeframe: text(columns.timeframe),
+    line: line.number,
   };
 }
 
-function readSeries(
-  { exchange, symbol, timeframe }: Record<(typeof PARTS)[number], string>,
-  { knownExchanges }: FileOptions,
-  fail: (why: string) => never,
-): Series {
-  if (!knownExchanges.includes(exchange)) {
-    const [meant] = nearest(exchange, knownExchanges);
-    fail(
-      `${exchange} is not an exchange` +
-        (meant === undefined ? "" : ` (did you mean ${meant}?)`),
+function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
+  const { exchange, instrument, timeframe } = columns;
+  return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
+    .join("\n");
+}
+
+/** Columns that must not change: those with a known name, and texts that nobody knows. */
+function constantColumns({ head, columns }: FileFormat): readonly number[] {
+  const { exchange, instrument, timeframe, time, clock, closeTime, confirm } = columns;
+  const known = [exchange, ...instrument, timeframe, time, clock, closeTime, confirm]
+    .concat(columns.values);
+  const names = head.text === undefined ? [] : csvFields(head.text, head.separator);
+  return Array.from({ length: columns.width }, (_, at) => at)
+    .filter((at) =>
+      !known.includes(at) && !/time|date|source|day|comment|note/i.test(names[at] ?? "")
+    );
+}
+
+function checkConstant(
+  { constants, evidence, series }: Group,
+  { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
+): void {
+  const text = row.fields[at]!.trim();
+  if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
+  if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
+  const known = constants.get(at);
+  const coin = coinOf(format, at, series);
+  if (coin !== undefined && isOtherCoin(text, coin)) {
+    evidence.doubt(
+      `line ${row.line.number} is of ${
+        printable(JSON.stringify(text.slice(0, 40)))
+      }, not of ${coin}`,
     );
   }
-  if (!isSymbol(symbol)) {
-    fail(`${symbol} is not a unified symbol, such as BTC/USDT. Set it with --symbol`);
-  }
-  try {
-    return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
+  if (known === undefined) constants.set(at, text);
+  else if (known !== text) {
+    evidence.doubt(
+      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in line ` +
+        `${row.line.number}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
+        "the file holds several instruments. Leave the rows of one",
+    );
   }
 }
 
-/** @throws Error when the file cannot be read, or a line is too long. */
-async function* lines(
-  bytes: ReadableStream<Uint8Array<ArrayBuffer>>,
-  path: string,
-): AsyncGenerator<string, void> {
-  let rest = "";
-  for await (const text of readTexts(bytes.pipeThrough(new TextDecoderStream()), path)) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop() ?? "";
-    for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
-    if (rest.length > LINE_CHARACTERS_MAX) {
-      throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
-    }
-  }
-  if (rest !== "") yield rest;
+/** The base or quote that a column should name, if it is one that names one. */
+function coinOf({ columns }: FileFormat, at: number, { symbol }: Series): string | undefined {
+  const [base, rest = ""] = symbol.split("/");
+  if (columns.base === at) return base;
+  return columns.quote === at ? rest.split(":")[0] : undefined;
 }
 
-/** Adds the file's name to errors of reading and decompressing. */
-async function* readTexts(
-  texts: ReadableStream<string>,
-  path: string,
-): AsyncGenerator<string, void> {
-  const reader = texts.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((error) => {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new Error(`Cannot read ${path}: ${why}`, { cause: error });
-      });
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    // Closes the file if the caller stops early. After a failure there is nothing to close.
-    await reader.cancel().catch(() => {});
-  }
+const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
+
+function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
+  return columns.confirm !== undefined && NOT_CONFIRMED.test(fields[columns.confirm]!.trim());
 }

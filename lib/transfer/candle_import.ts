@@ -22,13 +22,14 @@ import {
   type ImportPage,
   writeImportPage,
 } from "../store/import_write.ts";
-import { refuseForeignFile } from "./import_refusal.ts";
 import { retryStore } from "./store_retry.ts";
 
 /** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds if it could be parsed. */
 export interface FileRow {
   readonly series: Series;
   readonly row: readonly unknown[];
+  /** Rows of candles that had not closed are left out, and so are rows without values: at that time there is none. */
+  readonly state: "candle" | "unclosed" | "blank";
 }
 
 interface ImportOptions {
@@ -59,6 +60,8 @@ export interface ImportReport {
   readonly outside: number;
   /** Rows of candles that had not closed. */
   readonly unclosed: number;
+  /** Rows that hold a time and no values. */
+  readonly blank: number;
   /** Rows older than what `RETENTION` keeps. */
   readonly expired: number;
   readonly rejected: number;
@@ -89,7 +92,6 @@ const ROWS_MAX = 10_000;
  * Imports a file's rows, in any order and of any number of series. An interrupted import can be started again: rows that
  * are stored already count as `same`.
  *
- * @throws Error when the file has another timeframe, or most rows are not candles. Nothing of that series is stored.
  * @throws StoreError
  */
 export async function importRows(
@@ -106,14 +108,15 @@ export async function importRows(
     held = 0;
     options.onRows?.(read);
   };
-  for await (const { series, row } of rows) {
+  for await (const { series, row, state } of rows) {
     const name = seriesName(series);
     let one = imports.get(name);
     if (one === undefined) {
       one = new SeriesImport(context, series, options);
       imports.set(name, one);
     }
-    one.held.push(row);
+    if (state === "candle") one.held.push(row);
+    else one.leaveOut(state);
     if (++held < ROWS_MAX) continue;
     options.signal.throwIfAborted();
     await flush();
@@ -133,6 +136,7 @@ class SeriesImport {
     rows: 0,
     outside: 0,
     unclosed: 0,
+    blank: 0,
     expired: 0,
     rejected: 0,
     added: 0,
@@ -150,6 +154,12 @@ class SeriesImport {
     this.#options = options;
   }
 
+  /** Counts a row that is not stored. */
+  leaveOut(state: "unclosed" | "blank"): void {
+    this.#count.rows++;
+    this.#count[state]++;
+  }
+
   /** Stores the rows in `held`. */
   async flush(): Promise<void> {
     const rows = this.held.splice(0);
@@ -157,10 +167,7 @@ class SeriesImport {
     const checked = rows.map((row) => checkRow(this.#series.timeframe, row));
     const candles = checked.flatMap(({ candle }) => candle ?? []);
     const rejected = checked.flatMap(({ rejected }) => rejected ?? []);
-    if (this.#begun === undefined) {
-      refuseForeignFile(this.#series, { candles, rejected, first: rows[0]! });
-      this.#begun = await this.#begin();
-    }
+    this.#begun ??= await this.#begin();
     this.#count.rows += rows.length;
     await this.#write(
       candles.filter(({ openTimeMs }) => this.#mayStore(openTimeMs)),
@@ -180,7 +187,7 @@ class SeriesImport {
   async end(): Promise<ImportReport> {
     const { timeframe } = this.#series;
     const { isComplete, sha256 } = this.#options;
-    const { id } = this.#begun!;
+    const { id } = this.#begun ??= await this.#begin();
     const fileWindow = this.#lastMs < this.#firstMs
       ? undefined
       : { sinceMs: this.#firstMs, untilMs: addCandles(timeframe, this.#lastMs, 1) };

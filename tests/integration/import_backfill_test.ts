@@ -22,7 +22,7 @@ Deno.test("a backfill asks for what lies between a file's candles, and leaves th
     const beginMs = Math.floor(systemClock.now() / HOUR_MS) * HOUR_MS - 300 * HOUR_MS;
     const lines = Array.from({ length: 100 }, (_, n) => n).filter((n) => n < 40 || n >= 43)
       .map((n) => `${beginMs + n * HOUR_MS},1,2,0.5,1.5,10`);
-    await Deno.writeTextFile(`${folder}/btc.csv`, lines.join("\n"));
+    await Deno.writeTextFile(`${folder}/btc.csv`, `${lines.join("\n")}\n`);
     const series = ["--exchange", "binance", "--symbol", "BTC/USDT", "--timeframe", "1h"];
     const imported = await runInProcess(["import", `${folder}/btc.csv`, ...series], env);
     assert.match(imported.stdout, /\n {2}97 added\n {2}3 in between are lacking/);

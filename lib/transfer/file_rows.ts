@@ -1,0 +1,99 @@
+/** Reads the rows of a file of candles, and refuses what is not written like the rest of it. @module */
+import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
+import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
+import { printable } from "../text/printable.ts";
+import type { FileHead } from "./file_head.ts";
+import type { FileLine, LineFile } from "./file_lines.ts";
+
+/** How to read a file's rows. */
+export interface RowFormat {
+  readonly head: FileHead;
+  readonly columns: CsvColumns;
+  /** Whether numbers are written `1,5`. */
+  readonly hasCommas: boolean;
+  /** How far times that name no zone are ahead of UTC. Milliseconds; undefined if nobody has said. */
+  readonly zoneMs: number | undefined;
+}
+
+export interface TableRow {
+  readonly line: FileLine;
+  readonly fields: readonly string[];
+  readonly timeMs: number;
+  /** Open, high, low, close and volume as the file says them, with a decimal point. */
+  readonly values: readonly string[];
+  /** Whether the file says that there is no candle at this time. */
+  readonly isBlank: boolean;
+}
+
+/**
+ * A file's rows.
+ *
+ * @throws Error that names the line, when one has another number of fields, no time, or a time of another style.
+ */
+export async function* tableRows(
+  file: LineFile,
+  format: RowFormat,
+): AsyncGenerator<TableRow, void> {
+  const { columns, head, hasCommas } = format;
+  let style: string | undefined;
+  for await (const { line, fields } of fieldRows(file, head)) {
+    const fail = (why: string): never => failLine(file, line, why);
+    const text = [
+      fields[columns.time]!,
+      ...(columns.clock === undefined ? [] : [fields[columns.clock]!]),
+    ]
+      .join(" ");
+    const time = readTimeText(text, format.zoneMs);
+    if (time === undefined) {
+      return fail(`${JSON.stringify(text.slice(0, 40))} is not a time, such as 2024-01-31T12:00Z`);
+    }
+    if (time.style === "MetaTrader's text" && format.zoneMs === undefined) {
+      fail(
+        "its time is a broker's, which is not UTC. Say its time zone with --timezone, as +02:00",
+      );
+    }
+    if (time.timeMs < OLDEST_CANDLE_MS) {
+      fail(`its time ${JSON.stringify(text.slice(0, 40))} lies before 2009, as ${time.style}`);
+    }
+    style ??= time.style;
+    if (style !== time.style) fail(`its time is ${time.style}, those before are ${style}`);
+    const values = columns.values.map((at) => {
+      const value = fields[at]!.trim();
+      return hasCommas ? value.replace(",", ".") : value;
+    });
+    yield {
+      line,
+      fields,
+      timeMs: time.timeMs,
+      values,
+      isBlank: values.slice(0, 4).every(isNothing),
+    };
+  }
+}
+
+/** The fields of all lines behind the head. */
+export async function* fieldRows(
+  file: LineFile,
+  head: FileHead,
+): AsyncGenerator<{ readonly line: FileLine; readonly fields: readonly string[] }, void> {
+  for await (const line of file.lines()) {
+    if (line.number <= head.lastLine || line.text.trim() === "") continue;
+    if (line.text === head.text) continue;
+    yield { line, fields: csvFields(line.text, head.separator) };
+  }
+}
+
+/** @throws Error always. */
+export function failLine(file: LineFile, line: FileLine, why: string): never {
+  throw new Error(
+    `Cannot read line ${line.number} of ${printable(file.path)}: ${
+      printable(why.slice(0, 400))
+    }. ` +
+      "Nothing was stored",
+  );
+}
+
+/** How tables write that there is no value. */
+function isNothing(text: string): boolean {
+  return /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+}

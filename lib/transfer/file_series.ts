@@ -1,0 +1,78 @@
+/** Decides which series a file's rows belong to, by what the file says and what the user says. @module */
+import { namesSymbol } from "../market/instrument.ts";
+import type { Series } from "../market/series.ts";
+import { isSymbol } from "../market/symbol.ts";
+import { isTimeframe, nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import { nearest } from "../text/nearest.ts";
+import { printable } from "../text/printable.ts";
+
+/** What the user says of a file's rows. */
+export interface SeriesFlags {
+  readonly exchange?: string | undefined;
+  readonly symbol?: string | undefined;
+  readonly timeframe?: string | undefined;
+  /** The instrument to take, as the file calls it. */
+  readonly instrument?: string | undefined;
+  readonly knownExchanges: readonly string[];
+}
+
+/** What a row of the file says. */
+export interface RowNames {
+  readonly exchange: string | undefined;
+  readonly instruments: readonly string[];
+  readonly timeframe: string | undefined;
+  /** Where it is said first. */
+  readonly line: number;
+}
+
+/** The series of rows with these names, and whether it is they that the user asked for. */
+export function seriesOf(
+  names: RowNames,
+  flags: SeriesFlags,
+): { readonly series: Series; readonly isMeant: boolean } {
+  const fail = (why: string): never => {
+    throw new Error(`Cannot read line ${names.line}: ${printable(why.slice(0, 300))}`);
+  };
+  const exchange = flags.exchange ?? names.exchange ?? missing("exchange", fail);
+  const [instrument] = names.instruments;
+  const symbol = flags.symbol ?? instrument ?? missing("symbol", fail);
+  const timeframe = flags.timeframe ?? names.timeframe ?? missing("timeframe", fail);
+  if (!flags.knownExchanges.includes(exchange)) {
+    const [meant] = nearest(exchange, flags.knownExchanges);
+    fail(
+      `${exchange} is not an exchange` +
+        (meant === undefined ? "" : ` (did you mean ${meant}?)`),
+    );
+  }
+  if (!isSymbol(symbol)) {
+    fail(`${symbol} is not a unified symbol, such as BTC/USDT. Set it with --symbol`);
+  }
+  if (!isTimeframe(timeframe)) {
+    try {
+      parseTimeframe(timeframe);
+    } catch (error) {
+      fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+  const series = { exchange, symbol, timeframe: parseTimeframe(timeframe) };
+  return { series, isMeant: isMeant(names, series, flags) };
+}
+
+function isMeant(names: RowNames, series: Series, flags: SeriesFlags): boolean {
+  const { exchange, timeframe, instruments } = names;
+  const named = exchange?.toLowerCase();
+  if (
+    named !== undefined && named !== series.exchange && flags.knownExchanges.includes(named)
+  ) return false;
+  if (
+    timeframe !== undefined && isTimeframe(timeframe) &&
+    nominalMs(parseTimeframe(timeframe)) !== nominalMs(series.timeframe)
+  ) return false;
+  if (flags.instrument !== undefined) return instruments.includes(flags.instrument);
+  return instruments.length === 0 || flags.symbol === undefined ||
+    instruments.some((name) => namesSymbol(name, series.symbol));
+}
+
+function missing(part: string, fail: (why: string) => never): never {
+  return fail(`the ${part} is missing. Set it with --${part}`);
+}

@@ -1,0 +1,258 @@
+/** Gathers what a file's rows of one series prove, and refuses those that cannot be that series. @module */
+import { checkRow, type RejectedCandle } from "../market/candle.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import {
+  addCandles,
+  countCandles,
+  isAligned,
+  nominalMs,
+  parseTimeframe,
+  type Timeframe,
+} from "../market/timeframe.ts";
+import { printable } from "../text/printable.ts";
+
+/** A row of one series. */
+interface EvidenceRow {
+  readonly line: number;
+  readonly timeMs: number;
+  readonly values: readonly string[];
+  /** Whether the row is left out: it has no values, or its candle had not closed. */
+  readonly isLeftOut: boolean;
+  /** When the candle closes, as the file says it; undefined if it does not. */
+  readonly closeMs: number | undefined;
+}
+
+/** Rows that fail the checks are kept apart; where more do, the columns are not what they are called. */
+const REJECTED_SHARE_MAX = 0.1;
+
+/** Candles of one block of the map of times. */
+const BLOCK = 4096;
+
+/** 128 million candles: their marks take half a gigabyte. */
+const BLOCKS_MAX = 32_768;
+
+export class SeriesEvidence {
+  readonly #series: Series;
+  /** The first thing that is wrong, with its line. */
+  #fault: string | undefined;
+  #rows = 0;
+  /** Rows whose prices differ: only they tell one column from another. */
+  #told = 0;
+  readonly #rejected: { rows: number; example: RejectedCandle | undefined } = {
+    rows: 0,
+    example: undefined,
+  };
+  #lastMs = -Infinity;
+  readonly #closes: { rows: number; line: number; atMs: number; lengthMs: number } = {
+    rows: 0,
+    line: 0,
+    atMs: 0,
+    lengthMs: 0,
+  };
+  #hasCloses = false;
+  /** A mark of each candle's values by its time: two rows of one time must say the same. */
+  readonly #marks = new Map<number, Uint32Array>();
+
+  constructor(series: Series) {
+    this.#series = series;
+  }
+
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  add(row: EvidenceRow): void {
+    if (this.#fault !== undefined) return;
+    const { timeframe } = this.#series;
+    const { timeMs, line } = row;
+    this.#rows++;
+    if (!isAligned(timeframe, timeMs)) {
+      this.#fault =
+        `line ${line} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
+        "(time_not_aligned): the file has another timeframe, or its times another time zone";
+      return;
+    }
+    this.#lastMs = Math.max(this.#lastMs, timeMs);
+    if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
+    if (row.isLeftOut) return;
+    this.#addMark(row);
+    if (row.values.slice(1, 4).some((value) => value !== row.values[0])) this.#told++;
+    const { rejected } = checkRow(timeframe, [timeMs, ...row.values]);
+    if (rejected === undefined) return;
+    this.#rejected.rows++;
+    this.#rejected.example ??= rejected;
+  }
+
+  /** Notes that a row cannot belong to this series. */
+  doubt(why: string): void {
+    this.#fault ??= why;
+  }
+
+  /**
+   * The open time of a last candle that had not closed when the file was written, if there is one.
+   *
+   * @throws Error when these rows cannot be candles of the series.
+   */
+  judge({ writtenMs, isNamed, spacing }: {
+    readonly writtenMs: number | undefined;
+    /** Whether the file itself names the timeframe. */
+    readonly isNamed: boolean;
+    /** Of all rows of the file, other instruments included. */
+    readonly spacing: Spacing;
+  }): number | undefined {
+    const { timeframe } = this.#series;
+    const lastMs = this.#lastMs;
+    const closes = this.#closes;
+    const isLastOpen = this.#fault === undefined && closes.rows === 1 && closes.atMs === lastMs &&
+      this.#rows > 1 &&
+      closes.lengthMs < nominalMs(timeframe);
+    if (closes.rows > 0 && !isLastOpen) {
+      this.refuse(
+        `the close time in line ${closes.line} says that a candle is ${
+          duration(closes.lengthMs)
+        } long: ` +
+          `the file's timeframe is not ${timeframe.text}`,
+      );
+    }
+    if (this.#fault !== undefined) this.refuse(this.#fault);
+    const { rows, example } = this.#rejected;
+    if (rows === this.#rows || (rows > 1 && rows > this.#told * REJECTED_SHARE_MAX)) {
+      this.refuse(
+        `${rows} of its ${this.#rows} rows fail the checks, such as ${printable(example!.row)} (${
+          example!.reason
+        })`,
+      );
+    }
+    if (!isNamed && !this.#hasCloses) {
+      const why = spacing.longerTimeframe();
+      if (why !== undefined) this.refuse(why);
+    }
+    if (isLastOpen) return lastMs;
+    const isForming = writtenMs !== undefined && writtenMs >= lastMs &&
+      writtenMs < addCandles(timeframe, lastMs, 1);
+    return isForming ? lastMs : undefined;
+  }
+
+  /** @throws Error always. */
+  refuse(why: string): never {
+    throw new Error(
+      `Cannot import candles of ${printable(seriesName(this.#series))}: ${why}. Nothing was stored`,
+    );
+  }
+
+  #addClose({ timeMs, line }: EvidenceRow, closeMs: number): void {
+    const { timeframe } = this.#series;
+    this.#hasCloses = true;
+    const earlyMs = addCandles(timeframe, timeMs, 1) - closeMs;
+    if (earlyMs >= 0 && earlyMs <= Math.min(1_000, nominalMs(timeframe) / 2)) return;
+    // The newest of several may be one that was still open.
+    if (this.#closes.rows === 0 || timeMs > this.#closes.atMs) {
+      this.#closes.line = line;
+      this.#closes.atMs = timeMs;
+      this.#closes.lengthMs = closeMs - timeMs;
+    }
+    this.#closes.rows++;
+  }
+
+  #addMark({ timeMs, line, values }: EvidenceRow): void {
+    const index = countCandles(this.#series.timeframe, 0, timeMs);
+    const block = Math.floor(index / BLOCK);
+    let marks = this.#marks.get(block);
+    if (marks === undefined) {
+      if (this.#marks.size === BLOCKS_MAX) {
+        this.#fault = `it has too many candles for one file, at line ${line}. Cut it into parts`;
+        return;
+      }
+      marks = new Uint32Array(BLOCK);
+      this.#marks.set(block, marks);
+    }
+    const at = Math.floor(index - block * BLOCK);
+    const mark = markOf(values);
+    const known = marks[at]!;
+    marks[at] = mark;
+    if (known === 0 || known === mark) return;
+    this.#fault =
+      `line ${line} is a second row for ${iso(timeMs)}, with other values: the file holds ` +
+      "several instruments, or revised candles. Leave one of each";
+  }
+}
+
+/** Where nothing was traded the distances differ; as many alike are another timeframe. */
+const RUN_MAX = 20;
+
+/** How far apart the rows of a file are: proof that its timeframe is not a longer one. */
+export class Spacing {
+  readonly #timeframe: Timeframe;
+  #previousMs: number | undefined;
+  /** The greatest common divisor of all distances, in candles. */
+  #step = 0;
+  /** How many times the last distance has come in a row. */
+  #run = { distance: 0, times: 0 };
+  #longRun: number | undefined;
+
+  constructor(timeframe: Timeframe) {
+    this.#timeframe = timeframe;
+  }
+
+  add(timeMs: number): void {
+    if (!isAligned(this.#timeframe, timeMs)) return;
+    const previousMs = this.#previousMs;
+    this.#previousMs = timeMs;
+    if (previousMs === undefined || previousMs === timeMs) return;
+    const [sinceMs, untilMs] = [Math.min(previousMs, timeMs), Math.max(previousMs, timeMs)];
+    const distance = countCandles(this.#timeframe, sinceMs, untilMs);
+    if (this.#step !== 1) this.#step = divisor(this.#step, distance);
+    const run = this.#run;
+    if (run.distance === distance) run.times++;
+    else this.#run = { distance, times: 1 };
+    if (distance > 1 && this.#run.times >= RUN_MAX) this.#longRun ??= distance;
+  }
+
+  /** Why the rows may as well be candles of a longer timeframe; undefined if they may not. */
+  longerTimeframe(): string | undefined {
+    const timeframe = this.#timeframe;
+    const way = `If they are ${timeframe.text} all the same, add a column timeframe that says so`;
+    const step = this.#step > 1 ? this.#step : this.#longRun;
+    if (step !== undefined) {
+      return `${
+        this.#step > 1 ? "its" : "many"
+      } rows are ${step} candles apart, or multiples of that (${
+        duration(step * nominalMs(timeframe))
+      }): the file's timeframe does not seem to be ${timeframe.text}. ${way}`;
+    }
+    if (this.#step === 1 || this.#previousMs === undefined) return undefined;
+    // A single candle: only where it opens can tell.
+    const openMs = this.#previousMs;
+    const longer = ["1d", "1h"].map(parseTimeframe)
+      .find((one) => nominalMs(one) > nominalMs(timeframe) && isAligned(one, openMs));
+    return longer && `its only candle may as well be one of ${longer.text}. ${way}`;
+  }
+}
+
+/** A hash (FNV-1a) that is never 0. */
+function markOf(values: readonly string[]): number {
+  let hash = 0x811c9dc5;
+  for (const value of values) {
+    for (let at = 0; at < value.length; at++) {
+      hash = Math.imul(hash ^ value.charCodeAt(at), 0x01000193);
+    }
+    hash = Math.imul(hash ^ 44, 0x01000193);
+  }
+  return (hash >>> 0) || 1;
+}
+
+/** The greatest common divisor. */
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
+}
+
+function iso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}
+
+function duration(timeMs: number): string {
+  const seconds = Math.round(timeMs / 1000);
+  if (seconds % 86_400 === 0) return `${seconds / 86_400} d`;
+  if (seconds % 3_600 === 0) return `${seconds / 3_600} h`;
+  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+}

@@ -1,0 +1,130 @@
+/** Files of candles that tests make, and what becomes of them when they are imported. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { runInProcess } from "./shell.ts";
+import { openPostgres } from "./test_database.ts";
+
+export const MINUTE_MS = 60_000;
+export const BEGIN_MS = Date.UTC(2024, 2, 1);
+
+export interface FileCandle {
+  readonly t: number;
+  readonly o: string;
+  readonly h: string;
+  readonly l: string;
+  readonly c: string;
+  readonly v: string;
+  /** Turnover in the quote currency. */
+  readonly q: string;
+}
+
+/** Candles whose opens are the closes before. */
+export function candles(count: number, stepMs = MINUTE_MS, price = 400): readonly FileCandle[] {
+  let last = price;
+  return Array.from({ length: count }, (_, n) => {
+    const open = last;
+    const close = open + ((n * 7919) % 13 - 6) / 4 + 0.25;
+    last = close;
+    const volume = 1 + (n * 31) % 17 + 0.125;
+    return {
+      t: BEGIN_MS + n * stepMs,
+      o: open.toFixed(2),
+      h: (Math.max(open, close) + 0.5).toFixed(2),
+      l: (Math.min(open, close) - 0.75).toFixed(2),
+      c: close.toFixed(2),
+      v: volume.toFixed(3),
+      q: (volume * (open + close) / 2).toFixed(4),
+    };
+  });
+}
+
+export const M = candles(60);
+export const H = candles(48, 60 * MINUTE_MS);
+export const D = candles(40, 1440 * MINUTE_MS);
+export const PLAIN = "time,open,high,low,close,volume";
+export const plain = ({ t, o, h, l, c, v }: FileCandle): string => [t, o, h, l, c, v].join();
+export const binance = (row: FileCandle, stepMs: number): string =>
+  `${plain(row)},${row.t + stepMs - 1},${row.q},17,${row.v},${row.q},0`;
+export const text = (...lines: readonly string[]): string => lines.join("\n") + "\n";
+export const day = (t: number): string => new Date(t).toISOString().slice(0, 10);
+export const clock = (t: number): string => new Date(t).toISOString().slice(11, 16);
+
+export interface FileCase {
+  readonly name: string;
+  readonly file: string | Uint8Array;
+  readonly writtenMs?: number;
+  /** Exchange, symbol, timeframe, and further arguments. */
+  readonly as: readonly string[];
+  /** What is stored, or why nothing is. */
+  readonly stored?: readonly FileCandle[];
+  readonly refused?: RegExp;
+}
+
+/** Imports each file, and compares what is stored then; what was refused must have stored nothing. */
+export async function importAll(t: Deno.TestContext, cases: readonly FileCase[]): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "titan10-import-" });
+  const server = await openPostgres();
+  const env: Record<string, string> = {
+    BACKFILL: "off",
+    ...(server === undefined ? { DATA_DIR: `${folder}/data` } : { DATABASE_URL: server.url }),
+  };
+  try {
+    assert.equal((await runInProcess(["migrate"], env)).code, 0);
+    for (const one of cases) {
+      await t.step(one.name, async () => {
+        const path = `${folder}/file.csv`;
+        await Deno.writeFile(
+          path,
+          typeof one.file === "string" ? new TextEncoder().encode(one.file) : one.file,
+        );
+        if (one.writtenMs !== undefined) {
+          await Deno.utime(path, one.writtenMs / 1000, one.writtenMs / 1000);
+        }
+        const [exchange, symbol, timeframe, ...more] = one.as as [string, string, string];
+        const series = ["--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe];
+        const { code, stderr, stdout } = await runInProcess(
+          ["import", path, ...series, ...more],
+          env,
+        );
+        assert.equal(code, one.refused === undefined ? 0 : 1, stderr + stdout);
+        // deno-lint-ignore no-control-regex
+        assert.doesNotMatch(stderr + stdout, /[\0-\x09\x0b-\x1f\x7f]/);
+        if (one.refused !== undefined) assert.match(stderr, one.refused);
+        assert.deepEqual(await takeAll(), (one.stored ?? []).map(plain));
+      });
+    }
+  } finally {
+    await server?.stop();
+    await Deno.remove(folder, { recursive: true });
+  }
+
+  /** All candles, which are then gone. */
+  async function takeAll(): Promise<readonly string[]> {
+    const database = await openDatabase({
+      url: server?.url,
+      dataDir: `${folder}/data`,
+      poolMax: 1,
+      clock: systemClock,
+    });
+    try {
+      const rows = await database.sql.unsafe(
+        `select (extract(epoch from time) * 1000)::bigint || ',' ||
+        concat_ws(',', open, high, low, close, volume) as row from ohlcv order by time`,
+      );
+      for (const [name] of await database.sql.unsafe("select timeframe from timeframes").values()) {
+        await database.sql.unsafe(`delete from "ohlcv_${name}"`);
+      }
+      await database.sql.unsafe("delete from checkpoints");
+      return rows.map(({ row }) => String(row));
+    } finally {
+      await database.close();
+    }
+  }
+}
+
+/** With a byte order mark. */
+export function utf16(content: string): Uint8Array {
+  const codes = Uint16Array.from(`\uFEFF${content}`, (character) => character.charCodeAt(0));
+  return new Uint8Array(codes.buffer);
+}
