@@ -19,7 +19,7 @@ const HELP = `
 The file is CSV as titan10 export writes it, or any other whose first line names
 time, open, high, low, close and volume. Without names, the order of the columns
 and the unit of the volume are taken only if all rows prove them. Times are ISO
-8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the name ends with.
+8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the name is.
 
 The whole file is judged before anything is stored. It is refused if a line has
 lost fields, a date does not exist, the rows are of another timeframe or of
@@ -109,6 +109,7 @@ async function importFile(
             sinceMs: flags.since,
             untilMs: flags.until,
             isComplete: flags.complete === true,
+            isCut: candles.cutLine !== undefined,
             replaces: flags.replace === true,
             signal: shell.signal,
             sha256: file.sha256,

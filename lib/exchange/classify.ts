@@ -96,7 +96,8 @@ function classifyAnswered(
   }
   return new FetchError("transient", message, {
     cause: error,
-    excerpt: answer.excerpt,
+    // Only of an answer: the body of an HTTP error says nothing about a candle.
+    excerpt: answer.status !== undefined && answer.status >= 400 ? undefined : answer.excerpt,
     isUnknown: isUnknown(error, classes, options),
   });
 }

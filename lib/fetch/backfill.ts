@@ -50,6 +50,8 @@ interface BackfillOptions {
   readonly pagesInFlight?: number | undefined;
   /** Called after every page. */
   readonly onProgress?: (progress: BackfillProgress) => void;
+  /** Called with the id of each exchange whose backfill has ended, however it ended. */
+  readonly onExchangeEnd?: (exchange: string) => void;
 }
 
 /** Backfills all exchanges concurrently. */
@@ -63,6 +65,7 @@ export async function backfill(
     try {
       return await new ExchangeBackfill(archive, exchange, { ...options, compression }).run();
     } finally {
+      options.onExchangeEnd?.(exchange.id);
       await compression.end(exchange.id);
     }
   }));
@@ -219,7 +222,8 @@ export class ExchangeBackfill {
         rejected: this.#progress.rejected + outcome.rejected,
       });
       this.#archive.failures.clear(seriesName(series));
-      this.#refusals.forget(series);
+      // Not after an answer for nothing: refusals in between would never add up.
+      if (answered > 0) this.#refusals.forget(series);
       if (outcome.added + outcome.revised === 0) return;
       await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
     }, series);

@@ -14,16 +14,22 @@ interface BackfillJobOptions {
 }
 
 export function backfillJob(archive: Archive, options: BackfillJobOptions): Job {
+  /** Exchanges whose backfill is running. One that is down may be waited for until it comes back. */
+  const busy = new Set<string>();
   return {
     name: "backfill",
     cron: archive.config.backfillCron,
-    mayOverlap: false,
+    // Each run takes the exchanges that no earlier run is still busy with.
+    mayOverlap: true,
     runOnce: async (signal) => {
+      const exchanges = archive.exchanges.filter(({ id }) => !busy.has(id));
+      for (const { id } of exchanges) busy.add(id);
       const counts = sumReports(
-        await backfill(archive, {
+        await backfill({ ...archive, exchanges }, {
           signal,
           patient: true,
           onProgress: (progress) => options.onProgress?.(progress),
+          onExchangeEnd: (id) => busy.delete(id),
         }),
       );
       if (!signal.aborted) options.onEnd?.();

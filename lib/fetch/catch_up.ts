@@ -69,15 +69,23 @@ export class CatchUp {
     this.#owingSinceMs.delete(id);
     const running: Running = { sinceMs, stopping: new AbortController() };
     this.#running.set(id, running);
-    const report = await new ExchangeBackfill(this.#archive, exchange, {
-      signal: AbortSignal.any([signal, running.stopping.signal]),
-      patient: true,
-      sinceMs,
-      // Not started, so it does nothing: candles this recent are not compressed yet.
-      compression: new BackfillCompression(this.#archive, { signal }),
-    }).run();
-    if (this.#running.get(id) === running) this.#running.delete(id);
-    if (report.added + report.revised > 0) this.#options.onWritten();
-    return report;
+    let left: number | undefined;
+    try {
+      const report = await new ExchangeBackfill(this.#archive, exchange, {
+        signal: AbortSignal.any([signal, running.stopping.signal]),
+        patient: true,
+        sinceMs,
+        // Not started, so it does nothing: candles this recent are not compressed yet.
+        compression: new BackfillCompression(this.#archive, { signal }),
+      }).run();
+      left = report.left;
+      if (report.added + report.revised > 0) this.#options.onWritten();
+      return report;
+    } finally {
+      const isNewest = this.#running.get(id) === running;
+      if (isNewest) this.#running.delete(id);
+      // The polls have moved on, so without this nothing would ask for the rest before the next backfill.
+      if (isNewest && left === undefined) this.note(id, sinceMs);
+    }
   }
 }

@@ -89,7 +89,7 @@ export async function ingestPage(
   }
   const rejected = trouble.unusable.length === 0
     ? NOTHING
-    : await rejectUnusable(archive, exchange, series, { ...ask, trouble, outcome });
+    : await rejectUnusable(archive, exchange, series, { ...ask, trouble });
   if (trouble.failures.length > 0) throw trouble.failures[0];
   return both(outcome, { ...rejected, reachFromMs: outcome.reachFromMs });
 }
@@ -138,11 +138,15 @@ async function rejectUnusable(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { trouble, outcome, ...options }: Part & { readonly outcome: PageOutcome },
+  { trouble, ...options }: Part,
 ): Promise<PageOutcome> {
   const nowMs = archive.clock.now();
-  const isAlone = outcome.answered.length > 0 ||
-    await isAnsweredBeside(exchange, series, { ...options, unusable: trouble.unusable });
+  // Asked for anew, although other parts may have been answered: an exchange that answers from `since` on and ignores the
+  // end fails for every window before a bad candle, and answers well for every window after it.
+  const isAlone = await isAnsweredBeside(exchange, series, {
+    ...options,
+    unusable: trouble.unusable,
+  });
   let sum = NOTHING;
   for (const { window, cause } of trouble.unusable) {
     const reason = `Cannot use the answer of ${seriesName(series)}: ${cause.message}`;

@@ -1,4 +1,5 @@
 /** Finds holes inside coverage and requests them again, until they are filled or have a reason. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -262,11 +263,12 @@ function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Wi
   };
 }
 
-/** Whether the next request would fail for the same reason: the database, an open breaker or a ban. */
+/** Whether the next request would fail for the same reason: the database, an open breaker, a ban or refused access. */
 function mustStop(
   { breaker, client }: ArchivedExchange,
   { clock }: Archive,
   error: unknown,
 ): boolean {
-  return error instanceof StoreError || !breaker.passes || clock.now() < client.bannedUntilMs;
+  return error instanceof StoreError || !breaker.passes || clock.now() < client.bannedUntilMs ||
+    (error instanceof FetchError && error.kind === "denied");
 }

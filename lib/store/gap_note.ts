@@ -93,7 +93,8 @@ export async function noteRejected(
        from looked
        on conflict (exchange, symbol, timeframe, since) do update
        set until = excluded.until, state = excluded.state, missing = excluded.missing,
-           last_try = excluded.last_try`,
+           last_try = excluded.last_try
+       where gaps.state = 'filled'`,
       [exchange, symbol, timeframe.text, window.sinceMs, window.untilMs, nowMs],
       { prepare: true },
     );

@@ -43,6 +43,8 @@ interface ImportOptions {
    * file's first and last candle.
    */
   readonly isComplete: boolean;
+  /** Whether the last line of the file was left out because it may be cut. @default false */
+  readonly isCut?: boolean | undefined;
   /** Whether to replace stored candles that differ. The old values go to `candle_revisions`. */
   readonly replaces: boolean;
   readonly signal: AbortSignal;
@@ -216,10 +218,12 @@ class SeriesImport {
   /** The window that a complete file covers; undefined when it is empty. */
   #claimedWindow(fileWindow: Window): Window | undefined {
     const { timeframe } = this.#series;
-    const { sinceMs = fileWindow.sinceMs, untilMs = fileWindow.untilMs } = this.#options;
+    const { sinceMs = fileWindow.sinceMs, untilMs = fileWindow.untilMs, isCut } = this.#options;
+    // The exchange has the candles whose rows were left out at the end, so nothing is claimed after the last one stored.
+    const knownUntilMs = isCut === true || this.#count.unclosed > 0 ? fileWindow.untilMs : Infinity;
     const claimed: Window = {
       sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
-      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs()),
+      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs(), knownUntilMs),
     };
     return claimed.sinceMs < claimed.untilMs ? claimed : undefined;
   }

@@ -79,7 +79,9 @@ for (const kind of ["embedded", "postgres"] as const) {
           const refused = await run(["query", "drop table gaps"], { cwd, env });
           assertCode(refused, 1);
           assert.match(refused.stderr, /^Cannot run the query: syntax error.* only reads/);
-          await Deno.writeTextFile(`${cwd}/candles.csv`, "1704067200,1,2,0.5,1.5,10\n");
+          const head = "exchange,symbol,timeframe,time,open,high,low,close,volume\n";
+          const candle = "binance,BTC/USDT,1m,2024-01-01T00:00:00Z,1,2,0.5,1.5,10\n";
+          await Deno.writeTextFile(`${cwd}/candles.csv`, head + candle);
           for (
             const args of [["import", "candles.csv"], ["copy", "--to", "postgres://127.0.0.1:9/d"]]
           ) {

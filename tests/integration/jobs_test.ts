@@ -185,6 +185,30 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(start.log.count("backfill"), 0, "it waits still");
   },
 
+  "an exchange that is waited for keeps the next backfill from no other": async (scene) => {
+    scene.exchange.faults.add({
+      when: { exchange: "kraken" },
+      fault: { kind: "status", status: 500 },
+    });
+    let done = Promise.withResolvers<void>();
+    const start = await scene.start({
+      EXCHANGES: "binance,kraken",
+      EXCHANGE_KRAKEN: UNSPARED,
+    }, {
+      onBackfillProgress: ({ exchange, owed, answered }) => {
+        if (exchange === "binance" && owed > 0 && answered === owed) done.resolve();
+      },
+    });
+    start.schedule.runNow("backfill");
+    await done.promise;
+    scene.pass(3 * HOUR_MS);
+    done = Promise.withResolvers<void>();
+    // The first one waits for the other exchange, and its part of this one may be about to end.
+    while (await owedOf(scene, start, "binance") > 0) start.schedule.runNow("backfill");
+    await done.promise;
+    await assertComplete(scene, 3 * HOUR_MS);
+  },
+
   "a second pause is caught up with while the catching up of the first one waits": async (
     scene,
   ) => {
@@ -257,13 +281,15 @@ async function alertsOf({ database }: Scene): Promise<readonly unknown[]> {
   return rows.map((row) => ({ ...row }));
 }
 
-async function owedOf(scene: Scene, { archive }: Start): Promise<number> {
+async function owedOf(scene: Scene, { archive }: Start, exchange?: string): Promise<number> {
   const accounts = await readAccounts(scene.database, {
     config: archive.config,
     nowMs: scene.clock.now(),
     newestCandlesMax: () => undefined,
   });
-  return accounts.reduce((sum, { owed }) => sum + owed, 0);
+  return accounts
+    .filter(({ series }) => exchange === undefined || series.exchange === exchange)
+    .reduce((sum, { owed }) => sum + owed, 0);
 }
 
 /** The candles of the last so many milliseconds are those of the exchange, without a hole. */

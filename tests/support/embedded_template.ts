@@ -14,7 +14,7 @@ const { env } = Deno;
 async function templatePath(): Promise<string> {
   const lock = await Deno.readTextFile(new URL("../../deno.lock", import.meta.url));
   const [server = ""] = /"@unni-craftsman\/pglite@[^"]+": \{[^}]+\}/.exec(lock) ?? [];
-  const text = server + (await readMigrations()).map(({ hash }) => hash).join();
+  const text = server + (await readMigrations()).map(({ name, hash }) => name + hash).join();
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   const hash = new Uint8Array(digest).toHex().slice(0, 16);
   const folder = env.get("TMPDIR") || "/tmp";

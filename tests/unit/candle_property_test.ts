@@ -112,6 +112,9 @@ const { json } = fc.letrec<{ json: string }>((tie) => {
     signed,
     fc.constantFrom("__proto__", "constructor", ""),
   ).map((value) => JSON.stringify(value));
+  // The oracle itself, V8, reads {"":0,"\\"":1} wrongly if it has read {"":0,"\\\\":1} before: it takes the backslash of a
+  // name of one escaped character for the name.
+  const name = text.filter((text) => !/^"\\(?:u[0-9a-f]{4}|.)"$/.test(text));
   const spaced = fc.tuple(space, tie("json"), space).map((parts) => parts.join(""));
   return {
     json: fc.oneof(
@@ -120,7 +123,7 @@ const { json } = fc.letrec<{ json: string }>((tie) => {
       text,
       fc.constantFrom("true", "false", "null"),
       fc.array(spaced, { maxLength: 6 }).map((items) => `[${items.join(",")}]`),
-      fc.array(fc.tuple(text, space, spaced), { maxLength: 6 }).map((entries) =>
+      fc.array(fc.tuple(name, space, spaced), { maxLength: 6 }).map((entries) =>
         `{${entries.map(([name, gap, value]) => `${name}${gap}:${value}`).join(",")}}`
       ),
     ),

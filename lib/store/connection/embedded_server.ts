@@ -99,7 +99,7 @@ export class EmbeddedServer {
         taken.then((release) => release());
         throw error;
       });
-      if (this.#isIdle) return this.#turn(release);
+      if (this.#isIdle || this.#crash !== undefined) return this.#turn(release);
       const { promise } = this.#nextAnswer;
       release();
       await raced(promise, signal);
@@ -190,6 +190,7 @@ export class EmbeddedServer {
   #fail(error: Error): void {
     if (this.#crash !== undefined) return;
     this.#crash = error;
+    this.#nextAnswer.resolve();
     this.#options.onCrash(error);
     this.#end(error);
   }

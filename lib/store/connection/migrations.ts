@@ -193,10 +193,12 @@ async function ensureMigrationTable(database: Database): Promise<void> {
 }
 
 async function refuseNewer(database: Database, migrations: readonly Migration[]): Promise<void> {
-  const newest = migrations.at(-1)?.version ?? 0;
+  // By each version, not by the newest: a later program may have filled a hole in the numbers.
+  const known = `{${migrations.map(({ version }) => version).join(",")}}`;
   const [row] = await database.run(MIGRATE, (sql) =>
     sql<{ version: number; name: string }[]>`
-      select version, name from titan10_migrations where version > ${newest} order by version desc limit 1`);
+      select version, name from titan10_migrations where version <> all (${known}::int[])
+      order by version desc limit 1`);
   if (row === undefined) return;
   throw new StoreError(
     "refused",
