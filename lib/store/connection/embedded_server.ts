@@ -72,8 +72,8 @@ export class EmbeddedServer {
       let data: Uint8Array = new Uint8Array(0);
       for (const messages of messagesFor(this.#starts)) {
         // A copy, because its buffer is transferred to the thread.
-        const answer = await this.#request({ messages: new Uint8Array(messages) });
-        if ("messages" in answer) data = answer.messages;
+        const answer = await this.#request({ messages: new Uint8Array(messages).buffer });
+        if ("messages" in answer) data = new Uint8Array(answer.messages);
       }
       this.#isIdle = READY_IDLE.every((byte, at) =>
         data[data.length - READY_IDLE.length + at] === byte
@@ -180,7 +180,7 @@ export class EmbeddedServer {
     const { promise, resolve, reject } = Promise.withResolvers<WorkerAnswer>();
     this.#giveUp = reject;
     worker.once("message", resolve);
-    worker.postMessage(request, "messages" in request ? [request.messages.buffer] : []);
+    worker.postMessage(request, "messages" in request ? [request.messages] : []);
     const answer = await promise;
     if (!("failed" in answer)) return answer;
     this.#fail(new Error(answer.failed));

@@ -63,7 +63,7 @@ export class EmbeddedSocket extends Duplex {
     const bytes = concat(this.#unfinished, chunk);
     const batches = this.#wholeMessages(bytes);
     const wholeBytes = batches.reduce((total, { bytes: { length } }) => total + length, 0);
-    this.#unfinished = bytes.slice(wholeBytes);
+    this.#unfinished = new Uint8Array(bytes.subarray(wholeBytes));
     this.#execute(batches).then(() => done(), done);
   }
 
@@ -113,11 +113,11 @@ export class EmbeddedSocket extends Duplex {
       if (bytes.length - end < messageBytes) break;
       if ((end - start) % INPUT_PIECE_BYTES === 0) cut();
       const message = bytes.subarray(end, end + messageBytes);
-      if (!this.#hasStarted) kept.push(["", [message.slice()]]);
-      else if (message[0] === PASSWORD) kept.push(["\0", [message.slice()]]);
+      if (!this.#hasStarted) kept.push(["", [new Uint8Array(message)]]);
+      else if (message[0] === PASSWORD) kept.push(["\0", [new Uint8Array(message)]]);
       else if (message[0] === PARSE) {
         const name = nameOf(message);
-        if (name !== "") kept.push([name, [message.slice(), SYNC]]);
+        if (name !== "") kept.push([name, [new Uint8Array(message), SYNC]]);
       }
       this.#hasStarted = true;
       end += messageBytes;
