@@ -9,7 +9,7 @@
 import { parseArgs } from "node:util";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 import { CLOCKS_CAN_JUMP } from "./machine_clock.ts";
-import { startPgbouncer } from "./pgbouncer.ts";
+import { startPgbouncer } from "../support/pgbouncer.ts";
 import { type Outcome, runSchedule } from "./run.ts";
 import {
   type DatabaseOfSchedule,

@@ -27,7 +27,7 @@ import { readStorage } from "../../lib/store/storage.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { systemClock } from "../../lib/clock.ts";
 import {
-  DATABASE_KINDS,
+  DATABASE_KINDS_AND_ROLES,
   openOnServer,
   openPostgres,
   openTestDatabase,
@@ -40,7 +40,7 @@ const TIMEFRAMES = ["1m", "1d", "1w", "1M", "3M"].map(parseTimeframe);
 
 const BTC: Series = series("BTC/USDT");
 
-for (const kind of DATABASE_KINDS) {
+for (const kind of DATABASE_KINDS_AND_ROLES) {
   Deno.test(`the store keeps its promises on a database that is ${kind}`, async (t) => {
     const opened = await openTestDatabase(kind);
     if (opened === undefined) {

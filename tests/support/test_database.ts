@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { copyTemplate } from "./embedded_template.ts";
+import { hostileRole } from "./hostile_role.ts";
 import { startPostgres } from "./postgres_server.ts";
 
 export interface TestDatabase {
@@ -14,7 +15,7 @@ export interface TestDatabase {
 }
 
 /** Where a test can find a database. */
-export type DatabaseKind = "given" | "embedded" | "postgres";
+export type DatabaseKind = "given" | "embedded" | "postgres" | "postgres as a hostile role";
 
 /**
  * For tests whose subject is storage: the server of TEST_DATABASE_URL where there is one; else the embedded one and a
@@ -23,6 +24,11 @@ export type DatabaseKind = "given" | "embedded" | "postgres";
 export const DATABASE_KINDS: readonly DatabaseKind[] = givenUrl() === undefined
   ? ["embedded", "postgres"]
   : ["given"];
+
+/** For tests of what is written and read back: settings of a role change nothing in it. */
+export const DATABASE_KINDS_AND_ROLES: readonly DatabaseKind[] = givenUrl() === undefined
+  ? [...DATABASE_KINDS, "postgres as a hostile role"]
+  : DATABASE_KINDS;
 
 /** For all other tests: one kind is enough, and a server answers sooner. */
 export async function openAnyTest(): Promise<TestDatabase> {
@@ -44,14 +50,40 @@ export async function openTestDatabase(
   const server = await openPostgres({ isUnmigrated });
   if (server === undefined) return undefined;
   const { url, stop } = server;
-  const database = await openDatabase({ url, dataDir: "", poolMax: 5, clock: systemClock });
+  const role = kind === "postgres as a hostile role" ? await createHostileRole(url) : undefined;
+  const database = await openDatabase({
+    url: role?.url ?? url,
+    dataDir: "",
+    poolMax: 5,
+    clock: systemClock,
+  });
   return {
     database,
-    url,
+    url: role?.url ?? url,
     async drop(): Promise<void> {
       await database.close();
+      // What a role owns is in this database, and goes with it.
+      await role?.disown();
       await stop();
     },
+  };
+}
+
+/** A role of one's own on a server, with settings that change what statements mean. */
+async function createHostileRole(
+  databaseUrl: string,
+): Promise<{ readonly url: string; disown(): Promise<void> }> {
+  const name = `hostile_${crypto.randomUUID().replaceAll("-", "")}`;
+  await execute(databaseUrl, hostileRole(name));
+  const url = new URL(databaseUrl);
+  url.username = name;
+  return {
+    url: url.href,
+    disown: () =>
+      execute(
+        databaseUrl,
+        `reassign owned by ${name} to current_user; drop owned by ${name}; drop role ${name}`,
+      ),
   };
 }
 

@@ -7,9 +7,11 @@ import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { LONG_STATEMENT_MS_MAX, ServerPool } from "./server_pool.ts";
+import { sessionSettings } from "./session_settings.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { ServerSocket } from "./server_socket.ts";
+import { readTime } from "./time_text.ts";
 
 /** An open database. */
 export interface Database {
@@ -95,7 +97,7 @@ async function openServer(
     max: poolMax,
     ...(/[?&]connect_timeout=/.test(url) ? {} : { connect_timeout: CONNECT_TIMEOUT_S }),
     backoff: () => RECONNECT_S,
-    connection: { application_name: "titan10", TimeZone: "UTC" },
+    connection: { application_name: "titan10" },
     ...(host === undefined ? {} : { host }),
   } as const;
   // postgres.js accepts lists of hosts and `socket`, but its types do not declare them.
@@ -119,7 +121,10 @@ async function openServer(
   // Uses the options that were parsed above. When the pool is replaced later, the environment can no longer be read.
   const pool = new ServerPool({
     clock,
-    open: () => postgres(parsed as unknown as typeof COMMON_OPTIONS),
+    open: (scope) => {
+      const connection = { ...parsed.connection, ...sessionSettings(scope) };
+      return postgres({ ...parsed, connection } as unknown as typeof COMMON_OPTIONS);
+    },
   });
   return {
     run: (action, statements) => pool.run(action, statements),
@@ -212,8 +217,21 @@ async function startEmbedded(server: EmbeddedServer): Promise<void> {
   }
 }
 
-const COMMON_OPTIONS = {
+/** postgres.js by itself reads "11.12.2026" as the 12th of November. */
+const TIME_TYPES = {
+  date: {
+    to: 1184,
+    from: [1082, 1114, 1184],
+    serialize: (time: Date | string): string =>
+      typeof time === "string" ? time : time.toISOString(),
+    parse: readTime,
+  },
+};
+
+// deno-lint-ignore ban-types -- as in sql.ts: these types give values of the same class as those of postgres.js.
+const COMMON_OPTIONS: postgres.Options<{}> = {
   // Statements give the types by casts, so postgres.js need not read the catalog on every connection.
   fetch_types: false,
   onnotice: (): void => {},
-} as const;
+  types: TIME_TYPES,
+};

@@ -1,12 +1,18 @@
 /** A pool of connections to a server. Statements have a deadline, and dead connections are replaced. @module */
 import type { Clock } from "../../clock.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
+import {
+  foreignSettings,
+  READ_SETTINGS,
+  refusesSettings,
+  type SessionScope,
+} from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
-import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
+import { attempt, codeOf, isConnectionLost, StoreError } from "./store_error.ts";
 
 interface ServerPoolOptions {
-  /** Makes a pool. The server is not contacted yet. */
-  readonly open: () => Sql;
+  /** Makes a pool whose connections have our settings. The server is not contacted yet. */
+  readonly open: (scope: SessionScope) => Sql;
   readonly clock: Clock;
 }
 
@@ -30,10 +36,14 @@ export class ServerPool {
   #pool: Sql;
   #isAway = false;
   #reaching: Promise<void> | undefined = undefined;
+  /** `few` once a pooler has refused the others. */
+  #scope: SessionScope = "all";
+  /** Resolves when the settings that the pooler refused were found to be right all the same. */
+  #checked: Promise<void> | undefined;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
-    this.#pool = options.open();
+    this.#pool = options.open(this.#scope);
   }
 
   /** The current pool. */
@@ -47,22 +57,59 @@ export class ServerPool {
     statements: (sql: Sql) => Promise<T>,
     timeoutMs = STATEMENT_MS_MAX,
   ): Promise<T> {
-    const { clock } = this.#options;
-    const pool = this.#pool;
     return attempt(action, async () => {
+      const scope = this.#scope;
+      if (scope === "few") await this.#checkSettings();
       try {
-        const work = (): Promise<T> => statements(pool);
-        const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
-        this.#isAway = false;
-        return answer;
+        return await this.#run(statements, timeoutMs);
       } catch (error) {
-        // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
-        const isLate = error instanceof DeadlineError;
-        if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
-        this.#isAway = isLate || isConnectionLost(error);
-        throw error;
+        // The connection was refused, so no statement has reached the server.
+        if (scope === "few" || !refusesSettings(error)) throw error;
+        if (this.#scope === "all") {
+          this.#scope = "few";
+          this.#giveUp(this.#pool);
+        }
+        await this.#checkSettings();
+        return await this.#run(statements, timeoutMs);
       }
     });
+  }
+
+  async #run<T>(statements: (sql: Sql) => Promise<T>, timeoutMs: number): Promise<T> {
+    const { clock } = this.#options;
+    const pool = this.#pool;
+    try {
+      const work = (): Promise<T> => statements(pool);
+      const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
+      this.#isAway = false;
+      return answer;
+    } catch (error) {
+      // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
+      const isLate = error instanceof DeadlineError;
+      if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
+      this.#isAway = isLate || isConnectionLost(error);
+      throw error;
+    }
+  }
+
+  /** @throws StoreError `refused` when the role or the database changes what the pooler did not let us set. */
+  async #checkSettings(): Promise<void> {
+    this.#checked ??= this.#run(async (sql) => {
+      const rows = await sql.unsafe<{ name: string; setting: string }[]>(READ_SETTINGS);
+      const foreign = foreignSettings(rows);
+      if (foreign.length === 0) return;
+      const found = foreign.map(({ name, value }) => `${name} = ${value}`).join(", ");
+      const mend = foreign.map(({ name, needed }) => `${name} = ${needed}`).join(", ");
+      throw new StoreError(
+        "refused",
+        `Cannot use this pooler: it refuses settings that the answers depend on, and the server has ${found}. ` +
+          `Set ${mend} for the role (alter role … set), or name the server itself in DATABASE_URL`,
+      );
+    }, STATEMENT_MS_MAX).catch((error) => {
+      this.#checked = undefined;
+      throw error;
+    });
+    await this.#checked;
   }
 
   /** See `Database.reach`. */
@@ -82,7 +129,7 @@ export class ServerPool {
   /** Ends all connections of a pool and opens a new pool. Only the first statement that finds the pool dead does so. */
   #giveUp(pool: Sql): void {
     if (pool !== this.#pool) return;
-    this.#pool = this.#options.open();
+    this.#pool = this.#options.open(this.#scope);
     // Statements that still run on it fail with their own errors. Its connections close when the network allows.
     pool.end({ timeout: 0 }).catch(() => {});
   }

@@ -1,5 +1,5 @@
 /** PgBouncer in transaction mode before a server, where it is installed. @module */
-import { serverUser } from "../support/postgres_server.ts";
+import { serverUser } from "./postgres_server.ts";
 
 export interface Pgbouncer {
   readonly port: number;
@@ -36,8 +36,15 @@ export async function startPgbouncer(serverUrl: string): Promise<Pgbouncer | und
   const [command = "", ...args] = user === undefined
     ? program
     : ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", ...program];
-  const child = new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" })
-    .spawn();
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(command, { args, stdin: "null", stdout: "null", stderr: "null" })
+      .spawn();
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true });
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
   let hasEnded = false;
   const ended = child.status.then(() => hasEnded = true);
   const stop = async (): Promise<void> => {
