@@ -1,7 +1,7 @@
 /** Updates a database's schema to this program's version, by numbered SQL files that are never undone. @module */
 import type { Database } from "./database.ts";
 import type { Sql } from "./sql.ts";
-import { StoreError } from "./store_error.ts";
+import { isConnectionEnded, isDuplicate, StoreError } from "./store_error.ts";
 
 /** One file of `sql/`. */
 export interface Migration {
@@ -40,8 +40,8 @@ export async function readMigrations(): Promise<readonly Migration[]> {
 }
 
 /**
- * Applies the missing migrations. Each one runs in its own transaction together with its row in `titan10_migrations`.
- * If two processes start at once, the second one waits and finds the work done.
+ * Applies the missing migrations, all of them or none, together with their rows in `titan10_migrations`. If two
+ * processes start at once, the second one waits and finds the work done.
  *
  * @throws StoreError `refused` when a newer program has migrated the database, or when the text of an applied migration
  * has changed.
@@ -50,16 +50,22 @@ export async function migrate(
   database: Database,
   migrations: readonly Migration[],
 ): Promise<MigrateReport> {
-  await refuseOld(database);
-  const extension = await ensureTimescale(database);
-  const applied: string[] = [];
-  await ensureMigrationTable(database);
-  await refuseNewer(database, migrations);
-  for (const migration of migrations) {
-    if (await applyOnce(database, migration)) applied.push(migration.name);
+  for (let tries = 1;; tries++) {
+    try {
+      await refuseOld(database);
+      const extension = await ensureTimescale(database);
+      const applied = await applyMissing(database, migrations);
+      return { applied, ...extension };
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      const isAgain = isDuplicate(error.cause) || isConnectionEnded(error.cause);
+      if (!isAgain || tries === TRIES_MAX) throw error;
+    }
   }
-  return { applied, ...extension };
 }
+
+/** How often it is tried when the connection is ended meanwhile, or another process was first. */
+const TRIES_MAX = 5;
 
 /** Version 14 introduced multiranges, which store coverage. */
 const POSTGRES_VERSION_MIN = 14;
@@ -177,56 +183,75 @@ async function isKnownNotPreloaded(sql: Sql): Promise<boolean> {
   return libraries !== null && !libraries.includes("timescaledb");
 }
 
-async function ensureMigrationTable(database: Database): Promise<void> {
-  await database.runLong(MIGRATE, (sql) =>
-    sql.begin(async (tx) => {
-      // Two processes may start at once on an empty database, and `if not exists` alone can fail then.
-      await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
-      await tx`
-        create table if not exists titan10_migrations (
-          version    int primary key,
-          name       text not null,
-          hash       text not null,
-          applied_at timestamptz not null default now()
-        )`;
-    }));
+async function applyMissing(
+  database: Database,
+  migrations: readonly Migration[],
+): Promise<readonly string[]> {
+  const known = await readApplied(database);
+  refuseNewer(known, migrations);
+  const missing = migrations.filter((migration) => {
+    const hash = known.get(migration.version)?.hash;
+    if (hash !== undefined) assertUnchanged(migration, hash);
+    return hash === undefined;
+  });
+  if (missing.length > 0) await applyAll(database, missing);
+  return missing.map(({ name }) => name);
 }
 
-async function refuseNewer(database: Database, migrations: readonly Migration[]): Promise<void> {
-  // By each version, not by the newest: a later program may have filled a hole in the numbers.
-  const known = `{${migrations.map(({ version }) => version).join(",")}}`;
-  const [row] = await database.run(MIGRATE, (sql) =>
-    sql<{ version: number; name: string }[]>`
-      select version, name from titan10_migrations where version <> all (${known}::int[])
-      order by version desc limit 1`);
+interface AppliedMigration {
+  readonly version: number;
+  readonly name: string;
+  readonly hash: string;
+}
+
+async function readApplied(database: Database): Promise<ReadonlyMap<number, AppliedMigration>> {
+  const rows = await database.run(MIGRATE, async (sql) => {
+    const [found] = await sql<{ there: boolean }[]>`
+      select to_regclass('titan10_migrations') is not null as there`;
+    if (found?.there !== true) return [];
+    return await sql<AppliedMigration[]>`
+      select version, name, hash from titan10_migrations order by version`;
+  });
+  return new Map(rows.map((row) => [row.version, row]));
+}
+
+/**
+ * As one message, which PostgreSQL runs in one transaction. `begin` of postgres.js would end the process when the server
+ * ends the connection meanwhile.
+ *
+ * @throws StoreError caused by a duplicate when another process, which had the lock first, has applied one of them.
+ */
+async function applyAll(database: Database, missing: readonly Migration[]): Promise<void> {
+  const statements = [
+    `select pg_advisory_xact_lock(${MIGRATION_LOCK})`,
+    `create table if not exists titan10_migrations (
+       version    int primary key,
+       name       text not null,
+       hash       text not null,
+       applied_at timestamptz not null default now()
+     )`,
+    // All rows first: a process that has waited for the lock fails here, before it changes anything.
+    `insert into titan10_migrations (version, name, hash) values ${
+      missing.map(({ version, name, hash }) => `(${version}, '${name}', '${hash}')`).join(", ")
+    }`,
+    ...missing.map(({ text }) => text),
+  ];
+  await database.runLong(MIGRATE, (sql) => sql.unsafe(statements.join(";\n")));
+}
+
+/** By each version, not by the newest: a later program may have filled a hole in the numbers. */
+function refuseNewer(
+  applied: ReadonlyMap<number, AppliedMigration>,
+  migrations: readonly Migration[],
+): void {
+  const known = new Set(migrations.map(({ version }) => version));
+  const row = [...applied.values()].findLast(({ version }) => !known.has(version));
   if (row === undefined) return;
   throw new StoreError(
     "refused",
     `Cannot use this database: it was migrated to ${row.name} by a newer titan10, and this one knows ` +
       `${migrations.at(-1)?.name ?? "no migration"}. Use the newer titan10`,
   );
-}
-
-async function applyOnce(database: Database, migration: Migration): Promise<boolean> {
-  const { version, name, text, hash } = migration;
-  const [known] = await database.run(MIGRATE, (sql) =>
-    sql<{ hash: string }[]>`
-      select hash from titan10_migrations where version = ${version}`);
-  if (known !== undefined) {
-    assertUnchanged(migration, known.hash);
-    return false;
-  }
-  return await database.runLong(MIGRATE, (sql) =>
-    sql.begin(async (tx) => {
-      await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK.toString()}::bigint)`;
-      // The row is inserted first. A process that waited for the lock finds it and does not apply the migration again.
-      const inserted = await tx`
-        insert into titan10_migrations (version, name, hash) values (${version}, ${name}, ${hash})
-        on conflict do nothing returning version`;
-      if (inserted.length === 0) return false;
-      await tx.unsafe(text);
-      return true;
-    }));
 }
 
 function assertUnchanged({ name, hash }: Migration, known: string): void {

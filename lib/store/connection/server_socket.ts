@@ -117,20 +117,43 @@ export class ServerSocket extends Duplex {
 
   async #receive(connection: Deno.Conn): Promise<void> {
     const buffer = new Uint8Array(READ_BYTES);
+    let latest: Uint8Array = new Uint8Array(0);
     try {
       for (let isFirst = true;; isFirst = false) {
         const bytes = await connection.read(buffer);
         if (this.destroyed) return;
         if (isFirst) assertServer(bytes === null ? undefined : buffer[0], this);
         if (bytes === null) break;
-        this.push(buffer.slice(0, bytes));
+        latest = buffer.slice(0, bytes);
+        this.push(latest);
       }
-      this.destroy();
+      this.destroy(lastError(latest));
     } catch (error) {
       // Closing the connection ourselves also ends up here.
       if (!this.destroyed) this.destroy(error instanceof NoServerError ? error : lost(error));
     }
   }
+}
+
+/** `E`, ErrorResponse. */
+const ERROR_RESPONSE = 0x45;
+
+/**
+ * The error with which a server ends a connection, if its bytes end with one. postgres.js would tell only that the
+ * connection was closed, because it waits for what follows an error, and after this one nothing follows.
+ */
+function lastError(bytes: Uint8Array): Error | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = bytes.length - 5; at >= 0; at--) {
+    // Its length counts itself, not the letter before it.
+    if (bytes[at] !== ERROR_RESPONSE || view.getInt32(at + 1) !== bytes.length - at - 1) continue;
+    const parts = new TextDecoder().decode(bytes.subarray(at + 5)).split("\0");
+    const fields = new Map(parts.map((part) => [part[0], part.slice(1)]));
+    const [severity, code, message] = [fields.get("V"), fields.get("C"), fields.get("M")];
+    if (severity !== "FATAL" && severity !== "PANIC" || message === undefined) return undefined;
+    return Object.assign(new Error(message), { code, severity });
+  }
+  return undefined;
 }
 
 /** The other side is not a PostgreSQL server, or does not support what is needed. Trying again does not help. */

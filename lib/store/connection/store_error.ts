@@ -73,6 +73,11 @@ export function isConnectionLost(error: unknown): boolean {
     (CONNECTION_CODES.has(code) || /^(?:08|57P0)/.test(code) || code === "53300");
 }
 
+/** Whether an open connection ended, by an administrator, a shutdown or the network. */
+export function isConnectionEnded(error: unknown): boolean {
+  return /^(?:57P0[1245]|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/.test(codeOf(error) ?? "");
+}
+
 /**
  * Whether the server ended the connection because of its own problem (XX000, internal error), for example no disk space
  * for a file that every new connection may write. The statement did not cause it.
