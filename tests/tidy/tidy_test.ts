@@ -149,7 +149,7 @@ const RULES: readonly Rule[] = [
     broken: [`console.log(1);`, `globalThis.console.error(1);`],
     kept: [`log.console;`, `"console.log";`],
   }),
-  onlyIn("lib/store/connection/migrations.ts", "a transaction is begun", uses(".begin"), {
+  onlyIn(undefined, "no transaction is begun by the driver", uses(".begin"), {
     broken: ["await sql.begin(async () => {});", `const begin = sql?.["begin"];`],
     kept: [`begin();`, `// sql.begin(`],
   }),

@@ -194,8 +194,41 @@ async function applyMissing(
     if (hash !== undefined) assertUnchanged(migration, hash);
     return hash === undefined;
   });
-  if (missing.length > 0) await applyAll(database, missing);
+  if (missing.length > 0) {
+    await refuseTaken(database, missing, known);
+    await applyAll(database, missing);
+  }
   return missing.map(({ name }) => name);
+}
+
+/** The tables and views that a migration makes; those of timeframes are made later. */
+const MADE = /^create (?:or replace )?(?:table|view|materialized view) (\w+)/gim;
+const MADE_LATER = "^ohlcv_";
+
+/** @throws StoreError `refused` when a name that is needed belongs to somebody else's table or view. */
+async function refuseTaken(
+  database: Database,
+  missing: readonly Migration[],
+  known: ReadonlyMap<number, AppliedMigration>,
+): Promise<void> {
+  const names = missing.flatMap(({ text }) => [...text.matchAll(MADE)].map(([, name]) => name!));
+  const [row] = await database.run(MIGRATE, (sql) =>
+    sql<{ name: string; kind: string }[]>`
+      select relname as name, relkind::text as kind from pg_class
+      where relnamespace = (select oid from pg_namespace where nspname = current_schema())
+        and relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        and (relname = any (${`{${names.join(",")}}`}::text[])
+             or ${known.size === 0} and relname ~ ${MADE_LATER})
+      order by relname limit 1`);
+  if (row === undefined) return;
+  // Another process may have made it since: then there are more migrations than before.
+  if ((await readApplied(database)).size > known.size) return;
+  const kind = row.kind === "v" || row.kind === "m" ? "view" : "table";
+  throw new StoreError(
+    "refused",
+    `Cannot migrate the database: it has a ${kind} ${row.name} that is not Titan-10's. Give Titan-10 a schema of ` +
+      "its own: create schema titan10, then alter role … set search_path = titan10, public",
+  );
 }
 
 interface AppliedMigration {
