@@ -48,7 +48,8 @@ export async function noteGapsAsked(
 ): Promise<readonly GapState[]> {
   const { exchange, symbol, timeframe } = series;
   const { sinceMs, untilMs } = window;
-  return await database.run(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
+  // A gap of years has millions of candles, and each is looked up.
+  return await database.runLong(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
     const rows = await sql.unsafe<{ state: GapState }[]>(
       STATEMENT,
       [exchange, symbol, timeframe.text, sinceMs, untilMs, nowMs, ...NOTES.arrays(notes)],

@@ -43,18 +43,23 @@ export async function scanGaps(
   });
 }
 
-/** The suspected gaps of an exchange that are due to be asked for again, newest first. */
+/** The suspected gaps of these series of an exchange that are due to be asked for again, newest first. */
 export async function readDueGaps(
   database: Database,
   exchange: string,
-  { nowMs, gapsMax }: { readonly nowMs: number; readonly gapsMax: number },
+  { series, nowMs, gapsMax }: {
+    readonly series: readonly Series[];
+    readonly nowMs: number;
+    readonly gapsMax: number;
+  },
 ): Promise<readonly Gap[]> {
   return await database.run(`read the due gaps of ${exchange}`, async (sql) => {
     const rows = await sql.unsafe<GapRow[]>(
       `select ${COLUMNS} from gaps
        where exchange = $1 and state in ('suspected', 'refetching') and next_try <= to_timestamp($2::float8 / 1000.0)
+         and (symbol, timeframe) in (select symbol, timeframe from ${NAMES.rows(4)})
        order by until desc limit $3::int`,
-      [exchange, nowMs, gapsMax],
+      [exchange, nowMs, gapsMax, ...NAMES.arrays(series)],
       { prepare: true },
     );
     return rows.map(gapOf);
@@ -113,29 +118,57 @@ export async function readExplained(
   });
 }
 
-/** Marks gaps of one series as being asked for now. With `isAsking` false, marks them as suspected again. */
+/**
+ * Marks gaps of one series as being asked for now. With `isAsking` false, marks them as suspected again. They are due at
+ * `nextTryMs`, unless the answer is noted before.
+ */
 export async function markRefetching(
   database: Database,
   series: Series,
-  { sincesMs, isAsking }: { readonly sincesMs: readonly number[]; readonly isAsking: boolean },
+  { sincesMs, isAsking, nextTryMs }: {
+    readonly sincesMs: readonly number[];
+    readonly isAsking: boolean;
+    readonly nextTryMs: number;
+  },
 ): Promise<void> {
-  const [from, to] = isAsking ? ["suspected", "refetching"] : ["refetching", "suspected"];
-  await database.run(`mark gaps of ${seriesName(series)} as ${to}`, async (sql) => {
+  const state = isAsking ? "refetching" : "suspected";
+  await database.run(`mark gaps of ${seriesName(series)} as ${state}`, async (sql) => {
     await sql.unsafe(
-      `update gaps set state = $1::text
-       where exchange = $2::text and symbol = $3::text and timeframe = $4::text and state = $5::text
+      `update gaps set state = $1::text, next_try = to_timestamp($5::float8 / 1000.0)
+       where exchange = $2::text and symbol = $3::text and timeframe = $4::text
+         and state in ('suspected', 'refetching')
          and since = any (select to_timestamp(since_ms / 1000.0) from ${SINCES.rows(6)})`,
       [
-        to,
+        state,
         series.exchange,
         series.symbol,
         series.timeframe.text,
-        from,
+        nextTryMs,
         ...SINCES.arrays(sincesMs),
       ],
     );
   });
 }
+
+/** Lets all open gaps of a series wait until `nextTryMs`. */
+export async function postponeGaps(
+  database: Database,
+  series: Series,
+  nextTryMs: number,
+): Promise<void> {
+  await database.run(`postpone the gaps of ${seriesName(series)}`, async (sql) => {
+    await sql`
+      update gaps set next_try = to_timestamp(${nextTryMs}::float8 / 1000.0)
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text} and state in ('suspected', 'refetching')
+        and next_try < to_timestamp(${nextTryMs}::float8 / 1000.0)`;
+  });
+}
+
+const NAMES = columns<Series>({
+  symbol: ["text", ({ symbol }) => symbol],
+  timeframe: ["text", ({ timeframe }) => timeframe.text],
+});
 
 const SINCES = columns<number>({ since_ms: ["float8", (sinceMs) => sinceMs] });
 
