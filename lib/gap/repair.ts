@@ -125,12 +125,18 @@ async function confirmEdge(
   for (let pages = 1;; pages++) {
     const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
     const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
-    const { answered, added } = await ingestPage(archive, exchange, series, {
-      window,
-      priority: "backfill",
-      signal,
-    });
-    if (added > 0) await forgetListing(archive.database, series);
+    let added = 0;
+    let answered: Coverage = [];
+    try {
+      ({ answered } = await ingestPage(archive, exchange, series, {
+        window,
+        priority: "backfill",
+        signal,
+        onStored: (part) => added += part.added,
+      }));
+    } finally {
+      if (added > 0) await forgetListing(archive.database, series);
+    }
     if (subtract([window], answered).length > 0) return pages;
     if (added === 0 && untilMs === edge.untilMs) {
       await confirmFirst(archive.database, series, untilMs);
@@ -165,11 +171,13 @@ async function repairExchange(
     if (refused.has(seriesName(batch.series))) continue;
     asked++;
     try {
-      const came = await repairBatch(archive, exchange, { batch, signal });
-      for (const state of came) states.push(state);
+      const onStates = (came: readonly GapState[]): void => {
+        for (const state of came) states.push(state);
+      };
+      await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
       if (isCancelled(error, signal)) break;
-      // The exchange did not answer, so the gaps stay due.
+      // What the exchange did not answer stays due.
       await reportSeriesFailure(archive, batch.series, error);
       if (mustStop(exchange, archive, error)) break;
       if (!isRefusal(error)) continue;
@@ -223,8 +231,13 @@ function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] 
 async function repairBatch(
   archive: Archive,
   exchange: ArchivedExchange,
-  { batch, signal }: { readonly batch: GapBatch; readonly signal: AbortSignal | undefined },
-): Promise<readonly GapState[]> {
+  { batch, signal, onStates }: {
+    readonly batch: GapBatch;
+    readonly signal: AbortSignal | undefined;
+    /** Called with the states of the gaps that were answered, also when others were not. */
+    readonly onStates: (states: readonly GapState[]) => void;
+  },
+): Promise<void> {
   const { database, clock, log } = archive;
   const { series, window, gaps } = batch;
   const sincesMs = gaps.map((gap) => gap.window.sinceMs);
@@ -232,6 +245,11 @@ async function repairBatch(
   const asideMs = clock.now() + SET_ASIDE_MS;
   await markRefetching(database, series, { sincesMs, isAsking: true, nextTryMs: asideMs });
   let answered: Coverage = [];
+  const note = async (asked: readonly Gap[]): Promise<readonly GapState[]> => {
+    const nowMs = clock.now();
+    const notes = asked.map((gap) => noteOf(gap, { answered, nowMs }));
+    return await noteGapsAsked(database, series, { window, notes, nowMs });
+  };
   const rowsMax = exchange.pageRowsMax(series.timeframe);
   try {
     // A page that begins or ends in a gap looks like one that was cut there. If it also holds the candles beside the
@@ -240,21 +258,21 @@ async function repairBatch(
       const owed = subtract([asked], answered);
       const pages = queuePages([{ series, owed }], () => rowsMax);
       for (const window of pages.flatMap(({ owed }) => owed)) {
-        const outcome = await ingestPage(archive, exchange, series, {
+        await ingestPage(archive, exchange, series, {
           window,
           priority: "backfill",
           signal,
+          onStored: (part) => answered = unite(answered, part.answered),
         });
-        answered = unite(answered, outcome.answered);
       }
     }
     log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
-    const nowMs = clock.now();
-    const notes = gaps.map((gap) => noteOf(gap, { answered, nowMs }));
-    return await noteGapsAsked(database, series, { window, notes, nowMs });
+    onStates(await note(gaps));
   } catch (error) {
     const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
     await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
+    const told = gaps.filter((gap) => subtract([gap.window], answered).length === 0);
+    if (!(error instanceof StoreError) && told.length > 0) onStates(await note(told));
     throw error;
   }
 }
