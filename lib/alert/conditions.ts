@@ -37,8 +37,11 @@ export function gapConditions(
 interface WatchedExchange {
   readonly id: string;
   readonly breaker: Pick<Breaker, "troubledSinceMs">;
-  /** Since when access is refused, and in which words; undefined while it is not. */
-  readonly denial?: { readonly sinceMs: number; readonly why: string } | undefined;
+  /** How access is refused; `unknown` right after the start; undefined while it is not. */
+  readonly denial?:
+    | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
+    | "unknown"
+    | undefined;
 }
 
 /** Exchanges whose breaker is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
@@ -66,16 +69,18 @@ export function deniedConditions(
   exchanges: readonly WatchedExchange[],
   nowMs: number,
 ): readonly Condition[] {
-  return exchanges.flatMap(({ id, denial }) =>
-    denial === undefined ? [] : [{
-      exchange: id,
-      value: Math.round((nowMs - denial.sinceMs) / 1000),
-      threshold: 0,
-      summary: `${id}: access is refused since ${
-        new Date(denial.sinceMs).toISOString()
-      }. ${denial.why}`,
-    }]
-  );
+  return exchanges.flatMap(({ id: exchange, denial }) => {
+    if (denial === undefined) return [];
+    const condition = { exchange, value: 0, threshold: 0, summary: "" };
+    // A running alert must not end only because the program was started again.
+    if (denial === "unknown") return [{ ...condition, mayBegin: false }];
+    const { sinceMs, why } = denial;
+    return [{
+      ...condition,
+      value: Math.round((nowMs - sinceMs) / 1000),
+      summary: `${exchange}: access is refused since ${new Date(sinceMs).toISOString()}. ${why}`,
+    }];
+  });
 }
 
 /** The ends of coverage that polls should move on. */
@@ -90,7 +95,7 @@ export function polledEnds(
 
 /**
  * Series whose exchange has not answered for their newest candles. Coverage counts and not candles: a market without
- * trades is not stale. While the breaker of an exchange is not closed, or it refuses access, none of its series begins
+ * trades is not stale. While the breaker of an exchange is not closed, or candles are refused, none of its series begins
  * to be: that alert says it already.
  */
 export function staleConditions(
@@ -102,7 +107,8 @@ export function staleConditions(
 ): readonly Condition[] {
   const troubled = new Set(
     exchanges.filter(({ breaker, denial }) =>
-      breaker.troubledSinceMs !== undefined || denial !== undefined
+      breaker.troubledSinceMs !== undefined ||
+      (denial !== undefined && denial !== "unknown" && denial.isOfCandles)
     ).map(({ id }) => id),
   );
   return ends.flatMap(({ series, coveredUntilMs }) => {

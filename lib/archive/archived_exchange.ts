@@ -103,7 +103,7 @@ export class ArchivedExchange {
     return this.client.id;
   }
 
-  /** Since when access is refused, and in which words; undefined while it is not. */
+  /** The proved denial of access, or whether none is known yet. */
   get denial(): ExchangeClient["denial"] {
     return this.client.denial;
   }

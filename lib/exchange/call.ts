@@ -24,6 +24,8 @@ export interface Call {
   excerpt: string | undefined;
   /** The host of the last request. */
   host: string | undefined;
+  /** The hosts of all requests that were answered well. */
+  readonly hosts: Set<string>;
   /** The proxy that the last request went through, without credentials. */
   via: string | undefined;
   /** Number of responses whose body was not complete JSON. */
@@ -49,13 +51,16 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   if (call === undefined) return await fn();
   const request = newCall(call.signal);
   try {
-    return await calls.run(request, fn);
+    const result = await calls.run(request, fn);
+    if (request.host !== undefined) call.hosts.add(request.host);
+    return result;
   } catch (error) {
     if (typeof error === "object" && error !== null) failedRequests.set(error, { ...request });
     throw error;
   } finally {
     Object.assign(call, {
       ...request,
+      hosts: call.hosts,
       requests: call.requests + request.requests,
       unreadable: call.unreadable + request.unreadable,
     });
@@ -92,6 +97,7 @@ function newCall(signal: AbortSignal | undefined): Call {
     text: undefined,
     excerpt: undefined,
     host: undefined,
+    hosts: new Set(),
     via: undefined,
     unreadable: 0,
   };

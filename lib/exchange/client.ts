@@ -99,8 +99,8 @@ export class ExchangeClient {
   }
 
   /** Since when access is refused, and in which words; undefined while it is not. */
-  get denial(): Denials["current"] {
-    return this.#options.denials.current;
+  get denial(): Denials["state"] {
+    return this.#options.denials.state;
   }
 
   /** Restores a ban that was stored before a restart. */
@@ -229,6 +229,7 @@ export class ExchangeClient {
         windowParams(this.id, window),
       );
       assertAnswered(action, answer, call);
+      if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
       return { rows: answer, dateMs: call.dateMs };
     });
   }
@@ -252,7 +253,7 @@ export class ExchangeClient {
       try {
         const result = await fn(call);
         this.#ban.answered();
-        if (call.host !== undefined) this.#options.denials.answered(call.host);
+        for (const host of call.hosts) this.#options.denials.answered(host);
         return result;
       } catch (error) {
         if (signal?.aborted) {
@@ -267,6 +268,9 @@ export class ExchangeClient {
           nowMs,
           banDefaultMs: this.#ban.defaultMs(nowMs),
         });
+        for (const host of call.hosts) {
+          if (host !== answer.host) this.#options.denials.answered(host);
+        }
         if (fetchError.kind === "denied") {
           throw this.#options.denials.proved(fetchError, answer.host);
         }

@@ -111,21 +111,48 @@ interface HostDenial {
   why: string;
 }
 
+/** So long after a start it may not be known yet whether a denial from before still holds. */
+const UNKNOWN_MS = 10 * 60_000;
+
+/** Series that are refused are asked for again within an hour. A host that is due for longer is not asked any more. */
+const LAPSED_MS = 2 * 60 * 60_000;
+
+/** A proved denial. */
+interface Denial {
+  readonly sinceMs: number;
+  /** In the words of the host. */
+  readonly why: string;
+  /** Whether candles are refused. If not, they come from another host. */
+  readonly isOfCandles: boolean;
+}
+
 /** The refusals of one exchange, by host: its spot market may answer while its futures refuse us. */
 export class Denials {
   readonly #clock: Clock;
   readonly #hosts = new Map<string, HostDenial>();
+  readonly #startMs: number;
+  #candleHost: string | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#startMs = clock.now();
   }
 
-  /** Since when a host refuses us, and its words, once that is proved; undefined while none does. */
-  get current(): { readonly sinceMs: number; readonly why: string } | undefined {
-    for (const { sinceMs, why } of this.#hosts.values()) {
-      if (sinceMs !== undefined) return { sinceMs, why };
+  /** The denial of a host; `unknown` when candles were neither given nor refused since the start; else undefined. */
+  get state(): Denial | "unknown" | undefined {
+    const nowMs = this.#clock.now();
+    for (const [host, { sinceMs, heldUntilMs, why }] of this.#hosts) {
+      if (sinceMs === undefined || nowMs >= heldUntilMs + LAPSED_MS) continue;
+      const isOfCandles = this.#candleHost === undefined || this.#candleHost === host;
+      return { sinceMs, why, isOfCandles };
     }
-    return undefined;
+    const isNew = this.#candleHost === undefined && nowMs - this.#startMs < UNKNOWN_MS;
+    return isNew ? "unknown" : undefined;
+  }
+
+  /** Notes which host gives candles. */
+  candlesFrom(host: string): void {
+    this.#candleHost = host;
   }
 
   /** @throws FetchError `denied` while a host that refuses us is not to be asked. */

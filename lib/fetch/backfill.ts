@@ -1,9 +1,8 @@
 /** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
-import { coverageCandles, intersect } from "../market/coverage.ts";
+import { coverageCandles, intersect, subtract } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { floorTime } from "../market/timeframe.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -18,7 +17,8 @@ import {
   reportSeriesFailure,
   resumeAtMs,
 } from "../archive/failure.ts";
-import { ingestPage } from "./page.ts";
+import { ingestPage, type PageOutcome } from "./page.ts";
+import { owedCandles, owedSince } from "./owed.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
@@ -158,7 +158,7 @@ export class ExchangeBackfill {
     while (!this.#isOver()) {
       const owed = await this.#readOwed();
       if (owed === undefined) return;
-      this.#left = candlesOf(owed);
+      this.#left = owedCandles(owed);
       if (isFirst) this.#update({ owed: this.#left });
       isFirst = false;
       if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
@@ -204,29 +204,39 @@ export class ExchangeBackfill {
   /** Retries until the page is stored or its failure is final. Returns the oldest time the exchange has, if proved. */
   async #runPage({ series, window, owed }: QueuedPage): Promise<number | undefined> {
     const { signal, compression } = this.#options;
+    const { timeframe } = series;
     let reachFromMs: number | undefined;
-    await this.#persist(async () => {
-      const outcome = await ingestPage(this.#archive, this.#exchange, series, {
-        window,
-        priority: "backfill",
-        owed,
-        signal,
-      });
-      reachFromMs = outcome.reachFromMs;
-      const answered = coverageCandles(series.timeframe, intersect(owed, outcome.answered));
+    let isWritten = false;
+    // A page that fails in part is asked for again without the part that is stored.
+    let left = owed;
+    const onStored = (part: PageOutcome): void => {
+      const answered = coverageCandles(timeframe, intersect(left, part.answered));
+      left = subtract(left, part.answered);
+      isWritten ||= part.added + part.revised > 0;
       this.#update({
         answered: this.#progress.answered + answered,
-        pages: this.#progress.pages + 1,
-        added: this.#progress.added + outcome.added,
-        revised: this.#progress.revised + outcome.revised,
-        rejected: this.#progress.rejected + outcome.rejected,
+        added: this.#progress.added + part.added,
+        revised: this.#progress.revised + part.revised,
+        rejected: this.#progress.rejected + part.rejected,
       });
-      this.#archive.failures.clear(seriesName(series));
       // Not after an answer for nothing: refusals in between would never add up.
       if (answered > 0) this.#refusals.forget(series);
-      if (outcome.added + outcome.revised === 0) return;
-      await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
+    };
+    await this.#persist(async () => {
+      const [first, last] = [left[0], left.at(-1)];
+      if (first === undefined || last === undefined) return;
+      const outcome = await ingestPage(this.#archive, this.#exchange, series, {
+        window: left === owed ? window : { sinceMs: first.sinceMs, untilMs: last.untilMs },
+        priority: "backfill",
+        owed: left,
+        signal,
+        onStored,
+      });
+      reachFromMs = outcome.reachFromMs;
+      this.#update({ pages: this.#progress.pages + 1 });
+      this.#archive.failures.clear(seriesName(series));
     }, series);
+    if (isWritten) await compression.noteWritten(this.#exchange.id, { timeframe, window });
     return reachFromMs;
   }
 
@@ -303,16 +313,4 @@ export class ExchangeBackfill {
     this.#progress = { ...this.#progress, ...change };
     this.#options.onProgress?.(this.#progress);
   }
-}
-
-function owedSince(all: readonly Owed[], sinceMs = -Infinity): readonly Owed[] {
-  return all.flatMap(({ series, owed }) => {
-    const from = sinceMs === -Infinity ? sinceMs : floorTime(series.timeframe, sinceMs);
-    const left = intersect(owed, [{ sinceMs: from, untilMs: Infinity }]);
-    return left.length === 0 ? [] : [{ series, owed: left }];
-  });
-}
-
-function candlesOf(owed: readonly Owed[]): number {
-  return owed.reduce((sum, { series, owed }) => sum + coverageCandles(series.timeframe, owed), 0);
 }

@@ -26,6 +26,8 @@ interface PageOptions {
    */
   readonly owed?: Coverage | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called with every part of the page once it is stored, also when the page as a whole fails. */
+  readonly onStored?: ((part: PageOutcome) => void) | undefined;
 }
 
 /**
@@ -71,7 +73,7 @@ export interface PageOutcome {
  * same request.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, or not in a way that can be used,
- * and StoreError when the database write failed. Parts fetched before stay stored.
+ * and StoreError when the database write failed. Parts fetched before stay stored, and were given to `onStored`.
  */
 export async function ingestPage(
   archive: Archive,
@@ -258,7 +260,7 @@ async function storePage(
   archive: Archive,
   verdict: Omit<PageVerdict, "candles">,
   prepared: PreparedPage,
-  { signal }: PageOptions,
+  { signal, onStored }: PageOptions,
 ): Promise<PageOutcome> {
   const { config, database, clock, random, metrics, log } = archive;
   const { series } = prepared;
@@ -297,7 +299,7 @@ async function storePage(
       row: example?.row,
     });
   }
-  return {
+  const outcome: PageOutcome = {
     answered: verdict.answered === undefined ? [] : [verdict.answered],
     reachFromMs: verdict.reachFromMs,
     earlyMs: verdict.earlyMs,
@@ -305,4 +307,6 @@ async function storePage(
     revised: written.revised,
     rejected: verdict.rejected.length,
   };
+  onStored?.(outcome);
+  return outcome;
 }

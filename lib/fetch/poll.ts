@@ -1,6 +1,6 @@
 /** Polling: each tick fetches the last closed candles of every series of all exchanges, concurrently. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
-import { subtract } from "../market/coverage.ts";
+import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -151,30 +151,36 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
-    const ask = (): Promise<PageOutcome> =>
-      ingestPage(archive, exchange, series, { window, priority: "live", signal });
+    let report = NOTHING;
+    let answered: Coverage = [];
+    const onStored = (part: PageOutcome): void => {
+      answered = unite(answered, part.answered);
+      report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
+    };
+    const ask = (): Promise<PageOutcome> => {
+      report = sum([report, { ...NOTHING, asked: 1 }]);
+      return ingestPage(archive, exchange, series, { window, priority: "live", signal, onStored });
+    };
     try {
-      const first = await ask();
-      const { earlyMs = Infinity } = first;
-      let last = first;
+      const { earlyMs = Infinity } = await ask();
       if (earlyMs <= EARLY_MS_MAX) {
         await archive.clock.sleep(earlyMs, { signal });
-        last = await ask();
+        await ask();
       }
-      this.#noteAnswered(series, last);
       archive.failures.clear(seriesName(series));
       this.#refused.delete(seriesName(series));
-      const brought = last === first ? [first] : [first, last];
-      return sum(brought.map(({ added, revised }) => ({ ...NOTHING, asked: 1, added, revised })));
+      return report;
     } catch (error) {
       if (isRefusal(error)) this.#leaveAlone(exchange, series, nowMs);
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
-      return { ...NOTHING, asked: 1, failed: 1 };
+      return sum([report, { ...NOTHING, failed: 1 }]);
+    } finally {
+      this.#noteAnswered(series, answered);
     }
   }
 
-  /** Later polls begin at the end of this answer. If time before this answer is still owed, a catch-up fetches it. */
-  #noteAnswered(series: Series, { answered }: PageOutcome): void {
+  /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
+  #noteAnswered(series: Series, answered: Coverage): void {
     const untilMs = answered.at(-1)?.untilMs;
     if (untilMs === undefined) return;
     const sinceMs = this.#answeredUntilMs.get(seriesName(series)) ?? untilMs;

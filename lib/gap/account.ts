@@ -80,8 +80,12 @@ export async function readAccounts(
       intersect(covered, [{ sinceMs: beginMs, untilMs: Infinity }]),
     ];
     const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
-    const inside = atMost(holes, explained.get(name) ?? {});
-    const outside = outsideOf(timeframe, before, bounds.get(name));
+    const known = explained.get(name);
+    const inside = atMost(holes, known?.inside ?? {});
+    const outside = outsideOf(timeframe, before, {
+      bounds: bounds.get(name),
+      rejected: known?.before["rejected"] ?? 0,
+    });
     return {
       series,
       candles,
@@ -101,16 +105,16 @@ export async function readAccounts(
   });
 }
 
-/** Counts the candles before a series' first one, by reason: before the listing, or dropped by the exchange. */
+/** Counts the candles before a series' first one, by reason: before the listing, dropped by the exchange, or rejected. */
 function outsideOf(
   timeframe: Timeframe,
   before: Coverage,
-  bounds: SeriesBounds | undefined,
+  { bounds, rejected }: { readonly bounds: SeriesBounds | undefined; readonly rejected: number },
 ): GapReasons {
   const { beforeListing = [], retention: lost = [] } = bounds ?? {};
   const all = coverageCandles(timeframe, unite(before, unite(beforeListing, lost)));
   const retention = coverageCandles(timeframe, lost);
-  return { before_listing: all - retention, retention };
+  return { before_listing: Math.max(0, all - retention - rejected), retention, rejected };
 }
 
 /** Empty time right before a series' first candle, which must be requested once more. */

@@ -6,7 +6,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
-import { type Gap, markRefetching, readDueGaps, scanGaps } from "../store/gaps.ts";
+import { type Gap, markRefetching, postponeGaps, readDueGaps, scanGaps } from "../store/gaps.ts";
 import { confirmFirst, doubtFirst, forgetListing } from "../store/ledger.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -31,6 +31,12 @@ export const CONFIRM_AFTER_MS = 60 * 60_000;
 
 /** Gaps of one exchange that are read in one run. A market with few trades has thousands of minutes without a trade. */
 const GAPS_MAX = 5_000;
+
+/**
+ * How long gaps wait whose answer could not be noted, and all gaps of a series that the exchange refuses. Otherwise the
+ * same gaps would come first in every run, and the others never.
+ */
+const SET_ASIDE_MS = 60 * 60_000;
 
 interface RepairReport {
   /** Holes found in new coverage. */
@@ -119,12 +125,18 @@ async function confirmEdge(
   for (let pages = 1;; pages++) {
     const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
     const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
-    const { answered, added } = await ingestPage(archive, exchange, series, {
-      window,
-      priority: "backfill",
-      signal,
-    });
-    if (added > 0) await forgetListing(archive.database, series);
+    let added = 0;
+    let answered: Coverage = [];
+    try {
+      ({ answered } = await ingestPage(archive, exchange, series, {
+        window,
+        priority: "backfill",
+        signal,
+        onStored: (part) => added += part.added,
+      }));
+    } finally {
+      if (added > 0) await forgetListing(archive.database, series);
+    }
     if (subtract([window], answered).length > 0) return pages;
     if (added === 0 && untilMs === edge.untilMs) {
       await confirmFirst(archive.database, series, untilMs);
@@ -145,22 +157,40 @@ async function repairExchange(
   const { database, clock } = archive;
   // Nothing can be requested before the markets are loaded; polls load them.
   if (exchange.markets.value === undefined) return [];
-  const due = await readDueGaps(database, exchange.id, { nowMs: clock.now(), gapsMax: GAPS_MAX });
+  const due = await readDueGaps(database, exchange.id, {
+    series: exchange.series,
+    nowMs: clock.now(),
+    gapsMax: GAPS_MAX,
+  });
   const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
   const states: GapState[] = [];
-  for (const batch of batches.slice(0, REPAIRS_MAX)) {
-    if (signal?.aborted) break;
+  const refused = new Set<string>();
+  let asked = 0;
+  for (const batch of batches) {
+    if (signal?.aborted || asked === REPAIRS_MAX) break;
+    if (refused.has(seriesName(batch.series))) continue;
+    asked++;
     try {
-      const came = await repairBatch(archive, exchange, { batch, signal });
-      for (const state of came) states.push(state);
+      const onStates = (came: readonly GapState[]): void => {
+        for (const state of came) states.push(state);
+      };
+      await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
       if (isCancelled(error, signal)) break;
-      // The exchange did not answer, so the gaps stay due.
+      // What the exchange did not answer stays due.
       await reportSeriesFailure(archive, batch.series, error);
       if (mustStop(exchange, archive, error)) break;
+      if (!isRefusal(error)) continue;
+      refused.add(seriesName(batch.series));
+      await postponeGaps(database, batch.series, clock.now() + SET_ASIDE_MS);
     }
   }
   return states;
+}
+
+/** Whether an error says that the series is refused: its other gaps would be, too. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof FetchError && (error.kind === "permanent" || error.isUnknown);
 }
 
 /** Gaps of one series that fit into one page, or a single gap that may need several pages. */
@@ -201,13 +231,25 @@ function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] 
 async function repairBatch(
   archive: Archive,
   exchange: ArchivedExchange,
-  { batch, signal }: { readonly batch: GapBatch; readonly signal: AbortSignal | undefined },
-): Promise<readonly GapState[]> {
+  { batch, signal, onStates }: {
+    readonly batch: GapBatch;
+    readonly signal: AbortSignal | undefined;
+    /** Called with the states of the gaps that were answered, also when others were not. */
+    readonly onStates: (states: readonly GapState[]) => void;
+  },
+): Promise<void> {
   const { database, clock, log } = archive;
   const { series, window, gaps } = batch;
   const sincesMs = gaps.map((gap) => gap.window.sinceMs);
-  await markRefetching(database, series, { sincesMs, isAsking: true });
+  // Not due at once if the answer cannot be noted.
+  const asideMs = clock.now() + SET_ASIDE_MS;
+  await markRefetching(database, series, { sincesMs, isAsking: true, nextTryMs: asideMs });
   let answered: Coverage = [];
+  const note = async (asked: readonly Gap[]): Promise<readonly GapState[]> => {
+    const nowMs = clock.now();
+    const notes = asked.map((gap) => noteOf(gap, { answered, nowMs }));
+    return await noteGapsAsked(database, series, { window, notes, nowMs });
+  };
   const rowsMax = exchange.pageRowsMax(series.timeframe);
   try {
     // A page that begins or ends in a gap looks like one that was cut there. If it also holds the candles beside the
@@ -216,22 +258,23 @@ async function repairBatch(
       const owed = subtract([asked], answered);
       const pages = queuePages([{ series, owed }], () => rowsMax);
       for (const window of pages.flatMap(({ owed }) => owed)) {
-        const outcome = await ingestPage(archive, exchange, series, {
+        await ingestPage(archive, exchange, series, {
           window,
           priority: "backfill",
           signal,
+          onStored: (part) => answered = unite(answered, part.answered),
         });
-        answered = unite(answered, outcome.answered);
       }
     }
+    log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
+    onStates(await note(gaps));
   } catch (error) {
-    await markRefetching(database, series, { sincesMs, isAsking: false });
+    const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
+    await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
+    const told = gaps.filter((gap) => subtract([gap.window], answered).length === 0);
+    if (!(error instanceof StoreError) && told.length > 0) onStates(await note(told));
     throw error;
   }
-  log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
-  const nowMs = clock.now();
-  const notes = gaps.map((gap) => noteOf(gap, { answered, nowMs }));
-  return await noteGapsAsked(database, series, { window, notes, nowMs });
 }
 
 function noteOf(

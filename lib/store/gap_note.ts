@@ -48,7 +48,8 @@ export async function noteGapsAsked(
 ): Promise<readonly GapState[]> {
   const { exchange, symbol, timeframe } = series;
   const { sinceMs, untilMs } = window;
-  return await database.run(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
+  // A gap of years has millions of candles, and each is looked up.
+  return await database.runLong(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
     const rows = await sql.unsafe<{ state: GapState }[]>(
       STATEMENT,
       [exchange, symbol, timeframe.text, sinceMs, untilMs, nowMs, ...NOTES.arrays(notes)],
@@ -60,7 +61,7 @@ export async function noteGapsAsked(
 
 /**
  * Enters the gap of a covered candle that came and was rejected, whenever it was asked for. It is not looked for again: it
- * counts as looked through. A candle that is there after all, or is in another gap, gets none.
+ * counts as looked through. A candle that is there after all, is in another gap or was looked for meanwhile gets none.
  */
 export async function noteRejected(
   database: Database,
@@ -75,6 +76,7 @@ export async function noteRejected(
            to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)))
          where exchange = $1::text and symbol = $2::text and timeframe = $3::text
            and covered @> to_timestamp($4::float8 / 1000.0)
+           and not scanned @> to_timestamp($4::float8 / 1000.0)
            and not exists (select from ${candleTable(timeframe)} as candle
                            where candle.exchange = $1::text and candle.symbol = $2::text
                              and candle.time = to_timestamp($4::float8 / 1000.0))

@@ -43,18 +43,23 @@ export async function scanGaps(
   });
 }
 
-/** The suspected gaps of an exchange that are due to be asked for again, newest first. */
+/** The suspected gaps of these series of an exchange that are due to be asked for again, newest first. */
 export async function readDueGaps(
   database: Database,
   exchange: string,
-  { nowMs, gapsMax }: { readonly nowMs: number; readonly gapsMax: number },
+  { series, nowMs, gapsMax }: {
+    readonly series: readonly Series[];
+    readonly nowMs: number;
+    readonly gapsMax: number;
+  },
 ): Promise<readonly Gap[]> {
   return await database.run(`read the due gaps of ${exchange}`, async (sql) => {
     const rows = await sql.unsafe<GapRow[]>(
       `select ${COLUMNS} from gaps
        where exchange = $1 and state in ('suspected', 'refetching') and next_try <= to_timestamp($2::float8 / 1000.0)
+         and (symbol, timeframe) in (select symbol, timeframe from ${NAMES.rows(4)})
        order by until desc limit $3::int`,
-      [exchange, nowMs, gapsMax],
+      [exchange, nowMs, gapsMax, ...NAMES.arrays(series)],
       { prepare: true },
     );
     return rows.map(gapOf);
@@ -93,49 +98,85 @@ function placeOf({ exchange, symbol, timeframe, since_ms }: GapRow): Place {
   return [exchange, symbol, timeframe, since_ms];
 }
 
-/** How many candles are missing inside coverage for a known reason, by series and reason. */
-export async function readExplained(
-  database: Database,
-): Promise<ReadonlyMap<string, GapReasons>> {
+/** Missing candles inside coverage that have a reason, by reason. */
+interface Explained {
+  /** From the first candle on. */
+  readonly inside: GapReasons;
+  /** Before it: candles that came and were rejected. */
+  readonly before: GapReasons;
+}
+
+/** How many candles are missing inside coverage for a known reason, by series. */
+export async function readExplained(database: Database): Promise<ReadonlyMap<string, Explained>> {
   return await database.run("read what is explained", async (sql) => {
-    const rows = await sql<
-      { exchange: string; symbol: string; timeframe: string; reasons: GapReasons }[]
-    >`
-      select exchange, symbol, timeframe, json_object_agg(state, missing) as reasons
-      from (select exchange, symbol, timeframe, state, sum(missing)::int as missing from gaps
+    const rows = await sql<(Explained & Record<"exchange" | "symbol" | "timeframe", string>)[]>`
+      select exchange, symbol, timeframe,
+             coalesce(json_object_agg(state, missing) filter (where is_inside), '{}') as inside,
+             coalesce(json_object_agg(state, missing) filter (where not is_inside), '{}') as before
+      from (select exchange, symbol, timeframe, state, sum(missing)::int as missing,
+                   coalesce(since >= least(first, expired_until), false) as is_inside
+            from gaps join checkpoints using (exchange, symbol, timeframe)
             where state not in ('suspected', 'refetching', 'filled')
-            group by exchange, symbol, timeframe, state) as explained
+            group by exchange, symbol, timeframe, state, is_inside) as explained
       group by exchange, symbol, timeframe`;
-    return new Map(rows.map(({ exchange, symbol, timeframe, reasons }) => [
+    return new Map(rows.map(({ exchange, symbol, timeframe, inside, before }) => [
       seriesName({ exchange, symbol, timeframe: parseTimeframe(timeframe) }),
-      reasons,
+      { inside, before },
     ]));
   });
 }
 
-/** Marks gaps of one series as being asked for now. With `isAsking` false, marks them as suspected again. */
+/**
+ * Marks gaps of one series as being asked for now. With `isAsking` false, marks them as suspected again. They are due at
+ * `nextTryMs`, unless the answer is noted before.
+ */
 export async function markRefetching(
   database: Database,
   series: Series,
-  { sincesMs, isAsking }: { readonly sincesMs: readonly number[]; readonly isAsking: boolean },
+  { sincesMs, isAsking, nextTryMs }: {
+    readonly sincesMs: readonly number[];
+    readonly isAsking: boolean;
+    readonly nextTryMs: number;
+  },
 ): Promise<void> {
-  const [from, to] = isAsking ? ["suspected", "refetching"] : ["refetching", "suspected"];
-  await database.run(`mark gaps of ${seriesName(series)} as ${to}`, async (sql) => {
+  const state = isAsking ? "refetching" : "suspected";
+  await database.run(`mark gaps of ${seriesName(series)} as ${state}`, async (sql) => {
     await sql.unsafe(
-      `update gaps set state = $1::text
-       where exchange = $2::text and symbol = $3::text and timeframe = $4::text and state = $5::text
+      `update gaps set state = $1::text, next_try = to_timestamp($5::float8 / 1000.0)
+       where exchange = $2::text and symbol = $3::text and timeframe = $4::text
+         and state in ('suspected', 'refetching')
          and since = any (select to_timestamp(since_ms / 1000.0) from ${SINCES.rows(6)})`,
       [
-        to,
+        state,
         series.exchange,
         series.symbol,
         series.timeframe.text,
-        from,
+        nextTryMs,
         ...SINCES.arrays(sincesMs),
       ],
     );
   });
 }
+
+/** Lets all open gaps of a series wait until `nextTryMs`. */
+export async function postponeGaps(
+  database: Database,
+  series: Series,
+  nextTryMs: number,
+): Promise<void> {
+  await database.run(`postpone the gaps of ${seriesName(series)}`, async (sql) => {
+    await sql`
+      update gaps set next_try = to_timestamp(${nextTryMs}::float8 / 1000.0)
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text} and state in ('suspected', 'refetching')
+        and next_try < to_timestamp(${nextTryMs}::float8 / 1000.0)`;
+  });
+}
+
+const NAMES = columns<Series>({
+  symbol: ["text", ({ symbol }) => symbol],
+  timeframe: ["text", ({ timeframe }) => timeframe.text],
+});
 
 const SINCES = columns<number>({ since_ms: ["float8", (sinceMs) => sinceMs] });
 
@@ -209,7 +250,9 @@ function gapOf(row: GapRow): Gap {
 /**
  * For each new range, lists the time one step before it, the times of its candles, and its end. Where two neighbours
  * are more than one step apart, candles are missing. `scanned` grows only by the ranges that this statement saw, so a
- * page that is committed while it runs is scanned next time. `offset 0` makes PostgreSQL look up each range separately;
+ * page that is committed while it runs is scanned next time. A series of which another process looked through some of
+ * these ranges meanwhile, or noted a rejected candle in them, is left to the next scan: the update sees its newest row.
+ * The holes come first, so that no page waits for its row while candles are read. `offset 0` makes PostgreSQL look up each range separately;
  * with a plain join, it would read all candles for a few new ones.
  */
 function scanStatement(timeframe: Timeframe, nowMs: number): string {
@@ -237,23 +280,29 @@ neighbours as (
          lead(time) over (partition by exchange, symbol, range order by time) as until
   from places
 ),
-found as (
-  insert into gaps (exchange, symbol, timeframe, since, until, missing, first_seen, next_try)
-  select exchange, symbol, '${timeframe.text}', since, until,
-         (select count(*) from generate_series(since, until - interval '1 microsecond', ${step})),
-         to_timestamp(${nowMs} / 1000.0), to_timestamp(${nowMs} / 1000.0)
-  from neighbours where until > since
-  on conflict do nothing
-  returning 1
+holes as materialized (
+  select exchange, symbol, since, until from neighbours where until > since
 ),
 looked as (
-  select exchange, symbol, range_agg(range) as ranges from fresh group by exchange, symbol
+  select exchange, symbol, range_agg(range) as ranges from fresh
+  where (select count(*) from holes) >= 0
+  group by exchange, symbol
 ),
 noted as (
   update checkpoints set scanned = scanned + looked.ranges
   from looked
   where checkpoints.timeframe = '${timeframe.text}' and checkpoints.exchange = looked.exchange
-    and checkpoints.symbol = looked.symbol
+    and checkpoints.symbol = looked.symbol and not checkpoints.scanned && looked.ranges
+  returning checkpoints.exchange, checkpoints.symbol
+),
+found as (
+  insert into gaps (exchange, symbol, timeframe, since, until, missing, first_seen, next_try)
+  select exchange, symbol, '${timeframe.text}', since, until,
+         (select count(*) from generate_series(since, until - interval '1 microsecond', ${step})),
+         to_timestamp(${nowMs} / 1000.0), to_timestamp(${nowMs} / 1000.0)
+  from holes join noted using (exchange, symbol)
+  on conflict do nothing
+  returning 1
 )
 select count(*)::int as found from found`;
 }

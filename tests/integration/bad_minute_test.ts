@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import type { BackfillReport } from "../../lib/fetch/backfill_report.ts";
+import { refreshMarkets } from "../../lib/fetch/markets.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { withFront } from "../support/fronted_exchange.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import {
@@ -102,9 +105,57 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       timeMs === youngMs ? twice(row, BAD_MS) : row
     );
     assert.deepEqual([report.left, report.problems.length], [1, 1]);
+    // The rest of its page is stored and counted.
+    const rest = DAY_MINUTES - 1;
+    assert.deepEqual([await stored(scene.database), report.added, report.answered], [
+      rest,
+      rest,
+      rest,
+    ]);
     const next = await scene.fill((row) => row);
     assert.deepEqual([next.report.left, next.report.added], [0, 1]);
     assert.equal(await stored(scene.database), DAY_MINUTES);
+  },
+
+  "a gap that is filled is closed, although the rest of its page fails": async (scene) => {
+    const [oldMs, youngMs] = [100, 2].map((n) => START_MS - 30_000 - n * MINUTE_MS);
+    await scene.fill((row) => row);
+    await scene.database.sql.unsafe(
+      `delete from ohlcv_1m where time in (to_timestamp($1::float8 / 1000), to_timestamp($2::float8 / 1000))`,
+      [oldMs!, youngMs!],
+    );
+    await withRows(scene.exchange, (row, timeMs) => timeMs === youngMs ? twice(row, BAD_MS) : row, {
+      use: async ({ proxyUrl }) => {
+        const archive = await openTestArchive(scene.database, variables(proxyUrl));
+        await refreshMarkets(archive, archive.exchanges[0]!);
+        const { found, asked, filled } = await repairGaps(archive);
+        assert.deepEqual([found, asked, filled], [2, 1, 1]);
+      },
+    });
+    const gaps = await scene.database.sql`select since, state, attempts from gaps order by since`;
+    assert.deepEqual(gaps.map(({ since, state, attempts }) => [+since, state, attempts]), [
+      [oldMs, "filled", 1],
+      [youngMs, "suspected", 0],
+    ]);
+  },
+
+  "a poll that fails in part counts what it stored, and later polls go on from there": async (
+    scene,
+  ) => {
+    await scene.fill((row) => row);
+    const youngMs = START_MS - 30_000 - 2 * MINUTE_MS;
+    await withRows(scene.exchange, (row, timeMs) => timeMs === youngMs ? twice(row, BAD_MS) : row, {
+      use: async ({ proxyUrl }) => {
+        const archive = await openTestArchive(scene.database, variables(proxyUrl));
+        await scene.database.sql`delete from ohlcv_1m where time >= ${new Date(START_MS - 6e5)}`;
+        const owing: number[] = [];
+        const poll = new Poll(archive, { onOwing: (_, sinceMs) => owing.push(sinceMs) });
+        const [series] = await readCheckpoints(scene.database);
+        poll.resumeFrom(series!.series, START_MS - 30_000 - 5 * MINUTE_MS);
+        const { added, failed } = await poll.runOnce();
+        assert.deepEqual([added, failed, owing], [4, 1, [youngMs]]);
+      },
+    });
   },
 };
 
@@ -167,18 +218,29 @@ async function fill(
   change: RowChange,
 ): Promise<Filled> {
   let filled: Filled | undefined;
+  await withRows(exchange, change, {
+    use: async ({ proxyUrl, asked }) => {
+      const archive = await openTestArchive(database, variables(proxyUrl));
+      const [report] = await backfill(archive, { patient: false });
+      assert.ok(report);
+      filled = { report, asked: asked.filter((path) => path.includes("/klines")).length };
+    },
+  });
+  assert.ok(filled);
+  return filled;
+}
+
+/** A server in front of the exchange that changes the row of each minute. */
+async function withRows(
+  exchange: LocalExchange,
+  change: RowChange,
+  { use }: { readonly use: Parameters<typeof withFront>[2] },
+): Promise<void> {
   const onAnswer = (body: string, path: string): string | undefined =>
     path.includes("/klines")
       ? body.replace(/\[(\d{13}),[^\]]*\]/g, (row, timeMs) => change(row, Number(timeMs)))
       : undefined;
-  await withFront(exchange, onAnswer, async ({ proxyUrl, asked }) => {
-    const archive = await openTestArchive(database, variables(proxyUrl));
-    const [report] = await backfill(archive, { patient: false });
-    assert.ok(report);
-    filled = { report, asked: asked.filter((path) => path.includes("/klines")).length };
-  });
-  assert.ok(filled);
-  return filled;
+  await withFront(exchange, onAnswer, use);
 }
 
 function variables(proxyUrl: string): Readonly<Record<string, string>> {

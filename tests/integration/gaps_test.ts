@@ -351,6 +351,66 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert(gaps.every(({ state }) => state !== "suspected"));
   },
 
+  "gaps of a symbol that is not configured any more keep no other gap waiting": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(1000, 990) } });
+    await scene.archived("BTC/USDT,ETH/USDT");
+    const archive = await scene.archived("BTC/USDT", { PAGE_LIMIT: "10" });
+    await plantGaps(scene, "ETH/USDT");
+    const { asked } = await repairGaps(archive);
+    const attempts = (await readGaps(scene.database)).filter(({ attempts }) => attempts > 0);
+    assert.deepEqual([asked, attempts.map(({ series }) => series.symbol)], [1, ["BTC/USDT"]]);
+  },
+
+  "gaps of a symbol that is refused keep no other gap waiting, and are asked for an hour later":
+    async (
+      scene,
+    ) => {
+      const { faults } = scene.exchange;
+      faults.add({ fault: { kind: "holes", ...scene.ago(1000, 990) } });
+      const archive = await scene.archived("BTC/USDT,ETH/USDT", { PAGE_LIMIT: "10" });
+      await plantGaps(scene, "ETH/USDT");
+      const refusal = faults.add({
+        when: { about: "candles", symbol: "ETH/USDT" },
+        fault: { kind: "status", status: 400, body: '{"code":-1121,"msg":"Invalid symbol."}' },
+      });
+      assert.equal((await repairGaps(archive)).asked, 1);
+      assert.equal(refusal.struck, 1);
+      scene.pass(59 * 60_000);
+      await repairGaps(archive);
+      assert.equal(refusal.struck, 1);
+      scene.pass(2 * 60_000);
+      await repairGaps(archive);
+      assert.equal(refusal.struck, 2);
+    },
+
+  "a gap whose answer cannot be noted keeps no other gap waiting": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(1000, 990) } });
+    scene.exchange.faults.add({
+      when: { symbol: "ETH/USDT" },
+      fault: { kind: "holes", ...scene.ago(500, 490) },
+    });
+    const archive = await scene.archived("BTC/USDT,ETH/USDT");
+    await scene.database.sql.unsafe(`
+      create function test_refuse() returns trigger language plpgsql as $$
+        begin raise exception 'too late' using errcode = '57014'; end $$;
+      create trigger test_refuse before update on gaps for each row
+        when (new.symbol = 'ETH/USDT' and new.attempts > old.attempts)
+        execute function test_refuse()`).simple();
+    try {
+      assert.equal((await repairGaps(archive)).asked, 0);
+      assert.deepEqual((await readGaps(scene.database)).map(({ state }) => state), [
+        "suspected",
+        "suspected",
+        "suspected",
+      ]);
+      const { asked } = await repairGaps(archive);
+      const tried = (await readGaps(scene.database)).filter(({ attempts }) => attempts > 0);
+      assert.deepEqual([asked, tried.map(({ series }) => series.symbol)], [1, ["BTC/USDT"]]);
+    } finally {
+      await scene.database.sql`drop function test_refuse cascade`;
+    }
+  },
+
   "an exchange that does not answer leaves a gap as it was": async (scene) => {
     const fault = scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
     const archive = await scene.archived("BTC/USDT");
@@ -399,6 +459,16 @@ async function withScene(
   } finally {
     await exchange.close();
   }
+}
+
+/** More gaps than one run asks for, each in a request of its own, newer than the holes of the tests. */
+async function plantGaps({ database, ago }: Scene, symbol: string): Promise<void> {
+  await database.sql`
+    insert into gaps (exchange, symbol, timeframe, since, until, missing, first_seen, next_try)
+    select 'binance', ${symbol}, '1h', since, since + interval '1 hour', 1, since, since
+    from generate_series(to_timestamp(${ago(900, 0).sinceMs}::float8 / 1000),
+                         to_timestamp(${ago(100, 0).sinceMs}::float8 / 1000),
+                         interval '12 hours') as since`;
 }
 
 async function askThreeTimes(scene: Scene, archive: Archive): Promise<void> {

@@ -222,6 +222,15 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await archive.metrics.text(),
       /fetch_failures_total\{exchange="bybit",kind="denied"\}/,
     );
+    // A daemon that is started again knows nothing yet, and then the same.
+    const restarted = await scene.open();
+    const judge = new Alerts(restarted);
+    await judge.judgePolls();
+    await new Poll(restarted).runOnce();
+    await judge.judgePolls();
+    await judge.stop();
+    const [all] = await scene.database.sql`select count(*)::int as alerts from alerts`;
+    assert.deepEqual([all?.["alerts"], (await running()).length], [1, 1]);
     fault.remove();
     scene.clock.pass(61 * MINUTE_MS);
     assert.equal((await poll.runOnce()).failed, 0);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   breakerConditions,
+  deniedConditions,
   gapConditions,
   lossConditions,
   staleConditions,
@@ -110,4 +111,31 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
   assert.deepEqual(lossConditions([{ ...first, coveredSinceMs: undefined }], options), []);
   const endless = { ...options, newestCandlesMax: () => undefined };
   assert.deepEqual(lossConditions([owedAgo(700, "BTC/USD")], endless), []);
+});
+
+Deno.test("refused access begins an alert, and keeps a running one while it is not known after a start", () => {
+  const breaker = { troubledSinceMs: undefined };
+  const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: true };
+  const found = (denial: Parameters<typeof deniedConditions>[0][0]["denial"]): unknown[] =>
+    deniedConditions([{ id: "kraken", breaker, denial }], NOW_MS)
+      .map(({ value, mayBegin = true }) => [value, mayBegin]);
+  assert.deepEqual(found(denial), [[60, true]]);
+  assert.deepEqual(found("unknown"), [[0, false]]);
+  assert.deepEqual(found(undefined), []);
+});
+
+Deno.test("series are not stale on top of refused candles, but are where another host is refused", () => {
+  const ends: readonly CoverageEnd[] = [{
+    series: SERIES,
+    chosen: "list",
+    coveredUntilMs: NOW_MS - 60 * MINUTE_MS,
+  }];
+  const mayBegin = (isOfCandles: boolean | undefined): unknown => {
+    const denial = isOfCandles === undefined
+      ? "unknown" as const
+      : { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles };
+    const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined }, denial }];
+    return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
+  };
+  assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);
 });

@@ -111,7 +111,11 @@ Deno.test("two answers prove a denial, then a host is left alone for longer each
   const clock = new ManualClock();
   const denials = new Denials(clock);
   assert.equal(denials.proved(denied(), "a.test").untilMs, undefined);
-  const since = (): number | undefined => denials.current?.sinceMs;
+  denials.candlesFrom("a.test");
+  const since = (): number | undefined => {
+    const { state } = denials;
+    return state === "unknown" ? NaN : state?.sinceMs;
+  };
   assert.equal(since(), undefined);
   const waits: number[] = [];
   for (let refusals = 0; refusals < 9; refusals++) {
@@ -135,8 +139,45 @@ Deno.test("a host that has just answered others is not left alone", () => {
   const clock = new ManualClock();
   const denials = new Denials(clock);
   denials.answered("a.test");
+  denials.candlesFrom("a.test");
   denials.proved(denied(), "a.test");
   assert.notEqual(denials.proved(denied(), "a.test").untilMs, undefined);
   denials.assertOpen("a.test");
-  assert.equal(denials.current, undefined);
+  assert.equal(denials.state, undefined);
+});
+
+Deno.test("a denial of another host than the candles' says so, and lapses when that host is not asked any more", async () => {
+  const clock = new ManualClock();
+  const denials = new Denials(clock);
+  const deny = (host: string): number => {
+    denials.proved(denied(), host);
+    return denials.proved(denied(), host).untilMs ?? NaN;
+  };
+  const untilMs = deny("tickers.test");
+  const kind = (): unknown => {
+    const { state } = denials;
+    return typeof state === "object" ? state.isOfCandles : state;
+  };
+  assert.equal(kind(), true, "nothing but this host is known");
+  denials.answered("candles.test");
+  denials.candlesFrom("candles.test");
+  assert.equal(kind(), false);
+  await clock.advance(untilMs - clock.now() + 60 * 60_000);
+  assert.equal(kind(), false, "it may be asked once an hour");
+  await clock.advance(60 * 60_000);
+  assert.equal(kind(), undefined);
+  deny("candles.test");
+  assert.equal(kind(), true);
+});
+
+Deno.test("right after a start it is not known whether access is refused, until candles come or ten minutes are over", async () => {
+  const clock = new ManualClock();
+  const [asked, unasked] = [new Denials(clock), new Denials(clock)];
+  asked.answered("markets.test");
+  assert.equal(asked.state, "unknown");
+  asked.candlesFrom("candles.test");
+  assert.equal(asked.state, undefined);
+  assert.equal(unasked.state, "unknown");
+  await clock.advance(10 * 60_000);
+  assert.equal(unasked.state, undefined);
 });
