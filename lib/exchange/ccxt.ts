@@ -103,19 +103,6 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   return exchange;
 }
 
-/** `["bequant", "hitbtc", "Exchange", …]` */
-export function classesOf(ccxt: CcxtExchange): readonly string[] {
-  const names: string[] = [];
-  for (
-    let proto = Object.getPrototypeOf(ccxt);
-    proto !== null;
-    proto = Object.getPrototypeOf(proto)
-  ) {
-    names.push(proto.constructor.name);
-  }
-  return names;
-}
-
 /** All exchange ids of this CCXT version that the program can ask for candles. */
 export async function exchangeIds(): Promise<readonly string[]> {
   const main = import.meta.resolve("ccxt");

@@ -6,9 +6,10 @@ import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { isSymbol } from "../market/symbol.ts";
+import { classesOf } from "./ancestry.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
-import { type CcxtExchange, type CcxtMarket, classesOf, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -77,7 +78,7 @@ export class ExchangeClient {
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
-    this.#classes = classesOf(ccxt);
+    this.#classes = classesOf(ccxt.id);
     this.#open = open;
     this.#clock = options.clock;
     this.#options = options;

@@ -1,5 +1,6 @@
 /** Extra request parameters that some exchanges need to answer for exactly the requested window. @module */
 import type { Window } from "../market/window.ts";
+import { factOf } from "./ancestry.ts";
 
 /** Parameters of one request, named as CCXT's class or the exchange names them. */
 type WindowParams = Readonly<Record<string, string | number>>;
@@ -12,7 +13,7 @@ type WindowParams = Readonly<Record<string, string | number>>;
  * - bitvavo counts back from an end, and CCXT sets that end one candle too late.
  * - upbit takes only an end, and CCXT computes it with months of 30 days.
  */
-const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
+export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
   bingx: lastMoment,
   bitvavo: lastMoment,
   hitbtc: () => ({ sort: "ASC" }),
@@ -22,7 +23,7 @@ const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> 
 
 /** The `params` to pass beside `since` and `limit`; empty for most exchanges. */
 export function windowParams(exchange: string, window: Window): WindowParams {
-  return Object.hasOwn(WINDOW_PARAMS, exchange) ? WINDOW_PARAMS[exchange]?.(window) ?? {} : {};
+  return factOf(WINDOW_PARAMS, exchange)?.(window) ?? {};
 }
 
 /** The window's end as CCXT's `until`, minus 1 ms: correct for exclusive and for inclusive ends. */
