@@ -222,15 +222,16 @@ export class ExchangeClient {
     const ccxt = this.#instanceOf(list);
     const limit = this.#rowsAsked(timeframe, window);
     return await this.#run(action, signal, async (call) => {
-      const answer: unknown = await ccxt.fetchOHLCV(
+      const listed: unknown = await ccxt.fetchOHLCV(
         symbol,
         timeframe.text,
         window.sinceMs,
         limit,
         windowParams(this.id, window),
       );
-      assertAnswered(action, answer, call);
-      return { rows: answer, dateMs: call.dateMs };
+      const rows: unknown = call.rows ?? listed;
+      assertAnswered(action, rows, call);
+      return { rows, dateMs: call.dateMs };
     });
   }
 
