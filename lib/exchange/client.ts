@@ -19,7 +19,7 @@ import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered, assertMarkets } from "./whole_answer.ts";
-import { windowParams } from "./window_params.ts";
+import { type ToldWindow, windowParams } from "./window_params.ts";
 
 /** The answer for one window. */
 export interface Page {
@@ -212,7 +212,7 @@ export class ExchangeClient {
   async fetchCandles(
     series: Series,
     window: Window,
-    { list, signal }: FetchOptions & { readonly list: MarketList },
+    { list, signal, ...told }: FetchOptions & ToldWindow & { readonly list: MarketList },
   ): Promise<Page> {
     const { symbol, timeframe } = series;
     const action = `fetch candles of ${seriesName(series)}`;
@@ -227,7 +227,7 @@ export class ExchangeClient {
         timeframe.text,
         window.sinceMs,
         limit,
-        windowParams(this.id, window),
+        windowParams(this.id, window, told),
       );
       const rows: unknown = call.rows ?? listed;
       assertAnswered(action, rows, call);

@@ -21,9 +21,20 @@ export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowPa
   upbit: ({ untilMs }) => ({ to: new Date(untilMs).toISOString() }),
 };
 
+/** How much of a window a request tells. */
+export interface ToldWindow {
+  /** Whether to name the window's end, where the table knows nothing better. @default false */
+  readonly isUntilSent?: boolean | undefined;
+}
+
 /** The `params` to pass beside `since` and `limit`; empty for most exchanges. */
-export function windowParams(exchange: string, window: Window): WindowParams {
-  return factOf(WINDOW_PARAMS, exchange)?.(window) ?? {};
+export function windowParams(
+  exchange: string,
+  window: Window,
+  { isUntilSent = false }: ToldWindow = {},
+): WindowParams {
+  const known = factOf(WINDOW_PARAMS, exchange)?.(window);
+  return known ?? (isUntilSent ? lastMoment(window) : {});
 }
 
 /** The window's end as CCXT's `until`, minus 1 ms: correct for exclusive and for inclusive ends. */

@@ -19,6 +19,7 @@ import {
   resumeAtMs,
 } from "../archive/failure.ts";
 import { ingestPage } from "./page.ts";
+import type { PageOutcome } from "./page_outcome.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
@@ -186,33 +187,34 @@ export class ExchangeBackfill {
       nowMs: this.#untilMs,
     });
     const bounds = new Map<string, number>();
+    let reachLearned = false;
     const worker = async (): Promise<void> => {
       for (const page of pages) {
         if (this.#isOver()) return;
         if (this.#refusals.isLeftAlone(page.series)) continue;
-        // The exchange has proved that it has nothing this old.
+        // Nothing this old came.
         if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
-        const reachFromMs = await this.#runPage(page);
+        const { reachFromMs, isReachProved } = await this.#runPage(page) ?? {};
         if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
+        if (isReachProved) reachLearned = true;
       }
     };
     const { pagesInFlight = PAGES_IN_FLIGHT } = this.#options;
     await Promise.all(Array.from({ length: pagesInFlight }, worker));
-    return { reachLearned: bounds.size > 0 };
+    return { reachLearned };
   }
 
-  /** Retries until the page is stored or its failure is final. Returns the oldest time the exchange has, if proved. */
-  async #runPage({ series, window, owed }: QueuedPage): Promise<number | undefined> {
+  /** Retries until the page is stored or its failure is final. Returns what it brought, if it was stored. */
+  async #runPage({ series, window, owed }: QueuedPage): Promise<PageOutcome | undefined> {
     const { signal, compression } = this.#options;
-    let reachFromMs: number | undefined;
+    let outcome: PageOutcome | undefined;
     await this.#persist(async () => {
-      const outcome = await ingestPage(this.#archive, this.#exchange, series, {
+      outcome = await ingestPage(this.#archive, this.#exchange, series, {
         window,
         priority: "backfill",
         owed,
         signal,
       });
-      reachFromMs = outcome.reachFromMs;
       const answered = coverageCandles(series.timeframe, intersect(owed, outcome.answered));
       this.#update({
         answered: this.#progress.answered + answered,
@@ -227,7 +229,7 @@ export class ExchangeBackfill {
       if (outcome.added + outcome.revised === 0) return;
       await compression.noteWritten(this.#exchange.id, { timeframe: series.timeframe, window });
     }, series);
-    return reachFromMs;
+    return outcome;
   }
 
   /**
