@@ -3,7 +3,6 @@ import { coverageCandles, intersect } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { floorTime } from "../market/timeframe.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -22,7 +21,9 @@ import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
+import { candlesOf, owedSince } from "./owed_part.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
+import { doubtReaches } from "./reach_doubt.ts";
 import { Refusals } from "./refusals.ts";
 
 /**
@@ -114,8 +115,8 @@ export class ExchangeBackfill {
 
   async run(): Promise<BackfillReport> {
     if (await this.#prepare()) {
-      // With `sinceMs` only recent candles are fetched, so the start of the listing does not matter.
-      if (this.#options.sinceMs === undefined) await this.#findListings();
+      // With `sinceMs` only recent candles are fetched, so where history begins does not matter.
+      if (this.#options.sinceMs === undefined) await this.#findBeginnings();
       await this.#runPasses();
     }
     const { owed, answered } = this.#progress;
@@ -138,8 +139,9 @@ export class ExchangeBackfill {
   }
 
   /** Finds listings, so that the years before them are not requested. If that fails, they are requested. */
-  async #findListings(): Promise<void> {
+  async #findBeginnings(): Promise<void> {
     const { signal } = this.#options;
+    await this.#persist(() => doubtReaches(this.#archive, this.#exchange, { signal }));
     const owed = await this.#readOwed() ?? [];
     try {
       await findListings(this.#archive, this.#exchange, { owed, signal });
@@ -305,16 +307,4 @@ export class ExchangeBackfill {
     this.#progress = { ...this.#progress, ...change };
     this.#options.onProgress?.(this.#progress);
   }
-}
-
-function owedSince(all: readonly Owed[], sinceMs = -Infinity): readonly Owed[] {
-  return all.flatMap(({ series, owed }) => {
-    const from = sinceMs === -Infinity ? sinceMs : floorTime(series.timeframe, sinceMs);
-    const left = intersect(owed, [{ sinceMs: from, untilMs: Infinity }]);
-    return left.length === 0 ? [] : [{ series, owed: left }];
-  });
-}
-
-function candlesOf(owed: readonly Owed[]): number {
-  return owed.reduce((sum, { series, owed }) => sum + coverageCandles(series.timeframe, owed), 0);
 }

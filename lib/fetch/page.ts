@@ -13,6 +13,7 @@ import { halves, type Window, windowCandles, windowName } from "../market/window
 import { retry } from "../policy/retry.ts";
 import { noteRejected } from "../store/gap_note.ts";
 import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
+import { noteReachAsked } from "../store/series_reach.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -138,12 +139,20 @@ async function ingestReach(
   const proof = await proveReach(exchange, series, { ...part, reachFromMs });
   if (proof === "end_needed") return await ingestPart(archive, exchange, series, part);
   const isReachProved = proof === "proved";
+  if (!isReachProved) {
+    archive.log.warn("nothing older came, which is not proved to be all there is: it stays owed", {
+      series: seriesName(series),
+      from: new Date(reachFromMs).toISOString(),
+    });
+  }
   // A refusal tells only that the bound is not older.
   if (isReachProved && rejected !== undefined) await exchange.learnReach(series, reachFromMs);
   const nothing = { rejected: rejected ?? [], answered: undefined };
   const proved = { ...nothing, reachFromMs: isReachProved ? reachFromMs : undefined };
   const prepared = preparePage(series, { ...proved, candles: [] });
   const stored = await storePage(archive, proved, prepared, part);
+  const nowMs = archive.clock.now();
+  if (isReachProved) await noteReachAsked(archive.database, series, { nowMs, asks: 0 });
   return { ...stored, reachFromMs, isReachProved };
 }
 

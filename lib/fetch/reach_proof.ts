@@ -54,36 +54,38 @@ export async function proveReach(
     untilMs: reachFromMs,
   };
   const isUntilSent = true;
-  if (await ask(exchange, series, { ...options, window: before, isUntilSent }) === "older") {
+  if (await askOlder(exchange, series, { ...options, window: before, isUntilSent }) === "older") {
     return wasUntilNeeded ? "unproved" : "end_needed";
   }
   const untilMs = addCandles(timeframe, window.sinceMs, -rowsMax);
   const second = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
-  if (await ask(exchange, series, { ...options, window: second }) !== "nothing") return "unproved";
+  if (await askOlder(exchange, series, { ...options, window: second }) !== "nothing") {
+    return "unproved";
+  }
   const other = exchange.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol
   );
-  const isProved = other === undefined || await ask(exchange, other, options) !== "older";
+  const isProved = other === undefined || await askOlder(exchange, other, options) !== "older";
   return isProved ? "proved" : "unproved";
 }
 
 /**
- * - `older`: candles older than `reachFromMs` came.
- * - `nothing`: newer ones came instead, or the window was refused as too old.
- * - `unclear`: neither, such as an empty answer or a refusal of the request.
+ * - `older`: candles of the window came.
+ * - `nothing`: none older than `reachFromMs` came, but the newest ones, or the window was refused as too old.
+ * - `unclear`: anything else, such as an empty answer or a refusal of the request.
  */
-type Answer = "older" | "nothing" | "unclear";
+type OlderAnswer = "older" | "nothing" | "unclear";
 
-async function ask(
+/** Asks for a window before `reachFromMs`. */
+export async function askOlder(
   exchange: ArchivedExchange,
   series: Series,
   { window, reachFromMs, ...options }: ProofOptions & { readonly isUntilSent?: boolean },
-): Promise<Answer> {
+): Promise<OlderAnswer> {
   try {
-    const verdict = await exchange.askPage(series, window, options);
-    const oldestMs = verdict.candles[0]?.openTimeMs ?? verdict.reachFromMs;
-    if (oldestMs === undefined) return "unclear";
-    return oldestMs < reachFromMs ? "older" : "nothing";
+    const { candles, reachFromMs: oldestMs } = await exchange.askPage(series, window, options);
+    if (candles.length > 0) return "older";
+    return oldestMs !== undefined && oldestMs >= reachFromMs ? "nothing" : "unclear";
   } catch (error) {
     if (error instanceof MalformedPageError) return "unclear";
     if (!(error instanceof FetchError)) throw error;

@@ -11,6 +11,7 @@ import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { binance } from "../support/local_exchange/binance.ts";
 import { hitbtc } from "../support/dialects/hitbtc.ts";
 import { kraken } from "../support/dialects/kraken.ts";
+import { readGaps } from "../support/gap_rows.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import type { CandlesAsk, Dialect } from "../support/local_exchange/dialect.ts";
 import {
@@ -21,6 +22,8 @@ import { testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 
 const MINUTE = parseTimeframe("1m");
+const HOUR = parseTimeframe("1h");
+const HOUR_MS = 60 * 60_000;
 const TWO_DAYS = 2 * 24 * 60;
 
 /** CCXT reads the time of day itself: some classes choose an endpoint by it. */
@@ -110,6 +113,45 @@ const TESTS: Readonly<Record<string, Test>> = {
     }
   }],
 
+  "what was gone is asked for again after a day, a week and a month, and owed again when it comes":
+    [
+      binance,
+      async ({ database, exchange, fill }) => {
+        const [fault] = refuseOld(exchange, [undefined], HOUR);
+        const hours = { TIMEFRAMES: "1h", BACKFILL: "1h:120d" };
+        await fill(hours);
+        const refusedAfter = async (hoursMore: number): Promise<number> => {
+          testClock.pass(hoursMore * HOUR_MS);
+          const before = exchange.requests.length;
+          assert.equal((await fill(hours)).left, 0);
+          return exchange.requests.slice(before).filter(({ status }) => status === 400).length;
+        };
+        // Each time of two symbols, with and without an end.
+        assert.deepEqual([await refusedAfter(22), await refusedAfter(2)], [0, 4]);
+        assert.deepEqual([await refusedAfter(6 * 24), await refusedAfter(24)], [0, 4]);
+        fault?.remove();
+        const rows = await readCheckpoints(database);
+        assert.ok(rows.every(({ reachFromMs }) => reachFromMs !== undefined));
+        const stillGone = (await fill(hours)).accounts["BTC/USDT"]?.reasons["retention"];
+        assert.ok((stillGone ?? 0) > 0);
+
+        await database.sql`
+        insert into gaps (exchange, symbol, timeframe, since, until, state, missing)
+        select exchange, symbol, timeframe, reach_from - interval '2 hours', reach_from - interval '1 hour',
+               'retention', 1
+        from checkpoints where symbol = 'BTC/USDT'`;
+        testClock.pass(30 * 24 * HOUR_MS);
+        const { left, accounts } = await fill(hours);
+        assert.equal(left, 0);
+        for (const account of Object.values(accounts)) {
+          assert.deepEqual([account?.owed, account?.explained], [0, 0]);
+        }
+        for (const row of await readCheckpoints(database)) assert.equal(row.reachFromMs, undefined);
+        assert.equal((await readCapabilities(database))[0]?.newestCandles, undefined);
+        assert.deepEqual((await readGaps(database)).map(({ state }) => state), ["suspected"]);
+      },
+    ],
+
   "what the exchange calls too old of one symbol, but has of another, stays owed": [
     binance,
     async ({ database, exchange, fill }) => {
@@ -126,12 +168,13 @@ const TESTS: Readonly<Record<string, Test>> = {
 
 const TOO_OLD = JSON.stringify({ code: -1, msg: "Candlestick too long ago. Maximum 900 points" });
 
-/** "Too long ago" is the answer to what begins before the newest 900 minutes of these symbols. */
+/** "Too long ago" is the answer to what begins before the newest 900 candles of these symbols. */
 function refuseOld(
   exchange: LocalExchange,
   symbols: readonly (string | undefined)[],
+  timeframe = MINUTE,
 ): FaultRemover[] {
-  const untilMs = addCandles(MINUTE, closedUntil(MINUTE, testClock.now()), -900);
+  const untilMs = addCandles(timeframe, closedUntil(timeframe, testClock.now()), -900);
   return symbols.map((symbol) =>
     exchange.faults.add({
       when: { about: "candles", symbol, untilMs },
