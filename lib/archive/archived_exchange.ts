@@ -49,6 +49,8 @@ interface AskOptions {
 }
 
 interface AskPageOptions extends AskOptions {
+  /** Whether to name the window's end, to see whether older candles come then. @default where that was learned */
+  readonly isUntilSent?: boolean | undefined;
   /** The markets to use for the request. @default those in force */
   readonly markets?: Markets | undefined;
 }
@@ -126,27 +128,35 @@ export class ArchivedExchange {
    */
   async askPage(series: Series, window: Window, options: AskPageOptions): Promise<PageAnswer> {
     const { list = NOTHING_LISTED } = options.markets ?? this.markets.value ?? {};
+    const isUntilNeeded = (): boolean => this.capabilities.of(series.timeframe.text).isUntilNeeded;
+    const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
       options,
       async (signal) => {
-        const page = await this.client.fetchCandles(series, window, { list, signal })
+        const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
             throw unreadable(error, window) ?? error;
           });
-        return this.#judge(series, window, page);
+        return this.#judge(series, window, { ...page, isUntilSent });
       },
     );
     await this.capabilities.keep();
-    return verdict;
+    // What came without an end proves nothing, if another page has shown meanwhile that the end is needed.
+    return isUntilSent || !isUntilNeeded() ? verdict : await this.askPage(series, window, options);
   }
 
-  #judge(series: Series, window: Window, { rows, dateMs }: Page): PageAnswer {
+  #judge(
+    series: Series,
+    window: Window,
+    { rows, dateMs, isUntilSent }: Page & { readonly isUntilSent: boolean },
+  ): PageAnswer {
     const { capabilities } = this;
     const { timeframe } = series;
     const { rowsMaxSeen } = capabilities.of(timeframe.text);
     capabilities.learnRows(timeframe, rows.length);
-    this.#learnSince(series, rows);
+    // An end alone may have made the answer older.
+    if (!isUntilSent) this.#learnSince(series, rows);
     const nowMs = this.#options.clock.now();
     const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
     this.#noteClock(nowMs - answerMs);
@@ -162,6 +172,7 @@ export class ArchivedExchange {
       clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,
     };
     capabilities.learnPage(timeframe, window, verdict);
+    if (isUntilSent && verdict.candles.length > 0) capabilities.learnUntilNeeded(timeframe);
     const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
     return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
   }

@@ -20,6 +20,8 @@ interface Capability {
   readonly rowsMaxSeen: number;
   /** Whether the exchange honours `since`; false when the request cannot carry it. */
   readonly isSinceHonoured: Known<boolean> | undefined;
+  /** Whether older candles come only if the request also names an end. */
+  readonly isUntilNeeded: boolean;
   /** How many newest candles the exchange has; undefined until its oldest one was found. */
   readonly newestCandles: Known<number> | undefined;
   /** Whether candles without trades are left out; false if they come with volume 0. */
@@ -50,6 +52,7 @@ interface Learned {
   readonly pageRowsMax?: number | undefined;
   readonly rowsMaxSeen: number;
   readonly isSinceHonoured?: boolean | undefined;
+  readonly isUntilNeeded?: boolean | undefined;
   readonly newestCandles?: number | undefined;
   readonly omitsSilent?: boolean | undefined;
   readonly learnedAtMs?: number | undefined;
@@ -85,6 +88,7 @@ export class Capabilities {
         pageRowsMax: row.pageRowsSource === "answers" ? row.pageRows : undefined,
         rowsMaxSeen: row.rowsSeen,
         isSinceHonoured: row.isSinceHonoured,
+        isUntilNeeded: row.isUntilNeeded,
         newestCandles: row.newestCandles,
         omitsSilent: row.omitsSilent,
         learnedAtMs: row.learnedAtMs,
@@ -105,6 +109,7 @@ export class Capabilities {
         : assumed,
       rowsMaxSeen: learned.rowsMaxSeen,
       isSinceHonoured: known(learned.isSinceHonoured, limits.isSinceHonoured),
+      isUntilNeeded: learned.isUntilNeeded === true,
       // The larger value counts: a series that was listed late has fewer candles than the exchange keeps.
       newestCandles: newestCandles > (assumedNewest ?? 0)
         ? { value: newestCandles, source: "answers" }
@@ -124,6 +129,11 @@ export class Capabilities {
     if (this.#learned.get(text)?.isSinceHonoured !== true) {
       this.#learn(text, { isSinceHonoured: true });
     }
+  }
+
+  /** Records that older candles came only when the request named an end. */
+  learnUntilNeeded({ text }: Timeframe): void {
+    if (!this.of(text).isUntilNeeded) this.#learn(text, { isUntilNeeded: true });
   }
 
   /** Learns from a page whether the exchange cut it, and whether candles without trades are left out. */
@@ -150,6 +160,11 @@ export class Capabilities {
     const newestCandles = countCandles(timeframe, reachFromMs, closedMs);
     const before = this.#learned.get(text)?.newestCandles ?? 0;
     if (newestCandles > before) this.#learn(text, { newestCandles });
+  }
+
+  /** Forgets how far back the exchange goes, because it has given older candles. */
+  forgetReach({ text }: Timeframe): void {
+    this.#learn(text, { newestCandles: undefined });
   }
 
   /**
@@ -193,6 +208,7 @@ export class Capabilities {
       pageRowsSource: pageRowsMax.source,
       rowsSeen: learned.rowsMaxSeen,
       isSinceHonoured: learned.isSinceHonoured,
+      isUntilNeeded: learned.isUntilNeeded === true,
       newestCandles: learned.newestCandles,
       omitsSilent: learned.omitsSilent,
       learnedAtMs: learned.learnedAtMs ?? this.#options.clock.now(),

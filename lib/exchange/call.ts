@@ -18,6 +18,8 @@ export interface Call {
   dateMs: number | undefined;
   /** The parsed body of the last response; undefined when it was not complete JSON. */
   json: unknown;
+  /** The rows of all answers as the exchange sent them, parsed; undefined when none was parsed. */
+  rows: readonly unknown[] | undefined;
   /** The beginning of the last response's body, if that was not complete JSON. */
   text: string | undefined;
   /** The place where the last response's body, which was complete, is not JSON; undefined if it is, or broke off. */
@@ -61,6 +63,7 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
     Object.assign(call, {
       ...request,
       hosts: call.hosts,
+      rows: call.rows,
       requests: call.requests + request.requests,
       unreadable: call.unreadable + request.unreadable,
     });
@@ -94,6 +97,7 @@ function newCall(signal: AbortSignal | undefined): Call {
     retryAfter: undefined,
     dateMs: undefined,
     json: undefined,
+    rows: undefined,
     text: undefined,
     excerpt: undefined,
     host: undefined,
@@ -106,5 +110,6 @@ function newCall(signal: AbortSignal | undefined): Call {
 /** Streams and signals opened during a call keep the call object alive. Without this, its rows would stay in memory. */
 function forgetBody(call: Call): void {
   call.json = undefined;
+  call.rows = undefined;
   call.text = undefined;
 }

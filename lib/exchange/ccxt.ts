@@ -60,7 +60,7 @@ interface PatchedExchange extends CcxtExchange {
   throttle: (cost?: number) => Promise<void>;
   parseJson: (text: string) => unknown;
   handleErrors: (status: number, ...rest: readonly unknown[]) => unknown;
-  parseOHLCVs: (rows: readonly unknown[], market?: unknown) => unknown[];
+  parseOHLCVs: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown[];
   parseOHLCV: (row: unknown, market?: unknown) => unknown;
   checkRequiredCredentials: (isRequired?: boolean) => boolean;
   sign: (...request: unknown[]) => unknown;
@@ -101,19 +101,6 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   exchange.has["fetchCurrencies"] = false;
   patch(exchange, options);
   return exchange;
-}
-
-/** `["bequant", "hitbtc", "Exchange", …]` */
-export function classesOf(ccxt: CcxtExchange): readonly string[] {
-  const names: string[] = [];
-  for (
-    let proto = Object.getPrototypeOf(ccxt);
-    proto !== null;
-    proto = Object.getPrototypeOf(proto)
-  ) {
-    names.push(proto.constructor.name);
-  }
-  return names;
 }
 
 /** All exchange ids of this CCXT version that the program can ask for candles. */
@@ -158,10 +145,7 @@ function patch(
     onCost(cost);
     return Promise.resolve();
   };
-  // CCXT's own version drops rows outside `since` and `limit`. Those rows show whether the exchange honoured them.
-  if (!Object.hasOwn(Object.getPrototypeOf(exchange), "parseOHLCVs")) {
-    exchange.parseOHLCVs = (rows, market) => rows.map((row) => exchange.parseOHLCV(row, market));
-  }
+  keepAllRows(exchange);
   const send = exchange.fetch.bind(exchange);
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
@@ -169,6 +153,40 @@ function patch(
     { connections, denials },
     (url) => exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== ""),
   );
+}
+
+/**
+ * Notes every row of an answer in the call, in the exchange's order. CCXT sorts rows, and drops those outside `since`
+ * and `limit`, which show whether the exchange honoured them; Bitopro's class even invents candles between the rows.
+ */
+function keepAllRows(exchange: PatchedExchange): void {
+  const { parseOHLCVs, parseOHLCV } = exchange;
+  // Btcturk has a parser of its own: its answer is a list for each column.
+  const isOwn = parseOHLCVs !== baseOf(exchange).parseOHLCVs;
+  exchange.parseOHLCVs = (rows, ...rest) => {
+    const parsed: unknown[] = [];
+    const parse = (row: unknown, market: unknown): unknown => {
+      const candle = parseOHLCV.call(exchange, row, market);
+      parsed.push(candle);
+      return candle;
+    };
+    if (isOwn) {
+      exchange.parseOHLCV = parse;
+      parseOHLCVs.call(exchange, rows, ...rest);
+    } else for (const row of rows) parse(row, rest[0]);
+    const call = currentCall();
+    if (call !== undefined) {
+      call.rows = call.rows === undefined ? parsed : [...call.rows, ...parsed];
+    }
+    return parsed;
+  };
+}
+
+/** CCXT's base class, from which all exchanges inherit. */
+function baseOf(exchange: PatchedExchange): PatchedExchange {
+  let proto = Object.getPrototypeOf(exchange);
+  while (proto.constructor.name !== "Exchange") proto = Object.getPrototypeOf(proto);
+  return proto;
 }
 
 /**

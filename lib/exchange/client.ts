@@ -6,9 +6,10 @@ import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { isSymbol } from "../market/symbol.ts";
+import { classesOf } from "./ancestry.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
-import { type CcxtExchange, type CcxtMarket, classesOf, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -18,7 +19,7 @@ import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered, assertMarkets } from "./whole_answer.ts";
-import { windowParams } from "./window_params.ts";
+import { type ToldWindow, windowParams } from "./window_params.ts";
 
 /** The answer for one window. */
 export interface Page {
@@ -77,7 +78,7 @@ export class ExchangeClient {
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
-    this.#classes = classesOf(ccxt);
+    this.#classes = classesOf(ccxt.id);
     this.#open = open;
     this.#clock = options.clock;
     this.#options = options;
@@ -211,7 +212,7 @@ export class ExchangeClient {
   async fetchCandles(
     series: Series,
     window: Window,
-    { list, signal }: FetchOptions & { readonly list: MarketList },
+    { list, signal, ...told }: FetchOptions & ToldWindow & { readonly list: MarketList },
   ): Promise<Page> {
     const { symbol, timeframe } = series;
     const action = `fetch candles of ${seriesName(series)}`;
@@ -221,16 +222,17 @@ export class ExchangeClient {
     const ccxt = this.#instanceOf(list);
     const limit = this.#rowsAsked(timeframe, window);
     return await this.#run(action, signal, async (call) => {
-      const answer: unknown = await ccxt.fetchOHLCV(
+      const listed: unknown = await ccxt.fetchOHLCV(
         symbol,
         timeframe.text,
         window.sinceMs,
         limit,
-        windowParams(this.id, window),
+        windowParams(this.id, window, told),
       );
-      assertAnswered(action, answer, call);
+      const rows: unknown = call.rows ?? listed;
+      assertAnswered(action, rows, call);
       if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
-      return { rows: answer, dateMs: call.dateMs };
+      return { rows, dateMs: call.dateMs };
     });
   }
 

@@ -1,5 +1,6 @@
 /** Limits of each exchange's candle requests that CCXT does not know, or states wrongly. @module */
 import type { Series } from "../market/series.ts";
+import { factOf } from "./ancestry.ts";
 
 /** Known limits of one exchange. What is not set here comes from CCXT or from the exchange's answers. */
 interface CandleLimits {
@@ -21,7 +22,8 @@ interface CandleLimits {
 
 /**
  * Corrections and additions to CCXT 4.5.84. Page limits that its `features` state correctly are not repeated here (a
- * test checks that). The sources are CCXT's code, the exchanges' documentation, and their observed behaviour:
+ * test checks that). A row also holds for the classes that inherit from its class. The sources are CCXT's code, the
+ * exchanges' documentation, and their observed behaviour:
  *
  * - bithumb, coinex, gemini: CCXT sends no `since`.
  * - mexc: CCXT's code says "docs say 1000 for spot, but in practice it's 500".
@@ -45,7 +47,6 @@ export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   coinex: { newestCandlesMax: 1000, isSinceHonoured: false },
   cryptocom: { isSinceHonoured: true },
   gate: { newestCandlesMax: 9_998, isSinceHonoured: true },
-  gateeu: { newestCandlesMax: 9_998, isSinceHonoured: true },
   gemini: {
     pageRowsMax: 2015,
     newestCandlesMax: {
@@ -117,7 +118,6 @@ export function opensElsewhere(exchange: string, timeframe: string): boolean {
   return limitsOf(exchange)?.timeframesMisaligned?.includes(timeframe) === true;
 }
 
-/** With `hasOwn`, because an id such as `constructor` is a property of every object. */
 function limitsOf(exchange: string): CandleLimits | undefined {
-  return Object.hasOwn(KNOWN_LIMITS, exchange) ? KNOWN_LIMITS[exchange] : undefined;
+  return factOf(KNOWN_LIMITS, exchange);
 }

@@ -1,5 +1,6 @@
 /** Extra request parameters that some exchanges need to answer for exactly the requested window. @module */
 import type { Window } from "../market/window.ts";
+import { factOf } from "./ancestry.ts";
 
 /** Parameters of one request, named as CCXT's class or the exchange names them. */
 type WindowParams = Readonly<Record<string, string | number>>;
@@ -12,7 +13,7 @@ type WindowParams = Readonly<Record<string, string | number>>;
  * - bitvavo counts back from an end, and CCXT sets that end one candle too late.
  * - upbit takes only an end, and CCXT computes it with months of 30 days.
  */
-const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
+export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
   bingx: lastMoment,
   bitvavo: lastMoment,
   hitbtc: () => ({ sort: "ASC" }),
@@ -20,9 +21,20 @@ const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> 
   upbit: ({ untilMs }) => ({ to: new Date(untilMs).toISOString() }),
 };
 
+/** How much of a window a request tells. */
+export interface ToldWindow {
+  /** Whether to name the window's end, where the table knows nothing better. @default false */
+  readonly isUntilSent?: boolean | undefined;
+}
+
 /** The `params` to pass beside `since` and `limit`; empty for most exchanges. */
-export function windowParams(exchange: string, window: Window): WindowParams {
-  return Object.hasOwn(WINDOW_PARAMS, exchange) ? WINDOW_PARAMS[exchange]?.(window) ?? {} : {};
+export function windowParams(
+  exchange: string,
+  window: Window,
+  { isUntilSent = false }: ToldWindow = {},
+): WindowParams {
+  const known = factOf(WINDOW_PARAMS, exchange)?.(window);
+  return known ?? (isUntilSent ? lastMoment(window) : {});
 }
 
 /** The window's end as CCXT's `until`, minus 1 ms: correct for exclusive and for inclusive ends. */

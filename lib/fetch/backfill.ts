@@ -17,11 +17,13 @@ import {
   reportSeriesFailure,
   resumeAtMs,
 } from "../archive/failure.ts";
-import { ingestPage, type PageOutcome } from "./page.ts";
+import { ingestPage } from "./page.ts";
+import type { PageOutcome } from "./page_outcome.ts";
 import { owedCandles, owedSince } from "./owed.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
+import { doubtReaches } from "./reach_doubt.ts";
 import { Refusals } from "./refusals.ts";
 
 /**
@@ -113,8 +115,8 @@ export class ExchangeBackfill {
 
   async run(): Promise<BackfillReport> {
     if (await this.#prepare()) {
-      // With `sinceMs` only recent candles are fetched, so the start of the listing does not matter.
-      if (this.#options.sinceMs === undefined) await this.#findListings();
+      // With `sinceMs` only recent candles are fetched, so where history begins does not matter.
+      if (this.#options.sinceMs === undefined) await this.#findBeginnings();
       await this.#runPasses();
     }
     const { owed, answered } = this.#progress;
@@ -137,8 +139,9 @@ export class ExchangeBackfill {
   }
 
   /** Finds listings, so that the years before them are not requested. If that fails, they are requested. */
-  async #findListings(): Promise<void> {
+  async #findBeginnings(): Promise<void> {
     const { signal } = this.#options;
+    await this.#persist(() => doubtReaches(this.#archive, this.#exchange, { signal }));
     const owed = await this.#readOwed() ?? [];
     try {
       await findListings(this.#archive, this.#exchange, { owed, signal });
@@ -186,26 +189,28 @@ export class ExchangeBackfill {
       nowMs: this.#untilMs,
     });
     const bounds = new Map<string, number>();
+    let reachLearned = false;
     const worker = async (): Promise<void> => {
       for (const page of pages) {
         if (this.#isOver()) return;
         if (this.#refusals.isLeftAlone(page.series)) continue;
-        // The exchange has proved that it has nothing this old.
+        // Nothing this old came.
         if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
-        const reachFromMs = await this.#runPage(page);
+        const { reachFromMs, isReachProved } = await this.#runPage(page) ?? {};
         if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
+        if (isReachProved) reachLearned = true;
       }
     };
     const { pagesInFlight = PAGES_IN_FLIGHT } = this.#options;
     await Promise.all(Array.from({ length: pagesInFlight }, worker));
-    return { reachLearned: bounds.size > 0 };
+    return { reachLearned };
   }
 
-  /** Retries until the page is stored or its failure is final. Returns the oldest time the exchange has, if proved. */
-  async #runPage({ series, window, owed }: QueuedPage): Promise<number | undefined> {
+  /** Retries until the page is stored or its failure is final. Returns what it brought, if it was stored. */
+  async #runPage({ series, window, owed }: QueuedPage): Promise<PageOutcome | undefined> {
     const { signal, compression } = this.#options;
     const { timeframe } = series;
-    let reachFromMs: number | undefined;
+    let outcome: PageOutcome | undefined;
     let isWritten = false;
     // A page that fails in part is asked for again without the part that is stored.
     let left = owed;
@@ -225,19 +230,18 @@ export class ExchangeBackfill {
     await this.#persist(async () => {
       const [first, last] = [left[0], left.at(-1)];
       if (first === undefined || last === undefined) return;
-      const outcome = await ingestPage(this.#archive, this.#exchange, series, {
+      outcome = await ingestPage(this.#archive, this.#exchange, series, {
         window: left === owed ? window : { sinceMs: first.sinceMs, untilMs: last.untilMs },
         priority: "backfill",
         owed: left,
         signal,
         onStored,
       });
-      reachFromMs = outcome.reachFromMs;
       this.#update({ pages: this.#progress.pages + 1 });
       this.#archive.failures.clear(seriesName(series));
     }, series);
     if (isWritten) await compression.noteWritten(this.#exchange.id, { timeframe, window });
-    return reachFromMs;
+    return outcome;
   }
 
   /**

@@ -6,15 +6,19 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
-import { type Coverage, intersect, isCovered, subtract, unite } from "../market/coverage.ts";
+import type { RejectedCandle } from "../market/candle.ts";
+import { type Coverage, intersect, isCovered, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
 import { noteRejected } from "../store/gap_note.ts";
 import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
+import { noteReachAsked } from "../store/series_reach.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
+import { proveReach } from "./reach_proof.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -50,19 +54,6 @@ interface Trouble {
   readonly failures: unknown[];
 }
 
-/** What one page brought. If it was split, the sum of its parts. */
-export interface PageOutcome {
-  /** What the exchange answered for. It is stored in the ledger. */
-  readonly answered: Coverage;
-  /** The exchange has nothing older than this, as the answer proved. Milliseconds. */
-  readonly reachFromMs: number | undefined;
-  /** See {@linkcode PageVerdict.earlyMs}. */
-  readonly earlyMs?: number | undefined;
-  readonly added: number;
-  readonly revised: number;
-  readonly rejected: number;
-}
-
 /**
  * Fetches one window and stores the result.
  *
@@ -93,7 +84,8 @@ export async function ingestPage(
     ? NOTHING
     : await rejectUnusable(archive, exchange, series, { ...ask, trouble });
   if (trouble.failures.length > 0) throw trouble.failures[0];
-  return both(outcome, { ...rejected, reachFromMs: outcome.reachFromMs });
+  const { reachFromMs, isReachProved } = outcome;
+  return both(outcome, { ...rejected, reachFromMs, isReachProved });
 }
 
 async function ingestPart(
@@ -107,20 +99,23 @@ async function ingestPart(
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
-    // Older history is never asked for again once this is recorded, so ask twice before recording it.
-    if (verdict.reachFromMs !== undefined) {
-      verdict = await exchange.askPage(series, window, options);
-      if (verdict.reachFromMs !== undefined) await exchange.learnReach(series, verdict.reachFromMs);
-    }
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;
     if (windowCandles(series.timeframe, window) > 1) {
       return await ingestHalves(archive, exchange, series, { window, trouble, ...options });
     }
-    verdict = tooOld
-      ? { candles: [], rejected: [], answered: undefined, reachFromMs: window.untilMs }
-      : await askOnce(exchange, series, { window, ...options });
+    if (tooOld) {
+      const told = { ...options, window, trouble, reachFromMs: window.untilMs };
+      return await ingestReach(archive, exchange, series, told);
+    }
+    verdict = await askOnce(exchange, series, { window, ...options });
+  }
+  const { reachFromMs } = verdict;
+  if (reachFromMs !== undefined) {
+    const { rejected } = verdict;
+    const told = { ...options, window, trouble, reachFromMs, rejected };
+    return await ingestReach(archive, exchange, series, told);
   }
   const { owed } = options;
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
@@ -130,6 +125,37 @@ async function ingestPart(
   return (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
+}
+
+/** Stores that nothing older than `reachFromMs` can be had, if other answers prove it. */
+async function ingestReach(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { reachFromMs, rejected, ...part }: Part & {
+    readonly reachFromMs: number;
+    /** The rows that came instead and failed the checks. @default none came: the window was refused as too old */
+    readonly rejected?: readonly RejectedCandle[];
+  },
+): Promise<PageOutcome> {
+  const proof = await proveReach(exchange, series, { ...part, reachFromMs });
+  if (proof === "end_needed") return await ingestPart(archive, exchange, series, part);
+  const isReachProved = proof === "proved";
+  if (!isReachProved) {
+    archive.log.warn("nothing older came, which is not proved to be all there is: it stays owed", {
+      series: seriesName(series),
+      from: new Date(reachFromMs).toISOString(),
+    });
+  }
+  // A refusal tells only that the bound is not older.
+  if (isReachProved && rejected !== undefined) await exchange.learnReach(series, reachFromMs);
+  const nothing = { rejected: rejected ?? [], answered: undefined };
+  const proved = { ...nothing, reachFromMs: isReachProved ? reachFromMs : undefined };
+  const prepared = preparePage(series, { ...proved, candles: [] });
+  const stored = await storePage(archive, proved, prepared, part);
+  const nowMs = archive.clock.now();
+  if (isReachProved) await noteReachAsked(archive.database, series, { nowMs, asks: 0 });
+  return { ...stored, reachFromMs, isReachProved };
 }
 
 /**
@@ -230,30 +256,11 @@ async function ingestHalves(
   // The exchange has nothing older, so skip the older half.
   const second = first.reachFromMs === undefined ? await ask(older) : undefined;
   // Record the bound only if the newer half begins right there. Otherwise the true bound may be newer.
-  if (second?.reachFromMs !== undefined && second.reachFromMs === first.answered[0]?.sinceMs) {
-    await exchange.learnReach(series, second.reachFromMs);
+  const { reachFromMs, isReachProved } = second ?? NOTHING;
+  if (isReachProved && reachFromMs !== undefined && reachFromMs === first.answered[0]?.sinceMs) {
+    await exchange.learnReach(series, reachFromMs);
   }
   return second === undefined ? first : both(first, second);
-}
-
-const NOTHING: PageOutcome = {
-  answered: [],
-  reachFromMs: undefined,
-  added: 0,
-  revised: 0,
-  rejected: 0,
-};
-
-/** The sum of two pages, the newer one first. */
-function both(first: PageOutcome, second: PageOutcome): PageOutcome {
-  return {
-    answered: unite(first.answered, second.answered),
-    reachFromMs: second.reachFromMs,
-    earlyMs: first.earlyMs,
-    added: first.added + second.added,
-    revised: first.revised + second.revised,
-    rejected: first.rejected + second.rejected,
-  };
 }
 
 async function storePage(
@@ -301,7 +308,8 @@ async function storePage(
   }
   const outcome: PageOutcome = {
     answered: verdict.answered === undefined ? [] : [verdict.answered],
-    reachFromMs: verdict.reachFromMs,
+    reachFromMs: undefined,
+    isReachProved: false,
     earlyMs: verdict.earlyMs,
     added: written.added,
     revised: written.revised,

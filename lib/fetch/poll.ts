@@ -11,7 +11,8 @@ import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../arch
 import type { Markets } from "../archive/markets_in_force.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
-import { ingestPage, type PageOutcome } from "./page.ts";
+import { ingestPage } from "./page.ts";
+import type { PageOutcome } from "./page_outcome.ts";
 
 /** One refusal proves nothing: a series is left alone from this many ticks in a row on. */
 const REFUSED_TICKS = 3;

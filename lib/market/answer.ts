@@ -302,7 +302,8 @@ function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefi
   if (page.isSinceHonoured === false) return true;
   if (page.isSinceHonoured === true || lastMs < newestSinceMs(timeframe, nowMs)) return false;
   if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
-  if (rows.length !== windowCandles(timeframe, window)) return false;
+  // As many as were asked for, with or without the forming one: the page may have been cut there.
+  if (Math.abs(rows.length - windowCandles(timeframe, window)) > 1) return false;
   return rows.length >= CUT_ROWS_MIN ? true : undefined;
 }
 

@@ -10,6 +10,7 @@ export interface CapabilityRow {
   readonly pageRowsSource: "table" | "ccxt" | "default" | "answers";
   readonly rowsSeen: number;
   readonly isSinceHonoured: boolean | undefined;
+  readonly isUntilNeeded: boolean;
   readonly newestCandles: number | undefined;
   readonly omitsSilent: boolean | undefined;
   /** Milliseconds. */
@@ -20,8 +21,8 @@ export interface CapabilityRow {
 export async function readCapabilities(database: Database): Promise<readonly CapabilityRow[]> {
   return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
-      select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, newest_candles,
-             omits_silent, learned_at
+      select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, until_needed,
+             newest_candles, omits_silent, learned_at
       from capabilities order by exchange, timeframe`;
     return rows.map((row) => ({
       exchange: row.exchange,
@@ -30,6 +31,7 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
       pageRowsSource: row.page_rows_source,
       rowsSeen: row.rows_seen,
       isSinceHonoured: row.since_honoured ?? undefined,
+      isUntilNeeded: row.until_needed,
       newestCandles: row.newest_candles === null ? undefined : Number(row.newest_candles),
       omitsSilent: row.omits_silent ?? undefined,
       learnedAtMs: row.learned_at.getTime(),
@@ -43,16 +45,16 @@ export async function writeCapability(database: Database, row: CapabilityRow): P
   await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {
     await sql`
       insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
-                                newest_candles, omits_silent, learned_at)
+                                until_needed, newest_candles, omits_silent, learned_at)
       values (${exchange}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
-              ${row.isSinceHonoured ?? null}, ${row.newestCandles ?? null}, ${
+              ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
       row.omitsSilent ?? null
     },
               to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
       on conflict (exchange, timeframe) do update
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
           rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
-          newest_candles = excluded.newest_candles, omits_silent = excluded.omits_silent,
+          until_needed = excluded.until_needed, newest_candles = excluded.newest_candles, omits_silent = excluded.omits_silent,
           learned_at = excluded.learned_at`;
   });
 }
@@ -64,6 +66,7 @@ interface StoredRow {
   readonly page_rows_source: CapabilityRow["pageRowsSource"];
   readonly rows_seen: number;
   readonly since_honoured: boolean | null;
+  readonly until_needed: boolean;
   readonly newest_candles: string | null;
   readonly omits_silent: boolean | null;
   readonly learned_at: Date;

@@ -172,6 +172,9 @@ Deno.test("a short page of exactly as many rows as asked, all after the window, 
   const nothing = { stored: [], answered: undefined, reachFrom: undefined };
   assert.deepEqual(judge(w(9, 10), rows(10), { now: 10.5 }), nothing);
   assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 10.5 }), nothing);
+  // One more or less than asked is the forming one.
+  assert.deepEqual(judge(w(0, 3), rows(7, 8, 9, 10), { now: 10.5 }), nothing);
+  assert.deepEqual(judge(w(0, 3), rows(9, 10), { now: 10.5 }), nothing);
   // A minute later the same market is told apart: more rows have come, and the asked ones end too early.
   assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 14.5 }).answered, [0, 3]);
 });

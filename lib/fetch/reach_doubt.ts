@@ -1,0 +1,93 @@
+/** Asks again, at growing intervals, for what an exchange was proved not to have: the proof may have been wrong. @module */
+import { addCandles } from "../market/timeframe.ts";
+import { seriesName } from "../market/series.ts";
+import {
+  noteReachAsked,
+  readReaches,
+  type SeriesReach,
+  withdrawReach,
+} from "../store/series_reach.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { isCancelled } from "../archive/failure.ts";
+import { askOlder } from "./reach_proof.ts";
+
+const HOUR_MS = 60 * 60_000;
+
+/**
+ * After a day, a week, and then every thirty days; an hour less, because the daily backfill does not begin at the same
+ * second each day.
+ */
+const DOUBT_AFTER_MS = [1, 7, 30].map((days) => (24 * days - 1) * HOUR_MS);
+
+/** Series of one exchange that are doubted in one run. The others wait for the next run. */
+const DOUBTS_MAX = 100;
+
+/**
+ * Asks for the candles right before what the exchange is known to have. If older ones come, all that was written off is
+ * owed again.
+ *
+ * @throws StoreError
+ */
+export async function doubtReaches(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { signal }: { readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  const { database, clock, log } = archive;
+  const archived = new Set(exchange.series.map(seriesName));
+  const reaches = (await readReaches(database, exchange.id))
+    .filter(({ series }) => archived.has(seriesName(series)));
+  let doubted = 0;
+  for (const reach of reaches) {
+    const { series, asks, askedMs = Infinity } = reach;
+    const nowMs = clock.now();
+    // It is not known when it was asked for, or the clock was set back: the time to wait begins now.
+    if (askedMs > nowMs) await noteReachAsked(database, series, { nowMs, asks });
+    if (!isDue(reach, nowMs) || ++doubted > DOUBTS_MAX) continue;
+    try {
+      if (await hasOlder(exchange, reach, signal)) await withdraw(archive, exchange, reach);
+      else await noteReachAsked(database, series, { nowMs, asks: asks + 1 });
+    } catch (error) {
+      if (!isCancelled(error, signal)) {
+        log.debug("older candles were not asked for", { series: seriesName(series), error });
+      }
+      return;
+    }
+  }
+}
+
+function isDue({ asks, askedMs = Infinity }: SeriesReach, nowMs: number): boolean {
+  const waitMs = DOUBT_AFTER_MS[Math.min(asks, DOUBT_AFTER_MS.length - 1)] ?? Infinity;
+  return nowMs - askedMs >= waitMs;
+}
+
+/** Whether older candles come, also if the end of their window has to be named. */
+async function hasOlder(
+  exchange: ArchivedExchange,
+  { series, reachFromMs }: SeriesReach,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { timeframe } = series;
+  const sinceMs = addCandles(timeframe, reachFromMs, -exchange.pageRowsMax(timeframe));
+  const window = { sinceMs, untilMs: reachFromMs };
+  for (const isUntilSent of [false, true]) {
+    const options = { window, reachFromMs, isUntilSent, priority: "backfill", signal } as const;
+    if (await askOlder(exchange, series, options) === "older") return true;
+  }
+  return false;
+}
+
+async function withdraw(
+  { database, clock, log }: Archive,
+  { capabilities }: ArchivedExchange,
+  { series, reachFromMs }: SeriesReach,
+): Promise<void> {
+  log.warn("older candles came after all: what was written off is owed again", {
+    series: seriesName(series),
+    reachFrom: new Date(reachFromMs).toISOString(),
+  });
+  await withdrawReach(database, series, clock.now());
+  capabilities.forgetReach(series.timeframe);
+  await capabilities.keep();
+}
