@@ -1,4 +1,5 @@
 /** The progress and the result of a backfill. @module */
+import type { YoungCandles } from "./owed_candles.ts";
 
 /** One exchange's backfill so far. */
 export interface BackfillProgress {
@@ -21,7 +22,24 @@ export interface BackfillProgress {
   readonly pausedWhy: string | undefined;
 }
 
-export interface BackfillReport extends BackfillProgress {
+/** The progress before the first page. */
+export function noProgress(exchange: string): BackfillProgress {
+  return {
+    exchange,
+    owed: 0,
+    answered: 0,
+    pages: 0,
+    added: 0,
+    revised: 0,
+    rejected: 0,
+    failed: 0,
+    pausedUntilMs: undefined,
+    pausedWhy: undefined,
+  };
+}
+
+/** The young candles are stored, and owed from `finalMs` on. */
+export interface BackfillReport extends BackfillProgress, YoungCandles {
   /** Candles still owed at the end, also those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
   /** Why some owed candles were not answered for, one message per cause. */

@@ -6,15 +6,21 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
-import { type Coverage, intersect, isCovered, subtract, unite } from "../market/coverage.ts";
+import { type Coverage, intersect, subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { retry } from "../policy/retry.ts";
 import { noteRejected } from "../store/gap_note.ts";
-import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import {
+  newestPageNumber,
+  type PreparedPage,
+  preparePage,
+  writePreparedPage,
+} from "../store/page_write.ts";
+import { isContested, StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { ofOwed } from "./owed_candles.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -37,6 +43,9 @@ const UNUSABLE_MAX = 10;
 /** A candle as young as this may still be given right: it is asked for again, and not given up. */
 const YOUNG_MS = 10 * 60_000;
 
+/** How often parts of a page are asked for again, because another page had written their candles meanwhile. */
+const CONTESTED_MAX = 5;
+
 type Ask = PageOptions & { readonly window: Window };
 
 /** A part of a page. */
@@ -46,6 +55,7 @@ type Part = Ask & { readonly trouble: Trouble };
 interface Trouble {
   readonly unusable: UnusableCandle[];
   readonly failures: unknown[];
+  contested: number;
 }
 
 /** What one page brought. If it was split, the sum of its parts. */
@@ -58,11 +68,14 @@ export interface PageOutcome {
   readonly earlyMs?: number | undefined;
   readonly added: number;
   readonly revised: number;
+  /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
+  readonly revisedFromMs?: number | undefined;
   readonly rejected: number;
 }
 
 /**
- * Fetches one window and stores the result.
+ * Fetches one window and stores the result. If it would revise candles that another page has written meanwhile, it is
+ * asked for again: its values may be the older ones.
  *
  * If the answer contradicts itself or is not JSON, or part of the window is older than what the exchange keeps, the
  * window is split into halves and each half is fetched, the newer one first, whatever the other one comes to. What cannot
@@ -79,7 +92,7 @@ export async function ingestPage(
   series: Series,
   ask: Ask,
 ): Promise<PageOutcome> {
-  const trouble: Trouble = { unusable: [], failures: [] };
+  const trouble: Trouble = { unusable: [], failures: [], contested: 0 };
   let outcome = NOTHING;
   try {
     outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
@@ -102,6 +115,7 @@ async function ingestPart(
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
+  const knownPage = await newestPageNumber(archive.database);
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
@@ -122,12 +136,19 @@ async function ingestPart(
   }
   const { owed } = options;
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
-  const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
+  // The newest candles may be stored already: they are not covered before they are final.
+  const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
+  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
-  return (owed ?? []).length < 2
+  const ingested = (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
+  const part = { window, trouble, ...options };
+  return ingested.catch(async (error) => {
+    if (!isContested(error) || ++trouble.contested > CONTESTED_MAX) throw error;
+    return await ingestPart(archive, exchange, series, part);
+  });
 }
 
 /**
@@ -160,17 +181,6 @@ async function rejectUnusable(
     await noteRejected(archive.database, series, { window, nowMs });
   }
   return sum;
-}
-
-/** The part of an answer that lies in the owed parts. */
-function ofOwed(verdict: PageVerdict, owed: Coverage): PageVerdict {
-  return {
-    ...verdict,
-    candles: verdict.candles.filter(({ openTimeMs }) => isCovered(owed, openTimeMs)),
-    rejected: verdict.rejected.filter(({ openTimeMs }) =>
-      openTimeMs === undefined || isCovered(owed, openTimeMs)
-    ),
-  };
 }
 
 /** Fetches the owed parts after the answered part, and those before it. */
@@ -250,6 +260,7 @@ function both(first: PageOutcome, second: PageOutcome): PageOutcome {
     earlyMs: first.earlyMs,
     added: first.added + second.added,
     revised: first.revised + second.revised,
+    revisedFromMs: second.revisedFromMs ?? first.revisedFromMs,
     rejected: first.rejected + second.rejected,
   };
 }
@@ -303,6 +314,7 @@ async function storePage(
     earlyMs: verdict.earlyMs,
     added: written.added,
     revised: written.revised,
+    revisedFromMs: written.revisedFromMs,
     rejected: verdict.rejected.length,
   };
 }
