@@ -12,8 +12,11 @@ import { isConfigured, missingRatio, type SeriesAccount } from "../gap/account.t
 /** A breaker that is open for less than this raises no alert: the exchange is usually only restarting. */
 const BREAKER_OPEN_MS = 5 * 60_000;
 
-/** A series is stale when this many of its candles are not answered for, {@linkcode SETTLE_MS} after the last close. */
+/** A series is stale when this many of its candles are not answered for when the last one must be final. */
 const STALE_CANDLES = 3;
+
+/** But not sooner: the poll that comes after a candle is final must have had its turn. */
+const STALE_MS_MIN = 2 * 60_000;
 
 /** Configured series with more missing candles than `percentMax` percent. */
 export function gapConditions(
@@ -42,6 +45,8 @@ interface WatchedExchange {
     | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
     | "unknown"
     | undefined;
+  /** How long after its close a candle may still change, and is not covered. Milliseconds. @default SETTLE_MS */
+  readonly settleMs?: number | undefined;
 }
 
 /** Exchanges whose breaker is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
@@ -111,9 +116,12 @@ export function staleConditions(
       (denial !== undefined && denial !== "unknown" && denial.isOfCandles)
     ).map(({ id }) => id),
   );
+  const settlings = new Map(exchanges.map(({ id, settleMs }) => [id, settleMs]));
   return ends.flatMap(({ series, coveredUntilMs }) => {
     const ageMs = nowMs - coveredUntilMs;
-    const ageMsMax = STALE_CANDLES * nominalMs(series.timeframe) + SETTLE_MS;
+    const settleMs = settlings.get(series.exchange) ?? SETTLE_MS;
+    const ageMsMax = settleMs +
+      Math.max(STALE_CANDLES * nominalMs(series.timeframe), STALE_MS_MIN);
     if (ageMs <= ageMsMax) return [];
     return [{
       ...subjectOf(series),

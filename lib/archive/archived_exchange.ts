@@ -110,6 +110,11 @@ export class ArchivedExchange {
     return this.client.denial;
   }
 
+  /** How long after its close a candle may still change. Milliseconds. */
+  get settleMs(): number {
+    return this.capabilities.settleMs;
+  }
+
   /** The series of the markets in force; none before they are loaded. */
   get series(): readonly Series[] {
     return this.markets.value?.series ?? [];
@@ -168,6 +173,7 @@ export class ArchivedExchange {
         rowsMaxSeen,
         nowMs: answerMs,
         isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
+        settleMs: capabilities.settleMs,
       }),
       clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,
     };
@@ -206,6 +212,12 @@ export class ArchivedExchange {
   /** Learns how far back the exchange goes: its oldest candle of a series opens at `reachFromMs`. */
   async learnReach({ timeframe }: Series, reachFromMs: number): Promise<void> {
     this.capabilities.learnReach(timeframe, reachFromMs);
+    await this.capabilities.keep();
+  }
+
+  /** Learns that candles of this exchange were still changed `ageMs` after their close. */
+  async learnSettling({ timeframe }: Series, ageMs: number): Promise<void> {
+    this.capabilities.learnSettling(timeframe, ageMs);
     await this.capabilities.keep();
   }
 

@@ -1,6 +1,7 @@
 /** Which window of a series the configuration asks for. @module */
 import type { Config } from "../config/config.ts";
 import { reachStartMs } from "../config/reach.ts";
+import { SETTLE_MS } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
 import type { Desire } from "../store/ledger.ts";
@@ -9,6 +10,8 @@ interface DesireOptions {
   readonly nowMs: number;
   /** How many newest candles the exchange has; undefined when no limit is known. */
   readonly newestCandlesMax: number | undefined;
+  /** Candles that closed less than this ago are not desired yet. Milliseconds. @default SETTLE_MS */
+  readonly settleMs?: number | undefined;
 }
 
 /** The desired window of a series, and its start if the exchange kept everything. */
@@ -18,19 +21,21 @@ export interface BoundedDesire extends Desire {
 }
 
 /**
- * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last closed candle. It
- * is empty for a timeframe that is polled but not backfilled.
+ * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last candle that can be
+ * final. It is empty for a timeframe that is polled but not backfilled.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
-  const untilMs = closedUntil(timeframe, options.nowMs);
+  const { nowMs, settleMs = SETTLE_MS } = options;
+  const closedMs = closedUntil(timeframe, nowMs);
+  const untilMs = closedUntil(timeframe, nowMs - settleMs);
   const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
   const wantedMs = backfill === undefined
     ? untilMs
-    : floorTime(timeframe, reachStartMs(backfill.reach, options.nowMs));
+    : floorTime(timeframe, reachStartMs(backfill.reach, nowMs));
   const keptMs = options.newestCandlesMax === undefined
     ? -Infinity
-    : addCandles(timeframe, untilMs, -options.newestCandlesMax);
+    : addCandles(timeframe, closedMs, -options.newestCandlesMax);
   const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
   const retention = config.retention.find((entry) => entry.timeframe === timeframe.text);
   return {
@@ -39,7 +44,7 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
     keptSinceMs: keptMs,
     retainedSinceMs: retention === undefined
       ? undefined
-      : floorTime(timeframe, reachStartMs(retention.reach, options.nowMs)),
+      : floorTime(timeframe, reachStartMs(retention.reach, nowMs)),
     wantedSinceMs: Math.min(wantedMs, sinceMs),
   };
 }

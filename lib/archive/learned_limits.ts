@@ -1,7 +1,7 @@
 /** What one exchange can do, per timeframe: first assumed, then corrected by its answers. @module */
 import type { Clock } from "../clock.ts";
 import { type AssumedLimits, type CapabilitySource, newestOf } from "../exchange/limits.ts";
-import type { PageVerdict } from "../market/answer.ts";
+import { type PageVerdict, SETTLE_MS } from "../market/answer.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
@@ -47,6 +47,12 @@ const PAGE_ROWS_LEARNED_MIN = 50;
  */
 const CUT_SHARE_MAX = 0.9;
 
+/**
+ * The longest settling time that is learned. What changes later was corrected by the exchange, for which no coverage can
+ * wait.
+ */
+const SETTLE_MS_MAX = 15 * 60_000;
+
 /** What was learned from answers about one timeframe. */
 interface Learned {
   readonly pageRowsMax?: number | undefined;
@@ -55,6 +61,7 @@ interface Learned {
   readonly isUntilNeeded?: boolean | undefined;
   readonly newestCandles?: number | undefined;
   readonly omitsSilent?: boolean | undefined;
+  readonly settleSeconds?: number | undefined;
   readonly learnedAtMs?: number | undefined;
 }
 
@@ -91,6 +98,7 @@ export class Capabilities {
         isUntilNeeded: row.isUntilNeeded,
         newestCandles: row.newestCandles,
         omitsSilent: row.omitsSilent,
+        settleSeconds: row.settleSeconds,
         learnedAtMs: row.learnedAtMs,
       });
     }
@@ -117,6 +125,21 @@ export class Capabilities {
       omitsSilent: known(learned.omitsSilent, limits.omitsSilent),
       learnedAtMs: learned.learnedAtMs,
     };
+  }
+
+  /** How long after its close a candle may still change: the longest that was learned of any timeframe. Milliseconds. */
+  get settleMs(): number {
+    let longest: number | undefined;
+    for (const { settleSeconds } of this.#learned.values()) {
+      longest = settleSeconds === undefined ? longest : Math.max(longest ?? 0, settleSeconds);
+    }
+    return longest === undefined ? SETTLE_MS : 1000 * longest;
+  }
+
+  /** Records that a candle was still changed `ageMs` after its close. */
+  learnSettling({ text }: Timeframe, ageMs: number): void {
+    if (ageMs <= this.settleMs || ageMs > SETTLE_MS_MAX) return;
+    this.#learn(text, { settleSeconds: Math.ceil(ageMs / 1000) });
   }
 
   /** Records how many rows an answer had. */
@@ -211,6 +234,7 @@ export class Capabilities {
       isUntilNeeded: learned.isUntilNeeded === true,
       newestCandles: learned.newestCandles,
       omitsSilent: learned.omitsSilent,
+      settleSeconds: learned.settleSeconds,
       learnedAtMs: learned.learnedAtMs ?? this.#options.clock.now(),
     };
   }

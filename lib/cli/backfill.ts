@@ -22,6 +22,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
       const reports = await backfillAll(archive, {
         signal: shell.signal,
         patient: false,
+        awaitsFinal: true,
         onProgress: (exchange) => progress.update(exchange),
       });
       progress.end();
@@ -41,16 +42,23 @@ function isIncomplete({ left, problems }: BackfillReport): boolean {
   return problems.length > 0 && left !== 0;
 }
 
+/** `12:05:30 UTC`. */
+function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(11, 19)} UTC`;
+}
+
 /** At most this many causes are printed. The log has all of them. */
 const PROBLEMS_SHOWN_MAX = 5;
 
 function summary(report: BackfillReport): string {
-  const { exchange, added, revised, rejected, pages, left, problems } = report;
+  const { exchange, added, revised, rejected, pages, left, young, finalMs, problems } = report;
   const extras = [
     revised > 0 ? `, ${count(revised)} revised` : "",
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
     left === undefined ? ", nothing could be asked" : "",
     left !== undefined && left > 0 ? `, ${count(left)} still owed` : "",
+    finalMs === undefined ? "" : `, ${count(young)} still owed from ${timeText(finalMs)} on: ` +
+      "they closed only just and may change",
   ].join("");
   const lines = [`${exchange}: ${count(added)} candles in ${count(pages)} pages${extras}`];
   if (isIncomplete(report)) {

@@ -3,12 +3,16 @@ import { coverageCandles, intersect, subtract } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { type Owed, readOwed } from "../store/ledger.ts";
+import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
-import type { BackfillProgress, BackfillReport } from "./backfill_report.ts";
-import { desireOf } from "../archive/desire.ts";
+import {
+  type BackfillOptions,
+  type BackfillProgress,
+  type BackfillReport,
+  noProgress,
+} from "./backfill_report.ts";
 import {
   isCancelled,
   PAUSE_MS,
@@ -17,9 +21,9 @@ import {
   reportSeriesFailure,
   resumeAtMs,
 } from "../archive/failure.ts";
+import { candlesOf, NO_YOUNG, readOwedOf, splitYoung, type YoungCandles } from "./owed_candles.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-import { owedCandles, owedSince } from "./owed.ts";
 import { findListings } from "./listing_search.ts";
 import { refreshMarkets } from "./markets.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
@@ -41,20 +45,11 @@ const PAUSE_MS_MAX = 10 * 60_000;
 /** A one-shot backfill gives up an exchange after this many waits in a row. */
 const FAILURES_IN_A_ROW_MAX = 5 * PAGES_IN_FLIGHT;
 
-interface BackfillOptions {
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Whether to wait without limit for exchanges that are down, as the daemon does. If false, give up and report, as a
-   * person at a terminal expects.
-   */
-  readonly patient: boolean;
-  /** Pages of one exchange in flight. @default PAGES_IN_FLIGHT */
-  readonly pagesInFlight?: number | undefined;
-  /** Called after every page. */
-  readonly onProgress?: (progress: BackfillProgress) => void;
-  /** Called with the id of each exchange whose backfill has ended, however it ended. */
-  readonly onExchangeEnd?: (exchange: string) => void;
-}
+/**
+ * How long a one-shot backfill waits at most until its newest candles are final, and when after that it asks: an
+ * exchange tells its time in whole seconds, and its clock may be a little behind.
+ */
+const [FINAL_WAIT_MS_MAX, FINAL_DELAYS_MS] = [125_000, [1_000, 10_000]];
 
 /** Backfills all exchanges concurrently. */
 export async function backfill(
@@ -90,6 +85,8 @@ export class ExchangeBackfill {
   #progress: BackfillProgress;
   /** Candles owed when the ledger was last read. */
   #left: number | undefined = undefined;
+  /** Candles that could not be final when the ledger was last read, and when the last of them is. */
+  #young: YoungCandles = NO_YOUNG;
   #failuresInARow = 0;
   #gaveUp = false;
 
@@ -99,18 +96,7 @@ export class ExchangeBackfill {
     this.#options = options;
     this.#untilMs = archive.clock.now();
     this.#refusals = new Refusals(archive.clock, options);
-    this.#progress = {
-      exchange: exchange.id,
-      owed: 0,
-      answered: 0,
-      pages: 0,
-      added: 0,
-      revised: 0,
-      rejected: 0,
-      failed: 0,
-      pausedUntilMs: undefined,
-      pausedWhy: undefined,
-    };
+    this.#progress = noProgress(exchange.id);
   }
 
   async run(): Promise<BackfillReport> {
@@ -118,11 +104,12 @@ export class ExchangeBackfill {
       // With `sinceMs` only recent candles are fetched, so where history begins does not matter.
       if (this.#options.sinceMs === undefined) await this.#findBeginnings();
       await this.#runPasses();
+      if (this.#options.awaitsFinal === true) await this.#confirmNewest();
     }
     const { owed, answered } = this.#progress;
     const isCut = this.#isOver() && this.#left !== undefined;
     const left = isCut ? Math.max(0, owed - answered) : this.#left;
-    return { ...this.#progress, left, problems: [...this.#problems.values()] };
+    return { ...this.#progress, left, ...this.#young, problems: [...this.#problems.values()] };
   }
 
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
@@ -153,17 +140,19 @@ export class ExchangeBackfill {
 
   /**
    * Repeats passes over the candles still owed, because a page may be answered only in part. Ends after a pass that
-   * brings nothing, unless something failed and may work later.
+   * brings nothing, unless something failed and may work later. Only the first pass asks for young candles, and none in
+   * the daemon, where polls do.
    */
   async #runPasses(): Promise<void> {
-    let isFirst = true;
     let pauseMs = PAUSE_MS;
-    while (!this.#isOver()) {
-      const owed = await this.#readOwed();
-      if (owed === undefined) return;
-      this.#left = owedCandles(owed);
-      if (isFirst) this.#update({ owed: this.#left });
-      isFirst = false;
+    for (let isFirst = true; !this.#isOver(); isFirst = false) {
+      const read = await this.#readOwed();
+      if (read === undefined) return;
+      const { settleMs } = this.#exchange;
+      const { final, ...young } = splitYoung(read, { nowMs: this.#archive.clock.now(), settleMs });
+      [this.#left, this.#young] = [candlesOf(final), young];
+      if (isFirst) this.#update({ owed: this.#progress.answered + candlesOf(final) });
+      const owed = isFirst && !this.#options.patient ? read : final;
       if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
       const before = this.#progress;
       const { reachLearned } = await this.#runPass(owed);
@@ -176,9 +165,26 @@ export class ExchangeBackfill {
         await this.#pause(restMs, "refused, asking again");
         continue;
       }
-      if (this.#progress.failed === before.failed || !this.#options.patient) return;
+      if (this.#progress.failed === before.failed) return;
+      if (!this.#options.patient) {
+        // The young candles may not be stored either.
+        [this.#left, this.#young] = [candlesOf(read), NO_YOUNG];
+        return;
+      }
       await this.#pause(this.#archive.clock.now() + pauseMs, "nothing more came");
       pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
+    }
+  }
+
+  /** Waits until the newest candles are final, if that is soon, and asks for them again. */
+  async #confirmNewest(): Promise<void> {
+    const { finalMs = Infinity } = this.#young;
+    if (finalMs - this.#archive.clock.now() > FINAL_WAIT_MS_MAX) return;
+    const left = this.#left;
+    for (const delayMs of FINAL_DELAYS_MS) {
+      await this.#pause(finalMs + delayMs, "the newest candles may still change");
+      await this.#runPasses();
+      if (this.#left === left) return;
     }
   }
 
@@ -295,16 +301,10 @@ export class ExchangeBackfill {
   }
 
   async #readOwed(): Promise<readonly Owed[] | undefined> {
-    const { config, database } = this.#archive;
-    const desires = this.#exchange.series.map((series) =>
-      desireOf(series, config, {
-        nowMs: this.#untilMs,
-        newestCandlesMax: newestCandlesMax(series),
-      })
-    );
+    const { sinceMs } = this.#options;
     let owed: readonly Owed[] | undefined;
     await this.#persist(async () => {
-      owed = owedSince(await readOwed(database, desires), this.#options.sinceMs);
+      owed = await readOwedOf(this.#archive, this.#exchange, { nowMs: this.#untilMs, sinceMs });
     });
     return owed;
   }

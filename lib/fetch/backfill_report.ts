@@ -1,4 +1,22 @@
-/** The progress and the result of a backfill. @module */
+/** The options, the progress and the result of a backfill. @module */
+import type { YoungCandles } from "./owed_candles.ts";
+
+export interface BackfillOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether to wait without limit for exchanges that are down, as the daemon does. If false, give up and report, as a
+   * person at a terminal expects.
+   */
+  readonly patient: boolean;
+  /** Whether to wait until the newest candles are final, if that is short. @default false */
+  readonly awaitsFinal?: boolean | undefined;
+  /** Pages of one exchange in flight. @default six */
+  readonly pagesInFlight?: number | undefined;
+  /** Called after every page. */
+  readonly onProgress?: (progress: BackfillProgress) => void;
+  /** Called with the id of each exchange whose backfill has ended, however it ended. */
+  readonly onExchangeEnd?: (exchange: string) => void;
+}
 
 /** One exchange's backfill so far. */
 export interface BackfillProgress {
@@ -21,7 +39,24 @@ export interface BackfillProgress {
   readonly pausedWhy: string | undefined;
 }
 
-export interface BackfillReport extends BackfillProgress {
+/** The progress before the first page. */
+export function noProgress(exchange: string): BackfillProgress {
+  return {
+    exchange,
+    owed: 0,
+    answered: 0,
+    pages: 0,
+    added: 0,
+    revised: 0,
+    rejected: 0,
+    failed: 0,
+    pausedUntilMs: undefined,
+    pausedWhy: undefined,
+  };
+}
+
+/** The young candles are stored, and owed from `finalMs` on. */
+export interface BackfillReport extends BackfillProgress, YoungCandles {
   /** Candles still owed at the end, also those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
   /** Why some owed candles were not answered for, one message per cause. */

@@ -7,17 +7,18 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
 import type { RejectedCandle } from "../market/candle.ts";
-import { type Coverage, intersect, isCovered, subtract } from "../market/coverage.ts";
+import { type Coverage, intersect, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
-import { retry } from "../policy/retry.ts";
 import { noteRejected } from "../store/gap_note.ts";
-import { type PreparedPage, preparePage, writePreparedPage } from "../store/page_write.ts";
+import { newestPageNumber, preparePage } from "../store/page_write.ts";
 import { noteReachAsked } from "../store/series_reach.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import { isContested } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { ofOwed } from "./owed_candles.ts";
 import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
+import { storePage } from "./page_store.ts";
 import { proveReach } from "./reach_proof.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
@@ -43,6 +44,9 @@ const UNUSABLE_MAX = 10;
 /** A candle as young as this may still be given right: it is asked for again, and not given up. */
 const YOUNG_MS = 10 * 60_000;
 
+/** How often parts of a page are asked for again, because another page had written their candles meanwhile. */
+const CONTESTED_MAX = 5;
+
 type Ask = PageOptions & { readonly window: Window };
 
 /** A part of a page. */
@@ -52,10 +56,12 @@ type Part = Ask & { readonly trouble: Trouble };
 interface Trouble {
   readonly unusable: UnusableCandle[];
   readonly failures: unknown[];
+  contested: number;
 }
 
 /**
- * Fetches one window and stores the result.
+ * Fetches one window and stores the result. If it would revise candles that another page has written meanwhile, it is
+ * asked for again: its values may be the older ones.
  *
  * If the answer contradicts itself or is not JSON, or part of the window is older than what the exchange keeps, the
  * window is split into halves and each half is fetched, the newer one first, whatever the other one comes to. What cannot
@@ -72,7 +78,7 @@ export async function ingestPage(
   series: Series,
   ask: Ask,
 ): Promise<PageOutcome> {
-  const trouble: Trouble = { unusable: [], failures: [] };
+  const trouble: Trouble = { unusable: [], failures: [], contested: 0 };
   let outcome = NOTHING;
   try {
     outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
@@ -96,6 +102,7 @@ async function ingestPart(
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
+  const knownPage = await newestPageNumber(archive.database);
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
@@ -119,12 +126,19 @@ async function ingestPart(
   }
   const { owed } = options;
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
-  const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
+  // The newest candles may be stored already: they are not covered before they are final.
+  const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
+  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
-  return (owed ?? []).length < 2
+  const ingested = (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
+  const part = { window, trouble, ...options };
+  return ingested.catch(async (error) => {
+    if (!isContested(error) || ++trouble.contested > CONTESTED_MAX) throw error;
+    return await ingestPart(archive, exchange, series, part);
+  });
 }
 
 /** Stores that nothing older than `reachFromMs` can be had, if other answers prove it. */
@@ -190,17 +204,6 @@ async function rejectUnusable(
   return sum;
 }
 
-/** The part of an answer that lies in the owed parts. */
-function ofOwed(verdict: PageVerdict, owed: Coverage): PageVerdict {
-  return {
-    ...verdict,
-    candles: verdict.candles.filter(({ openTimeMs }) => isCovered(owed, openTimeMs)),
-    rejected: verdict.rejected.filter(({ openTimeMs }) =>
-      openTimeMs === undefined || isCovered(owed, openTimeMs)
-    ),
-  };
-}
-
 /** Fetches the owed parts after the answered part, and those before it. */
 async function ingestLeft(
   archive: Archive,
@@ -261,60 +264,4 @@ async function ingestHalves(
     await exchange.learnReach(series, reachFromMs);
   }
   return second === undefined ? first : both(first, second);
-}
-
-async function storePage(
-  archive: Archive,
-  verdict: Omit<PageVerdict, "candles">,
-  prepared: PreparedPage,
-  { signal, onStored }: PageOptions,
-): Promise<PageOutcome> {
-  const { config, database, clock, random, metrics, log } = archive;
-  const { series } = prepared;
-  const { exchange, symbol, timeframe } = series;
-  const startMs = clock.now();
-  // A shutdown ends the wait between attempts, but not a write that has begun.
-  const written = await retry(() => writePreparedPage(database, prepared), {
-    ...config.retry,
-    clock,
-    random,
-    ...(signal === undefined ? {} : { signal }),
-    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
-    onRetry: ({ attempt, delayMs, error }) => {
-      log.warn("storing a page failed; trying again", {
-        series: seriesName(series),
-        attempt,
-        delayMs,
-        error,
-      });
-    },
-  });
-  metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
-  metrics.candlesWritten.inc({ exchange }, written.added);
-  metrics.candlesRevised.inc({ exchange }, written.revised);
-  for (const { reason } of verdict.rejected) metrics.candlesRejected.inc({ exchange, reason });
-  if (written.lastMs !== undefined) {
-    const labels = { exchange, symbol, timeframe: timeframe.text };
-    metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
-  }
-  if (verdict.rejected.length > 0) {
-    const [example] = verdict.rejected;
-    log.warn("rejected candles", {
-      series: seriesName(series),
-      candles: verdict.rejected.length,
-      reason: example?.reason,
-      row: example?.row,
-    });
-  }
-  const outcome: PageOutcome = {
-    answered: verdict.answered === undefined ? [] : [verdict.answered],
-    reachFromMs: undefined,
-    isReachProved: false,
-    earlyMs: verdict.earlyMs,
-    added: written.added,
-    revised: written.revised,
-    rejected: verdict.rejected.length,
-  };
-  onStored?.(outcome);
-  return outcome;
 }

@@ -13,6 +13,8 @@ export interface PageOutcome {
   readonly earlyMs?: number | undefined;
   readonly added: number;
   readonly revised: number;
+  /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
+  readonly revisedFromMs?: number | undefined;
   readonly rejected: number;
 }
 
@@ -35,6 +37,7 @@ export function both(first: PageOutcome, second: PageOutcome): PageOutcome {
     earlyMs: first.earlyMs,
     added: first.added + second.added,
     revised: first.revised + second.revised,
+    revisedFromMs: second.revisedFromMs ?? first.revisedFromMs,
     rejected: first.rejected + second.rejected,
   };
 }

@@ -85,7 +85,7 @@ async function planExchange(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
   );
   const desires = series.map((series) =>
-    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series) })
+    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0 })
   );
   const owed = await readOwed(database, desires);
   const pages = new Map<string, number>();

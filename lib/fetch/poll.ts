@@ -24,6 +24,9 @@ const REFUSED_DELAY_MS_MAX = 60 * 60_000;
 /** If the exchange's clock is behind by at most this, polls wait for the newest candle; else the next tick gets it. */
 const EARLY_MS_MAX = 10_000;
 
+/** If a series was asked for at most this long ago, a candle that is revised now has changed since then. */
+const SETTLING_SEEN_MS = 5 * 60_000;
+
 export interface PollReport {
   /** Requests: one per series, and a second one if the newest candle was still forming at the exchange. */
   readonly asked: number;
@@ -74,6 +77,8 @@ export class Poll {
   readonly #onOwing: PollOptions["onOwing"];
   /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
+  /** When the exchange last answered for a series. Milliseconds. */
+  readonly #askedMs = new Map<string, number>();
   /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
   readonly #busy = new Set<string>();
   /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
@@ -123,7 +128,7 @@ export class Poll {
     const polled = new Set(archive.config.timeframes);
     const due = markets.series.filter((series) =>
       polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
-      this.#isDue(series, nowMs)
+      this.#isDue(exchange, series, nowMs)
     );
     const reports = due.map(async (series) => {
       const name = seriesName(series);
@@ -138,11 +143,19 @@ export class Poll {
     return sum(await Promise.all(reports));
   }
 
-  /** Whether a candle has closed since the last answer. So a `1d` series is polled once a day. */
-  #isDue(series: Series, nowMs: number): boolean {
-    if (nowMs < (this.#refused.get(seriesName(series))?.nextTryMs ?? 0)) return false;
-    const answeredMs = this.#answeredUntilMs.get(seriesName(series));
-    return answeredMs === undefined || closedUntil(series.timeframe, nowMs) > answeredMs;
+  /**
+   * Whether a candle has closed, or has become final, since the last answer. So a `1d` series is polled twice a day: its
+   * newest candle is stored at once, and confirmed when it cannot change any more.
+   */
+  #isDue(exchange: ArchivedExchange, series: Series, nowMs: number): boolean {
+    const name = seriesName(series);
+    if (nowMs < (this.#refused.get(name)?.nextTryMs ?? 0)) return false;
+    const answeredMs = this.#answeredUntilMs.get(name);
+    if (answeredMs === undefined) return true;
+    const closedMs = closedUntil(series.timeframe, nowMs);
+    if (closedMs <= answeredMs) return false;
+    const isNew = closedMs > (this.#askedMs.get(name) ?? -Infinity);
+    return isNew || closedUntil(series.timeframe, nowMs - exchange.settleMs) > answeredMs;
   }
 
   async #pollSeries(
@@ -153,9 +166,9 @@ export class Poll {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
     let report = NOTHING;
-    let answered: Coverage = [];
+    let answered: Coverage | undefined;
     const onStored = (part: PageOutcome): void => {
-      answered = unite(answered, part.answered);
+      answered = unite(answered ?? [], part.answered);
       report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
     };
     const ask = (): Promise<PageOutcome> => {
@@ -163,11 +176,15 @@ export class Poll {
       return ingestPage(archive, exchange, series, { window, priority: "live", signal, onStored });
     };
     try {
-      const { earlyMs = Infinity } = await ask();
+      let last = await ask();
+      const { earlyMs = Infinity } = last;
       if (earlyMs <= EARLY_MS_MAX) {
         await archive.clock.sleep(earlyMs, { signal });
-        await ask();
+        last = await ask();
       }
+      await this.#learnSettling(exchange, series, last);
+      // A candle that has not closed by the exchange's clock is still to come.
+      this.#askedMs.set(seriesName(series), nowMs - (last.earlyMs ?? 0));
       archive.failures.clear(seriesName(series));
       this.#refused.delete(seriesName(series));
       return report;
@@ -176,16 +193,31 @@ export class Poll {
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return sum([report, { ...NOTHING, failed: 1 }]);
     } finally {
-      this.#noteAnswered(series, answered);
+      if (answered !== undefined) this.#noteAnswered(series, answered, window);
     }
   }
 
+  /** Learns how long after its close a candle may still change: as long as one has changed between two polls. */
+  async #learnSettling(
+    exchange: ArchivedExchange,
+    series: Series,
+    { revisedFromMs }: PageOutcome,
+  ): Promise<void> {
+    if (revisedFromMs === undefined) return;
+    const nowMs = this.#archive.clock.now();
+    const askedMs = this.#askedMs.get(seriesName(series)) ?? -Infinity;
+    if (nowMs - askedMs > SETTLING_SEEN_MS) return;
+    await exchange.learnSettling(series, nowMs - addCandles(series.timeframe, revisedFromMs, 1));
+  }
+
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
-  #noteAnswered(series: Series, answered: Coverage): void {
-    const untilMs = answered.at(-1)?.untilMs;
-    if (untilMs === undefined) return;
-    const sinceMs = this.#answeredUntilMs.get(seriesName(series)) ?? untilMs;
-    this.#answeredUntilMs.set(seriesName(series), untilMs);
+  #noteAnswered(series: Series, answered: Coverage, window: Window): void {
+    const name = seriesName(series);
+    // Where all candles of a page are too young to be final, those before it are left.
+    const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;
+    const sinceMs = this.#answeredUntilMs.get(name) ?? untilMs;
+    if (answered.length === 0 && sinceMs >= untilMs) return;
+    this.#answeredUntilMs.set(name, untilMs);
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
     if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
   }

@@ -79,7 +79,8 @@ export async function readAccounts(
       intersect(covered, [{ sinceMs: -Infinity, untilMs: beginMs }]),
       intersect(covered, [{ sinceMs: beginMs, untilMs: Infinity }]),
     ];
-    const holes = Math.max(0, coverageCandles(timeframe, since) - candles);
+    const stored = candles - coverageCandles(timeframe, checkpoint.unsettled);
+    const holes = Math.max(0, coverageCandles(timeframe, since) - stored);
     const known = explained.get(name);
     const inside = atMost(holes, known?.inside ?? {});
     const outside = outsideOf(timeframe, before, {

@@ -7,14 +7,7 @@ import {
   isZero,
   type RejectedCandle,
 } from "./candle.ts";
-import {
-  addCandles,
-  closedUntil,
-  countCandles,
-  floorTime,
-  nominalMs,
-  type Timeframe,
-} from "./timeframe.ts";
+import { addCandles, closedUntil, countCandles, nominalMs, type Timeframe } from "./timeframe.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The window that was asked for and the answer. */
@@ -35,11 +28,20 @@ export interface AnsweredPage {
    * @default undefined: not known
    */
   readonly isSinceHonoured?: boolean | undefined;
+  /**
+   * How long after its close a candle of this exchange may still change. Milliseconds.
+   *
+   * @default SETTLE_MS
+   */
+  readonly settleMs?: number | undefined;
 }
 
 /** What may be stored, and what may be added to coverage. */
 export interface PageVerdict {
-  /** Closed candles inside {@linkcode PageVerdict.answered}, ascending. */
+  /**
+   * Closed candles, ascending: those inside {@linkcode PageVerdict.answered}, and after them those that may still
+   * change. The latter are stored, but not covered, so they are asked for again.
+   */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
   /** The part of the window that the exchange answered for; undefined when it answered for none. */
@@ -76,8 +78,8 @@ export class MalformedPageError extends Error {
 }
 
 /**
- * Exchanges may publish a candle late. A candle that is missing this soon after its close does not count as empty.
- * Two minutes: exchanges publish within seconds, and polls run every 60 s.
+ * The settling time: exchanges publish some candles late, and change some after their close. So long after its close a
+ * missing candle does not count as empty, and one that came not as final. Two minutes: most are final within seconds.
  */
 export const SETTLE_MS = 120_000;
 
@@ -99,7 +101,8 @@ export const SETTLE_MS = 120_000;
  *   it was not cut, it had room for rows of the window, so the window is empty. If it is too short to tell, it
  *   answers for nothing.
  * - If the request cannot carry `since`, the page answers for nothing before its first row, however short it is.
- * - The newest candles count as answered only if they came, or if {@linkcode SETTLE_MS} have passed since their close.
+ * - Candles count as answered only when the settling time has passed since their close. Younger ones that came are
+ *   stored all the same.
  *
  * @throws MalformedPageError when two rows for the same closed candle of the window have different values.
  */
@@ -109,18 +112,18 @@ export function judgePage(page: AnsweredPage): PageVerdict {
   const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
   const read = readRows(page, asked);
 
-  const { answered, cutRows } = answeredPart(page, asked, read);
+  const { claim, cutRows } = answeredPart(page, asked, read);
   const rejected = read.rejected.filter(({ openTimeMs }) =>
     openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
   );
-  if (answered === undefined) {
+  if (claim === undefined) {
     const reachFromMs = isNewestOnly(page, read) === true ? read.times[0] : undefined;
-    return { candles: [], rejected, answered, reachFromMs };
+    return { candles: [], rejected, answered: undefined, reachFromMs };
   }
-  const isAnswered = (timeMs: number): boolean =>
-    timeMs >= answered.sinceMs && timeMs < answered.untilMs;
-  const candles = read.candles.filter(({ openTimeMs }) => isAnswered(openTimeMs));
-  const omitsSilent = leavesOutSilentCandles(timeframe, candles, read.times.filter(isAnswered));
+  const isClaimed = (timeMs: number): boolean => timeMs >= claim.sinceMs && timeMs < claim.untilMs;
+  const candles = read.candles.filter(({ openTimeMs }) => isClaimed(openTimeMs));
+  const omitsSilent = leavesOutSilentCandles(timeframe, candles, read.times.filter(isClaimed));
+  const answered = settledPart(page, claim);
   return { candles, rejected, answered, reachFromMs: undefined, cutRows, omitsSilent };
 }
 
@@ -204,20 +207,21 @@ function distinctCandles(
 }
 
 interface AnsweredPart {
-  readonly answered: Window | undefined;
+  /** What the answer is about, the newest candles that came included. */
+  readonly claim: Window | undefined;
   readonly cutRows?: number | undefined;
 }
 
 function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): AnsweredPart {
-  const { timeframe, rows, rowsMaxSeen, nowMs } = page;
+  const { timeframe, rows, rowsMaxSeen } = page;
   const inside = read.times.filter((timeMs) => timeMs >= asked.sinceMs && timeMs < asked.untilMs);
   const [firstMs, lastMs] = [inside[0], inside.at(-1)];
   if (firstMs === undefined || lastMs === undefined) {
     // Rows without a readable time prove nothing about the window. Neither do the newest candles, if the exchange
     // sends them whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
-    if (unreadable || isNewestOnly(page, read) !== false) return { answered: undefined };
-    return { answered: withoutUnsettledEnd(timeframe, asked, undefined, nowMs) };
+    if (unreadable || isNewestOnly(page, read) !== false) return { claim: undefined };
+    return { claim: settledPart(page, asked) };
   }
   const candlesAsked = windowCandles(timeframe, page.window);
   const full = rows.length >= Math.min(rowsMaxSeen, candlesAsked);
@@ -234,7 +238,7 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
     : asked.untilMs;
   const isCut = (isStartOpen && trimmed.start) || (isEndOpen && trimmed.end);
   return {
-    answered: withoutUnsettledEnd(timeframe, { sinceMs, untilMs }, lastMs, nowMs),
+    claim: { sinceMs, untilMs },
     cutRows: isCut && rows.length < candlesAsked ? rows.length : undefined,
   };
 }
@@ -244,14 +248,15 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
  * trades leave holes at random places, so the longest one is seldom at an end.
  */
 function trimmedEnds(
-  { timeframe, nowMs }: AnsweredPage,
+  page: AnsweredPage,
   asked: Window,
   inside: readonly number[],
 ): { readonly start: boolean; readonly end: boolean } {
+  const { timeframe } = page;
   const [firstMs, lastMs] = [inside[0] ?? asked.sinceMs, inside.at(-1) ?? asked.sinceMs];
   const holeMax = longestHole(timeframe, inside);
   // Younger candles may still be published.
-  const dueMs = Math.min(asked.untilMs, floorTime(timeframe, nowMs - SETTLE_MS));
+  const dueMs = Math.min(asked.untilMs, settledUntil(page));
   return {
     start: countCandles(timeframe, asked.sinceMs, firstMs) > holeMax,
     end: countCandles(timeframe, addCandles(timeframe, lastMs, 1), dueMs) > holeMax,
@@ -275,17 +280,14 @@ function leavesOutSilentCandles(
   return longestHole(timeframe, times) > 0 ? true : undefined;
 }
 
-/** Takes missing candles that may still be published off the end of a claim. */
-function withoutUnsettledEnd(
-  timeframe: Timeframe,
-  claim: Window,
-  lastMs: number | undefined,
-  nowMs: number,
-): Window | undefined {
-  const settledMs = floorTime(timeframe, nowMs - SETTLE_MS);
-  const afterLastMs = lastMs === undefined ? claim.sinceMs : addCandles(timeframe, lastMs, 1);
-  const untilMs = Math.min(claim.untilMs, Math.max(afterLastMs, settledMs));
-  return untilMs > claim.sinceMs ? { sinceMs: claim.sinceMs, untilMs } : undefined;
+/** The part of a claim whose candles are final. Those after it may still be published, or change. */
+function settledPart(page: AnsweredPage, { sinceMs, untilMs }: Window): Window | undefined {
+  const settledMs = Math.min(untilMs, settledUntil(page));
+  return settledMs > sinceMs ? { sinceMs, untilMs: settledMs } : undefined;
+}
+
+function settledUntil({ timeframe, nowMs, settleMs = SETTLE_MS }: AnsweredPage): number {
+  return closedUntil(timeframe, nowMs - settleMs);
 }
 
 /** No exchange has a page limit below this. So a page this long may have been cut, and a shorter one was not. */

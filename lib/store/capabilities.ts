@@ -13,6 +13,8 @@ export interface CapabilityRow {
   readonly isUntilNeeded: boolean;
   readonly newestCandles: number | undefined;
   readonly omitsSilent: boolean | undefined;
+  /** How long after their close candles were seen to change. Whole seconds. */
+  readonly settleSeconds: number | undefined;
   /** Milliseconds. */
   readonly learnedAtMs: number;
 }
@@ -22,7 +24,7 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
   return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
       select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, until_needed,
-             newest_candles, omits_silent, learned_at
+             newest_candles, omits_silent, settle_seconds, learned_at
       from capabilities order by exchange, timeframe`;
     return rows.map((row) => ({
       exchange: row.exchange,
@@ -34,6 +36,7 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
       isUntilNeeded: row.until_needed,
       newestCandles: row.newest_candles === null ? undefined : Number(row.newest_candles),
       omitsSilent: row.omits_silent ?? undefined,
+      settleSeconds: row.settle_seconds ?? undefined,
       learnedAtMs: row.learned_at.getTime(),
     }));
   });
@@ -45,16 +48,17 @@ export async function writeCapability(database: Database, row: CapabilityRow): P
   await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {
     await sql`
       insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
-                                until_needed, newest_candles, omits_silent, learned_at)
+                                until_needed, newest_candles, omits_silent, settle_seconds, learned_at)
       values (${exchange}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
               ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
       row.omitsSilent ?? null
-    },
+    }, ${row.settleSeconds ?? null},
               to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
       on conflict (exchange, timeframe) do update
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
           rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
-          until_needed = excluded.until_needed, newest_candles = excluded.newest_candles, omits_silent = excluded.omits_silent,
+          until_needed = excluded.until_needed, newest_candles = excluded.newest_candles,
+          omits_silent = excluded.omits_silent, settle_seconds = excluded.settle_seconds,
           learned_at = excluded.learned_at`;
   });
 }
@@ -69,5 +73,6 @@ interface StoredRow {
   readonly until_needed: boolean;
   readonly newest_candles: string | null;
   readonly omits_silent: boolean | null;
+  readonly settle_seconds: number | null;
   readonly learned_at: Date;
 }

@@ -183,6 +183,7 @@ select $1::text, $2::text, $3::text, claim.ranges, added, first, last
 from tally, claim
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + excluded.covered,
+    unsettled = known.unsettled - excluded.covered,
     candles = known.candles + excluded.candles,
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
@@ -226,7 +227,8 @@ noted as (
   from claim where import.id = $6::bigint
 ),
 counted as (
-  update checkpoints as known set covered = known.covered + claim.ranges
+  update checkpoints as known
+  set covered = known.covered + claim.ranges, unsettled = known.unsettled - claim.ranges
   from claim
   where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = $3::text
   returning known.covered

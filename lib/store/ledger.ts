@@ -23,6 +23,8 @@ export type EndedWhy = "delisted" | "suspended" | "renamed";
 export interface Checkpoint {
   readonly series: Series;
   readonly covered: Coverage;
+  /** Stored candles that are not covered yet, because they may still change. */
+  readonly unsettled: Coverage;
   /** How many candles are stored. */
   readonly candles: number;
   readonly firstMs: number | undefined;
@@ -93,12 +95,13 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
     const rows = await sql.unsafe<CheckpointRow[]>(`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
-             ${spansJson("covered")} as covered
+             ${spansJson("covered")} as covered, ${spansJson("unsettled")} as unsettled
       from checkpoints
       order by exchange, symbol, timeframe`);
     return rows.map((row) => ({
       series: seriesOf(row),
       covered: coverageFrom(row.covered),
+      unsettled: coverageFrom(row.unsettled),
       candles: Number(row.candles),
       firstMs: epochMs(row.first),
       lastMs: epochMs(row.last),
@@ -284,6 +287,7 @@ interface SeriesRow {
 
 interface CheckpointRow extends SeriesRow {
   readonly covered: Spans;
+  readonly unsettled: Spans;
   readonly candles: string;
   readonly first: Date | null;
   readonly last: Date | null;

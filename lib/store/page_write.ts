@@ -2,13 +2,15 @@
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
+import type { Coverage } from "../market/coverage.ts";
+import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { CANDLES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
-import { epochMs } from "./parameters.ts";
-import { isDuplicate } from "./connection/store_error.ts";
+import { columns, epochMs } from "./parameters.ts";
+import { isContested, isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved, to be stored. */
 export interface PageWrite {
@@ -26,6 +28,13 @@ export interface PageWrite {
    * @default false
    */
   readonly isNew?: boolean | undefined;
+  /**
+   * The number of the newest page that was known to be written when this page was asked for, see
+   * {@linkcode newestPageNumber}. Candles of pages that may be newer are not revised.
+   *
+   * @default undefined: the page was not asked for, and revises whatever is stored
+   */
+  readonly knownPage?: number | undefined;
   /** How long to wait for a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
   readonly lockWaitMs?: number | undefined;
 }
@@ -41,6 +50,8 @@ interface PageWritten {
   readonly added: number;
   /** Stored candles that had other values. */
   readonly revised: number;
+  /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
+  readonly revisedFromMs: number | undefined;
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
 }
@@ -56,7 +67,7 @@ export interface PreparedPage {
 }
 
 export function preparePage(series: Series, page: PageWrite): PreparedPage {
-  const { candles, rejected, answered, reachFromMs } = page;
+  const { candles, rejected, answered, reachFromMs, knownPage } = page;
   const distinct = distinctRows(rejected);
   return {
     series,
@@ -71,6 +82,8 @@ export function preparePage(series: Series, page: PageWrite): PreparedPage {
       reachFromMs ?? null,
       ...REJECTED.arrays(distinct),
       String(page.lockWaitMs ?? LOCK_WAIT_MS_MAX),
+      ...UNSETTLED.arrays(unsettledOf(series, page)),
+      knownPage === undefined ? null : String(knownPage),
     ],
   };
 }
@@ -88,7 +101,7 @@ export function writePage(
  * Stores a page atomically in one round trip. Repeating it changes nothing. A candle that comes back with other values
  * is revised; the table's trigger keeps its older values.
  *
- * @throws StoreError
+ * @throws StoreError; see {@linkcode isContested}
  */
 export async function writePreparedPage(
   database: Database,
@@ -99,26 +112,70 @@ export async function writePreparedPage(
     const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [...parameters], {
       prepare: true,
     });
+    newestPages.set(database, Number(row?.number));
     return {
       added: Number(row?.added ?? 0),
       revised: Number(row?.revised ?? 0),
+      revisedFromMs: epochMs(row?.revised_from ?? null),
       lastMs: epochMs(row?.last ?? null),
     };
   };
   return await database.run(`write a page of ${seriesName(series)}`, async (sql) => {
-    if (!isNew) return await write(sql, false);
     try {
-      return await write(sql, true);
+      if (isNew) return await write(sql, true);
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      return await write(sql, false);
     }
+    return await write(sql, false);
+  }).catch((error) => {
+    // Another program wrote that page: its number must be known before the exchange is asked again.
+    if (isContested(error)) newestPages.delete(database);
+    throw error;
   });
 }
 
+/**
+ * The number of the newest page that each open database is known to have. Every page that is written returns its own.
+ */
+const newestPages = new WeakMap<Database, number>();
+
+/**
+ * The number of the newest page that is known to be written. Call it before asking an exchange: a page with a higher
+ * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice.
+ *
+ * @throws StoreError
+ */
+export async function newestPageNumber(database: Database): Promise<number> {
+  return newestPages.get(database) ??
+    await database.run("read which page is the newest", async (sql) => {
+      const [row] = await sql<{ number: string }[]>`
+      select case when is_called then last_value else 0 end as number from page_numbers`;
+      const number = Number(row!.number);
+      newestPages.set(database, number);
+      return number;
+    });
+}
+
+const UNSETTLED = columns<Window>({
+  since_ms: ["float8", ({ sinceMs }) => sinceMs],
+  until_ms: ["float8", ({ untilMs }) => untilMs],
+});
+
+/** The candles after the answered part: they may still change. */
+function unsettledOf({ timeframe }: Series, { candles, answered }: PageWrite): Coverage {
+  const windows: Window[] = [];
+  for (const { openTimeMs } of candles) {
+    if (answered !== undefined && openTimeMs < answered.untilMs) continue;
+    windows.push({ sinceMs: openTimeMs, untilMs: addCandles(timeframe, openTimeMs, 1) });
+  }
+  return windows;
+}
+
 interface WrittenRow {
+  readonly number: string;
   readonly added: string;
   readonly revised: string;
+  readonly revised_from: Date | null;
   readonly last: Date | null;
 }
 
@@ -128,6 +185,10 @@ function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCan
 }
 
 const statements = new Map<string, string>();
+
+/** The open times of the page's first and last candle. */
+const FIRST_TIME = "to_timestamp(($4::float8[])[1] / 1000.0)";
+const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0)";
 
 /**
  * A page of new candles is inserted without `on conflict`, which makes each row cost half as much again, and without
@@ -149,6 +210,7 @@ with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true)
 ),
+numbered as materialized (select nextval('page_numbers') as number, $19::bigint as known),
 page as (${pageRows(4, "from unlimited")}),
 written as (
   insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
@@ -164,13 +226,26 @@ refused as (
   from ${REJECTED.rows(13)}
   on conflict (exchange, symbol, timeframe, answered) do update
   set times = known.times + 1, last_seen = now(), import_id = null
+),
+remembered as (
+  insert into recent_pages (exchange, symbol, timeframe, number, first_time, last_time)
+  select $1::text, $2::text, $3::text, number, ${FIRST_TIME}, ${LAST_TIME}
+  from numbered where cardinality($4::float8[]) > 0
+),
+forgotten as (
+  delete from recent_pages as page using numbered
+  where page.exchange = $1::text and page.symbol = $2::text and page.timeframe = $3::text
+    and page.number < numbered.number - 10000
 )
-insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last, reach_from)
+insert into checkpoints as known
+  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled)
 select $1::text, $2::text, $3::text,
        case when $10::float8 is null then '{}'::tstzmultirange
             else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
        end,
-       added, first, last, to_timestamp($12::float8 / 1000.0)
+       added, first, last, to_timestamp($12::float8 / 1000.0),
+       (select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
+        from ${UNSETTLED.rows(17)})
 from tally
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + excluded.covered,
@@ -178,8 +253,10 @@ set covered = known.covered + excluded.covered,
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
+    unsettled = (known.unsettled + excluded.unsettled) - (known.covered + excluded.covered),
     last_error = null
-returning last, (select added from tally) as added, (select revised from tally) as revised`;
+returning last, (select added from tally) as added, (select revised from tally) as revised,
+          (select revised_from from tally) as revised_from, (select number from numbered) as number`;
   statements.set(key, text);
   return text;
 }
@@ -187,15 +264,15 @@ returning last, (select added from tally) as added, (select revised from tally) 
 /** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
 const UPSERT = `on conflict (exchange, symbol, time) do update
   set ${REPLACED_VALUES}
-  where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
+  where case when (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
+             then titan10_may_revise($1::text, $2::text, $3::text, stored.time, $19::bigint) else false end
   returning (xmax = 0) as added, stored.time`;
 
 const UPSERTED =
   `select count(*) filter (where added) as added, count(*) filter (where not added) as revised,
-         min(time) as first, max(time) as last
+         min(time) as first, max(time) as last, min(time) filter (where not added) as revised_from
   from written`;
 
 /** The counts of the whole page, whose candles are ascending. */
-const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised,
-         to_timestamp(($4::float8[])[1] / 1000.0) as first,
-         to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0) as last`;
+const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIRST_TIME} as first,
+         ${LAST_TIME} as last, null::timestamptz as revised_from`;

@@ -6,6 +6,7 @@
  */
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
+import { SETTLE_MS } from "../market/answer.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
 import { coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -60,7 +61,7 @@ export interface ImportReport {
   readonly rows: number;
   /** Rows before `since`, or at or after `until`. */
   readonly outside: number;
-  /** Rows of candles that had not closed. */
+  /** Rows of candles that had not closed, or so lately that they may still change. */
   readonly unclosed: number;
   /** Rows that hold a time and no values. */
   readonly blank: number;
@@ -238,8 +239,9 @@ class SeriesImport {
     return false;
   }
 
+  /** The end of the last candle that can be final: a file may have been made right after a candle closed. */
   #closedMs(): number {
-    return closedUntil(this.#series.timeframe, this.#context.clock.now());
+    return closedUntil(this.#series.timeframe, this.#context.clock.now() - SETTLE_MS);
   }
 
   async #write(

@@ -6,6 +6,7 @@ import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { settleQuickly } from "../support/quick_settling.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { createServerDatabase, openPostgres } from "../support/test_database.ts";
 
@@ -27,6 +28,7 @@ Deno.test("twenty kills of a backfill lose nothing, and no committed page is ask
   exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
   const killed = await createServerDatabase(server.url);
   const uninterrupted = await createServerDatabase(server.url);
+  for (const { url } of [killed, uninterrupted]) await settleQuickly(url);
   const sql = postgres(killed.url, { max: 1, onnotice: () => {} });
   const other = postgres(uninterrupted.url, { max: 1, onnotice: () => {} });
   const env = {
@@ -97,6 +99,7 @@ Deno.test("a server that is killed in the middle of a backfill is waited for, an
   const exchange = await startLocalExchange({ clock: systemClock });
   exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: ANSWER_MS } });
   const { url } = await createServerDatabase(server.url);
+  await settleQuickly(url);
   try {
     await withDirectory(async (cwd) => {
       const program = start(["backfill"], {

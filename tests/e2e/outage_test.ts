@@ -11,6 +11,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { settleQuickly } from "../support/quick_settling.ts";
 import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 
@@ -42,6 +43,7 @@ async function withScene(
   const exchange = await startLocalExchange({ clock: systemClock });
   exchange.faults.add({ when: { about: "candles" }, fault: { kind: "latency", ms: 40 } });
   const { url } = await createServerDatabase(server.url);
+  await settleQuickly(url);
   const env = {
     DATABASE_URL: url,
     EXCHANGES: "binance",

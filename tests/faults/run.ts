@@ -4,6 +4,7 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Status } from "../../lib/serve/status.ts";
+import type { CapabilityRow } from "../../lib/store/capabilities.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
@@ -24,6 +25,9 @@ export interface Outcome extends Verdict {
 
 const CALM_MS = 2_500;
 const SETTLE_MS_MAX = 60_000;
+
+/** The local exchange's candles are final at once. They are taken for final this long after the last fault. */
+const SETTLED_MS = 10_000;
 
 /** A daemon that catches up may lack the newest seconds. */
 const NEWEST_MAX = 5;
@@ -124,6 +128,21 @@ async function status({ env }: Scene): Promise<Status> {
   return await response.json();
 }
 
+/** A timeframe that no schedule archives, with nothing learned. */
+const NEVER_ASKED: CapabilityRow = {
+  exchange: "binance",
+  timeframe: "3d",
+  pageRows: 1_000,
+  pageRowsSource: "ccxt",
+  rowsSeen: 0,
+  isSinceHonoured: undefined,
+  isUntilNeeded: false,
+  newestCandles: undefined,
+  omitsSilent: undefined,
+  settleSeconds: undefined,
+  learnedAtMs: 0,
+};
+
 /** Lets days pass in which gaps are asked for again, and compares. */
 async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
   const { env, symbols, exchange } = scene;
@@ -141,6 +160,12 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
     };
     const archive = await openTestArchive(database, env, clock);
     for (const one of archive.exchanges) await refreshMarkets(archive, one);
+    // The longest settling time of all timeframes counts.
+    archive.exchanges[0]?.capabilities.restore([{
+      ...NEVER_ASKED,
+      settleSeconds: SETTLED_MS / 1000,
+    }]);
+    await systemClock.sleep(calmMs + SETTLED_MS + 1_000 - systemClock.now());
     await backfill(archive, { patient: false });
     for (const ms of LATER_MS) {
       later.ms = ms;

@@ -15,6 +15,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   titan10_migrations: "the target's own",
   archive: "the target's own",
   copied_series: "the copy itself",
+  recent_pages: "only of use while requests are under way",
   timeframes: "made with the tables, and completed",
   policy_runs: "of the embedded server's policies",
   rollups: "worked out anew",

@@ -10,6 +10,7 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
+import { unite } from "../../lib/market/coverage.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -83,7 +84,7 @@ const TESTS: Readonly<Record<string, Test>> = {
         await assertSameCandles(database, exchange, {
           symbol,
           timeframe: "1m",
-          window: await covered(database, symbol),
+          window: await fetched(database, symbol),
         });
       }
       assert.equal(report?.added, 2 * 2 * 24 * 60);
@@ -214,7 +215,7 @@ const TESTS: Readonly<Record<string, Test>> = {
       await assertSameCandles(database, exchange, {
         symbol,
         timeframe: "1m",
-        window: await covered(database, symbol),
+        window: await fetched(database, symbol),
       });
     }
   }],
@@ -285,7 +286,7 @@ const TESTS: Readonly<Record<string, Test>> = {
       await assertSameCandles(database, exchange, {
         symbol: "BTC/USDT",
         timeframe: "1m",
-        window: await covered(database, "BTC/USDT"),
+        window: await fetched(database, "BTC/USDT"),
       });
     },
   ],
@@ -302,7 +303,7 @@ const TESTS: Readonly<Record<string, Test>> = {
       addCandles(MINUTE, untilMs, -600),
     );
     await poll.runOnce();
-    const window = await covered(database, "BTC/USDT");
+    const window = await fetched(database, "BTC/USDT");
     assert.equal(window.sinceMs, addCandles(MINUTE, untilMs, -600));
     await assertSameCandles(database, exchange, { symbol: "BTC/USDT", timeframe: "1m", window });
   }],
@@ -330,7 +331,7 @@ const TESTS: Readonly<Record<string, Test>> = {
       await assertSameCandles(database, exchange, {
         symbol: "BTC/USDT",
         timeframe: "1m",
-        window: await covered(database, "BTC/USDT"),
+        window: await fetched(database, "BTC/USDT"),
       });
     },
   ],
@@ -475,12 +476,14 @@ const TESTS: Readonly<Record<string, Test>> = {
   ],
 };
 
-async function covered(database: Database, symbol: string): Promise<Window> {
+/** What is covered, and the newest candles, which are stored and not covered yet. */
+async function fetched(database: Database, symbol: string): Promise<Window> {
   const checkpoint = (await readCheckpoints(database)).find(({ series }) =>
     series.symbol === symbol && series.timeframe.text === "1m"
   );
-  const [window, ...others] = checkpoint?.covered ?? [];
-  assert(window !== undefined && others.length === 0, "coverage is one window");
+  const { covered = [], unsettled = [] } = checkpoint ?? {};
+  const [window, ...others] = unite(covered, unsettled);
+  assert(window !== undefined && others.length === 0, "it is one window");
   return window;
 }
 
@@ -516,7 +519,7 @@ async function symbolsOf(database: Database): Promise<readonly string[]> {
 
 async function emptyCandles({ sql }: Database): Promise<void> {
   await sql.unsafe("delete from ohlcv_1m");
-  await sql`update checkpoints set covered = '{}', candles = 0`;
+  await sql`update checkpoints set covered = '{}', unsettled = '{}', candles = 0`;
 }
 
 function listedAgo(symbol: string, ms: number): LocalExchangeOptions["symbols"] {

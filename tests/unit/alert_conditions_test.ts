@@ -75,6 +75,21 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
   }]);
 });
 
+Deno.test("a series is not stale because its exchange settles late, nor because polls come by the minute", () => {
+  const breaker = { troubledSinceMs: undefined };
+  const exchanges = [{ id: "kraken", breaker, settleMs: 15 * MINUTE_MS }];
+  const stale = (ms: number, timeframe: string, settled = exchanges): number =>
+    staleConditions([{
+      series: { ...SERIES, timeframe: parseTimeframe(timeframe) },
+      chosen: "list",
+      coveredUntilMs: NOW_MS - ms,
+    }], { exchanges: settled, nowMs: NOW_MS }).length;
+  assert.deepEqual([stale(18 * MINUTE_MS, "1m"), stale(18 * MINUTE_MS + 1, "1m")], [0, 1]);
+  // Final after two minutes, and asked for up to a minute later.
+  const usual = [{ id: "kraken", breaker, settleMs: 2 * MINUTE_MS }];
+  assert.deepEqual([stale(181_000, "1s", usual), stale(5 * MINUTE_MS, "1s", usual)], [0, 1]);
+});
+
 Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
   const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: NOW_MS } }];
   const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {
+  type AnsweredPage,
   judgePage,
   MalformedPageError,
   newestTime,
@@ -41,19 +42,20 @@ interface JudgeOptions {
   readonly isSinceHonoured?: boolean | undefined;
 }
 
+function pageOf(
+  window: Window,
+  rows: readonly unknown[],
+  { rowsMaxSeen = SHORTER, now = NOW_MINUTE, isSinceHonoured }: JudgeOptions = {},
+): AnsweredPage {
+  return { timeframe: MINUTE, window, rows, rowsMaxSeen, nowMs: at(now), isSinceHonoured };
+}
+
 function verdictOf(
   window: Window,
   page: readonly unknown[],
-  { rowsMaxSeen = SHORTER, now = NOW_MINUTE, isSinceHonoured }: JudgeOptions = {},
+  options: JudgeOptions = {},
 ): PageVerdict {
-  return judgePage({
-    timeframe: MINUTE,
-    window,
-    rows: page,
-    rowsMaxSeen,
-    nowMs: at(now),
-    isSinceHonoured,
-  });
+  return judgePage(pageOf(window, page, options));
 }
 
 /** A verdict in minutes after START_MS. */
@@ -103,8 +105,8 @@ Deno.test("a page cut at a smaller limit than was asked leaves the rest owed", (
 Deno.test("a page of as many rows as were asked was cut there, if the first candles of its window are missing", () => {
   // Asked for five, the exchange gave its newest five, the forming one among them.
   const page = rows(...range(6, 11));
-  assert.deepEqual(judge(w(5, 10), page, { now: 10.5 }).answered, [6, 10]);
-  assert.deepEqual(judge(w(5, 10), rows(...range(7, 11)), { now: 10.5 }).answered, [5, 10]);
+  assert.deepEqual(judge(w(5, 10), page, { now: 10.5 }).answered, [6, 8]);
+  assert.deepEqual(judge(w(5, 10), rows(...range(7, 11)), { now: 10.5 }).answered, [5, 8]);
 });
 
 Deno.test("the first page of all is full however short: nothing is known of the limit yet", () => {
@@ -232,7 +234,7 @@ Deno.test("rows outside the window are dropped on both sides", () => {
 Deno.test("the forming candle is never stored nor claimed", () => {
   for (const now of [5, 5.5, 5.999]) {
     const { stored, answered } = judge(w(0, 8), rows(...range(0, 6)), { now });
-    assert.deepEqual([stored, answered], [range(0, 5), [0, 5]], String(now));
+    assert.deepEqual([stored, answered], [range(0, 5), [0, 3]], String(now));
   }
   assert.deepEqual(judge(w(0, 8), rows(...range(0, 6)), { now: 6 }).stored, range(0, 6));
 });
@@ -244,10 +246,27 @@ Deno.test("a window in which no candle has closed yet is not answered for", () =
   }
 });
 
-Deno.test("the newest candles are claimed when they are there, or when they have had time to come", () => {
+Deno.test("a candle that closed less than the settling time ago is stored and not claimed", () => {
   const settle = SETTLE_MS / MINUTE_MS;
-  assert.deepEqual(judge(w(0, 10), rows(...range(0, 10)), { now: 10.02 }).answered, [0, 10]);
-  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 10.02 }).answered, [0, 9]);
+  const page = rows(...range(0, 10));
+  for (const age of [0, 0.02, 0.99 * settle]) {
+    const { stored, answered } = judge(w(9, 10), page, { now: 10 + age });
+    assert.deepEqual([stored, answered], [[9], undefined], String(age));
+  }
+  const { stored, answered } = judge(w(9, 10), page, { now: 10 + settle });
+  assert.deepEqual([stored, answered], [[9], [9, 10]]);
+  // What an exchange has taught counts instead, whether longer or shorter.
+  const taught = (settleMs: number, now: number): PageVerdict =>
+    judgePage({ ...pageOf(w(0, 10), page, { now }), settleMs });
+  assert.deepEqual(taught(5 * MINUTE_MS, 12).answered, w(0, 7));
+  assert.deepEqual(taught(10_000, 10.2).answered, w(0, 10));
+  assert.equal(taught(5 * MINUTE_MS, 12).candles.length, 10);
+});
+
+Deno.test("a candle that is missing is claimed to be so when it has had time to come", () => {
+  const settle = SETTLE_MS / MINUTE_MS;
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 10)), { now: 10.02 }).answered, [0, 8]);
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 10.02 }).answered, [0, 8]);
   assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 9.99 + settle }).answered, [0, 9]);
   assert.deepEqual(judge(w(0, 10), rows(...range(0, 9)), { now: 10 + settle }).answered, [0, 10]);
   assert.deepEqual(judge(w(0, 10), [], { now: 10.02 }).answered, [0, 10 - settle]);
@@ -255,7 +274,7 @@ Deno.test("the newest candles are claimed when they are there, or when they have
 });
 
 Deno.test("a forming row is no proof that the closed one before it will not come", () => {
-  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9), 10), { now: 10.02 }).answered, [0, 9]);
+  assert.deepEqual(judge(w(0, 10), rows(...range(0, 9), 10), { now: 11.5 }).answered, [0, 9]);
 });
 
 Deno.test("rows come in any order and leave ascending", () => {
@@ -505,7 +524,8 @@ function backfill(
   let isSinceHonoured = exchange.isWindowTold ?? true ? undefined : false;
   let seenMs = -Infinity;
   let reachFrom: number | undefined;
-  for (let now = 400.5; now < 1_000; now++) {
+  // Everything wanted is final already.
+  for (let now = 402.5; now < 1_000; now++) {
     const last = subtract([wanted], covered).at(-1);
     if (last === undefined || last.untilMs <= at(reachFrom ?? -Infinity)) break;
     const sinceMs = Math.max(last.sinceMs, last.untilMs - candlesMax() * MINUTE_MS);

@@ -158,8 +158,28 @@ Deno.test("a row is kept when something was learned, and not once a page", async
     isUntilNeeded: false,
     newestCandles: undefined,
     omitsSilent: undefined,
+    settleSeconds: undefined,
     learnedAtMs: made.clock.now(),
   }]);
+});
+
+Deno.test("the settling time grows by what was seen to change later, within bounds, for the whole exchange", async () => {
+  const made = scene();
+  const { capabilities } = made;
+  assert.equal(capabilities.settleMs, 120_000);
+  capabilities.learnSettling(HOUR, 60_000);
+  assert.equal(capabilities.settleMs, 120_000, "shorter than what is waited for anyway");
+  capabilities.learnSettling(HOUR, 180_400);
+  assert.equal(capabilities.settleMs, 181_000);
+  capabilities.learnSettling(parseTimeframe("1m"), 150_000);
+  assert.equal(capabilities.settleMs, 181_000);
+  capabilities.learnSettling(HOUR, 15 * 60_000 + 1);
+  assert.equal(capabilities.settleMs, 181_000, "no coverage waits for a correction so late");
+  await capabilities.keep();
+
+  const after = scene();
+  after.capabilities.restore(made.kept);
+  assert.equal(after.capabilities.settleMs, 181_000);
 });
 
 Deno.test("what could not be kept is kept with the next change, and fails nobody", async () => {

@@ -109,6 +109,14 @@ export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
 }
 
+/**
+ * Whether a page was refused because another one wrote some of its candles while it was asked for (TT001, raised by
+ * `titan10_may_revise`). Asked for again, it can be written.
+ */
+export function isContested(error: unknown): boolean {
+  return error instanceof StoreError && codeOf(error.cause) === "TT001";
+}
+
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };

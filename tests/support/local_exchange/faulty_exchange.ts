@@ -131,10 +131,12 @@ function spoiling(asked: Asked, strike: Strike): RowChange | undefined {
   if (ask.about !== "candles" || strike.rows.length === 0) return undefined;
   const series = `${dialect.exchange} ${ask.symbol.symbol} ${ask.timeframe.text}`;
   const forming = formingCandle(historyOf({ ...asked, ask }));
+  const { nowMs } = asked;
+  const { timeframe } = ask;
   return (rows) =>
     strike.rows.reduce(
       (spoiled, { fault, window, memory }) =>
-        spoiledRows(spoiled, fault, { series, window, memory, forming }),
+        spoiledRows(spoiled, fault, { series, window, memory, forming, nowMs, timeframe }),
       rows,
     );
 }

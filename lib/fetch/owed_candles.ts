@@ -1,0 +1,73 @@
+/** What is owed of one exchange, which candles of it are too young to be final, and what an answer says of it. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { desireOf } from "../archive/desire.ts";
+import { newestCandlesMax } from "../exchange/limits.ts";
+import type { PageVerdict } from "../market/answer.ts";
+import { type Coverage, coverageCandles, intersect, isCovered } from "../market/coverage.ts";
+import { closedUntil, floorTime } from "../market/timeframe.ts";
+import { type Owed, readOwed } from "../store/ledger.ts";
+
+interface OwedOptions {
+  /** Candles that close later are not asked for. Milliseconds. */
+  readonly nowMs: number;
+  /** Leaves out candles before this time. Milliseconds. @default all are read */
+  readonly sinceMs?: number | undefined;
+}
+
+/** Reads what is owed of the series of an exchange, the candles that closed only just included. */
+export async function readOwedOf(
+  { config, database }: Archive,
+  { series: all }: ArchivedExchange,
+  { nowMs, sinceMs = -Infinity }: OwedOptions,
+): Promise<readonly Owed[]> {
+  const desires = all.map((series) =>
+    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0 })
+  );
+  return (await readOwed(database, desires)).flatMap(({ series, owed }) => {
+    const from = sinceMs === -Infinity ? sinceMs : floorTime(series.timeframe, sinceMs);
+    const left = intersect(owed, [{ sinceMs: from, untilMs: Infinity }]);
+    return left.length === 0 ? [] : [{ series, owed: left }];
+  });
+}
+
+/** Candles that may still change, so that no answer covers them yet. */
+export interface YoungCandles {
+  readonly young: number;
+  /** When the last of them is final. Milliseconds; undefined when there are none. */
+  readonly finalMs: number | undefined;
+}
+
+export const NO_YOUNG: YoungCandles = { young: 0, finalMs: undefined };
+
+/** Takes the candles that closed less than `settleMs` before `nowMs` off what is owed. */
+export function splitYoung(
+  all: readonly Owed[],
+  { nowMs, settleMs }: { readonly nowMs: number; readonly settleMs: number },
+): YoungCandles & { readonly final: readonly Owed[] } {
+  const final: Owed[] = [];
+  let finalMs: number | undefined;
+  for (const { series, owed } of all) {
+    const untilMs = closedUntil(series.timeframe, nowMs - settleMs);
+    const settled = intersect(owed, [{ sinceMs: -Infinity, untilMs }]);
+    if (settled.length > 0) final.push({ series, owed: settled });
+    const endMs = owed.at(-1)?.untilMs ?? untilMs;
+    if (endMs > untilMs) finalMs = Math.max(finalMs ?? endMs, endMs + settleMs);
+  }
+  return { final, young: candlesOf(all) - candlesOf(final), finalMs };
+}
+
+export function candlesOf(owed: readonly Owed[]): number {
+  return owed.reduce((sum, { series, owed }) => sum + coverageCandles(series.timeframe, owed), 0);
+}
+
+/** The part of an answer that lies in the owed parts. */
+export function ofOwed(verdict: PageVerdict, owed: Coverage): PageVerdict {
+  return {
+    ...verdict,
+    candles: verdict.candles.filter(({ openTimeMs }) => isCovered(owed, openTimeMs)),
+    rejected: verdict.rejected.filter(({ openTimeMs }) =>
+      openTimeMs === undefined || isCovered(owed, openTimeMs)
+    ),
+  };
+}

@@ -1,0 +1,71 @@
+/** Stores a page that was fetched, tells metrics and log, and says what it brought. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { PageVerdict } from "../market/answer.ts";
+import { seriesName } from "../market/series.ts";
+import { retry } from "../policy/retry.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import { type PreparedPage, writePreparedPage } from "../store/page_write.ts";
+import type { PageOutcome } from "./page_outcome.ts";
+
+interface StoreOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onStored?: ((part: PageOutcome) => void) | undefined;
+}
+
+/** @throws StoreError when the page could not be stored; while the database is away it is tried again for a while. */
+export async function storePage(
+  archive: Archive,
+  verdict: Omit<PageVerdict, "candles">,
+  prepared: PreparedPage,
+  { signal, onStored }: StoreOptions,
+): Promise<PageOutcome> {
+  const { config, database, clock, random, metrics, log } = archive;
+  const { series } = prepared;
+  const { exchange, symbol, timeframe } = series;
+  const startMs = clock.now();
+  // A shutdown ends the wait between attempts, but not a write that has begun.
+  const written = await retry(() => writePreparedPage(database, prepared), {
+    ...config.retry,
+    clock,
+    random,
+    ...(signal === undefined ? {} : { signal }),
+    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
+    onRetry: ({ attempt, delayMs, error }) => {
+      log.warn("storing a page failed; trying again", {
+        series: seriesName(series),
+        attempt,
+        delayMs,
+        error,
+      });
+    },
+  });
+  metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
+  metrics.candlesWritten.inc({ exchange }, written.added);
+  metrics.candlesRevised.inc({ exchange }, written.revised);
+  for (const { reason } of verdict.rejected) metrics.candlesRejected.inc({ exchange, reason });
+  if (written.lastMs !== undefined) {
+    const labels = { exchange, symbol, timeframe: timeframe.text };
+    metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
+  }
+  if (verdict.rejected.length > 0) {
+    const [example] = verdict.rejected;
+    log.warn("rejected candles", {
+      series: seriesName(series),
+      candles: verdict.rejected.length,
+      reason: example?.reason,
+      row: example?.row,
+    });
+  }
+  const outcome: PageOutcome = {
+    answered: verdict.answered === undefined ? [] : [verdict.answered],
+    reachFromMs: undefined,
+    isReachProved: false,
+    earlyMs: verdict.earlyMs,
+    added: written.added,
+    revised: written.revised,
+    revisedFromMs: written.revisedFromMs,
+    rejected: verdict.rejected.length,
+  };
+  onStored?.(outcome);
+  return outcome;
+}

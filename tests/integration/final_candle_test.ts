@@ -1,0 +1,235 @@
+/** A candle is not covered before it is final, whoever asks for it: it is stored, and asked for again. */
+import assert from "node:assert/strict";
+import type { Archive } from "../../lib/archive/archive.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
+import { testClock } from "../support/test_clock.ts";
+import { openAnyTest } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** 13:00 of a Friday: a minute and an hour have just closed. */
+const CLOSE_MS = Date.UTC(2024, 2, 15, 13);
+
+/** Long waits pass at once; deadlines, which are shorter, do not. */
+const WAITLESS_CLOCK: Clock = {
+  now: () => testClock.now(),
+  async sleep(ms, options): Promise<void> {
+    if (ms < 30_000) return await testClock.sleep(ms, options);
+    options?.signal?.throwIfAborted();
+    testClock.pass(ms);
+  },
+};
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  /** Opens an archive of one symbol. */
+  open(timeframe: string, reach: string, clock?: Clock): Promise<Archive>;
+}
+
+Deno.test("what closed only just", async (t) => {
+  const opened = await openAnyTest();
+  const { database } = opened;
+  try {
+    for (const [name, test] of Object.entries(TESTS)) {
+      await t.step(name, async () => {
+        await emptyDatabase(database);
+        testClock.restart(CLOSE_MS + 1_000);
+        const exchange = await startLocalExchange({ clock: testClock });
+        const open: Scene["open"] = (timeframe, reach, clock) =>
+          openTestArchive(database, {
+            EXCHANGES: "binance",
+            SYMBOLS: "BTC/USDT",
+            TIMEFRAMES: timeframe,
+            BACKFILL: `${timeframe}:${reach}`,
+            EXCHANGE_BINANCE: binanceAt(exchange),
+          }, clock);
+        try {
+          await test({ database, exchange, open });
+        } finally {
+          await exchange.close();
+        }
+      });
+    }
+  } finally {
+    await opened.drop();
+  }
+});
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "is stored by a backfill and not covered, so that the next one ends equal to the truth": async (
+    { database, exchange, open },
+  ) => {
+    for (const lateMs of [6_000, 20_000, 45_000, 75_000]) {
+      await emptyDatabase(database);
+      testClock.restart(CLOSE_MS + 1_000);
+      const late = exchange.faults.add({ fault: { kind: "late", ms: lateMs } });
+      const archive = await open("1m", "1h");
+      const [first] = await backfill(archive, { patient: false });
+      assert.deepEqual([first?.added, first?.left, first?.young], [60, 0, 2], `late ${lateMs}`);
+      assert.equal(await coveredUntil(database), CLOSE_MS - 2 * MINUTE_MS);
+      testClock.pass(75_000);
+      await backfill(await open("1m", "1h"), { patient: false });
+      const window = { sinceMs: CLOSE_MS - HOUR_MS, untilMs: CLOSE_MS };
+      await assertTrue({ database, exchange }, "1m", window, CLOSE_MS);
+      late.remove();
+    }
+  },
+
+  "is waited for by a one-shot backfill, whatever its timeframe": async (
+    { database, exchange, open },
+  ) => {
+    exchange.faults.add({ fault: { kind: "late", ms: 90_000 } });
+    for (
+      const [timeframe, reach, ms] of [["1m", "1h", MINUTE_MS], ["1h", "2d", HOUR_MS]] as const
+    ) {
+      await emptyDatabase(database);
+      testClock.restart(CLOSE_MS + 1_000);
+      const said: string[] = [];
+      const [report] = await backfill(await open(timeframe, reach, WAITLESS_CLOCK), {
+        patient: false,
+        awaitsFinal: true,
+        onProgress: ({ pausedWhy }) => void said.push(pausedWhy ?? ""),
+      });
+      assert.deepEqual([report?.left, report?.young, report?.finalMs], [0, 0, undefined]);
+      assert.ok(said.includes("the newest candles may still change"));
+      assert.ok(testClock.now() >= CLOSE_MS + 2 * MINUTE_MS, "waited");
+      assert.ok(testClock.now() < CLOSE_MS + 3 * MINUTE_MS, "not longer than needed");
+      assert.equal(await coveredUntil(database), CLOSE_MS);
+      const window = { sinceMs: CLOSE_MS - 20 * ms, untilMs: CLOSE_MS };
+      await assertTrue({ database, exchange }, timeframe, window);
+    }
+  },
+
+  "is left owed, with the count, where the exchange is known to settle late": async (
+    { database, exchange, open },
+  ) => {
+    exchange.faults.add({ fault: { kind: "late", ms: 9 * MINUTE_MS } });
+    const archive = await open("1m", "1h", WAITLESS_CLOCK);
+    const [{ capabilities } = assert.fail()] = archive.exchanges;
+    capabilities.learnSettling(parseTimeframe("1m"), 10 * MINUTE_MS);
+    const ask = { patient: false, awaitsFinal: true } as const;
+    const [report] = await backfill(archive, ask);
+    assert.deepEqual([report?.young, report?.left, report?.problems], [10, 0, []]);
+    assert.equal(report?.finalMs, CLOSE_MS + 10 * MINUTE_MS);
+    assert.ok(testClock.now() < CLOSE_MS + MINUTE_MS, "did not wait");
+    await capabilities.keep();
+    testClock.pass(10 * MINUTE_MS);
+    // The next process knows it, too.
+    await backfill(await open("1m", "1h", WAITLESS_CLOCK), ask);
+    await assertTrue({ database, exchange }, "1m", {
+      sinceMs: CLOSE_MS - HOUR_MS,
+      untilMs: CLOSE_MS,
+    }, CLOSE_MS);
+  },
+
+  "is asked for again by polls after it has settled, of 1h and 1d too, and not oftener": async (
+    { database, exchange, open },
+  ) => {
+    const midnightMs = Date.UTC(2024, 2, 16);
+    for (
+      const [timeframe, closeMs] of [["1h", CLOSE_MS], ["1d", midnightMs], [
+        "1m",
+        CLOSE_MS,
+      ]] as const
+    ) {
+      await emptyDatabase(database);
+      testClock.restart(closeMs + 1_000);
+      const late = exchange.faults.add({ fault: { kind: "late", ms: 70_000 } });
+      const poll = new Poll(await open(timeframe, "10d"));
+      const asked: number[] = [];
+      for (let tick = 0; tick < 6; tick++) {
+        testClock.restart(closeMs + tick * MINUTE_MS + 1_000);
+        asked.push((await poll.runOnce()).asked);
+      }
+      assert.deepEqual(
+        asked,
+        timeframe === "1m" ? [1, 1, 1, 1, 1, 1] : [1, 0, 1, 0, 0, 0],
+        timeframe,
+      );
+      const { text } = parseTimeframe(timeframe);
+      const sinceMs = addCandles(parseTimeframe(text), closeMs, -3);
+      await assertTrue({ database, exchange }, timeframe, { sinceMs, untilMs: closeMs }, closeMs);
+      assert.ok(await coveredUntil(database) >= closeMs);
+      late.remove();
+    }
+  },
+
+  "teaches polls the settling time, and the next process knows it": async (
+    { database, exchange, open },
+  ) => {
+    exchange.faults.add({ fault: { kind: "late", ms: 200_000 } });
+    const archive = await open("1m", "1h");
+    const poll = new Poll(archive);
+    for (let tick = 0; tick < 7; tick++) {
+      testClock.restart(CLOSE_MS + tick * MINUTE_MS + 1_000);
+      await poll.runOnce();
+    }
+    const settleMs = archive.exchanges[0]!.settleMs;
+    assert.ok(settleMs > 200_000 && settleMs <= 200_000 + 2 * MINUTE_MS, String(settleMs));
+    assert.equal((await open("1m", "1h")).exchanges[0]!.settleMs, settleMs);
+    // What was covered before that was learned has been corrected by the polls since.
+    const untilMs = await coveredUntil(database);
+    await assertTrue({ database, exchange }, "1m", { sinceMs: CLOSE_MS, untilMs }, untilMs);
+  },
+
+  "hides no hole from the counts": async ({ database, exchange, open }) => {
+    const hole = { sinceMs: CLOSE_MS - 30 * MINUTE_MS, untilMs: CLOSE_MS - 29 * MINUTE_MS };
+    exchange.faults.add({ fault: { kind: "holes", ...hole } });
+    const archive = await open("1m", "1h");
+    await backfill(archive, { patient: false });
+    const accounts = (): ReturnType<typeof readAccounts> =>
+      readAccounts(database, {
+        config: archive.config,
+        nowMs: testClock.now(),
+        newestCandlesMax: () => undefined,
+      });
+    const [before] = await accounts();
+    assert.deepEqual([before?.candles, before?.missing, before?.owed], [59, 1, 0]);
+    await repairGaps(archive);
+    assert.equal(await coveredUntil(database), CLOSE_MS - 2 * MINUTE_MS, "by a repair neither");
+    testClock.pass(3 * MINUTE_MS);
+    const [later] = await accounts();
+    assert.deepEqual([later?.missing, later?.owed], [1, 3], "owed when it can be final");
+    await backfill(await open("1m", "1h"), { patient: false });
+    const [after] = await accounts();
+    assert.deepEqual([after?.candles, after?.missing, after?.owed], [62, 1, 0]);
+  },
+};
+
+async function coveredUntil(database: Database): Promise<number> {
+  const [{ covered } = assert.fail()] = await readCheckpoints(database);
+  return covered.at(-1)?.untilMs ?? -Infinity;
+}
+
+/** Compares all stored candles of a window with what the exchange says in the end. */
+async function assertTrue(
+  { database, exchange }: Pick<Scene, "database" | "exchange">,
+  timeframe: string,
+  window: { readonly sinceMs: number; readonly untilMs: number },
+  storedUntilMs = closedUntil(parseTimeframe(timeframe), testClock.now()),
+): Promise<void> {
+  await database.sql.unsafe(
+    `delete from ohlcv_${timeframe} where time < $1 or time >= $2`,
+    [new Date(window.sinceMs), new Date(storedUntilMs)],
+  );
+  await assertSameCandles(database, exchange, { symbol: "BTC/USDT", timeframe, window });
+}

@@ -1,0 +1,228 @@
+/** An answer that was asked for earlier never takes back values that were asked for later, whoever writes last. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { systemClock } from "../../lib/clock.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { ingestPage } from "../../lib/fetch/page.ts";
+import { refreshMarkets } from "../../lib/fetch/markets.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { isContested } from "../../lib/store/connection/store_error.ts";
+import { newestPageNumber, type PageWrite, writePage } from "../../lib/store/page_write.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { testClock } from "../support/test_clock.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const MINUTE = parseTimeframe("1m");
+const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: MINUTE } as const;
+const CLOSE_MS = Date.UTC(2024, 2, 15, 13);
+
+/** A program with its own connections: it knows of the pages of others only what it reads. */
+interface Scene {
+  readonly first: Database;
+  /** The same as the first one where a database can be opened only once. */
+  readonly second: Database;
+  readonly isServer: boolean;
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`a newer answer stays on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    const { database: first, url } = opened;
+    const second = url === undefined
+      ? first
+      : await openDatabase({ url, dataDir: "", poolMax: 3, clock: systemClock });
+    try {
+      for (const [name, test] of Object.entries(TESTS)) {
+        await t.step(name, async () => {
+          await emptyDatabase(first);
+          await ensureCandleTables(first, [MINUTE]);
+          await test({ first, second, isServer: url !== undefined });
+        });
+      }
+    } finally {
+      if (second !== first) await second.close();
+      await opened.drop();
+    }
+  });
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "whatever the order in which programs ask and write": async ({ first, second, isServer }) => {
+    const programs = [first, second, first];
+    // Each number is a step of that program: it asks, or it writes what it was answered.
+    const orders = fc.shuffledSubarray([0, 0, 1, 1, 2, 2], { minLength: 6 });
+    const areNew = fc.tuple(fc.boolean(), fc.boolean(), fc.boolean());
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(orders, areNew, async (order, isNew) => {
+        // Each run has a candle of its own.
+        const openTimeMs = CLOSE_MS + (runs++) * MINUTE_MS;
+        // What the exchange says changes with every step, so a higher value is a newer one.
+        let said = 1;
+        let newestAsked = 0;
+        const asked = new Map<number, { readonly known: number; readonly value: number }>();
+        const ask = async (program: number): Promise<void> => {
+          const known = await newestPageNumber(programs[program]!);
+          newestAsked = said;
+          asked.set(program, { known, value: said });
+        };
+        for (const program of order) {
+          said++;
+          const answer = asked.get(program);
+          if (answer === undefined) {
+            await ask(program);
+            continue;
+          }
+          const write = (): Promise<unknown> =>
+            writePage(programs[program]!, SERIES, {
+              ...pageOf(asked.get(program)!.value, openTimeMs),
+              knownPage: asked.get(program)!.known,
+              isNew: isNew[program],
+            });
+          try {
+            await write();
+          } catch (error) {
+            if (!isContested(error)) throw error;
+            await ask(program);
+            await write();
+          }
+        }
+        assert.equal(await storedValue(first, openTimeMs), newestAsked);
+      }),
+      { numRuns: isServer ? 150 : 50 },
+    );
+  },
+
+  "and while a statement waits for the row of another one": async ({ first, second, isServer }) => {
+    if (!isServer) return;
+    await writePage(first, SERIES, pageOf(1));
+    const [old, recent] = [await newestPageNumber(first), await newestPageNumber(second)];
+    const holder = await openHolder(first);
+    const newer = writePage(first, SERIES, { ...pageOf(3), knownPage: recent });
+    await waitingBackends(second, 1);
+    // Its snapshot is from before the newer page is committed.
+    const older = writePage(second, SERIES, { ...pageOf(2), knownPage: old });
+    await waitingBackends(second, 2);
+    await holder.release();
+    const ends = await Promise.allSettled([newer, older]);
+    const [refused, ...others] = ends.filter(({ status }) => status === "rejected");
+    assert.equal(others.length, 0);
+    assert.ok(isContested((refused as PromiseRejectedResult | undefined)?.reason));
+    // Whichever the server let go first: the other one is to be asked for again.
+    assert.equal(await storedValue(first), ends[0].status === "fulfilled" ? 3 : 2);
+  },
+
+  "though its page was held back on its way": async ({ first, second }) => {
+    testClock.restart(CLOSE_MS + 1_000);
+    const exchange = await startLocalExchange({ clock: testClock });
+    try {
+      exchange.faults.add({ fault: { kind: "late", ms: 6_000 } });
+      const variables = {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT",
+        TIMEFRAMES: "1m",
+        BACKFILL: "1m:1h",
+        FETCH_TIMEOUT: "60s",
+        EXCHANGE_BINANCE: binanceAt(exchange),
+      };
+      const slow = await openTestArchive(second, variables);
+      const quick = await openTestArchive(first, variables);
+      const [other = assert.fail()] = quick.exchanges;
+      await refreshMarkets(slow, slow.exchanges[0]!);
+      await refreshMarkets(quick, other);
+      // Written before both ask, so that both would revise.
+      await backfill(quick, { patient: false });
+      const window = { sinceMs: CLOSE_MS - 5 * MINUTE_MS, untilMs: CLOSE_MS };
+      exchange.faults.add({ fault: { kind: "latency", ms: 400 }, times: 1 });
+      const before = exchange.requests.length;
+      const held = ingestPage(slow, slow.exchanges[0]!, SERIES, { window, priority: "live" });
+      while (exchange.requests.length === before) await systemClock.sleep(5);
+      testClock.pass(10_000);
+      const final = await ingestPage(quick, other, SERIES, { window, priority: "live" });
+      assert.equal(final.revised, 1);
+      await held;
+      assert.equal(exchange.requests.length, before + 3, "the held page was asked for again");
+      await first.sql`delete from ohlcv_1m where time < ${new Date(window.sinceMs)}`;
+      await assertSameCandles(first, exchange, { symbol: "BTC/USDT", timeframe: "1m", window });
+    } finally {
+      await exchange.close();
+    }
+  },
+
+  "and pages are not remembered for ever": async ({ first }) => {
+    await writePage(first, SERIES, pageOf(1));
+    await first.sql`select setval('page_numbers', (select last_value from page_numbers) + 20000)`;
+    const known = await newestPageNumber(first);
+    await writePage(first, SERIES, pageOf(2));
+    const pages = await first.sql`select from recent_pages`;
+    assert.equal(pages.length, 1);
+    // What was asked for so long ago may be older than a page that is forgotten.
+    const longAgo = writePage(first, SERIES, { ...pageOf(3), knownPage: known - 15_000 });
+    await assert.rejects(longAgo, isContested);
+    assert.equal(await storedValue(first), 2);
+  },
+};
+
+function pageOf(value: number, openTimeMs = CLOSE_MS): PageWrite {
+  const text = String(value);
+  return {
+    candles: [{
+      openTimeMs,
+      open: text,
+      high: text,
+      low: text,
+      close: text,
+      volume: text,
+    }],
+    rejected: [],
+    answered: { sinceMs: openTimeMs, untilMs: openTimeMs + MINUTE_MS },
+    reachFromMs: undefined,
+  };
+}
+
+async function storedValue({ sql }: Database, openTimeMs = CLOSE_MS): Promise<number> {
+  const [row] = await sql<{ open: string }[]>`
+    select open from ohlcv_1m where time = ${new Date(openTimeMs)}`;
+  return Number(row?.open);
+}
+
+/** Holds the candle's row in a transaction of its own. */
+async function openHolder({ sql }: Database): Promise<{ release(): Promise<void> }> {
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const ended = sql.begin(async (transaction) => {
+    await transaction`select from ohlcv_1m for update`;
+    begun.resolve();
+    await released.promise;
+  });
+  await begun.promise;
+  return {
+    async release(): Promise<void> {
+      released.resolve();
+      await ended;
+    },
+  };
+}
+
+/** Resolves when so many statements of this database wait for a lock. */
+async function waitingBackends({ sql }: Database, count: number): Promise<void> {
+  for (;;) {
+    const rows = await sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (rows.length >= count) return;
+    await systemClock.sleep(5);
+  }
+}
