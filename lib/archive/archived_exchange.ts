@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -19,15 +20,11 @@ import { type Series, seriesName } from "../market/series.ts";
 import { closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import {
-  Breaker,
-  BreakerOpenError,
-  type BreakerState,
-  type BreakerVerdict,
-} from "../policy/breaker.ts";
+import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
+import { failureKind, judgeError } from "./failure_kind.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 
@@ -48,6 +45,13 @@ interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface LoadOptions extends AskOptions {
+  /** The markets in force: theirs are used of a kind that cannot be loaded. */
+  readonly previous: MarketList | undefined;
+  /** Called when one kind of several cannot be loaded. Whether to go on without it. */
+  readonly mayLack: (kind: MarketKind, error: unknown) => boolean;
+}
+
 interface AskPageOptions extends AskOptions {
   /** The markets to use for the request. @default those in force */
   readonly markets?: Markets | undefined;
@@ -61,9 +65,6 @@ interface PageAnswer extends PageVerdict {
 
 /** The list that is used before the markets are loaded. */
 const NOTHING_LISTED: MarketList = new Map();
-
-/** Why a request failed: the values of `titan10_fetch_failures_total{kind}`. */
-type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
 
 /** An answer may take this long to arrive. If the clock is further ahead of its `Date`, the clock is wrong. */
 const AHEAD_MS_MAX = 60_000;
@@ -80,7 +81,7 @@ export class ArchivedExchange {
   #isClockAhead = false;
 
   constructor(options: ArchivedExchangeOptions) {
-    const { client, config, clock, onBreaker, keepCapability } = options;
+    const { client, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
     this.markets = new MarketsInForce(clock);
@@ -89,14 +90,12 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
-    this.breaker = new Breaker({
-      failures: config.breaker.failures,
-      cooldownMs: config.breaker.cooldownMs,
-      clock,
-      judge: judgeError,
-      name: client.id,
-      onChange: onBreaker,
-    });
+    this.breaker = new Breaker({ ...this.#breakerOptions(), onChange: onBreaker });
+  }
+
+  #breakerOptions(): BreakerOptions {
+    const { client, config, clock } = this.#options;
+    return { ...config.breaker, clock, judge: judgeError, name: client.id };
   }
 
   get id(): string {
@@ -199,12 +198,24 @@ export class ArchivedExchange {
   }
 
   /** Loads the markets, with the same retries and breaker as pages. Does not change the markets in force. */
-  async loadMarkets(options: AskOptions): Promise<MarketList> {
-    return await this.#guarded(
-      `load the markets of ${this.id}`,
-      options,
-      (signal) => this.client.loadMarkets({ signal }),
-    );
+  async loadMarkets({ previous, mayLack, ...options }: LoadOptions): Promise<MarketList> {
+    return await this.client.loadMarkets({
+      signal: options.signal,
+      previous,
+      each: async (kind, load) => {
+        // Spot is archived also while futures fail.
+        const breaker = kind.isSpot ? this.breaker : new Breaker(this.#breakerOptions());
+        try {
+          return await this.#guarded(`load the ${kind.title} of ${this.id}`, {
+            ...options,
+            breaker,
+          }, load);
+        } catch (error) {
+          if (kind.isAlone || !mayLack(kind, error)) throw error;
+          return false;
+        }
+      },
+    });
   }
 
   /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
@@ -224,7 +235,7 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal }: AskOptions,
+    { priority, signal, breaker = this.breaker }: AskOptions & { readonly breaker?: Breaker },
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -242,7 +253,7 @@ export class ArchivedExchange {
       }
     }, {
       ...config.retry,
-      breaker: this.breaker,
+      breaker,
       timeoutMs: config.fetchTimeoutMs,
       clock,
       random,
@@ -273,32 +284,4 @@ function unreadable(error: unknown, window: Window): MalformedPageError | undefi
       openTimeMs: window.sinceMs,
     }],
   });
-}
-
-/** What kind of failure an error from {@linkcode ArchivedExchange} is. */
-export function failureKind(error: unknown): FailureKind {
-  if (error instanceof FetchError) return error.kind;
-  if (error instanceof DeadlineError) return "timeout";
-  if (error instanceof MalformedPageError) return "malformed";
-  if (error instanceof BreakerOpenError) return "breaker_open";
-  return "transient";
-}
-
-/** Only transient failures trip the breaker. Any answer, even a refusal, proves that the exchange is up. */
-function judgeError(error: unknown): BreakerVerdict {
-  if (error instanceof FetchError && error.isUnknown) return "success";
-  switch (failureKind(error)) {
-    case "transient":
-    case "timeout":
-      return "failure";
-    case "permanent":
-    case "retention":
-    case "malformed":
-      return "success";
-    case "rate_limited":
-    case "denied":
-    case "cancelled":
-    case "breaker_open":
-      return "ignore";
-  }
 }

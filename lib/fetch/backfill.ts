@@ -7,6 +7,7 @@ import { floorTime } from "../market/timeframe.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { newsOf } from "../archive/markets_in_force.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
 import type { BackfillProgress, BackfillReport } from "./backfill_report.ts";
 import { desireOf } from "../archive/desire.ts";
@@ -120,7 +121,8 @@ export class ExchangeBackfill {
     const { owed, answered } = this.#progress;
     const isCut = this.#isOver() && this.#left !== undefined;
     const left = isCut ? Math.max(0, owed - answered) : this.#left;
-    return { ...this.#progress, left, problems: [...this.#problems.values()] };
+    const news = newsOf(this.#exchange.markets.value);
+    return { ...this.#progress, ...news, left, problems: [...this.#problems.values()] };
   }
 
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */

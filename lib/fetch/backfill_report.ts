@@ -1,4 +1,5 @@
 /** The progress and the result of a backfill. @module */
+import type { MarketNews } from "../archive/markets_in_force.ts";
 
 /** One exchange's backfill so far. */
 export interface BackfillProgress {
@@ -21,7 +22,7 @@ export interface BackfillProgress {
   readonly pausedWhy: string | undefined;
 }
 
-export interface BackfillReport extends BackfillProgress {
+export interface BackfillReport extends BackfillProgress, MarketNews {
   /** Candles still owed at the end, also those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
   /** Why some owed candles were not answered for, one message per cause. */

@@ -15,6 +15,7 @@ import { type PreparedPage, preparePage, writePreparedPage } from "../store/page
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { ofMarket } from "./market_time.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -77,10 +78,12 @@ export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  ask: Ask,
+  wanted: Ask,
 ): Promise<PageOutcome> {
   const trouble: Trouble = { unusable: [], failures: [] };
   let outcome = NOTHING;
+  const ask = ofMarket(exchange.markets.value, series, wanted);
+  if (ask === undefined) return outcome;
   try {
     outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
   } catch (error) {

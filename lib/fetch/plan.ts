@@ -6,6 +6,7 @@ import { readCheckpoints, readOwed } from "../store/ledger.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { newsOf } from "../archive/markets_in_force.ts";
 import { desireOf } from "../archive/desire.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
@@ -53,8 +54,13 @@ export async function makePlan(
   const problems: { exchange: string; problem: string }[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      const { series } = await readMarkets(archive, exchange, { signal });
-      for (const entry of await planExchange(archive, exchange, series)) entries.push(entry);
+      const markets = await readMarkets(archive, exchange, { signal });
+      for (const problem of newsOf(markets).unloaded) {
+        problems.push({ exchange: exchange.id, problem });
+      }
+      for (const entry of await planExchange(archive, exchange, markets.series)) {
+        entries.push(entry);
+      }
     } catch (error) {
       problems.push({
         exchange: exchange.id,
