@@ -11,8 +11,11 @@ import {
   readUnsentNews,
 } from "../store/alerts.ts";
 import { readCoverageEnds } from "../store/ledger.ts";
+import { readReplaced } from "../store/listings.ts";
 import {
   breakerConditions,
+  CHANGED_MS,
+  changedConditions,
   deniedConditions,
   gapConditions,
   lossConditions,
@@ -78,13 +81,15 @@ export class Alerts {
 
   /** Reads the accounts, and evaluates the alerts about gaps and losses. */
   async judgeGaps(): Promise<JobReport> {
-    const { config, clock } = this.#archive;
+    const { config, clock, database } = this.#archive;
     return await this.#judgeAll(async () => {
       const nowMs = clock.now();
+      const replaced = await readReplaced(database, nowMs - CHANGED_MS);
       const accounts = await takeStock(this.#archive);
       return {
         gap_percent: gapConditions(accounts, config.gapAlertPercent),
         retention_loss: lossConditions(accounts, { nowMs, newestCandlesMax }),
+        listing_changed: changedConditions(replaced, nowMs),
       };
     });
   }

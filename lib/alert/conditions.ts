@@ -1,12 +1,13 @@
-/** The five conditions that alerts tell of, read off the archive. @module */
+/** The conditions that alerts tell of, read off the archive. @module */
 import type { Config } from "../config/config.ts";
 import { SETTLE_MS } from "../market/answer.ts";
-import type { AlertSubject, Condition } from "../market/alert.ts";
+import { type AlertSubject, type Condition, subjectName } from "../market/alert.ts";
 import { lossMs, nearLossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { nominalMs } from "../market/timeframe.ts";
 import type { Breaker } from "../policy/breaker.ts";
 import type { CoverageEnd } from "../store/ledger.ts";
+import type { ReplacedMarket } from "../store/listings.ts";
 import { isConfigured, missingRatio, type SeriesAccount } from "../gap/account.ts";
 
 /** A breaker that is open for less than this raises no alert: the exchange is usually only restarting. */
@@ -165,6 +166,26 @@ export function lossConditions(
     });
   }
   return [...nearest.values()];
+}
+
+/** For how long a symbol that means another market is told of. */
+export const CHANGED_MS = 24 * 60 * 60_000;
+
+/** Symbols that mean another market since less than {@linkcode CHANGED_MS}: one condition each, of the newest change. */
+export function changedConditions(
+  replaced: readonly ReplacedMarket[],
+  nowMs: number,
+): readonly Condition[] {
+  const newest = new Map(replaced.map((one) => [subjectName(one), one]));
+  return [...newest.values()].map(({ exchange, symbol, formerId, marketId, fromMs }) => ({
+    exchange,
+    symbol,
+    value: Math.max(0, Math.round((nowMs - fromMs) / 1000)),
+    threshold: 0,
+    summary:
+      `${exchange} ${symbol}: the symbol means the market ${marketId} and no longer ${formerId} since ` +
+      `${new Date(fromMs).toISOString()}. Its candles begin anew there`,
+  }));
 }
 
 function subjectOf({ exchange, symbol, timeframe }: Series): AlertSubject {

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -16,18 +17,15 @@ import {
 import { ROW_TEXT_MAX } from "../market/candle.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { isContract } from "../market/symbol.ts";
 import { closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import {
-  Breaker,
-  BreakerOpenError,
-  type BreakerState,
-  type BreakerVerdict,
-} from "../policy/breaker.ts";
+import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
+import { failureKind, judgeError } from "./failure_kind.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 
@@ -48,6 +46,20 @@ interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface GuardOptions extends AskOptions {
+  /** @default that of the exchange */
+  readonly breaker?: Breaker | undefined;
+  /** @default `RETRY_ATTEMPTS` */
+  readonly attempts?: number | undefined;
+}
+
+interface LoadOptions extends AskOptions {
+  /** The markets in force: theirs are used of a kind that cannot be loaded. */
+  readonly previous: MarketList | undefined;
+  /** Called when one kind of several cannot be loaded. Whether to go on without it. */
+  readonly mayLack: (kind: MarketKind, error: unknown) => boolean;
+}
+
 interface AskPageOptions extends AskOptions {
   /** Whether to name the window's end, to see whether older candles come then. @default where that was learned */
   readonly isUntilSent?: boolean | undefined;
@@ -64,9 +76,6 @@ interface PageAnswer extends PageVerdict {
 /** The list that is used before the markets are loaded. */
 const NOTHING_LISTED: MarketList = new Map();
 
-/** Why a request failed: the values of `titan10_fetch_failures_total{kind}`. */
-type FailureKind = FetchError["kind"] | "timeout" | "malformed" | "breaker_open";
-
 /** An answer may take this long to arrive. If the clock is further ahead of its `Date`, the clock is wrong. */
 const AHEAD_MS_MAX = 60_000;
 
@@ -76,6 +85,8 @@ export class ArchivedExchange {
   readonly breaker: Breaker;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
+  /** Of contracts, where spot is archived beside them: their servers are others. */
+  readonly #contractBreaker: Breaker;
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time that the exchange has sent of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
@@ -91,14 +102,13 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
-    this.breaker = new Breaker({
-      failures: config.breaker.failures,
-      cooldownMs: config.breaker.cooldownMs,
-      clock,
-      judge: judgeError,
-      name: client.id,
-      onChange: onBreaker,
-    });
+    this.breaker = new Breaker({ ...this.#breakerOptions(), onChange: onBreaker });
+    this.#contractBreaker = isMixed(config) ? new Breaker(this.#breakerOptions()) : this.breaker;
+  }
+
+  #breakerOptions(): BreakerOptions {
+    const { client, config, clock } = this.#options;
+    return { ...config.breaker, clock, judge: judgeError, name: client.id };
   }
 
   get id(): string {
@@ -137,7 +147,7 @@ export class ArchivedExchange {
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      options,
+      { ...options, breaker: isContract(series.symbol) ? this.#contractBreaker : this.breaker },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -222,12 +232,23 @@ export class ArchivedExchange {
   }
 
   /** Loads the markets, with the same retries and breaker as pages. Does not change the markets in force. */
-  async loadMarkets(options: AskOptions): Promise<MarketList> {
-    return await this.#guarded(
-      `load the markets of ${this.id}`,
-      options,
-      (signal) => this.client.loadMarkets({ signal }),
-    );
+  async loadMarkets({ previous, mayLack, ...options }: LoadOptions): Promise<MarketList> {
+    return await this.client.loadMarkets({
+      signal: options.signal,
+      previous,
+      each: async (kind, load) => {
+        const isMain = kind.isSpot || kind.isAlone;
+        const breaker = isMain ? this.breaker : new Breaker(this.#breakerOptions());
+        // Polls wait for this load: when markets are in force, one attempt is enough, and the next load makes another.
+        const attempts = isMain || previous === undefined ? undefined : 1;
+        try {
+          return await this.#guarded(`load the ${kind.title} of ${this.id}`, { ...options, breaker, attempts }, load);
+        } catch (error) {
+          if (kind.isAlone || !mayLack(kind, error)) throw error;
+          return false;
+        }
+      },
+    });
   }
 
   /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
@@ -247,7 +268,7 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal }: AskOptions,
+    { priority, signal, breaker = this.breaker, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -265,7 +286,8 @@ export class ArchivedExchange {
       }
     }, {
       ...config.retry,
-      breaker: this.breaker,
+      ...(attempts === undefined ? {} : { attempts }),
+      breaker,
       timeoutMs: config.fetchTimeoutMs,
       clock,
       random,
@@ -298,30 +320,8 @@ function unreadable(error: unknown, window: Window): MalformedPageError | undefi
   });
 }
 
-/** What kind of failure an error from {@linkcode ArchivedExchange} is. */
-export function failureKind(error: unknown): FailureKind {
-  if (error instanceof FetchError) return error.kind;
-  if (error instanceof DeadlineError) return "timeout";
-  if (error instanceof MalformedPageError) return "malformed";
-  if (error instanceof BreakerOpenError) return "breaker_open";
-  return "transient";
-}
-
-/** Only transient failures trip the breaker. Any answer, even a refusal, proves that the exchange is up. */
-function judgeError(error: unknown): BreakerVerdict {
-  if (error instanceof FetchError && error.isUnknown) return "success";
-  switch (failureKind(error)) {
-    case "transient":
-    case "timeout":
-      return "failure";
-    case "permanent":
-    case "retention":
-    case "malformed":
-      return "success";
-    case "rate_limited":
-    case "denied":
-    case "cancelled":
-    case "breaker_open":
-      return "ignore";
-  }
+function isMixed({ symbols }: Config): boolean {
+  if (symbols.kind !== "list") return false;
+  const contracts = symbols.symbols.filter(isContract).length;
+  return contracts > 0 && contracts < symbols.symbols.length;
 }

@@ -6,7 +6,7 @@ import { noteSeriesError } from "../store/ledger.ts";
 import { writeExchangeError } from "../store/exchange_state.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "./archive.ts";
-import { failureKind } from "./archived_exchange.ts";
+import { failureKind } from "./failure_kind.ts";
 
 /** Whether the program itself cancelled the request. */
 export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {

@@ -17,6 +17,14 @@ export interface Markets {
   readonly suspended: ReadonlySet<string>;
   /** The configured symbols that the exchange does not list. */
   readonly unlisted: readonly UnlistedSymbol[];
+  /** Whether a kind of markets could not be loaded, so that its older markets serve on, or none. */
+  readonly isPartial: boolean;
+  /** Symbols whose kind of market could not be loaded: nothing is known of them. */
+  readonly unloaded: readonly UnloadedSymbol[];
+  /** Symbols that mean another market than was archived, for which a new listing begins with these markets. */
+  readonly replaced: readonly ReplacedSymbol[];
+  /** From when on the market of a symbol may be asked: before, the symbol meant another market. Milliseconds. */
+  readonly replacedMs: ReadonlyMap<string, number>;
   /** Archived symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
 }
@@ -28,10 +36,23 @@ export interface UnlistedSymbol {
   readonly nearest: readonly string[];
 }
 
+/** A configured symbol of a kind of markets that could not be loaded. */
+export interface UnloadedSymbol {
+  readonly symbol: string;
+  readonly error: unknown;
+}
+
+/** A symbol that means another market than before. */
+interface ReplacedSymbol {
+  readonly symbol: string;
+  readonly formerId: string;
+  readonly marketId: string | undefined;
+}
+
 /** Markets older than this are loaded again, because exchanges list and delist symbols. */
 const MARKETS_AGE_MS_MAX = 24 * 60 * 60_000;
 
-/** If a symbol was refused or is missing, markets older than this are loaded again. */
+/** If a symbol was refused or is missing, or a kind of markets was not loaded, markets older than this are loaded again. */
 const SUSPECT_AGE_MS_MAX = 10 * 60_000;
 
 interface RefreshOptions {
@@ -94,10 +115,31 @@ export class MarketsInForce {
     }, { signal });
   }
 
-  #isDue({ loadedAtMs, absentSinceMs }: Markets): boolean {
+  #isDue({ loadedAtMs, absentSinceMs, isPartial }: Markets): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
-    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0;
+    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial;
     return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
   }
+}
+
+/** What to tell people of markets, one sentence each. */
+export interface MarketNews {
+  /** Symbols that mean another market than was archived. */
+  readonly replaced: readonly string[];
+  /** Configured symbols of which nothing is known, because their markets were not loaded. */
+  readonly unloaded: readonly string[];
+}
+
+/** What is to be told of markets; nothing before they are loaded. */
+export function newsOf(markets: Markets | undefined): MarketNews {
+  const { exchange, replaced, unloaded } = markets ?? { exchange: "", replaced: [], unloaded: [] };
+  return {
+    replaced: replaced.map(({ symbol, formerId, marketId }) =>
+      `${symbol} is another market now, ${marketId} instead of ${formerId}: its candles begin anew`
+    ),
+    unloaded: unloaded.map(({ symbol, error }) =>
+      `${exchange} ${symbol}: ${error instanceof Error ? error.message : String(error)}`
+    ),
+  };
 }

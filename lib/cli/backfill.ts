@@ -38,8 +38,8 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
 }
 
 /** Whether something failed and no later pass made up for it. */
-function isIncomplete({ left, problems }: BackfillReport): boolean {
-  return problems.length > 0 && left !== 0;
+function isIncomplete({ left, unloaded, problems }: BackfillReport): boolean {
+  return unloaded.length > 0 || (problems.length > 0 && left !== 0);
 }
 
 /** `12:05:30 UTC`. */
@@ -51,7 +51,7 @@ function timeText(ms: number): string {
 const PROBLEMS_SHOWN_MAX = 5;
 
 function summary(report: BackfillReport): string {
-  const { exchange, added, revised, rejected, pages, left, young, finalMs, problems } = report;
+  const { exchange, added, revised, rejected, pages, left, young, finalMs } = report;
   const extras = [
     revised > 0 ? `, ${count(revised)} revised` : "",
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
@@ -61,7 +61,9 @@ function summary(report: BackfillReport): string {
       "they closed only just and may change",
   ].join("");
   const lines = [`${exchange}: ${count(added)} candles in ${count(pages)} pages${extras}`];
+  for (const text of report.replaced) lines.push(`  ${printable(text)}`);
   if (isIncomplete(report)) {
+    const problems = [...report.unloaded, ...report.problems];
     for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) {
       lines.push(`  ${printable(problem)}`);
     }

@@ -1,4 +1,5 @@
 /** `titan10 gaps`: lists the gaps inside coverage, each with its state or reason. @module */
+import { newsOf } from "../archive/markets_in_force.ts";
 import { refreshMarkets } from "../fetch/markets.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
@@ -48,7 +49,9 @@ async function repair(
   const problems: string[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      await refreshMarkets(archive, exchange, { signal });
+      const { replaced, unloaded } = newsOf(await refreshMarkets(archive, exchange, { signal }));
+      for (const text of replaced) shell.tell(printable(`${exchange.id}: ${text}`));
+      for (const problem of unloaded) problems.push(problem);
     } catch (error) {
       problems.push(error instanceof Error ? error.message : String(error));
     }

@@ -145,8 +145,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
       pageRowsMax: config.pageLimit,
-      spotOnly: config.symbols.kind === "top" ||
-        !config.symbols.symbols.some((s) => s.includes(":")),
+      symbols: config.symbols.kind === "list" ? config.symbols.symbols : undefined,
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });

@@ -5,8 +5,9 @@ import { seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
-import { type ArchivedExchange, failureKind } from "../archive/archived_exchange.ts";
-import type { Markets, UnlistedSymbol } from "../archive/markets_in_force.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { failureKind } from "../archive/failure_kind.ts";
+import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
 import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
@@ -80,7 +81,7 @@ export async function examineExchange(
     const candles = await examineCandles(archive, exchange, { markets, signal });
     clockAheadMs = candles.clockAheadMs;
     checks = [
-      { check: "markets", ok: true, message: `loaded at ${iso(markets.loadedAtMs)}` },
+      marketsCheck(archive, exchange, markets),
       symbolsCheck(archive, markets, all),
       ...candles.checks,
     ];
@@ -94,9 +95,25 @@ export async function examineExchange(
   return { checkup, clockAheadMs };
 }
 
+function marketsCheck(archive: Archive, exchange: ArchivedExchange, markets: Markets): Check {
+  const [unloaded] = markets.unloaded;
+  if (unloaded === undefined) {
+    const message = [`loaded at ${iso(markets.loadedAtMs)}`, ...newsOf(markets).replaced].join(
+      "; ",
+    );
+    return { check: "markets", ok: true, message };
+  }
+  const { check, message } = failedCheck(archive, exchange, {
+    check: "markets",
+    error: unloaded.error,
+  });
+  const symbols = symbolNames(markets.unloaded.map(({ symbol }) => ({ symbol, nearest: [] })));
+  return { check, ok: false, message: `not loaded for ${symbols}: ${message}` };
+}
+
 function symbolsCheck(
   { config }: Archive,
-  { exchange: id, series, unlisted }: Markets,
+  { exchange: id, series, unlisted, unloaded }: Markets,
   all: readonly ReadExchange[],
 ): Check {
   const check = "symbols";
@@ -111,7 +128,7 @@ function symbolsCheck(
       }
       : { check, ok: true, message: `${counted(chosen, "symbol")} for ${topText(symbols)}` };
   }
-  const wanted = symbols.symbols.length;
+  const wanted = symbols.symbols.length - unloaded.length;
   const found = `${wanted - unlisted.length} of ${wanted} listed`;
   if (unlisted.length === 0) return { check, ok: true, message: found };
   // A symbol is wrong only if the markets of all exchanges are loaded and none lists it.

@@ -17,10 +17,13 @@ export interface CcxtExchange {
   readonly has: Record<string, boolean | "emulated" | undefined>;
   readonly options: Record<string, unknown>;
   markets: Readonly<Record<string, CcxtMarket>> | undefined;
+  /** All markets by the exchange's own id, also those whose symbol another market has in `markets`. */
+  readonly markets_by_id: Readonly<Record<string, readonly CcxtMarket[]>> | undefined;
   /** What {@linkcode CcxtExchange.loadMarkets} has resolved to, or will. */
   marketsLoading: Promise<unknown> | undefined;
   loadMarkets(reload?: boolean): Promise<Readonly<Record<string, CcxtMarket>>>;
-  setMarkets(markets: Readonly<Record<string, CcxtMarket>>): unknown;
+  setMarkets(markets: readonly CcxtMarket[]): unknown;
+  fetchMarkets(): Promise<readonly CcxtMarket[]>;
   fetchTickers(
     symbols?: undefined,
     params?: Readonly<Record<string, unknown>>,

@@ -5,16 +5,17 @@ import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isContract, isSymbol } from "../market/symbol.ts";
 import { classesOf } from "./ancestry.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
-import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
-import { type MarketList, marketList } from "./market_list.ts";
+import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
+import { type MarketList, marketList, marketOf } from "./market_list.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
@@ -37,8 +38,8 @@ export interface OpenExchangeOptions {
   readonly proxyUrl?: string | undefined;
   /** `PAGE_LIMIT`: most rows per request. */
   readonly pageRowsMax?: number | undefined;
-  /** Whether only spot markets are used. @default true */
-  readonly spotOnly?: boolean | undefined;
+  /** Only the kinds of markets of these symbols are loaded. @default spot markets only */
+  readonly symbols?: readonly string[] | undefined;
   /** Stores every ban, so that it survives a restart. The banned request fails only after this has resolved. */
   readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
 }
@@ -143,30 +144,35 @@ export class ExchangeClient {
 
   /**
    * Loads the markets into a new CCXT instance, so that lists loaded before, and requests that use them, do not change.
+   * They are loaded one kind after the other.
    *
    * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
    */
-  async loadMarkets({ signal }: FetchOptions = {}): Promise<MarketList> {
+  async loadMarkets({ previous, ...options }: LoadOptions = {}): Promise<MarketList> {
     const ccxt = await this.#open();
-    const action = `load the markets of ${this.id}`;
-    await this.#run(action, signal, async (call) => {
-      const listed = await ccxt.loadMarkets(true);
-      assertMarkets(action, Object.keys(listed).filter(isSymbol).length, call);
+    const markets = await loadKinds(marketKinds(ccxt, this.#options), {
+      ...options,
+      known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
+      load: (kind, signal) => {
+        const action = `load the ${kind.title} of ${this.id}`;
+        return this.#run(action, signal, async (call) => {
+          const loaded = await kind.load();
+          assertMarkets(action, loaded.filter(({ symbol }) => isSymbol(symbol)).length, call);
+          return loaded;
+        });
+      },
     });
+    ccxt.setMarkets(markets);
     return this.#listOf(ccxt);
   }
 
   /**
-   * Returns a list of only these markets, to free memory: thousands are listed, a few dozen are archived. After that,
-   * `list` itself cannot be used for requests any more.
+   * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
+   * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
    */
-  keepMarkets(list: MarketList, symbols: Iterable<string>): MarketList {
+  keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
     const ccxt = this.#instanceOf(list);
-    const kept: Record<string, CcxtMarket> = {};
-    for (const symbol of symbols) {
-      const market = list.has(symbol) ? ccxt.markets?.[symbol] : undefined;
-      if (market !== undefined) kept[symbol] = market;
-    }
+    const kept = [...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []);
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
@@ -176,7 +182,7 @@ export class ExchangeClient {
   }
 
   #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(ccxt.markets);
+    const list = marketList(ccxt.markets, ccxt.markets_by_id);
     this.#instances.set(list, ccxt);
     return list;
   }
@@ -251,11 +257,12 @@ export class ExchangeClient {
     signal: AbortSignal | undefined,
     fn: (call: Call) => Promise<T>,
   ): Promise<T> {
+    const { denials } = this.#options;
     return await runCall(signal, async (call) => {
       try {
         const result = await fn(call);
         this.#ban.answered();
-        for (const host of call.hosts) this.#options.denials.answered(host);
+        for (const host of call.hosts) denials.answered(host);
         return result;
       } catch (error) {
         if (signal?.aborted) {
@@ -270,15 +277,9 @@ export class ExchangeClient {
           nowMs,
           banDefaultMs: this.#ban.defaultMs(nowMs),
         });
-        for (const host of call.hosts) {
-          if (host !== answer.host) this.#options.denials.answered(host);
-        }
-        if (fetchError.kind === "denied") {
-          throw this.#options.denials.proved(fetchError, answer.host);
-        }
-        if (answer.host !== undefined && answer.json !== undefined) {
-          this.#options.denials.answered(answer.host);
-        }
+        for (const host of call.hosts) if (host !== answer.host) denials.answered(host);
+        if (fetchError.kind === "denied") throw denials.proved(fetchError, answer.host);
+        if (answer.host !== undefined && answer.json !== undefined) denials.answered(answer.host);
         if (fetchError.kind === "rate_limited" && this.#ban.note(fetchError, nowMs)) {
           const { untilMs, reason } = this.#ban;
           await this.#options.onBan?.({ untilMs, reason });
@@ -304,7 +305,7 @@ export async function openExchange(
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),
-      spotOnly: options.spotOnly ?? true,
+      spotOnly: !options.symbols?.some(isContract),
       onCost: (cost) => client?.onCost(cost),
       connections,
       denials,

@@ -1,5 +1,5 @@
 /** The markets that an exchange lists, from one answer. @module */
-import type { CcxtMarket } from "./ccxt.ts";
+import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 
 /**
  * The markets by symbol. A list never changes: loading again creates a new one. Requests for candles name the list they
@@ -14,14 +14,50 @@ export interface MarketFacts {
   /** Whether the market is traded now. */
   readonly isActive: boolean;
   readonly isSpot: boolean;
+  /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
+  readonly namesakes?: readonly MarketFacts[];
 }
 
-/** Makes a list from the markets that CCXT has loaded. */
-export function marketList(markets: Readonly<Record<string, CcxtMarket>> = {}): MarketList {
-  return new Map(
-    Object.entries(markets).map(([symbol, { id, active, spot }]) => [
-      symbol,
-      { id, isActive: active !== false, isSpot: spot !== false },
-    ]),
+/**
+ * Makes a list from the markets that CCXT has loaded. Where several have one symbol, CCXT keeps the last; here a market
+ * that is traded comes first, and the others are its namesakes.
+ */
+export function marketList(
+  markets: Readonly<Record<string, CcxtMarket>> = {},
+  byId: Readonly<Record<string, readonly CcxtMarket[]>> = {},
+): MarketList {
+  const list = new Map(
+    Object.entries(markets).map(([symbol, market]) => [symbol, factsOf(market)]),
   );
+  for (const market of Object.values(byId).flat()) {
+    const kept = list.get(market.symbol);
+    if (kept === undefined || candidates(kept).some(({ id }) => id === market.id)) continue;
+    const all = [...candidates(kept), factsOf(market)];
+    const [first = kept, ...namesakes] = all.sort((a, b) =>
+      Number(b.isActive) - Number(a.isActive)
+    );
+    list.set(market.symbol, { ...first, namesakes });
+  }
+  return list;
+}
+
+/** The markets of one symbol, each without its namesakes. */
+export function candidates(facts: MarketFacts): readonly MarketFacts[] {
+  const { namesakes = [], ...first } = facts;
+  return [first, ...namesakes];
+}
+
+/** CCXT's market with a symbol and an id; whatever its id is if that is undefined. */
+export function marketOf(
+  ccxt: Pick<CcxtExchange, "markets" | "markets_by_id">,
+  symbol: string,
+  id: string | undefined,
+): CcxtMarket | undefined {
+  const market = ccxt.markets?.[symbol];
+  if (id === undefined || market?.id === id) return market;
+  return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
+}
+
+function factsOf({ id, active, spot }: CcxtMarket): MarketFacts {
+  return { id, isActive: active !== false, isSpot: spot !== false };
 }

@@ -1,5 +1,5 @@
 /** `SYMBOLS=top:N`: finds the most traded bases of an exchange that are quoted in dollars. @module */
-import { isSymbol } from "../market/symbol.ts";
+import { isPlainSymbol } from "../market/symbol.ts";
 import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
 
 /** Quotes that count as dollars. Among markets with equal volume the first quote wins. */
@@ -21,7 +21,7 @@ export interface TopSymbolsOptions {
 
 /**
  * The `count` symbols with the highest 24 h quote volume: of each base only its most traded market, without
- * stablecoin bases. With `quote`, only markets with that quote. Markets without a valid symbol are left out.
+ * stablecoin bases. With `quote`, only markets with that quote. Markets whose symbol may be taken for another one are left out.
  */
 export function topSymbols(
   markets: readonly CcxtMarket[],
@@ -33,7 +33,7 @@ export function topSymbols(
   for (const market of markets) {
     const rank = quotes.indexOf(market.quote);
     if (rank < 0 || market.spot === false || market.active === false) continue;
-    if (STABLE_BASES.has(market.base) || !isSymbol(market.symbol)) continue;
+    if (STABLE_BASES.has(market.base) || !isPlainSymbol(market.symbol)) continue;
     const volume = quoteVolume(tickers[market.symbol]);
     if (volume <= 0) continue;
     const rival = best.get(market.base);

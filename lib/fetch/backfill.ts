@@ -6,12 +6,14 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { newsOf } from "../archive/markets_in_force.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
 import {
   type BackfillOptions,
   type BackfillProgress,
   type BackfillReport,
   noProgress,
+  PAGES_IN_FLIGHT,
 } from "./backfill_report.ts";
 import {
   isCancelled,
@@ -21,7 +23,15 @@ import {
   reportSeriesFailure,
   resumeAtMs,
 } from "../archive/failure.ts";
-import { candlesOf, NO_YOUNG, readOwedOf, splitYoung, type YoungCandles } from "./owed_candles.ts";
+import {
+  candlesOf,
+  FINAL_DELAYS_MS,
+  FINAL_WAIT_MS_MAX,
+  NO_YOUNG,
+  readOwedOf,
+  splitYoung,
+  type YoungCandles,
+} from "./owed_candles.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { findListings } from "./listing_search.ts";
@@ -30,26 +40,11 @@ import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 import { doubtReaches } from "./reach_doubt.ts";
 import { Refusals } from "./refusals.ts";
 
-/**
- * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the
- * database writes; few enough that polls hardly wait. Measured with answers of 100 ms and a rate of one request per
- * 50 ms: six pages of 1,000 rows in flight take a sixth of the time of 500 rows one by one; four take a little longer,
- * eight take as long as six. With an exchange as fast as the database, six store 7 % more than four. A stop loses at
- * most this many pages, which are fetched again. With at most 10,000 rows per page it also limits the rows in memory.
- */
-const PAGES_IN_FLIGHT = 6;
-
 /** The longest pause between passes that bring nothing. The pause doubles each time. */
 const PAUSE_MS_MAX = 10 * 60_000;
 
 /** A one-shot backfill gives up an exchange after this many waits in a row. */
 const FAILURES_IN_A_ROW_MAX = 5 * PAGES_IN_FLIGHT;
-
-/**
- * How long a one-shot backfill waits at most until its newest candles are final, and when after that it asks: an
- * exchange tells its time in whole seconds, and its clock may be a little behind.
- */
-const [FINAL_WAIT_MS_MAX, FINAL_DELAYS_MS] = [125_000, [1_000, 10_000]];
 
 /** Backfills all exchanges concurrently. */
 export async function backfill(
@@ -109,7 +104,9 @@ export class ExchangeBackfill {
     const { owed, answered } = this.#progress;
     const isCut = this.#isOver() && this.#left !== undefined;
     const left = isCut ? Math.max(0, owed - answered) : this.#left;
-    return { ...this.#progress, left, ...this.#young, problems: [...this.#problems.values()] };
+    const news = newsOf(this.#exchange.markets.value);
+    const problems = [...this.#problems.values()];
+    return { ...this.#progress, ...news, left, ...this.#young, problems };
   }
 
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */

@@ -1,130 +1,15 @@
-/** Detects symbols that are delisted, suspended, renamed, or listed again, and enters that into the ledger. @module */
-import { FetchError } from "../exchange/fetch_error.ts";
-import type { MarketFacts, MarketList } from "../exchange/market_list.ts";
+/** Enters into the ledger what has changed about the listings of archived symbols. @module */
 import type { Series } from "../market/series.ts";
 import { ceilTime, floorTime } from "../market/timeframe.ts";
-import type { EndedWhy } from "../store/ledger.ts";
-import { beginListings, endListing, type Listing, noteAbsent } from "../store/listings.ts";
+import {
+  beginListings,
+  endListing,
+  noteAbsent,
+  noteMarketIds,
+  replaceListings,
+} from "../store/listings.ts";
 import type { Archive } from "../archive/archive.ts";
-
-/** A symbol counts as delisted after it was absent for this long: an exchange may send an incomplete list once. */
-const ABSENT_MS_MIN = 60 * 60_000;
-
-/** A change of an archived symbol's listing. */
-type ListingChange =
-  | { readonly kind: "begins"; readonly symbol: string; readonly marketId: string | undefined }
-  /** The symbol is traded again. */
-  | {
-    readonly kind: "returns";
-    readonly symbol: string;
-    readonly marketId: string | undefined;
-    /** Whether this is a new listing: true unless the symbol was only suspended. */
-    readonly isNew: boolean;
-    /** The last time at which the symbol was known to be missing. Milliseconds. */
-    readonly absentMs: number | undefined;
-  }
-  | {
-    readonly kind: "ends";
-    readonly symbol: string;
-    readonly why: EndedWhy;
-    readonly successor: string | undefined;
-    readonly atMs: number;
-  };
-
-interface SymbolFacts {
-  readonly symbol: string;
-  /** Undefined if the exchange does not list the symbol. */
-  readonly market: MarketFacts | undefined;
-  /** The listing as last known; undefined for a symbol never seen. */
-  readonly listing: Listing | undefined;
-  /** Another symbol that the exchange lists under the same market id. */
-  readonly namesake: string | undefined;
-  readonly nowMs: number;
-}
-
-/** How the listing of a symbol has changed since the last check; undefined when it has not. */
-function changeOf(
-  { symbol, market, listing, namesake, nowMs }: SymbolFacts,
-): ListingChange | undefined {
-  const isTraded = market !== undefined && market.isActive;
-  const isOver = listing?.untilMs !== undefined;
-  if (isTraded) {
-    const { id: marketId } = market;
-    if (listing === undefined) return { kind: "begins", symbol, marketId };
-    if (!isOver) return undefined;
-    const { why, absentMs = listing.untilMs } = listing;
-    return { kind: "returns", symbol, marketId, isNew: why !== "suspended", absentMs };
-  }
-  if (listing === undefined) return undefined;
-  const why: EndedWhy = market !== undefined
-    ? "suspended"
-    : namesake !== undefined
-    ? "renamed"
-    : "delisted";
-  // A suspended market that disappears becomes delisted; a delisted one stays delisted.
-  if (isOver && (listing.why !== "suspended" || why === "suspended")) return undefined;
-  return { kind: "ends", symbol, why, successor: namesake, atMs: nowMs };
-}
-
-/** How a list of markets differs from what the ledger says about the archived symbols. */
-export interface ListingNews {
-  /** The changes to enter into the ledger. */
-  readonly changes: readonly ListingChange[];
-  /** Symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
-  readonly absentSinceMs: ReadonlyMap<string, number>;
-  /** Symbols whose listing has ended and that are still missing. */
-  readonly missing: readonly string[];
-}
-
-/**
- * Compares a list of all markets with the known listings of the archived symbols.
- *
- * @throws FetchError when none of several symbols is listed: then the list is broken, because exchanges do not delist
- * all symbols at once.
- */
-export function judgeListings(
-  list: MarketList,
-  { exchange, symbols, listings, absentSinceMs, nowMs }: {
-    readonly exchange: string;
-    /** The archived symbols. */
-    readonly symbols: readonly string[];
-    /** The newest listing of every symbol ever seen. */
-    readonly listings: readonly Listing[];
-    /** The result of the previous comparison. */
-    readonly absentSinceMs: ReadonlyMap<string, number>;
-    readonly nowMs: number;
-  },
-): ListingNews {
-  const known = new Map(listings.map((listing) => [listing.symbol, listing]));
-  const isOver = (symbol: string): boolean => known.get(symbol)?.untilMs !== undefined;
-  const open = symbols.filter((symbol) => known.has(symbol) && !isOver(symbol));
-  if (open.length > 1 && !symbols.some((symbol) => list.has(symbol))) {
-    throw new FetchError(
-      "transient",
-      `Cannot use the markets of ${exchange}: none of ${symbols.length} archived symbols is listed`,
-    );
-  }
-  const absent = new Map<string, number>();
-  const changes = symbols.flatMap((symbol) => {
-    const listing = known.get(symbol);
-    const market = list.get(symbol);
-    const id = listing?.marketId;
-    const namesake = market === undefined && id !== undefined ? spotSymbolOf(list, id) : undefined;
-    const change = changeOf({ symbol, market, listing, namesake, nowMs });
-    if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
-    const atMs = absentSinceMs.get(symbol) ?? nowMs;
-    if (nowMs - atMs >= ABSENT_MS_MIN) return { ...change, atMs };
-    absent.set(symbol, atMs);
-    return [];
-  });
-  const missing = symbols.filter((symbol) => isOver(symbol) && !list.has(symbol));
-  return { changes, absentSinceMs: absent, missing };
-}
-
-/** The symbol of the spot market with the exchange's own id `id`. */
-function spotSymbolOf(list: MarketList, id: string): string | undefined {
-  for (const [symbol, market] of list) if (market.id === id && market.isSpot) return symbol;
-}
+import type { ListingChange, ListingNews } from "./listing_change.ts";
 
 /**
  * Enters the changes of the symbols of `series` into the ledger.
@@ -142,7 +27,13 @@ export async function enterListings(
 ): Promise<void> {
   const { database, log } = archive;
   if (missing.length > 0) await noteAbsent(database, exchange, { symbols: missing, nowMs });
-  const begins = changes.filter((change) => change.kind !== "ends");
+  const identified = changes.filter((change) => change.kind === "identified");
+  if (identified.length > 0) await noteMarketIds(database, exchange, identified);
+  await replaceAll(archive, exchange, {
+    changes: changes.filter((change) => change.kind === "replaced"),
+    series,
+  });
+  const begins = changes.filter((change) => change.kind === "begins" || change.kind === "returns");
   await beginAll(archive, exchange, { changes: begins, series, nowMs });
   for (const change of changes) {
     if (change.kind === "ends") await endOne(archive, exchange, { change, series });
@@ -155,11 +46,44 @@ export async function enterListings(
   }
 }
 
+async function replaceAll(
+  { database, log }: Archive,
+  exchange: string,
+  { changes, series }: {
+    readonly changes: readonly Extract<ListingChange, { kind: "replaced" }>[];
+    readonly series: readonly Series[];
+  },
+): Promise<void> {
+  if (changes.length === 0) return;
+  await replaceListings(database, exchange, {
+    replacements: changes,
+    series: series.flatMap((one) => {
+      const change = changes.find(({ symbol }) => symbol === one.symbol);
+      // Not the candle in whose time the symbol changed its meaning: it would lie in both listings.
+      return change === undefined
+        ? []
+        : [{ series: one, fromMs: ceilTime(one.timeframe, change.fromMs) }];
+    }),
+  });
+  for (const { symbol, formerId, marketId, successor } of changes) {
+    log.warn(
+      "symbol is another market now: a new listing begins, and nothing before it is asked for",
+      {
+        exchange,
+        symbol,
+        formerId,
+        marketId,
+        successor,
+      },
+    );
+  }
+}
+
 async function beginAll(
   { database, log }: Archive,
   exchange: string,
   { changes, series, nowMs }: {
-    readonly changes: readonly Exclude<ListingChange, { kind: "ends" }>[];
+    readonly changes: readonly Extract<ListingChange, { kind: "begins" | "returns" }>[];
     readonly series: readonly Series[];
     readonly nowMs: number;
   },

@@ -1,5 +1,7 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { opensElsewhere } from "../exchange/limits.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -17,8 +19,15 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
-import type { Markets, UnlistedSymbol } from "../archive/markets_in_force.ts";
-import { enterListings, judgeListings, type ListingNews } from "./listing_watch.ts";
+import {
+  type Markets,
+  newsOf,
+  type UnlistedSymbol,
+  type UnloadedSymbol,
+} from "../archive/markets_in_force.ts";
+import { DeadlineError } from "../policy/deadline.ts";
+import { judgeListings, type ListingNews } from "./listing_change.ts";
+import { enterListings } from "./listing_watch.ts";
 
 interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -40,11 +49,14 @@ export async function refreshMarkets(
     load: async (previous, { signal }) => {
       // Without the database the markets are of no use, so check it before requesting them.
       await archive.database.reach();
-      const answer = await askMarkets(archive, exchange, { signal });
+      const answer = await askMarkets(archive, exchange, { previous, signal });
       const made = makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
       await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
+      for (const { error } of made.markets.unloaded.slice(0, 1)) {
+        await reportExchangeFailure(archive, exchange.id, error);
+      }
       return settle(archive, exchange, made);
     },
     onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),
@@ -64,9 +76,13 @@ export async function readMarkets(
   { signal }: LoadOptions = {},
 ): Promise<Markets> {
   await archive.database.reach();
-  const answer = await askMarkets(archive, exchange, { signal });
+  const answer = await askMarkets(archive, exchange, { previous: undefined, signal });
   const known = await readKnown(archive, exchange.id);
-  return settle(archive, exchange, makeMarkets(answer, { ...known, previous: undefined }));
+  const made = makeMarkets(answer, { ...known, previous: undefined });
+  for (const text of newsOf(made.markets).replaced) {
+    archive.log.warn(text, { exchange: exchange.id });
+  }
+  return settle(archive, exchange, made);
 }
 
 /** The answer of an exchange about its markets. */
@@ -74,10 +90,18 @@ interface MarketsAnswer {
   readonly exchange: string;
   /** All markets. */
   readonly list: MarketList;
+  /** Kinds of markets that could not be loaded. */
+  readonly failures: readonly KindFailure[];
   /** The most traded symbols for `SYMBOLS=top:N`; else empty. */
   readonly top: readonly string[];
   /** When the answer arrived. Milliseconds. */
   readonly atMs: number;
+}
+
+/** Why one kind of markets is not on a list. */
+interface KindFailure {
+  readonly kind: Pick<MarketKind, "has">;
+  readonly error: unknown;
 }
 
 /** The other inputs that decide which series of an exchange are archived. */
@@ -107,13 +131,16 @@ export interface MadeMarkets {
  * @throws FetchError when the list is broken, see {@linkcode judgeListings}.
  */
 export function makeMarkets(
-  { exchange, list, top, atMs }: MarketsAnswer,
+  { exchange, list, failures, top, atMs }: MarketsAnswer,
   { config, checkpoints, listings, previous }: KnownMarkets,
 ): MadeMarkets {
   const wanted = archivedTimeframes(config);
   const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
-  const { symbols, unlisted } = config.symbols.kind === "list"
-    ? listedSymbols(config.symbols.symbols, {
+  const named = config.symbols.kind === "list" ? config.symbols.symbols : undefined;
+  const unloaded = unloadedSymbols(named ?? [], { list, failures });
+  const unknown = new Set(unloaded.map(({ symbol }) => symbol));
+  const { symbols, unlisted } = named !== undefined
+    ? listedSymbols(named.filter((symbol) => !unknown.has(symbol)), {
       list,
       known: new Set(checkpoints.map(({ series }) => series.symbol)),
       isAlone: config.exchanges.length === 1,
@@ -140,12 +167,27 @@ export function makeMarkets(
       series,
       suspended: new Set(suspended.map(({ symbol }) => symbol)),
       unlisted,
+      isPartial: failures.length > 0,
+      unloaded,
+      replaced: news.changes.filter((change) => change.kind === "replaced"),
+      replacedMs: news.replacedMs,
       absentSinceMs: news.absentSinceMs,
     },
     chosen,
     news,
     leftOut: wanted.filter((text) => !timeframes.includes(text)),
   };
+}
+
+/** The configured symbols that are not on the list because their kind of market could not be loaded. */
+function unloadedSymbols(
+  wanted: readonly string[],
+  { list, failures }: Pick<MarketsAnswer, "list" | "failures">,
+): readonly UnloadedSymbol[] {
+  return wanted.filter((symbol) => !list.has(symbol)).flatMap((symbol) => {
+    const failure = failures.find(({ kind }) => kind.has(symbol));
+    return failure === undefined ? [] : [{ symbol, error: failure.error }];
+  });
 }
 
 /**
@@ -188,7 +230,7 @@ function endsAfter(
   const ended = new Map(checkpoints.map(({ series, endedWhy }) => [seriesName(series), endedWhy]));
   return (series) => {
     const change = changed.get(series.symbol);
-    if (change === undefined) return ended.get(seriesName(series));
+    if (change === undefined || change.kind === "identified") return ended.get(seriesName(series));
     return change.kind === "ends" ? change.why : undefined;
   };
 }
@@ -196,15 +238,31 @@ function endsAfter(
 async function askMarkets(
   { config, clock }: Archive,
   exchange: ArchivedExchange,
-  { signal }: LoadOptions,
+  { previous, signal }: LoadOptions & { readonly previous: Markets | undefined },
 ): Promise<MarketsAnswer> {
   const options = { priority: "live", signal } as const;
-  const list = await exchange.loadMarkets(options);
+  const failures: KindFailure[] = [];
+  const list = await exchange.loadMarkets({
+    ...options,
+    previous: previous?.list,
+    mayLack: (kind, error) => {
+      if (!isOfOneKind(error)) return false;
+      failures.push({ kind, error });
+      return true;
+    },
+  });
+  if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
   const { symbols } = config;
   const top = symbols.kind === "top"
     ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
     : [];
-  return { exchange: exchange.id, list, top, atMs: clock.now() };
+  return { exchange: exchange.id, list, failures, top, atMs: clock.now() };
+}
+
+/** Whether an error of loading one kind of markets says nothing of the others. */
+function isOfOneKind(error: unknown): boolean {
+  return error instanceof DeadlineError ||
+    (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
 }
 
 async function readKnown(
@@ -219,13 +277,17 @@ async function readKnown(
 
 /** Logs what was found, and drops the thousands of markets that are not archived to free their memory. */
 function settle(
-  { config, log }: Archive,
+  { config, failures, log }: Archive,
   { client }: ArchivedExchange,
-  { markets, chosen, leftOut }: MadeMarkets,
+  { markets, chosen, news, leftOut }: MadeMarkets,
 ): Markets {
-  const { exchange, unlisted, series, list } = markets;
+  const { exchange, unlisted, unloaded, series, list } = markets;
   for (const { symbol, nearest } of unlisted) {
     log.warn("symbol not listed", { exchange, symbol, nearest: nearest.join(", ") });
+  }
+  for (const { symbol, error } of unloaded) {
+    if (!failures.isNews(`${exchange} ${symbol}`, String(error))) continue;
+    log.warn("the markets of a symbol's kind were not loaded", { exchange, symbol, error });
   }
   const symbols = new Set(chosen.map(({ symbol }) => symbol));
   if (config.symbols.kind === "top" && symbols.size === 0) {
@@ -238,5 +300,5 @@ function settle(
     });
   }
   log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
-  return { ...markets, list: client.keepMarkets(list, symbols) };
+  return { ...markets, list: client.keepMarkets(list, news.ids) };
 }

@@ -40,6 +40,12 @@ export interface YoungCandles {
 
 export const NO_YOUNG: YoungCandles = { young: 0, finalMs: undefined };
 
+/** How long a one-shot backfill waits at most until its newest candles are final. */
+export const FINAL_WAIT_MS_MAX = 125_000;
+
+/** When after that it asks: an exchange tells its time in whole seconds, and its clock may be a little behind. */
+export const FINAL_DELAYS_MS: readonly number[] = [1_000, 10_000];
+
 /** Takes the candles that closed less than `settleMs` before `nowMs` off what is owed. */
 export function splitYoung(
   all: readonly Owed[],

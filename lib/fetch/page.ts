@@ -16,6 +16,7 @@ import { noteReachAsked } from "../store/series_reach.ts";
 import { isContested } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { ofMarket } from "./market_time.ts";
 import { ofOwed } from "./owed_candles.ts";
 import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
 import { storePage } from "./page_store.ts";
@@ -76,10 +77,12 @@ export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  ask: Ask,
+  wanted: Ask,
 ): Promise<PageOutcome> {
   const trouble: Trouble = { unusable: [], failures: [], contested: 0 };
   let outcome = NOTHING;
+  const ask = ofMarket(exchange.markets.value, series, wanted);
+  if (ask === undefined) return outcome;
   try {
     outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
   } catch (error) {

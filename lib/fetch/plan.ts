@@ -3,9 +3,10 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { addCandles, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
-import { type Series, seriesName } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { desireOf } from "../archive/desire.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
@@ -53,8 +54,13 @@ export async function makePlan(
   const problems: { exchange: string; problem: string }[] = [];
   await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      const { series } = await readMarkets(archive, exchange, { signal });
-      for (const entry of await planExchange(archive, exchange, series)) entries.push(entry);
+      const markets = await readMarkets(archive, exchange, { signal });
+      for (const problem of newsOf(markets).unloaded) {
+        problems.push({ exchange: exchange.id, problem });
+      }
+      for (const entry of await planExchange(archive, exchange, markets)) {
+        entries.push(entry);
+      }
     } catch (error) {
       problems.push({
         exchange: exchange.id,
@@ -77,7 +83,7 @@ export async function makePlan(
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
-  series: readonly Series[],
+  { series, replaced }: Markets,
 ): Promise<readonly PlanEntry[]> {
   const { id, client } = exchange;
   const nowMs = clock.now();
@@ -87,7 +93,9 @@ async function planExchange(
   const desires = series.map((series) =>
     desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0 })
   );
-  const owed = await readOwed(database, desires);
+  // Of a symbol that means another market, nothing is owed before the listing that the next run begins.
+  const anew = new Set(replaced.map(({ symbol }) => symbol));
+  const owed = (await readOwed(database, desires)).filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
   for (const page of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))) {
     const { text } = page.series.timeframe;

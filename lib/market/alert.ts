@@ -6,6 +6,7 @@
  * - `access_denied`: an exchange, or a firewall in front of it, refuses this address.
  * - `stale`: an exchange has not answered for a series' newest candles.
  * - `retention_loss`: the exchange will soon drop candles that are still owed.
+ * - `listing_changed`: a symbol means another market than before. Ends by itself a day later.
  */
 export const ALERTS = [
   "gap_percent",
@@ -13,15 +14,17 @@ export const ALERTS = [
   "access_denied",
   "stale",
   "retention_loss",
+  "listing_changed",
 ] as const;
 
 export type AlertKind = (typeof ALERTS)[number];
 
-/** What an alert is about: a series, or an exchange as a whole. */
+/** What an alert is about: a series, a symbol, or an exchange as a whole. */
 export interface AlertSubject {
   readonly exchange: string;
-  /** Symbol and timeframe are undefined if the alert is about the whole exchange. */
+  /** Undefined if the alert is about the whole exchange. */
   readonly symbol?: string | undefined;
+  /** Undefined if the alert is about all timeframes. */
   readonly timeframe?: string | undefined;
 }
 
@@ -43,7 +46,8 @@ export interface Condition extends AlertSubject {
 /**
  * How many judgements in a row a condition must hold before its alert begins. Most holes are filled or explained by the
  * next two repairs, which run as often as the judgement. Series that waited for a breaker catch up with the poll after
- * the one that closed it. `breaker_open` measures its own time, and two answers have proved `access_denied`.
+ * the one that closed it. `breaker_open` measures its own time, two answers have proved
+ * `access_denied`, and `listing_changed` is a fact of the ledger.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   gap_percent: 3,
@@ -51,6 +55,7 @@ export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   access_denied: 1,
   stale: 2,
   retention_loss: 2,
+  listing_changed: 1,
 };
 
 /** The name of a subject, `binance BTC/USDT 1m` or `binance`. Unique, so it is also used as a key. */

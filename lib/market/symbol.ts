@@ -3,10 +3,30 @@
 /** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
 
-/** Base, slash, and the rest of CCXT's symbol: quote, `:settle`, `-expiry`. Letters of any script. */
-const SYMBOL = /^[^\s\p{C},/"'`\\]+\/[^\s\p{C},/"'`\\]+$/u;
+/**
+ * Base, slash, and the rest of CCXT's symbol: quote, `:settle`, `-expiry`. Exchanges list names with spaces, quotes and
+ * letters of any script. Control characters and line breaks are in none, and a comma separates symbols in lists.
+ */
+const SYMBOL = /^[^\p{C}\p{Zl}\p{Zp},/]+\/[^\p{C}\p{Zl}\p{Zp},/]+$/u;
 
-/** Whether a text looks like `BTC/USDT`, without spaces, commas or quotes. */
+/** ASCII without spaces and quotes, and scripts with no letter that looks like one of Latin. */
+const PLAIN =
+  /^(?:[!#-&(-[\]-_a-~]|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul})+$/u;
+
+/** Whether a text can be a symbol, such as `BTC/USDT`, however oddly an exchange may name its coins. */
 export function isSymbol(text: string): boolean {
-  return text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text);
+  return text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text) && text.trim() === text;
+}
+
+/**
+ * Whether a symbol cannot be taken for another one: no letters that look like Latin ones, no spaces or quotes. Only such
+ * symbols are chosen without being named.
+ */
+export function isPlainSymbol(text: string): boolean {
+  return isSymbol(text) && PLAIN.test(text);
+}
+
+/** Whether a symbol is of a contract: a perpetual, a future or an option. These name what settles them. */
+export function isContract(symbol: string): boolean {
+  return symbol.includes(":");
 }

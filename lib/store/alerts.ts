@@ -173,6 +173,6 @@ interface NewsRow extends AlertRow {
 }
 
 function subjectOf({ exchange, symbol, timeframe }: AlertRow): AlertSubject {
-  if (symbol === null || timeframe === null) return { exchange };
-  return { exchange, symbol, timeframe };
+  if (symbol === null) return { exchange };
+  return timeframe === null ? { exchange, symbol } : { exchange, symbol, timeframe };
 }

@@ -187,8 +187,12 @@ set covered = known.covered + excluded.covered,
     candles = known.candles + excluded.candles,
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
-    -- The listing was found where the exchange's candles begin: older ones belong to none that it knows.
-    listed_from = case when excluded.first < known.listed_from then null else known.listed_from end
+    -- The listing was found where the exchange's candles begin: older ones belong to none that it knows. Of a symbol that was
+    -- listed before, they belong to that listing.
+    listed_from = case
+      when excluded.first >= known.listed_from
+        or exists (select from listings where exchange = $1::text and symbol = $2::text and why <> 'suspended')
+      then known.listed_from end
 returning (select added from tally) as added, (select replaced from tally) as replaced`;
 }
 

@@ -214,7 +214,7 @@ export async function noteListings(
 ): Promise<void> {
   await database.run("note where series begin", async (sql) => {
     await sql.unsafe(
-      `update checkpoints as known set listed_from = to_timestamp(from_ms / 1000.0)
+      `update checkpoints as known set listed_from = greatest(known.listed_from, to_timestamp(from_ms / 1000.0))
        from ${LISTED_FROM.rows(1)}
        where (known.exchange, known.symbol, known.timeframe) = (row.exchange, row.symbol, row.timeframe)
          and (first is null or first >= to_timestamp(from_ms / 1000.0))`,
@@ -223,15 +223,21 @@ export async function noteListings(
   });
 }
 
-/** Deletes where a symbol begins, because older candles were found. The time before is owed again. */
+/**
+ * Deletes where a symbol begins, because older candles were found. The time before is owed again, but not of a symbol that
+ * was listed before: that time may be another market's.
+ */
 export async function forgetListing(
   database: Database,
   { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
 ): Promise<void> {
   await database.run(`forget where ${exchange} ${symbol} begins`, async (sql) => {
     await sql`
-      update checkpoints set listed_from = null
-      where exchange = ${exchange} and symbol = ${symbol} and listed_from is not null`;
+      update checkpoints as known set listed_from = null
+      where exchange = ${exchange} and symbol = ${symbol} and listed_from is not null
+        and not exists (select from listings as former
+                        where former.exchange = known.exchange and former.symbol = known.symbol
+                          and former.why <> 'suspended')`;
   });
 }
 

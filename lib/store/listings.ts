@@ -4,13 +4,19 @@ import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
 import { columns, epochMs, textArray } from "./parameters.ts";
 
+/** Why a listing ended. `replaced`: the symbol now means another market. */
+type ListingEnd = EndedWhy | "replaced";
+
 /** The newest listing of a symbol. Times in milliseconds. */
 export interface Listing {
   readonly symbol: string;
+  /** The exchange's own id of the market; undefined in rows of older versions until the markets are loaded. */
   readonly marketId: string | undefined;
+  /** Before this the symbol meant another market. Undefined if it never did. */
+  readonly replacedMs: number | undefined;
   /** Since when the market is no longer traded; undefined while it is traded. */
   readonly untilMs: number | undefined;
-  readonly why: EndedWhy | undefined;
+  readonly why: ListingEnd | undefined;
   /** When the symbol was last seen missing after its end. */
   readonly absentMs: number | undefined;
 }
@@ -22,11 +28,15 @@ export async function readListings(
 ): Promise<readonly Listing[]> {
   return await database.run(`read the listings of ${exchange}`, async (sql) => {
     const rows = await sql<ListingRow[]>`
-      select distinct on (symbol) symbol, market_id, until, why, absent_at from listings
-      where exchange = ${exchange} order by symbol, since desc`;
+      select distinct on (symbol) symbol, market_id, until, why, absent_at,
+             max(since) filter (where is_other) over (partition by symbol) as replaced
+      from (select *, market_id <> lag(market_id) over (partition by symbol order by since) as is_other
+            from listings where exchange = ${exchange}) as listing
+      order by symbol, since desc`;
     return rows.map((row) => ({
       symbol: row.symbol,
       marketId: row.market_id ?? undefined,
+      replacedMs: epochMs(row.replaced),
       untilMs: epochMs(row.until),
       why: row.why ?? undefined,
       absentMs: epochMs(row.absent_at),
@@ -82,6 +92,81 @@ export async function beginListings(
   });
 }
 
+/** A symbol that means another market from `fromMs` on. Milliseconds. */
+export interface Replacement {
+  readonly symbol: string;
+  readonly marketId: string | undefined;
+  readonly fromMs: number;
+  /** The symbol under which the exchange lists the former market; undefined if it does not. */
+  readonly successor: string | undefined;
+}
+
+const REPLACEMENTS = columns<Replacement>({
+  symbol: ["text", ({ symbol }) => symbol],
+  market_id: ["text", ({ marketId }) => marketId],
+  began_ms: ["float8", ({ fromMs }) => fromMs],
+  successor: ["text", ({ successor }) => successor],
+});
+
+/**
+ * Ends listings and begins those of the markets that now have their symbols, in one statement: a crash between the two
+ * would leave a series that asks the new market for the time of the old one. Each of `series` begins anew at its `fromMs`.
+ */
+export async function replaceListings(
+  database: Database,
+  exchange: string,
+  { replacements, series }: {
+    readonly replacements: readonly Replacement[];
+    readonly series: readonly { readonly series: Series; readonly fromMs: number }[];
+  },
+): Promise<void> {
+  await database.run(`enter new markets of ${exchange}`, async (sql) => {
+    await sql.unsafe(
+      `with replaced as (
+         select row.symbol, row.market_id, row.successor, newest.since,
+                greatest(to_timestamp(row.began_ms / 1000.0), newest.since + interval '1 ms') as began
+         from ${REPLACEMENTS.rows(2)}
+         join (select symbol, max(since) as since from listings where exchange = $1::text group by symbol) as newest
+           on newest.symbol = row.symbol
+       ),
+       ended as (
+         update listings
+         set until = coalesce(until, began), successor = coalesce(replaced.successor, listings.successor),
+             why = case when replaced.successor is not null then 'renamed'
+                        when until is null or why = 'suspended' then 'replaced' else why end
+         from replaced
+         where exchange = $1::text and listings.symbol = replaced.symbol and listings.since = replaced.since
+       ),
+       begun as (
+         insert into listings (exchange, symbol, since, market_id)
+         select $1::text, symbol, began, market_id from replaced
+       )
+       update checkpoints as known
+       set ended_at = null, ended_why = null, listed_from = to_timestamp(from_ms / 1000.0)
+       from ${BEGUN_SERIES.rows(6)}
+       where known.exchange = $1::text and known.symbol = row.symbol and known.timeframe = row.timeframe`,
+      [exchange, ...REPLACEMENTS.arrays(replacements), ...BEGUN_SERIES.arrays(series)],
+    );
+  });
+}
+
+/** Records the ids of markets whose listings have none: rows of older versions. */
+export async function noteMarketIds(
+  database: Database,
+  exchange: string,
+  markets: readonly { readonly symbol: string; readonly marketId: string | undefined }[],
+): Promise<void> {
+  await database.run(`note market ids of ${exchange}`, async (sql) => {
+    await sql.unsafe(
+      `update listings as known set market_id = row.market_id
+       from ${SYMBOLS.rows(2)}
+       where known.exchange = $1::text and known.symbol = row.symbol and known.market_id is null
+         and known.since = (select max(since) from listings where exchange = $1::text and symbol = row.symbol)`,
+      [exchange, ...SYMBOLS.arrays(markets)],
+    );
+  });
+}
+
 /** Records that a symbol is no longer traded. `series` are its series, each with the end of its last candle. */
 export async function endListing(
   database: Database,
@@ -129,7 +214,47 @@ export async function noteAbsent(
 interface ListingRow {
   readonly symbol: string;
   readonly market_id: string | null;
+  readonly replaced: Date | null;
   readonly until: Date | null;
-  readonly why: EndedWhy | null;
+  readonly why: ListingEnd | null;
   readonly absent_at: Date | null;
+}
+
+/** A symbol whose market was replaced by another one. */
+export interface ReplacedMarket {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly formerId: string;
+  readonly marketId: string;
+  readonly fromMs: number;
+}
+
+/** The symbols that mean another market since a time not before `sinceMs`. */
+export async function readReplaced(
+  database: Database,
+  sinceMs: number,
+): Promise<readonly ReplacedMarket[]> {
+  return await database.run("read the symbols that mean other markets", async (sql) => {
+    const rows = await sql<ReplacedRow[]>`
+      select exchange, symbol, former, market_id, since
+      from (select *, lag(market_id) over (partition by exchange, symbol order by since) as former
+            from listings) as listing
+      where former <> market_id and since >= to_timestamp(${sinceMs}::float8 / 1000.0)
+      order by exchange, symbol, since`;
+    return rows.map((row) => ({
+      exchange: row.exchange,
+      symbol: row.symbol,
+      formerId: row.former,
+      marketId: row.market_id,
+      fromMs: row.since.getTime(),
+    }));
+  });
+}
+
+interface ReplacedRow {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly former: string;
+  readonly market_id: string;
+  readonly since: Date;
 }

@@ -78,7 +78,7 @@ where not isempty(before_listing) or not isempty(retention) or unconfirmed is no
 
 /**
  * Stores what is wanted of series. From it, the view `all_gaps` computes what follows from their bounds. Open gaps that
- * the exchange no longer keeps get the reason `retention`.
+ * the exchange no longer keeps, or that lie in an older listing of the symbol, get the reason `retention`.
  */
 export async function noteWanted(
   database: Database,
@@ -92,7 +92,7 @@ export async function noteWanted(
 /** The end of what is wanted moves with every candle, so it is stored only when it is a bound. */
 const NOTE_STATEMENT = `
 with wanted as (
-  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, reach,
+  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, series.listed_from, reach,
          case when row.wanted_until < greatest(reach, series.listed_from) then row.wanted_until end as wanted_until
   from (${WANTED_ROWS}) as row
   join checkpoints as series using (exchange, symbol, timeframe)
@@ -101,7 +101,7 @@ with wanted as (
 lost as (
   update gaps set state = 'retention' from wanted
   where (gaps.exchange, gaps.symbol, gaps.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
-    and gaps.state in ('suspected', 'refetching') and gaps.until <= wanted.reach
+    and gaps.state in ('suspected', 'refetching') and gaps.until <= greatest(wanted.reach, wanted.listed_from)
 )
 update checkpoints as series
 set wanted_since = wanted.wanted_since, wanted_until = wanted.wanted_until, kept_since = wanted.kept_since

@@ -164,7 +164,7 @@ const EXCHANGES: readonly Facts[] = [
     dialect: mexc,
     urls: (url) => ({ spot: { public: url }, contract: { public: `${url}/api/v1/contract` } }),
     // The class asks for futures whatever it is told.
-    marketRequests: ["/api/v1/contract/detail", "/api/v3/exchangeInfo"],
+    marketRequests: ["/api/v3/exchangeInfo"],
     pageRowsMax: 500,
     readsAnyObject: true,
   },
@@ -494,7 +494,10 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: only the kept markets are known afterwards, and their candles still come`, async () => {
     await withClient(facts, {}, async ({ client, list, ask, requests }) => {
-      const kept = client.keepMarkets(list, ["BTC/USDT", "NO/SUCH"]);
+      const kept = client.keepMarkets(
+        list,
+        new Map([["BTC/USDT", undefined], ["NO/SUCH", undefined]]),
+      );
       assert.deepEqual([...kept.keys()], ["BTC/USDT"]);
       assert.equal((await ask("BTC/USDT", kept)).length >= 5, true);
       assert.equal(requests(), 1);

@@ -1,6 +1,6 @@
 /** The markets of an exchange, made from one answer and from what is known: no exchange, no database. @module */
 import assert from "node:assert/strict";
-import type { Markets } from "../../lib/archive/markets_in_force.ts";
+import { type Markets, newsOf } from "../../lib/archive/markets_in_force.ts";
 import { readConfig } from "../../lib/config/config.ts";
 import { FetchError } from "../../lib/exchange/fetch_error.ts";
 import type { MarketFacts, MarketList } from "../../lib/exchange/market_list.ts";
@@ -17,6 +17,8 @@ interface Given {
   /** What is listed. @default BTC/USDT and ETH/USDT, both traded */
   readonly listed?: Readonly<Record<string, Partial<MarketFacts>>>;
   readonly top?: readonly string[];
+  /** Why kinds of markets are not listed, by a part of the symbols of that kind. */
+  readonly failed?: Readonly<Record<string, Error>>;
   readonly variables?: Readonly<Record<string, string>>;
   readonly checkpoints?: KnownMarkets["checkpoints"];
   readonly listings?: readonly Listing[];
@@ -45,7 +47,11 @@ function make(
     isCron: () => true,
   });
   const { top = [], checkpoints = [], listings = [], previous, atMs = NOW_MS } = given;
-  return makeMarkets({ exchange, list, top, atMs }, {
+  const failures = Object.entries(given.failed ?? {}).map(([part, error]) => ({
+    kind: { has: (symbol: string) => symbol.includes(part) },
+    error,
+  }));
+  return makeMarkets({ exchange, list, failures, top, atMs }, {
     config,
     checkpoints,
     listings,
@@ -63,7 +69,15 @@ function checkpoint(
 
 function listing(symbol: string, known: Partial<Listing> = {}): Listing {
   const marketId = symbol.replace("/", "");
-  return { symbol, marketId, untilMs: undefined, why: undefined, absentMs: undefined, ...known };
+  return {
+    symbol,
+    marketId,
+    replacedMs: undefined,
+    untilMs: undefined,
+    why: undefined,
+    absentMs: undefined,
+    ...known,
+  };
 }
 
 const names = ({ series }: Pick<Markets, "series">): readonly string[] => series.map(seriesName);
@@ -231,4 +245,118 @@ Deno.test("a list without any of several archived symbols is refused", () => {
   });
   const ended = listing("ETH/USDT", { untilMs: NOW_MS, why: "delisted" });
   assert.equal(make({ ...known, listings: [listing("BTC/USDT"), ended] }).news.changes.length, 0);
+});
+
+/** `ETH/USDT` means the market ETH2USDT; the archived one is ETHUSDT. */
+const TAKEN: Given = {
+  listed: { "BTC/USDT": {}, "ETH/USDT": { id: "ETH2USDT" } },
+  checkpoints: [checkpoint("BTC/USDT"), checkpoint("ETH/USDT")],
+  listings: [listing("BTC/USDT"), listing("ETH/USDT")],
+};
+
+Deno.test("a symbol that means another market begins anew there, and says what it was", () => {
+  const { markets, news } = make(TAKEN);
+  assert.deepEqual(news.changes, [{
+    kind: "replaced",
+    symbol: "ETH/USDT",
+    formerId: "ETHUSDT",
+    marketId: "ETH2USDT",
+    fromMs: NOW_MS,
+    successor: undefined,
+  }]);
+  assert.equal(news.ids.get("ETH/USDT"), "ETH2USDT");
+  assert.deepEqual([...markets.replacedMs], [["ETH/USDT", NOW_MS]]);
+  assert.deepEqual(newsOf(markets).replaced, [
+    "ETH/USDT is another market now, ETH2USDT instead of ETHUSDT: its candles begin anew",
+  ]);
+  assert.equal(names(markets).length, 2);
+});
+
+Deno.test("a market whose symbol went to another one was renamed, when it is listed elsewhere", () => {
+  const { news: { changes } } = make({
+    ...TAKEN,
+    listed: { ...TAKEN.listed, "ETHC/USDT": { id: "ETHUSDT" } },
+  });
+  const [change] = changes;
+  assert.deepEqual([change?.kind, changes.length], ["replaced", 1]);
+  assert.equal(change?.kind === "replaced" && change.successor, "ETHC/USDT");
+});
+
+Deno.test("of two markets with one symbol the archived one stays, traded or not", () => {
+  const both = (isActive: boolean): Given => ({
+    ...TAKEN,
+    listed: {
+      "BTC/USDT": {},
+      "ETH/USDT": {
+        id: "ETH2USDT",
+        namesakes: [{ id: "ETHUSDT", isActive, isSpot: true }],
+      },
+    },
+  });
+  const traded = make(both(true));
+  assert.deepEqual([traded.news.changes, newsOf(traded.markets).replaced], [[], []]);
+  assert.equal(traded.news.ids.get("ETH/USDT"), "ETHUSDT");
+  const halted = make(both(false));
+  assert.deepEqual(halted.news.changes.map((change) => "why" in change && change.why), [
+    "suspended",
+  ]);
+  assert.equal(halted.news.ids.get("ETH/USDT"), "ETHUSDT");
+});
+
+Deno.test("a market that is not traded takes no symbol over", () => {
+  const { news } = make({
+    ...TAKEN,
+    listed: { "BTC/USDT": {}, "ETH/USDT": { id: "ETH2USDT", isActive: false } },
+  });
+  assert.deepEqual(news.changes, []);
+  assert.deepEqual([...news.absentSinceMs], [["ETH/USDT", NOW_MS]]);
+  assert.equal(news.ids.has("ETH/USDT"), false);
+});
+
+Deno.test("a symbol that comes back as another market begins where it was last missing", () => {
+  const absentMs = NOW_MS - HOUR_MS;
+  const delisted = { untilMs: NOW_MS - 9 * HOUR_MS, why: "delisted", absentMs } as const;
+  const ended = make({ ...TAKEN, listings: [listing("BTC/USDT"), listing("ETH/USDT", delisted)] });
+  assert.deepEqual([...ended.markets.replacedMs], [["ETH/USDT", absentMs]]);
+  const suspended = { untilMs: NOW_MS - 9 * HOUR_MS, why: "suspended" } as const;
+  const halted = make({
+    ...TAKEN,
+    listings: [listing("BTC/USDT"), listing("ETH/USDT", suspended)],
+  });
+  assert.deepEqual([...halted.markets.replacedMs], [["ETH/USDT", NOW_MS]]);
+});
+
+Deno.test("an archive without market ids learns them, and says nothing", () => {
+  const old = { marketId: undefined };
+  const { markets, news } = make({
+    ...TAKEN,
+    listings: [listing("BTC/USDT", old), listing("ETH/USDT", old)],
+  });
+  assert.deepEqual(news.changes, [
+    { kind: "identified", symbol: "BTC/USDT", marketId: "BTCUSDT" },
+    { kind: "identified", symbol: "ETH/USDT", marketId: "ETH2USDT" },
+  ]);
+  assert.deepEqual([...markets.replacedMs], []);
+});
+
+Deno.test("a contract that ends was not renamed to the spot market with its id", () => {
+  const swap = "ETH/USDT:USDT";
+  const { news } = make({
+    variables: { SYMBOLS: `BTC/USDT,${swap}` },
+    listings: [listing("BTC/USDT"), listing(swap, { marketId: "ETHUSDT" })],
+    previous: { absentSinceMs: new Map([[swap, NOW_MS - HOUR_MS]]) },
+  });
+  assert.deepEqual(news.changes.map((change) => "why" in change && change.why), ["delisted"]);
+});
+
+Deno.test("symbols whose kind was not loaded are told of, and neither asked for nor taken for delisted", () => {
+  const swap = "ETH/USDT:USDT";
+  const { markets, news } = make({
+    variables: { SYMBOLS: `BTC/USDT,${swap}` },
+    listings: [listing("BTC/USDT"), listing(swap)],
+    failed: { ":USDT": new Error("HTTP 451") },
+  });
+  assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
+  assert.deepEqual([news.changes, [...markets.absentSinceMs], markets.unlisted], [[], [], []]);
+  assert.deepEqual(newsOf(markets).unloaded, [`binance ${swap}: HTTP 451`]);
 });

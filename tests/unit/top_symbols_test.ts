@@ -95,3 +95,8 @@ Deno.test("a market without a ticker, or whose volume is no number above zero, i
   };
   assert.deepEqual(top(listing), ["I/USDT"]);
 });
+
+Deno.test("a market that looks like another one is not chosen, however much it is said to be traded", () => {
+  const listing = { "ВТС/USDT": "9e9", "BTC /USDT": "9e9", "B'TC/USDT": "9e9", "币安/USDT": "2" };
+  assert.deepEqual(top({ ...listing, "BTC/USDT": "3" }), ["BTC/USDT", "币安/USDT"]);
+});

@@ -1,0 +1,55 @@
+/** Which texts can be symbols, and which of them are chosen without being named. @module */
+import assert from "node:assert/strict";
+import { isPlainSymbol, isSymbol } from "../../lib/market/symbol.ts";
+
+const PLAIN = [
+  "BTC/USDT",
+  "1000PEPE/USDT:USDT",
+  "BTC/USD:BTC-240927",
+  "$X.Y/USDC",
+  "币安人生/USDT",
+];
+
+/** Named as exchanges may name them; some can be taken for others. */
+const ODD = [
+  "FOO BAR/USDT",
+  "O'NEIL/USDT",
+  'SAY "HI"/USDT',
+  "BACK\\SLASH/USDT",
+  "`A`/USDT",
+  "ВТС/USDT",
+  "ＢＴＣ/USDT",
+  "BTC\u{a0}X/USDT",
+  "ÅÄÖ/USDT",
+  "🐸/USDT",
+];
+
+const NONE = [
+  "BTCUSDT",
+  "/USDT",
+  "BTC/",
+  "",
+  "BTC,ETH/USDT",
+  "BTC/USDT ETH/USDT",
+  "BTC/USDT ",
+  " BTC/USDT",
+  "BTC\n/USDT",
+  "BTC\u{2028}/USDT",
+  "BTC\u{1b}[2J/USDT",
+  "BTC\u{202e}/USDT",
+  "BTC\u{200b}/USDT",
+  "BTC\u{0}/USDT",
+  `${"X".repeat(96)}/USDT`,
+];
+
+Deno.test("a symbol may have spaces, quotes and letters of any script, and no control characters", () => {
+  for (const text of [...PLAIN, ...ODD]) assert.equal(isSymbol(text), true, text);
+  for (const text of NONE) assert.equal(isSymbol(text), false, JSON.stringify(text));
+});
+
+Deno.test("a symbol that may be taken for another one is archived only when it is named", () => {
+  for (const text of PLAIN) assert.equal(isPlainSymbol(text), true, text);
+  for (const text of [...ODD, ...NONE]) {
+    assert.equal(isPlainSymbol(text), false, JSON.stringify(text));
+  }
+});
