@@ -8,6 +8,8 @@ const BAN_DEFAULT_MS_MAX = 60 * 60_000;
 /** The ban of one exchange, or several in a row. */
 export class Ban {
   #untilMs = 0;
+  /** How long the ban was when the exchange answered with it. */
+  #lengthMs = 0;
   #reason = "";
   #inARow = 0;
 
@@ -20,9 +22,10 @@ export class Ban {
     return this.#reason;
   }
 
-  /** Puts a ban from before a restart back in force. */
+  /** Puts a ban from before a restart back in force, unless a longer one is. */
   restore(untilMs: number, reason: string): void {
-    this.#untilMs = Math.max(this.#untilMs, untilMs);
+    if (untilMs <= this.#untilMs) return;
+    this.#untilMs = untilMs;
     this.#reason = reason;
   }
 
@@ -37,12 +40,17 @@ export class Ban {
     return Math.min(BAN_DEFAULT_MS * 2 ** before, BAN_DEFAULT_MS_MAX);
   }
 
-  /** Notes a ban. Returns whether it is news. */
+  /**
+   * Notes a ban. Returns whether it is news. Requests that were already on their way when it began answer with the same
+   * ban, each a little later: it counts once, and does not grow. A longer one is news.
+   */
   note({ untilMs = 0, message }: FetchError, nowMs: number): boolean {
-    // Requests that were already on their way answer with the same ban: it counts once.
-    if (nowMs >= this.#untilMs) this.#inARow++;
-    if (untilMs <= this.#untilMs) return false;
+    const isOver = nowMs >= this.#untilMs;
+    if (isOver) this.#inARow++;
+    const lengthMs = untilMs - nowMs;
+    if (untilMs <= this.#untilMs || (!isOver && lengthMs <= this.#lengthMs)) return false;
     this.#untilMs = untilMs;
+    this.#lengthMs = lengthMs;
     this.#reason = message;
     return true;
   }

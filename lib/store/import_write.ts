@@ -107,7 +107,7 @@ export async function endImport(
     readonly id: string;
     readonly sha256: string | undefined;
     /** The whole time of the file. The rejected rows are taken out of it. */
-    readonly claimed: Window | undefined;
+    readonly claimed: Coverage;
   },
 ): Promise<Coverage> {
   return await database.run("enter the end of an import", async (sql) => {
@@ -117,10 +117,9 @@ export async function endImport(
         exchange,
         symbol,
         timeframe.text,
-        claimed?.sinceMs ?? null,
-        claimed?.untilMs ?? null,
         id,
         sha256 ?? null,
+        ...CLAIMED.arrays(claimed),
       ],
     );
     return coverageFrom(row?.covered ?? []);
@@ -213,22 +212,24 @@ returning 1`;
 
 /** The time of a rejected row does not become covered, because the exchange may have a valid candle for it. */
 const END_STATEMENT = `
-with refused as (
+with whole as materialized (
+  select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
+         as ranges
+  from ${CLAIMED.rows(6)}
+),
+refused as (
   select coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as ranges
   from rejected_candles
   where exchange = $1::text and symbol = $2::text and timeframe = $3::text and reason <> 'time_not_aligned'
-    and time >= to_timestamp($4::float8 / 1000.0) and time < to_timestamp($5::float8 / 1000.0)
+    and (select ranges from whole) @> time
 ),
 claim as (
-  select case when $4::float8 is null then '{}'::tstzmultirange
-              else tstzmultirange(tstzrange(to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)))
-                   - refused.ranges end as ranges
-  from refused
+  select whole.ranges - refused.ranges as ranges from whole, refused
 ),
 noted as (
   update imports as import
-  set ended = now(), sha256 = $7::text, claimed = import.claimed + claim.ranges
-  from claim where import.id = $6::bigint
+  set ended = now(), sha256 = $5::text, claimed = import.claimed + claim.ranges
+  from claim where import.id = $4::bigint
 ),
 counted as (
   update checkpoints as known

@@ -13,7 +13,7 @@ import { type FileFormat, readFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
 import { type TableRow, tableRows } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
-import { SeriesEvidence, Spacing } from "./series_evidence.ts";
+import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
 interface FileOptions extends SeriesFlags {
   /** Names of the columns, instead of the file's. */
@@ -76,7 +76,7 @@ async function* pickedRows(
   format: FileFormat,
   picked: ReadonlyMap<string, Group>,
 ): AsyncGenerator<FileRow, void> {
-  for await (const row of wholeRows(file, format)) {
+  for await (const row of wholeRows(file, { ...format, isJudged: true })) {
     const group = picked.get(groupKey(row, format));
     if (group === undefined) continue;
     const { series, openMs } = group;
@@ -96,6 +96,7 @@ async function readGroups(
 ): Promise<ReadonlyMap<string, Group>> {
   const groups = new Map<string, Group>();
   const spacings = new Map<string, Spacing>();
+  const memory = new MarkMemory();
   const constants = constantColumns(format);
   const { closeTime } = format.columns;
   for await (const row of wholeRows(file, format)) {
@@ -111,7 +112,7 @@ async function readGroups(
       const unit = names.timeframe ?? timeframe.text;
       const spacing = spacings.get(unit) ?? new Spacing(timeframe);
       spacings.set(unit, spacing);
-      const [evidence, constants] = [new SeriesEvidence(series), new Map<number, string>()];
+      const [evidence, constants] = [new SeriesEvidence(series, memory), new Map<number, string>()];
       group = { names, series, isMeant, evidence, spacing, constants, openMs: undefined };
       groups.set(key, group);
     }

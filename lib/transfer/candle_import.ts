@@ -8,7 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { SETTLE_MS } from "../market/answer.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
-import { coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
+import { type Coverage, coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -91,6 +91,9 @@ interface ImportContext {
 /** Most rows in memory, of all series together. */
 const ROWS_MAX = 10_000;
 
+/** Most times of unclosed candles in memory. A file has some where it was joined from several; with more, nothing is claimed. */
+const UNCLOSED_MAX = 10_000;
+
 /**
  * Imports a file's rows, in any order and of any number of series. An interrupted import can be started again: rows that
  * are stored already count as `same`.
@@ -119,7 +122,7 @@ export async function importRows(
       imports.set(name, one);
     }
     if (state === "candle") one.held.push(row);
-    else one.leaveOut(state);
+    else one.leaveOut(state, row);
     if (++held < ROWS_MAX) continue;
     options.signal.throwIfAborted();
     await flush();
@@ -150,6 +153,8 @@ class SeriesImport {
   #begun: BegunImport | undefined;
   #firstMs = Infinity;
   #lastMs = -Infinity;
+  /** Times of candles that had not closed; undefined when there are too many to hold. */
+  #unclosedMs: Set<number> | undefined = new Set();
 
   constructor(context: ImportContext, series: Series, options: ImportOptions) {
     this.#context = context;
@@ -158,9 +163,13 @@ class SeriesImport {
   }
 
   /** Counts a row that is not stored. */
-  leaveOut(state: "unclosed" | "blank"): void {
+  leaveOut(state: "unclosed" | "blank", [timeMs]: readonly unknown[]): void {
     this.#count.rows++;
     this.#count[state]++;
+    // A blank row says that there is no candle; one of an unclosed candle says that the exchange has it.
+    if (state !== "unclosed" || typeof timeMs !== "number") return;
+    this.#unclosedMs?.add(timeMs);
+    if (this.#unclosedMs?.size === UNCLOSED_MAX) this.#unclosedMs = undefined;
   }
 
   /** Stores the rows in `held`. */
@@ -194,9 +203,7 @@ class SeriesImport {
     const fileWindow = this.#lastMs < this.#firstMs
       ? undefined
       : { sinceMs: this.#firstMs, untilMs: addCandles(timeframe, this.#lastMs, 1) };
-    const claimed = isComplete && fileWindow !== undefined
-      ? this.#claimedWindow(fileWindow)
-      : undefined;
+    const claimed = isComplete && fileWindow !== undefined ? this.#claimed(fileWindow) : [];
     const covered = await this.#store(({ database }) =>
       endImport(database, this.#series, {
         id,
@@ -216,8 +223,8 @@ class SeriesImport {
     };
   }
 
-  /** The window that a complete file covers; undefined when it is empty. */
-  #claimedWindow(fileWindow: Window): Window | undefined {
+  /** What a complete file covers. */
+  #claimed(fileWindow: Window): Coverage {
     const { timeframe } = this.#series;
     const { sinceMs = fileWindow.sinceMs, untilMs = fileWindow.untilMs, isCut } = this.#options;
     // The exchange has the candles whose rows were left out at the end, so nothing is claimed after the last one stored.
@@ -226,7 +233,12 @@ class SeriesImport {
       sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
       untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs(), knownUntilMs),
     };
-    return claimed.sinceMs < claimed.untilMs ? claimed : undefined;
+    if (claimed.sinceMs >= claimed.untilMs || this.#unclosedMs === undefined) return [];
+    const unclosed = [...this.#unclosedMs].map((timeMs) => ({
+      sinceMs: timeMs,
+      untilMs: addCandles(timeframe, timeMs, 1),
+    }));
+    return subtract([claimed], coverageOf(unclosed));
   }
 
   /** Whether a row may be stored. If not, counts it by its reason. */

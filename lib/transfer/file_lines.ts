@@ -11,7 +11,8 @@ export interface LineFile {
   /** When the file was last written, if that is known. Milliseconds. */
   readonly writtenMs: number | undefined;
   /**
-   * All lines, from the first. Reading a second time fails when the file has changed.
+   * All lines, from the first. Reading a second time leaves out what was added to the file since, and fails when the
+   * file has changed otherwise.
    *
    * @throws Error when the file cannot be read, or is not text.
    */
@@ -49,22 +50,29 @@ export async function openLines(
   if (info?.isDirectory === true) throw new Error(`Cannot read ${path}: it is a directory`);
   const isOnDisk = info?.isFile === true;
   const kept = isOnDisk ? path : await explain(path, () => spool({ path, input, signal }));
-  let sha256: string | undefined;
+  let read: { readonly sha256: string; readonly bytes: number } | undefined;
   return {
     path,
     writtenMs: isOnDisk ? info.mtime?.getTime() : undefined,
     lines: () =>
-      lines({ kept, path, signal }, (hash) => {
-        if (sha256 !== undefined && sha256 !== hash) {
-          throw new Error(`Cannot read ${path}: it has changed while it was read. Start again`);
-        }
-        sha256 = hash;
+      lines({ kept, path, signal, bytesMax: read?.bytes ?? Infinity }, (now) => {
+        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
+        read = now;
       }),
-    sha256: () => sha256 ?? "",
+    sha256: () => read?.sha256 ?? "",
     close: async () => {
       if (!isOnDisk) await Deno.remove(kept);
     },
   };
+}
+
+/** @throws Error always. */
+export function failChanged(path: string): never {
+  throw new Error(
+    `Cannot read ${
+      printable(path)
+    }: it has changed while it was read, and rows of it may be stored. Start again`,
+  );
 }
 
 async function spool({ path, input, signal }: {
@@ -85,12 +93,13 @@ async function spool({ path, input, signal }: {
 }
 
 async function* lines(
-  { kept, path, signal }: {
+  { kept, path, signal, bytesMax }: {
     readonly kept: string;
     readonly path: string;
     readonly signal: AbortSignal;
+    readonly bytesMax: number;
   },
-  onHash: (sha256: string) => void,
+  onRead: (read: { readonly sha256: string; readonly bytes: number }) => void,
 ): AsyncGenerator<FileLine, void> {
   const hash = createHash("sha256");
   const file = await explain(path, () => Deno.open(kept));
@@ -105,7 +114,8 @@ async function* lines(
     return { text: plain, number, isEnded };
   };
   let isPacked = false;
-  const bytes = hashed(file.readable, hash);
+  let size = 0;
+  const bytes = hashed(file.readable, hash, { bytesMax, onBytes: (count) => size += count });
   const pieces = texts(bytes, path, () => isPacked = true);
   try {
     for (;;) {
@@ -126,7 +136,7 @@ async function* lines(
   }
   // A packed file holds a checksum of the whole.
   if (rest !== "") yield line(rest, isPacked);
-  onHash(hash.digest("hex"));
+  onRead({ sha256: hash.digest("hex"), bytes: size });
 }
 
 /** Everything below space but the tab, and DEL. */
@@ -136,10 +146,19 @@ const CONTROLS = /[\0-\x08\x0a-\x1f\x7f-\x9f]/;
 async function* hashed(
   bytes: ReadableStream<Uint8Array>,
   hash: { update(bytes: Uint8Array): unknown },
+  { bytesMax, onBytes }: {
+    readonly bytesMax: number;
+    readonly onBytes: (count: number) => void;
+  },
 ): AsyncGenerator<Uint8Array, void> {
-  for await (const chunk of bytes) {
+  let left = bytesMax;
+  for await (const whole of bytes) {
+    const chunk = whole.subarray(0, left);
+    left -= chunk.length;
     hash.update(chunk);
+    onBytes(chunk.length);
     yield chunk;
+    if (left === 0) return;
   }
 }
 

@@ -3,7 +3,7 @@ import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import type { FileLine, LineFile } from "./file_lines.ts";
+import { failChanged, type FileLine, type LineFile } from "./file_lines.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -13,6 +13,8 @@ export interface RowFormat {
   readonly hasCommas: boolean;
   /** How far times that name no zone are ahead of UTC. Milliseconds; undefined if nobody has said. */
   readonly zoneMs: number | undefined;
+  /** Whether all rows were read well before. @default false */
+  readonly isJudged?: boolean | undefined;
 }
 
 export interface TableRow {
@@ -37,7 +39,8 @@ export async function* tableRows(
   const { columns, head, hasCommas } = format;
   let style: string | undefined;
   for await (const { line, fields } of fieldRows(file, head)) {
-    const fail = (why: string): never => failLine(file, line, why);
+    const fail = (why: string): never =>
+      format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
     const text = [
       fields[columns.time]!,
       ...(columns.clock === undefined ? [] : [fields[columns.clock]!]),

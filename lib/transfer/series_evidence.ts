@@ -31,8 +31,25 @@ const BLOCK = 4096;
 /** 128 million candles: their marks take half a gigabyte. */
 const BLOCKS_MAX = 32_768;
 
+/** The memory for the marks of one file. Its series share it, however many they are. */
+export class MarkMemory {
+  #blocksLeft: number;
+
+  constructor(blocksMax: number = BLOCKS_MAX) {
+    this.#blocksLeft = blocksMax;
+  }
+
+  /** A block of marks; undefined when there is no more. */
+  take(): Uint32Array | undefined {
+    if (this.#blocksLeft === 0) return undefined;
+    this.#blocksLeft--;
+    return new Uint32Array(BLOCK);
+  }
+}
+
 export class SeriesEvidence {
   readonly #series: Series;
+  readonly #memory: MarkMemory;
   /** The first thing that is wrong, with its line. */
   #fault: string | undefined;
   #rows = 0;
@@ -53,8 +70,9 @@ export class SeriesEvidence {
   /** A mark of each candle's values by its time: two rows of one time must say the same. */
   readonly #marks = new Map<number, Uint32Array>();
 
-  constructor(series: Series) {
+  constructor(series: Series, memory: MarkMemory) {
     this.#series = series;
+    this.#memory = memory;
   }
 
   get lastMs(): number {
@@ -159,11 +177,12 @@ export class SeriesEvidence {
     const block = Math.floor(index / BLOCK);
     let marks = this.#marks.get(block);
     if (marks === undefined) {
-      if (this.#marks.size === BLOCKS_MAX) {
-        this.#fault = `it has too many candles for one file, at line ${line}. Cut it into parts`;
+      marks = this.#memory.take();
+      if (marks === undefined) {
+        this.#fault =
+          `the file has too many candles, or too far apart, at line ${line}. Cut it into parts`;
         return;
       }
-      marks = new Uint32Array(BLOCK);
       this.#marks.set(block, marks);
     }
     const at = Math.floor(index - block * BLOCK);

@@ -32,6 +32,43 @@ const INSTRUMENTS: readonly FileCase[] = [
     stored: M.slice(0, 59),
   },
   {
+    name: "candles that were still forming in the middle of a complete file are not covered",
+    file: text(OKX, ...M.map((row, n) => okx("BTC-USDT", row, [20, 21, 40].includes(n) ? 0 : 1))),
+    as: ["okx", "BTC/USDT", "1m", "--complete"],
+    stored: M.filter((_, n) => ![20, 21, 40].includes(n)),
+    covered: ["00:00/00:20", "00:22/00:40", "00:41/01:00"],
+  },
+  {
+    name: "what a complete file lacks is covered, also where it was still forming and came later",
+    file: text(
+      OKX,
+      ...M.flatMap((row, n) =>
+        n === 30
+          ? []
+          : n === 20
+          ? [okx("BTC-USDT", { ...row, c: row.o }, 0), okx("BTC-USDT", row)]
+          : [okx("BTC-USDT", row)]
+      ),
+    ),
+    as: ["okx", "BTC/USDT", "1m", "--complete"],
+    stored: M.filter((_, n) => n !== 30),
+    covered: ["00:00/01:00"],
+  },
+  {
+    name: "a complete file whose last line may be cut covers nothing after its last whole row",
+    file: text(PLAIN, ...M.slice(0, 30).map(plain)) + plain(M[30]!).slice(0, -2),
+    as: [...BTC, "--complete", "--until", "2024-03-01T00:45Z"],
+    stored: M.slice(0, 30),
+    covered: ["00:00/00:30"],
+  },
+  {
+    name: "a complete file whose last candle was still forming covers nothing after the one before",
+    file: text(OKX, ...M.slice(0, 30).map((row, n) => okx("BTC-USDT", row, n < 29 ? 1 : 0))),
+    as: ["okx", "BTC/USDT", "1m", "--complete", "--until", "2024-03-01T00:45Z"],
+    stored: M.slice(0, 29),
+    covered: ["00:00/00:29"],
+  },
+  {
     name: "two futures, every other minute each",
     file: text(OKX, ...M.map((row, n) => swap(`BTC-USDT-24${n % 2 === 0 ? "09" : "12"}27`, row))),
     as: ["okx", "BTC/USDT:USDT-240927", "1m"],

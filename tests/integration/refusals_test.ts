@@ -129,6 +129,24 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.ok(scene.clock.now() < START_MS + MINUTE_MS);
   },
 
+  "refusals add up although answers for nothing come between them": async (scene) => {
+    const asked = { times: 0 };
+    const change = (body: string, path: string): string | undefined => {
+      if (!/kline.*symbol=BTCUSDT/.test(path) || ++asked.times > 12) return undefined;
+      return asked.times % 2 === 0
+        ? '{"retCode":10001,"retMsg":"params error: symbol invalid","result":{}}'
+        : body.replace(/"\d{13}"/g, '"never"');
+    };
+    await withFront(scene.exchange, change, async ({ proxyUrl }) => {
+      const archive = await scene.open({ EXCHANGE_PROXY_URL: proxyUrl });
+      const [report] = await backfill(archive, { patient: true });
+      assert.match(report?.problems.join() ?? "", /symbol invalid/);
+      // Given up: it is not asked for often enough to see it answered well.
+      assert.ok(asked.times <= 12, `${asked.times} requests`);
+      assert.equal(report?.answered, 0);
+    });
+  },
+
   "a symbol that is refused once by mistake is complete": async (scene) => {
     const refused = said(10001, "params error: symbol invalid");
     scene.exchange.faults.add({ when: { symbol: "BTC/USDT" }, times: 1, fault: refused });

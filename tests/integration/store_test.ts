@@ -301,6 +301,17 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     await database.sql`delete from titan10_migrations where version = 9999`;
   },
 
+  "a database with a migration that fills a hole in this program's numbers is refused": async (
+    { database },
+  ) => {
+    const [first, second, ...rest] = await readMigrations();
+    assert(first && second && rest.length > 0);
+    await assert.rejects(
+      migrate(database, [first, ...rest]),
+      new RegExp(`migrated to ${second.name} by a newer titan10`),
+    );
+  },
+
   "a migration that was changed after it was applied is refused": async ({ database }) => {
     const [first, ...rest] = await readMigrations();
     assert(first);

@@ -58,6 +58,8 @@ export interface FileCase {
   readonly as: readonly string[];
   /** What is stored, or why nothing is. */
   readonly stored?: readonly FileCandle[];
+  /** What is covered, in times of the first day; not compared by default. */
+  readonly covered?: readonly string[];
   readonly refused?: RegExp;
 }
 
@@ -91,7 +93,9 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
         // deno-lint-ignore no-control-regex
         assert.doesNotMatch(stderr + stdout, /[\0-\x09\x0b-\x1f\x7f]/);
         if (one.refused !== undefined) assert.match(stderr, one.refused);
-        assert.deepEqual(await takeAll(), (one.stored ?? []).map(plain));
+        const { rows, covered } = await takeAll();
+        assert.deepEqual(rows, (one.stored ?? []).map(plain));
+        if (one.covered !== undefined) assert.deepEqual(covered, one.covered);
       });
     }
   } finally {
@@ -100,7 +104,7 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
   }
 
   /** All candles, which are then gone. */
-  async function takeAll(): Promise<readonly string[]> {
+  async function takeAll(): Promise<Record<"rows" | "covered", readonly string[]>> {
     const database = await openDatabase({
       url: server?.url,
       dataDir: `${folder}/data`,
@@ -115,8 +119,14 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
       for (const [name] of await database.sql.unsafe("select timeframe from timeframes").values()) {
         await database.sql.unsafe(`delete from "ohlcv_${name}"`);
       }
-      await database.sql.unsafe("delete from checkpoints");
-      return rows.map(({ row }) => String(row));
+      const spans = await database.sql.unsafe(
+        `delete from checkpoints returning array_to_json(array(select to_char(lower(range), 'HH24:MI') || '/' ||
+        to_char(upper(range), 'HH24:MI') from unnest(covered) as range order by range)) as spans`,
+      );
+      return {
+        rows: rows.map(({ row }) => String(row)),
+        covered: spans.flatMap(({ spans }) => spans),
+      };
     } finally {
       await database.close();
     }

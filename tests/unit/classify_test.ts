@@ -464,3 +464,12 @@ function classifyRow(row: Row): FetchError {
 function describe({ error, message, status, retryAfter }: Row): string {
   return `${error.name} ${status} ${retryAfter} ${message}`;
 }
+
+Deno.test("the place where an answer is not JSON is kept of an answer, and not of an HTTP error", () => {
+  const excerpt = (status: number): string | undefined => {
+    const answer = { status, retryAfter: undefined, excerpt: "[NaN," };
+    return classify(new BadResponse("binance [NaN,"), { ...options({}), answer }).excerpt;
+  };
+  assert.equal(excerpt(200), "[NaN,");
+  for (const status of [400, 404, 500, 502, 503]) assert.equal(excerpt(status), undefined);
+});
