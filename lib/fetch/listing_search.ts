@@ -106,6 +106,9 @@ async function search(
     const untilMs = Math.min(addCandles(timeframe, fromMs, pageRowsMax), closedMs);
     return await firstCandle(exchange, { series, window: { sinceMs: fromMs, untilMs }, signal });
   };
+  // An older answer shows that the exchange honours `since` only when its newest candle is known.
+  const { isSinceHonoured } = exchange.capabilities.of(timeframe.text);
+  if (windows > 1 && isSinceHonoured === undefined) await ask(windows - 1);
   let [empty, full] = [-1, windows - 1];
   let atMs: number | undefined;
   for (let index = 0; empty + 1 < full || atMs === undefined;) {

@@ -155,8 +155,9 @@ async function ingestReach(
     readonly rejected?: readonly RejectedCandle[];
   },
 ): Promise<PageOutcome> {
-  const proof = await proveReach(exchange, series, { ...part, reachFromMs });
-  if (proof === "end_needed") return await ingestPart(archive, exchange, series, part);
+  const nowMs = archive.clock.now();
+  const proof = await proveReach(exchange, series, { ...part, reachFromMs, nowMs });
+  if (proof === "ask_again") return await ingestPart(archive, exchange, series, part);
   const isReachProved = proof === "proved";
   if (!isReachProved) {
     archive.log.warn("nothing older came, which is not proved to be all there is: it stays owed", {
@@ -170,7 +171,6 @@ async function ingestReach(
   const proved = { ...nothing, reachFromMs: isReachProved ? reachFromMs : undefined };
   const prepared = preparePage(series, { ...proved, candles: [] });
   const stored = await storePage(archive, proved, prepared, part);
-  const nowMs = archive.clock.now();
   if (isReachProved) await noteReachAsked(archive.database, series, { nowMs, asks: 0 });
   return { ...stored, reachFromMs, isReachProved };
 }

@@ -3,8 +3,8 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
-import { addCandles } from "../market/timeframe.ts";
-import type { Window } from "../market/window.ts";
+import { addCandles, floorTime } from "../market/timeframe.ts";
+import { type Window, windowCandles } from "../market/window.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 
 interface ProofOptions {
@@ -12,30 +12,37 @@ interface ProofOptions {
   readonly window: Window;
   /** The oldest candle that came, or the end of what was refused. Milliseconds. */
   readonly reachFromMs: number;
+  readonly nowMs: number;
   readonly priority: Priority;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Candles of the second window. Less than the shortest page limit of any exchange: one that sends as many of its newest
- * rows as were asked for sends no more than these, and so shows that the request was the limit, not its history.
+ * Candles of the short window. One that sends as many of its newest rows as were asked for sends no more than these, and
+ * so shows that the request was the limit, not its history.
  */
 const CANDLES_FEW = 50;
+
+/** A market may be silent for some time before a window; ten times as long ago it was not, or was not listed yet. */
+const AGO_TIMES = 10;
+
+/** No market is older. */
+const OLDEST_MS = Date.UTC(2010, 0);
 
 /**
  * - `proved`: the exchange has nothing older.
  * - `unproved`: it may have. The time before stays owed.
- * - `end_needed`: it has, and gives it where a request names its end. That is learned: the window can be asked for again.
+ * - `ask_again`: so does the window, but the answers have shown how the exchange reads `since`: ask for it again.
  */
-type ReachProof = "proved" | "unproved" | "end_needed";
+type ReachProof = "proved" | "unproved" | "ask_again";
 
 /**
  * Asks whether other answers agree that the exchange has nothing older than `reachFromMs` of a series. One answer is not
  * enough, nor is the same one again: an exchange may count its rows back from now, need an end beside `since`, or be in
  * trouble. None of these may give an older candle:
  *
- * - the window right before `reachFromMs`, with its end named. If it does, ends are named from now on;
- * - a window of another length, a page further back, which must be answered as the first one was;
+ * - the window right before `reachFromMs`, without its end and with it. If it does only then, ends are named from now on;
+ * - a short window ten times as long ago, which must be answered as the first one was;
  * - the same window of another archived symbol.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when one of them is not answered.
@@ -45,28 +52,37 @@ export async function proveReach(
   series: Series,
   options: ProofOptions,
 ): Promise<ReachProof> {
-  const { timeframe } = series;
-  const wasUntilNeeded = exchange.capabilities.of(timeframe.text).isUntilNeeded;
-  const { window, reachFromMs } = options;
-  const rowsMax = exchange.pageRowsMax(timeframe);
-  const before = {
-    sinceMs: addCandles(timeframe, reachFromMs, -rowsMax),
-    untilMs: reachFromMs,
+  const known = (): string => {
+    const { isUntilNeeded, isSinceHonoured } = exchange.capabilities.of(series.timeframe.text);
+    return `${isUntilNeeded} ${isSinceHonoured?.value}`;
   };
-  const isUntilSent = true;
-  if (await askOlder(exchange, series, { ...options, window: before, isUntilSent }) === "older") {
-    return wasUntilNeeded ? "unproved" : "end_needed";
+  const knownBefore = known();
+  if (await agree(exchange, series, options)) return "proved";
+  return known() === knownBefore ? "unproved" : "ask_again";
+}
+
+async function agree(
+  exchange: ArchivedExchange,
+  series: Series,
+  options: ProofOptions,
+): Promise<boolean> {
+  const { timeframe } = series;
+  const { window, reachFromMs, nowMs } = options;
+  // As long as the first window: of an exchange that counts its rows back from now, no more come than came.
+  const candles = Math.max(windowCandles(timeframe, window), CANDLES_FEW);
+  const before = { sinceMs: addCandles(timeframe, reachFromMs, -candles), untilMs: reachFromMs };
+  for (const isUntilSent of [false, true]) {
+    const ask = { ...options, window: before, isUntilSent };
+    if (await askOlder(exchange, series, ask) === "older") return false;
   }
-  const untilMs = addCandles(timeframe, window.sinceMs, -rowsMax);
-  const second = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
-  if (await askOlder(exchange, series, { ...options, window: second }) !== "nothing") {
-    return "unproved";
-  }
+  const longAgoMs = Math.max(OLDEST_MS, nowMs - AGO_TIMES * (nowMs - window.sinceMs));
+  const untilMs = floorTime(timeframe, longAgoMs);
+  const short = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
+  if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol
   );
-  const isProved = other === undefined || await askOlder(exchange, other, options) !== "older";
-  return isProved ? "proved" : "unproved";
+  return other === undefined || await askOlder(exchange, other, options) !== "older";
 }
 
 /**
@@ -80,12 +96,15 @@ type OlderAnswer = "older" | "nothing" | "unclear";
 export async function askOlder(
   exchange: ArchivedExchange,
   series: Series,
-  { window, reachFromMs, ...options }: ProofOptions & { readonly isUntilSent?: boolean },
+  { window, reachFromMs, ...options }: Omit<ProofOptions, "nowMs"> & {
+    readonly isUntilSent?: boolean;
+  },
 ): Promise<OlderAnswer> {
   try {
-    const { candles, reachFromMs: oldestMs } = await exchange.askPage(series, window, options);
-    if (candles.length > 0) return "older";
-    return oldestMs !== undefined && oldestMs >= reachFromMs ? "nothing" : "unclear";
+    const verdict = await exchange.askPage(series, window, options);
+    if (verdict.candles.length > 0) return "older";
+    const isNothing = (verdict.reachFromMs ?? -Infinity) >= reachFromMs;
+    return isNothing && verdict.isCutAsAsked !== true ? "nothing" : "unclear";
   } catch (error) {
     if (error instanceof MalformedPageError) return "unclear";
     if (!(error instanceof FetchError)) throw error;

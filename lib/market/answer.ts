@@ -46,8 +46,10 @@ export interface PageVerdict {
   readonly rejected: readonly RejectedCandle[];
   /** The part of the window that the exchange answered for; undefined when it answered for none. */
   readonly answered: Window | undefined;
-  /** Set when the answer proves that the exchange has nothing older than this. Milliseconds. */
+  /** Set when the answer seems to show that the exchange has nothing older than this. Milliseconds. */
   readonly reachFromMs: number | undefined;
+  /** Whether {@linkcode PageVerdict.reachFromMs} follows from how many candles were asked for. */
+  readonly isCutAsAsked?: boolean | undefined;
   /** How many rows came, if the exchange seems to have cut the page; else undefined. */
   readonly cutRows?: number | undefined;
   /**
@@ -96,10 +98,10 @@ export const SETTLE_MS = 120_000;
  *   before the listing, or a time without trades.
  * - Any other shorter page, and an empty one, answers for the whole window: the exchange had nothing else.
  * - A row outside the window proves that the page was not cut on that side.
- * - If all rows lie after the window and reach up to now, the exchange may send only its newest candles. If the page
- *   was cut at a limit, that is so: it answers for nothing, and the exchange has nothing older than its first row. If
- *   it was not cut, it had room for rows of the window, so the window is empty. If it is too short to tell, it
- *   answers for nothing.
+ * - If all rows lie after the window, the exchange may send only its newest candles, unless it is known to honour
+ *   `since`. If the page may have been cut at a limit, it answers for nothing, and seems to show that nothing is older than its first row;
+ *   other answers must prove that. If it is shorter than others, and than was asked for, it had room for rows of the
+ *   window, so the window is empty.
  * - If the request cannot carry `since`, the page answers for nothing before its first row, however short it is.
  * - Candles count as answered only when the settling time has passed since their close. Younger ones that came are
  *   stored all the same.
@@ -117,8 +119,9 @@ export function judgePage(page: AnsweredPage): PageVerdict {
     openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
   );
   if (claim === undefined) {
-    const reachFromMs = isNewestOnly(page, read) === true ? read.times[0] : undefined;
-    return { candles: [], rejected, answered: undefined, reachFromMs };
+    const reachFromMs = isNewestOnly(page, read) ? read.times[0] : undefined;
+    const isCut = isCutAsAsked(page);
+    return { candles: [], rejected, answered: undefined, reachFromMs, isCutAsAsked: isCut };
   }
   const isClaimed = (timeMs: number): boolean => timeMs >= claim.sinceMs && timeMs < claim.untilMs;
   const candles = read.candles.filter(({ openTimeMs }) => isClaimed(openTimeMs));
@@ -220,7 +223,7 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
     // Rows without a readable time prove nothing about the window. Neither do the newest candles, if the exchange
     // sends them whatever was asked.
     const unreadable = read.times.length === 0 && rows.length > 0;
-    if (unreadable || isNewestOnly(page, read) !== false) return { claim: undefined };
+    if (unreadable || isNewestOnly(page, read)) return { claim: undefined };
     return { claim: settledPart(page, asked) };
   }
   const candlesAsked = windowCandles(timeframe, page.window);
@@ -294,24 +297,21 @@ function settledUntil({ timeframe, nowMs, settleMs = SETTLE_MS }: AnsweredPage):
 const CUT_ROWS_MIN = 100;
 
 /**
- * Whether the exchange sent its newest candles instead of the window. Undefined when that is uncertain: it may also
- * have skipped a window without trades, and some minutes without trades must not end the series' history.
+ * Whether the exchange may have sent its newest candles instead of the window. That they end long ago proves nothing:
+ * since then nothing may have been traded.
  */
-function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefined {
-  const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
-  const [firstMs, lastMs] = [times[0], times.at(-1)];
-  if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
-  if (page.isSinceHonoured === false) return true;
-  if (page.isSinceHonoured === true || lastMs < newestSinceMs(timeframe, nowMs)) return false;
-  if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
-  // As many as were asked for, with or without the forming one: the page may have been cut there.
-  if (Math.abs(rows.length - windowCandles(timeframe, window)) > 1) return false;
-  return rows.length >= CUT_ROWS_MIN ? true : undefined;
+function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean {
+  const { window, rows, rowsMaxSeen, isSinceHonoured } = page;
+  const [firstMs] = times;
+  if (firstMs === undefined || firstMs < window.untilMs) return false;
+  if (isSinceHonoured !== undefined) return !isSinceHonoured;
+  // Else it has sent more, and was asked for more: it had room for rows of the window.
+  return rows.length >= rowsMaxSeen || rows.length >= windowCandles(page.timeframe, window) - 1;
 }
 
-/** If the last candle of a page opens at or after this time, it is the newest one there is. */
-function newestSinceMs(timeframe: Timeframe, nowMs: number): number {
-  return nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
+/** Whether no more rows came than were asked for, with or without the forming one: the page was cut there. */
+function isCutAsAsked({ timeframe, window, rows, isSinceHonoured }: AnsweredPage): boolean {
+  return isSinceHonoured === undefined && rows.length <= windowCandles(timeframe, window) + 1;
 }
 
 function sameCandle(a: Candle, b: Candle): boolean {

@@ -13,7 +13,7 @@ import { hitbtc } from "../support/dialects/hitbtc.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { readGaps } from "../support/gap_rows.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import type { CandlesAsk, Dialect } from "../support/local_exchange/dialect.ts";
+import { type CandlesAsk, type Dialect, refused } from "../support/local_exchange/dialect.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -61,13 +61,43 @@ type Test = readonly [Dialect, (scene: Scene) => Promise<void>];
 const TESTS: Readonly<Record<string, Test>> = {
   "where the newest rows come, as many as were asked for, older ones stay owed": [
     hitbtc,
-    async ({ database, fill }) => {
-      const { left, accounts } = await fill();
-      assert.ok((left ?? 0) > 0);
-      assert.equal(accounts["BTC/USDT"]?.owed, (left ?? 0) / 2);
-      assert.equal(accounts["BTC/USDT"]?.explained, 0);
-      for (const row of await readCheckpoints(database)) assert.equal(row.reachFromMs, undefined);
+    assertOwed,
+  ],
+
+  "where the newest rows and the forming one come, older ones stay owed": [
+    bounded((page) => ({ ...page, rowsMax: page.rowsMax + 1 })),
+    assertOwed,
+  ],
+
+  "where fewer of the newest rows come than CCXT announces, older ones stay owed": [
+    bounded((page) => ({ ...page, rowsMax: Math.min(300, page.rowsMax) })),
+    assertOwed,
+  ],
+
+  "where the newest rows come, and a named end is refused, older ones stay owed": [
+    {
+      ...hitbtc,
+      read: (request) =>
+        request.query.has("until")
+          ? refused("candles", 400, { error: { code: 10001, message: "Validation error" } })
+          : hitbtc.read(request),
     },
+    assertOwed,
+  ],
+
+  "where the newest sixty come, whatever is asked for, older ones are gone": [
+    bounded((page) => ({ ...page, sinceMs: undefined, rowsMax: 60 })),
+    ({ fill }) => assertGone(fill, 59),
+  ],
+
+  "where the newest 720 are all there is, and none come before a named end, older ones are gone": [
+    bounded((page, untilMs) => ({
+      ...page,
+      sinceMs: Math.max(page.sinceMs ?? 0, testClock.now() - 720 * 60_000),
+      rowsMax: 5_000,
+      untilMs,
+    })),
+    ({ fill }) => assertGone(fill, 719),
   ],
 
   "where the newest rows come, as many as were asked for, but up to a named end, all come": [
@@ -93,12 +123,7 @@ const TESTS: Readonly<Record<string, Test>> = {
   "where only the newest rows come, however many are asked for, older ones are gone: retention": [
     kraken,
     async ({ database, fill }) => {
-      const { left, accounts } = await fill();
-      assert.equal(left, 0);
-      for (const account of Object.values(accounts)) {
-        assert.deepEqual([account?.owed, account?.missing], [0, 0]);
-        assert.equal(account?.reasons["retention"], TWO_DAYS - 719);
-      }
+      await assertGone(fill, 719);
       const [row] = await readCapabilities(database);
       assert.deepEqual([row?.newestCandles, row?.isUntilNeeded], [719, false]);
     },
@@ -195,6 +220,26 @@ Deno.test("what no table knows is not written off on one inference", async (t) =
     await opened.drop();
   }
 });
+
+/** Nothing is written off: what did not come is owed. */
+async function assertOwed({ database, fill }: Scene): Promise<void> {
+  const { left, accounts } = await fill();
+  assert.ok((left ?? 0) > 0);
+  for (const account of Object.values(accounts)) {
+    assert.deepEqual([account?.owed, account?.explained], [(left ?? 0) / 2, 0]);
+  }
+  for (const row of await readCheckpoints(database)) assert.equal(row.reachFromMs, undefined);
+}
+
+/** The exchange keeps this many candles, and all others are explained by that. */
+async function assertGone(fill: Scene["fill"], kept: number): Promise<void> {
+  const { left, accounts } = await fill();
+  assert.equal(left, 0);
+  for (const account of Object.values(accounts)) {
+    assert.deepEqual([account?.owed, account?.missing], [0, 0]);
+    assert.deepEqual(account?.reasons, { retention: TWO_DAYS - kept });
+  }
+}
 
 async function assertComplete(
   { database, exchange }: Pick<Scene, "database" | "exchange">,

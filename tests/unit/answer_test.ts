@@ -130,7 +130,7 @@ Deno.test("a row beyond the window proves that a full page was not cut on that s
 Deno.test("a hole at a window's start, at an exchange that jumps over it, is settled by a second ask", () => {
   const jumped = judge(w(0, 10), rows(...range(3, 13)), { rowsMaxSeen: 10 });
   assert.deepEqual([jumped.answered, jumped.stored], [[3, 10], range(3, 10)]);
-  assert.deepEqual(judge(w(0, 3), rows(3, 4, 5), { rowsMaxSeen: 10 }), {
+  assert.deepEqual(judge(w(0, 3), rows(3, 4, 5), { rowsMaxSeen: 10, isSinceHonoured: true }), {
     stored: [],
     answered: [0, 3],
     reachFrom: undefined,
@@ -149,11 +149,11 @@ Deno.test("an exchange that gives only its newest candles answers for nothing ol
   assert.equal(partly.reachFrom, undefined);
 });
 
-Deno.test("rows after the window that end long ago were jumped to: the window is answered and empty", () => {
+Deno.test("rows after the window that end long ago are no proof that they were jumped to: the market may be silent", () => {
   assert.deepEqual(judge(w(0, 10), rows(...range(30, 40)), { rowsMaxSeen: 10 }), {
     stored: [],
-    answered: [0, 10],
-    reachFrom: undefined,
+    answered: undefined,
+    reachFrom: 30,
   });
 });
 
@@ -161,27 +161,28 @@ Deno.test("a silent window before rows up to now is answered and empty where the
   // Nobody has traded for five minutes, then somebody did: all that comes is the forming candle.
   const silent = { stored: [], answered: [5, 8], reachFrom: undefined };
   assert.deepEqual(judge(w(5, 10), rows(10), { rowsMaxSeen: 720, now: 10.5 }), silent);
-  assert.deepEqual(judge(w(5, 10), rows(10), { rowsMaxSeen: 0, now: 10.5 }), silent);
-  // Fewer rows than asked, and more than asked from an exchange that takes no limit.
-  for (const last of [110, 330]) {
-    const page = rows(...range(100, last));
-    const verdict = judge(w(0, 100), page, { rowsMaxSeen: 720, now: last + 0.5 });
-    assert.deepEqual(verdict, { stored: [], answered: [0, 100], reachFrom: undefined });
-  }
+  // Fewer rows than asked.
+  const verdict = judge(w(0, 100), rows(...range(100, 110)), { rowsMaxSeen: 720, now: 110.5 });
+  assert.deepEqual(verdict, { stored: [], answered: [0, 100], reachFrom: undefined });
 });
 
-Deno.test("a short page of exactly as many rows as asked, all after the window, up to now, proves nothing", () => {
-  const nothing = { stored: [], answered: undefined, reachFrom: undefined };
-  assert.deepEqual(judge(w(9, 10), rows(10), { now: 10.5 }), nothing);
-  assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 10.5 }), nothing);
-  // One more or less than asked is the forming one.
-  assert.deepEqual(judge(w(0, 3), rows(7, 8, 9, 10), { now: 10.5 }), nothing);
-  assert.deepEqual(judge(w(0, 3), rows(9, 10), { now: 10.5 }), nothing);
-  // A minute later the same market is told apart: more rows have come, and the asked ones end too early.
-  assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { now: 14.5 }).answered, [0, 3]);
+Deno.test("a page of as many rows as asked, all after the window, answers for nothing and was cut there", () => {
+  // One more or less is the forming one.
+  for (const minutes of [[7, 9, 10], [7, 8, 9, 10], [9, 10]]) {
+    const { answered, reachFromMs, isCutAsAsked } = verdictOf(w(0, 3), rows(...minutes), {
+      now: 10.5,
+    });
+    assert.deepEqual([answered, reachFromMs, isCutAsAsked], [undefined, at(minutes[0]!), true]);
+  }
+  const more = verdictOf(w(0, 3), rows(...range(5, 11)), { now: 10.5 });
+  assert.deepEqual([more.answered, more.isCutAsAsked], [undefined, false]);
+  assert.deepEqual(judge(w(0, 3), rows(7, 9, 10), { isSinceHonoured: true }).answered, [0, 3]);
 });
 
 Deno.test("a page cut at the asked number or at the longest ever, all newest, bounds the exchange's reach", () => {
+  // However few, when it never sent more: it may be all that it ever sends.
+  assert.equal(judge(w(5, 10), rows(10), { rowsMaxSeen: 0, now: 10.5 }).reachFrom, 10);
+  assert.equal(judge(w(5, 10), rows(10), { rowsMaxSeen: 1, now: 10.5 }).reachFrom, 10);
   for (const [rowsMaxSeen, asked] of [[100, 300], [1_000, 150], [0, 40]] as const) {
     const page = rows(...range(NOW_MINUTE - 149, NOW_MINUTE + 1));
     assert.deepEqual(judge(w(0, asked), page, { rowsMaxSeen, now: NOW_MINUTE + 0.5 }), {
@@ -538,7 +539,15 @@ function backfill(
     rowsMaxSeen = Math.max(rowsMaxSeen, page.length);
     for (const minute of verdict.stored) stored.add(minute);
     if (verdict.answered !== undefined) covered = unite(covered, [w(...verdict.answered)]);
-    reachFrom = verdict.reachFrom ?? reachFrom;
+    if (verdict.reachFrom === undefined) continue;
+    // As the program does, it asks for a short window long ago before it takes that for proved.
+    const longAgo = w(-5_000, -4_950);
+    const old = rows(...answer(exchange, longAgo, now));
+    const oldestAsk = judge(longAgo, old, { rowsMaxSeen, now, isSinceHonoured });
+    if (provesSinceHonoured(MINUTE, { newestMs: newestTime(old) ?? Infinity, seenMs })) {
+      isSinceHonoured = true;
+    }
+    if ((oldestAsk.reachFrom ?? -Infinity) >= verdict.reachFrom) reachFrom = verdict.reachFrom;
   }
   return { covered, stored, reachFrom };
 }

@@ -21,3 +21,15 @@ Deno.test("upbit is told the exact end of a window of months", () => {
 Deno.test("hitbtc is asked for the oldest rows first", () => {
   assert.deepEqual(windowParams("hitbtc", WINDOW), { sort: "ASC" });
 });
+
+Deno.test("the end is named where it was learned to be needed, but not where the table knows better", () => {
+  const told = { isUntilSent: true };
+  assert.deepEqual(windowParams("nowhere", WINDOW, told), { until: WINDOW.untilMs - 1 });
+  assert.deepEqual(windowParams("hitbtc", WINDOW, told), { sort: "ASC" });
+});
+
+Deno.test("a class is asked as the one it inherits from", () => {
+  for (const exchange of ["bequant", "fmfwio"]) {
+    assert.deepEqual(windowParams(exchange, WINDOW), { sort: "ASC" }, exchange);
+  }
+});
