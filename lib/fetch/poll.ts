@@ -153,7 +153,9 @@ export class Poll {
     if (answeredMs === undefined) return true;
     const closedMs = closedUntil(series.timeframe, nowMs);
     if (closedMs <= answeredMs) return false;
-    const isNew = closedMs > (this.#askedMs.get(name) ?? -Infinity);
+    const askedMs = this.#askedMs.get(name) ?? -Infinity;
+    // Later than now: the clock was set back.
+    const isNew = closedMs > askedMs || askedMs > nowMs;
     return isNew || closedUntil(series.timeframe, nowMs - exchange.settleMs) > answeredMs;
   }
 
@@ -203,12 +205,13 @@ export class Poll {
   }
 
   /** Later polls begin at the end of this answer. If time before this answer is still owed, a catch-up fetches it. */
-  #noteAnswered(series: Series, { answered }: PageOutcome, window: Window): void {
+  #noteAnswered(series: Series, { answered, earlyMs }: PageOutcome, window: Window): void {
     const name = seriesName(series);
     // Where all candles of a page are too young to be final, those before it are left.
     const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;
     const sinceMs = this.#answeredUntilMs.get(name) ?? untilMs;
-    if (answered.length === 0 && sinceMs >= untilMs) return;
+    // A page that has not closed by the exchange's clock says nothing of time.
+    if (answered.length === 0 && (sinceMs >= untilMs || earlyMs !== undefined)) return;
     this.#answeredUntilMs.set(name, untilMs);
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
     if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
