@@ -57,8 +57,9 @@ function summary(report: BackfillReport): string {
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
     left === undefined ? ", nothing could be asked" : "",
     left !== undefined && left > 0 ? `, ${count(left)} still owed` : "",
-    finalMs === undefined ? "" : `, ${count(young)} still owed from ${timeText(finalMs)} on: ` +
-      "they closed only just and may change",
+    finalMs === undefined
+      ? ""
+      : `, ${count(young)} stored that may change until ${timeText(finalMs)}: still owed then`,
   ].join("");
   const lines = [`${exchange}: ${count(added)} candles in ${count(pages)} pages${extras}`];
   for (const text of report.replaced) lines.push(`  ${printable(text)}`);

@@ -164,8 +164,8 @@ export class ExchangeBackfill {
       }
       if (this.#progress.failed === before.failed) return;
       if (!this.#options.patient) {
-        // The young candles may not be stored either.
-        [this.#left, this.#young] = [candlesOf(read), NO_YOUNG];
+        // Nothing was answered: the young candles are not stored either.
+        if (isFirst) [this.#left, this.#young] = [candlesOf(read), NO_YOUNG];
         return;
       }
       await this.#pause(this.#archive.clock.now() + pauseMs, "nothing more came");

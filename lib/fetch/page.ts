@@ -105,7 +105,7 @@ async function ingestPart(
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
-  const knownPage = await newestPageNumber(archive.database);
+  const known = await newestPageNumber(archive.database, { isExact: options.owed === undefined });
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
@@ -131,7 +131,7 @@ async function ingestPart(
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
   const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
-  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage });
+  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage: known });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
   const ingested = (owed ?? []).length < 2

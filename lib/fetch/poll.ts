@@ -71,6 +71,9 @@ async function resume(archive: Archive, poll: Poll): Promise<void> {
   }
 }
 
+/** What a poll was answered. */
+type Answered = Pick<PageOutcome, "answered" | "earlyMs">;
+
 /** Polls one archive. Remembers until when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
@@ -154,7 +157,9 @@ export class Poll {
     if (answeredMs === undefined) return true;
     const closedMs = closedUntil(series.timeframe, nowMs);
     if (closedMs <= answeredMs) return false;
-    const isNew = closedMs > (this.#askedMs.get(name) ?? -Infinity);
+    const askedMs = this.#askedMs.get(name) ?? -Infinity;
+    // Later than now: the clock was set back.
+    const isNew = closedMs > askedMs || askedMs > nowMs;
     return isNew || closedUntil(series.timeframe, nowMs - exchange.settleMs) > answeredMs;
   }
 
@@ -166,9 +171,9 @@ export class Poll {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
     let report = NOTHING;
-    let answered: Coverage | undefined;
+    let stored: Answered | undefined;
     const onStored = (part: PageOutcome): void => {
-      answered = unite(answered ?? [], part.answered);
+      stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
       report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
     };
     const ask = (): Promise<PageOutcome> => {
@@ -193,7 +198,7 @@ export class Poll {
       if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
       return sum([report, { ...NOTHING, failed: 1 }]);
     } finally {
-      if (answered !== undefined) this.#noteAnswered(series, answered, window);
+      if (stored !== undefined) this.#noteAnswered(series, stored, window);
     }
   }
 
@@ -211,12 +216,13 @@ export class Poll {
   }
 
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
-  #noteAnswered(series: Series, answered: Coverage, window: Window): void {
+  #noteAnswered(series: Series, { answered, earlyMs }: Answered, window: Window): void {
     const name = seriesName(series);
     // Where all candles of a page are too young to be final, those before it are left.
     const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;
     const sinceMs = this.#answeredUntilMs.get(name) ?? untilMs;
-    if (answered.length === 0 && sinceMs >= untilMs) return;
+    // A page that has not closed by the exchange's clock says nothing of time.
+    if (answered.length === 0 && (sinceMs >= untilMs || earlyMs !== undefined)) return;
     this.#answeredUntilMs.set(name, untilMs);
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
     if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);

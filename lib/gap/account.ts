@@ -8,6 +8,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/connection/database.ts";
+import { readSettling } from "../store/capabilities.ts";
 import { readExplained } from "../store/gaps.ts";
 import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
 import {
@@ -59,7 +60,8 @@ export async function readAccounts(
   options: AccountOptions,
 ): Promise<readonly SeriesAccount[]> {
   const checkpoints = await readCheckpoints(database);
-  const desires = desiresOf(checkpoints, options);
+  const settling = await readSettling(database);
+  const desires = desiresOf(checkpoints, { ...options, settling });
   const owed = new Map(
     (await readOwed(database, [...desires.values()])).map((entry) => [
       seriesName(entry.series),
@@ -136,7 +138,12 @@ export async function explainBounds(archive: Archive): Promise<readonly Unconfir
   const { config, database, clock } = archive;
   const checkpoints = await readCheckpoints(database);
   const wanted = wantedOf(
-    desiresOf(checkpoints, { config, nowMs: clock.now(), newestCandlesMax }),
+    desiresOf(checkpoints, {
+      config,
+      nowMs: clock.now(),
+      newestCandlesMax,
+      settling: await readSettling(database),
+    }),
   );
   await noteWanted(database, wanted);
   const bounds = await readSeriesBounds(database, wanted);
@@ -158,12 +165,18 @@ function wantedOf(desires: ReadonlyMap<string, BoundedDesire>): readonly WantedS
 /** The desired windows of the configured series, by series name. */
 function desiresOf(
   checkpoints: readonly Checkpoint[],
-  { config, nowMs, newestCandlesMax }: AccountOptions,
+  { config, nowMs, newestCandlesMax, settling }: AccountOptions & {
+    readonly settling: ReadonlyMap<string, number>;
+  },
 ): ReadonlyMap<string, BoundedDesire> {
   return new Map(
     checkpoints.filter((checkpoint) => isConfigured(checkpoint, config)).map(({ series }) => [
       seriesName(series),
-      desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series) }),
+      desireOf(series, config, {
+        nowMs,
+        newestCandlesMax: newestCandlesMax(series),
+        settleMs: settling.get(series.exchange),
+      }),
     ]),
   );
 }

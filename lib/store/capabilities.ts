@@ -42,6 +42,16 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
   });
 }
 
+/** How long after their close candles were seen to change, by exchange. Milliseconds. */
+export async function readSettling(database: Database): Promise<ReadonlyMap<string, number>> {
+  return await database.run("read how long candles may change", async (sql) => {
+    const rows = await sql<{ exchange: string; seconds: number }[]>`
+      select exchange, max(settle_seconds) as seconds from capabilities
+      where settle_seconds is not null group by exchange`;
+    return new Map(rows.map(({ exchange, seconds }) => [exchange, 1000 * seconds]));
+  });
+}
+
 /** Stores a row. It replaces an older one. */
 export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
   const { exchange, timeframe } = row;

@@ -143,17 +143,25 @@ const newestPages = new WeakMap<Database, number>();
  * The number of the newest page that is known to be written. Call it before asking an exchange: a page with a higher
  * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice.
  *
+ * @param isExact whether pages count that other programs have written since this one wrote its last. That costs a
+ * statement, and is worth it where stored candles are asked for again.
  * @throws StoreError
  */
-export async function newestPageNumber(database: Database): Promise<number> {
-  return newestPages.get(database) ??
-    await database.run("read which page is the newest", async (sql) => {
-      const [row] = await sql<{ number: string }[]>`
+export async function newestPageNumber(
+  database: Database,
+  { isExact }: { readonly isExact: boolean },
+): Promise<number> {
+  // No other program writes to the embedded database.
+  const isKnown = !isExact || database.kind === "embedded";
+  const known = isKnown ? newestPages.get(database) : undefined;
+  if (known !== undefined) return known;
+  return await database.run("read which page is the newest", async (sql) => {
+    const [row] = await sql<{ number: string }[]>`
       select case when is_called then last_value else 0 end as number from page_numbers`;
-      const number = Number(row!.number);
-      newestPages.set(database, number);
-      return number;
-    });
+    const number = Number(row!.number);
+    newestPages.set(database, number);
+    return number;
+  });
 }
 
 const UNSETTLED = columns<Window>({

@@ -100,7 +100,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 
   "a bad minute that has only just closed is asked for again, not given up": async (scene) => {
-    const youngMs = START_MS - 30_000 - 2 * MINUTE_MS;
+    const youngMs = START_MS - 30_000 - 4 * MINUTE_MS;
     const { report } = await scene.fill((row, timeMs) =>
       timeMs === youngMs ? twice(row, BAD_MS) : row
     );
@@ -181,7 +181,9 @@ async function costsOneMinute(
   const rejected = await database.sql`select reason, time from rejected_candles`;
   assert.deepEqual(rejected.map(({ reason }) => reason), reasons);
   for (const { time } of rejected) assert.equal(+time, BAD_MS);
-  assert.deepEqual(await fill(change).then(({ asked }) => asked), 0);
+  // For the newest candles alone, which may still change.
+  const again = await fill(change);
+  assert.deepEqual([again.asked, again.report.added, again.report.rejected], [1, 0, 0]);
   // The gap job finds nothing more to ask for.
   const archive = await openTestArchive(database, variables(exchange.proxyUrl));
   const { found, asked: repairs } = await repairGaps(archive);

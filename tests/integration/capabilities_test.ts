@@ -8,11 +8,12 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { type Coverage, unite } from "../../lib/market/coverage.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { readCapabilities } from "../../lib/store/capabilities.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { type Checkpoint, readCheckpoints } from "../../lib/store/ledger.ts";
 import { coinex } from "../support/dialects/coinex.ts";
 import {
   assertSameCandles,
@@ -59,7 +60,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const longest = exchange.requests.filter(({ query }) => query["limit"] === "1000");
       assert(longest.length > 0 && longest.length <= 6, `${longest.length} pages of 1000`);
       const [checkpoint] = await readCheckpoints(database);
-      const [window, ...others] = checkpoint?.covered ?? [];
+      const [window, ...others] = fetched(checkpoint);
       assert(window !== undefined && others.length === 0);
       assert.equal(window.untilMs - window.sinceMs, 3 * 24 * 60 * 60_000);
       await assertSameCandles(database, exchange, {
@@ -142,7 +143,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         assert.equal(asked[0], 6);
         assert.equal(Math.max(...asked), 1_000);
         const [checkpoint] = await readCheckpoints(database);
-        const [window, ...more] = checkpoint?.covered ?? [];
+        const [window, ...more] = fetched(checkpoint);
         assert(window !== undefined && more.length === 0);
         assert((checkpoint?.candles ?? 0) >= 998, String(checkpoint?.candles));
         const series = { exchange: "coinex", symbol: "BTC/USDT", timeframe: "1m" };
@@ -201,4 +202,9 @@ async function withScene(
   } finally {
     await exchange.close();
   }
+}
+
+/** What is covered, and the newest candles, which are stored and not covered yet. */
+function fetched(checkpoint: Checkpoint | undefined): Coverage {
+  return unite(checkpoint?.covered ?? [], checkpoint?.unsettled ?? []);
 }

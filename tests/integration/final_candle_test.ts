@@ -132,6 +132,12 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(report?.finalMs, CLOSE_MS + 10 * MINUTE_MS);
     assert.ok(testClock.now() < CLOSE_MS + MINUTE_MS, "did not wait");
     await capabilities.keep();
+    const [account] = await readAccounts(database, {
+      config: archive.config,
+      nowMs: testClock.now(),
+      newestCandlesMax: () => undefined,
+    });
+    assert.deepEqual([account?.owed, account?.missing], [0, 0], "the status says the same");
     testClock.pass(10 * MINUTE_MS);
     // The next process knows it, too.
     await backfill(await open("1m", "1h", WAITLESS_CLOCK), ask);

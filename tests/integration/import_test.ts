@@ -169,7 +169,7 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
         `binance BTC/USDT 1m: 6 rows, 2024-01-01 00:00 to 2024-01-01 00:05
   4 added
   1 rejected: see rejected_candles
-  1 not closed yet: left out
+  1 not closed, or only just: left out
   2 in between are lacking, and owed by the exchange;
   --complete says that they do not exist`,
       ]);

@@ -167,7 +167,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
           ${new Date(THURSDAY_MS - DAY_MS)}, ${new Date(THURSDAY_MS)})`;
       assert.deepEqual({ ...span }, { state: "expired", candles: 1440 });
       const [report] = await backfill(archive, { patient: false });
-      assert.deepEqual([report?.pages, report?.left], [0, 0]);
+      assert.deepEqual([report?.owed, report?.added, report?.left], [0, 0, 0]);
       assert.deepEqual((await repairGaps(archive)).found, 0);
     },
 
