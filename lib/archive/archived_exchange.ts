@@ -17,6 +17,7 @@ import {
 import { ROW_TEXT_MAX } from "../market/candle.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { isContract } from "../market/symbol.ts";
 import { closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -43,6 +44,13 @@ interface ArchivedExchangeOptions {
 interface AskOptions {
   readonly priority: Priority;
   readonly signal?: AbortSignal | undefined;
+}
+
+interface GuardOptions extends AskOptions {
+  /** @default that of the exchange */
+  readonly breaker?: Breaker | undefined;
+  /** @default `RETRY_ATTEMPTS` */
+  readonly attempts?: number | undefined;
 }
 
 interface LoadOptions extends AskOptions {
@@ -75,13 +83,15 @@ export class ArchivedExchange {
   readonly breaker: Breaker;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
+  /** Of contracts, where spot is archived beside them: their servers are others. */
+  readonly #contractBreaker: Breaker;
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time that the exchange has sent of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
   #isClockAhead = false;
 
   constructor(options: ArchivedExchangeOptions) {
-    const { client, clock, onBreaker, keepCapability } = options;
+    const { client, config, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
     this.markets = new MarketsInForce(clock);
@@ -91,6 +101,7 @@ export class ArchivedExchange {
       keep: keepCapability,
     });
     this.breaker = new Breaker({ ...this.#breakerOptions(), onChange: onBreaker });
+    this.#contractBreaker = isMixed(config) ? new Breaker(this.#breakerOptions()) : this.breaker;
   }
 
   #breakerOptions(): BreakerOptions {
@@ -127,7 +138,7 @@ export class ArchivedExchange {
     const { list = NOTHING_LISTED } = options.markets ?? this.markets.value ?? {};
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      options,
+      { ...options, breaker: isContract(series.symbol) ? this.#contractBreaker : this.breaker },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, signal })
           .catch((error) => {
@@ -203,12 +214,15 @@ export class ArchivedExchange {
       signal: options.signal,
       previous,
       each: async (kind, load) => {
-        // Spot is archived also while futures fail.
-        const breaker = kind.isSpot ? this.breaker : new Breaker(this.#breakerOptions());
+        const isMain = kind.isSpot || kind.isAlone;
+        const breaker = isMain ? this.breaker : new Breaker(this.#breakerOptions());
+        // Polls wait for this load: when markets are in force, one attempt is enough, and the next load makes another.
+        const attempts = isMain || previous === undefined ? undefined : 1;
         try {
           return await this.#guarded(`load the ${kind.title} of ${this.id}`, {
             ...options,
             breaker,
+            attempts,
           }, load);
         } catch (error) {
           if (kind.isAlone || !mayLack(kind, error)) throw error;
@@ -235,7 +249,7 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal, breaker = this.breaker }: AskOptions & { readonly breaker?: Breaker },
+    { priority, signal, breaker = this.breaker, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -253,6 +267,7 @@ export class ArchivedExchange {
       }
     }, {
       ...config.retry,
+      ...(attempts === undefined ? {} : { attempts }),
       breaker,
       timeoutMs: config.fetchTimeoutMs,
       clock,
@@ -284,4 +299,10 @@ function unreadable(error: unknown, window: Window): MalformedPageError | undefi
       openTimeMs: window.sinceMs,
     }],
   });
+}
+
+function isMixed({ symbols }: Config): boolean {
+  if (symbols.kind !== "list") return false;
+  const contracts = symbols.symbols.filter(isContract).length;
+  return contracts > 0 && contracts < symbols.symbols.length;
 }

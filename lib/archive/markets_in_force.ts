@@ -17,6 +17,8 @@ export interface Markets {
   readonly suspended: ReadonlySet<string>;
   /** The configured symbols that the exchange does not list. */
   readonly unlisted: readonly UnlistedSymbol[];
+  /** Whether a kind of markets could not be loaded, so that its older markets serve on, or none. */
+  readonly isPartial: boolean;
   /** Symbols whose kind of market could not be loaded: nothing is known of them. */
   readonly unloaded: readonly UnloadedSymbol[];
   /** Symbols that mean another market than was archived, for which a new listing begins with these markets. */
@@ -113,10 +115,10 @@ export class MarketsInForce {
     }, { signal });
   }
 
-  #isDue({ loadedAtMs, absentSinceMs, unloaded }: Markets): boolean {
+  #isDue({ loadedAtMs, absentSinceMs, isPartial }: Markets): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
-    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || unloaded.length > 0;
+    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial;
     return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
   }
 }

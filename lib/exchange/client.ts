@@ -5,7 +5,7 @@ import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isContract, isSymbol } from "../market/symbol.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, classesOf, openCcxt } from "./ccxt.ts";
@@ -304,7 +304,7 @@ export async function openExchange(
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),
-      spotOnly: !options.symbols?.some((symbol) => symbol.includes(":")),
+      spotOnly: !options.symbols?.some(isContract),
       onCost: (cost) => client?.onCost(cost),
       connections,
       denials,

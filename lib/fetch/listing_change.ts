@@ -1,6 +1,7 @@
 /** Detects symbols that are delisted, suspended, renamed, listed again, or mean another market. No I/O. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
+import { isContract } from "../market/symbol.ts";
 import type { EndedWhy } from "../store/ledger.ts";
 import type { Listing, Replacement } from "../store/listings.ts";
 
@@ -189,8 +190,4 @@ function otherSymbolOf(
     if (other === symbol || isContract(other) !== isContract(symbol)) continue;
     if (candidates(listed).some((market) => market.id === id)) return other;
   }
-}
-
-function isContract(symbol: string): boolean {
-  return symbol.includes(":");
 }

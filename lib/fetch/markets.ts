@@ -167,6 +167,7 @@ export function makeMarkets(
       series,
       suspended: new Set(suspended.map(({ symbol }) => symbol)),
       unlisted,
+      isPartial: failures.length > 0,
       unloaded,
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,

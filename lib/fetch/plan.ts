@@ -3,10 +3,10 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { addCandles, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
-import { type Series, seriesName } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { newsOf } from "../archive/markets_in_force.ts";
+import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { desireOf } from "../archive/desire.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
@@ -58,7 +58,7 @@ export async function makePlan(
       for (const problem of newsOf(markets).unloaded) {
         problems.push({ exchange: exchange.id, problem });
       }
-      for (const entry of await planExchange(archive, exchange, markets.series)) {
+      for (const entry of await planExchange(archive, exchange, markets)) {
         entries.push(entry);
       }
     } catch (error) {
@@ -83,7 +83,7 @@ export async function makePlan(
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
-  series: readonly Series[],
+  { series, replaced }: Markets,
 ): Promise<readonly PlanEntry[]> {
   const { id, client } = exchange;
   const nowMs = clock.now();
@@ -93,7 +93,9 @@ async function planExchange(
   const desires = series.map((series) =>
     desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series) })
   );
-  const owed = await readOwed(database, desires);
+  // Of a symbol that means another market, nothing is owed before the listing that the next run begins.
+  const anew = new Set(replaced.map(({ symbol }) => symbol));
+  const owed = (await readOwed(database, desires)).filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
   for (const page of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))) {
     const { text } = page.series.timeframe;

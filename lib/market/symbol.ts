@@ -25,3 +25,8 @@ export function isSymbol(text: string): boolean {
 export function isPlainSymbol(text: string): boolean {
   return isSymbol(text) && PLAIN.test(text);
 }
+
+/** Whether a symbol is of a contract: a perpetual, a future or an option. After its quote it names what settles it. */
+export function isContract(symbol: string): boolean {
+  return symbol.slice(symbol.lastIndexOf("/")).includes(":");
+}

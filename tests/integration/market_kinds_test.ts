@@ -122,6 +122,65 @@ Deno.test("futures that are refused leave spot alone, and are told of", async ()
   }
 });
 
+/** Binance's futures, of which the local exchange has none. */
+const PERPETUAL = {
+  symbols: [{
+    ...{ symbol: "BTCUSDT", pair: "BTCUSDT", contractType: "PERPETUAL", status: "TRADING" },
+    ...{ baseAsset: "BTC", quoteAsset: "USDT", marginAsset: "USDT" },
+    ...{ onboardDate: 0, deliveryDate: 4133404800000, pricePrecision: 2, quantityPrecision: 3 },
+    ...{ filters: [], orderTypes: [], timeInForce: [] },
+  }],
+};
+
+Deno.test("futures that fail after they were loaded stop no poll of spot, and keep their markets", async () => {
+  const opened = await openAnyTest();
+  const clock = new TestClock();
+  const exchange = await startLocalExchange({ clock });
+  let isDown = false;
+  const change = (_body: string, path: string): Response | undefined => {
+    if (!path.includes("fapi.binance.com")) return undefined;
+    if (isDown) return new Response("{}", { status: 500 });
+    return Response.json(path.includes("exchangeInfo") ? PERPETUAL : []);
+  };
+  try {
+    await emptyDatabase(opened.database);
+    await withFront(exchange, change, async ({ proxyUrl, asked }) => {
+      const archive = await openTestArchive(opened.database, {
+        EXCHANGES: "binance",
+        SYMBOLS: `${SPOT},${LINEAR}`,
+        TIMEFRAMES: "1h",
+        BACKFILL: "off",
+        BREAKER_FAILURES: "2",
+        BREAKER_COOLDOWN: "1h",
+        EXCHANGE_PROXY_URL: proxyUrl,
+        EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1 }),
+      }, clock);
+      const poll = new Poll(archive);
+      assert.equal((await poll.runOnce()).failed, 0);
+      isDown = true;
+      for (let hour = 0; hour < 26; hour++) {
+        clock.pass(3_600_000);
+        const { added, failed } = await poll.runOnce();
+        assert.deepEqual([added, failed], [1, 1], `hour ${hour}`);
+      }
+      const [binance] = archive.exchanges;
+      assert.equal(binance?.breaker.passes, true);
+      assert.equal(binance?.markets.value?.list.get(LINEAR)?.id, "BTCUSDT");
+      assert.deepEqual(binance?.markets.value?.unloaded, []);
+      const loads = (host: string): number =>
+        asked.filter((path) => path.includes(host) && path.includes("exchangeInfo")).length;
+      assert.equal(loads("//api.binance.com"), 4, "at first, after a day, and soon again twice");
+      assert.equal(loads("//fapi.binance.com"), 4, "spot waits for one attempt a load");
+      isDown = false;
+      clock.pass(3_600_000);
+      assert.equal((await poll.runOnce()).failed, 0);
+    });
+  } finally {
+    await exchange.close();
+    await opened.drop();
+  }
+});
+
 const refusal = (): Response =>
   Response.json({ code: 0, msg: "Service unavailable from a restricted location." }, {
     status: 451,

@@ -53,6 +53,7 @@ function marketsAt(loadedAtMs: number, given: Partial<Markets> = {}): Markets {
     list: new Map(),
     series: [],
     suspended: new Set(),
+    isPartial: false,
     unloaded: [],
     replaced: [],
     replacedMs: new Map(),
@@ -132,4 +133,14 @@ Deno.test("a caller that aborts while they are loaded leaves the other waiting, 
   loaded.resolve(value);
   assert.equal(await backfill, value);
   assert.equal(markets.value, value);
+});
+
+Deno.test("a kind of markets that was not loaded is tried again after ten minutes", async () => {
+  const scene = sceneOf();
+  scene.next = { isPartial: true };
+  assert.equal(await scene.after(0), 1);
+  assert.equal(await scene.after(10 * MINUTE_MS - 1), 1);
+  scene.next = {};
+  assert.equal(await scene.after(1), 2);
+  assert.equal(await scene.after(10 * MINUTE_MS), 2);
 });
