@@ -242,7 +242,11 @@ export class ArchivedExchange {
         // Polls wait for this load: when markets are in force, one attempt is enough, and the next load makes another.
         const attempts = isMain || previous === undefined ? undefined : 1;
         try {
-          return await this.#guarded(`load the ${kind.title} of ${this.id}`, { ...options, breaker, attempts }, load);
+          return await this.#guarded(`load the ${kind.title} of ${this.id}`, {
+            ...options,
+            breaker,
+            attempts,
+          }, load);
         } catch (error) {
           if (kind.isAlone || !mayLack(kind, error)) throw error;
           return false;

@@ -26,7 +26,7 @@ export function isPlainSymbol(text: string): boolean {
   return isSymbol(text) && PLAIN.test(text);
 }
 
-/** Whether a symbol is of a contract: a perpetual, a future or an option. These name what settles them. */
+/** Whether a symbol is of a contract: a perpetual, a future or an option. After its quote it names what settles it. */
 export function isContract(symbol: string): boolean {
-  return symbol.includes(":");
+  return symbol.slice(symbol.lastIndexOf("/")).includes(":");
 }

@@ -1,6 +1,6 @@
 /** Which texts can be symbols, and which of them are chosen without being named. @module */
 import assert from "node:assert/strict";
-import { isPlainSymbol, isSymbol } from "../../lib/market/symbol.ts";
+import { isContract, isPlainSymbol, isSymbol } from "../../lib/market/symbol.ts";
 
 const PLAIN = [
   "BTC/USDT",
@@ -52,4 +52,11 @@ Deno.test("a symbol that may be taken for another one is archived only when it i
   for (const text of [...ODD, ...NONE]) {
     assert.equal(isPlainSymbol(text), false, JSON.stringify(text));
   }
+});
+
+Deno.test("a contract names what settles it", () => {
+  for (const text of ["BTC/USDT:USDT", "BTC/USD:BTC-240927", "A:B/USDT:USDT"]) {
+    assert.equal(isContract(text), true, text);
+  }
+  for (const text of ["BTC/USDT", "A:B/USDT"]) assert.equal(isContract(text), false, text);
 });
