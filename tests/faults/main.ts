@@ -1,8 +1,9 @@
 /**
  * Breaks everything that can break, by seeded random schedules, and compares what is left with the truth.
  *
- * `--seeds 1..500`; `--only exchange,database,process`; `--parallel 3`; `--json` for one line at the end. A seed that
- * fails is printed with its schedule, and `--seeds 17..17` plays it again. What hits when depends on the machine as
+ * `--seeds 1..500`; `--only exchange,database,process`; `--faults "late final,busy"` for these faults alone, or
+ * `--without "class alias"` for all others; `--parallel 3`; `--json` for one line at the end. A seed that fails is printed
+ * with its schedule, and `--seeds 17..17` with the same options plays it again. What hits when depends on the machine as
  * well, so that a seed repeats the faults and not each interleaving.
  * @module
  */
@@ -12,8 +13,10 @@ import { CLOCKS_CAN_JUMP } from "./machine_clock.ts";
 import { startPgbouncer } from "./pgbouncer.ts";
 import { type Outcome, runSchedule } from "./run.ts";
 import {
+  CLASS_ALIAS,
   type DatabaseOfSchedule,
   type FaultFloor,
+  FAULTS,
   type Schedule,
   scheduleOf,
   scheduleText,
@@ -27,6 +30,8 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string" },
     only: { type: "string" },
+    faults: { type: "string" },
+    without: { type: "string" },
     parallel: { type: "string" },
     json: { type: "boolean" },
     verbose: { type: "boolean" },
@@ -40,6 +45,10 @@ const parallel = Number(values.parallel ?? 2);
 if (floors.length === 0 || !(parallel >= 1)) {
   throw new RangeError("Cannot run: --only takes exchange, database, process; --parallel a number");
 }
+
+const [chosen, leftOut] = [namesOf(values.faults), namesOf(values.without)];
+const isWanted = (name: string): boolean =>
+  (chosen === undefined || chosen.includes(name)) && leftOut?.includes(name) !== true;
 
 const shared = await startPostgres();
 const smallDisk = shared === undefined ? undefined : await mountSmallDisk();
@@ -71,7 +80,9 @@ const idle: PostgresServer[] = [];
 try {
   const pending = seeds.values();
   await Promise.all(Array.from({ length: parallel }, async () => {
-    for (const seed of pending) count(await play(scheduleOf(seed, { floors, databases })));
+    for (const seed of pending) {
+      count(await play(scheduleOf(seed, { floors, databases, isWanted })));
+    }
   }));
 } finally {
   for (const server of idle) await server.stop();
@@ -150,6 +161,16 @@ function count(outcome: Outcome): void {
   ) {
     total[name] += outcome[name];
   }
+}
+
+function namesOf(list: string | undefined): readonly string[] | undefined {
+  const names = list?.split(",").map((name) => name.trim());
+  const known = [...Object.keys(FAULTS), CLASS_ALIAS];
+  const unknown = names?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    throw new RangeError(`No such fault: ${unknown.join(", ")}. There are: ${known.join(", ")}`);
+  }
+  return names;
 }
 
 function seedsOf(text: string): readonly number[] {

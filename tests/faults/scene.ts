@@ -5,19 +5,21 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
+import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
+import { binanceWithFutures } from "../support/dialects/binance_futures.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
+import { BINANCE, dialectOf } from "./exchange_class.ts";
+import { hasFutures, marketsOf, type SecondMarket } from "./local_markets.ts";
 import { type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
 import { startWire, type Wire } from "./wire.ts";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
+const HOUR_MS = 3_600_000;
 
 /** How far back the archive reaches. */
-export const REACH_MS = { "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
+const REACH_MS = { "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
 
 /** A supervisor's patience, and something for a machine that is busy. */
 const END_MS_MAX = 20_000;
@@ -38,6 +40,12 @@ export interface Scene {
   readonly exchangeClock: ShiftedClock;
   readonly machineClock: MachineClock;
   readonly symbols: readonly LocalSymbol[];
+  /** What is archived of each symbol, and how far back. Milliseconds. */
+  readonly reachesMs: readonly (readonly [timeframe: string, reachMs: number])[];
+  /** Second markets that faults have listed, by symbol. They stay. */
+  readonly seconds: Map<string, SecondMarket>;
+  /** Symbols whose kind is refused for good. */
+  readonly refused: Set<string>;
   readonly wire: Wire;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
@@ -65,8 +73,14 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     now: () => systemClock.now() + exchangeClock.shiftMs,
     sleep: (ms, sleepOptions) => systemClock.sleep(ms, sleepOptions),
   };
-  const symbols = symbolsOf(schedule, systemClock.now());
-  const exchange = await startLocalExchange({ clock: exchangeClock, symbols, requestsMax: 1_000 });
+  const symbols = marketsOf(schedule, systemClock.now());
+  const dialect = hasFutures(schedule) ? binanceWithFutures : dialectOf(schedule.exchange);
+  const exchange = await startLocalExchange({
+    clock: exchangeClock,
+    symbols,
+    dialect,
+    requestsMax: 1_000,
+  });
   const wire = startWire(exchange.port);
   const cwd = await Deno.makeTempDir({ prefix: "titan10-faults-" });
   const database = options.server === undefined
@@ -92,6 +106,9 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     exchangeClock,
     machineClock,
     symbols,
+    reachesMs: reachesOf(schedule),
+    seconds: new Map(),
+    refused: new Set(),
     wire,
     cwd,
     env,
@@ -110,19 +127,34 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   };
 }
 
+/** Other classes than Binance's have no candles of seconds; theirs are only backfilled. */
+function reachesOf({ exchange }: Schedule): Scene["reachesMs"] {
+  return exchange === BINANCE
+    ? [["1m", REACH_MS["1m"]], ["1s", REACH_MS["1s"]]]
+    : [["1m", REACH_MS["1m"]]];
+}
+
 function settings(
-  { pageLimit }: Schedule,
+  schedule: Schedule,
   { wire, symbols }: { readonly wire: Wire; readonly symbols: readonly LocalSymbol[] },
 ): Record<string, string> {
+  const { exchange, pageLimit } = schedule;
+  const api = {
+    public: `${wire.url}/api/v3`,
+    fapiPublic: `${wire.url}/fapi/v1`,
+    dapiPublic: `${wire.url}/dapi/v1`,
+  };
+  const isBinance = exchange === BINANCE;
   return {
-    EXCHANGES: "binance",
+    EXCHANGES: exchange,
     SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
-    TIMEFRAMES: "1s",
-    BACKFILL: `1m:${REACH_MS["1m"] / HOUR_MS}h,1s:${REACH_MS["1s"] / HOUR_MS}h`,
-    EXCHANGE_BINANCE: JSON.stringify({
-      urls: { api: { public: `${wire.url}/api/v3` } },
+    TIMEFRAMES: isBinance ? "1s" : "1m",
+    BACKFILL: reachesOf(schedule).map(([name, ms]) => `${name}:${ms / HOUR_MS}h`).join(","),
+    [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify({
+      ...(isBinance ? { urls: { api } } : {}),
       rateLimit: 10,
     }),
+    ...(isBinance ? {} : { EXCHANGE_PROXY_URL: `${wire.url}/proxy/` }),
     PAGE_LIMIT: String(pageLimit),
     POLL_CANDLES: "30",
     POLL_CRON: "* * * * * *",
@@ -145,32 +177,6 @@ function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
   return (listener.addr as Deno.NetAddr).port;
-}
-
-/** Markets of which one is silent for some minutes, and one has the smallest and the largest prices there are. */
-function symbolsOf({ symbols, seed }: Schedule, nowMs: number): readonly LocalSymbol[] {
-  const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
-  return Array.from({ length: symbols }, (_, i): LocalSymbol => {
-    const base = market(`Q${"ABCD"[i]}Z/USDT`, {
-      tickDecimals: 2,
-      price: 100 * (i + 1) + seed % 50,
-      quoteVolume24h: 1_000_000,
-    });
-    if (i === 0) {
-      const sinceMs = minuteMs - (90 + seed % 60) * MINUTE_MS;
-      return { ...base, holes: [{ sinceMs, untilMs: sinceMs + (2 + seed % 9) * MINUTE_MS }] };
-    }
-    if (i !== 1) return base;
-    const extreme = (value: string) => ({ open: value, high: value, low: value, close: value });
-    return {
-      ...base,
-      overrides: ["0.000000000000000001", "1000000000000000000"].map((value, k) => ({
-        timeframe: "1m",
-        openTimeMs: minuteMs - (40 + k + seed % 100) * MINUTE_MS,
-        values: { ...extreme(value), volume: value },
-      })),
-    };
-  });
 }
 
 /** An empty database that belongs to a role with no power beyond it. */

@@ -19,6 +19,8 @@ export type RowFault =
   | { readonly kind: "forming" }
   /** Each candle of the rule's window differs the first times it is given, then it is the true one. */
   | { readonly kind: "revision"; readonly asks: number }
+  /** Candles are half-formed until they have been closed for this long. */
+  | { readonly kind: "late_final"; readonly lateMs: number }
   /** Rows of a range are left out. */
   | { readonly kind: "holes"; readonly sinceMs: number; readonly untilMs: number }
   | {
@@ -60,6 +62,8 @@ interface RowFaultFacts {
   readonly memory: RevisionMemory;
   /** The candle that is forming now. */
   readonly forming: PageRow;
+  /** How long a candle has been closed; negative while it forms. Milliseconds. */
+  readonly closedForMs: (openTimeMs: number) => number;
 }
 
 /** A misaligned time is off by a whole second, which survives exchanges that count in seconds. */
@@ -94,6 +98,11 @@ export function spoiledRows(
         : [...rows, facts.forming];
     case "revision":
       return rows.map((row) => revisedRow(row, { ...facts, asks: fault.asks }));
+    case "late_final":
+      return rows.map((row) => {
+        const closedMs = facts.closedForMs(row.openTimeMs);
+        return closedMs >= 0 && closedMs < fault.lateMs ? halfFormed(row) : row;
+      });
     case "holes":
       return rows.filter((row) =>
         row.openTimeMs < fault.sinceMs || row.openTimeMs >= fault.untilMs
@@ -109,8 +118,11 @@ export function spoiledRows(
 function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number }): PageRow {
   const { window, memory, series, asks } = facts;
   if (row.openTimeMs < window.sinceMs || row.openTimeMs >= window.untilMs) return row;
-  if (memory.countAsk(`${series} ${row.openTimeMs}`) >= asks) return row;
-  // A valid candle all the same: less has been seen of it, and it closed at its low.
+  return memory.countAsk(`${series} ${row.openTimeMs}`) >= asks ? row : halfFormed(row);
+}
+
+/** A valid candle all the same: less has been seen of it, and it closed at its low. */
+function halfFormed(row: PageRow): PageRow {
   const volume = Number(row.volume);
   return { ...row, close: row.low, volume: (volume === 0 ? 1 : volume / 2).toFixed(8) };
 }
