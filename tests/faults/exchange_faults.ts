@@ -1,5 +1,4 @@
 /** How each fault of an exchange is brought about and taken away. @module */
-import { systemClock } from "../../lib/clock.ts";
 import type { Fault, FaultRule } from "../support/local_exchange/fault.ts";
 import type { BadValue } from "../support/local_exchange/row_fault.ts";
 import { dialectOf } from "./exchange_class.ts";
@@ -49,11 +48,11 @@ export const EXCHANGE_FAULTS = {
   // An older candle that is given wrong is nobody's to doubt: only the newest are asked for again.
   "revision": (scene) =>
     inForce(scene, {
-      when: { about: "candles", timeframe: "1s", sinceMs: systemClock.now() - 1_000 },
+      when: { about: "candles", timeframe: "1s", sinceMs: scene.clock.now() - 1_000 },
       fault: { kind: "revision", asks: 1 },
     }),
   "holes": (scene, random) => {
-    const sinceMs = systemClock.now() - random.whole(1, 600) * 60_000;
+    const sinceMs = scene.clock.now() - random.whole(1, 600) * 60_000;
     const untilMs = sinceMs + random.whole(1, 60) * 60_000;
     return inForce(scene, {
       when: { about: "candles" },

@@ -23,6 +23,9 @@ import {
 } from "./schedule.ts";
 import { mountSmallDisk } from "./small_disk.ts";
 
+/** What must be zero. */
+const FAILURES = ["lost", "wrong", "duplicated", "unexplained", "disagreeing", "crashes"] as const;
+
 const FLOORS: readonly FaultFloor[] = ["exchange", "database", "process"];
 
 const { values } = parseArgs({
@@ -70,6 +73,7 @@ const total = {
   wrong: 0,
   duplicated: 0,
   unexplained: 0,
+  disagreeing: 0,
   crashes: 0,
   restarts: 0,
 };
@@ -91,8 +95,7 @@ try {
   await smallDisk?.unmount();
 }
 console.log(JSON.stringify(total));
-const { schedules: _, restarts: __, ...failures } = total;
-Deno.exit(Object.values(failures).every((number) => number === 0) ? 0 : 1);
+Deno.exit(FAILURES.every((name) => total[name] === 0) ? 0 : 1);
 
 async function play(schedule: Schedule): Promise<Outcome> {
   const startMs = performance.now();
@@ -101,13 +104,13 @@ async function play(schedule: Schedule): Promise<Outcome> {
     wrong: 0,
     duplicated: 0,
     unexplained: 0,
+    disagreeing: 0,
     findings: [],
     crashes: 1,
     restarts: 0,
     notes: [error instanceof Error ? error.stack ?? error.message : String(error)],
   }));
-  const { lost, wrong, duplicated, unexplained, crashes } = outcome;
-  const isSound = lost + wrong + duplicated + unexplained + crashes === 0;
+  const isSound = FAILURES.every((name) => outcome[name] === 0);
   if (!isSound || values.verbose === true) {
     console.error(`${scheduleText(schedule)}\n${outcome.notes.join("\n")}`);
   }
@@ -156,11 +159,7 @@ async function onItsDatabase(schedule: Schedule): Promise<Outcome> {
 
 function count(outcome: Outcome): void {
   total.schedules++;
-  for (
-    const name of ["lost", "wrong", "duplicated", "unexplained", "crashes", "restarts"] as const
-  ) {
-    total[name] += outcome[name];
-  }
+  for (const name of [...FAILURES, "restarts"] as const) total[name] += outcome[name];
 }
 
 function namesOf(list: string | undefined): readonly string[] | undefined {

@@ -1,11 +1,22 @@
 /** Compares what an archive says with what the exchange has. @module */
+import type { Archive } from "../../lib/archive/archive.ts";
+import { reachStartMs } from "../../lib/config/reach.ts";
+import { newestCandlesMax } from "../../lib/exchange/limits.ts";
 import { closedCandles } from "../../lib/local_exchange/history.ts";
 import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { LocalCandle } from "../../lib/local_exchange/price_walk.ts";
-import { addCandles, parseTimeframe, type Timeframe } from "../../lib/market/timeframe.ts";
+import {
+  addCandles,
+  floorTime,
+  parseTimeframe,
+  type Timeframe,
+} from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
+import { type GapEntry, readGapEntries } from "../../lib/serve/gap_list.ts";
+import { readStatus } from "../../lib/serve/status.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { disagreements } from "../support/archive_views.ts";
 import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import type { SecondMarket } from "./local_markets.ts";
 
@@ -18,11 +29,20 @@ export interface Verdict {
   readonly duplicated: number;
   /** Not there, and the archive has no final reason why. */
   readonly unexplained: number;
+  /** Sentences about what status, gaps, the page and `ohlcv_explained` say differently. */
+  readonly disagreeing: number;
   /** One line for each series that is not as it should be. */
   readonly findings: readonly string[];
 }
 
-export const SOUND: Verdict = { lost: 0, wrong: 0, duplicated: 0, unexplained: 0, findings: [] };
+export const SOUND: Verdict = {
+  lost: 0,
+  wrong: 0,
+  duplicated: 0,
+  unexplained: 0,
+  disagreeing: 0,
+  findings: [],
+};
 
 /** The reasons that end the search for a candle. */
 const REASONS: ReadonlySet<string> = new Set([
@@ -91,6 +111,7 @@ export async function judgeSeries(
     wrong: wrong.length,
     duplicated: rows.length - stored.size,
     unexplained,
+    disagreeing: 0,
   };
   if (Object.values(verdict).every((count) => count === 0)) return SOUND;
   const first = (times: readonly number[]): string =>
@@ -154,12 +175,34 @@ interface Span {
   readonly candles: string;
 }
 
+/** Compares the four views of an archive at rest. */
+export async function judgeViews(
+  { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
+): Promise<Verdict> {
+  const nowMs = clock.now();
+  const gaps: GapEntry[] = [];
+  for await (const page of readGapEntries(database)) for (const gap of page) gaps.push(gap);
+  const apart = await disagreements(database, {
+    status: await readStatus({ config, database, nowMs, newestCandlesMax }),
+    gaps,
+    nowMs,
+    wantedSinceMs: (timeframe) => {
+      const wanted = config.backfill.find((entry) => entry.timeframe === timeframe);
+      return wanted === undefined
+        ? nowMs
+        : floorTime(parseTimeframe(timeframe), reachStartMs(wanted.reach, nowMs));
+    },
+  });
+  return { ...SOUND, disagreeing: apart.length, findings: apart };
+}
+
 export function sumVerdicts(verdicts: readonly Verdict[]): Verdict {
   return verdicts.reduce((sum, one) => ({
     lost: sum.lost + one.lost,
     wrong: sum.wrong + one.wrong,
     duplicated: sum.duplicated + one.duplicated,
     unexplained: sum.unexplained + one.unexplained,
+    disagreeing: sum.disagreeing + one.disagreeing,
     findings: [...sum.findings, ...one.findings],
   }), SOUND);
 }

@@ -8,7 +8,7 @@ import type { Status } from "../../lib/serve/status.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
-import { judgeSeries, sumVerdicts, type Verdict } from "./oracle.ts";
+import { judgeSeries, judgeViews, sumVerdicts, type Verdict } from "./oracle.ts";
 import { Random } from "./random.ts";
 import { openScene, type Scene, type SceneOptions } from "./scene.ts";
 import { type FaultName, FAULTS, type Schedule, type Step } from "./schedule.ts";
@@ -55,13 +55,13 @@ export async function runSchedule(schedule: Schedule, options: SceneOptions): Pr
     scene.program.start();
     const locks = new Map<string, Promise<void>>();
     await Promise.all(schedule.steps.map((step) => strike(scene, step, locks)));
-    const calmMs = systemClock.now();
+    const calmMs = scene.clock.now();
     if (schedule.steps.some(({ fault }) => SEEN_AT_START.includes(fault))) {
       await scene.program.end("SIGTERM");
     }
     scene.program.start();
     await systemClock.sleep(CALM_MS);
-    const unsettled = await untilSettled(scene, systemClock.now());
+    const unsettled = await untilSettled(scene, scene.clock.now());
     const lastWords = unsettled === undefined ? "" : scene.program.lastWords();
     const code = await scene.program.end("SIGTERM");
     const verdict = await judge(scene, calmMs);
@@ -124,7 +124,7 @@ async function untilSettled(scene: Scene, sinceMs: number): Promise<string | und
     const expected = judgedSymbols(scene);
     const series = answer.series.filter(({ symbol }) => expected.includes(symbol));
     const behind = series.filter(({ symbol, owed, timeframe, last }) =>
-      owed * stepMs(timeframe) > YOUNG_MS_MAX ||
+      (owed - 1) * stepMs(timeframe) > YOUNG_MS_MAX ||
       (timeframe === "1s" && !scene.seconds.has(symbol) && !(Date.parse(last ?? "") >= sinceMs))
     );
     const isAll = series.length === expected.length * scene.reachesMs.length;
@@ -167,22 +167,23 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
   try {
     const later = { ms: 0 };
     const clock: Clock = {
-      now: () => systemClock.now() + later.ms,
-      sleep: (ms, options) => systemClock.sleep(ms, options),
+      ...scene.clock,
+      now: () => scene.clock.now() + later.ms,
     };
     const archive = await openTestArchive(database, env, clock);
     for (const one of archive.exchanges) await refreshMarkets(archive, one);
     await backfill(archive, { patient: false });
     await repairGaps(archive);
-    const nowMs = systemClock.now();
+    const nowMs = scene.clock.now();
     exchangeClock.shiftMs = FINAL_MS;
     later.ms = FINAL_MS;
     await backfill(archive, { patient: false });
+    await repairGaps(archive);
+    const verdicts: Verdict[] = [await judgeViews(archive)];
     for (const ms of LATER_MS) {
       later.ms = FINAL_MS + ms;
       await repairGaps(archive);
     }
-    const verdicts: Verdict[] = [];
     for (const symbol of judgedSymbols(scene)) {
       for (const [timeframe, reachMs] of reachesMs) {
         const step = stepMs(timeframe);

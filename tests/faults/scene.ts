@@ -12,14 +12,14 @@ import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 import { BINANCE, dialectOf } from "./exchange_class.ts";
 import { hasFutures, marketsOf, type SecondMarket } from "./local_markets.ts";
-import { type MachineClock, makeMachineClock } from "./machine_clock.ts";
+import { CLOCKS_CAN_JUMP, type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
 import { startWire, type Wire } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
 
 /** How far back the archive reaches. */
-const REACH_MS = { "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
+const REACH_MS = { "1h": 12 * HOUR_MS, "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
 
 /** A supervisor's patience, and something for a machine that is busy. */
 const END_MS_MAX = 20_000;
@@ -36,6 +36,8 @@ export interface ShiftedClock extends Clock {
 
 export interface Scene {
   readonly schedule: Schedule;
+  /** What is true in this scene; `exchangeClock` and `machineClock` may be wrong. */
+  readonly clock: Clock;
   readonly exchange: LocalExchange;
   readonly exchangeClock: ShiftedClock;
   readonly machineClock: MachineClock;
@@ -68,12 +70,17 @@ export interface SceneOptions {
 
 /** Builds everything and starts nothing but the exchange. */
 export async function openScene(schedule: Schedule, options: SceneOptions): Promise<Scene> {
-  const exchangeClock: ShiftedClock = {
-    shiftMs: 0,
-    now: () => systemClock.now() + exchangeClock.shiftMs,
+  const laterMs = beginsAtAnHour(schedule) ? HOUR_MS - systemClock.now() % HOUR_MS : 0;
+  const clock: Clock = {
+    now: () => systemClock.now() + laterMs,
     sleep: (ms, sleepOptions) => systemClock.sleep(ms, sleepOptions),
   };
-  const symbols = marketsOf(schedule, systemClock.now());
+  const exchangeClock: ShiftedClock = {
+    ...clock,
+    shiftMs: 0,
+    now: () => clock.now() + exchangeClock.shiftMs,
+  };
+  const symbols = marketsOf(schedule, clock.now());
   const dialect = hasFutures(schedule) ? binanceWithFutures : dialectOf(schedule.exchange);
   const exchange = await startLocalExchange({
     clock: exchangeClock,
@@ -94,7 +101,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   const admin = database === undefined
     ? undefined
     : postgres(database.adminUrl, { max: 3, onnotice: () => {}, connect_timeout: 5 });
-  const machineClock = await makeMachineClock(cwd);
+  const machineClock = await makeMachineClock(cwd, laterMs);
   const program = new ProgramKeeper({
     cwd,
     env: { ...env, ...machineClock.env },
@@ -102,6 +109,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   });
   return {
     schedule,
+    clock,
     exchange,
     exchangeClock,
     machineClock,
@@ -127,11 +135,19 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   };
 }
 
-/** Other classes than Binance's have no candles of seconds; theirs are only backfilled. */
-function reachesOf({ exchange }: Schedule): Scene["reachesMs"] {
-  return exchange === BINANCE
-    ? [["1m", REACH_MS["1m"]], ["1s", REACH_MS["1s"]]]
-    : [["1m", REACH_MS["1m"]]];
+/** Candles of hours that change after their close are seen only where an hour has just ended. */
+function beginsAtAnHour({ steps }: Schedule): boolean {
+  return CLOCKS_CAN_JUMP && steps.some(({ fault }) => fault === "late final");
+}
+
+/** Other classes than Binance's have no candles of seconds. Minutes and hours are backfilled. */
+function reachesOf(schedule: Schedule): Scene["reachesMs"] {
+  const names = [
+    ...(beginsAtAnHour(schedule) ? ["1h"] as const : []),
+    "1m",
+    ...(schedule.exchange === BINANCE ? ["1s"] as const : []),
+  ] as const;
+  return names.map((name) => [name, REACH_MS[name]]);
 }
 
 function settings(

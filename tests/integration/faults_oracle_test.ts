@@ -5,7 +5,7 @@ import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts
 import { classesOf, openCcxt } from "../../lib/exchange/ccxt.ts";
 import { ALIASES, BINANCE, dialectOf } from "../faults/exchange_class.ts";
 import { secondOf } from "../faults/local_markets.ts";
-import { judgeSeries, SOUND, type Verdict } from "../faults/oracle.ts";
+import { judgeSeries, judgeViews, SOUND, type Verdict } from "../faults/oracle.ts";
 import { busyAnswers } from "../faults/refusing_answers.ts";
 import { scheduleOf } from "../faults/schedule.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
@@ -29,8 +29,8 @@ Deno.test("the oracle counts what is lost, wrong, invented and without a reason"
       EXCHANGE_BINANCE: binanceAt(exchange),
     });
     await backfill(archive, { patient: false });
-    const judged = async (): Promise<Omit<Verdict, "findings">> => {
-      const { findings: _, ...counts } = await judgeSeries(database, exchange, {
+    const judged = async (): Promise<Omit<Verdict, "findings" | "disagreeing">> => {
+      const { findings: _, disagreeing: __, ...counts } = await judgeSeries(database, exchange, {
         exchange: "binance",
         symbol: SYMBOL,
         timeframe: "1m",
@@ -38,11 +38,18 @@ Deno.test("the oracle counts what is lost, wrong, invented and without a reason"
       });
       return counts;
     };
-    const { findings: _, ...sound } = SOUND;
+    const { findings: _, disagreeing: __, ...sound } = SOUND;
     const at = new Date(window.sinceMs);
 
     await t.step("nothing, of what is as it should be", async () => {
       assert.deepEqual(await judged(), sound);
+    });
+    await t.step("what the views say differently, and only then", async () => {
+      assert.equal((await judgeViews(archive)).disagreeing, 0);
+      await database.sql`update checkpoints set candles = candles + 1`;
+      const { findings } = await judgeViews(archive);
+      assert.match(findings.join(), /status: candles 121, ohlcv_explained has 120/);
+      await database.sql`update checkpoints set candles = candles - 1`;
     });
     await t.step("a value that differs in its last digit", async () => {
       await database.sql`update ohlcv_1m set volume = volume + 0.00000001 where time = ${at}`;
