@@ -1,6 +1,6 @@
 /** Polling: each tick fetches the last closed candles of every series of all exchanges, concurrently. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
-import { type Coverage, subtract, unite } from "../market/coverage.ts";
+import { subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";

@@ -251,8 +251,8 @@ function findSymbol(
   return symbols.find((symbol) => symbolId(symbol) === id && isListed(symbol, nowMs));
 }
 
-function symbolId({ base, quote }: LocalSymbol): string {
-  return base + quote;
+function symbolId({ id, base, quote }: LocalSymbol): string {
+  return id ?? base + quote;
 }
 
 function priceStep(symbol: LocalSymbol): string {

@@ -7,6 +7,8 @@ export interface LocalSymbol {
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;
+  /** The exchange's own id of the market. @default base and quote, as the dialect writes them */
+  readonly id?: string | undefined;
   /** Decimals of the smallest price step: 2 means 0.01. At most 8. */
   readonly tickDecimals: number;
   /** The price around which the random walk moves, in quote units. */

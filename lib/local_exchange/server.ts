@@ -48,7 +48,7 @@ export interface LocalExchange {
 /** The markets of a running exchange. */
 interface LocalSymbols {
   all(): readonly LocalSymbol[];
-  /** Adds a market, or replaces the one with the same symbol. */
+  /** Adds a market, or replaces the one with the same symbol and id. */
   list(symbol: LocalSymbol): void;
   /**
    * Ends trading now. The market keeps its history, and the list of markets shows it as closed. With `forget`, the
@@ -77,7 +77,7 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
   const state: State = {
     clock,
     dialects: Array.isArray(dialect) ? dialect : [dialect],
-    symbols: new Map(symbols.map((symbol) => [symbol.symbol, symbol])),
+    symbols: new Map(symbols.map((symbol) => [keyOf(symbol), symbol])),
     interference: options.interference,
     log: new RequestLog(options.requestsMax ?? REQUESTS_MAX),
     closing: closing.signal,
@@ -116,6 +116,7 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
 interface State {
   readonly clock: Clock;
   readonly dialects: readonly Dialect[];
+  /** By symbol and id: an exchange may list two markets that CCXT calls alike. */
   readonly symbols: Map<string, LocalSymbol>;
   readonly interference: Interference | undefined;
   readonly log: RequestLog;
@@ -175,17 +176,22 @@ function jsonAnswer(status: number, body: unknown): Response {
 function symbolsOf({ symbols, clock }: State): LocalSymbols {
   return {
     all: () => [...symbols.values()],
-    list: (symbol) => void symbols.set(symbol.symbol, symbol),
+    list: (symbol) => void symbols.set(keyOf(symbol), symbol),
     delist: (symbol, { forget = false } = {}) => {
       const market = known({ symbols }, symbol);
-      if (forget) symbols.delete(symbol);
-      else symbols.set(symbol, { ...market, delistedAtMs: clock.now() });
+      if (forget) symbols.delete(keyOf(market));
+      else symbols.set(keyOf(market), { ...market, delistedAtMs: clock.now() });
     },
   };
 }
 
+function keyOf({ symbol, id = "" }: LocalSymbol): string {
+  return `${symbol} ${id}`;
+}
+
+/** The first of that symbol. */
 function known({ symbols }: Pick<State, "symbols">, symbol: string): LocalSymbol {
-  const market = symbols.get(symbol);
+  const market = symbols.values().find((one) => one.symbol === symbol);
   if (market === undefined) throw new RangeError(`The local exchange has no market ${symbol}`);
   return market;
 }

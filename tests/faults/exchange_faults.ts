@@ -1,8 +1,10 @@
 /** How each fault of an exchange is brought about and taken away. @module */
-import { systemClock } from "../../lib/clock.ts";
 import type { Fault, FaultRule } from "../support/local_exchange/fault.ts";
 import type { BadValue } from "../support/local_exchange/row_fault.ts";
+import { dialectOf } from "./exchange_class.ts";
+import { secondOf } from "./local_markets.ts";
 import type { Random } from "./random.ts";
+import { busyAnswers, DENIED_PAGES } from "./refusing_answers.ts";
 import type { Scene } from "./scene.ts";
 import type { FaultName } from "./schedule.ts";
 import type { WireFault } from "./wire.ts";
@@ -21,6 +23,9 @@ const BAD_VALUES: readonly BadValue[] = [
   "missing_volume",
 ];
 const HOUR_MS = 3_600_000;
+
+/** How late after its close an exchange may still change a candle. */
+const LATE_MS = { least: 6_000, most: 90_000 };
 
 export const EXCHANGE_FAULTS = {
   "latency": rule((random) => ({ kind: "latency", ms: random.whole(50, 1_500) })),
@@ -43,11 +48,11 @@ export const EXCHANGE_FAULTS = {
   // An older candle that is given wrong is nobody's to doubt: only the newest are asked for again.
   "revision": (scene) =>
     inForce(scene, {
-      when: { about: "candles", timeframe: "1s", sinceMs: systemClock.now() - 1_000 },
+      when: { about: "candles", timeframe: "1s", sinceMs: scene.clock.now() - 1_000 },
       fault: { kind: "revision", asks: 1 },
     }),
   "holes": (scene, random) => {
-    const sinceMs = systemClock.now() - random.whole(1, 600) * 60_000;
+    const sinceMs = scene.clock.now() - random.whole(1, 600) * 60_000;
     const untilMs = sinceMs + random.whole(1, 60) * 60_000;
     return inForce(scene, {
       when: { about: "candles" },
@@ -68,13 +73,47 @@ export const EXCHANGE_FAULTS = {
   "clock ahead": shifted((random) => random.whole(1, 5) * HOUR_MS),
   "clock behind": shifted((random) => -random.pick([5_000, 60_000, HOUR_MS])),
   "vanishing symbol": (scene, random) => {
-    const { exchange, symbols } = scene;
-    const market = random.pick(symbols);
+    const { exchange, symbols, seconds } = scene;
+    const single = symbols.filter(({ symbol }) => !seconds.has(symbol));
+    if (single.length === 0) return () => {};
+    const market = random.pick(single);
     const forget = random.next() < 0.5;
     // Another one may have taken it already.
     const isThere = exchange.symbols.all().some(({ symbol }) => symbol === market.symbol);
     if (isThere) exchange.symbols.delist(market.symbol, { forget });
     return () => exchange.symbols.list(market);
+  },
+  "busy": (scene, random) => {
+    const { exchange } = dialectOf(scene.schedule.exchange);
+    return rule((random) => random.pick(busyAnswers(exchange)))(scene, random);
+  },
+  "denied": rule((random) => random.pick(DENIED_PAGES)),
+  "late final": rowsRule((random) => ({
+    kind: "late_final",
+    lateMs: random.whole(LATE_MS.least, LATE_MS.most),
+  })),
+  // A market that is another one stays so, else the same candles would be asked for twice more.
+  "market replaced": (scene, random) => {
+    listSecond(scene, random, { isReplaced: true });
+    return () => {};
+  },
+  "market doubled": (scene, random) => {
+    listSecond(scene, random, { isReplaced: false });
+    return () => {};
+  },
+  "kind refused": (scene, random) => {
+    const fault: Fault = random.pick([
+      { kind: "status", status: 403 },
+      { kind: "status", status: 500 },
+      ...DENIED_PAGES,
+    ]);
+    const ends = ["exchangeInfo", "klines"].map((endpoint) =>
+      inForce(scene, { when: { path: `linear/${endpoint}` }, fault })
+    );
+    const isForGood = random.next() < 0.5;
+    if (!isForGood) return () => ends.forEach((end) => end());
+    for (const { symbol } of scene.symbols) if (symbol.includes(":")) scene.refused.add(symbol);
+    return () => {};
   },
 } as const satisfies Partial<Readonly<Record<FaultName, Begin>>>;
 
@@ -97,7 +136,27 @@ function rowsRule(fault: (random: Random) => Fault): Begin {
   };
 }
 
-function inForce({ exchange }: Scene, fault: FaultRule): End {
+/** Lists a second market under a symbol that has one; a symbol gets no third. */
+function listSecond(
+  { exchange, exchangeClock, symbols, seconds }: Scene,
+  random: Random,
+  { isReplaced }: { readonly isReplaced: boolean },
+): void {
+  const forget = random.next() < 0.5;
+  const traded = exchange.symbols.all().filter(({ delistedAtMs }) => delistedAtMs === undefined);
+  const free = symbols.filter(({ symbol }) =>
+    !symbol.includes(":") && !seconds.has(symbol) && traded.some((one) => one.symbol === symbol)
+  );
+  if (free.length === 0) return;
+  const first = random.pick(free);
+  const second = secondOf(first);
+  if (isReplaced) exchange.symbols.delist(first.symbol, { forget });
+  exchange.symbols.list(second);
+  const replacedAtMs = isReplaced ? exchangeClock.now() : undefined;
+  seconds.set(first.symbol, { first, second, replacedAtMs });
+}
+
+function inForce({ exchange }: Scene, fault: FaultRule): () => void {
   const handle = exchange.faults.add(fault);
   return () => handle.remove();
 }

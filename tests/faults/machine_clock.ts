@@ -13,17 +13,18 @@ export const CLOCKS_CAN_JUMP = LIBRARY !== undefined;
 export interface MachineClock {
   /** What a program that obeys this clock is started with. */
   readonly env: Readonly<Record<string, string>>;
-  /** Lets the clock jump, within a second, to so much later than it is. */
+  /** Lets the clock jump, within a second, to so much later than the schedule's time. */
   set(shiftMs: number): Promise<void>;
 }
 
-/** A clock that is right until it is set, kept in a file of a folder. */
-export async function makeMachineClock(folder: string): Promise<MachineClock> {
+/** A clock that is so much later than this machine's, and right until it is set; kept in a file of a folder. */
+export async function makeMachineClock(folder: string, laterMs: number): Promise<MachineClock> {
   if (LIBRARY === undefined) return { env: {}, set: () => Promise.resolve() };
   const file = `${folder}/clock`;
   const set = async (shiftMs: number): Promise<void> => {
+    const ms = laterMs + shiftMs;
     // Whole at any moment.
-    await Deno.writeTextFile(`${file}.new`, `${shiftMs < 0 ? "" : "+"}${shiftMs / 1000}\n`);
+    await Deno.writeTextFile(`${file}.new`, `${ms < 0 ? "" : "+"}${ms / 1000}\n`);
     await Deno.rename(`${file}.new`, file);
   };
   await set(0);

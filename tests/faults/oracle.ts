@@ -1,9 +1,24 @@
 /** Compares what an archive says with what the exchange has. @module */
-import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import { reachStartMs } from "../../lib/config/reach.ts";
+import { newestCandlesMax } from "../../lib/exchange/limits.ts";
+import { closedCandles } from "../../lib/local_exchange/history.ts";
+import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
+import type { LocalCandle } from "../../lib/local_exchange/price_walk.ts";
+import {
+  addCandles,
+  floorTime,
+  parseTimeframe,
+  type Timeframe,
+} from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
+import { type GapEntry, readGapEntries } from "../../lib/serve/gap_list.ts";
+import { readStatus } from "../../lib/serve/status.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { disagreements } from "../support/archive_views.ts";
 import type { LocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import type { SecondMarket } from "./local_markets.ts";
 
 /** Candles, but for what is told of them. */
 export interface Verdict {
@@ -14,11 +29,20 @@ export interface Verdict {
   readonly duplicated: number;
   /** Not there, and the archive has no final reason why. */
   readonly unexplained: number;
+  /** Sentences about what status, gaps, the page and `ohlcv_explained` say differently. */
+  readonly disagreeing: number;
   /** One line for each series that is not as it should be. */
   readonly findings: readonly string[];
 }
 
-export const SOUND: Verdict = { lost: 0, wrong: 0, duplicated: 0, unexplained: 0, findings: [] };
+export const SOUND: Verdict = {
+  lost: 0,
+  wrong: 0,
+  duplicated: 0,
+  unexplained: 0,
+  disagreeing: 0,
+  findings: [],
+};
 
 /** The reasons that end the search for a candle. */
 const REASONS: ReadonlySet<string> = new Set([
@@ -30,17 +54,21 @@ const REASONS: ReadonlySet<string> = new Set([
 ]);
 
 export interface SeriesOfScene {
+  /** CCXT id. */
+  readonly exchange: string;
   readonly symbol: string;
   readonly timeframe: string;
   /** Of what must be there. */
   readonly window: Window;
+  /** Where the symbol has meant two markets. */
+  readonly second?: SecondMarket | undefined;
 }
 
 /** Judges one series of an archive at rest. */
 export async function judgeSeries(
   { sql }: Database,
-  exchange: LocalExchange,
-  { symbol, timeframe, window }: SeriesOfScene,
+  local: LocalExchange,
+  { exchange, symbol, timeframe, window, second }: SeriesOfScene,
 ): Promise<Verdict> {
   const parsed = parseTimeframe(timeframe);
   const [since, until] = [new Date(window.sinceMs), new Date(window.untilMs)];
@@ -48,20 +76,34 @@ export async function judgeSeries(
     `select (extract(epoch from time) * 1000)::float8 as time, open::text, high::text, low::text, close::text,
             volume::text
      from ${candleTable(parsed)}
-     where exchange = 'binance' and symbol = $1 and time >= $2 and time < $3`,
-    [symbol, since, until],
+     where exchange = $1 and symbol = $2 and time >= $3 and time < $4`,
+    [exchange, symbol, since, until],
   );
   const stored = new Map(rows.map((row) => [row.time, row]));
-  const truth = new Map(
-    exchange.truth(symbol, parsed, window).map((candle) => [candle.openTimeMs, candle]),
+  const spans = await sql<Span[]>`
+    select (extract(epoch from span_since) * 1000)::float8 as since_ms,
+           (extract(epoch from span_until) * 1000)::float8 as until_ms, state, candles
+    from ohlcv_explained(${timeframe}, ${exchange}, ${symbol}, ${since}, ${until})`;
+  const isExplained = (timeMs: number): boolean =>
+    spans.some((span) =>
+      span.since_ms <= timeMs && timeMs < span.until_ms && REASONS.has(span.state)
+    );
+  const listed = await sql<{ market_id: string | null }[]>`
+    select market_id from listings where exchange = ${exchange} and symbol = ${symbol} order by since`;
+  const ids = listed.map(({ market_id }) => market_id);
+  const truth = second === undefined
+    ? truthOf(local.truth(symbol, parsed, window))
+    : truthOfTwo(second, { timeframe: parsed, window, ids });
+  const lost = [...truth.must.keys()].filter((timeMs) =>
+    // What a market had that is replaced cannot be asked for any more; then it is told so.
+    !stored.has(timeMs) && !(truth.may !== undefined && isExplained(timeMs))
   );
-  const lost = [...truth.keys()].filter((timeMs) => !stored.has(timeMs));
   const wrong = [...stored].filter(([timeMs, row]) => {
-    const candle = truth.get(timeMs);
-    return candle === undefined || NAMES.some((name) => !isSame(row[name], candle[name]));
+    const candles = [truth.must.get(timeMs), truth.may?.get(timeMs)];
+    return !candles.some((candle) =>
+      candle !== undefined && NAMES.every((name) => isSame(row[name], candle[name]))
+    );
   }).map(([timeMs]) => timeMs);
-  const spans = await sql<{ state: string; candles: string }[]>`
-    select state, candles from ohlcv_explained(${timeframe}, 'binance', ${symbol}, ${since}, ${until})`;
   const unexplained = spans.filter(({ state }) => state !== "stored" && !REASONS.has(state))
     .reduce((sum, { candles }) => sum + Number(candles), 0);
   const verdict = {
@@ -69,19 +111,89 @@ export async function judgeSeries(
     wrong: wrong.length,
     duplicated: rows.length - stored.size,
     unexplained,
+    disagreeing: 0,
   };
   if (Object.values(verdict).every((count) => count === 0)) return SOUND;
   const first = (times: readonly number[]): string =>
     times.length === 0 ? "" : ` (from ${new Date(Math.min(...times)).toISOString()})`;
   const states = spans.map(({ state, candles }) => `${state} ${candles}`).join(", ");
+  const markets = second === undefined ? "" : `, listed as ${ids.join(", then ")}`;
   return {
     ...verdict,
     findings: [
-      `${symbol} ${timeframe}: ${lost.length} lost${first(lost)}, ${wrong.length} wrong${
+      `${symbol} ${timeframe}${markets}: ${lost.length} lost${first(lost)}, ${wrong.length} wrong${
         first(wrong)
       }, ${verdict.duplicated} duplicated, ${unexplained} unexplained; ${states}`,
     ],
   };
+}
+
+/** Candles by open time: those that must be there, and others that are right where they are there. */
+interface Truth {
+  readonly must: ReadonlyMap<number, LocalCandle>;
+  readonly may?: ReadonlyMap<number, LocalCandle>;
+}
+
+function truthOf(candles: readonly LocalCandle[]): Truth {
+  return { must: new Map(candles.map((candle) => [candle.openTimeMs, candle])) };
+}
+
+/**
+ * The market that was listed first is the series. Where it was replaced by the other one, candles after that are the
+ * other one's, and only if the ledger knows that another market has begun.
+ */
+function truthOfTwo(
+  { first, second, replacedAtMs }: SecondMarket,
+  { timeframe, window, ids }: {
+    readonly timeframe: Timeframe;
+    readonly window: Window;
+    /** Of the symbol's listings, oldest first. */
+    readonly ids: readonly (string | null)[];
+  },
+): Truth {
+  const candlesOf = (symbol: LocalSymbol): readonly LocalCandle[] =>
+    closedCandles({ symbol, timeframe, silence: "omitted", nowMs: window.untilMs }, window);
+  const isSecondFirst = ids[0] === second.id;
+  if (isSecondFirst || replacedAtMs === undefined) {
+    return truthOf(candlesOf(isSecondFirst ? second : first));
+  }
+  const later = ids.includes(second.id ?? null)
+    ? candlesOf(second).filter(({ openTimeMs }) =>
+      addCandles(timeframe, openTimeMs, 1) > replacedAtMs
+    )
+    : [];
+  return {
+    ...truthOf(candlesOf({ ...first, delistedAtMs: replacedAtMs })),
+    may: new Map(later.map((candle) => [candle.openTimeMs, candle])),
+  };
+}
+
+interface Span {
+  readonly since_ms: number;
+  readonly until_ms: number;
+  readonly state: string;
+  readonly candles: string;
+}
+
+/** Compares the four views of an archive at rest. */
+export async function judgeViews(
+  { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
+): Promise<Verdict> {
+  const nowMs = clock.now();
+  const gaps: GapEntry[] = [];
+  for await (const page of readGapEntries(database)) for (const gap of page) gaps.push(gap);
+  const apart = await disagreements(database, {
+    status: await readStatus({ config, database, nowMs, newestCandlesMax }),
+    gaps,
+    nowMs,
+    wantedSinceMs: (timeframe) => {
+      const wanted = config.backfill.find((entry) => entry.timeframe === timeframe);
+      return wanted === undefined
+        ? nowMs
+        : floorTime(parseTimeframe(timeframe), reachStartMs(wanted.reach, nowMs));
+    },
+  });
+  return { ...SOUND, disagreeing: apart.length, findings: apart };
 }
 
 export function sumVerdicts(verdicts: readonly Verdict[]): Verdict {
@@ -90,6 +202,7 @@ export function sumVerdicts(verdicts: readonly Verdict[]): Verdict {
     wrong: sum.wrong + one.wrong,
     duplicated: sum.duplicated + one.duplicated,
     unexplained: sum.unexplained + one.unexplained,
+    disagreeing: sum.disagreeing + one.disagreeing,
     findings: [...sum.findings, ...one.findings],
   }), SOUND);
 }

@@ -3,14 +3,14 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
+import { addCandles, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Status } from "../../lib/serve/status.ts";
-import type { CapabilityRow } from "../../lib/store/capabilities.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
-import { judgeSeries, sumVerdicts, type Verdict } from "./oracle.ts";
+import { judgeSeries, judgeViews, sumVerdicts, type Verdict } from "./oracle.ts";
 import { Random } from "./random.ts";
-import { openScene, REACH_MS, type Scene, type SceneOptions } from "./scene.ts";
+import { openScene, type Scene, type SceneOptions } from "./scene.ts";
 import { type FaultName, FAULTS, type Schedule, type Step } from "./schedule.ts";
 import { SYSTEM_FAULTS } from "./system_faults.ts";
 
@@ -26,11 +26,22 @@ export interface Outcome extends Verdict {
 const CALM_MS = 2_500;
 const SETTLE_MS_MAX = 60_000;
 
-/** The local exchange's candles are final at once. They are taken for final this long after the last fault. */
-const SETTLED_MS = 10_000;
+/** Candles that closed so little ago may be owed: they may not be final, and a daemon that catches up lacks some. */
+const YOUNG_MS_MAX = 125_000;
 
-/** A daemon that catches up may lack the newest seconds. */
-const NEWEST_MAX = 5;
+/** By then the candles of the faults are final at any exchange. */
+const FINAL_MS = 5 * 60_000;
+
+/** Nothing is asked of an exchange that refuses this address, for a minute at first. */
+const DENIED_MS = 70_000;
+
+/** Markets are loaded by the day and at every start: what these do is seen then. */
+const SEEN_AT_START: readonly FaultName[] = [
+  "vanishing symbol",
+  "market replaced",
+  "market doubled",
+  "kind refused",
+];
 
 /** After these times gaps are asked for again; the last of them is when every search has ended. */
 const LATER_MS = [0, 6, 70, 75, 80, 85, 90, 95, 100, 8 * 60, 26 * 60, 50 * 60].map((minutes) =>
@@ -44,14 +55,13 @@ export async function runSchedule(schedule: Schedule, options: SceneOptions): Pr
     scene.program.start();
     const locks = new Map<string, Promise<void>>();
     await Promise.all(schedule.steps.map((step) => strike(scene, step, locks)));
-    const calmMs = systemClock.now();
-    // A market that has gone is looked for again by the hour, and at every start.
-    if (schedule.steps.some(({ fault }) => fault === "vanishing symbol")) {
+    const calmMs = scene.clock.now();
+    if (schedule.steps.some(({ fault }) => SEEN_AT_START.includes(fault))) {
       await scene.program.end("SIGTERM");
     }
     scene.program.start();
     await systemClock.sleep(CALM_MS);
-    const unsettled = await untilSettled(scene, systemClock.now());
+    const unsettled = await untilSettled(scene, scene.clock.now());
     const lastWords = unsettled === undefined ? "" : scene.program.lastWords();
     const code = await scene.program.end("SIGTERM");
     const verdict = await judge(scene, calmMs);
@@ -96,7 +106,11 @@ async function strike(scene: Scene, step: Step, locks: Map<string, Promise<void>
  * `sinceMs`, so that polls have asked again for what the exchange said of its newest candles during the faults.
  */
 async function untilSettled(scene: Scene, sinceMs: number): Promise<string | undefined> {
-  const deadlineMs = systemClock.now() + SETTLE_MS_MAX;
+  // Any of them may be a status that refuses the address.
+  const isDenied = scene.schedule.steps.some(({ fault }) =>
+    ["status", "denied", "kind refused"].includes(fault)
+  );
+  const deadlineMs = systemClock.now() + SETTLE_MS_MAX + (isDenied ? DENIED_MS : 0);
   let amiss = "no answer";
   while (systemClock.now() < deadlineMs) {
     await systemClock.sleep(200);
@@ -107,17 +121,30 @@ async function untilSettled(scene: Scene, sinceMs: number): Promise<string | und
       amiss = answer;
       continue;
     }
-    const series = answer.series.filter(({ owed, timeframe, last }) =>
-      timeframe === "1s" ? owed > NEWEST_MAX || !(Date.parse(last ?? "") >= sinceMs) : owed > 0
+    const expected = judgedSymbols(scene);
+    const series = answer.series.filter(({ symbol }) => expected.includes(symbol));
+    const behind = series.filter(({ symbol, owed, timeframe, last }) =>
+      (owed - 1) * stepMs(timeframe) > YOUNG_MS_MAX ||
+      (timeframe === "1s" && !scene.seconds.has(symbol) && !(Date.parse(last ?? "") >= sinceMs))
     );
-    if (answer.series.length === 2 * scene.symbols.length && series.length === 0) return undefined;
-    amiss = `${answer.series.length} series, ${
-      series.map(({ symbol, timeframe, owed, last, lastError }) =>
+    const isAll = series.length === expected.length * scene.reachesMs.length;
+    if (isAll && behind.length === 0) return undefined;
+    amiss = `${series.length} series, ${
+      behind.map(({ symbol, timeframe, owed, last, lastError }) =>
         `${symbol} ${timeframe} owes ${owed}, has candles to ${last} (${lastError})`
       ).join("; ")
     }`;
   }
   return amiss;
+}
+
+function stepMs(timeframe: string): number {
+  return addCandles(parseTimeframe(timeframe), 0, 1);
+}
+
+/** All but those whose kind is refused for good. */
+function judgedSymbols({ symbols, refused }: Scene): readonly string[] {
+  return symbols.map(({ symbol }) => symbol).filter((symbol) => !refused.has(symbol));
 }
 
 async function status({ env }: Scene): Promise<Status> {
@@ -128,24 +155,9 @@ async function status({ env }: Scene): Promise<Status> {
   return await response.json();
 }
 
-/** A timeframe that no schedule archives, with nothing learned. */
-const NEVER_ASKED: CapabilityRow = {
-  exchange: "binance",
-  timeframe: "3d",
-  pageRows: 1_000,
-  pageRowsSource: "ccxt",
-  rowsSeen: 0,
-  isSinceHonoured: undefined,
-  isUntilNeeded: false,
-  newestCandles: undefined,
-  omitsSilent: undefined,
-  settleSeconds: undefined,
-  learnedAtMs: 0,
-};
-
-/** Lets days pass in which gaps are asked for again, and compares. */
+/** Lets hours pass in which what is owed and what is missing is asked for again, and compares. */
 async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
-  const { env, symbols, exchange } = scene;
+  const { env, exchange, exchangeClock, schedule, reachesMs, seconds } = scene;
   const database = await openDatabase({
     url: env["DATABASE_URL"],
     dataDir: env["DATA_DIR"] ?? "",
@@ -155,29 +167,31 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
   try {
     const later = { ms: 0 };
     const clock: Clock = {
-      now: () => systemClock.now() + later.ms,
-      sleep: (ms, options) => systemClock.sleep(ms, options),
+      ...scene.clock,
+      now: () => scene.clock.now() + later.ms,
     };
     const archive = await openTestArchive(database, env, clock);
     for (const one of archive.exchanges) await refreshMarkets(archive, one);
-    // The longest settling time of all timeframes counts.
-    archive.exchanges[0]?.capabilities.restore([{
-      ...NEVER_ASKED,
-      settleSeconds: SETTLED_MS / 1000,
-    }]);
-    await systemClock.sleep(calmMs + SETTLED_MS + 1_000 - systemClock.now());
     await backfill(archive, { patient: false });
+    await repairGaps(archive);
+    const nowMs = scene.clock.now();
+    exchangeClock.shiftMs = FINAL_MS;
+    later.ms = FINAL_MS;
+    await backfill(archive, { patient: false });
+    await repairGaps(archive);
+    const verdicts: Verdict[] = [await judgeViews(archive)];
     for (const ms of LATER_MS) {
-      later.ms = ms;
+      later.ms = FINAL_MS + ms;
       await repairGaps(archive);
     }
-    const nowMs = systemClock.now();
-    const verdicts: Verdict[] = [];
-    for (const { symbol } of symbols) {
-      for (const [timeframe, stepMs] of [["1m", 60_000], ["1s", 1_000]] as const) {
-        const sinceMs = Math.ceil((nowMs - REACH_MS[timeframe]) / stepMs) * stepMs;
-        const window = { sinceMs, untilMs: Math.floor(calmMs / stepMs) * stepMs };
-        verdicts.push(await judgeSeries(database, exchange, { symbol, timeframe, window }));
+    for (const symbol of judgedSymbols(scene)) {
+      for (const [timeframe, reachMs] of reachesMs) {
+        const step = stepMs(timeframe);
+        const sinceMs = Math.ceil((nowMs - reachMs) / step) * step;
+        const window = { sinceMs, untilMs: Math.floor(calmMs / step) * step };
+        const second = seconds.get(symbol);
+        const series = { exchange: schedule.exchange, symbol, timeframe, window, second };
+        verdicts.push(await judgeSeries(database, exchange, series));
       }
     }
     return sumVerdicts(verdicts);

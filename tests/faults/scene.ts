@@ -5,19 +5,21 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
+import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
+import { binanceWithFutures } from "../support/dialects/binance_futures.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
-import { type MachineClock, makeMachineClock } from "./machine_clock.ts";
+import { BINANCE, dialectOf } from "./exchange_class.ts";
+import { hasFutures, marketsOf, type SecondMarket } from "./local_markets.ts";
+import { CLOCKS_CAN_JUMP, type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
 import { startWire, type Wire } from "./wire.ts";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
+const HOUR_MS = 3_600_000;
 
 /** How far back the archive reaches. */
-export const REACH_MS = { "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
+const REACH_MS = { "1h": 12 * HOUR_MS, "1m": 12 * HOUR_MS, "1s": HOUR_MS } as const;
 
 /** A supervisor's patience, and something for a machine that is busy. */
 const END_MS_MAX = 20_000;
@@ -34,10 +36,18 @@ export interface ShiftedClock extends Clock {
 
 export interface Scene {
   readonly schedule: Schedule;
+  /** What is true in this scene; `exchangeClock` and `machineClock` may be wrong. */
+  readonly clock: Clock;
   readonly exchange: LocalExchange;
   readonly exchangeClock: ShiftedClock;
   readonly machineClock: MachineClock;
   readonly symbols: readonly LocalSymbol[];
+  /** What is archived of each symbol, and how far back. Milliseconds. */
+  readonly reachesMs: readonly (readonly [timeframe: string, reachMs: number])[];
+  /** Second markets that faults have listed, by symbol. They stay. */
+  readonly seconds: Map<string, SecondMarket>;
+  /** Symbols whose kind is refused for good. */
+  readonly refused: Set<string>;
   readonly wire: Wire;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
@@ -60,13 +70,24 @@ export interface SceneOptions {
 
 /** Builds everything and starts nothing but the exchange. */
 export async function openScene(schedule: Schedule, options: SceneOptions): Promise<Scene> {
-  const exchangeClock: ShiftedClock = {
-    shiftMs: 0,
-    now: () => systemClock.now() + exchangeClock.shiftMs,
+  const laterMs = beginsAtAnHour(schedule) ? HOUR_MS - systemClock.now() % HOUR_MS : 0;
+  const clock: Clock = {
+    now: () => systemClock.now() + laterMs,
     sleep: (ms, sleepOptions) => systemClock.sleep(ms, sleepOptions),
   };
-  const symbols = symbolsOf(schedule, systemClock.now());
-  const exchange = await startLocalExchange({ clock: exchangeClock, symbols, requestsMax: 1_000 });
+  const exchangeClock: ShiftedClock = {
+    ...clock,
+    shiftMs: 0,
+    now: () => clock.now() + exchangeClock.shiftMs,
+  };
+  const symbols = marketsOf(schedule, clock.now());
+  const dialect = hasFutures(schedule) ? binanceWithFutures : dialectOf(schedule.exchange);
+  const exchange = await startLocalExchange({
+    clock: exchangeClock,
+    symbols,
+    dialect,
+    requestsMax: 1_000,
+  });
   const wire = startWire(exchange.port);
   const cwd = await Deno.makeTempDir({ prefix: "titan10-faults-" });
   const database = options.server === undefined
@@ -80,7 +101,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   const admin = database === undefined
     ? undefined
     : postgres(database.adminUrl, { max: 3, onnotice: () => {}, connect_timeout: 5 });
-  const machineClock = await makeMachineClock(cwd);
+  const machineClock = await makeMachineClock(cwd, laterMs);
   const program = new ProgramKeeper({
     cwd,
     env: { ...env, ...machineClock.env },
@@ -88,10 +109,14 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   });
   return {
     schedule,
+    clock,
     exchange,
     exchangeClock,
     machineClock,
     symbols,
+    reachesMs: reachesOf(schedule),
+    seconds: new Map(),
+    refused: new Set(),
     wire,
     cwd,
     env,
@@ -110,19 +135,42 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
   };
 }
 
+/** Candles of hours that change after their close are seen only where an hour has just ended. */
+function beginsAtAnHour({ steps }: Schedule): boolean {
+  return CLOCKS_CAN_JUMP && steps.some(({ fault }) => fault === "late final");
+}
+
+/** Other classes than Binance's have no candles of seconds. Minutes and hours are backfilled. */
+function reachesOf(schedule: Schedule): Scene["reachesMs"] {
+  const names = [
+    ...(beginsAtAnHour(schedule) ? ["1h"] as const : []),
+    "1m",
+    ...(schedule.exchange === BINANCE ? ["1s"] as const : []),
+  ] as const;
+  return names.map((name) => [name, REACH_MS[name]]);
+}
+
 function settings(
-  { pageLimit }: Schedule,
+  schedule: Schedule,
   { wire, symbols }: { readonly wire: Wire; readonly symbols: readonly LocalSymbol[] },
 ): Record<string, string> {
+  const { exchange, pageLimit } = schedule;
+  const api = {
+    public: `${wire.url}/api/v3`,
+    fapiPublic: `${wire.url}/fapi/v1`,
+    dapiPublic: `${wire.url}/dapi/v1`,
+  };
+  const isBinance = exchange === BINANCE;
   return {
-    EXCHANGES: "binance",
+    EXCHANGES: exchange,
     SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
-    TIMEFRAMES: "1s",
-    BACKFILL: `1m:${REACH_MS["1m"] / HOUR_MS}h,1s:${REACH_MS["1s"] / HOUR_MS}h`,
-    EXCHANGE_BINANCE: JSON.stringify({
-      urls: { api: { public: `${wire.url}/api/v3` } },
+    TIMEFRAMES: isBinance ? "1s" : "1m",
+    BACKFILL: reachesOf(schedule).map(([name, ms]) => `${name}:${ms / HOUR_MS}h`).join(","),
+    [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify({
+      ...(isBinance ? { urls: { api } } : {}),
       rateLimit: 10,
     }),
+    ...(isBinance ? {} : { EXCHANGE_PROXY_URL: `${wire.url}/proxy/` }),
     PAGE_LIMIT: String(pageLimit),
     POLL_CANDLES: "30",
     POLL_CRON: "* * * * * *",
@@ -145,32 +193,6 @@ function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
   return (listener.addr as Deno.NetAddr).port;
-}
-
-/** Markets of which one is silent for some minutes, and one has the smallest and the largest prices there are. */
-function symbolsOf({ symbols, seed }: Schedule, nowMs: number): readonly LocalSymbol[] {
-  const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
-  return Array.from({ length: symbols }, (_, i): LocalSymbol => {
-    const base = market(`Q${"ABCD"[i]}Z/USDT`, {
-      tickDecimals: 2,
-      price: 100 * (i + 1) + seed % 50,
-      quoteVolume24h: 1_000_000,
-    });
-    if (i === 0) {
-      const sinceMs = minuteMs - (90 + seed % 60) * MINUTE_MS;
-      return { ...base, holes: [{ sinceMs, untilMs: sinceMs + (2 + seed % 9) * MINUTE_MS }] };
-    }
-    if (i !== 1) return base;
-    const extreme = (value: string) => ({ open: value, high: value, low: value, close: value });
-    return {
-      ...base,
-      overrides: ["0.000000000000000001", "1000000000000000000"].map((value, k) => ({
-        timeframe: "1m",
-        openTimeMs: minuteMs - (40 + k + seed % 100) * MINUTE_MS,
-        values: { ...extreme(value), volume: value },
-      })),
-    };
-  });
 }
 
 /** An empty database that belongs to a role with no power beyond it. */

@@ -1,4 +1,5 @@
 /** What goes wrong, when and for how long: made from a seed alone, so that a failure can be seen again. @module */
+import { ALIASES, BINANCE } from "./exchange_class.ts";
 import { Random } from "./random.ts";
 
 export type FaultFloor = "exchange" | "database" | "process";
@@ -9,6 +10,8 @@ export type DatabaseOfSchedule = "server" | "pgbouncer" | "own server" | "full d
 export interface Schedule {
   readonly seed: number;
   readonly database: DatabaseOfSchedule;
+  /** CCXT id. */
+  readonly exchange: string;
   readonly symbols: number;
   readonly pageLimit: number;
   /** Files that the program may have open at once; undefined for as many as this machine allows. */
@@ -29,6 +32,8 @@ export interface Step {
 interface FaultKind {
   readonly floor: FaultFloor;
   readonly on: readonly DatabaseOfSchedule[];
+  /** Whether it needs what only the scene of Binance has: seconds, ids of markets, futures. */
+  readonly isBinanceOnly?: boolean;
 }
 
 const EVERYWHERE: readonly DatabaseOfSchedule[] = [
@@ -41,6 +46,7 @@ const EVERYWHERE: readonly DatabaseOfSchedule[] = [
 const SERVERS: readonly DatabaseOfSchedule[] = ["server", "pgbouncer", "own server"];
 const OWN: readonly DatabaseOfSchedule[] = ["own server"];
 const exchange: FaultKind = { floor: "exchange", on: EVERYWHERE };
+const binanceOnly: FaultKind = { ...exchange, isBinanceOnly: true };
 const process: FaultKind = { floor: "process", on: EVERYWHERE };
 const server: FaultKind = { floor: "database", on: SERVERS };
 const ownServer: FaultKind = { floor: "database", on: OWN };
@@ -59,7 +65,7 @@ export const FAULTS = {
   "duplicate rows": exchange,
   "unordered rows": exchange,
   "forming candle": exchange,
-  "revision": exchange,
+  "revision": binanceOnly,
   "holes": exchange,
   "bad value": exchange,
   "slow drip": exchange,
@@ -71,6 +77,12 @@ export const FAULTS = {
   "clock ahead": exchange,
   "clock behind": exchange,
   "vanishing symbol": exchange,
+  "busy": exchange,
+  "denied": exchange,
+  "late final": exchange,
+  "market replaced": binanceOnly,
+  "market doubled": binanceOnly,
+  "kind refused": binanceOnly,
   "connections terminated": server,
   "connections used up": server,
   "read only": server,
@@ -91,6 +103,10 @@ export const FAULTS = {
 
 export type FaultName = keyof typeof FAULTS;
 
+/** Not a fault of its own: the exchange is a class of CCXT that inherits from a tested one. */
+export const CLASS_ALIAS = "class alias";
+const ALIAS_SHARE = 0.25;
+
 /** The last fault begins before this. */
 const FAULTY_MS = 2_500;
 const FAULT_MS = { least: 100, most: 1_200 };
@@ -108,29 +124,36 @@ const OPEN_FILES_MAX: Readonly<Record<DatabaseOfSchedule, number>> = {
 /** The schedule of a seed, out of the faults of some floors. */
 export function scheduleOf(
   seed: number,
-  { floors, databases }: {
+  { floors, databases, isWanted = () => true }: {
     readonly floors: readonly FaultFloor[];
     readonly databases: readonly DatabaseOfSchedule[];
+    /** Leaves out faults, and {@linkcode CLASS_ALIAS}, by name. @default all are wanted */
+    readonly isWanted?: (name: string) => boolean;
   },
 ): Schedule {
   const random = new Random(seed);
   const database = drawDatabase(random, databases);
+  const isAlias = random.next() < ALIAS_SHARE && isWanted(CLASS_ALIAS);
+  const exchange = isAlias ? random.pick(Object.keys(ALIASES)) : BINANCE;
   const names = (Object.keys(FAULTS) as FaultName[]).filter((name) => {
     const kind: FaultKind = FAULTS[name];
-    return floors.includes(kind.floor) && kind.on.includes(database);
+    return floors.includes(kind.floor) && kind.on.includes(database) && isWanted(name) &&
+      !(isAlias && kind.isBinanceOnly === true);
   });
-  const steps = Array.from({ length: random.whole(STEPS.least, STEPS.most) }, (): Step => ({
+  const count = names.length === 0 ? 0 : random.whole(STEPS.least, STEPS.most);
+  const steps = Array.from({ length: count }, (): Step => ({
     fault: random.pick(names),
     atMs: random.whole(0, FAULTY_MS),
     forMs: random.whole(FAULT_MS.least, FAULT_MS.most),
     seed: random.whole(1, 1_000_000),
   }));
-  if (database === "full disk" && floors.includes("database")) {
+  if (database === "full disk" && floors.includes("database") && isWanted("disk full")) {
     steps.push({ fault: "disk full", atMs: random.whole(0, FAULTY_MS), forMs: 800, seed: 1 });
   }
   return {
     seed,
     database,
+    exchange,
     symbols: random.whole(2, 4),
     pageLimit: random.pick([50, 100, 250, 1000]),
     openFilesMax: random.next() < 0.1 ? OPEN_FILES_MAX[database] : undefined,
@@ -156,10 +179,10 @@ function drawDatabase(
 
 /** One line a step, for whoever has to find out what went wrong. */
 export function scheduleText(schedule: Schedule): string {
-  const { seed, database, symbols, pageLimit, openFilesMax, steps } = schedule;
+  const { seed, database, exchange, symbols, pageLimit, openFilesMax, steps } = schedule;
   const files = openFilesMax === undefined ? "" : `, at most ${openFilesMax} open files`;
   return [
-    `seed ${seed}: ${database}, ${symbols} symbols, pages of ${pageLimit}${files}`,
+    `seed ${seed}: ${exchange} on ${database}, ${symbols} symbols, pages of ${pageLimit}${files}`,
     ...steps.map(({ fault, atMs, forMs }) => `  ${atMs} ms: ${fault} for ${forMs} ms`),
   ].join("\n");
 }

@@ -75,8 +75,8 @@ export const SYSTEM_FAULTS = {
     program.signal("SIGSTOP");
     return () => program.signal("SIGCONT");
   },
-  "second daemon": ({ cwd, env }) => {
-    const second = start(["run"], { cwd, env });
+  "second daemon": ({ cwd, env, machineClock }) => {
+    const second = start(["run"], { cwd, env: { ...env, ...machineClock.env } });
     return async () => {
       second.kill("SIGTERM");
       await second.ended;

@@ -34,6 +34,44 @@ Deno.test("a statement of any length is answered", async () => {
   }
 });
 
+Deno.test("a statement that is refused costs none that was sent with it, nor a later one", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  const { sql } = database;
+  const ask = async (n: number): Promise<unknown> => (await sql`select ${n}::int as n`)[0]?.["n"];
+  try {
+    // Prepared: what follows a statement is sent with it.
+    await ask(0);
+    const refused = {
+      "in the simple protocol": () => sql.unsafe("select nothing from nowhere"),
+      "in the simple protocol, among others": () => sql.unsafe("select 1; select 1 / 0").simple(),
+      "while it is prepared": () => sql`select nothing from nowhere where ${1}::int = 1`,
+      "while it runs": () => sql`select 1 / ${0}::int as n`,
+    };
+    for (const [how, statement] of Object.entries(refused)) {
+      const results = await within(
+        Promise.allSettled([statement(), ask(1), statement(), ask(2), ask(3)]),
+      );
+      const values = results?.map((one) => one.status === "fulfilled" ? one.value : "refused");
+      assert.deepEqual(values, ["refused", 1, "refused", 2, 3], how);
+      assert.equal(await within(ask(4)), 4, how);
+    }
+  } finally {
+    await within(database.close());
+    await Deno.remove(dataDir, { recursive: true });
+  }
+});
+
+/** Undefined where it takes so long that no answer will come. */
+async function within<T>(promise: Promise<T>): Promise<T | undefined> {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  const late = systemClock.sleep(20_000, { signal }).then(() => undefined, () => undefined);
+  const first = await Promise.race([promise, late]);
+  waiting.abort();
+  return first;
+}
+
 Deno.test("the embedded database keeps no row that it has answered with", async () => {
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });

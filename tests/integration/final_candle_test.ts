@@ -81,7 +81,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     for (const lateMs of [6_000, 20_000, 45_000, 75_000]) {
       await emptyDatabase(database);
       testClock.restart(CLOSE_MS + 1_000);
-      const late = exchange.faults.add({ fault: { kind: "late", ms: lateMs } });
+      const late = exchange.faults.add({ fault: { kind: "late_final", lateMs: lateMs } });
       const archive = await open("1m", "1h");
       const [first] = await backfill(archive, { patient: false });
       assert.deepEqual([first?.added, first?.left, first?.young], [60, 0, 2], `late ${lateMs}`);
@@ -97,7 +97,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "is waited for by a one-shot backfill, whatever its timeframe": async (
     { database, exchange, open },
   ) => {
-    exchange.faults.add({ fault: { kind: "late", ms: 90_000 } });
+    exchange.faults.add({ fault: { kind: "late_final", lateMs: 90_000 } });
     for (
       const [timeframe, reach, ms] of [["1m", "1h", MINUTE_MS], ["1h", "2d", HOUR_MS]] as const
     ) {
@@ -122,7 +122,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "is left owed, with the count, where the exchange is known to settle late": async (
     { database, exchange, open },
   ) => {
-    exchange.faults.add({ fault: { kind: "late", ms: 9 * MINUTE_MS } });
+    exchange.faults.add({ fault: { kind: "late_final", lateMs: 9 * MINUTE_MS } });
     const archive = await open("1m", "1h", WAITLESS_CLOCK);
     const [{ capabilities } = assert.fail()] = archive.exchanges;
     capabilities.learnSettling(parseTimeframe("1m"), 10 * MINUTE_MS);
@@ -159,7 +159,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     ) {
       await emptyDatabase(database);
       testClock.restart(closeMs + 1_000);
-      const late = exchange.faults.add({ fault: { kind: "late", ms: 70_000 } });
+      const late = exchange.faults.add({ fault: { kind: "late_final", lateMs: 70_000 } });
       const poll = new Poll(await open(timeframe, "10d"));
       const asked: number[] = [];
       for (let tick = 0; tick < 6; tick++) {
@@ -182,7 +182,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "teaches polls the settling time, and the next process knows it": async (
     { database, exchange, open },
   ) => {
-    exchange.faults.add({ fault: { kind: "late", ms: 200_000 } });
+    exchange.faults.add({ fault: { kind: "late_final", lateMs: 200_000 } });
     const archive = await open("1m", "1h");
     const poll = new Poll(archive);
     for (let tick = 0; tick < 7; tick++) {

@@ -162,6 +162,23 @@ Deno.test("fault forming: the forming candle is appended past window and limit, 
   });
 });
 
+Deno.test("fault late_final: a candle is half-formed until it was closed for so long", async () => {
+  await withExchange({}, async (exchange) => {
+    const closedMs = Math.floor(NOW_MS / MINUTE_MS) * MINUTE_MS;
+    const sinceMs = closedMs - 3 * MINUTE_MS;
+    const truth = exchange.truth("BTC/USDT", MINUTE, { sinceMs, untilMs: closedMs });
+    const agesMs = [2, 1, 0].map((minutes) => NOW_MS - closedMs + minutes * MINUTE_MS);
+    for (const lateMs of agesMs) {
+      strike(exchange, { kind: "late_final", lateMs });
+      const rows = await candles(exchange, { startTime: sinceMs, limit: 3 });
+      assert.deepEqual(
+        rows.map((row, n) => row[5] !== truth[n]?.volume),
+        agesMs.map((ageMs) => ageMs < lateMs),
+      );
+    }
+  });
+});
+
 Deno.test("fault revision: a candle differs the first times it is given, then it is the true one", async () => {
   await withExchange({}, async (exchange) => {
     const window = { sinceMs: SINCE_MS, untilMs: SINCE_MS + MINUTE_MS };

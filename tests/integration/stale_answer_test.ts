@@ -131,7 +131,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     testClock.restart(CLOSE_MS + 1_000);
     const exchange = await startLocalExchange({ clock: testClock });
     try {
-      exchange.faults.add({ fault: { kind: "late", ms: 6_000 } });
+      exchange.faults.add({ fault: { kind: "late_final", lateMs: 6_000 } });
       const variables = {
         EXCHANGES: "binance",
         SYMBOLS: "BTC/USDT",

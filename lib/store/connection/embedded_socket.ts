@@ -18,6 +18,9 @@ const INPUT_PIECE_BYTES = 8192;
 /** `X`, Terminate. */
 const TERMINATE = 0x58;
 
+/** `Q`, Query: a statement of the simple protocol. */
+const QUERY = 0x51;
+
 /** `P`, Parse: prepares a statement. */
 const PARSE = 0x50;
 
@@ -121,6 +124,9 @@ export class EmbeddedSocket extends Duplex {
       }
       this.#hasStarted = true;
       end += messageBytes;
+      // After a refused statement the server forgets to say that it is ready if it has read more already. postgres.js
+      // would wait for that for ever.
+      if (message[0] === QUERY) cut();
     }
     cut();
     return batches;

@@ -12,6 +12,7 @@ import {
   type LocalExchangeOptions as TruthfulOptions,
   startLocalExchange as startTruthfulExchange,
 } from "../../../lib/local_exchange/server.ts";
+import { addCandles } from "../../../lib/market/timeframe.ts";
 import { binance } from "./binance.ts";
 import type { Dialect } from "./dialect.ts";
 import { type AnswerFault, Faults, type Strike } from "./fault.ts";
@@ -131,12 +132,12 @@ function spoiling(asked: Asked, strike: Strike): RowChange | undefined {
   if (ask.about !== "candles" || strike.rows.length === 0) return undefined;
   const series = `${dialect.exchange} ${ask.symbol.symbol} ${ask.timeframe.text}`;
   const forming = formingCandle(historyOf({ ...asked, ask }));
-  const { nowMs } = asked;
-  const { timeframe } = ask;
+  const closedForMs = (openTimeMs: number): number =>
+    asked.nowMs - addCandles(ask.timeframe, openTimeMs, 1);
   return (rows) =>
     strike.rows.reduce(
       (spoiled, { fault, window, memory }) =>
-        spoiledRows(spoiled, fault, { series, window, memory, forming, nowMs, timeframe }),
+        spoiledRows(spoiled, fault, { series, window, memory, forming, closedForMs }),
       rows,
     );
 }

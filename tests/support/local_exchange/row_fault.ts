@@ -1,5 +1,4 @@
 /** Faults in the rows of an answer: whole JSON of the right shape that does not say the truth. @module */
-import { addCandles, type Timeframe } from "../../../lib/market/timeframe.ts";
 import type { Window } from "../../../lib/market/window.ts";
 import type { PageRow } from "./dialect.ts";
 
@@ -20,8 +19,8 @@ export type RowFault =
   | { readonly kind: "forming" }
   /** Each candle of the rule's window differs the first times it is given, then it is the true one. */
   | { readonly kind: "revision"; readonly asks: number }
-  /** Each candle gets its last values only so long after its close. */
-  | { readonly kind: "late"; readonly ms: number }
+  /** Candles are half-formed until they have been closed for this long. */
+  | { readonly kind: "late_final"; readonly lateMs: number }
   /** Rows of a range are left out. */
   | { readonly kind: "holes"; readonly sinceMs: number; readonly untilMs: number }
   | {
@@ -61,11 +60,10 @@ interface RowFaultFacts {
   readonly series: string;
   readonly window: Window;
   readonly memory: RevisionMemory;
-  /** When the request came. */
-  readonly nowMs: number;
-  readonly timeframe: Timeframe;
   /** The candle that is forming now. */
   readonly forming: PageRow;
+  /** How long a candle has been closed; negative while it forms. Milliseconds. */
+  readonly closedForMs: (openTimeMs: number) => number;
 }
 
 /** A misaligned time is off by a whole second, which survives exchanges that count in seconds. */
@@ -100,12 +98,11 @@ export function spoiledRows(
         : [...rows, facts.forming];
     case "revision":
       return rows.map((row) => revisedRow(row, { ...facts, asks: fault.asks }));
-    case "late": {
-      const { nowMs, timeframe } = facts;
-      return rows.map((row) =>
-        addCandles(timeframe, row.openTimeMs, 1) + fault.ms > nowMs ? provisional(row) : row
-      );
-    }
+    case "late_final":
+      return rows.map((row) => {
+        const closedMs = facts.closedForMs(row.openTimeMs);
+        return closedMs >= 0 && closedMs < fault.lateMs ? halfFormed(row) : row;
+      });
     case "holes":
       return rows.filter((row) =>
         row.openTimeMs < fault.sinceMs || row.openTimeMs >= fault.untilMs
@@ -121,12 +118,11 @@ export function spoiledRows(
 function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number }): PageRow {
   const { window, memory, series, asks } = facts;
   if (row.openTimeMs < window.sinceMs || row.openTimeMs >= window.untilMs) return row;
-  if (memory.countAsk(`${series} ${row.openTimeMs}`) >= asks) return row;
-  return provisional(row);
+  return memory.countAsk(`${series} ${row.openTimeMs}`) >= asks ? row : halfFormed(row);
 }
 
 /** A valid candle all the same: less has been seen of it, and it closed at its low. */
-function provisional(row: PageRow): PageRow {
+function halfFormed(row: PageRow): PageRow {
   const volume = Number(row.volume);
   return { ...row, close: row.low, volume: (volume === 0 ? 1 : volume / 2).toFixed(8) };
 }
