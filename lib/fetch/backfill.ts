@@ -1,4 +1,5 @@
 /** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
+import { SETTLE_MS } from "../market/answer.ts";
 import { coverageCandles, intersect } from "../market/coverage.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
@@ -28,8 +29,8 @@ import { Refusals } from "./refusals.ts";
  * Pages of one exchange in flight, requested or being written. Enough to use the exchange's full rate while the
  * database writes; few enough that polls hardly wait. Measured with answers of 100 ms and a rate of one request per
  * 50 ms: six pages of 1,000 rows in flight take a sixth of the time of 500 rows one by one; four take a little longer,
- * eight take as long as six. With an exchange as fast as the database, six store 7 % more than four. A stop loses at
- * most this many pages, which are fetched again. With at most 10,000 rows per page it also limits the rows in memory.
+ * eight take as long as six. With an exchange as fast as the database, six store 7 % more than four. It also limits the
+ * pages that a stop loses, and the rows in memory.
  */
 const PAGES_IN_FLIGHT = 6;
 
@@ -86,8 +87,9 @@ export class ExchangeBackfill {
   readonly #problems = new Map<string, string>();
   readonly #refusals: Refusals;
   #progress: BackfillProgress;
-  /** Candles owed when the ledger was last read. */
+  /** Candles owed when the ledger was last read, and how many of them may still be published. */
   #left: number | undefined = undefined;
+  #young = 0;
   #failuresInARow = 0;
   #gaveUp = false;
 
@@ -118,9 +120,9 @@ export class ExchangeBackfill {
       await this.#runPasses();
     }
     const { owed, answered } = this.#progress;
-    const isCut = this.#isOver() && this.#left !== undefined;
-    const left = isCut ? Math.max(0, owed - answered) : this.#left;
-    return { ...this.#progress, left, problems: [...this.#problems.values()] };
+    let left = this.#left;
+    if (this.#isOver() && left !== undefined) left = Math.max(0, owed - answered);
+    return { ...this.#progress, left, young: this.#young, problems: [...this.#problems.values()] };
   }
 
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
@@ -139,8 +141,8 @@ export class ExchangeBackfill {
   /** Finds listings, so that the years before them are not requested. If that fails, they are requested. */
   async #findListings(): Promise<void> {
     const { signal } = this.#options;
-    const owed = await this.#readOwed() ?? [];
     try {
+      const owed = await this.#readOwed() ?? [];
       await findListings(this.#archive, this.#exchange, { owed, signal });
     } catch (error) {
       if (isCancelled(error, signal)) return;
@@ -153,14 +155,13 @@ export class ExchangeBackfill {
    * brings nothing, unless something failed and may work later.
    */
   async #runPasses(): Promise<void> {
-    let isFirst = true;
     let pauseMs = PAUSE_MS;
     while (!this.#isOver()) {
       const owed = await this.#readOwed();
       if (owed === undefined) return;
+      if (this.#left === undefined) this.#update({ owed: candlesOf(owed) });
       this.#left = candlesOf(owed);
-      if (isFirst) this.#update({ owed: this.#left });
-      isFirst = false;
+      this.#young = candlesOf(owedSince(owed, this.#untilMs - SETTLE_MS));
       if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
       const before = this.#progress;
       const { reachLearned } = await this.#runPass(owed);

@@ -15,6 +15,7 @@ import { type PreparedPage, preparePage, writePreparedPage } from "../store/page
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { isAllRejected, noteRejectedPage, YOUNG_MS } from "./rejected_page.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -33,9 +34,6 @@ interface PageOptions {
  * after this many the rest of the page is left for the next pass.
  */
 const UNUSABLE_MAX = 10;
-
-/** A candle as young as this may still be given right: it is asked for again, and not given up. */
-const YOUNG_MS = 10 * 60_000;
 
 type Ask = PageOptions & { readonly window: Window };
 
@@ -105,8 +103,8 @@ async function ingestPart(
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
-    // Older history is never asked for again once this is recorded, so ask twice before recording it.
-    if (verdict.reachFromMs !== undefined) {
+    // What is recorded of such pages is never asked for again, so ask twice before recording it.
+    if (verdict.reachFromMs !== undefined || isAllRejected(verdict)) {
       verdict = await exchange.askPage(series, window, options);
       if (verdict.reachFromMs !== undefined) await exchange.learnReach(series, verdict.reachFromMs);
     }
@@ -121,10 +119,15 @@ async function ingestPart(
       : await askOnce(exchange, series, { window, ...options });
   }
   const { owed } = options;
+  const isRejected = isAllRejected(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
+  if (isRejected) {
+    await stored;
+    await noteRejectedPage(archive, series, proof);
+  }
   return (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
@@ -157,7 +160,7 @@ async function rejectUnusable(
     const proof = { rejected: cause.evidence, answered: window, reachFromMs: undefined };
     const prepared = preparePage(series, { ...proof, candles: [] });
     sum = both(sum, await storePage(archive, proof, prepared, options));
-    await noteRejected(archive.database, series, { window, nowMs });
+    await noteRejected(archive.database, series, { spans: [{ ...window, candles: 1 }], nowMs });
   }
   return sum;
 }

@@ -7,6 +7,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { desireOf } from "../archive/desire.ts";
+import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
 
@@ -33,6 +34,8 @@ export interface Plan {
   readonly entries: readonly PlanEntry[];
   /** Exchanges without a plan, and why. */
   readonly problems: readonly { readonly exchange: string; readonly problem: string }[];
+  /** Symbols that no exchange lists, one message each. */
+  readonly lost: readonly string[];
   /** Least duration of everything: exchanges run concurrently, so the slowest one decides. Seconds. */
   readonly seconds: number;
   readonly bytes: number;
@@ -51,10 +54,12 @@ export async function makePlan(
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
   const problems: { exchange: string; problem: string }[] = [];
-  await Promise.all(archive.exchanges.map(async (exchange) => {
+  const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
-      const { series } = await readMarkets(archive, exchange, { signal });
+      const markets = await readMarkets(archive, exchange, { signal });
+      const { series } = markets;
       for (const entry of await planExchange(archive, exchange, series)) entries.push(entry);
+      return markets;
     } catch (error) {
       problems.push({
         exchange: exchange.id,
@@ -69,6 +74,7 @@ export async function makePlan(
   return {
     entries,
     problems,
+    lost: lostSymbols(archive, all),
     seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };

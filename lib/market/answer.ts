@@ -15,6 +15,7 @@ import {
   nominalMs,
   type Timeframe,
 } from "./timeframe.ts";
+import { shiftedTimes } from "./shifted_rows.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The window that was asked for and the answer. */
@@ -150,7 +151,7 @@ export function provesSinceHonoured(
 interface ReadRows {
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** Aligned open times of all rows, ascending; those of rejected rows too. */
+  /** Aligned open times of all rows, ascending; those of rejected rows too. See also {@linkcode shiftedTimes}. */
   readonly times: readonly number[];
 }
 
@@ -169,6 +170,8 @@ function readRows(page: AnsweredPage, asked: Window): ReadRows {
     const { openTimeMs, reason } = checked.rejected;
     if (openTimeMs !== undefined && reason !== "time_not_aligned") times.push(openTimeMs);
   }
+  const shifted = times.length === 0 ? shiftedTimes(page.timeframe, rejected) : [];
+  if (shifted.length > 0) return { candles: given, rejected, times: shifted };
   // Nearly every page is strictly ascending already, so it needs no sort and has no duplicates.
   if (isAscending(times)) return { candles: given, rejected, times };
   const candles = distinctCandles(page, asked, given);
@@ -293,22 +296,19 @@ const CUT_ROWS_MIN = 100;
 
 /**
  * Whether the exchange sent its newest candles instead of the window. Undefined when that is uncertain: it may also
- * have skipped a window without trades, and some minutes without trades must not end the series' history.
+ * have skipped a window without trades, which must not end the series' history.
  */
 function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean | undefined {
   const { timeframe, window, rows, rowsMaxSeen, nowMs } = page;
   const [firstMs, lastMs] = [times[0], times.at(-1)];
   if (firstMs === undefined || lastMs === undefined || firstMs < window.untilMs) return false;
   if (page.isSinceHonoured === false) return true;
-  if (page.isSinceHonoured === true || lastMs < newestSinceMs(timeframe, nowMs)) return false;
+  // A row as young as this is the newest one there is.
+  const newestSinceMs = nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
+  if (page.isSinceHonoured === true || lastMs < newestSinceMs) return false;
   if (rows.length >= Math.max(rowsMaxSeen, CUT_ROWS_MIN)) return true;
   if (rows.length !== windowCandles(timeframe, window)) return false;
   return rows.length >= CUT_ROWS_MIN ? true : undefined;
-}
-
-/** If the last candle of a page opens at or after this time, it is the newest one there is. */
-function newestSinceMs(timeframe: Timeframe, nowMs: number): number {
-  return nowMs - 2 * nominalMs(timeframe) - SETTLE_MS;
 }
 
 function sameCandle(a: Candle, b: Candle): boolean {

@@ -58,44 +58,61 @@ export async function noteGapsAsked(
   });
 }
 
+/** Candles in a row that came and were rejected. */
+export interface RejectedSpan extends Window {
+  readonly candles: number;
+}
+
+const SPANS = columns<RejectedSpan>({
+  since_ms: ["float8", ({ sinceMs }) => sinceMs],
+  until_ms: ["float8", ({ untilMs }) => untilMs],
+  candles: ["float8", ({ candles }) => candles],
+});
+
 /**
- * Enters the gap of a covered candle that came and was rejected, whenever it was asked for. It is not looked for again: it
- * counts as looked through. A candle that is there after all, or is in another gap, gets none.
+ * Enters the gaps of covered candles that came and were rejected, whenever they were asked for. They are not looked for
+ * again: they count as looked through. Where a candle is there after all, or another gap, none is entered.
  */
 export async function noteRejected(
   database: Database,
   series: Series,
-  { window, nowMs }: { readonly window: Window; readonly nowMs: number },
+  { spans, nowMs }: { readonly spans: readonly RejectedSpan[]; readonly nowMs: number },
 ): Promise<void> {
   const { exchange, symbol, timeframe } = series;
-  await database.run(`note a rejected candle of ${seriesName(series)}`, async (sql) => {
+  await database.run(`note rejected candles of ${seriesName(series)}`, async (sql) => {
     await sql.unsafe(
-      `with looked as (
-         update checkpoints set scanned = scanned + tstzmultirange(tstzrange(
-           to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)))
-         where exchange = $1::text and symbol = $2::text and timeframe = $3::text
-           and covered @> to_timestamp($4::float8 / 1000.0)
-           and not exists (select from ${candleTable(timeframe)} as candle
+      `with span as (
+         select to_timestamp(since_ms / 1000.0) as since, to_timestamp(until_ms / 1000.0) as until, candles
+         from ${SPANS.rows(5)}
+       ),
+       free as (
+         select span.* from span
+         join checkpoints as series
+           on series.exchange = $1::text and series.symbol = $2::text and series.timeframe = $3::text
+          and series.covered @> tstzrange(span.since, span.until)
+         where not exists (select from ${candleTable(timeframe)} as candle
                            where candle.exchange = $1::text and candle.symbol = $2::text
-                             and candle.time = to_timestamp($4::float8 / 1000.0))
+                             and candle.time >= span.since and candle.time < span.until)
            and not exists (select from gaps as gap
                            where gap.exchange = $1::text and gap.symbol = $2::text
                              and gap.timeframe = $3::text and gap.state <> 'filled'
-                             and gap.since < to_timestamp($5::float8 / 1000.0)
-                             and gap.until > to_timestamp($4::float8 / 1000.0))
-         returning exchange
+                             and gap.since < span.until and gap.until > span.since)
+       ),
+       looked as (
+         update checkpoints set scanned = scanned + ranges,
+           rows_from = case when oldest < first or first is null then least(rows_from, oldest) else rows_from end
+         from (select range_agg(tstzrange(since, until)) as ranges, min(since) as oldest from free) as found
+         where exchange = $1::text and symbol = $2::text and timeframe = $3::text and oldest is not null
        )
        insert into gaps (exchange, symbol, timeframe, since, until, state, missing, attempts,
                          first_seen, last_try, next_try)
-       select $1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0),
-              to_timestamp($5::float8 / 1000.0), 'rejected', 1, 2, to_timestamp($6::float8 / 1000.0),
-              to_timestamp($6::float8 / 1000.0), to_timestamp($6::float8 / 1000.0)
-       from looked
+       select $1::text, $2::text, $3::text, since, until, 'rejected', candles, 2, noted, noted, noted
+       from free, to_timestamp($4::float8 / 1000.0) as noted
        on conflict (exchange, symbol, timeframe, since) do update
        set until = excluded.until, state = excluded.state, missing = excluded.missing,
            last_try = excluded.last_try
        where gaps.state = 'filled'`,
-      [exchange, symbol, timeframe.text, window.sinceMs, window.untilMs, nowMs],
+      [exchange, symbol, timeframe.text, nowMs, ...SPANS.arrays(spans)],
       { prepare: true },
     );
   });

@@ -22,6 +22,55 @@ export interface Gap {
   readonly nextTryMs: number;
 }
 
+/** Scans the coverage of all timeframes, see {@linkcode scanGaps}. */
+export async function scanAllGaps(database: Database, nowMs: number): Promise<number> {
+  const timeframes = await database.run(
+    "read the timeframes",
+    (sql) => sql<{ timeframe: string }[]>`select timeframe from timeframes order by timeframe`,
+  );
+  let found = 0;
+  for (const { timeframe } of timeframes) {
+    found += await scanGaps(database, parseTimeframe(timeframe), nowMs);
+  }
+  return found;
+}
+
+/** A series of which rows came, and none could be stored. */
+interface AllRejected {
+  readonly series: Series;
+  readonly rows: number;
+  /** The most frequent reason. */
+  readonly reason: string;
+}
+
+/** The series of which exchanges sent rows and none could be stored. */
+export async function readAllRejected(database: Database): Promise<readonly AllRejected[]> {
+  return await database.run("read the series without any candle that passed", async (sql) => {
+    const rows = await sql<
+      { exchange: string; symbol: string; timeframe: string; rows: number; reason: string }[]
+    >`
+      select exchange, symbol, timeframe, count(*)::int as rows, mode() within group (order by reason) as reason
+      from rejected_candles join checkpoints using (exchange, symbol, timeframe)
+      where import_id is null and candles = 0 and expired_until is null
+      group by exchange, symbol, timeframe order by exchange, symbol, timeframe`;
+    return rows.map(({ rows, reason, ...name }) => ({
+      series: { ...name, timeframe: parseTimeframe(name.timeframe) },
+      rows,
+      reason,
+    }));
+  });
+}
+
+/** How many candles are missing in all gaps of each series, by its name. */
+export async function readMissing(database: Database): Promise<ReadonlyMap<string, number>> {
+  return await database.run("read what is missing", async (sql) => {
+    const rows = await sql<{ name: string; missing: number }[]>`
+      select exchange || ' ' || symbol || ' ' || timeframe as name, sum(missing)::float8 as missing
+      from gaps where state <> 'filled' group by exchange, symbol, timeframe`;
+    return new Map(rows.map(({ name, missing }) => [name, missing]));
+  });
+}
+
 /**
  * Scans the coverage that was not scanned yet and records the gaps it finds. Time before a series' first candle is not
  * a gap: it is before the listing, or its candles were dropped. New gaps are first seen at `nowMs` and are due at once.
@@ -217,8 +266,8 @@ function scanStatement(timeframe: Timeframe, nowMs: number): string {
   return `
 with fresh as (
   select exchange, symbol, range
-  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, expired_until), null)) - scanned) as range
-  where timeframe = '${timeframe.text}' and least(first, expired_until) is not null
+  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, rows_from, expired_until), null)) - scanned) as range
+  where timeframe = '${timeframe.text}' and least(first, rows_from, expired_until) is not null
 ),
 places as (
   select exchange, symbol, range, lower(range) - ${step} as time from fresh

@@ -1,0 +1,41 @@
+/** Brings the gaps up to date with the coverage, so that all views of the archive say the same. @module */
+import type { Clock } from "../clock.ts";
+import { coverageCandles } from "../market/coverage.ts";
+import { seriesName } from "../market/series.ts";
+import type { Database } from "../store/connection/database.ts";
+import { noteGapsAsked } from "../store/gap_note.ts";
+import { readMissing, scanAllGaps } from "../store/gaps.ts";
+import { readCheckpoints } from "../store/ledger.ts";
+import type { Archive } from "../archive/archive.ts";
+import { explainBounds, keptCoverage } from "./account.ts";
+
+/** Looks through the archive and notes what its settings want. A command that has fetched candles ends with it. */
+export async function bringUpToDate(archive: Archive): Promise<void> {
+  await lookThrough(archive);
+  await explainBounds(archive);
+}
+
+/**
+ * Looks for holes in new coverage of every series, and counts again what is missing in the gaps of those into which
+ * candles have come without being asked for as a gap. Call it at the end of whatever changes the archive.
+ *
+ * @returns how many gaps were found.
+ */
+export async function lookThrough(
+  { database, clock }: { readonly database: Database; readonly clock: Clock },
+): Promise<number> {
+  const nowMs = clock.now();
+  const found = await scanAllGaps(database, nowMs);
+  const missing = await readMissing(database);
+  for (const checkpoint of await readCheckpoints(database)) {
+    const { series, candles } = checkpoint;
+    const covered = keptCoverage(checkpoint);
+    const holes = coverageCandles(series.timeframe, covered) - candles;
+    const [first, last] = [covered[0], covered.at(-1)];
+    const known = missing.get(seriesName(series)) ?? 0;
+    if (first === undefined || last === undefined || known <= holes) continue;
+    const window = { sinceMs: first.sinceMs, untilMs: last.untilMs };
+    await noteGapsAsked(database, series, { window, notes: [], nowMs });
+  }
+  return found;
+}
