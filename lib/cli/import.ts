@@ -1,6 +1,6 @@
 /** `titan10 import`: adds candles from a CSV file to the archive. @module */
 import { basename } from "node:path";
-import { lookThrough } from "../gap/look_through.ts";
+import { lookThroughImport } from "../gap/look_through.ts";
 import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { type ImportReport, importRows } from "../transfer/candle_import.ts";
@@ -117,7 +117,7 @@ async function importFile(
             onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
           },
         );
-        await lookThrough({ database, clock: ground.clock });
+        await lookThroughImport({ ...ground, database });
         return reports;
       },
     });

@@ -7,12 +7,26 @@ import { noteGapsAsked } from "../store/gap_note.ts";
 import { readMissing, scanAllGaps } from "../store/gaps.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
+import { isConfigured, wantedOf } from "../archive/desire.ts";
+import { noteWanted } from "../store/series_bounds.ts";
 import { explainBounds, keptCoverage } from "./account.ts";
 
 /** Looks through the archive and notes what its settings want. A command that has fetched candles ends with it. */
 export async function bringUpToDate(archive: Archive): Promise<void> {
   await lookThrough(archive);
   await explainBounds(archive);
+}
+
+/** Looks through an archive into which a file was imported. Its series keep what a run has wanted of them. */
+export async function lookThroughImport(
+  { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
+): Promise<void> {
+  await lookThrough({ database, clock });
+  const strange = (await readCheckpoints(database)).filter((one) =>
+    one.wanted === undefined && isConfigured(one, config)
+  );
+  const wanted = wantedOf(strange.map(({ series }) => series), config, clock.now());
+  await noteWanted(database, wanted);
 }
 
 /**

@@ -2,7 +2,9 @@
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { bringUpToDate, lookThrough } from "../../lib/gap/look_through.ts";
+import { bringUpToDate, lookThrough, lookThroughImport } from "../../lib/gap/look_through.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { type FileRow, importRows } from "../../lib/transfer/candle_import.ts";
 import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { Window } from "../../lib/market/window.ts";
@@ -34,6 +36,7 @@ type Step =
   | { readonly kind: "backfill" | "repair" }
   | { readonly kind: "poll"; readonly minutes: number }
   | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "import"; readonly at: number; readonly isComplete: boolean }
   | { readonly kind: "fault"; readonly fault: Fault; readonly at: number; readonly times: number };
 
 interface Schedule {
@@ -66,6 +69,11 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Step>({ kind: "backfill" }) },
   { weight: 2, arbitrary: fc.constant<Step>({ kind: "repair" }) },
   fc.integer({ min: 1, max: 4 }).map((minutes): Step => ({ kind: "poll", minutes })),
+  fc.record({
+    kind: fc.constant("import" as const),
+    at: fc.integer({ min: -50, max: 99 }).map((percent) => percent / 100),
+    isComplete: fc.boolean(),
+  }),
   fc.constantFrom(MINUTE_MS, CONFIRM_AFTER_MS, DAY_MS).map((ms): Step => ({ kind: "wait", ms })),
   {
     weight: 3,
@@ -152,6 +160,15 @@ const EXAMPLES: Readonly<Record<string, Schedule>> = {
       { kind: "poll", minutes: 3 },
       { kind: "repair" },
       { kind: "poll", minutes: 4 },
+      { kind: "backfill" },
+    ],
+  },
+  "after an import into an archive without a backfill": {
+    ...PLAIN,
+    exchange: "kraken",
+    steps: [
+      { kind: "import", at: -0.4, isComplete: false },
+      { kind: "import", at: 0.5, isComplete: true },
       { kind: "backfill" },
     ],
   },
@@ -246,6 +263,8 @@ async function take(
       return;
     case "wait":
       return clock.pass(step.ms);
+    case "import":
+      return await importHalf(archive, exchange, step);
     case "fault": {
       const sinceMs = START_MS - REACH_MS + step.at * REACH_MS;
       const { fault, times } = step;
@@ -253,4 +272,33 @@ async function take(
       exchange.faults.add({ when, times, fault });
     }
   }
+}
+
+/** Imports every second candle of some hours. */
+async function importHalf(
+  archive: Archive,
+  exchange: LocalExchange,
+  { at, isComplete }: Extract<Step, { readonly kind: "import" }>,
+): Promise<void> {
+  const [symbol] = exchange.symbols.all();
+  const timeframe = parseTimeframe("1m");
+  const series = { exchange: archive.exchanges[0]!.id, symbol: symbol!.symbol, timeframe };
+  const sinceMs = Math.floor((START_MS - REACH_MS + at * REACH_MS) / MINUTE_MS) * MINUTE_MS;
+  const window = { sinceMs, untilMs: sinceMs + 3 * HOUR_MS };
+  const rows = exchange.truth(symbol!.symbol, timeframe, window)
+    .filter((_, index) => index % 2 === 0)
+    .map(({ openTimeMs, open, high, low, close, volume }): FileRow => ({
+      series,
+      row: [openTimeMs, open, high, low, close, volume],
+      state: "candle",
+    }));
+  const context = { ...archive, hasTimescaledb: false };
+  await importRows(context, ReadableStream.from(rows), {
+    file: "half.csv",
+    isComplete,
+    replaces: false,
+    signal: new AbortController().signal,
+    sha256: () => "",
+  });
+  await lookThroughImport(archive);
 }
