@@ -15,7 +15,7 @@ import { type PreparedPage, preparePage, writePreparedPage } from "../store/page
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isAllRejected, noteRejectedPage, YOUNG_MS } from "./rejected_page.ts";
+import { isShifted, noteShiftedPage, YOUNG_MS } from "./shifted_page.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -104,7 +104,7 @@ async function ingestPart(
   try {
     verdict = await exchange.askPage(series, window, options);
     // What is recorded of such pages is never asked for again, so ask twice before recording it.
-    if (verdict.reachFromMs !== undefined || isAllRejected(verdict)) {
+    if (verdict.reachFromMs !== undefined || isShifted(verdict)) {
       verdict = await exchange.askPage(series, window, options);
       if (verdict.reachFromMs !== undefined) await exchange.learnReach(series, verdict.reachFromMs);
     }
@@ -119,14 +119,14 @@ async function ingestPart(
       : await askOnce(exchange, series, { window, ...options });
   }
   const { owed } = options;
-  const isRejected = isAllRejected(verdict);
+  const isUseless = isShifted(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   const prepared = preparePage(series, { ...proof, candles, isNew: owed !== undefined });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
-  if (isRejected) {
+  if (isUseless) {
     await stored;
-    await noteRejectedPage(archive, series, proof);
+    await noteShiftedPage(archive, series, proof);
   }
   return (owed ?? []).length < 2
     ? stored

@@ -3,8 +3,8 @@ import type { Clock } from "../clock.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { seriesName } from "../market/series.ts";
 import type { Database } from "../store/connection/database.ts";
-import { noteGapsAsked } from "../store/gap_note.ts";
-import { readMissing, scanAllGaps } from "../store/gaps.ts";
+import { beginAtRejected, noteGapsAsked } from "../store/gap_note.ts";
+import { readAllRejected, readDueGaps, readMissing, scanAllGaps } from "../store/gaps.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import { isConfigured, wantedOf } from "../archive/desire.ts";
@@ -39,7 +39,9 @@ export async function lookThrough(
   { database, clock }: { readonly database: Database; readonly clock: Clock },
 ): Promise<number> {
   const nowMs = clock.now();
+  await beginAtRejected(database);
   const found = await scanAllGaps(database, nowMs);
+  await concludeRejected(database, nowMs);
   const missing = await readMissing(database);
   for (const checkpoint of await readCheckpoints(database)) {
     const { series, candles } = checkpoint;
@@ -52,4 +54,27 @@ export async function lookThrough(
     await noteGapsAsked(database, series, { window, notes: [], nowMs });
   }
   return found;
+}
+
+/** Gaps of one exchange that are judged in one look. A series of which all is rejected has few, and long ones. */
+const GAPS_MAX = 1_000;
+
+/**
+ * Gives the gaps of series of which nothing but rejected rows ever came that reason, without asking again. Of a series that
+ * has candles, a rejected one may be a mistake that passes.
+ */
+async function concludeRejected(database: Database, nowMs: number): Promise<void> {
+  const rejected = Map.groupBy(await readAllRejected(database), ({ series }) => series.exchange);
+  for (const [exchange, all] of rejected) {
+    const names = new Set(all.map(({ series }) => seriesName(series)));
+    const due = await readDueGaps(database, exchange, { nowMs, gapsMax: GAPS_MAX });
+    for (const { series, window } of due.filter(({ series }) => names.has(seriesName(series)))) {
+      const note = { sinceMs: window.sinceMs, nextTryMs: nowMs };
+      await noteGapsAsked(database, series, {
+        window,
+        notes: [{ ...note, isAnswered: true, isProvable: true, isConclusive: false }],
+        nowMs,
+      });
+    }
+  }
 }

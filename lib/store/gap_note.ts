@@ -58,6 +58,21 @@ export async function noteGapsAsked(
   });
 }
 
+/** Records where the rejected rows begin of series of which nothing else came: what is missing after that is a gap. */
+export async function beginAtRejected(database: Database): Promise<void> {
+  await database.run("note where rejected rows begin", async (sql) => {
+    await sql`
+      update checkpoints as series set rows_from = oldest
+      from (select exchange, symbol, timeframe, min(time) as oldest
+            from rejected_candles join checkpoints using (exchange, symbol, timeframe)
+            where import_id is null and candles = 0 and first is null and rows_from is null
+              and expired_until is null and reason <> 'time_not_aligned' and covered @> time
+            group by exchange, symbol, timeframe) as found
+      where (series.exchange, series.symbol, series.timeframe)
+          = (found.exchange, found.symbol, found.timeframe)`;
+  });
+}
+
 /** Candles in a row that came and were rejected. */
 export interface RejectedSpan extends Window {
   readonly candles: number;

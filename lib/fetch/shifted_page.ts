@@ -1,4 +1,4 @@
-/** A page of which every row failed the checks: it is an answer, and the gap that it leaves says why. @module */
+/** A page whose rows all open at other times than UTC's candles: it is an answer, and its gaps say why. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
@@ -8,13 +8,14 @@ import { noteRejected, type RejectedSpan } from "../store/gap_note.ts";
 /** A candle as young as this may still be given right: it is asked for again, and not given up. */
 export const YOUNG_MS = 10 * 60_000;
 
-/** Whether rows came and none of them can be stored. */
-export function isAllRejected({ candles, rejected, answered }: PageVerdict): boolean {
-  return answered !== undefined && candles.length === 0 && rejected.length > 0;
+/** Whether rows came for a window and all of them are shifted. Unlike a bad value, that does not pass. */
+export function isShifted({ candles, rejected, answered }: PageVerdict): boolean {
+  return answered !== undefined && candles.length === 0 && rejected.length > 0 &&
+    rejected.every(({ reason }) => reason === "time_not_aligned");
 }
 
-/** Enters the gaps of a page whose rows were all rejected, and are stored. */
-export async function noteRejectedPage(
+/** Enters the gaps of such a page, whose rejected rows are stored. */
+export async function noteShiftedPage(
   { database, clock }: Archive,
   series: Series,
   { rejected, answered }: Pick<PageVerdict, "rejected" | "answered">,
