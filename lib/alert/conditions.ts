@@ -8,7 +8,8 @@ import { nominalMs } from "../market/timeframe.ts";
 import type { Breaker } from "../policy/breaker.ts";
 import type { CoverageEnd } from "../store/ledger.ts";
 import type { ReplacedMarket } from "../store/listings.ts";
-import { isConfigured, missingRatio, type SeriesAccount } from "../gap/account.ts";
+import { isConfigured } from "../archive/desire.ts";
+import { missingRatio, type SeriesAccount } from "../gap/account.ts";
 
 /** A breaker that is open for less than this raises no alert: the exchange is usually only restarting. */
 const BREAKER_OPEN_MS = 5 * 60_000;

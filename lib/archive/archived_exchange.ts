@@ -9,12 +9,10 @@ import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
 import {
   judgePage,
-  MalformedPageError,
   newestTime,
   type PageVerdict,
   provesSinceHonoured,
 } from "../market/answer.ts";
-import { ROW_TEXT_MAX } from "../market/candle.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isContract } from "../market/symbol.ts";
@@ -25,7 +23,7 @@ import { Breaker, type BreakerOptions, type BreakerState } from "../policy/break
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
-import { failureKind, judgeError } from "./failure_kind.ts";
+import { failureKind, judgeError, unreadable } from "./failure_kind.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 
@@ -309,19 +307,6 @@ export class ArchivedExchange {
       },
     });
   }
-}
-
-/** A whole answer that is not JSON is malformed: a shorter window may leave out what is wrong with it. */
-function unreadable(error: unknown, window: Window): MalformedPageError | undefined {
-  if (!(error instanceof FetchError) || error.excerpt === undefined) return undefined;
-  return new MalformedPageError(error.message, {
-    cause: error,
-    evidence: [{
-      reason: "unreadable",
-      row: JSON.stringify(error.excerpt).slice(0, ROW_TEXT_MAX),
-      openTimeMs: window.sinceMs,
-    }],
-  });
 }
 
 function isMixed({ symbols }: Config): boolean {

@@ -1,10 +1,12 @@
 /** Which window of a series the configuration asks for. @module */
 import type { Config } from "../config/config.ts";
 import { reachStartMs } from "../config/reach.ts";
+import { newestCandlesMax } from "../exchange/limits.ts";
 import { SETTLE_MS } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
-import type { Desire } from "../store/ledger.ts";
+import type { Checkpoint, Desire } from "../store/ledger.ts";
+import type { WantedSeries } from "../store/series_bounds.ts";
 
 interface DesireOptions {
   readonly nowMs: number;
@@ -47,6 +49,55 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
       : floorTime(timeframe, reachStartMs(retention.reach, nowMs)),
     wantedSinceMs: Math.min(wantedMs, sinceMs),
   };
+}
+
+/** When something is wanted, and how long after its close a candle of each exchange may still change. Milliseconds. */
+export interface WantedOptions {
+  readonly nowMs: number;
+  readonly settling: ReadonlyMap<string, number>;
+}
+
+/** What the configuration wants of these series now. */
+export function wantedOf(
+  series: readonly Series[],
+  config: Config,
+  { nowMs, settling }: WantedOptions,
+): readonly WantedSeries[] {
+  return series.map((series) => {
+    const desire = desireOf(series, config, {
+      nowMs,
+      newestCandlesMax: newestCandlesMax(series),
+      settleMs: settling.get(series.exchange),
+    });
+    const { wantedSinceMs, keptSinceMs, window: { untilMs: wantedUntilMs } } = desire;
+    return { series, wantedSinceMs, wantedUntilMs, keptSinceMs };
+  });
+}
+
+/**
+ * The same for a series that these settings do not name, from what was last wanted of it. Undefined if nothing was.
+ */
+export function notedDesire(
+  { series, wanted }: Pick<Checkpoint, "series" | "wanted">,
+  { nowMs, settleMs = SETTLE_MS }: Pick<DesireOptions, "nowMs" | "settleMs">,
+): BoundedDesire | undefined {
+  if (wanted === undefined) return undefined;
+  const { sinceMs: wantedSinceMs, keptSinceMs } = wanted;
+  const untilMs = closedUntil(series.timeframe, nowMs - settleMs);
+  const sinceMs = Math.min(Math.max(wantedSinceMs, keptSinceMs ?? -Infinity), untilMs);
+  return { series, window: { sinceMs, untilMs }, keptSinceMs, wantedSinceMs };
+}
+
+/** Whether the configuration asks for this series. A series that was chosen by volume stays configured. */
+export function isConfigured(
+  { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
+  config: Config,
+): boolean {
+  if (!config.exchanges.includes(series.exchange)) return false;
+  if (!archivedTimeframes(config).includes(series.timeframe.text)) return false;
+  return config.symbols.kind === "list"
+    ? config.symbols.symbols.includes(series.symbol)
+    : chosen === "top";
 }
 
 /** The timeframes that are polled or backfilled, without duplicates, in the configured order. */

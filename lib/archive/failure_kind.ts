@@ -1,6 +1,8 @@
 /** What kind of failure an error is: for metrics, for the log, and for the breaker. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { MalformedPageError } from "../market/answer.ts";
+import { ROW_TEXT_MAX } from "../market/candle.ts";
+import type { Window } from "../market/window.ts";
 import { BreakerOpenError, type BreakerVerdict } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 
@@ -33,4 +35,17 @@ export function judgeError(error: unknown): BreakerVerdict {
     case "breaker_open":
       return "ignore";
   }
+}
+
+/** A whole answer that is not JSON is malformed: a shorter window may leave out what is wrong with it. */
+export function unreadable(error: unknown, window: Window): MalformedPageError | undefined {
+  if (!(error instanceof FetchError) || error.excerpt === undefined) return undefined;
+  return new MalformedPageError(error.message, {
+    cause: error,
+    evidence: [{
+      reason: "unreadable",
+      row: JSON.stringify(error.excerpt).slice(0, ROW_TEXT_MAX),
+      openTimeMs: window.sinceMs,
+    }],
+  });
 }

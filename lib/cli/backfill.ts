@@ -1,6 +1,11 @@
 /** `titan10 backfill`: asks once for everything that is owed, then ends. @module */
 import { backfill as backfillAll } from "../fetch/backfill.ts";
 import type { BackfillReport } from "../fetch/backfill_report.ts";
+import { lostSymbols } from "../fetch/lost_symbols.ts";
+import { bringUpToDate } from "../gap/look_through.ts";
+import type { Archive } from "../archive/archive.ts";
+import { seriesName } from "../market/series.ts";
+import { readAllRejected } from "../store/rejected_gaps.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
@@ -14,7 +19,7 @@ import { withArchive } from "./with_archive.ts";
 export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
-  const reports = await withArchive(ground, {
+  const { reports, problems } = await withArchive(ground, {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
@@ -27,24 +32,48 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
       });
       progress.end();
       await rollUp(archive, { signal: shell.signal });
-      return reports;
+      await bringUpToDate(archive);
+      return { reports, problems: [...lostSymbols(archive), ...await nothingPassed(archive)] };
     },
   });
   const seconds = (shell.clock.now() - startMs) / 1000;
-  if (flags["json"] === true) shell.print(JSON.stringify({ seconds, exchanges: reports }));
-  else for (const report of reports) shell.print(summary(report));
-  if (flags["json"] !== true) shell.print(`done in ${duration(seconds)}`);
-  return reports.some(isIncomplete) ? EXIT.failed : EXIT.done;
+  if (flags["json"] === true) {
+    shell.print(JSON.stringify({ seconds, exchanges: reports, problems }));
+  } else {
+    for (const report of reports) shell.print(summary(report));
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) shell.print(printable(problem));
+    const more = problems.length - PROBLEMS_SHOWN_MAX;
+    if (more > 0) shell.print(`and ${count(more)} more`);
+    shell.print(`done in ${duration(seconds)}`);
+  }
+  return problems.length > 0 || reports.some(isIncomplete) ? EXIT.failed : EXIT.done;
 }
 
-/** Whether something failed and no later pass made up for it. */
+/** Whether candles are left owed that the exchange should have given, whatever happened on the way. */
 function isIncomplete({ left, unloaded, problems }: BackfillReport): boolean {
-  return unloaded.length > 0 || (problems.length > 0 && left !== 0);
+  return unloaded.length > 0 || (left === undefined ? problems.length > 0 : left > 0);
 }
 
 /** `12:05:30 UTC`. */
 function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(11, 19)} UTC`;
+}
+
+/** The series of which rows came and none could be stored, each with the reason. */
+async function nothingPassed(
+  { database, exchanges }: Archive,
+): Promise<readonly string[]> {
+  const names = new Set(exchanges.flatMap(({ series }) => series.map(seriesName)));
+  const rejected = await readAllRejected(database);
+  return rejected.filter(({ series }) => names.has(seriesName(series))).map((
+    { series, rows, reason },
+  ) => {
+    const { text } = series.timeframe;
+    const why = reason === "time_not_aligned"
+      ? `${reason}): this exchange opens ${text} at other times than UTC's. Leave ${text} out of TIMEFRAMES and BACKFILL`
+      : `${reason}): see the table rejected_candles`;
+    return `${seriesName(series)}: none of ${count(rows)} rows could be stored (${why}`;
+  });
 }
 
 /** At most this many causes are printed. The log has all of them. */
@@ -70,6 +99,7 @@ function summary(report: BackfillReport): string {
     }
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) lines.push(`  and ${more} more`);
+    if (problems.length === 0) lines.push("  The exchange answered, but not for what is owed.");
     lines.push("  Nothing is lost: run the same command again to ask for what is still owed.");
   }
   return lines.join("\n");

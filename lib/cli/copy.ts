@@ -1,8 +1,9 @@
 /** `titan10 copy`: copies the embedded archive to a server. @module */
-import { join } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
 import { migrate, type MigrateReport, readMigrations } from "../store/connection/migrations.ts";
+import { holdsDatabase } from "../store/connection/data_dir.ts";
+import { scanAllGaps } from "../store/gaps.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, duration, wrap } from "./text.ts";
@@ -74,6 +75,7 @@ async function copy(
             targetName: nameOf(url!),
             onProgress: progress(shell),
           });
+          await scanAllGaps(target, shell.clock.now());
           return { report, migrated };
         },
       }),
@@ -97,14 +99,10 @@ async function copy(
 
 /** @throws Error when there is no embedded archive. */
 async function requireEmbedded(dataDir: string): Promise<void> {
-  try {
-    await Deno.stat(join(dataDir, "pgdata", "PG_VERSION"));
-  } catch (error) {
-    throw new Error(
-      `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of one`,
-      { cause: error },
-    );
-  }
+  if (await holdsDatabase(dataDir)) return;
+  throw new Error(
+    `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of one`,
+  );
 }
 
 /** The URL without user, password and parameters, which may be secret. */

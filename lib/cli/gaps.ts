@@ -1,12 +1,18 @@
 /** `titan10 gaps`: lists the gaps inside coverage, each with its state or reason. @module */
 import { newsOf } from "../archive/markets_in_force.ts";
+import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { refreshMarkets } from "../fetch/markets.ts";
+import { lookThrough } from "../gap/look_through.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
 import type { Database } from "../store/connection/database.ts";
-import { streamDaemon } from "./control.ts";
+import { requireArchive } from "../store/connection/migrations.ts";
+import type { Status } from "../serve/status.ts";
+import { readCheckpoints } from "../store/ledger.ts";
+import { askDaemon, streamDaemon } from "./control.ts";
+import { filterOf, type NamedSeries, type SeriesFilter, unknownOf } from "./series_filter.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, minute, tableLayout } from "./text.ts";
@@ -16,11 +22,28 @@ import { withArchive } from "./with_archive.ts";
 export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const repairs = flags["repair"] === true;
+  const filter = filterOf(flags, ground.config);
+  const shown = async (
+    pages: AsyncGenerator<GapPage, void>,
+    series: readonly NamedSeries[],
+  ): Promise<void> => {
+    const problem = unknownOf(series, filter);
+    if (problem !== undefined) throw new Error(problem);
+    await print(shell, flags, filtered(pages, filter));
+  };
   return await withArchive<ExitCode>(ground, {
+    mustExist: true,
     here: async (database) => {
-      await prepareDatabase(database, ground);
-      const problems = repairs ? await repair(shell, ground, database) : [];
-      await print(shell, flags, readGapEntries(database));
+      let problems: readonly string[] = [];
+      if (repairs) {
+        await prepareDatabase(database, ground);
+        problems = await repair(shell, ground, database);
+      } else {
+        await requireArchive(database);
+        await lookThrough({ database, clock: ground.clock });
+      }
+      const checkpoints = await readCheckpoints(database);
+      await shown(readGapEntries(database), checkpoints.map(({ series }) => series));
       for (const problem of problems) shell.tell(printable(problem));
       return problems.length === 0 ? EXIT.done : EXIT.failed;
     },
@@ -32,7 +55,8 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
         return EXIT.failed;
       }
       const pages = streamDaemon(ground.config.dataDir, "/gaps", { asked: {} });
-      await print(shell, flags, pages as AsyncGenerator<GapPage, void>);
+      const { series } = await askDaemon(ground.config.dataDir, "/status") as Status;
+      await shown(pages as AsyncGenerator<GapPage, void>, series);
       return EXIT.done;
     },
   });
@@ -57,6 +81,7 @@ async function repair(
     }
   }));
   const { found, asked, filled, concluded } = await repairGaps(archive, { signal });
+  for (const problem of lostSymbols(archive)) problems.push(problem);
   shell.tell(
     `${count(found)} found, ${count(asked)} asked for, ${count(filled)} filled, ${
       count(concluded)
@@ -66,6 +91,16 @@ async function repair(
 }
 
 type GapPage = readonly GapEntry[];
+
+async function* filtered(
+  pages: AsyncGenerator<GapPage, void>,
+  filter: SeriesFilter,
+): AsyncGenerator<GapPage, void> {
+  for await (const page of pages) {
+    const left = page.filter((gap) => filter.passes(gap));
+    if (left.length > 0) yield left;
+  }
+}
 
 /** Prints gaps while they are read, because they may not all fit into memory. */
 async function print(

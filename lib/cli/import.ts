@@ -1,5 +1,6 @@
 /** `titan10 import`: adds candles from a CSV file to the archive. @module */
 import { basename } from "node:path";
+import { lookThroughImport } from "../gap/look_through.ts";
 import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { type ImportReport, importRows } from "../transfer/candle_import.ts";
@@ -101,7 +102,7 @@ async function importFile(
     const reports = await withArchive(ground, {
       here: async (database) => {
         const { timescaledb } = await prepareDatabase(database, ground);
-        return await importRows(
+        const reports = await importRows(
           { ...ground, database, hasTimescaledb: timescaledb !== null },
           candles.rows(),
           {
@@ -116,6 +117,8 @@ async function importFile(
             onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
           },
         );
+        await lookThroughImport({ ...ground, database });
+        return reports;
       },
     });
     if (shell.canRedraw) shell.draw([]);

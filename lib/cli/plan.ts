@@ -24,11 +24,12 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   for (const { exchange, problem } of document.problems) {
     shell.tell(printable(`no plan for ${exchange}: ${problem}`));
   }
-  return document.problems.length === 0 ? EXIT.done : EXIT.failed;
+  for (const problem of document.lost) shell.tell(printable(problem));
+  return document.problems.length + document.lost.length === 0 ? EXIT.done : EXIT.failed;
 }
 
 /** The plan as text of at most 80 columns. */
-export function render({ entries, seconds, bytes: total }: Plan): string {
+export function render({ entries, seconds, bytes: total }: Omit<Plan, "lost">): string {
   if (entries.length === 0) return "nothing could be planned";
   const lines = [table(
     ["EXCHANGE", "TIMEFRAME", "SERIES", "CANDLES", "PAGES", "AT LEAST", "DISK"],

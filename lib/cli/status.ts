@@ -3,12 +3,13 @@ import { ConfigError } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { readStatus, type Status } from "../serve/status.ts";
 import { readStorageDocument, type StorageDocument } from "../serve/storage_report.ts";
-import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
+import { requireArchive } from "../store/connection/migrations.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { renderStatus } from "./status_view.ts";
 import { renderStorage } from "./storage_table.ts";
+import { filterOf, type SeriesFilter, unknownOf } from "./series_filter.ts";
 import { painter } from "./terminal.ts";
 import { watchStatus } from "./watch.ts";
 import { withArchive } from "./with_archive.ts";
@@ -20,6 +21,7 @@ type StatusReport = Status & Partial<StorageDocument>;
 export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const { config, clock } = ground;
+  const filter = filterOf(flags, config);
   const withStorage = flags["storage"] === true;
   if (flags["watch"] === true) {
     if (withStorage) {
@@ -29,19 +31,15 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
         allowed: "one of both: what the tables take is not watched",
       }]);
     }
-    return await watchStatus(shell, ground, { isJson: flags["json"] === true });
+    return await watchStatus(shell, ground, {
+      isJson: flags["json"] === true,
+      shown: (document) => shownBy(filter, document),
+    });
   }
-  const document = await withArchive<StatusReport | undefined>(ground, {
+  const document = await withArchive<StatusReport>(ground, {
+    mustExist: true,
     here: async (database) => {
-      const pending = await pendingMigrations(database, await readMigrations());
-      if (pending.length > 0) {
-        shell.tell(
-          `There is no archive in this database yet: ${
-            pending.join(", ")
-          } not applied. Run titan10 migrate`,
-        );
-        return undefined;
-      }
+      await requireArchive(database);
       const nowMs = clock.now();
       const document = await readStatus({ config, database, nowMs, newestCandlesMax });
       const storage = withStorage ? await readStorageDocument(database, { nowMs }) : {};
@@ -55,9 +53,19 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
       return { ...document, ...storage };
     },
   });
-  if (document === undefined) return EXIT.failed;
-  print(shell, flags, document);
+  const problem = unknownOf(document.series, filter);
+  if (problem !== undefined) throw new Error(problem);
+  print(shell, flags, shownBy(filter, document));
   return EXIT.done;
+}
+
+/** The part of a status that a filter lets through. */
+function shownBy<Document extends Status>(filter: SeriesFilter, document: Document): Document {
+  return {
+    ...document,
+    exchanges: document.exchanges.filter(({ exchange }) => filter.passesExchange(exchange)),
+    series: document.series.filter((row) => filter.passes(row)),
+  };
 }
 
 function print(shell: Shell, flags: Flags, document: StatusReport): void {

@@ -142,6 +142,20 @@ function jobTable({ jobs }: Status, paint: Paint): readonly string[] {
   );
 }
 
+/** Which series owe what other settings than these wanted. */
+function foreignOf(series: readonly SeriesStatus[]): readonly string[] {
+  const foreign = series.filter(({ wantedBy }) => wantedBy === "archive");
+  const [first] = foreign;
+  if (first === undefined) return [];
+  const name = printable(`${first.exchange} ${first.symbol} ${first.timeframe}`);
+  return [
+    foreign.length === 1
+      ? `${name} is not in these settings: what it owes is what the archive's last run wanted`
+      : `${count(foreign.length)} series, ${name} first, are not in these settings: ` +
+        "what they owe is what the archive's last run wanted",
+  ];
+}
+
 /** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
 function troubleOf(
   { exchanges, series }: Status,
@@ -170,6 +184,7 @@ function troubleOf(
   );
   const trouble = listed("TROUBLE", [...bounded(ofSeries), ...ofExchanges], columns);
   return [
+    listed("OWED BY OTHER SETTINGS", foreignOf(series), columns),
     listed("ENDED", bounded(ended), columns),
     listed("LAST ERRORS OF EXCHANGES", errors, columns),
     trouble.map((line, index) => index === 0 ? paint("red", line) : line),

@@ -37,7 +37,11 @@ interface Source {
 export async function watchStatus(
   shell: Shell,
   ground: Ground,
-  { isJson }: { readonly isJson: boolean },
+  { isJson, shown }: {
+    readonly isJson: boolean;
+    /** Which part of the document is shown. */
+    readonly shown: (document: Status) => Status;
+  },
 ): Promise<ExitCode> {
   const source = ground.config.databaseUrl === undefined
     ? daemonSource(ground)
@@ -51,7 +55,9 @@ export async function watchStatus(
     while (!shell.signal.aborted) {
       // A signal must not wait for an answer.
       const look = await Promise.race([source.look(), aborted(shell.signal)]);
-      if (look !== undefined) show(look);
+      if (look !== undefined) {
+        show({ ...look, document: look.document && shown(look.document) });
+      }
       await shell.clock.sleep(REDRAW_MS, { signal: shell.signal }).catch(() => {});
     }
   } finally {

@@ -1,6 +1,6 @@
 /** Opens the configured database for a command, or asks the daemon that holds it. @module */
 import { type Ground, openConfigured } from "../daemon/open_archive.ts";
-import { DataDirHeldError } from "../store/connection/data_dir.ts";
+import { DataDirHeldError, holdsDatabase } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { streamDaemon, type StreamOptions } from "./control.ts";
 
@@ -9,14 +9,17 @@ import { streamDaemon, type StreamOptions } from "./control.ts";
  * instead.
  *
  * @throws DataDirHeldError when a daemon holds it and `daemon` is not given.
+ * @throws Error with `mustExist` when there is no embedded archive yet; none is made then.
  */
 export async function withArchive<T>(
   ground: Ground,
-  { here, daemon }: {
+  { here, daemon, mustExist = false }: {
     readonly here: (database: Database) => Promise<T>;
     readonly daemon?: (held: DataDirHeldError) => Promise<T>;
+    readonly mustExist?: boolean;
   },
 ): Promise<T> {
+  if (mustExist) await requireEmbedded(ground);
   const database = await openUnlessHeld(ground);
   if (database instanceof DataDirHeldError) {
     if (daemon === undefined) throw database;
@@ -29,7 +32,7 @@ export async function withArchive<T>(
   }
 }
 
-/** The same for results in pages. The daemon is asked for them by `path` and `asked`. */
+/** The same for results in pages of an archive that must exist. The daemon is asked for them by `path` and `asked`. */
 export async function* pagesOfArchive<Page>(
   ground: Ground,
   { here, path, ...request }: StreamOptions & {
@@ -37,6 +40,7 @@ export async function* pagesOfArchive<Page>(
     readonly path: string;
   },
 ): AsyncGenerator<Page, void> {
+  await requireEmbedded(ground);
   const database = await openUnlessHeld(ground);
   if (database instanceof DataDirHeldError) {
     const pages = streamDaemon(ground.config.dataDir, path, request);
@@ -47,6 +51,14 @@ export async function* pagesOfArchive<Page>(
   } finally {
     await database.close();
   }
+}
+
+async function requireEmbedded({ config: { databaseUrl, dataDir } }: Ground): Promise<void> {
+  if (databaseUrl !== undefined || await holdsDatabase(dataDir)) return;
+  throw new Error(
+    `There is no archive here: ${dataDir} holds none. Set DATA_DIR or DATABASE_URL to that of one, ` +
+      "or make one by titan10 backfill or titan10 run",
+  );
 }
 
 async function openUnlessHeld(ground: Ground): Promise<Database | DataDirHeldError> {

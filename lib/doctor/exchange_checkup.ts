@@ -1,7 +1,8 @@
 /** Checks one exchange with real requests: markets, symbols, newest candles; and reports its capabilities. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasProxy } from "../config/exchange_options.ts";
-import { seriesName } from "../market/series.ts";
+import type { RejectedCandle } from "../market/candle.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -37,6 +38,9 @@ const CANDLES_ASKED = 5;
 
 /** Longer messages are cut: an exchange may answer with a page of HTML. */
 const MESSAGE_CHARACTERS_MAX = 300;
+
+/** A row is shown up to here. */
+const ROW_SHOWN_MAX = 80;
 
 /** Most symbols named in one message. */
 const SYMBOLS_NAMED_MAX = 5;
@@ -144,23 +148,57 @@ function symbolsCheck(
     : { check, ok: true, message: `${found}, other exchanges list ${names}` };
 }
 
-/** Fetches one page: the newest candles of the first listed series. */
+type CandleCheckup = Pick<Examined, "clockAheadMs"> & Pick<ExchangeCheckup, "checks">;
+
+/**
+ * Fetches the newest candles of one listed series of each timeframe: an exchange may open some of them at other times than
+ * UTC's. Of the first timeframe the result is told, of the others what is wrong.
+ */
 async function examineCandles(
   archive: Archive,
   exchange: ArchivedExchange,
   { markets, signal }: { readonly markets: Markets; readonly signal: AbortSignal | undefined },
-): Promise<Pick<Examined, "clockAheadMs"> & Pick<ExchangeCheckup, "checks">> {
-  const series = markets.series.find(({ symbol }) => markets.list.has(symbol));
-  if (series === undefined) return { checks: [], clockAheadMs: undefined };
+): Promise<CandleCheckup> {
+  const listed = markets.series.filter(({ symbol }) => markets.list.has(symbol));
+  const [first, ...others] = Map.groupBy(listed, ({ timeframe }) => timeframe.text).values();
+  if (first === undefined) return { checks: [], clockAheadMs: undefined };
+  const { checks, clockAheadMs } = await examineNewest(archive, exchange, {
+    series: first[0]!,
+    markets,
+    signal,
+  });
+  const told = [...checks];
+  // What fails for one timeframe, such as access, fails for all.
+  if (checks.some(({ ok }) => !ok)) return { checks, clockAheadMs };
+  for (const [series] of others) {
+    const other = await examineNewest(archive, exchange, { series: series!, markets, signal });
+    for (const check of other.checks) if (!check.ok) told.push(check);
+  }
+  return { checks: told, clockAheadMs };
+}
+
+async function examineNewest(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { series, markets, signal }: {
+    readonly series: Series;
+    readonly markets: Markets;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<CandleCheckup> {
   const { timeframe } = series;
   const untilMs = closedUntil(timeframe, archive.clock.now());
   const window: Window = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_ASKED), untilMs };
   try {
-    const { candles, clockAheadMs } = await exchange.askPage(series, window, {
+    const { candles, rejected, clockAheadMs } = await exchange.askPage(series, window, {
       priority: "live",
       markets,
       signal,
     });
+    const [bad] = rejected;
+    if (candles.length === 0 && bad !== undefined) {
+      return { checks: [nothingPassedCheck(series, bad, rejected.length)], clockAheadMs };
+    }
     const newest = candles.at(-1);
     const until = newest === undefined ? "" : `, the last of ${iso(newest.openTimeMs)}`;
     const message = `${candles.length} of the newest ${CANDLES_ASKED} of ${series.symbol} ` +
@@ -171,6 +209,26 @@ async function examineCandles(
     const checks = [failedCheck(archive, exchange, { check: "candles", error })];
     return { checks, clockAheadMs: undefined };
   }
+}
+
+function nothingPassedCheck(
+  { symbol, timeframe: { text } }: Series,
+  { reason, row }: RejectedCandle,
+  rows: number,
+): Check {
+  const example = row.length > ROW_SHOWN_MAX ? `${row.slice(0, ROW_SHOWN_MAX)}…` : row;
+  const message = `none of the ${rows} newest rows of ${symbol} ${text} is a candle that can be ` +
+    `stored: ${reason}, ${example}`;
+  return {
+    check: "candles",
+    ok: false,
+    message: withFix(
+      message,
+      reason === "time_not_aligned"
+        ? `This exchange opens ${text} at other times than UTC's. Leave ${text} out of TIMEFRAMES and BACKFILL`
+        : `If this lasts, leave ${symbol} out of SYMBOLS`,
+    ),
+  };
 }
 
 function failedCheck(

@@ -126,8 +126,8 @@ export class ExchangeBackfill {
   async #findBeginnings(): Promise<void> {
     const { signal } = this.#options;
     await this.#persist(() => doubtReaches(this.#archive, this.#exchange, { signal }));
-    const owed = await this.#readOwed() ?? [];
     try {
+      const owed = await this.#readOwed() ?? [];
       await findListings(this.#archive, this.#exchange, { owed, signal });
     } catch (error) {
       if (isCancelled(error, signal)) return;

@@ -69,6 +69,8 @@ export function noProgress(exchange: string): BackfillProgress {
 export interface BackfillReport extends BackfillProgress, MarketNews, YoungCandles {
   /** Candles still owed at the end, also those that became due meanwhile; undefined when the ledger was not read. */
   readonly left: number | undefined;
+  /** How many of them closed so shortly before the backfill that the exchange may still publish them. */
+  readonly young: number;
   /** Why some owed candles were not answered for, one message per cause. */
   readonly problems: readonly string[];
 }

@@ -15,9 +15,10 @@ import {
   registerSeries,
 } from "../store/ledger.ts";
 import { type Listing, readListings } from "../store/listings.ts";
+import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
+import { archivedTimeframes, wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import {
   type Markets,
@@ -53,6 +54,9 @@ export async function refreshMarkets(
       const made = makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
+      const settling = new Map([[exchange.id, exchange.settleMs]]);
+      const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
+      await noteWanted(archive.database, wanted);
       await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
       for (const { error } of made.markets.unloaded.slice(0, 1)) {
         await reportExchangeFailure(archive, exchange.id, error);
@@ -269,8 +273,12 @@ async function readKnown(
   { config, database }: Archive,
   exchange: string,
 ): Promise<Omit<KnownMarkets, "previous">> {
-  const checkpoints = (await readCheckpoints(database)).filter(({ series }) =>
-    series.exchange === exchange
+  // A configured series that no exchange ever answered for may be a mistyped one: being registered proves nothing.
+  const checkpoints = (await readCheckpoints(database)).filter((
+    { series, chosen, covered, endedWhy },
+  ) =>
+    series.exchange === exchange &&
+    (chosen === "top" || covered.length > 0 || endedWhy !== undefined)
   );
   return { config, checkpoints, listings: await readListings(database, exchange) };
 }

@@ -10,7 +10,7 @@ import type { RejectedCandle } from "../market/candle.ts";
 import { type Coverage, intersect, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
-import { noteRejected } from "../store/gap_note.ts";
+import { noteRejected } from "../store/rejected_gaps.ts";
 import { newestPageNumber, preparePage } from "../store/page_write.ts";
 import { noteReachAsked } from "../store/series_reach.ts";
 import { isContested } from "../store/connection/store_error.ts";
@@ -21,6 +21,7 @@ import { ofOwed } from "./owed_candles.ts";
 import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
 import { storePage } from "./page_store.ts";
 import { proveReach } from "./reach_proof.ts";
+import { isShifted, noteShiftedPage, YOUNG_MS } from "./shifted_page.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
 
 interface PageOptions {
@@ -41,9 +42,6 @@ interface PageOptions {
  * after this many the rest of the page is left for the next pass.
  */
 const UNUSABLE_MAX = 10;
-
-/** A candle as young as this may still be given right: it is asked for again, and not given up. */
-const YOUNG_MS = 10 * 60_000;
 
 /** How often parts of a page are asked for again, because another page had written their candles meanwhile. */
 const CONTESTED_MAX = 5;
@@ -109,6 +107,8 @@ async function ingestPart(
   let verdict: PageVerdict;
   try {
     verdict = await exchange.askPage(series, window, options);
+    // What is recorded of such a page is never asked for again, so ask twice before recording it.
+    if (isShifted(verdict)) verdict = await exchange.askPage(series, window, options);
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;
@@ -128,12 +128,17 @@ async function ingestPart(
     return await ingestReach(archive, exchange, series, told);
   }
   const { owed } = options;
+  const isUseless = isShifted(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
   const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
   const prepared = preparePage(series, { ...proof, candles, isNew, knownPage: known });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
+  if (isUseless) {
+    await stored;
+    await noteShiftedPage(archive, series, proof);
+  }
   const ingested = (owed ?? []).length < 2
     ? stored
     : ingestLeft(archive, exchange, series, { ...options, stored });
@@ -202,7 +207,7 @@ async function rejectUnusable(
     const proof = { rejected: cause.evidence, answered: window, reachFromMs: undefined };
     const prepared = preparePage(series, { ...proof, candles: [] });
     sum = both(sum, await storePage(archive, proof, prepared, options));
-    await noteRejected(archive.database, series, { window, nowMs });
+    await noteRejected(archive.database, series, { spans: [{ ...window, candles: 1 }], nowMs });
   }
   return sum;
 }

@@ -8,6 +8,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { desireOf } from "../archive/desire.ts";
+import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
 
@@ -34,6 +35,8 @@ export interface Plan {
   readonly entries: readonly PlanEntry[];
   /** Exchanges without a plan, and why. */
   readonly problems: readonly { readonly exchange: string; readonly problem: string }[];
+  /** Symbols that no exchange lists, one message each. */
+  readonly lost: readonly string[];
   /** Least duration of everything: exchanges run concurrently, so the slowest one decides. Seconds. */
   readonly seconds: number;
   readonly bytes: number;
@@ -52,7 +55,7 @@ export async function makePlan(
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
   const problems: { exchange: string; problem: string }[] = [];
-  await Promise.all(archive.exchanges.map(async (exchange) => {
+  const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
       const markets = await readMarkets(archive, exchange, { signal });
       for (const problem of newsOf(markets).unloaded) {
@@ -61,6 +64,7 @@ export async function makePlan(
       for (const entry of await planExchange(archive, exchange, markets)) {
         entries.push(entry);
       }
+      return markets;
     } catch (error) {
       problems.push({
         exchange: exchange.id,
@@ -75,6 +79,7 @@ export async function makePlan(
   return {
     entries,
     problems,
+    lost: lostSymbols(archive, all),
     seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };

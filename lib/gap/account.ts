@@ -1,7 +1,7 @@
 /** Counts what is missing from the archive, per series: owed candles, and holes inside coverage. @module */
 import type { Config } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { type Coverage, coverageCandles, intersect, unite } from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect } from "../market/coverage.ts";
 import { atMost, type GapReasons, mergeReasons, sumReasons } from "../market/gap_reasons.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -9,16 +9,24 @@ import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/connection/database.ts";
 import { readSettling } from "../store/capabilities.ts";
-import { readExplained } from "../store/gaps.ts";
+import { readExplained } from "../store/gap_counts.ts";
 import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
 import {
+  forgetWanted,
   noteWanted,
   readSeriesBounds,
   type SeriesBounds,
   type WantedSeries,
 } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
-import { archivedTimeframes, type BoundedDesire, desireOf } from "../archive/desire.ts";
+import {
+  type BoundedDesire,
+  desireOf,
+  isConfigured,
+  notedDesire,
+  wantedOf,
+  type WantedOptions,
+} from "../archive/desire.ts";
 
 /** The account of one series. Counts are candles. */
 export interface SeriesAccount {
@@ -28,12 +36,14 @@ export interface SeriesAccount {
   readonly lastMs: number | undefined;
   /** Desired candles that the exchange has not answered for. */
   readonly owed: number;
-  /** The times of the owed candles; empty for a series that is not configured. */
+  /** The times of the owed candles; empty for a series that nothing wants. */
   readonly owedTimes: Coverage;
   /** Start of the oldest covered range. Milliseconds; undefined before the first answer. */
   readonly coveredSinceMs: number | undefined;
   /** Missing candles inside coverage that have no reason yet. */
   readonly missing: number;
+  /** How many of them lie before the first candle, while older time is still owed. */
+  readonly beforeFirst: number;
   /** Missing candles that have a reason, including those before the exchange's first candle. */
   readonly explained: number;
   /** The explained candles by reason; the sum is `explained`. */
@@ -45,6 +55,8 @@ export interface SeriesAccount {
   readonly endedWhy: EndedWhy | undefined;
   /** Whether the configuration asks for this series. */
   readonly isConfigured: boolean;
+  /** Whether anything is wanted of it, by the configuration or by the last run. Else it owes nothing. */
+  readonly isWanted: boolean;
 }
 
 interface AccountOptions {
@@ -54,14 +66,17 @@ interface AccountOptions {
   readonly newestCandlesMax: (series: Series) => number | undefined;
 }
 
-/** The account of every series in the ledger. Series that are not configured any more owe nothing. */
+/**
+ * The account of every series in the ledger. What a series owes is counted by what the last run wanted of it, so that all
+ * views count the same, whatever settings they are given. Only what no run has wanted yet is counted by these settings.
+ */
 export async function readAccounts(
   database: Database,
   options: AccountOptions,
 ): Promise<readonly SeriesAccount[]> {
   const checkpoints = await readCheckpoints(database);
   const settling = await readSettling(database);
-  const desires = desiresOf(checkpoints, { ...options, settling });
+  const desires = notedDesires(checkpoints, { ...options, settling });
   const owed = new Map(
     (await readOwed(database, [...desires.values()])).map((entry) => [
       seriesName(entry.series),
@@ -69,26 +84,17 @@ export async function readAccounts(
     ]),
   );
   const explained = await readExplained(database);
-  const bounds = await readSeriesBounds(database, wantedOf(desires));
+  const bounds = await readSeriesBounds(database);
   return checkpoints.map((checkpoint) => {
     const { series, candles, firstMs, lastMs, lastError } = checkpoint;
     const covered = keptCoverage(checkpoint);
     const { timeframe } = series;
     const name = seriesName(series);
     const owedTimes = owed.get(name) ?? [];
-    const beginMs = beginOf(checkpoint) ?? Infinity;
-    const [before, since] = [
-      intersect(covered, [{ sinceMs: -Infinity, untilMs: beginMs }]),
-      intersect(covered, [{ sinceMs: beginMs, untilMs: Infinity }]),
-    ];
-    const stored = candles - coverageCandles(timeframe, checkpoint.unsettled);
-    const holes = Math.max(0, coverageCandles(timeframe, since) - stored);
-    const known = explained.get(name);
-    const inside = atMost(holes, known?.inside ?? {});
-    const outside = outsideOf(timeframe, before, {
-      bounds: bounds.get(name),
-      rejected: known?.before["rejected"] ?? 0,
-    });
+    const holes = missingInside(checkpoint);
+    const inside = atMost(holes, explained.get(name) ?? {});
+    const outside = outsideOf(timeframe, bounds.get(name));
+    const beforeFirst = coverageCandles(timeframe, bounds.get(name)?.unexplained ?? []);
     return {
       series,
       candles,
@@ -96,28 +102,27 @@ export async function readAccounts(
       lastMs,
       owed: coverageCandles(timeframe, owedTimes),
       owedTimes,
-      coveredSinceMs: covered[0]?.sinceMs,
-      missing: holes - sumReasons(inside),
+      coveredSinceMs: (checkpoint.expiredUntilMs === undefined ? checkpoint.covered : covered)[0]
+        ?.sinceMs,
+      missing: holes - sumReasons(inside) + beforeFirst,
+      beforeFirst,
       explained: sumReasons(outside) + sumReasons(inside),
       reasons: mergeReasons(inside, outside),
       lastError,
       endedMs: checkpoint.endedMs,
       endedWhy: checkpoint.endedWhy,
       isConfigured: isConfigured(checkpoint, options.config),
+      isWanted: desires.has(name),
     };
   });
 }
 
-/** Counts the candles before a series' first one, by reason: before the listing, dropped by the exchange, or rejected. */
-function outsideOf(
-  timeframe: Timeframe,
-  before: Coverage,
-  { bounds, rejected }: { readonly bounds: SeriesBounds | undefined; readonly rejected: number },
-): GapReasons {
-  const { beforeListing = [], retention: lost = [] } = bounds ?? {};
-  const all = coverageCandles(timeframe, unite(before, unite(beforeListing, lost)));
-  const retention = coverageCandles(timeframe, lost);
-  return { before_listing: Math.max(0, all - retention - rejected), retention, rejected };
+/** Counts the candles whose reason follows from the bounds of their series. */
+function outsideOf(timeframe: Timeframe, bounds: SeriesBounds | undefined): GapReasons {
+  return {
+    before_listing: coverageCandles(timeframe, bounds?.beforeListing ?? []),
+    retention: coverageCandles(timeframe, bounds?.retention ?? []),
+  };
 }
 
 /** Empty time right before a series' first candle, which must be requested once more. */
@@ -134,81 +139,80 @@ export interface UnconfirmedEdge {
  *
  * @returns the empty times that must be requested once more before they count as that.
  */
-export async function explainBounds(archive: Archive): Promise<readonly UnconfirmedEdge[]> {
-  const { config, database, clock } = archive;
+export async function explainBounds(
+  { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
+): Promise<readonly UnconfirmedEdge[]> {
   const checkpoints = await readCheckpoints(database);
-  const wanted = wantedOf(
-    desiresOf(checkpoints, {
-      config,
-      nowMs: clock.now(),
-      newestCandlesMax,
-      settling: await readSettling(database),
-    }),
-  );
-  await noteWanted(database, wanted);
-  const bounds = await readSeriesBounds(database, wanted);
+  const settling = await readSettling(database);
+  await noteWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
+  const bounds = await readSeriesBounds(database);
   return checkpoints.flatMap(({ series, doubtedSinceMs }) => {
     const window = bounds.get(seriesName(series))?.unconfirmed;
     return window === undefined ? [] : [{ series, window, sinceMs: doubtedSinceMs }];
   });
 }
 
-function wantedOf(desires: ReadonlyMap<string, BoundedDesire>): readonly WantedSeries[] {
-  return [...desires.values()].map(({ series, window, wantedSinceMs, keptSinceMs }) => ({
-    series,
-    wantedSinceMs,
-    wantedUntilMs: window.untilMs,
-    keptSinceMs,
-  }));
+/** Records that nothing is wanted any more of the series that are not configured. */
+export async function forgetUnconfigured({ config, database, clock }: Archive): Promise<void> {
+  const checkpoints = await readCheckpoints(database);
+  const settling = await readSettling(database);
+  await forgetWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
 }
 
-/** The desired windows of the configured series, by series name. */
-function desiresOf(
+function wantedBy(
+  config: Config,
+  checkpoints: readonly Checkpoint[],
+  options: WantedOptions,
+): readonly WantedSeries[] {
+  const configured = checkpoints.filter((one) => isConfigured(one, config));
+  return wantedOf(configured.map(({ series }) => series), config, options);
+}
+
+/** What was last wanted of the series, by name; of a series that no run has wanted yet, what the settings want. */
+function notedDesires(
   checkpoints: readonly Checkpoint[],
   { config, nowMs, newestCandlesMax, settling }: AccountOptions & {
     readonly settling: ReadonlyMap<string, number>;
   },
 ): ReadonlyMap<string, BoundedDesire> {
-  return new Map(
-    checkpoints.filter((checkpoint) => isConfigured(checkpoint, config)).map(({ series }) => [
-      seriesName(series),
-      desireOf(series, config, {
-        nowMs,
-        newestCandlesMax: newestCandlesMax(series),
-        settleMs: settling.get(series.exchange),
-      }),
-    ]),
-  );
+  return new Map(checkpoints.flatMap((checkpoint) => {
+    const { series } = checkpoint;
+    const settleMs = settling.get(series.exchange);
+    const named = isConfigured(checkpoint, config)
+      ? desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs })
+      : undefined;
+    const noted = notedDesire(checkpoint, { nowMs, settleMs });
+    const desire = noted && { ...noted, retainedSinceMs: named?.retainedSinceMs };
+    return desire === undefined && named === undefined
+      ? []
+      : [[seriesName(series), (desire ?? named)!] as const];
+  }));
 }
 
 /** Where a series begins: at its first candle, or at the end of dropped older ones. A hole after that is a gap. */
-function beginOf({ firstMs, expiredUntilMs }: Checkpoint): number | undefined {
-  if (expiredUntilMs === undefined) return firstMs;
-  return Math.min(firstMs ?? Infinity, expiredUntilMs);
+function beginOf({ firstMs, rowsFromMs, expiredUntilMs }: Checkpoint): number | undefined {
+  const [first, rowsFrom] = [firstMs ?? Infinity, rowsFromMs ?? Infinity];
+  const beginMs = Math.min(first, rowsFrom, expiredUntilMs ?? Infinity);
+  return beginMs === Infinity ? undefined : beginMs;
 }
 
 /**
- * Coverage without the time that RETENTION has dropped. A repair may request the candle before a gap, which can lie in
- * that time; its answer proves nothing about the listing.
+ * Coverage from where the candles of a series begin: what is missing there is missing inside. Not the time that RETENTION
+ * has dropped: a repair may request the candle before a gap, which can lie in that time; its answer proves nothing about
+ * the listing.
  */
-function keptCoverage(checkpoint: Checkpoint): Coverage {
-  const { covered, expiredUntilMs } = checkpoint;
-  const sinceMs = beginOf(checkpoint) ?? -Infinity;
-  return expiredUntilMs === undefined
-    ? covered
-    : intersect(covered, [{ sinceMs, untilMs: Infinity }]);
+export function keptCoverage(checkpoint: Checkpoint): Coverage {
+  return intersect(checkpoint.covered, [{
+    sinceMs: beginOf(checkpoint) ?? Infinity,
+    untilMs: Infinity,
+  }]);
 }
 
-/** Whether the configuration asks for this series. A series that was chosen by volume stays configured. */
-export function isConfigured(
-  { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
-  config: Config,
-): boolean {
-  if (!config.exchanges.includes(series.exchange)) return false;
-  if (!archivedTimeframes(config).includes(series.timeframe.text)) return false;
-  return config.symbols.kind === "list"
-    ? config.symbols.symbols.includes(series.symbol)
-    : chosen === "top";
+/** Candles that are missing where a series is covered. Those that are stored and not final yet are not covered. */
+export function missingInside(checkpoint: Checkpoint): number {
+  const { series: { timeframe }, candles, unsettled } = checkpoint;
+  const settled = candles - coverageCandles(timeframe, unsettled);
+  return Math.max(0, coverageCandles(timeframe, keptCoverage(checkpoint)) - settled);
 }
 
 /** The sums of all accounts, for a log line. */
@@ -228,7 +232,8 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
     nowMs,
     newestCandlesMax,
   });
-  for (const { series, candles, lastMs, owed, missing } of accounts) {
+  for (const account of accounts) {
+    const { series, lastMs, owed, missing } = account;
     const labels = {
       exchange: series.exchange,
       symbol: series.symbol,
@@ -236,7 +241,7 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
     };
     metrics.candlesOwed.set(labels, owed);
     metrics.candlesMissing.set(labels, missing);
-    metrics.candlesMissingRatio.set(labels, missingRatio({ candles, missing }));
+    metrics.candlesMissingRatio.set(labels, missingRatio(account));
     if (lastMs !== undefined) metrics.lastClosedCandleSeconds.set(labels, lastMs / 1000);
   }
   for (const { id: exchange } of exchanges) {
@@ -253,11 +258,15 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
   return accounts;
 }
 
-/** The share of a series' candles inside coverage that are missing without a reason, 0 to 1. */
+/**
+ * The share of a series' candles inside coverage that are missing without a reason, 0 to 1. Time before the first candle
+ * does not count: nearly always it lies before the listing.
+ */
 export function missingRatio(
-  { candles, missing }: Pick<SeriesAccount, "candles" | "missing">,
+  { candles, missing, beforeFirst }: Pick<SeriesAccount, "candles" | "missing" | "beforeFirst">,
 ): number {
-  return missing === 0 ? 0 : missing / (candles + missing);
+  const holes = missing - beforeFirst;
+  return holes === 0 ? 0 : holes / (candles + holes);
 }
 
 /** The sums of the accounts. */

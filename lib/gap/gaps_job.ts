@@ -1,7 +1,7 @@
 /** The job `gaps`: repairs holes, then counts what is still missing. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
-import { reportGaps, takeStock } from "./account.ts";
+import { forgetUnconfigured, reportGaps, takeStock } from "./account.ts";
 import { repairGaps } from "./repair.ts";
 
 /** @param options.onFilled is called when holes were filled, because rollups of these candles are then out of date. */
@@ -11,6 +11,8 @@ export function gapsJob(archive: Archive, options: { readonly onFilled: () => vo
     cron: archive.config.gapsCron,
     mayOverlap: false,
     runOnce: async (signal) => {
+      // The daemon speaks for the whole archive: a one-shot command may have been given other settings for once.
+      await forgetUnconfigured(archive);
       const repaired = await repairGaps(archive, { signal });
       if (repaired.filled > 0) options.onFilled();
       return { ...repaired, ...reportGaps(await takeStock(archive)) };

@@ -3,17 +3,18 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles, parseTimeframe } from "../market/timeframe.ts";
+import { addCandles } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
-import { type Gap, markRefetching, postponeGaps, readDueGaps, scanGaps } from "../store/gaps.ts";
-import { confirmFirst, doubtFirst, forgetListing } from "../store/ledger.ts";
+import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/gaps.ts";
+import { forgetListing } from "../store/ledger.ts";
+import { confirmFirst, doubtFirst } from "../store/series_bounds.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
 import { explainBounds, type UnconfirmedEdge } from "./account.ts";
+import { lookThrough } from "./look_through.ts";
 import { ingestPage } from "../fetch/page.ts";
 import { queuePages, type RowsMax } from "../fetch/page_queue.ts";
 
@@ -54,10 +55,7 @@ export async function repairGaps(
   archive: Archive,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<RepairReport> {
-  let found = 0;
-  for (const text of archivedTimeframes(archive.config)) {
-    found += await scanGaps(archive.database, parseTimeframe(text), archive.clock.now());
-  }
+  const found = await lookThrough(archive);
   const edges = await explainBounds(archive);
   const states = (await Promise.all(
     archive.exchanges.map(async (exchange) => {
@@ -66,6 +64,8 @@ export async function repairGaps(
       return await repairExchange(archive, exchange, signal);
     }),
   )).flat();
+  // Its own answers may reach beyond what was covered.
+  await lookThrough(archive);
   const filled = states.filter((state) => state === "filled").length;
   const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };

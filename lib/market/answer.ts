@@ -2,12 +2,13 @@
 import {
   type Candle,
   checkRow,
-  compareDecimals,
   contradictory,
   isZero,
   type RejectedCandle,
+  sameCandle,
 } from "./candle.ts";
 import { addCandles, closedUntil, countCandles, nominalMs, type Timeframe } from "./timeframe.ts";
+import { shiftedTimes } from "./shifted_rows.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The window that was asked for and the answer. */
@@ -156,7 +157,7 @@ export function provesSinceHonoured(
 interface ReadRows {
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** Aligned open times of all rows, ascending; those of rejected rows too. */
+  /** Aligned open times of all rows, ascending; those of rejected rows too. See also {@linkcode shiftedTimes}. */
   readonly times: readonly number[];
 }
 
@@ -175,6 +176,8 @@ function readRows(page: AnsweredPage, asked: Window): ReadRows {
     const { openTimeMs, reason } = checked.rejected;
     if (openTimeMs !== undefined && reason !== "time_not_aligned") times.push(openTimeMs);
   }
+  const shifted = times.length === 0 ? shiftedTimes(page.timeframe, rejected) : [];
+  if (shifted.length > 0) return { candles: given, rejected, times: shifted };
   // Nearly every page is strictly ascending already, so it needs no sort and has no duplicates.
   if (isAscending(times)) return { candles: given, rejected, times };
   const candles = distinctCandles(page, asked, given);
@@ -312,10 +315,4 @@ function isNewestOnly(page: AnsweredPage, { times }: ReadRows): boolean {
 /** Whether no more rows came than were asked for, with or without the forming one: the page was cut there. */
 function isCutAsAsked({ timeframe, window, rows, isSinceHonoured }: AnsweredPage): boolean {
   return isSinceHonoured === undefined && rows.length <= windowCandles(timeframe, window) + 1;
-}
-
-function sameCandle(a: Candle, b: Candle): boolean {
-  return (["open", "high", "low", "close", "volume"] as const).every((name) =>
-    compareDecimals(a[name], b[name]) === 0
-  );
 }

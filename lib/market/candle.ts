@@ -203,3 +203,10 @@ function exactDecimal(text: string): { readonly digits: bigint; readonly exponen
     exponent: Number(exponentText) - fraction.length,
   };
 }
+
+/** Whether two candles have the same values, however many trailing zeros they are written with. */
+export function sameCandle(a: Candle, b: Candle): boolean {
+  return (["open", "high", "low", "close", "volume"] as const).every((name) =>
+    compareDecimals(a[name], b[name]) === 0
+  );
+}

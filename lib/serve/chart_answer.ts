@@ -75,7 +75,8 @@ const EXCHANGE = /^[a-z0-9_]{1,40}$/i;
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/;
 
 /**
- * The newest candles before `until` (default now), not before `since` (default any time), at most `limit` (default 500).
+ * With `since` the oldest candles from there on, else the newest ones; before `until` (default now), at most `limit`
+ * (default 500).
  *
  * @throws BadQueryError, StoreError
  */
@@ -86,15 +87,18 @@ export async function readCandlesDocument(
 ): Promise<CandlesDocument> {
   const asked = new Query(query, ["exchange", "symbol", "timeframe", "since", "until", "limit"]);
   const series = asked.series();
-  const window = {
-    sinceMs: asked.time("since") ?? 0,
-    untilMs: asked.time("until") ?? nowMs,
-  };
+  const sinceMs = asked.time("since");
+  const window = { sinceMs: sinceMs ?? 0, untilMs: asked.time("until") ?? nowMs };
   const candlesMax = asked.limit();
   const timeframes = await readChartTimeframes(database, series);
   const { rolledUpFrom } = timeframeOf(series, timeframes);
   const isRollup = rolledUpFrom !== undefined;
-  const candles = await readChartCandles(database, series, { window, isRollup, candlesMax });
+  const candles = await readChartCandles(database, series, {
+    window,
+    isRollup,
+    candlesMax,
+    isForward: sinceMs !== undefined,
+  });
   return {
     ...named(series),
     timeframes: timeframes.map(({ timeframe, rolledUpFrom }) => ({

@@ -1,6 +1,6 @@
 /** The status document of `/status` and `titan10 status --json`. @module */
 import type { Config } from "../config/config.ts";
-import { readAccounts } from "../gap/account.ts";
+import { readAccounts, type SeriesAccount } from "../gap/account.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
 import type { Series } from "../market/series.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -45,6 +45,11 @@ export interface SeriesStatus {
   readonly last: string | null;
   /** Candles not fetched yet. */
   readonly owed: number;
+  /**
+   * By which settings they are owed: `settings` where these settings name the series, `archive` where only those of the
+   * last run did; null where none do, and nothing is owed.
+   */
+  readonly wantedBy: "settings" | "archive" | null;
   /** Holes inside coverage that are still open. */
   readonly missing: number;
   /** Holes that have a reason. */
@@ -81,7 +86,7 @@ interface StatusOptions {
  * @throws StoreError
  */
 export async function readStatus(options: StatusOptions): Promise<Status> {
-  const { config, database, nowMs, startedAtMs } = options;
+  const { database, nowMs, startedAtMs } = options;
   const states = new Map(
     (await readExchangeStates(database)).map((state) => [state.exchange, state]),
   );
@@ -91,7 +96,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     version: VERSION,
     startedAt: iso(startedAtMs),
     database: { kind: database.kind, timescaledb: await timescaleVersion(database) },
-    exchanges: config.exchanges.map((exchange) => {
+    exchanges: exchangesOf(options, { accounts, states }).map((exchange) => {
       const state = states.get(exchange);
       const banMs = state?.bannedUntilMs;
       return {
@@ -113,6 +118,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       first: iso(firstMs),
       last: iso(lastMs),
       owed: counts.owed,
+      wantedBy: counts.isWanted ? counts.isConfigured ? "settings" : "archive" : null,
       missing: counts.missing,
       explained: counts.explained,
       reasons: counts.reasons,
@@ -127,6 +133,23 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       lastOutcome: lastOutcome ?? null,
     })),
   };
+}
+
+/**
+ * The exchanges to tell of: those of the archive, configured ones first. The daemon tells of all that it asks; without it
+ * the settings may be those of another archive, and tell only where there is no series yet.
+ */
+function exchangesOf(
+  { config, startedAtMs }: StatusOptions,
+  { accounts, states }: {
+    readonly accounts: readonly SeriesAccount[];
+    readonly states: ReadonlyMap<string, ExchangeState>;
+  },
+): readonly string[] {
+  const archived = new Set(accounts.map(({ series }) => series.exchange));
+  const isTold = (id: string): boolean =>
+    startedAtMs !== undefined || archived.size === 0 || archived.has(id) || states.has(id);
+  return [...new Set([...config.exchanges.filter(isTold), ...archived])];
 }
 
 function iso(timeMs: number | undefined): string | null {

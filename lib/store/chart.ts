@@ -17,7 +17,7 @@ export interface ChartTimeframe {
 
 /** A part of a window in which all candles share one state. */
 export interface ExplainedSpan extends Window {
-  readonly state: "stored" | "owed" | "expired" | GapState;
+  readonly state: "stored" | "owed" | "expired" | "ended" | GapState;
   readonly candles: number;
 }
 
@@ -49,14 +49,15 @@ export async function readChartTimeframes(
   });
 }
 
-/** The newest candles of a window, ascending; at most `candlesMax`. */
+/** The newest candles of a window, or forward the oldest ones; ascending, at most `candlesMax`. */
 export async function readChartCandles(
   database: Database,
   { exchange, symbol, timeframe }: Series,
-  { window, isRollup, candlesMax }: {
+  { window, isRollup, candlesMax, isForward }: {
     readonly window: Window;
     readonly isRollup: boolean;
     readonly candlesMax: number;
+    readonly isForward: boolean;
   },
 ): Promise<readonly Candle[]> {
   const source = isRollup ? rollupView(timeframe) : candleTable(timeframe);
@@ -69,10 +70,11 @@ export async function readChartCandles(
        from ${source}
        where exchange = $1 and symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
          and time < to_timestamp($4::float8 / 1000.0)
-       order by time desc limit $5::int`,
+       order by time ${isForward ? "asc" : "desc"} limit $5::int`,
         [exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
       );
-      return rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values })).reverse();
+      const candles = rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values }));
+      return isForward ? candles : candles.reverse();
     },
   );
 }

@@ -2,7 +2,6 @@
 import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
-import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
 
@@ -56,49 +55,5 @@ export async function noteGapsAsked(
       { prepare: true },
     );
     return rows.map(({ state }) => state);
-  });
-}
-
-/**
- * Enters the gap of a covered candle that came and was rejected, whenever it was asked for. It is not looked for again: it
- * counts as looked through. A candle that is there after all, is in another gap or was looked for meanwhile gets none.
- */
-export async function noteRejected(
-  database: Database,
-  series: Series,
-  { window, nowMs }: { readonly window: Window; readonly nowMs: number },
-): Promise<void> {
-  const { exchange, symbol, timeframe } = series;
-  await database.run(`note a rejected candle of ${seriesName(series)}`, async (sql) => {
-    await sql.unsafe(
-      `with looked as (
-         update checkpoints set scanned = scanned + tstzmultirange(tstzrange(
-           to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)))
-         where exchange = $1::text and symbol = $2::text and timeframe = $3::text
-           and covered @> to_timestamp($4::float8 / 1000.0)
-           and not scanned @> to_timestamp($4::float8 / 1000.0)
-           and not exists (select from ${candleTable(timeframe)} as candle
-                           where candle.exchange = $1::text and candle.symbol = $2::text
-                             and candle.time = to_timestamp($4::float8 / 1000.0))
-           and not exists (select from gaps as gap
-                           where gap.exchange = $1::text and gap.symbol = $2::text
-                             and gap.timeframe = $3::text and gap.state <> 'filled'
-                             and gap.since < to_timestamp($5::float8 / 1000.0)
-                             and gap.until > to_timestamp($4::float8 / 1000.0))
-         returning exchange
-       )
-       insert into gaps (exchange, symbol, timeframe, since, until, state, missing, attempts,
-                         first_seen, last_try, next_try)
-       select $1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0),
-              to_timestamp($5::float8 / 1000.0), 'rejected', 1, 2, to_timestamp($6::float8 / 1000.0),
-              to_timestamp($6::float8 / 1000.0), to_timestamp($6::float8 / 1000.0)
-       from looked
-       on conflict (exchange, symbol, timeframe, since) do update
-       set until = excluded.until, state = excluded.state, missing = excluded.missing,
-           last_try = excluded.last_try
-       where gaps.state = 'filled'`,
-      [exchange, symbol, timeframe.text, window.sinceMs, window.untilMs, nowMs],
-      { prepare: true },
-    );
   });
 }

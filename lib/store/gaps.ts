@@ -1,6 +1,5 @@
 /** Gaps: found by SQL from coverage and candles, and read when they are due or when a user asks. @module */
 import type { GapState } from "../market/gap.ts";
-import type { GapReasons } from "../market/gap_reasons.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -20,6 +19,19 @@ export interface Gap {
   readonly firstSeenMs: number;
   readonly lastTryMs: number | undefined;
   readonly nextTryMs: number;
+}
+
+/** Scans the coverage of all timeframes, see {@linkcode scanGaps}. */
+export async function scanAllGaps(database: Database, nowMs: number): Promise<number> {
+  const timeframes = await database.run(
+    "read the timeframes",
+    (sql) => sql<{ timeframe: string }[]>`select timeframe from timeframes order by timeframe`,
+  );
+  let found = 0;
+  for (const { timeframe } of timeframes) {
+    found += await scanGaps(database, parseTimeframe(timeframe), nowMs);
+  }
+  return found;
 }
 
 /**
@@ -96,34 +108,6 @@ type Place = [exchange: string, symbol: string, timeframe: string, sinceMs: numb
 
 function placeOf({ exchange, symbol, timeframe, since_ms }: GapRow): Place {
   return [exchange, symbol, timeframe, since_ms];
-}
-
-/** Missing candles inside coverage that have a reason, by reason. */
-interface Explained {
-  /** From the first candle on. */
-  readonly inside: GapReasons;
-  /** Before it: candles that came and were rejected. */
-  readonly before: GapReasons;
-}
-
-/** How many candles are missing inside coverage for a known reason, by series. */
-export async function readExplained(database: Database): Promise<ReadonlyMap<string, Explained>> {
-  return await database.run("read what is explained", async (sql) => {
-    const rows = await sql<(Explained & Record<"exchange" | "symbol" | "timeframe", string>)[]>`
-      select exchange, symbol, timeframe,
-             coalesce(json_object_agg(state, missing) filter (where is_inside), '{}') as inside,
-             coalesce(json_object_agg(state, missing) filter (where not is_inside), '{}') as before
-      from (select exchange, symbol, timeframe, state, sum(missing)::int as missing,
-                   coalesce(since >= least(first, expired_until), false) as is_inside
-            from gaps join checkpoints using (exchange, symbol, timeframe)
-            where state not in ('suspected', 'refetching', 'filled')
-            group by exchange, symbol, timeframe, state, is_inside) as explained
-      group by exchange, symbol, timeframe`;
-    return new Map(rows.map(({ exchange, symbol, timeframe, inside, before }) => [
-      seriesName({ exchange, symbol, timeframe: parseTimeframe(timeframe) }),
-      { inside, before },
-    ]));
-  });
 }
 
 /**
@@ -260,8 +244,8 @@ function scanStatement(timeframe: Timeframe, nowMs: number): string {
   return `
 with fresh as (
   select exchange, symbol, range
-  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, expired_until), null)) - scanned) as range
-  where timeframe = '${timeframe.text}' and least(first, expired_until) is not null
+  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, rows_from, expired_until), null)) - scanned) as range
+  where timeframe = '${timeframe.text}' and least(first, rows_from, expired_until) is not null
 ),
 places as (
   select exchange, symbol, range, lower(range) - ${step} as time from fresh

@@ -35,6 +35,10 @@ export interface Checkpoint {
   readonly listedFromMs: number | undefined;
   /** `RETENTION` has dropped all candles before this time. */
   readonly expiredUntilMs: number | undefined;
+  /** The oldest candle that was rejected, if none is stored before it. */
+  readonly rowsFromMs: number | undefined;
+  /** The window that was last wanted; undefined when none ever was. */
+  readonly wanted: WantedWindow | undefined;
   /**
    * Since when the first candle waits for confirmation; undefined when no wait has begun for the present first candle.
    */
@@ -44,6 +48,13 @@ export interface Checkpoint {
   readonly endedWhy: EndedWhy | undefined;
   readonly chosen: Chosen;
   readonly lastError: string | undefined;
+}
+
+/** What the settings of the last run wanted of a series. Milliseconds. */
+interface WantedWindow {
+  readonly sinceMs: number;
+  /** The exchange kept nothing older; undefined when no limit was known. */
+  readonly keptSinceMs: number | undefined;
 }
 
 /** The window that is wanted of a series. */
@@ -93,7 +104,8 @@ export async function registerSeries(
 export async function readCheckpoints(database: Database): Promise<readonly Checkpoint[]> {
   return await database.run("read the checkpoints", async (sql) => {
     const rows = await sql.unsafe<CheckpointRow[]>(`
-      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until,
+      select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until, rows_from,
+             nullif(wanted_since, 'infinity') as wanted_since, kept_since,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
              ${spansJson("covered")} as covered, ${spansJson("unsettled")} as unsettled
       from checkpoints
@@ -108,6 +120,10 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
       reachFromMs: epochMs(row.reach_from),
       listedFromMs: epochMs(row.listed_from),
       expiredUntilMs: epochMs(row.expired_until),
+      rowsFromMs: epochMs(row.rows_from),
+      wanted: row.wanted_since === null
+        ? undefined
+        : { sinceMs: row.wanted_since.getTime(), keptSinceMs: epochMs(row.kept_since) },
       doubtedSinceMs: epochMs(row.doubted_since),
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
@@ -241,36 +257,6 @@ export async function forgetListing(
   });
 }
 
-/** Records that the series was asked for candles before its first one again, and none came. */
-export async function confirmFirst(
-  database: Database,
-  series: Series,
-  firstMs: number,
-): Promise<void> {
-  await database.run(`confirm the first candle of ${seriesName(series)}`, async (sql) => {
-    await sql`
-      update checkpoints set first_confirmed = first
-      where exchange = ${series.exchange} and symbol = ${series.symbol}
-        and timeframe = ${series.timeframe.text}
-        and first = to_timestamp(${firstMs}::float8 / 1000.0)`;
-  });
-}
-
-/** Records since when the present first candle of a series waits for confirmation. */
-export async function doubtFirst(
-  database: Database,
-  series: Series,
-  sinceMs: number,
-): Promise<void> {
-  await database.run(`doubt the first candle of ${seriesName(series)}`, async (sql) => {
-    await sql`
-      update checkpoints
-      set doubted_first = first, doubted_since = to_timestamp(${sinceMs}::float8 / 1000.0)
-      where exchange = ${series.exchange} and symbol = ${series.symbol}
-        and timeframe = ${series.timeframe.text}`;
-  });
-}
-
 /** Stores why the latest request for a series failed. The next written page clears it. */
 export async function noteSeriesError(
   database: Database,
@@ -300,6 +286,9 @@ interface CheckpointRow extends SeriesRow {
   readonly reach_from: Date | null;
   readonly listed_from: Date | null;
   readonly expired_until: Date | null;
+  readonly rows_from: Date | null;
+  readonly wanted_since: Date | null;
+  readonly kept_since: Date | null;
   readonly doubted_since: Date | null;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;

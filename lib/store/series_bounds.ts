@@ -1,6 +1,6 @@
 /** What follows from the bounds of series: time without candles that the exchange need not be asked for. @module */
 import type { Coverage } from "../market/coverage.ts";
-import type { Series } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson } from "./parameters.ts";
@@ -15,10 +15,12 @@ export interface WantedSeries {
   readonly keptSinceMs: number | undefined;
 }
 
-/** The result of the function `titan10_bounds` for a series. */
+/** The result of the functions `titan10_bounds` and `titan10_unexplained` for a series. */
 export interface SeriesBounds {
   readonly beforeListing: Coverage;
   readonly retention: Coverage;
+  /** Covered time before the first candle that has no reason yet. */
+  readonly unexplained: Coverage;
   /**
    * What must be asked for once more before the first candle is confirmed as the first; undefined when nothing must.
    */
@@ -42,18 +44,18 @@ const WANTED_ROWS = `
          to_timestamp(until_ms / 1000.0) as wanted_until, to_timestamp(kept_ms / 1000.0) as kept_since
   from ${WANTED.rows(1)}`;
 
-/** The bounds of those of these series that have any, by name. */
+/** The bounds of those series that have any, by name. They follow from what was last wanted of each. */
 export async function readSeriesBounds(
   database: Database,
-  wanted: readonly WantedSeries[],
 ): Promise<ReadonlyMap<string, SeriesBounds>> {
   return await database.run("read what follows from the bounds of the series", async (sql) => {
-    const rows = await sql.unsafe<BoundsRow[]>(BOUNDS_STATEMENT, [...WANTED.arrays(wanted)]);
+    const rows = await sql.unsafe<BoundsRow[]>(BOUNDS_STATEMENT);
     return new Map(rows.map((row) => [
       row.name,
       {
         beforeListing: coverageFrom(row.before_listing),
         retention: coverageFrom(row.retention),
+        unexplained: coverageFrom(row.unexplained),
         unconfirmed: coverageFrom(row.unconfirmed)[0],
       },
     ]));
@@ -64,17 +66,21 @@ interface BoundsRow {
   readonly name: string;
   readonly before_listing: Spans;
   readonly retention: Spans;
+  readonly unexplained: Spans;
   readonly unconfirmed: Spans;
 }
 
 const BOUNDS_STATEMENT = `
 select exchange || ' ' || symbol || ' ' || timeframe as name,
        ${spansJson("before_listing")} as before_listing, ${spansJson("retention")} as retention,
-       ${spansJson("tstzmultirange(unconfirmed)")} as unconfirmed
-from (${WANTED_ROWS}) as wanted
-join checkpoints as series using (exchange, symbol, timeframe)
-cross join lateral titan10_bounds(series, wanted.wanted_since, wanted.wanted_until, wanted.kept_since)
-where not isempty(before_listing) or not isempty(retention) or unconfirmed is not null`;
+       ${spansJson("unexplained")} as unexplained, ${
+  spansJson("tstzmultirange(unconfirmed)")
+} as unconfirmed
+from checkpoints as series
+cross join lateral titan10_bounds(series, wanted_since, wanted_until, kept_since)
+cross join lateral titan10_unexplained(series, before_listing, retention) as unexplained
+where not isempty(before_listing) or not isempty(retention) or not isempty(unexplained)
+   or unconfirmed is not null`;
 
 /**
  * Stores what is wanted of series. From it, the view `all_gaps` computes what follows from their bounds. Open gaps that
@@ -109,3 +115,48 @@ from wanted
 where (series.exchange, series.symbol, series.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
   and (series.wanted_since, series.wanted_until, series.kept_since)
       is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.kept_since)`;
+
+/** Records that nothing is wanted any more of all series but these. */
+export async function forgetWanted(
+  database: Database,
+  stillWanted: readonly WantedSeries[],
+): Promise<void> {
+  await database.run("note what is not wanted any more", async (sql) => {
+    await sql.unsafe(
+      `update checkpoints set wanted_since = 'infinity', wanted_until = null, kept_since = null
+       where wanted_since < 'infinity'
+         and (exchange, symbol, timeframe) not in (select exchange, symbol, timeframe from (${WANTED_ROWS}) as wanted)`,
+      [...WANTED.arrays(stillWanted)],
+    );
+  });
+}
+
+/** Records that the series was asked for candles before its first one again, and none came. */
+export async function confirmFirst(
+  database: Database,
+  series: Series,
+  firstMs: number,
+): Promise<void> {
+  await database.run(`confirm the first candle of ${seriesName(series)}`, async (sql) => {
+    await sql`
+      update checkpoints set first_confirmed = first
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text}
+        and first = to_timestamp(${firstMs}::float8 / 1000.0)`;
+  });
+}
+
+/** Records since when the present first candle of a series waits for confirmation. */
+export async function doubtFirst(
+  database: Database,
+  series: Series,
+  sinceMs: number,
+): Promise<void> {
+  await database.run(`doubt the first candle of ${seriesName(series)}`, async (sql) => {
+    await sql`
+      update checkpoints
+      set doubted_first = first, doubted_since = to_timestamp(${sinceMs}::float8 / 1000.0)
+      where exchange = ${series.exchange} and symbol = ${series.symbol}
+        and timeframe = ${series.timeframe.text}`;
+  });
+}

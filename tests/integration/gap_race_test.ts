@@ -1,13 +1,14 @@
 /** A candle is rejected while another process looks for gaps: each missing candle is in one gap all the same. @module */
 import assert from "node:assert/strict";
-import { readExplained, scanGaps } from "../../lib/store/gaps.ts";
+import { readExplained } from "../../lib/store/gap_counts.ts";
+import { scanGaps } from "../../lib/store/gaps.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import type { Sql } from "../../lib/store/connection/sql.ts";
-import { noteRejected } from "../../lib/store/gap_note.ts";
+import { noteRejected } from "../../lib/store/rejected_gaps.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
@@ -26,7 +27,10 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
   ) => {
     const scans: Promise<number>[] = [];
     await database.sql.begin(async (tx) => {
-      await noteRejected(within(database, tx), BTC, { window: REJECTED, nowMs: START_MS });
+      await noteRejected(within(database, tx), BTC, {
+        spans: [{ ...REJECTED, candles: 1 }],
+        nowMs: START_MS,
+      });
       scans.push(scanGaps(database, BTC.timeframe, START_MS));
       await someoneWaits(tx);
     });
@@ -39,7 +43,9 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     const notes: Promise<void>[] = [];
     await database.sql.begin(async (tx) => {
       await scanGaps(within(database, tx), BTC.timeframe, START_MS);
-      notes.push(noteRejected(database, BTC, { window: REJECTED, nowMs: START_MS }));
+      notes.push(
+        noteRejected(database, BTC, { spans: [{ ...REJECTED, candles: 1 }], nowMs: START_MS }),
+      );
       await someoneWaits(tx);
     });
     await Promise.all(notes);
@@ -47,13 +53,13 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
   },
 
   "one after the other, both ways round": async (database) => {
-    await noteRejected(database, BTC, { window: REJECTED, nowMs: START_MS });
+    await noteRejected(database, BTC, { spans: [{ ...REJECTED, candles: 1 }], nowMs: START_MS });
     assert.equal(await scanGaps(database, BTC.timeframe, START_MS), 2);
     assert.deepEqual(await gaps(database), EACH_IN_ONE_GAP);
     await database.sql`truncate gaps`;
     await database.sql`update checkpoints set scanned = '{}'`;
     assert.equal(await scanGaps(database, BTC.timeframe, START_MS), 1);
-    await noteRejected(database, BTC, { window: REJECTED, nowMs: START_MS });
+    await noteRejected(database, BTC, { spans: [{ ...REJECTED, candles: 1 }], nowMs: START_MS });
     assert.deepEqual(await gaps(database), ALL_IN_ONE_GAP);
   },
 
@@ -62,10 +68,10 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     await database.sql`update checkpoints set first = to_timestamp(${
       (START_MS + 7 * MINUTE_MS) / 1000
     })`;
-    await noteRejected(database, BTC, { window: REJECTED, nowMs: START_MS });
+    await noteRejected(database, BTC, { spans: [{ ...REJECTED, candles: 1 }], nowMs: START_MS });
     assert.deepEqual(
       [...(await readExplained(database)).values()],
-      [{ inside: {}, before: { rejected: 1 } }],
+      [{ rejected: 1 }],
     );
   },
 };

@@ -77,6 +77,20 @@ async function trySeries(t: Deno.TestContext, archive: RichArchive): Promise<voi
     },
   );
 
+  await t.step(
+    "from a moment on come the candles right after it, and the next from there",
+    async () => {
+      const newest = (await ask(archive, "/candles", { ...BTC, limit: "9" })).body.candles;
+      const since: string = newest[0].time;
+      const first = (await ask(archive, "/candles", { ...BTC, since, limit: "4" })).body.candles;
+      assert.deepEqual(first, newest.slice(0, 4));
+      const from = iso(Date.parse(first[3].time) + 1);
+      const next =
+        (await ask(archive, "/candles", { ...BTC, since: from, limit: "4" })).body.candles;
+      assert.deepEqual(next, newest.slice(4, 8));
+    },
+  );
+
   await t.step("a window is half-open, and a rollup is read like a timeframe", async () => {
     const newest = (await ask(archive, "/candles", { ...BTC, timeframe: "15m", limit: "4" })).body;
     const times: string[] = newest.candles.map(({ time }: { time: string }) => time);

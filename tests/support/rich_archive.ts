@@ -18,6 +18,7 @@ import type { Database } from "../../lib/store/connection/database.ts";
 import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { Watchdog } from "../../lib/daemon/watchdog.ts";
+import { explainBounds } from "../../lib/gap/account.ts";
 import { configOf } from "./local_archive.ts";
 import { type DatabaseKind, openTestDatabase } from "./test_database.ts";
 
@@ -114,6 +115,7 @@ export async function serveRichArchive(
     }
   }
   await addTroubles(database, exchanges);
+  await explainBounds({ config, database, clock });
   const answers = answersOf({
     ground,
     database,

@@ -1,6 +1,6 @@
 /** A command run inside the test's own process, with all that it says. @module */
 import { runCommand } from "../../lib/cli/program.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 
 export interface CommandResult {
   readonly code: number;
@@ -15,13 +15,14 @@ export async function runInProcess(
   env: Readonly<Record<string, string>> = {},
   signal: AbortSignal = new AbortController().signal,
   input = "",
+  clock: Clock = systemClock,
 ): Promise<CommandResult> {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const decoder = new TextDecoder();
   const code = await runCommand({
     args,
     env,
-    clock: systemClock,
+    clock,
     random: Math.random,
     signal,
     print: (text) => void stdout.push(`${text}\n`),

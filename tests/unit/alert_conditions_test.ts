@@ -30,7 +30,9 @@ const ACCOUNT: SeriesAccount = {
   lastError: undefined,
   endedMs: undefined,
   endedWhy: undefined,
+  beforeFirst: 0,
   isConfigured: true,
+  isWanted: true,
 };
 
 Deno.test("a gap condition is the share of missing candles over the limit, of a configured series", () => {

@@ -193,14 +193,24 @@ Deno.test("a page is refused only where two rows of a closed candle of the windo
   }));
 });
 
-/** Times at which rows, good or not, could be placed: what the verdict may take for proof. Ascending. */
+/**
+ * Times at which rows, good or not, could be placed: what the verdict may take for proof. Ascending. Where none is aligned
+ * all must be shifted alike, and open in several candles.
+ */
 function placedTimes({ timeframe, rows }: AnsweredPage): readonly number[] {
-  const times = rows.flatMap((row) => {
-    const { candle, rejected } = checkRow(timeframe, row);
+  const checked = rows.map((row) => checkRow(timeframe, row));
+  const times = checked.flatMap(({ candle, rejected }) => {
     const timeMs = candle?.openTimeMs ?? rejected?.openTimeMs;
     return timeMs === undefined || rejected?.reason === "time_not_aligned" ? [] : [timeMs];
   });
-  return times.sort((a, b) => a - b);
+  if (times.length > 0) return times.sort((a, b) => a - b);
+  const shifted = checked.map(({ rejected }) =>
+    rejected?.reason === "time_not_aligned" ? rejected.openTimeMs ?? NaN : NaN
+  );
+  const opens = [...new Set(shifted.map((timeMs) => floorTime(timeframe, timeMs)))];
+  const shifts = shifted.map((timeMs) => timeMs - floorTime(timeframe, timeMs));
+  const isAlike = Math.max(...shifts) - Math.min(...shifts) <= 3_600_000;
+  return opens.length > 1 && isAlike ? opens.sort((a, b) => a - b) : [];
 }
 
 function countOf(timeframe: Timeframe, sinceMs: number, untilMs: number): number {

@@ -329,6 +329,17 @@ Deno.test("a page of which no row can be placed in time answers for nothing", ()
   }
 });
 
+Deno.test("a page whose rows are all shifted alike answers for the candles in which they open", () => {
+  const shifted = (minute: number, ms: number): unknown[] => row(minute).with(0, at(minute) + ms);
+  const alike = [shifted(1, 20_000), shifted(2, 20_000), shifted(4, 20_000)];
+  const { candles, answered, rejected } = verdictOf(w(0, 9), alike, { rowsMaxSeen: 3 });
+  assert.deepEqual([candles, answered, rejected.length], [[], w(1, 5), 3]);
+  const [one, two] = [shifted(1, 20_000), shifted(2, 21_000)];
+  for (const page of [[one, two], [one, one], [...alike, row(5).with(0, "soon")]]) {
+    assert.equal(verdictOf(w(0, 9), page, { rowsMaxSeen: 3 }).answered, undefined);
+  }
+});
+
 Deno.test("rejected rows are kept as evidence only of the closed part of the window", () => {
   const bad = (minute: number): unknown[] => row(minute).with(1, "0");
   const page = [bad(0), bad(3), bad(4), bad(5), row(5).with(0, null)];

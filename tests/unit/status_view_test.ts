@@ -23,6 +23,7 @@ const SERIES: SeriesStatus = {
   first: "2026-01-24T12:00:00.000Z",
   last: "2026-01-31T11:59:00.000Z",
   owed: 0,
+  wantedBy: "settings",
   missing: 0,
   explained: 0,
   reasons: {},

@@ -11,6 +11,7 @@ export const STATES = /** @type {const} */ ({
   before_listing: "before listing",
   retention: "gone at the exchange",
   expired: "dropped by RETENTION",
+  ended: "not traded any more",
   owed: "owed",
   stored: "stored",
   no_trades: "no trades",

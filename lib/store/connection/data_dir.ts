@@ -32,6 +32,11 @@ export function controlSocketPath(dataDir: string): string {
   return join(dataDir, "run", "titan10.sock");
 }
 
+/** Whether the directory holds an embedded database. Makes nothing. */
+export async function holdsDatabase(dataDir: string): Promise<boolean> {
+  return await isThere(join(dataDir, "pgdata", "PG_VERSION"));
+}
+
 /** Makes a directory that only this user can enter. If it exists already, changes its mode so. */
 export async function makePrivateDir(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
@@ -137,7 +142,9 @@ async function isThere(path: string): Promise<boolean> {
     await Deno.lstat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const isAbsent = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (isAbsent) return false;
     throw error;
   }
 }

@@ -1,0 +1,304 @@
+/** One truth in every view, whatever an exchange did: real CCXT over HTTP, into a real database. @module */
+import type { Archive } from "../../lib/archive/archive.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
+import { bringUpToDate, lookThrough, lookThroughImport } from "../../lib/gap/look_through.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { type FileRow, importRows } from "../../lib/transfer/candle_import.ts";
+import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
+import type { Window } from "../../lib/market/window.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { assertOneTruth } from "../support/four_views.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { fc } from "../support/property.ts";
+import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import type { Fault } from "../support/local_exchange/fault.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
+import { START_MS, TestClock } from "../support/test_clock.ts";
+import { openAnyTest } from "../support/test_database.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** How far the archives of this file reach back. */
+const REACH_MS = 3 * DAY_MS;
+
+type Exchange = "binance" | "kraken";
+
+/** One step of a schedule. What is small here is a share of the reach. */
+type Step =
+  | { readonly kind: "backfill" | "repair" }
+  | { readonly kind: "poll"; readonly minutes: number }
+  | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "import"; readonly at: number; readonly isComplete: boolean }
+  | { readonly kind: "fault"; readonly fault: Fault; readonly at: number; readonly times: number };
+
+interface Schedule {
+  readonly exchange: Exchange;
+  readonly symbols: number;
+  /** When the first market was listed, as a share of the reach; undefined long before. */
+  readonly listedAt: number | undefined;
+  readonly isDelisted: boolean;
+  readonly holes: readonly (readonly [at: number, minutes: number])[];
+  readonly bad: readonly number[];
+  readonly steps: readonly Step[];
+}
+
+const share = fc.integer({ min: 0, max: 99 }).map((percent) => percent / 100);
+
+const faults: fc.Arbitrary<Fault> = fc.oneof(
+  fc.constant<Fault>({ kind: "empty_page" }),
+  fc.constant<Fault>({ kind: "html" }),
+  fc.constant<Fault>({ kind: "status", status: 500 }),
+  fc.integer({ min: 1, max: 90 }).map((rows): Fault => ({ kind: "moved_start", rows })),
+  fc.integer({ min: 1, max: 90 }).map((rows): Fault => ({ kind: "short_page", rows })),
+  fc.constantFrom("misaligned_time", "negative_price", "nan_text").map((value): Fault => ({
+    kind: "bad_value",
+    value,
+    row: 3,
+  })),
+);
+
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Step>({ kind: "backfill" }) },
+  { weight: 2, arbitrary: fc.constant<Step>({ kind: "repair" }) },
+  fc.integer({ min: 1, max: 4 }).map((minutes): Step => ({ kind: "poll", minutes })),
+  fc.record({
+    kind: fc.constant("import" as const),
+    at: fc.integer({ min: -50, max: 99 }).map((percent) => percent / 100),
+    isComplete: fc.boolean(),
+  }),
+  fc.constantFrom(MINUTE_MS, CONFIRM_AFTER_MS, DAY_MS).map((ms): Step => ({ kind: "wait", ms })),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("fault" as const),
+      fault: faults,
+      at: share,
+      times: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+
+const schedules: fc.Arbitrary<Schedule> = fc.record({
+  exchange: fc.constantFrom<Exchange>("binance", "kraken"),
+  symbols: fc.integer({ min: 1, max: 2 }),
+  listedAt: fc.option(share, { nil: undefined }),
+  isDelisted: fc.boolean(),
+  holes: fc.array(fc.tuple(share, fc.integer({ min: 1, max: 90 })), { maxLength: 3 }),
+  bad: fc.array(share, { maxLength: 2 }),
+  steps: fc.array(steps, { minLength: 2, maxLength: 7 }),
+});
+
+Deno.test("after every command all views say the same of every candle", async (t) => {
+  const { database, drop } = await openAnyTest();
+  try {
+    for (const [name, schedule] of Object.entries(EXAMPLES)) {
+      await t.step(name, () => follow(database, schedule));
+    }
+    await t.step(
+      "whatever an exchange did",
+      () =>
+        fc.assert(fc.asyncProperty(schedules, (schedule) => follow(database, schedule)), {
+          numRuns: 12,
+          seed: 15,
+          endOnFailure: true,
+        }),
+    );
+  } finally {
+    await drop();
+  }
+});
+
+const PLAIN: Schedule = {
+  exchange: "binance",
+  symbols: 1,
+  listedAt: undefined,
+  isDelisted: false,
+  holes: [],
+  bad: [],
+  steps: [{ kind: "backfill" }],
+};
+
+const EXAMPLES: Readonly<Record<string, Schedule>> = {
+  "after one backfill of a market with silences": { ...PLAIN, holes: [[0.2, 30], [0.9, 5]] },
+  "after one backfill of an exchange that keeps its newest candles": {
+    ...PLAIN,
+    exchange: "kraken",
+  },
+  "after one backfill of a market that was listed in between": {
+    ...PLAIN,
+    symbols: 2,
+    listedAt: 0.5,
+  },
+  "while a first candle is doubted, and after": {
+    ...PLAIN,
+    listedAt: 0.4,
+    holes: [[0.4, 20]],
+    steps: [
+      { kind: "backfill" },
+      { kind: "repair" },
+      { kind: "wait", ms: CONFIRM_AFTER_MS },
+      { kind: "repair" },
+    ],
+  },
+  "when candles come after their gap was explained": {
+    ...PLAIN,
+    steps: [
+      {
+        kind: "fault",
+        fault: { kind: "bad_value", value: "negative_price", row: 3 },
+        at: 0.99,
+        times: 9,
+      },
+      { kind: "poll", minutes: 3 },
+      { kind: "repair" },
+      { kind: "poll", minutes: 4 },
+      { kind: "backfill" },
+    ],
+  },
+  "after an import into an archive without a backfill": {
+    ...PLAIN,
+    exchange: "kraken",
+    steps: [
+      { kind: "import", at: -0.4, isComplete: false },
+      { kind: "import", at: 0.5, isComplete: true },
+      { kind: "backfill" },
+    ],
+  },
+  "of a market that has ended": {
+    ...PLAIN,
+    isDelisted: true,
+    steps: [
+      { kind: "backfill" },
+      { kind: "wait", ms: DAY_MS },
+      { kind: "backfill" },
+      { kind: "wait", ms: DAY_MS },
+      { kind: "repair" },
+    ],
+  },
+};
+
+/** Runs a schedule; after every command the views must agree. */
+async function follow(database: Database, schedule: Schedule): Promise<void> {
+  await emptyDatabase(database);
+  const clock = new TestClock();
+  const sinceMs = START_MS - REACH_MS;
+  const symbols = marketsOf(schedule, sinceMs);
+  const dialect = schedule.exchange === "kraken" ? kraken : binance;
+  const exchange = await startLocalExchange({ clock, dialect, symbols });
+  try {
+    const archive = await openTestArchive(database, {
+      EXCHANGES: schedule.exchange,
+      SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
+      TIMEFRAMES: "1m",
+      BACKFILL: "1m:3d",
+      EXCHANGE_PROXY_URL: exchange.proxyUrl,
+      [`EXCHANGE_${schedule.exchange.toUpperCase()}`]: JSON.stringify({ rateLimit: 1 }),
+      BREAKER_FAILURES: "1000",
+    }, clock);
+    const poll = new Poll(archive);
+    for (const [index, step] of schedule.steps.entries()) {
+      await take(step, { archive, exchange, clock, poll });
+      if (step.kind === "fault") continue;
+      const message = `after step ${index}, ${step.kind}`;
+      await assertOneTruth(database, { config: archive.config, nowMs: clock.now(), message });
+    }
+  } finally {
+    await exchange.close();
+  }
+}
+
+function marketsOf(
+  { symbols, listedAt, isDelisted, holes, bad }: Schedule,
+  sinceMs: number,
+): readonly LocalSymbol[] {
+  const at = (share: number): number =>
+    Math.floor((sinceMs + share * REACH_MS) / MINUTE_MS) * MINUTE_MS;
+  const silent = holes.map(([share, minutes]): Window => ({
+    sinceMs: at(share),
+    untilMs: at(share) + minutes * MINUTE_MS,
+  }));
+  return LOCAL_SYMBOLS.slice(0, symbols).map((symbol, index) => ({
+    ...symbol,
+    holes: silent,
+    overrides: bad.map((share) => ({
+      timeframe: "1m",
+      openTimeMs: at(share),
+      values: { low: "-1" },
+    })),
+    ...(index === 0 && listedAt !== undefined ? { listedAtMs: at(listedAt) } : {}),
+    ...(index === 0 && isDelisted ? { delistedAtMs: START_MS + HOUR_MS } : {}),
+  }));
+}
+
+async function take(
+  step: Step,
+  { archive, exchange, clock, poll }: {
+    readonly archive: Archive;
+    readonly exchange: LocalExchange;
+    readonly clock: TestClock;
+    readonly poll: Poll;
+  },
+): Promise<void> {
+  switch (step.kind) {
+    case "backfill":
+      await backfill(archive, { patient: false });
+      return await bringUpToDate(archive);
+    case "repair":
+      await repairGaps(archive);
+      return;
+    case "poll":
+      for (let minute = 0; minute < step.minutes; minute++) {
+        await poll.runOnce();
+        clock.pass(MINUTE_MS);
+      }
+      await lookThrough(archive);
+      return;
+    case "wait":
+      return clock.pass(step.ms);
+    case "import":
+      return await importHalf(archive, exchange, step);
+    case "fault": {
+      const sinceMs = START_MS - REACH_MS + step.at * REACH_MS;
+      const { fault, times } = step;
+      const when = { about: "candles", sinceMs, untilMs: sinceMs + HOUR_MS } as const;
+      exchange.faults.add({ when, times, fault });
+    }
+  }
+}
+
+/** Imports every second candle of some hours. */
+async function importHalf(
+  archive: Archive,
+  exchange: LocalExchange,
+  { at, isComplete }: Extract<Step, { readonly kind: "import" }>,
+): Promise<void> {
+  const [symbol] = exchange.symbols.all();
+  const timeframe = parseTimeframe("1m");
+  const series = { exchange: archive.exchanges[0]!.id, symbol: symbol!.symbol, timeframe };
+  const sinceMs = Math.floor((START_MS - REACH_MS + at * REACH_MS) / MINUTE_MS) * MINUTE_MS;
+  const window = { sinceMs, untilMs: sinceMs + 3 * HOUR_MS };
+  const rows = exchange.truth(symbol!.symbol, timeframe, window)
+    .filter((_, index) => index % 2 === 0)
+    .map(({ openTimeMs, open, high, low, close, volume }): FileRow => ({
+      series,
+      row: [openTimeMs, open, high, low, close, volume],
+      state: "candle",
+    }));
+  const context = { ...archive, hasTimescaledb: false };
+  await importRows(context, ReadableStream.from(rows), {
+    file: "half.csv",
+    isComplete,
+    replaces: false,
+    signal: new AbortController().signal,
+    sha256: () => "",
+  });
+  await lookThroughImport(archive);
+}
