@@ -141,12 +141,14 @@ export class ExchangeBackfill {
    * the daemon, where polls do.
    */
   async #runPasses(): Promise<void> {
+    // Taken once: candles that become final meanwhile would keep the passes going.
+    const nowMs = this.#archive.clock.now();
     let pauseMs = PAUSE_MS;
     for (let isFirst = true; !this.#isOver(); isFirst = false) {
       const read = await this.#readOwed();
       if (read === undefined) return;
       const { settleMs } = this.#exchange;
-      const { final, ...young } = splitYoung(read, { nowMs: this.#archive.clock.now(), settleMs });
+      const { final, ...young } = splitYoung(read, { nowMs, settleMs });
       [this.#left, this.#young] = [candlesOf(final), young];
       if (isFirst) this.#update({ owed: this.#progress.answered + candlesOf(final) });
       const owed = isFirst && !this.#options.patient ? read : final;
