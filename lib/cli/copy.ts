@@ -3,7 +3,6 @@ import type { Command } from "@commander-js/extra-typings";
 import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
 import { migrate, type MigrateReport, readMigrations } from "../store/connection/migrations.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
-import { scanAllGaps } from "../store/gaps.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, duration, wrap } from "./text.ts";
@@ -75,7 +74,6 @@ async function copy(
             targetName: nameOf(url!),
             onProgress: progress(shell),
           });
-          await scanAllGaps(target, shell.clock.now());
           return { report, migrated };
         },
       }),

@@ -9,6 +9,7 @@ import { printable } from "../text/printable.ts";
 import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
 import type { Database } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
+import { refuseHalfCopy } from "../store/copy.ts";
 import type { Status } from "../serve/status.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { askDaemon, streamDaemon } from "./control.ts";
@@ -40,6 +41,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
         problems = await repair(shell, ground, database);
       } else {
         await requireArchive(database);
+        await refuseHalfCopy(database);
         await lookThrough({ database, clock: ground.clock });
       }
       const checkpoints = await readCheckpoints(database);
