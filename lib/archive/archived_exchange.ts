@@ -7,12 +7,7 @@ import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
-import {
-  judgePage,
-  newestTime,
-  type PageVerdict,
-  provesSinceHonoured,
-} from "../market/answer.ts";
+import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "../market/answer.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isContract } from "../market/symbol.ts";

@@ -73,7 +73,11 @@ async function concludeRejected(database: Database, nowMs: number): Promise<void
   for (const [exchange, all] of rejected) {
     const series = all.map(({ series }) => series);
     for (
-      const { series: one, window } of await readDueGaps(database, exchange, { series, nowMs, gapsMax: GAPS_MAX })
+      const { series: one, window } of await readDueGaps(database, exchange, {
+        series,
+        nowMs,
+        gapsMax: GAPS_MAX,
+      })
     ) {
       const note = { sinceMs: window.sinceMs, nextTryMs: nowMs };
       await noteGapsAsked(database, one, {
