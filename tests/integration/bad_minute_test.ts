@@ -107,18 +107,16 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual([report.left, report.problems.length], [1, 1]);
     // The rest of its page is stored and counted.
     const rest = DAY_MINUTES - 1;
-    assert.deepEqual([await stored(scene.database), report.added, report.answered], [
-      rest,
-      rest,
-      rest,
-    ]);
+    assert.deepEqual([await stored(scene.database), report.added], [rest, rest]);
+    // The newest two may still change: they are stored, but no answer covers them yet.
+    assert.equal(report.answered, rest - 2);
     const next = await scene.fill((row) => row);
     assert.deepEqual([next.report.left, next.report.added], [0, 1]);
     assert.equal(await stored(scene.database), DAY_MINUTES);
   },
 
   "a gap that is filled is closed, although the rest of its page fails": async (scene) => {
-    const [oldMs, youngMs] = [100, 2].map((n) => START_MS - 30_000 - n * MINUTE_MS);
+    const [oldMs, youngMs] = [100, 4].map((n) => START_MS - 30_000 - n * MINUTE_MS);
     await scene.fill((row) => row);
     await scene.database.sql.unsafe(
       `delete from ohlcv_1m where time in (to_timestamp($1::float8 / 1000), to_timestamp($2::float8 / 1000))`,
@@ -143,7 +141,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     scene,
   ) => {
     await scene.fill((row) => row);
-    const youngMs = START_MS - 30_000 - 2 * MINUTE_MS;
+    const youngMs = START_MS - 30_000 - 4 * MINUTE_MS;
     await withRows(scene.exchange, (row, timeMs) => timeMs === youngMs ? twice(row, BAD_MS) : row, {
       use: async ({ proxyUrl }) => {
         const archive = await openTestArchive(scene.database, variables(proxyUrl));
@@ -151,9 +149,9 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         const owing: number[] = [];
         const poll = new Poll(archive, { onOwing: (_, sinceMs) => owing.push(sinceMs) });
         const [series] = await readCheckpoints(scene.database);
-        poll.resumeFrom(series!.series, START_MS - 30_000 - 5 * MINUTE_MS);
+        poll.resumeFrom(series!.series, START_MS - 30_000 - 7 * MINUTE_MS);
         const { added, failed } = await poll.runOnce();
-        assert.deepEqual([added, failed, owing], [4, 1, [youngMs]]);
+        assert.deepEqual([added, failed, owing], [6, 1, [youngMs]]);
       },
     });
   },

@@ -223,11 +223,14 @@ async function refuseTaken(
   if (row === undefined) return;
   // Another process may have made it since: then there are more migrations than before.
   if ((await readApplied(database)).size > known.size) return;
-  const kind = row.kind === "v" || row.kind === "m" ? "view" : "table";
+  const what = `${row.kind === "v" || row.kind === "m" ? "view" : "table"} ${row.name}`;
   throw new StoreError(
     "refused",
-    `Cannot migrate the database: it has a ${kind} ${row.name} that is not Titan-10's. Give Titan-10 a schema of ` +
-      "its own: create schema titan10, then alter role … set search_path = titan10, public",
+    known.size === 0
+      ? `Cannot migrate the database: it has a ${what} that is not Titan-10's. Give Titan-10 a schema of its own: ` +
+        "create schema titan10, then alter role … set search_path = titan10, public"
+      : `Cannot migrate the database: it has a ${what} that this titan10 did not make. Rename it, or put back a copy of ` +
+        "the database",
   );
 }
 
