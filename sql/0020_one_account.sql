@@ -43,8 +43,8 @@ begin
     return;
   end if;
   before_listing := tstzmultirange(tstzrange(since, greatest(since, least(until, listed))))
-    - case when begins is null then '{}' else covered * tstzmultirange(tstzrange(begins, null)) end;
-  retention := tstzmultirange(tstzrange(since, greatest(since, least(until, reach)))) - (covered + before_listing);
+    - case when begins is null then '{}' else covered * tstzmultirange(tstzrange(begins, null)) end - series.unsettled;
+  retention := tstzmultirange(tstzrange(since, greatest(since, least(until, reach)))) - (covered + before_listing + series.unsettled);
   older := tstzmultirange(tstzrange(since, greatest(since, least(until, first_candle))));
   edge := covered * older - before_listing;
   is_older_owed := not isempty(older - (covered + before_listing + retention));

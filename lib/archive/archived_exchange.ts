@@ -221,6 +221,7 @@ export class ArchivedExchange {
   /** Learns that candles of this exchange were still changed `ageMs` after their close. */
   async learnSettling({ timeframe }: Series, ageMs: number): Promise<void> {
     this.capabilities.learnSettling(timeframe, ageMs);
+    this.#options.metrics.settleSeconds.set({ exchange: this.id }, this.settleMs / 1000);
     await this.capabilities.keep();
   }
 

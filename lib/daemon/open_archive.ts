@@ -120,6 +120,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
   const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
   for (const exchange of exchanges) {
     exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
+    ground.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
   }
   // The environment may hold secrets. The configuration and CCXT's libraries have read it by now.
   await ground.giveUp?.(["env"]);

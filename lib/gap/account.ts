@@ -1,7 +1,7 @@
 /** Counts what is missing from the archive, per series: owed candles, and holes inside coverage. @module */
 import type { Config } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { type Coverage, coverageCandles, intersect } from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect, subtract } from "../market/coverage.ts";
 import { atMost, type GapReasons, mergeReasons, sumReasons } from "../market/gap_reasons.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -90,7 +90,8 @@ export async function readAccounts(
     const covered = keptCoverage(checkpoint);
     const { timeframe } = series;
     const name = seriesName(series);
-    const owedTimes = owed.get(name) ?? [];
+    // What is stored is asked for again before it is final, but nothing of it is missing.
+    const owedTimes = subtract(owed.get(name) ?? [], checkpoint.unsettled);
     const holes = missingInside(checkpoint);
     const inside = atMost(holes, explained.get(name) ?? {});
     const outside = outsideOf(timeframe, bounds.get(name));

@@ -95,11 +95,14 @@ export async function noteRejected(
            rows_from = case when oldest < first or first is null then least(rows_from, oldest) else rows_from end
          from (select range_agg(tstzrange(since, until)) as ranges, min(since) as oldest from free) as found
          where exchange = $1::text and symbol = $2::text and timeframe = $3::text and oldest is not null
+           and not scanned && ranges
+         returning exchange
        )
        insert into gaps (exchange, symbol, timeframe, since, until, state, missing, attempts,
                          first_seen, last_try, next_try)
        select $1::text, $2::text, $3::text, since, until, 'rejected', candles, 2, noted, noted, noted
        from free, to_timestamp($4::float8 / 1000.0) as noted
+       where exists (select from looked)
        on conflict (exchange, symbol, timeframe, since) do update
        set until = excluded.until, state = excluded.state, missing = excluded.missing,
            last_try = excluded.last_try

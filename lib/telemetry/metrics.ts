@@ -65,6 +65,11 @@ const METRICS = {
     "Attempts that followed a failed one.",
     ["exchange"],
   ),
+  settleSeconds: gauge(
+    "titan10_settle_seconds",
+    "How long after its close a candle of the exchange may still change; until then it is not covered.",
+    ["exchange"],
+  ),
   exchangeBannedUntilSeconds: gauge(
     "titan10_exchange_banned_until_timestamp_seconds",
     "Until when the exchange asked to be left alone; absent without a ban.",

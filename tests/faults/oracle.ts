@@ -13,6 +13,7 @@ import {
 } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import { type GapEntry, readGapEntries } from "../../lib/serve/gap_list.ts";
+import { explainBounds } from "../../lib/gap/account.ts";
 import { readStatus } from "../../lib/serve/status.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -180,6 +181,9 @@ export async function judgeViews(
   { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
 ): Promise<Verdict> {
   const nowMs = clock.now();
+  // What is wanted moves with time: all views are compared by what is wanted at this moment.
+  const still = { now: () => nowMs, sleep: clock.sleep.bind(clock) };
+  await explainBounds({ config, database, clock: still });
   const gaps: GapEntry[] = [];
   for await (const page of readGapEntries(database)) for (const gap of page) gaps.push(gap);
   const apart = await disagreements(database, {

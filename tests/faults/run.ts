@@ -2,6 +2,7 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
+import { bringUpToDate } from "../../lib/gap/look_through.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { addCandles, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Status } from "../../lib/serve/status.ts";
@@ -184,10 +185,14 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
       later.ms = FINAL_MS + ms;
       await repairGaps(archive);
     }
+    // By then hardly anything of the schedule's time is wanted any more. What was wanted then is judged.
+    const finalMs = nowMs + FINAL_MS;
+    later.ms = finalMs - scene.clock.now();
+    await bringUpToDate(archive);
     for (const symbol of judgedSymbols(scene)) {
       for (const [timeframe, reachMs] of reachesMs) {
         const step = stepMs(timeframe);
-        const sinceMs = Math.ceil((nowMs - reachMs) / step) * step;
+        const sinceMs = Math.ceil((finalMs - reachMs) / step) * step;
         const window = { sinceMs, untilMs: Math.floor(calmMs / step) * step };
         const second = seconds.get(symbol);
         const series = { exchange: schedule.exchange, symbol, timeframe, window, second };

@@ -27,6 +27,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.jobRuns.inc({ job: "poll", outcome: "success" });
   metrics.jobDurationSeconds.observe({ job: "poll" }, 2);
   metrics.jobLastSuccessSeconds.set({ job: "poll" }, 1);
+  metrics.settleSeconds.set({ exchange }, 120);
   metrics.rowsPruned.inc({ table: "gaps" });
   metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
   metrics.setDatabaseUp(true);

@@ -167,7 +167,7 @@ const BAD_QUERIES: readonly {
     says: /only in 1m, 5m, 15m/,
   },
   { path: "/candles", query: { ...BTC, symbol: "BTC" }, says: /expected a unified symbol/ },
-  { path: "/candles", query: { ...BTC, symbol: "A'; drop/B" }, says: /expected a unified symbol/ },
+  { path: "/candles", query: { ...BTC, symbol: "A, drop/B" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: "BTC\0/USDT" }, says: /expected a unified symbol/ },
   { path: "/candles", query: { ...BTC, symbol: `${"A".repeat(5_000)}/B` }, says: /"A{60}…"/ },
   {

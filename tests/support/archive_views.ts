@@ -2,6 +2,7 @@
 import { readCandlesDocument, readExplainedDocument } from "../../lib/serve/chart_answer.ts";
 import { type GapEntry } from "../../lib/serve/gap_list.ts";
 import type { SeriesStatus, Status } from "../../lib/serve/status.ts";
+import { SETTLE_MS } from "../../lib/market/answer.ts";
 import { isOpen } from "../../lib/market/gap.ts";
 import {
   addCandles,
@@ -10,6 +11,7 @@ import {
   type Timeframe,
 } from "../../lib/market/timeframe.ts";
 import type { Series } from "../../lib/market/series.ts";
+import { readSettling } from "../../lib/store/capabilities.ts";
 import { readExplainedSpans } from "../../lib/store/chart.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 
@@ -33,6 +35,7 @@ export async function disagreements(
   { status, gaps, nowMs, wantedSinceMs }: PrintedViews,
 ): Promise<readonly string[]> {
   const found: string[] = [];
+  const settling = await readSettling(database);
   for (const counts of status.series) {
     const series = { ...counts, timeframe: parseTimeframe(counts.timeframe) };
     const own = gaps.filter((gap) =>
@@ -56,7 +59,13 @@ export async function disagreements(
       ...differences("the page", page.explained, explained),
       ...differences("the chart", page.stored, only(explained, (state) => state === "stored")),
       ...differences("gaps", gapStates(series.timeframe, own, explained), gapOnly(explained)),
-      ...countsApart(counts, explained, wantedMs),
+      ...countsApart(counts, explained, {
+        sinceMs: wantedMs,
+        untilMs: closedUntil(
+          series.timeframe,
+          nowMs - (settling.get(counts.exchange) ?? SETTLE_MS),
+        ),
+      }),
     ];
     found.push(
       ...complaints.map((text) =>
@@ -123,7 +132,7 @@ function gapStates(timeframe: Timeframe, gaps: readonly GapEntry[], explained: S
 }
 
 function gapOnly(explained: States): States {
-  return only(explained, (state) => !["stored", "owed", "expired"].includes(state));
+  return only(explained, (state) => !["stored", "owed", "expired", "ended"].includes(state));
 }
 
 function only(states: States, isWanted: (state: State) => boolean): States {
@@ -148,12 +157,12 @@ function differences(view: string, said: States, explained: States): readonly st
 function countsApart(
   { candles, owed, missing, explained, reasons }: SeriesStatus,
   states: States,
-  wantedMs: number,
+  due: { readonly sinceMs: number; readonly untilMs: number },
 ): readonly string[] {
   const counted = new Map<State, number>();
   for (const [ms, state] of states) {
-    // What nobody asks for is not owed.
-    if (state === "owed" && ms < wantedMs) continue;
+    // What nobody asks for is not owed, nor is what may still change.
+    if (state === "owed" && (ms < due.sinceMs || ms >= due.untilMs)) continue;
     counted.set(state, (counted.get(state) ?? 0) + 1);
   }
   const take = (state: State): number => {
@@ -162,13 +171,14 @@ function countsApart(
     return count;
   };
   const stored = take("stored");
-  const due = take("owed");
+  const owing = take("owed");
   take("expired");
+  take("ended");
   const open = [...counted.keys()].filter((state) => isOpen(state as GapEntry["state"]))
     .reduce((sum, state) => sum + take(state), 0);
   const pairs: [string, number, number][] = [
     ["candles", candles, stored],
-    ["owed", owed, due],
+    ["owed", owed, owing],
     ["missing", missing, open],
     ["explained", explained, counted.values().reduce((sum, count) => sum + count, 0)],
   ];
