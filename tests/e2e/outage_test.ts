@@ -205,7 +205,7 @@ async function covered(sql: ReturnType<typeof postgres>): Promise<number> {
   return Number(row?.["ms"]);
 }
 
-/** What is counted is stored, what is covered is the exchange's truth, and only the very newest is not covered. */
+/** What is counted is stored, and what is covered, or stored and not final yet, is the exchange's truth. */
 async function assertNothingLost(
   sql: ReturnType<typeof postgres>,
   exchange: LocalExchange,
@@ -213,7 +213,7 @@ async function assertNothingLost(
   const rows = await sql`
     select symbol, timeframe, candles::int, extract(epoch from lower(range)) * 1000 as since,
            extract(epoch from upper(range)) * 1000 as until
-    from checkpoints, unnest(covered) as range order by symbol, timeframe, range`;
+    from checkpoints, unnest(covered + unsettled) as range order by symbol, timeframe, range`;
   for (const symbol of SYMBOLS) {
     for (const timeframe of [SECOND, parseTimeframe("1m")]) {
       const ranges = rows.filter((row) =>
