@@ -8,6 +8,11 @@ alter table listings
 comment on column listings.why is
   'Why it ended. replaced: the symbol now means the market of the next row, and the exchange lists this one no more.';
 
+alter table listings add column noticed_at timestamptz;
+
+comment on column listings.noticed_at is
+  'When it was noticed that the symbol means this market and not the one before; null where it means the same.';
+
 -- An alert may be about a symbol in all its timeframes.
 alter table alerts
   drop constraint alerts_check2,

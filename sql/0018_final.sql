@@ -16,7 +16,7 @@ comment on column capabilities.settle_seconds is
 -- newest page that it has heard of what was written before it asked. No clock is compared.
 create sequence page_numbers;
 
--- Which candles the newest pages held. A page of 10,000 numbers ago is forgotten: no request takes that long.
+-- Which candles the newest pages held. A page of 100,000 numbers ago is forgotten: no request takes that long.
 create table recent_pages (
   exchange   text not null,
   symbol     text not null,
@@ -41,7 +41,7 @@ create function titan10_may_revise(
 ) returns boolean language plpgsql volatile as $$
 begin
   if known is not null and (
-    known < (select last_value from page_numbers) - 10000
+    known < (select last_value from page_numbers) - 100000
     or exists (
       select from recent_pages as page
       where page.exchange = page_exchange and page.symbol = page_symbol and page.timeframe = page_timeframe

@@ -35,6 +35,8 @@ declare
   is_older_owed boolean;
   -- Whether the exchange had older candles than it gives.
   was_kept boolean;
+  -- Stored, but not covered before they are final.
+  young tstzmultirange := coalesce(series.unsettled, '{}');
 begin
   before_listing := '{}';
   retention := '{}';
@@ -43,8 +45,8 @@ begin
     return;
   end if;
   before_listing := tstzmultirange(tstzrange(since, greatest(since, least(until, listed))))
-    - case when begins is null then '{}' else covered * tstzmultirange(tstzrange(begins, null)) end - series.unsettled;
-  retention := tstzmultirange(tstzrange(since, greatest(since, least(until, reach)))) - (covered + before_listing + series.unsettled);
+    - case when begins is null then '{}' else covered * tstzmultirange(tstzrange(begins, null)) end - young;
+  retention := tstzmultirange(tstzrange(since, greatest(since, least(until, reach)))) - (covered + before_listing + young);
   older := tstzmultirange(tstzrange(since, greatest(since, least(until, first_candle))));
   edge := covered * older - before_listing;
   is_older_owed := not isempty(older - (covered + before_listing + retention));

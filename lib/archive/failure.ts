@@ -46,7 +46,9 @@ export async function reportSeriesFailure(
   const message = messageOf(error);
   // An open breaker concerns the exchange, so it is not reported for each of its series.
   if (error instanceof BreakerOpenError) return;
-  if (!archive.failures.isNews(seriesName(series), message)) return;
+  // An outage of the database shows in many ways, one after the other.
+  const isAway = error instanceof StoreError && error.kind === "unavailable";
+  if (!archive.failures.isNews(seriesName(series), isAway ? error.kind : message)) return;
   archive.log.warn("a page failed", {
     series: seriesName(series),
     kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),

@@ -32,6 +32,7 @@ export async function enterListings(
   await replaceAll(archive, exchange, {
     changes: changes.filter((change) => change.kind === "replaced"),
     series,
+    nowMs,
   });
   const begins = changes.filter((change) => change.kind === "begins" || change.kind === "returns");
   await beginAll(archive, exchange, { changes: begins, series, nowMs });
@@ -49,14 +50,16 @@ export async function enterListings(
 async function replaceAll(
   { database, log }: Archive,
   exchange: string,
-  { changes, series }: {
+  { changes, series, nowMs }: {
     readonly changes: readonly Extract<ListingChange, { kind: "replaced" }>[];
     readonly series: readonly Series[];
+    readonly nowMs: number;
   },
 ): Promise<void> {
   if (changes.length === 0) return;
   await replaceListings(database, exchange, {
     replacements: changes,
+    nowMs,
     series: series.flatMap((one) => {
       const change = changes.find(({ symbol }) => symbol === one.symbol);
       // Not the candle in whose time the symbol changed its meaning: it would lie in both listings.

@@ -49,10 +49,8 @@ export async function doubtReaches(
       if (await hasOlder(exchange, reach, signal)) await withdraw(archive, exchange, reach);
       else await noteReachAsked(database, series, { nowMs, asks: asks + 1 });
     } catch (error) {
-      if (!isCancelled(error, signal)) {
-        log.debug("older candles were not asked for", { series: seriesName(series), error });
-      }
-      return;
+      if (isCancelled(error, signal)) return;
+      log.debug("older candles were not asked for", { series: seriesName(series), error });
     }
   }
 }

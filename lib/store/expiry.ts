@@ -39,6 +39,13 @@ export async function expireCandles(
     const [row] = await sql<{ dropped: string; lacking: string | null }[]>`
       select dropped, lacking
       from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0))`;
+    // What is dropped neither waits to be final nor shows where the candles begin.
+    await sql`
+      update checkpoints
+      set unsettled = unsettled * tstzmultirange(tstzrange(expired_until, null)),
+          rows_from = case when rows_from >= expired_until then rows_from end
+      where timeframe = ${timeframe.text}
+        and (unsettled && tstzrange(null, expired_until) or rows_from < expired_until)`;
     return { candles: Number(row?.dropped ?? 0), lacking: row?.lacking ?? undefined };
   });
 }

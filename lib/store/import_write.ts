@@ -181,8 +181,8 @@ insert into checkpoints as known (exchange, symbol, timeframe, covered, candles,
 select $1::text, $2::text, $3::text, claim.ranges, added, first, last
 from tally, claim
 on conflict (exchange, symbol, timeframe) do update
-set covered = known.covered + excluded.covered,
-    unsettled = known.unsettled - excluded.covered,
+-- A stored candle that may still change is not replaced, so no file makes it final.
+set covered = known.covered + (excluded.covered - known.unsettled),
     candles = known.candles + excluded.candles,
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
@@ -233,7 +233,7 @@ noted as (
 ),
 counted as (
   update checkpoints as known
-  set covered = known.covered + claim.ranges, unsettled = known.unsettled - claim.ranges
+  set covered = known.covered + (claim.ranges - known.unsettled)
   from claim
   where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = $3::text
   returning known.covered

@@ -115,8 +115,9 @@ const REPLACEMENTS = columns<Replacement>({
 export async function replaceListings(
   database: Database,
   exchange: string,
-  { replacements, series }: {
+  { replacements, series, nowMs }: {
     readonly replacements: readonly Replacement[];
+    readonly nowMs: number;
     readonly series: readonly { readonly series: Series; readonly fromMs: number }[];
   },
 ): Promise<void> {
@@ -125,7 +126,7 @@ export async function replaceListings(
       `with replaced as (
          select row.symbol, row.market_id, row.successor, newest.since,
                 greatest(to_timestamp(row.began_ms / 1000.0), newest.since + interval '1 ms') as began
-         from ${REPLACEMENTS.rows(2)}
+         from ${REPLACEMENTS.rows(3)}
          join (select symbol, max(since) as since from listings where exchange = $1::text group by symbol) as newest
            on newest.symbol = row.symbol
        ),
@@ -138,14 +139,14 @@ export async function replaceListings(
          where exchange = $1::text and listings.symbol = replaced.symbol and listings.since = replaced.since
        ),
        begun as (
-         insert into listings (exchange, symbol, since, market_id)
-         select $1::text, symbol, began, market_id from replaced
+         insert into listings (exchange, symbol, since, market_id, noticed_at)
+         select $1::text, symbol, began, market_id, to_timestamp($2::float8 / 1000.0) from replaced
        )
        update checkpoints as known
        set ended_at = null, ended_why = null, listed_from = to_timestamp(from_ms / 1000.0)
-       from ${BEGUN_SERIES.rows(6)}
+       from ${BEGUN_SERIES.rows(7)}
        where known.exchange = $1::text and known.symbol = row.symbol and known.timeframe = row.timeframe`,
-      [exchange, ...REPLACEMENTS.arrays(replacements), ...BEGUN_SERIES.arrays(series)],
+      [exchange, nowMs, ...REPLACEMENTS.arrays(replacements), ...BEGUN_SERIES.arrays(series)],
     );
   });
 }
@@ -239,7 +240,7 @@ export async function readReplaced(
       select exchange, symbol, former, market_id, since
       from (select *, lag(market_id) over (partition by exchange, symbol order by since) as former
             from listings) as listing
-      where former <> market_id and since >= to_timestamp(${sinceMs}::float8 / 1000.0)
+      where former <> market_id and noticed_at >= to_timestamp(${sinceMs}::float8 / 1000.0)
       order by exchange, symbol, since`;
     return rows.map((row) => ({
       exchange: row.exchange,

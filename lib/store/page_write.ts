@@ -243,7 +243,7 @@ remembered as (
 forgotten as (
   delete from recent_pages as page using numbered
   where page.exchange = $1::text and page.symbol = $2::text and page.timeframe = $3::text
-    and page.number < numbered.number - 10000
+    and page.number < numbered.number - 100000
 )
 insert into checkpoints as known
   (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled)

@@ -53,7 +53,10 @@ const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
  * Vacuums a table on a server without background workers, so that the space of deleted rows is used again. Without it
  * the table would grow forever.
  */
-export async function reuseRoom(database: Database, table: PrunedTable): Promise<void> {
+export async function reuseRoom(
+  database: Database,
+  table: PrunedTable | "recent_pages",
+): Promise<void> {
   if (database.kind === "server") return;
   await database.runLong(`vacuum ${table}`, async (sql) => {
     await sql.unsafe(`vacuum ${table}`);

@@ -5,6 +5,7 @@ import { ceilTime, floorTime, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowName } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
 import { expireCandles, readBeginMs } from "../store/expiry.ts";
+import { reuseRoom } from "../store/pruning.ts";
 import { timescaleVersion } from "../store/connection/migrations.ts";
 import {
   arrangeRollups,
@@ -36,6 +37,8 @@ export function upkeepJob(archive: Archive): Job {
     runOnce: async (signal) => {
       const refreshed = await rollUp(archive, { signal });
       const dropped = await expire(archive, { signal });
+      // Each page that is written takes the row of an older one away.
+      await reuseRoom(archive.database, "recent_pages");
       return { refreshed, dropped };
     },
   };

@@ -152,7 +152,8 @@ Deno.test("a killed daemon goes on where it was", () =>
       const hourly = series.find(({ timeframe, symbol }) =>
         timeframe === "1h" && symbol === "BTC/USDT"
       );
-      assert((hourly?.candles ?? 0) >= 2400, JSON.stringify(hourly));
+      // All 2,400 but one, which may not be final yet.
+      assert((hourly?.candles ?? 0) >= 2399, JSON.stringify(hourly));
       const again = exchange.requests.slice(before).filter(({ path, query }) =>
         path.endsWith("klines") && Number(query["limit"]) > 100
       );

@@ -36,10 +36,11 @@ Deno.test("a heavy query leaves the daemon healthy, can be ended, and costs no c
       while (after.length === before.length) after = await candles(where);
       assert.deepEqual(after.slice(0, before.length), before);
       const ranges = await run(
-        ["query", "--csv", "select count(*) from checkpoints, unnest(covered + unsettled)"],
+        ["query", "--csv", "select count(*) from checkpoints, unnest(covered)"],
         where,
       );
-      assert.equal(ranges.stdout, "count\n1\n", "a hole is left");
+      // None before the first candles are final.
+      assert.match(ranges.stdout, /^count\n[01]\n$/, "a hole is left");
       assert.doesNotMatch(daemon.stderr(), /did not take a page|"level":"(?:ERROR|FATAL)"/i);
     });
   }));

@@ -60,3 +60,21 @@ Deno.test("every table and view of the archive is among the names that are looke
     await opened.drop();
   }
 });
+
+Deno.test("an archive of any earlier version is migrated", async () => {
+  const opened = await openTestDatabase("postgres", { isUnmigrated: true }) ??
+    await openTestDatabase("embedded", { isUnmigrated: true });
+  assert(opened !== undefined);
+  const { database } = opened;
+  try {
+    const migrations = await readMigrations();
+    for (const { version } of migrations.slice(0, -1)) {
+      await migrate(database, migrations.filter((one) => one.version <= version));
+      const { applied } = await migrate(database, migrations);
+      assert.equal(applied.length, migrations.length - version);
+      await database.sql.unsafe("drop schema public cascade; create schema public");
+    }
+  } finally {
+    await opened.drop();
+  }
+});

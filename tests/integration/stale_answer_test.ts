@@ -166,7 +166,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 
   "and pages are not remembered for ever": async ({ first }) => {
     await writePage(first, SERIES, pageOf(1));
-    await first.sql`select setval('page_numbers', (select last_value from page_numbers) + 20000)`;
+    await first.sql`select setval('page_numbers', (select last_value from page_numbers) + 200000)`;
     const known = await numberOf(first);
     await writePage(first, SERIES, pageOf(2));
     const pages = await first.sql`select from recent_pages`;

@@ -48,6 +48,7 @@ export async function judge(
 }
 
 interface StoredSeries {
+  /** Covered, or stored and not final yet. */
   readonly covered: readonly Window[];
   /** Values by open time. */
   readonly rows: ReadonlyMap<number, string>;
@@ -107,7 +108,7 @@ async function readSeries(
   const covered = await sql<{ since: Date; until: Date; candles: string; doubted: Date | null }[]>`
     select lower(range) as since, upper(range) as until, candles::text,
            case when doubted_first = first then first end as doubted
-    from checkpoints, unnest(covered) as range
+    from checkpoints, unnest(covered + unsettled) as range
     where exchange = ${exchange} and symbol = ${symbol} and timeframe = '1m'`;
   const gaps = await sql<{ since: Date; until: Date }[]>`
     select since, until from all_gaps

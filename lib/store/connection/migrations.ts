@@ -201,8 +201,8 @@ async function applyMissing(
   return missing.map(({ name }) => name);
 }
 
-/** The tables and views that a migration makes; those of timeframes are made later. */
-const MADE = /^create (?:or replace )?(?:table|view|materialized view) (\w+)/gim;
+/** The tables and views that a migration makes; those of timeframes are made later. What is replaced was made before. */
+const MADE = /^create (?:table|view|materialized view) (\w+)/gim;
 const MADE_LATER = "^ohlcv_";
 
 /** @throws StoreError `refused` when a name that is needed belongs to somebody else's table or view. */

@@ -67,6 +67,9 @@ export function foreignSettings(
  * (08P01); PostgreSQL and others: "unrecognized configuration parameter" (42704).
  */
 export function refusesSettings(error: unknown): boolean {
-  return error instanceof Error &&
-    /unsupported startup parameter|unrecognized configuration parameter/i.test(error.message);
+  if (!(error instanceof Error)) return false;
+  // An error of a statement is of another kind, and does not end the connection.
+  const { severity, code } = error as { readonly severity?: unknown; readonly code?: unknown };
+  return code === "08P01" && /unsupported startup parameter/i.test(error.message) ||
+    severity === "FATAL" && /unrecognized configuration parameter/i.test(error.message);
 }
