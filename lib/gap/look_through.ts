@@ -7,6 +7,7 @@ import { noteGapsAsked } from "../store/gap_note.ts";
 import { readMissing } from "../store/gap_counts.ts";
 import { readDueGaps, scanAllGaps } from "../store/gaps.ts";
 import { beginAtRejected, readAllRejected } from "../store/rejected_gaps.ts";
+import { takeBackUnconfirmed } from "../store/unconfirmed.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import { isConfigured, wantedOf } from "../archive/desire.ts";
@@ -44,6 +45,7 @@ export async function lookThrough(
   { database, clock }: { readonly database: Database; readonly clock: Clock },
 ): Promise<number> {
   const nowMs = clock.now();
+  await takeBackUnconfirmed(database);
   await beginAtRejected(database);
   const found = await scanAllGaps(database, nowMs);
   await concludeRejected(database, nowMs);

@@ -1,6 +1,7 @@
 /** A series belongs to a market, whatever CCXT calls it today: Kraken's two REP/USD, over HTTP into a real database. @module */
 import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerting.ts";
+import { bringUpToDate } from "../../lib/gap/look_through.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { makePlan } from "../../lib/fetch/plan.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
@@ -161,6 +162,35 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await assertUnmixed(scene);
     const ids = (await listings(database)).map(({ market_id }) => market_id);
     assert.deepEqual(ids, ["REPV2USD", "XREPZUSD", "REPV2USD"]);
+  },
+
+  "candles that could not become final before their market was replaced are taken back": async (
+    scene,
+  ) => {
+    const { database, clock, twins } = scene;
+    await fill(scene);
+    const [young] = await database.sql<{ since: Date; candles: string }[]>`
+      select lower(unsettled) as since, candles from checkpoints where timeframe = '1m' and symbol = 'REP/USD'`;
+    assert.ok(young?.since);
+    twins.delisted.add("REPV2USD");
+    await fill(scene);
+    clock.pass(20 * MINUTE_MS);
+    await fill(scene);
+    await bringUpToDate(await scene.open());
+    const rows = await database.sql`
+      select from ohlcv_1m join checkpoints using (exchange, symbol)
+      where timeframe = '1m' and time >= ${young.since} and time < listed_from`;
+    assert.equal(rows.length, 0);
+    const all = await database.sql`
+      select candles::int, count(*)::int as stored, unsettled && tstzrange(null, listed_from) as left,
+             last = max(time) as is_last, first = min(time) as is_first
+      from checkpoints join ohlcv_1m using (exchange, symbol) where timeframe = '1m'
+      group by exchange, symbol, timeframe order by symbol`;
+    assert.equal(all.length, 2);
+    for (const { candles, stored, is_last, is_first } of all) {
+      assert.deepEqual([candles, is_last, is_first], [stored, true, true]);
+    }
+    assert.equal(all[1]?.["left"], false);
   },
 
   "an archive of an older version learns the id, and then holds to it": async (scene) => {
