@@ -50,8 +50,12 @@ export async function refreshMarkets(
     load: async (previous, { signal }) => {
       // Without the database the markets are of no use, so check it before requesting them.
       await archive.database.reach();
-      const answer = await askMarkets(archive, exchange, { previous, signal });
-      const made = makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
+      const known = { ...await readKnown(archive, exchange.id), previous };
+      const ask = async (): Promise<MadeMarkets> =>
+        makeMarkets(await askMarkets(archive, exchange, { previous, signal }), known);
+      let made = await ask();
+      // One list may lack a market by mistake. Another market under its symbol would be recorded for good.
+      if (made.markets.replaced.length > 0) made = await ask();
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
       const settling = new Map([[exchange.id, exchange.settleMs]]);

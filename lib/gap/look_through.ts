@@ -75,12 +75,14 @@ async function concludeRejected(database: Database, nowMs: number): Promise<void
   for (const [exchange, all] of rejected) {
     const series = all.map(({ series }) => series);
     for (
-      const { series: one, window } of await readDueGaps(database, exchange, {
+      const { series: one, window, attempts } of await readDueGaps(database, exchange, {
         series,
         nowMs,
         gapsMax: GAPS_MAX,
       })
     ) {
+      // What a look did not conclude is left to those who ask: a look is no attempt, and counts as one only once.
+      if (attempts > 0) continue;
       const note = { sinceMs: window.sinceMs, nextTryMs: nowMs };
       await noteGapsAsked(database, one, {
         window,

@@ -164,6 +164,16 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual(ids, ["REPV2USD", "XREPZUSD", "REPV2USD"]);
   },
 
+  "a market that one list leaves out by mistake is not replaced": async (scene) => {
+    const { database, clock, twins } = scene;
+    await fill(scene);
+    twins.left.add("REPV2USD");
+    clock.pass(10 * MINUTE_MS);
+    assert.deepEqual((await fill(scene)).replaced, []);
+    assert.equal(twins.left.size, 0, "it was left out");
+    assert.deepEqual((await listings(database)).map(({ market_id }) => market_id), ["REPV2USD"]);
+  },
+
   "candles that could not become final before their market was replaced are taken back": async (
     scene,
   ) => {

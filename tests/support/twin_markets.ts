@@ -12,6 +12,8 @@ export interface TwinMarkets {
   /** The ids that candles were asked of, in order, until a test empties it. */
   readonly asked: string[];
   readonly delisted: Set<MarketId>;
+  /** Those that the next list, and only that one, leaves out by mistake. */
+  readonly left: Set<MarketId>;
   /** Minutes without a candle of `REPV2USD`. Milliseconds. */
   readonly silent: Set<number>;
 }
@@ -23,6 +25,7 @@ export async function withTwinMarkets(
 ): Promise<void> {
   const asked: string[] = [];
   const delisted = new Set<MarketId>();
+  const left = new Set<MarketId>();
   const silent = new Set<number>();
   const answer = (result: unknown): Response => Response.json({ error: [], result });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
@@ -30,7 +33,7 @@ export async function withTwinMarkets(
     const url = new URL(decodeURIComponent(request.url.slice(origin.length + 1)));
     if (url.pathname.endsWith("/AssetPairs")) {
       const ids = Object.keys(TWIN_PRICES) as MarketId[];
-      const listed = ids.filter((id) => !delisted.has(id));
+      const listed = ids.filter((id) => !delisted.has(id) && !left.delete(id));
       return answer(Object.fromEntries(listed.map((id) => [id, marketOf(id)])));
     }
     if (url.pathname.endsWith("/OHLC")) {
@@ -47,7 +50,7 @@ export async function withTwinMarkets(
     return Response.json({ error: ["EGeneral:Unknown method"] });
   });
   try {
-    await use({ proxyUrl: `http://127.0.0.1:${server.addr.port}/`, asked, delisted, silent });
+    await use({ proxyUrl: `http://127.0.0.1:${server.addr.port}/`, asked, delisted, left, silent });
   } finally {
     await server.shutdown();
   }
