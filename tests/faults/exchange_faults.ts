@@ -103,7 +103,8 @@ export const EXCHANGE_FAULTS = {
   },
   "kind refused": (scene, random) => {
     const fault: Fault = random.pick([
-      { kind: "status", status: 403 },
+      // Not 403, by which Binance means that it was asked too much, at whichever of its hosts.
+      { kind: "status", status: 404 },
       { kind: "status", status: 500 },
       ...DENIED_PAGES,
     ]);
