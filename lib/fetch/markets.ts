@@ -116,7 +116,10 @@ interface KindFailure {
 export interface KnownMarkets {
   readonly config: Config;
   /** The series of the exchange that are in the ledger. */
-  readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
+  readonly checkpoints: readonly Pick<
+    Checkpoint,
+    "series" | "chosen" | "endedWhy" | "lastMs"
+  >[];
   /** The newest listing of every symbol of the exchange. */
   readonly listings: readonly Listing[];
   /** The markets that the new ones replace. */
@@ -161,6 +164,7 @@ export function makeMarkets(
     exchange,
     symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
     listings,
+    checkpoints,
     absentSinceMs: previous?.absentSinceMs ?? new Map(),
     nowMs: atMs,
   });

@@ -64,7 +64,7 @@ function checkpoint(
   known: Partial<KnownMarkets["checkpoints"][number]> = {},
 ): KnownMarkets["checkpoints"][number] {
   const series = { exchange: "binance", symbol, timeframe: parseTimeframe("1h") };
-  return { series, chosen: "list", endedWhy: undefined, ...known };
+  return { series, chosen: "list", endedWhy: undefined, lastMs: undefined, ...known };
 }
 
 function listing(symbol: string, known: Partial<Listing> = {}): Listing {
@@ -270,6 +270,15 @@ Deno.test("a symbol that means another market begins anew there, and says what i
     "ETH/USDT is another market now, ETH2USDT instead of ETHUSDT: its candles begin anew",
   ]);
   assert.equal(names(markets).length, 2);
+});
+
+Deno.test("the new market is not asked for the time of what is stored, though the clock was set back", () => {
+  const lastMs = NOW_MS + 4 * 3_600_000;
+  const { markets } = make({
+    ...TAKEN,
+    checkpoints: [checkpoint("BTC/USDT"), checkpoint("ETH/USDT", { lastMs })],
+  });
+  assert.deepEqual([...markets.replacedMs], [["ETH/USDT", lastMs + 3_600_000]]);
 });
 
 Deno.test("a market whose symbol went to another one was renamed, when it is listed elsewhere", () => {
