@@ -1,5 +1,6 @@
 /** The resident memory of a backfill, which must not grow with what it brings. @module */
 import { emptyDatabase } from "../support/local_archive.ts";
+import { settleQuickly } from "../support/quick_settling.ts";
 import { type Bench, type Result } from "./bench.ts";
 import { FAST_SERIES, fastSettings, startFastExchange, startProgram } from "./program.ts";
 
@@ -40,6 +41,8 @@ async function peakBytes(
   },
 ): Promise<number> {
   const dataDir = await Deno.makeTempDir();
+  // Not for two minutes, in which it would wait for its newest candles.
+  await settleQuickly(url, { dataDir });
   const program = startProgram(["backfill"], {
     ...fastSettings(exchange),
     BACKFILL: `1m:${hours}h`,

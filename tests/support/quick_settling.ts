@@ -7,13 +7,22 @@ import { migrate, readMigrations } from "../../lib/store/connection/migrations.t
 /** The shortest settling time that a database takes. */
 const SETTLE_SECONDS = 10;
 
-/** Makes the archive at `url` know that candles of binance are final after ten seconds. */
-export async function settleQuickly(url: string): Promise<void> {
-  const database = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+/**
+ * Makes the archive at `url`, or the embedded one in `dataDir`, know that candles of an exchange are final after ten
+ * seconds.
+ */
+export async function settleQuickly(
+  url: string | undefined,
+  { dataDir = "", exchange = "binance" }: {
+    readonly dataDir?: string;
+    readonly exchange?: string;
+  } = {},
+): Promise<void> {
+  const database = await openDatabase({ url, dataDir, poolMax: 1, clock: systemClock });
   try {
     await migrate(database, await readMigrations());
     await writeCapability(database, {
-      exchange: "binance",
+      exchange,
       // The longest of all timeframes counts, so this one, which no test archives, is enough.
       timeframe: "3d",
       pageRows: 1_000,
