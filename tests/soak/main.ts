@@ -12,6 +12,7 @@
 import { parseArgs } from "node:util";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
+import { SETTLE_MS } from "../../lib/market/answer.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { type ManyExchanges, startManyExchanges } from "../support/many_exchanges.ts";
 import { startPostgres } from "../support/postgres_server.ts";
@@ -102,7 +103,7 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
     const samples = await Promise.race([ended, watch(daemon, sql, storm)]);
     storm.end();
     const metrics = await daemon.metrics();
-    const recoveryMs = await Promise.race([ended, recover(daemon)]);
+    const { recoveryMs, finalUntilMs } = await Promise.race([ended, recover(daemon)]);
     await stop(daemon);
     return report({
       trends: trendsOf(samples),
@@ -112,7 +113,7 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
       recoveryMs,
       judgement: await judge(sql, many, {
         sinceMs: startMs - HISTORY_MS + MINUTE_MS,
-        untilMs: systemClock.now() - 2 * MINUTE_MS,
+        untilMs: finalUntilMs,
       }),
     });
   } catch (error) {
@@ -148,23 +149,30 @@ async function watch(daemon: Daemon, sql: postgres.Sql, storm: Storm): Promise<r
   return samples;
 }
 
-/**
- * Waits until nothing is owed and all of it has been looked through for gaps.
- *
- * @returns how long that took, in milliseconds.
- */
-async function recover(daemon: Daemon): Promise<number> {
+interface Recovery {
+  readonly recoveryMs: number;
+  /** Candles before this were owed when nothing was any more. Those since then may still be on their way. */
+  readonly finalUntilMs: number;
+}
+
+/** Waits until nothing is owed and all of it has been looked through for gaps. */
+async function recover(daemon: Daemon): Promise<Recovery> {
   const startMs = systemClock.now();
   let doneMs = Infinity;
+  let finalUntilMs = -Infinity;
   await untilTrue("recover", RECOVERY_MS_MAX, async () => {
+    const askedMs = systemClock.now();
     const status = await daemon.status();
     const isComplete = status.series.length === size.exchanges * size.symbols &&
       status.series.every(({ owed }) => owed === 0);
-    if (isComplete) doneMs = Math.min(doneMs, systemClock.now());
+    if (isComplete && doneMs === Infinity) {
+      doneMs = systemClock.now();
+      finalUntilMs = Math.floor((askedMs - SETTLE_MS) / MINUTE_MS) * MINUTE_MS;
+    }
     const gaps = status.jobs.find(({ job }) => job === "gaps");
     return Date.parse(gaps?.lastSuccess ?? "") > doneMs;
   });
-  return doneMs - startMs;
+  return { recoveryMs: doneMs - startMs, finalUntilMs };
 }
 
 async function untilTrue(
