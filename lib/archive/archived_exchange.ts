@@ -49,6 +49,8 @@ interface GuardOptions extends AskOptions {
 interface LoadOptions extends AskOptions {
   /** The markets in force: theirs are used of a kind that cannot be loaded. */
   readonly previous: MarketList | undefined;
+  /** Called with the `Date` header of each answer. Milliseconds; undefined if it has none. */
+  readonly onDate: (dateMs: number | undefined) => void;
   /** Called when one kind of several cannot be loaded. Whether to go on without it. */
   readonly mayLack: (kind: MarketKind, error: unknown) => boolean;
 }
@@ -226,10 +228,11 @@ export class ArchivedExchange {
   }
 
   /** Loads the markets, with the same retries and breaker as pages. Does not change the markets in force. */
-  async loadMarkets({ previous, mayLack, ...options }: LoadOptions): Promise<MarketList> {
+  async loadMarkets({ previous, onDate, mayLack, ...options }: LoadOptions): Promise<MarketList> {
     return await this.client.loadMarkets({
       signal: options.signal,
       previous,
+      onDate,
       each: async (kind, load) => {
         const isMain = kind.isSpot || kind.isAlone;
         const breaker = isMain ? this.breaker : new Breaker(this.#breakerOptions());

@@ -74,6 +74,8 @@ export class MarketsInForce {
   /** When loading them last failed. Milliseconds. */
   #failedAtMs = -Infinity;
   #isDoubted = false;
+  /** Whether the ledger knows of a market that the value does not have. */
+  #isOutdated = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -87,6 +89,11 @@ export class MarketsInForce {
   /** Call when a symbol was refused. The markets may have changed, so they are loaded again sooner. */
   doubt(): void {
     this.#isDoubted = true;
+  }
+
+  /** Call when these markets proved to be older than the ledger: they are loaded again at once. */
+  outdate(markets: Markets | undefined): void {
+    this.#isOutdated ||= markets === this.#value;
   }
 
   /**
@@ -105,6 +112,7 @@ export class MarketsInForce {
         this.#value = markets;
         this.#failedAtMs = -Infinity;
         this.#isDoubted = false;
+        this.#isOutdated = false;
         return markets;
       } catch (error) {
         if (this.#value === undefined || shared.aborted) throw error;
@@ -118,6 +126,7 @@ export class MarketsInForce {
   #isDue({ loadedAtMs, absentSinceMs, isPartial }: Markets): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
+    if (this.#isOutdated) return true;
     const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial;
     return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
   }

@@ -148,7 +148,7 @@ export class ExchangeClient {
    *
    * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
    */
-  async loadMarkets({ previous, ...options }: LoadOptions = {}): Promise<MarketList> {
+  async loadMarkets({ previous, onDate, ...options }: LoadOptions = {}): Promise<MarketList> {
     const ccxt = await this.#open();
     const markets = await loadKinds(marketKinds(ccxt, this.#options), {
       ...options,
@@ -158,6 +158,7 @@ export class ExchangeClient {
         return this.#run(action, signal, async (call) => {
           const loaded = await kind.load();
           assertMarkets(action, loaded.filter(({ symbol }) => isSymbol(symbol)).length, call);
+          onDate?.(call.dateMs);
           return loaded;
         });
       },

@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
   /** A list whose markets stay in use for kinds that could not be loaded. */
   readonly previous?: MarketList | undefined;
+  /** Called with the `Date` header of each answer. Milliseconds; undefined if it has none. */
+  readonly onDate?: ((dateMs: number | undefined) => void) | undefined;
   /**
    * Calls `load`, maybe more than once, or throws. Resolves to false to go on without the markets of this kind.
    *
@@ -84,7 +86,7 @@ export function marketKinds(
 export async function loadKinds(
   kinds: readonly MarketKind[],
   { load, known = {}, signal, each = (_kind, load) => load(signal) }:
-    & Omit<LoadOptions, "previous">
+    & Omit<LoadOptions, "previous" | "onDate">
     & {
       readonly load: (
         kind: MarketKind,

@@ -2,8 +2,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
 import { isContract } from "../market/symbol.ts";
-import { addCandles } from "../market/timeframe.ts";
-import type { Checkpoint, EndedWhy } from "../store/ledger.ts";
+import type { EndedWhy } from "../store/ledger.ts";
 import type { Listing, Replacement } from "../store/listings.ts";
 
 /** A symbol counts as delisted after it was absent for this long: an exchange may send an incomplete list once. */
@@ -42,8 +41,6 @@ interface SymbolFacts {
   readonly listing: Listing | undefined;
   /** Another symbol that the exchange lists under the same market id. */
   readonly namesake: string | undefined;
-  /** The end of the newest candle that is stored under the symbol; −Infinity when none is. Milliseconds. */
-  readonly storedUntilMs: number;
   readonly nowMs: number;
 }
 
@@ -62,7 +59,7 @@ function ownMarket(
 
 /** How the listing of a symbol has changed since the last check; undefined when it has not. */
 function changeOf(
-  { symbol, listed, listing, namesake, storedUntilMs, nowMs }: SymbolFacts,
+  { symbol, listed, listing, namesake, nowMs }: SymbolFacts,
 ): ListingChange | undefined {
   const market = ownMarket(listed, listing);
   const isOver = listing?.untilMs !== undefined;
@@ -79,9 +76,7 @@ function changeOf(
   if (listing === undefined) return undefined;
   const { marketId: formerId, absentMs = nowMs } = listing;
   if (market === undefined && listed?.isActive && formerId !== undefined) {
-    // What is stored is of the former market, also if the clock was set back since.
-    const noticedMs = isOver && listing.why !== "suspended" ? absentMs : nowMs;
-    const fromMs = Math.max(noticedMs, storedUntilMs);
+    const fromMs = isOver && listing.why !== "suspended" ? absentMs : nowMs;
     const marketId = listed.id;
     return { kind: "replaced", symbol, formerId, marketId, fromMs, successor: namesake };
   }
@@ -117,13 +112,12 @@ export interface ListingNews {
  */
 export function judgeListings(
   list: MarketList,
-  { exchange, symbols, listings, checkpoints, absentSinceMs, nowMs }: {
+  { exchange, symbols, listings, absentSinceMs, nowMs }: {
     readonly exchange: string;
     /** The archived symbols. */
     readonly symbols: readonly string[];
     /** The newest listing of every symbol ever seen. */
     readonly listings: readonly Listing[];
-    readonly checkpoints: readonly Pick<Checkpoint, "series" | "lastMs">[];
     /** The result of the previous comparison. */
     readonly absentSinceMs: ReadonlyMap<string, number>;
     readonly nowMs: number;
@@ -139,20 +133,13 @@ export function judgeListings(
     );
   }
   const absent = new Map<string, number>();
-  const storedUntil = new Map<string, number>();
-  for (const { series: { symbol, timeframe }, lastMs } of checkpoints) {
-    if (lastMs === undefined) continue;
-    const untilMs = addCandles(timeframe, lastMs, 1);
-    storedUntil.set(symbol, Math.max(storedUntil.get(symbol) ?? -Infinity, untilMs));
-  }
   const changes = symbols.flatMap((symbol) => {
     const listing = known.get(symbol);
     const listed = list.get(symbol);
     const namesake = ownMarket(listed, listing) === undefined
       ? otherSymbolOf(list, symbol, listing?.marketId)
       : undefined;
-    const storedUntilMs = storedUntil.get(symbol) ?? -Infinity;
-    const change = changeOf({ symbol, listed, listing, namesake, storedUntilMs, nowMs });
+    const change = changeOf({ symbol, listed, listing, namesake, nowMs });
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
     const atMs = absentSinceMs.get(symbol) ?? nowMs;
     if (nowMs - atMs >= ABSENT_MS_MIN) return { ...change, atMs };

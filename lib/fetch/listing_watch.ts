@@ -14,6 +14,7 @@ import type { ListingChange, ListingNews } from "./listing_change.ts";
 /**
  * Enters the changes of the symbols of `series` into the ledger.
  *
+ * @returns from when on symbols mean other markets that were known for others until now. Milliseconds.
  * @throws StoreError
  */
 export async function enterListings(
@@ -24,16 +25,13 @@ export async function enterListings(
     readonly series: readonly Series[];
     readonly nowMs: number;
   },
-): Promise<void> {
+): Promise<ReadonlyMap<string, number>> {
   const { database, log } = archive;
   if (missing.length > 0) await noteAbsent(database, exchange, { symbols: missing, nowMs });
   const identified = changes.filter((change) => change.kind === "identified");
   if (identified.length > 0) await noteMarketIds(database, exchange, identified);
-  await replaceAll(archive, exchange, {
-    changes: changes.filter((change) => change.kind === "replaced"),
-    series,
-    nowMs,
-  });
+  const replaced = changes.filter((change) => change.kind === "replaced");
+  const replacedMs = await replaceAll(archive, exchange, { changes: replaced, nowMs });
   const begins = changes.filter((change) => change.kind === "begins" || change.kind === "returns");
   await beginAll(archive, exchange, { changes: begins, series, nowMs });
   for (const change of changes) {
@@ -45,29 +43,19 @@ export async function enterListings(
       symbol,
     });
   }
+  return replacedMs;
 }
 
 async function replaceAll(
   { database, log }: Archive,
   exchange: string,
-  { changes, series, nowMs }: {
+  { changes, nowMs }: {
     readonly changes: readonly Extract<ListingChange, { kind: "replaced" }>[];
-    readonly series: readonly Series[];
     readonly nowMs: number;
   },
-): Promise<void> {
-  if (changes.length === 0) return;
-  await replaceListings(database, exchange, {
-    replacements: changes,
-    nowMs,
-    series: series.flatMap((one) => {
-      const change = changes.find(({ symbol }) => symbol === one.symbol);
-      // Not the candle in whose time the symbol changed its meaning: it would lie in both listings.
-      return change === undefined
-        ? []
-        : [{ series: one, fromMs: ceilTime(one.timeframe, change.fromMs) }];
-    }),
-  });
+): Promise<ReadonlyMap<string, number>> {
+  if (changes.length === 0) return new Map();
+  const replacedMs = await replaceListings(database, exchange, { replacements: changes, nowMs });
   for (const { symbol, formerId, marketId, successor } of changes) {
     log.warn(
       "symbol is another market now: a new listing begins, and nothing before it is asked for",
@@ -80,6 +68,7 @@ async function replaceAll(
       },
     );
   }
+  return replacedMs;
 }
 
 async function beginAll(

@@ -26,3 +26,11 @@ export function ofMarket<A extends Ask>(
   const window = { sinceMs: fromMs, untilMs };
   return { ...ask, markets, window, owed: owed && intersect(owed, [window]) };
 }
+
+/** The exchange's id of the market that a symbol means; undefined if it gives none. */
+export function marketIdOf(
+  markets: Markets | undefined,
+  { symbol }: Series,
+): string | undefined {
+  return markets?.list.get(symbol)?.id;
+}

@@ -29,6 +29,7 @@ import {
 import { DeadlineError } from "../policy/deadline.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings } from "./listing_watch.ts";
+import { askTwice } from "./second_look.ts";
 
 interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -50,22 +51,21 @@ export async function refreshMarkets(
     load: async (previous, { signal }) => {
       // Without the database the markets are of no use, so check it before requesting them.
       await archive.database.reach();
-      const known = { ...await readKnown(archive, exchange.id), previous };
-      const ask = async (): Promise<MadeMarkets> =>
-        makeMarkets(await askMarkets(archive, exchange, { previous, signal }), known);
-      let made = await ask();
-      // One list may lack a market by mistake. Another market under its symbol would be recorded for good.
-      if (made.markets.replaced.length > 0) made = await ask();
+      const ask = async (): Promise<MadeMarkets> => {
+        const answer = await askMarkets(archive, exchange, { previous, signal });
+        return makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
+      };
+      const made = await askTwice(archive, ask, { signal });
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
       const settling = new Map([[exchange.id, exchange.settleMs]]);
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
-      await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
-      for (const { error } of made.markets.unloaded.slice(0, 1)) {
-        await reportExchangeFailure(archive, exchange.id, error);
-      }
-      return settle(archive, exchange, made);
+      const entered = await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
+      const [failed] = made.markets.unloaded;
+      if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
+      const markets = settle(archive, exchange, made);
+      return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
     onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),
     signal,
@@ -104,6 +104,8 @@ interface MarketsAnswer {
   readonly top: readonly string[];
   /** When the answer arrived. Milliseconds. */
   readonly atMs: number;
+  /** Its `Date` header, in case that our clock was set back. Milliseconds; undefined if it has none. */
+  readonly dateMs: number | undefined;
 }
 
 /** Why one kind of markets is not on a list. */
@@ -116,10 +118,7 @@ interface KindFailure {
 export interface KnownMarkets {
   readonly config: Config;
   /** The series of the exchange that are in the ledger. */
-  readonly checkpoints: readonly Pick<
-    Checkpoint,
-    "series" | "chosen" | "endedWhy" | "lastMs"
-  >[];
+  readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
   /** The newest listing of every symbol of the exchange. */
   readonly listings: readonly Listing[];
   /** The markets that the new ones replace. */
@@ -142,7 +141,7 @@ export interface MadeMarkets {
  * @throws FetchError when the list is broken, see {@linkcode judgeListings}.
  */
 export function makeMarkets(
-  { exchange, list, failures, top, atMs }: MarketsAnswer,
+  { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
   { config, checkpoints, listings, previous }: KnownMarkets,
 ): MadeMarkets {
   const wanted = archivedTimeframes(config);
@@ -164,9 +163,8 @@ export function makeMarkets(
     exchange,
     symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
     listings,
-    checkpoints,
     absentSinceMs: previous?.absentSinceMs ?? new Map(),
-    nowMs: atMs,
+    nowMs: Math.max(atMs, dateMs),
   });
   const endOf = endsAfter(news, checkpoints);
   const series = chosen.filter((one) => [undefined, "suspended"].includes(endOf(one)));
@@ -254,8 +252,10 @@ async function askMarkets(
 ): Promise<MarketsAnswer> {
   const options = { priority: "live", signal } as const;
   const failures: KindFailure[] = [];
+  let dateMs: number | undefined;
   const list = await exchange.loadMarkets({
     ...options,
+    onDate: (ms) => dateMs = ms,
     previous: previous?.list,
     mayLack: (kind, error) => {
       if (!isOfOneKind(error)) return false;
@@ -268,7 +268,7 @@ async function askMarkets(
   const top = symbols.kind === "top"
     ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
     : [];
-  return { exchange: exchange.id, list, failures, top, atMs: clock.now() };
+  return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
 }
 
 /** Whether an error of loading one kind of markets says nothing of the others. */

@@ -13,10 +13,12 @@ import { halves, type Window, windowCandles, windowName } from "../market/window
 import { noteRejected } from "../store/rejected_gaps.ts";
 import { newestPageNumber, preparePage } from "../store/page_write.ts";
 import { noteReachAsked } from "../store/series_reach.ts";
-import { isContested } from "../store/connection/store_error.ts";
+import { isContested, isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { ofMarket } from "./market_time.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import { marketIdOf, ofMarket } from "./market_time.ts";
+import { refreshMarkets } from "./markets.ts";
 import { ofOwed } from "./owed_candles.ts";
 import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
 import { storePage } from "./page_store.ts";
@@ -48,8 +50,8 @@ const CONTESTED_MAX = 5;
 
 type Ask = PageOptions & { readonly window: Window };
 
-/** A part of a page. */
-type Part = Ask & { readonly trouble: Trouble };
+/** A part of a page, to be asked of one market. */
+type Part = Ask & { readonly trouble: Trouble; readonly markets: Markets | undefined };
 
 /** What went wrong while a page was split: the other parts were asked for all the same. */
 interface Trouble {
@@ -59,14 +61,8 @@ interface Trouble {
 }
 
 /**
- * Fetches one window and stores the result. If it would revise candles that another page has written meanwhile, it is
- * asked for again: its values may be the older ones.
- *
- * If the answer contradicts itself or is not JSON, or part of the window is older than what the exchange keeps, the
- * window is split into halves and each half is fetched, the newer one first, whatever the other one comes to. What cannot
- * be used even by itself is rejected, if the exchange answers well beside it. So one bad candle costs only that candle.
- * If the answer seems to be cut, the owed parts before and after it are fetched separately: together they would be the
- * same request.
+ * Fetches one window and stores the result. If another program has found out that the symbol means another market, the
+ * markets are loaded again, and that one is asked, for its own time.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, or not in a way that can be used,
  * and StoreError when the database write failed. Parts fetched before stay stored, and were given to `onStored`.
@@ -77,9 +73,41 @@ export async function ingestPage(
   series: Series,
   wanted: Ask,
 ): Promise<PageOutcome> {
+  const { value } = exchange.markets;
+  try {
+    return await ingestOfMarket(archive, exchange, series, { ...wanted, markets: value });
+  } catch (error) {
+    if (!isOfOtherMarket(error)) throw error;
+    archive.log.info("another program knows newer markets: loading them", {
+      series: seriesName(series),
+      error,
+    });
+    exchange.markets.outdate(value);
+    const markets = await refreshMarkets(archive, exchange, wanted);
+    if (markets === value) throw error;
+    return await ingestOfMarket(archive, exchange, series, { ...wanted, markets });
+  }
+}
+
+/**
+ * Fetches one window of a market and stores the result. If it would revise candles that another page has written
+ * meanwhile, it is asked for again: its values may be the older ones.
+ *
+ * If the answer contradicts itself or is not JSON, or part of the window is older than what the exchange keeps, the
+ * window is split into halves and each half is fetched, the newer one first, whatever the other one comes to. What cannot
+ * be used even by itself is rejected, if the exchange answers well beside it. So one bad candle costs only that candle.
+ * If the answer seems to be cut, the owed parts before and after it are fetched separately: together they would be the
+ * same request.
+ */
+async function ingestOfMarket(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  series: Series,
+  { markets, ...wanted }: Ask & { readonly markets: Markets | undefined },
+): Promise<PageOutcome> {
   const trouble: Trouble = { unusable: [], failures: [], contested: 0 };
   let outcome = NOTHING;
-  const ask = ofMarket(exchange.markets.value, series, wanted);
+  const ask = ofMarket(markets, series, wanted);
   if (ask === undefined) return outcome;
   try {
     outcome = await ingestPart(archive, exchange, series, { ...ask, trouble });
@@ -132,7 +160,8 @@ async function ingestPart(
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
   const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
-  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage: known });
+  const marketId = marketIdOf(options.markets, series);
+  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage: known, marketId });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
   if (isUseless) {
@@ -174,7 +203,8 @@ async function ingestReach(
   if (isReachProved && rejected !== undefined) await exchange.learnReach(series, reachFromMs);
   const nothing = { rejected: rejected ?? [], answered: undefined };
   const proved = { ...nothing, reachFromMs: isReachProved ? reachFromMs : undefined };
-  const prepared = preparePage(series, { ...proved, candles: [] });
+  const marketId = marketIdOf(part.markets, series);
+  const prepared = preparePage(series, { ...proved, candles: [], marketId });
   const stored = await storePage(archive, proved, prepared, part);
   if (isReachProved) await noteReachAsked(archive.database, series, { nowMs, asks: 0 });
   return { ...stored, reachFromMs, isReachProved };
@@ -191,6 +221,7 @@ async function rejectUnusable(
   { trouble, ...options }: Part,
 ): Promise<PageOutcome> {
   const nowMs = archive.clock.now();
+  const marketId = marketIdOf(options.markets, series);
   // Asked for anew, although other parts may have been answered: an exchange that answers from `since` on and ignores the
   // end fails for every window before a bad candle, and answers well for every window after it.
   const isAlone = await isAnsweredBeside(exchange, series, {
@@ -205,7 +236,7 @@ async function rejectUnusable(
       continue;
     }
     const proof = { rejected: cause.evidence, answered: window, reachFromMs: undefined };
-    const prepared = preparePage(series, { ...proof, candles: [] });
+    const prepared = preparePage(series, { ...proof, candles: [], marketId });
     sum = both(sum, await storePage(archive, proof, prepared, options));
     await noteRejected(archive.database, series, { spans: [{ ...window, candles: 1 }], nowMs });
   }

@@ -92,7 +92,9 @@ export async function beginListings(
   });
 }
 
-/** A symbol that means another market from `fromMs` on. Milliseconds. */
+/**
+ * A symbol that means another market from `fromMs` on, or from the end of what is stored if that is later. Milliseconds.
+ */
 export interface Replacement {
   readonly symbol: string;
   readonly marketId: string | undefined;
@@ -104,50 +106,33 @@ export interface Replacement {
 const REPLACEMENTS = columns<Replacement>({
   symbol: ["text", ({ symbol }) => symbol],
   market_id: ["text", ({ marketId }) => marketId],
-  began_ms: ["float8", ({ fromMs }) => fromMs],
+  from_ms: ["float8", ({ fromMs }) => fromMs],
   successor: ["text", ({ successor }) => successor],
 });
 
 /**
- * Ends listings and begins those of the markets that now have their symbols, in one statement: a crash between the two
- * would leave a series that asks the new market for the time of the old one. Each of `series` begins anew at its `fromMs`.
+ * Ends listings and begins those of the markets that now have their symbols, each with all series of the symbol. None of
+ * the time of stored candles is given to the new market: they are of the former one, also those of a page that another
+ * program stores just now.
+ *
+ * @returns from when on each symbol means its new market. Milliseconds.
  */
 export async function replaceListings(
   database: Database,
   exchange: string,
-  { replacements, series, nowMs }: {
+  { replacements, nowMs }: {
     readonly replacements: readonly Replacement[];
     readonly nowMs: number;
-    readonly series: readonly { readonly series: Series; readonly fromMs: number }[];
   },
-): Promise<void> {
-  await database.run(`enter new markets of ${exchange}`, async (sql) => {
-    await sql.unsafe(
-      `with replaced as (
-         select row.symbol, row.market_id, row.successor, newest.since,
-                greatest(to_timestamp(row.began_ms / 1000.0), newest.since + interval '1 ms') as began
-         from ${REPLACEMENTS.rows(3)}
-         join (select symbol, max(since) as since from listings where exchange = $1::text group by symbol) as newest
-           on newest.symbol = row.symbol
-       ),
-       ended as (
-         update listings
-         set until = coalesce(until, began), successor = coalesce(replaced.successor, listings.successor),
-             why = case when replaced.successor is not null then 'renamed'
-                        when until is null or why = 'suspended' then 'replaced' else why end
-         from replaced
-         where exchange = $1::text and listings.symbol = replaced.symbol and listings.since = replaced.since
-       ),
-       begun as (
-         insert into listings (exchange, symbol, since, market_id, noticed_at)
-         select $1::text, symbol, began, market_id, to_timestamp($2::float8 / 1000.0) from replaced
-       )
-       update checkpoints as known
-       set ended_at = null, ended_why = null, listed_from = to_timestamp(from_ms / 1000.0)
-       from ${BEGUN_SERIES.rows(7)}
-       where known.exchange = $1::text and known.symbol = row.symbol and known.timeframe = row.timeframe`,
-      [exchange, nowMs, ...REPLACEMENTS.arrays(replacements), ...BEGUN_SERIES.arrays(series)],
+): Promise<ReadonlyMap<string, number>> {
+  return await database.run(`enter new markets of ${exchange}`, async (sql) => {
+    const rows = await sql.unsafe<{ symbol: string; began: Date }[]>(
+      `select symbol, titan10_replace_listing($1::text, symbol, market_id, successor,
+                                              to_timestamp(from_ms / 1000.0), to_timestamp($2::float8 / 1000.0)) as began
+       from ${REPLACEMENTS.rows(3)}`,
+      [exchange, nowMs, ...REPLACEMENTS.arrays(replacements)],
     );
+    return new Map(rows.map(({ symbol, began }) => [symbol, began.getTime()]));
   });
 }
 

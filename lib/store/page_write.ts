@@ -35,6 +35,13 @@ export interface PageWrite {
    * @default undefined: the page was not asked for, and revises whatever is stored
    */
   readonly knownPage?: number | undefined;
+  /**
+   * The exchange's id of the market that was asked. If the symbol means another one by now, nothing is stored: see
+   * {@linkcode isOfOtherMarket}.
+   *
+   * @default undefined: not compared
+   */
+  readonly marketId?: string | undefined;
   /** How long to wait for a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
   readonly lockWaitMs?: number | undefined;
 }
@@ -84,6 +91,7 @@ export function preparePage(series: Series, page: PageWrite): PreparedPage {
       String(page.lockWaitMs ?? LOCK_WAIT_MS_MAX),
       ...UNSETTLED.arrays(unsettledOf(series, page)),
       knownPage === undefined ? null : String(knownPage),
+      page.marketId ?? null,
     ],
   };
 }
@@ -101,7 +109,7 @@ export function writePage(
  * Stores a page atomically in one round trip. Repeating it changes nothing. A candle that comes back with other values
  * is revised; the table's trigger keeps its older values.
  *
- * @throws StoreError; see {@linkcode isContested}
+ * @throws StoreError; see {@linkcode isContested} and {@linkcode isOfOtherMarket}
  */
 export async function writePreparedPage(
   database: Database,
@@ -263,6 +271,7 @@ set covered = known.covered + excluded.covered,
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + excluded.covered),
     last_error = null
+where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select number from numbered) as number`;
   statements.set(key, text);

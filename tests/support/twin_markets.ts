@@ -27,7 +27,8 @@ export async function withTwinMarkets(
   const delisted = new Set<MarketId>();
   const left = new Set<MarketId>();
   const silent = new Set<number>();
-  const answer = (result: unknown): Response => Response.json({ error: [], result });
+  const answer = (result: unknown): Response =>
+    Response.json({ error: [], result }, { headers: { date: new Date(now()).toUTCString() } });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { origin } = new URL(request.url);
     const url = new URL(decodeURIComponent(request.url.slice(origin.length + 1)));

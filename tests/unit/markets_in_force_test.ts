@@ -144,3 +144,13 @@ Deno.test("a kind of markets that was not loaded is tried again after ten minute
   assert.equal(await scene.after(1), 2);
   assert.equal(await scene.after(10 * MINUTE_MS), 2);
 });
+
+Deno.test("markets that proved to be older than the ledger are loaded again at once, and only then", async () => {
+  const scene = sceneOf();
+  assert.equal(await scene.after(0), 1);
+  const old = scene.markets.value;
+  scene.markets.outdate(old);
+  assert.equal(await scene.after(0), 2);
+  scene.markets.outdate(old);
+  assert.equal(await scene.after(0), 2, "newer ones are in force by now");
+});

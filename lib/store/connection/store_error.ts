@@ -117,6 +117,14 @@ export function isContested(error: unknown): boolean {
   return error instanceof StoreError && codeOf(error.cause) === "TT001";
 }
 
+/**
+ * Whether a page was refused because its symbol means another market than the one that was asked (TT002, raised by
+ * `titan10_is_market`). Another program has found that out: the markets must be loaded again.
+ */
+export function isOfOtherMarket(error: unknown): boolean {
+  return error instanceof StoreError && codeOf(error.cause) === "TT002";
+}
+
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };
