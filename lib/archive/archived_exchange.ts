@@ -11,7 +11,7 @@ import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "..
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isContract } from "../market/symbol.ts";
-import { closedUntil, type Timeframe } from "../market/timeframe.ts";
+import { addCandles, closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
@@ -218,10 +218,11 @@ export class ArchivedExchange {
     await this.capabilities.keep();
   }
 
-  /** Learns that candles of this exchange were still changed `ageMs` after their close. */
-  async learnSettling({ timeframe }: Series, ageMs: number): Promise<void> {
-    this.capabilities.learnSettling(timeframe, ageMs);
-    this.#options.metrics.settleSeconds.set({ exchange: this.id }, this.settleMs / 1000);
+  /** Learns that a candle of this exchange was only now changed, after its close. */
+  async learnSettling({ timeframe }: Series, openTimeMs: number): Promise<void> {
+    const untilMs = addCandles(timeframe, openTimeMs, 1);
+    const ageMs = this.#options.clock.now() - untilMs;
+    this.capabilities.learnSettling(timeframe, { sinceMs: openTimeMs, untilMs, ageMs });
     await this.capabilities.keep();
   }
 

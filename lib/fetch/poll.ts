@@ -127,6 +127,7 @@ export class Poll {
       this.#busy.delete(exchange.id);
     }
     archive.failures.clear(exchange.id);
+    archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
     const polled = new Set(archive.config.timeframes);
     const due = markets.series.filter((series) =>
@@ -212,7 +213,7 @@ export class Poll {
     const nowMs = this.#archive.clock.now();
     const askedMs = this.#askedMs.get(seriesName(series)) ?? -Infinity;
     if (nowMs - askedMs > SETTLING_SEEN_MS) return;
-    await exchange.learnSettling(series, nowMs - addCandles(series.timeframe, revisedFromMs, 1));
+    await exchange.learnSettling(series, revisedFromMs);
   }
 
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
