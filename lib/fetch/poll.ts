@@ -7,8 +7,14 @@ import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Job } from "../archive/job.ts";
-import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import {
+  isCancelled,
+  reportExchangeFailure,
+  reportLostSymbol,
+  reportSeriesFailure,
+} from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
+import { lostSymbols } from "./lost_symbols.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage } from "./page.ts";
@@ -105,9 +111,11 @@ export class Poll {
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<PollReport> {
     const { exchanges } = this.#archive;
-    return sum(
-      await Promise.all(exchanges.map((exchange) => this.#pollExchange(exchange, signal))),
+    const reports = await Promise.all(
+      exchanges.map((exchange) => this.#pollExchange(exchange, signal)),
     );
+    for (const text of lostSymbols(this.#archive)) await reportLostSymbol(this.#archive, text);
+    return sum(reports);
   }
 
   async #pollExchange(
