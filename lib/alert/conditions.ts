@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { SETTLE_MS } from "../market/answer.ts";
 import { type AlertSubject, type Condition, subjectName } from "../market/alert.ts";
 import { lossMs, nearLossMs } from "../market/loss.ts";
+import { marketDifference } from "../market/terms.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { nominalMs } from "../market/timeframe.ts";
 import type { Breaker } from "../policy/breaker.ts";
@@ -178,14 +179,15 @@ export function changedConditions(
   nowMs: number,
 ): readonly Condition[] {
   const newest = new Map(replaced.map((one) => [subjectName(one), one]));
-  return [...newest.values()].map(({ exchange, symbol, formerId, marketId, fromMs }) => ({
+  return [...newest.values()].map(({ exchange, symbol, former, market, fromMs }) => ({
     exchange,
     symbol,
     value: Math.max(0, Math.round((nowMs - fromMs) / 1000)),
     threshold: 0,
     summary:
-      `${exchange} ${symbol}: the symbol means the market ${marketId} and no longer ${formerId} since ` +
-      `${new Date(fromMs).toISOString()}. Its candles begin anew there`,
+      `${exchange} ${symbol}: the symbol means another market since ${
+        new Date(fromMs).toISOString()
+      }, ` + `${marketDifference(former, market)}. Its candles begin anew there`,
   }));
 }
 

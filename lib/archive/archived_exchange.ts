@@ -11,7 +11,7 @@ import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "..
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isContract } from "../market/symbol.ts";
-import { closedUntil, type Timeframe } from "../market/timeframe.ts";
+import { addCandles, closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
@@ -142,7 +142,7 @@ export class ArchivedExchange {
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, breaker: isContract(series.symbol) ? this.#contractBreaker : this.breaker },
+      { ...options, breaker: this.#breakerOf(series.symbol, list) },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -154,6 +154,12 @@ export class ArchivedExchange {
     await this.capabilities.keep();
     // What came without an end proves nothing, if another page has shown meanwhile that the end is needed.
     return isUntilSent || !isUntilNeeded() ? verdict : await this.askPage(series, window, options);
+  }
+
+  #breakerOf(symbol: string, list: MarketList): Breaker {
+    const listed = list.get(symbol);
+    const isOfContracts = listed === undefined ? isContract(symbol) : listed.kind !== "spot";
+    return isOfContracts ? this.#contractBreaker : this.breaker;
   }
 
   #judge(
@@ -220,10 +226,11 @@ export class ArchivedExchange {
     await this.capabilities.keep();
   }
 
-  /** Learns that candles of this exchange were still changed `ageMs` after their close. */
-  async learnSettling({ timeframe }: Series, ageMs: number): Promise<void> {
-    this.capabilities.learnSettling(timeframe, ageMs);
-    this.#options.metrics.settleSeconds.set({ exchange: this.id }, this.settleMs / 1000);
+  /** Learns that a candle of this exchange was only now changed, after its close. */
+  async learnSettling({ timeframe }: Series, openTimeMs: number): Promise<void> {
+    const untilMs = addCandles(timeframe, openTimeMs, 1);
+    const ageMs = this.#options.clock.now() - untilMs;
+    this.capabilities.learnSettling(timeframe, { sinceMs: openTimeMs, untilMs, ageMs });
     await this.capabilities.keep();
   }
 

@@ -77,6 +77,18 @@ export async function reportExchangeFailure(
   await storeNote(archive, () => writeExchangeError(archive.database, exchange, text));
 }
 
+/**
+ * Logs once that a configured symbol is listed by no exchange, and stores that for `status` as the last error of each. Never
+ * throws.
+ */
+export async function reportLostSymbol(archive: Archive, text: string): Promise<void> {
+  if (!archive.failures.isNews(`lost ${text}`, text)) return;
+  archive.log.error("a configured symbol is listed nowhere", { problem: text });
+  for (const { id } of archive.exchanges) {
+    await storeNote(archive, () => writeExchangeError(archive.database, id, archive.redact(text)));
+  }
+}
+
 /** Stores a note for `status`. Its failure is logged only as debug: the caller reports a database that is down. */
 async function storeNote(archive: Archive, write: () => Promise<void>): Promise<void> {
   try {

@@ -4,7 +4,7 @@ import { type AssumedLimits, type CapabilitySource, newestOf } from "../exchange
 import { type PageVerdict, SETTLE_MS } from "../market/answer.ts";
 import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
-import type { CapabilityRow } from "../store/capabilities.ts";
+import { type CapabilityRow, SETTLE_KEPT_MS } from "../store/capabilities.ts";
 
 /** A value and its source. */
 export interface Known<T> {
@@ -62,8 +62,18 @@ interface Learned {
   readonly newestCandles?: number | undefined;
   readonly omitsSilent?: boolean | undefined;
   readonly settleSeconds?: number | undefined;
+  readonly settleNeededMs?: number | undefined;
   readonly learnedAtMs?: number | undefined;
 }
+
+/** A candle that was still changed some time after its close. */
+interface LateChange extends Window {
+  /** How long after the close, at most. Milliseconds. */
+  readonly ageMs: number;
+}
+
+/** That a settling time is needed is recorded at most this often. */
+const NEEDED_EVERY_MS = 24 * 60 * 60_000;
 
 /** The last page of a timeframe that the exchange cut. */
 interface CutPage {
@@ -77,6 +87,8 @@ export class Capabilities {
   readonly #options: CapabilitiesOptions;
   readonly #learned = new Map<string, Learned>();
   readonly #cutPages = new Map<string, CutPage>();
+  /** The latest change that no other candle has confirmed yet, and when it was seen. */
+  #lateChange: LateChange & { readonly seenMs: number } | undefined;
   /** Timeframes with changes that are not stored yet. */
   readonly #unsaved = new Set<string>();
   #hasChanges = false;
@@ -99,6 +111,7 @@ export class Capabilities {
         newestCandles: row.newestCandles,
         omitsSilent: row.omitsSilent,
         settleSeconds: row.settleSeconds,
+        settleNeededMs: row.settleNeededMs,
         learnedAtMs: row.learnedAtMs,
       });
     }
@@ -127,19 +140,50 @@ export class Capabilities {
     };
   }
 
-  /** How long after its close a candle may still change: the longest that was learned of any timeframe. Milliseconds. */
+  /**
+   * How long after its close a candle may still change: the longest that was learned of any timeframe, and was needed in the
+   * last week. Milliseconds.
+   */
   get settleMs(): number {
-    let longest: number | undefined;
-    for (const { settleSeconds } of this.#learned.values()) {
-      longest = settleSeconds === undefined ? longest : Math.max(longest ?? 0, settleSeconds);
-    }
-    return longest === undefined ? SETTLE_MS : 1000 * longest;
+    const seconds = this.#settling?.[1].settleSeconds;
+    return seconds === undefined ? SETTLE_MS : 1000 * seconds;
   }
 
-  /** Records that a candle was still changed `ageMs` after its close. */
-  learnSettling({ text }: Timeframe, ageMs: number): void {
-    if (ageMs <= this.settleMs || ageMs > SETTLE_MS_MAX) return;
-    this.#learn(text, { settleSeconds: Math.ceil(ageMs / 1000) });
+  /** The timeframe with the longest settling time in force, and what was learned of it. */
+  get #settling(): readonly [string, Learned] | undefined {
+    const neededMs = this.#options.clock.now() - SETTLE_KEPT_MS;
+    let longest: readonly [string, Learned] | undefined;
+    for (const entry of this.#learned) {
+      const [, { settleSeconds = 0, settleNeededMs = -Infinity }] = entry;
+      if (settleNeededMs <= neededMs) continue;
+      if (settleSeconds > (longest?.[1].settleSeconds ?? 0)) longest = entry;
+    }
+    return longest;
+  }
+
+  /**
+   * Records that a candle was still changed after its close. One may have been corrected by the exchange, so two are needed
+   * that have no time in common; the sooner of both is learned.
+   */
+  learnSettling({ text }: Timeframe, change: LateChange): void {
+    const { ageMs } = change;
+    if (ageMs > SETTLE_MS_MAX) return;
+    const nowMs = this.#options.clock.now();
+    if (ageMs <= this.settleMs) return this.#noteNeeded(ageMs, nowMs);
+    const other = this.#lateChange;
+    const isOther = other !== undefined && nowMs - other.seenMs < SETTLE_KEPT_MS;
+    if (!isOther || ageMs > other.ageMs) this.#lateChange = { ...change, seenMs: nowMs };
+    if (!isOther || (other.sinceMs < change.untilMs && change.sinceMs < other.untilMs)) return;
+    const settleSeconds = Math.ceil(Math.min(ageMs, other.ageMs) / 1000);
+    this.#learn(text, { settleSeconds, settleNeededMs: nowMs });
+  }
+
+  /** A settling time of which less than half is needed is forgotten in the end, and learned anew. */
+  #noteNeeded(ageMs: number, nowMs: number): void {
+    const settling = this.#settling;
+    if (settling === undefined || 2 * ageMs <= this.settleMs) return;
+    const [text, { settleNeededMs = -Infinity }] = settling;
+    if (nowMs - settleNeededMs >= NEEDED_EVERY_MS) this.#learn(text, { settleNeededMs: nowMs });
   }
 
   /** Records how many rows an answer had. */
@@ -235,6 +279,7 @@ export class Capabilities {
       newestCandles: learned.newestCandles,
       omitsSilent: learned.omitsSilent,
       settleSeconds: learned.settleSeconds,
+      settleNeededMs: learned.settleNeededMs,
       learnedAtMs: learned.learnedAtMs ?? this.#options.clock.now(),
     };
   }

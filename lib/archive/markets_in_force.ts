@@ -47,6 +47,10 @@ interface ReplacedSymbol {
   readonly symbol: string;
   readonly formerId: string;
   readonly marketId: string | undefined;
+  /** In words: `XREPZUSD instead of REPV2USD`. */
+  readonly difference: string;
+  /** The symbol under which the exchange lists the former market; undefined if it does not. */
+  readonly successor: string | undefined;
 }
 
 /** Markets older than this are loaded again, because exchanges list and delist symbols. */
@@ -144,8 +148,8 @@ export interface MarketNews {
 export function newsOf(markets: Markets | undefined): MarketNews {
   const { exchange, replaced, unloaded } = markets ?? { exchange: "", replaced: [], unloaded: [] };
   return {
-    replaced: replaced.map(({ symbol, formerId, marketId }) =>
-      `${symbol} is another market now, ${marketId} instead of ${formerId}: its candles begin anew`
+    replaced: replaced.map(({ symbol, difference }) =>
+      `${symbol} is another market now, ${difference}: its candles begin anew`
     ),
     unloaded: unloaded.map(({ symbol, error }) =>
       `${exchange} ${symbol}: ${error instanceof Error ? error.message : String(error)}`

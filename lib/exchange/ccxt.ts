@@ -45,6 +45,11 @@ export interface CcxtMarket {
   readonly base: string;
   readonly quote: string;
   readonly spot?: boolean;
+  readonly linear?: boolean | undefined;
+  readonly inverse?: boolean | undefined;
+  /** The coin that settles a contract. */
+  readonly settle?: string | undefined;
+  readonly contractSize?: string | number | undefined;
   readonly active?: boolean;
 }
 

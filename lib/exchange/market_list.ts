@@ -1,4 +1,5 @@
 /** The markets that an exchange lists, from one answer. @module */
+import type { MarketTerms } from "../market/terms.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 
 /**
@@ -8,12 +9,11 @@ import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 export type MarketList = ReadonlyMap<string, MarketFacts>;
 
 /** The facts about a market that the archive uses. */
-export interface MarketFacts {
+export interface MarketFacts extends MarketTerms {
   /** The exchange's own id of the market, which stays the same when CCXT's symbol changes. */
   readonly id: string | undefined;
   /** Whether the market is traded now. */
   readonly isActive: boolean;
-  readonly isSpot: boolean;
   /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
   readonly namesakes?: readonly MarketFacts[];
 }
@@ -58,6 +58,18 @@ export function marketOf(
   return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
 }
 
-function factsOf({ id, active, spot }: CcxtMarket): MarketFacts {
-  return { id, isActive: active !== false, isSpot: spot !== false };
+function factsOf({ id, active, ...market }: CcxtMarket): MarketFacts {
+  return { id, isActive: active !== false, ...termsOf(market) };
+}
+
+function termsOf(
+  { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active">,
+): MarketTerms {
+  if (spot !== false) return { kind: "spot", settle: undefined, contractSize: undefined };
+  const size = Number(contractSize);
+  return {
+    kind: linear === true ? "linear" : inverse === true ? "inverse" : undefined,
+    settle,
+    contractSize: size > 0 ? size : undefined,
+  };
 }

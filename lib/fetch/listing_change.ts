@@ -1,18 +1,28 @@
 /** Detects symbols that are delisted, suspended, renamed, listed again, or mean another market. No I/O. @module */
-import { FetchError } from "../exchange/fetch_error.ts";
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
 import { isContract } from "../market/symbol.ts";
+import {
+  areTermsEqual,
+  marketDifference,
+  type MarketTerms,
+  type NamedMarket,
+  tellsMore,
+} from "../market/terms.ts";
 import type { EndedWhy } from "../store/ledger.ts";
+import type { NotedMarket } from "../store/listing_facts.ts";
 import type { Listing, Replacement } from "../store/listings.ts";
 
 /** A symbol counts as delisted after it was absent for this long: an exchange may send an incomplete list once. */
 const ABSENT_MS_MIN = 60 * 60_000;
 
+/** None of several symbols is listed: an exchange may be in trouble for hours, but not for a day with lists like this. */
+const ALL_ABSENT_MS_MIN = 24 * 60 * 60_000;
+
 /** A change of an archived symbol's listing. */
 export type ListingChange =
   | { readonly kind: "begins"; readonly symbol: string; readonly marketId: string | undefined }
-  /** The id of the market was not known. */
-  | { readonly kind: "identified"; readonly symbol: string; readonly marketId: string }
+  /** Its id, or what its numbers mean, was not known, or its id is spelled anew. */
+  | { readonly kind: "identified"; readonly symbol: string }
   /** The symbol is traded again. */
   | {
     readonly kind: "returns";
@@ -24,7 +34,12 @@ export type ListingChange =
     readonly absentMs: number | undefined;
   }
   /** The symbol means another market now, and its own market is not listed under it any more. */
-  | Replacement & { readonly kind: "replaced"; readonly formerId: string }
+  | Replacement & {
+    readonly kind: "replaced";
+    readonly formerId: string;
+    /** In words: `XREPZUSD instead of REPV2USD`. */
+    readonly difference: string;
+  }
   | {
     readonly kind: "ends";
     readonly symbol: string;
@@ -33,28 +48,36 @@ export type ListingChange =
     readonly atMs: number;
   };
 
+/** The newest listing of a symbol, with the id under which its market is listed now. */
+interface KnownListing extends Listing {
+  /** The id that was stored. */
+  readonly formerId: string | undefined;
+}
+
 interface SymbolFacts {
   readonly symbol: string;
   /** What the exchange lists under the symbol; undefined if nothing. */
   readonly listed: MarketFacts | undefined;
   /** The listing as last known; undefined for a symbol never seen. */
-  readonly listing: Listing | undefined;
+  readonly listing: KnownListing | undefined;
   /** Another symbol that the exchange lists under the same market id. */
   readonly namesake: string | undefined;
   readonly nowMs: number;
 }
 
 /**
- * The market of a symbol: the one with the archived id, also if CCXT gives the symbol to another one; undefined if that
- * one is not listed under the symbol. Whichever there is, if no id is known.
+ * The market of a symbol: the one with the archived id whose numbers mean the same, also if CCXT gives the symbol to another
+ * one; undefined if that one is not listed under the symbol. Whichever there is, if no id is known.
  */
-function ownMarket(
+export function ownMarket(
   listed: MarketFacts | undefined,
-  listing: Listing | undefined,
+  listing: NamedMarket | undefined,
 ): MarketFacts | undefined {
   if (listed === undefined || listing?.marketId === undefined) return listed;
   const { marketId } = listing;
-  return candidates(listed).find(({ id }) => id === undefined || id === marketId);
+  return candidates(listed).find((market) =>
+    (market.id === undefined || market.id === marketId) && areTermsEqual(listing, market)
+  );
 }
 
 /** How the listing of a symbol has changed since the last check; undefined when it has not. */
@@ -70,15 +93,25 @@ function changeOf(
       const { why, absentMs = listing.untilMs } = listing;
       return { kind: "returns", symbol, marketId, isNew: why !== "suspended", absentMs };
     }
-    if (listing.marketId !== undefined || marketId === undefined) return undefined;
-    return { kind: "identified", symbol, marketId };
+    const isNews = marketId !== undefined && marketId !== listing.formerId;
+    return isNews || tellsMore(listing, market) ? { kind: "identified", symbol } : undefined;
   }
   if (listing === undefined) return undefined;
-  const { marketId: formerId, absentMs = nowMs } = listing;
+  const { formerId, absentMs = nowMs } = listing;
   if (market === undefined && listed?.isActive && formerId !== undefined) {
     const fromMs = isOver && listing.why !== "suspended" ? absentMs : nowMs;
     const marketId = listed.id;
-    return { kind: "replaced", symbol, formerId, marketId, fromMs, successor: namesake };
+    const difference = marketDifference(listing, { ...listed, marketId });
+    return {
+      kind: "replaced",
+      symbol,
+      formerId,
+      marketId,
+      terms: listed,
+      difference,
+      fromMs,
+      successor: namesake,
+    };
   }
   const why: EndedWhy = market !== undefined
     ? "suspended"
@@ -96,53 +129,52 @@ export interface ListingNews {
   readonly changes: readonly ListingChange[];
   /** Symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
+  /**
+   * Whether none of several symbols is listed, and that has not lasted yet: exchanges rarely delist all at once, so the list
+   * may be broken.
+   */
+  readonly isNoneListed: boolean;
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
-  /** The id of the market that each listed symbol stands for; undefined if the exchange gives none. */
-  readonly ids: ReadonlyMap<string, string | undefined>;
+  /** The market that each listed symbol stands for. */
+  readonly markets: readonly NotedMarket[];
   /** From when on the market of a symbol may be asked: before, the symbol meant another market. Milliseconds. */
   readonly replacedMs: ReadonlyMap<string, number>;
 }
 
-/**
- * Compares a list of all markets with the known listings of the archived symbols.
- *
- * @throws FetchError when none of several symbols is listed: then the list is broken, because exchanges do not delist
- * all symbols at once.
- */
+/** Compares a list of all markets with the known listings of the archived symbols. */
 export function judgeListings(
   list: MarketList,
-  { exchange, symbols, listings, absentSinceMs, nowMs }: {
-    readonly exchange: string;
+  { symbols, listings, respelled, nowMs }: {
     /** The archived symbols. */
     readonly symbols: readonly string[];
     /** The newest listing of every symbol ever seen. */
     readonly listings: readonly Listing[];
-    /** The result of the previous comparison. */
-    readonly absentSinceMs: ReadonlyMap<string, number>;
+    /** New ids that are proved to be of the markets that were archived, by symbol. */
+    readonly respelled: ReadonlyMap<string, string>;
     readonly nowMs: number;
   },
 ): ListingNews {
-  const known = new Map(listings.map((listing) => [listing.symbol, listing]));
+  const known = new Map(listings.map((listing) => {
+    const { symbol, marketId: formerId } = listing;
+    return [symbol, { ...listing, formerId, marketId: respelled.get(symbol) ?? formerId }];
+  }));
   const isOver = (symbol: string): boolean => known.get(symbol)?.untilMs !== undefined;
   const open = symbols.filter((symbol) => known.has(symbol) && !isOver(symbol));
-  if (open.length > 1 && !symbols.some((symbol) => list.has(symbol))) {
-    throw new FetchError(
-      "transient",
-      `Cannot use the markets of ${exchange}: none of ${symbols.length} archived symbols is listed`,
-    );
-  }
+  const isNoneListed = open.length > 1 && !symbols.some((symbol) => list.has(symbol));
   const absent = new Map<string, number>();
   const changes = symbols.flatMap((symbol) => {
     const listing = known.get(symbol);
     const listed = list.get(symbol);
     const namesake = ownMarket(listed, listing) === undefined
-      ? otherSymbolOf(list, symbol, listing?.marketId)
+      ? otherSymbolOf(list, symbol, listing)
       : undefined;
     const change = changeOf({ symbol, listed, listing, namesake, nowMs });
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
-    const atMs = absentSinceMs.get(symbol) ?? nowMs;
-    if (nowMs - atMs >= ABSENT_MS_MIN) return { ...change, atMs };
+    const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
+    if (nowMs - atMs >= (isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN)) {
+      return { ...change, atMs };
+    }
     absent.set(symbol, atMs);
     return [];
   });
@@ -152,7 +184,8 @@ export function judgeListings(
     changes,
     absentSinceMs: absent,
     missing,
-    ids: idsOf(list, symbols, { known, replaced }),
+    isNoneListed: isNoneListed && absent.size > 0,
+    markets: marketsOf(list, symbols, { known, replaced }),
     replacedMs: new Map([
       ...listings.flatMap(({ symbol, replacedMs }) =>
         replacedMs === undefined ? [] : [[symbol, replacedMs] as const]
@@ -162,32 +195,42 @@ export function judgeListings(
   };
 }
 
-function idsOf(
+function marketsOf(
   list: MarketList,
   symbols: readonly string[],
   { known, replaced }: {
-    readonly known: ReadonlyMap<string, Listing>;
+    readonly known: ReadonlyMap<string, KnownListing>;
     readonly replaced: readonly Replacement[];
   },
-): ReadonlyMap<string, string | undefined> {
-  const ids = new Map<string, string | undefined>();
-  for (const symbol of symbols) {
-    const market = ownMarket(list.get(symbol), known.get(symbol));
-    if (market !== undefined) ids.set(symbol, market.id);
-  }
-  for (const { symbol, marketId } of replaced) ids.set(symbol, marketId);
-  return ids;
+): readonly NotedMarket[] {
+  const anew = new Set(replaced.map(({ symbol }) => symbol));
+  return symbols.flatMap((symbol) => {
+    const [listed, listing] = [list.get(symbol), known.get(symbol)];
+    const market = anew.has(symbol) ? listed : ownMarket(listed, listing);
+    if (market === undefined) return [];
+    const { id: marketId, kind, settle, contractSize } = market;
+    const formerId = anew.has(symbol) ? undefined : listing?.formerId;
+    return [{ symbol, formerId, marketId, kind, settle, contractSize }];
+  });
 }
 
 /** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
 function otherSymbolOf(
   list: MarketList,
   symbol: string,
-  id: string | undefined,
+  listing: NamedMarket | undefined,
 ): string | undefined {
-  if (id === undefined) return undefined;
+  if (listing?.marketId === undefined) return undefined;
   for (const [other, listed] of list) {
-    if (other === symbol || isContract(other) !== isContract(symbol)) continue;
-    if (candidates(listed).some((market) => market.id === id)) return other;
+    if (other === symbol) continue;
+    const isSame = (market: MarketFacts): boolean =>
+      market.id === listing.marketId && areTermsEqual(listing, market) &&
+      isSpot(symbol, listing) === isSpot(other, market);
+    if (candidates(listed).some(isSame)) return other;
   }
+}
+
+/** As the market says; of one that is not known, as its symbol says. */
+function isSpot(symbol: string, { kind, settle }: MarketTerms): boolean {
+  return kind === undefined && settle === undefined ? !isContract(symbol) : kind === "spot";
 }

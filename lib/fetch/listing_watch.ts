@@ -1,13 +1,8 @@
 /** Enters into the ledger what has changed about the listings of archived symbols. @module */
 import type { Series } from "../market/series.ts";
 import { ceilTime, floorTime } from "../market/timeframe.ts";
-import {
-  beginListings,
-  endListing,
-  noteAbsent,
-  noteMarketIds,
-  replaceListings,
-} from "../store/listings.ts";
+import { beginListings, endListing, noteAbsent, replaceListings } from "../store/listings.ts";
+import { noteMarkets } from "../store/listing_facts.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ListingChange, ListingNews } from "./listing_change.ts";
 
@@ -20,7 +15,7 @@ import type { ListingChange, ListingNews } from "./listing_change.ts";
 export async function enterListings(
   archive: Archive,
   exchange: string,
-  { news: { changes, absentSinceMs, missing }, series, nowMs }: {
+  { news: { changes, absentSinceMs, missing, markets }, series, nowMs }: {
     readonly news: ListingNews;
     readonly series: readonly Series[];
     readonly nowMs: number;
@@ -28,12 +23,13 @@ export async function enterListings(
 ): Promise<ReadonlyMap<string, number>> {
   const { database, log } = archive;
   if (missing.length > 0) await noteAbsent(database, exchange, { symbols: missing, nowMs });
-  const identified = changes.filter((change) => change.kind === "identified");
-  if (identified.length > 0) await noteMarketIds(database, exchange, identified);
   const replaced = changes.filter((change) => change.kind === "replaced");
   const replacedMs = await replaceAll(archive, exchange, { changes: replaced, nowMs });
   const begins = changes.filter((change) => change.kind === "begins" || change.kind === "returns");
   await beginAll(archive, exchange, { changes: begins, series, nowMs });
+  const changed = new Set(changes.map(({ symbol }) => symbol));
+  const noted = markets.filter(({ symbol }) => changed.has(symbol));
+  if (noted.length > 0) await noteMarkets(database, exchange, noted);
   for (const change of changes) {
     if (change.kind === "ends") await endOne(archive, exchange, { change, series });
   }
@@ -56,7 +52,7 @@ async function replaceAll(
 ): Promise<ReadonlyMap<string, number>> {
   if (changes.length === 0) return new Map();
   const replacedMs = await replaceListings(database, exchange, { replacements: changes, nowMs });
-  for (const { symbol, formerId, marketId, successor } of changes) {
+  for (const { symbol, formerId, marketId, difference, successor } of changes) {
     log.warn(
       "symbol is another market now: a new listing begins, and nothing before it is asked for",
       {
@@ -64,6 +60,7 @@ async function replaceAll(
         symbol,
         formerId,
         marketId,
+        difference,
         successor,
       },
     );

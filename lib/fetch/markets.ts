@@ -1,13 +1,10 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { opensElsewhere } from "../exchange/limits.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
-import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { isSymbol } from "../market/symbol.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
-import { nearest } from "../text/nearest.ts";
 import {
   type Checkpoint,
   type EndedWhy,
@@ -20,15 +17,18 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { archivedTimeframes, wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
-import {
-  type Markets,
-  newsOf,
-  type UnlistedSymbol,
-  type UnloadedSymbol,
-} from "../archive/markets_in_force.ts";
+import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { DeadlineError } from "../policy/deadline.ts";
+import { noteMissing } from "../store/listing_facts.ts";
+import {
+  keptSymbols,
+  type KindFailure,
+  listedSymbols,
+  unloadedSymbols,
+} from "./archived_symbols.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings } from "./listing_watch.ts";
+import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
 
 interface LoadOptions {
@@ -53,10 +53,16 @@ export async function refreshMarkets(
       await archive.database.reach();
       const ask = async (): Promise<MadeMarkets> => {
         const answer = await askMarkets(archive, exchange, { previous, signal });
-        return makeMarkets(answer, { ...await readKnown(archive, exchange.id), previous });
+        const known = await readKnown(archive, exchange.id);
+        return await makeProved(archive, exchange, { answer, known, signal });
       };
       const made = await askTwice(archive, ask, { signal });
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
+      await noteMissing(archive.database, exchange.id, {
+        symbols: [...news.absentSinceMs.keys()],
+        nowMs,
+      });
+      assertListed(made);
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
       const settling = new Map([[exchange.id, exchange.settleMs]]);
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
@@ -86,11 +92,37 @@ export async function readMarkets(
   await archive.database.reach();
   const answer = await askMarkets(archive, exchange, { previous: undefined, signal });
   const known = await readKnown(archive, exchange.id);
-  const made = makeMarkets(answer, { ...known, previous: undefined });
+  const made = await makeProved(archive, exchange, { answer, known, signal });
+  assertListed(made);
   for (const text of newsOf(made.markets).replaced) {
     archive.log.warn(text, { exchange: exchange.id });
   }
   return settle(archive, exchange, made);
+}
+
+/** Makes markets, and finds out by candles which of those with new ids are the archived ones. */
+async function makeProved(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { answer, known, signal }: LoadOptions & {
+    readonly answer: MarketsAnswer;
+    readonly known: KnownMarkets;
+  },
+): Promise<MadeMarkets> {
+  const made = makeMarkets(answer, known);
+  if (made.markets.replaced.length === 0) return made;
+  const proof = await proveMarkets(archive, exchange, { markets: made.markets, signal });
+  return makeMarkets(answer, { ...known, proof });
+}
+
+/** @throws FetchError when none of several archived symbols is listed, and that has not lasted yet. */
+function assertListed({ news, markets: { exchange } }: MadeMarkets): void {
+  if (!news.isNoneListed) return;
+  const count = news.absentSinceMs.size;
+  throw new FetchError(
+    "transient",
+    `Cannot use the markets of ${exchange}: none of ${count} archived symbols is listed`,
+  );
 }
 
 /** The answer of an exchange about its markets. */
@@ -108,12 +140,6 @@ interface MarketsAnswer {
   readonly dateMs: number | undefined;
 }
 
-/** Why one kind of markets is not on a list. */
-interface KindFailure {
-  readonly kind: Pick<MarketKind, "has">;
-  readonly error: unknown;
-}
-
 /** The other inputs that decide which series of an exchange are archived. */
 export interface KnownMarkets {
   readonly config: Config;
@@ -121,8 +147,8 @@ export interface KnownMarkets {
   readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
   /** The newest listing of every symbol of the exchange. */
   readonly listings: readonly Listing[];
-  /** The markets that the new ones replace. */
-  readonly previous: Markets | undefined;
+  /** What was found out about symbols that mean other markets. @default nothing */
+  readonly proof?: MarketProof | undefined;
 }
 
 /** Markets, and the changes that are not in the ledger yet. */
@@ -135,35 +161,32 @@ export interface MadeMarkets {
   readonly leftOut: readonly string[];
 }
 
-/**
- * Makes the markets of an exchange from one answer. Sends no request and writes nothing.
- *
- * @throws FetchError when the list is broken, see {@linkcode judgeListings}.
- */
+/** Makes the markets of an exchange from one answer. Sends no request and writes nothing. */
 export function makeMarkets(
   { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
-  { config, checkpoints, listings, previous }: KnownMarkets,
+  { config, checkpoints, listings, proof = NOTHING_PROVED }: KnownMarkets,
 ): MadeMarkets {
   const wanted = archivedTimeframes(config);
   const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
   const named = config.symbols.kind === "list" ? config.symbols.symbols : undefined;
-  const unloaded = unloadedSymbols(named ?? [], { list, failures });
+  const all = named ?? keptSymbols(top, checkpoints);
+  const unloaded = [...unloadedSymbols(all, { list, failures, listings }), ...proof.undecided];
   const unknown = new Set(unloaded.map(({ symbol }) => symbol));
-  const { symbols, unlisted } = named !== undefined
-    ? listedSymbols(named.filter((symbol) => !unknown.has(symbol)), {
+  const loaded = all.filter((symbol) => !unknown.has(symbol));
+  const { symbols, unlisted } = named === undefined
+    ? { symbols: loaded, unlisted: [] }
+    : listedSymbols(loaded, {
       list,
       known: new Set(checkpoints.map(({ series }) => series.symbol)),
       isAlone: config.exchanges.length === 1,
-    })
-    : { symbols: topSymbols(top, checkpoints), unlisted: [] };
+    });
   const chosen = symbols.flatMap((symbol) =>
     timeframes.map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
   );
   const news = judgeListings(list, {
-    exchange,
     symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
     listings,
-    absentSinceMs: previous?.absentSinceMs ?? new Map(),
+    respelled: proof.respelled,
     nowMs: Math.max(atMs, dateMs),
   });
   const endOf = endsAfter(news, checkpoints);
@@ -177,7 +200,7 @@ export function makeMarkets(
       series,
       suspended: new Set(suspended.map(({ symbol }) => symbol)),
       unlisted,
-      isPartial: failures.length > 0,
+      isPartial: failures.length > 0 || proof.undecided.length > 0,
       unloaded,
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,
@@ -187,48 +210,6 @@ export function makeMarkets(
     news,
     leftOut: wanted.filter((text) => !timeframes.includes(text)),
   };
-}
-
-/** The configured symbols that are not on the list because their kind of market could not be loaded. */
-function unloadedSymbols(
-  wanted: readonly string[],
-  { list, failures }: Pick<MarketsAnswer, "list" | "failures">,
-): readonly UnloadedSymbol[] {
-  return wanted.filter((symbol) => !list.has(symbol)).flatMap((symbol) => {
-    const failure = failures.find(({ kind }) => kind.has(symbol));
-    return failure === undefined ? [] : [{ symbol, error: failure.error }];
-  });
-}
-
-/**
- * The configured symbols that this exchange lists. A symbol that is already in the ledger is kept even if it is not
- * listed any more, so that its end is detected. With a single exchange all configured symbols are kept, so that a
- * mistyped one shows up as a failing series.
- */
-function listedSymbols(
-  wanted: readonly string[],
-  { list, known, isAlone }: {
-    readonly list: MarketList;
-    readonly known: ReadonlySet<string>;
-    /** Whether no other exchange is archived. */
-    readonly isAlone: boolean;
-  },
-): { readonly symbols: readonly string[]; readonly unlisted: readonly UnlistedSymbol[] } {
-  const strangers = wanted.filter((symbol) => !list.has(symbol) && !known.has(symbol));
-  const all = strangers.length === 0 ? [] : [...list.keys()].filter(isSymbol);
-  return {
-    symbols: isAlone ? wanted : wanted.filter((symbol) => !strangers.includes(symbol)),
-    unlisted: strangers.map((symbol) => ({ symbol, nearest: nearest(symbol, all) })),
-  };
-}
-
-/** The most traded symbols, and those that were chosen for that reason before: they are never dropped. */
-function topSymbols(
-  top: readonly string[],
-  checkpoints: KnownMarkets["checkpoints"],
-): readonly string[] {
-  const kept = checkpoints.filter(({ chosen }) => chosen === "top");
-  return [...new Set([...top, ...kept.map(({ series }) => series.symbol)])];
 }
 
 /** Why a series has ended, with the changes in `news` applied; undefined while the series goes on. */
@@ -280,7 +261,7 @@ function isOfOneKind(error: unknown): boolean {
 async function readKnown(
   { config, database }: Archive,
   exchange: string,
-): Promise<Omit<KnownMarkets, "previous">> {
+): Promise<KnownMarkets> {
   // A configured series that no exchange ever answered for may be a mistyped one: being registered proves nothing.
   const checkpoints = (await readCheckpoints(database)).filter((
     { series, chosen, covered, endedWhy },
@@ -316,5 +297,6 @@ function settle(
     });
   }
   log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
-  return { ...markets, list: client.keepMarkets(list, news.ids) };
+  const ids = new Map(news.markets.map(({ symbol, marketId }) => [symbol, marketId]));
+  return { ...markets, list: client.keepMarkets(list, ids) };
 }

@@ -48,7 +48,7 @@ export interface Plan {
  */
 export const BYTES_A_CANDLE = 173;
 
-/** Makes the plan. Loads markets for the plan only, requests no candles, and writes nothing. */
+/** Makes the plan. Loads markets for the plan only and writes nothing. Requests candles only of markets with new ids. */
 export async function makePlan(
   archive: Archive,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},

@@ -7,8 +7,14 @@ import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Job } from "../archive/job.ts";
-import { isCancelled, reportExchangeFailure, reportSeriesFailure } from "../archive/failure.ts";
+import {
+  isCancelled,
+  reportExchangeFailure,
+  reportLostSymbol,
+  reportSeriesFailure,
+} from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
+import { lostSymbols } from "./lost_symbols.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage } from "./page.ts";
@@ -105,9 +111,11 @@ export class Poll {
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<PollReport> {
     const { exchanges } = this.#archive;
-    return sum(
-      await Promise.all(exchanges.map((exchange) => this.#pollExchange(exchange, signal))),
+    const reports = await Promise.all(
+      exchanges.map((exchange) => this.#pollExchange(exchange, signal)),
     );
+    for (const text of lostSymbols(this.#archive)) await reportLostSymbol(this.#archive, text);
+    return sum(reports);
   }
 
   async #pollExchange(
@@ -127,6 +135,7 @@ export class Poll {
       this.#busy.delete(exchange.id);
     }
     archive.failures.clear(exchange.id);
+    archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
     const polled = new Set(archive.config.timeframes);
     const due = markets.series.filter((series) =>
@@ -212,7 +221,7 @@ export class Poll {
     const nowMs = this.#archive.clock.now();
     const askedMs = this.#askedMs.get(seriesName(series)) ?? -Infinity;
     if (nowMs - askedMs > SETTLING_SEEN_MS) return;
-    await exchange.learnSettling(series, nowMs - addCandles(series.timeframe, revisedFromMs, 1));
+    await exchange.learnSettling(series, revisedFromMs);
   }
 
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */

@@ -10,6 +10,7 @@ import {
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
+import { ofMarket } from "./market_time.ts";
 import { askOlder } from "./reach_proof.ts";
 
 const HOUR_MS = 60 * 60_000;
@@ -60,7 +61,10 @@ function isDue({ asks, askedMs = Infinity }: SeriesReach, nowMs: number): boolea
   return nowMs - askedMs >= waitMs;
 }
 
-/** Whether older candles come, also if the end of their window has to be named. */
+/**
+ * Whether older candles come, also if the end of their window has to be named. Not before the symbol meant this market: what
+ * the exchange has of that time is of another one.
+ */
 async function hasOlder(
   exchange: ArchivedExchange,
   { series, reachFromMs }: SeriesReach,
@@ -68,9 +72,12 @@ async function hasOlder(
 ): Promise<boolean> {
   const { timeframe } = series;
   const sinceMs = addCandles(timeframe, reachFromMs, -exchange.pageRowsMax(timeframe));
-  const window = { sinceMs, untilMs: reachFromMs };
+  const ask = ofMarket(exchange.markets.value, series, {
+    window: { sinceMs, untilMs: reachFromMs },
+  });
+  if (ask === undefined) return false;
   for (const isUntilSent of [false, true]) {
-    const options = { window, reachFromMs, isUntilSent, priority: "backfill", signal } as const;
+    const options = { ...ask, reachFromMs, isUntilSent, priority: "backfill", signal } as const;
     if (await askOlder(exchange, series, options) === "older") return true;
   }
   return false;

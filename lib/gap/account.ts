@@ -75,7 +75,7 @@ export async function readAccounts(
   options: AccountOptions,
 ): Promise<readonly SeriesAccount[]> {
   const checkpoints = await readCheckpoints(database);
-  const settling = await readSettling(database);
+  const settling = await readSettling(database, options.nowMs);
   const desires = notedDesires(checkpoints, { ...options, settling });
   const owed = new Map(
     (await readOwed(database, [...desires.values()])).map((entry) => [
@@ -144,7 +144,7 @@ export async function explainBounds(
   { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
 ): Promise<readonly UnconfirmedEdge[]> {
   const checkpoints = await readCheckpoints(database);
-  const settling = await readSettling(database);
+  const settling = await readSettling(database, clock.now());
   await noteWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
   const bounds = await readSeriesBounds(database);
   return checkpoints.flatMap(({ series, doubtedSinceMs }) => {
@@ -156,7 +156,7 @@ export async function explainBounds(
 /** Records that nothing is wanted any more of the series that are not configured. */
 export async function forgetUnconfigured({ config, database, clock }: Archive): Promise<void> {
   const checkpoints = await readCheckpoints(database);
-  const settling = await readSettling(database);
+  const settling = await readSettling(database, clock.now());
   await forgetWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
 }
 

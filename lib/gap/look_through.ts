@@ -30,7 +30,7 @@ export async function lookThroughImport(
   );
   const wanted = wantedOf(strange.map(({ series }) => series), config, {
     nowMs: clock.now(),
-    settling: await readSettling(database),
+    settling: await readSettling(database, clock.now()),
   });
   await noteWanted(database, wanted);
 }

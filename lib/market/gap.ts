@@ -5,7 +5,7 @@
  *
  * - `no_trades`: the exchange was up, but there were no trades.
  * - `exchange_outage`: the exchange has no candles of any symbol for that time.
- * - `before_listing`: the symbol was not listed yet.
+ * - `before_listing`: the symbol was not listed yet, or meant another market.
  * - `retention`: the exchange does not keep the candles any more.
  * - `rejected`: candles came, but failed the checks.
  */

@@ -1,5 +1,6 @@
 /** What was learned about an exchange from its answers, stored so that a restart does not lose it. @module */
 import type { Database } from "./connection/database.ts";
+import { epochMs } from "./parameters.ts";
 
 /** One row per exchange and timeframe. Undefined: no answer has shown it yet. */
 export interface CapabilityRow {
@@ -15,16 +16,21 @@ export interface CapabilityRow {
   readonly omitsSilent: boolean | undefined;
   /** How long after their close candles were seen to change. Whole seconds. */
   readonly settleSeconds: number | undefined;
+  /** When candles last changed so late. Milliseconds; undefined if none has. */
+  readonly settleNeededMs: number | undefined;
   /** Milliseconds. */
   readonly learnedAtMs: number;
 }
+
+/** A settling time counts for so long after it was last needed: exchanges get better, too. */
+export const SETTLE_KEPT_MS = 7 * 24 * 60 * 60_000;
 
 /** The rows of all exchanges that have answered at least once. */
 export async function readCapabilities(database: Database): Promise<readonly CapabilityRow[]> {
   return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
       select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, until_needed,
-             newest_candles, omits_silent, settle_seconds, learned_at
+             newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at
       from capabilities order by exchange, timeframe`;
     return rows.map((row) => ({
       exchange: row.exchange,
@@ -37,17 +43,23 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
       newestCandles: row.newest_candles === null ? undefined : Number(row.newest_candles),
       omitsSilent: row.omits_silent ?? undefined,
       settleSeconds: row.settle_seconds ?? undefined,
+      settleNeededMs: epochMs(row.settle_needed_at),
       learnedAtMs: row.learned_at.getTime(),
     }));
   });
 }
 
-/** How long after their close candles were seen to change, by exchange. Milliseconds. */
-export async function readSettling(database: Database): Promise<ReadonlyMap<string, number>> {
+/** How long after their close candles may still change, by exchange, of those that have shown it. Milliseconds. */
+export async function readSettling(
+  database: Database,
+  nowMs: number,
+): Promise<ReadonlyMap<string, number>> {
   return await database.run("read how long candles may change", async (sql) => {
     const rows = await sql<{ exchange: string; seconds: number }[]>`
       select exchange, max(settle_seconds) as seconds from capabilities
-      where settle_seconds is not null group by exchange`;
+      where settle_seconds is not null and settle_needed_at > to_timestamp(${
+      nowMs - SETTLE_KEPT_MS
+    }::float8 / 1000.0) group by exchange`;
     return new Map(rows.map(({ exchange, seconds }) => [exchange, 1000 * seconds]));
   });
 }
@@ -58,18 +70,18 @@ export async function writeCapability(database: Database, row: CapabilityRow): P
   await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {
     await sql`
       insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
-                                until_needed, newest_candles, omits_silent, settle_seconds, learned_at)
+                                until_needed, newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at)
       values (${exchange}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
               ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
       row.omitsSilent ?? null
-    }, ${row.settleSeconds ?? null},
+    }, ${row.settleSeconds ?? null}, to_timestamp(${row.settleNeededMs ?? null}::float8 / 1000.0),
               to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
       on conflict (exchange, timeframe) do update
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
           rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
           until_needed = excluded.until_needed, newest_candles = excluded.newest_candles,
           omits_silent = excluded.omits_silent, settle_seconds = excluded.settle_seconds,
-          learned_at = excluded.learned_at`;
+          settle_needed_at = excluded.settle_needed_at, learned_at = excluded.learned_at`;
   });
 }
 
@@ -84,5 +96,6 @@ interface StoredRow {
   readonly newest_candles: string | null;
   readonly omits_silent: boolean | null;
   readonly settle_seconds: number | null;
+  readonly settle_needed_at: Date | null;
   readonly learned_at: Date;
 }

@@ -1,5 +1,6 @@
 /** When symbols were listed, from and until. A symbol that is listed again may be another coin. @module */
 import { type Series } from "../market/series.ts";
+import type { MarketTerms, NamedMarket } from "../market/terms.ts";
 import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
 import { columns, epochMs, textArray } from "./parameters.ts";
@@ -8,10 +9,8 @@ import { columns, epochMs, textArray } from "./parameters.ts";
 type ListingEnd = EndedWhy | "replaced";
 
 /** The newest listing of a symbol. Times in milliseconds. */
-export interface Listing {
+export interface Listing extends NamedMarket {
   readonly symbol: string;
-  /** The exchange's own id of the market; undefined in rows of older versions until the markets are loaded. */
-  readonly marketId: string | undefined;
   /** Before this the symbol meant another market. Undefined if it never did. */
   readonly replacedMs: number | undefined;
   /** Since when the market is no longer traded; undefined while it is traded. */
@@ -19,6 +18,8 @@ export interface Listing {
   readonly why: ListingEnd | undefined;
   /** When the symbol was last seen missing after its end. */
   readonly absentMs: number | undefined;
+  /** Since when the symbol is missing from lists, while its listing goes on; undefined while it is listed. */
+  readonly missingMs: number | undefined;
 }
 
 /** The newest listing of every symbol that an exchange ever listed. */
@@ -28,18 +29,18 @@ export async function readListings(
 ): Promise<readonly Listing[]> {
   return await database.run(`read the listings of ${exchange}`, async (sql) => {
     const rows = await sql<ListingRow[]>`
-      select distinct on (symbol) symbol, market_id, until, why, absent_at,
-             max(since) filter (where is_other) over (partition by symbol) as replaced
-      from (select *, market_id <> lag(market_id) over (partition by symbol order by since) as is_other
-            from listings where exchange = ${exchange}) as listing
+      select distinct on (symbol) symbol, market_id, kind, settle, contract_size, until, why, absent_at, missing_since,
+             max(since) filter (where noticed_at is not null) over (partition by symbol) as replaced
+      from listings where exchange = ${exchange}
       order by symbol, since desc`;
     return rows.map((row) => ({
       symbol: row.symbol,
-      marketId: row.market_id ?? undefined,
+      ...marketOf(row),
       replacedMs: epochMs(row.replaced),
       untilMs: epochMs(row.until),
       why: row.why ?? undefined,
       absentMs: epochMs(row.absent_at),
+      missingMs: epochMs(row.missing_since),
     }));
   });
 }
@@ -98,6 +99,7 @@ export async function beginListings(
 export interface Replacement {
   readonly symbol: string;
   readonly marketId: string | undefined;
+  readonly terms: MarketTerms;
   readonly fromMs: number;
   /** The symbol under which the exchange lists the former market; undefined if it does not. */
   readonly successor: string | undefined;
@@ -106,6 +108,9 @@ export interface Replacement {
 const REPLACEMENTS = columns<Replacement>({
   symbol: ["text", ({ symbol }) => symbol],
   market_id: ["text", ({ marketId }) => marketId],
+  kind: ["text", ({ terms }) => terms.kind],
+  settle: ["text", ({ terms }) => terms.settle],
+  contract_size: ["numeric", ({ terms }) => terms.contractSize],
   from_ms: ["float8", ({ fromMs }) => fromMs],
   successor: ["text", ({ successor }) => successor],
 });
@@ -127,29 +132,12 @@ export async function replaceListings(
 ): Promise<ReadonlyMap<string, number>> {
   return await database.run(`enter new markets of ${exchange}`, async (sql) => {
     const rows = await sql.unsafe<{ symbol: string; began: Date }[]>(
-      `select symbol, titan10_replace_listing($1::text, symbol, market_id, successor,
+      `select symbol, titan10_replace_listing($1::text, symbol, market_id, kind, settle, contract_size, successor,
                                               to_timestamp(from_ms / 1000.0), to_timestamp($2::float8 / 1000.0)) as began
        from ${REPLACEMENTS.rows(3)}`,
       [exchange, nowMs, ...REPLACEMENTS.arrays(replacements)],
     );
     return new Map(rows.map(({ symbol, began }) => [symbol, began.getTime()]));
-  });
-}
-
-/** Records the ids of markets whose listings have none: rows of older versions. */
-export async function noteMarketIds(
-  database: Database,
-  exchange: string,
-  markets: readonly { readonly symbol: string; readonly marketId: string | undefined }[],
-): Promise<void> {
-  await database.run(`note market ids of ${exchange}`, async (sql) => {
-    await sql.unsafe(
-      `update listings as known set market_id = row.market_id
-       from ${SYMBOLS.rows(2)}
-       where known.exchange = $1::text and known.symbol = row.symbol and known.market_id is null
-         and known.since = (select max(since) from listings where exchange = $1::text and symbol = row.symbol)`,
-      [exchange, ...SYMBOLS.arrays(markets)],
-    );
   });
 }
 
@@ -197,21 +185,37 @@ export async function noteAbsent(
   });
 }
 
-interface ListingRow {
-  readonly symbol: string;
+interface MarketRow {
   readonly market_id: string | null;
+  readonly kind: MarketTerms["kind"] | null;
+  readonly settle: string | null;
+  readonly contract_size: string | null;
+}
+
+function marketOf(row: MarketRow): NamedMarket {
+  return {
+    marketId: row.market_id ?? undefined,
+    kind: row.kind ?? undefined,
+    settle: row.settle ?? undefined,
+    contractSize: row.contract_size === null ? undefined : Number(row.contract_size),
+  };
+}
+
+interface ListingRow extends MarketRow {
+  readonly symbol: string;
   readonly replaced: Date | null;
   readonly until: Date | null;
   readonly why: ListingEnd | null;
   readonly absent_at: Date | null;
+  readonly missing_since: Date | null;
 }
 
 /** A symbol whose market was replaced by another one. */
 export interface ReplacedMarket {
   readonly exchange: string;
   readonly symbol: string;
-  readonly formerId: string;
-  readonly marketId: string;
+  readonly former: NamedMarket;
+  readonly market: NamedMarket;
   readonly fromMs: number;
 }
 
@@ -222,25 +226,24 @@ export async function readReplaced(
 ): Promise<readonly ReplacedMarket[]> {
   return await database.run("read the symbols that mean other markets", async (sql) => {
     const rows = await sql<ReplacedRow[]>`
-      select exchange, symbol, former, market_id, since
-      from (select *, lag(market_id) over (partition by exchange, symbol order by since) as former
+      select exchange, symbol, since, market_id, kind, settle, contract_size, former
+      from (select *, lag(to_jsonb(listings)) over (partition by exchange, symbol order by since) as former
             from listings) as listing
-      where former <> market_id and noticed_at >= to_timestamp(${sinceMs}::float8 / 1000.0)
+      where noticed_at >= to_timestamp(${sinceMs}::float8 / 1000.0) and former is not null
       order by exchange, symbol, since`;
     return rows.map((row) => ({
       exchange: row.exchange,
       symbol: row.symbol,
-      formerId: row.former,
-      marketId: row.market_id,
+      former: marketOf(row.former),
+      market: marketOf(row),
       fromMs: row.since.getTime(),
     }));
   });
 }
 
-interface ReplacedRow {
+interface ReplacedRow extends MarketRow {
   readonly exchange: string;
   readonly symbol: string;
-  readonly former: string;
-  readonly market_id: string;
   readonly since: Date;
+  readonly former: MarketRow;
 }

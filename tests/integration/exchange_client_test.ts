@@ -282,9 +282,9 @@ for (const facts of EXCHANGES) {
         [...list.keys()].sort(),
         LOCAL_SYMBOLS.map(({ symbol }) => symbol).sort(),
       );
-      assert.deepEqual([list.get("BTC/USDT")?.isActive, list.get("BTC/USDT")?.isSpot], [
+      assert.deepEqual([list.get("BTC/USDT")?.isActive, list.get("BTC/USDT")?.kind], [
         true,
-        true,
+        "spot",
       ]);
       assert.equal(list.has("toString"), false);
     });

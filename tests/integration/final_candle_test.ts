@@ -125,7 +125,10 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     exchange.faults.add({ fault: { kind: "late_final", lateMs: 9 * MINUTE_MS } });
     const archive = await open("1m", "1h", WAITLESS_CLOCK);
     const [{ capabilities } = assert.fail()] = archive.exchanges;
-    capabilities.learnSettling(parseTimeframe("1m"), 10 * MINUTE_MS);
+    for (const untilMs of [CLOSE_MS - MINUTE_MS, CLOSE_MS]) {
+      const change = { sinceMs: untilMs - MINUTE_MS, untilMs, ageMs: 10 * MINUTE_MS };
+      capabilities.learnSettling(parseTimeframe("1m"), change);
+    }
     const ask = { patient: false, awaitsFinal: true } as const;
     const [report] = await backfill(archive, ask);
     assert.deepEqual([report?.young, report?.left, report?.problems], [10, 0, []]);
@@ -195,6 +198,21 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     // What was covered before that was learned has been corrected by the polls since.
     const untilMs = await coveredUntil(database);
     await assertTrue({ database, exchange }, "1m", { sinceMs: CLOSE_MS, untilMs }, untilMs);
+  },
+
+  "that one candle is corrected late delays no other": async ({ database, exchange, open }) => {
+    const corrected = { sinceMs: CLOSE_MS - MINUTE_MS, untilMs: CLOSE_MS };
+    exchange.faults.add({ when: corrected, fault: { kind: "revision", asks: 4 } });
+    const archive = await open("1m", "1h");
+    const poll = new Poll(archive);
+    let revised = 0;
+    for (let tick = 0; tick < 7; tick++) {
+      testClock.restart(CLOSE_MS + tick * MINUTE_MS + 1_000);
+      revised += (await poll.runOnce()).revised;
+    }
+    assert.equal(revised, 1, "it was corrected, four minutes late");
+    assert.equal(archive.exchanges[0]!.settleMs, 2 * MINUTE_MS);
+    assert.equal(await coveredUntil(database), CLOSE_MS + 4 * MINUTE_MS);
   },
 
   "hides no hole from the counts": async ({ database, exchange, open }) => {

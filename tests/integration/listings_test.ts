@@ -30,6 +30,7 @@ const DAY = parseTimeframe("1d");
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const [BTC] = LOCAL_SYMBOLS as readonly [LocalSymbol];
+const BOTH = LOCAL_SYMBOLS.filter(({ symbol }) => ["BTC/USDT", "ETH/USDT"].includes(symbol));
 
 interface Scene {
   readonly database: Database;
@@ -234,19 +235,32 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual([asked, failed], [2, 0]);
   },
 
-  "a list of markets without any archived symbol ends none of them": async (scene) => {
-    const archive = await scene.open({ SYMBOLS: "BTC/USDT,ETH/USDT" });
-    const poll = new Poll(archive);
-    await poll.runOnce();
-    scene.exchange.symbols.delist("BTC/USDT", { forget: true });
-    scene.exchange.symbols.delist("ETH/USDT", { forget: true });
-    for (let day = 0; day < 3; day++) {
-      scene.pass(25 * HOUR_MS);
-      await poll.runOnce();
-    }
-    const whys = (await readCheckpoints(scene.database)).map(({ endedWhy }) => endedWhy);
-    assert.deepEqual(whys, [undefined, undefined]);
-  },
+  "lists of markets without any archived symbol end them after a day, whichever program loads them":
+    async (scene) => {
+      const fill = async (): Promise<string> => {
+        const [report] = await backfill(await scene.open({ SYMBOLS: "BTC/USDT,ETH/USDT" }), {
+          patient: false,
+        });
+        return report?.problems.join() ?? "";
+      };
+      const ends = async (): Promise<readonly unknown[]> =>
+        (await readCheckpoints(scene.database)).map(({ endedWhy }) => endedWhy);
+      assert.equal(await fill(), "");
+      for (const { symbol } of BOTH) scene.exchange.symbols.delist(symbol, { forget: true });
+      scene.pass(HOUR_MS);
+      for (let hour = 0; hour < 24; hour += 8) {
+        assert.match(await fill(), /none of 2 archived symbols is listed/);
+        scene.pass(8 * HOUR_MS);
+      }
+      for (const symbol of BOTH) scene.exchange.symbols.list(symbol);
+      assert.equal(await fill(), "");
+      assert.deepEqual(await ends(), [undefined, undefined], "the lists were broken until now");
+      for (const { symbol } of BOTH) scene.exchange.symbols.delist(symbol, { forget: true });
+      assert.match(await fill(), /none of 2 archived symbols is listed/, "it begins anew");
+      scene.pass(24 * HOUR_MS);
+      assert.equal(await fill(), "");
+      assert.deepEqual(await ends(), ["delisted", "delisted"]);
+    },
 };
 
 async function accountOf(

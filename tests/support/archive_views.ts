@@ -35,7 +35,7 @@ export async function disagreements(
   { status, gaps, nowMs, wantedSinceMs }: PrintedViews,
 ): Promise<readonly string[]> {
   const found: string[] = [];
-  const settling = await readSettling(database);
+  const settling = await readSettling(database, nowMs);
   for (const counts of status.series) {
     const series = { ...counts, timeframe: parseTimeframe(counts.timeframe) };
     const own = gaps.filter((gap) =>

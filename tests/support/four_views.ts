@@ -30,7 +30,7 @@ export async function assertOneTruth(
 ): Promise<void> {
   const { series } = await readStatus({ config, database, nowMs, newestCandlesMax });
   const gaps = (await Array.fromAsync(readGapEntries(database))).flat();
-  const settling = await readSettling(database);
+  const settling = await readSettling(database, nowMs);
   for (const status of series) {
     const name = `${status.exchange} ${status.symbol} ${status.timeframe}`;
     const explained = await explainedStates(database, status, nowMs);

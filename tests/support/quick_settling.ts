@@ -33,6 +33,7 @@ export async function settleQuickly(
       newestCandles: undefined,
       omitsSilent: undefined,
       settleSeconds: SETTLE_SECONDS,
+      settleNeededMs: systemClock.now(),
       learnedAtMs: systemClock.now(),
     });
   } finally {

@@ -14,6 +14,10 @@ export interface TwinMarkets {
   readonly delisted: Set<MarketId>;
   /** Those that the next list, and only that one, leaves out by mistake. */
   readonly left: Set<MarketId>;
+  /** New spellings of ids. */
+  readonly respelled: Map<MarketId, string>;
+  /** Those whose candles are not given, because their server is in trouble. */
+  readonly troubled: Set<MarketId>;
   /** Minutes without a candle of `REPV2USD`. Milliseconds. */
   readonly silent: Set<number>;
 }
@@ -26,7 +30,10 @@ export async function withTwinMarkets(
   const asked: string[] = [];
   const delisted = new Set<MarketId>();
   const left = new Set<MarketId>();
+  const respelled = new Map<MarketId, string>();
+  const troubled = new Set<MarketId>();
   const silent = new Set<number>();
+  const spelled = (id: MarketId): string => respelled.get(id) ?? id;
   const answer = (result: unknown): Response =>
     Response.json({ error: [], result }, { headers: { date: new Date(now()).toUTCString() } });
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
@@ -35,23 +42,28 @@ export async function withTwinMarkets(
     if (url.pathname.endsWith("/AssetPairs")) {
       const ids = Object.keys(TWIN_PRICES) as MarketId[];
       const listed = ids.filter((id) => !delisted.has(id) && !left.delete(id));
-      return answer(Object.fromEntries(listed.map((id) => [id, marketOf(id)])));
+      return answer(Object.fromEntries(listed.map((id) => [spelled(id), marketOf(id)])));
     }
     if (url.pathname.endsWith("/OHLC")) {
-      const id = url.searchParams.get("pair") as MarketId;
-      asked.push(id);
+      const pair = url.searchParams.get("pair") ?? "";
+      asked.push(pair);
+      const ids = Object.keys(TWIN_PRICES) as MarketId[];
+      const id = ids.find((id) => spelled(id) === pair);
+      if (id === undefined) return Response.json({ error: ["EQuery:Unknown asset pair"] });
+      if (troubled.has(id)) return new Response("trouble", { status: 500 });
       const minutes = Number(url.searchParams.get("interval"));
       const timeframe = parseTimeframe(minutes < 60 ? `${minutes}m` : `${minutes / 60}h`);
       const formingMs = floorTime(timeframe, now());
       const rows = Array.from({ length: 720 }, (_, i) => addCandles(timeframe, formingMs, i - 719))
         .filter((openMs) => id !== "REPV2USD" || !silent.has(openMs))
         .map((openMs) => rowOf(id, openMs));
-      return answer({ [id]: rows, last: formingMs / 1000 });
+      return answer({ [pair]: rows, last: formingMs / 1000 });
     }
     return Response.json({ error: ["EGeneral:Unknown method"] });
   });
   try {
-    await use({ proxyUrl: `http://127.0.0.1:${server.addr.port}/`, asked, delisted, left, silent });
+    const proxyUrl = `http://127.0.0.1:${server.addr.port}/`;
+    await use({ proxyUrl, asked, delisted, left, respelled, troubled, silent });
   } finally {
     await server.shutdown();
   }

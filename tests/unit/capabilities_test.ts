@@ -159,27 +159,78 @@ Deno.test("a row is kept when something was learned, and not once a page", async
     newestCandles: undefined,
     omitsSilent: undefined,
     settleSeconds: undefined,
+    settleNeededMs: undefined,
     learnedAtMs: made.clock.now(),
   }]);
 });
 
-Deno.test("the settling time grows by what was seen to change later, within bounds, for the whole exchange", async () => {
+const DAY_MS = 24 * HOUR_MS;
+
+/** A candle of an hour that closed at some hour, and was changed later. */
+function late(hour: number, ageMs: number): Parameters<Capabilities["learnSettling"]>[1] {
+  return { sinceMs: (hour - 1) * HOUR_MS, untilMs: hour * HOUR_MS, ageMs };
+}
+
+Deno.test("the settling time grows by what two candles have shown, within bounds, for the whole exchange", async () => {
   const made = scene();
   const { capabilities } = made;
   assert.equal(capabilities.settleMs, 120_000);
-  capabilities.learnSettling(HOUR, 60_000);
+  capabilities.learnSettling(HOUR, late(1, 60_000));
+  capabilities.learnSettling(HOUR, late(2, 60_000));
   assert.equal(capabilities.settleMs, 120_000, "shorter than what is waited for anyway");
-  capabilities.learnSettling(HOUR, 180_400);
+  capabilities.learnSettling(HOUR, late(3, 180_400));
+  assert.equal(capabilities.settleMs, 120_000, "one candle may have been corrected");
+  capabilities.learnSettling(HOUR, late(3, 240_000));
+  const minute = { sinceMs: 3 * HOUR_MS - 60_000, untilMs: 3 * HOUR_MS, ageMs: 300_000 };
+  capabilities.learnSettling(parseTimeframe("1m"), minute);
+  assert.equal(capabilities.settleMs, 120_000, "the same change, in another timeframe");
+  capabilities.learnSettling(HOUR, late(4, 180_400));
+  assert.equal(capabilities.settleMs, 181_000, "no longer than both have shown");
+  capabilities.learnSettling(parseTimeframe("1m"), late(5, 150_000));
   assert.equal(capabilities.settleMs, 181_000);
-  capabilities.learnSettling(parseTimeframe("1m"), 150_000);
-  assert.equal(capabilities.settleMs, 181_000);
-  capabilities.learnSettling(HOUR, 15 * 60_000 + 1);
+  for (const hour of [6, 7]) capabilities.learnSettling(HOUR, late(hour, 15 * 60_000 + 1));
   assert.equal(capabilities.settleMs, 181_000, "no coverage waits for a correction so late");
   await capabilities.keep();
 
   const after = scene();
   after.capabilities.restore(made.kept);
   assert.equal(after.capabilities.settleMs, 181_000);
+});
+
+Deno.test("a settling time that no candle has needed for a week is forgotten, and learned anew", async () => {
+  const made = scene();
+  const { capabilities, clock } = made;
+  const twice = (ageMs: number): void => {
+    for (const hour of [1, 2]) capabilities.learnSettling(HOUR, late(hour, ageMs));
+  };
+  twice(600_000);
+  for (let day = 0; day < 20; day++) {
+    clock.set(DAY_MS);
+    capabilities.learnSettling(HOUR, late(3 + 24 * day, 590_000));
+  }
+  assert.equal(capabilities.settleMs, 600_000, "needed each day");
+  await capabilities.keep();
+  for (let hour = 0; hour < 6 * 24; hour++) {
+    clock.set(HOUR_MS);
+    capabilities.learnSettling(HOUR, late(hour, 200_000));
+  }
+  assert.equal(capabilities.settleMs, 600_000, "a week has not passed");
+  const after = scene();
+  after.clock.set(clock.now() - after.clock.now());
+  after.capabilities.restore(made.kept);
+  assert.equal(after.capabilities.settleMs, 600_000, "the next process knows when it was needed");
+  clock.set(DAY_MS);
+  assert.equal(capabilities.settleMs, 120_000, "much less was enough for a week");
+  twice(200_000);
+  assert.equal(capabilities.settleMs, 200_000);
+});
+
+Deno.test("two late changes that lie more than a week apart prove nothing", () => {
+  const { capabilities, clock } = scene();
+  capabilities.learnSettling(HOUR, late(1, 600_000));
+  clock.set(8 * DAY_MS);
+  capabilities.learnSettling(HOUR, late(200, 600_000));
+  assert.equal(capabilities.settleMs, 120_000);
 });
 
 Deno.test("what could not be kept is kept with the next change, and fails nobody", async () => {

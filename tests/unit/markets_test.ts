@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { type Markets, newsOf } from "../../lib/archive/markets_in_force.ts";
 import { readConfig } from "../../lib/config/config.ts";
-import { FetchError } from "../../lib/exchange/fetch_error.ts";
 import type { MarketFacts, MarketList } from "../../lib/exchange/market_list.ts";
 import { type KnownMarkets, type MadeMarkets, makeMarkets } from "../../lib/fetch/markets.ts";
 import { seriesName } from "../../lib/market/series.ts";
@@ -11,6 +10,8 @@ import type { Listing } from "../../lib/store/listings.ts";
 
 const NOW_MS = Date.UTC(2024, 5, 1, 12);
 const HOUR_MS = 3_600_000;
+
+const SPOT = { kind: "spot", settle: undefined, contractSize: undefined } as const;
 
 interface Given {
   readonly exchange?: string;
@@ -22,7 +23,7 @@ interface Given {
   readonly variables?: Readonly<Record<string, string>>;
   readonly checkpoints?: KnownMarkets["checkpoints"];
   readonly listings?: readonly Listing[];
-  readonly previous?: Pick<Markets, "absentSinceMs">;
+  readonly proof?: KnownMarkets["proof"];
   readonly atMs?: number;
   readonly dateMs?: number;
 }
@@ -33,7 +34,7 @@ function make(
   const list: MarketList = new Map(
     Object.entries(listed).map(([symbol, facts]) => [
       symbol,
-      { id: symbol.replace("/", ""), isActive: true, isSpot: true, ...facts },
+      { id: symbol.replace("/", ""), isActive: true, ...SPOT, ...facts },
     ]),
   );
   const env = {
@@ -47,7 +48,7 @@ function make(
     knownExchanges: ["binance", "kraken"],
     isCron: () => true,
   });
-  const { top = [], checkpoints = [], listings = [], previous, atMs = NOW_MS, dateMs } = given;
+  const { top = [], checkpoints = [], listings = [], proof, atMs = NOW_MS, dateMs } = given;
   const failures = Object.entries(given.failed ?? {}).map(([part, error]) => ({
     kind: { has: (symbol: string) => symbol.includes(part) },
     error,
@@ -56,7 +57,7 @@ function make(
     config,
     checkpoints,
     listings,
-    previous: previous === undefined ? undefined : { ...make({ exchange }).markets, ...previous },
+    proof,
   });
 }
 
@@ -73,12 +74,20 @@ function listing(symbol: string, known: Partial<Listing> = {}): Listing {
   return {
     symbol,
     marketId,
+    ...SPOT,
     replacedMs: undefined,
     untilMs: undefined,
     why: undefined,
     absentMs: undefined,
+    missingMs: undefined,
     ...known,
   };
+}
+
+const LINEAR = { kind: "linear", settle: "USDT", contractSize: 1 } as const;
+
+function idOf({ markets }: MadeMarkets["news"], symbol: string): string | undefined {
+  return markets.find((one) => one.symbol === symbol)?.marketId;
 }
 
 const names = ({ series }: Pick<Markets, "series">): readonly string[] => series.map(seriesName);
@@ -152,11 +161,16 @@ Deno.test("a symbol is delisted when it has been missing for an hour, by what th
     listings: [listing("BTC/USDT"), listing("ETH/USDT")],
   };
   const first = make(missing);
-  assert.deepEqual(first.news.changes, []);
-  const second = make({ ...missing, previous: first.markets, atMs: NOW_MS + HOUR_MS - 1 });
+  assert.deepEqual([first.news.changes, [...first.markets.absentSinceMs]], [[], [[
+    "ETH/USDT",
+    NOW_MS,
+  ]]]);
+  const since = listing("ETH/USDT", { missingMs: NOW_MS });
+  const noted = { ...missing, listings: [listing("BTC/USDT"), since] };
+  const second = make({ ...noted, atMs: NOW_MS + HOUR_MS - 1 });
   assert.deepEqual([...second.markets.absentSinceMs], [["ETH/USDT", NOW_MS]]);
   assert.equal(names(second.markets).length, 2);
-  const third = make({ ...missing, previous: second.markets, atMs: NOW_MS + HOUR_MS });
+  const third = make({ ...noted, atMs: NOW_MS + HOUR_MS });
   assert.deepEqual(third.news.changes, [{
     kind: "ends",
     symbol: "ETH/USDT",
@@ -170,11 +184,8 @@ Deno.test("a symbol is delisted when it has been missing for an hour, by what th
 });
 
 Deno.test("a symbol that is listed again within the hour was never missing", () => {
-  const listings = [listing("BTC/USDT"), listing("ETH/USDT")];
-  const { markets, news } = make({
-    listings,
-    previous: { absentSinceMs: new Map([["ETH/USDT", NOW_MS - HOUR_MS]]) },
-  });
+  const missed = listing("ETH/USDT", { missingMs: NOW_MS - HOUR_MS });
+  const { markets, news } = make({ listings: [listing("BTC/USDT"), missed] });
   assert.deepEqual([news.changes, [...markets.absentSinceMs]], [[], []]);
 });
 
@@ -216,7 +227,7 @@ Deno.test("a spot market that goes on under another symbol was renamed, whatever
   const { markets, news } = make({
     listed: {
       "BTC/USDT": {},
-      "ETH/USDT:USDT": { id: "ETHUSDT", isSpot: false },
+      "ETH/USDT:USDT": { id: "ETHUSDT", kind: "linear", settle: "USDT" },
       "ETHX/USDT": { id: "ETHUSDT" },
     },
     checkpoints: [checkpoint("ETH/USDT")],
@@ -232,20 +243,26 @@ Deno.test("a spot market that goes on under another symbol was renamed, whatever
   assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
 });
 
-Deno.test("a list without any of several archived symbols is refused", () => {
-  const known = {
+Deno.test("a list without any of several archived symbols is believed after a day of such lists", () => {
+  const known: Given = {
     listed: { "SOL/USDT": {} },
     checkpoints: [checkpoint("BTC/USDT"), checkpoint("ETH/USDT")],
   };
-  const listings = [listing("BTC/USDT"), listing("ETH/USDT")];
-  assert.throws(() => make({ ...known, listings }), (error) => {
-    assert.ok(error instanceof FetchError);
-    assert.equal(error.kind, "transient");
-    assert.match(error.message, /of binance: none of 2 archived symbols is listed/);
-    return true;
-  });
+  const { news } = make({ ...known, listings: [listing("BTC/USDT"), listing("ETH/USDT")] });
+  assert.deepEqual([news.changes, news.isNoneListed], [[], true]);
+  const since = { missingMs: NOW_MS - 24 * HOUR_MS + 1 };
+  const listings = [listing("BTC/USDT", since), listing("ETH/USDT", since)];
+  const almost = make({ ...known, listings });
+  assert.deepEqual([almost.news.changes, almost.news.isNoneListed], [[], true]);
+  const over = make({ ...known, listings, atMs: NOW_MS + 1 });
+  assert.equal(over.news.isNoneListed, false);
+  assert.deepEqual(over.news.changes.map((change) => "why" in change && change.why), [
+    "delisted",
+    "delisted",
+  ]);
   const ended = listing("ETH/USDT", { untilMs: NOW_MS, why: "delisted" });
-  assert.equal(make({ ...known, listings: [listing("BTC/USDT"), ended] }).news.changes.length, 0);
+  const last = make({ ...known, listings: [listing("BTC/USDT"), ended] });
+  assert.deepEqual([last.news.changes, last.news.isNoneListed], [[], false]);
 });
 
 /** `ETH/USDT` means the market ETH2USDT; the archived one is ETHUSDT. */
@@ -262,10 +279,11 @@ Deno.test("a symbol that means another market begins anew there, and says what i
     symbol: "ETH/USDT",
     formerId: "ETHUSDT",
     marketId: "ETH2USDT",
+    difference: "ETH2USDT instead of ETHUSDT",
     fromMs: NOW_MS,
     successor: undefined,
   }]);
-  assert.equal(news.ids.get("ETH/USDT"), "ETH2USDT");
+  assert.equal(idOf(news, "ETH/USDT"), "ETH2USDT");
   assert.deepEqual([...markets.replacedMs], [["ETH/USDT", NOW_MS]]);
   assert.deepEqual(newsOf(markets).replaced, [
     "ETH/USDT is another market now, ETH2USDT instead of ETHUSDT: its candles begin anew",
@@ -296,18 +314,18 @@ Deno.test("of two markets with one symbol the archived one stays, traded or not"
       "BTC/USDT": {},
       "ETH/USDT": {
         id: "ETH2USDT",
-        namesakes: [{ id: "ETHUSDT", isActive, isSpot: true }],
+        namesakes: [{ id: "ETHUSDT", isActive, ...SPOT }],
       },
     },
   });
   const traded = make(both(true));
   assert.deepEqual([traded.news.changes, newsOf(traded.markets).replaced], [[], []]);
-  assert.equal(traded.news.ids.get("ETH/USDT"), "ETHUSDT");
+  assert.equal(idOf(traded.news, "ETH/USDT"), "ETHUSDT");
   const halted = make(both(false));
   assert.deepEqual(halted.news.changes.map((change) => "why" in change && change.why), [
     "suspended",
   ]);
-  assert.equal(halted.news.ids.get("ETH/USDT"), "ETHUSDT");
+  assert.equal(idOf(halted.news, "ETH/USDT"), "ETHUSDT");
 });
 
 Deno.test("a market that is not traded takes no symbol over", () => {
@@ -317,7 +335,7 @@ Deno.test("a market that is not traded takes no symbol over", () => {
   });
   assert.deepEqual(news.changes, []);
   assert.deepEqual([...news.absentSinceMs], [["ETH/USDT", NOW_MS]]);
-  assert.equal(news.ids.has("ETH/USDT"), false);
+  assert.equal(idOf(news, "ETH/USDT"), undefined);
 });
 
 Deno.test("a symbol that comes back as another market begins where it was last missing", () => {
@@ -340,9 +358,10 @@ Deno.test("an archive without market ids learns them, and says nothing", () => {
     listings: [listing("BTC/USDT", old), listing("ETH/USDT", old)],
   });
   assert.deepEqual(news.changes, [
-    { kind: "identified", symbol: "BTC/USDT", marketId: "BTCUSDT" },
-    { kind: "identified", symbol: "ETH/USDT", marketId: "ETH2USDT" },
+    { kind: "identified", symbol: "BTC/USDT" },
+    { kind: "identified", symbol: "ETH/USDT" },
   ]);
+  assert.deepEqual([idOf(news, "BTC/USDT"), idOf(news, "ETH/USDT")], ["BTCUSDT", "ETH2USDT"]);
   assert.deepEqual([...markets.replacedMs], []);
 });
 
@@ -350,8 +369,10 @@ Deno.test("a contract that ends was not renamed to the spot market with its id",
   const swap = "ETH/USDT:USDT";
   const { news } = make({
     variables: { SYMBOLS: `BTC/USDT,${swap}` },
-    listings: [listing("BTC/USDT"), listing(swap, { marketId: "ETHUSDT" })],
-    previous: { absentSinceMs: new Map([[swap, NOW_MS - HOUR_MS]]) },
+    listings: [
+      listing("BTC/USDT"),
+      listing(swap, { marketId: "ETHUSDT", ...LINEAR, missingMs: NOW_MS - HOUR_MS }),
+    ],
   });
   assert.deepEqual(news.changes.map((change) => "why" in change && change.why), ["delisted"]);
 });
@@ -366,4 +387,71 @@ Deno.test("symbols whose kind was not loaded are told of, and neither asked for 
   assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
   assert.deepEqual([news.changes, [...markets.absentSinceMs], markets.unlisted], [[], [], []]);
   assert.deepEqual(newsOf(markets).unloaded, [`binance ${swap}: HTTP 451`]);
+});
+
+Deno.test("a market of another kind does not take a symbol over while the archived kind is not loaded", () => {
+  const swap = "ETH/USDT:USDT";
+  const given: Given = {
+    listed: { "BTC/USDT": {}, [swap]: { id: "ETH-LOOKALIKE", ...LINEAR } },
+    variables: { SYMBOLS: `BTC/USDT,${swap}` },
+    checkpoints: [checkpoint("BTC/USDT"), checkpoint(swap)],
+    listings: [listing("BTC/USDT"), listing(swap, { marketId: "ETH-SWAP", ...LINEAR })],
+  };
+  assert.deepEqual(make(given).news.changes.map(({ kind }) => kind), ["replaced"]);
+  const { markets, news } = make({ ...given, failed: { ":USDT": new Error("HTTP 451") } });
+  assert.deepEqual([news.changes, [...markets.absentSinceMs], markets.unlisted], [[], [], []]);
+  assert.deepEqual(names(markets), ["binance BTC/USDT 1h"]);
+  assert.deepEqual(newsOf(markets).unloaded, [`binance ${swap}: HTTP 451`]);
+  const top = make({
+    ...given,
+    variables: { SYMBOLS: "top:1" },
+    top: ["BTC/USDT"],
+    checkpoints: [checkpoint(swap, { chosen: "top" })],
+    failed: { ":USDT": new Error("HTTP 451") },
+  });
+  assert.deepEqual([top.news.changes, names(top.markets)], [[], ["binance BTC/USDT 1h"]]);
+});
+
+Deno.test("a contract whose numbers mean something else begins anew, though it keeps its id", () => {
+  const swap = "ETH/USDT:USDT";
+  const changed = (before: object, now: object): MadeMarkets =>
+    make({
+      listed: { "BTC/USDT": {}, [swap]: { id: "ETHUSDT", ...LINEAR, ...now } },
+      variables: { SYMBOLS: `BTC/USDT,${swap}` },
+      checkpoints: [checkpoint("BTC/USDT"), checkpoint(swap)],
+      listings: [listing("BTC/USDT"), listing(swap, { marketId: "ETHUSDT", ...LINEAR, ...before })],
+    });
+  for (
+    const [change, words] of [
+      [{ contractSize: 10 }, "contracts of 10 instead of 1"],
+      [{ settle: "USDC" }, "settlement in USDC instead of USDT"],
+      [{ kind: "inverse" }, "kind inverse instead of linear"],
+    ] as const
+  ) {
+    const { markets, news } = changed({}, change);
+    assert.deepEqual(newsOf(markets).replaced, [
+      `${swap} is another market now, ETHUSDT with ${words}: its candles begin anew`,
+    ]);
+    assert.deepEqual([...markets.replacedMs], [[swap, NOW_MS]]);
+    assert.deepEqual({ ...LINEAR, ...news.markets[1], ...change }, news.markets[1]);
+  }
+  for (const known of [{ contractSize: undefined }, { ...SPOT, kind: undefined }]) {
+    assert.deepEqual(changed(known, {}).news.changes, [{ kind: "identified", symbol: swap }]);
+    assert.deepEqual(changed({}, known).news.changes, [], "what a list does not say is no change");
+  }
+});
+
+Deno.test("an id that is proved to be a new spelling goes on, and what could not be proved is left alone", () => {
+  const respelled = new Map([["ETH/USDT", "ETH2USDT"]]);
+  const same = make({ ...TAKEN, proof: { respelled, undecided: [] } });
+  assert.deepEqual(same.news.changes, [{ kind: "identified", symbol: "ETH/USDT" }]);
+  const { formerId, marketId } = same.news.markets[1] ?? {};
+  assert.deepEqual([formerId, marketId], ["ETHUSDT", "ETH2USDT"]);
+  assert.deepEqual([[...same.markets.replacedMs], newsOf(same.markets).replaced], [[], []]);
+
+  const undecided = [{ symbol: "ETH/USDT", error: new Error("HTTP 503") }];
+  const { markets, news } = make({ ...TAKEN, proof: { respelled: new Map(), undecided } });
+  assert.deepEqual([news.changes, names(markets)], [[], ["binance BTC/USDT 1h"]]);
+  assert.deepEqual(newsOf(markets).unloaded, ["binance ETH/USDT: HTTP 503"]);
+  assert.equal(markets.isPartial, true, "asked again soon");
 });

@@ -36,7 +36,8 @@ $$;
 -- stored is of the old market, also if the clock was set back: none of its time is given to the new one. Returns from when
 -- on the symbol means the new market, also if another program has entered that meanwhile.
 create function titan10_replace_listing(
-  of_exchange text, of_symbol text, new_market text, new_symbol text, not_before timestamptz, noticed timestamptz
+  of_exchange text, of_symbol text, new_market text, new_kind text, new_settle text, new_size numeric, new_symbol text,
+  not_before timestamptz, noticed timestamptz
 ) returns timestamptz language plpgsql volatile as $$
 declare
   old listings;
@@ -45,7 +46,9 @@ begin
   -- Whoever stores a page of the old market has these rows, or waits for them and is refused then.
   perform from checkpoints where exchange = of_exchange and symbol = of_symbol order by timeframe for update;
   select * into old from listings where exchange = of_exchange and symbol = of_symbol order by since desc limit 1;
-  if old.market_id = new_market then
+  if old.market_id = new_market and coalesce(old.kind = new_kind, true) and coalesce(old.settle = new_settle, true)
+    and coalesce(old.contract_size = new_size, true)
+  then
     return old.since;
   end if;
   began := greatest(not_before, old.since + interval '1 ms',
@@ -56,8 +59,8 @@ begin
       why = case when new_symbol is not null then 'renamed'
                  when until is null or why = 'suspended' then 'replaced' else why end
   where exchange = of_exchange and symbol = of_symbol and since = old.since;
-  insert into listings (exchange, symbol, since, market_id, noticed_at)
-  values (of_exchange, of_symbol, began, new_market, noticed);
+  insert into listings (exchange, symbol, since, market_id, kind, settle, contract_size, noticed_at)
+  values (of_exchange, of_symbol, began, new_market, new_kind, new_settle, new_size, noticed);
   update checkpoints set ended_at = null, ended_why = null, listed_from = titan10_open_from(timeframe, began)
   where exchange = of_exchange and symbol = of_symbol;
   return began;

@@ -1,0 +1,66 @@
+/** Which symbols of an exchange are archived: what is configured or most traded, and what is known of each. @module */
+import type { MarketKind } from "../exchange/market_kinds.ts";
+import type { MarketList } from "../exchange/market_list.ts";
+import { isSymbol } from "../market/symbol.ts";
+import { nearest } from "../text/nearest.ts";
+import type { Checkpoint } from "../store/ledger.ts";
+import type { Listing } from "../store/listings.ts";
+import type { UnlistedSymbol, UnloadedSymbol } from "../archive/markets_in_force.ts";
+import { ownMarket } from "./listing_change.ts";
+
+/** Why one kind of markets is not on a list. */
+export interface KindFailure {
+  readonly kind: Pick<MarketKind, "has">;
+  readonly error: unknown;
+}
+
+/**
+ * The symbols whose market is not on the list, which is no wonder, because its kind could not be loaded. Another kind may
+ * list another market under such a symbol.
+ */
+export function unloadedSymbols(
+  wanted: readonly string[],
+  { list, failures, listings }: {
+    readonly list: MarketList;
+    readonly failures: readonly KindFailure[];
+    readonly listings: readonly Listing[];
+  },
+): readonly UnloadedSymbol[] {
+  const known = new Map(listings.map((listing) => [listing.symbol, listing]));
+  return wanted.flatMap((symbol) => {
+    if (ownMarket(list.get(symbol), known.get(symbol)) !== undefined) return [];
+    const failure = failures.find(({ kind }) => kind.has(symbol));
+    return failure === undefined ? [] : [{ symbol, error: failure.error }];
+  });
+}
+
+/**
+ * The configured symbols that this exchange lists. A symbol that is already in the ledger is kept even if it is not
+ * listed any more, so that its end is detected. With a single exchange all configured symbols are kept, so that a
+ * mistyped one shows up as a failing series.
+ */
+export function listedSymbols(
+  wanted: readonly string[],
+  { list, known, isAlone }: {
+    readonly list: MarketList;
+    readonly known: ReadonlySet<string>;
+    /** Whether no other exchange is archived. */
+    readonly isAlone: boolean;
+  },
+): { readonly symbols: readonly string[]; readonly unlisted: readonly UnlistedSymbol[] } {
+  const strangers = wanted.filter((symbol) => !list.has(symbol) && !known.has(symbol));
+  const all = strangers.length === 0 ? [] : [...list.keys()].filter(isSymbol);
+  return {
+    symbols: isAlone ? wanted : wanted.filter((symbol) => !strangers.includes(symbol)),
+    unlisted: strangers.map((symbol) => ({ symbol, nearest: nearest(symbol, all) })),
+  };
+}
+
+/** The most traded symbols, and those that were chosen for that reason before: they are never dropped. */
+export function keptSymbols(
+  top: readonly string[],
+  checkpoints: readonly Pick<Checkpoint, "series" | "chosen">[],
+): readonly string[] {
+  const kept = checkpoints.filter(({ chosen }) => chosen === "top");
+  return [...new Set([...top, ...kept.map(({ series }) => series.symbol)])];
+}

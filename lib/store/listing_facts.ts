@@ -1,0 +1,60 @@
+/** What is known of the market of a listing, and since when it is missing. @module */
+import type { NamedMarket } from "../market/terms.ts";
+import type { Database } from "./connection/database.ts";
+import { columns, textArray } from "./parameters.ts";
+
+/** A market as it is listed now. */
+export interface NotedMarket extends NamedMarket {
+  readonly symbol: string;
+  /** The id under which it was known. */
+  readonly formerId: string | undefined;
+}
+
+const MARKETS = columns<NotedMarket>({
+  symbol: ["text", ({ symbol }) => symbol],
+  former_id: ["text", ({ formerId }) => formerId],
+  market_id: ["text", ({ marketId }) => marketId],
+  kind: ["text", ({ kind }) => kind],
+  settle: ["text", ({ settle }) => settle],
+  contract_size: ["numeric", ({ contractSize }) => contractSize],
+});
+
+/**
+ * Records ids of markets, and what their numbers mean, where listings have none yet or the id is only spelled anew. Leaves
+ * listings alone that another program has given to another market meanwhile.
+ */
+export async function noteMarkets(
+  database: Database,
+  exchange: string,
+  markets: readonly NotedMarket[],
+): Promise<void> {
+  await database.run(`note the markets of ${exchange}`, async (sql) => {
+    await sql.unsafe(
+      `update listings as known
+       set market_id = coalesce(row.market_id, known.market_id), kind = coalesce(row.kind, known.kind),
+           settle = coalesce(row.settle, known.settle),
+           contract_size = coalesce(row.contract_size, known.contract_size)
+       from ${MARKETS.rows(2)}
+       where known.exchange = $1::text and known.symbol = row.symbol
+         and (known.market_id is null or known.market_id in (row.former_id, row.market_id))
+         and known.since = (select max(since) from listings where exchange = $1::text and symbol = row.symbol)`,
+      [exchange, ...MARKETS.arrays(markets)],
+    );
+  });
+}
+
+/** Records which symbols are missing while their listings go on: `symbols`, and of the others none. */
+export async function noteMissing(
+  database: Database,
+  exchange: string,
+  { symbols, nowMs }: { readonly symbols: readonly string[]; readonly nowMs: number },
+): Promise<void> {
+  await database.run(`note which symbols ${exchange} does not list`, async (sql) => {
+    await sql`
+      update listings
+      set missing_since = case when symbol = any (${textArray(symbols)}::text[])
+                          then least(missing_since, to_timestamp(${nowMs}::float8 / 1000.0)) end
+      where exchange = ${exchange} and until is null
+        and (missing_since is not null or symbol = any (${textArray(symbols)}::text[]))`;
+  });
+}
