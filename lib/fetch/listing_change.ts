@@ -107,7 +107,7 @@ function changeOf(
       symbol,
       formerId,
       marketId,
-      terms: listed,
+      terms: { kind: listed.kind, settle: listed.settle, contractSize: listed.contractSize },
       difference,
       fromMs,
       successor: namesake,

@@ -276,6 +276,7 @@ Deno.test("a symbol that means another market begins anew there, and says what i
   const { markets, news } = make(TAKEN);
   assert.deepEqual(news.changes, [{
     kind: "replaced",
+    terms: { kind: "spot", settle: undefined, contractSize: undefined },
     symbol: "ETH/USDT",
     formerId: "ETHUSDT",
     marketId: "ETH2USDT",
