@@ -101,6 +101,8 @@ export interface ListingNews {
   readonly changes: readonly ListingChange[];
   /** Symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
+  /** Symbols whose market is listed under another symbol now, and that symbol. */
+  readonly renamed: ReadonlyMap<string, string>;
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
   /** The id of the market that each listed symbol stands for; undefined if the exchange gives none. */
@@ -139,6 +141,7 @@ export function judgeListings(
     );
   }
   const absent = new Map<string, number>();
+  const renamed = new Map<string, string>();
   const storedUntil = new Map<string, number>();
   for (const { series: { symbol, timeframe }, lastMs } of checkpoints) {
     if (lastMs === undefined) continue;
@@ -151,6 +154,7 @@ export function judgeListings(
     const namesake = ownMarket(listed, listing) === undefined
       ? otherSymbolOf(list, symbol, listing?.marketId)
       : undefined;
+    if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
     const storedUntilMs = storedUntil.get(symbol) ?? -Infinity;
     const change = changeOf({ symbol, listed, listing, namesake, storedUntilMs, nowMs });
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
@@ -164,6 +168,7 @@ export function judgeListings(
   return {
     changes,
     absentSinceMs: absent,
+    renamed,
     missing,
     ids: idsOf(list, symbols, { known, replaced }),
     replacedMs: new Map([
