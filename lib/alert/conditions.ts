@@ -5,10 +5,11 @@ import { type AlertSubject, type Condition, subjectName } from "../market/alert.
 import { lossMs, nearLossMs } from "../market/loss.ts";
 import { marketDifference } from "../market/terms.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { kindOf } from "../market/symbol.ts";
 import { nominalMs } from "../market/timeframe.ts";
-import type { Breaker } from "../policy/breaker.ts";
 import type { CoverageEnd } from "../store/ledger.ts";
 import type { ReplacedMarket } from "../store/listings.ts";
+import type { Breakers } from "../archive/breakers.ts";
 import { isConfigured } from "../archive/desire.ts";
 import { missingRatio, type SeriesAccount } from "../gap/account.ts";
 
@@ -42,7 +43,7 @@ export function gapConditions(
 /** The parts of an exchange that its alerts depend on. */
 interface WatchedExchange {
   readonly id: string;
-  readonly breaker: Pick<Breaker, "troubledSinceMs">;
+  readonly breakers: Pick<Breakers, "troubled">;
   /** How access is refused; `unknown` right after the start; undefined while it is not. */
   readonly denial?:
     | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
@@ -52,19 +53,23 @@ interface WatchedExchange {
   readonly settleMs?: number | undefined;
 }
 
-/** Exchanges whose breaker is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
+/** Exchanges with a breaker that is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
 export function breakerConditions(
   exchanges: readonly WatchedExchange[],
   nowMs: number,
 ): readonly Condition[] {
-  return exchanges.flatMap(({ id, breaker: { troubledSinceMs } }) => {
-    if (troubledSinceMs === undefined) return [];
-    const openMs = nowMs - troubledSinceMs;
+  return exchanges.flatMap(({ id, breakers: { troubled } }) => {
+    if (troubled.length === 0) return [];
+    const openMs = troubled.reduce((most, { sinceMs }) => Math.max(most, nowMs - sinceMs), 0);
+    const kinds = troubled.flatMap(({ kind }) => kind ?? []);
+    const name = kinds.length === 0
+      ? "the breaker"
+      : `the breaker of ${kinds.join(" and ")} markets`;
     return [{
       exchange: id,
       value: Math.round(openMs / 1000),
       threshold: BREAKER_OPEN_MS / 1000,
-      summary: `${id}: the breaker has not been closed for ${durationText(openMs)}` +
+      summary: `${id}: ${name} has not been closed for ${durationText(openMs)}` +
         ` (over ${durationText(BREAKER_OPEN_MS)})`,
       // A breaker starts closed after a restart. Its condition must be found at once, or a running alert would end.
       mayBegin: openMs > BREAKER_OPEN_MS,
@@ -104,7 +109,7 @@ export function polledEnds(
 /**
  * Series whose exchange has not answered for their newest candles. Coverage counts and not candles: a market without
  * trades is not stale. While the breaker of an exchange is not closed, or candles are refused, none of its series begins
- * to be: that alert says it already.
+ * to be: that alert says it already. The same holds for a breaker of one kind of market and the series of that kind.
  */
 export function staleConditions(
   ends: readonly CoverageEnd[],
@@ -113,12 +118,11 @@ export function staleConditions(
     readonly nowMs: number;
   },
 ): readonly Condition[] {
-  const troubled = new Set(
-    exchanges.filter(({ breaker, denial }) =>
-      breaker.troubledSinceMs !== undefined ||
-      (denial !== undefined && denial !== "unknown" && denial.isOfCandles)
-    ).map(({ id }) => id),
-  );
+  const isTroubled = ({ exchange, symbol }: Series): boolean => {
+    const { breakers, denial } = exchanges.find(({ id }) => id === exchange) ?? {};
+    return breakers?.troubled.some(({ kind = kindOf(symbol) }) => kind === kindOf(symbol)) ===
+        true || (denial !== undefined && denial !== "unknown" && denial.isOfCandles);
+  };
   const settlings = new Map(exchanges.map(({ id, settleMs }) => [id, settleMs]));
   return ends.flatMap(({ series, coveredUntilMs }) => {
     const ageMs = nowMs - coveredUntilMs;
@@ -132,7 +136,7 @@ export function staleConditions(
       threshold: Math.round(ageMsMax / 1000),
       summary: `${seriesName(series)}: the exchange has not answered for the last ` +
         `${durationText(ageMs)} (over ${durationText(ageMsMax)})`,
-      mayBegin: !troubled.has(series.exchange),
+      mayBegin: !isTroubled(series),
     }];
   });
 }

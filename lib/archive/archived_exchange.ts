@@ -10,14 +10,14 @@ import type { Logger } from "../telemetry/log.ts";
 import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "../market/answer.ts";
 import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { isContract } from "../market/symbol.ts";
 import { addCandles, closedUntil, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
+import { Breaker, type BreakerOptions } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
+import { type BreakerChange, Breakers, configuredKinds } from "./breakers.ts";
 import { failureKind, judgeError, unreadable } from "./failure_kind.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
@@ -29,7 +29,7 @@ interface ArchivedExchangeOptions {
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly log: Logger;
-  readonly onBreaker: (state: BreakerState) => void;
+  readonly onBreaker: (change: BreakerChange) => void;
   /** Stores what was learned from an answer, see {@linkcode Capabilities}. */
   readonly keepCapability: (row: CapabilityRow) => Promise<void>;
 }
@@ -40,7 +40,7 @@ interface AskOptions {
 }
 
 interface GuardOptions extends AskOptions {
-  /** @default that of the exchange */
+  /** @default the main one of the exchange */
   readonly breaker?: Breaker | undefined;
   /** @default `RETRY_ATTEMPTS` */
   readonly attempts?: number | undefined;
@@ -77,11 +77,9 @@ const AHEAD_MS_MAX = 60_000;
 /** All requests to one exchange go through here. */
 export class ArchivedExchange {
   readonly client: ExchangeClient;
-  readonly breaker: Breaker;
+  readonly breakers: Breakers;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
-  /** Of contracts, where spot is archived beside them: their servers are others. */
-  readonly #contractBreaker: Breaker;
   readonly #options: ArchivedExchangeOptions;
   /** The newest open time that the exchange has sent of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
@@ -97,11 +95,13 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
-    this.breaker = new Breaker({ ...this.#breakerOptions(), onChange: onBreaker });
-    this.#contractBreaker = isMixed(config) ? new Breaker(this.#breakerOptions()) : this.breaker;
+    this.breakers = new Breakers(configuredKinds(config), {
+      ...this.#breakerOptions(),
+      onChange: onBreaker,
+    });
   }
 
-  #breakerOptions(): BreakerOptions {
+  #breakerOptions(): BreakerOptions & { readonly name: string } {
     const { client, config, clock } = this.#options;
     return { ...config.breaker, clock, judge: judgeError, name: client.id };
   }
@@ -142,7 +142,7 @@ export class ArchivedExchange {
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, breaker: this.#breakerOf(series.symbol, list) },
+      { ...options, breaker: this.breakers.of(series.symbol) },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -154,12 +154,6 @@ export class ArchivedExchange {
     await this.capabilities.keep();
     // What came without an end proves nothing, if another page has shown meanwhile that the end is needed.
     return isUntilSent || !isUntilNeeded() ? verdict : await this.askPage(series, window, options);
-  }
-
-  #breakerOf(symbol: string, list: MarketList): Breaker {
-    const listed = list.get(symbol);
-    const isOfContracts = listed === undefined ? isContract(symbol) : listed.kind !== "spot";
-    return isOfContracts ? this.#contractBreaker : this.breaker;
   }
 
   #judge(
@@ -242,7 +236,7 @@ export class ArchivedExchange {
       onDate,
       each: async (kind, load) => {
         const isMain = kind.isSpot || kind.isAlone;
-        const breaker = isMain ? this.breaker : new Breaker(this.#breakerOptions());
+        const breaker = isMain ? this.breakers.main : new Breaker(this.#breakerOptions());
         // Polls wait for this load: when markets are in force, one attempt is enough, and the next load makes another.
         const attempts = isMain || previous === undefined ? undefined : 1;
         try {
@@ -276,7 +270,7 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal, breaker = this.breaker, attempts }: GuardOptions,
+    { priority, signal, breaker = this.breakers.main, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -313,10 +307,4 @@ export class ArchivedExchange {
       },
     });
   }
-}
-
-function isMixed({ symbols }: Config): boolean {
-  if (symbols.kind !== "list") return false;
-  const contracts = symbols.symbols.filter(isContract).length;
-  return contracts > 0 && contracts < symbols.symbols.length;
 }

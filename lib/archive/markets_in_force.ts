@@ -21,6 +21,10 @@ export interface Markets {
   readonly isPartial: boolean;
   /** Symbols whose kind of market could not be loaded: nothing is known of them. */
   readonly unloaded: readonly UnloadedSymbol[];
+  /** Configured timeframes whose candles open at other times on this exchange. */
+  readonly leftOut: readonly string[];
+  /** Configured symbols whose market is called by another symbol now, and that symbol. */
+  readonly renamed: readonly (readonly [symbol: string, successor: string])[];
   /** Symbols that mean another market than was archived, for which a new listing begins with these markets. */
   readonly replaced: readonly ReplacedSymbol[];
   /** From when on the market of a symbol may be asked: before, the symbol meant another market. Milliseconds. */
@@ -142,12 +146,25 @@ export interface MarketNews {
   readonly replaced: readonly string[];
   /** Configured symbols of which nothing is known, because their markets were not loaded. */
   readonly unloaded: readonly string[];
+  /** What the settings ask for and this exchange does not have: timeframes, and symbols by their former names. */
+  readonly leftOut: readonly string[];
 }
 
 /** What is to be told of markets; nothing before they are loaded. */
 export function newsOf(markets: Markets | undefined): MarketNews {
-  const { exchange, replaced, unloaded } = markets ?? { exchange: "", replaced: [], unloaded: [] };
+  if (markets === undefined) return { replaced: [], unloaded: [], leftOut: [] };
+  const { exchange, replaced, unloaded, leftOut, renamed } = markets;
   return {
+    leftOut: [
+      ...leftOut.map((text) =>
+        `${exchange} ${text} is left out: this exchange opens ${text} at other times than UTC's. ` +
+        `Leave ${text} out of TIMEFRAMES and BACKFILL`
+      ),
+      ...renamed.map(([symbol, successor]) =>
+        `${exchange} ${symbol} is called ${successor} now, and gets no new candles. ` +
+        `Put ${successor} into SYMBOLS`
+      ),
+    ],
     replaced: replaced.map(({ symbol, difference }) =>
       `${symbol} is another market now, ${difference}: its candles begin anew`
     ),

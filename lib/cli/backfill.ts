@@ -36,6 +36,8 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
       return { reports, problems: [...lostSymbols(archive), ...await nothingPassed(archive)] };
     },
   });
+  const leftOut = reports.flatMap((report) => report.leftOut);
+  for (const text of leftOut) shell.tell(printable(text));
   const seconds = (shell.clock.now() - startMs) / 1000;
   if (flags["json"] === true) {
     shell.print(JSON.stringify({ seconds, exchanges: reports, problems }));
@@ -46,7 +48,9 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     if (more > 0) shell.print(`and ${count(more)} more`);
     shell.print(`done in ${duration(seconds)}`);
   }
-  return problems.length > 0 || reports.some(isIncomplete) ? EXIT.failed : EXIT.done;
+  return problems.length + leftOut.length > 0 || reports.some(isIncomplete)
+    ? EXIT.failed
+    : EXIT.done;
 }
 
 /** Whether candles are left owed that the exchange should have given, whatever happened on the way. */

@@ -4,6 +4,8 @@ import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { refreshMarkets } from "../fetch/markets.ts";
 import { lookThrough } from "../gap/look_through.ts";
 import { repairGaps } from "../gap/repair.ts";
+import type { Unasked } from "../gap/unasked.ts";
+import { seriesName } from "../market/series.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
@@ -82,7 +84,12 @@ async function repair(
       problems.push(error instanceof Error ? error.message : String(error));
     }
   }));
-  const { found, asked, filled, concluded } = await repairGaps(archive, { signal });
+  const unasked: Unasked[] = [];
+  const { found, asked, filled, concluded } = await repairGaps(archive, {
+    signal,
+    onUnasked: (one) => unasked.push(one),
+  });
+  for (const problem of unaskedProblems(unasked)) problems.push(archive.redact(problem));
   for (const problem of lostSymbols(archive)) problems.push(problem);
   shell.tell(
     `${count(found)} found, ${count(asked)} asked for, ${count(filled)} filled, ${
@@ -90,6 +97,29 @@ async function repair(
     } explained`,
   );
   return problems;
+}
+
+/** One sentence for each reason why something was not asked for. */
+function unaskedProblems(unasked: readonly Unasked[]): readonly string[] {
+  const groups = Map.groupBy(unasked, ({ series, error }) => `${series.exchange} ${whyOf(error)}`);
+  return [...groups.values()].map((group) => {
+    const gaps = group.reduce((sum, one) => sum + one.gaps, 0);
+    const names = [...new Set(group.map(({ series }) => seriesName(series)))];
+    const more = names.length > NAMED_MAX
+      ? ` and ${count(names.length - NAMED_MAX)} more series`
+      : "";
+    const what = gaps === 0 ? "The start" : `${count(gaps)} ${gaps === 1 ? "gap" : "gaps"}`;
+    return `${what} of ${names.slice(0, NAMED_MAX).join(", ")}${more} could not be asked for: ${
+      whyOf(group[0]?.error)
+    }`;
+  });
+}
+
+/** At most this many series are named in one sentence. */
+const NAMED_MAX = 3;
+
+function whyOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 type GapPage = readonly GapEntry[];

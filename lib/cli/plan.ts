@@ -22,7 +22,10 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   });
   shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
   for (const { exchange, problem } of document.problems) {
-    shell.tell(printable(`no plan for ${exchange}: ${problem}`));
+    shell.tell(printable(`${exchange} is not planned, or not all of it: ${problem}`));
+  }
+  if (document.problems.length > 0) {
+    shell.tell("Run titan10 plan again when they answer. titan10 doctor says what helps");
   }
   for (const problem of document.lost) shell.tell(printable(problem));
   return document.problems.length + document.lost.length === 0 ? EXIT.done : EXIT.failed;

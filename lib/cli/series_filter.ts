@@ -1,6 +1,6 @@
 /** `--exchanges` and `--symbols` of commands that only read: which series are shown. @module */
 import type { Config } from "../config/config.ts";
-import { nearest } from "../text/nearest.ts";
+import { unknownNames } from "../text/unknown_names.ts";
 import type { Flags } from "./settings.ts";
 
 export interface NamedSeries {
@@ -34,23 +34,10 @@ export function filterOf(flags: Flags, config: Config): SeriesFilter {
   };
 }
 
-/** Why a name that was asked for is in none of the series; undefined when all are. */
+/** Why a name of the flags matches none of the archived series; undefined when all match. */
 export function unknownOf(
   series: readonly NamedSeries[],
-  { exchanges = [], symbols = [] }: Pick<SeriesFilter, "exchanges" | "symbols">,
+  { exchanges: exchange, symbols: symbol }: Pick<SeriesFilter, "exchanges" | "symbols">,
 ): string | undefined {
-  const there = {
-    exchange: new Set(series.map(({ exchange }) => exchange)),
-    symbol: new Set(series.map(({ symbol }) => symbol)),
-  };
-  const strange = [
-    ...exchanges.filter((name) => !there.exchange.has(name)).map((name) => ["exchange", name]),
-    ...symbols.filter((name) => !there.symbol.has(name)).map((name) => ["symbol", name]),
-  ] as ["exchange" | "symbol", string][];
-  if (strange.length === 0) return undefined;
-  return strange.slice(0, 3).map(([kind, name]) => {
-    const similar = nearest(name, [...there[kind]]);
-    const hint = similar.length === 0 ? "" : `. The nearest names: ${similar.join(", ")}`;
-    return `Nothing is archived of the ${kind} ${name}${hint}`;
-  }).join("\n");
+  return unknownNames(series, { exchange, symbol });
 }

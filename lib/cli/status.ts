@@ -33,6 +33,7 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
     }
     return await watchStatus(shell, ground, {
       isJson: flags["json"] === true,
+      problemOf: ({ series }) => unknownOf(series, filter),
       shown: (document) => shownBy(filter, document),
     });
   }

@@ -162,14 +162,23 @@ function troubleOf(
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
-    const { exchange, breaker, bannedUntil } = row;
+    const { exchange, breaker, breakerOf, bannedUntil } = row;
     const texts: string[] = [];
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
       texts.push(`${exchange} is banned until ${minute(bannedUntil)} UTC, for another ${left}`);
     }
-    if (breaker === "open") texts.push(`${exchange}: the breaker is open, nothing is asked`);
-    if (breaker === "half_open") texts.push(`${exchange}: the breaker lets one request try it`);
+    const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
+    if (breaker === "open") {
+      texts.push(
+        `${exchange}: too many requests failed, so the breaker${of} is open: nothing is asked`,
+      );
+    }
+    if (breaker === "half_open") {
+      texts.push(
+        `${exchange}: the breaker${of} is half open: one request tests whether it answers`,
+      );
+    }
     return texts;
   });
   const nameOf = (row: SeriesStatus): string => `${row.exchange} ${row.symbol} ${row.timeframe}`;

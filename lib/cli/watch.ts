@@ -37,8 +37,10 @@ interface Source {
 export async function watchStatus(
   shell: Shell,
   ground: Ground,
-  { isJson, shown }: {
+  { isJson, problemOf, shown }: {
     readonly isJson: boolean;
+    /** Why nothing can be shown of a document. Only the first one is checked: an archive may change. */
+    readonly problemOf: (document: Status) => string | undefined;
     /** Which part of the document is shown. */
     readonly shown: (document: Status) => Status;
   },
@@ -47,6 +49,7 @@ export async function watchStatus(
     ? daemonSource(ground)
     : await serverSource(ground);
   const { screen } = shell;
+  let isChecked = false;
   const show = isJson || screen === undefined
     ? (look: Look) => printLook(shell, look, { isJson })
     : (look: Look) => drawLook(shell, screen, look);
@@ -56,6 +59,11 @@ export async function watchStatus(
       // A signal must not wait for an answer.
       const look = await Promise.race([source.look(), aborted(shell.signal)]);
       if (look !== undefined) {
+        const problem = isChecked || look.document === undefined
+          ? undefined
+          : problemOf(look.document);
+        if (problem !== undefined) throw new Error(problem);
+        isChecked ||= look.document !== undefined;
         show({ ...look, document: look.document && shown(look.document) });
       }
       await shell.clock.sleep(REDRAW_MS, { signal: shell.signal }).catch(() => {});

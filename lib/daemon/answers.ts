@@ -44,7 +44,7 @@ export function answersOf(options: AnswersOptions): Answers {
       const reasons = await databaseReasons(options);
       const { archive } = state;
       if (archive === undefined) reasons.push("the daemon is starting");
-      else if (!archive.exchanges.some(({ breaker }) => breaker.state.kind === "closed")) {
+      else if (!archive.exchanges.some(({ breakers }) => breakers.isAnyClosed)) {
         reasons.push("no exchange has a closed breaker");
       }
       return healthOf(reasons);
@@ -59,11 +59,17 @@ export function answersOf(options: AnswersOptions): Answers {
       });
       return {
         ...status,
-        exchanges: status.exchanges.map((exchange) => ({
-          ...exchange,
-          breaker: exchangeOf(exchange.exchange)?.breaker.state.kind ?? exchange.breaker,
-          paceMs: exchangeOf(exchange.exchange)?.client.requestIntervalMs ?? null,
-        })),
+        exchanges: status.exchanges.map((row) => {
+          const exchange = exchangeOf(row.exchange);
+          if (exchange === undefined) return row;
+          const { breakers, client } = exchange;
+          return {
+            ...row,
+            breaker: breakers.worst,
+            breakerOf: breakers.troubled.flatMap(({ kind }) => kind ?? []),
+            paceMs: client.requestIntervalMs,
+          };
+        }),
       };
     },
     candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),

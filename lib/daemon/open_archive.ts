@@ -160,10 +160,14 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       random,
       metrics,
       log,
-      onBreaker: ({ kind }) => {
-        metrics.setBreakerState(id, kind);
-        log.warn("breaker changed", { exchange: id, state: kind });
-        void breaker.set(kind);
+      onBreaker: ({ kind, state, worst }) => {
+        metrics.setBreakerState(id, worst);
+        log.warn("breaker changed", {
+          exchange: id,
+          state,
+          ...(kind === undefined ? {} : { kind }),
+        });
+        void breaker.set(worst);
       },
       keepCapability: async (row) => {
         try {

@@ -8,6 +8,7 @@ import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { failureKind } from "../archive/failure_kind.ts";
+import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
 import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
@@ -87,6 +88,7 @@ export async function examineExchange(
     checks = [
       marketsCheck(archive, exchange, markets),
       symbolsCheck(archive, markets, all),
+      ...newsOf(markets).leftOut.map((message) => ({ check: "settings", ok: false, message })),
       ...candles.checks,
     ];
   }
@@ -135,17 +137,15 @@ function symbolsCheck(
   const wanted = symbols.symbols.length - unloaded.length;
   const found = `${wanted - unlisted.length} of ${wanted} listed`;
   if (unlisted.length === 0) return { check, ok: true, message: found };
-  // A symbol is wrong only if the markets of all exchanges are loaded and none lists it.
-  const lost = unlisted.filter(({ symbol }) =>
-    all.every(({ markets }) => markets !== undefined && !markets.list.has(symbol))
-  );
+  const wrong = new Set(lostAmong(all.map(({ markets }) => markets)).map(({ symbol }) => symbol));
+  const lost = unlisted.filter(({ symbol }) => wrong.has(symbol));
   if (lost.length > 0) {
     return { check, ok: false, message: `${found}, not ${symbolNames(lost)}. Correct SYMBOLS` };
   }
   const names = symbolNames(unlisted.map(({ symbol }) => ({ symbol, nearest: [] })));
-  return unlisted.length === wanted
+  return unlisted.length === wanted && unloaded.length === 0
     ? { check, ok: false, message: `none of ${names} is listed. Remove ${id} from EXCHANGES` }
-    : { check, ok: true, message: `${found}, other exchanges list ${names}` };
+    : { check, ok: true, message: `${found}, other exchanges may list ${names}` };
 }
 
 type CandleCheckup = Pick<Examined, "clockAheadMs"> & Pick<ExchangeCheckup, "checks">;

@@ -1,6 +1,5 @@
 /** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
 import { coverageCandles, intersect, subtract } from "../market/coverage.ts";
-import { FetchError } from "../exchange/fetch_error.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Owed } from "../store/ledger.ts";
@@ -90,7 +89,7 @@ export class ExchangeBackfill {
     this.#exchange = exchange;
     this.#options = options;
     this.#untilMs = archive.clock.now();
-    this.#refusals = new Refusals(archive.clock, options);
+    this.#refusals = new Refusals(archive.clock, { ...options, breakers: exchange.breakers });
     this.#progress = noProgress(exchange.id);
   }
 
@@ -161,7 +160,7 @@ export class ExchangeBackfill {
       }
       const restMs = this.#refusals.restUntilMs(owed.map(({ series }) => series));
       if (restMs !== undefined) {
-        await this.#pause(restMs, "refused, asking again");
+        await this.#pause(restMs, "refused or down, asking again");
         continue;
       }
       if (this.#progress.failed === before.failed) return;
@@ -263,6 +262,8 @@ export class ExchangeBackfill {
         if (isCancelled(error, this.#options.signal)) return false;
         await this.#report(error, series);
         const untilMs = resumeAtMs(error, this.#archive.clock.now());
+        // The page is left to a later pass, and others go on.
+        if (series !== undefined && this.#refusals.isLeftAlone(series)) return false;
         if (untilMs === undefined || !this.#mayWait()) return false;
         await this.#pause(untilMs, pauseReason(error));
       }
@@ -274,7 +275,7 @@ export class ExchangeBackfill {
     const { name, message } = error instanceof Error ? error : new Error(String(error));
     if (series === undefined) await reportExchangeFailure(this.#archive, this.#exchange.id, error);
     else await reportSeriesFailure(this.#archive, series, error);
-    if (error instanceof FetchError && series !== undefined) this.#refusals.note(series, error);
+    if (series !== undefined) this.#refusals.note(series, error);
     this.#problems.set(`${name} ${series === undefined ? "" : seriesName(series)}`, message);
     this.#update({ failed: this.#progress.failed + 1 });
   }

@@ -134,6 +134,8 @@ export interface ListingNews {
    * may be broken.
    */
   readonly isNoneListed: boolean;
+  /** Symbols whose market is listed under another symbol now, and that symbol. */
+  readonly renamed: ReadonlyMap<string, string>;
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
   /** The market that each listed symbol stands for. */
@@ -163,12 +165,14 @@ export function judgeListings(
   const open = symbols.filter((symbol) => known.has(symbol) && !isOver(symbol));
   const isNoneListed = open.length > 1 && !symbols.some((symbol) => list.has(symbol));
   const absent = new Map<string, number>();
+  const renamed = new Map<string, string>();
   const changes = symbols.flatMap((symbol) => {
     const listing = known.get(symbol);
     const listed = list.get(symbol);
     const namesake = ownMarket(listed, listing) === undefined
       ? otherSymbolOf(list, symbol, listing)
       : undefined;
+    if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
     const change = changeOf({ symbol, listed, listing, namesake, nowMs });
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
     const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
@@ -183,6 +187,7 @@ export function judgeListings(
   return {
     changes,
     absentSinceMs: absent,
+    renamed,
     missing,
     isNoneListed: isNoneListed && absent.size > 0,
     markets: marketsOf(list, symbols, { known, replaced }),

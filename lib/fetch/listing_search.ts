@@ -15,6 +15,7 @@ import type { Window } from "../market/window.ts";
 import { noteListings, type Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { isCancelled } from "../archive/failure.ts";
 
 /** No search for fewer owed pages: the search itself takes a few requests. */
 const PAGES_MIN = 6;
@@ -31,10 +32,11 @@ type Found =
 
 /**
  * Searches the first candle of each symbol with many owed pages, in the coarsest timeframe the exchange has, and
- * stores its time in the ledger. The time before it is not owed any more.
+ * stores its time in the ledger. The time before it is not owed any more. A search that fails ends no other: another
+ * kind of market may be well.
  *
  * @returns whether anything was found.
- * @throws FetchError, DeadlineError, BreakerOpenError, MalformedPageError, StoreError when a request or a write failed.
+ * @throws FetchError when cancelled, StoreError when a write failed.
  */
 export async function findListings(
   archive: Archive,
@@ -54,8 +56,11 @@ export async function findListings(
       (least, { owed }) => Math.min(least, owed[0]?.sinceMs ?? Infinity),
       Infinity,
     );
-    const found = await search(archive, exchange, { series, sinceMs, signal });
-    if (found.kind === "unknown") continue;
+    const found = await search(archive, exchange, { series, sinceMs, signal }).catch((error) => {
+      if (isCancelled(error, signal)) throw error;
+      archive.log.debug("a listing was not found", { series: seriesName(series), error });
+    });
+    if (found === undefined || found.kind === "unknown") continue;
     archive.log.info("listing found", {
       series: seriesName(series),
       listedFrom: new Date(found.fromMs).toISOString(),

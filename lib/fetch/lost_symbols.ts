@@ -1,6 +1,6 @@
 /** Configured symbols that no exchange lists: mistakes, and not merely traded elsewhere. @module */
 import type { Archive } from "../archive/archive.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
+import type { Markets, UnlistedSymbol } from "../archive/markets_in_force.ts";
 
 /** At most this many similar names are told. */
 const NEAREST_MAX = 3;
@@ -15,6 +15,17 @@ export function lostSymbols(
   { exchanges }: Pick<Archive, "exchanges">,
   markets: readonly (Markets | undefined)[] = exchanges.map(({ markets }) => markets.value),
 ): readonly string[] {
+  const by = markets.flatMap((one) => one?.exchange ?? []).join(", ");
+  return lostAmong(markets).map(({ symbol, nearest }) => {
+    const hint = nearest.length === 0 ? "" : `. The nearest names: ${nearest.join(", ")}`;
+    return `${symbol} is not listed by ${by}${hint}. Correct SYMBOLS`;
+  });
+}
+
+/** The same symbols, with the nearest names of all exchanges. */
+export function lostAmong(
+  markets: readonly (Markets | undefined)[],
+): readonly UnlistedSymbol[] {
   const known = markets.flatMap((one) => one ?? []);
   const [first] = known;
   if (first === undefined || known.length < markets.length) return [];
@@ -22,8 +33,6 @@ export function lostSymbols(
     const all = known.map(({ unlisted }) => unlisted.find((one) => one.symbol === symbol));
     if (all.includes(undefined)) return [];
     const similar = [...new Set(all.flatMap((one) => one?.nearest ?? []))].slice(0, NEAREST_MAX);
-    const hint = similar.length === 0 ? "" : `. The nearest names: ${similar.join(", ")}`;
-    const by = known.map(({ exchange }) => exchange).join(", ");
-    return [`${symbol} is not listed by ${by}${hint}. Correct SYMBOLS`];
+    return [{ symbol, nearest: similar }];
   });
 }

@@ -157,8 +157,6 @@ export interface MadeMarkets {
   /** All wanted series, also those that have ended. */
   readonly chosen: readonly Series[];
   readonly news: ListingNews;
-  /** Configured timeframes whose candles open at other times on this exchange. */
-  readonly leftOut: readonly string[];
 }
 
 /** Makes the markets of an exchange from one answer. Sends no request and writes nothing. */
@@ -202,13 +200,14 @@ export function makeMarkets(
       unlisted,
       isPartial: failures.length > 0 || proof.undecided.length > 0,
       unloaded,
+      leftOut: wanted.filter((text) => !timeframes.includes(text)),
+      renamed: [...news.renamed].filter(([, successor]) => named?.includes(successor) === false),
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,
       absentSinceMs: news.absentSinceMs,
     },
     chosen,
     news,
-    leftOut: wanted.filter((text) => !timeframes.includes(text)),
   };
 }
 
@@ -276,9 +275,9 @@ async function readKnown(
 function settle(
   { config, failures, log }: Archive,
   { client }: ArchivedExchange,
-  { markets, chosen, news, leftOut }: MadeMarkets,
+  { markets, chosen, news }: MadeMarkets,
 ): Markets {
-  const { exchange, unlisted, unloaded, series, list } = markets;
+  const { exchange, unlisted, unloaded, leftOut, series, list } = markets;
   for (const { symbol, nearest } of unlisted) {
     log.warn("symbol not listed", { exchange, symbol, nearest: nearest.join(", ") });
   }

@@ -35,7 +35,7 @@ export interface Plan {
   readonly entries: readonly PlanEntry[];
   /** Exchanges without a plan, and why. */
   readonly problems: readonly { readonly exchange: string; readonly problem: string }[];
-  /** Symbols that no exchange lists, one message each. */
+  /** What the settings ask for and is not there, one message each: symbols that no exchange lists, and what is left out. */
   readonly lost: readonly string[];
   /** Least duration of everything: exchanges run concurrently, so the slowest one decides. Seconds. */
   readonly seconds: number;
@@ -79,7 +79,7 @@ export async function makePlan(
   return {
     entries,
     problems,
-    lost: lostSymbols(archive, all),
+    lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],
     seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };

@@ -1,7 +1,10 @@
-/** The series that an exchange refuses during one backfill: they rest, and are given up when the refusal stays. @module */
+/** The series that an exchange refuses, or whose kind of market is down, during one backfill: they rest, or are given up. @module */
 import type { Clock } from "../clock.ts";
-import type { FetchError } from "../exchange/fetch_error.ts";
+import type { Breakers } from "../archive/breakers.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { kindOf, type SymbolKind } from "../market/symbol.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
 
 /** A plain refusal, such as "no such symbol", stays when it comes twice. */
 const REFUSALS_MAX = 2;
@@ -11,6 +14,18 @@ const REFUSED_PAUSE_MS = 10_000;
 const UNKNOWN_MAX = 3;
 const UNKNOWN_PAUSE_MS = 60_000;
 
+/** A one-shot backfill gives up a kind of market after its breaker has opened this many times in a row. */
+const DOWN_MAX = 5;
+
+/** When to look again whether another request has found a kind of market up again. */
+const TRIAL_MS = 1_000;
+
+interface RefusalsOptions {
+  /** Whether to go on asking where access is denied, or a kind of market stays down. */
+  readonly patient: boolean;
+  readonly breakers: Breakers;
+}
+
 interface Refusal {
   readonly times: number;
   readonly nextTryMs: number;
@@ -18,23 +33,28 @@ interface Refusal {
 
 export class Refusals {
   readonly #clock: Clock;
-  readonly #patient: boolean;
+  readonly #options: RefusalsOptions;
   readonly #bySeries = new Map<string, Refusal>();
   /** Names of series whose refusal stays. */
   readonly #hopeless = new Set<string>();
 
-  /** @param patient Whether to go on asking where access is denied. */
-  constructor(clock: Clock, { patient }: { readonly patient: boolean }) {
+  /** How often the breaker of a kind of market has opened in a row, and until when it is open. */
+  readonly #down = new Map<SymbolKind, Refusal>();
+
+  constructor(clock: Clock, options: RefusalsOptions) {
     this.#clock = clock;
-    this.#patient = patient;
+    this.#options = options;
   }
 
   /** Lets a refused series rest, or gives it up. Other errors change nothing. */
-  note(series: Series, { kind, untilMs, isUnknown, cause }: FetchError): void {
+  note(series: Series, error: unknown): void {
+    this.#noteDown(series, error);
+    if (!(error instanceof FetchError)) return;
+    const { kind, untilMs, isUnknown, cause } = error;
     const name = seriesName(series);
     const nowMs = this.#clock.now();
     if (kind === "denied") {
-      if (!this.#patient) this.#hopeless.add(name);
+      if (!this.#options.patient) this.#hopeless.add(name);
       const nextTryMs = untilMs ?? nowMs + UNKNOWN_PAUSE_MS;
       this.#bySeries.set(name, { times: 0, nextTryMs });
       return;
@@ -51,27 +71,44 @@ export class Refusals {
     this.#bySeries.set(name, { times: times + 1, nextTryMs: nowMs + pauseMs });
   }
 
+  #noteDown({ symbol }: Series, error: unknown): void {
+    const untilMs = this.#options.breakers.downUntilMs(symbol);
+    if (untilMs === undefined || error instanceof BreakerOpenError) return;
+    const kind = kindOf(symbol);
+    const { times, nextTryMs } = this.#down.get(kind) ?? { times: 0, nextTryMs: -Infinity };
+    // Pages that were asked for at the same time fail alike: they count once.
+    if (untilMs > nextTryMs) this.#down.set(kind, { times: times + 1, nextTryMs: untilMs });
+  }
+
   /** Notes that a series was answered for. */
   forget(series: Series): void {
     this.#bySeries.delete(seriesName(series));
+    this.#down.delete(kindOf(series.symbol));
   }
 
   /** Whether a series is given up for the rest of the run. */
   isHopeless(series: Series): boolean {
-    return this.#hopeless.has(seriesName(series));
+    const { times = 0 } = this.#down.get(kindOf(series.symbol)) ?? {};
+    return this.#hopeless.has(seriesName(series)) || (!this.#options.patient && times >= DOWN_MAX);
   }
 
   /** Whether nothing is to be asked of a series now. */
   isLeftAlone(series: Series): boolean {
     const { nextTryMs = -Infinity } = this.#bySeries.get(seriesName(series)) ?? {};
-    return this.isHopeless(series) || this.#clock.now() < nextTryMs;
+    return this.isHopeless(series) || this.#clock.now() < nextTryMs ||
+      this.#options.breakers.downUntilMs(series.symbol) !== undefined;
   }
 
   /** When the first of the series that rest is to be asked for again. Milliseconds; undefined when none rests. */
   restUntilMs(series: readonly Series[]): number | undefined {
     const nowMs = this.#clock.now();
     const rests = series.filter((one) => !this.isHopeless(one))
-      .flatMap((one) => this.#bySeries.get(seriesName(one))?.nextTryMs ?? [])
+      .flatMap((one) => {
+        const downUntilMs = this.#options.breakers.downUntilMs(one.symbol);
+        return downUntilMs === undefined
+          ? this.#bySeries.get(seriesName(one))?.nextTryMs ?? []
+          : Math.max(downUntilMs, nowMs + TRIAL_MS);
+      })
       .filter((nextTryMs) => nextTryMs > nowMs);
     return rests.length === 0 ? undefined : rests.reduce((a, b) => Math.min(a, b));
   }

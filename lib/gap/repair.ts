@@ -1,5 +1,4 @@
 /** Finds holes inside coverage and requests them again, until they are filled or have a reason. @module */
-import { FetchError } from "../exchange/fetch_error.ts";
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -7,28 +6,22 @@ import { addCandles } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/gaps.ts";
-import { forgetListing } from "../store/ledger.ts";
-import { confirmFirst, doubtFirst } from "../store/series_bounds.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
-import { explainBounds, type UnconfirmedEdge } from "./account.ts";
+import { explainBounds } from "./account.ts";
+import { confirmEdges } from "./first_candle.ts";
 import { lookThrough } from "./look_through.ts";
 import { ingestPage } from "../fetch/page.ts";
 import { queuePages, type RowsMax } from "../fetch/page_queue.ts";
+import { isRefusal, type RepairOptions, Stopped, wasHeldBack } from "./unasked.ts";
 
 /**
  * Requests to one exchange in one run. They share its rate limit with polls and backfill. The other gaps wait for the
  * next run.
  */
 const REPAIRS_MAX = 50;
-
-/** Pages before first candles that are requested from one exchange in one run. */
-const EDGE_PAGES_MAX = 20;
-
-/** How long to wait before a first candle is confirmed. An exchange that still has trouble then answers with errors. */
-export const CONFIRM_AFTER_MS = 60 * 60_000;
 
 /** Gaps of one exchange that are read in one run. A market with few trades has thousands of minutes without a trade. */
 const GAPS_MAX = 5_000;
@@ -53,15 +46,15 @@ interface RepairReport {
 /** One run: finds holes in new coverage, then requests the gaps that are due, from all exchanges concurrently. */
 export async function repairGaps(
   archive: Archive,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  options: RepairOptions = {},
 ): Promise<RepairReport> {
   const found = await lookThrough(archive);
   const edges = await explainBounds(archive);
   const states = (await Promise.all(
     archive.exchanges.map(async (exchange) => {
       const own = edges.filter(({ series }) => series.exchange === exchange.id);
-      await confirmEdges(archive, exchange, { edges: own, signal });
-      return await repairExchange(archive, exchange, signal);
+      await confirmEdges(archive, exchange, { edges: own, ...options });
+      return await repairExchange(archive, exchange, options);
     }),
   )).flat();
   // Its own answers may reach beyond what was covered.
@@ -71,88 +64,10 @@ export async function repairGaps(
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
 }
 
-/**
- * Requests the time right before first candles once more, {@linkcode CONFIRM_AFTER_MS} after they were found. An answer
- * may lack its first rows because of an error at the exchange, and a second answer soon after may have the same error.
- */
-async function confirmEdges(
-  archive: Archive,
-  exchange: ArchivedExchange,
-  { edges, signal }: {
-    readonly edges: readonly UnconfirmedEdge[];
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<void> {
-  if (exchange.markets.value === undefined) return;
-  const nowMs = archive.clock.now();
-  let pages = 0;
-  for (const edge of edges) {
-    if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
-    const { series, sinceMs = Infinity } = edge;
-    try {
-      // A new edge, or the clock was set back: the time to wait begins now.
-      if (nowMs < sinceMs) {
-        await doubtFirst(archive.database, series, nowMs);
-      } else if (nowMs - sinceMs >= CONFIRM_AFTER_MS) {
-        const pagesMax = EDGE_PAGES_MAX - pages;
-        pages += await confirmEdge(archive, exchange, { edge, pagesMax, signal });
-      }
-    } catch (error) {
-      if (isCancelled(error, signal)) return;
-      await reportSeriesFailure(archive, series, error);
-      if (mustStop(exchange, archive, error)) return;
-    }
-  }
-}
-
-/**
- * Requests page by page, as long as older candles come. Such a candle is the new first one, and is not confirmed yet.
- * If `pagesMax` ends the loop, the next run goes on without waiting for another hour.
- *
- * @returns how many pages were requested.
- */
-async function confirmEdge(
-  archive: Archive,
-  exchange: ArchivedExchange,
-  { edge: { series, window: edge, sinceMs }, pagesMax, signal }: {
-    readonly edge: UnconfirmedEdge;
-    readonly pagesMax: number;
-    readonly signal: AbortSignal | undefined;
-  },
-): Promise<number> {
-  const rowsMax = exchange.pageRowsMax(series.timeframe);
-  let untilMs = edge.untilMs;
-  for (let pages = 1;; pages++) {
-    const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);
-    const window = { sinceMs: Math.max(edge.sinceMs, pageMs), untilMs };
-    let added = 0;
-    let answered: Coverage = [];
-    try {
-      ({ answered } = await ingestPage(archive, exchange, series, {
-        window,
-        priority: "backfill",
-        signal,
-        onStored: (part) => added += part.added,
-      }));
-    } finally {
-      if (added > 0) await forgetListing(archive.database, series);
-    }
-    if (subtract([window], answered).length > 0) return pages;
-    if (added === 0 && untilMs === edge.untilMs) {
-      await confirmFirst(archive.database, series, untilMs);
-    }
-    untilMs = window.sinceMs;
-    if (added === 0 || untilMs <= edge.sinceMs) return pages;
-    if (pages < pagesMax) continue;
-    await doubtFirst(archive.database, series, sinceMs ?? archive.clock.now());
-    return pages;
-  }
-}
-
 async function repairExchange(
   archive: Archive,
   exchange: ArchivedExchange,
-  signal: AbortSignal | undefined,
+  { signal, onUnasked }: RepairOptions,
 ): Promise<readonly GapState[]> {
   const { database, clock } = archive;
   // Nothing can be requested before the markets are loaded; polls load them.
@@ -164,11 +79,16 @@ async function repairExchange(
   });
   const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
   const states: GapState[] = [];
-  const refused = new Set<string>();
+  const stopped = new Stopped(exchange);
   let asked = 0;
   for (const batch of batches) {
     if (signal?.aborted || asked === REPAIRS_MAX) break;
-    if (refused.has(seriesName(batch.series))) continue;
+    const { series, gaps: { length: gaps } } = batch;
+    const reason = stopped.reasonOf(series);
+    if (reason !== undefined) {
+      onUnasked?.({ series, gaps, error: reason });
+      continue;
+    }
     asked++;
     try {
       const onStates = (came: readonly GapState[]): void => {
@@ -177,20 +97,15 @@ async function repairExchange(
       await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
       if (isCancelled(error, signal)) break;
+      if (wasHeldBack(error)) asked--;
+      stopped.note(series, error);
+      onUnasked?.({ series, gaps, error });
       // What the exchange did not answer stays due.
-      await reportSeriesFailure(archive, batch.series, error);
-      if (mustStop(exchange, archive, error)) break;
-      if (!isRefusal(error)) continue;
-      refused.add(seriesName(batch.series));
-      await postponeGaps(database, batch.series, clock.now() + SET_ASIDE_MS);
+      await reportSeriesFailure(archive, series, error);
+      if (isRefusal(error)) await postponeGaps(database, series, clock.now() + SET_ASIDE_MS);
     }
   }
   return states;
-}
-
-/** Whether an error says that the series is refused: its other gaps would be, too. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof FetchError && (error.kind === "permanent" || error.isUnknown);
 }
 
 /** Gaps of one series that fit into one page, or a single gap that may need several pages. */
@@ -304,14 +219,4 @@ function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Wi
     sinceMs: addCandles(timeframe, sinceMs, -1),
     untilMs: addCandles(timeframe, untilMs, 1),
   };
-}
-
-/** Whether the next request would fail for the same reason: the database, an open breaker, a ban or refused access. */
-function mustStop(
-  { breaker, client }: ArchivedExchange,
-  { clock }: Archive,
-  error: unknown,
-): boolean {
-  return error instanceof StoreError || !breaker.passes || clock.now() < client.bannedUntilMs ||
-    (error instanceof FetchError && error.kind === "denied");
 }

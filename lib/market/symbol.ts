@@ -30,3 +30,12 @@ export function isPlainSymbol(text: string): boolean {
 export function isContract(symbol: string): boolean {
   return symbol.slice(symbol.lastIndexOf("/")).includes(":");
 }
+
+/** The kind of market that a symbol means: contracts are linear, or inverse if they are settled in their base coin. */
+export type SymbolKind = "spot" | "linear" | "inverse";
+
+export function kindOf(symbol: string): SymbolKind {
+  if (!isContract(symbol)) return "spot";
+  const [, base, settle] = /^(.*)\/[^/:]*:([^-]*)/.exec(symbol) ?? [];
+  return base === settle ? "inverse" : "linear";
+}

@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { readAccounts, type SeriesAccount } from "../gap/account.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
 import type { Series } from "../market/series.ts";
+import type { SymbolKind } from "../market/symbol.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
 import type { EndedWhy } from "../store/ledger.ts";
@@ -27,7 +28,10 @@ export interface Status {
 
 export interface ExchangeStatus {
   readonly exchange: string;
+  /** Where each kind of market has a breaker of its own, the worst state of them. */
   readonly breaker: ExchangeState["breaker"];
+  /** The kinds of markets whose breaker is not closed; empty if there is one for all, or if read without a daemon. */
+  readonly breakerOf: readonly SymbolKind[];
   readonly bannedUntil: string | null;
   /** Minimum time between two requests, in milliseconds; null if the status was read without a daemon. */
   readonly paceMs: number | null;
@@ -102,6 +106,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       return {
         exchange,
         breaker: state?.breaker ?? "closed",
+        breakerOf: [],
         bannedUntil: banMs !== undefined && banMs > nowMs ? iso(banMs) : null,
         paceMs: null,
         lastError: state?.lastError ?? null,

@@ -18,7 +18,7 @@ const JOB_BUCKETS_SECONDS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400
 const METRICS = {
   setBreakerState: exchangeState(
     "titan10_breaker_state",
-    "1 for the state the exchange's breaker is in, 0 for the others.",
+    "1 for the state the exchange's breaker is in, 0 for the others; of several breakers the worst.",
     ["closed", "open", "half_open"],
   ),
   setDatabaseUp: flag(

@@ -13,6 +13,7 @@ import {
   type StoredSeries,
 } from "../store/candle_pages.ts";
 import type { Database } from "../store/connection/database.ts";
+import { unknownNames } from "../text/unknown_names.ts";
 
 /** Which candles to export. An empty list means all. Times are milliseconds, half-open. */
 export interface ExportRequest {
@@ -92,32 +93,15 @@ function choose(
 ): readonly StoredSeries[] {
   const isWanted = (wanted: readonly string[], name: string): boolean =>
     wanted.length === 0 || wanted.includes(name);
-  const missing = [
-    ...missingNames("exchange", exchanges, stored.map(({ series }) => series.exchange)),
-    ...missingNames("symbol", symbols, stored.map(({ series }) => series.symbol)),
-    ...missingNames("timeframe", timeframes, stored.map(({ series }) => series.timeframe.text)),
-  ];
-  if (missing.length > 0) {
-    throw new Error(`Cannot export: the archive has no candles of ${missing.join(", ")}`);
-  }
-  const chosen = stored.filter(({ series }) =>
+  const names = stored.map(({ series }) => ({ ...series, timeframe: series.timeframe.text }));
+  const problem = stored.length === 0
+    ? "The archive has no candles yet"
+    : unknownNames(names, { exchange: exchanges, symbol: symbols, timeframe: timeframes });
+  if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
+  return stored.filter(({ series }) =>
     isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
     isWanted(timeframes, series.timeframe.text)
   );
-  if (chosen.length > 0) return chosen;
-  throw new Error(
-    stored.length === 0
-      ? "Cannot export: the archive has no candles yet"
-      : "Cannot export: the archive has candles of each of these, but not of this combination",
-  );
-}
-
-function missingNames(
-  what: string,
-  wanted: readonly string[],
-  storedNames: readonly string[],
-): readonly string[] {
-  return wanted.filter((name) => !storedNames.includes(name)).map((name) => `${what} ${name}`);
 }
 
 /** Splits the requested part of the stored time range into windows of {@linkcode PAGE_ROWS_MAX} candles. */

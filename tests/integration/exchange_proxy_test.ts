@@ -237,7 +237,7 @@ Deno.test({
         });
         const poll = new Poll(archive);
         for (let tick = 0; tick < 3; tick++) await poll.runOnce();
-        const states = archive.exchanges.map(({ id, breaker }) => [id, breaker.state.kind]);
+        const states = archive.exchanges.map(({ id, breakers }) => [id, breakers.main.state.kind]);
         assert.deepEqual(states, [["binance", "open"], ["kraken", "closed"]]);
         const checkpoints = await readCheckpoints(opened.database);
         assert.deepEqual(checkpoints.map((one) => one.series.exchange), ["kraken"]);

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
-import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
+import { CONFIRM_AFTER_MS } from "../../lib/gap/first_candle.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
 import {
   type LocalExchange,
   startLocalExchange,

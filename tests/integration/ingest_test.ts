@@ -415,7 +415,7 @@ const TESTS: Readonly<Record<string, Test>> = {
       });
       const poll = new Poll(archive);
       for (let tick = 0; tick < 5; tick++) await poll.runOnce();
-      assert.equal(archive.exchanges[0]?.breaker.state.kind, "open");
+      assert.equal(archive.exchanges[0]?.breakers.main.state.kind, "open");
       assert(asksFor(exchange, "klines") <= 6, `${asksFor(exchange, "klines")} requests`);
       assert.match(
         await archive.metrics.text(),

@@ -6,7 +6,8 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import type { BackfillReport } from "../../lib/fetch/backfill_report.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
+import { CONFIRM_AFTER_MS } from "../../lib/gap/first_candle.ts";
+import { repairGaps } from "../../lib/gap/repair.ts";
 import {
   type LocalExchange,
   startLocalExchange,

@@ -164,7 +164,7 @@ Deno.test("futures that fail after they were loaded stop no poll of spot, and ke
         assert.deepEqual([added, failed], [1, 1], `hour ${hour}`);
       }
       const [binance] = archive.exchanges;
-      assert.equal(binance?.breaker.passes, true);
+      assert.equal(binance?.breakers.main.passes, true);
       assert.equal(binance?.markets.value?.list.get(LINEAR)?.id, "BTCUSDT");
       assert.deepEqual(binance?.markets.value?.unloaded, []);
       const loads = (host: string): number =>
@@ -201,7 +201,7 @@ async function assertSpotArchived(
   const polling = await open();
   const { added, failed } = await new Poll(polling).runOnce();
   assert.deepEqual([added > 0, failed], [true, 0]);
-  assert.equal(polling.exchanges[0]?.breaker.passes, true);
+  assert.equal(polling.exchanges[0]?.breakers.main.passes, true);
   const rows = await sql`select symbol from checkpoints`;
   assert.deepEqual(rows.map(({ symbol }) => symbol), [SPOT]);
   const { exchanges: [checkup] } = await examine(await open(), { migrations: [] });

@@ -113,7 +113,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.ok(scene.clock.now() >= START_MS + 2 * MINUTE_MS);
     assert.ok(scene.clock.now() < START_MS + 10 * MINUTE_MS);
     // The exchange is up: no breaker opens for one series.
-    assert.equal(archive.exchanges[0]?.breaker.state.kind, "closed");
+    assert.equal(archive.exchanges[0]?.breakers.main.state.kind, "closed");
     const [eth] = await scene.database
       .sql`select candles from checkpoints where symbol = 'ETH/USDT'`;
     assert.equal(Number(eth?.["candles"]), report!.added);

@@ -49,7 +49,10 @@ Deno.test("a gap condition is the share of missing candles over the limit, of a 
 
 Deno.test("a breaker condition begins no alert before five minutes are over", () => {
   const after = (ms: number): ReturnType<typeof breakerConditions> =>
-    breakerConditions([{ id: "kraken", breaker: { troubledSinceMs: NOW_MS - ms } }], NOW_MS);
+    breakerConditions([{
+      id: "kraken",
+      breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS - ms }] },
+    }], NOW_MS);
   assert.deepEqual(after(5 * MINUTE_MS).map(({ mayBegin }) => mayBegin), [false]);
   assert.deepEqual(after(5 * MINUTE_MS + 1_000), [{
     exchange: "kraken",
@@ -58,7 +61,7 @@ Deno.test("a breaker condition begins no alert before five minutes are over", ()
     summary: "kraken: the breaker has not been closed for 5 min (over 5 min)",
     mayBegin: true,
   }]);
-  const closed = { id: "kraken", breaker: { troubledSinceMs: undefined } };
+  const closed = { id: "kraken", breakers: { troubled: [] } };
   assert.deepEqual(breakerConditions([closed], NOW_MS), []);
 });
 
@@ -66,7 +69,7 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
   const end = (ms: number): CoverageEnd => (
     { series: SERIES, chosen: "list", coveredUntilMs: NOW_MS - ms }
   );
-  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined } }];
+  const exchanges = [{ id: "kraken", breakers: { troubled: [] } }];
   assert.deepEqual(staleConditions([end(5 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), []);
   assert.deepEqual(staleConditions([end(7 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), [{
     ...SUBJECT,
@@ -78,8 +81,8 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
 });
 
 Deno.test("a series is not stale because its exchange settles late, nor because polls come by the minute", () => {
-  const breaker = { troubledSinceMs: undefined };
-  const exchanges = [{ id: "kraken", breaker, settleMs: 15 * MINUTE_MS }];
+  const breakers = { troubled: [] };
+  const exchanges = [{ id: "kraken", breakers, settleMs: 15 * MINUTE_MS }];
   const stale = (ms: number, timeframe: string, settled = exchanges): number =>
     staleConditions([{
       series: { ...SERIES, timeframe: parseTimeframe(timeframe) },
@@ -88,12 +91,15 @@ Deno.test("a series is not stale because its exchange settles late, nor because 
     }], { exchanges: settled, nowMs: NOW_MS }).length;
   assert.deepEqual([stale(18 * MINUTE_MS, "1m"), stale(18 * MINUTE_MS + 1, "1m")], [0, 1]);
   // Final after two minutes, and asked for up to a minute later.
-  const usual = [{ id: "kraken", breaker, settleMs: 2 * MINUTE_MS }];
+  const usual = [{ id: "kraken", breakers, settleMs: 2 * MINUTE_MS }];
   assert.deepEqual([stale(181_000, "1s", usual), stale(5 * MINUTE_MS, "1s", usual)], [0, 1]);
 });
 
 Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
-  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: NOW_MS } }];
+  const exchanges = [{
+    id: "kraken",
+    breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS }] },
+  }];
   const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;
   const [condition] = staleConditions([end], { exchanges, nowMs: NOW_MS });
   assert.equal(condition?.mayBegin, false);
@@ -131,10 +137,10 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
 });
 
 Deno.test("refused access begins an alert, and keeps a running one while it is not known after a start", () => {
-  const breaker = { troubledSinceMs: undefined };
+  const breakers = { troubled: [] };
   const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: true };
   const found = (denial: Parameters<typeof deniedConditions>[0][0]["denial"]): unknown[] =>
-    deniedConditions([{ id: "kraken", breaker, denial }], NOW_MS)
+    deniedConditions([{ id: "kraken", breakers, denial }], NOW_MS)
       .map(({ value, mayBegin = true }) => [value, mayBegin]);
   assert.deepEqual(found(denial), [[60, true]]);
   assert.deepEqual(found("unknown"), [[0, false]]);
@@ -151,7 +157,7 @@ Deno.test("series are not stale on top of refused candles, but are where another
     const denial = isOfCandles === undefined
       ? "unknown" as const
       : { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles };
-    const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined }, denial }];
+    const exchanges = [{ id: "kraken", breakers: { troubled: [] }, denial }];
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
   assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);

@@ -55,6 +55,8 @@ function marketsAt(loadedAtMs: number, given: Partial<Markets> = {}): Markets {
     suspended: new Set(),
     isPartial: false,
     unloaded: [],
+    leftOut: [],
+    renamed: [],
     replaced: [],
     replacedMs: new Map(),
     unlisted: [],

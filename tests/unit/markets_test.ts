@@ -93,7 +93,7 @@ function idOf({ markets }: MadeMarkets["news"], symbol: string): string | undefi
 const names = ({ series }: Pick<Markets, "series">): readonly string[] => series.map(seriesName);
 
 Deno.test("what is configured and listed is archived, in every timeframe that is polled or backfilled", () => {
-  const { markets, chosen, news, leftOut } = make({
+  const { markets, chosen, news } = make({
     variables: { TIMEFRAMES: "1m", BACKFILL: "1h:30d" },
   });
   const expected = [
@@ -107,15 +107,15 @@ Deno.test("what is configured and listed is archived, in every timeframe that is
     { kind: "begins", symbol: "BTC/USDT", marketId: "BTCUSDT" },
     { kind: "begins", symbol: "ETH/USDT", marketId: "ETHUSDT" },
   ]);
-  assert.deepEqual([markets.unlisted, [...markets.suspended], leftOut], [[], [], []]);
+  assert.deepEqual([markets.unlisted, [...markets.suspended], markets.leftOut], [[], [], []]);
 });
 
 Deno.test("a timeframe whose candles open at other times on the exchange is left out, and named", () => {
-  const { markets, leftOut } = make({
+  const { markets } = make({
     exchange: "kraken",
     variables: { BACKFILL: "1h:30d,1w:1y" },
   });
-  assert.deepEqual(leftOut, ["1w"]);
+  assert.deepEqual(markets.leftOut, ["1w"]);
   assert.deepEqual(names(markets), ["kraken BTC/USDT 1h", "kraken ETH/USDT 1h"]);
 });
 

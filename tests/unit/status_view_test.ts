@@ -9,6 +9,7 @@ const NOW_MS = Date.UTC(2026, 0, 31, 12, 0, 0);
 const QUIET: ExchangeStatus = {
   exchange: "binance",
   breaker: "closed",
+  breakerOf: [],
   bannedUntil: null,
   paceMs: null,
   lastError: null,
@@ -88,6 +89,7 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
       {
         exchange: "kraken",
         breaker: "closed",
+        breakerOf: [],
         bannedUntil: "2026-01-31T12:24:00.000Z",
         paceMs: null,
         lastError: "Cannot fetch candles: HTTP 429",
@@ -105,9 +107,20 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
       "  kraken, 2026-01-30 10:03: Cannot fetch candles: HTTP 429",
       "",
       "TROUBLE",
-      "  binance: the breaker is open, nothing is asked",
+      "  binance: too many requests failed, so the breaker is open: nothing is asked",
       "  kraken is banned until 2026-01-31 12:24 UTC, for another 24 min",
     ],
+  );
+});
+
+Deno.test("where each kind of market has a breaker, those that are not closed are named", () => {
+  const status = statusOf({
+    exchanges: [{ ...QUIET, breaker: "open", breakerOf: ["linear", "inverse"] }],
+  });
+  const text = lines(status).join("\n");
+  assert.match(
+    text.replaceAll(/\s+/g, " "),
+    /the breaker of its linear and inverse markets is open/,
   );
 });
 

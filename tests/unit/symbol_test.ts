@@ -1,6 +1,6 @@
 /** Which texts can be symbols, and which of them are chosen without being named. @module */
 import assert from "node:assert/strict";
-import { isContract, isPlainSymbol, isSymbol } from "../../lib/market/symbol.ts";
+import { isContract, isPlainSymbol, isSymbol, kindOf } from "../../lib/market/symbol.ts";
 
 const PLAIN = [
   "BTC/USDT",
@@ -59,4 +59,16 @@ Deno.test("a contract names what settles it", () => {
     assert.equal(isContract(text), true, text);
   }
   for (const text of ["BTC/USDT", "A:B/USDT"]) assert.equal(isContract(text), false, text);
+});
+
+Deno.test("the kind of a market follows from what settles it", () => {
+  const kinds = {
+    "BTC/USDT": "spot",
+    "A:B/USDT": "spot",
+    "BTC/USDT:USDT": "linear",
+    "BTC/USDT:USDT-270326": "linear",
+    "BTC/USD:BTC": "inverse",
+    "BTC/USD:BTC-240927": "inverse",
+  };
+  for (const [symbol, kind] of Object.entries(kinds)) assert.equal(kindOf(symbol), kind, symbol);
 });

@@ -136,29 +136,37 @@ const BREAKER_NAMES = { closed: "closed", open: "open", half_open: "half open" }
 
 /** @param {Status} status @param {number} nowMs */
 function showExchanges({ exchanges }, nowMs) {
-  fill(byId("exchanges"), exchanges, ({ exchange, breaker, bannedUntil, paceMs, lastError }) => [
-    element("th", { scope: "row" }, exchange),
-    element(
-      "td",
-      {},
-      element("span", { class: "pill", "data-breaker": breaker }, BREAKER_NAMES[breaker]),
-    ),
-    bannedUntil === null ? element("td", { class: "zero" }, "none") : element(
-      "td",
-      { class: "alarming", title: `until ${time(bannedUntil)}` },
-      `${age(Date.parse(bannedUntil) - nowMs)} left`,
-    ),
-    element(
-      "td",
-      { class: "number", title: "minimum time between two requests" },
-      paceMs === null ? "–" : `${count(paceMs)} ms`,
-    ),
-    element(
-      "td",
-      { class: lastError === null ? "wide zero" : "wide error", title: lastError ?? undefined },
-      lastError ?? "none",
-    ),
-  ]);
+  fill(
+    byId("exchanges"),
+    exchanges,
+    ({ exchange, breaker, breakerOf, bannedUntil, paceMs, lastError }) => [
+      element("th", { scope: "row" }, exchange),
+      element(
+        "td",
+        {},
+        element(
+          "span",
+          { class: "pill", "data-breaker": breaker },
+          [BREAKER_NAMES[breaker], ...breakerOf].join(" "),
+        ),
+      ),
+      bannedUntil === null ? element("td", { class: "zero" }, "none") : element(
+        "td",
+        { class: "alarming", title: `until ${time(bannedUntil)}` },
+        `${age(Date.parse(bannedUntil) - nowMs)} left`,
+      ),
+      element(
+        "td",
+        { class: "number", title: "minimum time between two requests" },
+        paceMs === null ? "–" : `${count(paceMs)} ms`,
+      ),
+      element(
+        "td",
+        { class: lastError === null ? "wide zero" : "wide error", title: lastError ?? undefined },
+        lastError ?? "none",
+      ),
+    ],
+  );
 }
 
 /** @param {Status} status @param {number} nowMs */
