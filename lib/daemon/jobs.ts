@@ -7,7 +7,7 @@ import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { CatchUp } from "../fetch/catch_up.ts";
 import { pollJob, type PollReport } from "../fetch/poll.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
-import { timescaleVersion } from "../store/connection/migrations.ts";
+import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
 import { maintenanceJob } from "../upkeep/policy_runs.ts";
 import { storageJob } from "../upkeep/storage_gauges.ts";

@@ -55,7 +55,7 @@ export async function openConfigured({ config, clock, giveUp }: Ground): Promise
   return database;
 }
 
-/** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB is missing. */
+/** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB or its licence is missing. */
 export async function prepareDatabase(
   database: Database,
   { config, metrics, log }: Ground,
@@ -66,10 +66,10 @@ export async function prepareDatabase(
   const timeframes = archivedTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);
-  if (report.timescaledb === null) {
-    log.warn("TimescaleDB is not used: plain tables, without compression", {
-      reason: report.plainReason,
-    });
+  metrics.setCompression(report.compresses);
+  if (!report.compresses) {
+    const tables = report.timescaledb === null ? "TimescaleDB is not used: plain" : "TimescaleDB's";
+    log.warn(`${tables} tables, without compression`, { reason: report.plainReason });
   } else {
     for (const timeframe of timeframes) {
       await setCompressionPolicy(database, timeframe, config.compressAfterMs);

@@ -2,12 +2,8 @@
 import type { Config, ConfigError } from "../config/config.ts";
 import { redact } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
-import {
-  type Migration,
-  pendingMigrations,
-  plainReason,
-  timescaleVersion,
-} from "../store/connection/migrations.ts";
+import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
+import { plainReason, readTimescale, timescaleVersion } from "../store/connection/timescale.ts";
 import { databaseBytes, freeBytes } from "../store/disk.ts";
 import { readServerSettings } from "../store/connection/server_settings.ts";
 import { StoreError } from "../store/connection/store_error.ts";
@@ -81,7 +77,7 @@ async function examineServer(archive: Archive): Promise<readonly Check[]> {
   if (database.kind === "embedded") return [];
   try {
     const settings = await readServerSettings(database, { now: () => clock.now() });
-    const options = { poolMax: config.dbPoolMax, compresses: await compresses(archive) };
+    const options = { poolMax: config.dbPoolMax };
     return serverChecks(settings, options);
   } catch (error) {
     return [databaseFault(error, database.kind)];
@@ -106,7 +102,8 @@ async function examineDisk(archive: Archive, series: readonly Series[]): Promise
 /** Whether chunks are compressed. False if the database fails: another check reports that. */
 async function compresses({ config, database }: Archive): Promise<boolean> {
   try {
-    return config.compressAfterMs !== undefined && await timescaleVersion(database) !== null;
+    return config.compressAfterMs !== undefined &&
+      (await readTimescale(database))?.isLicensed === true;
   } catch (error) {
     if (error instanceof StoreError) return false;
     throw error;

@@ -11,13 +11,13 @@ const BACKGROUND_WORKERS_MIN = 4;
 /** The checks of a server's settings. Settings that could be better are hints. */
 export function serverChecks(
   settings: ServerSettings,
-  { poolMax, compresses }: { readonly poolMax: number; readonly compresses: boolean },
+  { poolMax }: { readonly poolMax: number },
 ): readonly Check[] {
   return [
     rightsCheck(settings),
     connectionsCheck(settings, poolMax),
     ...memoryHints(settings),
-    ...timescaleHints(settings, compresses),
+    ...timescaleHints(settings),
     clockCheck(settings),
   ];
 }
@@ -81,19 +81,18 @@ function memoryHints({ sharedBuffersBytes }: ServerSettings): readonly Check[] {
   )];
 }
 
-function timescaleHints(settings: ServerSettings, compresses: boolean): readonly Check[] {
+function timescaleHints(settings: ServerSettings): readonly Check[] {
   const { timescaleLicense, backgroundWorkersMax, workerProcessesMax, parallelWorkersMax } =
     settings;
   if (timescaleLicense === undefined || backgroundWorkersMax === undefined) return [];
   const hints: Check[] = [];
-  if (compresses && timescaleLicense !== "timescale") {
-    hints.push({
-      check: "licence",
-      ok: false,
-      message:
-        `timescaledb.license is ${timescaleLicense}, which cannot compress. Run: alter system ` +
-        "set timescaledb.license = 'timescale', or set COMPRESS_AFTER=off",
-    });
+  if (timescaleLicense !== "timescale") {
+    // Without policies their workers do not matter.
+    return [hint(
+      `timescaledb.license is ${timescaleLicense}: candles are not compressed, and rollups are views that every ` +
+        "query works out. All else works. Run: alter system set timescaledb.license = 'timescale', " +
+        "and restart the server",
+    )];
   }
   if (backgroundWorkersMax < BACKGROUND_WORKERS_MIN) {
     hints.push(hint(

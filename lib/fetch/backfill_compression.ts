@@ -3,7 +3,7 @@ import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "../store/candle_table.ts";
 import { compressChunks, pauseCompression, resumeCompression } from "../store/compression.ts";
-import { timescaleVersion } from "../store/connection/migrations.ts";
+import { readTimescale } from "../store/connection/timescale.ts";
 import type { Archive } from "../archive/archive.ts";
 
 /**
@@ -40,7 +40,7 @@ export class BackfillCompression {
     const { config, database } = this.#archive;
     if (config.compressAfterMs === undefined) return;
     await this.#attempt("compression policies were not resumed", async () => {
-      this.#isAtWork = await timescaleVersion(database) !== null;
+      this.#isAtWork = (await readTimescale(database))?.isLicensed === true;
       if (this.#isAtWork) await resumeCompression(database);
     });
   }

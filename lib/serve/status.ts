@@ -8,7 +8,7 @@ import type { Database } from "../store/connection/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
 import type { EndedWhy } from "../store/ledger.ts";
 import { type JobOutcome, readJobs } from "../store/job_state.ts";
-import { timescaleVersion } from "../store/connection/migrations.ts";
+import { timescaleVersion } from "../store/connection/timescale.ts";
 import { VERSION } from "../version.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */

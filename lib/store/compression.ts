@@ -2,6 +2,7 @@
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { readTimescale, type Timescale } from "./connection/timescale.ts";
 import { StoreError } from "./connection/store_error.ts";
 import type { Logger } from "../telemetry/log.ts";
 
@@ -24,21 +25,29 @@ export async function setCompressionPolicy(
 /** Stops the policy of a timeframe's table from running until it is resumed. */
 export async function pauseCompression(database: Database, timeframe: Timeframe): Promise<void> {
   const table = candleTable(timeframe);
-  await database.run(`pause the compression policy of ${table}`, async (sql) => {
-    await sql`
-      select alter_job(job_id, scheduled => false) from timescaledb_information.jobs
-      where proc_name in ('policy_compression', 'policy_columnstore')
-        and hypertable_name = ${table} and scheduled`;
-  });
+  await schedule(database, { isScheduled: false, table });
 }
 
 /** Resumes paused policies: that of one timeframe's table, or those of all candle tables. */
 export async function resumeCompression(database: Database, timeframe?: Timeframe): Promise<void> {
   const table = timeframe === undefined ? null : candleTable(timeframe);
-  await database.run("resume compression policies", async (sql) => {
+  await schedule(database, { isScheduled: true, table });
+}
+
+/** Pauses or resumes policies of this archive. Other archives have tables of the same names in their schemas. */
+async function schedule(
+  database: Database,
+  { isScheduled, table }: { readonly isScheduled: boolean; readonly table: string | null },
+): Promise<void> {
+  const timescale = await readTimescale(database);
+  if (timescale?.isLicensed !== true) return;
+  const action = `${isScheduled ? "resume" : "pause"} compression policies`;
+  await database.run(action, async (sql) => {
     await sql`
-      select alter_job(job_id, scheduled => true) from timescaledb_information.jobs
-      where proc_name in ('policy_compression', 'policy_columnstore') and not scheduled
+      select ${sql.unsafe(timescale.schema)}.alter_job(job_id, scheduled => ${isScheduled}::boolean)
+      from timescaledb_information.jobs
+      where proc_name in ('policy_compression', 'policy_columnstore') and scheduled <> ${isScheduled}::boolean
+        and hypertable_schema = current_schema()
         and hypertable_name in (select table_name from timeframes)
         and hypertable_name = coalesce(${table}, hypertable_name)`;
   });
@@ -70,10 +79,12 @@ export async function compressChunks(
 ): Promise<CompressReport> {
   let compressed = 0;
   let failed = 0;
-  for (const chunk of await readUncompressedChunks(database, hypertable, { beforeMs })) {
+  const timescale = await readTimescale(database);
+  if (timescale?.isLicensed !== true) return { compressed, failed };
+  for (const chunk of await readUncompressedChunks(database, timescale, { hypertable, beforeMs })) {
     if (signal?.aborted === true) break;
     try {
-      await compressChunk(database, chunk);
+      await compressChunk(database, chunk, timescale);
       compressed++;
     } catch (error) {
       if (error instanceof StoreError && error.kind === "unavailable") throw error;
@@ -91,26 +102,39 @@ export async function compressChunks(
  */
 async function readUncompressedChunks(
   database: Database,
-  hypertable: string,
-  { beforeMs }: { readonly beforeMs: number },
+  { version }: Timescale,
+  { hypertable, beforeMs }: Pick<CompressOptions, "hypertable" | "beforeMs">,
 ): Promise<readonly string[]> {
   return await database.run(`read the uncompressed chunks of ${hypertable}`, async (sql) => {
     const rows = await sql<{ chunk: string }[]>`
       select format('%I.%I', chunk.chunk_schema, chunk.chunk_name) as chunk
       from timescaledb_information.chunks as chunk
-      join _timescaledb_catalog.chunk as known
-        on known.schema_name = chunk.chunk_schema and known.table_name = chunk.chunk_name
-      where chunk.hypertable_name = ${hypertable}
+      cross join lateral _timescaledb_functions.chunk_status(
+        format('%I.%I', chunk.chunk_schema, chunk.chunk_name)::regclass) as status
+      where chunk.hypertable_schema = current_schema() and chunk.hypertable_name = ${hypertable}
         and chunk.range_end <= to_timestamp(${beforeMs}::float8 / 1000.0)
-        and known.status & 4 = 0 and known.status & 11 <> 1
+        and status & 4 = 0 and status & 11 <> 1 and (status & 1 = 0 or ${recompresses(version)})
       order by chunk.range_start`;
     return rows.map(({ chunk }) => chunk);
   });
 }
 
+/** Before 2.14 only the policies of a server compress a chunk again, not `compress_chunk`. */
+function recompresses(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || minor >= 14;
+}
+
 /** Compresses one chunk in its own statement, so that a lock is held for no more than one chunk. */
-async function compressChunk(database: Database, chunk: string): Promise<void> {
+async function compressChunk(
+  database: Database,
+  chunk: string,
+  { schema }: Timescale,
+): Promise<void> {
   await database.runLong(`compress ${chunk}`, async (sql) => {
-    await sql`select compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
+    await sql`
+      select ${
+      sql.unsafe(schema)
+    }.compress_chunk(${chunk}::text::regclass, if_not_compressed => true)`;
   });
 }

@@ -34,6 +34,7 @@ export async function readDuePolicyJobs(
       known as (
         select job_id, proc_name, hypertable_name,
                case when proc_name in ('policy_compression', 'policy_columnstore')
+                         and hypertable_schema = current_schema()
                     then clock.now - (config ->> 'compress_after')::interval end as compress_before,
                coalesce(last_start + case when last_error is null then schedule_interval
                                           else retry_period end, '-infinity') as due,

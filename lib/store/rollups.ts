@@ -4,6 +4,7 @@ import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { readTimescale } from "./connection/timescale.ts";
 import { epochMs } from "./parameters.ts";
 
 /** An existing rollup, and the time that it can be computed for. */
@@ -16,6 +17,8 @@ export interface StoredRollup extends Rollup {
    * `RETENTION` has dropped the base timeframe's candles before this. Milliseconds; undefined when it has dropped none.
    */
   readonly expiredUntilMs: number | undefined;
+  /** Whether it is a continuous aggregate, which holds what it was refreshed with. A view holds nothing. */
+  readonly isMaterialized: boolean;
 }
 
 interface RollupChange {
@@ -46,6 +49,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
   return await database.run("read the rollups", async (sql) => {
     const rows = await sql<RollupRow[]>`
       select rollups.timeframe, source, base_timeframe, expired_until,
+             titan10_is_aggregate(view_name) as is_materialized,
              coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
                                      where timeframe = base_timeframe)) as begins
       from rollups join timeframes on timeframes.timeframe = base_timeframe
@@ -56,6 +60,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
       from: row.source === null ? undefined : parseTimeframe(row.source),
       beginMs: epochMs(row.begins),
       expiredUntilMs: epochMs(row.expired_until),
+      isMaterialized: row.is_materialized,
     }));
   });
 }
@@ -102,10 +107,14 @@ export async function refreshRollup(
   { sinceMs, untilMs }: Window,
 ): Promise<void> {
   const view = rollupView(timeframe);
+  const timescale = await readTimescale(database);
+  if (timescale === undefined) return;
   await database.runLong(`refresh ${view}`, async (sql) => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
     // No parameters and no transaction, because TimescaleDB commits while this runs.
-    await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
+    await sql.unsafe(
+      `call ${timescale.schema}.refresh_continuous_aggregate('${view}', '${since}', '${until}')`,
+    );
   });
 }
 
@@ -133,6 +142,7 @@ interface RollupRow {
   readonly base_timeframe: string;
   readonly begins: Date | null;
   readonly expired_until: Date | null;
+  readonly is_materialized: boolean;
 }
 
 /** The rollups that are not wanted, those wanted from another base timeframe, and those built from one of these. */

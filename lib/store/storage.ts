@@ -1,7 +1,7 @@
 /** Sizes of the candle tables: chunks, bytes, and what compression saves. @module */
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
-import { timescaleVersion } from "./connection/migrations.ts";
+import { readTimescale, type Timescale } from "./connection/timescale.ts";
 
 /** One candle table. */
 interface TableStorage {
@@ -37,9 +37,11 @@ export async function readStorage(
   database: Database,
   options: { readonly nowMs: number },
 ): Promise<readonly TableStorage[]> {
-  const isPlain = await timescaleVersion(database) === null;
+  const timescale = await readTimescale(database);
   return await database.run("read the sizes of the candle tables", async (sql) => {
-    const rows = await (isPlain ? readPlain(sql) : readHypertables(sql, options));
+    const rows = await (timescale === undefined
+      ? readPlain(sql)
+      : readHypertables(sql, { ...options, timescale }));
     return rows.map((row) => ({
       timeframe: row.timeframe,
       table: row.table_name,
@@ -70,9 +72,9 @@ async function readPlain(sql: Sql): Promise<readonly PlainRow[]> {
 
 async function readHypertables(
   sql: Sql,
-  { nowMs }: { readonly nowMs: number },
-): Promise<readonly HypertableRow[]> {
-  return await sql<HypertableRow[]>`
+  { nowMs, timescale }: { readonly nowMs: number; readonly timescale: Timescale },
+): Promise<readonly (HypertableRow | PlainRow)[]> {
+  return await sql<(HypertableRow | PlainRow)[]>`
     with chunk as (
       select hypertable_name, is_compressed,
              not is_compressed and range_end <= to_timestamp(${nowMs}::float8 / 1000.0) as is_closed,
@@ -80,7 +82,7 @@ async function readHypertables(
                   then pg_total_relation_size(format('%I.%I', chunk_schema, chunk_name)::regclass)
              end as bytes
       from timescaledb_information.chunks
-      where hypertable_name in (select table_name from timeframes)
+      where hypertable_schema = current_schema() and hypertable_name in (select table_name from timeframes)
     ),
     sizes as (
       select hypertable_name, count(*) as chunks, count(*) filter (where is_compressed) as compressed,
@@ -89,18 +91,26 @@ async function readHypertables(
              count(*) filter (where is_closed and bytes > quarter_bytes) as large
       from chunk, (select pg_size_bytes(current_setting('shared_buffers')) / 4 as quarter_bytes) as server
       group by hypertable_name
+    ),
+    known as (
+      select timeframe, table_name, chunk_interval, table_name::regclass as oid,
+             titan10_is_hypertable(table_name) as is_hypertable
+      from timeframes
     )
     select timeframe, table_name,
            (select coalesce(sum(candles), 0) from checkpoints
-            where checkpoints.timeframe = timeframes.timeframe) as candles,
-           coalesce(chunks, 0) as chunks, coalesce(compressed, 0) as compressed,
+            where checkpoints.timeframe = known.timeframe) as candles,
+           case when is_hypertable then coalesce(chunks, 0) end as chunks,
+           coalesce(compressed, 0) as compressed,
            coalesce(before_compression_total_bytes, 0) as before_bytes,
            coalesce(after_compression_total_bytes, 0) as after_bytes,
-           coalesce(open_bytes, 0) + coalesce(after_compression_total_bytes, 0) as total_bytes,
+           case when is_hypertable then coalesce(open_bytes, 0) + coalesce(after_compression_total_bytes, 0)
+                else pg_total_relation_size(oid) end as total_bytes,
            coalesce(small, 0) as small, coalesce(large, 0) as large
-    from timeframes
+    from known
     left join sizes on hypertable_name = table_name
-    left join lateral hypertable_compression_stats(table_name::regclass) on true
+    left join lateral ${sql.unsafe(timescale.schema)}.hypertable_compression_stats(
+      case when is_hypertable then oid end) on true
     order by chunk_interval, timeframe`;
 }
 
@@ -121,5 +131,5 @@ interface HypertableRow extends PlainRow {
 }
 
 function isHypertableRow(row: PlainRow): row is HypertableRow {
-  return "chunks" in row;
+  return "chunks" in row && row.chunks !== null;
 }

@@ -30,6 +30,10 @@ const METRICS = {
     "titan10_timescaledb",
     "1 when the database has TimescaleDB, 0 when it stores plain tables.",
   ),
+  setCompression: flag(
+    "titan10_compression_available",
+    "1 when the database can compress candles, 0 without TimescaleDB or under its Apache licence.",
+  ),
   buildInfo: gauge(
     "titan10_build_info",
     "Always 1; the labels tell the versions of Titan-10 and of Deno.",

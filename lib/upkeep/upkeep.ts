@@ -6,7 +6,7 @@ import { type Window, windowName } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
 import { expireCandles, readBeginMs } from "../store/expiry.ts";
 import { reuseRoom } from "../store/pruning.ts";
-import { timescaleVersion } from "../store/connection/migrations.ts";
+import { readTimescale } from "../store/connection/timescale.ts";
 import {
   arrangeRollups,
   keepRollupFresh,
@@ -64,11 +64,11 @@ export async function rollUp(
       rollups: held,
     });
   }
-  // Plain views have nothing to refresh.
-  if (await timescaleVersion(database) === null) return 0;
+  if ((await readTimescale(database))?.isLicensed !== true) return 0;
   let windows = 0;
   const nowMs = clock.now();
   for (const rollup of await readRollups(database)) {
+    if (!rollup.isMaterialized) continue;
     // Oldest first: a query computes the time after the newest materialized candle itself, so a rollup is complete
     // at any moment while it is being built.
     for (const window of refreshWindows(rollup, nowMs)) {

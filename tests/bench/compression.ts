@@ -10,7 +10,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { compressChunks } from "../../lib/store/compression.ts";
-import { timescaleVersion } from "../../lib/store/connection/migrations.ts";
+import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { type Bench, type Result, timeMs } from "./bench.ts";

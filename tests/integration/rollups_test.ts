@@ -13,11 +13,8 @@ import { planRollups } from "../../lib/market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readGaps } from "../support/gap_rows.ts";
-import {
-  migrate,
-  readMigrations,
-  timescaleVersion,
-} from "../../lib/store/connection/migrations.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";

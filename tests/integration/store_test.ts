@@ -19,8 +19,8 @@ import {
   migrate,
   pendingMigrations,
   readMigrations,
-  timescaleVersion,
 } from "../../lib/store/connection/migrations.ts";
+import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { readStorage } from "../../lib/store/storage.ts";

@@ -137,7 +137,7 @@ export async function openOnServer(serverUrl: string): Promise<TestDatabase> {
 /** Makes a database on a server, empty unless it is another's copy, without opening it. */
 export async function createServerDatabase(
   serverUrl: string,
-  template = "template1",
+  template = "template0",
 ): Promise<{ readonly url: string; drop(): Promise<void> }> {
   const name = `titan10_test_${crypto.randomUUID().replaceAll("-", "")}`;
   await execute(serverUrl, `create database ${name} template ${template}`);

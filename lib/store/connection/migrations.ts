@@ -1,7 +1,8 @@
 /** Updates a database's schema to this program's version, by numbered SQL files that are never undone. @module */
+import { hasMigrations, refuseNoSchema } from "./archive_schema.ts";
 import type { Database } from "./database.ts";
-import type { Sql } from "./sql.ts";
 import { isConnectionEnded, isDuplicate, StoreError } from "./store_error.ts";
+import { ensureTimescale, type TimescaleState } from "./timescale.ts";
 
 /** One file of `sql/`. */
 export interface Migration {
@@ -12,13 +13,9 @@ export interface Migration {
   readonly hash: string;
 }
 
-export interface MigrateReport {
+export interface MigrateReport extends TimescaleState {
   /** Names of the migrations that were applied now. */
   readonly applied: readonly string[];
-  /** Version of the extension; null without it. */
-  readonly timescaledb: string | null;
-  /** Why TimescaleDB is not used; undefined when it is used. */
-  readonly plainReason: string | undefined;
 }
 
 /** Any constant works that no other program on the server uses. This one is "titan10" in ASCII. */
@@ -53,6 +50,7 @@ export async function migrate(
   for (let tries = 1;; tries++) {
     try {
       await refuseOld(database);
+      await refuseNoSchema(database);
       const extension = await ensureTimescale(database);
       const applied = await applyMissing(database, migrations);
       return { applied, ...extension };
@@ -97,9 +95,7 @@ export async function pendingMigrations(
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
   return await database.run("read the applied migrations", async (sql) => {
-    const [found] = await sql<{ there: boolean }[]>`
-      select to_regclass('titan10_migrations') is not null as there`;
-    if (found?.there !== true) return migrations.map(({ name }) => name);
+    if (!await hasMigrations(sql)) return migrations.map(({ name }) => name);
     const rows = await sql<{ version: number }[]>`select version from titan10_migrations`;
     const versions = new Set(rows.map(({ version }) => version));
     return migrations.filter(({ version }) => !versions.has(version)).map(({ name }) => name);
@@ -118,69 +114,6 @@ export async function requireArchive(database: Database): Promise<void> {
       : `The archive in this database is of an older titan10: ${pending.join(", ")} not applied. ` +
         "Run titan10 migrate",
   );
-}
-
-/** The version of the TimescaleDB extension in this database; null without it. */
-export async function timescaleVersion(database: Database): Promise<string | null> {
-  return await database.run("read the version of TimescaleDB", async (sql) => {
-    const [row] = await sql<{ extversion: string }[]>`
-      select extversion from pg_extension where extname = 'timescaledb'`;
-    return row?.extversion ?? null;
-  });
-}
-
-/** Why this database cannot have TimescaleDB; undefined when it has it, or when no reason is known. */
-export async function plainReason(database: Database): Promise<string | undefined> {
-  if (await timescaleVersion(database) !== null) return undefined;
-  return await database.run("look for TimescaleDB", async (sql) => {
-    const available = await sql`select from pg_available_extensions where name = 'timescaledb'`;
-    if (available.length === 0) return "the server does not offer the extension timescaledb";
-    const [tables] = await sql<{ there: boolean }[]>`
-      select to_regclass('titan10_migrations') is not null as there`;
-    if (tables?.there === true) {
-      return "this database was set up before the extension timescaledb was available";
-    }
-    if (database.kind === "server" && await isKnownNotPreloaded(sql)) {
-      return "the server offers the extension timescaledb but does not preload it " +
-        "(shared_preload_libraries)";
-    }
-    return undefined;
-  });
-}
-
-async function ensureTimescale(
-  database: Database,
-): Promise<Pick<MigrateReport, "timescaledb" | "plainReason">> {
-  const installed = await timescaleVersion(database);
-  if (installed !== null) return { timescaledb: installed, plainReason: undefined };
-  const reason = await plainReason(database);
-  if (reason !== undefined) return { timescaledb: null, plainReason: reason };
-  try {
-    await database.run(
-      "create the extension timescaledb",
-      (sql) => sql`create extension if not exists timescaledb`.simple(),
-    );
-  } catch (error) {
-    // An unavailable server has not refused the extension. Do not choose plain tables now, because that choice is
-    // final.
-    if (error instanceof StoreError && error.kind === "unavailable") throw error;
-    // Another process may have created the extension at the same moment. That is an error here, but the extension
-    // exists.
-    const created = await timescaleVersion(database);
-    if (created !== null) return { timescaledb: created, plainReason: undefined };
-    const text = error instanceof Error ? error.message : String(error);
-    return { timescaledb: null, plainReason: text };
-  }
-  return { timescaledb: await timescaleVersion(database), plainReason: undefined };
-}
-
-/** True if the server says that it does not preload TimescaleDB; false if this user may not read that. */
-async function isKnownNotPreloaded(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ libraries: string | null }[]>`
-    select case when pg_has_role('pg_read_all_settings', 'member')
-                then current_setting('shared_preload_libraries') end as libraries`;
-  const libraries = row?.libraries ?? null;
-  return libraries !== null && !libraries.includes("timescaledb");
 }
 
 async function applyMissing(
@@ -242,9 +175,7 @@ interface AppliedMigration {
 
 async function readApplied(database: Database): Promise<ReadonlyMap<number, AppliedMigration>> {
   const rows = await database.run(MIGRATE, async (sql) => {
-    const [found] = await sql<{ there: boolean }[]>`
-      select to_regclass('titan10_migrations') is not null as there`;
-    if (found?.there !== true) return [];
+    if (!await hasMigrations(sql)) return [];
     return await sql<AppliedMigration[]>`
       select version, name, hash from titan10_migrations order by version`;
   });
@@ -260,6 +191,8 @@ async function readApplied(database: Database): Promise<ReadonlyMap<number, Appl
 async function applyAll(database: Database, missing: readonly Migration[]): Promise<void> {
   const statements = [
     `select pg_advisory_xact_lock(${MIGRATION_LOCK})`,
+    // Until the end of this transaction. An archive behind this schema has functions of the same names.
+    "select set_config('search_path', quote_ident(current_schema()), true)",
     `create table if not exists titan10_migrations (
        version    int primary key,
        name       text not null,
