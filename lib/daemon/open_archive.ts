@@ -18,6 +18,7 @@ import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, openDatabase } from "../store/connection/database.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
   migrate,
@@ -44,15 +45,28 @@ export type GivenUp = "env" | "write";
  * Opens the configured database; see {@linkcode openDatabase}. If the database is a server, the program writes no
  * files, so it drops that permission. A unix socket counts as a file.
  */
-export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
+export async function openConfigured(ground: Ground): Promise<Database> {
+  const { config, clock, giveUp } = ground;
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     poolMax: config.dbPoolMax,
     clock,
+    onReach: tellReach(ground),
   });
   if (!database.usesFiles) await giveUp?.(["write"]);
   return database;
+}
+
+/** Logs once that the database is away, and once that it is back. */
+function tellReach({ clock, log }: Ground): (error: unknown) => void {
+  let awayMs = clock.now();
+  return (error) => {
+    const nowMs = clock.now();
+    if (error === undefined) log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
+    else log.warn("the database is away; what needs it is tried again", { error });
+    awayMs = nowMs;
+  };
 }
 
 /** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB is missing. */
@@ -133,7 +147,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     try {
       await write;
     } catch (error) {
-      log.warn(`${what} was not kept`, { exchange: id, error });
+      log[isServerAway(error) ? "debug" : "warn"](`${what} was not kept`, { exchange: id, error });
     }
   };
   metrics.setBreakerState(id, "closed");
@@ -169,7 +183,12 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
         try {
           await writeCapability(database, row);
         } catch (error) {
-          log.warn("a capability was not kept", { exchange: id, timeframe: row.timeframe, error });
+          const level = isServerAway(error) ? "debug" : "warn";
+          log[level]("a capability was not kept", {
+            exchange: id,
+            timeframe: row.timeframe,
+            error,
+          });
           throw error;
         }
       },

@@ -10,7 +10,7 @@ import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { isSocket, serverPools } from "./server_options.ts";
-import { LONG_STATEMENT_MS_MAX, ServerPool } from "./server_pool.ts";
+import { LONG_STATEMENT_MS_MAX, type OnReach, ServerPool } from "./server_pool.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
@@ -52,6 +52,7 @@ interface OpenDatabaseOptions {
   /** The most connections. The embedded server has one. */
   readonly poolMax: number;
   readonly clock: Clock;
+  readonly onReach?: OnReach | undefined;
 }
 
 /** Less than the ten seconds that a shutdown may take. */
@@ -78,13 +79,14 @@ export async function serverVersion(database: Database): Promise<string> {
 
 async function openServer(
   text: string,
-  { poolMax, clock }: OpenDatabaseOptions,
+  { poolMax, clock, onReach }: OpenDatabaseOptions,
 ): Promise<Database> {
   const address = addressOf(text);
   const { hosts, target } = address;
   const pools = await serverPools(address, { poolMax, clock, common: COMMON_OPTIONS });
   const pool = new ServerPool({
     clock,
+    onReach,
     target,
     names: hosts.map(({ name, port }) => `${name}:${port}`),
     open: (scope, at) => pools[at]!(scope),

@@ -20,7 +20,11 @@ interface ServerPoolOptions {
   /** Makes a pool of one of them whose connections have our settings. The server is not contacted yet. */
   readonly open: (scope: SessionScope, at: number) => Sql;
   readonly clock: Clock;
+  readonly onReach?: OnReach | undefined;
 }
+
+/** Called when the server is away, with the error that showed it, and with undefined when it is back. */
+export type OnReach = (error: unknown) => void;
 
 /**
  * A page's statement takes milliseconds, the largest report takes seconds. A statement that takes longer than this runs
@@ -100,19 +104,26 @@ export class ServerPool {
       pool = this.#pool;
       const work = (): Promise<T> => statements(pool);
       const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
-      this.#isAway = false;
+      this.#setAway(false);
       return answer;
     } catch (error) {
       // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
       const isLate = error instanceof DeadlineError;
       if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
-      this.#isAway = isLate || isConnectionLost(error);
+      const isAway = isLate || isConnectionLost(error);
+      this.#setAway(isAway, isAway ? error : undefined);
       // 25006, a read-only transaction: it has become a standby.
       if (pool === this.#pool && (this.#isAway || codeOf(error) === "25006")) {
         this.#isChosen = this.#isOnly;
       }
       throw error;
     }
+  }
+
+  #setAway(isAway: boolean, error?: unknown): void {
+    if (isAway === this.#isAway) return;
+    this.#isAway = isAway;
+    this.#options.onReach?.(error);
   }
 
   async #choose(): Promise<void> {
