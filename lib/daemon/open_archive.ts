@@ -17,8 +17,8 @@ import { ensureCandleTables } from "../store/candle_table.ts";
 import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
-import { type Database, openDatabase } from "../store/connection/database.ts";
-import { isServerAway } from "../store/connection/store_error.ts";
+import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
+import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
   migrate,
@@ -69,12 +69,23 @@ function tellReach({ clock, log }: Ground): (error: unknown) => void {
   };
 }
 
-/** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB is missing. */
+/**
+ * Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB is missing.
+ *
+ * @throws StoreError
+ */
 export async function prepareDatabase(
   database: Database,
   { config, metrics, log }: Ground,
   migrations?: readonly Migration[],
 ): Promise<MigrateReport> {
+  if (await isStandby(database)) {
+    // It may be promoted any moment, so that the daemon waits for it.
+    throw new StoreError(
+      "unavailable",
+      "Cannot write to this database: the server is a read-only standby. Set DATABASE_URL to the primary",
+    );
+  }
   const report = await migrate(database, migrations ?? await readMigrations());
   await refuseHalfCopy(database);
   const timeframes = archivedTimeframes(config).map(parseTimeframe);
@@ -125,7 +136,9 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
     const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
   ) {
     // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
-    if (breaker !== "closed") await writeBreaker(database, exchange, "closed");
+    if (breaker !== "closed" && !await isStandby(database)) {
+      await writeBreaker(database, exchange, "closed");
+    }
     if (bannedUntilMs === undefined) continue;
     const banned = exchanges.find(({ id }) => id === exchange);
     banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");

@@ -51,6 +51,8 @@ export interface PostgresOptions {
   readonly hasRealTime?: boolean | undefined;
   /** Has the server listen on a unix socket, too. */
   readonly hasSocket?: boolean | undefined;
+  /** URL of the server that it follows, as a hot standby with all of its data. */
+  readonly standbyOf?: string | undefined;
 }
 
 /**
@@ -61,7 +63,7 @@ export interface PostgresOptions {
  * @throws when it is installed but does not start.
  */
 export async function startPostgres(
-  { within, tls, hasRealTime = false, hasSocket = false }: PostgresOptions = {},
+  { within, tls, hasRealTime = false, hasSocket = false, standbyOf }: PostgresOptions = {},
 ): Promise<PostgresServer | undefined> {
   const programs = await findPrograms();
   if (programs === undefined) {
@@ -77,7 +79,15 @@ export async function startPostgres(
   try {
     const user = await serverUser(folder);
     if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
-    const cluster = new Cluster({ programs, user, folder, tls, hasRealTime, hasSocket });
+    const cluster = new Cluster({
+      programs,
+      user,
+      folder,
+      tls,
+      hasRealTime,
+      hasSocket,
+      standbyOf,
+    });
     await cluster.create();
     await cluster.start();
     return cluster;
@@ -118,6 +128,7 @@ interface ClusterOptions {
   readonly tls: ServerCertificate | undefined;
   readonly hasRealTime: boolean;
   readonly hasSocket: boolean;
+  readonly standbyOf: string | undefined;
 }
 
 interface Running {
@@ -146,20 +157,23 @@ class Cluster implements PostgresServer {
   }
 
   async create(): Promise<void> {
-    const { code, stdout, stderr } = await this.#command("initdb", [
+    const { standbyOf } = this.#options;
+    const copies = ["--write-recovery-conf", "--checkpoint=fast", `--dbname=${standbyOf}`];
+    const makes = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    const [program, flags] = standbyOf === undefined
+      ? ["initdb", makes] as const
+      : ["pg_basebackup", copies] as const;
+    const { code, stdout, stderr } = await this.#command(program, [
       `--pgdata=${this.#data}`,
-      "--username=postgres",
-      "--auth=trust",
-      "--encoding=UTF8",
-      "--no-locale",
       "--no-sync",
+      ...flags,
     ]).output();
     if (code !== 0) {
       throw new Error(`Cannot create a PostgreSQL cluster: ${text(stdout)}${text(stderr)}`);
     }
     await Deno.writeTextFile(
       join(this.#data, "pg_hba.conf"),
-      "local all all trust\nhost all all 127.0.0.1/32 trust\n",
+      ["local all all trust", "host all,replication all 127.0.0.1/32 trust", ""].join("\n"),
     );
     const { tls, user } = this.#options;
     if (tls === undefined) return;

@@ -77,6 +77,15 @@ export async function serverVersion(database: Database): Promise<string> {
   });
 }
 
+/** Whether this is a server that follows another one: it answers, and takes nothing. */
+export async function isStandby(database: Database): Promise<boolean> {
+  if (database.kind === "embedded") return false;
+  return await database.run("ask the database whether it is a standby", async (sql) => {
+    const [row] = await sql<{ standby: boolean }[]>`select pg_is_in_recovery() as standby`;
+    return row?.standby === true;
+  });
+}
+
 async function openServer(
   text: string,
   { poolMax, clock, onReach }: OpenDatabaseOptions,
