@@ -10,6 +10,7 @@ import {
   readRunningAlerts,
   readUnsentNews,
 } from "../store/alerts.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { readCoverageEnds } from "../store/ledger.ts";
 import { readReplaced } from "../store/listings.ts";
 import {
@@ -168,7 +169,8 @@ export class Alerts {
       failures.clear(SENDING);
     } catch (error) {
       if (signal.aborted || !failures.isNews(SENDING, textOf(error))) return;
-      log.warn("alerts were not sent; they wait for the next run", { error });
+      const level = isServerAway(error) ? "debug" : "warn";
+      log[level]("alerts were not sent; they wait for the next run", { error });
     } finally {
       // No await since #hasNews was last read. So later messages start a new sender, and none is missed.
       this.#sending = undefined;

@@ -4,7 +4,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { noteSeriesError } from "../store/ledger.ts";
 import { writeExchangeError } from "../store/exchange_state.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "./archive.ts";
 import { failureKind } from "./failure_kind.ts";
 
@@ -37,6 +37,56 @@ export function pauseReason(error: unknown): string {
   return "the database is unavailable";
 }
 
+/** A page that was not stored, and why. */
+export interface PageFailure {
+  readonly series: Series;
+  readonly error: unknown;
+}
+
+/** Kinds of failures that meet all series of an exchange alike. */
+const OF_EXCHANGE: ReadonlySet<string> = new Set([
+  "transient",
+  "timeout",
+  "rate_limited",
+  "denied",
+]);
+
+/** How many series a line of the log names. */
+const SERIES_NAMED_MAX = 3;
+
+/**
+ * Logs why pages of one exchange were not stored, and stores the reason for `status`. A failure that meets all of its
+ * series alike is one line with their number. Never throws.
+ */
+export async function reportPageFailures(
+  archive: Archive,
+  exchange: string,
+  failures: readonly PageFailure[],
+): Promise<void> {
+  const { yes: common = [], no: single = [] } = Object.groupBy(
+    failures,
+    ({ error }) => isOfExchange(error) ? "yes" : "no",
+  );
+  for (const { series, error } of single) await reportSeriesFailure(archive, series, error);
+  const [first] = common;
+  if (first === undefined) return;
+  if (common.length === 1) return await reportSeriesFailure(archive, first.series, first.error);
+  const kinds = [...new Set(common.map(({ error }) => failureKind(error)))].sort().join(", ");
+  if (!archive.failures.isNews(`${exchange} pages`, kinds)) return;
+  const message = messageOf(first.error);
+  archive.log.warn("pages failed", {
+    exchange,
+    pages: common.length,
+    series: common.slice(0, SERIES_NAMED_MAX).map(({ series }) => seriesName(series)),
+    kind: kinds,
+    error: first.error,
+  });
+  await storeNote(
+    archive,
+    () => writeExchangeError(archive.database, exchange, archive.redact(message)),
+  );
+}
+
 /** Logs why a page of a series was not stored, and stores the reason for `status`. Never throws. */
 export async function reportSeriesFailure(
   archive: Archive,
@@ -45,11 +95,17 @@ export async function reportSeriesFailure(
 ): Promise<void> {
   const message = messageOf(error);
   // An open breaker concerns the exchange, so it is not reported for each of its series.
-  if (error instanceof BreakerOpenError) return;
-  // An outage of the database shows in many ways, one after the other.
-  const isAway = error instanceof StoreError && error.kind === "unavailable";
-  if (!archive.failures.isNews(seriesName(series), isAway ? error.kind : message)) return;
-  archive.log.warn("a page failed", {
+  if (error instanceof BreakerOpenError || isServerAway(error)) return;
+  // The database may refuse a page for a time in many ways, one after the other.
+  const { failures, log } = archive;
+  if (isOfExchange(error)) {
+    // That pages of this exchange fail was told, with their number or by one of them.
+    if (failures.has(`${series.exchange} pages`)) return;
+    if (!failures.isNews(`${series.exchange} page`, failureKind(error))) return;
+  }
+  const isPassing = error instanceof StoreError && error.kind === "unavailable";
+  if (!failures.isNews(seriesName(series), isPassing ? error.kind : message)) return;
+  log.warn("a page failed", {
     series: seriesName(series),
     kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
     error,
@@ -63,6 +119,23 @@ export async function reportSeriesFailure(
   });
 }
 
+/** Whether a failure meets all series of an exchange alike. */
+function isOfExchange(error: unknown): boolean {
+  if (error instanceof StoreError || error instanceof BreakerOpenError) return false;
+  return !(error instanceof FetchError && error.isUnknown) && OF_EXCHANGE.has(failureKind(error));
+}
+
+/** A page of a series was stored: its next failure is news again. */
+export function forgetSeriesFailure({ failures }: Archive, series: Series): void {
+  failures.clear(seriesName(series));
+  failures.clear(`${series.exchange} page`);
+}
+
+/** No page of an exchange has failed: their next failure is news again. */
+export function forgetPageFailures({ failures }: Archive, exchange: string): void {
+  failures.clear(`${exchange} pages`);
+}
+
 /** Logs why no request to an exchange was possible, and stores the reason for `status`. Never throws. */
 export async function reportExchangeFailure(
   archive: Archive,
@@ -70,7 +143,8 @@ export async function reportExchangeFailure(
   error: unknown,
 ): Promise<void> {
   const message = messageOf(error);
-  if (error instanceof BreakerOpenError || !archive.failures.isNews(exchange, message)) return;
+  if (error instanceof BreakerOpenError || isServerAway(error)) return;
+  if (!archive.failures.isNews(exchange, message)) return;
   archive.log.warn("an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
   const text = archive.redact(message);

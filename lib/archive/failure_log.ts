@@ -11,6 +11,11 @@ export class FailureLog {
     return true;
   }
 
+  /** Whether there is a message about `name`. */
+  has(name: string): boolean {
+    return this.#messages.has(name);
+  }
+
   /** Forgets the message about `name`: it works again. */
   clear(name: string): void {
     this.#messages.delete(name);

@@ -9,7 +9,7 @@ import { seriesName } from "../market/series.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
-import type { Database } from "../store/connection/database.ts";
+import { type Database, isStandby } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import type { Status } from "../serve/status.ts";
@@ -44,7 +44,8 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       } else {
         await requireArchive(database);
         await refuseHalfCopy(database);
-        await lookThrough({ database, clock: ground.clock });
+        // A standby tells what was found until now.
+        if (!await isStandby(database)) await lookThrough({ database, clock: ground.clock });
       }
       const checkpoints = await readCheckpoints(database);
       await shown(readGapEntries(database), checkpoints.map(({ series }) => series));

@@ -2,6 +2,8 @@
 import { makePlan, type Plan } from "../fetch/plan.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
+import { isStandby } from "../store/connection/database.ts";
+import { requireArchive } from "../store/connection/migrations.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -14,7 +16,8 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const document = await withArchive(ground, {
     here: async (database) => {
-      await prepareDatabase(database, ground);
+      if (await isStandby(database)) await requireArchive(database);
+      else await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
       return await makePlan(archive, { signal: shell.signal });
     },

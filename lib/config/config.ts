@@ -1,6 +1,7 @@
 /** Reads the configuration from flags, environment and `.env`, and reports all of its problems at once. @module */
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
+import { completeDatabaseUrl, databaseUrlProblem, PG_VARIABLES } from "./database_url.ts";
 import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
@@ -83,6 +84,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
       allowed: `the name of a setting in .env${didYouMean(similar)}`,
     })),
   ];
+  const databaseUrl = readDatabase(result.data?.databaseUrl, { texts, problems });
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
 
   const {
@@ -95,8 +97,9 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   } = result.data;
   return {
     ...values,
+    databaseUrl,
     // The embedded server has one connection, whatever is configured.
-    dbPoolMax: values.databaseUrl === undefined ? 1 : values.dbPoolMax,
+    dbPoolMax: databaseUrl === undefined ? 1 : values.dbPoolMax,
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
@@ -171,6 +174,20 @@ function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSou
     }
   }
   return texts;
+}
+
+/** The URL, completed by psql's variables, which alone choose no server. One that is wrong is a problem. */
+function readDatabase(
+  url: string | undefined,
+  { texts, problems }: { readonly texts: Texts; readonly problems: ConfigProblem[] },
+): string | undefined {
+  if (url === undefined) return undefined;
+  const completed = completeDatabaseUrl(url, texts);
+  const problem = databaseUrlProblem(completed);
+  if (problem === undefined) return completed;
+  const variable = PG_VARIABLES[problem.parameter ?? ""] ?? SETTINGS.databaseUrl.name;
+  problems.push({ variable, value: REDACTED, allowed: problem.message });
+  return undefined;
 }
 
 /** Reads every `EXCHANGE_<ID>`. An unknown exchange is a problem, because its API key would not be used. */

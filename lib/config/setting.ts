@@ -136,7 +136,7 @@ export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
 export function url(schemes: readonly string[], { allowed }: { allowed: string }): Setting<string> {
   return textThat(allowed, (text) => {
     const scheme = /^([a-z]+):\/\/[^\s\p{C}]+$/u.exec(text)?.[1];
-    return scheme !== undefined && schemes.includes(scheme) && URL.canParse(firstHost(text));
+    return scheme !== undefined && schemes.includes(scheme) && URL.canParse(text);
   });
 }
 
@@ -190,11 +190,6 @@ function readTop(text: string): Symbols | undefined {
   const count = Number(match?.[1]);
   if (match === null || count > ITEMS_MAX) return undefined;
   return { kind: "top", count, ...(match[2] !== undefined && { quote: match[2] }) };
-}
-
-/** PostgreSQL accepts a list of hosts, but `URL` does not. Keeps only the first host for the check. */
-function firstHost(text: string): string {
-  return text.replace(/,[^/?#@]*(?=[/?#]|$)/, "");
 }
 
 function orUndefined<T>(read: () => T): T | undefined {

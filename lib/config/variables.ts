@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
-import { readDatabaseUrl, SSLMODES_ALLOWED } from "./database_url.ts";
+import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import * as read from "./setting.ts";
 import { type Completion, type ConfigRules, inGroup, type Variable } from "./variable.ts";
@@ -27,14 +27,15 @@ export const SETTINGS = {
       details: "With or without TimescaleDB; an embedded TimescaleDB is opened in DATA_DIR. Of a " +
         "password's special characters @ is %40. The connection to another machine is encrypted " +
         "and its certificate verified: ?sslrootcert=/path/to/ca.pem names an authority of its " +
-        "own, ?sslmode=disable leaves it plain, as between containers.",
+        "own, ?sslmode=disable leaves it plain, as between containers. Other parameters are libpq's; " +
+        "what cannot be done is refused by its name. PGHOST, PGPASSWORD and psql's other " +
+        "variables stand for what the URL leaves out, and alone choose no server.",
       secret: true,
       read: () =>
-        read.url(["postgres", "postgresql"], {
-          allowed: "a URL beginning postgres:// or postgresql://, special characters of the " +
-            "password percent-encoded",
-        }).pipe(read.textThat(SSLMODES_ALLOWED, (text) => readDatabaseUrl(text) !== undefined))
-          .optional(),
+        read.textThat(
+          (text) => databaseUrlProblem(text)?.message ?? "",
+          (text) => databaseUrlProblem(text) === undefined,
+        ).optional(),
     },
     dataDir: {
       name: "DATA_DIR",

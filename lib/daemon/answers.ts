@@ -50,7 +50,10 @@ export function answersOf(options: AnswersOptions): Answers {
       return healthOf(reasons);
     },
     status: async () => {
+      const isUnmade = state.archive === undefined &&
+        (await pendingMigrations(database, migrations)).length > 0;
       const status = await readStatus({
+        isUnmade,
         config,
         database,
         nowMs: clock.now(),

@@ -15,7 +15,7 @@ import { type Answers, type HttpServer, serveHttp, serveUnix } from "../serve/ht
 import { controlSocketPath, makePrivateDir } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, readMigrations } from "../store/connection/migrations.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -134,7 +134,9 @@ async function start(
         signal,
         isRetryable: isAway,
         onRetry: ({ delayMs, error }) => {
-          log.warn("the database is not there yet; trying again", { delayMs, error });
+          // That it is away was logged already. Other passing errors are told here.
+          const level = isServerAway(error) ? "debug" : "warn";
+          log[level]("the archive was not opened; trying again", { delayMs, error });
         },
       });
     } catch (error) {

@@ -17,7 +17,8 @@ import { ensureCandleTables } from "../store/candle_table.ts";
 import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
-import { type Database, openDatabase } from "../store/connection/database.ts";
+import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
+import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
   migrate,
@@ -44,23 +45,47 @@ export type GivenUp = "env" | "write";
  * Opens the configured database; see {@linkcode openDatabase}. If the database is a server, the program writes no
  * files, so it drops that permission. A unix socket counts as a file.
  */
-export async function openConfigured({ config, clock, giveUp }: Ground): Promise<Database> {
+export async function openConfigured(ground: Ground): Promise<Database> {
+  const { config, clock, giveUp } = ground;
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     poolMax: config.dbPoolMax,
     clock,
+    onReach: tellReach(ground),
   });
   if (!database.usesFiles) await giveUp?.(["write"]);
   return database;
 }
 
-/** Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB or its licence is missing. */
+/** Logs once that the database is away, and once that it is back. */
+function tellReach({ clock, log }: Ground): (error: unknown) => void {
+  let awayMs = clock.now();
+  return (error) => {
+    const nowMs = clock.now();
+    if (error === undefined) log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
+    else log.warn("the database is away; what needs it is tried again", { error });
+    awayMs = nowMs;
+  };
+}
+
+/**
+ * Brings the schema and the candle tables up to date, and logs a warning if TimescaleDB or its licence is missing.
+ *
+ * @throws StoreError
+ */
 export async function prepareDatabase(
   database: Database,
   { config, metrics, log }: Ground,
   migrations?: readonly Migration[],
 ): Promise<MigrateReport> {
+  if (await isStandby(database)) {
+    // It may be promoted any moment, so that the daemon waits for it.
+    throw new StoreError(
+      "unavailable",
+      "Cannot write to this database: the server is a read-only standby. Set DATABASE_URL to the primary",
+    );
+  }
   const report = await migrate(database, migrations ?? await readMigrations());
   await refuseHalfCopy(database);
   const timeframes = archivedTimeframes(config).map(parseTimeframe);
@@ -111,7 +136,9 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
     const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
   ) {
     // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
-    if (breaker !== "closed") await writeBreaker(database, exchange, "closed");
+    if (breaker !== "closed" && !await isStandby(database)) {
+      await writeBreaker(database, exchange, "closed");
+    }
     if (bannedUntilMs === undefined) continue;
     const banned = exchanges.find(({ id }) => id === exchange);
     banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
@@ -133,7 +160,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     try {
       await write;
     } catch (error) {
-      log.warn(`${what} was not kept`, { exchange: id, error });
+      log[isServerAway(error) ? "debug" : "warn"](`${what} was not kept`, { exchange: id, error });
     }
   };
   metrics.setBreakerState(id, "closed");
@@ -173,7 +200,12 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
         try {
           await writeCapability(database, row);
         } catch (error) {
-          log.warn("a capability was not kept", { exchange: id, timeframe: row.timeframe, error });
+          const level = isServerAway(error) ? "debug" : "warn";
+          log[level]("a capability was not kept", {
+            exchange: id,
+            timeframe: row.timeframe,
+            error,
+          });
           throw error;
         }
       },

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Database } from "../store/connection/database.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -161,7 +162,7 @@ export class Schedule {
   #tellFailure(job: Job, error: unknown): void {
     const { log } = this.#options;
     const text = error instanceof Error ? error.message : String(error);
-    const isNews = this.#failures.get(job) !== text;
+    const isNews = this.#failures.get(job) !== text && !isServerAway(error);
     this.#failures.set(job, text);
     log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });
   }

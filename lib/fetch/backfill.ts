@@ -15,6 +15,7 @@ import {
   PAGES_IN_FLIGHT,
 } from "./backfill_report.ts";
 import {
+  forgetSeriesFailure,
   isCancelled,
   PAUSE_MS,
   pauseReason,
@@ -242,7 +243,7 @@ export class ExchangeBackfill {
         onStored,
       });
       this.#update({ pages: this.#progress.pages + 1 });
-      this.#archive.failures.clear(seriesName(series));
+      forgetSeriesFailure(this.#archive, series);
     }, series);
     if (isWritten) await compression.noteWritten(this.#exchange.id, { timeframe, window });
     return outcome;

@@ -3,6 +3,7 @@ import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "../store/candle_table.ts";
 import { compressChunks, pauseCompression, resumeCompression } from "../store/compression.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { readTimescale } from "../store/connection/timescale.ts";
 import type { Archive } from "../archive/archive.ts";
 
@@ -112,7 +113,7 @@ export class BackfillCompression {
     try {
       await run();
     } catch (error) {
-      this.#archive.log.warn(failure, { error });
+      this.#archive.log[isServerAway(error) ? "debug" : "warn"](failure, { error });
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { type PreparedPage, writePreparedPage } from "../store/page_write.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 
@@ -31,7 +31,7 @@ export async function storePage(
     ...(signal === undefined ? {} : { signal }),
     isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
     onRetry: ({ attempt, delayMs, error }) => {
-      log.warn("storing a page failed; trying again", {
+      log[isServerAway(error) ? "debug" : "warn"]("storing a page failed; trying again", {
         series: seriesName(series),
         attempt,
         delayMs,

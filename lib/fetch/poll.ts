@@ -8,10 +8,13 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Job } from "../archive/job.ts";
 import {
+  forgetPageFailures,
+  forgetSeriesFailure,
   isCancelled,
+  type PageFailure,
   reportExchangeFailure,
   reportLostSymbol,
-  reportSeriesFailure,
+  reportPageFailures,
 } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
@@ -142,17 +145,21 @@ export class Poll {
       polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(exchange, series, nowMs)
     );
+    const failures: PageFailure[] = [];
     const reports = due.map(async (series) => {
       const name = seriesName(series);
       if (this.#busy.has(name)) return { ...NOTHING, skipped: 1 };
       this.#busy.add(name);
       try {
-        return await this.#pollSeries(exchange, series, { nowMs, signal });
+        return await this.#pollSeries(exchange, series, { nowMs, signal, failures });
       } finally {
         this.#busy.delete(name);
       }
     });
-    return sum(await Promise.all(reports));
+    const report = sum(await Promise.all(reports));
+    await reportPageFailures(archive, exchange.id, failures);
+    if (failures.length === 0) forgetPageFailures(archive, exchange.id);
+    return report;
   }
 
   /**
@@ -175,7 +182,11 @@ export class Poll {
   async #pollSeries(
     exchange: ArchivedExchange,
     series: Series,
-    { nowMs, signal }: { readonly nowMs: number; readonly signal: AbortSignal | undefined },
+    { nowMs, signal, failures }: {
+      readonly nowMs: number;
+      readonly signal: AbortSignal | undefined;
+      readonly failures: PageFailure[];
+    },
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
@@ -199,12 +210,12 @@ export class Poll {
       await this.#learnSettling(exchange, series, last);
       // A candle that has not closed by the exchange's clock is still to come.
       this.#askedMs.set(seriesName(series), nowMs - (last.earlyMs ?? 0));
-      archive.failures.clear(seriesName(series));
+      forgetSeriesFailure(archive, series);
       this.#refused.delete(seriesName(series));
       return report;
     } catch (error) {
       if (isRefusal(error)) this.#leaveAlone(exchange, series, nowMs);
-      if (!isCancelled(error, signal)) await reportSeriesFailure(archive, series, error);
+      if (!isCancelled(error, signal)) failures.push({ series, error });
       return sum([report, { ...NOTHING, failed: 1 }]);
     } finally {
       if (stored !== undefined) this.#noteAnswered(series, stored, window);

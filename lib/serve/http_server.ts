@@ -11,6 +11,7 @@ import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import type { QueryPage } from "../store/read_query.ts";
 import type { Status } from "./status.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
 
@@ -272,9 +273,11 @@ function router(
     } catch (error) {
       if (error instanceof BadQueryError) return refusal(error.status, error.message);
       const { pathname } = route.pattern;
-      log.warn("a request failed", { path: pathname, error });
+      const isAway = isServerAway(error);
+      // That it is away was logged already.
+      log[isAway ? "debug" : "warn"]("a request failed", { path: pathname, error });
       // The reason is only in the log, because it may name the database, which clients need not know.
-      return refusal(503, `Cannot answer ${pathname}: see the log`);
+      return refusal(503, `Cannot answer ${pathname}: ${isAway ? AWAY : "see the log"}`);
     }
   };
   return async (request) => {
@@ -285,6 +288,8 @@ function router(
     return response;
   };
 }
+
+const AWAY = "the database is away. It is tried again";
 
 function refusal(
   status: number,

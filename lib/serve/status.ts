@@ -82,6 +82,12 @@ interface StatusOptions {
   readonly startedAtMs?: number | undefined;
   /** How many newest candles the exchange has; undefined when no limit is known. */
   readonly newestCandlesMax: (series: Series) => number | undefined;
+  /**
+   * Whether the tables are not made yet: then nothing is archived.
+   *
+   * @default false
+   */
+  readonly isUnmade?: boolean | undefined;
 }
 
 /**
@@ -90,12 +96,11 @@ interface StatusOptions {
  * @throws StoreError
  */
 export async function readStatus(options: StatusOptions): Promise<Status> {
-  const { database, nowMs, startedAtMs } = options;
-  const states = new Map(
-    (await readExchangeStates(database)).map((state) => [state.exchange, state]),
-  );
-  const accounts = await readAccounts(database, options);
-  const jobs = await readJobs(database);
+  const { database, nowMs, startedAtMs, isUnmade = false } = options;
+  const known = isUnmade ? [] : await readExchangeStates(database);
+  const states = new Map(known.map((state) => [state.exchange, state]));
+  const accounts = isUnmade ? [] : await readAccounts(database, options);
+  const jobs = isUnmade ? [] : await readJobs(database);
   return {
     version: VERSION,
     startedAt: iso(startedAtMs),

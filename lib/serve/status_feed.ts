@@ -1,6 +1,7 @@
 /** Server-sent events: reads the status once for all listeners and sends it when it has changed. @module */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import type { Status } from "./status.ts";
 
 /** The JSON of one `data:` line. */
@@ -22,6 +23,9 @@ interface StatusFeedOptions {
 export const LISTENERS_MAX = 32;
 
 const INTERVAL_MS = 3_000;
+
+/** A new listener is told after this time that the database has not answered; it may be away without an error. */
+const UNANSWERED_MS = 4_000;
 
 /** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
@@ -96,7 +100,7 @@ export class StatusFeed {
     this.#isRunning = true;
     for (let sentMs = -Infinity; this.#listeners.size > 0 && !signal.aborted;) {
       const startMs = clock.now();
-      const content = await this.#read();
+      const content = await this.#readInSight();
       const readMs = clock.now() - startMs;
       const isBeat = content === this.#content && clock.now() - sentMs >= SILENCE_MS_MAX;
       if (isBeat || content !== this.#content) sentMs = clock.now();
@@ -109,10 +113,28 @@ export class StatusFeed {
     this.#isRunning = false;
   }
 
+  /** While nothing was read yet, listeners learn when it takes long. */
+  async #readInSight(): Promise<string> {
+    if (this.#content !== undefined) return await this.#read();
+    const answered = new AbortController();
+    const signal = AbortSignal.any([answered.signal, this.#stop.signal]);
+    this.#options.clock.sleep(UNANSWERED_MS, { signal }).then(() => {
+      this.#content = `"error":"The database has not answered yet"`;
+      for (const listener of this.#listeners) this.#send(listener);
+    }, () => {});
+    try {
+      return await this.#read();
+    } finally {
+      answered.abort();
+    }
+  }
+
   async #read(): Promise<string> {
     try {
       return `"status":${JSON.stringify(await this.#options.status())}`;
     } catch (error) {
+      // That it is away was logged already, once.
+      if (isServerAway(error)) return `"error":"The database is away. It is tried again"`;
       const content = `"error":"Cannot read the status: see the log"`;
       if (this.#content !== content) this.#options.log.warn("cannot read the status", { error });
       return content;

@@ -181,12 +181,12 @@ function collectFromUrl(text: string, secrets: Set<string>): void {
   // Read the password from the text, too: `URL` cannot parse a Postgres URL with several hosts.
   const password = /:\/\/[^\s/?#@:]*:([^\s/?#]*)@/.exec(text)?.[1];
   if (password !== undefined) addDecoded(password, secrets);
+  for (const [, name, value] of text.matchAll(/[?&]([^\s=&#]+)=([^\s&#]*)/g)) {
+    if (isSecretName(name!)) addDecoded(value!, secrets);
+  }
   if (!URL.canParse(text)) return;
   const url = new URL(text);
   if (/^https?:$/.test(url.protocol) && url.password === "") addDecoded(url.username, secrets);
-  for (const [name, value] of url.searchParams) {
-    if (isSecretName(name)) addDecoded(value, secrets);
-  }
 }
 
 function addDecoded(text: string, secrets: Set<string>): void {

@@ -6,6 +6,7 @@ import {
   writePolicyRun,
 } from "../store/policy_job.ts";
 import { compressChunks } from "../store/compression.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 
@@ -46,7 +47,11 @@ export async function runDuePolicies(
     try {
       report.compressed += await runPolicy(archive, job, { signal });
     } catch (error) {
-      log.warn("a policy failed", { policy: job.procedure, table: job.hypertable, error });
+      log[isServerAway(error) ? "debug" : "warn"]("a policy failed", {
+        policy: job.procedure,
+        table: job.hypertable,
+        error,
+      });
       failure = redact(error instanceof Error ? error.message : String(error));
     }
     // An aborted policy is not recorded, so it stays due.

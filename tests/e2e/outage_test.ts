@@ -74,7 +74,7 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, backoff: () => 0.1 });
     try {
       const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-      await daemon.waitFor(/the database is not there yet/);
+      await daemon.waitFor(/the database is away/);
       assert.equal((await answer(url, "/healthz")).status, 200);
       const starting = await answer(url, "/readyz");
       assert.equal(starting.status, 503);
@@ -107,6 +107,71 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
       daemon.kill("SIGKILL");
       await daemon.ended;
       await sql.end();
+    }
+  }));
+
+Deno.test("away and back are one line of the log each, and who looks meanwhile is told", (t) =>
+  withScene(t, async ({ server, cwd, env }) => {
+    const daemon = start(["run"], { cwd, env });
+    try {
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await daemon.waitFor(/"message":"job done","job":"poll"/);
+      const before = daemon.stderr().length;
+      const lines = (): Record<string, unknown>[] =>
+        daemon.stderr().slice(before).split("\n").slice(0, -1).map((line) => JSON.parse(line));
+      await server.kill9();
+      let ticks = 0;
+      await until(daemon, () => {
+        ticks = lines().filter(({ message, job }) =>
+          message === "job done" && job === "poll"
+        ).length;
+        return Promise.resolve(ticks >= 5);
+      });
+      const { status, text } = await answer(url, "/status");
+      assert.deepEqual([status, text], [
+        503,
+        '{"error":"Cannot answer /status: the database is away. It is tried again"}',
+      ]);
+      const page = await fetch(`${url}/events`);
+      const reader = page.body!.pipeThrough(new TextDecoderStream()).getReader();
+      assert.match((await reader.read()).value ?? "", /"error":"The database is away\. It is/);
+      await reader.cancel();
+      await server.restart();
+      await daemon.waitFor(/"message":"the database is back"/);
+      const told = lines().filter(({ level }) => level !== "info").map(({ message }) => message);
+      assert.deepEqual(told, ["the database is away; what needs it is tried again"]);
+      const back = lines().filter(({ message }) => message === "the database is back");
+      assert.equal(back.length, 1);
+      assert(Number(back[0]?.["seconds"]) > 0);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+    }
+  }));
+
+Deno.test("while the first migrations run, the status is answered: nothing is archived yet", (t) =>
+  withScene(t, async ({ server, cwd, env }) => {
+    const { url: DATABASE_URL } = await createServerDatabase(server.url);
+    const holder = postgres(DATABASE_URL, { max: 1, onnotice: () => {} });
+    await holder`select pg_advisory_lock(${String(0x746974616e3130n)}::bigint)`;
+    const daemon = start(["run"], { cwd, env: { ...env, DATABASE_URL } });
+    try {
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await until(
+        daemon,
+        async () =>
+          (await holder`select from pg_stat_activity where wait_event_type = 'Lock'`).length > 0,
+      );
+      const { status, text } = await answer(url, "/status");
+      assert.equal(status, 200, text);
+      const { series, exchanges } = JSON.parse(text);
+      assert.deepEqual([series, exchanges[0].exchange], [[], "binance"]);
+      await holder.end();
+      await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+      await holder.end();
     }
   }));
 

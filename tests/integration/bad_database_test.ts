@@ -74,11 +74,17 @@ const BAD: Readonly<Record<string, BadDatabase>> = {
     code: 1,
     says: /database "nowhere" does not exist/,
   },
+  "a parameter that cannot be honoured: refused, with its name": {
+    url: (url) => `${url.href}?sslpassword=hunter2`,
+    command: "status",
+    code: 2,
+    says: /expected no sslpassword, because certificates of clients are not supported/,
+  },
   "a parameter that is nobody's: refused, with its name": {
-    url: (url) => `${url.href}?sslpassword=1`,
+    url: (url) => `${url.href}?ssl_mode=disable`,
     command: "status",
     code: 1,
-    says: /unrecognized configuration parameter "sslpassword"/,
+    says: /unrecognized configuration parameter "ssl_mode"/,
   },
   "not migrated: status says what to run": {
     isEmpty: true,

@@ -159,23 +159,3 @@ async function untilReached(database: Database): Promise<string> {
     }
   }
 }
-
-Deno.test("DATABASE_URL's host is taken whole: an IPv6 address, a socket's directory, a list", async () => {
-  for (
-    const [url, host, port, path] of [
-      ["postgres://u@[::1]:5433/db", ["::1"], [5433], false],
-      ["postgres://u@[::1]/db?sslmode=disable", ["::1"], [5432], false],
-      ["postgres:///db?host=/run/pg", ["/run/pg"], [5432], "/run/pg/.s.PGSQL.5432"],
-      ["postgres://u@a:1,b:2/db", ["a", "b"], [1, 2], false],
-    ] as const
-  ) {
-    const database = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
-    try {
-      const { options } = database.sql;
-      assert.deepEqual([options.host, options.port, options.path], [host, port, path]);
-      assert.equal(database.usesFiles, path !== false);
-    } finally {
-      await database.close();
-    }
-  }
-});

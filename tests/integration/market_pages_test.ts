@@ -143,7 +143,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
               marketId: "XREPZUSD",
               fromMs: nowMs,
               successor: undefined,
-              terms: { kind: \"spot\", settle: undefined, contractSize: undefined },
+              terms: { kind: "spot", settle: undefined, contractSize: undefined },
             }],
             nowMs,
           }),
@@ -180,7 +180,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
           marketId: "XREPZUSD",
           fromMs: nowMs,
           successor: undefined,
-          terms: { kind: \"spot\", settle: undefined, contractSize: undefined },
+          terms: { kind: "spot", settle: undefined, contractSize: undefined },
         }],
         nowMs,
       })

@@ -8,6 +8,8 @@ export { findPrograms };
 export interface PostgresServer {
   /** `postgres://…`, the same for the server's whole life, restarts included. */
   readonly url: string;
+  /** The directory of its unix socket, which it has when it was asked for. */
+  readonly socketDir: string;
   /**
    * Kills the server and everything it started, without a warning. Resolves when all of them are gone,
    * so nothing of the old server meets the new one.
@@ -47,6 +49,10 @@ export interface PostgresOptions {
   readonly tls?: ServerCertificate | undefined;
   /** Leaves it the machine's time under `faketime`, by which a server's timeouts do not pass. */
   readonly hasRealTime?: boolean | undefined;
+  /** Has the server listen on a unix socket, too. */
+  readonly hasSocket?: boolean | undefined;
+  /** URL of the server that it follows, as a hot standby with all of its data. */
+  readonly standbyOf?: string | undefined;
 }
 
 /**
@@ -57,7 +63,7 @@ export interface PostgresOptions {
  * @throws when it is installed but does not start.
  */
 export async function startPostgres(
-  { within, tls, hasRealTime = false }: PostgresOptions = {},
+  { within, tls, hasRealTime = false, hasSocket = false, standbyOf }: PostgresOptions = {},
 ): Promise<PostgresServer | undefined> {
   const programs = await findPrograms();
   if (programs === undefined) {
@@ -73,7 +79,15 @@ export async function startPostgres(
   try {
     const user = await serverUser(folder);
     if (user !== undefined) await Deno.chown(folder, user.uid, user.gid);
-    const cluster = new Cluster({ programs, user, folder, tls, hasRealTime });
+    const cluster = new Cluster({
+      programs,
+      user,
+      folder,
+      tls,
+      hasRealTime,
+      hasSocket,
+      standbyOf,
+    });
     await cluster.create();
     await cluster.start();
     return cluster;
@@ -113,6 +127,8 @@ interface ClusterOptions {
   /** Without it the server speaks no TLS. */
   readonly tls: ServerCertificate | undefined;
   readonly hasRealTime: boolean;
+  readonly hasSocket: boolean;
+  readonly standbyOf: string | undefined;
 }
 
 interface Running {
@@ -136,21 +152,28 @@ class Cluster implements PostgresServer {
     return `postgres://postgres@127.0.0.1:${this.#port}/postgres`;
   }
 
+  get socketDir(): string {
+    return this.#options.folder;
+  }
+
   async create(): Promise<void> {
-    const { code, stdout, stderr } = await this.#command("initdb", [
+    const { standbyOf } = this.#options;
+    const copies = ["--write-recovery-conf", "--checkpoint=fast", `--dbname=${standbyOf}`];
+    const makes = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    const [program, flags] = standbyOf === undefined
+      ? ["initdb", makes] as const
+      : ["pg_basebackup", copies] as const;
+    const { code, stdout, stderr } = await this.#command(program, [
       `--pgdata=${this.#data}`,
-      "--username=postgres",
-      "--auth=trust",
-      "--encoding=UTF8",
-      "--no-locale",
       "--no-sync",
+      ...flags,
     ]).output();
     if (code !== 0) {
       throw new Error(`Cannot create a PostgreSQL cluster: ${text(stdout)}${text(stderr)}`);
     }
     await Deno.writeTextFile(
       join(this.#data, "pg_hba.conf"),
-      "host all all 127.0.0.1/32 trust\n",
+      ["local all all trust", "host all,replication all 127.0.0.1/32 trust", ""].join("\n"),
     );
     const { tls, user } = this.#options;
     if (tls === undefined) return;
@@ -166,7 +189,7 @@ class Cluster implements PostgresServer {
     const settings = {
       listen_addresses: "127.0.0.1",
       port: this.#port,
-      unix_socket_directories: "",
+      unix_socket_directories: this.#options.hasSocket ? this.socketDir : "",
       max_connections: 50,
       fsync: "off",
       logging_collector: "off",

@@ -194,7 +194,10 @@ Deno.test("a configuration's secrets are all found, encoded and decoded", () => 
 });
 
 Deno.test("a database URL's password in its query is found too", () => {
-  assert.deepEqual(secretsOf({ databaseUrl: "postgres://h/db?user=u&password=p%20w" }), ["p w"]);
+  assert.deepEqual(secretsOf({ databaseUrl: "postgres://h1,h2/db?user=u&password=p%20w" }), [
+    "p%20w",
+    "p w",
+  ]);
 });
 
 Deno.test("a webhook whose whole path is its query has that for a secret", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { logger } from "../../lib/telemetry/log.ts";
 import type { Status } from "../../lib/serve/status.ts";
+import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
@@ -13,6 +14,8 @@ const STATUS: Status = {
   jobs: [],
 };
 
+const GONE = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+
 interface Scene {
   readonly clock: ManualClock;
   readonly feed: StatusFeed;
@@ -20,6 +23,8 @@ interface Scene {
   version: string;
   reads: number;
   isAway: boolean;
+  /** Whether reading fails as it does while the server is away. */
+  isGone: boolean;
   /** How long a read takes. */
   readMs: number;
   /** A listener that keeps what came, without the time. */
@@ -40,6 +45,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     status: async () => {
       scene.reads++;
       if (scene.readMs > 0) await clock.sleep(scene.readMs);
+      if (scene.isGone) throw new StoreError("unavailable", "host is away", { cause: GONE });
       return scene.isAway
         ? Promise.reject(new Error("postgres://user:secret@host is away"))
         : Promise.resolve({ ...STATUS, version: scene.version });
@@ -51,6 +57,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     version: "1",
     reads: 0,
     isAway: false,
+    isGone: false,
     readMs: 0,
     listen(): Listener {
       const stream = feed.listen();
@@ -142,6 +149,26 @@ Deno.test("a status that cannot be read is told once, without the reason, and wh
     scene.isAway = false;
     await scene.clock.advance(3_000);
     assert.deepEqual(events, ["1", { error: "Cannot read the status: see the log" }, "1"]);
+  }));
+
+Deno.test("who begins to listen while the database does not answer is told so before it does", () =>
+  withFeed(async (scene) => {
+    scene.readMs = 60_000;
+    const { events } = scene.listen();
+    await scene.clock.advance(4_000);
+    assert.deepEqual(events, [{ error: "The database has not answered yet" }]);
+    await scene.clock.advance(56_000);
+    assert.deepEqual(events.slice(1), ["1"]);
+    scene.readMs = 0;
+    await scene.clock.advance(28_500);
+  }));
+
+Deno.test("that the database is away is said, without its name", () =>
+  withFeed(async (scene) => {
+    scene.isGone = true;
+    const { events } = scene.listen();
+    await scene.clock.advance(0);
+    assert.deepEqual(events, [{ error: "The database is away. It is tried again" }]);
   }));
 
 Deno.test("no more listen than a bound, and a place that is left is free again", () =>

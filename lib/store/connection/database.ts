@@ -1,16 +1,18 @@
 /** Opens the database, either a server or the embedded one. Both use the same wire protocol. @module */
 import postgres from "postgres";
 import type { Clock } from "../../clock.ts";
-import { readDatabaseUrl, SSLMODES_ALLOWED } from "../../config/database_url.ts";
-import { isLoopback } from "../../text/loopback.ts";
+import {
+  DatabaseUrlError,
+  readDatabaseUrl,
+  type ServerAddress,
+} from "../../config/database_url.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
-import { LONG_STATEMENT_MS_MAX, ServerPool } from "./server_pool.ts";
-import { sessionSettings } from "./session_settings.ts";
+import { isSocket, serverPools } from "./server_options.ts";
+import { LONG_STATEMENT_MS_MAX, type OnReach, ServerPool } from "./server_pool.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
-import { ServerSocket } from "./server_socket.ts";
 import { readTime } from "./time_text.ts";
 
 /** An open database. */
@@ -50,15 +52,11 @@ interface OpenDatabaseOptions {
   /** The most connections. The embedded server has one. */
   readonly poolMax: number;
   readonly clock: Clock;
+  readonly onReach?: OnReach | undefined;
 }
 
 /** Less than the ten seconds that a shutdown may take. */
 const CLOSE_TIMEOUT_S = 5;
-
-const CONNECT_TIMEOUT_S = 10;
-
-/** The wait before postgres.js connects again. It is short, because callers have their own backoff. */
-const RECONNECT_S = 1;
 
 /**
  * Opens the database. A server is not contacted yet, because it may be unavailable for now.
@@ -79,52 +77,28 @@ export async function serverVersion(database: Database): Promise<string> {
   });
 }
 
+/** Whether this is a server that follows another one: it answers, and takes nothing. */
+export async function isStandby(database: Database): Promise<boolean> {
+  if (database.kind === "embedded") return false;
+  return await database.run("ask the database whether it is a standby", async (sql) => {
+    const [row] = await sql<{ standby: boolean }[]>`select pg_is_in_recovery() as standby`;
+    return row?.standby === true;
+  });
+}
+
 async function openServer(
   text: string,
-  { poolMax, clock }: OpenDatabaseOptions,
+  { poolMax, clock, onReach }: OpenDatabaseOptions,
 ): Promise<Database> {
-  const read = readDatabaseUrl(text);
-  if (read === undefined) {
-    throw new StoreError("refused", `Cannot use DATABASE_URL: expected ${SSLMODES_ALLOWED}`);
-  }
-  const { url, tls, host } = read;
-  const ipv6 = /^[^/]*:\/\/[^/?#]*\[([\da-f:.]+)\](?::(\d+))?(?:[/?#]|$)/i.exec(url);
-  const options = {
-    ...COMMON_OPTIONS,
-    ssl: false,
-    // postgres.js by itself would read the first colon of an IPv6 address as the beginning of the port.
-    ...(ipv6 === null ? {} : { host: [ipv6[1]!], port: [Number(ipv6[2] ?? 5432)] }),
-    max: poolMax,
-    ...(/[?&]connect_timeout=/.test(url) ? {} : { connect_timeout: CONNECT_TIMEOUT_S }),
-    backoff: () => RECONNECT_S,
-    connection: { application_name: "titan10" },
-    ...(host === undefined ? {} : { host }),
-  } as const;
-  // postgres.js accepts lists of hosts and `socket`, but its types do not declare them.
-  let { options: parsed } = postgres(url, options as typeof COMMON_OPTIONS);
-  // The hosts are known only now, because environment variables such as PGHOST can set them.
-  const hosts: readonly string[] = parsed.host;
-  const isFile = Boolean(parsed.path);
-  if (!isFile) {
-    const isVerified = tls.mode === undefined ? !hosts.every(isLoopback) : tls.mode !== "disable";
-    const security = isVerified
-      ? { rootCertificates: await readCertificates(tls.rootCertificatePath) }
-      : undefined;
-    const { port: ports } = parsed;
-    let next = 0;
-    const socket = (): ServerSocket => {
-      const at = next++ % hosts.length;
-      return new ServerSocket({ host: hosts[at]!, port: ports[at]!, tls: security, clock });
-    };
-    ({ options: parsed } = postgres(url, { ...options, socket } as typeof COMMON_OPTIONS));
-  }
-  // Uses the options that were parsed above. When the pool is replaced later, the environment can no longer be read.
+  const address = addressOf(text);
+  const { hosts, target } = address;
+  const pools = await serverPools(address, { poolMax, clock, common: COMMON_OPTIONS });
   const pool = new ServerPool({
     clock,
-    open: (scope) => {
-      const connection = { ...parsed.connection, ...sessionSettings(scope) };
-      return postgres({ ...parsed, connection } as unknown as typeof COMMON_OPTIONS);
-    },
+    onReach,
+    target,
+    names: hosts.map(({ name, port }) => `${name}:${port}`),
+    open: (scope, at) => pools[at]!(scope),
   });
   return {
     run: (action, statements) => pool.run(action, statements),
@@ -133,23 +107,21 @@ async function openServer(
       return pool.sql;
     },
     kind: "server",
-    usesFiles: isFile,
+    usesFiles: hosts.some(isSocket),
     reach: () => pool.reach(),
     crashed: new Promise(() => {}),
     close: () => pool.end(CLOSE_TIMEOUT_S),
   };
 }
 
-async function readCertificates(path: string | undefined): Promise<readonly string[]> {
-  if (path === undefined) return [];
-  const refuse = (why: string): never => {
-    throw new StoreError(
-      "refused",
-      `Cannot read the certificates in ${path}: ${why}. Set sslrootcert in DATABASE_URL to a file of them`,
-    );
-  };
-  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(error.message));
-  return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : refuse("it holds none");
+/** @throws StoreError `refused` when the URL cannot be used. The configuration has been checked for that before. */
+function addressOf(text: string): ServerAddress {
+  try {
+    return readDatabaseUrl(text);
+  } catch (error) {
+    if (!(error instanceof DatabaseUrlError)) throw error;
+    throw new StoreError("refused", `Cannot use DATABASE_URL: expected ${error.message}`);
+  }
 }
 
 async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Database> {

@@ -2,12 +2,14 @@
 import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
+import type { ServerHost } from "../../config/database_url.ts";
 
 interface ServerSocketOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly host: ServerHost;
   /** Undefined for a plain connection. */
   readonly tls: TlsOptions | undefined;
+  /** Whether TCP looks for a connection that has ended unnoticed. */
+  readonly keepsAlive: boolean;
   readonly clock: Clock;
 }
 
@@ -57,8 +59,8 @@ export class ServerSocket extends Duplex {
   constructor(options: ServerSocketOptions) {
     super();
     void this.#endUnused(options);
-    this.host = options.host;
-    this.port = options.port;
+    this.host = options.host.name;
+    this.port = options.host.port;
     this.#opening = connect(options);
     this.#opening.then((connection) => {
       if (this.destroyed) connection.close();
@@ -74,7 +76,7 @@ export class ServerSocket extends Duplex {
     await options.clock.sleep(UNUSED_MS_MAX, { signal }).catch(() => {});
     // If the process was busy all that time, the first write happens now.
     await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
-    if (!signal.aborted) this.destroy(unused(options));
+    if (!signal.aborted) this.destroy(unused(options.host));
   }
 
   override _read(): void {}
@@ -164,7 +166,7 @@ class NoServerError extends Error {
 /** @throws NoServerError when the first byte is not a server's; Error `ECONNRESET` when nothing comes. */
 function assertServer(
   first: number | undefined,
-  { host, port }: Pick<ServerSocketOptions, "host" | "port">,
+  { host, port }: { readonly host: string; readonly port: number },
 ): void {
   if (first === undefined) throw lost(new Error(`${host}:${port} closed the connection`));
   if (FIRST_MESSAGES.includes(String.fromCharCode(first))) return;
@@ -174,30 +176,43 @@ function assertServer(
 }
 
 async function connect(options: ServerSocketOptions): Promise<Deno.Conn> {
-  const { host: hostname, port, tls } = options;
-  const plain = await Deno.connect({ hostname, port });
+  const { host, tls } = options;
+  if (host.name.startsWith("/")) return await connectFile(host);
+  const plain = await Deno.connect({ hostname: host.address ?? host.name, port: host.port })
+    .catch((error) => {
+      throw /failed to lookup address/.test(String(error)) ? notFound(error, host) : error;
+    });
   try {
     plain.setNoDelay(true);
-    plain.setKeepAlive(true);
+    plain.setKeepAlive(options.keepsAlive);
     if (tls === undefined) return plain;
-    await askForTls(plain, options);
-    return await secure(plain, hostname, tls.rootCertificates);
+    await askForTls(plain, host);
+    return await secure(plain, host.name, tls.rootCertificates);
   } catch (error) {
     closeQuietly(plain);
     throw error;
   }
 }
 
-async function askForTls(plain: Deno.TcpConn, options: ServerSocketOptions): Promise<void> {
+/** Through the unix socket of a server, which lies in a directory under a name with its port. */
+async function connectFile({ name, port }: ServerHost): Promise<Deno.Conn> {
+  const path = `${name}/.s.PGSQL.${port}`;
+  try {
+    return await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    const { message, code } = error as Error & { readonly code?: unknown };
+    throw Object.assign(new Error(`${path}: ${message}`, { cause: error }), { code });
+  }
+}
+
+async function askForTls(plain: Deno.TcpConn, { name, port }: ServerHost): Promise<void> {
   await plain.write(SSL_REQUEST);
   // Read exactly one byte: an attacker may have added bytes after it, which must not be taken for the server's.
   const answer = new Uint8Array(1);
   const first = await plain.read(answer) === null ? undefined : answer[0]!;
   if (first === YES) return;
-  assertServer(first, options);
-  throw new NoServerError(
-    `${options.host}:${options.port} speaks no TLS. ${IN_A_PRIVATE_NETWORK}`,
-  );
+  assertServer(first, { host: name, port });
+  throw new NoServerError(`${name}:${port} speaks no TLS. ${IN_A_PRIVATE_NETWORK}`);
 }
 
 async function secure(
@@ -225,9 +240,15 @@ async function secure(
 }
 
 /** Has the code that postgres.js uses for a connection time-out, so that the pool is replaced. */
-function unused({ host, port }: ServerSocketOptions): Error {
-  const error = new Error(`nothing was written to a new connection to ${host}:${port}`);
+function unused({ name, port }: ServerHost): Error {
+  const error = new Error(`nothing was written to a new connection to ${name}:${port}`);
   return Object.assign(error, { code: "CONNECT_TIMEOUT" });
+}
+
+/** A name may be known again in a moment, as that of a container that starts. Deno gives the error no code. */
+function notFound(error: unknown, { name }: ServerHost): Error {
+  const text = error instanceof Error ? error.message : String(error);
+  return Object.assign(new Error(`${name}: ${text}`, { cause: error }), { code: "ENOTFOUND" });
 }
 
 /** Errors of an open connection have no code. This code means that connecting again may help. */

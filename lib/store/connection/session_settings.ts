@@ -1,4 +1,5 @@
 /** The settings of a session that answers depend on. They are ours, whatever a role or a database has set. @module */
+import type { OwnSetting } from "../../config/database_parameters.ts";
 
 /**
  * Sent with every new connection, and stronger than `alter role … set` and `alter database … set`. Poolers know these
@@ -8,7 +9,7 @@ const KNOWN_TO_POOLERS = {
   TimeZone: "UTC",
   DateStyle: "ISO, YMD",
   standard_conforming_strings: "on",
-} as const;
+} as const satisfies Partial<Record<OwnSetting, string>>;
 
 /**
  * Sent as well, but a pooler may refuse them. The timeouts are off because every statement has its own deadline, and
@@ -27,7 +28,7 @@ const UNKNOWN_TO_POOLERS = {
   lock_timeout: "0",
   idle_in_transaction_session_timeout: "0",
   idle_session_timeout: "0",
-} as const;
+} as const satisfies Record<Exclude<OwnSetting, keyof typeof KNOWN_TO_POOLERS>, string>;
 
 /** How the parameters of a connection are sent. `few` is for a pooler that refuses the others. */
 export type SessionScope = "all" | "few";

@@ -73,6 +73,15 @@ export function isConnectionLost(error: unknown): boolean {
     (CONNECTION_CODES.has(code) || /^(?:08|57P0)/.test(code) || code === "53300");
 }
 
+/**
+ * Whether the server was away: lost, or without an answer. The database itself logs that once, so that what fails because
+ * of it need not.
+ */
+export function isServerAway(error: unknown): boolean {
+  return error instanceof StoreError &&
+    (error.cause instanceof DeadlineError || isConnectionLost(error.cause));
+}
+
 /** Whether an open connection ended, by an administrator, a shutdown or the network. */
 export function isConnectionEnded(error: unknown): boolean {
   return /^(?:57P0[1245]|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/.test(codeOf(error) ?? "");

@@ -1,0 +1,134 @@
+/** What postgres.js is told of each server of a database URL. @module */
+import postgres from "postgres";
+import type { Clock } from "../../clock.ts";
+import type { ServerAddress, ServerHost } from "../../config/database_url.ts";
+import { isLoopback } from "../../text/loopback.ts";
+import { ServerSocket } from "./server_socket.ts";
+import { type SessionScope, sessionSettings } from "./session_settings.ts";
+import type { Sql } from "./sql.ts";
+import { StoreError } from "./store_error.ts";
+
+const CONNECT_TIMEOUT_S = 10;
+
+/** The wait before postgres.js connects again. It is short, because callers have their own backoff. */
+const RECONNECT_S = 1;
+
+// deno-lint-ignore ban-types -- as in sql.ts.
+type Options = postgres.Options<{}>;
+
+interface ServerOptions {
+  readonly poolMax: number;
+  readonly clock: Clock;
+  readonly common: Options;
+}
+
+/** Makes a pool of one of the servers. It contacts the server with its first statement. */
+type OpenPool = (scope: SessionScope) => Sql;
+
+/**
+ * Reads what the address leaves to files, and returns a maker of pools for each host. The environment is read now, for
+ * it cannot be read later.
+ *
+ * @throws StoreError `refused` when a file of certificates or passwords cannot be used.
+ */
+export async function serverPools(
+  address: ServerAddress,
+  { poolMax, clock, common }: ServerOptions,
+): Promise<readonly OpenPool[]> {
+  const { hosts, tls, user, database, settings } = address;
+  const verifies = (host: ServerHost): boolean =>
+    !isSocket(host) &&
+    (tls.mode === undefined ? !isLoopback(host.address ?? host.name) : tls.mode !== "disable");
+  const security = hosts.some(verifies)
+    ? { rootCertificates: await readCertificates(tls.rootCertificatePath) }
+    : undefined;
+  const passwords = await readPasswords(address);
+  return hosts.map((host) => {
+    const password = address.password ?? passwords(host);
+    const options = {
+      ...common,
+      ssl: false,
+      host: [host.name],
+      port: [host.port],
+      ...(user === undefined ? {} : { user }),
+      ...(password === undefined ? {} : { password }),
+      ...(database === undefined ? {} : { database }),
+      max: poolMax,
+      prepare: address.prepares,
+      connect_timeout: address.connectTimeoutS ?? CONNECT_TIMEOUT_S,
+      backoff: () => RECONNECT_S,
+      connection: { application_name: "titan10", ...settings },
+      socket: (): ServerSocket =>
+        new ServerSocket({
+          host,
+          tls: verifies(host) ? security : undefined,
+          keepsAlive: address.keepsAlive,
+          clock,
+        }),
+    };
+    // postgres.js accepts lists of hosts and `socket`, but its types do not declare them.
+    const { options: parsed } = postgres(options as unknown as Options);
+    return (scope) => {
+      const connection = { ...parsed.connection, ...sessionSettings(scope) };
+      // Which server it is, is our own choice.
+      const all = { ...parsed, connection, target_session_attrs: null };
+      return postgres(all as unknown as Options);
+    };
+  });
+}
+
+/** Whether a host is the directory of a unix socket. */
+export function isSocket({ name }: ServerHost): boolean {
+  return name.startsWith("/");
+}
+
+async function readCertificates(path: string | undefined): Promise<readonly string[]> {
+  if (path === undefined) return [];
+  const refuse = (why: string): never => {
+    throw new StoreError(
+      "refused",
+      `Cannot read the certificates in ${path}: ${why}. Set sslrootcert in DATABASE_URL to a file of them`,
+    );
+  };
+  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(error.message));
+  return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : refuse("it holds none");
+}
+
+/** Reads a file of lines `host:port:database:user:password`, `*` for any (PostgreSQL manual, 34.16). */
+async function readPasswords(
+  { passwordPath, password, user, database }: ServerAddress,
+): Promise<(host: ServerHost) => string | undefined> {
+  if (passwordPath === undefined || password !== undefined) return () => undefined;
+  const text = await Deno.readTextFile(passwordPath).catch((error: Error) => {
+    throw new StoreError(
+      "refused",
+      `Cannot read the passwords in ${passwordPath}: ${error.message}. Set passfile in DATABASE_URL to a file of them`,
+    );
+  });
+  const lines = text.split(/\r?\n/).filter((line) => !line.startsWith("#")).map(passwordFields);
+  return (host) => {
+    const wanted = [
+      isSocket(host) ? "localhost" : host.name,
+      String(host.port),
+      database ?? user,
+      user,
+    ];
+    return lines.find((fields) =>
+      fields.length === wanted.length + 1 &&
+      wanted.every((value, at) => fields[at] === "*" || unescaped(fields[at]!) === value)
+    )?.map(unescaped).at(-1);
+  };
+}
+
+/** Splits at the colons that no backslash precedes. */
+function passwordFields(line: string): readonly string[] {
+  return [...line.matchAll(/((?:\\.|[^\\:])*)(?::|$)/g)].slice(0, PASSWORD_FIELDS).map((
+    [, field],
+  ) => field!);
+}
+
+const PASSWORD_FIELDS = 5;
+
+function unescaped(field: string): string {
+  return field.replace(/\\(.)/g, "$1");
+}
