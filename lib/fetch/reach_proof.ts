@@ -41,7 +41,8 @@ type ReachProof = "proved" | "unproved" | "ask_again";
  * enough, nor is the same one again: an exchange may count its rows back from now, need an end beside `since`, or be in
  * trouble. None of these may give an older candle:
  *
- * - the window right before `reachFromMs`, without its end and with it. If it does only then, ends are named from now on;
+ * - the window itself, with its end. If it does, ends are named from now on;
+ * - the window right before `reachFromMs`, without its end and with it, likewise;
  * - a short window ten times as long ago, which must be answered as the first one was;
  * - the same window of another archived symbol.
  *
@@ -68,6 +69,7 @@ async function agree(
 ): Promise<boolean> {
   const { timeframe } = series;
   const { window, reachFromMs, nowMs } = options;
+  if (await askOlder(exchange, series, { ...options, isUntilSent: true }) === "older") return false;
   // As long as the first window: of an exchange that counts its rows back from now, no more come than came.
   const candles = Math.max(windowCandles(timeframe, window), CANDLES_FEW);
   const before = { sinceMs: addCandles(timeframe, reachFromMs, -candles), untilMs: reachFromMs };
