@@ -46,6 +46,7 @@ export interface CcxtMarket {
   readonly base: string;
   readonly quote: string;
   readonly spot?: boolean;
+  readonly linear?: boolean;
   readonly active?: boolean;
 }
 

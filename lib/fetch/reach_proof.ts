@@ -3,6 +3,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
+import { isContract } from "../market/symbol.ts";
 import { addCandles, floorTime } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -44,7 +45,7 @@ type ReachProof = "proved" | "unproved" | "ask_again";
  * - the window itself, with its end. If it does, ends are named from now on;
  * - the window right before `reachFromMs`, without its end and with it, likewise;
  * - a short window ten times as long ago, which must be answered as the first one was;
- * - the same window of another archived symbol.
+ * - the same window of another archived symbol, spot or a contract as this one: they have servers of their own.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when one of them is not answered.
  */
@@ -82,7 +83,8 @@ async function agree(
   const short = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
-    one.timeframe.text === timeframe.text && one.symbol !== series.symbol
+    one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
+    isContract(one.symbol) === isContract(series.symbol)
   );
   return other === undefined || await askOlder(exchange, other, options) !== "older";
 }

@@ -1,8 +1,11 @@
 /** Exchanges that answer otherwise than CCXT's class of them assumes: what is archived is the truth all the same. @module */
 import assert from "node:assert/strict";
 import { backfill } from "../../lib/fetch/backfill.ts";
+import { readAccounts } from "../../lib/gap/account.ts";
+import { newestCandlesMax } from "../../lib/exchange/limits.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { bitrue } from "../support/dialects/bitrue.ts";
+import { digifinex } from "../support/dialects/digifinex.ts";
 import { ndax } from "../support/dialects/ndax.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import type { Dialect } from "../support/local_exchange/dialect.ts";
@@ -64,6 +67,42 @@ Deno.test("a backfill has every candle at its time, and a second one asks for th
       });
     }
   } finally {
+    await opened.drop();
+  }
+});
+
+Deno.test("digifinex: perpetuals, of which only the newest rows come, are not judged by spot's answers", async () => {
+  const opened = await openAnyTest();
+  testClock.restart();
+  const exchange = await startLocalExchange({ clock: testClock, dialect: digifinex });
+  try {
+    const archive = await openTestArchive(opened.database, {
+      EXCHANGES: "digifinex",
+      SYMBOLS: "BTC/USDT,BTC/USDT:USDT",
+      TIMEFRAMES: "1m",
+      BACKFILL: "1m:1d",
+      EXCHANGE_PROXY_URL: exchange.proxyUrl,
+      EXCHANGE_DIGIFINEX: JSON.stringify({ rateLimit: 1 }),
+    });
+    const [report] = await backfill(archive, { patient: false });
+    assert.deepEqual([report?.left, report?.problems], [0, []]);
+    const nowMs = testClock.now();
+    const accounts = await readAccounts(opened.database, {
+      config: archive.config,
+      nowMs,
+      newestCandlesMax,
+    });
+    const told = accounts.map(({ series, candles, reasons, missing }) => [
+      series.symbol,
+      { candles, reasons, missing },
+    ]);
+    // Of a hundred rows one is the candle that is forming.
+    assert.deepEqual(Object.fromEntries(told), {
+      "BTC/USDT": { candles: 1_440, reasons: {}, missing: 0 },
+      "BTC/USDT:USDT": { candles: 99, reasons: { retention: 1_440 - 99 }, missing: 0 },
+    });
+  } finally {
+    await exchange.close();
     await opened.drop();
   }
 });
