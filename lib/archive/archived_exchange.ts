@@ -159,7 +159,7 @@ export class ArchivedExchange {
   #judge(
     series: Series,
     window: Window,
-    { rows, dateMs, isUntilSent }: Page & { readonly isUntilSent: boolean },
+    { rows, dateMs, isSinceSent, isUntilSent }: Page & { readonly isUntilSent: boolean },
   ): PageAnswer {
     const { capabilities } = this;
     const { timeframe } = series;
@@ -167,6 +167,7 @@ export class ArchivedExchange {
     capabilities.learnRows(timeframe, rows.length);
     // An end alone may have made the answer older.
     if (!isUntilSent) this.#learnSince(series, rows);
+    const known = capabilities.of(timeframe.text).isSinceHonoured?.value;
     const nowMs = this.#options.clock.now();
     const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
     this.#noteClock(nowMs - answerMs);
@@ -177,7 +178,7 @@ export class ArchivedExchange {
         rows,
         rowsMaxSeen,
         nowMs: answerMs,
-        isSinceHonoured: capabilities.of(timeframe.text).isSinceHonoured?.value,
+        isSinceHonoured: isSinceSent ? known : isUntilSent ? undefined : false,
         settleMs: capabilities.settleMs,
       }),
       clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,

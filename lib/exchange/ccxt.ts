@@ -3,6 +3,7 @@ import { boundBody } from "./bounded_body.ts";
 import { currentCall, runRequest } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
 import type { Denials } from "./denial.ts";
+import { withOpenTime } from "./open_time.ts";
 import { Connections, placeOf } from "./proxy.ts";
 import { brokenPlace } from "./whole_answer.ts";
 
@@ -174,7 +175,7 @@ function keepAllRows(exchange: PatchedExchange): void {
   exchange.parseOHLCVs = (rows, ...rest) => {
     const parsed: unknown[] = [];
     const parse = (row: unknown, market: unknown): unknown => {
-      const candle = parseOHLCV.call(exchange, row, market);
+      const candle = withOpenTime(exchange.id, row, parseOHLCV.call(exchange, row, market));
       parsed.push(candle);
       return candle;
     };

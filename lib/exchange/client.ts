@@ -3,8 +3,7 @@ import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
-import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
-import { type Window, windowCandles } from "../market/window.ts";
+import type { Window } from "../market/window.ts";
 import { isContract, isSymbol } from "../market/symbol.ts";
 import { classesOf } from "./ancestry.ts";
 import { Ban } from "./ban.ts";
@@ -13,11 +12,12 @@ import { type CcxtExchange, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
-import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
+import { type AssumedLimits, candleLimits, isTimeframeTrue, rowsAsked } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf } from "./market_list.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
+import { SinceSent } from "./since_sent.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered, assertMarkets } from "./whole_answer.ts";
 import { type ToldWindow, windowParams } from "./window_params.ts";
@@ -28,6 +28,8 @@ export interface Page {
   readonly rows: readonly unknown[];
   /** The answer's `Date` header. Milliseconds; undefined when it has none. */
   readonly dateMs: number | undefined;
+  /** Whether the request told the start of the window. */
+  readonly isSinceSent: boolean;
 }
 
 export interface OpenExchangeOptions {
@@ -69,6 +71,7 @@ export class ExchangeClient {
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   /** The exchange's class in CCXT and its ancestors. */
   readonly #classes: readonly string[];
+  readonly #sinceSent: SinceSent;
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #options: ClientOptions;
@@ -81,6 +84,7 @@ export class ExchangeClient {
     this.id = ccxt.id;
     this.#classes = classesOf(ccxt.id);
     this.#open = open;
+    this.#sinceSent = new SinceSent(open);
     this.#clock = options.clock;
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
@@ -227,7 +231,13 @@ export class ExchangeClient {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
     const ccxt = this.#instanceOf(list);
-    const limit = this.#rowsAsked(timeframe, window);
+    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text);
+    const limit = rowsAsked(this.id, timeframe, {
+      window,
+      isBounded: isSinceSent || told.isUntilSent === true,
+      nowMs: this.#clock.now(),
+      rowsMax: this.pageRowsMax,
+    });
     return await this.#run(action, signal, async (call) => {
       const listed: unknown = await ccxt.fetchOHLCV(
         symbol,
@@ -239,18 +249,8 @@ export class ExchangeClient {
       const rows: unknown = call.rows ?? listed;
       assertAnswered(action, rows, call);
       if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
-      return { rows, dateMs: call.dateMs };
+      return { rows, dateMs: call.dateMs, isSinceSent };
     });
-  }
-
-  /**
-   * How many rows to request: one per candle of the window. An exchange without `since` sends its newest rows, so there
-   * it is enough rows to reach from now back to the start of the window, including the forming candle.
-   */
-  #rowsAsked(timeframe: Timeframe, window: Window): number {
-    if (this.limits.isSinceHonoured !== false) return windowCandles(timeframe, window);
-    const formingMs = closedUntil(timeframe, this.#clock.now());
-    return Math.min(countCandles(timeframe, window.sinceMs, formingMs) + 1, this.pageRowsMax);
   }
 
   async #run<T>(

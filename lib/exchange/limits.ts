@@ -1,11 +1,15 @@
 /** Limits of each exchange's candle requests that CCXT does not know, or states wrongly. @module */
 import type { Series } from "../market/series.ts";
+import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
+import { type Window, windowCandles } from "../market/window.ts";
 import { factOf } from "./ancestry.ts";
 
 /** Known limits of one exchange. What is not set here comes from CCXT or from the exchange's answers. */
 interface CandleLimits {
   /** Most rows of one answer, if `features` names none or too many. */
   readonly pageRowsMax?: number;
+  /** The only numbers of rows that may be asked for, ascending. */
+  readonly rowsAllowed?: readonly number[];
   /**
    * The exchange has only this many newest candles, for all timeframes or per timeframe. Older ones are not available.
    */
@@ -33,6 +37,7 @@ interface CandleLimits {
  *   two months of `1h`, one year of `1d`.
  * - bitstamp: CCXT asks for 3-day candles when asked for `1w`. One in seven opens on a Monday and would pass for `1w`.
  * - htx: days open at 16:00 UTC.
+ * - phemex: documents these six limits, and refuses others with code 30000 (ccxt#16762).
  */
 export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   binance: { isSinceHonoured: true },
@@ -67,6 +72,7 @@ export const KNOWN_LIMITS: Readonly<Record<string, CandleLimits>> = {
   kucoin: { isSinceHonoured: true, omitsSilent: true },
   mexc: { pageRowsMax: 500, isSinceHonoured: true },
   okx: { isSinceHonoured: true, omitsSilent: false },
+  phemex: { rowsAllowed: [5, 10, 50, 100, 500, 1000] },
   poloniex: { isSinceHonoured: true },
   upbit: { isSinceHonoured: true, omitsSilent: true },
   whitebit: { isSinceHonoured: true },
@@ -106,6 +112,25 @@ export function newestCandlesMax(
 export function newestOf(limits: CandleLimits | undefined, timeframe: string): number | undefined {
   const newest = limits?.newestCandlesMax;
   return typeof newest === "object" ? newest[timeframe] : newest;
+}
+
+/**
+ * How many rows to request: one per candle of the window. A request that tells neither start nor end gives the newest
+ * rows: there it is enough rows to reach from now back to the start of the window, including the forming candle.
+ */
+export function rowsAsked(
+  exchange: string,
+  timeframe: Timeframe,
+  { window, isBounded, nowMs, rowsMax }: {
+    readonly window: Window;
+    readonly isBounded: boolean;
+    readonly nowMs: number;
+    readonly rowsMax: number;
+  },
+): number {
+  const toNow = countCandles(timeframe, window.sinceMs, closedUntil(timeframe, nowMs)) + 1;
+  const rows = isBounded ? windowCandles(timeframe, window) : Math.min(toNow, rowsMax);
+  return limitsOf(exchange)?.rowsAllowed?.find((allowed) => allowed >= rows) ?? rows;
 }
 
 /** Whether the exchange really has a timeframe that CCXT offers for it. */

@@ -12,6 +12,7 @@ type WindowParams = Readonly<Record<string, string | number>>;
  * - hitbtc sorts newest first, then counts.
  * - bitvavo counts back from an end, and CCXT sets that end one candle too late.
  * - upbit takes only an end, and CCXT computes it with months of 30 days.
+ * - zebpay's class refuses a request for spot candles without an end.
  */
 export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowParams>> = {
   bingx: lastMoment,
@@ -19,6 +20,7 @@ export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowPa
   hitbtc: () => ({ sort: "ASC" }),
   poloniex: lastMoment,
   upbit: ({ untilMs }) => ({ to: new Date(untilMs).toISOString() }),
+  zebpay: lastMoment,
 };
 
 /** How much of a window a request tells. */

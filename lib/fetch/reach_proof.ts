@@ -3,6 +3,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
+import { isContract } from "../market/symbol.ts";
 import { addCandles, floorTime } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -41,9 +42,10 @@ type ReachProof = "proved" | "unproved" | "ask_again";
  * enough, nor is the same one again: an exchange may count its rows back from now, need an end beside `since`, or be in
  * trouble. None of these may give an older candle:
  *
- * - the window right before `reachFromMs`, without its end and with it. If it does only then, ends are named from now on;
+ * - the window itself, with its end. If it does, ends are named from now on;
+ * - the window right before `reachFromMs`, without its end and with it, likewise;
  * - a short window ten times as long ago, which must be answered as the first one was;
- * - the same window of another archived symbol.
+ * - the same window of another archived symbol, spot or a contract as this one: they have servers of their own.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when one of them is not answered.
  */
@@ -68,6 +70,7 @@ async function agree(
 ): Promise<boolean> {
   const { timeframe } = series;
   const { window, reachFromMs, nowMs } = options;
+  if (await askOlder(exchange, series, { ...options, isUntilSent: true }) === "older") return false;
   // As long as the first window: of an exchange that counts its rows back from now, no more come than came.
   const candles = Math.max(windowCandles(timeframe, window), CANDLES_FEW);
   const before = { sinceMs: addCandles(timeframe, reachFromMs, -candles), untilMs: reachFromMs };
@@ -80,7 +83,8 @@ async function agree(
   const short = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
-    one.timeframe.text === timeframe.text && one.symbol !== series.symbol
+    one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
+    isContract(one.symbol) === isContract(series.symbol)
   );
   return other === undefined || await askOlder(exchange, other, options) !== "older";
 }

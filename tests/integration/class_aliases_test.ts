@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { classesOf, factOf } from "../../lib/exchange/ancestry.ts";
 import { exchangeIds } from "../../lib/exchange/ccxt.ts";
 import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
+import { OPEN_TIMES } from "../../lib/exchange/open_time.ts";
 import { PASSING_CODES } from "../../lib/exchange/passing_codes.ts";
 import { WINDOW_PARAMS } from "../../lib/exchange/window_params.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
@@ -40,6 +41,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   KNOWN_LIMITS,
   WINDOW_PARAMS,
   PASSING_CODES,
+  OPEN_TIMES,
 };
 
 for (const [name, table] of Object.entries(TABLES)) {
