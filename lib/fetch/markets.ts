@@ -58,7 +58,7 @@ export async function refreshMarkets(
       if (made.markets.replaced.length > 0) made = await ask();
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
-      const settling = new Map([[exchange.id, exchange.settleMs]]);
+      const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
       await enterListings(archive, exchange.id, { news, series: chosen, nowMs });

@@ -35,6 +35,8 @@ const ACCOUNT: SeriesAccount = {
   isWanted: true,
 };
 
+const KRAKEN = { id: "kraken", settleMs: 2 * MINUTE_MS };
+
 Deno.test("a gap condition is the share of missing candles over the limit, of a configured series", () => {
   assert.deepEqual(gapConditions([ACCOUNT], 5), [{
     ...SUBJECT,
@@ -66,7 +68,7 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
   const end = (ms: number): CoverageEnd => (
     { series: SERIES, chosen: "list", coveredUntilMs: NOW_MS - ms }
   );
-  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined } }];
+  const exchanges = [{ ...KRAKEN, breaker: { troubledSinceMs: undefined } }];
   assert.deepEqual(staleConditions([end(5 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), []);
   assert.deepEqual(staleConditions([end(7 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), [{
     ...SUBJECT,
@@ -88,12 +90,12 @@ Deno.test("a series is not stale because its exchange settles late, nor because 
     }], { exchanges: settled, nowMs: NOW_MS }).length;
   assert.deepEqual([stale(18 * MINUTE_MS, "1m"), stale(18 * MINUTE_MS + 1, "1m")], [0, 1]);
   // Final after two minutes, and asked for up to a minute later.
-  const usual = [{ id: "kraken", breaker, settleMs: 2 * MINUTE_MS }];
+  const usual = [{ ...KRAKEN, breaker }];
   assert.deepEqual([stale(181_000, "1s", usual), stale(5 * MINUTE_MS, "1s", usual)], [0, 1]);
 });
 
 Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
-  const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: NOW_MS } }];
+  const exchanges = [{ ...KRAKEN, breaker: { troubledSinceMs: NOW_MS } }];
   const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;
   const [condition] = staleConditions([end], { exchanges, nowMs: NOW_MS });
   assert.equal(condition?.mayBegin, false);
@@ -131,10 +133,9 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
 });
 
 Deno.test("refused access begins an alert, and keeps a running one while it is not known after a start", () => {
-  const breaker = { troubledSinceMs: undefined };
   const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: true };
   const found = (denial: Parameters<typeof deniedConditions>[0][0]["denial"]): unknown[] =>
-    deniedConditions([{ id: "kraken", breaker, denial }], NOW_MS)
+    deniedConditions([{ id: "kraken", denial }], NOW_MS)
       .map(({ value, mayBegin = true }) => [value, mayBegin]);
   assert.deepEqual(found(denial), [[60, true]]);
   assert.deepEqual(found("unknown"), [[0, false]]);
@@ -151,7 +152,7 @@ Deno.test("series are not stale on top of refused candles, but are where another
     const denial = isOfCandles === undefined
       ? "unknown" as const
       : { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles };
-    const exchanges = [{ id: "kraken", breaker: { troubledSinceMs: undefined }, denial }];
+    const exchanges = [{ ...KRAKEN, breaker: { troubledSinceMs: undefined }, denial }];
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
   assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);
