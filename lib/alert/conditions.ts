@@ -49,13 +49,13 @@ interface WatchedExchange {
     | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
     | "unknown"
     | undefined;
-  /** How long after its close a candle may still change, and is not covered. Milliseconds. @default SETTLE_MS */
-  readonly settleMs?: number | undefined;
+  /** How long after its close a candle may still change, and is not covered. Milliseconds. */
+  readonly settleMs: number;
 }
 
 /** Exchanges with a breaker that is not closed; the alert begins after {@linkcode BREAKER_OPEN_MS}. */
 export function breakerConditions(
-  exchanges: readonly WatchedExchange[],
+  exchanges: readonly Pick<WatchedExchange, "id" | "breakers">[],
   nowMs: number,
 ): readonly Condition[] {
   return exchanges.flatMap(({ id, breakers: { troubled } }) => {
@@ -79,7 +79,7 @@ export function breakerConditions(
 
 /** Exchanges that refuse this address. */
 export function deniedConditions(
-  exchanges: readonly WatchedExchange[],
+  exchanges: readonly Pick<WatchedExchange, "id" | "denial">[],
   nowMs: number,
 ): readonly Condition[] {
   return exchanges.flatMap(({ id: exchange, denial }) => {

@@ -2,9 +2,9 @@
 import type { Config } from "../config/config.ts";
 import { reachStartMs } from "../config/reach.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { SETTLE_MS } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
+import type { Settling } from "../store/capabilities.ts";
 import type { Checkpoint, Desire } from "../store/ledger.ts";
 import type { WantedSeries } from "../store/series_bounds.ts";
 
@@ -12,8 +12,8 @@ interface DesireOptions {
   readonly nowMs: number;
   /** How many newest candles the exchange has; undefined when no limit is known. */
   readonly newestCandlesMax: number | undefined;
-  /** Candles that closed less than this ago are not desired yet. Milliseconds. @default SETTLE_MS */
-  readonly settleMs?: number | undefined;
+  /** Candles that closed less than this ago are not desired yet. Milliseconds. */
+  readonly settleMs: number;
 }
 
 /** The desired window of a series, and its start if the exchange kept everything. */
@@ -28,7 +28,7 @@ export interface BoundedDesire extends Desire {
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
-  const { nowMs, settleMs = SETTLE_MS } = options;
+  const { nowMs, settleMs } = options;
   const closedMs = closedUntil(timeframe, nowMs);
   const untilMs = closedUntil(timeframe, nowMs - settleMs);
   const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
@@ -54,7 +54,7 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
 /** When something is wanted, and how long after its close a candle of each exchange may still change. Milliseconds. */
 export interface WantedOptions {
   readonly nowMs: number;
-  readonly settling: ReadonlyMap<string, number>;
+  readonly settling: Settling;
 }
 
 /** What the configuration wants of these series now. */
@@ -67,7 +67,7 @@ export function wantedOf(
     const desire = desireOf(series, config, {
       nowMs,
       newestCandlesMax: newestCandlesMax(series),
-      settleMs: settling.get(series.exchange),
+      settleMs: settling(series.exchange),
     });
     const { wantedSinceMs, keptSinceMs, window: { untilMs: wantedUntilMs } } = desire;
     return { series, wantedSinceMs, wantedUntilMs, keptSinceMs };
@@ -79,7 +79,7 @@ export function wantedOf(
  */
 export function notedDesire(
   { series, wanted }: Pick<Checkpoint, "series" | "wanted">,
-  { nowMs, settleMs = SETTLE_MS }: Pick<DesireOptions, "nowMs" | "settleMs">,
+  { nowMs, settleMs }: Pick<DesireOptions, "nowMs" | "settleMs">,
 ): BoundedDesire | undefined {
   if (wanted === undefined) return undefined;
   const { sinceMs: wantedSinceMs, keptSinceMs } = wanted;

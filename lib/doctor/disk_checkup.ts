@@ -47,6 +47,7 @@ export function desiredBytes(
     const { window } = desireOf(series, config, {
       nowMs,
       newestCandlesMax: newestCandlesMax(series),
+      settleMs: 0,
     });
     const candles = windowCandles(timeframe, window);
     const uncompressed = Math.min(candles, compressAfterMs / stepMs);

@@ -64,7 +64,7 @@ export async function refreshMarkets(
       });
       assertListed(made);
       await registerSeries(archive.database, chosen, archive.config.symbols.kind);
-      const settling = new Map([[exchange.id, exchange.settleMs]]);
+      const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
       const entered = await enterListings(archive, exchange.id, { news, series: chosen, nowMs });

@@ -8,7 +8,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/connection/database.ts";
-import { readSettling } from "../store/capabilities.ts";
+import { readSettling, type Settling } from "../store/capabilities.ts";
 import { readExplained } from "../store/gap_counts.ts";
 import { type Checkpoint, type EndedWhy, readCheckpoints, readOwed } from "../store/ledger.ts";
 import {
@@ -173,12 +173,12 @@ function wantedBy(
 function notedDesires(
   checkpoints: readonly Checkpoint[],
   { config, nowMs, newestCandlesMax, settling }: AccountOptions & {
-    readonly settling: ReadonlyMap<string, number>;
+    readonly settling: Settling;
   },
 ): ReadonlyMap<string, BoundedDesire> {
   return new Map(checkpoints.flatMap((checkpoint) => {
     const { series } = checkpoint;
-    const settleMs = settling.get(series.exchange);
+    const settleMs = settling(series.exchange);
     const named = isConfigured(checkpoint, config)
       ? desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs })
       : undefined;

@@ -29,12 +29,8 @@ export interface AnsweredPage {
    * @default undefined: not known
    */
   readonly isSinceHonoured?: boolean | undefined;
-  /**
-   * How long after its close a candle of this exchange may still change. Milliseconds.
-   *
-   * @default SETTLE_MS
-   */
-  readonly settleMs?: number | undefined;
+  /** How long after its close a candle of this exchange may still change. Milliseconds. */
+  readonly settleMs: number;
 }
 
 /** What may be stored, and what may be added to coverage. */
@@ -292,7 +288,7 @@ function settledPart(page: AnsweredPage, { sinceMs, untilMs }: Window): Window |
   return settledMs > sinceMs ? { sinceMs, untilMs: settledMs } : undefined;
 }
 
-function settledUntil({ timeframe, nowMs, settleMs = SETTLE_MS }: AnsweredPage): number {
+function settledUntil({ timeframe, nowMs, settleMs }: AnsweredPage): number {
   return closedUntil(timeframe, nowMs - settleMs);
 }
 

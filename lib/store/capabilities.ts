@@ -1,4 +1,5 @@
 /** What was learned about an exchange from its answers, stored so that a restart does not lose it. @module */
+import { SETTLE_MS } from "../market/answer.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
@@ -49,18 +50,19 @@ export async function readCapabilities(database: Database): Promise<readonly Cap
   });
 }
 
-/** How long after their close candles may still change, by exchange, of those that have shown it. Milliseconds. */
-export async function readSettling(
-  database: Database,
-  nowMs: number,
-): Promise<ReadonlyMap<string, number>> {
+/** How long after its close a candle of an exchange may still change. Milliseconds. */
+export type Settling = (exchange: string) => number;
+
+/** How long after their close candles were seen to change; of exchanges that have taught nothing, {@linkcode SETTLE_MS}. */
+export async function readSettling(database: Database, nowMs: number): Promise<Settling> {
   return await database.run("read how long candles may change", async (sql) => {
     const rows = await sql<{ exchange: string; seconds: number }[]>`
       select exchange, max(settle_seconds) as seconds from capabilities
       where settle_seconds is not null and settle_needed_at > to_timestamp(${
       nowMs - SETTLE_KEPT_MS
     }::float8 / 1000.0) group by exchange`;
-    return new Map(rows.map(({ exchange, seconds }) => [exchange, 1000 * seconds]));
+    const known = new Map(rows.map(({ exchange, seconds }) => [exchange, 1000 * seconds]));
+    return (exchange) => known.get(exchange) ?? SETTLE_MS;
   });
 }
 

@@ -6,12 +6,12 @@
  */
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
-import { SETTLE_MS } from "../market/answer.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
 import { type Coverage, coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
+import { readSettling } from "../store/capabilities.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
 import { setCompressionPolicy } from "../store/compression.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -153,6 +153,8 @@ class SeriesImport {
   #begun: BegunImport | undefined;
   #firstMs = Infinity;
   #lastMs = -Infinity;
+  /** How long after its close a candle of the exchange may still change, as the archive knows when the import begins. */
+  #settleMs = Infinity;
   /** Times of candles that had not closed; undefined when there are too many to hold. */
   #unclosedMs: Set<number> | undefined = new Set();
 
@@ -189,9 +191,10 @@ class SeriesImport {
 
   #begin(): Promise<BegunImport> {
     const { timeframe } = this.#series;
-    return this.#store(async ({ config, database, hasTimescaledb }) => {
+    return this.#store(async ({ config, database, clock, hasTimescaledb }) => {
       await ensureCandleTables(database, [timeframe]);
       if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+      this.#settleMs = (await readSettling(database, clock.now()))(this.#series.exchange);
       return await beginImport(database, this.#series, this.#options.file);
     });
   }
@@ -253,7 +256,7 @@ class SeriesImport {
 
   /** The end of the last candle that can be final: a file may have been made right after a candle closed. */
   #closedMs(): number {
-    return closedUntil(this.#series.timeframe, this.#context.clock.now() - SETTLE_MS);
+    return closedUntil(this.#series.timeframe, this.#context.clock.now() - this.#settleMs);
   }
 
   async #write(

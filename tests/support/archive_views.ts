@@ -2,7 +2,6 @@
 import { readCandlesDocument, readExplainedDocument } from "../../lib/serve/chart_answer.ts";
 import { type GapEntry } from "../../lib/serve/gap_list.ts";
 import type { SeriesStatus, Status } from "../../lib/serve/status.ts";
-import { SETTLE_MS } from "../../lib/market/answer.ts";
 import { isOpen } from "../../lib/market/gap.ts";
 import {
   addCandles,
@@ -63,7 +62,7 @@ export async function disagreements(
         sinceMs: wantedMs,
         untilMs: closedUntil(
           series.timeframe,
-          nowMs - (settling.get(counts.exchange) ?? SETTLE_MS),
+          nowMs - settling(counts.exchange),
         ),
       }),
     ];

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import type { Config } from "../../lib/config/config.ts";
 import { newestCandlesMax } from "../../lib/exchange/limits.ts";
-import { SETTLE_MS } from "../../lib/market/answer.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { readExplainedDocument } from "../../lib/serve/chart_answer.ts";
 import { readGapEntries } from "../../lib/serve/gap_list.ts";
@@ -56,7 +55,7 @@ export async function assertOneTruth(
       assert.equal(listed.get(timeMs), expected, `${message}: ${name} ${at} in gaps`);
     }
     const counts: Record<string, number> = {};
-    const dueMs = closedUntil(timeframe, nowMs - (settling.get(status.exchange) ?? SETTLE_MS));
+    const dueMs = closedUntil(timeframe, nowMs - settling(status.exchange));
     for (const [timeMs, word] of explained) {
       // Candles that may still change are not owed yet.
       if (word === "owed" && timeMs >= dueMs) continue;

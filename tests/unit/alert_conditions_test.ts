@@ -35,6 +35,8 @@ const ACCOUNT: SeriesAccount = {
   isWanted: true,
 };
 
+const KRAKEN = { id: "kraken", settleMs: 2 * MINUTE_MS };
+
 Deno.test("a gap condition is the share of missing candles over the limit, of a configured series", () => {
   assert.deepEqual(gapConditions([ACCOUNT], 5), [{
     ...SUBJECT,
@@ -69,7 +71,7 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
   const end = (ms: number): CoverageEnd => (
     { series: SERIES, chosen: "list", coveredUntilMs: NOW_MS - ms }
   );
-  const exchanges = [{ id: "kraken", breakers: { troubled: [] } }];
+  const exchanges = [{ ...KRAKEN, breakers: { troubled: [] } }];
   assert.deepEqual(staleConditions([end(5 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), []);
   assert.deepEqual(staleConditions([end(7 * MINUTE_MS)], { exchanges, nowMs: NOW_MS }), [{
     ...SUBJECT,
@@ -91,13 +93,13 @@ Deno.test("a series is not stale because its exchange settles late, nor because 
     }], { exchanges: settled, nowMs: NOW_MS }).length;
   assert.deepEqual([stale(18 * MINUTE_MS, "1m"), stale(18 * MINUTE_MS + 1, "1m")], [0, 1]);
   // Final after two minutes, and asked for up to a minute later.
-  const usual = [{ id: "kraken", breakers, settleMs: 2 * MINUTE_MS }];
+  const usual = [{ ...KRAKEN, breakers }];
   assert.deepEqual([stale(181_000, "1s", usual), stale(5 * MINUTE_MS, "1s", usual)], [0, 1]);
 });
 
 Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
   const exchanges = [{
-    id: "kraken",
+    ...KRAKEN,
     breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS }] },
   }];
   const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;
@@ -137,10 +139,9 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
 });
 
 Deno.test("refused access begins an alert, and keeps a running one while it is not known after a start", () => {
-  const breakers = { troubled: [] };
   const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: true };
   const found = (denial: Parameters<typeof deniedConditions>[0][0]["denial"]): unknown[] =>
-    deniedConditions([{ id: "kraken", breakers, denial }], NOW_MS)
+    deniedConditions([{ ...KRAKEN, denial }], NOW_MS)
       .map(({ value, mayBegin = true }) => [value, mayBegin]);
   assert.deepEqual(found(denial), [[60, true]]);
   assert.deepEqual(found("unknown"), [[0, false]]);
@@ -157,7 +158,7 @@ Deno.test("series are not stale on top of refused candles, but are where another
     const denial = isOfCandles === undefined
       ? "unknown" as const
       : { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles };
-    const exchanges = [{ id: "kraken", breakers: { troubled: [] }, denial }];
+    const exchanges = [{ ...KRAKEN, breakers: { troubled: [] }, denial }];
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
   assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);

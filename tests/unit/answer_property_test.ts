@@ -57,6 +57,7 @@ const pages: fc.Arbitrary<AnsweredPage> = fc.tuple(timeframes, times).chain(
       )
         .map(([candle, more]) => openAt(candle) + more),
       isSinceHonoured: fc.constantFrom(undefined, true, false),
+      settleMs: fc.constant(SETTLE_MS),
     });
   },
 );

@@ -47,7 +47,8 @@ function pageOf(
   rows: readonly unknown[],
   { rowsMaxSeen = SHORTER, now = NOW_MINUTE, isSinceHonoured }: JudgeOptions = {},
 ): AnsweredPage {
-  return { timeframe: MINUTE, window, rows, rowsMaxSeen, nowMs: at(now), isSinceHonoured };
+  const told = { rowsMaxSeen, nowMs: at(now), isSinceHonoured, settleMs: SETTLE_MS };
+  return { timeframe: MINUTE, window, rows, ...told };
 }
 
 function verdictOf(
@@ -355,6 +356,7 @@ Deno.test("a full page of months ends with the calendar month of its last row", 
     rows: [month(-1), month(0), month(1)],
     rowsMaxSeen: 3,
     nowMs: Date.UTC(2026, 0),
+    settleMs: SETTLE_MS,
   });
   assert.deepEqual(answered, { sinceMs: Date.UTC(2023, 11), untilMs: Date.UTC(2024, 2) });
   assert.equal(candles.length, 3);
