@@ -140,7 +140,7 @@ export class ArchivedExchange {
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, breaker: this.#breakerOf(series.symbol, list) },
+      { ...options, breaker: isContract(series.symbol) ? this.#contractBreaker : this.breaker },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -152,12 +152,6 @@ export class ArchivedExchange {
     await this.capabilities.keep();
     // What came without an end proves nothing, if another page has shown meanwhile that the end is needed.
     return isUntilSent || !isUntilNeeded() ? verdict : await this.askPage(series, window, options);
-  }
-
-  #breakerOf(symbol: string, list: MarketList): Breaker {
-    const listed = list.get(symbol);
-    const isOfContracts = listed === undefined ? isContract(symbol) : listed.kind !== "spot";
-    return isOfContracts ? this.#contractBreaker : this.breaker;
   }
 
   #judge(
