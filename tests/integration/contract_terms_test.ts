@@ -78,8 +78,10 @@ function perpetuals(listed: Listed, now: () => number): Deno.HttpServer<Deno.Net
     const { origin } = new URL(request.url);
     const url = new URL(decodeURIComponent(request.url.slice(origin.length + 1)));
     const endpoint = url.pathname.replace("/api/v4/futures/", "");
-    if (endpoint === "usdt/contracts") return Response.json([contractOf(listed)]);
-    if (endpoint === "btc/contracts") return Response.json([]);
+    const answer = (value: unknown): Response =>
+      Response.json(value, { headers: { date: new Date(now()).toUTCString() } });
+    if (endpoint === "usdt/contracts") return answer([contractOf(listed)]);
+    if (endpoint === "btc/contracts") return answer([]);
     if (endpoint !== "usdt/candlesticks") return new Response("{}", { status: 404 });
     const [from, to] = ["from", "to"].map((name) => 1000 * Number(url.searchParams.get(name)));
     const untilMs = Math.min(to ?? 0, now());
@@ -88,7 +90,7 @@ function perpetuals(listed: Listed, now: () => number): Deno.HttpServer<Deno.Net
     for (let openMs = ceilTime(HOUR, from ?? 0); openMs <= untilMs; openMs += HOUR_MS) {
       rows.push({ t: openMs / 1000, o: "43000", h: "43100", l: "42900", c: "43050", v, sum: "1" });
     }
-    return Response.json(rows);
+    return answer(rows);
   });
 }
 
