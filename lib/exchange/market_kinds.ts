@@ -33,6 +33,9 @@ export interface LoadOptions {
   ) => Promise<boolean>;
 }
 
+/** Classes whose `fetchMarkets` takes an answer for the kind that is usual at its position: alone, a kind would be lost. */
+const READ_BY_POSITION: ReadonlySet<string> = new Set(["bitrue", "zebpay"]);
+
 /** How a class of CCXT can be told to load only some kinds. */
 interface Separation {
   readonly names: readonly string[];
@@ -113,6 +116,7 @@ function isRepeated(name: string, names: readonly string[]): boolean {
 }
 
 function separationOf(ccxt: CcxtExchange): Separation | undefined {
+  if (READ_BY_POSITION.has(ccxt.id)) return undefined;
   const given = ccxt.options["fetchMarkets"] as { readonly types?: unknown } | undefined;
   const types = given?.types;
   const loadTypes = async (only: unknown): Promise<readonly CcxtMarket[]> => {

@@ -219,9 +219,9 @@ function answeredPart(page: AnsweredPage, asked: Window, read: ReadRows): Answer
   const inside = read.times.filter((timeMs) => timeMs >= asked.sinceMs && timeMs < asked.untilMs);
   const [firstMs, lastMs] = [inside[0], inside.at(-1)];
   if (firstMs === undefined || lastMs === undefined) {
-    // Rows without a readable time prove nothing about the window. Neither do the newest candles, if the exchange
-    // sends them whatever was asked.
-    const unreadable = read.times.length === 0 && rows.length > 0;
+    // Rows without a readable time prove nothing about the window, and some of those in another unit look aligned. Neither
+    // do the newest candles, if the exchange sends them whatever was asked.
+    const unreadable = 2 * read.times.length < rows.length;
     if (unreadable || isNewestOnly(page, read)) return { claim: undefined };
     return { claim: settledPart(page, asked) };
   }

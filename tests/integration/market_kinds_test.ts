@@ -1,6 +1,6 @@
 /** Kinds of markets load apart: real CCXT classes, with one host or path that refuses. @module */
 import assert from "node:assert/strict";
-import { openCcxt } from "../../lib/exchange/ccxt.ts";
+import { exchangeIds, openCcxt } from "../../lib/exchange/ccxt.ts";
 import { loadKinds, type MarketKind, marketKinds } from "../../lib/exchange/market_kinds.ts";
 import { examine } from "../../lib/doctor/checkup.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
@@ -54,6 +54,41 @@ Deno.test("only the kinds that the symbols need are loaded, in every tested clas
     );
     assert.deepEqual(both.map((one) => one === "" ? "spot" : one), EXPECTED[id], id);
   }
+});
+
+Deno.test("bitrue: its class takes what came first for spot, so perpetuals are loaded with spot", async () => {
+  const ccxt = await openCcxt("bitrue", { config: {}, spotOnly: false, onCost: () => {} });
+  const contract = { symbol: "E-BTC-USDT", side: 1, multiplier: 0.0001, status: 1 };
+  const spot = { symbol: "BTCUSDT", baseAsset: "btc", quoteAsset: "usdt", status: "TRADING" };
+  Object.assign(ccxt, {
+    fetch: (url: string) =>
+      Promise.resolve(
+        url.includes("/dapi/") ? [] : url.includes("/fapi/") ? [contract] : { symbols: [spot] },
+      ),
+  });
+  for (const symbols of [[LINEAR], [SPOT, LINEAR]]) {
+    const listed = await loadKinds(marketKinds(ccxt, { symbols }), {
+      known: undefined,
+      load: (kind) => kind.load(),
+    });
+    assert.deepEqual(listed.map(({ symbol }) => symbol), [SPOT, LINEAR]);
+  }
+});
+
+Deno.test("a class that reads the answers of its kinds by their position loads them together", async () => {
+  const found: string[] = [];
+  for (const id of await exchangeIds()) {
+    const ccxt = await openCcxt(id, { config: {}, spotOnly: false, onCost: () => {} });
+    const { types } = (ccxt.options["fetchMarkets"] ?? {}) as { readonly types?: unknown };
+    // Kinds that have a method each keep their positions: the others answer with nothing.
+    if (!Array.isArray(types)) continue;
+    const source = String(ccxt.fetchMarkets).replace(/^\s*\/\/.*$/gm, "");
+    if (!/\bpromises(?:, |\[)[1-9]/.test(source)) continue;
+    found.push(id);
+    const kinds = marketKinds(ccxt, { symbols: [SPOT, LINEAR] });
+    assert.deepEqual(kinds.map(({ title }) => title), ["markets"], id);
+  }
+  assert(found.includes("bitrue"), found.join());
 });
 
 Deno.test("each kind sends its own requests, and a kind that fails takes no other along", async () => {

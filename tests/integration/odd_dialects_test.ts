@@ -4,11 +4,13 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { newestCandlesMax } from "../../lib/exchange/limits.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { binance } from "../support/local_exchange/binance.ts";
 import { bitrue } from "../support/dialects/bitrue.ts";
 import { digifinex } from "../support/dialects/digifinex.ts";
 import { ndax } from "../support/dialects/ndax.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import type { Dialect } from "../support/local_exchange/dialect.ts";
+import type { Dialect, PageRow } from "../support/local_exchange/dialect.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
@@ -106,3 +108,43 @@ Deno.test("digifinex: perpetuals, of which only the newest rows come, are not ju
     await opened.drop();
   }
 });
+
+/** Binance, if it changed the unit of its times. */
+function inUnit(perMs: number): Dialect {
+  return {
+    ...binance,
+    read: (request) => {
+      const ask = binance.read(request);
+      if (ask?.about !== "candles") return ask;
+      const changed = (row: PageRow): PageRow => ({ ...row, openTimeMs: row.openTimeMs * perMs });
+      return { ...ask, render: (rows) => ask.render(rows.map(changed)) };
+    },
+  };
+}
+
+for (const [unit, perMs] of [["seconds", 1 / 1_000], ["microseconds", 1_000]] as const) {
+  Deno.test(`times that come in ${unit} answer for no window: all of it stays owed`, async () => {
+    const opened = await openAnyTest();
+    testClock.restart();
+    const exchange = await startLocalExchange({ clock: testClock, dialect: inUnit(perMs) });
+    try {
+      const archive = await openTestArchive(opened.database, {
+        EXCHANGES: "binance",
+        SYMBOLS: "BTC/USDT",
+        TIMEFRAMES: "1m",
+        BACKFILL: "1m:3d",
+        EXCHANGE_PROXY_URL: exchange.proxyUrl,
+        EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1 }),
+      });
+      const [report] = await backfill(archive, { patient: false });
+      // The newest two may still change.
+      assert.equal(report?.left, 3 * 24 * 60 - 2);
+      assert.deepEqual((await readCheckpoints(opened.database)).map(({ covered }) => covered), [
+        [],
+      ]);
+    } finally {
+      await exchange.close();
+      await opened.drop();
+    }
+  });
+}
