@@ -263,9 +263,9 @@ export class ExchangeBackfill {
         if (isCancelled(error, this.#options.signal)) return false;
         await this.#report(error, series);
         const untilMs = resumeAtMs(error, this.#archive.clock.now());
-        // The page is left to a later pass, and others go on.
-        if (series !== undefined && this.#refusals.isLeftAlone(series)) return false;
-        if (untilMs === undefined || !this.#mayWait()) return false;
+        // If so, the page is left to a later pass, and others go on.
+        const isLeft = series !== undefined && this.#refusals.isLeftAlone(series);
+        if (isLeft || untilMs === undefined || !this.#mayWait()) return false;
         await this.#pause(untilMs, pauseReason(error));
       }
     }
