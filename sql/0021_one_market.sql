@@ -1,5 +1,6 @@
--- A page is of the market that it was asked of. Another program may have found out meanwhile that the symbol means
--- another market: then nothing of the page is stored, else one series would hold the candles of two markets.
+-- Nothing in the archive is of two markets. A page is of the market that it was asked of: if another program has found out
+-- meanwhile that the symbol means another market, nothing of the page is stored, else one series would hold both. And a
+-- rollup leaves out the candle in whose time a symbol became another market.
 
 -- Whether a page that was asked of `page_market` may be stored; null where the exchange gives no id. If the newest listing
 -- of the symbol is of another market, the whole statement is refused.
@@ -63,3 +64,128 @@ begin
   return began;
 end
 $$;
+
+alter table rollups add column held_name text unique;
+
+-- Makes the view of a rollup. What is held is worked out of all candles of a symbol; where it became another market, that
+-- would have prices of both, and the view leaves it out.
+create function titan10_show_rollup(new_view text, held text, width interval) returns void language plpgsql as $$
+begin
+  execute format($ddl$
+    create view %I as
+    select time, exchange, symbol, open, high, low, close, volume, candles, complete
+    from %I as candle
+    where not exists (
+      select from listings as change
+      where change.exchange = candle.exchange and change.symbol = candle.symbol and change.noticed_at is not null
+        and change.since > candle.time and change.since < candle.time + %L::interval)$ddl$, new_view, held, width);
+end
+$$;
+
+create or replace function titan10_add_rollup(
+  new_timeframe text, new_view text, new_source text, new_base text, width interval, candles_max int
+) returns void language plpgsql as $$
+declare
+  base_relation text := (select table_name from timeframes where timeframe = new_base);
+  source_relation text := coalesce((select held_name from rollups where timeframe = new_source), base_relation);
+  candle_count text := case when new_source is null then 'count(*)' else 'sum(candles)::bigint' end;
+  new_held text := 'titan10_rollup_' || new_timeframe;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('titan10_rollups', 0));
+  if exists (select from rollups where timeframe = new_timeframe) then
+    return;
+  end if;
+  if exists (select from pg_extension where extname = 'timescaledb') then
+    execute format($ddl$
+      create materialized view %1$I with (timescaledb.continuous, timescaledb.materialized_only = false) as
+      select time_bucket(%2$L::interval, time) as time, exchange, symbol,
+             first(open, time) as open, max(high) as high, min(low) as low, last(close, time) as close,
+             sum(volume) as volume, %3$s as candles, %3$s = %4$s as complete
+      from %5$I
+      group by time_bucket(%2$L::interval, time), exchange, symbol
+      with no data$ddl$, new_held, width, candle_count, candles_max, source_relation);
+  else
+    execute format($ddl$
+      create view %1$I as
+      select date_bin(%2$L::interval, time, '1970-01-01T00:00:00Z') as time, exchange, symbol,
+             (array_agg(open order by time))[1] as open, max(high) as high, min(low) as low,
+             (array_agg(close order by time desc))[1] as close,
+             sum(volume) as volume, count(*) as candles, count(*) = %3$s as complete
+      from %4$I
+      group by date_bin(%2$L::interval, time, '1970-01-01T00:00:00Z'), exchange, symbol$ddl$,
+      new_held, width, candles_max, base_relation);
+  end if;
+  perform titan10_show_rollup(new_view, new_held, width);
+  insert into rollups (timeframe, view_name, source, base_timeframe, held_name)
+  values (new_timeframe, new_view, new_source, new_base, new_held);
+end
+$$;
+
+create or replace function titan10_drop_rollup(old_timeframe text) returns void language plpgsql as $$
+declare
+  old rollups;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('titan10_rollups', 0));
+  delete from rollups where timeframe = old_timeframe returning * into old;
+  if old.timeframe is null then
+    return;
+  end if;
+  execute format('drop view if exists %I', old.view_name);
+  execute format('drop %s if exists %I',
+                 case when exists (select from pg_extension where extname = 'timescaledb')
+                      then 'materialized view' else 'view' end, old.held_name);
+end
+$$;
+
+create or replace function titan10_lacking_rollup(wanted_timeframe text, since timestamptz, until timestamptz)
+returns text language plpgsql stable as $$
+declare
+  base_table text := (select table_name from timeframes where timeframe = wanted_timeframe);
+  rollup record;
+  is_lacking boolean;
+begin
+  if not exists (select from pg_extension where extname = 'timescaledb') then
+    return (select min(view_name) from rollups where base_timeframe = wanted_timeframe);
+  end if;
+  for rollup in
+    select rollups.view_name,
+           format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as held
+    from rollups left join timescaledb_information.continuous_aggregates as aggregate
+      on aggregate.view_name = rollups.held_name
+    where base_timeframe = wanted_timeframe
+  loop
+    execute format($check$
+      select exists (
+        select exchange, symbol, count(*), sum(volume), max(high), min(low), first(open, time), last(close, time)
+        from %I where time >= $1 and time < $2 group by exchange, symbol
+        except
+        select exchange, symbol, sum(candles), sum(volume), max(high), min(low), first(open, time), last(close, time)
+        from %s where time >= $1 and time < $2 group by exchange, symbol
+      )$check$, base_table, rollup.held) into is_lacking using since, until;
+    if is_lacking then
+      return rollup.view_name;
+    end if;
+  end loop;
+  return null;
+end
+$$;
+
+-- The rollups there are: what they hold is kept.
+update rollups set held_name = 'titan10_rollup_' || timeframe;
+
+do $$
+declare
+  rollup rollups;
+begin
+  for rollup in select * from rollups loop
+    execute format('alter %s %I rename to %I',
+                   case when exists (select from pg_extension where extname = 'timescaledb')
+                        then 'materialized view' else 'view' end, rollup.view_name, rollup.held_name);
+    perform titan10_show_rollup(rollup.view_name, rollup.held_name, titan10_step(rollup.timeframe));
+  end loop;
+end
+$$;
+
+alter table rollups alter column held_name set not null;
+
+comment on column rollups.held_name is 'What the view reads: a continuous aggregate, or a view of the candles.';

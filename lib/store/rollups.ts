@@ -16,6 +16,8 @@ export interface StoredRollup extends Rollup {
    * `RETENTION` has dropped the base timeframe's candles before this. Milliseconds; undefined when it has dropped none.
    */
   readonly expiredUntilMs: number | undefined;
+  /** What its view reads: on TimescaleDB a continuous aggregate. */
+  readonly heldName: string;
 }
 
 interface RollupChange {
@@ -45,7 +47,7 @@ export function rollupView(timeframe: Timeframe): string {
 export async function readRollups(database: Database): Promise<readonly StoredRollup[]> {
   return await database.run("read the rollups", async (sql) => {
     const rows = await sql<RollupRow[]>`
-      select rollups.timeframe, source, base_timeframe, expired_until,
+      select rollups.timeframe, source, base_timeframe, expired_until, held_name,
              coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
                                      where timeframe = base_timeframe)) as begins
       from rollups join timeframes on timeframes.timeframe = base_timeframe
@@ -56,6 +58,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
       from: row.source === null ? undefined : parseTimeframe(row.source),
       beginMs: epochMs(row.begins),
       expiredUntilMs: epochMs(row.expired_until),
+      heldName: row.held_name,
     }));
   });
 }
@@ -98,14 +101,13 @@ export async function arrangeRollups(
  */
 export async function refreshRollup(
   database: Database,
-  { timeframe }: Rollup,
+  { timeframe, heldName }: StoredRollup,
   { sinceMs, untilMs }: Window,
 ): Promise<void> {
-  const view = rollupView(timeframe);
-  await database.runLong(`refresh ${view}`, async (sql) => {
+  await database.runLong(`refresh ${rollupView(timeframe)}`, async (sql) => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
     // No parameters and no transaction, because TimescaleDB commits while this runs.
-    await sql.unsafe(`call refresh_continuous_aggregate('${view}', '${since}', '${until}')`);
+    await sql.unsafe(`call refresh_continuous_aggregate('${heldName}', '${since}', '${until}')`);
   });
 }
 
@@ -115,11 +117,10 @@ export async function refreshRollup(
  */
 export async function keepRollupFresh(
   database: Database,
-  { timeframe }: Rollup,
+  { timeframe, heldName }: StoredRollup,
 ): Promise<void> {
-  const view = rollupView(timeframe);
-  await database.run(`set the refresh policy of ${view}`, async (sql) => {
-    await sql`select titan10_refresh_rollup_every(${view},
+  await database.run(`set the refresh policy of ${rollupView(timeframe)}`, async (sql) => {
+    await sql`select titan10_refresh_rollup_every(${heldName},
       greatest(${REFRESH_SINCE}::interval, ${REFRESH_CANDLES}::int * ${
       stepText(timeframe)
     }::interval),
@@ -133,6 +134,7 @@ interface RollupRow {
   readonly base_timeframe: string;
   readonly begins: Date | null;
   readonly expired_until: Date | null;
+  readonly held_name: string;
 }
 
 /** The rollups that are not wanted, those wanted from another base timeframe, and those built from one of these. */
