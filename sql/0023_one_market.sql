@@ -1,5 +1,5 @@
--- A page is of the market that it was asked of. Another program may have found out meanwhile that the symbol means
--- another market: then nothing of the page is stored, else one series would hold the candles of two markets.
+-- A page is of the market that it was asked of. Another program may have found out meanwhile that the symbol means another
+-- market: then nothing of the page is stored, else one series would hold the candles of two markets.
 
 -- Whether a page that was asked of `page_market` may be stored; null where the exchange gives no id. If the newest listing
 -- of the symbol is of another market, the whole statement is refused.

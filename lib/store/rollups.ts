@@ -19,6 +19,8 @@ export interface StoredRollup extends Rollup {
   readonly expiredUntilMs: number | undefined;
   /** Whether it is a continuous aggregate, which holds what it was refreshed with. A view holds nothing. */
   readonly isMaterialized: boolean;
+  /** What its view reads. */
+  readonly heldName: string;
 }
 
 interface RollupChange {
@@ -48,8 +50,8 @@ export function rollupView(timeframe: Timeframe): string {
 export async function readRollups(database: Database): Promise<readonly StoredRollup[]> {
   return await database.run("read the rollups", async (sql) => {
     const rows = await sql<RollupRow[]>`
-      select rollups.timeframe, source, base_timeframe, expired_until,
-             titan10_is_aggregate(view_name) as is_materialized,
+      select rollups.timeframe, source, base_timeframe, expired_until, held_name,
+             titan10_is_aggregate(held_name) as is_materialized,
              coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
                                      where timeframe = base_timeframe)) as begins
       from rollups join timeframes on timeframes.timeframe = base_timeframe
@@ -61,6 +63,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
       beginMs: epochMs(row.begins),
       expiredUntilMs: epochMs(row.expired_until),
       isMaterialized: row.is_materialized,
+      heldName: row.held_name,
     }));
   });
 }
@@ -103,17 +106,16 @@ export async function arrangeRollups(
  */
 export async function refreshRollup(
   database: Database,
-  { timeframe }: Rollup,
+  { timeframe, heldName }: StoredRollup,
   { sinceMs, untilMs }: Window,
 ): Promise<void> {
-  const view = rollupView(timeframe);
   const timescale = await readTimescale(database);
   if (timescale === undefined) return;
-  await database.runLong(`refresh ${view}`, async (sql) => {
+  await database.runLong(`refresh ${rollupView(timeframe)}`, async (sql) => {
     const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
     // No parameters and no transaction, because TimescaleDB commits while this runs.
     await sql.unsafe(
-      `call ${timescale.schema}.refresh_continuous_aggregate('${view}', '${since}', '${until}')`,
+      `call ${timescale.schema}.refresh_continuous_aggregate('${heldName}', '${since}', '${until}')`,
     );
   });
 }
@@ -124,11 +126,10 @@ export async function refreshRollup(
  */
 export async function keepRollupFresh(
   database: Database,
-  { timeframe }: Rollup,
+  { timeframe, heldName }: StoredRollup,
 ): Promise<void> {
-  const view = rollupView(timeframe);
-  await database.run(`set the refresh policy of ${view}`, async (sql) => {
-    await sql`select titan10_refresh_rollup_every(${view},
+  await database.run(`set the refresh policy of ${rollupView(timeframe)}`, async (sql) => {
+    await sql`select titan10_refresh_rollup_every(${heldName},
       greatest(${REFRESH_SINCE}::interval, ${REFRESH_CANDLES}::int * ${
       stepText(timeframe)
     }::interval),
@@ -143,6 +144,7 @@ interface RollupRow {
   readonly begins: Date | null;
   readonly expired_until: Date | null;
   readonly is_materialized: boolean;
+  readonly held_name: string;
 }
 
 /** The rollups that are not wanted, those wanted from another base timeframe, and those built from one of these. */

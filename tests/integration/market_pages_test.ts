@@ -4,7 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
-import { floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ceilTime, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { isOfOtherMarket } from "../../lib/store/connection/store_error.ts";
 import { replaceListings } from "../../lib/store/listings.ts";
@@ -136,17 +136,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const openTimeMs = floorTime(MINUTE, nowMs) + 5 * MINUTE_MS;
       const writes = [
         () => writePage(first, SERIES, pageOf(openTimeMs)),
-        () =>
-          replaceListings(second, "kraken", {
-            replacements: [{
-              symbol: "REP/USD",
-              marketId: "XREPZUSD",
-              fromMs: nowMs,
-              successor: undefined,
-              terms: { kind: "spot", settle: undefined, contractSize: undefined },
-            }],
-            nowMs,
-          }),
+        () => replaceMarket(second, nowMs),
       ];
       const holder = await holdSeries(first);
       const running: Promise<unknown>[] = [];
@@ -173,24 +163,27 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await backfill(await open(first), { patient: false });
     const nowMs = clock.now();
     const holder = await holdSeries(first);
-    const entering = [first, second].map((database) =>
-      replaceListings(database, "kraken", {
-        replacements: [{
-          symbol: "REP/USD",
-          marketId: "XREPZUSD",
-          fromMs: nowMs,
-          successor: undefined,
-          terms: { kind: "spot", settle: undefined, contractSize: undefined },
-        }],
-        nowMs,
-      })
-    );
+    const entering = [first, second].map((database) => replaceMarket(database, nowMs));
     await waitingBackends(second, 2);
     await holder.release();
     const [one, other] = await Promise.all(entering);
     assert.deepEqual(one, other);
     const ids = await first.sql`select market_id from listings order by since`;
     assert.deepEqual(ids.map(({ market_id }) => market_id), ["REPV2USD", "XREPZUSD"]);
+  },
+
+  "and every series begins with its listing, though the clock was set back": async (scene) => {
+    const { first, clock, open } = scene;
+    await backfill(await open(first), { patient: false });
+    const nowMs = clock.now() - 5 * HOUR_MS;
+    await replaceMarket(first, nowMs);
+    // After it was first listed, in the middle of a minute whose candle is of neither.
+    const [row] = await first.sql<{ since: Date }[]>`select max(since) as since from listings`;
+    const sinceMs = row!.since.getTime();
+    assert.deepEqual((await beginnings(first)).toSorted(), [
+      ceilTime(MINUTE, sinceMs),
+      ceilTime(parseTimeframe("1h"), sinceMs),
+    ]);
   },
 
   "and a program whose clock was set back asks nothing of the new market for the time of the old one":
@@ -208,6 +201,16 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await assertUnmixed(first);
     },
 };
+
+/** Enters that the symbol is noticed to mean the other market. */
+function replaceMarket(database: Database, nowMs: number): Promise<ReadonlyMap<string, number>> {
+  const terms = { kind: "spot", settle: undefined, contractSize: undefined } as const;
+  const change = { symbol: "REP/USD", marketId: "XREPZUSD", terms, successor: undefined };
+  return replaceListings(database, "kraken", {
+    replacements: [{ ...change, fromMs: nowMs }],
+    nowMs,
+  });
+}
 
 /** A candle of the former market. */
 function pageOf(openTimeMs: number): PageWrite {

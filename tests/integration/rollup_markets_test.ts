@@ -1,0 +1,163 @@
+/** No candle of a rollup is of two markets. @module */
+import assert from "node:assert/strict";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { planRollups } from "../../lib/market/rollup.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import {
+  migrate,
+  readMigrations,
+  timescaleVersion,
+} from "../../lib/store/connection/migrations.ts";
+import {
+  arrangeRollups,
+  keepRollupFresh,
+  readRollups,
+  refreshRollup,
+} from "../../lib/store/rollups.ts";
+import { rollUp } from "../../lib/upkeep/upkeep.ts";
+import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { TestClock } from "../support/test_clock.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { withTwinMarkets } from "../support/twin_markets.ts";
+
+const MINUTE_MS = 60_000;
+const MINUTE = parseTimeframe("1m");
+const ROLLUPS = ["5m", "1h", "1d"] as const;
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`a rollup leaves out where a symbol became another market on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind);
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    const { database } = opened;
+    const clock = new TestClock();
+    try {
+      await emptyDatabase(database);
+      await withTwinMarkets(() => clock.now(), async (twins) => {
+        const fill = async (): Promise<void> => {
+          const archive = await openTestArchive(database, {
+            EXCHANGES: "kraken",
+            SYMBOLS: "REP/USD,BTC/USD",
+            TIMEFRAMES: "1m",
+            BACKFILL: "1m:12h",
+            ROLLUPS: ROLLUPS.join(","),
+            EXCHANGE_PROXY_URL: twins.proxyUrl,
+            EXCHANGE_KRAKEN: JSON.stringify({ rateLimit: 1 }),
+          }, clock);
+          await backfill(archive, { patient: false });
+          await rollUp(archive);
+        };
+        clock.pass(2 * MINUTE_MS);
+        await fill();
+        assert.deepEqual(await leftOut(database), [0, 0, 0]);
+        twins.delisted.add("REPV2USD");
+        await fill();
+        // First worked out when they are asked for, then held.
+        for (const passMs of [10 * MINUTE_MS, 100 * MINUTE_MS]) {
+          clock.pass(passMs);
+          await fill();
+          // Half past twelve: five minutes, an hour and a day have candles of both.
+          assert.deepEqual(await leftOut(database), [1, 1, 1]);
+        }
+      });
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`rollups of an older version stay and are kept fresh on a database that is ${kind}`, async (t) => {
+    const opened = await openTestDatabase(kind, { isUnmigrated: true });
+    if (opened === undefined) {
+      await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+      return;
+    }
+    const { database } = opened;
+    try {
+      const migrations = await readMigrations();
+      const older = migrations.filter(({ name }) => name < "0021");
+      assert(older.length < migrations.length);
+      await migrate(database, older);
+      await ensureCandleTables(database, [MINUTE]);
+      await database.sql`
+        insert into ohlcv_1m select time, 'kraken', 'REP/USD', 1, 3, 1, 2, 1
+        from generate_series(timestamptz '2024-03-14', '2024-03-14 01:59', '1 minute') as time`;
+      await database
+        .sql`select titan10_add_rollup('5m', 'ohlcv_rollup_5m', null, '1m', '5 minutes', 5)`;
+      await database
+        .sql`select titan10_add_rollup('1h', 'ohlcv_rollup_1h', '5m', '1m', '1 hour', 60)`;
+      const isTimescale = await timescaleVersion(database) !== null;
+      for (const view of isTimescale ? ["ohlcv_rollup_5m", "ohlcv_rollup_1h"] : []) {
+        await database.sql.unsafe(`call refresh_continuous_aggregate('${view}', null, null)`);
+      }
+      const read = async (): Promise<readonly unknown[]> => [
+        ...await database.sql`select * from ohlcv_rollup_5m order by time`,
+        ...await database.sql`select * from ohlcv_rollup_1h order by time`,
+      ];
+      const before = await read();
+      assert.equal(before.length, 24 + 2);
+      await migrate(database, migrations);
+      assert.deepEqual(await read(), before);
+
+      const { rollups } = planRollups(["5m", "1h"].map(parseTimeframe), [MINUTE]);
+      const { added, dropped } = await arrangeRollups(database, rollups);
+      assert.deepEqual([added, dropped], [[], []]);
+      await database.sql`update ohlcv_1m set high = 4 where time = '2024-03-14'`;
+      for (const rollup of isTimescale ? await readRollups(database) : []) {
+        const [sinceMs, untilMs] = [Date.UTC(2024, 2, 14), Date.UTC(2024, 2, 14, 2)];
+        await refreshRollup(database, rollup, { sinceMs, untilMs });
+        await keepRollupFresh(database, rollup);
+      }
+      const highs = await database.sql`
+        select high::int from ohlcv_rollup_5m where time = '2024-03-14'
+        union all select high::int from ohlcv_rollup_1h where time = '2024-03-14'`;
+      assert.deepEqual(highs.map(({ high }) => high), [4, 4]);
+      await arrangeRollups(database, []);
+      const left = await database.sql`select from pg_class where relname ~ 'rollup_(5m|1h)$'`;
+      assert.equal(left.length, 0);
+    } finally {
+      await opened.drop();
+    }
+  });
+}
+
+/** How many candles each rollup leaves out: those of two markets, and no others. All prices of a market are the same. */
+async function leftOut({ sql }: Database): Promise<readonly number[]> {
+  const candles = await sql<Row[]>`
+    select symbol, (extract(epoch from time) * 1000)::float8 as time_ms, trim_scale(low)::text as low,
+           trim_scale(high)::text as high from ohlcv_1m order by symbol, time`;
+  const counts: number[] = [];
+  for (const text of ROLLUPS) {
+    const stepMs = nominalMs(parseTimeframe(text));
+    const buckets = Map.groupBy(
+      candles,
+      ({ symbol, time_ms }) => `${symbol} ${Math.floor(time_ms / stepMs) * stepMs}`,
+    );
+    const expected = [...buckets].flatMap(([name, [first, ...others]]) => {
+      const isMixed = others.some(({ low }) => low !== first!.low);
+      return isMixed ? [] : [`${name} ${first!.low} ${first!.high} ${others.length + 1}`];
+    });
+    const rows = await sql.unsafe<(Row & { candles: number })[]>(
+      `select symbol, (extract(epoch from time) * 1000)::float8 as time_ms, trim_scale(low)::text as low,
+              trim_scale(high)::text as high, candles::int from ohlcv_rollup_${text} order by symbol, time`,
+    );
+    const there = rows.map(({ symbol, time_ms, low, high, candles }) =>
+      `${symbol} ${time_ms} ${low} ${high} ${candles}`
+    );
+    assert.deepEqual(there, expected, text);
+    counts.push(buckets.size - there.length);
+  }
+  return counts;
+}
+
+interface Row {
+  readonly symbol: string;
+  readonly time_ms: number;
+  readonly low: string;
+  readonly high: string;
+}
