@@ -5,6 +5,7 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, withArchiveDirectory, withDirectory } from "../support/program.ts";
 import { runInProcess } from "../support/shell.ts";
@@ -167,19 +168,21 @@ Deno.test("migrate, plan, backfill and status tell one story on one embedded dat
   }));
 
 Deno.test("a backfill that could not have everything ends with 1 and says what is owed", () =>
-  withArchiveDirectory(async (cwd) => {
+  withAnyArchivePlace(async (place) => {
     await withExchange(async (exchange) => {
       exchange.faults.add({
         when: { about: "candles", symbol: "ETH/USDT" },
         fault: { kind: "status", status: 404 },
       });
       const result = await run(["backfill"], {
-        cwd,
+        cwd: place.folder,
         env: {
+          ...place.env,
           EXCHANGES: "binance",
           SYMBOLS: "BTC/USDT,ETH/USDT",
           TIMEFRAMES: "1h",
           BACKFILL: "1h:20d",
+          ...QUICK,
           EXCHANGE_BINANCE: binanceAt(exchange),
         },
       });
@@ -191,13 +194,14 @@ Deno.test("a backfill that could not have everything ends with 1 and says what i
   }));
 
 Deno.test("gaps lists what is missing with its state, after asking again with --repair", () =>
-  withArchiveDirectory(async (cwd) => {
+  withAnyArchivePlace(async ({ folder: cwd, env: place }) => {
     await withExchange(async (exchange) => {
       const hourMs = 3_600_000;
       const untilMs = Math.floor(systemClock.now() / hourMs) * hourMs - 300 * hourMs;
       const hole = { sinceMs: untilMs - 7 * hourMs, untilMs };
       exchange.faults.add({ when: { symbol: "BTC/USDT" }, fault: { kind: "holes", ...hole } });
       const env = {
+        ...place,
         EXCHANGES: "binance",
         SYMBOLS: "BTC/USDT,ETH/USDT",
         TIMEFRAMES: "1h",
@@ -254,9 +258,9 @@ Deno.test("doctor finds nothing wrong, shows what the exchange can do, and store
   }));
 
 Deno.test("doctor names an exchange that answers 500 and what mends it, and ends with 1", () =>
-  withArchiveDirectory(async (cwd) => {
+  withAnyArchivePlace(async ({ folder: cwd, env: place }) => {
     await withExchange(async (exchange) => {
-      const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
+      const env = { ...DOCTOR_ENV, ...place, EXCHANGE_BINANCE: binanceAt(exchange) };
       for (const about of ["markets", "candles"] as const) {
         const fault = { kind: "status", status: 500 } as const;
         const rule = exchange.faults.add({ when: { about }, fault });
@@ -273,9 +277,9 @@ Deno.test("doctor names an exchange that answers 500 and what mends it, and ends
   }));
 
 Deno.test("doctor names a symbol that no exchange lists with the nearest that one does", () =>
-  withArchiveDirectory(async (cwd) => {
+  withAnyArchivePlace(async ({ folder: cwd, env: place }) => {
     await withExchange(async (exchange) => {
-      const env = { ...DOCTOR_ENV, EXCHANGE_BINANCE: binanceAt(exchange) };
+      const env = { ...DOCTOR_ENV, ...place, EXCHANGE_BINANCE: binanceAt(exchange) };
       const result = await run(["doctor", "--symbols", "BTC/USDT,BTX/USDT"], { cwd, env });
       assertCode(result, 1);
       assert.match(
@@ -286,7 +290,7 @@ Deno.test("doctor names a symbol that no exchange lists with the nearest that on
   }));
 
 Deno.test("doctor names a timeframe that an exchange lacks", () =>
-  withDirectory(async (cwd) => {
+  withArchiveDirectory(async (cwd) => {
     const result = await run(["doctor"], {
       cwd,
       env: { EXCHANGES: "coinbase", TIMEFRAMES: "4h", BACKFILL: "off" },
@@ -317,14 +321,20 @@ function unwrapped(text: string): string {
   return text.replace(/\n {22}/g, " ");
 }
 
+/** Settings that make an exchange's misfortunes pass quickly. */
+const QUICK = {
+  RETRY_ATTEMPTS: "2",
+  RETRY_MIN: "10ms",
+  RETRY_MAX: "20ms",
+  BREAKER_COOLDOWN: "1s",
+} as const;
+
 const DOCTOR_ENV = {
   EXCHANGES: "binance",
   SYMBOLS: "BTC/USDT,ETH/USDT",
   TIMEFRAMES: "1h",
   BACKFILL: "1h:20d",
-  RETRY_ATTEMPTS: "2",
-  RETRY_MIN: "10ms",
-  RETRY_MAX: "20ms",
+  ...QUICK,
 } as const;
 
 async function withExchange(use: (exchange: LocalExchange) => Promise<void>): Promise<void> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
 
 const ENDLESS =
   "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000000) b";
@@ -70,7 +70,7 @@ async function withDaemon(
 ): Promise<void> {
   const exchange = await startLocalExchange({ clock: systemClock });
   try {
-    await withDirectory(async (cwd) => {
+    await withArchiveDirectory(async (cwd) => {
       const env = {
         EXCHANGES: "binance",
         SYMBOLS: "BTC/USDT",

@@ -11,7 +11,7 @@ import {
   run,
   type Running,
   start,
-  withDirectory,
+  withArchiveDirectory,
 } from "../support/program.ts";
 
 const GAPS_A_SERIES = 1_000;
@@ -33,7 +33,7 @@ const DAY_MS = 86_400_000;
 
 for (const kind of ["embedded", "postgres"] as const) {
   Deno.test(`${SERIES[kind] * GAPS_A_SERIES} gaps are listed in bounded memory on a database that is ${kind}`, (t) =>
-    withDirectory(async (cwd) => {
+    withArchiveDirectory(async (cwd) => {
       const server = kind === "postgres" ? await startPostgres() : undefined;
       if (kind === "postgres" && server === undefined) {
         await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
@@ -122,10 +122,10 @@ type Where = { readonly cwd: string; readonly env: Readonly<Record<string, strin
 async function plantGaps(database: Database, series: number): Promise<void> {
   await migrate(database, await readMigrations());
   await database.sql`
-    insert into checkpoints (exchange, symbol, timeframe, covered, first, first_confirmed, wanted_since)
-    select 'kraken', 'S' || lpad(n::text, 3, '0') || '/USDT', '1m', '{[2020-01-01,2021-01-01)}', '2020-01-02',
-           '2020-01-02', '2020-01-01'
-    from generate_series(0, ${series}::int - 1) as n`;
+    insert into checkpoints (exchange, symbol, timeframe, covered, scanned, first, first_confirmed, wanted_since)
+    select 'kraken', 'S' || lpad(n::text, 3, '0') || '/USDT', '1m', range, range, '2020-01-02', '2020-01-02', '2020-01-01'
+    from generate_series(0, ${series}::int - 1) as n,
+         (select '{[2020-01-01,2021-01-01)}'::tstzmultirange as range) as whole`;
   await database.sql`
     insert into gaps (exchange, symbol, timeframe, since, until, state, missing, next_try)
     select exchange, symbol, timeframe, since, since + interval '2 min',

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import { startManyExchanges } from "../support/many_exchanges.ts";
-import { start, withArchiveDirectory } from "../support/program.ts";
+import { start } from "../support/program.ts";
 
 const SERIES = 100;
 
@@ -153,16 +154,16 @@ async function withPage(
   env: Readonly<Record<string, string>>,
   use: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  await withArchiveDirectory(async (cwd) => {
+  await withAnyArchivePlace(async (place) => {
     const many = await startManyExchanges({ exchanges: 4, symbols: 25, clock: systemClock });
     const daemon = start(["run"], {
-      cwd,
+      cwd: place.folder,
       env: {
+        ...place.env,
         ...many.settings,
         TIMEFRAMES: "1m",
         BACKFILL: "1m:1d",
         POLL_CRON: "*/5 * * * * *",
-        DATA_DIR: `${cwd}/data`,
         HTTP_PORT: "0",
         ...env,
       },

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { assertCode, run, start, withDirectory } from "../support/program.ts";
+import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
 
 Deno.test("plan and doctor beside a daemon that could not load its markets yet leave it to choose its series", async () => {
   const exchange = await startLocalExchange({ clock: systemClock });
   const down = exchange.faults.add({ fault: { kind: "status", status: 503 } });
   try {
-    await withDirectory(async (cwd) => {
+    await withArchiveDirectory(async (cwd) => {
       const env = {
         EXCHANGES: "binance",
         SYMBOLS: "top:3",

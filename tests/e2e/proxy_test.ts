@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
-import { assertCode, run, withArchiveDirectory, withDirectory } from "../support/program.ts";
+import { assertCode, run, withDirectory } from "../support/program.ts";
 
 const SETTINGS = {
   EXCHANGES: "binance",
@@ -47,14 +48,14 @@ Deno.test("an exchange is reached through the proxy of its line in .env, and the
   withEncryptedExchange(async (url, DENO_CERT) => {
     await withForwardProxy({ credentials: "me:hunter2" }, async (proxy) => {
       for (const [password, code] of [["hunter2", 0], ["hunter3", 1]] as const) {
-        await withArchiveDirectory(async (cwd) => {
+        await withAnyArchivePlace(async ({ folder: cwd, env }) => {
           const line = JSON.stringify({
             httpsProxy: proxy.url.replace("//", `//me:${password}@`),
             urls: { api: { public: `${url}/api/v3` } },
           });
           const unused = `EXCHANGE_KRAKEN='{"apiKey":"hunter4"}'`;
           await Deno.writeTextFile(`${cwd}/.env`, `EXCHANGE_BINANCE='${line}'\n${unused}\n`);
-          const shown = await run(["doctor"], { cwd, env: { ...SETTINGS, DENO_CERT } });
+          const shown = await run(["doctor"], { cwd, env: { ...SETTINGS, ...env, DENO_CERT } });
           assert.match(
             shown.stderr,
             /options of an exchange that is not in EXCHANGES.*EXCHANGE_KRAKEN/,
@@ -82,9 +83,12 @@ Deno.test("an exchange with nobody's certificate, or another name's, is told as 
     const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
     const env = { ...SETTINGS, BACKFILL: "1h:2d", EXCHANGE_BINANCE, ...trust };
     const texts: string[] = [];
-    await withArchiveDirectory(async (cwd) => {
+    await withAnyArchivePlace(async (place) => {
       for (const command of ["backfill", "doctor"]) {
-        const { code, stdout } = await run([command], { cwd, env });
+        const { code, stdout } = await run([command], {
+          cwd: place.folder,
+          env: { ...env, ...place.env },
+        });
         assert.equal(code, 1, stdout);
         texts.push(stdout.replace(/\s+/g, " "));
       }
@@ -108,8 +112,9 @@ Deno.test("HTTPS_PROXY of the environment carries all exchanges, but not what NO
     await withForwardProxy({ credentials: "me:hunter2" }, async (proxy) => {
       const EXCHANGE_BINANCE = JSON.stringify({ urls: { api: { public: `${url}/api/v3` } } });
       const HTTPS_PROXY = proxy.url.replace("//", "//me:hunter2@");
-      const env = { ...SETTINGS, DENO_CERT, EXCHANGE_BINANCE, HTTPS_PROXY };
-      await withArchiveDirectory(async (cwd) => {
+      await withAnyArchivePlace(async (place) => {
+        const cwd = place.folder;
+        const env = { ...SETTINGS, ...place.env, DENO_CERT, EXCHANGE_BINANCE, HTTPS_PROXY };
         assertCode(await run(["doctor"], { cwd, env: { ...env, NO_PROXY: "127.0.0.1" } }), 0);
         assert.deepEqual(proxy.asked, []);
         assertCode(await run(["doctor"], { cwd, env }), 0);

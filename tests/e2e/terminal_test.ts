@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
 import { type AtTerminal, hasTerminal, startAtTerminal } from "../support/terminal.ts";
@@ -18,14 +19,27 @@ const SETTINGS = {
   HTTP_PORT: "0",
 } as const;
 
-async function withArchive(
-  use: (archive: { readonly cwd: string; readonly env: Record<string, string> }) => Promise<void>,
-): Promise<void> {
+type Use = (
+  archive: { readonly cwd: string; readonly env: Record<string, string> },
+) => Promise<void>;
+
+/** An embedded archive, which a daemon holds and answers for. */
+async function withEmbedded(use: Use): Promise<void> {
+  await withExchange((exchangeEnv) =>
+    withArchiveDirectory((cwd) => use({ cwd, env: exchangeEnv }))
+  );
+}
+
+async function withAnyArchive(use: Use): Promise<void> {
+  await withExchange((exchangeEnv) =>
+    withAnyArchivePlace(({ folder, env }) => use({ cwd: folder, env: { ...exchangeEnv, ...env } }))
+  );
+}
+
+async function withExchange(use: (env: Record<string, string>) => Promise<void>): Promise<void> {
   const exchange = await startLocalExchange({ clock: systemClock });
   try {
-    await withArchiveDirectory((cwd) =>
-      use({ cwd, env: { ...SETTINGS, EXCHANGE_BINANCE: binanceAt(exchange) } })
-    );
+    await use({ ...SETTINGS, EXCHANGE_BINANCE: binanceAt(exchange) });
   } finally {
     await exchange.close();
   }
@@ -45,7 +59,7 @@ Deno.test({
   name: "a backfill at a terminal is drawn in place, and its end stays on the screen",
   ignore,
   fn: () =>
-    withArchive(async ({ cwd, env }) => {
+    withAnyArchive(async ({ cwd, env }) => {
       const terminal = startAtTerminal(["backfill"], { cwd, env });
       assert.equal(await terminal.ended, 0, terminal.shown());
       assert.match(terminal.shown(), /binance {4}\[-{12}\] {4}–/);
@@ -59,7 +73,7 @@ Deno.test({
   name: "a dumb terminal and a CI see plain lines, and NO_COLOR no colours",
   ignore,
   fn: () =>
-    withArchive(async ({ cwd, env }) => {
+    withAnyArchive(async ({ cwd, env }) => {
       for (const plain of [{ TERM: "dumb" }, { CI: "true", NO_COLOR: "1" }]) {
         const terminal = startAtTerminal(["backfill"], { cwd, env: { ...env, ...plain } });
         assert.equal(await terminal.ended, 0, terminal.shown());
@@ -73,7 +87,7 @@ Deno.test({
   name: "status --watch follows the daemon through a restart and leaves the terminal as it was",
   ignore,
   fn: () =>
-    withArchive(async ({ cwd, env }) => {
+    withEmbedded(async ({ cwd, env }) => {
       let daemon = start(["run"], { cwd, env });
       const terminal = startAtTerminal(["status", "--watch"], { cwd, env });
       try {
@@ -104,7 +118,7 @@ Deno.test({
 });
 
 Deno.test("status --watch in a pipe is told again and again, and ends by a signal with its code", () =>
-  withArchive(async ({ cwd, env }) => {
+  withEmbedded(async ({ cwd, env }) => {
     const daemon = start(["run"], { cwd, env });
     try {
       await daemon.waitFor(/"job done","job":"backfill"/);
@@ -128,7 +142,7 @@ Deno.test("status --watch in a pipe is told again and again, and ends by a signa
   }));
 
 Deno.test("status --watch says that no daemon is there, and does not take its place", () =>
-  withArchive(async ({ cwd, env }) => {
+  withEmbedded(async ({ cwd, env }) => {
     const watch = start(["status", "--watch"], { cwd, env });
     await watch.waitFor(/Away: .*titan10 run/);
     // The embedded database is free: this opens it.
@@ -139,7 +153,7 @@ Deno.test("status --watch says that no daemon is there, and does not take its pl
   }));
 
 Deno.test("backfill --json prints a document and nothing else, whatever goes wrong", () =>
-  withArchive(async ({ cwd, env }) => {
+  withAnyArchive(async ({ cwd, env }) => {
     const result = await run(["backfill", "--json"], { cwd, env });
     assertCode(result, 0);
     assert.equal(JSON.parse(result.stdout).exchanges[0].left, 0);

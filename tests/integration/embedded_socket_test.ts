@@ -1,14 +1,13 @@
 /** The in-process wire protocol to the embedded server. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/connection/database.ts";
+import { openEmbeddedTest } from "../support/test_database.ts";
 
 /** The server reads its input in pieces of this many bytes. */
 const PIECE_BYTES = 8192;
 
 Deno.test("a statement of any length is answered", async () => {
-  const dataDir = await Deno.makeTempDir();
-  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  const { database, drop } = await openEmbeddedTest();
   try {
     // Every length of one piece, so that every message of the statement ends once where a piece ends.
     for (let length = 1; length <= PIECE_BYTES; length++) {
@@ -29,14 +28,12 @@ Deno.test("a statement of any length is answered", async () => {
       assert.equal(row?.["n"], large.length - cut);
     }
   } finally {
-    await database.close();
-    await Deno.remove(dataDir, { recursive: true });
+    await drop();
   }
 });
 
 Deno.test("a statement that is refused costs none that was sent with it, nor a later one", async () => {
-  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
-  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  const { database, drop } = await openEmbeddedTest();
   const { sql } = database;
   const ask = async (n: number): Promise<unknown> => (await sql`select ${n}::int as n`)[0]?.["n"];
   try {
@@ -57,8 +54,7 @@ Deno.test("a statement that is refused costs none that was sent with it, nor a l
       assert.equal(await within(ask(4)), 4, how);
     }
   } finally {
-    await within(database.close());
-    await Deno.remove(dataDir, { recursive: true });
+    await within(drop());
   }
 });
 
@@ -73,27 +69,24 @@ async function within<T>(promise: Promise<T>): Promise<T | undefined> {
 }
 
 Deno.test("the embedded database keeps no row that it has answered with", async () => {
-  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
-  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  const { database, drop } = await openEmbeddedTest();
   try {
     const before = Deno.memoryUsage().heapUsed;
     let least = Infinity;
-    for (let answers = 1; answers <= 60; answers++) {
+    for (let answers = 1; answers <= 36; answers++) {
       await database.sql`select rpad(n::text, 1000) as a from generate_series(1, 10000) as n`;
       // What is merely not collected yet comes and goes.
-      if (answers > 40) least = Math.min(least, Deno.memoryUsage().heapUsed);
+      if (answers > 24) least = Math.min(least, Deno.memoryUsage().heapUsed);
     }
     // Kept, they take more than ten megabytes an answer.
-    assert.ok(least - before < 300e6, `${least - before} bytes more`);
+    assert.ok(least - before < 200e6, `${least - before} bytes more`);
   } finally {
-    await database.close();
-    await Deno.remove(dataDir, { recursive: true });
+    await drop();
   }
 });
 
 Deno.test("an embedded database that has crashed says so once, refuses everything afterwards and can be closed", async () => {
-  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
-  const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
+  const { database, drop } = await openEmbeddedTest();
   try {
     let crash: Error | undefined;
     database.crashed.then((error) => crash = error);
@@ -106,7 +99,6 @@ Deno.test("an embedded database that has crashed says so once, refuses everythin
     await assert.rejects(database.sql`select 1`);
     assert.match(String(crash), /Cannot go on: the embedded database has crashed/);
   } finally {
-    await database.close().catch(() => {});
-    await Deno.remove(dataDir, { recursive: true });
+    await drop();
   }
 });

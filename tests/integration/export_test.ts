@@ -1,11 +1,9 @@
 /** `titan10 export`: what is written is what is stored. @module */
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { withArchivePlace } from "../support/archive_place.ts";
 import { type Seed, seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
-import { openPostgres } from "../support/test_database.ts";
 
 const SEEDS: readonly Seed[] = [
   ["binance", "BTC/USDT", "1h", "2024-01-01T00:00:00Z", 25_000],
@@ -15,19 +13,10 @@ const SEEDS: readonly Seed[] = [
   ({ exchange, symbol, timeframe, since, candles }) as Seed
 );
 
-for (const kind of ["embedded", "postgres"]) {
-  Deno.test(`candles are exported from a database that is ${kind}`, async (t) => {
-    const folder = await Deno.makeTempDir({ prefix: "titan10-export-" });
-    const server = kind === "postgres" ? await openPostgres() : undefined;
-    const env: Record<string, string> = server === undefined
-      ? { DATA_DIR: `${folder}/data` }
-      : { DATABASE_URL: server.url };
-    try {
-      if (kind === "postgres" && server === undefined) {
-        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
-        return;
-      }
-      await withDatabase(server?.url, `${folder}/data`, async (database) => {
+for (const kind of ["embedded", "postgres"] as const) {
+  Deno.test(`candles are exported from a database that is ${kind}`, (t) =>
+    withArchivePlace(t, kind, async ({ folder, env, withDatabase }) => {
+      await withDatabase(async (database) => {
         await seed(database, SEEDS);
         await database
           .sql`update ohlcv_1h set volume = 12345678901234567890123 where exchange = 'kraken'
@@ -36,11 +25,7 @@ for (const kind of ["embedded", "postgres"]) {
       const exported = (...args: string[]): Promise<CommandResult> =>
         runInProcess(["export", ...args], env);
       await steps(t, { folder, exported });
-    } finally {
-      await server?.stop();
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
+    }));
 }
 
 async function steps(
@@ -162,17 +147,4 @@ function units(bytes: unknown): bigint {
 function unitsOf(text: string): bigint {
   const [whole, fraction = ""] = text.split(".");
   return BigInt(whole + fraction.padEnd(18, "0"));
-}
-
-async function withDatabase(
-  url: string | undefined,
-  dataDir: string,
-  use: (database: Database) => Promise<void>,
-): Promise<void> {
-  const database = await openDatabase({ url, dataDir, poolMax: 2, clock: systemClock });
-  try {
-    await use(database);
-  } finally {
-    await database.close();
-  }
 }

@@ -1,16 +1,20 @@
 /** One truth in every view, whatever an exchange did: real CCXT over HTTP, into a real database. @module */
+import assert from "node:assert/strict";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { bringUpToDate, lookThrough, lookThroughImport } from "../../lib/gap/look_through.ts";
-import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { newestCandlesMax } from "../../lib/exchange/limits.ts";
+import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { readGapEntries } from "../../lib/serve/gap_list.ts";
+import { readStatus } from "../../lib/serve/status.ts";
 import { type FileRow, importRows } from "../../lib/transfer/candle_import.ts";
 import { CONFIRM_AFTER_MS } from "../../lib/gap/first_candle.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { assertOneTruth } from "../support/four_views.ts";
+import { disagreements } from "../support/archive_views.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { fc } from "../support/property.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
@@ -23,6 +27,7 @@ import {
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 
+const MINUTE = parseTimeframe("1m");
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -208,8 +213,18 @@ async function follow(database: Database, schedule: Schedule): Promise<void> {
     for (const [index, step] of schedule.steps.entries()) {
       await take(step, { archive, exchange, clock, poll });
       if (step.kind === "fault") continue;
-      const message = `after step ${index}, ${step.kind}`;
-      await assertOneTruth(database, { config: archive.config, nowMs: clock.now(), message });
+      const nowMs = clock.now();
+      // What was wanted once stays wanted.
+      const [first] = await database.sql<{ wanted: Date | null }[]>`
+        select min(nullif(wanted_since, 'infinity')) as wanted from checkpoints`;
+      const wantedMs = first?.wanted?.getTime() ?? closedUntil(MINUTE, nowMs) - REACH_MS;
+      const found = await disagreements(database, {
+        status: await readStatus({ config: archive.config, database, nowMs, newestCandlesMax }),
+        gaps: (await Array.fromAsync(readGapEntries(database))).flat(),
+        nowMs,
+        wantedSinceMs: () => wantedMs,
+      });
+      assert.deepEqual(found, [], `after step ${index}, ${step.kind}`);
     }
   } finally {
     await exchange.close();
@@ -282,11 +297,14 @@ async function importHalf(
   { at, isComplete }: Extract<Step, { readonly kind: "import" }>,
 ): Promise<void> {
   const [symbol] = exchange.symbols.all();
-  const timeframe = parseTimeframe("1m");
-  const series = { exchange: archive.exchanges[0]!.id, symbol: symbol!.symbol, timeframe };
+  const series = {
+    exchange: archive.exchanges[0]!.id,
+    symbol: symbol!.symbol,
+    timeframe: MINUTE,
+  };
   const sinceMs = Math.floor((START_MS - REACH_MS + at * REACH_MS) / MINUTE_MS) * MINUTE_MS;
   const window = { sinceMs, untilMs: sinceMs + 3 * HOUR_MS };
-  const rows = exchange.truth(symbol!.symbol, timeframe, window)
+  const rows = exchange.truth(symbol!.symbol, MINUTE, window)
     .filter((_, index) => index % 2 === 0)
     .map(({ openTimeMs, open, high, low, close, volume }): FileRow => ({
       series,

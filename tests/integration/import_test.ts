@@ -1,72 +1,51 @@
 /** `titan10 import`: a file's candles become part of the archive, and are never taken for the exchange's. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import {
+  type ArchivePlace,
+  withAnyArchivePlace,
+  withArchivePlace,
+} from "../support/archive_place.ts";
+import { copyTemplate } from "../support/embedded_template.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
-import { openPostgres } from "../support/test_database.ts";
 
 const BINANCE = ["--exchange", "binance", "--symbol", "BTC/USDT"];
 const HEAD = "time,open,high,low,close,volume";
 
-for (const kind of ["embedded", "postgres"]) {
-  Deno.test(`candles are imported into a database that is ${kind}`, async (t) => {
-    const folder = await Deno.makeTempDir({ prefix: "titan10-import-" });
-    const server = kind === "postgres" ? await openPostgres() : undefined;
-    const env: Record<string, string> = {
-      TIMEFRAMES: "1m",
-      BACKFILL: "off",
-      ...(server === undefined ? { DATA_DIR: `${folder}/data` } : { DATABASE_URL: server.url }),
-    };
-    try {
-      if (kind === "postgres" && server === undefined) {
-        await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
-        return;
-      }
-      const file = async (name: string, lines: readonly string[]): Promise<string> => {
-        await Deno.writeTextFile(`${folder}/${name}`, `${lines.join("\n")}\n`);
-        return `${folder}/${name}`;
-      };
-      const imported = (...args: string[]): Promise<CommandResult> =>
-        runInProcess(["import", ...args], env);
-      const withDatabase = async <T>(use: (database: Database) => Promise<T>): Promise<T> => {
-        const database = await openDatabase({
-          url: server?.url,
-          dataDir: `${folder}/data`,
-          poolMax: 2,
-          clock: systemClock,
-        });
-        try {
-          return await use(database);
-        } finally {
-          await database.close();
-        }
-      };
-      const asked = (text: string): Promise<unknown[]> =>
-        withDatabase(async ({ sql }) => [...await sql.unsafe(text)]);
-      await steps(t, { folder, env, file, imported, withDatabase, asked });
-    } finally {
-      await server?.stop();
-      await Deno.remove(folder, { recursive: true });
-    }
-  });
+for (const kind of ["embedded", "postgres"] as const) {
+  Deno.test(`candles are imported into a database that is ${kind}`, (t) =>
+    withArchivePlace(t, kind, async (place) => {
+      const tools = toolsOf(place);
+      await fromExport(t, tools);
+      await fromElsewhere(t, tools);
+    }));
 }
 
-interface Tools {
-  readonly folder: string;
-  readonly env: Readonly<Record<string, string>>;
+Deno.test("what cannot be meant is not imported", (t) =>
+  withAnyArchivePlace((place) => refusals(t, toolsOf(place))));
+
+interface Tools extends ArchivePlace {
   readonly file: (name: string, lines: readonly string[]) => Promise<string>;
   readonly imported: (...args: string[]) => Promise<CommandResult>;
-  readonly withDatabase: <T>(use: (database: Database) => Promise<T>) => Promise<T>;
   readonly asked: (text: string) => Promise<unknown[]>;
 }
 
-async function steps(t: Deno.TestContext, tools: Tools): Promise<void> {
-  await fromExport(t, tools);
-  await fromElsewhere(t, tools);
-  await refusals(t, tools);
+function toolsOf(place: ArchivePlace): Tools {
+  const env = { TIMEFRAMES: "1m", BACKFILL: "off", ...place.env };
+  return {
+    ...place,
+    env,
+    async file(name, lines): Promise<string> {
+      await Deno.writeTextFile(`${place.folder}/${name}`, `${lines.join("\n")}\n`);
+      return `${place.folder}/${name}`;
+    },
+    imported: (...args) => runInProcess(["import", ...args], env),
+    asked: (text) => place.withDatabase(async ({ sql }) => [...await sql.unsafe(text)]),
+  };
 }
 
 async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
@@ -75,6 +54,7 @@ async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
     from checkpoints order by exchange, symbol`;
   await t.step("what was exported from one archive is the same in another", async () => {
     const source = { DATA_DIR: `${folder}/source`, TIMEFRAMES: "1m", BACKFILL: "off" };
+    await copyTemplate(source.DATA_DIR);
     const database = await openDatabase({
       url: undefined,
       dataDir: source.DATA_DIR,

@@ -8,6 +8,7 @@ import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { readCandlesDocument } from "../../lib/serve/chart_answer.ts";
 import { csvWriter } from "../../lib/transfer/candle_csv.ts";
 import { exportPages } from "../../lib/transfer/candle_export.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -48,7 +49,6 @@ Deno.test("symbols that read oddly are archived when they are named, and read ev
     clock,
     symbols: [...LOCAL_SYMBOLS, ...SYMBOLS.map((symbol) => market(symbol, facts))],
   });
-  const folder = await Deno.makeTempDir({ prefix: "titan10-odd-" });
   try {
     await emptyDatabase(opened.database);
     const archive = await openTestArchive(opened.database, {
@@ -89,16 +89,17 @@ Deno.test("symbols that read oddly are archived when they are named, and read ev
     const writer = csvWriter({ write } as Parameters<typeof csvWriter>[0], { isMerged: false });
     for await (const page of exportPages(opened.database, everything)) await writer.write(page);
     await writer.finish();
-    await Deno.writeTextFile(`${folder}/candles.csv`, csv);
-    const args = ["import", `${folder}/candles.csv`, "--symbol", QUOTED];
-    const { code, stdout, stderr } = await runInProcess(args, { DATA_DIR: `${folder}/data` });
-    assert.equal(code, 0, `${stdout} ${stderr}`);
-    const exported = await runInProcess(["export"], { DATA_DIR: `${folder}/data` });
-    const own = csv.trim().split("\n").filter((line) => line.includes('"SAY ""HI""/USDT"'));
-    assert.deepEqual(exported.stdout.trim().split("\n").slice(1), own);
-    assert.equal(own.length, 20);
+    await withAnyArchivePlace(async ({ folder, env }) => {
+      await Deno.writeTextFile(`${folder}/candles.csv`, csv);
+      const args = ["import", `${folder}/candles.csv`, "--symbol", QUOTED];
+      const { code, stdout, stderr } = await runInProcess(args, env);
+      assert.equal(code, 0, `${stdout} ${stderr}`);
+      const exported = await runInProcess(["export"], env);
+      const own = csv.trim().split("\n").filter((line) => line.includes('"SAY ""HI""/USDT"'));
+      assert.deepEqual(exported.stdout.trim().split("\n").slice(1), own);
+      assert.equal(own.length, 20);
+    });
   } finally {
-    await Deno.remove(folder, { recursive: true });
     await exchange.close();
     await opened.drop();
   }

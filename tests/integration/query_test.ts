@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { runQuery, SHARED_ROWS_MAX } from "../../lib/store/read_query.ts";
+import { compileServer, copyTemplate } from "../support/embedded_template.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
@@ -64,6 +65,10 @@ for (const kind of ["embedded", "postgres", "postgres, for a login that owns it"
         return;
       }
       const isOwner = kind.includes("owns");
+      if (server === undefined) {
+        await compileServer();
+        await copyTemplate(dataDir);
+      }
       await steps(t, { url: isOwner ? await ownedBy(server!.url) : server?.url, dataDir, isOwner });
     } finally {
       await server?.stop();

@@ -1,9 +1,9 @@
 /** A series of which every row is rejected is not "ok": the real commands, real CCXT over HTTP, a real database. @module */
 import assert from "node:assert/strict";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
 import { kucoin } from "../support/dialects/kucoin.ts";
 import { withFront } from "../support/fronted_exchange.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
-import { withArchiveDirectory } from "../support/program.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
 import { TestClock } from "../support/test_clock.ts";
 
@@ -70,7 +70,7 @@ const CASES: Readonly<Record<string, Case>> = {
 
 for (const [name, { timeframes, backfill, type, change, reason, sound }] of Object.entries(CASES)) {
   Deno.test(`${name} end as rejected gaps, and no command calls them well`, () =>
-    withArchiveDirectory(async (cwd) => {
+    withAnyArchivePlace(async (place) => {
       const clock = new TestClock();
       const exchange = await startLocalExchange({ clock, dialect: kucoin });
       const onAnswer = (body: string, path: string): string | undefined => {
@@ -81,7 +81,7 @@ for (const [name, { timeframes, backfill, type, change, reason, sound }] of Obje
       try {
         await withFront(exchange, onAnswer, async ({ proxyUrl, asked }) => {
           const env = {
-            DATA_DIR: `${cwd}/titan10-data`,
+            ...place.env,
             EXCHANGES: "kucoin",
             SYMBOLS: "BTC/USDT",
             TIMEFRAMES: timeframes,

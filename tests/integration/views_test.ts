@@ -1,7 +1,6 @@
 /** Right after any command the four views of an archive agree: random schedules of commands and faults. @module */
 import assert from "node:assert/strict";
-import { runCommand } from "../../lib/cli/program.ts";
-import { EXIT, type Shell } from "../../lib/cli/shell.ts";
+import { EXIT } from "../../lib/cli/shell.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -17,6 +16,7 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { runInProcess } from "../support/shell.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { openPostgres } from "../support/test_database.ts";
 
@@ -173,31 +173,9 @@ async function commandOf(
   args: readonly string[],
   { env, clock }: { readonly env: Readonly<Record<string, string>>; readonly clock: Clock },
 ): Promise<string> {
-  const printed: string[] = [];
-  const told: string[] = [];
-  const shell: Shell = {
-    args,
-    env,
-    clock,
-    random: Math.random,
-    signal: new AbortController().signal,
-    print: (text) => printed.push(`${text}\n`),
-    write: (bytes) => printed.push(new TextDecoder().decode(bytes)),
-    input: new ReadableStream(),
-    tell: (text) => told.push(text),
-    draw: () => {},
-    isTerminal: false,
-    canRedraw: false,
-    columns: 80,
-    rows: 24,
-    hasColor: false,
-    screen: undefined,
-    hasPrintColor: false,
-    giveUp: () => Promise.resolve(),
-  };
-  const code = await runCommand(shell);
+  const { code, stdout, stderr } = await runInProcess(args, env, undefined, "", clock);
   // Among faults a command may fail, and still leaves an archive to look at.
   const mayFail = !args.includes("--json");
-  assert.ok(code === EXIT.done || (code === EXIT.failed && mayFail), told.join("\n"));
-  return printed.join("");
+  assert.ok(code === EXIT.done || (code === EXIT.failed && mayFail), stderr);
+  return stdout;
 }

@@ -4,7 +4,8 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { withArchiveDirectory, withDirectory } from "../support/program.ts";
+import { withAnyArchivePlace } from "../support/archive_place.ts";
+import { withDirectory } from "../support/program.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
 import { TestClock } from "../support/test_clock.ts";
 
@@ -36,11 +37,11 @@ Deno.test("where there is no archive, commands that read one say so and make not
   }));
 
 Deno.test("what a command says of an archive that its settings do not name", async (t) => {
-  await withArchiveDirectory(async (cwd) => {
+  await withAnyArchivePlace(async ({ env }) => {
     const clock = new TestClock();
     const exchange = await startLocalExchange({ clock });
     const command: Command = (args, change = {}) =>
-      runInProcess(args, { ...settings(cwd, exchange), ...change }, undefined, "", clock);
+      runInProcess(args, { ...settings(exchange), ...env, ...change }, undefined, "", clock);
     try {
       for (const [name, test] of Object.entries(TESTS)) await t.step(name, () => test(command));
     } finally {
@@ -49,9 +50,8 @@ Deno.test("what a command says of an archive that its settings do not name", asy
   });
 });
 
-function settings(cwd: string, { proxyUrl }: LocalExchange): Readonly<Record<string, string>> {
+function settings({ proxyUrl }: LocalExchange): Readonly<Record<string, string>> {
   return {
-    DATA_DIR: `${cwd}/titan10-data`,
     EXCHANGES: "binance",
     SYMBOLS: "BTC/USDT,ETH/USDT",
     TIMEFRAMES: "1h",

@@ -15,6 +15,7 @@ const folder = Deno.args[0] ?? new URL("../../.docs", import.meta.url).pathname;
 const archive = await serveRichArchive({
   exchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
   symbols: ["BTC", "ENA", "ETH", "HYPE", "MATIC", "PUMP", "SOL"].map((base) => `${base}/USDT`),
+  databaseKind: "embedded",
 });
 if (archive === undefined) throw new Error("There is no database");
 const browser = await startChromium(path);

@@ -53,11 +53,17 @@ export async function disagreements(
       series.timeframe,
       await readExplainedSpans(database, series, window),
     );
+    const listed = gapStates(series.timeframe, own, explained);
+    const missing = own.reduce((sum, gap) => sum + gap.missing, 0);
     const page = await readPage(database, series, { ...window, nowMs });
     const complaints = [
       ...differences("the page", page.explained, explained),
       ...differences("the chart", page.stored, only(explained, (state) => state === "stored")),
-      ...differences("gaps", gapStates(series.timeframe, own, explained), gapOnly(explained)),
+      ...differences("gaps", listed, gapOnly(explained)),
+      // Gaps that overlap count a candle twice.
+      ...(missing === listed.size
+        ? []
+        : [`gaps: ${missing} candles are missing, ${listed.size} in their windows`]),
       ...countsApart(counts, explained, {
         sinceMs: wantedMs,
         untilMs: closedUntil(

@@ -1,9 +1,8 @@
 /** Files of candles that tests make, and what becomes of them when they are imported. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
-import { openDatabase } from "../../lib/store/connection/database.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import { withAnyArchivePlace } from "./archive_place.ts";
 import { runInProcess } from "./shell.ts";
-import { openPostgres } from "./test_database.ts";
 
 export const MINUTE_MS = 60_000;
 export const BEGIN_MS = Date.UTC(2024, 2, 1);
@@ -65,17 +64,11 @@ export interface FileCase {
 
 /** Imports each file, and compares what is stored then; what was refused must have stored nothing. */
 export async function importAll(t: Deno.TestContext, cases: readonly FileCase[]): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "titan10-import-" });
-  const server = await openPostgres();
-  const env: Record<string, string> = {
-    BACKFILL: "off",
-    ...(server === undefined ? { DATA_DIR: `${folder}/data` } : { DATABASE_URL: server.url }),
-  };
-  try {
-    assert.equal((await runInProcess(["migrate"], env)).code, 0);
+  await withAnyArchivePlace(async (place) => {
+    const env = { BACKFILL: "off", ...place.env };
     for (const one of cases) {
       await t.step(one.name, async () => {
-        const path = `${folder}/file.csv`;
+        const path = `${place.folder}/file.csv`;
         await Deno.writeFile(
           path,
           typeof one.file === "string" ? new TextEncoder().encode(one.file) : one.file,
@@ -93,44 +86,33 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
         // deno-lint-ignore no-control-regex
         assert.doesNotMatch(stderr + stdout, /[\0-\x09\x0b-\x1f\x7f]/);
         if (one.refused !== undefined) assert.match(stderr, one.refused);
-        const { rows, covered } = await takeAll();
+        const { rows, covered } = await place.withDatabase(takeAll);
         assert.deepEqual(rows, (one.stored ?? []).map(plain));
         if (one.covered !== undefined) assert.deepEqual(covered, one.covered);
       });
     }
-  } finally {
-    await server?.stop();
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
+}
 
-  /** All candles, which are then gone. */
-  async function takeAll(): Promise<Record<"rows" | "covered", readonly string[]>> {
-    const database = await openDatabase({
-      url: server?.url,
-      dataDir: `${folder}/data`,
-      poolMax: 1,
-      clock: systemClock,
-    });
-    try {
-      const rows = await database.sql.unsafe(
-        `select (extract(epoch from time) * 1000)::bigint || ',' ||
-        concat_ws(',', open, high, low, close, volume) as row from ohlcv order by time`,
-      );
-      for (const [name] of await database.sql.unsafe("select timeframe from timeframes").values()) {
-        await database.sql.unsafe(`delete from "ohlcv_${name}"`);
-      }
-      const spans = await database.sql.unsafe(
-        `delete from checkpoints returning array_to_json(array(select to_char(lower(range), 'HH24:MI') || '/' ||
-        to_char(upper(range), 'HH24:MI') from unnest(covered) as range order by range)) as spans`,
-      );
-      return {
-        rows: rows.map(({ row }) => String(row)),
-        covered: spans.flatMap(({ spans }) => spans),
-      };
-    } finally {
-      await database.close();
-    }
+/** All candles, which are then gone. */
+async function takeAll(
+  { sql }: Database,
+): Promise<Record<"rows" | "covered", readonly string[]>> {
+  const rows = await sql.unsafe(
+    `select (extract(epoch from time) * 1000)::bigint || ',' ||
+    concat_ws(',', open, high, low, close, volume) as row from ohlcv order by time`,
+  );
+  for (const [name] of await sql.unsafe("select timeframe from timeframes").values()) {
+    await sql.unsafe(`delete from "ohlcv_${name}"`);
   }
+  const spans = await sql.unsafe(
+    `delete from checkpoints returning array_to_json(array(select to_char(lower(range), 'HH24:MI') || '/' ||
+    to_char(upper(range), 'HH24:MI') from unnest(covered) as range order by range)) as spans`,
+  );
+  return {
+    rows: rows.map(({ row }) => String(row)),
+    covered: spans.flatMap(({ spans }) => spans),
+  };
 }
 
 /** With a byte order mark. */

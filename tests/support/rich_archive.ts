@@ -20,7 +20,7 @@ import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { Watchdog } from "../../lib/daemon/watchdog.ts";
 import { explainBounds } from "../../lib/gap/account.ts";
 import { configOf } from "./local_archive.ts";
-import { type DatabaseKind, openTestDatabase } from "./test_database.ts";
+import { type DatabaseKind, openAnyTest, openTestDatabase } from "./test_database.ts";
 
 export interface RichArchiveOptions {
   /**
@@ -33,7 +33,7 @@ export interface RichArchiveOptions {
   /** @default ["1m", "1h", "1d"] */
   readonly timeframes?: readonly string[];
   readonly token?: string;
-  /** @default "embedded" */
+  /** @default any that is installed here, a server rather than the embedded one */
   readonly databaseKind?: DatabaseKind;
 }
 
@@ -80,7 +80,8 @@ export async function serveRichArchive(
   options: RichArchiveOptions,
 ): Promise<RichArchive | undefined> {
   const { exchanges, symbols, timeframes = ["1m", "1h", "1d"], token } = options;
-  const opened = await openTestDatabase(options.databaseKind ?? "embedded");
+  const { databaseKind: kind } = options;
+  const opened = kind === undefined ? await openAnyTest() : await openTestDatabase(kind);
   if (opened === undefined) return undefined;
   const { database, drop } = opened;
   const config = configOf({
