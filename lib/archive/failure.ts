@@ -49,7 +49,7 @@ export async function reportSeriesFailure(
   // An outage of the database shows in many ways, one after the other.
   const isAway = error instanceof StoreError && error.kind === "unavailable";
   if (!archive.failures.isNews(seriesName(series), isAway ? error.kind : message)) return;
-  archive.log.warn("a page failed", {
+  archive.log.warn("a page of candles was not fetched or not stored", {
     series: seriesName(series),
     kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
     error,
@@ -71,7 +71,7 @@ export async function reportExchangeFailure(
 ): Promise<void> {
   const message = messageOf(error);
   if (error instanceof BreakerOpenError || !archive.failures.isNews(exchange, message)) return;
-  archive.log.warn("an exchange failed", { exchange, error });
+  archive.log.warn("requests to an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
   const text = archive.redact(message);
   await storeNote(archive, () => writeExchangeError(archive.database, exchange, text));

@@ -133,7 +133,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     try {
       await write;
     } catch (error) {
-      log.warn(`${what} was not kept`, { exchange: id, error });
+      log.warn(`${what} was not stored`, { exchange: id, error });
     }
   };
   metrics.setBreakerState(id, "closed");
@@ -173,7 +173,11 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
         try {
           await writeCapability(database, row);
         } catch (error) {
-          log.warn("a capability was not kept", { exchange: id, timeframe: row.timeframe, error });
+          log.warn("a learned limit of an exchange was not stored", {
+            exchange: id,
+            timeframe: row.timeframe,
+            error,
+          });
           throw error;
         }
       },

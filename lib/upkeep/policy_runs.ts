@@ -46,7 +46,11 @@ export async function runDuePolicies(
     try {
       report.compressed += await runPolicy(archive, job, { signal });
     } catch (error) {
-      log.warn("a policy failed", { policy: job.procedure, table: job.hypertable, error });
+      log.warn("a TimescaleDB policy failed", {
+        policy: job.procedure,
+        table: job.hypertable,
+        error,
+      });
       failure = redact(error instanceof Error ? error.message : String(error));
     }
     // An aborted policy is not recorded, so it stays due.

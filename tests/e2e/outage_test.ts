@@ -74,7 +74,7 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, backoff: () => 0.1 });
     try {
       const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-      await daemon.waitFor(/the database is not there yet/);
+      await daemon.waitFor(/the database cannot be reached yet/);
       assert.equal((await answer(url, "/healthz")).status, 200);
       const starting = await answer(url, "/readyz");
       assert.equal(starting.status, 503);
