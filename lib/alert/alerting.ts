@@ -185,7 +185,7 @@ export class Alerts {
     } catch (error) {
       if (!(error instanceof WebhookError) || error.kind !== "refused") throw error;
       const { alert, state, summary } = news;
-      log.error("an alert was not taken by the webhook and is given up", {
+      log.error("the webhook refused an alert, which is not sent again", {
         alert,
         state,
         summary,

@@ -193,7 +193,7 @@ export class ArchivedExchange {
     const isAhead = aheadMs > AHEAD_MS_MAX;
     if (isAhead && !this.#isClockAhead) {
       this.#options.log.warn(
-        "the clock is ahead of the exchange's: candles are judged by the exchange's",
+        "this machine's clock is ahead of the exchange's: the exchange's time is used for its candles",
         { exchange: this.id, seconds: Math.round(aheadMs / 1000) },
       );
     }
@@ -304,7 +304,7 @@ export class ArchivedExchange {
           (error.kind === "denied" && error.untilMs === undefined))),
       onRetry: ({ attempt, delayMs, error }) => {
         metrics.retries.inc({ exchange: this.id });
-        log.debug("asking again", { exchange: this.id, attempt, delayMs, error });
+        log.debug("trying a request again", { exchange: this.id, attempt, delayMs, error });
       },
     });
   }

@@ -74,7 +74,7 @@ export async function reportPageFailures(
   const kinds = [...new Set(common.map(({ error }) => failureKind(error)))].sort().join(", ");
   if (!archive.failures.isNews(`${exchange} pages`, kinds)) return;
   const message = messageOf(first.error);
-  archive.log.warn("pages failed", {
+  archive.log.warn("pages of candles were not fetched or not stored", {
     exchange,
     pages: common.length,
     series: common.slice(0, SERIES_NAMED_MAX).map(({ series }) => seriesName(series)),
@@ -105,7 +105,7 @@ export async function reportSeriesFailure(
   }
   const isPassing = error instanceof StoreError && error.kind === "unavailable";
   if (!failures.isNews(seriesName(series), isPassing ? error.kind : message)) return;
-  log.warn("a page failed", {
+  log.warn("a page of candles was not fetched or not stored", {
     series: seriesName(series),
     kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
     error,
@@ -145,7 +145,7 @@ export async function reportExchangeFailure(
   const message = messageOf(error);
   if (error instanceof BreakerOpenError || isServerAway(error)) return;
   if (!archive.failures.isNews(exchange, message)) return;
-  archive.log.warn("an exchange failed", { exchange, error });
+  archive.log.warn("requests to an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
   const text = archive.redact(message);
   await storeNote(archive, () => writeExchangeError(archive.database, exchange, text));

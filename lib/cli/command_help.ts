@@ -8,10 +8,10 @@ The first minute, without network, server or configuration:
 Then with exchanges of your choice. Without DATABASE_URL the archive lives in an
 embedded TimescaleDB in ./titan10-data:
   export EXCHANGES=kraken,okx SYMBOLS=BTC/USD,BTC/USDT BACKFILL=1d:5y,1m:7d
-  titan10 doctor     is everything in reach?
+  titan10 doctor     is everything reachable?
   titan10 plan       what will be asked, and how long does it take?
   titan10 run        keep the archive, until Ctrl-C
-  titan10 status     what does it hold and lack? Also while it runs
+  titan10 status     what does it hold, what is missing? Also while it runs
 
 Settings are environment variables, lines of .env, or flags of each command:
 titan10 run --help lists them.`;

@@ -14,11 +14,11 @@ and the whole ledger with coverage, gaps, revisions, rejected candles, imports
 and what was learned of exchanges. Without --to it goes to DATABASE_URL, where a
 password is not seen by others.
 
-The daemon must not run meanwhile. Stopped half way, the copy goes on when it is
-started again; until it is whole, no daemon starts on it. In the end the sums of
-every series are compared. The embedded archive is left as it is.
+The daemon must not run meanwhile. An interrupted copy continues when it is
+started again; until it is complete, no daemon starts on it. At the end the sums
+of every series are compared. The embedded archive is not changed.
 
-Rollups are not copied: they are worked out anew. What RETENTION has dropped
+Rollups are not copied but calculated again. What RETENTION has dropped
 from the candles and only rollups still hold stays in the embedded archive.`;
 
 /** Adds the command's options and its action. */

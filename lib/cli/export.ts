@@ -17,7 +17,7 @@ archive needs no more memory than a small one. CSV keeps every digit. Parquet
 holds prices and volumes as doubles, which every reader computes with, or with
 --numbers exact as DECIMAL(38, 18).
 
-While the daemon holds the embedded database, it is asked for the candles.`;
+While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {

@@ -40,7 +40,7 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "backfill",
-    summary: "Ask for everything that is owed, once",
+    summary: "Fetch everything that is owed, once",
     action: backfill,
     hasJson: true,
   },
@@ -52,20 +52,20 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "plan",
-    summary: "Say what a backfill would ask for, and what is impossible",
+    summary: "Show what a backfill would request, and what is no longer available",
     action: plan,
     hasJson: true,
   },
   {
     name: "status",
-    summary: "Say what the archive holds and lacks",
+    summary: "Show what the archive holds and what is missing",
     action: status,
     hasJson: true,
   },
   {
     name: "doctor",
     summary:
-      "Check settings, clock, database, disk and exchanges, and say what mends what is wrong",
+      "Check settings, clock, database, disk and exchanges, and say how to fix what is wrong",
     action: doctor,
     hasJson: true,
   },
@@ -77,7 +77,7 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "healthcheck",
-    summary: "Ask the daemon of this machine how it is",
+    summary: "Check whether the daemon of this machine is healthy",
     action: healthcheck,
     hasJson: true,
   },
@@ -107,7 +107,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .addHelpText("after", FIRST_MINUTE)
     .commandsGroup(groupOf("help"))
     .helpCommand(true)
-    .showHelpAfterError("Run titan10 --help for what there is.")
+    .showHelpAfterError("Run titan10 --help to see what is available.")
     .exitOverride()
     .configureOutput({
       writeOut: (text) => shell.print(text.trimEnd()),
@@ -119,37 +119,37 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   const add = (name: string, summary: string): Command => {
     const command = new Command(name).description(summary).copyInheritedSettings(program);
     command.helpGroup(groupOf(name)).addHelpText("after", examplesOf(name));
-    command.showHelpAfterError(`Run titan10 ${name} --help for what there is.`);
+    command.showHelpAfterError(`Run titan10 ${name} --help to see what is available.`);
     commands.push(command);
     return command;
   };
   for (const { name, summary, action, hasJson } of COMMANDS) {
     const command = add(name, summary);
     if (hasJson) command.option("--json", "print JSON");
-    if (name === "gaps") command.option("--repair", "ask for the gaps that are due first");
+    if (name === "gaps") command.option("--repair", "first request the gaps again that are due");
     if (name === "status") {
-      command.option("--watch", "draw it anew every 2 s until Ctrl-C");
-      command.option("--storage", "also say what the candle tables take");
+      command.option("--watch", "redraw it every 2 s until Ctrl-C");
+      command.option("--storage", "also show the disk space of the candle tables");
     }
     addSettingFlags(command).action((flags: unknown) =>
       perform(() => action(shell, flags as Flags))
     );
   }
   makeQuery(
-    add("query", "Ask the database by SQL, without being able to change it"),
+    add("query", "Query the database with SQL, read-only"),
     shell,
     perform,
   );
   makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
-  makeImport(add("import", "Take candles of a CSV file into the archive"), shell, perform);
-  makeCopy(add("copy", "Carry the embedded archive to a server"), shell, perform);
-  add("demo", "Show all of it with a local exchange, without network")
-    .option("--for <seconds>", "end by itself, 30s for example")
+  makeImport(add("import", "Import candles from a CSV file"), shell, perform);
+  makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);
+  add("demo", "Try all of it with a local exchange, without network")
+    .option("--for <seconds>", "stop after this time, such as 30s")
     .option("--http-host <value>", "HTTP_HOST")
     .option("--http-port <value>", "HTTP_PORT")
     .action((flags: unknown) => perform(() => demo(shell, flags as Flags)));
   add("completions", "Print a script that completes commands, flags and values")
-    .addArgument(new Argument("<shell>", "the shell that is to read it").choices(SHELLS))
+    .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
     .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));
   commands.sort((one, other) => groupRank(one.name()) - groupRank(other.name()));
   for (const command of commands) program.addCommand(command);

@@ -9,14 +9,14 @@ import { count } from "./text.ts";
 import { pagesOfArchive } from "./with_archive.ts";
 
 const HELP = `
-A query is one SELECT, WITH, VALUES or TABLE, and runs in a transaction that is
-read-only and cannot be made otherwise. A superuser's query runs as
-pg_read_all_data. Against somebody's intent rather than mistakes, use a login
-that may not do more.
+A query is one SELECT, WITH, VALUES or TABLE. It runs in a read-only transaction
+and cannot change that; a superuser's query runs as pg_read_all_data. This
+protects against mistakes. Against attackers, use a login of the database that
+has no other permissions.
 
-While the daemon holds the embedded database, it is asked, for 10,000 rows at
-most. What it writes meanwhile waits for the answer, so that it gives a query
-20 s where --timeout does not say otherwise.`;
+While the daemon uses the embedded database, it runs the query, and returns at
+most 10,000 rows. Its own writes wait until the query ends, so the default of
+--timeout is 20 s then.`;
 
 /** A query is cancelled after this time. */
 const TIMEOUT_MS = 60_000;
@@ -85,7 +85,9 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
     throw error;
   }
   if (isTable) shell.tell(rows === 1 ? "1 row" : `${count(rows)} rows`);
-  if (isCut && flags.limit === undefined) shell.tell("There are more: ask for them by --limit");
+  if (isCut && flags.limit === undefined) {
+    shell.tell("There are more rows: raise --limit to see them");
+  }
   return EXIT.done;
 }
 

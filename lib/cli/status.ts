@@ -28,7 +28,7 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
       throw new ConfigError([{
         variable: "--storage",
         value: "--watch",
-        allowed: "one of both: what the tables take is not watched",
+        allowed: "allowed together with --watch: use one of the two",
       }]);
     }
     return await watchStatus(shell, ground, {

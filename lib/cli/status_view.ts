@@ -102,7 +102,7 @@ function seriesTable(
     readonly roomMax: number;
   },
 ): readonly string[] {
-  if (all.length === 0) return ["no series yet: titan10 backfill or titan10 run makes them"];
+  if (all.length === 0) return ["no series yet: run titan10 backfill or titan10 run"];
   const fit = all.length <= roomMax;
   // One line is needed for the number of the others.
   const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - 1));

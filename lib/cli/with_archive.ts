@@ -56,8 +56,8 @@ export async function* pagesOfArchive<Page>(
 async function requireEmbedded({ config: { databaseUrl, dataDir } }: Ground): Promise<void> {
   if (databaseUrl !== undefined || await holdsDatabase(dataDir)) return;
   throw new Error(
-    `There is no archive here: ${dataDir} holds none. Set DATA_DIR or DATABASE_URL to that of one, ` +
-      "or make one by titan10 backfill or titan10 run",
+    `There is no archive here: ${dataDir} has none. Set DATA_DIR or DATABASE_URL to an existing archive, ` +
+      "or create one with titan10 backfill or titan10 run",
   );
 }
 

@@ -48,7 +48,7 @@ export const SETTINGS = {
     dbPoolMax: {
       name: "DB_POOL_MAX",
       default: "10",
-      meaning: "Connections to the database at most; always 1 when embedded.",
+      meaning: "Most connections to the database; always 1 when embedded.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     compressAfterMs: {
@@ -106,14 +106,14 @@ export const SETTINGS = {
       name: "RETENTION",
       meaning: "How long each timeframe is kept, as timeframe:reach; for ever when unset.",
       details: "One that is not named is kept for ever, too. It must keep at least what BACKFILL " +
-        "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped, 7 days of 1m or 420 of " +
-        "1h, and none of which a rollup lacks something.",
+        "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped (7 days of 1m, 420 of " +
+        "1h), and only when every rollup of them is complete.",
       read: () => read.timeframeReaches().default([]),
     },
     rollups: {
       name: "ROLLUPS",
       meaning:
-        "Timeframes worked out from stored finer candles, such as 5m,1h,1d; none when unset.",
+        "Timeframes calculated from stored finer candles, such as 5m,1h,1d; none when unset.",
       details: "Each divides a day and is a multiple of one that is archived. One that is no " +
         "longer named is dropped.",
       read: () => read.list(TIMEFRAME).default([]),
@@ -149,7 +149,7 @@ export const SETTINGS = {
     },
     pageLimit: {
       name: "PAGE_LIMIT",
-      meaning: "Candles asked per request at most; the exchange's own limit when unset.",
+      meaning: "Most candles per request; the exchange's own limit when unset.",
       read: () => read.wholeNumber({ min: 1, max: 10_000 }).optional(),
     },
     fetchTimeoutMs: {
@@ -161,7 +161,7 @@ export const SETTINGS = {
     retryAttempts: {
       name: "RETRY_ATTEMPTS",
       default: "5",
-      meaning: "How often a request is tried at most, the first time included.",
+      meaning: "Most attempts of one request, the first one included.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     retryMinMs: {
@@ -180,13 +180,13 @@ export const SETTINGS = {
     breakerFailures: {
       name: "BREAKER_FAILURES",
       default: "5",
-      meaning: "Failures in a row after which an exchange is left alone.",
+      meaning: "Failures in a row after which nothing is requested of an exchange for a while.",
       read: () => read.wholeNumber({ min: 1, max: 1_000 }),
     },
     breakerCooldownMs: {
       name: "BREAKER_COOLDOWN",
       default: "60s",
-      meaning: "How long a failing exchange is left alone before one trial.",
+      meaning: "How long nothing is requested of a failing exchange before one trial request.",
       read: () => read.duration({ min: "1ms", max: "1d" }),
     },
     exchangeOptions: {
@@ -195,7 +195,7 @@ export const SETTINGS = {
       meaning: "JSON object for one exchange's CCXT constructor, such as EXCHANGE_KRAKEN.",
       details:
         "<ID> is the exchange's id in capitals. One line, in single quotes. An option that " +
-        "would do nothing is refused at the start; no value is ever shown.",
+        "has no effect is refused at the start; no value is ever shown.",
       secret: true,
       read: exchangeOptions,
     },
@@ -238,8 +238,8 @@ export const SETTINGS = {
     httpToken: {
       name: "HTTP_TOKEN",
       meaning:
-        "Token that HTTP requests must bring, health and readiness excepted; none when unset.",
-      details: 'They bring it as "Authorization: Bearer …".',
+        "Token that HTTP requests must send, except for health and readiness; none when unset.",
+      details: 'They send it as "Authorization: Bearer …".',
       secret: true,
       read: () =>
         read.textThat(

@@ -102,11 +102,15 @@ async function stopAll(
 ): Promise<void> {
   const all = async (): Promise<void> => {
     for (const stop of stops.toReversed()) {
-      await stop().catch((error: unknown) => log.warn("a part did not stop in order", { error }));
+      await stop().catch((error: unknown) =>
+        log.warn("a part of the daemon failed while stopping", { error })
+      );
     }
   };
   await withDeadline(STOP_MS_MAX, all, { clock, name: "stopping" })
-    .catch((error: unknown) => log.warn("not everything has stopped", { error }));
+    .catch((error: unknown) =>
+      log.warn("the daemon was ended before all of its parts had stopped", { error })
+    );
 }
 
 async function start(

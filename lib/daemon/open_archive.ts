@@ -160,7 +160,10 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
     try {
       await write;
     } catch (error) {
-      log[isServerAway(error) ? "debug" : "warn"](`${what} was not kept`, { exchange: id, error });
+      log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
+        exchange: id,
+        error,
+      });
     }
   };
   metrics.setBreakerState(id, "closed");
@@ -201,7 +204,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
           await writeCapability(database, row);
         } catch (error) {
           const level = isServerAway(error) ? "debug" : "warn";
-          log[level]("a capability was not kept", {
+          log[level]("a learned limit of an exchange was not stored", {
             exchange: id,
             timeframe: row.timeframe,
             error,

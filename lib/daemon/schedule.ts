@@ -175,7 +175,7 @@ export class Schedule {
       metrics.setDatabaseUp(true);
     } catch (error) {
       metrics.setDatabaseUp(false);
-      log.debug("a job's account was not kept", { error });
+      log.debug("the outcome of a job was not stored", { error });
     }
   }
 }

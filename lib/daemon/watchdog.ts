@@ -69,10 +69,10 @@ export class Watchdog {
   get trouble(): string | undefined {
     const { job } = this.#options;
     if (this.#awakeMs > this.#lateAtMs) {
-      return `no ${job} has begun for ${TICKS_LATE} of its times or more`;
+      return `the job ${job} has missed ${TICKS_LATE} of its scheduled runs or more`;
     }
     if (this.#awakeMs > this.#endlessAtMs) {
-      return `no ${job} has ended for over ${ENDLESS_MS / 60_000} minutes`;
+      return `no run of the job ${job} has ended for over ${ENDLESS_MS / 60_000} minutes`;
     }
     return undefined;
   }
@@ -94,7 +94,7 @@ export class Watchdog {
       if (!isSteady && !signal.aborted) onClockSet?.();
       if (this.#awakeMs > this.#deadAtMs) {
         throw new Error(
-          `Cannot go on: no ${job} has begun for ${TICKS_DEAD} of its times (${cron}) or more`,
+          `Cannot go on: the job ${job} has missed ${TICKS_DEAD} of its scheduled runs (${cron}) or more`,
         );
       }
     }

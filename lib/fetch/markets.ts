@@ -290,7 +290,7 @@ function settle(
     log.warn("no market qualifies for SYMBOLS=top", { exchange });
   }
   if (leftOut.length > 0) {
-    log.warn("left out: candles of this exchange that open at other times than UTC says", {
+    log.warn("timeframes are left out: this exchange opens their candles at other times than UTC", {
       exchange,
       timeframes: leftOut.join(", "),
     });

@@ -194,10 +194,13 @@ async function ingestReach(
   if (proof === "ask_again") return await ingestPart(archive, exchange, series, part);
   const isReachProved = proof === "proved";
   if (!isReachProved) {
-    archive.log.warn("nothing older came, which is not proved to be all there is: it stays owed", {
-      series: seriesName(series),
-      from: new Date(reachFromMs).toISOString(),
-    });
+    archive.log.warn(
+      "no older candles came, but it is not proved that there are none: they stay owed",
+      {
+        series: seriesName(series),
+        from: new Date(reachFromMs).toISOString(),
+      },
+    );
   }
   // A refusal tells only that the bound is not older.
   if (isReachProved && rejected !== undefined) await exchange.learnReach(series, reachFromMs);

@@ -88,7 +88,7 @@ async function withdraw(
   { capabilities }: ArchivedExchange,
   { series, reachFromMs }: SeriesReach,
 ): Promise<void> {
-  log.warn("older candles came after all: what was written off is owed again", {
+  log.warn("the exchange has older candles after all: what was marked as retention is owed again", {
     series: seriesName(series),
     reachFrom: new Date(reachFromMs).toISOString(),
   });

@@ -9,7 +9,7 @@ export async function freeBytes(directory: string): Promise<number> {
     return bavail * bsize;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot see what is free on the disk of ${directory}: ${text}`, {
+    throw new Error(`Cannot read the free space of the disk of ${directory}: ${text}`, {
       cause: error,
     });
   }

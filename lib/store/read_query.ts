@@ -90,7 +90,7 @@ export async function* runQuery(
   if (page.rows.length <= rowsMax) return;
   throw new StoreError(
     "refused",
-    `Cannot give more than ${rowsMax} rows of a query while the daemon runs: ask for fewer, ` +
+    `Cannot return more than ${rowsMax} rows of a query while the daemon runs: ask for fewer, ` +
       "use titan10 export, or stop the daemon",
   );
 }

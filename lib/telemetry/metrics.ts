@@ -51,7 +51,7 @@ const METRICS = {
   ),
   candlesRejected: counter(
     "titan10_candles_rejected_total",
-    "Malformed rows of an exchange that were put aside, by the rule they broke.",
+    "Rows of an exchange that failed a check and were not stored as candles, by the failed check.",
     ["exchange", "reason"],
   ),
   fetchDurationSeconds: histogram(
@@ -76,7 +76,7 @@ const METRICS = {
   ),
   exchangeBannedUntilSeconds: gauge(
     "titan10_exchange_banned_until_timestamp_seconds",
-    "Until when the exchange asked to be left alone; absent without a ban.",
+    "Until when the exchange has banned or rate limited us; absent without a ban.",
     ["exchange"],
   ),
   dbWriteDurationSeconds: histogram(
@@ -101,7 +101,7 @@ const METRICS = {
   ),
   candlesOwed: gauge(
     "titan10_candles_owed",
-    "Candles of the series the exchange has not been asked for yet.",
+    "Candles of the series that are not fetched yet.",
     SERIES,
   ),
   coveredUntilSeconds: gauge(
@@ -142,7 +142,7 @@ const METRICS = {
   ),
   rowsPruned: counter(
     "titan10_rows_pruned_total",
-    "Rows deleted because nothing rests on them any more, by table.",
+    "Rows deleted because they are no longer needed, by table.",
     ["table"],
   ),
   storageBytes: gauge(
@@ -157,7 +157,7 @@ const METRICS = {
   ),
   compressionRatio: gauge(
     "titan10_compression_ratio",
-    "How many times smaller compression has made the chunks it has been through; " +
+    "Size of the compressed chunks before compression, divided by their size now; " +
       "absent before the first.",
     ["timeframe"],
   ),

@@ -47,7 +47,7 @@ export async function runDuePolicies(
     try {
       report.compressed += await runPolicy(archive, job, { signal });
     } catch (error) {
-      log[isServerAway(error) ? "debug" : "warn"]("a policy failed", {
+      log[isServerAway(error) ? "debug" : "warn"]("a TimescaleDB policy failed", {
         policy: job.procedure,
         table: job.hypertable,
         error,

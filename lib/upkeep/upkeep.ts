@@ -128,17 +128,20 @@ export async function expire(
       const nextMs = untilMs + stepMs;
       const expired = await expireCandles(database, timeframe, ceilTime(timeframe, nextMs));
       if (expired.lacking !== undefined) {
-        log.warn("candles are kept beyond RETENTION: a rollup does not hold them", {
-          timeframe: text,
-          rollup: expired.lacking,
-        });
+        log.warn(
+          "candles older than RETENTION were not dropped: a rollup does not contain all of them",
+          {
+            timeframe: text,
+            rollup: expired.lacking,
+          },
+        );
         break;
       }
       candles += expired.candles;
       untilMs = nextMs;
     }
     if (candles > 0) {
-      log.info("candles dropped, as RETENTION says", {
+      log.info("candles older than RETENTION were dropped", {
         timeframe: text,
         candles,
         until: new Date(untilMs).toISOString(),

@@ -38,7 +38,7 @@ Deno.test("an unknown command and an unknown option end with 2", () =>
       assertCode(result, 2);
       assert.match(
         result.stderr,
-        /^error: unknown [^]*\nRun titan10 .*--help for what there is\.$/m,
+        /^error: unknown [^]*\nRun titan10 .*--help to see what is available\.$/m,
       );
     }
     const slips = await run(["stauts"], { cwd });

@@ -22,7 +22,7 @@ Deno.test("plan and doctor beside a daemon that could not load its markets yet l
       };
       const daemon = start(["run"], { cwd, env });
       try {
-        await daemon.waitFor(/"message":"an exchange failed"/);
+        await daemon.waitFor(/"message":"requests to an exchange failed"/);
         down.remove();
         const planned = await run(["plan", "--json"], { cwd, env });
         assertCode(planned, 0);

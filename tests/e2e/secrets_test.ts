@@ -103,7 +103,9 @@ Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
             const daemon = start(["run"], { cwd, env: { ...env, ...variables } });
             try {
               const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-              await daemon.waitFor(/an exchange failed|pages? failed/);
+              await daemon.waitFor(
+                /requests to an exchange failed|pages? of candles (was|were) not fetched/,
+              );
               for (const path of ["/metrics", "/status", "/readyz", "/healthz", "/nowhere"]) {
                 const headers = { authorization: `Bearer ${TOKEN}` };
                 const text = await (await fetch(`${url}${path}`, { headers })).text();

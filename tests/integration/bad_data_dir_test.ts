@@ -93,7 +93,7 @@ const BAD: readonly BadDirectory[] = [
       await Deno.truncate(join(path, "pgdata", "global", "pg_control"), 10);
       return path;
     },
-    says: /its server did not start .* damaged: put back a copy of them\. Set DATA_DIR/,
+    says: /its server did not start .* damaged: restore them from a backup\. Set DATA_DIR/,
   },
 ];
 

@@ -88,7 +88,9 @@ Deno.test("while the server is away polls are skipped, nothing is asked or held,
         assert.deepEqual([failed, skipped], [SYMBOLS.length, 0], "a tick's asks end with it");
       }
       assert.equal(asks(), before, "an exchange is asked for what nobody can store");
-      const failures = archive.lines.filter((line) => line.includes('"message":"a page failed"'));
+      const failures = archive.lines.filter((line) =>
+        line.includes('"message":"a page of candles was not fetched or not stored"')
+      );
       assert(failures.length <= SYMBOLS.length, failures.join("\n"));
 
       await server.restart();

@@ -117,7 +117,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       twins.delisted.add("XREPZUSD").add("XXBTZUSD");
       assert.equal((await poll.runOnce()).failed, 1);
       // It logs where the one that was opened last does.
-      const said = other.lines.find((line) => line.includes("a page failed")) ?? "";
+      const said = other.lines.find((line) => line.includes("a page of candles was not")) ?? "";
       assert.match(
         said,
         /Cannot write a page of kraken REP\/USD 1m: REP\/USD is the market XREPZUSD now, and this was asked of the market REPV2USD/,

@@ -159,7 +159,7 @@ async function steps(
           Array.fromAsync(
             runQuery(database, `select n from generate_series(0, ${SHARED_ROWS_MAX}) as n`, shared),
           ),
-          /Cannot give more than 10000 rows of a query while the daemon runs/,
+          /Cannot return more than 10000 rows of a query while the daemon runs/,
         );
       });
     }

@@ -5,11 +5,8 @@ import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import {
-  migrate,
-  readMigrations,
-  timescaleVersion,
-} from "../../lib/store/connection/migrations.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
 import {
   arrangeRollups,
   keepRollupFresh,

@@ -44,7 +44,7 @@ Deno.test("the first bad minute of an exchange is one warning with the number of
     });
     const [warning, ...others] = await tick();
     assert.deepEqual(others, []);
-    assert.equal(warning?.["message"], "pages failed");
+    assert.equal(warning?.["message"], "pages of candles were not fetched or not stored");
     assert.deepEqual(
       [warning["exchange"], warning["pages"], warning["kind"]],
       ["binance", 2 * SYMBOLS.length, "transient"],
@@ -63,7 +63,7 @@ Deno.test("the first bad minute of an exchange is one warning with the number of
     });
     assert.deepEqual(
       (await tick()).map(({ message, pages }) => [message, pages]),
-      [["pages failed", 2]],
+      [["pages of candles were not fetched or not stored", 2]],
       "it works again and fails again, which is",
     );
   } finally {

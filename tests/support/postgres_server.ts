@@ -124,7 +124,7 @@ interface ClusterOptions {
   readonly programs: string;
   readonly user: User | undefined;
   readonly folder: string;
-  /** Without it the server speaks no TLS. */
+  /** Without it the server does not support TLS. */
   readonly tls: ServerCertificate | undefined;
   readonly hasRealTime: boolean;
   readonly hasSocket: boolean;

@@ -40,7 +40,7 @@ Deno.test("what the user can do about a server is told, and nothing where the st
   assert.match(await remedy("57P03") ?? "", /^Start that server/);
   assert.match(await remedy("28P01") ?? "", /^Correct user and password/);
   assert.match(await remedy("3D000") ?? "", /^Create that database/);
-  assert.match(await remedy("42501") ?? "", /^Give that right/);
+  assert.match(await remedy("42501") ?? "", /^Grant that permission/);
   assert.match(await remedy("", "failed to lookup address information") ?? "", /^Correct the host/);
   assert.equal(await remedy("42P01"), undefined);
 });

@@ -62,19 +62,22 @@ Deno.test("health fails at the third tick that does not come, is well with the n
     await clock.advance(2 * MINUTE_MS);
     assert.equal(watchdog.trouble, undefined);
     await clock.advance(MINUTE_MS + BEAT_MS);
-    assert.match(watchdog.trouble ?? "", /no poll has begun/);
+    assert.match(watchdog.trouble ?? "", /the job poll has missed 3 of/);
     await tick(1);
     assert.equal(watchdog.trouble, undefined);
     await clock.advance(9 * MINUTE_MS);
     assert.equal(end(), undefined);
     await clock.advance(2 * MINUTE_MS);
-    assert.match(end() ?? "", /Cannot go on: no poll has begun for 10 of its times \(\* /);
+    assert.match(
+      end() ?? "",
+      /Cannot go on: the job poll has missed 10 of its scheduled runs \(\* /,
+    );
   }));
 
 Deno.test("a job of every second is dead only after minutes, a daily one only after days", async () => {
   await withWatchdog("* * * * * *", async ({ clock, watchdog, end }) => {
     await clock.advance(MINUTE_MS);
-    assert.match(watchdog.trouble ?? "", /no poll has begun/);
+    assert.match(watchdog.trouble ?? "", /the job poll has missed 3 of/);
     await clock.advance(8 * MINUTE_MS);
     assert.equal(end(), undefined);
     await clock.advance(2 * MINUTE_MS);
@@ -84,7 +87,7 @@ Deno.test("a job of every second is dead only after minutes, a daily one only af
     await clock.advance(2 * 24 * HOUR_MS);
     assert.deepEqual([watchdog.trouble, end()], [undefined, undefined]);
     await clock.advance(24 * HOUR_MS);
-    assert.match(watchdog.trouble ?? "", /no poll has begun/);
+    assert.match(watchdog.trouble ?? "", /the job poll has missed 3 of/);
   });
 });
 
@@ -111,7 +114,7 @@ Deno.test("a process that was stopped for a night is no trouble, and one that th
     await clock.advance(2 * MINUTE_MS);
     assert.deepEqual([watchdog.trouble, end()], [undefined, undefined]);
     await clock.advance(3 * MINUTE_MS);
-    assert.match(watchdog.trouble ?? "", /no poll has begun/);
+    assert.match(watchdog.trouble ?? "", /the job poll has missed 3 of/);
   }));
 
 Deno.test("runs that hang are no trouble as long as others end beside them, and are when none does", () =>
@@ -123,7 +126,7 @@ Deno.test("runs that hang are no trouble as long as others end beside them, and 
       watchdog.begun();
       await clock.advance(MINUTE_MS);
     }
-    assert.match(watchdog.trouble ?? "", /no poll has ended for over 15 minutes/);
+    assert.match(watchdog.trouble ?? "", /no run of the job poll has ended for over 15 minutes/);
     assert.equal(end(), undefined);
     watchdog.ended();
     assert.equal(watchdog.trouble, undefined);

@@ -183,7 +183,7 @@ async function startEmbedded(server: EmbeddedServer): Promise<void> {
       `its server did not start (${
         text.replace(/[.\s]+$/, "")
       }). If neither memory, disk nor open files have run out, its files are ` +
-        "damaged: put back a copy of them. Set DATA_DIR to another directory to begin anew",
+        "damaged: restore them from a backup. Set DATA_DIR to another directory to begin an empty archive",
       { cause: error },
     );
   }

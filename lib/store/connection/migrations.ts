@@ -84,7 +84,7 @@ export function assertNewEnough(version: number): void {
   if (!(major < POSTGRES_VERSION_MIN)) return;
   throw new StoreError(
     "refused",
-    `Cannot use PostgreSQL ${major}: ${POSTGRES_VERSION_MIN} is the oldest that will do. Set DATABASE_URL to ` +
+    `Cannot use PostgreSQL ${major}: ${POSTGRES_VERSION_MIN} is the oldest version supported. Set DATABASE_URL to ` +
       "a newer server, or upgrade this one",
   );
 }

@@ -171,7 +171,7 @@ function assertServer(
   if (first === undefined) throw lost(new Error(`${host}:${port} closed the connection`));
   if (FIRST_MESSAGES.includes(String.fromCharCode(first))) return;
   throw new NoServerError(
-    `what answers at ${host}:${port} is no PostgreSQL server. Set DATABASE_URL to one`,
+    `the server at ${host}:${port} is not a PostgreSQL server. Correct DATABASE_URL`,
   );
 }
 
@@ -212,7 +212,7 @@ async function askForTls(plain: Deno.TcpConn, { name, port }: ServerHost): Promi
   const first = await plain.read(answer) === null ? undefined : answer[0]!;
   if (first === YES) return;
   assertServer(first, { host: name, port });
-  throw new NoServerError(`${name}:${port} speaks no TLS. ${IN_A_PRIVATE_NETWORK}`);
+  throw new NoServerError(`${name}:${port} does not support TLS. ${IN_A_PRIVATE_NETWORK}`);
 }
 
 async function secure(
@@ -230,9 +230,9 @@ async function secure(
     if (!/certificate/i.test(text)) throw lost(error);
     const isOtherName = /not ?valid ?for ?name/i.test(text);
     throw new Error(
-      `${hostname} does not prove that it is that server (${text}). ` + (isOtherName
+      `the TLS certificate of ${hostname} could not be verified (${text}). ` + (isOtherName
         ? "Set the host in DATABASE_URL to a name in its certificate, "
-        : "Set sslrootcert in DATABASE_URL to the file of its authority's certificate, ") +
+        : "Set sslrootcert in DATABASE_URL to the certificate file of its authority (CA), ") +
         "or sslmode=disable where the network is private",
       { cause: error },
     );

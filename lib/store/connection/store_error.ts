@@ -109,7 +109,9 @@ export function serverRemedy({ cause }: StoreError): string | undefined {
   if (isConnectionLost(cause)) return "Start that server, or correct DATABASE_URL";
   if (/^28/.test(code)) return "Correct user and password in DATABASE_URL";
   if (code === "3D000") return "Create that database, or correct DATABASE_URL";
-  if (code === "42501") return "Give that right to the user of DATABASE_URL, or name another";
+  if (code === "42501") {
+    return "Grant that permission to the user in DATABASE_URL, or use another user";
+  }
   return undefined;
 }
 
