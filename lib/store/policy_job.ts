@@ -1,5 +1,6 @@
 /** TimescaleDB's policies on a server without background workers: which are due, and how they went. @module */
 import type { Database } from "./connection/database.ts";
+import { readTimescale } from "./connection/timescale.ts";
 import { epochMs, storableText } from "./parameters.ts";
 
 /** A policy that is due. */
@@ -59,9 +60,11 @@ export async function runPolicyJob(
   database: Database,
   { id, procedure }: PolicyJob,
 ): Promise<void> {
+  const timescale = await readTimescale(database);
+  if (timescale === undefined) return;
   await database.runLong(`run ${procedure} (${id})`, async (sql) => {
     // Policies commit while they run. PostgreSQL allows that only in a statement without parameters.
-    await sql.unsafe(`call run_job(${id})`);
+    await sql.unsafe(`call ${timescale.schema}.run_job(${id})`);
   });
 }
 

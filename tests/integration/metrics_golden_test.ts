@@ -32,6 +32,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
   metrics.setDatabaseUp(true);
   metrics.setTimescaledb(true);
+  metrics.setCompression(true);
   metrics.storageBytes.set({ timeframe: "1m" }, 1);
   metrics.chunks.set({ timeframe: "1m", state: "compressed" }, 1);
   metrics.compressionRatio.set({ timeframe: "1m" }, 1);

@@ -71,7 +71,8 @@ Deno.test("an archive of any earlier version is migrated", async () => {
     for (const { version } of migrations.slice(0, -1)) {
       await migrate(database, migrations.filter((one) => one.version <= version));
       const { applied } = await migrate(database, migrations);
-      assert.equal(applied.length, migrations.length - version);
+      const newer = migrations.filter((one) => one.version > version);
+      assert.equal(applied.length, newer.length);
       await database.sql.unsafe("drop schema public cascade; create schema public");
     }
   } finally {

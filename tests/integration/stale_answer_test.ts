@@ -6,6 +6,7 @@ import { backfill } from "../../lib/fetch/backfill.ts";
 import { ingestPage } from "../../lib/fetch/page.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { isContested } from "../../lib/store/connection/store_error.ts";
@@ -45,6 +46,7 @@ for (const kind of DATABASE_KINDS) {
       ? first
       : await openDatabase({ url, dataDir: "", poolMax: 3, clock: systemClock });
     try {
+      await migrate(first, await readMigrations());
       for (const [name, test] of Object.entries(TESTS)) {
         await t.step(name, async () => {
           await emptyDatabase(first);
