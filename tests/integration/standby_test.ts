@@ -1,6 +1,5 @@
 /** A standby of the server answers the commands that only read, as its primary does. @module */
 import assert from "node:assert/strict";
-import postgres from "postgres";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
