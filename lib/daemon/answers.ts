@@ -15,6 +15,7 @@ import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
 import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
+import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Watchdog } from "./watchdog.ts";
 
@@ -106,6 +107,11 @@ async function databaseReasons(
     return pending.length === 0 ? [] : [`migrations are missing: ${pending.join(", ")}`];
   } catch (error) {
     if (error instanceof DeadlineError) return ["the database does not answer in time"];
+    if (error instanceof StoreError && error.cause instanceof TwoPrimariesError) {
+      return [
+        "two hosts of DATABASE_URL are primaries that have parted: nothing is written until one is stopped",
+      ];
+    }
     const kind = error instanceof StoreError ? error.kind : "unknown";
     return [`the database does not answer (${kind})`];
   }

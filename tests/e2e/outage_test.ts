@@ -8,6 +8,7 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { Random } from "../faults/random.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
@@ -17,6 +18,11 @@ import { createServerDatabase } from "../support/test_database.ts";
 
 /** How often the server is killed under the daemon; TITAN10_KILLS=30 for a longer look. */
 const KILLS = Number(Deno.env.get("TITAN10_KILLS") ?? 5);
+
+/** How many connections are ended under the daemon; TITAN10_TERMINATIONS=200 for a longer look. */
+const TERMINATIONS = Number(Deno.env.get("TITAN10_TERMINATIONS") ?? 25);
+
+const RESTART_EVERY = 10;
 
 const SYMBOLS = ["BTC/USDT", "ETH/USDT"] as const;
 const SECOND = parseTimeframe("1s");
@@ -175,6 +181,55 @@ Deno.test("while the first migrations run, the status is answered: nothing is ar
     }
   }));
 
+Deno.test("a daemon whose connections are ended at any moment, migrations included, goes on and loses nothing", (t) =>
+  withScene(t, async ({ server, exchange, cwd, env }) => {
+    const { url: DATABASE_URL } = await createServerDatabase(server.url);
+    const sql = postgres(DATABASE_URL, { max: 1, onnotice: () => {} });
+    // Migrations take long enough to be met in the middle.
+    await sql.unsafe(`
+      create function slow() returns event_trigger language plpgsql as 'begin perform pg_sleep(0.005); end';
+      create event trigger slow on ddl_command_start execute function slow()`);
+    const random = new Random(TERMINATIONS);
+    const settings = { ...env, DATABASE_URL, BACKFILL: `1m:${Math.ceil(TERMINATIONS / 12)}d` };
+    let daemon = start(["run"], { cwd, env: settings });
+    try {
+      for (let ended = 0, waits = 0; ended < TERMINATIONS; waits++) {
+        assert(waits < 100 * TERMINATIONS, "there is nothing to end");
+        await systemClock.sleep(random.next() * 120);
+        await assertRunning(daemon);
+        // Mostly one of them, sometimes all.
+        const found = await sql`
+          select pg_terminate_backend(pid) from (
+            select pid from pg_stat_activity
+            where application_name = 'titan10' and datname = current_database()
+            order by random() limit ${random.next() < 0.8 ? 1 : 50}
+          ) as connections`;
+        if (found.length === 0) continue;
+        ended++;
+        if (ended % RESTART_EVERY !== 0) continue;
+        // Starting up is a phase like the others.
+        daemon.kill("SIGTERM");
+        const { code } = await daemon.ended;
+        assertCode({ code, stdout: daemon.stdout(), stderr: daemon.stderr() }, 143);
+        daemon = start(["run"], { cwd, env: settings });
+      }
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
+      const before = await covered(sql);
+      await until(daemon, async () => await covered(sql) > before);
+      daemon.kill("SIGTERM");
+      const { code } = await daemon.ended;
+      assertCode({ code, stdout: daemon.stdout(), stderr: daemon.stderr() }, 143);
+      await settleQuickly(DATABASE_URL);
+      assertCode(await run(["backfill"], { cwd, env: settings }), 0);
+      await assertNothingLost(sql, exchange);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+      await sql.end();
+    }
+  }));
+
 Deno.test("behind connections that swallow all, readiness says so in time, health is well and a signal still ends it", (t) =>
   withScene(t, async ({ cwd, url: databaseUrl, env }) => {
     const proxy = startSwallowingProxy(databaseUrl);
@@ -243,6 +298,12 @@ Deno.test("an error that nobody catches ends the program with a line in the log,
     );
   }
 });
+
+/** Fails when the daemon has ended, with what it said. */
+async function assertRunning(daemon: Running): Promise<void> {
+  const state = await Promise.race([daemon.ended, Promise.resolve(undefined)]);
+  assert.equal(state, undefined, daemon.stderr());
+}
 
 async function answer(
   url: string,

@@ -3,8 +3,36 @@ import type { Target } from "../../config/database_parameters.ts";
 import { attempt, codeOf, StoreError } from "./store_error.ts";
 
 /** A server that answers. */
-interface ServerState {
+export interface ServerState {
   readonly isStandby: boolean;
+  /** The timeline of a primary. A standby that is promoted begins a new one. */
+  readonly timeline: number | undefined;
+}
+
+/**
+ * Two servers take writes, each without those of the other: a standby was promoted while its primary lived on. What is
+ * written to either is lost when the other one is kept.
+ */
+export class TwoPrimariesError extends Error {
+  override readonly name = "TwoPrimariesError";
+  /** As when no server can be reached. */
+  readonly code = "08001";
+}
+
+/** @throws TwoPrimariesError when primaries among the servers that answer have different timelines. */
+export async function assertOnePrimary(
+  { names, ask }: Pick<ServerChoice, "names" | "ask">,
+): Promise<void> {
+  const states = await Promise.allSettled(names.map((_, at) => ask(at)));
+  const primaries = states.flatMap((state, at) => {
+    const timeline = state.status === "fulfilled" ? state.value.timeline : undefined;
+    return timeline === undefined ? [] : [{ name: names[at]!, timeline }];
+  });
+  if (new Set(primaries.map(({ timeline }) => timeline)).size < 2) return;
+  const found = primaries.map(({ name, timeline }) => `${name} (timeline ${timeline})`).join(", ");
+  throw new TwoPrimariesError(
+    `hosts of DATABASE_URL are primaries that have parted: ${found}. Stop the one that is not to be written to`,
+  );
 }
 
 interface ServerChoice {

@@ -2,7 +2,12 @@
 import type { Clock } from "../../clock.ts";
 import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
-import { chooseServer } from "./server_choice.ts";
+import {
+  assertOnePrimary,
+  chooseServer,
+  type ServerState,
+  TwoPrimariesError,
+} from "./server_choice.ts";
 import {
   foreignSettings,
   READ_SETTINGS,
@@ -32,6 +37,9 @@ export type OnReach = (error: unknown) => void;
  */
 export const STATEMENT_MS_MAX = 120_000;
 
+/** What is written to the wrong one of two primaries in this time is lost, and asked for again. */
+const LOOK_EVERY_MS = 30_000;
+
 /** Compressing a chunk, refreshing a rollup or migrating a large archive may take this long without an answer. */
 export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
@@ -49,6 +57,12 @@ export class ServerPool {
   /** Whether that server was found to be the one that is wanted. */
   #isChosen: boolean;
   #choosing: Promise<void> | undefined = undefined;
+  /** Whether two primaries were found, which stops all statements. */
+  #haveParted = false;
+  #lookedMs = -Infinity;
+  #looking: Promise<void> | undefined = undefined;
+  /** The pools that ask servers what they are. */
+  readonly #asking = new Set<Sql>();
   #isAway = false;
   #reaching: Promise<void> | undefined = undefined;
   /** `few` once a pooler has refused the others. */
@@ -134,7 +148,10 @@ export class ServerPool {
 
   async #chooseNow(): Promise<void> {
     const { names, target, open } = this.#options;
-    const at = await chooseServer({ names, target, ask: (at) => this.#ask(at) });
+    const ask = (at: number): Promise<ServerState> => this.#ask(at);
+    if (this.#haveParted) await assertOnePrimary({ names, ask });
+    this.#haveParted = false;
+    const at = await chooseServer({ names, target, ask });
     this.#isChosen = true;
     if (at === this.#at) return;
     const pool = this.#pool;
@@ -143,16 +160,38 @@ export class ServerPool {
     pool.end({ timeout: 0 }).catch(() => {});
   }
 
+  /**
+   * Looks from time to time whether another server takes writes, too. Not waited for: a host that does not answer must
+   * delay nothing.
+   */
+  #lookAround(): void {
+    const { clock, names, target } = this.#options;
+    const nowMs = clock.now();
+    const isDue = nowMs < this.#lookedMs || nowMs - this.#lookedMs >= LOOK_EVERY_MS;
+    if (names.length === 1 || target !== "primary" || !this.#isChosen) return;
+    if (!isDue || this.#looking !== undefined) return;
+    this.#lookedMs = nowMs;
+    this.#looking = assertOnePrimary({ names, ask: (at) => this.#ask(at) }).catch((error) => {
+      if (!(error instanceof TwoPrimariesError)) return;
+      this.#haveParted = true;
+      this.#isChosen = false;
+    }).finally(() => this.#looking = undefined);
+  }
+
   /** Over a connection of its own, since those of the pool may be to a server that has gone. */
-  async #ask(at: number): Promise<{ readonly isStandby: boolean }> {
+  async #ask(at: number): Promise<ServerState> {
     const { clock, open } = this.#options;
     const pool = open(this.#scope, at);
+    this.#asking.add(pool);
     try {
       return await withDeadline(STATEMENT_MS_MAX, async () => {
         const [row] = await pool<{ standby: boolean }[]>`select pg_is_in_recovery() as standby`;
-        return { isStandby: row?.standby === true };
+        if (row?.standby !== false) return { isStandby: true, timeline: undefined };
+        if (this.#options.names.length === 1) return { isStandby: false, timeline: undefined };
+        return { isStandby: false, timeline: await readTimeline(pool) };
       }, { clock, name: "a statement" });
     } finally {
+      this.#asking.delete(pool);
       await pool.end({ timeout: 0 });
     }
   }
@@ -179,6 +218,7 @@ export class ServerPool {
 
   /** See `Database.reach`. */
   async reach(): Promise<void> {
+    this.#lookAround();
     if (!this.#isAway) return;
     this.#reaching ??= this.run("reach the database", async (sql) => {
       await sql`select 1`;
@@ -188,6 +228,9 @@ export class ServerPool {
 
   /** Waits at most `timeoutS` seconds for running statements, then closes. */
   async end(timeoutS: number): Promise<void> {
+    // What looks around ends with an error.
+    for (const pool of this.#asking) await pool.end({ timeout: 0 });
+    await this.#looking;
     await this.#pool.end({ timeout: timeoutS });
   }
 
@@ -197,5 +240,17 @@ export class ServerPool {
     this.#pool = this.#options.open(this.#scope, this.#at);
     // Statements that still run on it fail with their own errors. Its connections close when the network allows.
     pool.end({ timeout: 0 }).catch(() => {});
+  }
+}
+
+/** The timeline of a primary, which its WAL files are named after; undefined where it cannot be read. */
+async function readTimeline(pool: Sql): Promise<number | undefined> {
+  try {
+    const [row] = await pool<{ file: string }[]>`
+      select pg_walfile_name(pg_current_wal_lsn()) as file`;
+    return row === undefined ? undefined : parseInt(row.file.slice(0, 8), 16);
+  } catch (error) {
+    if (isConnectionLost(error)) throw error;
+    return undefined;
   }
 }
