@@ -2,7 +2,6 @@
 import { newsOf } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { refreshMarkets } from "../fetch/markets.ts";
-import { lookThrough } from "../gap/look_through.ts";
 import { repairGaps } from "../gap/repair.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
@@ -42,7 +41,6 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       } else {
         await requireArchive(database);
         await refuseHalfCopy(database);
-        await lookThrough({ database, clock: ground.clock });
       }
       const checkpoints = await readCheckpoints(database);
       await shown(readGapEntries(database), checkpoints.map(({ series }) => series));

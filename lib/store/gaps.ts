@@ -92,7 +92,7 @@ const PAGE_GAPS = 2_000;
 
 /**
  * All gaps except filled ones, by series and time, page by page. They include the gaps that follow from the bounds of
- * their series. Each page is read when it is requested. Gaps that are found, filled or split between two pages may be
+ * their series, and those that no scan has entered yet. Each page is read when it is requested. Gaps that are found, filled or split between two pages may be
  * missing or not.
  */
 export async function* readGapPages(database: Database): AsyncGenerator<readonly Gap[], void> {
@@ -181,8 +181,8 @@ const AFTER = `(exchange, symbol, timeframe, since)
   > ($1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0))`;
 
 /**
- * The next gaps of the table, and the gaps between them that follow from the bounds of series. The latter are computed
- * only for the series of this page. The last page holds all that remain of both.
+ * The next gaps of the table; and between them the gaps that follow from the bounds of series, and the holes that no scan
+ * has entered yet. The latter two are computed only for the series of this page. The last page holds all that remain.
  */
 const PAGE_STATEMENT = `
 with page as materialized (
@@ -198,6 +198,20 @@ select ${COLUMNS}, true from titan10_bound_gaps
 where ${AFTER} and (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
+  and (not exists (select from page_end)
+       or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
+union all
+select ${COLUMNS}, true from (
+  select exchange, symbol, timeframe, hole.since, hole.until, 'suspected' as state, 0 as attempts,
+         (select count(*) from generate_series(hole.since, hole.until - interval '1 microsecond',
+                                               titan10_step(timeframe)))::int as missing,
+         now() as first_seen, null::timestamptz as last_try, now() as next_try
+  from checkpoints as series cross join lateral titan10_holes(series) as hole
+  where (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
+    and (not exists (select from page_end)
+         or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
+) as new_hole
+where ${AFTER}
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
 order by exchange, symbol, timeframe, since_ms`;

@@ -2,7 +2,7 @@
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { bringUpToDate, lookThrough, lookThroughImport } from "../../lib/gap/look_through.ts";
+import { bringUpToDate, lookThroughImport } from "../../lib/gap/look_through.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { type FileRow, importRows } from "../../lib/transfer/candle_import.ts";
 import { CONFIRM_AFTER_MS, repairGaps } from "../../lib/gap/repair.ts";
@@ -163,6 +163,18 @@ const EXAMPLES: Readonly<Record<string, Schedule>> = {
       { kind: "backfill" },
     ],
   },
+  "after polls, before anything has looked for gaps": {
+    ...PLAIN,
+    symbols: 2,
+    steps: [
+      { kind: "backfill" },
+      { kind: "wait", ms: 30 * MINUTE_MS },
+      { kind: "fault", fault: { kind: "moved_start", rows: 3 }, at: 0.999, times: 1 },
+      { kind: "poll", minutes: 6 },
+      { kind: "repair" },
+    ],
+    holes: [[1.002, 2], [1.005, 1]],
+  },
   "after an import into an archive without a backfill": {
     ...PLAIN,
     exchange: "kraken",
@@ -259,7 +271,7 @@ async function take(
         await poll.runOnce();
         clock.pass(MINUTE_MS);
       }
-      await lookThrough(archive);
+      // Nothing has looked for gaps yet.
       return;
     case "wait":
       return clock.pass(step.ms);
