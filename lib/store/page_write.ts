@@ -263,8 +263,8 @@ set covered = known.covered + excluded.covered,
       select known.candles + excluded.candles - gone.candles,
              case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
              case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
-      from titan10_take_back($1::text, $2::text, $3::text, known.unsettled * excluded.covered, $4::float8[], $19::bigint)
-        as gone
+      from titan10_take_back($1::text, $2::text, $3::text, known.unsettled * excluded.covered - known.covered,
+                             $4::float8[], $19::bigint) as gone
     ),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + excluded.covered),
