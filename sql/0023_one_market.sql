@@ -61,8 +61,24 @@ begin
   where exchange = of_exchange and symbol = of_symbol and since = old.since;
   insert into listings (exchange, symbol, since, market_id, kind, settle, contract_size, noticed_at)
   values (of_exchange, of_symbol, began, new_market, new_kind, new_settle, new_size, noticed);
-  update checkpoints set ended_at = null, ended_why = null, listed_from = titan10_open_from(timeframe, began)
-  where exchange = of_exchange and symbol = of_symbol;
+  -- Candles before it that were not final yet are taken back: they may be half-formed for good, and the exchange cannot be
+  -- asked for them again.
+  with begun as materialized (
+    select series.timeframe, from_time, taken.candles, taken.first, taken.last
+    from checkpoints as series
+    cross join lateral titan10_open_from(series.timeframe, began) as from_time
+    cross join lateral titan10_take_back(of_exchange, of_symbol, series.timeframe,
+                                         series.unsettled * tstzmultirange(tstzrange(null, from_time)), '{}', null) as taken
+    where series.exchange = of_exchange and series.symbol = of_symbol
+  )
+  update checkpoints as known
+  set ended_at = null, ended_why = null, listed_from = from_time,
+      unsettled = known.unsettled - tstzmultirange(tstzrange(null, from_time)),
+      candles = known.candles - begun.candles,
+      first = case when begun.candles = 0 then known.first else begun.first end,
+      last = case when begun.candles = 0 then known.last else begun.last end
+  from begun
+  where known.exchange = of_exchange and known.symbol = of_symbol and known.timeframe = begun.timeframe;
   return began;
 end
 $$;

@@ -2,7 +2,6 @@
 import { newsOf } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { refreshMarkets } from "../fetch/markets.ts";
-import { lookThrough } from "../gap/look_through.ts";
 import { repairGaps } from "../gap/repair.ts";
 import type { Unasked } from "../gap/unasked.ts";
 import { seriesName } from "../market/series.ts";
@@ -44,8 +43,6 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
       } else {
         await requireArchive(database);
         await refuseHalfCopy(database);
-        // A standby tells what was found until now.
-        if (!await isStandby(database)) await lookThrough({ database, clock: ground.clock });
       }
       const checkpoints = await readCheckpoints(database);
       await shown(readGapEntries(database), checkpoints.map(({ series }) => series));

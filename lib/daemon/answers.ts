@@ -3,7 +3,6 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
-import { lookThrough } from "../gap/look_through.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import { exportPages } from "../transfer/candle_export.ts";
@@ -78,10 +77,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),
     explained: (query) => readExplainedDocument(database, query),
-    gaps: async function* (): ReturnType<Answers["gaps"]> {
-      await lookThrough({ database, clock });
-      yield* readGapEntries(database);
-    },
+    gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
     query: ({ text, timeoutMs }, signal) =>

@@ -202,7 +202,7 @@ function beginOf({ firstMs, rowsFromMs, expiredUntilMs }: Checkpoint): number | 
  * has dropped: a repair may request the candle before a gap, which can lie in that time; its answer proves nothing about
  * the listing.
  */
-export function keptCoverage(checkpoint: Checkpoint): Coverage {
+function keptCoverage(checkpoint: Checkpoint): Coverage {
   return intersect(checkpoint.covered, [{
     sinceMs: beginOf(checkpoint) ?? Infinity,
     untilMs: Infinity,
@@ -210,7 +210,7 @@ export function keptCoverage(checkpoint: Checkpoint): Coverage {
 }
 
 /** Candles that are missing where a series is covered. Those that are stored and not final yet are not covered. */
-export function missingInside(checkpoint: Checkpoint): number {
+function missingInside(checkpoint: Checkpoint): number {
   const { series: { timeframe }, candles, unsettled } = checkpoint;
   const settled = candles - coverageCandles(timeframe, unsettled);
   return Math.max(0, coverageCandles(timeframe, keptCoverage(checkpoint)) - settled);

@@ -1,20 +1,20 @@
 /** Finds holes inside coverage and requests them again, until they are filled or have a reason. @module */
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
-import { type Series, seriesName } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
-import { type Window, windowCandles } from "../market/window.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/gaps.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { batchGaps, type GapBatch, withNeighbours } from "./gap_batch.ts";
 import { explainBounds } from "./account.ts";
 import { confirmEdges } from "./first_candle.ts";
 import { lookThrough } from "./look_through.ts";
 import { ingestPage } from "../fetch/page.ts";
-import { queuePages, type RowsMax } from "../fetch/page_queue.ts";
+import { queuePages } from "../fetch/page_queue.ts";
 import { isRefusal, type RepairOptions, Stopped, wasHeldBack } from "./unasked.ts";
 
 /**
@@ -100,47 +100,11 @@ async function repairExchange(
       if (wasHeldBack(error)) asked--;
       stopped.note(series, error);
       onUnasked?.({ series, gaps, error });
-      // What the exchange did not answer stays due.
       await reportSeriesFailure(archive, series, error);
       if (isRefusal(error)) await postponeGaps(database, series, clock.now() + SET_ASIDE_MS);
     }
   }
   return states;
-}
-
-/** Gaps of one series that fit into one page, or a single gap that may need several pages. */
-interface GapBatch {
-  readonly series: Series;
-  /** The requested window. */
-  readonly window: Window;
-  readonly gaps: readonly Gap[];
-}
-
-/** Puts gaps that are near each other into one request, which then also covers the time between them. */
-function batchGaps(gaps: readonly Gap[], rowsMax: RowsMax): readonly GapBatch[] {
-  const batches: GapBatch[] = [];
-  for (const group of Map.groupBy(gaps, ({ series }) => seriesName(series)).values()) {
-    const newestFirst = group.toSorted((a, b) => b.window.untilMs - a.window.untilMs);
-    let batch: GapBatch | undefined;
-    for (const gap of newestFirst) {
-      const { series } = gap;
-      const window: Window = {
-        sinceMs: gap.window.sinceMs,
-        untilMs: batch?.window.untilMs ?? gap.window.untilMs,
-      };
-      if (
-        batch !== undefined &&
-        windowCandles(series.timeframe, withNeighbours(series, window)) <= rowsMax(series.timeframe)
-      ) {
-        batch = { series, window, gaps: [...batch.gaps, gap] };
-        batches[batches.length - 1] = batch;
-      } else {
-        batch = { series, window: gap.window, gaps: [gap] };
-        batches.push(batch);
-      }
-    }
-  }
-  return batches;
 }
 
 async function repairBatch(
@@ -163,13 +127,13 @@ async function repairBatch(
   const note = async (asked: readonly Gap[]): Promise<readonly GapState[]> => {
     const nowMs = clock.now();
     const notes = asked.map((gap) => noteOf(gap, { answered, nowMs }));
-    return await noteGapsAsked(database, series, { window, notes, nowMs });
+    return await noteGapsAsked(database, series, { notes, nowMs });
   };
   const rowsMax = exchange.pageRowsMax(series.timeframe);
   try {
     // A page that begins or ends in a gap looks like one that was cut there. If it also holds the candles beside the
     // gaps, it was not cut. If it does not, the second round requests what the first one left unanswered.
-    for (const asked of [withNeighbours(series, window), window]) {
+    for (const asked of [withNeighbours(batch), window]) {
       const owed = subtract([asked], answered);
       const pages = queuePages([{ series, owed }], () => rowsMax);
       for (const window of pages.flatMap(({ owed }) => owed)) {
@@ -184,10 +148,14 @@ async function repairBatch(
     log.debug("gaps were asked for again", { series: seriesName(series), gaps: gaps.length });
     onStates(await note(gaps));
   } catch (error) {
-    const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
-    await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
-    const told = gaps.filter((gap) => subtract([gap.window], answered).length === 0);
-    if (!(error instanceof StoreError) && told.length > 0) onStates(await note(told));
+    if (error instanceof StoreError || isCancelled(error, signal)) {
+      const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
+      await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
+    } else {
+      const isTold = (gap: Gap): boolean => subtract([gap.window], answered).length === 0;
+      await note(gaps.filter((gap) => !isTold(gap)));
+      onStates(await note(gaps.filter(isTold)));
+    }
     throw error;
   }
 }
@@ -210,13 +178,5 @@ function noteOf(
     isAnswered,
     isProvable: isProvable(age),
     isConclusive: isConclusive(age),
-  };
-}
-
-/** The window, extended by one candle on each side. */
-function withNeighbours({ timeframe }: Series, { sinceMs, untilMs }: Window): Window {
-  return {
-    sinceMs: addCandles(timeframe, sinceMs, -1),
-    untilMs: addCandles(timeframe, untilMs, 1),
   };
 }

@@ -4,16 +4,6 @@ import { seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Database } from "./connection/database.ts";
 
-/** How many candles are missing in all gaps of each series, by its name. */
-export async function readMissing(database: Database): Promise<ReadonlyMap<string, number>> {
-  return await database.run("read what is missing", async (sql) => {
-    const rows = await sql<{ name: string; missing: number }[]>`
-      select exchange || ' ' || symbol || ' ' || timeframe as name, sum(missing)::float8 as missing
-      from gaps where state <> 'filled' group by exchange, symbol, timeframe`;
-    return new Map(rows.map(({ name, missing }) => [name, missing]));
-  });
-}
-
 /** How many candles are missing inside coverage, from where a series begins, for a known reason, by series and reason. */
 export async function readExplained(
   database: Database,

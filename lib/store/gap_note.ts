@@ -1,7 +1,6 @@
 /** Records the result of asking for gaps: they are filled, get a reason, or stay open. @module */
 import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
 
@@ -27,31 +26,27 @@ const NOTES = columns<GapNote>({
 
 const STATEMENT = `
 select titan10_note_gaps($3::text, $1::text, $2::text, to_timestamp($4::float8 / 1000.0),
-                         to_timestamp($5::float8 / 1000.0), to_timestamp($6::float8 / 1000.0),
-                         ${NOTES.parameters(7)}) as state`;
+                         ${NOTES.parameters(5)}) as state`;
 
 /**
- * Records one attempt for all gaps of a series in a window. Filled gaps are closed. Gaps that were asked for may get a
- * reason. A gap whose parts have different reasons is split. The rules are in the function `titan10_note_gaps`.
+ * Records one attempt for gaps of a series. Filled gaps are closed, the others may get a reason. A gap whose parts have different reasons is split. The rules are in the function `titan10_note_gaps`.
  *
- * @returns the states of the gaps that were asked for.
+ * @returns the states of the gaps.
  */
 export async function noteGapsAsked(
   database: Database,
   series: Series,
-  { window, notes, nowMs }: {
-    readonly window: Window;
+  { notes, nowMs }: {
     readonly notes: readonly GapNote[];
     readonly nowMs: number;
   },
 ): Promise<readonly GapState[]> {
   const { exchange, symbol, timeframe } = series;
-  const { sinceMs, untilMs } = window;
   // A gap of years has millions of candles, and each is looked up.
   return await database.runLong(`note an ask for gaps of ${seriesName(series)}`, async (sql) => {
     const rows = await sql.unsafe<{ state: GapState }[]>(
       STATEMENT,
-      [exchange, symbol, timeframe.text, sinceMs, untilMs, nowMs, ...NOTES.arrays(notes)],
+      [exchange, symbol, timeframe.text, nowMs, ...NOTES.arrays(notes)],
       { prepare: true },
     );
     return rows.map(({ state }) => state);

@@ -3,7 +3,6 @@ import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { columns } from "./parameters.ts";
 
@@ -19,6 +18,12 @@ export interface Gap {
   readonly firstSeenMs: number;
   readonly lastTryMs: number | undefined;
   readonly nextTryMs: number;
+}
+
+/** A gap that is to be asked for. */
+export interface DueGap extends Gap {
+  /** Whether its series begins with it: its rows were rejected, or older candles were dropped. */
+  readonly isFirst: boolean;
 }
 
 /** Scans the coverage of all timeframes, see {@linkcode scanGaps}. */
@@ -46,12 +51,9 @@ export async function scanGaps(
   nowMs: number,
 ): Promise<number> {
   return await database.runLong(`look for gaps of ${timeframe.text}`, async (sql) => {
-    // Both statements in one message, so they share a transaction. JIT is off because the planner expects far more
-    // ranges than there are, and compiling the statement would take longer than running it.
-    const [, rows] = await sql.unsafe<[never[], { found: number }[]]>(
-      `set local jit = off; ${scanStatement(timeframe, nowMs)}`,
-    );
-    return rows?.[0]?.found ?? 0;
+    const [row] = await sql<{ found: number }[]>`
+      select titan10_scan_gaps(${timeframe.text}, to_timestamp(${nowMs}::float8 / 1000.0))::int as found`;
+    return row!.found;
   });
 }
 
@@ -64,17 +66,21 @@ export async function readDueGaps(
     readonly nowMs: number;
     readonly gapsMax: number;
   },
-): Promise<readonly Gap[]> {
+): Promise<readonly DueGap[]> {
   return await database.run(`read the due gaps of ${exchange}`, async (sql) => {
-    const rows = await sql.unsafe<GapRow[]>(
-      `select ${COLUMNS} from gaps
+    const rows = await sql.unsafe<(GapRow & { is_first: boolean | null })[]>(
+      `select ${COLUMNS},
+         since <= (select least(first, rows_from, expired_until) from checkpoints as series
+                   where (series.exchange, series.symbol, series.timeframe)
+                       = (gaps.exchange, gaps.symbol, gaps.timeframe)) as is_first
+       from gaps
        where exchange = $1 and state in ('suspected', 'refetching') and next_try <= to_timestamp($2::float8 / 1000.0)
          and (symbol, timeframe) in (select symbol, timeframe from ${NAMES.rows(4)})
        order by until desc limit $3::int`,
       [exchange, nowMs, gapsMax, ...NAMES.arrays(series)],
       { prepare: true },
     );
-    return rows.map(gapOf);
+    return rows.map((row) => ({ ...gapOf(row), isFirst: row.is_first === true }));
   });
 }
 
@@ -86,7 +92,7 @@ const PAGE_GAPS = 2_000;
 
 /**
  * All gaps except filled ones, by series and time, page by page. They include the gaps that follow from the bounds of
- * their series. Each page is read when it is requested. Gaps that are found, filled or split between two pages may be
+ * their series, and those that no scan has entered yet. Each page is read when it is requested. Gaps that are found, filled or split between two pages may be
  * missing or not.
  */
 export async function* readGapPages(database: Database): AsyncGenerator<readonly Gap[], void> {
@@ -175,8 +181,8 @@ const AFTER = `(exchange, symbol, timeframe, since)
   > ($1::text, $2::text, $3::text, to_timestamp($4::float8 / 1000.0))`;
 
 /**
- * The next gaps of the table, and the gaps between them that follow from the bounds of series. The latter are computed
- * only for the series of this page. The last page holds all that remain of both.
+ * The next gaps of the table; and between them the gaps that follow from the bounds of series, and the holes that no scan
+ * has entered yet. The latter two are computed only for the series of this page. The last page holds all that remain.
  */
 const PAGE_STATEMENT = `
 with page as materialized (
@@ -192,6 +198,20 @@ select ${COLUMNS}, true from titan10_bound_gaps
 where ${AFTER} and (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
+  and (not exists (select from page_end)
+       or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
+union all
+select ${COLUMNS}, true from (
+  select exchange, symbol, timeframe, hole.since, hole.until, 'suspected' as state, 0 as attempts,
+         (select count(*) from generate_series(hole.since, hole.until - interval '1 microsecond',
+                                               titan10_step(timeframe)))::int as missing,
+         now() as first_seen, null::timestamptz as last_try, now() as next_try
+  from checkpoints as series cross join lateral titan10_holes(series) as hole
+  where (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
+    and (not exists (select from page_end)
+         or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
+) as new_hole
+where ${AFTER}
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
 order by exchange, symbol, timeframe, since_ms`;
@@ -229,64 +249,4 @@ function gapOf(row: GapRow): Gap {
     lastTryMs: row.last_try_ms ?? undefined,
     nextTryMs: row.next_try_ms,
   };
-}
-
-/**
- * For each new range, lists the time one step before it, the times of its candles, and its end. Where two neighbours
- * are more than one step apart, candles are missing. `scanned` grows only by the ranges that this statement saw, so a
- * page that is committed while it runs is scanned next time. A series of which another process looked through some of
- * these ranges meanwhile, or noted a rejected candle in them, is left to the next scan: the update sees its newest row.
- * The holes come first, so that no page waits for its row while candles are read. `offset 0` makes PostgreSQL look up each range separately;
- * with a plain join, it would read all candles for a few new ones.
- */
-function scanStatement(timeframe: Timeframe, nowMs: number): string {
-  const step = `interval '${stepText(timeframe)}'`;
-  return `
-with fresh as (
-  select exchange, symbol, range
-  from checkpoints, unnest(covered * tstzmultirange(tstzrange(least(first, rows_from, expired_until), null)) - scanned) as range
-  where timeframe = '${timeframe.text}' and least(first, rows_from, expired_until) is not null
-),
-places as (
-  select exchange, symbol, range, lower(range) - ${step} as time from fresh
-  union all
-  select fresh.exchange, fresh.symbol, range, candle.time
-  from fresh cross join lateral (
-    select time from ${candleTable(timeframe)}
-    where exchange = fresh.exchange and symbol = fresh.symbol and time >= lower(range) and time < upper(range)
-    offset 0
-  ) as candle
-  union all
-  select exchange, symbol, range, upper(range) from fresh
-),
-neighbours as (
-  select exchange, symbol, time + ${step} as since,
-         lead(time) over (partition by exchange, symbol, range order by time) as until
-  from places
-),
-holes as materialized (
-  select exchange, symbol, since, until from neighbours where until > since
-),
-looked as (
-  select exchange, symbol, range_agg(range) as ranges from fresh
-  where (select count(*) from holes) >= 0
-  group by exchange, symbol
-),
-noted as (
-  update checkpoints set scanned = scanned + looked.ranges
-  from looked
-  where checkpoints.timeframe = '${timeframe.text}' and checkpoints.exchange = looked.exchange
-    and checkpoints.symbol = looked.symbol and not checkpoints.scanned && looked.ranges
-  returning checkpoints.exchange, checkpoints.symbol
-),
-found as (
-  insert into gaps (exchange, symbol, timeframe, since, until, missing, first_seen, next_try)
-  select exchange, symbol, '${timeframe.text}', since, until,
-         (select count(*) from generate_series(since, until - interval '1 microsecond', ${step})),
-         to_timestamp(${nowMs} / 1000.0), to_timestamp(${nowMs} / 1000.0)
-  from holes join noted using (exchange, symbol)
-  on conflict do nothing
-  returning 1
-)
-select count(*)::int as found from found`;
 }

@@ -12,6 +12,7 @@ import {
   valuesOf,
 } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
+import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import type { Database } from "./connection/database.ts";
 import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 
@@ -156,7 +157,7 @@ written as (
 tally as (
   select count(*) filter (where added) as added, count(*) filter (where not added) as replaced,
          min(time) filter (where added) as first, max(time) filter (where added) as last,
-         coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as times
+         coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as times, ${ADDED_TIMES}
   from written
 ),
 claim as (
@@ -192,7 +193,8 @@ set covered = known.covered + (excluded.covered - known.unsettled),
       when excluded.first >= known.listed_from
         or exists (select from listings where exchange = $1::text and symbol = $2::text and why <> 'suspended')
       then known.listed_from end
-returning (select added from tally) as added, (select replaced from tally) as replaced`;
+returning (select added from tally) as added, (select replaced from tally) as replaced,
+          ${fillGaps("added_ms", "from tally")}`;
 }
 
 function conflictStatement(table: string): string {

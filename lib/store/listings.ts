@@ -82,15 +82,41 @@ export async function beginListings(
         SYMBOLS.rows(3)
       }
          on conflict do nothing
-       )
-       update checkpoints as known
-       set ended_at = null, ended_why = null,
-           listed_from = coalesce(to_timestamp(from_ms / 1000.0), known.listed_from)
-       from ${BEGUN_SERIES.rows(5)}
-       where known.exchange = $1::text and known.symbol = row.symbol and known.timeframe = row.timeframe`,
+       ),
+       ${begunSeries(5)}`,
       [exchange, nowMs, ...SYMBOLS.arrays(symbols), ...BEGUN_SERIES.arrays(series)],
     );
   });
+}
+
+/**
+ * The end of a statement that begins listings: its parameters from `first` on are {@linkcode BEGUN_SERIES}. Candles before
+ * a new listing that were not final yet are taken back: they may be half-formed for good, and the exchange cannot be asked
+ * for them again. The checkpoints are locked first, so that no page confirms such a candle meanwhile.
+ */
+function begunSeries(first: number): string {
+  return `
+begun_series as materialized (
+  select known.symbol, known.timeframe, known.unsettled, to_timestamp(row.from_ms / 1000.0) as from_time
+  from checkpoints as known join ${BEGUN_SERIES.rows(first)}
+    on known.symbol = row.symbol and known.timeframe = row.timeframe
+  where known.exchange = $1::text
+  for update of known
+),
+gone as materialized (
+  select begun_series.*, taken.candles, taken.first, taken.last
+  from begun_series
+  cross join lateral titan10_take_back($1::text, symbol, timeframe, case when from_time is null then '{}'
+    else unsettled * tstzmultirange(tstzrange(null, from_time)) end, '{}', null) as taken
+)
+update checkpoints as known
+set ended_at = null, ended_why = null, listed_from = coalesce(from_time, known.listed_from),
+    unsettled = known.unsettled - tstzmultirange(tstzrange(null, coalesce(from_time, '-infinity'))),
+    candles = known.candles - gone.candles,
+    first = case when gone.candles = 0 then known.first else gone.first end,
+    last = case when gone.candles = 0 then known.last else gone.last end
+from gone
+where known.exchange = $1::text and known.symbol = gone.symbol and known.timeframe = gone.timeframe`;
 }
 
 /**

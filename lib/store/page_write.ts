@@ -7,6 +7,7 @@ import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { CANDLES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
+import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
 import { columns, epochMs } from "./parameters.ts";
@@ -265,15 +266,21 @@ select $1::text, $2::text, $3::text,
 from tally
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + excluded.covered,
-    candles = known.candles + excluded.candles,
-    first = least(known.first, excluded.first),
-    last = greatest(known.last, excluded.last),
+    -- Candles that were not final, and that this answer covers without confirming them, are taken back.
+    (candles, first, last) = (
+      select known.candles + excluded.candles - gone.candles,
+             case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
+             case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
+      from titan10_take_back($1::text, $2::text, $3::text, known.unsettled * excluded.covered - known.covered,
+                             $4::float8[], $19::bigint) as gone
+    ),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + excluded.covered),
     last_error = null
 where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
-          (select revised_from from tally) as revised_from, (select number from numbered) as number`;
+          (select revised_from from tally) as revised_from, (select number from numbered) as number,
+          ${fillGaps("added_ms", "from tally")}`;
   statements.set(key, text);
   return text;
 }
@@ -287,9 +294,10 @@ const UPSERT = `on conflict (exchange, symbol, time) do update
 
 const UPSERTED =
   `select count(*) filter (where added) as added, count(*) filter (where not added) as revised,
-         min(time) as first, max(time) as last, min(time) filter (where not added) as revised_from
+         min(time) as first, max(time) as last, min(time) filter (where not added) as revised_from,
+         ${ADDED_TIMES}
   from written`;
 
 /** The counts of the whole page, whose candles are ascending. */
 const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIRST_TIME} as first,
-         ${LAST_TIME} as last, null::timestamptz as revised_from`;
+         ${LAST_TIME} as last, null::timestamptz as revised_from, $4::float8[] as added_ms`;

@@ -59,10 +59,9 @@ const SPANS = columns<RejectedSpan>({
 });
 
 /**
-/**
  * Enters the gaps of covered candles that came and were rejected, whenever they were asked for. They are not looked for
- * again: they count as looked through. Where a candle is there after all, or another gap, or one was looked for meanwhile,
- * none is entered.
+ * again: they count as looked through. Where a candle is there after all, or another gap, or a page or a scan came
+ * meanwhile, none is entered.
  */
 export async function noteRejected(
   database: Database,
@@ -77,7 +76,7 @@ export async function noteRejected(
          from ${SPANS.rows(5)}
        ),
        free as (
-         select span.* from span
+         select span.*, series.candles as stored, series.covered from span
          join checkpoints as series
            on series.exchange = $1::text and series.symbol = $2::text and series.timeframe = $3::text
           and series.covered @> tstzrange(span.since, span.until)
@@ -93,9 +92,10 @@ export async function noteRejected(
        looked as (
          update checkpoints set scanned = scanned + ranges,
            rows_from = case when oldest < first or first is null then least(rows_from, oldest) else rows_from end
-         from (select range_agg(tstzrange(since, until)) as ranges, min(since) as oldest from free) as found
-         where exchange = $1::text and symbol = $2::text and timeframe = $3::text and oldest is not null
-           and not scanned && ranges
+         from (select range_agg(tstzrange(since, until)) as ranges, min(since) as oldest, stored, covered as asked
+               from free group by stored, covered) as found
+         where exchange = $1::text and symbol = $2::text and timeframe = $3::text
+           and not scanned && ranges and (candles, covered) = (stored, asked)
          returning exchange
        )
        insert into gaps (exchange, symbol, timeframe, since, until, state, missing, attempts,

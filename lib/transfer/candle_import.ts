@@ -15,7 +15,6 @@ import { readSettling } from "../store/capabilities.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
 import { setCompressionPolicy } from "../store/compression.ts";
 import type { Database } from "../store/connection/database.ts";
-import { noteGapsAsked } from "../store/gap_note.ts";
 import {
   beginImport,
   type BegunImport,
@@ -214,7 +213,6 @@ class SeriesImport {
         claimed,
       })
     );
-    if (fileWindow !== undefined) await this.#closeGaps(fileWindow);
     return {
       ...this.#count,
       series: this.#series,
@@ -296,13 +294,6 @@ class SeriesImport {
     this.#lastMs = Math.max(this.#lastMs, page.candles.at(-1)?.openTimeMs ?? -Infinity);
     // A second row for the same time is compared with the stored first one, like any other conflict.
     if (repeated.length > 0) await this.#write(repeated, []);
-  }
-
-  /** Closes gaps that the file has filled. */
-  async #closeGaps(window: Window): Promise<void> {
-    await this.#store(({ database, clock }) =>
-      noteGapsAsked(database, this.#series, { window, notes: [], nowMs: clock.now() })
-    );
   }
 
   /** With retries: storing the same rows twice does no harm. */

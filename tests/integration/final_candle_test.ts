@@ -5,7 +5,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
+import { lookThrough } from "../../lib/gap/look_through.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
+import type { GapReasons } from "../../lib/market/gap_reasons.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
@@ -19,6 +21,7 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
+import { readGaps } from "../support/gap_rows.ts";
 import { testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 
@@ -215,6 +218,75 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(await coveredUntil(database), CLOSE_MS + 4 * MINUTE_MS);
   },
 
+  "is taken back when the answer that would make it final lacks it, and asked for again": async (
+    { database, exchange, open },
+  ) => {
+    const archive = await open("1m", "1h");
+    await backfill(archive, { patient: false });
+    const gone = exchange.faults.add({ fault: { kind: "holes", ...YOUNG } });
+    testClock.pass(3 * MINUTE_MS);
+    await backfill(archive, { patient: false });
+    assert.ok(await coveredUntil(database) >= CLOSE_MS);
+    assert.deepEqual(await storedIn(database, YOUNG), []);
+    assert.deepEqual(await gapsOf(archive), ["12:58 suspected 0"]);
+    await assertCounts(archive, { missing: 1, reasons: {} });
+    // It is a gap like any other one: what the exchange has after all is stored.
+    gone.remove();
+    testClock.pass(6 * MINUTE_MS);
+    await repairGaps(archive);
+    await assertCounts(archive, { missing: 0, reasons: {} });
+    await assertTrue({ database, exchange }, "1m", YOUNG, YOUNG.untilMs);
+  },
+
+  "is taken back when it is rejected by then, and ends as a gap with that reason": async (
+    { database, exchange, open },
+  ) => {
+    const archive = await open("1m", "1h");
+    await backfill(archive, { patient: false });
+    const { symbols } = exchange;
+    const openTimeMs = YOUNG.sinceMs;
+    symbols.list({
+      ...symbols.all().find(({ symbol }) => symbol === "BTC/USDT")!,
+      overrides: [{ timeframe: "1m", openTimeMs, values: { low: "-1" } }],
+    });
+    testClock.pass(3 * MINUTE_MS);
+    await backfill(archive, { patient: false });
+    assert.deepEqual(await storedIn(database, YOUNG), []);
+    await assertCounts(archive, { missing: 1, reasons: {} });
+    for (const asks of [1, 2]) {
+      testClock.pass(6 * MINUTE_MS);
+      assert.equal((await repairGaps(archive)).asked, 1, `ask ${asks}`);
+    }
+    assert.deepEqual(await gapsOf(archive), ["12:58 rejected 2"]);
+    await assertCounts(archive, { missing: 0, reasons: { rejected: 1 } });
+  },
+
+  "is taken back also where it was the newest candle, or all that the series had": async (
+    { database, exchange, open },
+  ) => {
+    for (const before of [58, 0]) {
+      await emptyDatabase(database);
+      testClock.restart(CLOSE_MS + 1_000);
+      const archive = await open("1m", "1h");
+      const untilMs = CLOSE_MS - 2 * MINUTE_MS;
+      const silent = { kind: "holes", sinceMs: 0, untilMs } as const;
+      if (before === 0) exchange.faults.add({ times: 1, fault: silent });
+      await backfill(archive, { patient: false });
+      const all = { sinceMs: 0, untilMs: Date.UTC(2025, 0) };
+      assert.equal((await storedIn(database, all)).length, before + 2);
+      testClock.restart(CLOSE_MS + 2 * MINUTE_MS + 1_000);
+      exchange.faults.add({ times: 1, fault: { kind: "empty_page" } });
+      await backfill(archive, { patient: false });
+      const stored = await storedIn(database, all);
+      assert.equal(stored.length, before);
+      const [row] = await database.sql`
+        select candles::int, first, last, isempty(unsettled) as settled from checkpoints`;
+      const ends = [row?.["first"]?.getTime(), row?.["last"]?.getTime()];
+      assert.deepEqual([row?.["candles"], ...ends], [before, stored[0], stored.at(-1)]);
+      assert.equal(row?.["settled"], true);
+    }
+  },
+
   "hides no hole from the counts": async ({ database, exchange, open }) => {
     const hole = { sinceMs: CLOSE_MS - 30 * MINUTE_MS, untilMs: CLOSE_MS - 29 * MINUTE_MS };
     exchange.faults.add({ fault: { kind: "holes", ...hole } });
@@ -238,6 +310,46 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual([after?.candles, after?.missing, after?.owed], [62, 1, 0]);
   },
 };
+
+/** A minute that is stored before it is final. */
+const YOUNG = { sinceMs: CLOSE_MS - 2 * MINUTE_MS, untilMs: CLOSE_MS - MINUTE_MS };
+
+/** Open times of the candles that are stored in a window. */
+async function storedIn(
+  database: Database,
+  { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
+): Promise<readonly number[]> {
+  const rows = await database.sql<{ time: Date }[]>`
+    select time from ohlcv_1m where time >= ${new Date(sinceMs)} and time < ${new Date(untilMs)}
+    order by time`;
+  return rows.map(({ time }) => time.getTime());
+}
+
+/** Looks for gaps, and lists them: when they begin, their state, and how often they were asked for. */
+async function gapsOf(archive: Archive): Promise<readonly string[]> {
+  await lookThrough(archive);
+  return (await readGaps(archive.database)).filter(({ state }) => state !== "before_listing")
+    .map(({ window, state, attempts }) =>
+      `${new Date(window.sinceMs).toISOString().slice(11, 16)} ${state} ${attempts}`
+    );
+}
+
+/** Asserts what the account says, and that it counts the candles that are stored. */
+async function assertCounts(
+  archive: Archive,
+  expected: Readonly<Record<"missing", number> & { readonly reasons: GapReasons }>,
+): Promise<void> {
+  const { config, database } = archive;
+  const [account] = await readAccounts(database, {
+    config,
+    nowMs: testClock.now(),
+    newestCandlesMax: () => undefined,
+  });
+  assert.deepEqual([account?.missing, account?.reasons], [expected.missing, expected.reasons]);
+  const [{ stored } = assert.fail()] = await database
+    .sql`select count(*)::int as stored from ohlcv_1m`;
+  assert.equal(account?.candles, stored);
+}
 
 async function coveredUntil(database: Database): Promise<number> {
   const [{ covered } = assert.fail()] = await readCheckpoints(database);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
-import { bringUpToDate, lookThrough, lookThroughImport } from "../../lib/gap/look_through.ts";
 import { newestCandlesMax } from "../../lib/exchange/limits.ts";
+import { bringUpToDate, lookThroughImport } from "../../lib/gap/look_through.ts";
 import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { readGapEntries } from "../../lib/serve/gap_list.ts";
 import { readStatus } from "../../lib/serve/status.ts";
@@ -169,6 +169,18 @@ const EXAMPLES: Readonly<Record<string, Schedule>> = {
       { kind: "backfill" },
     ],
   },
+  "after polls, before anything has looked for gaps": {
+    ...PLAIN,
+    symbols: 2,
+    steps: [
+      { kind: "backfill" },
+      { kind: "wait", ms: 30 * MINUTE_MS },
+      { kind: "fault", fault: { kind: "moved_start", rows: 3 }, at: 0.999, times: 1 },
+      { kind: "poll", minutes: 6 },
+      { kind: "repair" },
+    ],
+    holes: [[1.002, 2], [1.005, 1]],
+  },
   "after an import into an archive without a backfill": {
     ...PLAIN,
     exchange: "kraken",
@@ -275,7 +287,7 @@ async function take(
         await poll.runOnce();
         clock.pass(MINUTE_MS);
       }
-      await lookThrough(archive);
+      // Nothing has looked for gaps yet.
       return;
     case "wait":
       return clock.pass(step.ms);

@@ -318,7 +318,6 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     };
     const ask = (isAnswered: boolean): Promise<readonly string[]> =>
       noteGapsAsked(scene.database, gap.series, {
-        window: gap.window,
         notes: [{ ...note, isAnswered }],
         nowMs: testClock.now(),
       });
@@ -424,6 +423,24 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       fault: { kind: "status", status: 500 },
     });
     assert.equal((await repairGaps(archive)).asked, 0);
+    const [gap] = await readGaps(scene.database);
+    assert.deepEqual([gap?.state, gap?.attempts], ["suspected", 0]);
+  },
+
+  "a gap for which nothing came waits before it is asked for again": async (scene) => {
+    scene.exchange.faults.add({ fault: { kind: "holes", ...scene.ago(300, 290) } });
+    const archive = await scene.archived("BTC/USDT", { RETRY_ATTEMPTS: "1" });
+    const down = scene.exchange.faults.add({
+      when: { about: "candles" },
+      fault: { kind: "status", status: 500 },
+    });
+    await repairGaps(archive);
+    assert.equal(down.struck, 1);
+    await repairGaps(archive);
+    assert.equal(down.struck, 1, "not at once");
+    scene.pass(6 * 60_000);
+    await repairGaps(archive);
+    assert.equal(down.struck, 2);
     const [gap] = await readGaps(scene.database);
     assert.deepEqual([gap?.state, gap?.attempts], ["suspected", 0]);
   },
