@@ -8,7 +8,7 @@ import { seriesName } from "../market/series.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
-import { type Database, isStandby } from "../store/connection/database.ts";
+import type { Database } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import type { Status } from "../serve/status.ts";

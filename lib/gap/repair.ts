@@ -2,7 +2,6 @@
 import { type Coverage, subtract, unite } from "../market/coverage.ts";
 import { type GapState, isConclusive, isOpen, isProvable, nextTryMs } from "../market/gap.ts";
 import { seriesName } from "../market/series.ts";
-import { addCandles } from "../market/timeframe.ts";
 import { type GapNote, noteGapsAsked } from "../store/gap_note.ts";
 import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/gaps.ts";
 import { StoreError } from "../store/connection/store_error.ts";
