@@ -14,7 +14,7 @@ import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readGaps } from "../support/gap_rows.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
+import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
@@ -275,7 +275,7 @@ async function withScene(
   };
   try {
     await migrate(database, await readMigrations());
-    const isTimescale = await timescaleVersion(database) !== null;
+    const isTimescale = (await readTimescale(database))?.isLicensed === true;
     await test({ database, exchange, isTimescale, archived, pass: (ms) => clock.pass(ms) });
   } finally {
     await exchange.close();

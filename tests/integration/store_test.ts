@@ -20,7 +20,7 @@ import {
   pendingMigrations,
   readMigrations,
 } from "../../lib/store/connection/migrations.ts";
-import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
+import { readTimescale, timescaleVersion } from "../../lib/store/connection/timescale.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { readStorage } from "../../lib/store/storage.ts";
@@ -322,8 +322,8 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
   },
 
   "a compression policy is set once, changed and taken away": async ({ database }) => {
-    // Only where TimescaleDB is.
-    if (await timescaleVersion(database) === null) return;
+    // Only where TimescaleDB is, with its licence.
+    if ((await readTimescale(database))?.isLicensed !== true) return;
     const policies = async (): Promise<readonly string[]> =>
       (await database.sql`
         select (config ->> 'compress_after')::interval::text as after from timescaledb_information.jobs
@@ -341,7 +341,7 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
   },
 
   "a page revises and adds candles in a compressed chunk": async ({ database }) => {
-    if (await timescaleVersion(database) === null) return;
+    if ((await readTimescale(database))?.isLicensed !== true) return;
     await writePage(database, BTC, page(0, 50));
     await database.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
     const [first] = page(0, 1).candles;
