@@ -263,7 +263,6 @@ export class ExchangeBackfill {
         if (isCancelled(error, this.#options.signal)) return false;
         await this.#report(error, series);
         const untilMs = resumeAtMs(error, this.#archive.clock.now());
-        // If so, the page is left to a later pass, and others go on.
         const isLeft = series !== undefined && this.#refusals.isLeftAlone(series);
         if (isLeft || untilMs === undefined || !this.#mayWait()) return false;
         await this.#pause(untilMs, pauseReason(error));

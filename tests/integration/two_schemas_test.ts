@@ -144,9 +144,9 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       }
       if (isTimescale) {
         assert.deepEqual(await refreshPolicies(database), [
-          "one.ohlcv_rollup_1h",
-          "one.ohlcv_rollup_5m",
-          "two.ohlcv_rollup_5m",
+          "one.titan10_rollup_1h",
+          "one.titan10_rollup_5m",
+          "two.titan10_rollup_5m",
         ]);
       }
       clock.pass(9 * DAY_MS);
