@@ -123,9 +123,9 @@ async function plantGaps(database: Database, series: number): Promise<void> {
   await migrate(database, await readMigrations());
   await database.sql`
     insert into checkpoints (exchange, symbol, timeframe, covered, scanned, first, first_confirmed, wanted_since)
-    select 'kraken', 'S' || lpad(n::text, 3, '0') || '/USDT', '1m', range, range, '2020-01-02', '2020-01-02', '2020-01-01'
-    from generate_series(0, ${series}::int - 1) as n,
-         (select '{[2020-01-01,2021-01-01)}'::tstzmultirange as range) as whole`;
+    select 'kraken', 'S' || lpad(n::text, 3, '0') || '/USDT', '1m', '{[2020-01-01,2021-01-01)}',
+           '{[2020-01-02,2021-01-01)}', '2020-01-02', '2020-01-02', '2020-01-01'
+    from generate_series(0, ${series}::int - 1) as n`;
   await database.sql`
     insert into gaps (exchange, symbol, timeframe, since, until, state, missing, next_try)
     select exchange, symbol, timeframe, since, since + interval '2 min',
