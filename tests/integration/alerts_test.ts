@@ -161,7 +161,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const recover = await makeStale(scene, run);
       await run.poll();
       assert.equal(scene.webhook.posts.length, before + 1, `${status} is not asked again`);
-      const givenUp = run.archive.lines.filter((line) => line.includes("is given up"));
+      const givenUp = run.archive.lines.filter((line) => line.includes("is not sent again"));
       assert.equal(givenUp.length, 1);
       assert.match(givenUp[0] ?? "", new RegExp(`the webhook answered ${status}`));
       recover();
@@ -185,7 +185,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await away.poll();
     const lines = [...run.archive.lines, ...away.archive.lines].join("\n");
     assert.match(lines, /alerts were not sent/);
-    assert.match(lines, /is given up/);
+    assert.match(lines, /is not sent again/);
     assert.match(lines, /Cannot post an alert: .*[Cc]onnection refused/);
     const shown = lines + await run.archive.metrics.text() + await away.archive.metrics.text() +
       JSON.stringify(await scene.database.sql`select * from alerts`);

@@ -160,7 +160,7 @@ async function webServer(): Promise<void> {
     const DATABASE_URL = `postgres://u@127.0.0.1:${web.addr.port}/db`;
     const { code, stderr } = await runInProcess(["status"], { ...ENV, DATABASE_URL });
     assert.equal(code, 1);
-    assert.match(stderr, /no PostgreSQL/);
+    assert.match(stderr, /not a PostgreSQL server/);
   } finally {
     await web.shutdown();
   }
