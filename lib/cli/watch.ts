@@ -103,7 +103,8 @@ function daemonSource({ config, clock }: Ground): Source {
 
 async function serverSource(ground: Ground): Promise<Source> {
   const { config, clock } = ground;
-  const database = await openConfigured(ground);
+  // What is shown says so.
+  const database = await openConfigured(ground, { awayIsLogged: "never" });
   const read = (): Promise<Status> =>
     readStatus({ config, database, nowMs: clock.now(), newestCandlesMax });
   return remembering(() => withDeadline(ANSWER_MS_MAX, read, { clock, name: "the database" }), {

@@ -48,7 +48,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const startedAtMs = clock.now();
   metrics.buildInfo.set({ version: VERSION, deno: Deno.version.deno }, 1);
   const migrations = await readMigrations();
-  const database = await openConfigured(ground);
+  const database = await openConfigured(ground, { awayIsLogged: "always" });
   const stops: (() => Promise<void>)[] = [() => database.close()];
   const state: { archive?: Archive } = {};
   const watchdog = new Watchdog({ job: "poll", cron: ground.config.pollCron, clock, log });

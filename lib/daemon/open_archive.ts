@@ -18,6 +18,7 @@ import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
+import type { OnReach } from "../store/connection/server_pool.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
@@ -41,31 +42,43 @@ export interface Ground {
 /** A permission that is needed only at start-up. */
 export type GivenUp = "env" | "write";
 
+type AwayIsLogged = "always" | "once_there" | "never";
+
 /**
  * Opens the configured database; see {@linkcode openDatabase}. If the database is a server, the program writes no
  * files, so it drops that permission. A unix socket counts as a file.
+ *
+ * @param options.awayIsLogged when the log says that the server is away: always, only when it was there before, or never.
  */
-export async function openConfigured(ground: Ground): Promise<Database> {
+export async function openConfigured(
+  ground: Ground,
+  { awayIsLogged = "once_there" }: { readonly awayIsLogged?: AwayIsLogged } = {},
+): Promise<Database> {
   const { config, clock, giveUp } = ground;
   const database = await openDatabase({
     url: config.databaseUrl,
     dataDir: config.dataDir,
     poolMax: config.dbPoolMax,
     clock,
-    onReach: tellReach(ground),
+    onReach: awayIsLogged === "never" ? undefined : tellReach(ground, awayIsLogged),
   });
   if (!database.usesFiles) await giveUp?.(["write"]);
   return database;
 }
 
 /** Logs once that the database is away, and once that it is back. */
-function tellReach({ clock, log }: Ground): (error: unknown) => void {
-  let awayMs = clock.now();
-  return (error) => {
+function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach {
+  let awayMs: number | undefined;
+  return (error, wasThere) => {
     const nowMs = clock.now();
-    if (error === undefined) log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
-    else log.warn("the database is away; what needs it is tried again", { error });
-    awayMs = nowMs;
+    if (error !== undefined) {
+      if (!wasThere && awayIsLogged !== "always") return;
+      awayMs = nowMs;
+      log.warn("the database is away; what needs it is tried again", { error });
+    } else if (awayMs !== undefined) {
+      log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
+      awayMs = undefined;
+    }
   };
 }
 

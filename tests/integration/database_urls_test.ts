@@ -151,5 +151,5 @@ Deno.test("psql's variables complete a URL, and alone leave the archive embedded
     const served = await runInProcess(["status"], { ...env, DATABASE_URL: "postgres://" });
     assert.match(served.stderr, /There is no archive in this database yet/);
     const embedded = await runInProcess(["status"], { ...env, DATA_DIR: put("DIR/none") });
-    assert.match(embedded.stderr, /There is no archive here: .*none holds none/);
+    assert.match(embedded.stderr, /There is no archive here: .*none has none/);
   }));

@@ -28,8 +28,11 @@ interface ServerPoolOptions {
   readonly onReach?: OnReach | undefined;
 }
 
-/** Called when the server is away, with the error that showed it, and with undefined when it is back. */
-export type OnReach = (error: unknown) => void;
+/**
+ * Called when the server is away, with the error that showed it and whether it was there before, and with undefined when it
+ * is back.
+ */
+export type OnReach = (error: unknown, wasThere: boolean) => void;
 
 /**
  * A page's statement takes milliseconds, the largest report takes seconds. A statement that takes longer than this runs
@@ -64,6 +67,7 @@ export class ServerPool {
   /** The pools that ask servers what they are. */
   readonly #asking = new Set<Sql>();
   #isAway = false;
+  #wasThere = false;
   #reaching: Promise<void> | undefined = undefined;
   /** `few` once a pooler has refused the others. */
   #scope: SessionScope = "all";
@@ -135,9 +139,11 @@ export class ServerPool {
   }
 
   #setAway(isAway: boolean, error?: unknown): void {
+    const wasThere = this.#wasThere;
+    this.#wasThere ||= !isAway;
     if (isAway === this.#isAway) return;
     this.#isAway = isAway;
-    this.#options.onReach?.(error);
+    this.#options.onReach?.(error, wasThere);
   }
 
   async #choose(): Promise<void> {
