@@ -135,8 +135,9 @@ create function titan10_holes(series checkpoints) returns table (since timestamp
 language plpgsql stable set jit = off as $$
 declare
   unscanned tstzmultirange := titan10_unscanned(series);
+  source_table text := (select table_name from timeframes where timeframe = series.timeframe);
 begin
-  if isempty(unscanned) then
+  if isempty(unscanned) or source_table is null then
     return;
   end if;
   return query execute format($holes$
@@ -156,7 +157,7 @@ begin
       select time + $2 as since, lead(time) over (partition by range order by time) as until from places
     )
     select neighbours.since, neighbours.until from neighbours where neighbours.until > neighbours.since order by 1
-  $holes$, (select table_name from timeframes where timeframe = series.timeframe))
+  $holes$, source_table)
   using unscanned, titan10_step(series.timeframe), series.exchange, series.symbol;
 end
 $$;
