@@ -22,7 +22,9 @@ declare
   covered tstzmultirange := case
     when series.expired_until is null then series.covered
     else series.covered * tstzmultirange(tstzrange(begins, null)) end;
-  since timestamptz := least(wanted_since, lower(covered));
+  -- Stored, but not covered before they are final.
+  young tstzmultirange := coalesce(series.unsettled, '{}');
+  since timestamptz := least(wanted_since, lower(covered + young));
   until timestamptz := least(wanted_until, series.ended_at, 'infinity');
   reach timestamptz := titan10_reach(series, kept_since);
   listed timestamptz := coalesce(series.listed_from, '-infinity');
@@ -35,8 +37,6 @@ declare
   is_older_owed boolean;
   -- Whether the exchange had older candles than it gives.
   was_kept boolean;
-  -- Stored, but not covered before they are final.
-  young tstzmultirange := coalesce(series.unsettled, '{}');
 begin
   before_listing := '{}';
   retention := '{}';

@@ -74,8 +74,8 @@ export function pollJob(
 
 /** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
 async function resume(archive: Archive, poll: Poll): Promise<void> {
-  for (const { series, covered } of await readCheckpoints(archive.database)) {
-    const untilMs = covered.at(-1)?.untilMs;
+  for (const { series, covered, unsettled } of await readCheckpoints(archive.database)) {
+    const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
     if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
   }
 }
@@ -240,10 +240,12 @@ export class Poll {
     const name = seriesName(series);
     // Where all candles of a page are too young to be final, those before it are left.
     const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;
-    const sinceMs = this.#answeredUntilMs.get(name) ?? untilMs;
+    const knownMs = this.#answeredUntilMs.get(name) ?? -Infinity;
     // A page that has not closed by the exchange's clock says nothing of time.
-    if (answered.length === 0 && (sinceMs >= untilMs || earlyMs !== undefined)) return;
+    if (answered.length === 0 && (knownMs >= untilMs || earlyMs !== undefined)) return;
     this.#answeredUntilMs.set(name, untilMs);
+    // What the first answer began with is where the series begins.
+    const sinceMs = Number.isFinite(knownMs) ? knownMs : untilMs;
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
     if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
   }

@@ -171,8 +171,9 @@ const DESIRES = columns<Desire>({
 
 /**
  * What is owed: desired − covered, limited to what the exchange can still give. Nothing is owed before its reach or the
- * listing, nothing after the end of the market, and nothing of a market that it no longer lists. If the coverage of a
- * series begins earlier than desired, everything from there on is desired too, but nothing older than what is retained.
+ * listing, nothing after the end of the market, and nothing of a market that it no longer lists. If a series begins
+ * earlier than desired, everything from there on is desired too, but nothing older than what is retained. It begins with
+ * its coverage, or with the first candle that is stored and not final yet.
  *
  * Series without owed time are left out.
  */
@@ -186,7 +187,7 @@ export async function readOwed(
       `with desired as (select * from ${DESIRES.rows(1)}),
       bounded as (
         select exchange, symbol, timeframe, coalesce(covered, '{}') as covered,
-               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered)), reach_from, listed_from,
+               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered + unsettled)), reach_from, listed_from,
                         to_timestamp(kept_ms / 1000.0)) as since,
                least(to_timestamp(until_ms / 1000.0), ended_at) as until
         from desired left join checkpoints using (exchange, symbol, timeframe)

@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import type { Archive } from "../../lib/archive/archive.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
-import { Poll } from "../../lib/fetch/poll.ts";
+import { Poll, pollJob } from "../../lib/fetch/poll.ts";
 import { readAccounts } from "../../lib/gap/account.ts";
 import { lookThrough } from "../../lib/gap/look_through.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import type { GapReasons } from "../../lib/market/gap_reasons.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { type Checkpoint, readCheckpoints } from "../../lib/store/ledger.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -46,6 +46,8 @@ interface Scene {
   readonly exchange: LocalExchange;
   /** Opens an archive of one symbol. */
   open(timeframe: string, reach: string, clock?: Clock): Promise<Archive>;
+  /** Opens an archive of one symbol that polls `1m` without history, `pollCandles` candles at least. */
+  openPolled(pollCandles: number): Promise<Archive>;
 }
 
 Deno.test("what closed only just", async (t) => {
@@ -65,8 +67,17 @@ Deno.test("what closed only just", async (t) => {
             BACKFILL: `${timeframe}:${reach}`,
             EXCHANGE_BINANCE: binanceAt(exchange),
           }, clock);
+        const openPolled: Scene["openPolled"] = (pollCandles) =>
+          openTestArchive(database, {
+            EXCHANGES: "binance",
+            SYMBOLS: "BTC/USDT",
+            TIMEFRAMES: "1m",
+            BACKFILL: "1h:1d",
+            POLL_CANDLES: String(pollCandles),
+            EXCHANGE_BINANCE: binanceAt(exchange),
+          });
         try {
-          await test({ database, exchange, open });
+          await test({ database, exchange, open, openPolled });
         } finally {
           await exchange.close();
         }
@@ -287,6 +298,49 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "is where a series begins that is polled for less than a candle takes to be final": async (
+    { database, exchange, openPolled },
+  ) => {
+    const tick = async (poll: Poll): Promise<void> => {
+      testClock.pass(MINUTE_MS);
+      assert.equal((await poll.runOnce()).failed, 0);
+    };
+    const archive = await openPolled(2);
+    const sinceMs = CLOSE_MS - MINUTE_MS;
+    const poll = new Poll(archive);
+    for (let minute = 0; minute < 5; minute++) await tick(poll);
+    const untilMs = CLOSE_MS + 3 * MINUTE_MS;
+    assert.deepEqual((await minutesOf(database))?.covered, [{ sinceMs, untilMs }]);
+    // A pause, and a daemon that begins anew: nothing is left out.
+    testClock.pass(20 * MINUTE_MS);
+    await tick(poll);
+    const job = pollJob(await openPolled(2), { onEnd: () => {} });
+    testClock.pass(20 * MINUTE_MS);
+    await job.runOnce(new AbortController().signal);
+    const covered = {
+      sinceMs,
+      untilMs: closedUntil(parseTimeframe("1m"), testClock.now() - 2 * MINUTE_MS),
+    };
+    assert.deepEqual((await minutesOf(database))?.covered, [covered]);
+    await assertTrue({ database, exchange }, "1m", covered, covered.untilMs);
+  },
+
+  "is where a series begins also when the program ends before it is final": async (
+    { database, exchange, openPolled },
+  ) => {
+    await new Poll(await openPolled(2)).runOnce();
+    const first = await minutesOf(database);
+    assert.deepEqual([first?.covered, first?.unsettled.length], [[], 1]);
+    const archive = await openPolled(2);
+    testClock.pass(20 * MINUTE_MS);
+    await new Poll(archive).runOnce();
+    await backfill(archive, { patient: false });
+    const sinceMs = CLOSE_MS - 2 * MINUTE_MS;
+    const covered = (await minutesOf(database))?.covered;
+    assert.deepEqual(covered?.map(({ sinceMs }) => sinceMs), [sinceMs]);
+    await assertTrue({ database, exchange }, "1m", covered![0]!, covered![0]!.untilMs);
+  },
+
   "hides no hole from the counts": async ({ database, exchange, open }) => {
     const hole = { sinceMs: CLOSE_MS - 30 * MINUTE_MS, untilMs: CLOSE_MS - 29 * MINUTE_MS };
     exchange.faults.add({ fault: { kind: "holes", ...hole } });
@@ -354,6 +408,10 @@ async function assertCounts(
 async function coveredUntil(database: Database): Promise<number> {
   const [{ covered } = assert.fail()] = await readCheckpoints(database);
   return covered.at(-1)?.untilMs ?? -Infinity;
+}
+
+async function minutesOf(database: Database): Promise<Checkpoint | undefined> {
+  return (await readCheckpoints(database)).find(({ series }) => series.timeframe.text === "1m");
 }
 
 /** Compares all stored candles of a window with what the exchange says in the end. */
