@@ -153,13 +153,13 @@ export class ExchangeBackfill {
       if (isFirst) this.#update({ owed: this.#progress.answered + candlesOf(final) });
       const owed = isFirst && !this.#options.patient ? read : final;
       if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
-      const before = this.#progress;
+      const [before, passMs] = [this.#progress, this.#archive.clock.now()];
       const { reachLearned } = await this.#runPass(owed);
       if (this.#progress.answered > before.answered || reachLearned) {
         pauseMs = PAUSE_MS;
         continue;
       }
-      const restMs = this.#refusals.restUntilMs(owed.map(({ series }) => series));
+      const restMs = this.#refusals.restUntilMs(owed.map(({ series }) => series), passMs);
       if (restMs !== undefined) {
         await this.#pause(restMs, "refused or down, asking again");
         continue;

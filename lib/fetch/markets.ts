@@ -18,6 +18,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { archivedTimeframes, wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
@@ -60,6 +61,7 @@ export async function refreshMarkets(
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await noteMissing(archive.database, exchange.id, {
         symbols: [...news.absentSinceMs.keys()],
+        judged: chosen.map(({ symbol }) => symbol),
         nowMs,
       });
       assertListed(made);
@@ -253,7 +255,7 @@ async function askMarkets(
 
 /** Whether an error of loading one kind of markets says nothing of the others. */
 function isOfOneKind(error: unknown): boolean {
-  return error instanceof DeadlineError ||
+  return error instanceof DeadlineError || error instanceof BreakerOpenError ||
     (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
 }
 

@@ -18,6 +18,7 @@ import {
 } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { ingestPage } from "./page.ts";
@@ -158,7 +159,10 @@ export class Poll {
     });
     const report = sum(await Promise.all(reports));
     await reportPageFailures(archive, exchange.id, failures);
-    if (failures.length === 0) forgetPageFailures(archive, exchange.id);
+    // What an open breaker holds back was told when it opened.
+    if (failures.every(({ error }) => error instanceof BreakerOpenError)) {
+      forgetPageFailures(archive, exchange.id);
+    }
     return report;
   }
 

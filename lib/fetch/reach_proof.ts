@@ -3,7 +3,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
-import { isContract } from "../market/symbol.ts";
+import { kindOf } from "../market/symbol.ts";
 import { addCandles, floorTime } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -84,7 +84,7 @@ async function agree(
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
-    isContract(one.symbol) === isContract(series.symbol)
+    kindOf(one.symbol) === kindOf(series.symbol)
   );
   return other === undefined || await askOlder(exchange, other, options) !== "older";
 }

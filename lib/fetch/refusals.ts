@@ -99,8 +99,11 @@ export class Refusals {
       this.#options.breakers.downUntilMs(series.symbol) !== undefined;
   }
 
-  /** When the first of the series that rest is to be asked for again. Milliseconds; undefined when none rests. */
-  restUntilMs(series: readonly Series[]): number | undefined {
+  /**
+   * When the first of the series that have rested since `sinceMs` is to be asked for again: it may be now. Milliseconds;
+   * undefined when none has.
+   */
+  restUntilMs(series: readonly Series[], sinceMs: number): number | undefined {
     const nowMs = this.#clock.now();
     const rests = series.filter((one) => !this.isHopeless(one))
       .flatMap((one) => {
@@ -109,7 +112,7 @@ export class Refusals {
           ? this.#bySeries.get(seriesName(one))?.nextTryMs ?? []
           : Math.max(downUntilMs, nowMs + TRIAL_MS);
       })
-      .filter((nextTryMs) => nextTryMs > nowMs);
+      .filter((nextTryMs) => nextTryMs > sinceMs);
     return rests.length === 0 ? undefined : rests.reduce((a, b) => Math.min(a, b));
   }
 }

@@ -43,18 +43,22 @@ export async function noteMarkets(
   });
 }
 
-/** Records which symbols are missing while their listings go on: `symbols`, and of the others none. */
+/** Records which of the judged symbols are missing while their listings go on: `symbols`, and of the others none. */
 export async function noteMissing(
   database: Database,
   exchange: string,
-  { symbols, nowMs }: { readonly symbols: readonly string[]; readonly nowMs: number },
+  { symbols, judged, nowMs }: {
+    readonly symbols: readonly string[];
+    readonly judged: readonly string[];
+    readonly nowMs: number;
+  },
 ): Promise<void> {
   await database.run(`note which symbols ${exchange} does not list`, async (sql) => {
     await sql`
       update listings
       set missing_since = case when symbol = any (${textArray(symbols)}::text[])
                           then least(missing_since, to_timestamp(${nowMs}::float8 / 1000.0)) end
-      where exchange = ${exchange} and until is null
+      where exchange = ${exchange} and until is null and symbol = any (${textArray(judged)}::text[])
         and (missing_since is not null or symbol = any (${textArray(symbols)}::text[]))`;
   });
 }
