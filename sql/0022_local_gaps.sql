@@ -5,7 +5,7 @@
 
 -- Takes back the stored candles of a series in `times`, but not those in `kept_ms`, their open times in milliseconds.
 -- `known` is as in titan10_may_revise: an answer that was asked for earlier takes nothing back. Where a candle was taken
--- back, `first` and `last` are those of the series then.
+-- back, `first` and `last` are those of the series then. Its values stay in candle_revisions.
 create function titan10_take_back(
   wanted_exchange text, wanted_symbol text, wanted_timeframe text, times tstzmultirange, kept_ms float8[], known bigint,
   out candles bigint, out first timestamptz, out last timestamptz
@@ -27,8 +27,19 @@ begin
   end if;
   source_table := (select table_name from timeframes where timeframe = wanted_timeframe);
   perform titan10_may_revise(wanted_exchange, wanted_symbol, wanted_timeframe, slot.time, known) from unnest(gone) as slot (time);
-  execute format('delete from %I where exchange = $1 and symbol = $2 and time = any ($3)', source_table)
-  using wanted_exchange, wanted_symbol, gone;
+  -- On its way it reads what is compressed: no more than the time it needs, and however much that is.
+  perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
+  execute format($delete$
+    with taken as (
+      delete from %I
+      where exchange = $1 and symbol = $2 and time = any ($3)
+        and time >= $5 and time <= $6
+      returning *
+    )
+    insert into candle_revisions (exchange, symbol, timeframe, time, open, high, low, close, volume)
+    select exchange, symbol, $4, time, open, high, low, close, volume from taken
+  $delete$, source_table) using wanted_exchange, wanted_symbol, gone, wanted_timeframe,
+    (select min(at) from unnest(gone) as at), (select max(at) from unnest(gone) as at);
   get diagnostics candles = row_count;
   if candles = 0 then
     return;

@@ -136,6 +136,8 @@ export interface ListingNews {
   readonly isNoneListed: boolean;
   /** Symbols whose market is listed under another symbol now, and that symbol. */
   readonly renamed: ReadonlyMap<string, string>;
+  /** Symbols whose listing has not ended in the ledger, and that are missing: for how long shows whether it ends. */
+  readonly unlisted: readonly string[];
   /** Symbols whose listing has ended and that are still missing. */
   readonly missing: readonly string[];
   /** The market that each listed symbol stands for. */
@@ -188,6 +190,7 @@ export function judgeListings(
     changes,
     absentSinceMs: absent,
     renamed,
+    unlisted: symbols.filter((symbol) => !isOver(symbol) && !list.has(symbol)),
     missing,
     isNoneListed: isNoneListed && absent.size > 0,
     markets: marketsOf(list, symbols, { known, replaced }),

@@ -30,12 +30,15 @@ const CANDLES_COMPARED = 50;
 /** Fewer prove nothing. */
 const CANDLES_EQUAL_MIN = 10;
 
+/** A few may have been revised since. Of another market hardly any are equal. */
+const CANDLES_EQUAL_SHARE = 0.8;
+
 /** Coarser candles cover more time per page, so that an exchange is more likely to have them still. */
 const COARSEST_MS = 24 * 60 * 60_000;
 
 /**
  * Asks each market that has taken over a symbol, under a new id, for candles that are stored of the archived one. The same
- * values in all of them are only given by the same market. In doubt it is another one. If nothing was ever fetched of the
+ * values in nearly all of them are only given by the same market. In doubt it is another one. If nothing was ever fetched of the
  * symbol, nothing can be mixed, so it goes on.
  *
  * @throws StoreError, and FetchError `cancelled`.
@@ -122,7 +125,8 @@ async function gives(
         candle,
       ]),
     );
-    return candles.every((candle) => isEqual(candle, given.get(candle.openTimeMs)));
+    const equal = candles.filter((candle) => isEqual(candle, given.get(candle.openTimeMs))).length;
+    return equal >= Math.max(CANDLES_EQUAL_MIN, CANDLES_EQUAL_SHARE * candles.length);
   } catch (error) {
     if (error instanceof MalformedPageError) return false;
     // The market itself is refused, or has nothing of that time.

@@ -60,7 +60,7 @@ export async function refreshMarkets(
       const made = await askTwice(archive, ask, { signal });
       const { chosen, news, markets: { loadedAtMs: nowMs } } = made;
       await noteMissing(archive.database, exchange.id, {
-        symbols: [...news.absentSinceMs.keys()],
+        symbols: news.unlisted,
         judged: chosen.map(({ symbol }) => symbol),
         nowMs,
       });

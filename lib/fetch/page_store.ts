@@ -1,6 +1,7 @@
 /** Stores a page that was fetched, tells metrics and log, and says what it brought. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { PageVerdict } from "../market/answer.ts";
+import { subtract } from "../market/coverage.ts";
 import { seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
@@ -57,7 +58,7 @@ export async function storePage(
     });
   }
   const outcome: PageOutcome = {
-    answered: verdict.answered === undefined ? [] : [verdict.answered],
+    answered: verdict.answered === undefined ? [] : subtract([verdict.answered], written.unproved),
     reachFromMs: undefined,
     isReachProved: false,
     earlyMs: verdict.earlyMs,

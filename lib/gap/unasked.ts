@@ -56,7 +56,7 @@ export function isRefusal(error: unknown): boolean {
 
 /** Whether every further request of this exchange would fail for the same reason: the database is away, or a ban. */
 export function stopsAll(error: unknown): boolean {
-  return error instanceof StoreError ||
+  return (error instanceof StoreError && error.kind === "unavailable") ||
     (error instanceof FetchError && error.kind === "rate_limited");
 }
 

@@ -62,6 +62,8 @@ interface PageWritten {
   readonly revisedFromMs: number | undefined;
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
+  /** Stored candles in the answered part that are not covered, because no row came that is as new: they stay young. */
+  readonly unproved: Coverage;
 }
 
 /**
@@ -127,6 +129,7 @@ export async function writePreparedPage(
       revised: Number(row?.revised ?? 0),
       revisedFromMs: epochMs(row?.revised_from ?? null),
       lastMs: epochMs(row?.last ?? null),
+      unproved: row?.unproved ?? [],
     };
   };
   return await database.run(`write a page of ${seriesName(series)}`, async (sql) => {
@@ -194,6 +197,7 @@ interface WrittenRow {
   readonly revised: string;
   readonly revised_from: Date | null;
   readonly last: Date | null;
+  readonly unproved: Coverage | null;
 }
 
 /** Removes repeated rows, because one statement cannot update the same row of `rejected_candles` twice. */
@@ -249,6 +253,11 @@ remembered as (
   select $1::text, $2::text, $3::text, number, ${FIRST_TIME}, ${LAST_TIME}
   from numbered where cardinality($4::float8[]) > 0
 ),
+-- The newest time of which the answer tells. An exchange in trouble may answer with nothing, or with too little.
+heard as (
+  select greatest(${LAST_TIME}, to_timestamp(max(time_ms) / 1000.0)) + titan10_step($3::text) as until
+  from ${REJECTED.rows(13)}
+),
 forgotten as (
   delete from recent_pages as page using numbered
   where page.exchange = $1::text and page.symbol = $2::text and page.timeframe = $3::text
@@ -265,25 +274,39 @@ select $1::text, $2::text, $3::text,
         from ${UNSETTLED.rows(17)})
 from tally
 on conflict (exchange, symbol, timeframe) do update
-set covered = known.covered + excluded.covered,
+set covered = known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD})),
     -- Candles that were not final, and that this answer covers without confirming them, are taken back.
     (candles, first, last) = (
       select known.candles + excluded.candles - gone.candles,
              case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
              case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
-      from titan10_take_back($1::text, $2::text, $3::text, known.unsettled * excluded.covered - known.covered,
-                             $4::float8[], $19::bigint) as gone
+      from titan10_take_back($1::text, $2::text, $3::text,
+                             known.unsettled * excluded.covered - known.covered - (${AFTER_HEARD}), $4::float8[],
+                             $19::bigint) as gone
     ),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
-    unsettled = (known.unsettled + excluded.unsettled) - (known.covered + excluded.covered),
+    unsettled = (known.unsettled + excluded.unsettled)
+                - (known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD}))),
     last_error = null
 where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select number from numbered) as number,
+          (select jsonb_agg(jsonb_build_object('sinceMs', extract(epoch from lower(range)) * 1000,
+                                               'untilMs', extract(epoch from upper(range)) * 1000))
+           from unnest(unsettled * tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
+                                                            to_timestamp($11::float8 / 1000.0)))) as range
+           where $10::float8 is not null) as unproved,
           ${fillGaps("added_ms", "from tally")}`;
   statements.set(key, text);
   return text;
 }
+
+/**
+ * The time of which neither the answer tells nor one before it: after its newest row, and after what is covered. All of the
+ * time when there is neither.
+ */
+const AFTER_HEARD =
+  "select tstzmultirange(tstzrange(greatest(until, upper(known.covered)), null)) from heard";
 
 /** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
 const UPSERT = `on conflict (exchange, symbol, time) do update

@@ -27,6 +27,7 @@ import { openAnyTest } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+const EVER = { sinceMs: 0, untilMs: Date.UTC(2025, 0) };
 
 /** 13:00 of a Friday: a minute and an hour have just closed. */
 const CLOSE_MS = Date.UTC(2024, 2, 15, 13);
@@ -272,30 +273,59 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await assertCounts(archive, { missing: 0, reasons: { rejected: 1 } });
   },
 
-  "is taken back also where it was the newest candle, or all that the series had": async (
+  "stays as it is while answers tell of nothing so new, and is confirmed by the first that does":
+    async (
+      { database, exchange, open },
+    ) => {
+      for (const before of [58, 0]) {
+        await emptyDatabase(database);
+        testClock.restart(CLOSE_MS + 1_000);
+        const archive = await open("1m", "1h");
+        const untilMs = CLOSE_MS - 2 * MINUTE_MS;
+        const silent = { kind: "holes", sinceMs: 0, untilMs } as const;
+        if (before === 0) exchange.faults.add({ times: 1, fault: silent });
+        await backfill(archive, { patient: false });
+        assert.equal((await storedIn(database, EVER)).length, before + 2);
+        testClock.restart(CLOSE_MS + 2 * MINUTE_MS + 1_000);
+        // An exchange in trouble.
+        const empty = exchange.faults.add({
+          when: { about: "candles" },
+          fault: { kind: "empty_page" },
+        });
+        const [report] = await backfill(archive, { patient: false });
+        assert.deepEqual([report?.left, report?.added, report?.revised], [2, 0, 0]);
+        assert.equal((await storedIn(database, EVER)).length, before + 2);
+        assert.equal(await coveredUntil(database), untilMs);
+        empty.remove();
+        assert.equal((await backfill(archive, { patient: false }))[0]?.left, 0);
+        const window = { sinceMs: untilMs, untilMs: CLOSE_MS };
+        await assertTrue({ database, exchange }, "1m", window, CLOSE_MS);
+      }
+    },
+
+  "is taken back also where it was all that the series had": async (
     { database, exchange, open },
   ) => {
-    for (const before of [58, 0]) {
-      await emptyDatabase(database);
-      testClock.restart(CLOSE_MS + 1_000);
-      const archive = await open("1m", "1h");
-      const untilMs = CLOSE_MS - 2 * MINUTE_MS;
-      const silent = { kind: "holes", sinceMs: 0, untilMs } as const;
-      if (before === 0) exchange.faults.add({ times: 1, fault: silent });
-      await backfill(archive, { patient: false });
-      const all = { sinceMs: 0, untilMs: Date.UTC(2025, 0) };
-      assert.equal((await storedIn(database, all)).length, before + 2);
-      testClock.restart(CLOSE_MS + 2 * MINUTE_MS + 1_000);
-      exchange.faults.add({ times: 1, fault: { kind: "empty_page" } });
-      await backfill(archive, { patient: false });
-      const stored = await storedIn(database, all);
-      assert.equal(stored.length, before);
-      const [row] = await database.sql`
-        select candles::int, first, last, isempty(unsettled) as settled from checkpoints`;
-      const ends = [row?.["first"]?.getTime(), row?.["last"]?.getTime()];
-      assert.deepEqual([row?.["candles"], ...ends], [before, stored[0], stored.at(-1)]);
-      assert.equal(row?.["settled"], true);
-    }
+    const archive = await open("1m", "1h");
+    const youngMs = CLOSE_MS - 2 * MINUTE_MS;
+    const silent = exchange.faults.add({ fault: { kind: "holes", sinceMs: 0, untilMs: youngMs } });
+    await backfill(archive, { patient: false });
+    silent.remove();
+    const taken = await storedIn(database, EVER);
+    assert.equal(taken.length, 2);
+    exchange.faults.add({ fault: { kind: "holes", sinceMs: 0, untilMs: CLOSE_MS } });
+    testClock.restart(CLOSE_MS + 4 * MINUTE_MS + 1_000);
+    await backfill(archive, { patient: false });
+    const stored = await storedIn(database, EVER);
+    assert.ok(stored.length > 0 && stored[0]! >= CLOSE_MS);
+    const [row] = await database.sql`select candles::int, first, last from checkpoints`;
+    const ends = [row?.["first"]?.getTime(), row?.["last"]?.getTime()];
+    assert.deepEqual([row?.["candles"], ...ends], [stored.length, stored[0], stored.at(-1)]);
+    // What the exchange had said of them is not lost.
+    const kept = await database.sql<
+      { time: Date }[]
+    >`select time from candle_revisions order by time`;
+    assert.deepEqual(kept.map(({ time }) => time.getTime()), taken);
   },
 
   "is where a series begins that is polled for less than a candle takes to be final": async (

@@ -68,7 +68,13 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
   "a page's candles, coverage and counts are stored together": async ({ database }) => {
     const written = await writePage(database, BTC, page(0, 3));
     const lastMs = START_MS + 2 * MINUTE_MS;
-    assert.deepEqual(written, { added: 3, revised: 0, revisedFromMs: undefined, lastMs });
+    assert.deepEqual(written, {
+      added: 3,
+      revised: 0,
+      revisedFromMs: undefined,
+      lastMs,
+      unproved: [],
+    });
     const [checkpoint] = await readCheckpoints(database);
     assert.deepEqual(checkpoint?.covered, [minutes(0, 3)]);
     assert.equal(checkpoint?.candles, 3);
