@@ -1,16 +1,16 @@
-/** The one statement that stores a page: candles, coverage and counts together, or nothing. @module */
+/** Stores a page by one statement: candles, coverage and counts together, or nothing. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Series } from "../market/series.ts";
 import { seriesName } from "../market/series.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { CANDLES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
+import { CANDLES, REJECTED } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
-import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
-import { columns, epochMs } from "./parameters.ts";
+import { pageStatement, UNSETTLED, type WrittenRow } from "./page_statement.ts";
+import { epochMs } from "./parameters.ts";
 import { isContested, isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved, to be stored. */
@@ -120,7 +120,7 @@ export async function writePreparedPage(
 ): Promise<PageWritten> {
   const table = candleTable(series.timeframe);
   const write = async (sql: Sql, isNew: boolean): Promise<PageWritten> => {
-    const [row] = await sql.unsafe<WrittenRow[]>(statement(table, isNew), [...parameters], {
+    const [row] = await sql.unsafe<WrittenRow[]>(pageStatement(table, isNew), [...parameters], {
       prepare: true,
     });
     newestPages.set(database, Number(row?.number));
@@ -176,11 +176,6 @@ export async function newestPageNumber(
   });
 }
 
-const UNSETTLED = columns<Window>({
-  since_ms: ["float8", ({ sinceMs }) => sinceMs],
-  until_ms: ["float8", ({ untilMs }) => untilMs],
-});
-
 /** The candles after the answered part: they may still change. */
 function unsettledOf({ timeframe }: Series, { candles, answered }: PageWrite): Coverage {
   const windows: Window[] = [];
@@ -191,136 +186,7 @@ function unsettledOf({ timeframe }: Series, { candles, answered }: PageWrite): C
   return windows;
 }
 
-interface WrittenRow {
-  readonly number: string;
-  readonly added: string;
-  readonly revised: string;
-  readonly revised_from: Date | null;
-  readonly last: Date | null;
-  readonly unproved: Coverage | null;
-}
-
 /** Removes repeated rows, because one statement cannot update the same row of `rejected_candles` twice. */
 function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
   return [...new Map(rejected.map((candle) => [candle.row, candle])).values()];
 }
-
-const statements = new Map<string, string>();
-
-/** The open times of the page's first and last candle. */
-const FIRST_TIME = "to_timestamp(($4::float8[])[1] / 1000.0)";
-const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0)";
-
-/**
- * A page of new candles is inserted without `on conflict`, which makes each row cost half as much again, and without
- * `returning`, which costs a tenth. Its counts come from the parameters. The statement reads nothing from the table
- * that it writes to: a statement that reads a TimescaleDB chunk and then writes to it deadlocks with the compression of
- * that chunk.
- *
- * Writing to a compressed chunk decompresses the rows it touches. TimescaleDB limits how many, so that a careless
- * statement cannot decompress a whole table. A page has a bounded number of rows, so the limit is lifted here. It is
- * set inside the statement, to save a second round trip; `true` limits it to the transaction. The page's rows select
- * from it, so it takes effect before they are written. On plain PostgreSQL the setting has no effect.
- */
-function statement(table: string, isNew: boolean): string {
-  const key = `${table} ${isNew}`;
-  const known = statements.get(key);
-  if (known !== undefined) return known;
-  const text = `
-with unlimited as materialized (
-  select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
-         set_config('lock_timeout', $16::text, true)
-),
-numbered as materialized (select nextval('page_numbers') as number, $19::bigint as known),
-page as (${pageRows(4, "from unlimited")}),
-written as (
-  insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
-  select time, $1::text, $2::text, open, high, low, close, volume from page
-  ${isNew ? "" : UPSERT}
-),
-tally as (
-  ${isNew ? INSERTED : UPSERTED}
-),
-refused as (
-  insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
-  select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
-  from ${REJECTED.rows(13)}
-  on conflict (exchange, symbol, timeframe, answered) do update
-  set times = known.times + 1, last_seen = now(), import_id = null
-),
-remembered as (
-  insert into recent_pages (exchange, symbol, timeframe, number, first_time, last_time)
-  select $1::text, $2::text, $3::text, number, ${FIRST_TIME}, ${LAST_TIME}
-  from numbered where cardinality($4::float8[]) > 0
-),
--- The newest time of which the answer tells. An exchange in trouble may answer with nothing, or with too little.
-heard as (
-  select greatest(${LAST_TIME}, to_timestamp(max(time_ms) / 1000.0)) + titan10_step($3::text) as until
-  from ${REJECTED.rows(13)}
-),
-forgotten as (
-  delete from recent_pages as page using numbered
-  where page.exchange = $1::text and page.symbol = $2::text and page.timeframe = $3::text
-    and page.number < numbered.number - 100000
-)
-insert into checkpoints as known
-  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled)
-select $1::text, $2::text, $3::text,
-       case when $10::float8 is null then '{}'::tstzmultirange
-            else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
-       end,
-       added, first, last, to_timestamp($12::float8 / 1000.0),
-       (select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
-        from ${UNSETTLED.rows(17)})
-from tally
-on conflict (exchange, symbol, timeframe) do update
-set covered = known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD})),
-    -- Candles that were not final, and that this answer covers without confirming them, are taken back.
-    (candles, first, last) = (
-      select known.candles + excluded.candles - gone.candles,
-             case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
-             case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
-      from titan10_take_back($1::text, $2::text, $3::text,
-                             known.unsettled * excluded.covered - known.covered - (${AFTER_HEARD}), $4::float8[],
-                             $19::bigint) as gone
-    ),
-    reach_from = coalesce(excluded.reach_from, known.reach_from),
-    unsettled = (known.unsettled + excluded.unsettled)
-                - (known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD}))),
-    last_error = null
-where titan10_is_market($1::text, $2::text, $20::text)
-returning last, (select added from tally) as added, (select revised from tally) as revised,
-          (select revised_from from tally) as revised_from, (select number from numbered) as number,
-          (select jsonb_agg(jsonb_build_object('sinceMs', extract(epoch from lower(range)) * 1000,
-                                               'untilMs', extract(epoch from upper(range)) * 1000))
-           from unnest(unsettled * tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
-                                                            to_timestamp($11::float8 / 1000.0)))) as range
-           where $10::float8 is not null) as unproved,
-          ${fillGaps("added_ms", "from tally")}`;
-  statements.set(key, text);
-  return text;
-}
-
-/**
- * The time of which neither the answer tells nor one before it: after its newest row, and after what is covered. All of the
- * time when there is neither.
- */
-const AFTER_HEARD =
-  "select tstzmultirange(tstzrange(greatest(until, upper(known.covered)), null)) from heard";
-
-/** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
-const UPSERT = `on conflict (exchange, symbol, time) do update
-  set ${REPLACED_VALUES}
-  where case when (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
-             then titan10_may_revise($1::text, $2::text, $3::text, stored.time, $19::bigint) else false end
-  returning (xmax = 0) as added, stored.time`;
-
-const UPSERTED =
-  `select count(*) filter (where added) as added, count(*) filter (where not added) as revised,
-         min(time) as first, max(time) as last, min(time) filter (where not added) as revised_from,
-         ${ADDED_TIMES}
-  from written`;
-
-/** The counts of the whole page, whose candles are ascending. */
-const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIRST_TIME} as first,
-         ${LAST_TIME} as last, null::timestamptz as revised_from, $4::float8[] as added_ms`;

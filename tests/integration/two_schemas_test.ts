@@ -293,7 +293,7 @@ async function withScene(
     }
     const own = new URL(url);
     own.searchParams.set("search_path", searchPath);
-    const one = await openDatabase({ url: own.href, ...OPTIONS });
+    const one = await openDatabase({ url: own.href.replaceAll("+", "%20"), ...OPTIONS });
     opened.push(one);
     return one;
   };
