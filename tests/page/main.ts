@@ -48,5 +48,9 @@ async function openChart(tab: Tab, series: string): Promise<void> {
 /** To a third of the bytes, where pngquant is installed. */
 async function reduceColours(file: string): Promise<void> {
   const args = ["--force", "--strip", "--nofs", "--ext", ".png", "128", file];
-  await new Deno.Command("pngquant", { args }).output().catch(() => {});
+  try {
+    await new Deno.Command("pngquant", { args }).output();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
