@@ -58,7 +58,10 @@ export async function storePage(
     });
   }
   const outcome: PageOutcome = {
-    answered: verdict.answered === undefined ? [] : subtract([verdict.answered], written.unproved),
+    answered: verdict.answered === undefined ? [] : subtract([verdict.answered], [{
+      sinceMs: written.unprovedFromMs ?? Infinity,
+      untilMs: Infinity,
+    }]),
     reachFromMs: undefined,
     isReachProved: false,
     earlyMs: verdict.earlyMs,

@@ -1,5 +1,4 @@
 /** The statement that stores a page. @module */
-import type { Coverage } from "../market/coverage.ts";
 import type { Window } from "../market/window.ts";
 import { pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
@@ -17,7 +16,7 @@ export interface WrittenRow {
   readonly revised: string;
   readonly revised_from: Date | null;
   readonly last: Date | null;
-  readonly unproved: Coverage | null;
+  readonly unproved_from: Date | null;
 }
 
 const statements = new Map<string, string>();
@@ -100,12 +99,9 @@ const UPSERTED =
 const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIRST_TIME} as first,
          ${LAST_TIME} as last, null::timestamptz as revised_from, $4::float8[] as added_ms`;
 
-/**
- * The time of which neither the answer tells nor one before it: after its newest row, and after what is covered. All of the
- * time when there is neither.
- */
-const AFTER_HEARD =
-  "select tstzmultirange(tstzrange(greatest(until, upper(known.covered)), null)) from heard";
+/** What the answer covers. */
+const PROVED = `(excluded.covered - titan10_unproved(known.unsettled, excluded.covered,
+                                      greatest((select until from heard), upper(known.covered))))`;
 
 /** Enters the page into the row of its series, and says what it was worth. */
 const LEDGER = `
@@ -120,26 +116,23 @@ select $1::text, $2::text, $3::text,
         from ${UNSETTLED.rows(17)})
 from tally
 on conflict (exchange, symbol, timeframe) do update
-set covered = known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD})),
+set covered = known.covered + ${PROVED},
     -- Candles that were not final, and that this answer covers without confirming them, are taken back.
     (candles, first, last) = (
       select known.candles + excluded.candles - gone.candles,
              case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
              case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
       from titan10_take_back($1::text, $2::text, $3::text,
-                             known.unsettled * excluded.covered - known.covered - (${AFTER_HEARD}), $4::float8[],
+                             known.unsettled * ${PROVED} - known.covered, $4::float8[],
                              $19::bigint) as gone
     ),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
-    unsettled = (known.unsettled + excluded.unsettled)
-                - (known.covered + (excluded.covered - known.unsettled * (${AFTER_HEARD}))),
+    unsettled = (known.unsettled + excluded.unsettled) - (known.covered + ${PROVED}),
     last_error = null
 where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select number from numbered) as number,
-          (select jsonb_agg(jsonb_build_object('sinceMs', extract(epoch from lower(range)) * 1000,
-                                               'untilMs', extract(epoch from upper(range)) * 1000))
-           from unnest(unsettled * tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
-                                                            to_timestamp($11::float8 / 1000.0)))) as range
-           where $10::float8 is not null) as unproved,
+          case when $10::float8 is not null
+               then lower(unsettled * tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
+                                                               to_timestamp($11::float8 / 1000.0)))) end as unproved_from,
           ${fillGaps("added_ms", "from tally")}`;

@@ -62,8 +62,11 @@ interface PageWritten {
   readonly revisedFromMs: number | undefined;
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
-  /** Stored candles in the answered part that are not covered, because no row came that is as new: they stay young. */
-  readonly unproved: Coverage;
+  /**
+   * From here on nothing is covered: candles are stored there that are not final, and no answer has told of anything so new.
+   * Milliseconds; undefined when all that was answered is covered.
+   */
+  readonly unprovedFromMs: number | undefined;
 }
 
 /**
@@ -129,7 +132,7 @@ export async function writePreparedPage(
       revised: Number(row?.revised ?? 0),
       revisedFromMs: epochMs(row?.revised_from ?? null),
       lastMs: epochMs(row?.last ?? null),
-      unproved: row?.unproved ?? [],
+      unprovedFromMs: epochMs(row?.unproved_from ?? null),
     };
   };
   return await database.run(`write a page of ${seriesName(series)}`, async (sql) => {

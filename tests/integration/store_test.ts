@@ -73,7 +73,7 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
       revised: 0,
       revisedFromMs: undefined,
       lastMs,
-      unproved: [],
+      unprovedFromMs: undefined,
     });
     const [checkpoint] = await readCheckpoints(database);
     assert.deepEqual(checkpoint?.covered, [minutes(0, 3)]);
