@@ -3,12 +3,12 @@
 -- final is taken back by the statement that covers its time without it: nothing keeps a value that no final answer has
 -- confirmed.
 
--- The part of an answer that is not believed: from the first candle on that is stored, not final yet, and newer than all of
--- which this answer tells or one before it did (`heard`). An exchange in trouble may answer with nothing, or too little.
-create function titan10_unproved(unsettled tstzmultirange, answered tstzmultirange, heard timestamptz)
+-- The time for which an answer is not believed: from the first candle on that is stored, not final yet, and newer than all
+-- of which this answer tells or one before it did (`heard`). An exchange in trouble may answer with nothing, or too little.
+create function titan10_unproved(unsettled tstzmultirange, heard timestamptz)
 returns tstzmultirange language sql immutable as $$
   select case when isempty(newer) then '{}'::tstzmultirange else tstzmultirange(tstzrange(lower(newer), null)) end
-  from (select unsettled * answered * tstzmultirange(tstzrange(heard, null)) as newer) as told
+  from (select unsettled * tstzmultirange(tstzrange(heard, null)) as newer) as told
 $$;
 
 -- Takes back the stored candles of a series in `times`, but not those in `kept_ms`, their open times in milliseconds.

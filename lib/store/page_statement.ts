@@ -100,7 +100,7 @@ const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIR
          ${LAST_TIME} as last, null::timestamptz as revised_from, $4::float8[] as added_ms`;
 
 /** What the answer covers. */
-const PROVED = `(excluded.covered - titan10_unproved(known.unsettled, excluded.covered,
+const PROVED = `(excluded.covered - titan10_unproved(known.unsettled,
                                       greatest((select until from heard), upper(known.covered))))`;
 
 /** Enters the page into the row of its series, and says what it was worth. */
@@ -133,6 +133,6 @@ where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select number from numbered) as number,
           case when $10::float8 is not null
-               then lower(unsettled * tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
-                                                               to_timestamp($11::float8 / 1000.0)))) end as unproved_from,
+               then lower(tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
+                                                   to_timestamp($11::float8 / 1000.0))) - covered) end as unproved_from,
           ${fillGaps("added_ms", "from tally")}`;
