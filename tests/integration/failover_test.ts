@@ -15,7 +15,10 @@ import {
   openTestArchive,
 } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
+import { ManualClock } from "../support/manual_clock.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { testClock } from "../support/test_clock.ts";
 
 const SYMBOLS = ["BTC/USDT", "ETH/USDT"] as const;
@@ -106,6 +109,43 @@ Deno.test("a standby that is promoted during a backfill owes what it had not rec
     }
   }));
 
+Deno.test("a primary that falls silent is left for the standby that is promoted, whether or not it was asked meanwhile", (t) =>
+  withTwo(t, async ({ primary, standby, asks }) => {
+    for (const isOpen of [true, false]) {
+      const proxy = startSwallowingProxy(primary.url);
+      const clock = new ManualClock();
+      const places = [proxy.url, standby.url].map((url) => new URL(url).host).join();
+      const database = await openDatabase({
+        url: `postgres://postgres@${places}/postgres?connect_timeout=1`,
+        dataDir: "",
+        poolMax: 1,
+        clock,
+      });
+      const port = (): Promise<number> =>
+        database.run("ask", async (sql) => {
+          const [row] = await sql`select inet_server_port() as port`;
+          return Number(row?.["port"]);
+        });
+      try {
+        if (isOpen) {
+          // The newest of two servers: the standby is promoted with the second round.
+          assert.equal(await port(), Number(new URL(primary.url).port));
+          proxy.swallow(true);
+          const lost = assert.rejects(port(), /it took longer/);
+          await clock.advance(STATEMENT_MS_MAX);
+          await lost;
+          await asks.standby`select pg_promote()`;
+        } else {
+          proxy.swallow(true);
+        }
+        assert.equal(await port(), Number(new URL(standby.url).port));
+      } finally {
+        await database.close();
+        await proxy.close();
+      }
+    }
+  }));
+
 Deno.test("two hosts that are primaries of different timelines stop all statements, until one is stopped", (t) =>
   withTwo(t, async ({ primary, standby, asks, url }) => {
     let aheadMs = 0;
@@ -116,7 +156,7 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
       dataDir: "",
       poolMax: 2,
       clock,
-      onReach: (error) => void said.push(error),
+      onReach: (away) => void said.push(away?.error),
     });
     const ask = async (): Promise<unknown> => {
       const port = await database.run("ask", (sql) => sql`select inet_server_port() as port`);

@@ -1,5 +1,6 @@
 /** Chooses the server that statements are sent to, among those of a database URL. @module */
 import type { Target } from "../../config/database_parameters.ts";
+import { refusesSettings } from "./session_settings.ts";
 import { attempt, codeOf, StoreError } from "./store_error.ts";
 
 /** A server that answers. */
@@ -66,8 +67,10 @@ export async function chooseServer({ names, target, ask }: ServerChoice): Promis
       (isStandby ? standbys : primaries).push(at);
       found.push(`${name} is a ${isStandby ? "standby" : "primary"}`);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.kind === "refused") throw causeOf(error);
-      found.push(`${name}: ${textOf(causeOf(error))}`);
+      const cause = causeOf(error);
+      const isRefused = !(error instanceof StoreError) || error.kind === "refused";
+      if (isRefused || refusesSettings(cause)) throw cause;
+      found.push(`${name}: ${textOf(cause)}`);
       continue;
     }
     if (target === "any" || (target === "primary") === primaries.includes(at)) return at;

@@ -74,12 +74,11 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /**
- * Whether the server was away: lost, or without an answer. The database itself logs that once, so that what fails because
- * of it need not.
+ * Whether there was no connection to the server. The database itself logs that once, so that what fails because of it need
+ * not. A statement without an answer in time is told of by its name, for it may be too slow each time.
  */
 export function isServerAway(error: unknown): boolean {
-  return error instanceof StoreError &&
-    (error.cause instanceof DeadlineError || isConnectionLost(error.cause));
+  return error instanceof StoreError && isConnectionLost(error.cause);
 }
 
 /** Whether an open connection ended, by an administrator, a shutdown or the network. */
