@@ -5,7 +5,11 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
-import { TwoPrimariesError } from "../../lib/store/connection/server_choice.ts";
+import {
+  assertOnePrimary,
+  readServerState,
+  TwoPrimariesError,
+} from "../../lib/store/connection/server_choice.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import {
@@ -187,6 +191,29 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
       await database.close();
     }
   }));
+
+Deno.test("two primaries of one timeline are two servers, and a server of two names is one", async (t) => {
+  const [one, other] = [await startPostgres(), await startPostgres()];
+  if (one === undefined || other === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const sql = [one.url, one.url.replace("127.0.0.1", "localhost"), other.url].map((url) =>
+    postgres(url, { max: 1 })
+  );
+  try {
+    const ask = (at: number) => readServerState(sql[at]!);
+    await assertOnePrimary({ names: ["one", "itself"], ask });
+    await assert.rejects(
+      assertOnePrimary({ names: ["one", "itself", "other"], ask }),
+      /parted: one \(timeline 1\), itself \(timeline 1\), other \(timeline 1\)/,
+    );
+  } finally {
+    for (const one of sql) await one.end({ timeout: 1 });
+    await one.stop();
+    await other.stop();
+  }
+});
 
 /** Of all series together. Zero while the standby has not received the tables. */
 async function coveredMinutes(sql: postgres.Sql): Promise<number> {

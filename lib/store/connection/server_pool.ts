@@ -5,6 +5,7 @@ import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import {
   assertOnePrimary,
   chooseServer,
+  readServerState,
   type ServerState,
   TwoPrimariesError,
 } from "./server_choice.ts";
@@ -214,12 +215,8 @@ export class ServerPool {
     const pool = open(this.#scope, at);
     this.#asking.add(pool);
     try {
-      return await withDeadline(STATEMENT_MS_MAX, async () => {
-        const [row] = await pool<{ standby: boolean }[]>`select pg_is_in_recovery() as standby`;
-        if (row?.standby !== false) return { isStandby: true, timeline: undefined };
-        if (this.#options.names.length === 1) return { isStandby: false, timeline: undefined };
-        return { isStandby: false, timeline: await readTimeline(pool) };
-      }, { clock, name: "a statement" });
+      const read = (): Promise<ServerState> => readServerState(pool);
+      return await withDeadline(STATEMENT_MS_MAX, read, { clock, name: "a statement" });
     } finally {
       this.#asking.delete(pool);
       await pool.end({ timeout: 0 });
@@ -283,16 +280,4 @@ function refusalOf(error: Error): StoreError {
     `Cannot use DATABASE_URL: the server or the pooler before it refuses a parameter of it, "${error.message}". ` +
       "Leave it out (schema there sets search_path) and set it for the role instead: alter role … set",
   );
-}
-
-/** The timeline of a primary, which its WAL files are named after; undefined where it cannot be read. */
-async function readTimeline(pool: Sql): Promise<number | undefined> {
-  try {
-    const [row] = await pool<{ file: string }[]>`
-      select pg_walfile_name(pg_current_wal_lsn()) as file`;
-    return row === undefined ? undefined : parseInt(row.file.slice(0, 8), 16);
-  } catch (error) {
-    if (isConnectionLost(error)) throw error;
-    return undefined;
-  }
 }
