@@ -2,7 +2,7 @@
 import type { Target } from "../../config/database_parameters.ts";
 import { refusesSettings } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
-import { attempt, codeOf, isConnectionLost, StoreError } from "./store_error.ts";
+import { attempt, codeOf, isConnectionLost, NO_HOST, StoreError } from "./store_error.ts";
 
 /** A server that answers. */
 export interface ServerState {
@@ -43,8 +43,7 @@ async function readTimeline(sql: Sql): Promise<number | undefined> {
  */
 export class TwoPrimariesError extends Error {
   override readonly name = "TwoPrimariesError";
-  /** As when no server can be reached. */
-  readonly code = "08001";
+  readonly code = NO_HOST;
 }
 
 /** @throws TwoPrimariesError when there are several primaries among the servers that answer. */
@@ -75,8 +74,7 @@ interface ServerChoice {
 /** None of the servers can be used for now. */
 class NoServerFoundError extends Error {
   override readonly name = "NoServerFoundError";
-  /** As when one server cannot be reached: `sqlclient_unable_to_establish_sqlconnection`. */
-  readonly code = "08001";
+  readonly code = NO_HOST;
 }
 
 /**
