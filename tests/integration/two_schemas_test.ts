@@ -292,7 +292,7 @@ async function withScene(
       return database;
     }
     const own = new URL(url);
-    own.searchParams.set("search_path", searchPath);
+    own.search = `search_path=${encodeURIComponent(searchPath)}`;
     const one = await openDatabase({ url: own.href, ...OPTIONS });
     opened.push(one);
     return one;
