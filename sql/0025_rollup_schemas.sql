@@ -149,12 +149,22 @@ update rollups set held_name = 'titan10_rollup_' || timeframe;
 do $$
 declare
   rollup rollups;
+  granted record;
 begin
   for rollup in select * from rollups loop
     execute format('alter %s %I rename to %I',
                    case when titan10_is_aggregate(rollup.view_name) then 'materialized view' else 'view' end,
                    rollup.view_name, rollup.held_name);
     perform titan10_show_rollup(rollup.view_name, rollup.held_name, titan10_step(rollup.timeframe));
+    -- Who might read the rollup by its name still may.
+    for granted in
+      select acl.* from pg_class, aclexplode(relacl) as acl
+      where pg_class.oid = format('%I', rollup.held_name)::regclass and acl.grantee <> relowner
+    loop
+      execute format('grant %s on %I to %s%s', granted.privilege_type, rollup.view_name,
+                     case granted.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(granted.grantee)) end,
+                     case when granted.is_grantable then ' with grant option' else '' end);
+    end loop;
   end loop;
 end
 $$;

@@ -118,6 +118,9 @@ export const PG_VARIABLES: Readonly<Record<string, string>> = {
 /** The name of the user who runs the program: psql's user when none is named. */
 const LOGIN_VARIABLES = ["USER", "LOGNAME", "USERNAME"] as const;
 
+/** A URL with one of these says itself how its connection is secured. */
+const SECURITY = ["sslmode", "ssl", "sslaccept", "requiressl", "sslrootcert"] as const;
+
 /**
  * A URL completed by the variables of psql, as parameters of the URL.
  *
@@ -127,10 +130,15 @@ export function completeDatabaseUrl(
   text: string,
   variables: Readonly<Record<string, string | undefined>>,
 ): string {
-  const given = keywordsOf(text);
+  const given = new Set([...keywordsOf(text).keys()].map((name) => name.toLowerCase()));
+  const isSecured = SECURITY.some((name) => given.has(name));
   const found = Object.entries(PG_VARIABLES).flatMap(([name, variable]) => {
     const value = variables[variable];
-    return value === undefined || given.has(name) ? [] : [[name, value] as const];
+    if (value === undefined || given.has(name)) return [];
+    if (isSecured && (name === "sslmode" || name === "requiressl")) return [];
+    // As in libpq.
+    if (name === "requiressl" && variables["PGSSLMODE"] !== undefined) return [];
+    return [[name, value] as const];
   });
   const login = LOGIN_VARIABLES.map((name) => variables[name]).find((name) => name !== undefined);
   const hasUser = given.has("user") || found.some(([name]) => name === "user");

@@ -9,7 +9,7 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, Health } from "../serve/http_server.ts";
-import { readStatus } from "../serve/status.ts";
+import { readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -50,8 +50,11 @@ export function answersOf(options: AnswersOptions): Answers {
       return healthOf(reasons);
     },
     status: async () => {
-      const isUnmade = state.archive === undefined &&
-        (await pendingMigrations(database, migrations)).length > 0;
+      const pending = state.archive === undefined
+        ? await pendingMigrations(database, migrations)
+        : [];
+      const isUnmade = pending.length === migrations.length;
+      if (pending.length > 0 && !isUnmade) throw new SchemaBehindError();
       const status = await readStatus({
         isUnmade,
         config,

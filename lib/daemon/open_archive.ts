@@ -69,12 +69,13 @@ export async function openConfigured(
 /** Logs once that the database is away, and once that it is back. */
 function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach {
   let awayMs: number | undefined;
-  return (error, wasThere) => {
+  return (away) => {
     const nowMs = clock.now();
-    if (error !== undefined) {
+    if (away !== undefined) {
+      const { error, action, wasThere } = away;
       if (!wasThere && awayIsLogged !== "always") return;
       awayMs = nowMs;
-      log.warn("the database is away; what needs it is tried again", { error });
+      log.warn("the database is away; what needs it is tried again", { action, error });
     } else if (awayMs !== undefined) {
       log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
       awayMs = undefined;

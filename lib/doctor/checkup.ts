@@ -6,7 +6,7 @@ import { type Migration, pendingMigrations } from "../store/connection/migration
 import { plainReason, readTimescale, timescaleVersion } from "../store/connection/timescale.ts";
 import { databaseBytes, freeBytes } from "../store/disk.ts";
 import { readServerSettings } from "../store/connection/server_settings.ts";
-import { StoreError } from "../store/connection/store_error.ts";
+import { isOfHosts, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import type { Series } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -199,7 +199,7 @@ export function databaseFault(error: unknown, kind: Database["kind"]): Check {
   return {
     check: "database",
     ok: false,
-    message: SAYS_WHAT_TO_DO.test(message)
+    message: isOfHosts(error) || SAYS_WHAT_TO_DO.test(message)
       ? message
       : withFix(message, isRefused ? refused : unavailable),
   };

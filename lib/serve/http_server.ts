@@ -10,7 +10,7 @@ import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
 import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import type { QueryPage } from "../store/read_query.ts";
-import type { Status } from "./status.ts";
+import { SchemaBehindError, type Status } from "./status.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
@@ -273,11 +273,12 @@ function router(
     } catch (error) {
       if (error instanceof BadQueryError) return refusal(error.status, error.message);
       const { pathname } = route.pattern;
-      const isAway = isServerAway(error);
+      const isBehind = error instanceof SchemaBehindError;
+      const why = isBehind ? error.message : isServerAway(error) ? AWAY : undefined;
       // That it is away was logged already.
-      log[isAway ? "debug" : "warn"]("a request failed", { path: pathname, error });
+      log[why === undefined ? "warn" : "debug"]("a request failed", { path: pathname, error });
       // The reason is only in the log, because it may name the database, which clients need not know.
-      return refusal(503, `Cannot answer ${pathname}: ${isAway ? AWAY : "see the log"}`);
+      return refusal(503, `Cannot answer ${pathname}: ${why ?? "see the log"}`);
     }
   };
   return async (request) => {

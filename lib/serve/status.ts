@@ -90,6 +90,14 @@ interface StatusOptions {
   readonly isUnmade?: boolean | undefined;
 }
 
+/** The tables are of an older version, which is being migrated: what they hold cannot be read yet. */
+export class SchemaBehindError extends Error {
+  override readonly name = "SchemaBehindError";
+  constructor() {
+    super("the schema is being brought up to date");
+  }
+}
+
 /**
  * Reads the status from the database.
  *

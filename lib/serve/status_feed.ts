@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import type { Status } from "./status.ts";
+import { SchemaBehindError, type Status } from "./status.ts";
 
 /** The JSON of one `data:` line. */
 type FeedEvent =
@@ -135,6 +135,9 @@ export class StatusFeed {
     } catch (error) {
       // That it is away was logged already, once.
       if (isServerAway(error)) return `"error":"The database is away. It is tried again"`;
+      if (error instanceof SchemaBehindError) {
+        return `"error":${JSON.stringify(`Cannot read the status: ${error.message}`)}`;
+      }
       const content = `"error":"Cannot read the status: see the log"`;
       if (this.#content !== content) this.#options.log.warn("cannot read the status", { error });
       return content;

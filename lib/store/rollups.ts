@@ -19,6 +19,8 @@ export interface StoredRollup extends Rollup {
   readonly expiredUntilMs: number | undefined;
   /** Whether it is a continuous aggregate, which holds what it was refreshed with. A view holds nothing. */
   readonly isMaterialized: boolean;
+  /** Whether a rollup of this base timeframe would be one, if it were created now. */
+  readonly mayMaterialize: boolean;
   /** What its view reads. */
   readonly heldName: string;
 }
@@ -52,6 +54,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
     const rows = await sql<RollupRow[]>`
       select rollups.timeframe, source, base_timeframe, expired_until, held_name,
              titan10_is_aggregate(held_name) as is_materialized,
+             titan10_may_compress() and titan10_is_hypertable(table_name) as may_materialize,
              coalesce(expired_from, (select min(least(first, lower(covered))) from checkpoints
                                      where timeframe = base_timeframe)) as begins
       from rollups join timeframes on timeframes.timeframe = base_timeframe
@@ -63,6 +66,7 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
       beginMs: epochMs(row.begins),
       expiredUntilMs: epochMs(row.expired_until),
       isMaterialized: row.is_materialized,
+      mayMaterialize: row.may_materialize,
       heldName: row.held_name,
     }));
   });
@@ -70,8 +74,8 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
 
 /**
  * Creates the wanted rollups that do not exist, empty. Drops those that are not wanted or are built from another
- * timeframe than wanted, and all rollups that are built from these. A rollup that holds data of candles that
- * `RETENTION` has dropped is kept.
+ * timeframe than wanted, views where TimescaleDB may hold data by now, and all rollups that are built from these. A rollup
+ * that holds data of candles that `RETENTION` has dropped is kept.
  */
 export async function arrangeRollups(
   database: Database,
@@ -79,10 +83,10 @@ export async function arrangeRollups(
 ): Promise<RollupChange> {
   const stored = await readRollups(database);
   const stale = staleRollups(stored, wanted);
-  const [held, dropped] = [
-    stale.filter(({ expiredUntilMs }) => expiredUntilMs !== undefined),
-    stale.filter(({ expiredUntilMs }) => expiredUntilMs === undefined),
-  ];
+  const dropped = stale.filter(({ isMaterialized, expiredUntilMs }) =>
+    !isMaterialized || expiredUntilMs === undefined
+  );
+  const held = stale.filter((rollup) => !dropped.includes(rollup));
   for (const { timeframe } of dropped.toReversed()) {
     await database.runLong(`drop ${rollupView(timeframe)}`, async (sql) => {
       await sql`select titan10_drop_rollup(${timeframe.text})`;
@@ -144,21 +148,26 @@ interface RollupRow {
   readonly begins: Date | null;
   readonly expired_until: Date | null;
   readonly is_materialized: boolean;
+  readonly may_materialize: boolean;
   readonly held_name: string;
 }
 
-/** The rollups that are not wanted, those wanted from another base timeframe, and those built from one of these. */
+/**
+ * The rollups that are not wanted, those wanted from another base timeframe, views that can hold data by now, and those
+ * built from one of these.
+ */
 function staleRollups(
   stored: readonly StoredRollup[],
   wanted: readonly Rollup[],
 ): readonly StoredRollup[] {
   const stale: StoredRollup[] = [];
   for (const rollup of stored) {
-    const { timeframe, base, from } = rollup;
+    const { timeframe, base, from, isMaterialized, mayMaterialize } = rollup;
     const isWanted = wanted.some((one) =>
       one.timeframe.text === timeframe.text && one.base.text === base.text
     );
-    if (!isWanted || (from !== undefined && has(stale, from))) stale.push(rollup);
+    const isOutdated = mayMaterialize && !isMaterialized;
+    if (!isWanted || isOutdated || (from !== undefined && has(stale, from))) stale.push(rollup);
   }
   return stale;
 }

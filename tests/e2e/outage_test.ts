@@ -14,6 +14,8 @@ import { type PostgresServer, startPostgres } from "../support/postgres_server.t
 import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
 import { settleQuickly } from "../support/quick_settling.ts";
 import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 
 /** How often the server is killed under the daemon; TITAN10_KILLS=30 for a longer look. */
@@ -156,8 +158,42 @@ Deno.test("away and back are one line of the log each, and who looks meanwhile i
   }));
 
 Deno.test("while the first migrations run, the status is answered: nothing is archived yet", (t) =>
-  withScene(t, async ({ server, cwd, env }) => {
+  whileMigrating(t, { isFirst: true }, async (url) => {
+    const { status, text } = await answer(url, "/status");
+    assert.equal(status, 200, text);
+    const { series, exchanges } = JSON.parse(text);
+    assert.deepEqual([series, exchanges[0].exchange], [[], "binance"]);
+  }));
+
+Deno.test("while later migrations run, the status says so instead of an empty archive", (t) =>
+  whileMigrating(t, { isFirst: false }, async (url, logged) => {
+    const { status, text } = await answer(url, "/status");
+    assert.equal(status, 503, text);
+    assert.match(text, /Cannot answer \/status: the schema is being brought up to date/);
+    const page = await fetch(`${url}/events`);
+    const reader = page.body!.pipeThrough(new TextDecoderStream()).getReader();
+    assert.match(
+      (await reader.read()).value ?? "",
+      /"error":"Cannot read the status: the schema is being brought up to date"/,
+    );
+    await reader.cancel();
+    assert.doesNotMatch(logged(), /a request failed|cannot read the status/);
+  }));
+
+/** Holds up the migrations of a daemon, the first ones or the newest one. */
+function whileMigrating(
+  t: Deno.TestContext,
+  { isFirst }: { readonly isFirst: boolean },
+  use: (url: string, logged: () => string) => Promise<void>,
+): Promise<void> {
+  return withScene(t, async ({ server, cwd, env }) => {
     const { url: DATABASE_URL } = await createServerDatabase(server.url);
+    if (!isFirst) {
+      const options = { url: DATABASE_URL, dataDir: "", poolMax: 1, clock: systemClock };
+      const database = await openDatabase(options);
+      await migrate(database, (await readMigrations()).slice(0, -1));
+      await database.close();
+    }
     const holder = postgres(DATABASE_URL, { max: 1, onnotice: () => {} });
     await holder`select pg_advisory_lock(${String(0x746974616e3130n)}::bigint)`;
     const daemon = start(["run"], { cwd, env: { ...env, DATABASE_URL } });
@@ -168,10 +204,7 @@ Deno.test("while the first migrations run, the status is answered: nothing is ar
         async () =>
           (await holder`select from pg_stat_activity where wait_event_type = 'Lock'`).length > 0,
       );
-      const { status, text } = await answer(url, "/status");
-      assert.equal(status, 200, text);
-      const { series, exchanges } = JSON.parse(text);
-      assert.deepEqual([series, exchanges[0].exchange], [[], "binance"]);
+      await use(url, () => daemon.stderr());
       await holder.end();
       await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
     } finally {
@@ -179,7 +212,8 @@ Deno.test("while the first migrations run, the status is answered: nothing is ar
       await daemon.ended;
       await holder.end();
     }
-  }));
+  });
+}
 
 Deno.test("a daemon whose connections are ended at any moment, migrations included, goes on and loses nothing", (t) =>
   withScene(t, async ({ server, exchange, cwd, env }) => {

@@ -11,7 +11,7 @@ import { unite } from "../../lib/market/coverage.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
-import { StoreError } from "../../lib/store/connection/store_error.ts";
+import { isServerAway, StoreError } from "../../lib/store/connection/store_error.ts";
 import { assertSameCandles, binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
@@ -144,6 +144,35 @@ Deno.test("a statement that nobody answers ends in time, and what follows goes o
     } finally {
       await database.close();
       await proxy.close();
+    }
+  }));
+
+Deno.test("a statement that takes too long is named when the server counts as away, and in its own error", (t) =>
+  withServer(t, async (server) => {
+    const clock = new ManualClock();
+    const said: unknown[] = [];
+    const database = await openDatabase({
+      url: server.url,
+      dataDir: "",
+      poolMax: 2,
+      clock,
+      onReach: (away) => void said.push(away?.action),
+    });
+    try {
+      await serverVersion(database);
+      const late = database.run("count the stars", (sql) => sql`select pg_sleep(600)`).catch((
+        error: unknown,
+      ) => error);
+      await serverVersion(database);
+      await clock.advance(STATEMENT_MS_MAX);
+      const error = await late;
+      assert(isAway(error) && error instanceof StoreError);
+      assert.match(error.message, /^Cannot count the stars: .*it took longer than/);
+      assert(!isServerAway(error), "nobody would be told which statement it was");
+      await database.reach();
+      assert.deepEqual(said, ["count the stars", undefined]);
+    } finally {
+      await database.close();
     }
   }));
 

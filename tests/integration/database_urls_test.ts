@@ -4,6 +4,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
+import { readServerSettings } from "../../lib/store/connection/server_settings.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
 import { runInProcess } from "../support/shell.ts";
 
@@ -92,6 +93,23 @@ Deno.test("every way of writing a URL leads to the database that it names", (t) 
           { ...expected, path: '"$user", public', ...found },
         );
       });
+    }
+  }));
+
+Deno.test("whatever a URL calls the program, its own connections are not those of others", (t) =>
+  withServer(t, async (_, put) => {
+    const url = put("postgres://USER@127.0.0.1:PORT/candles?application_name=mine");
+    const database = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+    const other = postgres(put("postgres://USER@127.0.0.1:PORT/candles"), { max: 1 });
+    try {
+      await other`select 1`;
+      const { connectionsOfOthers } = await readServerSettings(database, {
+        now: () => systemClock.now(),
+      });
+      assert.equal(connectionsOfOthers, 1);
+    } finally {
+      await other.end();
+      await database.close();
     }
   }));
 

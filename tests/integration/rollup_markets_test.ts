@@ -96,10 +96,22 @@ for (const kind of DATABASE_KINDS) {
         ...await database.sql`select * from ohlcv_rollup_5m order by time`,
         ...await database.sql`select * from ohlcv_rollup_1h order by time`,
       ];
+      const reader = `reader_${crypto.randomUUID().slice(0, 8)}`;
+      await database.sql.unsafe(`
+        create role ${reader}; grant select on ohlcv_rollup_5m to ${reader} with grant option;
+        grant select, insert on ohlcv_rollup_5m to public`);
+      const grants = async (): Promise<readonly unknown[]> =>
+        await database.sql`
+          select grantee, privilege_type, is_grantable from information_schema.role_table_grants
+          where table_name = 'ohlcv_rollup_5m' order by 1, 2`;
+      const granted = await grants();
+      assert(granted.length > 3);
       const before = await read();
       assert.equal(before.length, 24 + 2);
       await migrate(database, migrations);
       assert.deepEqual(await read(), before);
+      assert.deepEqual(await grants(), granted);
+      await database.sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
 
       const { rollups } = planRollups(["5m", "1h"].map(parseTimeframe), [MINUTE]);
       const { added, dropped } = await arrangeRollups(database, rollups);

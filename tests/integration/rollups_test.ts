@@ -15,7 +15,7 @@ import type { Database } from "../../lib/store/connection/database.ts";
 import { readGaps } from "../support/gap_rows.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { readTimescale } from "../../lib/store/connection/timescale.ts";
-import { arrangeRollups } from "../../lib/store/rollups.ts";
+import { arrangeRollups, readRollups } from "../../lib/store/rollups.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
@@ -221,6 +221,36 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     )}::timestamptz)`;
     assert.equal(row?.["chunks"], 0);
   },
+
+  "a rollup that is a view for lack of a licence is made anew with one, and holds up RETENTION no longer":
+    async (scene) => {
+      if (!scene.isTimescale) return;
+      const variables = { RETENTION: "1m:10d", ROLLUPS };
+      const mayCompress = (says: string) =>
+        scene.database.sql.unsafe(
+          `create or replace function titan10_may_compress() returns boolean language sql stable as $$ ${says} $$`,
+        );
+      const [may] = await scene.database.sql`
+        select prosrc from pg_proc where proname = 'titan10_may_compress'`;
+      const kinds = async () =>
+        (await readRollups(scene.database)).map(({ isMaterialized }) => isMaterialized);
+      try {
+        await mayCompress("select false");
+        await rollUp(await scene.archived(variables));
+        assert.deepEqual(await kinds(), [false, false, false]);
+      } finally {
+        await mayCompress(may?.["prosrc"]);
+      }
+      scene.pass(9 * DAY_MS);
+      const archive = await scene.archived(variables);
+      assert.equal(await expire(archive), 0, "a view holds nothing");
+      await rollUp(archive);
+      assert.deepEqual(await kinds(), [true, true, true]);
+      await assertRollups(scene);
+      assert.equal(await expire(archive), DROPPED);
+      await rollUp(archive);
+      assert.deepEqual(await kinds(), [true, true, true]);
+    },
 
   "nothing is dropped that a rollup lacks, and rollups keep what was dropped": async (scene) => {
     const variables = { RETENTION: "1m:10d", ROLLUPS };

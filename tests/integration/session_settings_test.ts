@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
-import { StoreError } from "../../lib/store/connection/store_error.ts";
+import { isServerAway, StoreError } from "../../lib/store/connection/store_error.ts";
 import { type Pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 
@@ -35,10 +35,19 @@ Deno.test("a pooler that refuses start-up parameters is used all the same, unles
         await database.close();
       }
     };
-    const pooled = async <T extends object>(name: string, statement: string): Promise<T[]> => {
+    const said: unknown[] = [];
+    const pooled = async <T extends object>(
+      name: string,
+      statement: string,
+      { query = "", others = "" } = {},
+    ): Promise<T[]> => {
       // PgBouncer before 1.21 knows nothing of prepared statements.
-      const url = `postgres://postgres@127.0.0.1:${pooler!.port}/${name}?prepare=false`;
-      const database = await openDatabase({ url, ...OPTIONS });
+      const place = `127.0.0.1:${pooler!.port}${others}/${name}?prepare=false${query}`;
+      const database = await openDatabase({
+        url: `postgres://postgres@${place}`,
+        onReach: (away) => void said.push(away?.error),
+        ...OPTIONS,
+      });
       try {
         return await database.run(
           "ask",
@@ -78,6 +87,46 @@ Deno.test("a pooler that refuses start-up parameters is used all the same, unles
           ),
       );
     });
+    await t.step(
+      "one of several hosts, and one that is asked whether it is the primary",
+      async () => {
+        for (
+          const options of [
+            { others: ",127.0.0.1:1" },
+            { query: "&target_session_attrs=primary" },
+            { others: `,127.0.0.1:${pooler!.port}` },
+          ]
+        ) {
+          assert.equal((await pooled("plain", "select 1 as one", options)).length, 1);
+        }
+      },
+    );
+    await t.step(
+      "what DATABASE_URL asks for and the pooler refuses is refused by its name",
+      async () => {
+        for (
+          const [query, name] of [
+            ["&schema=candles", "search_path"],
+            ["&search_path=candles", "search_path"],
+            ["&options=-c%20work_mem%3D8MB", "options"],
+            ["&work_mem=8MB&target_session_attrs=primary", "work_mem"],
+          ] as const
+        ) {
+          // The second time there is nothing left to find out.
+          await assert.rejects(pooled("plain", "select 1", { query }), (error) => {
+            assert(error instanceof StoreError && error.kind === "refused", String(error));
+            assert.match(
+              error.message,
+              new RegExp(`refuses .*"unsupported startup parameter: ${name}`),
+            );
+            assert.match(error.message, /schema .* search_path/);
+            assert(!isServerAway(error));
+            return true;
+          });
+        }
+      },
+    );
+    assert.deepEqual(said, [], "a pooler that refuses something is not away");
   } finally {
     await pooler?.stop();
     await server.stop();

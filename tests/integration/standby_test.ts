@@ -115,6 +115,10 @@ Deno.test("a standby answers status, gaps, query, export and plan without being 
           stderr.replace(/\s+/g, " "),
           /no host of DATABASE_URL is a primary: 127\.0\.0\.1:\d+ is a standby; 127\.0\.0\.1:1: .*refused/,
         );
+        assert.doesNotMatch(stderr, /Start that server/);
+        const examined = await run(["doctor"], { ...env, DATABASE_URL });
+        assert.match(examined.stdout, /is a standby/);
+        assert.doesNotMatch(examined.stdout, /Start that server/);
       });
     } finally {
       await standby.stop();

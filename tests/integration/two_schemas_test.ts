@@ -292,8 +292,8 @@ async function withScene(
       return database;
     }
     const own = new URL(url);
-    own.searchParams.set("search_path", searchPath);
-    const one = await openDatabase({ url: own.href.replaceAll("+", "%20"), ...OPTIONS });
+    own.search = `search_path=${encodeURIComponent(searchPath)}`;
+    const one = await openDatabase({ url: own.href, ...OPTIONS });
     opened.push(one);
     return one;
   };

@@ -192,6 +192,28 @@ Deno.test("what a database URL leaves out is what psql's variables say", () => {
     readDatabaseUrl(completeDatabaseUrl(url, variables)).tls.mode;
   assert.equal(modeOf("postgres://h/db"), "disable");
   assert.equal(modeOf("postgres://h/db?sslmode=require"), "verify-full");
+  for (
+    const query of ["ssl=true", "SSL=true", "sslaccept=strict", "requiressl=1", "sslrootcert=/c"]
+  ) {
+    assert.equal(modeOf(`postgres://h/db?${query}`), "verify-full", query);
+  }
+  for (const mode of ["sslmode", "SSLMODE"]) {
+    for (const variable of ["PGREQUIRESSL", "PGSSLMODE"]) {
+      const value = variable === "PGREQUIRESSL" ? "1" : "verify-full";
+      const complete = completeDatabaseUrl(`postgres://h/db?${mode}=disable`, {
+        [variable]: value,
+      });
+      assert.equal(readDatabaseUrl(complete).tls.mode, "disable", variable);
+    }
+  }
+  assert.equal(
+    readDatabaseUrl(
+      completeDatabaseUrl("postgres://h/db", { PGREQUIRESSL: "1", PGSSLMODE: "disable" }),
+    )
+      .tls.mode,
+    "disable",
+    "as libpq: sslmode is stronger than requiressl",
+  );
   assert.equal(
     shortOf(completeDatabaseUrl("postgres://h/db", { USER: "root" })),
     "root:@h:5432/db",

@@ -43,4 +43,6 @@ Deno.test("what the user can do about a server is told, and nothing where the st
   assert.match(await remedy("42501") ?? "", /^Grant that permission/);
   assert.match(await remedy("", "failed to lookup address information") ?? "", /^Correct the host/);
   assert.equal(await remedy("42P01"), undefined);
+  // Of several hosts: they are named with what each is.
+  assert.equal(await remedy("08001"), undefined);
 });

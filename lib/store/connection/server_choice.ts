@@ -1,12 +1,40 @@
 /** Chooses the server that statements are sent to, among those of a database URL. @module */
 import type { Target } from "../../config/database_parameters.ts";
-import { attempt, codeOf, StoreError } from "./store_error.ts";
+import { refusesSettings } from "./session_settings.ts";
+import type { Sql } from "./sql.ts";
+import { attempt, codeOf, isConnectionLost, NO_HOST, StoreError } from "./store_error.ts";
 
 /** A server that answers. */
 export interface ServerState {
   readonly isStandby: boolean;
-  /** The timeline of a primary. A standby that is promoted begins a new one. */
+  /** The same for one server, by whatever name it is reached. */
+  readonly identity: string;
+  /** The timeline of a primary, which a standby that is promoted begins anew; undefined where it cannot be read. */
   readonly timeline: number | undefined;
+}
+
+/** Asks a server what it is. */
+export async function readServerState(sql: Sql): Promise<ServerState> {
+  // Its address would be another one by another name.
+  const [row] = await sql<{ standby: boolean; identity: string }[]>`
+    select pg_is_in_recovery() as standby,
+           concat(extract(epoch from pg_postmaster_start_time()), ' ', current_setting('port')) as identity`;
+  if (row === undefined) throw new Error("the answer holds no rows");
+  const { standby, identity } = row;
+  const timeline = standby ? undefined : await readTimeline(sql);
+  return { isStandby: standby, identity, timeline };
+}
+
+/** WAL files are named after it. */
+async function readTimeline(sql: Sql): Promise<number | undefined> {
+  try {
+    const [row] = await sql<{ file: string }[]>`
+      select pg_walfile_name(pg_current_wal_lsn()) as file`;
+    return row === undefined ? undefined : parseInt(row.file.slice(0, 8), 16);
+  } catch (error) {
+    if (isConnectionLost(error)) throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -15,21 +43,21 @@ export interface ServerState {
  */
 export class TwoPrimariesError extends Error {
   override readonly name = "TwoPrimariesError";
-  /** As when no server can be reached. */
-  readonly code = "08001";
+  readonly code = NO_HOST;
 }
 
-/** @throws TwoPrimariesError when primaries among the servers that answer have different timelines. */
+/** @throws TwoPrimariesError when there are several primaries among the servers that answer. */
 export async function assertOnePrimary(
   { names, ask }: Pick<ServerChoice, "names" | "ask">,
 ): Promise<void> {
   const states = await Promise.allSettled(names.map((_, at) => ask(at)));
   const primaries = states.flatMap((state, at) => {
-    const timeline = state.status === "fulfilled" ? state.value.timeline : undefined;
-    return timeline === undefined ? [] : [{ name: names[at]!, timeline }];
+    if (state.status === "rejected" || state.value.isStandby) return [];
+    return [{ name: names[at]!, ...state.value }];
   });
-  if (new Set(primaries.map(({ timeline }) => timeline)).size < 2) return;
-  const found = primaries.map(({ name, timeline }) => `${name} (timeline ${timeline})`).join(", ");
+  if (new Set(primaries.map(({ identity }) => identity)).size < 2) return;
+  const found = primaries.map(({ name, timeline }) => `${name} (timeline ${timeline ?? "unknown"})`)
+    .join(", ");
   throw new TwoPrimariesError(
     `hosts of DATABASE_URL are primaries that have parted: ${found}. Stop the one that is not to be written to`,
   );
@@ -46,8 +74,7 @@ interface ServerChoice {
 /** None of the servers can be used for now. */
 class NoServerFoundError extends Error {
   override readonly name = "NoServerFoundError";
-  /** As when one server cannot be reached: `sqlclient_unable_to_establish_sqlconnection`. */
-  readonly code = "08001";
+  readonly code = NO_HOST;
 }
 
 /**
@@ -66,8 +93,10 @@ export async function chooseServer({ names, target, ask }: ServerChoice): Promis
       (isStandby ? standbys : primaries).push(at);
       found.push(`${name} is a ${isStandby ? "standby" : "primary"}`);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.kind === "refused") throw causeOf(error);
-      found.push(`${name}: ${textOf(causeOf(error))}`);
+      const cause = causeOf(error);
+      const isRefused = !(error instanceof StoreError) || error.kind === "refused";
+      if (isRefused || refusesSettings(cause)) throw cause;
+      found.push(`${name}: ${textOf(cause)}`);
       continue;
     }
     if (target === "any" || (target === "primary") === primaries.includes(at)) return at;

@@ -5,6 +5,7 @@ import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import {
   assertOnePrimary,
   chooseServer,
+  readServerState,
   type ServerState,
   TwoPrimariesError,
 } from "./server_choice.ts";
@@ -28,11 +29,23 @@ interface ServerPoolOptions {
   readonly onReach?: OnReach | undefined;
 }
 
-/**
- * Called when the server is away, with the error that showed it and whether it was there before, and with undefined when it
- * is back.
- */
-export type OnReach = (error: unknown, wasThere: boolean) => void;
+/** A server that is away. */
+interface AwayReport {
+  /** What showed it, and what was being done. */
+  readonly error: unknown;
+  readonly action: string;
+  /** Whether it was there before. */
+  readonly wasThere: boolean;
+}
+
+/** Called when the server is away, and with undefined when it is back. */
+export type OnReach = (away: AwayReport | undefined) => void;
+
+interface Work<T> {
+  readonly action: string;
+  readonly statements: (sql: Sql) => Promise<T>;
+  readonly timeoutMs: number;
+}
 
 /**
  * A page's statement takes milliseconds, the largest report takes seconds. A statement that takes longer than this runs
@@ -97,24 +110,33 @@ export class ServerPool {
     timeoutMs = STATEMENT_MS_MAX,
   ): Promise<T> {
     return attempt(action, async () => {
-      const scope = this.#scope;
-      if (scope === "few") await this.#checkSettings();
-      try {
-        return await this.#run(statements, timeoutMs);
-      } catch (error) {
-        // The connection was refused, so no statement has reached the server.
-        if (scope === "few" || !refusesSettings(error)) throw error;
-        if (this.#scope === "all") {
-          this.#scope = "few";
-          this.#giveUp(this.#pool);
+      const work = { action, statements, timeoutMs };
+      if (this.#scope === "all") {
+        try {
+          return await this.#run(work);
+        } catch (error) {
+          // The connection was refused, so no statement has reached the server.
+          if (!refusesSettings(error)) throw error;
+          this.#useFew();
         }
+      }
+      try {
         await this.#checkSettings();
-        return await this.#run(statements, timeoutMs);
+        return await this.#run(work);
+      } catch (error) {
+        throw refusesSettings(error) ? refusalOf(error) : error;
       }
     });
   }
 
-  async #run<T>(statements: (sql: Sql) => Promise<T>, timeoutMs: number): Promise<T> {
+  /** Sends the settings that every pooler knows, and no others. */
+  #useFew(): void {
+    if (this.#scope === "few") return;
+    this.#scope = "few";
+    this.#giveUp(this.#pool);
+  }
+
+  async #run<T>({ action, statements, timeoutMs }: Work<T>): Promise<T> {
     const { clock } = this.#options;
     let pool = this.#pool;
     try {
@@ -122,28 +144,31 @@ export class ServerPool {
       pool = this.#pool;
       const work = (): Promise<T> => statements(pool);
       const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
-      this.#setAway(false);
+      this.#setAway(undefined);
       return answer;
     } catch (error) {
-      // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
+      // A server or pooler that refuses settings is there.
+      if (refusesSettings(error)) throw error;
       const isLate = error instanceof DeadlineError;
-      if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
       const isAway = isLate || isConnectionLost(error);
-      this.#setAway(isAway, isAway ? error : undefined);
+      this.#setAway(isAway ? { error, action } : undefined);
       // 25006, a read-only transaction: it has become a standby.
-      if (pool === this.#pool && (this.#isAway || codeOf(error) === "25006")) {
+      if (pool === this.#pool && (isAway || codeOf(error) === "25006")) {
         this.#isChosen = this.#isOnly;
       }
+      // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
+      if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
       throw error;
     }
   }
 
-  #setAway(isAway: boolean, error?: unknown): void {
+  #setAway(failure: Omit<AwayReport, "wasThere"> | undefined): void {
+    const isAway = failure !== undefined;
     const wasThere = this.#wasThere;
     this.#wasThere ||= !isAway;
     if (isAway === this.#isAway) return;
     this.#isAway = isAway;
-    this.#options.onReach?.(error, wasThere);
+    this.#options.onReach?.(isAway ? { ...failure, wasThere } : undefined);
   }
 
   async #choose(): Promise<void> {
@@ -190,12 +215,8 @@ export class ServerPool {
     const pool = open(this.#scope, at);
     this.#asking.add(pool);
     try {
-      return await withDeadline(STATEMENT_MS_MAX, async () => {
-        const [row] = await pool<{ standby: boolean }[]>`select pg_is_in_recovery() as standby`;
-        if (row?.standby !== false) return { isStandby: true, timeline: undefined };
-        if (this.#options.names.length === 1) return { isStandby: false, timeline: undefined };
-        return { isStandby: false, timeline: await readTimeline(pool) };
-      }, { clock, name: "a statement" });
+      const read = (): Promise<ServerState> => readServerState(pool);
+      return await withDeadline(STATEMENT_MS_MAX, read, { clock, name: "a statement" });
     } finally {
       this.#asking.delete(pool);
       await pool.end({ timeout: 0 });
@@ -204,7 +225,7 @@ export class ServerPool {
 
   /** @throws StoreError `refused` when the role or the database changes what the pooler did not let us set. */
   async #checkSettings(): Promise<void> {
-    this.#checked ??= this.#run(async (sql) => {
+    const statements = async (sql: Sql): Promise<void> => {
       const rows = await sql.unsafe<{ name: string; setting: string }[]>(READ_SETTINGS);
       const foreign = foreignSettings(rows);
       if (foreign.length === 0) return;
@@ -215,10 +236,13 @@ export class ServerPool {
         `Cannot use this pooler: it refuses settings that the answers depend on, and the server has ${found}. ` +
           `Set ${mend} for the role (alter role … set), or name the server itself in DATABASE_URL`,
       );
-    }, STATEMENT_MS_MAX).catch((error) => {
-      this.#checked = undefined;
-      throw error;
-    });
+    };
+    const action = "read the settings of the session";
+    this.#checked ??= this.#run({ action, statements, timeoutMs: STATEMENT_MS_MAX })
+      .catch((error) => {
+        this.#checked = undefined;
+        throw error;
+      });
     await this.#checked;
   }
 
@@ -249,14 +273,11 @@ export class ServerPool {
   }
 }
 
-/** The timeline of a primary, which its WAL files are named after; undefined where it cannot be read. */
-async function readTimeline(pool: Sql): Promise<number | undefined> {
-  try {
-    const [row] = await pool<{ file: string }[]>`
-      select pg_walfile_name(pg_current_wal_lsn()) as file`;
-    return row === undefined ? undefined : parseInt(row.file.slice(0, 8), 16);
-  } catch (error) {
-    if (isConnectionLost(error)) throw error;
-    return undefined;
-  }
+/** Without a cause: that it ended the connection does not mean that it is away. */
+function refusalOf(error: Error): StoreError {
+  return new StoreError(
+    "refused",
+    `Cannot use DATABASE_URL: the server or the pooler before it refuses a parameter of it, "${error.message}". ` +
+      "Leave it out (schema there sets search_path) and set it for the role instead: alter role … set",
+  );
 }

@@ -50,7 +50,8 @@ export async function readServerSettings(
         (select setting::int from settings where name = 'max_connections')
           - (select setting::int from settings where name = 'superuser_reserved_connections') as connections_max,
         (select count(*)::int from pg_stat_activity
-          where backend_type = 'client backend' and coalesce(application_name, '') <> 'titan10') as others,
+          where backend_type = 'client backend'
+            and coalesce(application_name, '') <> current_setting('application_name')) as others,
         (select setting::bigint * 8192 from settings where name = 'shared_buffers')::text as shared_buffers,
         current_setting('timescaledb.license', true) as license,
         current_setting('timescaledb.max_background_workers', true) as background_workers,

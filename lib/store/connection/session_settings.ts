@@ -67,7 +67,7 @@ export function foreignSettings(
  * Whether a pooler has refused a start-up parameter. PgBouncer: "unsupported startup parameter: extra_float_digits"
  * (08P01); PostgreSQL and others: "unrecognized configuration parameter" (42704).
  */
-export function refusesSettings(error: unknown): boolean {
+export function refusesSettings(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   // An error of a statement is of another kind, and does not end the connection.
   const { severity, code } = error as { readonly severity?: unknown; readonly code?: unknown };

@@ -74,12 +74,11 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /**
- * Whether the server was away: lost, or without an answer. The database itself logs that once, so that what fails because
- * of it need not.
+ * Whether there was no connection to the server. The database itself logs that once, so that what fails because of it need
+ * not. A statement without an answer in time is told of by its name, for it may be too slow each time.
  */
 export function isServerAway(error: unknown): boolean {
-  return error instanceof StoreError &&
-    (error.cause instanceof DeadlineError || isConnectionLost(error.cause));
+  return error instanceof StoreError && isConnectionLost(error.cause);
 }
 
 /** Whether an open connection ended, by an administrator, a shutdown or the network. */
@@ -97,15 +96,26 @@ function hasEndedConnection(error: unknown): boolean {
   return severity === "FATAL" || severity === "PANIC";
 }
 
+/** No host of several can be used (`sqlclient_unable_to_establish_sqlconnection`). Its text says what each of them is. */
+export const NO_HOST = "08001";
+
+/** Whether none of several hosts can be used. What to do about each is its own matter. */
+export function isOfHosts(error: unknown): boolean {
+  return error instanceof StoreError && codeOf(error.cause) === NO_HOST;
+}
+
 /**
  * What the user can do when the server cannot be used: it does not run or is not found, it does not know the user or
- * the database (28, 3D000), or the user lacks rights (42501). Undefined for errors of the statement itself.
+ * the database (28, 3D000), or the user lacks rights (42501). Undefined for errors of the statement itself, and of several
+ * hosts.
  */
-export function serverRemedy({ cause }: StoreError): string | undefined {
+export function serverRemedy(error: StoreError): string | undefined {
+  const { cause } = error;
   const code = codeOf(cause) ?? "";
   if (code === "ENOTFOUND" || /failed to lookup address/.test(String(cause))) {
     return "Correct the host in DATABASE_URL";
   }
+  if (isOfHosts(error)) return undefined;
   if (isConnectionLost(cause)) return "Start that server, or correct DATABASE_URL";
   if (/^28/.test(code)) return "Correct user and password in DATABASE_URL";
   if (code === "3D000") return "Create that database, or correct DATABASE_URL";
