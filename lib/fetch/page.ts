@@ -159,9 +159,11 @@ async function ingestPart(
   const isUseless = isShifted(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
-  const isNew = owed !== undefined && archive.clock.now() - window.untilMs >= YOUNG_MS;
+  const givenUpUntilMs = archive.clock.now() - YOUNG_MS;
+  const isNew = owed !== undefined && window.untilMs <= givenUpUntilMs;
   const marketId = marketIdOf(options.markets, series);
-  const prepared = preparePage(series, { ...proof, candles, isNew, knownPage: known, marketId });
+  const page = { ...proof, candles, isNew, knownPage: known, marketId, givenUpUntilMs };
+  const prepared = preparePage(series, page);
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
   if (isUseless) {

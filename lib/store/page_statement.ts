@@ -101,7 +101,7 @@ const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIR
 
 /** What the answer covers. */
 const PROVED = `(excluded.covered - titan10_unproved(known.unsettled,
-                                      greatest((select until from heard), upper(known.covered))))`;
+                                      greatest((select until from heard), upper(known.covered), to_timestamp($21::float8 / 1000.0))))`;
 
 /** Enters the page into the row of its series, and says what it was worth. */
 const LEDGER = `

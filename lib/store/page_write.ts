@@ -43,6 +43,12 @@ export interface PageWrite {
    * @default undefined: not compared
    */
   readonly marketId?: string | undefined;
+  /**
+   * Stored candles that closed before this are given up when an answer lacks them, whatever else it tells. Milliseconds.
+   *
+   * @default undefined: only where the answer, or one before it, tells of something as new
+   */
+  readonly givenUpUntilMs?: number | undefined;
   /** How long to wait for a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
   readonly lockWaitMs?: number | undefined;
 }
@@ -98,6 +104,7 @@ export function preparePage(series: Series, page: PageWrite): PreparedPage {
       ...UNSETTLED.arrays(unsettledOf(series, page)),
       knownPage === undefined ? null : String(knownPage),
       page.marketId ?? null,
+      page.givenUpUntilMs ?? null,
     ],
   };
 }

@@ -306,6 +306,28 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       }
     },
 
+  "is given up when nothing tells of it for long, and comes back as a gap that is filled": async (
+    { database, exchange, open },
+  ) => {
+    const archive = await open("1m", "6h");
+    await backfill(archive, { patient: false });
+    const empty = exchange.faults.add({
+      when: { about: "candles" },
+      fault: { kind: "empty_page" },
+    });
+    testClock.pass(2 * HOUR_MS);
+    assert.equal((await backfill(archive, { patient: false }))[0]?.left, 0);
+    assert.equal(
+      (await storedIn(database, { ...EVER, sinceMs: CLOSE_MS - 2 * MINUTE_MS })).length,
+      0,
+    );
+    empty.remove();
+    testClock.pass(10 * MINUTE_MS);
+    await repairGaps(archive);
+    const window = { sinceMs: CLOSE_MS - HOUR_MS, untilMs: CLOSE_MS + HOUR_MS };
+    await assertTrue({ database, exchange }, "1m", window, window.untilMs);
+  },
+
   "is taken back also where it was all that the series had": async (
     { database, exchange, open },
   ) => {
