@@ -26,7 +26,7 @@ const BYTES_MAX = 300e6;
  * What the daemon may take more when they are listed: once, the 128 MB in which the embedded server keeps what it has read
  * of a table, whoever reads it; every other time only what is not yet collected as garbage.
  */
-const DAEMON_BYTES_MAX = { once: 130e6, again: 40e6 };
+const DAEMON_BYTES_MAX = { once: 130e6, again: 60e6 };
 
 const FIRST_MS = Date.UTC(2020, 0, 1);
 const DAY_MS = 86_400_000;
