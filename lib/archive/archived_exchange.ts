@@ -63,7 +63,7 @@ interface AskPageOptions extends AskOptions {
 }
 
 /** The verdict on an answer, and how far this machine's clock is ahead of it. */
-interface PageAnswer extends PageVerdict {
+export interface PageAnswer extends PageVerdict {
   /** This machine's clock minus the answer's `Date` header. Milliseconds; undefined if it has no such header. */
   readonly clockAheadMs: number | undefined;
 }

@@ -5,17 +5,18 @@
  */
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
-import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
+import { MalformedPageError } from "../market/answer.ts";
 import type { RejectedCandle } from "../market/candle.ts";
 import { type Coverage, intersect, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { floorTime } from "../market/timeframe.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { noteRejected } from "../store/rejected_gaps.ts";
 import { newestPageNumber, preparePage } from "../store/page_write.ts";
 import { noteReachAsked } from "../store/series_reach.ts";
 import { isContested, isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
-import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { ArchivedExchange, PageAnswer } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { marketIdOf, ofMarket } from "./market_time.ts";
 import { refreshMarkets } from "./markets.ts";
@@ -132,7 +133,7 @@ async function ingestPart(
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
   const known = await newestPageNumber(archive.database, { isExact: options.owed === undefined });
-  let verdict: PageVerdict;
+  let verdict: PageAnswer;
   try {
     verdict = await exchange.askPage(series, window, options);
     // What is recorded of such a page is never asked for again, so ask twice before recording it.
@@ -159,8 +160,11 @@ async function ingestPart(
   const isUseless = isShifted(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
-  const givenUpUntilMs = archive.clock.now() - YOUNG_MS;
-  const isNew = owed !== undefined && window.untilMs <= givenUpUntilMs;
+  const longAgoMs = archive.clock.now() - YOUNG_MS;
+  const isNew = owed !== undefined && window.untilMs <= longAgoMs;
+  const { clockAheadMs = 0 } = verdict;
+  const finalMs = longAgoMs - exchange.settleMs - Math.max(0, clockAheadMs);
+  const givenUpUntilMs = floorTime(series.timeframe, finalMs);
   const marketId = marketIdOf(options.markets, series);
   const page = { ...proof, candles, isNew, knownPage: known, marketId, givenUpUntilMs };
   const prepared = preparePage(series, page);

@@ -1,8 +1,8 @@
 /** A single candle whose answer cannot be used, and which errors let the rest of its page go on. @module */
-import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { ArchivedExchange, PageAnswer } from "../archive/archived_exchange.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
-import { MalformedPageError, type PageVerdict } from "../market/answer.ts";
+import { MalformedPageError } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -30,7 +30,7 @@ export async function askOnce(
   exchange: ArchivedExchange,
   series: Series,
   { window, ...options }: AskOptions & { readonly window: Window },
-): Promise<PageVerdict> {
+): Promise<PageAnswer> {
   try {
     return await exchange.askPage(series, window, options);
   } catch (error) {

@@ -19,7 +19,7 @@ export function windowName({ sinceMs, untilMs }: Window): string {
 
 /** The older and the newer half of a window of at least two candles. */
 export function halves(timeframe: Timeframe, window: Window): readonly [Window, Window] {
-  const half = Math.floor(windowCandles(timeframe, window) / 2);
+  const half = Math.max(1, Math.floor(windowCandles(timeframe, window) / 2));
   const middleMs = addCandles(timeframe, window.sinceMs, half);
   return [
     { sinceMs: window.sinceMs, untilMs: middleMs },

@@ -70,7 +70,7 @@ remembered as (
 -- The newest time of which the answer tells. An exchange in trouble may answer with nothing, or with too little.
 heard as (
   select greatest(${LAST_TIME}, to_timestamp(max(time_ms) / 1000.0)) + titan10_step($3::text) as until
-  from ${REJECTED.rows(13)}
+  from ${REJECTED.rows(13)} where reason is distinct from 'time_not_aligned'
 ),
 forgotten as (
   delete from recent_pages as page using numbered
@@ -120,8 +120,8 @@ set covered = known.covered + ${PROVED},
     -- Candles that were not final, and that this answer covers without confirming them, are taken back.
     (candles, first, last) = (
       select known.candles + excluded.candles - gone.candles,
-             case when gone.candles = 0 then least(known.first, excluded.first) else gone.first end,
-             case when gone.candles = 0 then greatest(known.last, excluded.last) else gone.last end
+             case when gone.candles = 0 then least(known.first, excluded.first) else least(gone.first, excluded.first) end,
+             case when gone.candles = 0 then greatest(known.last, excluded.last) else greatest(gone.last, excluded.last) end
       from titan10_take_back($1::text, $2::text, $3::text,
                              known.unsettled * ${PROVED} - known.covered, $4::float8[],
                              $19::bigint) as gone

@@ -328,6 +328,48 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await assertTrue({ database, exchange }, "1m", window, window.untilMs);
   },
 
+  "is given up as a whole, also by polls, and not before it would be final": async (
+    { database, exchange, open },
+  ) => {
+    const archive = await open("1h", "6h");
+    await backfill(archive, { patient: false });
+    const poll = new Poll(archive);
+    const empty = exchange.faults.add({
+      when: { about: "candles" },
+      fault: { kind: "empty_page" },
+    });
+    for (let minute = 1; minute < 20; minute++) {
+      testClock.restart(CLOSE_MS + minute * MINUTE_MS + 500);
+      await poll.runOnce();
+      const untilMs = await coveredUntil(database);
+      assert.equal(untilMs, minute < 12 ? CLOSE_MS - HOUR_MS : CLOSE_MS, `${minute} min`);
+      const hour = await storedIn(database, { ...EVER, sinceMs: CLOSE_MS - HOUR_MS }, "1h");
+      assert.equal(hour.length, minute < 12 ? 1 : 0, `${minute} min`);
+    }
+    empty.remove();
+    testClock.restart(CLOSE_MS + HOUR_MS);
+    await repairGaps(archive);
+    const window = { sinceMs: CLOSE_MS - 2 * HOUR_MS, untilMs: CLOSE_MS };
+    await assertTrue({ database, exchange }, "1h", window, CLOSE_MS);
+  },
+
+  "leaves bounds that its page widens, when it is taken back": async (
+    { database, exchange, open },
+  ) => {
+    const archive = await open("1m", "1h");
+    const youngMs = CLOSE_MS - 2 * MINUTE_MS;
+    const silent = exchange.faults.add({ fault: { kind: "holes", sinceMs: 0, untilMs: youngMs } });
+    await backfill(archive, { patient: false });
+    silent.remove();
+    exchange.faults.add({ fault: { kind: "holes", sinceMs: 0, untilMs: CLOSE_MS } });
+    testClock.restart(CLOSE_MS + 50 * MINUTE_MS);
+    await backfill(archive, { patient: false });
+    const stored = await storedIn(database, EVER);
+    const [row] = await database.sql`select candles::int, first, last from checkpoints`;
+    const ends = [row?.["first"]?.getTime(), row?.["last"]?.getTime()];
+    assert.deepEqual([row?.["candles"], ...ends], [stored.length, CLOSE_MS, stored.at(-1)]);
+  },
+
   "is taken back also where it was all that the series had": async (
     { database, exchange, open },
   ) => {
@@ -427,10 +469,12 @@ const YOUNG = { sinceMs: CLOSE_MS - 2 * MINUTE_MS, untilMs: CLOSE_MS - MINUTE_MS
 async function storedIn(
   database: Database,
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
+  timeframe = "1m",
 ): Promise<readonly number[]> {
-  const rows = await database.sql<{ time: Date }[]>`
-    select time from ohlcv_1m where time >= ${new Date(sinceMs)} and time < ${new Date(untilMs)}
-    order by time`;
+  const rows = await database.sql.unsafe<{ time: Date }[]>(
+    `select time from ohlcv_${timeframe} where time >= $1 and time < $2 order by time`,
+    [new Date(sinceMs), new Date(untilMs)],
+  );
   return rows.map(({ time }) => time.getTime());
 }
 
