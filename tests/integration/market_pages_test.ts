@@ -159,6 +159,19 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "a page that waits for its series holds none of the candles": async ({ first, second, open }) => {
+    await backfill(await open(first), { patient: false });
+    const [row] = await first.sql<{ time: Date }[]>`select max(time) as time from ohlcv_1m`;
+    const holder = await holdSeries(first);
+    const page = pageOf(row!.time.getTime());
+    const writing = writePage(first, SERIES, { ...page, marketId: undefined });
+    await waitingBackends(second, 1);
+    // Refused at once if the page had it.
+    await second.sql`select from ohlcv_1m where time = ${row!.time} for update nowait`;
+    await holder.release();
+    assert.equal((await writing).added, 0);
+  },
+
   "and two that find out at once enter one new listing": async ({ first, second, clock, open }) => {
     await backfill(await open(first), { patient: false });
     const nowMs = clock.now();
