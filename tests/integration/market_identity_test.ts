@@ -8,54 +8,16 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { CONFIRM_AFTER_MS } from "../../lib/gap/first_candle.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import { START_MS, TestClock } from "../support/test_clock.ts";
-import { openAnyTest } from "../support/test_database.ts";
-import { TWIN_PRICES, type TwinMarkets, withTwinMarkets } from "../support/twin_markets.ts";
+import { START_MS } from "../support/test_clock.ts";
+import { TWIN_PRICES } from "../support/twin_markets.ts";
+import { playTwins, type TwinScene } from "../support/twin_scene.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-interface Scene {
-  readonly database: Database;
-  readonly clock: TestClock;
-  readonly twins: TwinMarkets;
-  readonly open: (
-    variables?: Readonly<Record<string, string>>,
-  ) => ReturnType<typeof openTestArchive>;
-}
+Deno.test("a symbol may mean another market tomorrow", (t) => playTwins(t, TESTS));
 
-Deno.test("a symbol may mean another market tomorrow", async (t) => {
-  const opened = await openAnyTest();
-  try {
-    for (const [name, test] of Object.entries(TESTS)) {
-      await t.step(name, async () => {
-        await emptyDatabase(opened.database);
-        const clock = new TestClock();
-        await withTwinMarkets(() => clock.now(), (twins) =>
-          test({
-            database: opened.database,
-            clock,
-            twins,
-            open: (variables = {}) =>
-              openTestArchive(opened.database, {
-                EXCHANGES: "kraken",
-                SYMBOLS: "REP/USD,BTC/USD",
-                TIMEFRAMES: "1m,1h",
-                BACKFILL: "1m:2h,1h:5h",
-                EXCHANGE_PROXY_URL: twins.proxyUrl,
-                EXCHANGE_KRAKEN: JSON.stringify({ rateLimit: 1 }),
-                ...variables,
-              }, clock),
-          }));
-      });
-    }
-  } finally {
-    await opened.drop();
-  }
-});
-
-const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+const TESTS: Readonly<Record<string, (scene: TwinScene) => Promise<void>>> = {
   "one-shot commands begin a new listing, and never ask the new market for the time of the old one":
     async (scene) => {
       const { database, clock, twins } = scene;
@@ -236,7 +198,7 @@ function other(id: string): string {
 }
 
 async function fill(
-  { open }: Scene,
+  { open }: TwinScene,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Awaited<ReturnType<typeof backfill>>[number]> {
   const [report] = await backfill(await open(variables), { patient: false });
@@ -253,7 +215,7 @@ async function listings(
 }
 
 /** Each candle is of the market in whose listing it lies; those before the first listing are of the first. */
-async function assertUnmixed({ database: { sql } }: Scene): Promise<void> {
+async function assertUnmixed({ database: { sql } }: TwinScene): Promise<void> {
   for (const table of ["ohlcv_1m", "ohlcv_1h"]) {
     const rows = await sql.unsafe<{ market_id: keyof typeof TWIN_PRICES; close: string }[]>(`
       select listing.market_id, trim_scale(candle.close)::text as close

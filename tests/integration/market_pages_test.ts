@@ -10,6 +10,7 @@ import { isOfOtherMarket } from "../../lib/store/connection/store_error.ts";
 import { replaceListings } from "../../lib/store/listings.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { TWIN_PRICES, type TwinMarkets, withTwinMarkets } from "../support/twin_markets.ts";
@@ -140,11 +141,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         () => writePage(first, SERIES, pageOf(openTimeMs)),
         () => replaceMarket(second, nowMs),
       ];
-      const holder = await holdSeries(first);
+      const holder = await holdRows(first, "checkpoints");
       const running: Promise<unknown>[] = [];
       for (const write of isPageFirst ? writes : writes.toReversed()) {
         running.push(write());
-        await waitingBackends(second, running.length);
+        await untilWaiting(second, running.length);
       }
       await holder.release();
       const ends = await Promise.allSettled(running);
@@ -164,10 +165,10 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "a page that waits for its series holds none of the candles": async ({ first, second, open }) => {
     await backfill(await open(first), { patient: false });
     const [row] = await first.sql<{ time: Date }[]>`select max(time) as time from ohlcv_1m`;
-    const holder = await holdSeries(first);
+    const holder = await holdRows(first, "checkpoints");
     const page = pageOf(row!.time.getTime());
     const writing = writePage(first, SERIES, { ...page, marketId: undefined });
-    await waitingBackends(second, 1);
+    await untilWaiting(second, 1);
     // Refused at once if the page had it.
     await second.sql`select from ohlcv_1m where time = ${row!.time} for update nowait`;
     await holder.release();
@@ -177,9 +178,9 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "and two that find out at once enter one new listing": async ({ first, second, clock, open }) => {
     await backfill(await open(first), { patient: false });
     const nowMs = clock.now();
-    const holder = await holdSeries(first);
+    const holder = await holdRows(first, "checkpoints");
     const entering = [first, second].map((database) => replaceMarket(database, nowMs));
-    await waitingBackends(second, 2);
+    await untilWaiting(second, 2);
     await holder.release();
     const [one, other] = await Promise.all(entering);
     assert.deepEqual(one, other);
@@ -262,33 +263,5 @@ async function assertUnmixed({ sql }: Database): Promise<void> {
       [[false, TWIN_PRICES.REPV2USD], [true, TWIN_PRICES.XREPZUSD]],
       table,
     );
-  }
-}
-
-/** Holds the rows of all series in a transaction of its own. */
-async function holdSeries({ sql }: Database): Promise<{ release(): Promise<void> }> {
-  const begun = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  const ended = sql.begin(async (transaction) => {
-    await transaction`select from checkpoints for update`;
-    begun.resolve();
-    await released.promise;
-  });
-  await begun.promise;
-  return {
-    async release(): Promise<void> {
-      released.resolve();
-      await ended;
-    },
-  };
-}
-
-/** Resolves when so many statements of this database wait for a lock. */
-async function waitingBackends({ sql }: Database, count: number): Promise<void> {
-  for (;;) {
-    const rows = await sql`
-      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    if (rows.length >= count) return;
-    await systemClock.sleep(5);
   }
 }

@@ -5,54 +5,15 @@ import type { BackfillReport } from "../../lib/fetch/backfill_report.ts";
 import { makePlan } from "../../lib/fetch/plan.ts";
 import { doubtReaches } from "../../lib/fetch/reach_doubt.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import { TestClock } from "../support/test_clock.ts";
-import { openAnyTest } from "../support/test_database.ts";
-import { type TwinMarkets, withTwinMarkets } from "../support/twin_markets.ts";
+import { playTwins, type TwinScene } from "../support/twin_scene.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-interface Scene {
-  readonly database: Database;
-  readonly clock: TestClock;
-  readonly twins: TwinMarkets;
-  readonly open: (
-    variables?: Readonly<Record<string, string>>,
-  ) => ReturnType<typeof openTestArchive>;
-}
+Deno.test("a listing goes on as long as it is proved to be of the same market", (t) =>
+  playTwins(t, TESTS));
 
-Deno.test("a listing goes on as long as it is proved to be of the same market", async (t) => {
-  const opened = await openAnyTest();
-  try {
-    for (const [name, test] of Object.entries(TESTS)) {
-      await t.step(name, async () => {
-        await emptyDatabase(opened.database);
-        const clock = new TestClock();
-        await withTwinMarkets(() => clock.now(), (twins) =>
-          test({
-            database: opened.database,
-            clock,
-            twins,
-            open: (variables = {}) =>
-              openTestArchive(opened.database, {
-                EXCHANGES: "kraken",
-                SYMBOLS: "REP/USD,BTC/USD",
-                TIMEFRAMES: "1m,1h",
-                BACKFILL: "1m:2h,1h:5h",
-                EXCHANGE_PROXY_URL: twins.proxyUrl,
-                EXCHANGE_KRAKEN: JSON.stringify({ rateLimit: 1 }),
-                ...variables,
-              }, clock),
-          }));
-      });
-    }
-  } finally {
-    await opened.drop();
-  }
-});
-
-const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+const TESTS: Readonly<Record<string, (scene: TwinScene) => Promise<void>>> = {
   "the new market is not asked how far back the old one went": async (scene) => {
     const { database, clock, twins } = scene;
     await fill(scene);
@@ -166,13 +127,13 @@ async function listings({ sql }: Database): Promise<readonly Readonly<Record<str
 const NEW_IDS = new Map([["REPV2USD", "REPV2-USD"], ["XXBTZUSD", "XBT-USD"]] as const);
 
 /** Both markets of the archive, as they are listed from now on. */
-function respell({ twins }: Scene): void {
+function respell({ twins }: TwinScene): void {
   twins.delisted.add("XREPZUSD");
   for (const [id, spelled] of NEW_IDS) twins.respelled.set(id, spelled);
 }
 
 async function fill(
-  { open }: Scene,
+  { open }: TwinScene,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<BackfillReport> {
   const [report] = await backfill(await open(variables), { patient: false });

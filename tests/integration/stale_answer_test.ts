@@ -18,6 +18,7 @@ import {
   openTestArchive,
 } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { testClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
@@ -114,12 +115,12 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     if (!isServer) return;
     await writePage(first, SERIES, pageOf(1));
     const [old, recent] = [await numberOf(first), await numberOf(second)];
-    const holder = await openHolder(first);
+    const holder = await holdRows(first, "ohlcv_1m");
     const newer = writePage(first, SERIES, { ...pageOf(3), knownPage: recent });
-    await waitingBackends(second, 1);
+    await untilWaiting(second, 1);
     // Its snapshot is from before the newer page is committed.
     const older = writePage(second, SERIES, { ...pageOf(2), knownPage: old });
-    await waitingBackends(second, 2);
+    await untilWaiting(second, 2);
     await holder.release();
     const ends = await Promise.allSettled([newer, older]);
     const [refused, ...others] = ends.filter(({ status }) => status === "rejected");
@@ -205,32 +206,4 @@ async function storedValue({ sql }: Database, openTimeMs = CLOSE_MS): Promise<nu
   const [row] = await sql<{ open: string }[]>`
     select open from ohlcv_1m where time = ${new Date(openTimeMs)}`;
   return Number(row?.open);
-}
-
-/** Holds the candle's row in a transaction of its own. */
-async function openHolder({ sql }: Database): Promise<{ release(): Promise<void> }> {
-  const begun = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  const ended = sql.begin(async (transaction) => {
-    await transaction`select from ohlcv_1m for update`;
-    begun.resolve();
-    await released.promise;
-  });
-  await begun.promise;
-  return {
-    async release(): Promise<void> {
-      released.resolve();
-      await ended;
-    },
-  };
-}
-
-/** Resolves when so many statements of this database wait for a lock. */
-async function waitingBackends({ sql }: Database, count: number): Promise<void> {
-  for (;;) {
-    const rows = await sql`
-      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    if (rows.length >= count) return;
-    await systemClock.sleep(5);
-  }
 }

@@ -1,0 +1,40 @@
+/** Holds rows of a database, and tells when statements wait for them. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+
+/** Statements that are about to wait do so within this time, also on a busy machine. */
+const WAIT_MS_MAX = 60_000;
+
+/** Holds all rows of a table in a transaction of its own. */
+export async function holdRows(
+  { sql }: Database,
+  table: string,
+): Promise<{ release(): Promise<void> }> {
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const ended = sql.begin(async (transaction) => {
+    await transaction`select from ${transaction(table)} for update`;
+    begun.resolve();
+    await released.promise;
+  });
+  await begun.promise;
+  return {
+    async release(): Promise<void> {
+      released.resolve();
+      await ended;
+    },
+  };
+}
+
+/** Resolves when so many statements of this database wait for a lock. */
+export async function untilWaiting({ sql }: Database, count: number): Promise<void> {
+  const endMs = systemClock.now() + WAIT_MS_MAX;
+  for (;;) {
+    const rows = await sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (rows.length >= count) return;
+    assert.ok(systemClock.now() < endMs, `${rows.length} of ${count} statements wait for a lock`);
+    await systemClock.sleep(5);
+  }
+}
