@@ -2,7 +2,12 @@
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
-import { type CandleWriter, csvWriter } from "../transfer/candle_csv.ts";
+import {
+  type CandleWriter,
+  csvField,
+  csvWriter,
+  spreadsheetField,
+} from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
@@ -15,7 +20,8 @@ const HELP = `
 Candles come series by series, oldest first, and are read in pages: a large
 archive needs no more memory than a small one. CSV keeps every digit. Parquet
 holds prices and volumes as doubles, which every reader computes with, or with
---numbers exact as DECIMAL(38, 18).
+--numbers exact as DECIMAL(38, 18). An exchange chooses the names of its
+markets: --quote-formulas is for CSV that a spreadsheet opens.
 
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
@@ -42,6 +48,10 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
         "of merged candles: the first exchange's that has one, in the order of --exchange or else of volume; or weighted by volume",
       ).choices(["primary", "volume"]).default("primary"),
     )
+    .option(
+      "--quote-formulas",
+      "CSV for a spreadsheet: an apostrophe before what it would calculate",
+    )
     .addOption(
       new Option("--numbers <numbers>", "of Parquet: see below").choices(["double", "exact"]),
     )
@@ -62,6 +72,7 @@ interface ExportFlags {
   readonly source: "exchange" | "merged";
   readonly merge: "primary" | "volume";
   readonly numbers?: Numbers;
+  readonly quoteFormulas?: true;
 }
 
 async function exportCandles(
@@ -72,6 +83,11 @@ async function exportCandles(
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
     command.error("error: --numbers is of Parquet: CSV keeps every digit", {
+      exitCode: EXIT.usage,
+    });
+  }
+  if (flags.quoteFormulas === true && format === "parquet") {
+    command.error("error: --quote-formulas is of CSV: nothing in Parquet is calculated", {
       exitCode: EXIT.usage,
     });
   }
@@ -87,7 +103,10 @@ async function exportCandles(
   const output = await openOutput(shell, flags.output);
   try {
     const writer = format === "csv"
-      ? csvWriter(output, { isMerged })
+      ? csvWriter(output, {
+        isMerged,
+        field: flags.quoteFormulas === true ? spreadsheetField : csvField,
+      })
       : parquetWriter(output, { isMerged, numbers: flags.numbers ?? "double" });
     // Keep the permission to write: the output file is finished only at the end.
     const ground = {

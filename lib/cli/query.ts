@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type QueryPage, runQuery } from "../store/read_query.ts";
 import { durationMs } from "../config/setting.ts";
+import { csvField, spreadsheetField } from "../transfer/candle_csv.ts";
 import { csvHead, csvLines, jsonLinesOf, rowLayout } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -35,6 +36,12 @@ export function makeQuery(empty: Command, shell: Shell, perform: Perform): void 
     .argument("<sql>", "the query; - reads it from standard input")
     .addOption(new Option("--json", "print JSON, one object a line").conflicts("csv"))
     .option("--csv", "print CSV")
+    .addOption(
+      new Option(
+        "--quote-formulas",
+        "CSV for a spreadsheet: an apostrophe before what it would calculate",
+      ).implies({ csv: true }).conflicts("json"),
+    )
     .option("--limit <rows>", "rows at most (default: 1000 of a table, else all)", rowCount)
     .addOption(
       new Option(
@@ -52,6 +59,7 @@ export function makeQuery(empty: Command, shell: Shell, perform: Perform): void 
 interface QueryFlags {
   readonly json?: true;
   readonly csv?: true;
+  readonly quoteFormulas?: true;
   readonly limit?: number;
   readonly timeout?: number;
 }
@@ -60,6 +68,7 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
   const text = sql === "-" ? await readAll(shell.input) : sql;
   const isTable = flags.json !== true && flags.csv !== true;
   const limit = flags.limit ?? (isTable ? TABLE_ROWS : Infinity);
+  const field = flags.quoteFormulas === true ? spreadsheetField : csvField;
   const encoder = new TextEncoder();
   let layout: ReturnType<typeof rowLayout> | undefined;
   let rows = 0;
@@ -75,7 +84,10 @@ async function query(shell: Shell, sql: string, flags: QueryFlags & Flags): Prom
           shell.write(encoder.encode(`${layout(taken.rows, rows)}\n`));
         }
       } else if (flags.json === true) shell.write(encoder.encode(jsonLinesOf(taken)));
-      else shell.write(encoder.encode((rows === 0 ? csvHead(page) : "") + csvLines(taken)));
+      else {
+        const head = rows === 0 ? csvHead(page, field) : "";
+        shell.write(encoder.encode(head + csvLines(taken, field)));
+      }
       rows += taken.rows.length;
       if (isCut) break;
     }

@@ -1,7 +1,7 @@
 /** Prints the result of a query as a table, as JSON lines or as CSV. @module */
 import { printable } from "../text/printable.ts";
 import type { QueryColumn, QueryPage } from "../store/read_query.ts";
-import { csvField } from "../transfer/candle_csv.ts";
+import type { CsvField } from "../transfer/candle_csv.ts";
 import { tableLayout } from "./text.ts";
 
 type Row = QueryPage["rows"][number];
@@ -13,14 +13,14 @@ const NUMBER_TYPES: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701, 170
 const TIMESTAMPTZ = 1184;
 
 /** A page as CSV (RFC 4180) without the head. Null is an empty field. */
-export function csvLines({ columns, rows }: QueryPage): string {
+export function csvLines({ columns, rows }: QueryPage, field: CsvField): string {
   return rows.map((row) =>
-    `${row.map((text, i) => csvField(plainText(text, columns[i]!) ?? "")).join(",")}\n`
+    `${row.map((text, i) => field(plainText(text, columns[i]!) ?? "")).join(",")}\n`
   ).join("");
 }
 
-export function csvHead({ columns }: QueryPage): string {
-  return `${columns.map(({ name }) => csvField(name)).join(",")}\n`;
+export function csvHead({ columns }: QueryPage, field: CsvField): string {
+  return `${columns.map(({ name }) => field(name)).join(",")}\n`;
 }
 
 /**

@@ -15,18 +15,18 @@ const MERGED_HEAD = "symbol,timeframe,time,open,high,low,close,volume,sources";
 /** Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces. */
 export function csvWriter(
   output: Output,
-  { isMerged }: { readonly isMerged: boolean },
+  { isMerged, field = csvField }: { readonly isMerged: boolean; readonly field?: CsvField },
 ): CandleWriter {
   const encoder = new TextEncoder();
   let head = `${isMerged ? MERGED_HEAD : HEAD}\n`;
   return {
     async write({ exchange, symbol, timeframe, rows }): Promise<void> {
       const series = (exchange === null ? [symbol, timeframe] : [exchange, symbol, timeframe])
-        .map(csvField).join(",");
+        .map(field).join(",");
       let text = head;
       head = "";
       for (const [timeMs, open, high, low, close, volume, sources] of rows) {
-        const end = sources === undefined ? "" : `,${csvField(sources.join(" "))}`;
+        const end = sources === undefined ? "" : `,${field(sources.join(" "))}`;
         text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${volume}${end}\n`;
       }
       await output.write(encoder.encode(text));
@@ -42,7 +42,18 @@ export function isoTime(timeMs: number): string {
   return new Date(timeMs).toISOString().replace(".000Z", "Z");
 }
 
+/** Writes one field. */
+export type CsvField = (text: string) => string;
+
 /** A field, in quotes if it needs them. */
 export function csvField(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** What spreadsheets take for the beginning of a formula, full-width forms included; numbers are none. */
+const FORMULA = /^(?![+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?$)[\s\0]*[=+\-@＝＋－＠]/i;
+
+/** The same with an apostrophe before what a spreadsheet would calculate. Other readers see the apostrophe, too. */
+export function spreadsheetField(text: string): string {
+  return csvField(FORMULA.test(text) ? `'${text}` : text);
 }
