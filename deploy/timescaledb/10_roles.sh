@@ -15,7 +15,7 @@ for name in database_password grafana_database_password; do
 done
 
 # psql reads the passwords itself, because other users can see a command's arguments.
-psql --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname=postgres <<'SQL'
+psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname=postgres <<'SQL'
 \set titan10_password `cat "$SECRETS_DIR/database_password"`
 \set grafana_password `cat "$SECRETS_DIR/grafana_database_password"`
 
@@ -34,7 +34,7 @@ revoke all on database titan10, postgres, template1 from public;
 grant connect on database titan10 to grafana;
 SQL
 
-psql --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname=titan10 <<'SQL'
+psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname=titan10 <<'SQL'
 -- By the superuser, so that titan10 need not be able to. Titan-10 works without it as well.
 select 'create extension if not exists timescaledb' from pg_available_extensions where name = 'timescaledb' \gexec
 
@@ -44,4 +44,10 @@ grant create on schema public to titan10;
 grant select on all tables in schema public to grafana;
 -- Titan-10 makes its tables later, and more of them with each timeframe.
 alter default privileges for role titan10 in schema public grant select on tables to grafana;
+
+-- What every role may do otherwise, though it may write to no table: schedule jobs, fill the disk with large objects, and
+-- hold the locks that a migration waits for.
+select format('revoke execute on function %s from public', oid::regprocedure),
+       format('grant execute on function %s to titan10', oid::regprocedure)
+from pg_proc where proname ~ '^(add_job|lo_(creat|create|from_bytea|put)|lowrite|pg_(try_)?advisory_\w+)$' \gexec
 SQL

@@ -140,6 +140,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       "create temporary table mine ()",
       "create schema mine",
       "set role titan10",
+      "select lo_create(0)",
+      "select lo_from_bytea(0, 'x')",
+      "select pg_advisory_lock(1)",
+      "select pg_try_advisory_xact_lock_shared(1, 1)",
+      ...(await isTimescale(grafana) ? ["select add_job('pg_sleep', '1h')"] : []),
       "select * from elsewhere.notes",
       "select rolpassword from pg_authid",
       "select pg_read_file('/etc/passwd')",
@@ -247,6 +252,10 @@ async function assertRefused(run: Session, statements: readonly string[]): Promi
   for (const statement of statements) {
     await assert.rejects(run(statement), { code: "42501" }, statement);
   }
+}
+
+async function isTimescale(run: Session): Promise<boolean> {
+  return (await run("select from pg_extension where extname = 'timescaledb'")).length > 0;
 }
 
 async function dashboardQueries(): Promise<readonly string[]> {
