@@ -1,17 +1,18 @@
-# The executable on next to nothing: glibc, CA certificates, and a user who is not root.
-FROM denoland/deno:2.9.6 AS build
+# The executable on next to nothing: glibc, CA certificates, and a user who is not root. Both images are named by digest,
+# which deploy/pin_images.sh writes anew.
+FROM denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d AS build
 WORKDIR /build
 # Packages first: they change less often than the program does.
 COPY deno.json deno.lock ./
 COPY lib/serve/page/deno.json lib/serve/page/
-RUN deno install --frozen
+RUN deno install --frozen --no-remote --deny-import
 COPY . .
 RUN deno task compile && mkdir /data
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 LABEL org.opencontainers.image.title="titan10" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /build/LICENSE /LICENSE
+COPY --from=build /build/LICENSE /build/docs/licences.txt /
 COPY --from=build /build/dist/titan10 /titan10
 # Docker gives a new volume the owner that the folder has in the image.
 COPY --from=build --chown=65532:65532 /data /data

@@ -1,4 +1,5 @@
 /** Hides secrets in logs, errors and messages about the configuration. @module */
+import { withoutAdvice } from "./refused_access.ts";
 
 /** Replaces a secret. */
 export const REDACTED = "***";
@@ -36,11 +37,12 @@ const SECRET_LENGTH_PLAIN = 8;
 
 /**
  * Hides passwords in URLs, values of names such as `apiKey=`, `"secret":` or `signature=`, credentials of an
- * `Authorization` header, and the given secrets: plain, percent-encoded and JSON-escaped.
+ * `Authorization` header, and the given secrets: plain, percent-encoded and JSON-escaped. A refused access is told without
+ * Deno's advice, since every text for users passes here.
  */
 export function redact(text: string, secrets: readonly string[] = []): string {
   // The given secrets first: the patterns below may replace only part of one and leave the rest visible.
-  return redactLiterals(text, secrets)
+  return redactLiterals(withoutAdvice(text), secrets)
     .replace(URL_PASSWORD, `$1:${REDACTED}@`)
     .replace(URL_TOKEN, `$1${REDACTED}@`)
     .replace(AUTHORIZATION, `$1${REDACTED}`)

@@ -1,4 +1,5 @@
 /** Processes of a benchmark: the fast exchange, and the program itself as a user starts it. @module */
+import { commandLine } from "../support/program.ts";
 
 export interface Process {
   readonly pid: number;
@@ -62,22 +63,9 @@ export function startProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Process & { readonly ended: Promise<boolean> } {
-  const binary = Deno.env.get("TITAN10_BINARY");
-  const run = ["run", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=8"];
-  const child = new Deno.Command(binary ?? Deno.execPath(), {
-    args: [
-      ...(binary === undefined
-        ? [
-          ...run,
-          "--allow-net",
-          "--allow-env",
-          "--allow-read",
-          "--allow-write",
-          fileOf("../../main.ts"),
-        ]
-        : []),
-      ...args,
-    ],
+  const [command = "", ...first] = commandLine();
+  const child = new Deno.Command(command, {
+    args: [...first, ...args],
     env: { ...env, LOG_LEVEL: "error" },
     stdout: "null",
     stderr: "null",

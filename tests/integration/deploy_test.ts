@@ -10,9 +10,21 @@ const read = (path: string): Promise<string> => Deno.readTextFile(new URL(path, 
 
 const UNIT = await read("deploy/titan10.service");
 const COMPOSE = await read("deploy/compose.yaml");
+const SECRETS = await read("deploy/secrets.conf");
+const DOCKERFILE = await read("Dockerfile");
 const PROMETHEUS = await read("deploy/prometheus/prometheus.yml");
 
-const isSystemdHere = await systemdVerify("--version") !== undefined;
+const SERVICES = ["titan10", "timescaledb", "prometheus", "node-exporter", "grafana"] as const;
+
+/** What a daemon that is attacked keeps to, with and without a server. */
+const MEMORY_MB = { server: 450, embedded: 700 } as const;
+
+const EXPOSURE_MAX = 1.1;
+
+/** A tag for people, and a digest that no registry can give to another image. */
+const PINNED = /^[\w./-]+:v?[\w.-]+@sha256:[0-9a-f]{64}$/;
+
+const isSystemdHere = await systemdAnalyze("--version") !== undefined;
 
 Deno.test("the unit runs a command of the program, with variables that it has", async () => {
   const [, command = ""] = /^ExecStart=\/usr\/local\/bin\/titan10 ([\w-]+)$/m.exec(UNIT) ?? [];
@@ -43,6 +55,23 @@ Deno.test("the unit leaves V8 what it cannot do without", () => {
   assert.match(setting("RestrictAddressFamilies"), /^(?=.*AF_UNIX)(?=.*AF_INET\b)(?=.*AF_INET6)/);
 });
 
+Deno.test("the unit takes secrets as files, for variables that may be secret", () => {
+  const loaded = [...SECRETS.matchAll(/^LoadCredential=(\w+):\/etc\/titan10\/\1$/gm)];
+  assert(loaded.length >= 2);
+  for (const [, credential = ""] of loaded) {
+    const [, name = ""] = new RegExp(`^Environment=(\\w+)=%d/${credential}$`, "m").exec(SECRETS) ??
+      [];
+    assert(isSecretFile(name), `secrets.conf sets ${name}`);
+  }
+});
+
+Deno.test("limits of memory are above what a daemon that is attacked needs", () => {
+  const [, composedMb] = /memory: (\d+)M\b/.exec(composed("titan10")) ?? [];
+  assert(Number(composedMb) > 1.3 * MEMORY_MB.server, composedMb);
+  const [, unitMb] = /^(\d+)M$/.exec(setting("MemoryHigh")) ?? [];
+  assert(Number(unitMb) > 1.3 * MEMORY_MB.embedded, unitMb);
+});
+
 Deno.test({
   name: `systemd accepts the unit${isSystemdHere ? "" : ", but it is not installed here"}`,
   ignore: !isSystemdHere,
@@ -52,10 +81,12 @@ Deno.test({
       const path = `${directory}/titan10.service`;
       // It looks for the file that is started.
       await Deno.writeTextFile(path, UNIT.replace("/usr/local/bin/titan10", "/bin/sh"));
-      const output = await systemdVerify(path);
+      await Deno.mkdir(`${path}.d`);
+      await Deno.writeTextFile(`${path}.d/secrets.conf`, SECRETS);
+      const output = await systemdAnalyze("verify", path);
       // Two settings are newer than the systemd of some: those are ignored, as the unit says.
       const complaints = (output ?? "").split("\n").filter((line) =>
-        line.includes("titan10.service") &&
+        /titan10\.service|secrets\.conf/.test(line) &&
         !/Unknown key(?: name)? 'Restart(?:Steps|MaxDelaySec)'/.test(line)
       );
       assert.deepEqual(complaints, []);
@@ -65,10 +96,58 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: `systemd finds the unit as little exposed as README.md says${
+    isSystemdHere ? "" : ", but it is not installed here"
+  }`,
+  ignore: !isSystemdHere,
+  async fn(): Promise<void> {
+    const output = await systemdAnalyze("security", "--offline=yes", "deploy/titan10.service");
+    const [, exposure] =
+      /Overall exposure level for titan10\.service: ([\d.]+)/.exec(output ?? "") ?? [];
+    assert(Number(exposure) <= EXPOSURE_MAX, output);
+    assert((await read("deploy/README.md")).includes(`exposure ${EXPOSURE_MAX} of 10`));
+  },
+});
+
 Deno.test("the compose file sets variables that the program has", () => {
   const names = [...composed("titan10").matchAll(/^ {6}([A-Z_]+):/gm)].map(([, name = ""]) => name);
-  assert(names.includes("DATABASE_URL") && names.includes("HTTP_TOKEN"), names.join());
-  for (const name of names) assert(isVariable(name), `compose.yaml sets ${name}`);
+  const secrets = names.filter(isSecretFile);
+  assert.deepEqual(secrets.toSorted(), ["DATABASE_URL_FILE", "HTTP_TOKEN_FILE"]);
+  for (const name of names) {
+    assert(isVariable(name) || secrets.includes(name), `compose.yaml sets ${name}`);
+  }
+});
+
+Deno.test("no secret is in the compose file, nor in a variable of a container", () => {
+  assert.doesNotMatch(COMPOSE, /\$\{|environment: [A-Z]|:\/\/[^/\s]*@/);
+  for (
+    const [, name = "", value = ""] of COMPOSE.matchAll(
+      /^ {6}(\w*(?:PASSWORD|TOKEN|SECRET|URL)\w*): (.+)$/gm,
+    )
+  ) {
+    assert.match(name, /_FILE$/);
+    assert.match(value, /^\/run\/secrets\/\w+$/);
+  }
+});
+
+Deno.test("no container is root, has a capability, gains rights or writes outside its volumes", async () => {
+  const blocks = SERVICES.map((name) => [name, composed(name)] as const);
+  assert.equal(blocks.length, 5);
+  for (const [name, block] of blocks) {
+    for (
+      const line of [
+        "read_only: true",
+        "cap_drop: [ALL]",
+        'security_opt: ["no-new-privileges:true"]',
+      ]
+    ) assert(block.includes(`\n    ${line}\n`), `${name} lacks ${line}`);
+    assert.match(block, /^ {8}limits: \{ memory: \d+M, pids: \d+ \}$/m, name);
+    assert.doesNotMatch(block, /privileged|cap_add|network_mode|pid: host|docker\.sock/, name);
+  }
+  // The images of the others have a user of their own.
+  assert.match(composed("timescaledb"), /^ {4}user: "70:70"$/m);
+  assert.match(await read("Dockerfile"), /^USER 65532:65532$/m);
 });
 
 Deno.test("the compose file mounts and builds from what is there", async () => {
@@ -84,17 +163,65 @@ Deno.test("the compose file mounts and builds from what is there", async () => {
 });
 
 Deno.test("the compose file asks for the secrets that deploy/README.md makes, and for no others", async () => {
-  const [, made = ""] = /^for name in (.+); do$/m.exec(await read("deploy/README.md")) ?? [];
-  const asked = [...COMPOSE.matchAll(/\$\{(\w+)|\{ environment: (\w+) \}/g)]
-    .map(([, written, handed]) => written ?? handed);
-  assert.deepEqual([...new Set(asked)].toSorted(), made.split(" ").toSorted());
+  const readme = await read("deploy/README.md");
+  const [, made = ""] = /^for name in (.+); do$/m.exec(readme) ?? [];
+  const written = [...readme.matchAll(/ >secrets\/(\w+)$/gm)].map(([, name = ""]) => name);
+  const declared = [...COMPOSE.matchAll(/^ {2}(\w+): \{ file: \.\/secrets\/\1 \}$/gm)]
+    .map(([, name = ""]) => name).toSorted();
+  assert.deepEqual(declared, [...made.split(" "), ...written].toSorted());
+  const used = [...COMPOSE.matchAll(/^ {4}secrets: \[(.+)\]$/gm)]
+    .flatMap(([, names = ""]) => names.split(", "));
+  assert.deepEqual([...new Set(used)].toSorted(), declared);
+  for (const [, name = ""] of `${COMPOSE}${PROMETHEUS}`.matchAll(/\/run\/secrets\/(\w+)/g)) {
+    assert(declared.includes(name), name);
+  }
 });
 
-Deno.test("the compose file names a version of every image, and publishes to this machine alone", () => {
+Deno.test("git and the image are kept from the secrets", async () => {
+  assert.match(await read(".gitignore"), /^\/deploy\/secrets\/$/m);
+  const [, ...kept] = (await read(".dockerignore")).trim().split("\n");
+  assert.equal(kept[0], "*");
+  assert(kept.slice(1).every((line) => line.startsWith("!") && !line.includes("deploy")));
+});
+
+Deno.test("every image is named by a version and its digest", () => {
   const images = [...COMPOSE.matchAll(/^ {4}image: (\S+)$/gm)].map(([, image = ""]) => image);
-  for (const image of images.filter((image) => image !== "titan10")) {
-    assert.match(image, /^[\w./-]+:v?\d+\.\d+\.\d+[\w-]*$/);
+  assert.deepEqual(images.splice(images.indexOf("titan10"), 1), ["titan10"]);
+  const bases = [...DOCKERFILE.matchAll(/^FROM (\S+)/gm)].map(([, image = ""]) => image);
+  assert.deepEqual([images.length, bases.length], [4, 2]);
+  for (const image of [...images, ...bases]) assert.match(image, PINNED);
+});
+
+Deno.test("the digests are written anew from what the registries say", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    for (const folder of ["bin", "deploy"]) await Deno.mkdir(`${root}/${folder}`);
+    const paths = ["deploy/pin_images.sh", "deploy/compose.yaml", "Dockerfile"] as const;
+    for (const path of paths) await Deno.copyFile(new URL(path, ROOT), `${root}/${path}`);
+    const pin = async (answer: string): Promise<Deno.CommandOutput> => {
+      await Deno.writeTextFile(`${root}/bin/docker`, `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+      const env = { PATH: `${root}/bin:${Deno.env.get("PATH")}` };
+      return await new Deno.Command(`${root}/deploy/pin_images.sh`, { env }).output();
+    };
+    const digests = (text: string): string => text.replaceAll(/@sha256:\w+/g, "@");
+    const digest = "sha256:" + "0123456789abcdef".repeat(4);
+    assert.equal((await pin(`echo ${digest}`)).code, 0);
+    for (const path of paths.slice(1)) {
+      const text = await Deno.readTextFile(`${root}/${path}`);
+      assert.equal(digests(text), digests(await read(path)));
+      const found = text.match(/@sha256:\w+/g) ?? [];
+      assert(found.length >= 2 && found.every((one) => one === `@${digest}`), found.join());
+    }
+    const { code, stderr } = await pin("echo unauthorized");
+    assert.equal(code, 1);
+    assert.match(new TextDecoder().decode(stderr), /^Cannot pin \S+: .*which is no digest/);
+    assert((await Deno.readTextFile(`${root}/Dockerfile`)).includes(digest));
+  } finally {
+    await Deno.remove(root, { recursive: true });
   }
+});
+
+Deno.test("the compose file publishes to this machine alone", () => {
   const ports = [...COMPOSE.matchAll(/^ {4}ports: \["(.+)"\]$/gm)].map(([, port = ""]) => port);
   assert(ports.length > 0 && ports.length === COMPOSE.match(/\bports:/g)?.length);
   for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
@@ -121,19 +248,25 @@ function composed(name: string): string {
   return text;
 }
 
+/** A variable that names the file of a secret. */
+function isSecretFile(name: string): boolean {
+  return VARIABLES.some(({ name: of, secret }) => secret === true && `${of}_FILE` === name);
+}
+
 /** A variable of the program, or one that Deno itself reads. */
 function isVariable(name: string): boolean {
   return name === "DENO_TLS_CA_STORE" || VARIABLES.some((variable) => variable.name === name);
 }
 
-/** What `systemd-analyze verify` complains of; undefined where it is not installed. */
-async function systemdVerify(path: string): Promise<string | undefined> {
+/** What systemd-analyze writes; undefined where it is not installed. */
+async function systemdAnalyze(...args: readonly string[]): Promise<string | undefined> {
   try {
     const command = new Deno.Command("systemd-analyze", {
-      args: ["verify", path],
+      args: [...args],
       cwd: fileURLToPath(ROOT),
     });
-    return new TextDecoder().decode((await command.output()).stderr);
+    const { stdout, stderr } = await command.output();
+    return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -26,6 +26,7 @@ type Report = (node: Node, what: string) => void;
 const PROGRAM = /^(lib\/.*|main)\.[cm]?[jt]sx?$/;
 const LIB = /^lib\/.*\.[cm]?[jt]sx?$/;
 const TESTS = /^tests\/.*_test\.ts$/;
+const SCRIPTS = /\.[cm]?[jt]sx?$/;
 const SOURCES = /\.([cm]?[jt]sx?|sql)$/;
 
 const FILE_LINES_MAX = 320;
@@ -105,6 +106,33 @@ const RULES: readonly Rule[] = [
       ["lib/exchange/ccxt.ts", "await import(new URL(`./${id}.js`, main).href);"],
       ["lib/version.ts", `import deno from "../deno.json" with { type: "json" };`],
       ["lib/clock.ts", `// import "./daemon.ts";\nconst text = 'import "./daemon.ts"';`],
+    ],
+  },
+  {
+    name: "nothing is loaded from a host, and no code from a text",
+    covers: SCRIPTS,
+    offences: (source) =>
+      loaded(source)
+        .filter(({ specifier }) => /^(?!(?:npm|node|file):)[a-z][a-z+.-]*:/i.test(specifier))
+        .map(({ line, specifier }) => `${line}: loads ${specifier}`),
+    broken: [
+      ["lib/a.ts", `import { a } from "https://deno.land/x/a.ts";`],
+      ["main.ts", `import type { A } from "http://example.com/a.ts";`],
+      ["lib/a.ts", `export * from "jsr:@std/assert@1";`],
+      ["tests/unit/a_test.ts", `await import("https://esm.sh/a");`],
+      ["tests/unit/a_test.ts", "await import(`https://esm.sh/${name}`);"],
+      ["tests/unit/a_test.ts", `await import("data:text/javascript,1");`],
+      ["tests/unit/a_test.ts", `let a: import("https://esm.sh/a").A;`],
+      [".ci/compile.ts", `import "HTTPS://deno.land/x/a.ts";`],
+      ["lib/serve/page/a.js", `import "//cdn.example.com/a.js";`],
+      ["lib/a.ts", `new Worker("https://example.com/a.js", { type: "module" });`],
+      ["lib/a.ts", `new Worker(new URL("https://example.com/a.js"), { type: "module" });`],
+    ],
+    kept: [
+      ["lib/a.ts", `import "zod"; import "node:fs"; import "npm:ccxt@4.5.84"; import "./b.ts";`],
+      ["lib/a.ts", `await fetch("https://example.com"); // import "https://example.com"`],
+      ["lib/a.ts", `new Worker(new URL("./a.ts", import.meta.url), { type: "module" });`],
+      ["lib/serve/page/a.js", `import "/page/b.js";`],
     ],
   },
   onlyIn("lib/exchange/", "CCXT is imported", importsOf("ccxt"), {
@@ -506,6 +534,31 @@ function imports(source: Source): Import[] {
   return found;
 }
 
+/** What is loaded as code: imports, and the scripts of workers. Of a template, its beginning. */
+function loaded(source: Source): { readonly line: number; readonly specifier: string }[] {
+  const found = imports(source).flatMap(({ line, specifier = "" }) => ({ line, specifier }));
+  visit(source, () => {
+    const add = (node: Node | undefined): void => {
+      const isUrl = node?.type === "NewExpression" && dotted(node.callee) === "URL";
+      const text = isUrl ? node.arguments[0] : node;
+      const specifier = text?.type === "TemplateLiteral" ? text.quasis[0]?.cooked : literal(text);
+      if (node === undefined || specifier === undefined) return;
+      found.push({ line: source.text.slice(0, node.range[0]).split("\n").length, specifier });
+    };
+    return {
+      ImportExpression: (node) => add(node.source),
+      NewExpression(node): void {
+        if (dotted(node.callee) === "Worker") add(node.arguments[0]);
+      },
+    };
+  });
+  // What has no scheme takes it from where it is loaded.
+  return found.map(({ line, specifier }) => ({
+    line,
+    specifier: specifier.replace(/^\/\//, "https://"),
+  }));
+}
+
 /** Says what is wrong with an import, if anything is. */
 function floorFault(path: string, specifier: string): string | undefined {
   const own = roomOf(path);
@@ -763,6 +816,6 @@ async function readSources(): Promise<Source[]> {
       else if (SOURCES.test(name)) await read(`${folder}${name}`);
     }
   };
-  await Promise.all([read("main.ts"), walk("lib/"), walk("sql/"), walk("tests/")]);
+  await Promise.all([read("main.ts"), ...["lib/", "sql/", "tests/", ".ci/"].map(walk)]);
   return sources.sort((one, other) => one.path < other.path ? -1 : 1);
 }

