@@ -10,10 +10,16 @@ import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { isSocket, serverPools } from "./server_options.ts";
-import { LONG_STATEMENT_MS_MAX, type OnReach, ServerPool } from "./server_pool.ts";
+import {
+  LONG_STATEMENT_MS_MAX,
+  type OnReach,
+  ServerPool,
+  VISITOR_STATEMENT_MS_MAX,
+} from "./server_pool.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
+import { VisitorTurns } from "./visitor_turns.ts";
 
 /** An open database. */
 export interface Database {
@@ -40,6 +46,11 @@ export interface Database {
    * server, which is restarted from outside.
    */
   readonly crashed: Promise<Error>;
+  /**
+   * The same database for what visitors of the HTTP endpoints ask: their statements end sooner, and those of the archive
+   * never wait behind more than one of them. Closed with the database. Undefined where nothing is served.
+   */
+  readonly visitors?: Database;
   /** Waits at most {@linkcode CLOSE_TIMEOUT_S} for running statements, then closes. */
   close(): Promise<void>;
 }
@@ -53,7 +64,16 @@ interface OpenDatabaseOptions {
   readonly poolMax: number;
   readonly clock: Clock;
   readonly onReach?: OnReach | undefined;
+  /** Whether visitors are answered from it. @default false */
+  readonly isServed?: boolean;
 }
+
+/** One of so many connections is for visitors, and no more than a few: each may use a processor of the server. */
+const VISITORS_ONE_OF = 4;
+const VISITORS_MAX = 4;
+
+/** Longer than the server takes to end a visitor's statement: one that is not answered by then never is. */
+const VISITOR_MS_MAX = VISITOR_STATEMENT_MS_MAX + 5_000;
 
 /** Less than the ten seconds that a shutdown may take. */
 const CLOSE_TIMEOUT_S = 5;
@@ -88,21 +108,32 @@ export async function isStandby(database: Database): Promise<boolean> {
 
 async function openServer(
   text: string,
-  { poolMax, clock, onReach }: OpenDatabaseOptions,
+  { poolMax, clock, onReach, isServed = false }: OpenDatabaseOptions,
 ): Promise<Database> {
   const address = addressOf(text);
   const { hosts, target } = address;
-  const pools = await serverPools(address, { poolMax, clock, common: COMMON_OPTIONS });
-  const pool = new ServerPool({
-    clock,
-    onReach,
-    target,
-    names: hosts.map(({ name, port }) => `${name}:${port}`),
-    open: (scope, at) => pools[at]!(scope),
-  });
-  return {
-    run: (action, statements) => pool.run(action, statements),
-    runLong: (action, statements) => pool.run(action, statements, LONG_STATEMENT_MS_MAX),
+  const pools = await serverPools(address, { clock, common: COMMON_OPTIONS });
+  const poolOf = (
+    max: number,
+    options: { readonly onReach?: OnReach | undefined; readonly statementMsMax?: number },
+  ): ServerPool =>
+    new ServerPool({
+      clock,
+      target,
+      names: hosts.map(({ name, port }) => `${name}:${port}`),
+      poolMax: max,
+      open: (scope, at) => pools[at]!(scope, { max, statementMsMax: options.statementMsMax }),
+      onReach: options.onReach,
+    });
+  const visitorsMax = isServed ? visitorsOf(poolMax) : 0;
+  // That the server is away is told by this one alone.
+  const own = poolOf(poolMax - visitorsMax, { onReach });
+  const visiting = visitorsMax === 0
+    ? undefined
+    : poolOf(visitorsMax, { statementMsMax: VISITOR_STATEMENT_MS_MAX });
+  const databaseOf = (pool: ServerPool, msMax?: number): Database => ({
+    run: (action, statements) => pool.run(action, statements, msMax),
+    runLong: (action, statements) => pool.run(action, statements, msMax ?? LONG_STATEMENT_MS_MAX),
     get sql() {
       return pool.sql;
     },
@@ -111,7 +142,19 @@ async function openServer(
     reach: () => pool.reach(),
     crashed: new Promise(() => {}),
     close: () => pool.end(CLOSE_TIMEOUT_S),
-  };
+  });
+  const database = databaseOf(own);
+  if (visiting === undefined) return database;
+  return Object.assign(database, {
+    visitors: databaseOf(visiting, VISITOR_MS_MAX),
+    close: async () => void await Promise.all([visiting.end(0), own.end(CLOSE_TIMEOUT_S)]),
+  });
+}
+
+/** How many connections of a pool are for visitors. None of a single one, which they share. */
+function visitorsOf(poolMax: number): number {
+  const share = Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF));
+  return poolMax === 1 ? 0 : Math.min(share, VISITORS_MAX);
 }
 
 /** @throws StoreError `refused` when the URL cannot be used. The configuration has been checked for that before. */
@@ -148,8 +191,12 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     };
     // postgres.js accepts `socket`, but its types do not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
-    const run: Run = (action, statements) => attempt(action, () => statements(sql));
-    return {
+    const turns = new VisitorTurns(clock);
+    const run: Run = (action, statements) =>
+      turns.archive(() => attempt(action, () => statements(sql)));
+    const visit: Run = (action, statements) =>
+      turns.visitor(() => attempt(action, () => statements(sql)));
+    const database: Database = {
       run,
       runLong: run,
       sql,
@@ -167,6 +214,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
         }
       },
     };
+    return { ...database, visitors: { ...database, run: visit, runLong: visit } };
   } catch (error) {
     held.release();
     throw error;

@@ -17,13 +17,19 @@ const RECONNECT_S = 1;
 type Options = postgres.Options<{}>;
 
 interface ServerOptions {
-  readonly poolMax: number;
   readonly clock: Clock;
   readonly common: Options;
 }
 
+interface PoolOptions {
+  /** The most connections. */
+  readonly max: number;
+  /** After this time the server ends a statement. @default never */
+  readonly statementMsMax?: number | undefined;
+}
+
 /** Makes a pool of one of the servers. It contacts the server with its first statement. */
-type OpenPool = (scope: SessionScope) => Sql;
+type OpenPool = (scope: SessionScope, options: PoolOptions) => Sql;
 
 /**
  * Reads what the address leaves to files, and returns a maker of pools for each host. The environment is read now, for
@@ -33,7 +39,7 @@ type OpenPool = (scope: SessionScope) => Sql;
  */
 export async function serverPools(
   address: ServerAddress,
-  { poolMax, clock, common }: ServerOptions,
+  { clock, common }: ServerOptions,
 ): Promise<readonly OpenPool[]> {
   const { hosts, tls, user, database, settings } = address;
   const verifies = (host: ServerHost): boolean =>
@@ -53,7 +59,6 @@ export async function serverPools(
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { password }),
       ...(database === undefined ? {} : { database }),
-      max: poolMax,
       prepare: address.prepares,
       connect_timeout: address.connectTimeoutS ?? CONNECT_TIMEOUT_S,
       backoff: () => RECONNECT_S,
@@ -68,10 +73,13 @@ export async function serverPools(
     };
     // postgres.js accepts lists of hosts and `socket`, but its types do not declare them.
     const { options: parsed } = postgres(options as unknown as Options);
-    return (scope) => {
-      const connection = { ...parsed.connection, ...sessionSettings(scope) };
+    return (scope, { max, statementMsMax }) => {
+      const connection = {
+        ...parsed.connection,
+        ...sessionSettings(scope, { statementMsMax }),
+      };
       // Which server it is, is our own choice.
-      const all = { ...parsed, connection, target_session_attrs: null };
+      const all = { ...parsed, max, connection, target_session_attrs: null };
       return postgres(all as unknown as Options);
     };
   });

@@ -2,6 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
+import { Slots } from "../../policy/slots.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -25,6 +26,8 @@ interface ServerPoolOptions {
   readonly target: Target;
   /** Makes a pool of one of them whose connections have our settings. The server is not contacted yet. */
   readonly open: (scope: SessionScope, at: number) => Sql;
+  /** The most connections of such a pool. */
+  readonly poolMax: number;
   readonly clock: Clock;
   readonly onReach?: OnReach | undefined;
 }
@@ -56,6 +59,9 @@ export const STATEMENT_MS_MAX = 120_000;
 /** What is written to the wrong one of two primaries in this time is lost, and asked for again. */
 const LOOK_EVERY_MS = 30_000;
 
+/** The server ends a visitor's statement after this time: a web page asks for what takes milliseconds. */
+export const VISITOR_STATEMENT_MS_MAX = 10_000;
+
 /** Compressing a chunk, refreshing a rollup or migrating a large archive may take this long without an answer. */
 export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
 
@@ -64,10 +70,15 @@ export const LONG_STATEMENT_MS_MAX = 6 * 60 * 60_000;
  * connection, TCP makes the client wait for a quarter of an hour or forever. A statement that is not answered in time
  * ends with a `DeadlineError`. Then all connections are replaced by new ones, because other statements on the same
  * connections would wait too.
+ *
+ * A statement is sent when a connection is free for it, and its time begins then. postgres.js by itself sends more
+ * statements than it has connections, so that one waits behind another's, and its time would pass meanwhile.
  */
 export class ServerPool {
   readonly #options: ServerPoolOptions;
   #pool: Sql;
+  /** One for each connection. */
+  readonly #slots: Slots;
   /** The place of the server that the pool is of. */
   #at = 0;
   /** Whether that server was found to be the one that is wanted. */
@@ -90,6 +101,7 @@ export class ServerPool {
   constructor(options: ServerPoolOptions) {
     this.#options = options;
     this.#pool = options.open(this.#scope, this.#at);
+    this.#slots = new Slots({ atOnce: options.poolMax });
     this.#isChosen = this.#isOnly;
   }
 
@@ -103,7 +115,10 @@ export class ServerPool {
     return this.#pool;
   }
 
-  /** Runs statements. All of them together must be answered within `timeoutMs`. */
+  /**
+   * Runs statements. All of them together must be answered within `timeoutMs` from when a connection is free for them. For
+   * that they wait as long at most.
+   */
   run<T>(
     action: string,
     statements: (sql: Sql) => Promise<T>,
@@ -117,7 +132,7 @@ export class ServerPool {
         } catch (error) {
           // The connection was refused, so no statement has reached the server.
           if (!refusesSettings(error)) throw error;
-          this.#useFew();
+          this.#useFew(error);
         }
       }
       try {
@@ -130,14 +145,15 @@ export class ServerPool {
   }
 
   /** Sends the settings that every pooler knows, and no others. */
-  #useFew(): void {
+  #useFew(refusal: Error): void {
     if (this.#scope === "few") return;
     this.#scope = "few";
-    this.#giveUp(this.#pool);
+    this.#giveUp(this.#pool, refusal);
   }
 
   async #run<T>({ action, statements, timeoutMs }: Work<T>): Promise<T> {
     const { clock } = this.#options;
+    await this.#untilFree(timeoutMs);
     let pool = this.#pool;
     try {
       await this.#choose();
@@ -157,9 +173,19 @@ export class ServerPool {
         this.#isChosen = this.#isOnly;
       }
       // After a connection time-out, the state of postgres.js may be wrong, so its pool is replaced.
-      if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool);
+      if (isLate || codeOf(error) === "CONNECT_TIMEOUT") this.#giveUp(pool, givenUp());
       throw error;
+    } finally {
+      this.#slots.giveBack();
     }
+  }
+
+  /** That all connections are busy for long says nothing about the server, and ends no other statement. */
+  async #untilFree(timeoutMs: number): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#slots.isFree) return await this.#slots.take();
+    const take = (signal: AbortSignal): Promise<void> => this.#slots.take({ signal });
+    await withDeadline(timeoutMs, take, { clock, name: "the wait for a free connection" });
   }
 
   #setAway(failure: Omit<AwayReport, "wasThere"> | undefined): void {
@@ -264,13 +290,23 @@ export class ServerPool {
     await this.#pool.end({ timeout: timeoutS });
   }
 
-  /** Ends all connections of a pool and opens a new pool. Only the first statement that finds the pool dead does so. */
-  #giveUp(pool: Sql): void {
+  /**
+   * Ends all connections of a pool and opens a new pool. Only the first statement that finds the pool dead does so. What
+   * waits for the pool ends with the error: it would not be answered either.
+   */
+  #giveUp(pool: Sql, error: Error): void {
     if (pool !== this.#pool) return;
     this.#pool = this.#options.open(this.#scope, this.#at);
+    this.#slots.refuseWaiting(error);
     // Statements that still run on it fail with their own errors. Its connections close when the network allows.
     pool.end({ timeout: 0 }).catch(() => {});
   }
+}
+
+/** As postgres.js calls it for what was sent. */
+function givenUp(): Error {
+  const error = new Error("the connections that it waited for were given up");
+  return Object.assign(error, { code: "CONNECTION_DESTROYED" });
 }
 
 /** Without a cause: that it ended the connection does not mean that it is away. */

@@ -33,9 +33,22 @@ const UNKNOWN_TO_POOLERS = {
 /** How the parameters of a connection are sent. `few` is for a pooler that refuses the others. */
 export type SessionScope = "all" | "few";
 
-/** The start-up parameters of a connection. */
-export function sessionSettings(scope: SessionScope): Readonly<Record<string, string>> {
-  return scope === "few" ? KNOWN_TO_POOLERS : { ...KNOWN_TO_POOLERS, ...UNKNOWN_TO_POOLERS };
+/**
+ * The start-up parameters of a connection.
+ *
+ * @param options.statementMsMax after this time the server ends a statement; undefined for never. A pooler may not know
+ * it: the statement's own deadline then ends the wait for it.
+ */
+export function sessionSettings(
+  scope: SessionScope,
+  { statementMsMax = 0 }: { readonly statementMsMax?: number | undefined } = {},
+): Readonly<Record<string, string>> {
+  if (scope === "few") return KNOWN_TO_POOLERS;
+  return {
+    ...KNOWN_TO_POOLERS,
+    ...UNKNOWN_TO_POOLERS,
+    statement_timeout: String(statementMsMax),
+  };
 }
 
 /** A setting that is not what statements need. */

@@ -1,0 +1,108 @@
+/** The connections of a server: when a statement's time begins, and that visitors have connections of their own. @module */
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
+import { StoreError } from "../../lib/store/connection/store_error.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { openPostgres } from "../support/test_database.ts";
+
+interface Scene {
+  readonly clock: ManualClock;
+  readonly open: (options: { poolMax: number; isServed?: boolean }) => Promise<Database>;
+  /** Holds a lock until it is told. */
+  readonly hold: (lock: number) => Promise<() => Promise<void>>;
+}
+
+async function withServer(
+  t: Deno.TestContext,
+  use: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const server = await openPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const clock = new ManualClock();
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  const opened: Database[] = [];
+  try {
+    await use({
+      clock,
+      open: async (options) => {
+        const database = await openDatabase({ url: server.url, dataDir: "", clock, ...options });
+        opened.push(database);
+        return database;
+      },
+      hold: async (lock) => {
+        await admin`select pg_advisory_lock(${lock}::bigint)`;
+        return async () => void await admin`select pg_advisory_unlock(${lock}::bigint)`;
+      },
+    });
+  } finally {
+    await admin.end();
+    for (const database of opened) await database.close();
+    await server.stop();
+  }
+}
+
+/** Resolves when the statement waits for a lock, or anything else, at the server. */
+const lock = (number: number) => (database: Database): Promise<unknown> =>
+  database.run(`lock ${number}`, (sql) => sql`select pg_advisory_xact_lock(${number}::bigint)`);
+
+Deno.test("a statement's time begins when it is sent, not while others have all connections", (t) =>
+  withServer(t, async ({ clock, open, hold }) => {
+    const database = await open({ poolMax: 1 });
+    const unlocks = [await hold(1), await hold(2)];
+    const first = database.runLong("lock", (sql) => sql`select pg_advisory_xact_lock(1)`);
+    const second = lock(2)(database);
+    await clock.advance(STATEMENT_MS_MAX - 1);
+    await unlocks[0]!();
+    await first;
+    await clock.advance(STATEMENT_MS_MAX - 1);
+    await unlocks[1]!();
+    await second;
+    assert.equal(clock.sleepers, 0);
+  }));
+
+Deno.test("a statement that finds no free connection for too long fails alone: the others, and the pool, stay", (t) =>
+  withServer(t, async ({ clock, open, hold }) => {
+    const database = await open({ poolMax: 1 });
+    const unlock = await hold(1);
+    const pool = database.sql;
+    const long = database.runLong("lock", (sql) => sql`select pg_advisory_xact_lock(1)`);
+    const waiting = Array.from({ length: 20 }, () => lock(3)(database).catch((error) => error));
+    await clock.advance(STATEMENT_MS_MAX);
+    for (const error of await Promise.all(waiting)) {
+      assert(error instanceof StoreError && error.kind === "unavailable", String(error));
+      assert.match(error.message, /^Cannot lock 3: .*the wait for a free connection/);
+    }
+    await unlock();
+    await long;
+    assert.equal(database.sql, pool, "the pool was thrown away");
+    await lock(3)(database);
+  }));
+
+Deno.test("visitors that keep all of their connections busy delay no statement of the archive", (t) =>
+  withServer(t, async ({ open, hold }) => {
+    const database = await open({ poolMax: 4, isServed: true });
+    const visitors = database.visitors!;
+    const unlock = await hold(1);
+    const visits = Array.from({ length: 50 }, () => lock(1)(visitors));
+    for (let at = 0; at < 20; at++) await lock(2)(database);
+    const shares = await database.run("count", (sql) =>
+      sql<{ waiting: number }[]>`
+        select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event = 'advisory'`);
+    assert.deepEqual(shares.map(({ waiting }) => waiting), [1], "the visitors' share of four");
+    await unlock();
+    await Promise.all(visits);
+  }));
+
+Deno.test("the server ends a visitor's statement after ten seconds, and no other", (t) =>
+  withServer(t, async ({ open }) => {
+    const database = await open({ poolMax: 2, isServed: true });
+    const limitOf = (one: Database): Promise<unknown> =>
+      one.run("ask", async (sql) => (await sql`show statement_timeout`)[0]?.["statement_timeout"]);
+    assert.deepEqual([await limitOf(database), await limitOf(database.visitors!)], ["0", "10s"]);
+  }));
