@@ -21,6 +21,14 @@ export const REJECTED = columns<RejectedCandle>({
   time_ms: ["float8", ({ openTimeMs }) => openTimeMs],
 });
 
+/**
+ * Locks the row of the series `$1 $2 $3`, and counts it. Every statement does so before it writes candles: else two that
+ * meet would wait for each other. Where nothing is read of what was inserted, PostgreSQL writes that row first by itself.
+ */
+export const LOCK_SERIES = `(select count(*) from (
+  select from checkpoints where exchange = $1::text and symbol = $2::text and timeframe = $3::text for update
+) as series)`;
+
 /** `open, high, low, close, volume`. */
 export const VALUES = VALUE_NAMES.join(", ");
 

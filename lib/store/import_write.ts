@@ -5,6 +5,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import {
   CANDLES,
+  LOCK_SERIES,
   pageRows,
   REJECTED,
   REPLACED_VALUES,
@@ -145,7 +146,7 @@ function pageStatement(table: string, replaces: boolean): string {
   return `
 with settings as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
-         set_config('titan10.import', $15::text, true)
+         set_config('titan10.import', $15::text, true), ${LOCK_SERIES}
 ),
 page as (${pageRows(4, "from settings")}),
 written as (

@@ -92,14 +92,17 @@ export async function beginListings(
 /**
  * The end of a statement that begins listings: its parameters from `first` on are {@linkcode BEGUN_SERIES}. Candles before
  * a new listing that were not final yet are taken back: they may be half-formed for good, and the exchange cannot be asked
- * for them again. The checkpoints are locked first, so that no page confirms such a candle meanwhile.
+ * for them again. The tables of candles are locked first, as by every statement that writes to them, then the
+ * checkpoints, so that no page confirms such a candle meanwhile.
  */
 function begunSeries(first: number): string {
   return `
+locked as materialized (select titan10_lock_candles()),
 begun_series as materialized (
   select known.symbol, known.timeframe, known.unsettled, to_timestamp(row.from_ms / 1000.0) as from_time
   from checkpoints as known join ${BEGUN_SERIES.rows(first)}
     on known.symbol = row.symbol and known.timeframe = row.timeframe
+  cross join locked
   where known.exchange = $1::text
   for update of known
 ),

@@ -1,6 +1,6 @@
 /** The statement that stores a page. @module */
 import type { Window } from "../market/window.ts";
-import { pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
+import { LOCK_SERIES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import { columns } from "./parameters.ts";
 
@@ -44,7 +44,7 @@ export function pageStatement(table: string, isNew: boolean): string {
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true)
-         ${isNew ? "" : `, (select count(*) from (${LOCK}) as series)`}
+         ${isNew ? "" : `, ${LOCK_SERIES}`}
 ),
 numbered as materialized (select nextval('page_numbers') as number, $19::bigint as known),
 page as (${pageRows(4, "from unlimited")}),
@@ -82,13 +82,6 @@ ${LEDGER}`;
   statements.set(key, text);
   return text;
 }
-
-/**
- * Every statement locks the row of the series before its candles: else two that meet would wait for each other. Where
- * nothing is read of what was inserted, PostgreSQL writes that row first by itself.
- */
-const LOCK =
-  "select from checkpoints where exchange = $1::text and symbol = $2::text and timeframe = $3::text for update";
 
 /** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
 const UPSERT = `on conflict (exchange, symbol, time) do update

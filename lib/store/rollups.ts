@@ -4,6 +4,7 @@ import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable, stepText } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { readDependents } from "./connection/store_error.ts";
 import { readTimescale } from "./connection/timescale.ts";
 import { epochMs } from "./parameters.ts";
 
@@ -28,8 +29,16 @@ export interface StoredRollup extends Rollup {
 interface RollupChange {
   readonly added: readonly string[];
   readonly dropped: readonly string[];
+  /** No longer wanted as they are but kept, because something of the user's reads them. */
+  readonly used: readonly UsedRollup[];
   /** No longer wanted but kept, because they hold data of dropped candles. */
   readonly held: readonly string[];
+}
+
+interface UsedRollup {
+  readonly rollup: string;
+  /** In PostgreSQL's words: `view daily_report depends on view ohlcv_rollup_1d`. */
+  readonly readBy: readonly string[];
 }
 
 /** TimescaleDB refreshes a rollup from this long ago. */
@@ -75,7 +84,8 @@ export async function readRollups(database: Database): Promise<readonly StoredRo
 /**
  * Creates the wanted rollups that do not exist, empty. Drops those that are not wanted or are built from another
  * timeframe than wanted, views where TimescaleDB may hold data by now, and all rollups that are built from these. A rollup
- * that holds data of candles that `RETENTION` has dropped is kept.
+ * that holds data of candles that `RETENTION` has dropped is kept, and one that a view of the user's reads, with those that
+ * it is built from.
  */
 export async function arrangeRollups(
   database: Database,
@@ -83,15 +93,9 @@ export async function arrangeRollups(
 ): Promise<RollupChange> {
   const stored = await readRollups(database);
   const stale = staleRollups(stored, wanted);
-  const dropped = stale.filter(({ isMaterialized, expiredUntilMs }) =>
-    !isMaterialized || expiredUntilMs === undefined
-  );
-  const held = stale.filter((rollup) => !dropped.includes(rollup));
-  for (const { timeframe } of dropped.toReversed()) {
-    await database.runLong(`drop ${rollupView(timeframe)}`, async (sql) => {
-      await sql`select titan10_drop_rollup(${timeframe.text})`;
-    });
-  }
+  const isHeld = ({ isMaterialized, expiredUntilMs }: StoredRollup): boolean =>
+    isMaterialized && expiredUntilMs !== undefined;
+  const { dropped, used } = await dropRollups(database, stale.filter((one) => !isHeld(one)));
   const there = stored.filter((rollup) => !dropped.includes(rollup));
   const added = wanted.filter(({ timeframe }) => !has(there, timeframe));
   for (const rollup of added) {
@@ -101,7 +105,42 @@ export async function arrangeRollups(
     );
     await addRollup(database, isOtherBase ? { ...rollup, from: undefined } : rollup);
   }
-  return { added: viewsOf(added), dropped: viewsOf(dropped), held: viewsOf(held) };
+  return {
+    added: viewsOf(added),
+    dropped: viewsOf(dropped),
+    used,
+    held: viewsOf(stale.filter(isHeld)),
+  };
+}
+
+/** Drops those that nothing else reads. */
+async function dropRollups(
+  database: Database,
+  rollups: readonly StoredRollup[],
+): Promise<{ readonly dropped: readonly StoredRollup[]; readonly used: readonly UsedRollup[] }> {
+  const dropped: StoredRollup[] = [];
+  const kept: StoredRollup[] = [];
+  const used: UsedRollup[] = [];
+  // Each before the one that it is built from.
+  for (const rollup of rollups.toReversed()) {
+    const { timeframe } = rollup;
+    if (kept.some(({ from }) => from?.text === timeframe.text)) {
+      kept.push(rollup);
+      continue;
+    }
+    try {
+      await database.runLong(`drop ${rollupView(timeframe)}`, async (sql) => {
+        await sql`select titan10_drop_rollup(${timeframe.text})`;
+      });
+      dropped.push(rollup);
+    } catch (error) {
+      const readBy = readDependents(error);
+      if (readBy === undefined) throw error;
+      kept.push(rollup);
+      used.push({ rollup: rollupView(timeframe), readBy });
+    }
+  }
+  return { dropped: dropped.toReversed(), used };
 }
 
 /**

@@ -23,6 +23,9 @@ import { archivedTimeframes } from "../archive/desire.ts";
 /** How often candles that have become too old are dropped. Jobs that write candles also wake this job. */
 const UPKEEP_CRON = "41 */6 * * *";
 
+/** Of what reads a rollup, so many are named. */
+const NAMED_MAX = 3;
+
 interface UpkeepOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,8 +60,15 @@ export async function rollUp(
 ): Promise<number> {
   const archived = archivedTimeframes(config).map(parseTimeframe);
   const { rollups } = planRollups(config.rollups.map(parseTimeframe), archived);
-  const { added, dropped, held } = await arrangeRollups(database, rollups);
+  const { added, dropped, used, held } = await arrangeRollups(database, rollups);
   if (added.length + dropped.length > 0) log.info("rollups changed", { added, dropped });
+  for (const { rollup, readBy } of used) {
+    log.warn("a rollup is neither dropped nor made anew while something else reads it: drop that", {
+      rollup,
+      readBy: readBy.slice(0, NAMED_MAX),
+      readers: readBy.length,
+    });
+  }
   if (held.length > 0) {
     log.warn("rollups that ROLLUPS does not name are kept: RETENTION has dropped their candles", {
       rollups: held,

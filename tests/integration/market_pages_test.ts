@@ -7,10 +7,12 @@ import { repairGaps } from "../../lib/gap/repair.ts";
 import { ceilTime, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { isOfOtherMarket } from "../../lib/store/connection/store_error.ts";
-import { replaceListings } from "../../lib/store/listings.ts";
+import { expireCandles } from "../../lib/store/expiry.ts";
+import { beginImport, writeImportPage } from "../../lib/store/import_write.ts";
+import { beginListings, replaceListings } from "../../lib/store/listings.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
-import { holdRows, untilWaiting } from "../support/row_locks.ts";
+import { holdRows, holdTable, untilWaiting } from "../support/row_locks.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { TWIN_PRICES, type TwinMarkets, withTwinMarkets } from "../support/twin_markets.ts";
@@ -162,17 +164,62 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
-  "a page that waits for its series holds none of the candles": async ({ first, second, open }) => {
-    await backfill(await open(first), { patient: false });
-    const [row] = await first.sql<{ time: Date }[]>`select max(time) as time from ohlcv_1m`;
-    const holder = await holdRows(first, "checkpoints");
-    const page = pageOf(row!.time.getTime());
-    const writing = writePage(first, SERIES, { ...page, marketId: undefined });
-    await untilWaiting(second, 1);
-    // Refused at once if the page had it.
-    await second.sql`select from ohlcv_1m where time = ${row!.time} for update nowait`;
-    await holder.release();
-    assert.equal((await writing).added, 0);
+  "a page that waits for its series holds none of the candles, be it of the exchange or of a file":
+    async ({ first, second, open }) => {
+      await backfill(await open(first), { patient: false });
+      const [row] = await first.sql<{ time: Date }[]>`select max(time) as time from ohlcv_1m`;
+      const { candles, answered, ...page } = pageOf(row!.time.getTime());
+      const { id } = await beginImport(first, SERIES, "candles.csv");
+      const ofFile = { candles, rejected: [], claimed: [answered!], replaces: true };
+      const writes = [
+        () => writePage(first, SERIES, { ...page, candles, answered, marketId: undefined }),
+        () => writeImportPage(first, SERIES, { id, page: ofFile }),
+      ];
+      for (const write of writes) {
+        const holder = await holdRows(first, "checkpoints");
+        const writing = write();
+        try {
+          await untilWaiting(second, 1);
+          // Refused at once if the page had it.
+          await second.sql`select from ohlcv_1m where time = ${row!.time} for update nowait`;
+        } finally {
+          await holder.release();
+        }
+        assert.equal((await writing).added, 0);
+      }
+    },
+
+  "RETENTION and a listing that begins do not wait for each other in a circle": async (
+    { first, second, clock, open },
+  ) => {
+    const nowMs = clock.now();
+    const listed = {
+      symbols: [{ symbol: SERIES.symbol, marketId: "REPV2USD" }],
+      series: [{ series: SERIES, fromMs: nowMs }],
+      nowMs,
+    };
+    const entries = [
+      () => replaceMarket(second, nowMs),
+      () => beginListings(second, SERIES.exchange, listed),
+    ];
+    for (const enter of entries) {
+      await emptyDatabase(first);
+      await backfill(await open(first), { patient: false });
+      const [young] = await first.sql`select from checkpoints where unsettled <> '{}'`;
+      assert(young !== undefined, "a candle that the listing takes back");
+      const holder = await holdTable(first, "ohlcv_1m");
+      const expiring = expireCandles(first, MINUTE, nowMs - HOUR_MS);
+      await untilWaiting(second, 1);
+      const entering = enter();
+      await untilWaiting(second, 2);
+      await holder.release();
+      const [{ candles }] = await Promise.all([expiring, entering]);
+      assert(candles > 0);
+      const [row] = await first.sql<{ counted: number; kept: number }[]>`
+        select (select count(*) from ohlcv_1m)::int as counted, candles::int as kept
+        from checkpoints where timeframe = '1m'`;
+      assert.equal(row?.kept, row?.counted);
+    }
   },
 
   "and two that find out at once enter one new listing": async ({ first, second, clock, open }) => {

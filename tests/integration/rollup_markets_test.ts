@@ -99,13 +99,16 @@ for (const kind of DATABASE_KINDS) {
       const reader = `reader_${crypto.randomUUID().slice(0, 8)}`;
       await database.sql.unsafe(`
         create role ${reader}; grant select on ohlcv_rollup_5m to ${reader} with grant option;
-        grant select, insert on ohlcv_rollup_5m to public`);
+        grant select, insert on ohlcv_rollup_5m to public;
+        grant select (time, close) on ohlcv_rollup_1h to ${reader};
+        grant select (volume) on ohlcv_rollup_1h to ${reader} with grant option`);
       const grants = async (): Promise<readonly unknown[]> =>
         await database.sql`
-          select grantee, privilege_type, is_grantable from information_schema.role_table_grants
-          where table_name = 'ohlcv_rollup_5m' order by 1, 2`;
+          select grantee, column_name, privilege_type, is_grantable from information_schema.column_privileges
+          where table_name in ('ohlcv_rollup_5m', 'ohlcv_rollup_1h') and grantee in (${reader}, 'PUBLIC')
+          order by 1, 2, 3, table_name`;
       const granted = await grants();
-      assert(granted.length > 3);
+      assert.equal(granted.length, 10 + 2 * 10 + 3);
       const before = await read();
       assert.equal(before.length, 24 + 2);
       await migrate(database, migrations);

@@ -36,7 +36,9 @@ interface Scene {
   readonly exchange: LocalExchange;
   readonly isTimescale: boolean;
   /** Opens an archive of `1m` with these variables besides, and backfills what is owed. */
-  readonly archived: (variables?: Readonly<Record<string, string>>) => Promise<Archive>;
+  readonly archived: (
+    variables?: Readonly<Record<string, string>>,
+  ) => ReturnType<typeof openTestArchive>;
   /** Lets time pass for the archive and the exchange. */
   readonly pass: (ms: number) => void;
 }
@@ -109,6 +111,30 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await rollUp(await scene.archived());
       assert.deepEqual(await rollupViews(scene), []);
     },
+
+  "a rollup that a view of the user's reads stays, and so does what it is built from": async (
+    scene,
+  ) => {
+    await rollUp(await scene.archived({ ROLLUPS }));
+    await scene.database.sql`create view report as select * from ohlcv_rollup_1h`;
+    try {
+      const { lines, ...archive } = await scene.archived({ ROLLUPS: "5m" });
+      await rollUp(archive);
+      await assertRollups(scene, ["5m", "1h"]);
+      const told = lines.filter((line) => line.includes("neither dropped nor made anew"));
+      assert.equal(told.length, 1, told.join("\n"));
+      assert.match(
+        told[0]!,
+        /"rollup":"ohlcv_rollup_1h","readBy":\["view report depends on view ohlcv_rollup_1h"\],"readers":1/,
+      );
+      await rollUp(await scene.archived());
+      assert.deepEqual(await rollupViews(scene), ["ohlcv_rollup_5m", "ohlcv_rollup_1h"]);
+    } finally {
+      await scene.database.sql`drop view report`;
+    }
+    await rollUp(await scene.archived());
+    assert.deepEqual(await rollupViews(scene), []);
+  },
 
   "TimescaleDB keeps each rollup fresh by a policy of its own": async (scene) => {
     const archive = await scene.archived({ ROLLUPS });

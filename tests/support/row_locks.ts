@@ -1,4 +1,4 @@
-/** Holds rows of a database, and tells when statements wait for them. @module */
+/** Holds rows and tables of a database, and tells when statements wait for them. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -6,15 +6,25 @@ import type { Database } from "../../lib/store/connection/database.ts";
 /** Statements that are about to wait do so within this time, also on a busy machine. */
 const WAIT_MS_MAX = 60_000;
 
+interface Holder {
+  release(): Promise<void>;
+}
+
 /** Holds all rows of a table in a transaction of its own. */
-export async function holdRows(
-  { sql }: Database,
-  table: string,
-): Promise<{ release(): Promise<void> }> {
+export function holdRows(database: Database, table: string): Promise<Holder> {
+  return hold(database, `select from ${table} for update`);
+}
+
+/** Holds a table as a transaction does that writes to it. */
+export function holdTable(database: Database, table: string): Promise<Holder> {
+  return hold(database, `lock table ${table} in row exclusive mode`);
+}
+
+async function hold({ sql }: Database, statement: string): Promise<Holder> {
   const begun = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const ended = sql.begin(async (transaction) => {
-    await transaction`select from ${transaction(table)} for update`;
+    await transaction.unsafe(statement);
     begun.resolve();
     await released.promise;
   });

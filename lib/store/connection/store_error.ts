@@ -131,6 +131,16 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 /**
+ * Why something was not dropped: what depends on it, in PostgreSQL's words (SQLSTATE 2BP01). Undefined for all other
+ * errors.
+ */
+export function readDependents(error: unknown): readonly string[] | undefined {
+  if (!(error instanceof StoreError) || codeOf(error.cause) !== "2BP01") return undefined;
+  const { detail } = error.cause as { readonly detail?: unknown };
+  return typeof detail === "string" ? detail.split("\n") : [error.message];
+}
+
+/**
  * Whether a page was refused because another one wrote some of its candles while it was asked for (TT001, raised by
  * `titan10_may_revise`). Asked for again, it can be written.
  */
