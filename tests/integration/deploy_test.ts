@@ -185,6 +185,30 @@ Deno.test("git and the image are kept from the secrets", async () => {
   assert(kept.slice(1).every((line) => line.startsWith("!") && !line.includes("deploy")));
 });
 
+Deno.test("the image's build gets all that it reads", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  const needed = new Set<string>();
+  for (const [, paths = ""] of DOCKERFILE.matchAll(/^COPY ((?:--from=build )?.+) \S+$/gm)) {
+    for (const path of paths.split(" ").filter((path) => /^(?:\/build\/)?\w/.test(path))) {
+      if (path !== ".") needed.add(path.replace("/build/", ""));
+    }
+  }
+  for (const [, task = ""] of DOCKERFILE.matchAll(/deno task (\w+)/g)) {
+    const [script = ""] = /\.ci\/\w+\.ts/.exec(tasks[task].command) ?? [];
+    needed.add(script);
+    const imported = (await read(script)).matchAll(/ from "\.\/(\w+\.ts)"/g);
+    for (const [, file = ""] of imported) needed.add(`.ci/${file}`);
+  }
+  assert(needed.has(".ci/left_out.ts") && needed.has("deno.lock"), [...needed].join());
+  const given = (await read(".dockerignore")).split("\n").flatMap((line) =>
+    /^!(.+)$/.exec(line)?.[1] ?? []
+  );
+  const missing = [...needed].filter((path) =>
+    !path.startsWith("dist/") && !given.some((one) => path === one || path.startsWith(`${one}/`))
+  );
+  assert.deepEqual(missing, []);
+});
+
 Deno.test("every image is named by a version and its digest", () => {
   const images = [...COMPOSE.matchAll(/^ {4}image: (\S+)$/gm)].map(([, image = ""]) => image);
   assert.deepEqual(images.splice(images.indexOf("titan10"), 1), ["titan10"]);
