@@ -7,12 +7,12 @@ COPY deno.json deno.lock ./
 COPY lib/serve/page/deno.json lib/serve/page/
 RUN deno install --frozen --no-remote --deny-import
 COPY . .
-RUN deno task compile && mkdir /data
+RUN deno task compile && deno task sbom && mkdir /data
 
 FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 LABEL org.opencontainers.image.title="titan10" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /build/LICENSE /build/docs/licences.txt /
+COPY --from=build /build/LICENSE /build/docs/licences.txt /build/dist/titan10.cdx.json /
 COPY --from=build /build/dist/titan10 /titan10
 # Docker gives a new volume the owner that the folder has in the image.
 COPY --from=build --chown=65532:65532 /data /data

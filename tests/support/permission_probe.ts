@@ -7,13 +7,16 @@ import process from "node:process";
 /** Not written where they are loaded from: the house rules would refuse that. */
 const HOSTS = { own: "https://127.0.0.1:9", known: "https://deno.land" } as const;
 
+const link = await Deno.makeTempFile();
+await Deno.remove(link);
+await Deno.symlink("/proc/self/status", link);
 const library = await Deno.makeTempFile({ suffix: ".node" });
 
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   "runs a program": () => new Deno.Command("/bin/true").output(),
   "runs a program as Node does": () =>
     new Promise((resolve, reject) => spawn("/bin/true").on("error", reject).on("exit", resolve)),
-  "sends a signal to a process": () => Deno.kill(1, "SIGCONT"),
+  "sends a signal to another process": () => Deno.kill(Deno.ppid, "SIGCONT"),
   "loads a native library": () => Deno.dlopen(library, {}),
   "loads a native module of Node": () => process.dlopen({ exports: {} }, library),
   "reads the name of the machine": () => Deno.hostname(),
@@ -24,6 +27,8 @@ const ATTEMPTS: Readonly<Record<string, () => unknown>> = {
   "opens the machine's memory": () => Deno.open("/dev/mem"),
   "opens a device as Node does": () => readFile("/dev/mem"),
   "reads its own memory": () => Deno.open("/proc/self/mem"),
+  "reads its environment from the kernel": () => Deno.open("/proc/self/environ"),
+  "opens a file of the kernel by a link": () => Deno.open(link),
   "changes a setting of the kernel": () =>
     Deno.open("/proc/sys/kernel/core_pattern", { write: true }),
   "changes a setting of a device": () => Deno.open("/sys/power/state", { write: true }),
@@ -65,6 +70,6 @@ for (const permission of NEVER) {
   const { state } = await Deno.permissions.request(permission);
   if (state !== "denied") done[`asks for ${permission.name}`] = state;
 }
-await Deno.remove(library);
+for (const path of [library, link]) await Deno.remove(path);
 console.log(JSON.stringify(done));
 Deno.exit();

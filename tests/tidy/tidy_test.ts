@@ -546,7 +546,7 @@ function loaded(source: Source): { readonly line: number; readonly specifier: st
       found.push({ line: source.text.slice(0, node.range[0]).split("\n").length, specifier });
     };
     return {
-      ImportExpression: (node) => add(node.source),
+      "ImportExpression > TemplateLiteral": add,
       NewExpression(node): void {
         if (dotted(node.callee) === "Worker") add(node.arguments[0]);
       },
