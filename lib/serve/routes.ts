@@ -4,7 +4,7 @@ import type { Checkup } from "../doctor/checkup.ts";
 import type { Plan } from "../fetch/plan.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { SharedRun } from "../policy/shared_run.ts";
-import { Slots } from "../policy/slots.ts";
+import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
@@ -70,6 +70,9 @@ const AT_ONCE = 4;
 /** How many more may wait. An opened page asks for three things. */
 const WAITING_MAX = 64;
 
+/** Of one address, running or waiting: half of them, so that no address keeps out the others. */
+const PER_PEER_MAX = (AT_ONCE + WAITING_MAX) / 2;
+
 /** Who has not got an answer by then is refused. */
 const ANSWER_MS_MAX = 30_000;
 
@@ -77,22 +80,34 @@ const ANSWER_MS_MAX = 30_000;
 class DatabaseAnswers {
   readonly #clock: Clock;
   readonly #slots = new Slots({ atOnce: AT_ONCE, waitingMax: WAITING_MAX });
+  readonly #peers = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** @throws NoSlotError, DeadlineError when the database is too busy; what `read` throws. */
-  json(
-    read: () => Promise<unknown>,
-    { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<Answer> {
+  /** @throws NoSlotError, DeadlineError when too many ask; what `read` throws. */
+  json(read: () => Promise<unknown>, signal?: AbortSignal): Promise<Answer> {
     const answer = async (): Promise<Answer> => jsonAnswer(await read());
     return withDeadline(
       ANSWER_MS_MAX,
       (signal) => this.#slots.run(answer, { signal }),
       { clock: this.#clock, signal, name: "the answer" },
     );
+  }
+
+  /** The same for what only one visitor asks for. */
+  async jsonFor({ peer, signal }: Asked, read: () => Promise<unknown>): Promise<Answer> {
+    const ofPeer = this.#peers.get(peer) ?? 0;
+    if (ofPeer >= PER_PEER_MAX) throw new NoSlotError(PER_PEER_MAX);
+    this.#peers.set(peer, ofPeer + 1);
+    try {
+      return await this.json(read, signal);
+    } finally {
+      const left = this.#peers.get(peer)! - 1;
+      if (left === 0) this.#peers.delete(peer);
+      else this.#peers.set(peer, left);
+    }
   }
 }
 
@@ -114,7 +129,7 @@ export function visitorRoutes(
     document: (query: URLSearchParams) => Promise<unknown>,
   ): Route => ({
     path,
-    answer: (asked) => database.json(() => document(new URLSearchParams(asked.query)), asked),
+    answer: (asked) => database.jsonFor(asked, () => document(new URLSearchParams(asked.query))),
   });
   return [
     ...publicRoutes(answers, database),

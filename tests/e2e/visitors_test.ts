@@ -59,7 +59,7 @@ Deno.test("a crowd of visitors, over HTTP/1.1 and HTTP/2, delays no poll, fills 
           const seconds = (systemClock.now() - beganMs) / 1000;
           console.log(`${protocol} in ${seconds.toFixed(1)} s: ${JSON.stringify(report)}`);
           if (protocol === "http1") {
-            assert((report.answered["200"] ?? 0) > 500, "nobody was answered");
+            assert((report.answered["200"] ?? 0) > 50, "nobody was answered");
           } else assert.equal(report.answered["200"], undefined, "HTTP/2 was spoken");
           const since = beganMs - POLL_EVERY_MS;
           // One more poll, so that a late one shows.
@@ -117,5 +117,6 @@ function longestPauseMs(
   const times = requests.filter(({ path, timeMs }) => path.endsWith("klines") && timeMs >= sinceMs)
     .map(({ timeMs }) => timeMs);
   assert(times.length > 1, "nothing was polled");
+  times.push(systemClock.now());
   return times.slice(1).reduce((most, timeMs, at) => Math.max(most, timeMs - times[at]!), 0);
 }
