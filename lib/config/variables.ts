@@ -247,6 +247,22 @@ export const SETTINGS = {
           (text) => /^[\w.~+/=-]{16,512}$/.test(text),
         ).optional(),
     },
+    httpAllowedHosts: {
+      name: "HTTP_ALLOWED_HOSTS",
+      meaning:
+        "Host names that HTTP requests may name, separated by commas; loopback's when unset.",
+      details:
+        "Without their port, such as titan10.example.org: what a reverse proxy passes on in " +
+        "the header Host. Loopback's names are always accepted. Unset, no others are on loopback " +
+        "without HTTP_TOKEN, and all are with it or on another address.",
+      read: () =>
+        read.list(
+          read.textThat(
+            "host names without a port, separated by commas, such as titan10.example.org",
+            (text) => /^[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?$/i.test(text),
+          ),
+        ).transform((names) => names.map((name) => name.toLowerCase())).default([]),
+    },
     logLevel: {
       name: "LOG_LEVEL",
       default: "info",

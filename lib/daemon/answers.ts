@@ -1,14 +1,16 @@
 /** The answers of the daemon's HTTP endpoints. @module */
+import type { Clock } from "../clock.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
+import { SharedRun } from "../policy/shared_run.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
-import type { Answers, Health } from "../serve/http_server.ts";
+import type { Answers, Health } from "../serve/routes.ts";
 import { readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -23,6 +25,8 @@ const READINESS_MS_MAX = 4_000;
 
 interface AnswersOptions {
   readonly ground: Ground;
+  /** Why the database is not ready, from memory; empty when it is. */
+  readonly readiness: { readonly reasons: readonly string[] };
   readonly database: Database;
   readonly migrations: readonly Migration[];
   readonly startedAtMs: number;
@@ -33,15 +37,16 @@ interface AnswersOptions {
 
 /** The answers of a daemon, also while it is starting and has no archive yet. */
 export function answersOf(options: AnswersOptions): Answers {
-  const { ground, database, migrations, startedAtMs, state, watchdog } = options;
+  const { ground, database, migrations, startedAtMs, state, watchdog, readiness } = options;
   const { config, clock, metrics } = ground;
+  const visitors = database.visitors ?? database;
   const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
     state.archive?.exchanges.find((exchange) => exchange.id === id);
   return {
     metrics,
     health: () => healthOf(watchdog.trouble === undefined ? [] : [watchdog.trouble]),
-    readiness: async () => {
-      const reasons = await databaseReasons(options);
+    readiness: () => {
+      const reasons = [...readiness.reasons];
       const { archive } = state;
       if (archive === undefined) reasons.push("the daemon is starting");
       else if (!archive.exchanges.some(({ breakers }) => breakers.isAnyClosed)) {
@@ -51,14 +56,14 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     status: async () => {
       const pending = state.archive === undefined
-        ? await pendingMigrations(database, migrations)
+        ? await pendingMigrations(visitors, migrations)
         : [];
       const isUnmade = pending.length === migrations.length;
       if (pending.length > 0 && !isUnmade) throw new SchemaBehindError();
       const status = await readStatus({
         isUnmade,
         config,
-        database,
+        database: visitors,
         nowMs: clock.now(),
         startedAtMs,
         newestCandlesMax,
@@ -78,8 +83,8 @@ export function answersOf(options: AnswersOptions): Answers {
         }),
       };
     },
-    candles: (query) => readCandlesDocument(database, query, { nowMs: clock.now() }),
-    explained: (query) => readExplainedDocument(database, query),
+    candles: (query) => readCandlesDocument(visitors, query, { nowMs: clock.now() }),
+    explained: (query) => readExplainedDocument(visitors, query),
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
@@ -96,13 +101,25 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** Why the database is not ready, found within {@linkcode READINESS_MS_MAX}; empty when it is ready. */
-async function databaseReasons(
-  { ground, database, migrations }: AnswersOptions,
-): Promise<string[]> {
-  const read = (): Promise<readonly string[]> => pendingMigrations(database, migrations);
+/**
+ * Returns a function that tells why the database is not ready, within {@linkcode READINESS_MS_MAX}; nothing when it is. While
+ * it does not answer it is not asked again.
+ */
+export function databaseReasons(
+  { ground, database, migrations }: Pick<AnswersOptions, "ground" | "database" | "migrations">,
+): (signal: AbortSignal) => Promise<readonly string[]> {
+  const asking = new SharedRun<readonly string[]>();
+  const read = (): Promise<readonly string[]> =>
+    asking.join(() => pendingMigrations(database, migrations));
+  return (signal) => reasonsOf(read, { clock: ground.clock, signal });
+}
+
+async function reasonsOf(
+  read: () => Promise<readonly string[]>,
+  options: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<readonly string[]> {
   try {
-    const pending = await withDeadline(READINESS_MS_MAX, read, { clock: ground.clock });
+    const pending = await withDeadline(READINESS_MS_MAX, read, options);
     return pending.length === 0 ? [] : [`migrations are missing: ${pending.join(", ")}`];
   } catch (error) {
     if (error instanceof DeadlineError) return ["the database does not answer in time"];

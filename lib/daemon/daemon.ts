@@ -1,6 +1,6 @@
 /** The daemon: starts its parts in order, and stops them in reverse order. @module */
 import { dirname } from "node:path";
-import { answersOf } from "./answers.ts";
+import { answersOf, databaseReasons } from "./answers.ts";
 import { Alerts } from "../alert/alerting.ts";
 import type { Archive } from "../archive/archive.ts";
 import { type JobsOptions, scheduleOf } from "./jobs.ts";
@@ -9,9 +9,11 @@ import { type Ground, openArchive, openConfigured, prepareDatabase } from "./ope
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
+import { Readiness } from "./readiness.ts";
 import type { Schedule } from "./schedule.ts";
 import { readPage } from "../serve/page_files.ts";
-import { type Answers, type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
+import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
+import type { Answers } from "../serve/routes.ts";
 import { controlSocketPath, makePrivateDir } from "../store/connection/data_dir.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, readMigrations } from "../store/connection/migrations.ts";
@@ -48,12 +50,25 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const startedAtMs = clock.now();
   metrics.buildInfo.set({ version: VERSION, deno: Deno.version.deno }, 1);
   const migrations = await readMigrations();
-  const database = await openConfigured(ground, { awayIsLogged: "always" });
-  const stops: (() => Promise<void>)[] = [() => database.close()];
+  const database = await openConfigured(ground, { awayIsLogged: "always", isServed: true });
+  const readiness = new Readiness({
+    look: databaseReasons({ ground, database, migrations }),
+    clock,
+  });
+  const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
   const state: { archive?: Archive } = {};
   const watchdog = new Watchdog({ job: "poll", cron: ground.config.pollCron, clock, log });
   try {
-    const answers = answersOf({ ground, database, migrations, startedAtMs, state, watchdog });
+    readiness.start();
+    const answers = answersOf({
+      ground,
+      readiness,
+      database,
+      migrations,
+      startedAtMs,
+      state,
+      watchdog,
+    });
     for (const server of await listen(answers, ground, database)) {
       stops.push(() => server.stop());
       log.info("listening", { url: server.url });
@@ -61,6 +76,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     }
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
+    // The migrations are in: probes need not wait for the next look.
+    await readiness.look();
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
     const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
@@ -155,6 +172,7 @@ async function listen(
   database: Database,
 ): Promise<readonly HttpServer[]> {
   const { httpHost: hostname, httpPort: port, httpToken: token } = config;
+  const allowedHosts = config.httpAllowedHosts;
   if (token === undefined && !isLoopback(hostname)) {
     log.warn("status and metrics are open to everybody who can reach this port: set HTTP_TOKEN", {
       host: hostname,
@@ -162,12 +180,20 @@ async function listen(
     });
   }
   const servers = [
-    serveHttp(answers, { hostname, port, token, log, clock, page: await readPage() }),
+    serveHttp(answers, {
+      hostname,
+      port,
+      token,
+      allowedHosts,
+      log,
+      clock,
+      page: await readPage(),
+    }),
   ];
   if (database.kind === "embedded") {
     const path = controlSocketPath(config.dataDir);
     await makePrivateDir(dirname(path));
-    servers.push(await serveUnix(answers, { path, log }));
+    servers.push(await serveUnix(answers, { path, log, clock }));
   }
   return servers;
 }

@@ -49,10 +49,14 @@ type AwayIsLogged = "always" | "once_there" | "never";
  * files, so it drops that permission. A unix socket counts as a file.
  *
  * @param options.awayIsLogged when the log says that the server is away: always, only when it was there before, or never.
+ * @param options.isServed whether visitors of HTTP endpoints are answered from it.
  */
 export async function openConfigured(
   ground: Ground,
-  { awayIsLogged = "once_there" }: { readonly awayIsLogged?: AwayIsLogged } = {},
+  { awayIsLogged = "once_there", isServed = false }: {
+    readonly awayIsLogged?: AwayIsLogged;
+    readonly isServed?: boolean;
+  } = {},
 ): Promise<Database> {
   const { config, clock, giveUp } = ground;
   const database = await openDatabase({
@@ -60,6 +64,7 @@ export async function openConfigured(
     dataDir: config.dataDir,
     poolMax: config.dbPoolMax,
     clock,
+    isServed,
     onReach: awayIsLogged === "never" ? undefined : tellReach(ground, awayIsLogged),
   });
   if (!database.usesFiles) await giveUp?.(["write"]);

@@ -1,71 +1,18 @@
-/** The HTTP endpoints: health, readiness, metrics, status, the page; and more of them on a unix socket. @module */
-import { createHash, timingSafeEqual } from "node:crypto";
+/** The HTTP endpoints on TCP for everybody who may reach them, and on a unix socket for commands. @module */
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
-import type { Checkup } from "../doctor/checkup.ts";
-import type { Plan } from "../fetch/plan.ts";
-import { BadQueryError, type CandlesDocument, type ExplainedDocument } from "./chart_answer.ts";
-import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
-import { jsonLines } from "./json_lines.ts";
-import { type PageFile, securityHeaders } from "./page_files.ts";
-import type { QueryPage } from "../store/read_query.ts";
-import { SchemaBehindError, type Status } from "./status.ts";
-import { isServerAway } from "../store/connection/store_error.ts";
+import type { Asked } from "./http_answer.ts";
+import { hostRule } from "./host_names.ts";
+import type { PageFile } from "./page_files.ts";
+import { router } from "./router.ts";
+import { type Answers, commandRoutes, visitorRoutes } from "./routes.ts";
 import { StatusFeed } from "./status_feed.ts";
-import type { StorageDocument } from "./storage_report.ts";
-
-/** Yes, or no with the reasons. */
-export interface Health {
-  readonly ok: boolean;
-  /** One sentence per reason; empty when `ok`. */
-  readonly reasons: readonly string[];
-}
-
-/** The functions that answer the endpoints. */
-export interface Answers {
-  /** Whether the process makes progress. */
-  readonly health: () => Health;
-  /** Whether the process can work: database, migrations, at least one exchange. */
-  readonly readiness: () => Promise<Health>;
-  readonly metrics: Metrics;
-  readonly status: () => Promise<Status>;
-  /** @throws BadQueryError */
-  readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
-  /** @throws BadQueryError */
-  readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
-  /** Only on the unix socket, because it sends requests to exchanges. */
-  readonly plan: () => Promise<Plan>;
-  /** Only on the unix socket, because it sends requests to exchanges. */
-  readonly doctor: () => Promise<Checkup>;
-  /** Only on the unix socket, for `titan10 gaps`. */
-  readonly gaps: () => AsyncGenerator<unknown, void>;
-  /** Only on the unix socket, for `titan10 status --storage`. */
-  readonly storage: () => Promise<StorageDocument>;
-  /** Only on the unix socket, for `titan10 export`. */
-  readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
-  /** Only on the unix socket, for `titan10 query`. */
-  readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
-}
-
-interface QueryRequest {
-  readonly text: string;
-  readonly timeoutMs: number;
-}
+import { TcpServer } from "./tcp_server.ts";
 
 export interface HttpServer {
   /** The address it listens on, `http://127.0.0.1:9464`. */
   readonly url: string;
   stop(): Promise<void>;
-}
-
-interface Route {
-  readonly pattern: URLPattern;
-  /** Whether it needs no token. Container probes have none. */
-  readonly isOpen?: boolean;
-  /** @default GET */
-  readonly method?: "POST";
-  readonly answer: (request: Request) => Promise<Response> | Response;
 }
 
 interface HttpOptions {
@@ -76,6 +23,12 @@ interface HttpOptions {
    * needed.
    */
   readonly token?: string | undefined;
+  /**
+   * The names under which it may be asked, beside those of loopback.
+   *
+   * @default on loopback without a token no others, else all
+   */
+  readonly allowedHosts?: readonly string[];
   readonly log: Logger;
   readonly clock: Clock;
   /** The files of the page. */
@@ -88,22 +41,22 @@ interface HttpOptions {
  * @throws Error when the address and port cannot be used.
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
-  const { hostname, port, token, log, clock, page } = options;
+  const { hostname, port, token, allowedHosts = [], log, clock, page } = options;
   const feed = new StatusFeed({ status: answers.status, clock, log });
-  const routes = [...publicRoutes(answers), ...pageRoutes(answers, { feed, page })];
-  const handle = router(routes, { token, log });
+  const routes = visitorRoutes(answers, { clock, feed, page });
+  const acceptsHost = hostRule({ hostname, token, allowedHosts });
+  const answer = router(routes, { token, acceptsHost, log });
   const server = listen(
     `${hostname}:${port}. Set HTTP_HOST and HTTP_PORT to others`,
-    () => Deno.serve({ hostname, port, onListen: () => {} }, handle),
+    () => new TcpServer({ hostname, port, clock, answer }),
   );
-  const host = server.addr.hostname.includes(":")
-    ? `[${server.addr.hostname}]`
-    : server.addr.hostname;
+  const { address } = server;
+  const host = address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname;
   return {
-    url: `http://${host}:${server.addr.port}`,
+    url: `http://${host}:${address.port}`,
     stop(): Promise<void> {
       feed.stop();
-      return server.shutdown();
+      return server.stop();
     },
   };
 }
@@ -114,26 +67,20 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
  */
 export async function serveUnix(
   answers: Answers,
-  options: { readonly path: string; readonly log: Logger },
+  options: { readonly path: string; readonly log: Logger; readonly clock: Clock },
 ): Promise<HttpServer> {
-  const { path, log } = options;
+  const { path, log, clock } = options;
   await removeIfThere(path);
   const stopping = new AbortController();
-  const routes: readonly Route[] = [
-    ...publicRoutes(answers),
-    { pattern: pathPattern("/plan"), answer: async () => Response.json(await answers.plan()) },
-    { pattern: pathPattern("/doctor"), answer: async () => Response.json(await answers.doctor()) },
-    {
-      pattern: pathPattern("/storage"),
-      answer: async () => Response.json(await answers.storage()),
-    },
-    streamed("/gaps", () => answers.gaps(), stopping),
-    streamed("/export", (request) => answers.export(request as ExportRequest), stopping),
-    streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal), stopping),
-  ];
+  const routes = commandRoutes(answers, { clock, signal: stopping.signal });
+  const answer = router(routes, { log });
   const server = listen(
     `the unix socket ${path}. Set DATA_DIR to a shorter path`,
-    () => Deno.serve({ path, onListen: () => {} }, router(routes, { log })),
+    () =>
+      Deno.serve({ path, onListen: () => {} }, async (request) => {
+        const { status, headers, body } = await answer(askedOf(request));
+        return new Response(request.method === "HEAD" ? null : body, { status, headers });
+      }),
   );
   await Deno.chmod(path, 0o600);
   return {
@@ -147,24 +94,18 @@ export async function serveUnix(
   };
 }
 
-/** A route whose request is a JSON document and whose answer is a stream of JSON documents. */
-function streamed(
-  pathname: string,
-  answer: (asked: unknown, signal: AbortSignal) => AsyncGenerator<unknown, void>,
-  { signal }: AbortController,
-): Route {
+function askedOf(request: Request): Asked {
+  const { pathname, search } = new URL(request.url);
   return {
-    pattern: pathPattern(pathname),
-    method: "POST",
-    answer: async (request) => {
-      const asked = await request.json();
-      return jsonLines((ending) => answer(asked, ending), { signal });
-    },
+    method: request.method,
+    path: pathname,
+    query: search.slice(1),
+    host: undefined,
+    authorization: undefined,
+    peer: "",
+    signal: request.signal,
+    json: () => request.json(),
   };
-}
-
-function asked({ url }: Request): URLSearchParams {
-  return new URL(url).searchParams;
 }
 
 function listen<T>(where: string, begin: () => T): T {
@@ -174,140 +115,6 @@ function listen<T>(where: string, begin: () => T): T {
     const text = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot listen (${text}) on ${where}`, { cause: error });
   }
-}
-
-function publicRoutes(answers: Answers): readonly Route[] {
-  return [
-    {
-      pattern: pathPattern("/healthz"),
-      isOpen: true,
-      answer: () => healthResponse(answers.health()),
-    },
-    {
-      pattern: pathPattern("/readyz"),
-      isOpen: true,
-      answer: async () => healthResponse(await answers.readiness()),
-    },
-    {
-      pattern: pathPattern("/metrics"),
-      answer: async () =>
-        new Response(await answers.metrics.text(), {
-          headers: { "content-type": answers.metrics.contentType },
-        }),
-    },
-    { pattern: pathPattern("/status"), answer: async () => Response.json(await answers.status()) },
-  ];
-}
-
-/**
- * The page and its data. The page's files need no token: they hold no data, and the page asks the user for the token.
- */
-function pageRoutes(
-  answers: Answers,
-  { feed, page }: { readonly feed: StatusFeed; readonly page: readonly PageFile[] },
-): readonly Route[] {
-  return [
-    {
-      pattern: pathPattern("/candles"),
-      answer: async (request) => Response.json(await answers.candles(asked(request))),
-    },
-    {
-      pattern: pathPattern("/explained"),
-      answer: async (request) => Response.json(await answers.explained(asked(request))),
-    },
-    {
-      pattern: pathPattern("/events"),
-      answer: () => {
-        const stream = feed.listen();
-        return stream === undefined
-          ? Response.json({ error: "Too many listen already" }, { status: 503 })
-          : new Response(stream, { headers: { "content-type": "text/event-stream" } });
-      },
-    },
-    ...page.map(({ path, contentType, bytes }) => ({
-      pattern: pathPattern(path),
-      isOpen: true,
-      answer: () =>
-        new Response(bytes, {
-          headers: { "content-type": contentType, ...securityHeaders(true) },
-        }),
-    })),
-  ];
-}
-
-function pathPattern(pathname: string): URLPattern {
-  return new URLPattern({ pathname });
-}
-
-function healthResponse(health: Health): Response {
-  return Response.json(health, { status: health.ok ? 200 : 503 });
-}
-
-function router(
-  routes: readonly Route[],
-  { token, log }: Pick<HttpOptions, "token" | "log">,
-): (request: Request) => Promise<Response> {
-  const answerOf = async (request: Request): Promise<Response> => {
-    // The host in the URL comes from the client, so the URL may be invalid.
-    if (!URL.canParse(request.url)) return refusal(400, "The header Host holds no host");
-    const route = routes.find(({ pattern }) => pattern.test(request.url));
-    // Check the token first, so that clients without it do not learn which paths exist.
-    if (token !== undefined && route?.isOpen !== true && !bringsToken(request, token)) {
-      const error = "Bring the header Authorization: Bearer with the HTTP_TOKEN";
-      return refusal(401, error, { "www-authenticate": 'Bearer realm="titan10"' });
-    }
-    if (route === undefined) {
-      const paths = routes.map(({ pattern }) => pattern.pathname);
-      return Response.json({ error: "Not found", paths }, { status: 404 });
-    }
-    const allowed = route.method === undefined ? ["GET", "HEAD"] : [route.method];
-    if (!allowed.includes(request.method)) {
-      return refusal(405, `Method ${request.method} is not allowed`, { allow: allowed.join(", ") });
-    }
-    try {
-      const response = await route.answer(request);
-      response.headers.set("cache-control", "no-store");
-      if (request.method !== "HEAD") return response;
-      await response.body?.cancel();
-      return new Response(null, { status: response.status, headers: response.headers });
-    } catch (error) {
-      if (error instanceof BadQueryError) return refusal(error.status, error.message);
-      const { pathname } = route.pattern;
-      const isBehind = error instanceof SchemaBehindError;
-      const why = isBehind ? error.message : isServerAway(error) ? AWAY : undefined;
-      // That it is away was logged already.
-      log[why === undefined ? "warn" : "debug"]("a request failed", { path: pathname, error });
-      // The reason is only in the log, because it may name the database, which clients need not know.
-      return refusal(503, `Cannot answer ${pathname}: ${why ?? "see the log"}`);
-    }
-  };
-  return async (request) => {
-    const response = await answerOf(request);
-    for (const [name, value] of Object.entries(securityHeaders(false))) {
-      if (!response.headers.has(name)) response.headers.set(name, value);
-    }
-    return response;
-  };
-}
-
-const AWAY = "the database is away. It is tried again";
-
-function refusal(
-  status: number,
-  error: string,
-  headers: Readonly<Record<string, string>> = {},
-): Response {
-  return Response.json({ error }, { status, headers });
-}
-
-/** Compares digests, so that the time it takes does not depend on the token, not even on its length. */
-function bringsToken(request: Request, token: string): boolean {
-  const brought = /^bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
-  return timingSafeEqual(sha256(brought), sha256(token));
-}
-
-function sha256(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }
 
 async function removeIfThere(path: string): Promise<void> {

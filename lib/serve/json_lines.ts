@@ -1,4 +1,5 @@
 /** Streams over the unix socket: one JSON document per line, and a last line that says how the stream ended. @module */
+import type { Answer } from "./http_answer.ts";
 
 /** The last line. A stream without it was cut. */
 export type LastLine = { readonly end: true } | { readonly error: string };
@@ -18,7 +19,7 @@ interface JsonLinesOptions {
 export function jsonLines(
   documentsOf: (signal: AbortSignal) => AsyncGenerator<unknown, void>,
   options: JsonLinesOptions,
-): Response {
+): Answer {
   const gone = new AbortController();
   const documents = documentsOf(AbortSignal.any([options.signal, gone.signal]));
   const encoder = new TextEncoder();
@@ -47,5 +48,5 @@ export function jsonLines(
     },
     cancel: end,
   }, { highWaterMark: 0 });
-  return new Response(body, { headers: { "content-type": "application/x-ndjson" } });
+  return { status: 200, headers: { "content-type": "application/x-ndjson" }, body };
 }

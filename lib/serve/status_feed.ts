@@ -22,6 +22,9 @@ interface StatusFeedOptions {
 /** Limits open connections; each also keeps one event in memory. */
 export const LISTENERS_MAX = 32;
 
+/** Of one address: half of them, so that no address keeps out the others. Behind a proxy all listeners have its address. */
+const LISTENERS_PER_PEER_MAX = LISTENERS_MAX / 2;
+
 const INTERVAL_MS = 3_000;
 
 /** A new listener is told after this time that the database has not answered; it may be away without an error. */
@@ -43,6 +46,8 @@ const SILENCE_MS_MAX = 15_000;
 const BEHIND_ROUNDS_MAX = 20;
 
 interface Listener {
+  /** Its address. */
+  readonly peer: string;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** The last content sent to it. */
   sent: string | undefined;
@@ -67,13 +72,18 @@ export class StatusFeed {
     return this.#listeners.size;
   }
 
-  /** A stream of events; undefined when there are {@linkcode LISTENERS_MAX} listeners already, or after `stop`. */
-  listen(): ReadableStream<Uint8Array> | undefined {
+  /**
+   * A stream of events; undefined when there are {@linkcode LISTENERS_MAX} listeners already, or
+   * {@linkcode LISTENERS_PER_PEER_MAX} of this address, or after `stop`.
+   */
+  listen(peer: string): ReadableStream<Uint8Array> | undefined {
     if (this.#stop.signal.aborted || this.#listeners.size >= LISTENERS_MAX) return undefined;
+    const ofPeer = [...this.#listeners].filter((listener) => listener.peer === peer);
+    if (ofPeer.length >= LISTENERS_PER_PEER_MAX) return undefined;
     let listener: Listener;
     return new ReadableStream({
       start: (controller) => {
-        listener = { controller, sent: undefined, behindRounds: 0 };
+        listener = { peer, controller, sent: undefined, behindRounds: 0 };
         this.#listeners.add(listener);
         this.#send(listener);
         if (!this.#isRunning) void this.#run();

@@ -11,7 +11,8 @@ import { logger } from "../../lib/telemetry/log.ts";
 import { ALERTS } from "../../lib/market/alert.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { readPage } from "../../lib/serve/page_files.ts";
-import { type Answers, serveHttp } from "../../lib/serve/http_server.ts";
+import { serveHttp } from "../../lib/serve/http_server.ts";
+import type { Answers } from "../../lib/serve/routes.ts";
 import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
 import { runInProcess } from "../support/shell.ts";
 

@@ -119,6 +119,7 @@ export async function serveRichArchive(
   await explainBounds({ config, database, clock });
   const answers = answersOf({
     ground,
+    readiness: { reasons: [] },
     database,
     migrations,
     startedAtMs: clock.now() - 3 * DAY_MS,

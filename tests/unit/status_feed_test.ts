@@ -28,7 +28,7 @@ interface Scene {
   /** How long a read takes. */
   readMs: number;
   /** A listener that keeps what came, without the time. */
-  listen(): Listener;
+  listen(peer?: string): Listener;
 }
 
 interface Listener {
@@ -59,8 +59,8 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     isAway: false,
     isGone: false,
     readMs: 0,
-    listen(): Listener {
-      const stream = feed.listen();
+    listen(peer = "127.0.0.1"): Listener {
+      const stream = feed.listen(peer);
       assert.ok(stream !== undefined);
       const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
       const listener = { events: [] as unknown[], isOver: false, leave: () => reader.cancel() };
@@ -171,17 +171,20 @@ Deno.test("that the database is away is said, without its name", () =>
     assert.deepEqual(events, [{ error: "The database is away. It is tried again" }]);
   }));
 
-Deno.test("no more listen than a bound, and a place that is left is free again", () =>
+Deno.test("no more listen than a bound, half of them from one address, and a place that is left is free again", () =>
   withFeed(async (scene) => {
-    const listeners = Array.from({ length: LISTENERS_MAX }, () => scene.listen());
-    assert.equal(scene.feed.listen(), undefined);
+    const [here, there] = ["192.0.2.1", "192.0.2.2"];
+    const listeners = Array.from({ length: LISTENERS_MAX / 2 }, () => scene.listen(here));
+    assert.equal(scene.feed.listen(here), undefined, "one address keeps out the others");
+    for (let at = 0; at < LISTENERS_MAX / 2; at++) scene.listen(there);
+    assert.equal(scene.feed.listen("192.0.2.3"), undefined);
     await listeners[0]!.leave();
-    assert.notEqual(scene.feed.listen(), undefined);
+    assert.notEqual(scene.feed.listen("192.0.2.3"), undefined);
   }));
 
 Deno.test("events do not pile up for a listener that does not read, and it loses its place after a minute", () =>
   withFeed(async (scene) => {
-    const stream = scene.feed.listen();
+    const stream = scene.feed.listen("127.0.0.1");
     assert.ok(stream !== undefined);
     const reading = scene.listen();
     for (let round = 0; round < 30; round++) {
@@ -199,7 +202,7 @@ Deno.test("a feed that stops ends its streams and takes no more", () =>
     await scene.clock.advance(0);
     scene.feed.stop();
     await scene.clock.advance(0);
-    assert.deepEqual([listener.isOver, scene.feed.listeners, scene.feed.listen()], [
+    assert.deepEqual([listener.isOver, scene.feed.listeners, scene.feed.listen("127.0.0.1")], [
       true,
       0,
       undefined,

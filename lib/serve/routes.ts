@@ -1,0 +1,215 @@
+/** The endpoints: what is answered on TCP, and what only on the unix socket. @module */
+import type { Clock } from "../clock.ts";
+import type { Checkup } from "../doctor/checkup.ts";
+import type { Plan } from "../fetch/plan.ts";
+import { withDeadline } from "../policy/deadline.ts";
+import { SharedRun } from "../policy/shared_run.ts";
+import { NoSlotError, Slots } from "../policy/slots.ts";
+import type { QueryPage } from "../store/read_query.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
+import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
+import type { CandlesDocument, ExplainedDocument } from "./chart_answer.ts";
+import { jsonLines } from "./json_lines.ts";
+import { type PageFile, securityHeaders } from "./page_files.ts";
+import type { Status } from "./status.ts";
+import type { StatusFeed } from "./status_feed.ts";
+import type { StorageDocument } from "./storage_report.ts";
+
+/** Yes, or no with the reasons. */
+export interface Health {
+  readonly ok: boolean;
+  /** One sentence per reason; empty when `ok`. */
+  readonly reasons: readonly string[];
+}
+
+/** The functions that answer the endpoints. */
+export interface Answers {
+  /** Whether the process makes progress. */
+  readonly health: () => Health;
+  /** Whether the process can work: database, migrations, at least one exchange. From memory, as `health` is. */
+  readonly readiness: () => Health;
+  readonly metrics: Metrics;
+  readonly status: () => Promise<Status>;
+  /** @throws BadQueryError */
+  readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
+  /** @throws BadQueryError */
+  readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
+  /** Only on the unix socket, because it sends requests to exchanges. */
+  readonly plan: () => Promise<Plan>;
+  /** Only on the unix socket, because it sends requests to exchanges. */
+  readonly doctor: () => Promise<Checkup>;
+  /** Only on the unix socket, for `titan10 gaps`. */
+  readonly gaps: () => AsyncGenerator<unknown, void>;
+  /** Only on the unix socket, for `titan10 status --storage`. */
+  readonly storage: () => Promise<StorageDocument>;
+  /** Only on the unix socket, for `titan10 export`. */
+  readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  /** Only on the unix socket, for `titan10 query`. */
+  readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
+}
+
+interface QueryRequest {
+  readonly text: string;
+  readonly timeoutMs: number;
+}
+
+export interface Route {
+  /** Compared with what was sent, byte by byte. */
+  readonly path: string;
+  /** Whether it needs no token. Container probes have none. */
+  readonly isOpen?: boolean;
+  /** @default GET */
+  readonly method?: "POST";
+  readonly answer: (asked: Asked) => Promise<Answer> | Answer;
+}
+
+/** How many requests are answered from the database at once. The others wait, so that a few large ones do not fill the memory. */
+const AT_ONCE = 4;
+
+/** How many more may wait. An opened page asks for three things. */
+const WAITING_MAX = 64;
+
+/** Of one address, running or waiting: half of them, so that no address keeps out the others. */
+const PER_PEER_MAX = (AT_ONCE + WAITING_MAX) / 2;
+
+/** Who has not got an answer by then is refused. */
+const ANSWER_MS_MAX = 30_000;
+
+/** Answers requests from the database: a few at once, and each only while its visitor waits for it. */
+class DatabaseAnswers {
+  readonly #clock: Clock;
+  readonly #slots = new Slots({ atOnce: AT_ONCE, waitingMax: WAITING_MAX });
+  readonly #peers = new Map<string, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @throws NoSlotError, DeadlineError when too many ask; what `read` throws. */
+  json(read: () => Promise<unknown>, signal?: AbortSignal): Promise<Answer> {
+    const answer = async (): Promise<Answer> => jsonAnswer(await read());
+    return withDeadline(
+      ANSWER_MS_MAX,
+      (signal) => this.#slots.run(answer, { signal }),
+      { clock: this.#clock, signal, name: "the answer" },
+    );
+  }
+
+  /** The same for what only one visitor asks for. */
+  async jsonFor({ peer, signal }: Asked, read: () => Promise<unknown>): Promise<Answer> {
+    const ofPeer = this.#peers.get(peer) ?? 0;
+    if (ofPeer >= PER_PEER_MAX) throw new NoSlotError(PER_PEER_MAX);
+    this.#peers.set(peer, ofPeer + 1);
+    try {
+      return await this.json(read, signal);
+    } finally {
+      const left = this.#peers.get(peer)! - 1;
+      if (left === 0) this.#peers.delete(peer);
+      else this.#peers.set(peer, left);
+    }
+  }
+}
+
+/**
+ * What is answered on TCP: also the page and its data. The page's files need no token: they hold no data, and the page asks
+ * the user for the token.
+ */
+export function visitorRoutes(
+  answers: Answers,
+  { clock, feed, page }: {
+    readonly clock: Clock;
+    readonly feed: StatusFeed;
+    readonly page: readonly PageFile[];
+  },
+): readonly Route[] {
+  const database = new DatabaseAnswers(clock);
+  const read = (
+    path: string,
+    document: (query: URLSearchParams) => Promise<unknown>,
+  ): Route => ({
+    path,
+    answer: (asked) => database.jsonFor(asked, () => document(new URLSearchParams(asked.query))),
+  });
+  return [
+    ...publicRoutes(answers, database),
+    read("/candles", answers.candles),
+    read("/explained", answers.explained),
+    {
+      path: "/events",
+      answer: ({ peer }) => {
+        const body = feed.listen(peer);
+        const headers = { "content-type": "text/event-stream" };
+        return body === undefined
+          ? refusal(503, "Too many listen already", { "retry-after": "10" })
+          : { status: 200, headers, body };
+      },
+    },
+    ...page.map(({ path, contentType, bytes: body }) => ({
+      path,
+      isOpen: true,
+      answer: (): Answer => ({
+        status: 200,
+        headers: { "content-type": contentType, ...securityHeaders(true) },
+        body,
+      }),
+    })),
+  ];
+}
+
+/** What commands ask for. The streams end when the signal aborts. */
+export function commandRoutes(
+  answers: Answers,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): readonly Route[] {
+  const document = (path: string, read: () => Promise<unknown>): Route => ({
+    path,
+    answer: async () => jsonAnswer(await read()),
+  });
+  /** The request is a JSON document, the answer a stream of them. */
+  const streamed = (
+    path: string,
+    answer: (asked: unknown, signal: AbortSignal) => AsyncGenerator<unknown, void>,
+  ): Route => ({
+    path,
+    method: "POST",
+    answer: async ({ json }) => {
+      const asked = await json?.();
+      return jsonLines((ending) => answer(asked, ending), { signal });
+    },
+  });
+  return [
+    ...publicRoutes(answers, new DatabaseAnswers(clock)),
+    document("/plan", answers.plan),
+    document("/doctor", answers.doctor),
+    document("/storage", answers.storage),
+    streamed("/gaps", () => answers.gaps()),
+    streamed("/export", (asked) => answers.export(asked as ExportRequest)),
+    streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),
+  ];
+}
+
+/** Health, readiness, metrics and status. */
+function publicRoutes(answers: Answers, database: DatabaseAnswers): readonly Route[] {
+  const metrics = async (): Promise<Answer> => ({
+    status: 200,
+    headers: { "content-type": answers.metrics.contentType },
+    body: new TextEncoder().encode(await answers.metrics.text()),
+  });
+  return [
+    { path: "/healthz", isOpen: true, answer: () => healthAnswer(answers.health()) },
+    { path: "/readyz", isOpen: true, answer: () => healthAnswer(answers.readiness()) },
+    { path: "/metrics", answer: shared(metrics) },
+    { path: "/status", answer: shared(() => database.json(answers.status)) },
+  ];
+}
+
+/** All who ask at the same moment get one answer. Nobody's going ends it for the others. */
+function shared(answer: () => Promise<Answer>): Route["answer"] {
+  const run = new SharedRun<Answer>();
+  return () => run.join(answer);
+}
+
+function healthAnswer(health: Health): Answer {
+  return jsonAnswer(health, { status: health.ok ? 200 : 503 });
+}
