@@ -2,6 +2,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import type { RejectedCandle } from "../market/candle.ts";
+import { rejectedRows } from "../market/kept_rejections.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -197,7 +198,7 @@ async function examineNewest(
     });
     const [bad] = rejected;
     if (candles.length === 0 && bad !== undefined) {
-      return { checks: [nothingPassedCheck(series, bad, rejected.length)], clockAheadMs };
+      return { checks: [nothingPassedCheck(series, bad, rejectedRows(rejected))], clockAheadMs };
     }
     const newest = candles.at(-1);
     const until = newest === undefined ? "" : `, the last of ${iso(newest.openTimeMs)}`;

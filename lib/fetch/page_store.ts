@@ -2,6 +2,7 @@
 import type { Archive } from "../archive/archive.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { subtract } from "../market/coverage.ts";
+import { rejectedRows, rowsOf } from "../market/kept_rejections.ts";
 import { seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
@@ -43,7 +44,9 @@ export async function storePage(
   metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
   metrics.candlesWritten.inc({ exchange }, written.added);
   metrics.candlesRevised.inc({ exchange }, written.revised);
-  for (const { reason } of verdict.rejected) metrics.candlesRejected.inc({ exchange, reason });
+  for (const row of verdict.rejected) {
+    metrics.candlesRejected.inc({ exchange, reason: row.reason }, rowsOf(row));
+  }
   if (written.lastMs !== undefined) {
     const labels = { exchange, symbol, timeframe: timeframe.text };
     metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
@@ -52,7 +55,7 @@ export async function storePage(
     const [example] = verdict.rejected;
     log.warn("rejected candles", {
       series: seriesName(series),
-      candles: verdict.rejected.length,
+      candles: rejectedRows(verdict.rejected),
       reason: example?.reason,
       row: example?.row,
     });
@@ -68,7 +71,7 @@ export async function storePage(
     added: written.added,
     revised: written.revised,
     revisedFromMs: written.revisedFromMs,
-    rejected: verdict.rejected.length,
+    rejected: rejectedRows(verdict.rejected),
   };
   onStored?.(outcome);
   return outcome;

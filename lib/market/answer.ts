@@ -8,6 +8,7 @@ import {
   sameCandle,
 } from "./candle.ts";
 import { addCandles, closedUntil, countCandles, nominalMs, type Timeframe } from "./timeframe.ts";
+import { keptRejections } from "./kept_rejections.ts";
 import { shiftedTimes } from "./shifted_rows.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
@@ -40,6 +41,7 @@ export interface PageVerdict {
    * change. The latter are stored, but not covered, so they are asked for again.
    */
   readonly candles: readonly Candle[];
+  /** See {@linkcode keptRejections}. */
   readonly rejected: readonly RejectedCandle[];
   /** The part of the window that the exchange answered for; undefined when it answered for none. */
   readonly answered: Window | undefined;
@@ -112,9 +114,8 @@ export function judgePage(page: AnsweredPage): PageVerdict {
   const read = readRows(page, asked);
 
   const { claim, cutRows } = answeredPart(page, asked, read);
-  const rejected = read.rejected.filter(({ openTimeMs }) =>
-    openTimeMs === undefined || (openTimeMs >= asked.sinceMs && openTimeMs < asked.untilMs)
-  );
+  const { isShifted } = read;
+  const rejected = keptRejections(read.rejected, { timeframe, window: asked, isShifted });
   if (claim === undefined) {
     const reachFromMs = isNewestOnly(page, read) ? read.times[0] : undefined;
     const isCut = isCutAsAsked(page);
@@ -155,6 +156,8 @@ interface ReadRows {
   readonly rejected: readonly RejectedCandle[];
   /** Aligned open times of all rows, ascending; those of rejected rows too. See also {@linkcode shiftedTimes}. */
   readonly times: readonly number[];
+  /** Whether all rows are shifted alike. @default false */
+  readonly isShifted?: boolean;
 }
 
 function readRows(page: AnsweredPage, asked: Window): ReadRows {
@@ -173,7 +176,9 @@ function readRows(page: AnsweredPage, asked: Window): ReadRows {
     if (openTimeMs !== undefined && reason !== "time_not_aligned") times.push(openTimeMs);
   }
   const shifted = times.length === 0 ? shiftedTimes(page.timeframe, rejected) : [];
-  if (shifted.length > 0) return { candles: given, rejected, times: shifted };
+  if (shifted.length > 0) {
+    return { candles: given, rejected, times: shifted, isShifted: true };
+  }
   // Nearly every page is strictly ascending already, so it needs no sort and has no duplicates.
   if (isAscending(times)) return { candles: given, rejected, times };
   const candles = distinctCandles(page, asked, given);

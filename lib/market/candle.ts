@@ -44,6 +44,8 @@ export interface RejectedCandle {
   readonly row: string;
   /** Open time in milliseconds, when the row has a readable one. */
   readonly openTimeMs: number | undefined;
+  /** How many rows of the answer it stands for: of many that are alike only one is kept. @default 1 */
+  readonly rows?: number;
 }
 
 type CheckedRow =

@@ -60,6 +60,7 @@ refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
   select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
   from ${REJECTED.rows(13)}
+  where (time_ms is not null and (reason <> 'time_not_aligned' or $10::float8 is not null)) or ${HAS_ROOM}
   on conflict (exchange, symbol, timeframe, answered) do update
   set times = known.times + 1, last_seen = now(), import_id = null
 ),
@@ -82,6 +83,15 @@ ${LEDGER}`;
   statements.set(key, text);
   return text;
 }
+
+/** So many rows are kept of a series that explain no missing candle: more of them, each time others, would fill the disk. */
+const UNPLACED_ROWS_MAX = 100;
+
+const HAS_ROOM = `(select count(*) < ${UNPLACED_ROWS_MAX}
+   from (select from rejected_candles as other
+         where (other.exchange, other.symbol, other.timeframe) = ($1::text, $2::text, $3::text)
+           and (other.time is null or other.reason = 'time_not_aligned')
+         limit ${UNPLACED_ROWS_MAX}) as unplaced)`;
 
 /** `xmax` is zero in a row that this statement inserted. In a row that it updated, it is this transaction's id. */
 const UPSERT = `on conflict (exchange, symbol, time) do update
