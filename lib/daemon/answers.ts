@@ -103,7 +103,9 @@ async function databaseReasons(
   const read = (): Promise<readonly string[]> => pendingMigrations(database, migrations);
   try {
     const pending = await withDeadline(READINESS_MS_MAX, read, { clock: ground.clock });
-    return pending.length === 0 ? [] : [`migrations are missing: ${pending.join(", ")}`];
+    if (pending.length > 0) return [`migrations are missing: ${pending.join(", ")}`];
+    const { trouble } = database.writes;
+    return trouble === undefined ? [] : [`the database takes no writes: ${trouble}`];
   } catch (error) {
     if (error instanceof DeadlineError) return ["the database does not answer in time"];
     if (error instanceof StoreError && error.cause instanceof TwoPrimariesError) {
