@@ -111,16 +111,23 @@ export function databaseReasons(
   const asking = new SharedRun<readonly string[]>();
   const read = (): Promise<readonly string[]> =>
     asking.join(() => pendingMigrations(database, migrations));
-  return (signal) => reasonsOf(read, { clock: ground.clock, signal });
+  const { writes } = database;
+  return (signal) => reasonsOf(read, { clock: ground.clock, signal, writes });
 }
 
 async function reasonsOf(
   read: () => Promise<readonly string[]>,
-  options: { readonly clock: Clock; readonly signal: AbortSignal },
+  options: {
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+    readonly writes: Database["writes"];
+  },
 ): Promise<readonly string[]> {
   try {
     const pending = await withDeadline(READINESS_MS_MAX, read, options);
-    return pending.length === 0 ? [] : [`migrations are missing: ${pending.join(", ")}`];
+    if (pending.length > 0) return [`migrations are missing: ${pending.join(", ")}`];
+    const { trouble } = options.writes;
+    return trouble === undefined ? [] : [`the database takes no writes: ${trouble}`];
   } catch (error) {
     if (error instanceof DeadlineError) return ["the database does not answer in time"];
     if (error instanceof StoreError && error.cause instanceof TwoPrimariesError) {

@@ -6,6 +6,7 @@ import type { Archive } from "../archive/archive.ts";
 import { type JobsOptions, scheduleOf } from "./jobs.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
@@ -76,6 +77,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     }
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
+    const heartbeat = new Heartbeat(archive);
+    stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
     const alerts = new Alerts(archive);

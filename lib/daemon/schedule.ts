@@ -167,14 +167,12 @@ export class Schedule {
     log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });
   }
 
-  /** Stores the start or end of a run. A failure does not stop the job; the metrics show that the database is down. */
+  /** Stores the start or end of a run. A failure does not stop the job; readiness tells that nothing is written. */
   async #note(write: () => Promise<void>): Promise<void> {
-    const { log, metrics } = this.#options;
+    const { log } = this.#options;
     try {
       await write();
-      metrics.setDatabaseUp(true);
     } catch (error) {
-      metrics.setDatabaseUp(false);
       log.debug("the outcome of a job was not stored", { error });
     }
   }

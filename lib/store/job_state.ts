@@ -1,5 +1,6 @@
 /** The results of the scheduled jobs, stored for `status`. @module */
 import type { Database } from "./connection/database.ts";
+import { WRITE_AGAIN } from "./connection/restart_proof.ts";
 import { epochMs } from "./parameters.ts";
 
 export type JobOutcome = "running" | "success" | "failure" | "cancelled";
@@ -26,12 +27,14 @@ export async function readJobs(database: Database): Promise<readonly JobState[]>
 
 /** Records that a job started. */
 export async function writeJobStart(database: Database, job: string, nowMs: number): Promise<void> {
-  await database.run(`note the start of job ${job}`, async (sql) => {
-    await sql`
-      insert into jobs (job, last_start, last_outcome)
-      values (${job}, to_timestamp(${nowMs}::float8 / 1000.0), 'running')
-      on conflict (job) do update set last_start = excluded.last_start, last_outcome = 'running'`;
-  });
+  const write = (): Promise<void> =>
+    database.run(`note the start of job ${job}`, async (sql) => {
+      await sql`
+        insert into jobs (job, last_start, last_outcome)
+        values (${job}, to_timestamp(${nowMs}::float8 / 1000.0), 'running')
+        on conflict (job) do update set last_start = excluded.last_start, last_outcome = 'running'`;
+    });
+  await database.writes.note("row", write);
 }
 
 /** Records how a job ended. */
@@ -40,15 +43,26 @@ export async function writeJobEnd(
   job: string,
   { outcome, nowMs }: { readonly outcome: JobOutcome; readonly nowMs: number },
 ): Promise<void> {
-  await database.run(`note the end of job ${job}`, async (sql) => {
-    const successMs = outcome === "success" ? nowMs : null;
-    await sql`
-      insert into jobs as known (job, last_success, last_outcome)
-      values (${job}, to_timestamp(${successMs}::float8 / 1000.0), ${outcome})
-      on conflict (job) do update
-      set last_success = coalesce(excluded.last_success, known.last_success),
-          last_outcome = excluded.last_outcome`;
-  });
+  const successMs = outcome === "success" ? nowMs : null;
+  const write = (): Promise<void> =>
+    database.run(`note the end of job ${job}`, async (sql) => {
+      await sql`
+        insert into jobs as known (job, last_success, last_outcome)
+        values (${job}, to_timestamp(${successMs}::float8 / 1000.0), ${outcome})
+        on conflict (job) do update
+        set last_success = coalesce(excluded.last_success, known.last_success),
+            last_outcome = excluded.last_outcome`;
+    });
+  await database.writes.note("row", write);
+}
+
+/** Finds out whether the database takes writes, where nothing else was written for a while. */
+export async function writeAgain(database: Database): Promise<void> {
+  const write = (): Promise<void> =>
+    database.run("write a row, to find out whether the database takes writes", async (sql) => {
+      await sql.unsafe(WRITE_AGAIN);
+    });
+  await database.writes.note("row", write);
 }
 
 interface JobRow {

@@ -9,6 +9,7 @@ import { CANDLES, REJECTED } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
+import { rememberPage } from "./page_proof.ts";
 import { pageStatement, UNSETTLED, type WrittenRow } from "./page_statement.ts";
 import { epochMs } from "./parameters.ts";
 import { isContested, isDuplicate } from "./connection/store_error.ts";
@@ -134,6 +135,7 @@ export async function writePreparedPage(
       prepare: true,
     });
     newestPages.set(database, Number(row?.number));
+    if (Number(row?.added) > 0) rememberPage(database, { series, number: row!.number });
     return {
       added: Number(row?.added ?? 0),
       revised: Number(row?.revised ?? 0),
@@ -142,18 +144,22 @@ export async function writePreparedPage(
       unprovedFromMs: epochMs(row?.unproved_from ?? null),
     };
   };
-  return await database.run(`write a page of ${seriesName(series)}`, async (sql) => {
+  const action = `write a page of ${seriesName(series)}`;
+  const writeOnce = async (sql: Sql): Promise<PageWritten> => {
     try {
       if (isNew) return await write(sql, true);
     } catch (error) {
       if (!isDuplicate(error)) throw error;
     }
     return await write(sql, false);
-  }).catch((error) => {
-    // Another program wrote that page: its number must be known before the exchange is asked again.
-    if (isContested(error)) newestPages.delete(database);
-    throw error;
-  });
+  };
+  return await database.writes.note("page", () => database.run(action, writeOnce)).catch(
+    (error) => {
+      // Another program wrote that page: its number must be known before the exchange is asked again.
+      if (isContested(error)) newestPages.delete(database);
+      throw error;
+    },
+  );
 }
 
 /**

@@ -23,7 +23,7 @@ const METRICS = {
   ),
   setDatabaseUp: flag(
     "titan10_database_up",
-    "1 when the database answered the newest start or end of a job, else 0.",
+    "1 while the database takes writes, else 0.",
     { atFirst: false },
   ),
   setTimescaledb: flag(

@@ -3,10 +3,19 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { binanceAt } from "../support/local_archive.ts";
+import { peakSoFar } from "../support/peak_memory.ts";
 import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
 
 const ENDLESS =
   "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000000) b";
+
+/** Each once ended the server or left it broken, or made the daemon two gigabytes large. */
+const TOO_MUCH: readonly (readonly [text: string, refusal: RegExp])[] = [
+  ["select repeat('[', 10000)::json", /too deep|stack depth/],
+  [Array(5_000).fill("select 1").join(" union all "), /too deep|stack depth/],
+  ["select array_fill(0, array[100000000])", /out of memory/],
+  ["select repeat('x', 20000000)", /its answer is longer than 8.4 MB/],
+];
 
 type Where = { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
 
@@ -30,6 +39,16 @@ Deno.test("a heavy query leaves the daemon healthy, can be ended, and costs no c
       const late = await run(["query", "--timeout", "2s", ENDLESS], where);
       assertCode(late, 1);
       assert.match(late.stderr, /^Cannot run the query: it took longer than 2 s and was ended$/m);
+    });
+    await t.step("what is too deep or too large is refused, and costs little", async () => {
+      for (const [text, refusal] of TOO_MUCH) {
+        const refused = await run(["query", text], where);
+        assertCode(refused, 1);
+        assert.match(refused.stderr, refusal);
+      }
+      await untilReadiness(url, 200);
+      const peakBytes = await peakSoFar(daemon.pid);
+      assert.ok(peakBytes < 700e6, `${peakBytes} bytes`);
     });
     await t.step("what was committed is there, and candles go on being written", async () => {
       let after = await candles(where);

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { type QueryPage, runQuery } from "../../lib/store/read_query.ts";
+import { rememberPage } from "../../lib/store/page_proof.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
 
 /** Days of work, of which nothing is read from a disk. */
@@ -14,7 +17,11 @@ const never = new AbortController().signal;
 function ask(
   database: Database,
   text: string,
-  options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly timeoutMs?: number;
+    readonly signal?: AbortSignal;
+    readonly rowsMax?: number;
+  } = {},
 ): Promise<readonly QueryPage[]> {
   const given = { timeoutMs: 600_000, signal: never, clock: systemClock, rowsMax: 10, ...options };
   return Array.fromAsync(runQuery(database, text, given));
@@ -80,6 +87,79 @@ Deno.test("a query of the embedded server", async (t) => {
       });
       assert.deepEqual((await asked)?.[0]?.rows, [["7"]]);
     });
+  } finally {
+    await drop();
+  }
+});
+
+/**
+ * What once ended the server or overwrote its memory: `received invalid response: 2`, `function signature mismatch`. The
+ * first ones are within what its stack now holds.
+ */
+const DEEP: readonly (readonly [text: string, expected: string | RegExp])[] = [
+  [Array(500).fill("select 1").join(" union all "), "1"],
+  [`select * from ${"(select * from ".repeat(500)}(select 1) x${") y".repeat(500)}`, "1"],
+  ["select length((repeat('[', 5000) || repeat(']', 5000))::jsonb::text)", "10000"],
+  ["select repeat('[', 10000)::json", /too deep for the embedded database|stack depth/],
+  [`select ${Array(10_000).fill("1").join("+")}`, /too deep for the embedded database|stack depth/],
+];
+
+/** What once made the program two gigabytes large. */
+const GREEDY: readonly (readonly [text: string, expected: RegExp])[] = [
+  ["select array_fill(0, array[100000000])", /out of memory/],
+  ["select repeat('x', 1000000000)", /out of memory/],
+  [
+    "select repeat('x', 9000000)",
+    /its answer is longer than 8\.4 MB: ask for fewer or shorter rows/,
+  ],
+  ["select repeat('x', 100000) from generate_series(1, 10000)", /temp_file_limit/],
+];
+
+Deno.test("a query that is too deep or too greedy costs the embedded server nothing", async () => {
+  const { database, drop } = await openEmbeddedTest();
+  const { sql } = database;
+  let crash: Error | undefined;
+  database.crashed.then((error) => crash = error);
+  try {
+    await sql`create table kept (n int)`;
+    for (const [at, [text, expected]] of [...DEEP, ...GREEDY].entries()) {
+      const asked = ask(database, text, { rowsMax: 10_000 });
+      if (typeof expected === "string") assert.equal((await asked)[0]?.rows[0]?.[0], expected);
+      else await assert.rejects(asked, { message: expected });
+      await sql`insert into kept values (${at})`;
+      const [row] = await sql<{ n: number }[]>`select count(*)::int as n from kept`;
+      assert.equal(row!.n, at + 1, text.slice(0, 60));
+    }
+    // A statement of the program's own is followed by a new server, too, of which this is a new session.
+    await sql`select set_config('titan10.mark', 'old', false)`;
+    const greedy = database.run("be greedy", (sql) => sql`select array_fill(0, array[100000000])`);
+    await assert.rejects(greedy, { message: /Cannot be greedy: out of memory \(53200\)/ });
+    assert.deepEqual([...await sql`select current_setting('titan10.mark', true) as mark`], [{
+      mark: null,
+    }]);
+    assert.equal(crash, undefined);
+  } finally {
+    await drop();
+  }
+});
+
+Deno.test("an embedded server that lost a page while it was started again has crashed", async () => {
+  const { database, drop } = await openEmbeddedTest();
+  try {
+    const lost = {
+      exchange: "binance",
+      symbol: "BTC/USDT",
+      timeframe: parseTimeframe("1m"),
+    };
+    await ensureCandleTables(database, [lost.timeframe]);
+    rememberPage(database, { series: lost, number: "7" });
+    await assert.rejects(ask(database, ENDLESS, { timeoutMs: 100 }));
+    await assert.rejects(database.run("ask", (sql) => sql`select 1`));
+    const { cause } = await database.crashed;
+    assert.match(
+      String((cause as Error).cause),
+      /page 7 of binance BTC\/USDT 1m was stored, and is not there any more/,
+    );
   } finally {
     await drop();
   }

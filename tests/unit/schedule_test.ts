@@ -8,6 +8,7 @@ import {
   type ScheduledJob,
   type ScheduleOptions,
 } from "../../lib/daemon/schedule.ts";
+import { KnownWrites } from "../../lib/store/connection/known_writes.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const START_MS = Date.UTC(2024, 0, 1);
@@ -16,6 +17,7 @@ const START_MS = Date.UTC(2024, 0, 1);
 const AWAY = {
   kind: "server",
   run: () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNREFUSED" })),
+  writes: new KnownWrites(new ManualClock()),
   close: () => Promise.resolve(),
 } as unknown as ScheduleOptions["database"];
 
@@ -63,31 +65,6 @@ Deno.test("a job that throws is counted and logged, and runs again", async () =>
   await clock.advance(0);
   assert.deepEqual([await runs("failure"), await runs("success")], [1, 1]);
   assert(lines.some((line) => line.includes("job done") && line.includes('"found":3')));
-  await schedule.stop();
-});
-
-Deno.test("whether the database is up is told by whether it takes note of the newest run", async () => {
-  configureLogging({ level: "info", format: "json", write: () => {} });
-  const clock = new ManualClock({ startMs: START_MS });
-  const metrics = createMetrics();
-  let isAway = true;
-  const run: unknown = () =>
-    isAway ? AWAY.run("note a job", () => Promise.resolve()) : Promise.resolve([]);
-  const database = { ...AWAY, run } as typeof AWAY;
-  const poll: Job = {
-    name: "poll",
-    cron: "* * * * *",
-    mayOverlap: true,
-    runOnce: () => Promise.resolve({}),
-  };
-  const schedule = new Schedule([poll], { database, clock, metrics, log: logger("test") });
-  const told: (string | undefined)[] = [];
-  for (isAway of [true, false, true]) {
-    schedule.runNow("poll");
-    await clock.advance(0);
-    told.push(/^titan10_database_up (\d)$/m.exec(await metrics.text())?.[1]);
-  }
-  assert.deepEqual(told, ["0", "1", "0"]);
   await schedule.stop();
 });
 

@@ -9,6 +9,7 @@ import {
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
+import { KnownWrites } from "./known_writes.ts";
 import { isSocket, serverPools } from "./server_options.ts";
 import {
   LONG_STATEMENT_MS_MAX,
@@ -16,8 +17,9 @@ import {
   ServerPool,
   VISITOR_STATEMENT_MS_MAX,
 } from "./server_pool.ts";
+import { RestartProof } from "./restart_proof.ts";
 import type { Run, Sql } from "./sql.ts";
-import { attempt, StoreError } from "./store_error.ts";
+import { attempt, isDoubtful, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
 import { VisitorTurns } from "./visitor_turns.ts";
 
@@ -51,6 +53,10 @@ export interface Database {
    * never wait behind more than one of them. Closed with the database. Undefined where nothing is served.
    */
   readonly visitors?: Database;
+  /** Whether it takes writes, from those that were tried. */
+  readonly writes: KnownWrites;
+  /** What the embedded server must still have when it was started again. Undefined for a server. */
+  readonly proof?: RestartProof;
   /** Waits at most {@linkcode CLOSE_TIMEOUT_S} for running statements, then closes. */
   close(): Promise<void>;
 }
@@ -141,6 +147,7 @@ async function openServer(
     usesFiles: hosts.some(isSocket),
     reach: () => pool.reach(),
     crashed: new Promise(() => {}),
+    writes: new KnownWrites(clock),
     close: () => pool.end(CLOSE_TIMEOUT_S),
   });
   const database = databaseOf(own);
@@ -171,8 +178,10 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
   const held = await holdDataDir(dataDir, clock);
   try {
     const crash = Promise.withResolvers<Error>();
+    const proof = new RestartProof();
     const server = new EmbeddedServer({
       path: held.databasePath,
+      prove: (ask) => proof.check(ask),
       onCrash: (cause) =>
         crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
     });
@@ -192,10 +201,18 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     // postgres.js accepts `socket`, but its types do not declare it.
     const sql: Sql = postgres(options as typeof COMMON_OPTIONS);
     const turns = new VisitorTurns(clock);
-    const run: Run = (action, statements) =>
-      turns.archive(() => attempt(action, () => statements(sql)));
-    const visit: Run = (action, statements) =>
-      turns.visitor(() => attempt(action, () => statements(sql)));
+    const ask: Run = (action, statements) =>
+      attempt(action, async () => {
+        const { starts } = server;
+        try {
+          return await statements(sql);
+        } catch (error) {
+          if (isDoubtful(error)) await server.renew(starts);
+          throw error;
+        }
+      });
+    const run: Run = (action, statements) => turns.archive(() => ask(action, statements));
+    const visit: Run = (action, statements) => turns.visitor(() => ask(action, statements));
     const database: Database = {
       run,
       runLong: run,
@@ -204,6 +221,8 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       takeTurn: (signal) => server.takeTurn(signal),
       reach: () => Promise.resolve(),
       crashed: crash.promise,
+      writes: new KnownWrites(clock),
+      proof,
       usesFiles: true,
       async close(): Promise<void> {
         await sql.end({ timeout: CLOSE_TIMEOUT_S });

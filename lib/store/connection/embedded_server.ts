@@ -1,12 +1,15 @@
 /** The embedded server. It runs in its own thread and can be ended in the middle of a query. @module */
 import { Worker } from "node:worker_threads";
+import { broughtDown, harmOf, rowsOf, TURN_BYTES_MAX } from "./embedded_answer.ts";
 import type { TextRows, WorkerAnswer, WorkerRequest } from "./embedded_worker.ts";
+import type { AskText } from "./restart_proof.ts";
+import { isDoubtful } from "./store_error.ts";
 
 /** Exclusive use of the server. No other statement runs until `end` is called. */
 export interface EmbeddedTurn {
   /**
-   * Runs one statement. If the signal aborts meanwhile, the server is ended together with the statement. The next
-   * statement starts it again.
+   * Runs one statement that only reads. If the signal aborts meanwhile, or the statement brings the server down, the
+   * server is ended together with the statement. It is started again before other statements run.
    *
    * @throws the signal's reason.
    */
@@ -20,10 +23,22 @@ interface EmbeddedServerOptions {
   readonly path: string;
   /** Called once, when the server fails. After that it answers nothing. */
   readonly onCrash: (error: Error) => void;
+  /**
+   * Called whenever the server was started again, before anything else is asked of it.
+   *
+   * @throws Error when it has not kept what it had written, or takes no writes. Then it has failed.
+   */
+  readonly prove: (ask: AskText) => Promise<void>;
 }
+
+/** A query that has made the server larger than this is followed by a new server, because memory is never given back. */
+const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
 
 /** `ReadyForQuery`, idle: the last bytes of an answer when no transaction is open. */
 const READY_IDLE = [0x5a, 0, 0, 0, 5, 0x49] as const;
+
+/** A query's sort may take no more of the disk. Without a bound it takes all of it, and no page could be written. */
+const TURN_FILES = "set temp_file_limit = '512MB'";
 
 /** One PGlite instance. It handles one request at a time. */
 export class EmbeddedServer {
@@ -37,8 +52,9 @@ export class EmbeddedServer {
   #isIdle = true;
   #nextAnswer = Promise.withResolvers<void>();
   #starts = 0;
-  /** Rejects the answer that is being waited for. */
-  #giveUp: ((reason: unknown) => void) | undefined;
+  #memoryBytes = 0;
+  /** The answer that is being waited for. */
+  #awaited: PromiseWithResolvers<WorkerAnswer> | undefined;
 
   constructor(options: EmbeddedServerOptions) {
     this.#options = options;
@@ -53,6 +69,23 @@ export class EmbeddedServer {
   async open(): Promise<void> {
     const release = await this.#take();
     try {
+      await this.#start();
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Ends it and starts it again, after an error that a sound server does not give.
+   *
+   * @param start of which the error was. If there was another one meanwhile, nothing is done.
+   * @throws Error when it does not start, or is not proved.
+   */
+  async renew(start: number): Promise<void> {
+    const release = await this.#take();
+    try {
+      if (start !== this.#starts) return;
+      this.#end(new Error("the embedded database is started again"));
       await this.#start();
     } finally {
       release();
@@ -117,15 +150,30 @@ export class EmbeddedServer {
 
   #turn(release: () => void): EmbeddedTurn {
     let worker: Worker | undefined;
+    let memoryBytes = 0;
+    let isDoubted = false;
     let asked: Promise<unknown> = Promise.resolve();
-    const ask = async (statement: string, signal: AbortSignal): Promise<TextRows> => {
+    const begin = async (signal: AbortSignal): Promise<void> => {
       await this.#start();
       signal.throwIfAborted();
+      if (worker === this.#worker) return;
       worker = this.#worker;
+      memoryBytes = this.#memoryBytes;
+      await this.#requestText(TURN_FILES);
+    };
+    const ask = async (statement: string, signal: AbortSignal): Promise<TextRows> => {
+      await begin(signal);
       const end = (): void => this.#end(signal.reason);
       signal.addEventListener("abort", end, { once: true });
       try {
-        return rowsOf(await this.#request({ statement }));
+        const answer = await this.#post({ statement, answerBytesMax: TURN_BYTES_MAX });
+        const harm = harmOf(answer);
+        if (harm !== undefined) {
+          this.#end(harm);
+          throw "failed" in answer ? new Error(broughtDown(answer.failed)) : harm;
+        }
+        isDoubted ||= "refused" in answer && isDoubtful(answer.refused);
+        return rowsOf(answer);
       } finally {
         signal.removeEventListener("abort", end);
       }
@@ -133,8 +181,13 @@ export class EmbeddedServer {
     const takeBack = async (): Promise<void> => {
       // If the server was ended meanwhile, no transaction is open any more.
       if (worker === undefined || worker !== this.#worker) return;
-      await this.#request({ statement: "rollback" });
-      await this.#request({ statement: "select pg_advisory_unlock_all()" });
+      if (isDoubted || this.#memoryBytes - memoryBytes > GROWTH_BYTES_MAX) {
+        this.#end(new Error("the embedded database is started again"));
+        return;
+      }
+      await this.#requestText("rollback");
+      await this.#requestText("select pg_advisory_unlock_all()");
+      await this.#requestText("reset temp_file_limit");
     };
     return {
       ask: (statement, signal) => {
@@ -143,7 +196,8 @@ export class EmbeddedServer {
         return answer;
       },
       end: () => {
-        asked.then(takeBack).catch(() => {}).then(release);
+        // Where what the query has begun cannot be taken back, it ends with the server.
+        asked.then(takeBack).catch((error) => this.#end(error)).then(release);
       },
     };
   }
@@ -166,25 +220,51 @@ export class EmbeddedServer {
     // With an empty environment, because the program may no longer have permission to read its own.
     const worker = new Worker(new URL("./embedded_worker.ts", import.meta.url), { env: {} });
     this.#worker = worker;
-    worker.on("error", (error) => {
-      if (worker === this.#worker) this.#fail(error);
-    });
+    const lose = (error: Error): void => {
+      if (worker !== this.#worker) return;
+      if (this.#awaited === undefined) this.#fail(error);
+      else this.#awaited.resolve({ failed: error.message, memoryBytes: 0 });
+    };
+    worker.on("error", lose);
+    worker.on("exit", () => lose(new Error("its thread has ended")));
     await this.#request({ open: this.#options.path });
-    this.#starts++;
     this.#isIdle = true;
+    if (this.#starts > 0) await this.#prove();
+    this.#starts++;
   }
 
+  async #prove(): Promise<void> {
+    try {
+      await this.#options.prove((statement) => this.#requestText(statement));
+    } catch (error) {
+      this.#fail(new Error("it was started again, and could not be proved", { cause: error }));
+      throw error;
+    }
+  }
+
+  async #requestText(statement: string): Promise<TextRows> {
+    return rowsOf(await this.#request({ statement, answerBytesMax: Infinity }));
+  }
+
+  /** Requests what must not fail. */
   async #request(request: WorkerRequest): Promise<WorkerAnswer> {
+    const answer = await this.#post(request);
+    const harm = harmOf(answer);
+    if (harm === undefined) return answer;
+    this.#fail(harm);
+    throw harm;
+  }
+
+  async #post(request: WorkerRequest): Promise<WorkerAnswer> {
     const worker = this.#worker;
     if (worker === undefined) throw this.#crash ?? new Error("the embedded database was ended");
-    const { promise, resolve, reject } = Promise.withResolvers<WorkerAnswer>();
-    this.#giveUp = reject;
-    worker.once("message", resolve);
+    const awaited = Promise.withResolvers<WorkerAnswer>();
+    this.#awaited = awaited;
+    worker.once("message", awaited.resolve);
     worker.postMessage(request, "messages" in request ? [request.messages] : []);
-    const answer = await promise;
-    if (!("failed" in answer)) return answer;
-    this.#fail(new Error(answer.failed));
-    throw new Error(answer.failed);
+    const answer = await awaited.promise.finally(() => this.#awaited = undefined);
+    this.#memoryBytes = answer.memoryBytes;
+    return answer;
   }
 
   #fail(error: Error): void {
@@ -199,16 +279,9 @@ export class EmbeddedServer {
   #end(reason: unknown): void {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#giveUp?.(reason);
+    this.#awaited?.reject(reason);
     void worker?.terminate();
   }
-}
-
-function rowsOf(answer: WorkerAnswer): TextRows {
-  if ("rows" in answer) return answer.rows;
-  if (!("refused" in answer)) throw new Error("the embedded database gave no rows");
-  const { message, code } = answer.refused;
-  throw Object.assign(new Error(message), { code });
 }
 
 async function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

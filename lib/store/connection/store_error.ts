@@ -125,6 +125,14 @@ export function serverRemedy(error: StoreError): string | undefined {
   return undefined;
 }
 
+/**
+ * Whether an error leaves it in doubt whether the embedded server is sound: it has no memory left (53200), or has found
+ * something that should never be (XX000, XX001, XX002).
+ */
+export function isDoubtful(error: unknown): boolean {
+  return /^(?:53200|XX00[0-2])$/.test(codeOf(error) ?? "");
+}
+
 /** Whether a statement failed because a row with the same key exists already (SQLSTATE 23505). */
 export function isDuplicate(error: unknown): boolean {
   return codeOf(error) === "23505";
