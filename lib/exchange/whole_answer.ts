@@ -2,6 +2,7 @@
 import type { Call } from "./call.ts";
 import { parseExactJson } from "./exact_json.ts";
 import { FetchError } from "./fetch_error.ts";
+import { redactPart } from "../text/redact.ts";
 
 /**
  * CCXT turns a maintenance page, a truncated body and an empty body into `[]`. So an empty list counts only if the
@@ -75,7 +76,7 @@ export function brokenPlace(text: string): string | undefined {
   } catch (error) {
     const at = Number(/at character (\d+)$/.exec(error instanceof Error ? error.message : "")?.[1]);
     if (!(at < body.length)) return undefined;
-    return body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS);
+    return redactPart(body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS));
   }
   return undefined;
 }

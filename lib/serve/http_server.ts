@@ -14,6 +14,7 @@ import { SchemaBehindError, type Status } from "./status.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
+import { errorText } from "../text/redact.ts";
 
 /** Yes, or no with the reasons. */
 export interface Health {
@@ -171,7 +172,7 @@ function listen<T>(where: string, begin: () => T): T {
   try {
     return begin();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(`Cannot listen (${text}) on ${where}`, { cause: error });
   }
 }

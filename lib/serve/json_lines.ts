@@ -1,4 +1,5 @@
 /** Streams over the unix socket: one JSON document per line, and a last line that says how the stream ended. @module */
+import { errorText } from "../text/redact.ts";
 
 /** The last line. A stream without it was cut. */
 export type LastLine = { readonly end: true } | { readonly error: string };
@@ -40,7 +41,7 @@ export function jsonLines(
       } catch (error) {
         if (isOver) return;
         await end();
-        last = { error: error instanceof Error ? error.message : String(error) };
+        last = { error: errorText(error) };
       }
       controller.enqueue(line(last));
       controller.close();

@@ -1,5 +1,6 @@
 /** The columns of a candle, for statements that write candles. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
+import { redactPart } from "../text/redact.ts";
 import { columns } from "./parameters.ts";
 
 const VALUE_NAMES = ["open", "high", "low", "close", "volume"] as const;
@@ -20,6 +21,21 @@ export const REJECTED = columns<RejectedCandle>({
   reason: ["text", ({ reason }) => reason],
   time_ms: ["float8", ({ openTimeMs }) => openTimeMs],
 });
+
+/** The longest text of a row that is stored. */
+const STORED_ROW_MAX = 500;
+
+/**
+ * Rows as they are stored: without secrets, which an exchange may repeat, and each once, because one statement cannot
+ * update the same row of `rejected_candles` twice.
+ */
+export function storableRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
+  const rows = rejected.map((candle) => ({
+    ...candle,
+    row: redactPart(candle.row).slice(0, STORED_ROW_MAX),
+  }));
+  return [...new Map(rows.map((candle) => [candle.row, candle])).values()];
+}
 
 /** `open, high, low, close, volume`. */
 export const VALUES = VALUE_NAMES.join(", ");

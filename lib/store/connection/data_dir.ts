@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { printable } from "../../text/printable.ts";
+import { errorText } from "../../text/redact.ts";
 import { StoreError } from "./store_error.ts";
 
 /** Another process holds the directory. */
@@ -94,7 +95,7 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
       mode: 0o600,
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new StoreError(
       "refused",
       `Cannot open the embedded database in ${path}: ${text}. ` +

@@ -14,6 +14,7 @@ import { LONG_STATEMENT_MS_MAX, type OnReach, ServerPool } from "./server_pool.t
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
+import { errorText } from "../../text/redact.ts";
 
 /** An open database. */
 export interface Database {
@@ -178,7 +179,7 @@ async function startEmbedded(server: EmbeddedServer): Promise<void> {
   try {
     await server.open();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(
       `its server did not start (${
         text.replace(/[.\s]+$/, "")
