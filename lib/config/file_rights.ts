@@ -2,24 +2,24 @@
 import { printable } from "../text/printable.ts";
 
 /** The user that runs the program; undefined where there is none, or where the program may not know. */
-function ownUser(): number | undefined {
+export function ownUser(): number | undefined {
   const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
   return state === "granted" ? Deno.uid() ?? undefined : undefined;
 }
 
 /** Whether the group, or everybody, may write to it. */
-function isOpenToWrite({ mode }: Deno.FileInfo): boolean {
+export function isOpenToWrite({ mode }: Deno.FileInfo): boolean {
   return mode !== null && (mode & 0o022) !== 0;
 }
 
 /** Its owner, if that is another user. */
-function foreignOwner({ uid }: Deno.FileInfo): number | undefined {
+export function foreignOwner({ uid }: Deno.FileInfo): number | undefined {
   const own = ownUser();
   return uid === null || own === undefined || uid === own ? undefined : uid;
 }
 
 /** `mode 0755`. */
-function modeText({ mode }: Deno.FileInfo): string {
+export function modeText({ mode }: Deno.FileInfo): string {
   return `mode 0${((mode ?? 0) & 0o777).toString(8)}`;
 }
 

@@ -135,9 +135,11 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
         crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
     });
     await attempt(`open the embedded database in ${dataDir}`, async () => {
-      await startEmbedded(server);
-      await held.markMade();
       await makePrivateDir(held.databasePath);
+      await startEmbedded(server);
+      // A new database opens its directory to the group.
+      await makePrivateDir(held.databasePath);
+      await held.markMade();
     });
     const options = {
       ...COMMON_OPTIONS,
