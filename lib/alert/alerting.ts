@@ -27,6 +27,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { Job, JobReport } from "../archive/job.ts";
 import { takeStock } from "../gap/account.ts";
 import { postNews, WebhookError } from "./webhook.ts";
+import { errorText } from "../text/redact.ts";
 
 /** How many messages are read from the outbox at once. */
 const NEWS_MAX = 100;
@@ -168,7 +169,7 @@ export class Alerts {
       }
       failures.clear(SENDING);
     } catch (error) {
-      if (signal.aborted || !failures.isNews(SENDING, textOf(error))) return;
+      if (signal.aborted || !failures.isNews(SENDING, errorText(error))) return;
       const level = isServerAway(error) ? "debug" : "warn";
       log[level]("alerts were not sent; they wait for the next run", { error });
     } finally {
@@ -194,8 +195,4 @@ export class Alerts {
     }
     await markNewsSent(database, news, clock.now());
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

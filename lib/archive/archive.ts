@@ -19,6 +19,6 @@ export interface Archive {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly failures: FailureLog;
-  /** Removes secrets from a text that leaves the process, for example into a table. */
-  readonly redact: (text: string) => string;
+  /** What is wrong with the rights of the files that the configuration was read from. @default nothing */
+  readonly fileHints?: readonly string[] | undefined;
 }

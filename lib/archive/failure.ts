@@ -7,6 +7,7 @@ import { writeExchangeError } from "../store/exchange_state.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "./archive.ts";
 import { failureKind } from "./failure_kind.ts";
+import { errorText } from "../text/redact.ts";
 
 /** Whether the program itself cancelled the request. */
 export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
@@ -73,7 +74,7 @@ export async function reportPageFailures(
   if (common.length === 1) return await reportSeriesFailure(archive, first.series, first.error);
   const kinds = [...new Set(common.map(({ error }) => failureKind(error)))].sort().join(", ");
   if (!archive.failures.isNews(`${exchange} pages`, kinds)) return;
-  const message = messageOf(first.error);
+  const message = errorText(first.error);
   archive.log.warn("pages of candles were not fetched or not stored", {
     exchange,
     pages: common.length,
@@ -83,7 +84,7 @@ export async function reportPageFailures(
   });
   await storeNote(
     archive,
-    () => writeExchangeError(archive.database, exchange, archive.redact(message)),
+    () => writeExchangeError(archive.database, exchange, message),
   );
 }
 
@@ -93,7 +94,7 @@ export async function reportSeriesFailure(
   series: Series,
   error: unknown,
 ): Promise<void> {
-  const message = messageOf(error);
+  const message = errorText(error);
   // An open breaker concerns the exchange, so it is not reported for each of its series.
   if (error instanceof BreakerOpenError || isServerAway(error)) return;
   // The database may refuse a page for a time in many ways, one after the other.
@@ -112,9 +113,9 @@ export async function reportSeriesFailure(
   });
   if (error instanceof StoreError) return;
   await storeNote(archive, async () => {
-    await writeExchangeError(archive.database, series.exchange, archive.redact(message));
+    await writeExchangeError(archive.database, series.exchange, message);
     if (error instanceof FetchError && (error.kind === "permanent" || error.isUnknown)) {
-      await noteSeriesError(archive.database, series, archive.redact(message));
+      await noteSeriesError(archive.database, series, message);
     }
   });
 }
@@ -142,13 +143,12 @@ export async function reportExchangeFailure(
   exchange: string,
   error: unknown,
 ): Promise<void> {
-  const message = messageOf(error);
+  const message = errorText(error);
   if (error instanceof BreakerOpenError || isServerAway(error)) return;
   if (!archive.failures.isNews(exchange, message)) return;
   archive.log.warn("requests to an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
-  const text = archive.redact(message);
-  await storeNote(archive, () => writeExchangeError(archive.database, exchange, text));
+  await storeNote(archive, () => writeExchangeError(archive.database, exchange, message));
 }
 
 /**
@@ -159,7 +159,7 @@ export async function reportLostSymbol(archive: Archive, text: string): Promise<
   if (!archive.failures.isNews(`lost ${text}`, text)) return;
   archive.log.error("a configured symbol is listed nowhere", { problem: text });
   for (const { id } of archive.exchanges) {
-    await storeNote(archive, () => writeExchangeError(archive.database, id, archive.redact(text)));
+    await storeNote(archive, () => writeExchangeError(archive.database, id, text));
   }
 }
 
@@ -170,8 +170,4 @@ async function storeNote(archive: Archive, write: () => Promise<void>): Promise<
   } catch (error) {
     archive.log.debug("a note for status was not stored", { error });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

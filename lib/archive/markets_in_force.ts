@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Series } from "../market/series.ts";
 import { SharedRun } from "../policy/shared_run.ts";
+import { errorText } from "../text/redact.ts";
 
 /** What an exchange listed at one time, and which series of it are archived. */
 export interface Markets {
@@ -168,8 +169,6 @@ export function newsOf(markets: Markets | undefined): MarketNews {
     replaced: replaced.map(({ symbol, difference }) =>
       `${symbol} is another market now, ${difference}: its candles begin anew`
     ),
-    unloaded: unloaded.map(({ symbol, error }) =>
-      `${exchange} ${symbol}: ${error instanceof Error ? error.message : String(error)}`
-    ),
+    unloaded: unloaded.map(({ symbol, error }) => `${exchange} ${symbol}: ${errorText(error)}`),
   };
 }

@@ -1,5 +1,6 @@
 /** `titan10 copy`: copies the embedded archive to a server. @module */
 import type { Command } from "@commander-js/extra-typings";
+import { secretsOf } from "../config/secrets.ts";
 import { copyArchive, type CopyReport } from "../transfer/archive_copy.ts";
 import { migrate, type MigrateReport, readMigrations } from "../store/connection/migrations.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
@@ -12,7 +13,7 @@ const HELP = `
 The embedded archive of DATA_DIR goes to an empty database on a server: candles,
 and the whole ledger with coverage, gaps, revisions, rejected candles, imports
 and what was learned of exchanges. Without --to it goes to DATABASE_URL, where a
-password is not seen by others.
+password is not seen by others; or to what is in the file DATABASE_URL_FILE.
 
 The daemon must not run meanwhile. An interrupted copy continues when it is
 started again; until it is complete, no daemon starts on it. At the end the sums
@@ -54,6 +55,12 @@ async function copy(
   const { databaseUrl: url, dataDir } = ground.config;
   if (url === undefined) {
     command.error("error: say where to copy by --to or DATABASE_URL", { exitCode: EXIT.usage });
+  }
+  if (flags.to !== undefined && secretsOf({ DATABASE_URL: flags.to }).length > 0) {
+    shell.tell(
+      "Every user of this machine can read the password in --to, for example by ps. Set PGPASSWORD " +
+        "to it, or DATABASE_URL_FILE to a file that holds the whole URL",
+    );
   }
   const startMs = shell.clock.now();
   await requireEmbedded(dataDir);

@@ -5,11 +5,11 @@ import type { Check } from "../doctor/check.ts";
 import {
   brokenOff,
   type Checkup,
-  configurationCheck,
   configurationFaults,
   databaseFault,
   examine,
   examineDatabase,
+  settingChecks,
 } from "../doctor/checkup.ts";
 import type { CapabilityEntry } from "../doctor/exchange_checkup.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
@@ -34,7 +34,7 @@ export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
   }).catch((error): Checkup => {
     if (!(error instanceof StoreError)) throw error;
     const fault = databaseFault(error, config.databaseUrl === undefined ? "embedded" : "server");
-    return brokenOff([configurationCheck(config), fault]);
+    return brokenOff([...settingChecks(ground), fault]);
   });
   const isJson = flags["json"] === true;
   shell.print(
@@ -45,20 +45,20 @@ export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
 
 async function checkup(shell: Shell, ground: Ground, database: Database): Promise<Checkup> {
   const migrations = await readMigrations();
-  const configuration = configurationCheck(ground.config);
+  const settings = settingChecks(ground);
   try {
     const pending = await pendingMigrations(database, migrations);
     // An empty database is set up, as any other first command would do. A running daemon may use an older schema, so
     // only `titan10 migrate` changes it.
     if (pending.length > 0 && pending.length < migrations.length) {
-      return brokenOff([configuration, ...await examineDatabase(database, migrations)]);
+      return brokenOff([...settings, ...await examineDatabase(database, migrations)]);
     }
     await prepareDatabase(database, ground, migrations);
     const archive = await openArchive(database, ground);
     return await examine(archive, { migrations, signal: shell.signal });
   } catch (error) {
     if (error instanceof StoreError) {
-      return brokenOff([configuration, databaseFault(error, database.kind)]);
+      return brokenOff([...settings, databaseFault(error, database.kind)]);
     }
     if (!(error instanceof ConfigError)) throw error;
     const checks = await examineDatabase(database, migrations);

@@ -19,6 +19,7 @@ import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, minute, tableLayout } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
+import { errorText } from "../text/redact.ts";
 
 /** Prints the gaps. With `--repair`, first asks exchanges for those that are due. */
 export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
@@ -79,7 +80,7 @@ async function repair(
       for (const text of replaced) shell.tell(printable(`${exchange.id}: ${text}`));
       for (const problem of unloaded) problems.push(problem);
     } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error));
+      problems.push(errorText(error));
     }
   }));
   const unasked: Unasked[] = [];
@@ -87,7 +88,7 @@ async function repair(
     signal,
     onUnasked: (one) => unasked.push(one),
   });
-  for (const problem of unaskedProblems(unasked)) problems.push(archive.redact(problem));
+  for (const problem of unaskedProblems(unasked)) problems.push(problem);
   for (const problem of lostSymbols(archive)) problems.push(problem);
   shell.tell(
     `${count(found)} found, ${count(asked)} asked for, ${count(filled)} filled, ${
@@ -99,7 +100,10 @@ async function repair(
 
 /** One sentence for each reason why something was not asked for. */
 function unaskedProblems(unasked: readonly Unasked[]): readonly string[] {
-  const groups = Map.groupBy(unasked, ({ series, error }) => `${series.exchange} ${whyOf(error)}`);
+  const groups = Map.groupBy(
+    unasked,
+    ({ series, error }) => `${series.exchange} ${errorText(error)}`,
+  );
   return [...groups.values()].map((group) => {
     const gaps = group.reduce((sum, one) => sum + one.gaps, 0);
     const names = [...new Set(group.map(({ series }) => seriesName(series)))];
@@ -108,17 +112,13 @@ function unaskedProblems(unasked: readonly Unasked[]): readonly string[] {
       : "";
     const what = gaps === 0 ? "The start" : `${count(gaps)} ${gaps === 1 ? "gap" : "gaps"}`;
     return `${what} of ${names.slice(0, NAMED_MAX).join(", ")}${more} could not be asked for: ${
-      whyOf(group[0]?.error)
+      errorText(group[0]?.error)
     }`;
   });
 }
 
 /** At most this many series are named in one sentence. */
 const NAMED_MAX = 3;
-
-function whyOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 type GapPage = readonly GapEntry[];
 

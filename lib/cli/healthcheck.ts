@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Flags, readSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { errorText } from "../text/redact.ts";
 
 const TIMEOUT_MS = 5_000;
 
@@ -42,7 +43,7 @@ export async function askHealth(
     const why = response.ok ? "" : `${url} answered ${response.status}: ${body}`;
     return { ok: response.ok, body, why };
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     return { ok: false, body: undefined, why: `${url}: ${text}` };
   } finally {
     enough.abort();

@@ -1,7 +1,8 @@
 /** The command line: argv → command → exit code. @module */
 import { Argument, Command, CommanderError } from "@commander-js/extra-typings";
 import { ConfigError } from "../config/config.ts";
-import { redact } from "../text/redact.ts";
+import { secretsOf } from "../config/secrets.ts";
+import { hideSecrets, shortText } from "../text/redact.ts";
 import { serverRemedy, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
@@ -83,8 +84,13 @@ const COMMANDS: readonly CommandSpec[] = [
   },
 ];
 
+/** Enough for all problems of a configuration. */
+const TOLD_MAX = 10_000;
+
 /** Runs the command that the arguments name. Never throws: errors are printed as a sentence. */
 export async function runCommand(shell: Shell): Promise<ExitCode> {
+  // Before anything is read: an argument may be a secret in the wrong place, and an error may repeat it.
+  hideSecrets(secretsOf(shell.env));
   let exit: ExitCode = EXIT.done;
   const program = makeProgram(shell, async (run) => {
     exit = await run();
@@ -111,7 +117,8 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => shell.print(text.trimEnd()),
-      writeErr: (text) => shell.tell(text.trimEnd()),
+      // Commander repeats what it does not understand, which may be a secret in a wrong place.
+      writeErr: (text) => shell.tell(shortText(text.trimEnd(), TOLD_MAX)),
       getOutHelpWidth: () => shell.columns,
       getErrHelpWidth: () => shell.columns,
     }) as Command;
@@ -174,8 +181,13 @@ function completedOf(program: Command): readonly CompletedCommand[] {
 function explain(shell: Shell, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   if (shell.signal.aborted) return EXIT.failed;
+  if (error instanceof ConfigError) {
+    // Each value was redacted by itself; the names of settings beside them would pass for names of secrets here.
+    shell.tell(error.message);
+    return EXIT.usage;
+  }
   const message = error instanceof Error ? error.message : String(error);
   const remedy = error instanceof StoreError ? serverRemedy(error) : undefined;
-  shell.tell(redact(remedy === undefined ? message : `${message}. ${remedy}`));
-  return error instanceof ConfigError ? EXIT.usage : EXIT.failed;
+  shell.tell(shortText(remedy === undefined ? message : `${message}. ${remedy}`, TOLD_MAX));
+  return EXIT.failed;
 }

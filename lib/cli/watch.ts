@@ -10,6 +10,7 @@ import { EXIT, type ExitCode, type Screen, type Shell } from "./shell.ts";
 import { renderStatus } from "./status_view.ts";
 import { painter } from "./terminal.ts";
 import { wrap } from "./text.ts";
+import { errorText } from "../text/redact.ts";
 
 const REDRAW_MS = 2_000;
 
@@ -91,7 +92,7 @@ function daemonSource({ config, clock }: Ground): Source {
     try {
       return await askDaemon(config.dataDir, "/status") as Status;
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       throw new Error(`${text}. titan10 run starts one`, { cause: error });
     }
   };
@@ -132,7 +133,7 @@ function remembering(
         document = await read();
         return { document, trouble: await also() };
       } catch (error) {
-        const text = error instanceof Error ? error.message : String(error);
+        const text = errorText(error);
         return { document, trouble: `Away: ${text}` };
       }
     },

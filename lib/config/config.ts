@@ -8,7 +8,13 @@ import { printable } from "../text/printable.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
 import { redact, REDACTED } from "../text/redact.ts";
 import { didYouMean, type TimeframeReach } from "./setting.ts";
-import type { ConfigRules, Variable } from "./variable.ts";
+import {
+  type ConfigRules,
+  FILE_ENDING,
+  fileVariable,
+  type SettingTexts,
+  type Variable,
+} from "./variable.ts";
 import { SETTINGS, type SettingValues, VARIABLES } from "./variables.ts";
 
 /** Settings that are combined in the configuration. */
@@ -28,17 +34,25 @@ export interface Config extends Omit<SettingValues, Combined> {
   readonly exchangeOptions: Readonly<Record<string, SettingValues["exchangeOptions"]>>;
 }
 
-type Texts = Readonly<Record<string, string | undefined>>;
-
 /** The sources of the variables. Flags override the environment, and the environment overrides `.env`. */
 export interface ConfigSources {
-  readonly env: Texts;
+  readonly env: SettingTexts;
   /** The text of a `.env` file. */
   readonly dotenv?: string | undefined;
   /** By the same names as the variables. */
-  readonly flags?: Texts | undefined;
+  readonly flags?: SettingTexts | undefined;
+  /** What files hold that variables such as `HTTP_TOKEN_FILE` name; see `readSecretFiles`. */
+  readonly files?: SecretFiles | undefined;
   /** Defaults that replace those of the table. All other sources override them. */
-  readonly defaults?: Texts | undefined;
+  readonly defaults?: SettingTexts | undefined;
+}
+
+/** The contents of files of secrets. */
+export interface SecretFiles {
+  /** By the variables that they stand for: `HTTP_TOKEN`. */
+  readonly texts: SettingTexts;
+  readonly paths: readonly string[];
+  readonly problems: readonly ConfigProblem[];
 }
 
 export interface ConfigProblem {
@@ -55,7 +69,7 @@ export class ConfigError extends Error {
 
   constructor(problems: readonly ConfigProblem[]) {
     const lines = problems.map(({ variable, value, allowed }) =>
-      `  ${variable}="${value}": expected ${allowed}`
+      `  ${variable}="${redact(value)}": expected ${allowed}`
     );
     super(["Cannot use this configuration:", ...lines].join("\n"));
     this.problems = problems;
@@ -68,7 +82,7 @@ export class ConfigError extends Error {
  * @throws ConfigError with all problems, if there are any.
  */
 export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
-  const texts = mergeSources(sources);
+  const texts = settingTexts(sources);
   const options = readExchangeOptions(texts, rules);
   const result = schemaFor(rules).safeParse(byField(({ name }) => texts[name]), {
     reportInput: true,
@@ -76,7 +90,8 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   const problems = [
     ...(result.error?.issues ?? []).map((issue) => problemOf(issue, texts)),
     ...options.problems,
-    ...misspellingsIn(sources.dotenv ?? "", VARIABLES.map(({ name }) => name)).map((
+    ...(sources.files?.problems ?? []),
+    ...misspellingsIn(sources.dotenv ?? "", KNOWN_NAMES).map((
       { name, similar },
     ) => ({
       variable: printable(name),
@@ -105,6 +120,11 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     exchangeOptions: options.byExchange,
   };
 }
+
+/** What a line of `.env` may set. */
+const KNOWN_NAMES = VARIABLES.flatMap(({ name, secret }: Variable) =>
+  secret === true ? [name, fileVariable(name)] : [name]
+);
 
 const EXCHANGE_OPTIONS = SETTINGS.exchangeOptions.name;
 const EXCHANGE_PREFIX = "EXCHANGE_";
@@ -164,10 +184,13 @@ function keepsAll(
   });
 }
 
-function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSources): Texts {
+/** The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset. */
+export function settingTexts(
+  { env, dotenv = "", flags = {}, defaults = {}, files }: ConfigSources,
+): SettingTexts {
   const texts: Record<string, string> = {};
-  const ofTable: Texts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
-  for (const source of [ofTable, defaults, parseDotenv(dotenv), env, flags]) {
+  const ofTable: SettingTexts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
+  for (const source of [ofTable, defaults, parseDotenv(dotenv), env, files?.texts ?? {}, flags]) {
     for (const [name, value] of Object.entries(source)) {
       const text = value?.trim();
       if (text) texts[name] = text;
@@ -179,7 +202,7 @@ function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSou
 /** The URL, completed by psql's variables, which alone choose no server. One that is wrong is a problem. */
 function readDatabase(
   url: string | undefined,
-  { texts, problems }: { readonly texts: Texts; readonly problems: ConfigProblem[] },
+  { texts, problems }: { readonly texts: SettingTexts; readonly problems: ConfigProblem[] },
 ): string | undefined {
   if (url === undefined) return undefined;
   const completed = completeDatabaseUrl(url, texts);
@@ -191,7 +214,7 @@ function readDatabase(
 }
 
 /** Reads every `EXCHANGE_<ID>`. An unknown exchange is a problem, because its API key would not be used. */
-function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
+function readExchangeOptions(texts: SettingTexts, { knownExchanges }: ConfigRules): {
   readonly byExchange: Config["exchangeOptions"];
   readonly problems: readonly ConfigProblem[];
 } {
@@ -201,6 +224,7 @@ function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
   for (const [variable, text = ""] of Object.entries(texts)) {
     if (!variable.startsWith(EXCHANGE_PREFIX)) continue;
     if (variable === EXCHANGE_PROXY_URL || variable === EXCHANGE_OPTIONS) continue;
+    if (variable.endsWith(FILE_ENDING)) continue;
     const name = variable.slice(EXCHANGE_PREFIX.length);
     const id = ids.get(name);
     const result = SETTINGS.exchangeOptions.read().safeParse(text);
@@ -222,7 +246,7 @@ function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
   return { byExchange, problems };
 }
 
-function problemOf(issue: z.core.$ZodIssue, texts: Texts): ConfigProblem {
+function problemOf(issue: z.core.$ZodIssue, texts: SettingTexts): ConfigProblem {
   const { name: variable, secret }: Variable = SETTINGS[issue.path[0] as Field];
   // A rule for several items or variables has no input text.
   const text = typeof issue.input === "string" ? issue.input : texts[variable] ?? "";

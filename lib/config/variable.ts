@@ -13,6 +13,9 @@ export interface ConfigRules {
   readonly isTerminal?: boolean | undefined;
 }
 
+/** Texts of settings, by the names of their variables. */
+export type SettingTexts = Readonly<Record<string, string | undefined>>;
+
 /** A row of the table. */
 interface Row {
   readonly name: string;
@@ -22,7 +25,12 @@ interface Row {
   readonly meaning: string;
   /** More details, for `.env.example`. */
   readonly details?: string;
-  /** Whether the value may hold a secret. Such a value is never shown. @default false */
+  /**
+   * Whether the value may hold a secret. Such a value is never shown, and can be in a file: see
+   * {@linkcode fileVariable}.
+   *
+   * @default false
+   */
   readonly secret?: boolean;
   readonly read: (rules: ConfigRules) => z.ZodType<unknown, string | undefined>;
   /** What the shell suggests as the value. @default nothing */
@@ -33,6 +41,13 @@ export interface Variable extends Row {
   /** Its heading in `--help` and `.env.example`. */
   readonly group: string;
 }
+
+/** The variable that names a file which holds the value of a secret variable: `HTTP_TOKEN_FILE`. */
+export function fileVariable(name: string): string {
+  return `${name}${FILE_ENDING}`;
+}
+
+export const FILE_ENDING = "_FILE";
 
 /** Words, either one or several separated by commas; CCXT's exchanges, separated by commas; or a directory. */
 export type Completion =

@@ -10,7 +10,7 @@ import type { Logger } from "../telemetry/log.ts";
 import { planRollups } from "../market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { redact, secretsOf } from "../text/redact.ts";
+import { errorText } from "../text/redact.ts";
 import type { BreakerState } from "../policy/breaker.ts";
 import { NewestWrite } from "../policy/newest_write.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
@@ -31,6 +31,8 @@ import {
 /** What the rest of the program needs to run; the command line provides it. */
 export interface Ground {
   readonly config: Config;
+  /** What is wrong with the rights of the files that the configuration was read from. @default nothing */
+  readonly fileHints?: readonly string[] | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly metrics: Metrics;
@@ -134,13 +136,11 @@ export async function prepareDatabase(
 export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
   const { config } = ground;
   const exchanges: ArchivedExchange[] = [];
-  const secrets = secretsOf(config);
   const archive: Archive = {
     ...ground,
     database,
     exchanges,
     failures: new FailureLog(),
-    redact: (text) => redact(text, secrets),
   };
   warnOfUnused(ground);
   const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
@@ -199,7 +199,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
-        await keep("a ban", writeBan(database, id, { untilMs, reason: archive.redact(reason) }));
+        await keep("a ban", writeBan(database, id, { untilMs, reason }));
       },
     });
     return new ArchivedExchange({
@@ -233,11 +233,10 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       },
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
     return {
       variable: "EXCHANGES",
       value: id,
-      allowed: `an exchange that can be opened (${archive.redact(text)})`,
+      allowed: `an exchange that can be opened (${errorText(error)})`,
     };
   }
 }

@@ -8,6 +8,7 @@ import type { Database } from "../store/connection/database.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
 import type { Watchdog } from "./watchdog.ts";
+import { errorText } from "../text/redact.ts";
 
 /** A job, and the watchdog that watches it. */
 export interface ScheduledJob extends Job {
@@ -161,7 +162,7 @@ export class Schedule {
 
   #tellFailure(job: Job, error: unknown): void {
     const { log } = this.#options;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     const isNews = this.#failures.get(job) !== text && !isServerAway(error);
     this.#failures.set(job, text);
     log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });

@@ -30,10 +30,6 @@ export function withFix(wrong: string, fix: string): string {
   return `${wrong.replace(/[.\s]+$/, "")}. ${fix}`;
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 /** ISO 8601 UTC. */
 export function iso(timeMs: number): string {
   return new Date(timeMs).toISOString();

@@ -1,6 +1,6 @@
 /** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
-import { redact } from "../text/redact.ts";
+import { errorText } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
 import { plainReason, readTimescale, timescaleVersion } from "../store/connection/timescale.ts";
@@ -10,15 +10,7 @@ import { isOfHosts, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import type { Series } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
-import {
-  type Check,
-  CLOCK_MS_MAX,
-  clockText,
-  counted,
-  messageOf,
-  topText,
-  withFix,
-} from "./check.ts";
+import { type Check, CLOCK_MS_MAX, clockText, counted, topText, withFix } from "./check.ts";
 import { configurationHints } from "./config_hints.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
 import { desiredBytes, diskCheck } from "./disk_checkup.ts";
@@ -46,7 +38,7 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
   const { config, database, exchanges } = archive;
   const { migrations, signal } = options;
   const checks = [
-    configurationCheck(config),
+    ...settingChecks(archive),
     ...configurationHints(config),
     ...await examineDatabase(database, migrations),
     ...await examineServer(archive),
@@ -95,7 +87,7 @@ async function examineDisk(archive: Archive, series: readonly Series[]): Promise
       bytesFree: isHere ? await freeBytes(config.dataDir) : undefined,
     });
   } catch (error) {
-    return { check: "disk", ok: false, message: messageOf(error) };
+    return { check: "disk", ok: false, message: errorText(error) };
   }
 }
 
@@ -137,8 +129,17 @@ export function brokenOff(checks: readonly Check[]): Checkup {
   return { version: VERSION, ok: false, checks, exchanges: [] };
 }
 
-/** Always ok: with an invalid configuration the program would not have started. */
-export function configurationCheck(config: Config): Check {
+/** The configuration and the rights of its files. Always ok: with invalid settings the program would not have started. */
+export function settingChecks(
+  { config, fileHints = [] }: Pick<Archive, "config" | "fileHints">,
+): readonly Check[] {
+  return [
+    configurationCheck(config),
+    ...fileHints.map((message) => ({ check: "files", ok: true, isHint: true, message })),
+  ];
+}
+
+function configurationCheck(config: Config): Check {
   const { exchanges, symbols } = config;
   const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
   const timeframes = archivedTimeframes(config).join(" ");
@@ -188,7 +189,7 @@ export async function examineDatabase(
 
 /** The check of a database that cannot be opened, does not answer, or refuses. */
 export function databaseFault(error: unknown, kind: Database["kind"]): Check {
-  const message = redact(messageOf(error));
+  const message = errorText(error);
   const refused = kind === "embedded"
     ? "Set DATA_DIR to another directory to start with an empty archive"
     : "Correct DATABASE_URL, or the permissions of its user";

@@ -12,8 +12,9 @@ import { failureKind } from "../archive/failure_kind.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
-import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
+import { type Check, counted, iso, topText, withFix } from "./check.ts";
 import { archivedTimeframes } from "../archive/desire.ts";
+import { errorText, redact, shortText } from "../text/redact.ts";
 
 /** The results for one exchange. */
 export interface ExchangeCheckup {
@@ -217,7 +218,8 @@ function nothingPassedCheck(
   { reason, row }: RejectedCandle,
   rows: number,
 ): Check {
-  const example = row.length > ROW_SHOWN_MAX ? `${row.slice(0, ROW_SHOWN_MAX)}…` : row;
+  const shown = redact(row);
+  const example = shown.length > ROW_SHOWN_MAX ? `${shown.slice(0, ROW_SHOWN_MAX)}…` : shown;
   const message = `none of the ${rows} newest rows of ${symbol} ${text} is a candle that can be ` +
     `stored: ${reason}, ${example}`;
   return {
@@ -233,11 +235,11 @@ function nothingPassedCheck(
 }
 
 function failedCheck(
-  { redact, config }: Archive,
+  { config }: Archive,
   { id }: ArchivedExchange,
   { check, error }: { readonly check: string; readonly error: unknown },
 ): Check {
-  const message = redact(messageOf(error)).slice(0, MESSAGE_CHARACTERS_MAX);
+  const message = shortText(errorText(error), MESSAGE_CHARACTERS_MAX);
   return { check, ok: false, message: withFix(message, fixOf(error, id, config)) };
 }
 
@@ -266,7 +268,7 @@ function fixOf(error: unknown, exchange: string, config: Archive["config"]): str
     case "transient":
     case "timeout":
     case "malformed":
-      if (FOREIGN_CERTIFICATE.test(messageOf(error))) {
+      if (FOREIGN_CERTIFICATE.test(errorText(error))) {
         return "Another server answers: if it is a proxy with its own certificate authority, set DENO_TLS_CA_STORE=system";
       }
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {

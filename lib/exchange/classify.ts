@@ -3,6 +3,7 @@ import { denialOf } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
 import { pageTexts } from "./page_text.ts";
 import { isPassingCode } from "./passing_codes.ts";
+import { errorText, shortText } from "../text/redact.ts";
 
 /** What is known about the HTTP response behind an error. */
 interface AnswerFacts {
@@ -169,8 +170,10 @@ function messageOf(error: unknown, { action, answer }: ClassifyOptions): string 
   // CCXT puts the body at the end.
   const at = page?.trimStart().startsWith("<") === true ? told.indexOf(page.trim()) : -1;
   const text = at === -1
-    ? told
-    : `${told.slice(0, at)}"${pageTexts(page ?? "").join(" ").slice(0, PAGE_QUOTE_MAX)}"`;
+    ? errorText(error)
+    : `${shortText(told.slice(0, at))}"${
+      shortText(pageTexts(page ?? "").join(" "), PAGE_QUOTE_MAX)
+    }"`;
   return `Cannot ${action}: ${text}${
     status === undefined || status < 400 ? "" : ` (HTTP ${status})`
   }`;

@@ -1,6 +1,7 @@
 /** Recognizes answers that refuse this address or its country, and holds further requests back. @module */
 import type { Clock } from "../clock.ts";
 import { printable } from "../text/printable.ts";
+import { redact } from "../text/redact.ts";
 import { FetchError } from "./fetch_error.ts";
 import { firstTexts, pageTexts } from "./page_text.ts";
 
@@ -87,7 +88,8 @@ function whyOf(sentences: readonly string[]): string | undefined {
 function quoted(sentence: string): string {
   const code = /^error code:? (\d{4})$/i.exec(sentence)?.[1];
   const meaning = code === undefined ? undefined : CLOUDFLARE_CODES[code];
-  const text = printable(meaning === undefined ? sentence : `${sentence} (${meaning})`);
+  // Redacted before it is cut: half of a secret might remain at the cut.
+  const text = redact(printable(meaning === undefined ? sentence : `${sentence} (${meaning})`));
   return text.length <= QUOTE_CHARACTERS_MAX ? text : `${text.slice(0, QUOTE_CHARACTERS_MAX - 1)}…`;
 }
 

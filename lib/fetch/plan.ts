@@ -11,6 +11,7 @@ import { desireOf } from "../archive/desire.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { queuePages } from "./page_queue.ts";
+import { errorText } from "../text/redact.ts";
 
 /** The plan for one timeframe of one exchange. */
 export interface PlanEntry {
@@ -68,7 +69,7 @@ export async function makePlan(
     } catch (error) {
       problems.push({
         exchange: exchange.id,
-        problem: error instanceof Error ? error.message : String(error),
+        problem: errorText(error),
       });
     }
   }));

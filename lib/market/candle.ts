@@ -55,8 +55,11 @@ type CheckedRow =
     readonly rejected: RejectedCandle & { readonly reason: RejectionReason };
   };
 
-/** Valid rows are far shorter. Longer rows are cut. */
-export const ROW_TEXT_MAX = 500;
+/**
+ * The longest text of a rejected row. Less is stored and shown: what is secret in it is found before it is cut, not half of
+ * it after.
+ */
+export const ROW_TEXT_MAX = 4_000;
 
 /**
  * Checks one row `[openTimeMs, open, high, low, close, volume]` whose values are numbers or decimal texts.

@@ -8,6 +8,7 @@ import { router } from "./router.ts";
 import { type Answers, commandRoutes, visitorRoutes } from "./routes.ts";
 import { StatusFeed } from "./status_feed.ts";
 import { TcpServer } from "./tcp_server.ts";
+import { errorText } from "../text/redact.ts";
 
 export interface HttpServer {
   /** The address it listens on, `http://127.0.0.1:9464`. */
@@ -112,7 +113,7 @@ function listen<T>(where: string, begin: () => T): T {
   try {
     return begin();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(`Cannot listen (${text}) on ${where}`, { cause: error });
   }
 }

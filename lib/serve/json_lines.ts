@@ -1,5 +1,6 @@
 /** Streams over the unix socket: one JSON document per line, and a last line that says how the stream ended. @module */
 import type { Answer } from "./http_answer.ts";
+import { errorText } from "../text/redact.ts";
 
 /** The last line. A stream without it was cut. */
 export type LastLine = { readonly end: true } | { readonly error: string };
@@ -41,7 +42,7 @@ export function jsonLines(
       } catch (error) {
         if (isOver) return;
         await end();
-        last = { error: error instanceof Error ? error.message : String(error) };
+        last = { error: errorText(error) };
       }
       controller.enqueue(line(last));
       controller.close();

@@ -1,5 +1,6 @@
 /** The columns of a candle, for statements that write candles. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
+import { redactPart } from "../text/redact.ts";
 import { columns } from "./parameters.ts";
 
 const VALUE_NAMES = ["open", "high", "low", "close", "volume"] as const;
@@ -28,6 +29,20 @@ export const REJECTED = columns<RejectedCandle>({
 export const LOCK_SERIES = `(select count(*) from (
   select from checkpoints where exchange = $1::text and symbol = $2::text and timeframe = $3::text for update
 ) as series)`;
+/** The longest text of a row that is stored. */
+const STORED_ROW_MAX = 500;
+
+/**
+ * Rows as they are stored: without secrets, which an exchange may repeat, and each once, because one statement cannot
+ * update the same row of `rejected_candles` twice.
+ */
+export function storableRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
+  const rows = rejected.map((candle) => ({
+    ...candle,
+    row: redactPart(candle.row).slice(0, STORED_ROW_MAX),
+  }));
+  return [...new Map(rows.map((candle) => [candle.row, candle])).values()];
+}
 
 /** `open, high, low, close, volume`. */
 export const VALUES = VALUE_NAMES.join(", ");

@@ -1,6 +1,7 @@
 /** The disk that holds the database, as far as this process can see it. @module */
 import fs from "node:fs";
 import type { Database } from "./connection/database.ts";
+import { errorText } from "../text/redact.ts";
 
 /** Bytes that this user can still write on the disk of a directory. */
 export async function freeBytes(directory: string): Promise<number> {
@@ -8,7 +9,7 @@ export async function freeBytes(directory: string): Promise<number> {
     const { bavail, bsize } = await fs.promises.statfs(directory);
     return bavail * bsize;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(`Cannot read the free space of the disk of ${directory}: ${text}`, {
       cause: error,
     });

@@ -9,6 +9,7 @@ import {
   pageRows,
   REJECTED,
   REPLACED_VALUES,
+  storableRows,
   VALUES,
   valuesOf,
 } from "./candle_columns.ts";
@@ -76,7 +77,7 @@ export async function writeImportPage(
   { id, page }: { readonly id: string; readonly page: ImportPage },
 ): Promise<ImportWritten> {
   const { candles, claimed, replaces } = page;
-  const rejected = [...new Map(page.rejected.map((row) => [row.row, row])).values()];
+  const rejected = storableRows(page.rejected);
   return await database.run(`write imported candles of ${seriesName(series)}`, async (sql) => {
     const arrays = CANDLES.arrays(candles);
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(

@@ -5,7 +5,7 @@ import { seriesName } from "../market/series.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { CANDLES, REJECTED } from "./candle_columns.ts";
+import { CANDLES, REJECTED, storableRows } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
@@ -88,7 +88,7 @@ export interface PreparedPage {
 
 export function preparePage(series: Series, page: PageWrite): PreparedPage {
   const { candles, rejected, answered, reachFromMs, knownPage } = page;
-  const distinct = distinctRows(rejected);
+  const distinct = storableRows(rejected);
   return {
     series,
     isNew: page.isNew === true,
@@ -200,9 +200,4 @@ function unsettledOf({ timeframe }: Series, { candles, answered }: PageWrite): C
     windows.push({ sinceMs: openTimeMs, untilMs: addCandles(timeframe, openTimeMs, 1) });
   }
   return windows;
-}
-
-/** Removes repeated rows, because one statement cannot update the same row of `rejected_candles` twice. */
-function distinctRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
-  return [...new Map(rejected.map((candle) => [candle.row, candle])).values()];
 }

@@ -1,5 +1,6 @@
 /** Sends values to PostgreSQL as one array literal per column, because that is the fastest way. @module */
 import type { Coverage } from "../market/coverage.ts";
+import { shortText } from "../text/redact.ts";
 
 /** The types of columns. Values of all types except `text` need no quotes. */
 type ColumnType = "text" | "numeric" | "float8" | "int" | "bigint" | "boolean";
@@ -81,9 +82,9 @@ export function spansJson(multirange: string): string {
            from unnest(${multirange}) as range)`;
 }
 
-/** Makes a text storable: PostgreSQL allows no NUL in texts. */
+/** Makes a text from outside storable: without secrets, cut, and without NUL, which PostgreSQL does not allow. */
 export function storableText(text: string, charactersMax: number): string {
-  return text.replaceAll("\0", "").slice(0, charactersMax);
+  return shortText(text.replaceAll("\0", ""), charactersMax);
 }
 
 function quote(value: string): string {

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
+import { errorText } from "../text/redact.ts";
 
 /** A column of a result. */
 export interface QueryColumn {
@@ -179,7 +180,7 @@ async function attemptQuery<T>(
   } catch (error) {
     signal.throwIfAborted();
     const { cause } = error as StoreError;
-    const [code, text] = [codeOf(cause), cause instanceof Error ? cause.message : String(cause)];
+    const [code, text] = [codeOf(cause), errorText(cause)];
     // 42601: syntax error. 0A000: not permitted in a cursor.
     const isNoQuery = code === "42601" || code === "0A000";
     const isLate = cause instanceof DeadlineError || code === "57014" && /timeout/.test(text);

@@ -2,7 +2,13 @@
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 import { getPrettyFormatter } from "@logtape/pretty";
 import { printable } from "../text/printable.ts";
-import { isSecretName, redact, REDACTED, type RedactedError, redactError } from "../text/redact.ts";
+import {
+  isSecretName,
+  REDACTED,
+  type RedactedError,
+  redactError,
+  shortText,
+} from "../text/redact.ts";
 
 export type { Logger } from "@logtape/logtape";
 
@@ -18,12 +24,6 @@ export interface LogOptions {
   /** The least severe level that is written. */
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /**
-   * Secrets to redact wherever they occur, in addition to texts that look like secrets; see `secretsOf`.
-   *
-   * @default none
-   */
-  readonly secrets?: readonly string[] | undefined;
   /**
    * Whether the pretty format uses colours.
    *
@@ -57,9 +57,9 @@ const DEPTH_MAX = 5;
  * `_` is added to its name. Pass an error as a property: `{ error }`.
  */
 export function configureLogging(options: LogOptions): void {
-  const { level, format, secrets = [], colors = false, write = writeToStderr } = options;
+  const { level, format, colors = false, write = writeToStderr } = options;
   const render = format === "json" ? renderJson : prettyRenderer(colors);
-  const sink = (record: LogRecord): void => write(render(entryOf(record, secrets)));
+  const sink = (record: LogRecord): void => write(render(entryOf(record)));
   configureSync({
     reset: true,
     sinks: { lines: sink },
@@ -87,11 +87,11 @@ interface Entry {
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-function entryOf(record: LogRecord, secrets: readonly string[]): Entry {
+function entryOf(record: LogRecord): Entry {
   const { category, level, message, timestamp, properties } = record;
   const isOurs = category[0] === ROOT;
   const texts = message.map((part) => {
-    const value = safeValue(part, { secrets, depth: 0 });
+    const value = safeValue(part, 0);
     return typeof value === "string" ? value : JSON.stringify(value);
   });
   return {
@@ -99,8 +99,8 @@ function entryOf(record: LogRecord, secrets: readonly string[]): Entry {
     level,
     logger: (isOurs ? category.slice(1) : category).join("."),
     // The whole text is redacted again, because a secret may be split between the template and its values.
-    message: safeText(texts.join(""), secrets),
-    properties: safeProperties(properties, { secrets, depth: 0 }),
+    message: safeText(texts.join("")),
+    properties: safeProperties(properties, 0),
   };
 }
 
@@ -167,23 +167,18 @@ function isError(value: Json): value is Json & RedactedError {
   return typeof value === "object" && value !== null && "name" in value && "message" in value;
 }
 
-interface Nesting {
-  readonly secrets: readonly string[];
-  readonly depth: number;
-}
-
 /** Makes a value safe to log: no secrets, no cycles, limited size, only types of JSON. */
-function safeValue(value: unknown, { secrets, depth }: Nesting): Json {
+function safeValue(value: unknown, depth: number): Json {
   if (typeof value === "boolean" || value === null) return value;
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
-  if (typeof value !== "object") return safeText(String(value), secrets);
-  if (value instanceof Error) return safeError(redactError(value, secrets));
+  if (typeof value !== "object") return safeText(String(value));
+  if (value instanceof Error) return safeError(redactError(value, TEXT_LENGTH_MAX));
   if (value instanceof Date) {
     return Number.isNaN(value.getTime()) ? String(value) : value.toISOString();
   }
-  if (value instanceof URL) return safeText(value.href, secrets);
+  if (value instanceof URL) return safeText(value.href);
   if (depth >= DEPTH_MAX) return "…";
-  const inner = { secrets, depth: depth + 1 };
+  const inner = depth + 1;
   if (Array.isArray(value) || value instanceof Set) {
     const items = [...value];
     const shown = items.slice(0, ITEMS_MAX).map((item) => safeValue(item, inner));
@@ -202,15 +197,15 @@ function objectOf(map: ReadonlyMap<unknown, unknown>): object {
   );
 }
 
-function safeProperties(value: object, nesting: Nesting): Readonly<Record<string, Json>> {
+function safeProperties(value: object, depth: number): Readonly<Record<string, Json>> {
   const shown: [string, Json][] = [];
   for (const name of Object.keys(value)) {
     const inner = readProperty(value, name);
     // As in JSON: unset properties are left out.
     if (inner === undefined || typeof inner === "function") continue;
     if (shown.length === ITEMS_MAX) break;
-    const safeName = safeText(name, nesting.secrets);
-    shown.push([safeName, isSecretName(name) ? REDACTED : safeValue(inner, nesting)]);
+    const safeName = safeText(name);
+    shown.push([safeName, isSecretName(name) ? REDACTED : safeValue(inner, depth)]);
   }
   return Object.fromEntries(shown);
 }
@@ -229,20 +224,13 @@ function safeError({ stack, cause, ...error }: RedactedError, isForeseen = false
   const isCauseForeseen = isForeseen || error.kind !== undefined;
   return {
     ...error,
-    message: cut(error.message),
-    ...(!isCauseForeseen && stack !== undefined && { stack: cut(stack) }),
+    ...(!isCauseForeseen && stack !== undefined && { stack }),
     ...(cause !== undefined && { cause: safeError(cause, isCauseForeseen) }),
   };
 }
 
-function safeText(text: string, secrets: readonly string[]): string {
-  // Redact first, then cut. Otherwise half of a secret could remain at the cut.
-  return cut(redact(text, secrets));
-}
-
-function cut(text: string): string {
-  const moreCount = text.length - TEXT_LENGTH_MAX;
-  return moreCount > 0 ? `${text.slice(0, TEXT_LENGTH_MAX)}… ${moreCount} more characters` : text;
+function safeText(text: string): string {
+  return shortText(text, TEXT_LENGTH_MAX);
 }
 
 const encoder = new TextEncoder();

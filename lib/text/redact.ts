@@ -1,5 +1,6 @@
-/** Hides secrets in logs, errors and messages about the configuration. @module */
+/** Hides secrets in every text that leaves the program: logs, errors, messages, columns of tables. @module */
 import { withoutAdvice } from "./refused_access.ts";
+import { spellingsOf } from "./secret_spelling.ts";
 
 /** Replaces a secret. */
 export const REDACTED = "***";
@@ -17,39 +18,100 @@ export interface RedactedError {
   readonly cause?: RedactedError;
 }
 
-/** The fields of `Config` that may contain secrets. Declared here, because `lib/text/` imports nothing. */
-interface ConfigSecrets {
-  readonly databaseUrl?: string | undefined;
-  readonly alertWebhookUrl?: string | undefined;
-  readonly exchangeProxyUrl?: string | undefined;
-  readonly httpToken?: string | undefined;
-  readonly exchangeOptions?: Readonly<Record<string, unknown>> | undefined;
-}
-
 /** Longer chains of causes are cut: they may be endless. */
 const CAUSES_MAX = 8;
 
-/** Real options nest only a few levels. */
-const OPTIONS_DEPTH_MAX = 8;
+/** Longer texts of errors are cut: an exchange or a database may repeat anything of any length. */
+const ERROR_CHARACTERS_MAX = 1_000;
 
-/** Shorter secrets are hidden only as whole words. Otherwise parts of ordinary words would be hidden. */
-const SECRET_LENGTH_PLAIN = 8;
+/** More of an error's text is not searched for secrets, and not shown. */
+const SEARCHED_CHARACTERS_MAX = 32 * 1024;
+
+/** More than any spelling of a secret takes; longer ones are searched for in parts. */
+const HALF_MAX = 2 * 1024;
+
+/** Passwords that everybody guesses are words of our own messages, too, and hiding them there protects nothing. */
+const EVERYDAY: ReadonlySet<string> = new Set(
+  ["titan10", "titan", "postgres", "password", "secret", "user", "admin", "test", "changeme"],
+);
+
+/** A shorter password is guessed as easily. */
+const GUESSED_LENGTH = 4;
+
+const known = new Set<string>();
+let redactKnown = redactorOf(known);
 
 /**
- * Hides passwords in URLs, values of names such as `apiKey=`, `"secret":` or `signature=`, credentials of an
- * `Authorization` header, and the given secrets: plain, percent-encoded and JSON-escaped. A refused access is told without
+ * Hides these secrets in every text that is redacted from now on. The process knows them, not each way out: one that
+ * was not given the list would show them all.
+ */
+export function hideSecrets(secrets: Iterable<string>): void {
+  for (const secret of secrets) {
+    const isGuessed = secret.length < GUESSED_LENGTH || EVERYDAY.has(secret.toLowerCase());
+    if (!isGuessed) known.add(secret);
+  }
+  redactKnown = redactorOf(known);
+}
+
+/**
+ * Hides the secrets of this process, and what looks like one; see {@linkcode redactorOf}. A refused access is told without
  * Deno's advice, since every text for users passes here.
  */
-export function redact(text: string, secrets: readonly string[] = []): string {
-  // The given secrets first: the patterns below may replace only part of one and leave the rest visible.
-  return redactLiterals(withoutAdvice(text), secrets)
-    .replace(URL_PASSWORD, `$1:${REDACTED}@`)
-    .replace(URL_TOKEN, `$1${REDACTED}@`)
-    .replace(AUTHORIZATION, `$1${REDACTED}`)
-    .replace(ESCAPED_VALUE, `$1${REDACTED}`)
-    .replace(QUOTED_VALUE, `$1$2${REDACTED}$3`)
-    .replace(BARE_PARAMETER, `$1${REDACTED}`)
-    .replace(BARE_FIELD, `$1${REDACTED}`);
+export function redact(text: string): string {
+  return redactKnown(withoutAdvice(text));
+}
+
+/**
+ * A function that hides these secrets in each of their spellings; passwords in URLs; values of names such as `apiKey=`,
+ * `"secret":` or `signature=`; and credentials of an `Authorization` header.
+ */
+export function redactorOf(secrets: Iterable<string>): (text: string) => string {
+  // The longest first, so that no secret is replaced only in part.
+  const spellings = [...secrets].sort((a, b) => b.length - a.length).flatMap(spellingsOf);
+  // The known secrets first: the patterns may replace only part of one and leave the rest visible.
+  return (text) =>
+    spellings.reduce((left, spelling) => left.replace(spelling, REDACTED), text)
+      .replace(URL_PASSWORD, `$1:${REDACTED}@`)
+      .replace(URL_TOKEN, `$1${REDACTED}@`)
+      .replace(AUTHORIZATION, `$1${REDACTED}`)
+      .replace(ESCAPED_VALUE, `$1${REDACTED}`)
+      .replace(QUOTED_VALUE, `$1$2${REDACTED}$3`)
+      .replace(ENCODED_PARAMETER, `$1${REDACTED}`)
+      .replace(SIGNING_PARAMETER, `$1${REDACTED}`)
+      .replace(BARE_PARAMETER, `$1${REDACTED}`)
+      .replace(BARE_FIELD, `$1${REDACTED}`);
+}
+
+/** The message of an error or of anything else that was thrown: without secrets, and of limited length. */
+export function errorText(error: unknown): string {
+  return shortText(error instanceof Error ? error.message : textOf(error));
+}
+
+/** A text from outside that becomes part of a message: without secrets, and cut after `charactersMax`. */
+export function shortText(text: string, charactersMax = ERROR_CHARACTERS_MAX): string {
+  const searched = text.slice(0, SEARCHED_CHARACTERS_MAX);
+  // Redact first, then cut: half of a secret might remain at the cut.
+  const redacted = redact(searched);
+  // What was not searched may have left half of a secret before it, so the end is taken off, too.
+  const end = searched.length === text.length ? redacted.length : redacted.length - HALF_MAX;
+  const kept = Math.max(0, Math.min(end, charactersMax));
+  const more = redacted.length - kept + text.length - searched.length;
+  return more === 0 ? redacted : `${redacted.slice(0, kept)}… ${more} more characters`;
+}
+
+/** A shorter part of a secret tells nothing of it. */
+const PART_CHARACTERS_MIN = 6;
+
+/** Redacts a text that was cut out of another: at its ends a part of a secret may be left. */
+export function redactPart(text: string): string {
+  let part = redact(text);
+  for (const secret of known) {
+    for (let length = secret.length - 1; length >= PART_CHARACTERS_MIN; length--) {
+      if (part.endsWith(secret.slice(0, length))) part = part.slice(0, -length) + REDACTED;
+      if (part.startsWith(secret.slice(-length))) part = REDACTED + part.slice(length);
+    }
+  }
+  return part;
 }
 
 /** Whether a property or parameter of this name holds a secret: `apiKey`, `X-MBX-APIKEY`, `password`. */
@@ -57,35 +119,18 @@ export function isSecretName(name: string): boolean {
   return SECRET_NAME.test(name);
 }
 
-/** A redacted copy of an error and its causes. */
-export function redactError(error: unknown, secrets: readonly string[] = []): RedactedError {
-  return redactCause(error, secrets, CAUSES_MAX);
+/** A redacted copy of an error and its causes, each text cut after `charactersMax`. */
+export function redactError(
+  error: unknown,
+  charactersMax = ERROR_CHARACTERS_MAX,
+): RedactedError {
+  return redactCause(error, (text) => shortText(text, charactersMax), CAUSES_MAX);
 }
 
-/**
- * All secrets of a configuration, for `redact`: passwords in URLs, as written and decoded; credentials of exchanges; the
- * token of our HTTP endpoints; and path and query of the webhook, because anyone who knows them can post to it.
- */
-export function secretsOf(config: ConfigSecrets): readonly string[] {
-  const { databaseUrl, alertWebhookUrl, exchangeProxyUrl, exchangeOptions, httpToken } = config;
-  const secrets = new Set<string>();
-  if (httpToken !== undefined) secrets.add(httpToken);
-  for (const url of [databaseUrl, alertWebhookUrl, exchangeProxyUrl]) {
-    if (url !== undefined) collectFromUrl(url, secrets);
-  }
-  if (alertWebhookUrl !== undefined && URL.canParse(alertWebhookUrl)) {
-    const { pathname, search } = new URL(alertWebhookUrl);
-    secrets.add(pathname === "/" ? search : pathname + search);
-  }
-  collectFromOptions(exchangeOptions, secrets, { isSecret: false, depth: OPTIONS_DEPTH_MAX });
-  secrets.delete("");
-  return [...secrets];
-}
-
-/** The end of a name that marks a secret. `sign` counts only as a separate word, so not in `design`. */
+/** The end of a name that marks a secret. `sign` and the like count only as separate words, so not in `design`. */
 const SECRET_WORD =
-  "(?:(?:api|access|private|secret|session)[_-]?key|secret|passw(?:or)?d|passphrase" +
-  "|pwd|token|signature|authorization|twofa|(?<![a-z0-9])sign)";
+  "(?:(?:api|access|private|secret|session|ssl)[_-]?key(?:[_-]?id)?|secret|passw(?:or)?d|passphrase" +
+  "|pwd|token|signature|authorization|cookie|twofa|(?<![a-z0-9])(?:sign|sig|hmac|jwt|otp))";
 
 const SECRET_NAME = new RegExp(`${SECRET_WORD}$`, "i");
 
@@ -122,51 +167,41 @@ const BARE_FIELD = new RegExp(
   "gi",
 );
 
-/** Replaces every spelling of every secret. Longest first, so that no secret is replaced only in part. */
-function redactLiterals(text: string, secrets: readonly string[]): string {
-  const spellings = new Set<string>();
-  for (const secret of secrets) {
-    spellings.add(secret).add(encodeURIComponent(secret.toWellFormed()));
-    spellings.add(JSON.stringify(secret).slice(1, -1));
-  }
-  spellings.delete("");
-  let result = text;
-  for (const spelling of [...spellings].sort((a, b) => b.length - a.length)) {
-    if (!result.includes(spelling)) continue;
-    if (spelling.length >= SECRET_LENGTH_PLAIN) {
-      result = result.replaceAll(spelling, REDACTED);
-    } else {
-      const alone = `(?<![\\p{L}\\p{N}])${RegExp.escape(spelling)}(?![\\p{L}\\p{N}])`;
-      result = result.replace(new RegExp(alone, "gu"), REDACTED);
-    }
-  }
-  return result;
-}
+/** `apiKey%3D…` of a URL that is a parameter of another, to the end of the inner parameter. */
+const ENCODED_PARAMETER = new RegExp(
+  `(${NAME}%(?:25)*3D)(?:(?!%(?:25)*26)[^\\s&"'<>;])+`,
+  "gi",
+);
+
+/** Names that sign only as parameters of a URL: elsewhere they are ordinary words. */
+const SIGNING_PARAMETER = /([?&](?:key|auth|credential)=)[^\s&"'<>;]+/gi;
 
 function redactCause(
   error: unknown,
-  secrets: readonly string[],
+  hide: (text: string) => string,
   causesLeft: number,
 ): RedactedError {
   if (!(error instanceof Error)) {
-    return { name: "NotAnError", message: redact(textOf(error), secrets) };
+    return { name: "NotAnError", message: hide(textOf(error)) };
   }
   const { kind, code } = error as { kind?: unknown; code?: unknown };
   // A connection refused at several addresses is an AggregateError without a message. Use its first error.
   const cause = error.cause ?? (error instanceof AggregateError ? error.errors[0] : undefined);
   return {
-    name: redact(String(error.name), secrets),
-    message: redact(String(error.message), secrets),
-    ...(typeof kind === "string" && { kind: redact(kind, secrets) }),
-    ...(typeof code === "string" && { code: redact(code, secrets) }),
-    ...(typeof error.stack === "string" && { stack: framesOf(redact(error.stack, secrets)) }),
+    name: hide(String(error.name)),
+    message: hide(String(error.message)),
+    ...(typeof kind === "string" && { kind: hide(kind) }),
+    ...(typeof code === "string" && { code: hide(code) }),
+    ...(typeof error.stack === "string" && { stack: hide(framesOf(error.stack)) }),
     ...(cause !== undefined && causesLeft > 0 &&
-      { cause: redactCause(cause, secrets, causesLeft - 1) }),
+      { cause: redactCause(cause, hide, causesLeft - 1) }),
   };
 }
 
+/** Only the end is looked at, because the beginning repeats the message, which may be of any length. */
 function framesOf(stack: string): string {
-  return stack.split("\n").filter((line) => /^\s+at /.test(line)).join("\n");
+  return stack.slice(-SEARCHED_CHARACTERS_MAX).split("\n").filter((line) => /^\s+at /.test(line))
+    .join("\n");
 }
 
 function textOf(value: unknown): string {
@@ -176,47 +211,5 @@ function textOf(value: unknown): string {
   } catch {
     // The value is circular, or its toJSON throws.
     return Object.prototype.toString.call(value);
-  }
-}
-
-function collectFromUrl(text: string, secrets: Set<string>): void {
-  // Read the password from the text, too: `URL` cannot parse a Postgres URL with several hosts.
-  const password = /:\/\/[^\s/?#@:]*:([^\s/?#]*)@/.exec(text)?.[1];
-  if (password !== undefined) addDecoded(password, secrets);
-  for (const [, name, value] of text.matchAll(/[?&]([^\s=&#]+)=([^\s&#]*)/g)) {
-    if (isSecretName(name!)) addDecoded(value!, secrets);
-  }
-  if (!URL.canParse(text)) return;
-  const url = new URL(text);
-  if (/^https?:$/.test(url.protocol) && url.password === "") addDecoded(url.username, secrets);
-}
-
-function addDecoded(text: string, secrets: Set<string>): void {
-  secrets.add(text);
-  try {
-    secrets.add(decodeURIComponent(text));
-  } catch {
-    // Invalid percent-encoding: the text itself was added above.
-  }
-}
-
-function collectFromOptions(
-  value: unknown,
-  secrets: Set<string>,
-  { isSecret, depth }: { readonly isSecret: boolean; readonly depth: number },
-): void {
-  if (typeof value === "string") {
-    // Without the scheme of a header: the credential may appear without it.
-    if (isSecret) addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
-    else collectFromUrl(value, secrets);
-  } else if (typeof value === "number" && isSecret) {
-    secrets.add(String(value));
-  } else if (typeof value === "object" && value !== null && depth > 0) {
-    for (const [name, inner] of Object.entries(value)) {
-      collectFromOptions(inner, secrets, {
-        isSecret: isSecret || isSecretName(name),
-        depth: depth - 1,
-      });
-    }
   }
 }

@@ -3,6 +3,7 @@ import { csvFields, isGuardName, readColumns, readSeparator } from "../market/cs
 import type { CsvColumns } from "../market/csv_candle.ts";
 import { printable } from "../text/printable.ts";
 import type { LineFile } from "./file_lines.ts";
+import { errorText } from "../text/redact.ts";
 
 export interface FileHead {
   readonly separator: string;
@@ -42,7 +43,7 @@ export async function readHead(
     try {
       return readColumns(names, symbol);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}`, { cause: error });
     }
   };

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { printable } from "../text/printable.ts";
+import { errorText } from "../text/redact.ts";
 
 /** A file that can be read again: it is judged as a whole before anything of it is stored. */
 export interface LineFile {
@@ -226,7 +227,7 @@ async function explain<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     throw new Error(`Cannot read ${printable(path)}: ${printable(why)}`, { cause: error });
   }
 }

@@ -5,6 +5,7 @@ import { isSymbol } from "../market/symbol.ts";
 import { isTimeframe, nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
+import { errorText } from "../text/redact.ts";
 
 /** What the user says of a file's rows. */
 export interface SeriesFlags {
@@ -51,7 +52,7 @@ export function seriesOf(
     try {
       parseTimeframe(timeframe);
     } catch (error) {
-      fail(error instanceof Error ? error.message : String(error));
+      fail(errorText(error));
     }
   }
   const series = { exchange, symbol, timeframe: parseTimeframe(timeframe) };

@@ -9,6 +9,7 @@ import { compressChunks } from "../store/compression.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
+import { errorText } from "../text/redact.ts";
 
 interface MaintenanceReport {
   /** Policies that were due and ran to their end. */
@@ -36,10 +37,10 @@ export function maintenanceJob(archive: Archive): Job {
  * failed policy is tried again after its `retry_period`. Needs TimescaleDB.
  */
 export async function runDuePolicies(
-  archive: Pick<Archive, "database" | "clock" | "log" | "redact">,
+  archive: Pick<Archive, "database" | "clock" | "log">,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<MaintenanceReport> {
-  const { database, clock, log, redact } = archive;
+  const { database, clock, log } = archive;
   const report = { policies: 0, failed: 0, compressed: 0 };
   for (const job of await readDuePolicyJobs(database, { nowMs: clock.now() })) {
     const startMs = clock.now();
@@ -52,7 +53,7 @@ export async function runDuePolicies(
         table: job.hypertable,
         error,
       });
-      failure = redact(error instanceof Error ? error.message : String(error));
+      failure = errorText(error);
     }
     // An aborted policy is not recorded, so it stays due.
     if (signal?.aborted === true) break;

@@ -1,171 +1,350 @@
 /** That what is secret is nowhere to be read: everything fails, and everything that is said is searched. @module */
 import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { startLocalExchange } from "../../lib/local_exchange/server.ts";
+import { spellingsOf, startEcho, startEchoDatabase, Telltale } from "../support/echo.ts";
 import { run, start, withArchiveDirectory, withDirectory } from "../support/program.ts";
 
-const TOKEN = "http-token-5f0c1e2d3b4a";
-const SECRETS = {
+const PRIVATE_KEY = [
+  "-----BEGIN PRIVATE KEY-----",
+  "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
+  "MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu",
+  "-----END PRIVATE KEY-----",
+  "",
+].join("\n");
+
+/** Of databases: given to one command each, which its database then tells. */
+const DATABASE_SECRETS = {
   "the database's password": "pa%ss/w@rd-71aa",
+  "the password of psql's variable": "pgpass-72'quo\"ted",
+  "the password of a passfile": "passfile-73bbccdd",
+  "the password of a client's key": "clientkey-74aa bb",
+  "a client's key": "/keys/client-75aa.key",
+} as const;
+
+/** Given to every process, and told by everything. */
+const SECRETS = {
   "an API key": "apikey-93bbdeadbeef",
   "an API secret": "apisecret-04ccfeedface",
   "a passphrase": "passphrase-15dd+/=",
+  "a user id": "uid-8899aabb",
+  "a login": "login-91bbccdd",
+  "an account": "account-92bbccdd",
+  "a second factor": "JBSWY3DPEHPK3PXP",
+  "a private key": PRIVATE_KEY,
+  "a wallet": "0x52908400098527886E0F7030069857D2E4169EE7",
+  "an exchange's token": "extoken-94bbccdd",
+  "a key in a header": "headerkey-95bbccdd",
+  "a bearer": "eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA1JJJW8opsbCGfG",
+  "a cookie": "sid=cookie-96bbccdd",
+  "any header": "any header's, 97bbccdd",
+  "a key among nested options": "nested-98bbccdd",
+  "a key from a file": "fromfile-99bbccdd",
   "a proxy's password": "proxypass-26eeabcdef",
+  "a proxy's user": "session-27eeabcdef",
+  "a tunnel's password": "tunnel:28ee@abcdef",
   "a proxy's token": "proxytoken-37ffabcdef",
+  "the environment's proxy's password": "envproxy-29eeabcdef",
   "the webhook's path": "T0KEN-48aabbccdd",
-  "the HTTP token": TOKEN,
+  "the webhook's password": "hookpass-49aabbccdd",
+  "the webhook's parameter": "hookkey-50aabbccdd",
+  "a bot's token": "123456789:AAF-bot_51aabbccdd",
+  "the HTTP token": "5f0c1e2d-3b4a-9a8b7c6d",
+  "a password in .env": "dotenv-52aabbccdd",
 } as const;
 
-/** As a proxy is told its own. */
-const PROXY_CREDENTIALS = `user:${SECRETS["a proxy's password"]}`;
+const ALL = { ...DATABASE_SECRETS, ...SECRETS };
 
-const password = encodeURIComponent(SECRETS["the database's password"]);
+const of = (name: keyof typeof ALL): string => ALL[name];
+const encoded = (name: keyof typeof ALL): string => encodeURIComponent(of(name));
 
-/** Every way in which a secret may be written. */
-const SPELLINGS = Object.entries({ ...SECRETS, "a proxy's credentials": PROXY_CREDENTIALS })
-  .flatMap(([name, secret]) =>
-    [secret, encodeURIComponent(secret), encodeURI(secret), btoa(secret)]
-      .map((spelling) => [name, spelling] as const)
-  );
+/** What must not be read anywhere: each secret in each spelling, and its beginning and end, for one that was cut. */
+const FORBIDDEN = Object.entries(ALL).flatMap(([name, secret]) =>
+  (secret === PRIVATE_KEY ? secret.split("\n").slice(1, 3) : [secret]).flatMap((part) =>
+    [...spellingsOf(part), part.slice(0, 9), part.slice(-9)].map((text) => [name, text] as const)
+  )
+);
 
 function assertSilent(what: string, text: string): void {
-  for (const [name, spelling] of SPELLINGS) {
-    assert(!text.includes(spelling), `${what} tells ${name}:\n${text}`);
+  for (const [name, spelling] of FORBIDDEN) {
+    const at = text.indexOf(spelling);
+    assert(at < 0, `${what} tells ${name}: ${text.slice(Math.max(0, at - 300), at + 300)}`);
   }
 }
 
-/** Whatever it is asked for, it fails, and repeats all that was said to it. */
-function startEcho(): { readonly origin: string; close(): Promise<void> } {
+const API_KEYS = {
+  apiKey: of("an API key"),
+  secret: of("an API secret"),
+  password: of("a passphrase"),
+  uid: of("a user id"),
+  login: of("a login"),
+  accountId: of("an account"),
+  twofa: of("a second factor"),
+  privateKey: of("a private key"),
+  walletAddress: of("a wallet"),
+  token: of("an exchange's token"),
+  headers: {
+    "X-MBX-APIKEY": of("a key in a header"),
+    Authorization: `Bearer ${of("a bearer")}`,
+    Cookie: of("a cookie"),
+    "X-Any": of("any header"),
+  },
+  options: { broker: { apiSecret: of("a key among nested options") } },
+};
+
+const PROXY = `${of("a proxy's user")}:${of("a proxy's password")}`;
+
+/** Beside the daemon, each with what its output must have, so that it was there to be searched. */
+const COMMANDS: readonly (readonly string[])[] = [
+  ["doctor"],
+  ["doctor", "--json"],
+  ["plan"],
+  ["status", "--storage"],
+  ["status", "--json"],
+  ["gaps", "--json"],
+  ["gaps", "--repair"],
+  ["backfill"],
+  ["migrate"],
+  ["healthcheck"],
+  ["query", "select * from exchanges"],
+  ["export", "--exchange", "binance", "--symbol", "BTC/USDT", "--timeframe", "1m"],
+];
+
+/** An exchange whose candles are what it was told in confidence: rows that are kept as evidence. */
+async function startIndiscreet(
+  telltale: Telltale,
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const truth = await startLocalExchange({ clock: systemClock });
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     async (request) => {
-      const headers = Object.fromEntries(request.headers);
-      const text = `you sent ${request.url} with ${JSON.stringify(headers)} ${await request
-        .text()}`;
-      return new Response(text, { status: 500, statusText: "Broken" });
+      const { pathname, search } = new URL(request.url);
+      const answer = await fetch(truth.url + pathname + search);
+      // The URL that is asked for is a part of this one's path.
+      const asked = new URL(decodeURIComponent(pathname + search).replace("/proxy/", ""));
+      if (!asked.pathname.endsWith("/klines")) return answer;
+      await answer.body?.cancel();
+      const time = Number(asked.searchParams.get("startTime") ?? 0);
+      const headers = JSON.stringify(Object.fromEntries(request.headers));
+      return Response.json([
+        [time, headers, "1", "1", "1", "1", time + 59_999],
+        ...telltale.tell(Object.keys(SECRETS).length).map((
+          text,
+        ) => [time, text, "1", "1", "1", "1", time + 59_999]),
+      ]);
     },
   );
-  return { origin: `127.0.0.1:${server.addr.port}`, close: () => server.shutdown() };
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/proxy/`,
+    close: async () => {
+      await server.shutdown();
+      await truth.close();
+    },
+  };
 }
 
-const COMMANDS = [["doctor"], ["doctor", "--json"], ["plan"], ["status", "--json"], ["gaps"], [
-  "backfill",
-]];
+Deno.test("no secret of thirty is told, whatever fails and whoever asks", (t) =>
+  withArchiveDirectory(async (cwd) => {
+    const telltale = new Telltale(SECRETS);
+    const rows = new Telltale(SECRETS);
+    const [echo, database] = [startEcho(telltale), startEchoDatabase(telltale)];
+    const indiscreet = await startIndiscreet(rows);
+    try {
+      const env = await settings(cwd, { echo: echo.origin, indiscreet: indiscreet.url });
+      await t.step("by the daemon: log, metrics, status, page", () => askDaemon(cwd, env));
+      await t.step("by any column of any table", () => searchDatabase(cwd));
+      await t.step("by commands whose database repeats the password", async () => {
+        const query = `sslpassword=${encoded("the password of a client's key")}`;
+        const url = `postgres://titan:${encoded("the database's password")}@${database.origin}/db`;
+        const bare = `postgres://titan@${database.origin}/db`;
+        await Deno.writeTextFile(
+          `${cwd}/passfile`,
+          `*:*:*:*:${of("the password of a passfile")}\n`,
+        );
+        const databases: readonly Readonly<Record<string, string>>[] = [
+          { DATABASE_URL: `${url}?sslmode=disable` },
+          { DATABASE_URL: bare, PGPASSWORD: of("the password of psql's variable") },
+          { DATABASE_URL: `${bare}?passfile=${cwd}/passfile` },
+          { DATABASE_URL: `${url}?${query}` },
+          { DATABASE_URL: `${url}?sslkey=${encoded("a client's key")}` },
+          { DATABASE_URL: `postgras://titan:${encoded("the database's password")}@h/db` },
+          { DATABASE_URL: `postgres://titan:${encoded("the database's password")}@no where/db` },
+          { DATABASE_URL: `http://${echo.origin}/${encoded("the database's password")}` },
+        ];
+        for (const [at, variables] of databases.entries()) {
+          const command = [["doctor", "--json"], ["migrate"], ["status"], ["run"]][at % 4]!;
+          const all = { ...env, DATABASE_URL_FILE: "", ...variables, RETRY_MAX: "1s" };
+          const { code, stdout, stderr } = await run(command, { cwd, env: all });
+          assert.notEqual(code, 0, stdout + stderr);
+          assertSilent(`${command.join(" ")} ${at}`, stdout + stderr);
+        }
+      });
+      await t.step("by copy, which says that its arguments are seen", async () => {
+        const to = `postgres://titan:${encoded("the database's password")}@${database.origin}/db`;
+        const { stdout, stderr } = await run(["copy", "--to", to], { cwd, env });
+        assert.match(stderr, /Every user of this machine can read the password in --to/);
+        assert.match(stderr, /you sent .*\*\*\*/s);
+        assertSilent("copy", stdout + stderr);
+      });
+      const untold = Object.keys(SECRETS).filter((name) => !telltale.told.has(name));
+      assert.deepEqual(untold, [], "each was told by an error");
+      assert.equal(rows.told.size, Object.keys(SECRETS).length, "each was told by a row");
+    } finally {
+      await Promise.all([echo.close(), database.close(), indiscreet.close()]);
+    }
+  }));
 
-Deno.test("no secret is told, whatever fails and whoever asks", async (t) => {
-  const echo = startEcho();
-  const exchangeSecrets = {
-    apiKey: SECRETS["an API key"],
-    secret: SECRETS["an API secret"],
-    password: SECRETS["a passphrase"],
-    headers: { "X-MBX-APIKEY": SECRETS["an API key"] },
+/** Five exchanges, each of which has another way to repeat what it is sent. */
+async function settings(
+  cwd: string,
+  { echo, indiscreet }: { readonly echo: string; readonly indiscreet: string },
+): Promise<Readonly<Record<string, string>>> {
+  const plain = (host: string): unknown => ({ public: `http://${host}`, rest: `http://${host}` });
+  const ofFile = {
+    ...API_KEYS,
+    apiKey: of("a key from a file"),
+    urls: { api: plain("okx.example") },
   };
-  const env = {
-    EXCHANGES: "binance",
+  await Deno.writeTextFile(
+    `${cwd}/okx.json`,
+    JSON.stringify({ ...ofFile, httpProxy: `http://${PROXY}@${echo}` }),
+    { mode: 0o600 },
+  );
+  await Deno.writeTextFile(
+    `${cwd}/.env`,
+    `HTTPS_PROXY=http://me:${of("a password in .env")}@127.0.0.1:1\n` +
+      `EXCHANGE_GATE='{"apiKey":"${of("a password in .env")}"}'\n`,
+  );
+  await Deno.chmod(`${cwd}/.env`, 0o666);
+  const webhook = `http://hook:${of("the webhook's password")}@${echo}` +
+    `/bot${encoded("a bot's token")}/${of("the webhook's path")}?key=${
+      of("the webhook's parameter")
+    }`;
+  const token = of("a proxy's token");
+  return {
+    EXCHANGES: "binance,kraken,okx,bybit,coinbase",
     SYMBOLS: "BTC/USDT",
     TIMEFRAMES: "1m",
     BACKFILL: "1m:1d",
-    RETRY_ATTEMPTS: "1",
+    RETRY_ATTEMPTS: "2",
+    RETRY_MIN: "1ms",
+    RETRY_MAX: "5ms",
     BREAKER_FAILURES: "1",
     LOG_LEVEL: "trace",
     HTTP_PORT: "0",
-    HTTP_TOKEN: TOKEN,
-    ALERT_WEBHOOK_URL: `http://${echo.origin}/hooks/${SECRETS["the webhook's path"]}`,
-    EXCHANGE_BINANCE: JSON.stringify(exchangeSecrets),
+    HTTP_TOKEN: of("the HTTP token"),
+    ALERT_WEBHOOK_URL: webhook,
+    NO_PROXY: "127.0.0.1",
+    HTTPS_PROXY: `http://me:${of("the environment's proxy's password")}@127.0.0.1:1`,
+    EXCHANGE_PROXY_URL: `http://${echo}/?token=${token}&url=`,
+    EXCHANGE_BINANCE: JSON.stringify({
+      ...API_KEYS,
+      proxyUrl: indiscreet,
+    }),
+    EXCHANGE_KRAKEN: JSON.stringify({
+      ...API_KEYS,
+      httpsProxy: `http://user:${encoded("a tunnel's password")}@${echo}`,
+    }),
+    EXCHANGE_OKX_FILE: `${cwd}/okx.json`,
+    EXCHANGE_BYBIT: JSON.stringify({ ...API_KEYS, socksProxy: `socks5://${PROXY}@127.0.0.1:1` }),
+    EXCHANGE_COINBASE: JSON.stringify(API_KEYS),
   };
-  const token = SECRETS["a proxy's token"];
-  const ownProxy = { ...exchangeSecrets, httpProxy: `http://${PROXY_CREDENTIALS}@${echo.origin}` };
-  const plain = { api: { public: "http://api.binance.example/api/v3" } };
-  const exchanges: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-    "an exchange that repeats what it is sent": {
-      EXCHANGE_PROXY_URL: `http://${echo.origin}/?token=${token}&url=`,
-    },
-    "a proxy with a password": {
-      EXCHANGE_PROXY_URL: `http://${PROXY_CREDENTIALS}@${echo.origin}/`,
-    },
-    "a proxy of one exchange, which repeats what it is sent": {
-      EXCHANGE_BINANCE: JSON.stringify({ ...ownProxy, urls: plain }),
-    },
-    "a proxy of one exchange, which opens no tunnel": {
-      EXCHANGE_BINANCE: JSON.stringify(ownProxy),
-    },
-    "a proxy of one exchange, which is away": {
-      EXCHANGE_BINANCE: JSON.stringify({
-        ...exchangeSecrets,
-        socksProxy: `socks5://${PROXY_CREDENTIALS}@127.0.0.1:1`,
-      }),
-    },
-  };
+}
+
+async function askDaemon(cwd: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const daemon = start(["run"], { cwd, env });
   try {
-    for (const [name, variables] of Object.entries(exchanges)) {
-      await t.step(
-        `the daemon and ${name}: neither log, metrics nor status`,
-        () =>
-          withArchiveDirectory(async (cwd) => {
-            const daemon = start(["run"], { cwd, env: { ...env, ...variables } });
-            try {
-              const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-              await daemon.waitFor(
-                /requests to an exchange failed|pages? of candles (was|were) not fetched/,
-              );
-              for (const path of ["/metrics", "/status", "/readyz", "/healthz", "/nowhere"]) {
-                const headers = { authorization: `Bearer ${TOKEN}` };
-                const text = await (await fetch(`${url}${path}`, { headers })).text();
-                assertSilent(path, text);
-              }
-              for (const command of COMMANDS.slice(0, 5)) {
-                const beside = { ...env, ...variables };
-                const { stdout, stderr } = await run(command, { cwd, env: beside });
-                assert.notEqual(stdout + stderr, "");
-                assertSilent(`${command.join(" ")} beside the daemon`, stdout + stderr);
-              }
-            } finally {
-              daemon.kill("SIGTERM");
-              await daemon.ended;
-            }
-            const log = daemon.stdout() + daemon.stderr();
-            assert.match(
-              log,
-              /you sent http.*\*\*\*|its proxy (?:http|socks5):\/\/127/,
-              "it was told to the log",
-            );
-            assertSilent("the log", log);
-          }),
-      );
+    const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+    for (const id of ["kraken", "okx", "bybit", "coinbase"]) {
+      await daemon.waitFor(new RegExp(`failed","exchange":"${id}"`));
     }
-    const databases = {
-      "a server that is away": `postgres://titan:${password}@127.0.0.1:1/db`,
-      "a web server": `postgres://titan:${password}@${echo.origin}/db`,
-      "a password in the query": `postgres://titan@127.0.0.1:1/db?password=${password}`,
-      "a misspelt scheme": `postgras://titan:${password}@127.0.0.1:1/db`,
-      "a host that is none": `postgres://titan:${password}@no where/db`,
-    };
-    for (const [name, DATABASE_URL] of Object.entries(databases)) {
-      await t.step(`a database that is ${name}: no command`, () =>
-        withDirectory(async (cwd) => {
-          for (const command of [["migrate"], ["doctor", "--json"]]) {
-            const { code, stdout, stderr } = await run(command, {
-              cwd,
-              env: { ...env, DATABASE_URL, RETRY_MAX: "1s" },
-            });
-            assert.notEqual(code, 0);
-            assertSilent(command.join(" "), stdout + stderr);
-          }
-        }));
+    await daemon.waitFor(/"job done","job":"poll"/);
+    const series = "exchange=binance&symbol=BTC/USDT&timeframe=1m";
+    for (
+      const path of [
+        "/metrics",
+        "/status",
+        "/readyz",
+        "/healthz",
+        "/nowhere",
+        "/",
+        `/candles?${series}`,
+        `/explained?${series}&since=2024-01-01&until=2024-01-02`,
+      ]
+    ) {
+      const headers = { authorization: `Bearer ${of("the HTTP token")}` };
+      const text = await (await fetch(`${url}${path}`, { headers })).text();
+      assertSilent(path, text);
     }
-    await t.step(
-      "a secret as a flag, for all to read in the process list: refused",
-      () =>
-        withDirectory(async (cwd) => {
-          for (
-            const flag of ["database-url", "http-token", "alert-webhook-url", "exchange-proxy-url"]
-          ) {
-            const { code, stderr } = await run(["run", `--${flag}`, TOKEN], { cwd });
-            assert.equal(code, 2);
-            assert.match(stderr, new RegExp(`unknown option '--${flag}'`));
-            assertSilent("the refusal", stderr);
-          }
-        }),
-    );
+    const beside = { ...env, HTTP_PORT: new URL(url!).port };
+    for (const command of COMMANDS) {
+      const { stdout, stderr } = await run(command, { cwd, env: beside });
+      if (command[0] !== "healthcheck") assert.notEqual(stdout + stderr, "", command.join(" "));
+      assertSilent(`${command.join(" ")} beside the daemon`, stdout + stderr);
+      if (command[0] === "doctor") assert.match(stdout, /\.env can be changed by\s+other users/);
+    }
   } finally {
-    await echo.close();
+    daemon.kill("SIGTERM");
+    await daemon.ended;
   }
-});
+  const log = daemon.stdout() + daemon.stderr();
+  assert.match(log, /you sent http.*\*\*\*/, "it was told to the log");
+  assert.match(log, /"a file of settings is open to others","hint":"\.env can be changed/);
+  assertSilent("the log", log);
+}
+
+/** Searches every row of every table, as text. */
+async function searchDatabase(cwd: string): Promise<void> {
+  const database = await openDatabase({
+    url: undefined,
+    dataDir: `${cwd}/titan10-data`,
+    poolMax: 1,
+    clock: systemClock,
+  });
+  try {
+    const tables = await database.sql<{ name: string }[]>`
+      select format('%I.%I', table_schema, table_name) as name from information_schema.tables
+      where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`;
+    let rows = 0;
+    for (const { name } of tables) {
+      const texts = await database.sql.unsafe<{ text: string }[]>(
+        `select t::text as text from ${name} t`,
+      );
+      for (const { text } of texts) assertSilent(name, text);
+      if (name.endsWith("rejected_candles")) rows += texts.length;
+    }
+    assert(tables.length > 20, `${tables.length} tables`);
+    assert(rows > 0, "rows of the exchange were kept as evidence");
+    const [exchange] = await database.sql`
+      select count(*)::int from exchanges where last_error like '%***%'`;
+    assert(Number(exchange?.["count"]) >= 2, "errors that repeated secrets were kept");
+  } finally {
+    await database.close();
+  }
+}
+
+Deno.test("a secret among the arguments is told by none of the refusals", () =>
+  withDirectory(async (cwd) => {
+    const secret = of("the HTTP token");
+    const url = `postgres://titan:${encoded("the database's password")}@127.0.0.1:1/db`;
+    const refusals: readonly (readonly string[])[] = [
+      ["run", "--database-url", secret],
+      ["run", "--http-token", secret],
+      ["run", `--http-token=${secret}`],
+      ["copy", `--too=${url}`],
+      ["copy", "--to", url, url],
+      ["copy", "--exchange-proxy-url", `http://${PROXY}@127.0.0.1:1`],
+      [url],
+      ["status", "--page-limit", url],
+      ["status", "--exchanges", url],
+      ["query", "select 1", "--timeout", url],
+      ["import", url, "--exchange", "binance"],
+    ];
+    for (const args of refusals) {
+      const { code, stdout, stderr } = await run(args, { cwd, env: { HTTP_TOKEN: secret } });
+      assert.notEqual(code, 0, args.join(" "));
+      assert.notEqual(stderr, "");
+      assertSilent(args[0]!, stdout + stderr);
+    }
+  }));

@@ -44,6 +44,54 @@ const BAD: readonly BadDirectory[] = [
     says: /Set DATA_DIR to a directory that can be written$/,
   },
   {
+    name: "writable by others: refused, with the command and another way",
+    spoil: async (path) => {
+      await Deno.chmod(path, 0o770);
+      return path;
+    },
+    says: /other users can write to it \(mode 0770\)\. Run chmod go-w .*, or set DATA_DIR to a new/,
+  },
+  {
+    name: "writable by everybody, named by a path with a slash at the end: refused",
+    spoil: async (path) => {
+      await Deno.chmod(path, 0o757);
+      return `${path}/`;
+    },
+    says: /other users can write to it \(mode 0757\)/,
+  },
+  {
+    name: "a link: refused, also with a slash at the end",
+    spoil: async (path) => {
+      await Deno.mkdir(join(path, "real"), { mode: 0o700 });
+      await Deno.symlink(join(path, "real"), join(path, "link"));
+      return `${join(path, "link")}/`;
+    },
+    says: /it is a link\. Set DATA_DIR to the directory that it leads to$/,
+  },
+  {
+    name: "a link that leads nowhere: refused, and nothing is made where it leads",
+    spoil: async (path) => {
+      await Deno.symlink(join(path, "nowhere"), join(path, "link"));
+      return join(path, "link");
+    },
+    says: /it is a link\. Set DATA_DIR to the directory that it leads to$/,
+  },
+  ...["titan10.lock", "run", "run/titan10.sock", "pgdata", "pgdata.unfinished"].flatMap((place) =>
+    ["elsewhere", "nowhere"].map((target): BadDirectory => ({
+      name: `one with a link in the place of ${place}, to ${target}: refused`,
+      spoil: async (path) => {
+        const [dataDir, elsewhere] = [join(path, "data"), join(path, "elsewhere")];
+        await Deno.mkdir(join(dataDir, place, ".."), { recursive: true, mode: 0o700 });
+        await Deno.writeTextFile(elsewhere, "kept");
+        await Deno.symlink(join(path, target), join(dataDir, place));
+        return dataDir;
+      },
+      says: new RegExp(
+        `${place.replace(".", "[.]")} in it is a link\\. Replace it by what it leads to$`,
+      ),
+    }))
+  ),
+  {
     name: "a lock that is a directory: refused, with what to set",
     spoil: async (path) => {
       await Deno.mkdir(join(path, "titan10.lock"));
@@ -108,6 +156,7 @@ for (const { name, spoil, says } of BAD) {
         assert.match(error.message, says);
         return true;
       });
+      await assertUntouched(path);
     } finally {
       await Deno.remove(path, { recursive: true });
     }
@@ -134,18 +183,54 @@ Deno.test("DATA_DIR is one whose making was killed: the database is made anew", 
   }
 });
 
-Deno.test("DATA_DIR is open to everybody: its mode stays, and what is made in it is shut", async () => {
+/** What links lead to is as it was: nothing was made there, and nothing written. */
+async function assertUntouched(path: string): Promise<void> {
+  await assert.rejects(Deno.lstat(join(path, "nowhere")), Deno.errors.NotFound);
+  const text = await Deno.readTextFile(join(path, "elsewhere")).catch(() => "kept");
+  assert.equal(text, "kept");
+}
+
+Deno.test("DATA_DIR is one that others can read: its mode stays, and what is made in it is shut at once", async () => {
   const path = await Deno.makeTempDir({ prefix: "titan10-test-" });
   try {
-    await Deno.chmod(path, 0o777);
+    await Deno.chmod(path, 0o755);
     const database = await open(path);
     await database.close();
-    assert.equal(await modeOf(path), "777");
+    assert.equal(await modeOf(path), "755");
     assert.equal(await modeOf(join(path, "pgdata")), "700");
     assert.equal(await modeOf(join(path, "titan10.lock")), "600");
+    // Before its server starts: what fails here is the start, and the directory is shut by then.
+    await Deno.chmod(join(path, "pgdata"), 0o755);
+    await Deno.truncate(join(path, "pgdata", "global", "pg_control"), 10);
+    await assert.rejects(open(path), /its server did not start/);
+    assert.equal(await modeOf(join(path, "pgdata")), "700");
   } finally {
     await Deno.remove(path, { recursive: true });
   }
+});
+
+Deno.test({
+  name: "DATA_DIR, or a place in it, is another user's: refused, with what can be done",
+  // Only root can give a file away.
+  ignore: Deno.uid() !== 0,
+  fn: async () => {
+    const path = await Deno.makeTempDir({ prefix: "titan10-test-" });
+    try {
+      await Deno.mkdir(join(path, "pgdata"), { mode: 0o700 });
+      await Deno.chown(join(path, "pgdata"), 12_345, 0);
+      await assert.rejects(
+        open(path),
+        /: pgdata in it belongs to user 12345, and this program runs as user 0\. Run chown -R 0 /,
+      );
+      await Deno.chown(path, 12_345, 0);
+      await assert.rejects(
+        open(path),
+        /: it belongs to user 12345, .* Run chown 0 .*, run the program as user 12345, or set DATA_DIR/,
+      );
+    } finally {
+      await Deno.remove(path, { recursive: true });
+    }
+  },
 });
 
 Deno.test("DATA_DIR is not there: it is made, and shut to others", async () => {

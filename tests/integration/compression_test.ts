@@ -323,15 +323,15 @@ function settings(exchange: LocalExchange): Readonly<Record<string, string>> {
 /** What maintenance needs of an archive, without any exchange. */
 async function quietArchive(
   database: Database,
-): Promise<Pick<Parameters<typeof runDuePolicies>[0], "database" | "log" | "redact">> {
-  const { log, redact } = await openTestArchive(database, {
+): Promise<Pick<Parameters<typeof runDuePolicies>[0], "database" | "log">> {
+  const { log } = await openTestArchive(database, {
     TIMEFRAMES: "1m",
     BACKFILL: "off",
     COMPRESS_AFTER: "off",
     EXCHANGES: "binance",
     SYMBOLS: "BTC/USDT",
   });
-  return { database, log, redact };
+  return { database, log };
 }
 
 async function compressAll({ sql }: Database): Promise<void> {

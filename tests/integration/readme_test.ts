@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
+import { fileVariable, type Variable } from "../../lib/config/variable.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
 import { flagOf } from "../../lib/cli/settings.ts";
 import { logger } from "../../lib/telemetry/log.ts";
@@ -94,11 +95,14 @@ Deno.test("what the documents write in capitals is a variable that something rea
     for (
       const name of codeOf(text).flatMap((code) => code.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [])
     ) {
-      const isKnown = VARIABLES.some((variable) => variable.name === name) ||
-        VARIABLES.some((variable) => variable.secret && `${variable.name}_FILE` === name) ||
+      const isKnown = VARIABLES.some((variable: Variable) =>
+        variable.name === name || (variable.secret === true && fileVariable(variable.name) === name)
+      ) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
-        /^(HTTPS|NO)_PROXY$/.test(name) ||
-        sources.some((source) => source.includes(`"${name}"`)) ||
+        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE)$/.test(name) ||
+        sources.some((source) =>
+          source.includes(`"${name}"`)
+        ) ||
         roles.includes(`\${${name}:-`);
       assert(isKnown, `${path} names the variable ${name}, which nothing reads`);
     }

@@ -1,6 +1,6 @@
 /** Makes `.env.example` from the table of settings. Run by itself, it writes the file anew. @module */
 import { wrap } from "../../lib/cli/text.ts";
-import type { Variable } from "../../lib/config/variable.ts";
+import { fileVariable, type Variable } from "../../lib/config/variable.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
 import { TESTED_EXCHANGES } from "./tested_exchanges.ts";
 
@@ -53,8 +53,12 @@ export function envExample(): string {
 }
 
 function blocksOf(variable: Variable): readonly string[] {
-  const { name, meaning, details } = variable;
-  const text = details === undefined ? meaning : `${meaning} ${details}`;
+  const { name, meaning, details, secret } = variable;
+  const text = [
+    meaning,
+    ...(details === undefined ? [] : [details]),
+    ...(secret === true ? [`Or ${fileVariable(name)} names a file that holds it.`] : []),
+  ].join(" ");
   const line = `# ${name}=${EXAMPLES[name] ?? variable.default ?? ""}`;
   const block = [comment(text), comment(`Allowed: ${allowedOf(variable)}.`), line].join("\n");
   if (name !== "EXCHANGE_<ID>") return [block];

@@ -228,6 +228,29 @@ const RULES: readonly Rule[] = [
     },
   ),
   {
+    name: "the text of an error is made by errorText, which hides secrets and cuts it",
+    // They run in a browser or a thread of their own, look at the whole text, or hide secrets in a longer one.
+    covers:
+      /^lib\/(?!text\/|serve\/page\/|exchange\/classify\.ts|store\/connection\/embedded_worker\.ts|cli\/program\.ts)/,
+    offences: (source) =>
+      visit(source, (report) => ({
+        ConditionalExpression(node): void {
+          const [test, whole, other] = [node.test, node.consequent, node.alternate].map((part) =>
+            source.text.slice(...part.range)
+          );
+          if (!/ instanceof Error$/.test(test!) || !/\.message$/.test(whole!)) return;
+          if (/^String\(/.test(other!)) report(node, `${whole} without errorText`);
+        },
+      })),
+    broken: [[
+      "lib/a.ts",
+      `const text = error instanceof Error ? error.message : String(error);`,
+    ]],
+    kept: [
+      ["lib/a.ts", `errorText(error); const at = error instanceof Error ? error.message : "";`],
+    ],
+  },
+  {
     name: `a file has at most ${FILE_LINES_MAX} lines`,
     covers: PROGRAM,
     offences: ({ text }) => {

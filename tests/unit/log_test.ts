@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { configureLogging, logger, type LogOptions } from "../../lib/telemetry/log.ts";
+import { hideSecrets } from "../../lib/text/redact.ts";
 
 class FetchError extends Error {
   override readonly name = "FetchError";
@@ -94,11 +95,11 @@ Deno.test("an error nobody classified is told with its place", () => {
 });
 
 Deno.test("secrets are hidden in messages, values, names, errors and by their property's name", () => {
-  const secrets = ["hunter2-hunter2"];
+  hideSecrets(["hunter2-hunter2"]);
   const cause = new Error("password=abcabc");
   const error = new FetchError("GET postgres://u:hunter2-hunter2@h", { cause });
   for (const format of ["json", "pretty"] as const) {
-    const text = linesOf({ secrets, format }, () => {
+    const text = linesOf({ format }, () => {
       logger("a").info("with hunter2-hunter2 and {half}-hunter2", {
         half: "hunter2",
         "hunter2-hunter2": 1,

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { isSecretName, redact, redactError, secretsOf } from "../../lib/text/redact.ts";
+import {
+  errorText,
+  hideSecrets,
+  isSecretName,
+  redact,
+  redactError,
+  redactorOf,
+  redactPart,
+  shortText,
+} from "../../lib/text/redact.ts";
 
 const redactions: Record<string, readonly [text: string, redacted: string]> = {
   "the password of a database URL": [
@@ -33,6 +42,13 @@ const redactions: Record<string, readonly [text: string, redacted: string]> = {
     JSON.stringify(JSON.stringify({ secret: "***", n: 1, token: "***" })),
   ],
   "JSON that was cut short": ['{"n":1,"secret":"abc', '{"n":1,"secret":"***'],
+  "a signed URL inside of another": [
+    "GET /?url=https%3A%2F%2Fx%2F%3Fa%3D1%26signature%3Dabc%26b%3D2 failed",
+    "GET /?url=https%3A%2F%2Fx%2F%3Fa%3D1%26signature%3D***%26b%3D2 failed",
+  ],
+  "the key of a HTX request": ["?AccessKeyId=abc&Timestamp=1", "?AccessKeyId=***&Timestamp=1"],
+  "a parameter that is a key only there": ["/v1?key=abc&auth=d", "/v1?key=***&auth=***"],
+  "a cookie": ["cookie: sid=abc;", "cookie: ***;"],
   "an object as it is inspected": ["{ apiKey: 'abc', n: 1 }", "{ apiKey: '***', n: 1 }"],
 };
 for (const [name, [text, redacted]] of Object.entries(redactions)) {
@@ -50,6 +66,7 @@ for (
     "binance BTC/USDT:USDT 1m [2024-01-01T00:00:00.000Z, 2024-01-02T00:00:00.000Z)",
     "postgres://titan@db/candles",
     "password=&x=1",
+    "key=1 auth: none, assigned: 3",
   ]
 ) {
   Deno.test(`redacting leaves alone what is no secret: ${text}`, () => {
@@ -59,21 +76,21 @@ for (
 
 Deno.test("redacting hides the given secrets plain, percent-encoded and escaped as in JSON", () => {
   const secret = 'p@ss "word"\n';
-  assert.equal(redact(`got ${secret}.`, [secret]), "got ***.");
-  assert.equal(redact(`got ${encodeURIComponent(secret)}.`, [secret]), "got ***.");
-  assert.equal(redact(`got ${JSON.stringify(secret)}.`, [secret]), 'got "***".');
+  assert.equal(redactorOf([secret])(`got ${secret}.`), "got ***.");
+  assert.equal(redactorOf([secret])(`got ${encodeURIComponent(secret)}.`), "got ***.");
+  assert.equal(redactorOf([secret])(`got ${JSON.stringify(secret)}.`), 'got "***".');
 });
 
 Deno.test("redacting hides a secret wholly when a shorter one is a part of it", () => {
-  assert.equal(redact("hunter2hunter3", ["hunter2h", "hunter2hunter3"]), "***");
+  assert.equal(redactorOf(["hunter2h", "hunter2hunter3"])("hunter2hunter3"), "***");
 });
 
 Deno.test("redacting hides a short secret where it stands alone, and spares the words it is in", () => {
-  assert.equal(redact("a db pool on db1 with (db)", ["db"]), "a *** pool on db1 with (***)");
+  assert.equal(redactorOf(["db"])("a db pool on db1 with (db)"), "a *** pool on db1 with (***)");
 });
 
 Deno.test("redacting takes secrets literally and survives the empty and the broken one", () => {
-  assert.equal(redact("a.c abc $& ok", ["a.c", "", "$&", "\ud800"]), "*** abc *** ok");
+  assert.equal(redactorOf(["a.c", "", "$&", "\ud800"])("a.c abc $& ok"), "*** abc *** ok");
 });
 
 Deno.test("redacting takes time in proportion to the text, whatever the text is made of", () => {
@@ -124,7 +141,8 @@ Deno.test("an error is redacted with its causes, and stays as it was itself", ()
 Deno.test("the given secrets are hidden in an error's message, stack, kind and causes", () => {
   const error = new Error("hunter2-hunter2", { cause: { why: "hunter2-hunter2" } });
   error.stack = "Error: hunter2-hunter2\n    at hunter2-hunter2 (x.ts:1:1)";
-  const redacted = redactError(error, ["hunter2-hunter2"]);
+  hideSecrets(["hunter2-hunter2"]);
+  const redacted = redactError(error);
   assert.doesNotMatch(JSON.stringify(redacted), /hunter2/);
   assert.equal(redacted.cause?.message, '{"why":"***"}');
 });
@@ -160,50 +178,44 @@ Deno.test("an error of several addresses tells of the first", () => {
   assert.equal(redacted.cause?.message, "refused ::1");
 });
 
-Deno.test("a configuration's secrets are all found, encoded and decoded", () => {
-  const secrets = secretsOf({
-    databaseUrl: "postgres://titan:p%40ss@h1:5432,h2:5432/db",
-    alertWebhookUrl: "https://hooks.example.com/services/T0/B0/abc?x=1",
-    exchangeProxyUrl: "http://user:proxypass@proxy/?token=proxytoken&url=",
-    httpToken: "0123456789abcdef",
-    exchangeOptions: {
-      binance: { apiKey: "binancekey", secret: "binancesecret", options: { defaultType: "spot" } },
-      kraken: {
-        httpsProxy: "http://u:krakenpass@h",
-        headers: { Authorization: "Bearer krakentoken" },
-      },
-      okx: { password: 123456, timeout: 5 },
-    },
-  });
-  assert.deepEqual(
-    [...secrets].sort(),
-    [
-      "p%40ss",
-      "p@ss",
-      "0123456789abcdef",
-      "/services/T0/B0/abc?x=1",
-      "proxypass",
-      "proxytoken",
-      "binancekey",
-      "binancesecret",
-      "krakenpass",
-      "krakentoken",
-      "123456",
-    ].sort(),
-  );
+Deno.test("redacting hides a secret in base64, wherever in a longer text it begins", () => {
+  const secret = "s3cr3t-of-mine";
+  const hide = redactorOf([secret]);
+  for (const before of ["", "u", "us", "use", "user:"]) {
+    const text = btoa(`${before}${secret}`);
+    const shown = hide(`sent ${text} and ${encodeURIComponent(text)}.`);
+    assert.match(shown, /^sent [\w+/]{0,8}\*\*\* and [\w+/%]{0,8}\*\*\*\.$/);
+  }
 });
 
-Deno.test("a database URL's password in its query is found too", () => {
-  assert.deepEqual(secretsOf({ databaseUrl: "postgres://h1,h2/db?user=u&password=p%20w" }), [
-    "p%20w",
-    "p w",
-  ]);
+Deno.test("redacting hides a private key line by line, and a long secret in parts", () => {
+  const lines = ["MIIEvQIBADANBgkqhkiG9w0", "BAQEFAASCBKcwggSjAgEAAo"];
+  const key = `-----BEGIN PRIVATE KEY-----\n${lines.join("\n")}\n-----END PRIVATE KEY-----`;
+  assert.equal(redactorOf([key])(`line ${lines[1]} is bad`), "line *** is bad");
+  const long = Array.from({ length: 100 }, (_, at) => `part${at};`).join("");
+  assert.doesNotMatch(redactorOf([long])(`all: ${long}`), /part/);
 });
 
-Deno.test("a webhook whose whole path is its query has that for a secret", () => {
-  assert.deepEqual(secretsOf({ alertWebhookUrl: "https://hooks.example.com/?abc" }), ["?abc"]);
+Deno.test("redacting leaves alone what everybody would guess for a password", () => {
+  hideSecrets(["titan10", "postgres", "no", ""]);
+  assert.equal(redact("no: Run titan10 migrate"), "no: Run titan10 migrate");
+  assert.equal(redact("postgres://titan10:no@h"), "postgres://titan10:***@h");
 });
 
-Deno.test("a configuration without secrets has none", () => {
-  assert.deepEqual(secretsOf({ databaseUrl: "postgres://h/db", exchangeOptions: { okx: {} } }), []);
+Deno.test("the text of an error is cut, never in the middle of a secret", () => {
+  hideSecrets(["cut-me-not-0123456789"]);
+  for (let before = 970; before < 1010; before++) {
+    const text = errorText(new Error(`${"x".repeat(before)}cut-me-not-0123456789 and more`));
+    assert.doesNotMatch(text, /cut|me|not|[1-9]{3}/);
+    assert(text.length < 1_050, `${text.length} characters`);
+  }
+  // Of a text of many megabytes only the beginning is searched, and nothing is shown of what was not.
+  const huge = shortText(`${"x".repeat(4_090)}${"cut-me-not-0123456789".repeat(100_000)}`, 4_096);
+  assert.match(huge, /^x{4090}[*]{6}… \d+ more characters$/);
+  assert.match(shortText("cut-me-not-0123456789".repeat(100_000)), /^[*]*… \d+ more characters$/);
+});
+
+Deno.test("redacting a part of a text hides what is left of a secret at its ends", () => {
+  hideSecrets(["0123456789-abcdefgh"]);
+  assert.equal(redactPart("9-abcdefgh is what was sent, 012345678"), "*** is what was sent, ***");
 });

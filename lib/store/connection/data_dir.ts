@@ -1,7 +1,9 @@
 /** The data directory of the embedded server. One process at a time holds it, by a lock that ends with it. @module */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Clock } from "../../clock.ts";
+import { foreignOwner, isOpenToWrite, modeText, ownUser } from "../../config/file_rights.ts";
 import { printable } from "../../text/printable.ts";
+import { errorText } from "../../text/redact.ts";
 import { StoreError } from "./store_error.ts";
 
 /** Another process holds the directory. */
@@ -37,10 +39,11 @@ export async function holdsDatabase(dataDir: string): Promise<boolean> {
   return await isThere(join(dataDir, "pgdata", "PG_VERSION"));
 }
 
-/** Makes a directory that only this user can enter. If it exists already, changes its mode so. */
+/** Makes a directory that only this user can enter, from its first moment. If it exists already, changes its mode so. */
 export async function makePrivateDir(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-  await Deno.chmod(path, 0o700);
+  const { mode } = await Deno.lstat(path);
+  if (mode !== null && (mode & 0o777) !== 0o700) await Deno.chmod(path, 0o700);
 }
 
 /**
@@ -49,7 +52,8 @@ export async function makePrivateDir(path: string): Promise<void> {
  *
  * @throws DataDirHeldError when another process holds it. Two embedded servers in one directory lose rows without an
  * error.
- * @throws StoreError `refused` when the directory cannot be used, or holds files that are not the embedded server's.
+ * @throws StoreError `refused` when the directory cannot be used, others can change what is in it, or it holds files that
+ * are not the embedded server's.
  */
 export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataDir> {
   const file = await openLockFile(path);
@@ -83,10 +87,55 @@ export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataD
   }
 }
 
+/** The names in the directory that the program writes to. */
+const PLACES = [LOCK_FILE, "run", "run/titan10.sock", "pgdata", "pgdata.unfinished"] as const;
+
+/**
+ * Refuses a directory in which another user could put files or links in the places of ours: the program would write where
+ * they lead, and read what they say. A directory that exists already keeps its mode, because it may hold other files too.
+ */
+async function refuseUnsafe(path: string): Promise<void> {
+  // Without a slash at the end, which would make a link the directory that it leads to.
+  const whole = resolve(path);
+  const info = await lstatIfThere(whole);
+  if (info === undefined) return;
+  const refuse = (why: string): never => {
+    throw new StoreError("refused", `Cannot open the embedded database in ${path}: ${why}`);
+  };
+  const inside = `set DATA_DIR to a new directory inside it, such as ${join(path, "titan10")}`;
+  if (info.isSymlink) {
+    refuse("it is a link. Set DATA_DIR to the directory that it leads to");
+  }
+  const owner = foreignOwner(info);
+  if (owner !== undefined) {
+    refuse(
+      `it belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
+        `chown ${ownUser()} ${path}, run the program as user ${owner}, or ${inside}`,
+    );
+  }
+  if (isOpenToWrite(info)) {
+    refuse(
+      `other users can write to it (${modeText(info)}). Run chmod go-w ${path}, or ${inside}; ` +
+        `a file system without modes (vfat, CIFS) is mounted with uid=${ownUser()},umask=077`,
+    );
+  }
+  for (const name of PLACES) {
+    const place = await lstatIfThere(join(whole, name));
+    if (place === undefined) continue;
+    if (place.isSymlink) refuse(`${name} in it is a link. Replace it by what it leads to`);
+    const owner = foreignOwner(place);
+    if (owner !== undefined) {
+      refuse(
+        `${name} in it belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
+          `chown -R ${ownUser()} ${path}`,
+      );
+    }
+  }
+}
+
 async function openLockFile(path: string): Promise<Deno.FsFile> {
   try {
-    // A directory that exists already keeps its mode, because it may hold other files too. Our files in it are private.
-    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 }).finally(() => refuseUnsafe(path));
     return await Deno.open(join(path, LOCK_FILE), {
       create: true,
       read: true,
@@ -94,10 +143,10 @@ async function openLockFile(path: string): Promise<Deno.FsFile> {
       mode: 0o600,
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    if (error instanceof StoreError) throw error;
     throw new StoreError(
       "refused",
-      `Cannot open the embedded database in ${path}: ${text}. ` +
+      `Cannot open the embedded database in ${path}: ${errorText(error)}. ` +
         `Set DATA_DIR to a directory that can be written`,
       { cause: error },
     );
@@ -138,13 +187,17 @@ async function isMade(databasePath: string): Promise<boolean> {
 }
 
 async function isThere(path: string): Promise<boolean> {
+  return await lstatIfThere(path) !== undefined;
+}
+
+/** A link is found as itself, also one that leads nowhere. */
+async function lstatIfThere(path: string): Promise<Deno.FileInfo | undefined> {
   try {
-    await Deno.lstat(path);
-    return true;
+    return await Deno.lstat(path);
   } catch (error) {
     const isAbsent = error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.NotADirectory;
-    if (isAbsent) return false;
+    if (isAbsent) return undefined;
     throw error;
   }
 }

@@ -22,6 +22,7 @@ import type { Run, Sql } from "./sql.ts";
 import { attempt, isDoubtful, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
 import { VisitorTurns } from "./visitor_turns.ts";
+import { errorText } from "../../text/redact.ts";
 
 /** An open database. */
 export interface Database {
@@ -186,9 +187,11 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
         crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),
     });
     await attempt(`open the embedded database in ${dataDir}`, async () => {
-      await startEmbedded(server);
-      await held.markMade();
       await makePrivateDir(held.databasePath);
+      await startEmbedded(server);
+      // A new database opens its directory to the group.
+      await makePrivateDir(held.databasePath);
+      await held.markMade();
     });
     const options = {
       ...COMMON_OPTIONS,
@@ -245,7 +248,7 @@ async function startEmbedded(server: EmbeddedServer): Promise<void> {
   try {
     await server.open();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     throw new Error(
       `its server did not start (${
         text.replace(/[.\s]+$/, "")

@@ -3,6 +3,7 @@ import type { Target } from "../../config/database_parameters.ts";
 import { refusesSettings } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost, NO_HOST, StoreError } from "./store_error.ts";
+import { errorText } from "../../text/redact.ts";
 
 /** A server that answers. */
 export interface ServerState {
@@ -119,6 +120,6 @@ function causeOf(error: unknown): unknown {
 }
 
 function textOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return text || (codeOf(error) ?? "no answer");
 }

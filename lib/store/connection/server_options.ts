@@ -3,6 +3,7 @@ import postgres from "postgres";
 import type { Clock } from "../../clock.ts";
 import type { ServerAddress, ServerHost } from "../../config/database_url.ts";
 import { isLoopback } from "../../text/loopback.ts";
+import { errorText, hideSecrets } from "../../text/redact.ts";
 import { ServerSocket } from "./server_socket.ts";
 import { type SessionScope, sessionSettings } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
@@ -98,7 +99,7 @@ async function readCertificates(path: string | undefined): Promise<readonly stri
       `Cannot read the certificates in ${path}: ${why}. Set sslrootcert in DATABASE_URL to a file of them`,
     );
   };
-  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(error.message));
+  const text = await Deno.readTextFile(path).catch((error: Error) => refuse(errorText(error)));
   return text.includes("-----BEGIN CERTIFICATE-----") ? [text] : refuse("it holds none");
 }
 
@@ -110,7 +111,9 @@ async function readPasswords(
   const text = await Deno.readTextFile(passwordPath).catch((error: Error) => {
     throw new StoreError(
       "refused",
-      `Cannot read the passwords in ${passwordPath}: ${error.message}. Set passfile in DATABASE_URL to a file of them`,
+      `Cannot read the passwords in ${passwordPath}: ${
+        errorText(error)
+      }. Set passfile in DATABASE_URL to a file of them`,
     );
   });
   const lines = text.split(/\r?\n/).filter((line) => !line.startsWith("#")).map(passwordFields);
@@ -121,10 +124,12 @@ async function readPasswords(
       database ?? user,
       user,
     ];
-    return lines.find((fields) =>
+    const found = lines.find((fields) =>
       fields.length === wanted.length + 1 &&
       wanted.every((value, at) => fields[at] === "*" || unescaped(fields[at]!) === value)
     )?.map(unescaped).at(-1);
+    if (found !== undefined) hideSecrets([found]);
+    return found;
   };
 }
 

@@ -3,6 +3,7 @@ import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
 import type { ServerHost } from "../../config/database_url.ts";
+import { errorText } from "../../text/redact.ts";
 
 interface ServerSocketOptions {
   readonly host: ServerHost;
@@ -226,7 +227,7 @@ async function secure(
     return secured;
   } catch (error) {
     closeQuietly(secured);
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     if (!/certificate/i.test(text)) throw lost(error);
     const isOtherName = /not ?valid ?for ?name/i.test(text);
     throw new Error(
@@ -247,13 +248,13 @@ function unused({ name, port }: ServerHost): Error {
 
 /** A name may be known again in a moment, as that of a container that starts. Deno gives the error no code. */
 function notFound(error: unknown, { name }: ServerHost): Error {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return Object.assign(new Error(`${name}: ${text}`, { cause: error }), { code: "ENOTFOUND" });
 }
 
 /** Errors of an open connection have no code. This code means that connecting again may help. */
 function lost(error: unknown): Error {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return Object.assign(new Error(text, { cause: error }), { code: "ECONNRESET" });
 }
 

@@ -1,5 +1,6 @@
 /** The error of a failed statement: what failed, and whether trying again can help. @module */
 import { DeadlineError } from "../../policy/deadline.ts";
+import { errorText } from "../../text/redact.ts";
 
 /**
  * - `unavailable`: the server cannot be reached, does not answer, is starting or stopping, or gave up this statement
@@ -29,7 +30,7 @@ export async function attempt<T>(action: string, run: () => Promise<T>): Promise
     const isUnavailable = error instanceof DeadlineError || hasEndedConnection(error) ||
       (code !== undefined && passes(code));
     const kind = isUnavailable ? "unavailable" : "refused";
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     const suffix = code === undefined ? "" : ` (${code})`;
     throw new StoreError(kind, `Cannot ${action}: ${text}${suffix}`, { cause: error });
   }

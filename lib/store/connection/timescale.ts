@@ -3,6 +3,7 @@ import { hasMigrations } from "./archive_schema.ts";
 import type { Database } from "./database.ts";
 import type { Sql } from "./sql.ts";
 import { StoreError } from "./store_error.ts";
+import { errorText } from "../../text/redact.ts";
 
 /** TimescaleDB in a database that can use it. */
 export interface Timescale {
@@ -128,7 +129,7 @@ export async function ensureTimescale(database: Database): Promise<TimescaleStat
     // exists.
     const created = await readState(database);
     if (created !== undefined) return created;
-    return plain(error instanceof Error ? error.message : String(error));
+    return plain(errorText(error));
   }
   return await readState(database) ?? plain(undefined);
 }

@@ -1,0 +1,81 @@
+/** Reads settings from files that other settings name, as Docker and systemd hand secrets out. @module */
+import { redact, REDACTED } from "../text/redact.ts";
+import type { ConfigProblem, SecretFiles } from "./config.ts";
+import { PASSWORD_VARIABLE } from "./secrets.ts";
+import { FILE_ENDING, fileVariable, type SettingTexts, type Variable } from "./variable.ts";
+import { SETTINGS, VARIABLES } from "./variables.ts";
+
+/** Far more than any key takes. */
+const FILE_BYTES_MAX = 64 * 1024;
+
+/** Each variable that may be in a file, `EXCHANGE_<ID>` by what its name begins with. */
+const SECRETS: ReadonlySet<string> = new Set([
+  PASSWORD_VARIABLE,
+  ...VARIABLES.filter(({ secret }: Variable) => secret === true).map(({ name }) => name),
+]);
+
+const EXCHANGE = SETTINGS.exchangeOptions.name.replace("<ID>", "");
+
+/**
+ * Reads the files that `DATABASE_URL_FILE`, `EXCHANGE_<ID>_FILE` and the like name. A final line break is no part of the
+ * secret. The problem of a file that cannot be read never shows what it holds.
+ *
+ * @param given what environment and `.env` say.
+ * @param options.beaten variables that a flag sets: their files are not read.
+ */
+export async function readSecretFiles(
+  given: SettingTexts,
+  { beaten = [] }: { readonly beaten?: readonly string[] } = {},
+): Promise<SecretFiles> {
+  const texts: Record<string, string> = {};
+  const paths: string[] = [];
+  const problems: ConfigProblem[] = [];
+  for (const [variable, path] of Object.entries(given)) {
+    const name = variable.slice(0, -FILE_ENDING.length);
+    if (path === undefined || variable !== fileVariable(name)) continue;
+    if (!SECRETS.has(name) && !name.startsWith(EXCHANGE)) continue;
+    if (beaten.includes(name)) continue;
+    if (given[name] !== undefined) {
+      const allowed = `one of ${name} and ${variable}, not both: unset one of them`;
+      problems.push({ variable: name, value: REDACTED, allowed });
+      continue;
+    }
+    try {
+      texts[name] = await readSecret(path);
+      paths.push(path);
+    } catch (error) {
+      const allowed = `the path of a file that holds ${name}; ${reasonOf(error)}`;
+      problems.push({ variable, value: shownPath(path), allowed });
+    }
+  }
+  return { texts, paths, problems };
+}
+
+/** @throws Error with what is wrong with the file. */
+async function readSecret(path: string): Promise<string> {
+  const { isFile, isDirectory, size } = await Deno.stat(path);
+  if (!isFile) throw new Error(isDirectory ? "it is a directory" : "it is not a file");
+  if (size > FILE_BYTES_MAX) throw new Error(`it is larger than ${FILE_BYTES_MAX / 1024} KiB`);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+  } catch (error) {
+    if (error instanceof TypeError) throw new Error("it is not text in UTF-8");
+    throw error;
+  }
+  const secret = text.replace(/\r?\n$/, "");
+  if (secret.trim() === "") throw new Error("it is empty");
+  return secret;
+}
+
+/** Without the path, which the system's errors repeat. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is none";
+  if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
+  return error instanceof Error ? error.message.replace(/: \w+ '[^]*$/, "") : "it cannot be read";
+}
+
+/** A secret that was given in the place of a path must not be shown. */
+function shownPath(path: string): string {
+  return /^\.{0,2}\/[^/:@?]+\//.test(path) ? redact(path) : REDACTED;
+}

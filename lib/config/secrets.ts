@@ -1,0 +1,122 @@
+/** Finds every secret among the settings, so that it can be hidden wherever it is repeated. @module */
+import { isSecretName } from "../text/redact.ts";
+import type { SettingTexts } from "./variable.ts";
+import { SETTINGS } from "./variables.ts";
+
+/** psql's variable for what DATABASE_URL leaves out. */
+export const PASSWORD_VARIABLE = "PGPASSWORD";
+
+const EXCHANGE = SETTINGS.exchangeOptions.name.replace("<ID>", "");
+
+/** Variables that hold a URL with credentials, those of Deno's own proxies among them. */
+const URLS: ReadonlySet<string> = new Set([
+  SETTINGS.databaseUrl.name,
+  SETTINGS.exchangeProxyUrl.name,
+  ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
+]);
+
+/** Real options nest only a few levels. */
+const OPTIONS_DEPTH_MAX = 8;
+
+/** Options of an exchange that identify an account, although their names do not say so. */
+const ACCOUNT_OPTIONS: ReadonlySet<string> = new Set([
+  "uid",
+  "login",
+  "accountId",
+  "walletAddress",
+  "headers",
+]);
+
+/**
+ * All secrets in the texts of settings: passwords and tokens in URLs, as written and decoded; credentials and headers of
+ * exchanges; the token of our HTTP endpoints; and what the webhook's URL consists of, because whoever knows it can post
+ * there. Also of settings that are not valid.
+ */
+export function secretsOf(texts: SettingTexts): readonly string[] {
+  const secrets = new Set<string>();
+  for (const [name, text = ""] of Object.entries(texts)) {
+    if (name === SETTINGS.httpToken.name || name === PASSWORD_VARIABLE) secrets.add(text.trim());
+    else if (name === SETTINGS.alertWebhookUrl.name) collectFromWebhook(text, secrets);
+    else if (URLS.has(name)) collectFromUrl(text, secrets);
+    else if (name.startsWith(EXCHANGE)) collectFromOptions(optionsOf(text), secrets);
+  }
+  secrets.delete("");
+  return [...secrets];
+}
+
+/** @returns undefined when the text is not JSON: then it is not used. */
+function optionsOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function collectFromUrl(text: string, secrets: Set<string>): void {
+  // Read the password from the text, too: `URL` cannot parse a Postgres URL with several hosts.
+  const [, user = "", password] = /:\/\/([^\s/?#@:]*):([^\s/?#]*)@/.exec(text) ?? [];
+  if (password !== undefined) {
+    addDecoded(password, secrets);
+    // As a header carries them.
+    if (password !== "") addDecoded(`${user}:${password}`, secrets);
+  }
+  for (const [, name, value] of text.matchAll(/[?&]([^\s=&#]+)=([^\s&#]*)/g)) {
+    if (isSecretName(name!)) addDecoded(value!, secrets);
+  }
+  if (!URL.canParse(text)) return;
+  const url = new URL(text);
+  if (!/^(?:https?|socks5h?):$/.test(url.protocol)) return;
+  if (url.password === "" || isLikeKey(url.username)) addDecoded(url.username, secrets);
+  for (const part of url.pathname.split("/")) if (isLikeKey(part)) addDecoded(part, secrets);
+  for (const value of url.searchParams.values()) if (isLikeKey(value)) secrets.add(value);
+}
+
+function collectFromWebhook(text: string, secrets: Set<string>): void {
+  collectFromUrl(text, secrets);
+  if (!URL.canParse(text)) return;
+  const { pathname, search } = new URL(text);
+  addDecoded(pathname === "/" ? search : pathname + search, secrets);
+  // Telegram: /bot<token>/sendMessage.
+  const bot = /\/bot(\d+:[^/]+)/.exec(decoded(pathname))?.[1];
+  if (bot !== undefined) secrets.add(bot).add(bot.slice(bot.indexOf(":") + 1));
+}
+
+/** Whether a part of a URL may be a key, as of Slack and Discord, and not a word: long, or with digits. */
+function isLikeKey(part: string): boolean {
+  return !/[:/]/.test(part) && (part.length >= 20 || (part.length >= 8 && /\d/.test(part)));
+}
+
+function collectFromOptions(
+  value: unknown,
+  secrets: Set<string>,
+  { isSecret, depth } = { isSecret: false, depth: OPTIONS_DEPTH_MAX },
+): void {
+  if (typeof value === "string") {
+    // Without the scheme of a header: the credential may appear without it.
+    if (isSecret) addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
+    else collectFromUrl(value, secrets);
+  } else if (typeof value === "number" && isSecret) {
+    secrets.add(String(value));
+  } else if (typeof value === "object" && value !== null && depth > 0) {
+    for (const [name, inner] of Object.entries(value)) {
+      collectFromOptions(inner, secrets, {
+        isSecret: isSecret || isSecretName(name) || ACCOUNT_OPTIONS.has(name),
+        depth: depth - 1,
+      });
+    }
+  }
+}
+
+function addDecoded(text: string, secrets: Set<string>): void {
+  secrets.add(text).add(decoded(text));
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Invalid percent-encoding: the text itself is what is meant.
+    return text;
+  }
+}

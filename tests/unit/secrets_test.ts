@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { secretsOf } from "../../lib/config/secrets.ts";
+
+Deno.test("the secrets of settings are all found, encoded and decoded", () => {
+  const secrets = secretsOf({
+    DATABASE_URL: "postgres://titan:p%40ss@h1:5432,h2:5432/db",
+    ALERT_WEBHOOK_URL: "https://hooks.example.com/services/T0/B0/abc?x=1",
+    EXCHANGE_PROXY_URL: "http://user:proxypass@proxy/?token=proxytoken&url=",
+    HTTP_TOKEN: "0123456789abcdef",
+    HTTPS_PROXY: "http://me:environment@proxy:3128",
+    PGPASSWORD: "frompsql",
+    EXCHANGE_BINANCE: JSON.stringify({
+      apiKey: "binancekey",
+      secret: "binancesecret",
+      options: { defaultType: "spot" },
+    }),
+    EXCHANGE_KRAKEN: JSON.stringify({
+      httpsProxy: "http://u:krakenpass@h",
+      headers: { Authorization: "Bearer krakentoken", "X-Any": "any" },
+      uid: "krakenuid",
+      walletAddress: "0xabc",
+    }),
+    EXCHANGE_OKX: JSON.stringify({ password: 123456, rateLimit: 5 }),
+    SYMBOLS: "BTC/USDT",
+  });
+  assert.deepEqual(
+    [...secrets].sort(),
+    [
+      "p%40ss",
+      "p@ss",
+      "titan:p%40ss",
+      "titan:p@ss",
+      "/services/T0/B0/abc?x=1",
+      "proxypass",
+      "user:proxypass",
+      "proxytoken",
+      "0123456789abcdef",
+      "environment",
+      "me:environment",
+      "frompsql",
+      "binancekey",
+      "binancesecret",
+      "krakenpass",
+      "u:krakenpass",
+      "krakentoken",
+      "any",
+      "krakenuid",
+      "0xabc",
+      "123456",
+    ].sort(),
+  );
+});
+
+Deno.test("a database URL's password in its query is found too, and that of a client's key", () => {
+  assert.deepEqual(
+    secretsOf({ DATABASE_URL: "postgres://h1,h2/db?user=u&password=p%20w&sslpassword=pem" }),
+    ["p%20w", "p w", "pem"],
+  );
+});
+
+Deno.test("what a chat's webhook consists of is secret, also by itself", () => {
+  const found = (url: string): readonly string[] => secretsOf({ ALERT_WEBHOOK_URL: url });
+  const slack = found(
+    "https://hooks.slack.com/services/T01ABCDEF/B02GHIJKL/aBcDeFgHiJkLmNoPqRsTuVwX",
+  );
+  for (const part of ["T01ABCDEF", "B02GHIJKL", "aBcDeFgHiJkLmNoPqRsTuVwX"]) {
+    assert(slack.includes(part), part);
+  }
+  const telegram = found(
+    "https://api.telegram.org/bot123456:AAE-xyz/sendMessage?chat_id=-1001234567",
+  );
+  for (const part of ["123456:AAE-xyz", "AAE-xyz", "-1001234567"]) {
+    assert(telegram.includes(part), part);
+  }
+  assert(!slack.includes("services") && !telegram.includes("sendMessage"), "words are no secrets");
+  assert.deepEqual(found("https://hooks.example.com/?abc"), ["?abc"]);
+});
+
+Deno.test("settings without secrets have none, and settings that cannot be read do no harm", () => {
+  assert.deepEqual(secretsOf({ DATABASE_URL: "postgres://h/db", EXCHANGE_OKX: "{}" }), []);
+  assert.deepEqual(secretsOf({ EXCHANGE_OKX: '{"secret":', ALERT_WEBHOOK_URL: "http://" }), []);
+});
