@@ -1,45 +1,50 @@
-/** Limits how many bytes of a response body are read. @module */
-import { FetchError } from "./fetch_error.ts";
+/** Reads response bodies, and no more of them than a call may take. @module */
+import type { AnswerBudget } from "./answer_budget.ts";
 
-/** Four times the largest known market list, a hundred times a page of candles. */
-const BODY_BYTES_MAX = 64 * 1024 * 1024;
+/** Read of the answer of an error, whose status says most. Pages that refuse us are shorter. */
+const ERROR_BYTES_MAX = 64 * 1024;
 
-/**
- * Returns the response with a body of at most `bytesMax` bytes. If the length is not known from its header, the body is
- * read completely here. A compressed body counts uncompressed.
- *
- * @throws FetchError `transient` when the body, or its `Content-Length`, is longer than `bytesMax`.
- * @throws the reason of the request's signal when that aborts first.
- */
-export async function boundBody(response: Response, bytesMax = BODY_BYTES_MAX): Promise<Response> {
-  const { body, headers, status, statusText } = response;
-  if (body === null) return response;
-  const length = headers.get("content-length");
-  if (Number(length ?? 0) > bytesMax) {
-    await body.cancel();
-    throw tooLong(bytesMax);
-  }
-  // HTTP enforces Content-Length, but for a compressed body it is the compressed length.
-  if (length !== null && !headers.has("content-encoding")) return response;
-  return new Response(await readAll(body, bytesMax), { headers, status, statusText });
+const READ_BYTES = 64 * 1024;
+
+interface ReadOptions {
+  readonly budget: AnswerBudget;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Without `TransformStream`: after an abort it would leave the connection open until garbage collection. */
-async function readAll(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  bytesMax: number,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+/**
+ * Reads a body as UTF-8. A compressed one counts uncompressed. `Content-Length` is not looked at: the bytes that come are
+ * counted. Of an error, with a status from 400 on, only the beginning is read.
+ *
+ * @throws AnswerTooLargeError when the call's answers are longer than its budget.
+ * @throws Error when the answer has two lengths, so that where it ends depends on who reads it.
+ * @throws the reason of the signal when it aborts first.
+ */
+export async function readText(
+  { body, headers, status }: Pick<Response, "body" | "headers" | "status">,
+  { budget, signal }: ReadOptions,
+): Promise<string> {
+  if (body === null) return "";
+  const reader = body.getReader({ mode: "byob" });
+  // One buffer for all reads, and one for all that came, which grows in place: else every read would leave a buffer of its
+  // own to the garbage collector, however few bytes it brings.
+  let buffer = new Uint8Array(READ_BYTES);
+  let all = new ArrayBuffer(READ_BYTES);
   let bytes = 0;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return joined(pieces, bytes);
-      bytes += value.length;
-      if (bytes > bytesMax) throw tooLong(bytesMax);
-      pieces.push(value);
+    if (headers.has("content-length") && headers.has("transfer-encoding")) {
+      throw new Error("the answer has both a Content-Length and a Transfer-Encoding");
     }
+    while (status < 400 || bytes < ERROR_BYTES_MAX) {
+      const { done, value } = await reader.read(buffer);
+      if (done) return decoded(all, bytes);
+      await budget.addBytes(value.length, signal);
+      while (bytes + value.length > all.byteLength) all = all.transfer(2 * all.byteLength);
+      new Uint8Array(all).set(value, bytes);
+      bytes += value.length;
+      buffer = new Uint8Array(value.buffer);
+    }
+    await reader.cancel();
+    return decoded(all, bytes);
   } catch (error) {
     // If the body itself failed, it is closed already and cancel() rejects with the same error.
     await reader.cancel(error).catch(() => {});
@@ -47,20 +52,9 @@ async function readAll(
   }
 }
 
-/** Without `Blob`: it would keep its bytes in memory until garbage collection. */
-function joined(
-  pieces: readonly Uint8Array<ArrayBuffer>[],
-  bytes: number,
-): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
-}
-
-function tooLong(bytesMax: number): FetchError {
-  return new FetchError("transient", `The answer is longer than ${bytesMax} bytes`);
+/** Frees the buffer. */
+function decoded(buffer: ArrayBuffer, bytes: number): string {
+  const text = new TextDecoder().decode(new Uint8Array(buffer, 0, bytes));
+  buffer.transfer(0);
+  return text;
 }

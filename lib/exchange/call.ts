@@ -1,5 +1,6 @@
 /** Links each call into CCXT with the HTTP requests it makes, although all calls share one CCXT instance. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { ANSWER_BOUNDS, type AnswerBounds, AnswerBudget } from "./answer_budget.ts";
 
 /**
  * What happened during one call. CCXT keeps only the last response on the instance, where concurrent calls overwrite
@@ -8,6 +9,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 export interface Call {
   /** Aborts the running request and prevents further ones. */
   readonly signal: AbortSignal | undefined;
+  /** What its answers may take. Shared by its requests. */
+  readonly budget: AnswerBudget;
+  /** The answers to its requests, parsed, in the order in which they were sent; an empty place while there is none. */
+  readonly answers: unknown[];
+  /** Answers that are given again, in place of new ones; undefined when requests are sent. */
+  readonly replayed: readonly unknown[] | undefined;
   /** Number of HTTP requests sent so far. */
   requests: number;
   /** HTTP status of the last response. */
@@ -22,6 +29,8 @@ export interface Call {
   rows: readonly unknown[] | undefined;
   /** The beginning of the last response's body, if that was not complete JSON. */
   text: string | undefined;
+  /** What CCXT was told of the last response's body. */
+  told: string | undefined;
   /** The place where the last response's body, which was complete, is not JSON; undefined if it is, or broke off. */
   excerpt: string | undefined;
   /** The host of the last request. */
@@ -50,20 +59,23 @@ const failedRequests = new WeakMap<object, Call>();
  */
 export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   const call = calls.getStore();
-  if (call === undefined) return await fn();
-  const request = newCall(call.signal);
+  if (call === undefined) return await runCall(undefined, () => runRequest(fn));
+  const at = call.answers.length++;
+  if (call.replayed !== undefined) return replayedAnswer(call.replayed, at) as T;
+  const request = newCall(call.signal, call.budget);
   try {
     const result = await calls.run(request, fn);
+    call.answers[at] = result;
     if (request.host !== undefined) call.hosts.add(request.host);
     return result;
   } catch (error) {
     if (typeof error === "object" && error !== null) failedRequests.set(error, { ...request });
     throw error;
   } finally {
+    const { hosts, rows, answers } = call;
     Object.assign(call, {
       ...request,
-      hosts: call.hosts,
-      rows: call.rows,
+      ...{ hosts, rows, answers },
       requests: call.requests + request.requests,
       unreadable: call.unreadable + request.unreadable,
     });
@@ -71,27 +83,54 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The request that threw this error, if any. */
-export function failedRequest(error: unknown): Call | undefined {
-  return typeof error === "object" && error !== null ? failedRequests.get(error) : undefined;
+/** Runs `fn` with answers that were given before, in place of new ones. */
+export async function replay<T>(answers: readonly unknown[], fn: () => Promise<T>): Promise<T> {
+  const { signal, budget } = calls.getStore() ?? newCall(undefined);
+  return await calls.run({ ...newCall(signal, budget), replayed: answers }, fn);
 }
 
-/** Runs `fn` as one call. */
+function replayedAnswer(answers: readonly unknown[], at: number): unknown {
+  if (at in answers) return answers[at];
+  throw new Error("Cannot give an answer again: the request has failed, or is a new one");
+}
+
+/** Whether a request failed with this error, and not who read its answer. */
+export function isOfRequest(error: unknown): boolean {
+  return typeof error === "object" && error !== null && failedRequests.has(error);
+}
+
+/** The request that threw this error, if any. Only the first time: its body is not kept as long as the error. */
+export function failedRequest(error: unknown): Call | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  const request = failedRequests.get(error);
+  failedRequests.delete(error);
+  return request;
+}
+
+/** Runs `fn` as one call, whose answers stay within bounds. */
 export async function runCall<T>(
   signal: AbortSignal | undefined,
   fn: (call: Call) => Promise<T>,
+  { bounds = ANSWER_BOUNDS.lists }: { readonly bounds?: AnswerBounds | undefined } = {},
 ): Promise<T> {
-  const call = newCall(signal);
+  const call = newCall(signal, new AnswerBudget(bounds));
   try {
     return await calls.run(call, () => fn(call));
   } finally {
+    call.budget.release();
     forgetBody(call);
   }
 }
 
-function newCall(signal: AbortSignal | undefined): Call {
+function newCall(
+  signal: AbortSignal | undefined,
+  budget = new AnswerBudget(ANSWER_BOUNDS.lists),
+): Call {
   return {
     signal,
+    budget,
+    answers: [],
+    replayed: undefined,
     requests: 0,
     status: undefined,
     retryAfter: undefined,
@@ -99,6 +138,7 @@ function newCall(signal: AbortSignal | undefined): Call {
     json: undefined,
     rows: undefined,
     text: undefined,
+    told: undefined,
     excerpt: undefined,
     host: undefined,
     hosts: new Set(),
@@ -112,4 +152,6 @@ function forgetBody(call: Call): void {
   call.json = undefined;
   call.rows = undefined;
   call.text = undefined;
+  call.told = undefined;
+  call.answers.length = 0;
 }

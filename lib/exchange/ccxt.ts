@@ -1,11 +1,11 @@
 /** Loads CCXT's exchange classes one by one and replaces their transport with ours. @module */
-import { boundBody } from "./bounded_body.ts";
+import { boundNumbers, boundPrecise, type Rounding } from "./bounded_numbers.ts";
 import { currentCall, runRequest } from "./call.ts";
-import { parseExactJson } from "./exact_json.ts";
 import type { Denials } from "./denial.ts";
+import { parseExactJson } from "./exact_json.ts";
 import { withOpenTime } from "./open_time.ts";
-import { Connections, placeOf } from "./proxy.ts";
-import { brokenPlace } from "./whole_answer.ts";
+import { Connections } from "./proxy.ts";
+import { type Answer, transport } from "./transport.ts";
 
 /** The part of a CCXT exchange that this program uses. */
 export interface CcxtExchange {
@@ -63,7 +63,7 @@ export interface CcxtTicker {
 }
 
 /** Members of a CCXT instance that are replaced here. CCXT's types do not allow that. */
-interface PatchedExchange extends CcxtExchange {
+interface PatchedExchange extends CcxtExchange, Rounding {
   number: (text: string) => string;
   parseNumber: (value: unknown, otherwise?: unknown) => unknown;
   throttle: (cost?: number) => Promise<void>;
@@ -75,7 +75,8 @@ interface PatchedExchange extends CcxtExchange {
   sign: (...request: unknown[]) => unknown;
   checkProxySettings: (url: string) => readonly (string | undefined)[];
   setProxyAgents: () => undefined;
-  fetchImplementation: (url: string, init: RequestInit) => Promise<Response>;
+  fetchImplementation: (url: string, init: RequestInit) => Promise<Answer>;
+  createSafeDictionary: () => Record<string, unknown>;
   fetch: (...request: unknown[]) => Promise<unknown>;
 }
 
@@ -104,6 +105,7 @@ export async function openCcxt(id: string, options: OpenCcxtOptions): Promise<Cc
   const module = await import(new URL(`./src/${id}.js`, main).href) as {
     readonly default: new (config: Readonly<Record<string, unknown>>) => PatchedExchange;
   };
+  await boundPrecise(main);
   const exchange = new module.default({ ...options.config, enableRateLimit: true });
   if (options.spotOnly) askForSpotOnly(exchange, options.config);
   // Loading currencies is a second, heavy request, and candles do not need it.
@@ -130,16 +132,10 @@ function patch(
   // Keep prices as the decimal texts that the exchange sent. CCXT's own parseNumber converts `1e-10` to a double.
   exchange.number = String;
   exchange.parseNumber = (value, otherwise) => value === undefined ? otherwise : String(value);
+  // The body of the request was parsed when it came.
   exchange.parseJson = (text) => {
-    const json = parseJsonOrUndefined(text);
     const call = currentCall();
-    if (call !== undefined) {
-      call.json = json;
-      call.text = json === undefined ? text.slice(0, TEXT_CHARACTERS_MAX) : undefined;
-      call.excerpt = json === undefined ? brokenPlace(text) : undefined;
-      if (json === undefined) call.unreadable++;
-    }
-    return json;
+    return call?.told === text ? call.json : parseJsonOrUndefined(text);
   };
   skipKeyCheckUnlessSigning(exchange);
   // If handleErrors returns anything, CCXT does not check the HTTP status. Bitfinex's class returns every list, so a
@@ -151,10 +147,13 @@ function patch(
   };
   // Pace limits the rate before the call, so that the wait does not count against the request's deadline.
   exchange.throttle = (cost = 1) => {
-    onCost(cost);
+    if (currentCall()?.replayed === undefined) onCost(cost);
     return Promise.resolve();
   };
   keepAllRows(exchange);
+  // Else CCXT finds a market `constructor` in a dictionary that has none.
+  exchange.createSafeDictionary = () => Object.create(null);
+  boundNumbers(exchange);
   const send = exchange.fetch.bind(exchange);
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
@@ -182,7 +181,7 @@ function keepAllRows(exchange: PatchedExchange): void {
     if (isOwn) {
       exchange.parseOHLCV = parse;
       parseOHLCVs.call(exchange, rows, ...rest);
-    } else for (const row of rows) parse(row, rest[0]);
+    } else if (typeof rows !== "string") { for (const row of rows) parse(row, rest[0]); }
     const call = currentCall();
     if (call !== undefined) {
       call.rows = call.rows === undefined ? parsed : [...call.rows, ...parsed];
@@ -227,52 +226,6 @@ function parseJsonOrUndefined(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Kept of a body that is not JSON. Pages that refuse us are shorter. */
-const TEXT_CHARACTERS_MAX = 64 * 1024;
-
-/** `fetch` for one exchange: aborted with its call, through its proxy, without following redirects. */
-function transport(
-  { connections, denials }: {
-    readonly connections: Connections;
-    readonly denials: Denials | undefined;
-  },
-  proxyFor: (url: string) => string | undefined,
-): (url: string, init: RequestInit) => Promise<Response> {
-  return async (url, init) => {
-    const call = currentCall();
-    call?.signal?.throwIfAborted();
-    const proxy = proxyFor(url);
-    const { host, via } = placeOf(url, proxy);
-    denials?.assertOpen(host);
-    if (call !== undefined) {
-      call.host = host;
-      call.via = via;
-      call.requests++;
-      call.status = undefined;
-      call.retryAfter = undefined;
-      call.dateMs = undefined;
-      call.json = undefined;
-      call.text = undefined;
-      call.excerpt = undefined;
-    }
-    const response = await connections.fetch(url, {
-      method: init.method ?? "GET",
-      headers: init.headers ?? {},
-      body: init.body ?? null,
-      redirect: "manual",
-      // The call's signal replaces CCXT's own timer, which stops at the headers: a stalled body would hang for ever.
-      signal: call?.signal ?? null,
-    }, proxy);
-    if (call !== undefined) {
-      call.status = response.status;
-      call.retryAfter = response.headers.get("retry-after") ?? undefined;
-      const dateMs = Date.parse(response.headers.get("date") ?? "");
-      call.dateMs = Number.isNaN(dateMs) ? undefined : dateMs;
-    }
-    return await boundBody(response);
-  };
 }
 
 /**

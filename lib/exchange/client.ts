@@ -1,11 +1,11 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
-import type { Series } from "../market/series.ts";
-import { seriesName } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
-import { isContract, isSymbol } from "../market/symbol.ts";
+import { isContract } from "../market/symbol.ts";
 import { classesOf } from "./ancestry.ts";
+import { ANSWER_BOUNDS, type AnswerBounds } from "./answer_budget.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { type CcxtExchange, openCcxt } from "./ccxt.ts";
@@ -14,12 +14,13 @@ import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue, rowsAsked } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
-import { type MarketList, marketList, marketOf } from "./market_list.ts";
+import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
+import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { SinceSent } from "./since_sent.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
-import { assertAnswered, assertMarkets } from "./whole_answer.ts";
+import { assertAnswered } from "./whole_answer.ts";
 import { type ToldWindow, windowParams } from "./window_params.ts";
 
 /** The answer for one window. */
@@ -147,8 +148,7 @@ export class ExchangeClient {
   }
 
   /**
-   * Loads the markets into a new CCXT instance, so that lists loaded before, and requests that use them, do not change.
-   * They are loaded one kind after the other.
+   * Loads the markets, one kind after the other, into a new CCXT instance: lists loaded before, and their requests, stay.
    *
    * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
    */
@@ -159,11 +159,11 @@ export class ExchangeClient {
       known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
       load: (kind, signal) => {
         const action = `load the ${kind.title} of ${this.id}`;
-        return this.#run(action, signal, async (call) => {
-          const loaded = await kind.load();
-          assertMarkets(action, loaded.filter(({ symbol }) => isSymbol(symbol)).length, call);
+        return this.#run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
+          const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
+          const usable = usableMarkets(action, loaded, call);
           onDate?.(call.dateMs);
-          return loaded;
+          return usable;
         });
       },
     });
@@ -206,8 +206,8 @@ export class ExchangeClient {
     const ccxt = this.#instanceOf(list);
     const tickers = await this.#run(
       `fetch the tickers of ${this.id}`,
-      signal,
-      () => ccxt.fetchTickers(undefined, {}),
+      { signal, bounds: ANSWER_BOUNDS.lists },
+      () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
     );
     return topSymbols(Object.values(ccxt.markets ?? {}), tickers, choice);
   }
@@ -238,7 +238,7 @@ export class ExchangeClient {
       nowMs: this.#clock.now(),
       rowsMax: this.pageRowsMax,
     });
-    return await this.#run(action, signal, async (call) => {
+    return await this.#run(action, { signal, bounds: ANSWER_BOUNDS.candles }, async (call) => {
       const listed: unknown = await ccxt.fetchOHLCV(
         symbol,
         timeframe.text,
@@ -255,7 +255,7 @@ export class ExchangeClient {
 
   async #run<T>(
     action: string,
-    signal: AbortSignal | undefined,
+    { signal, bounds }: FetchOptions & { readonly bounds: AnswerBounds },
     fn: (call: Call) => Promise<T>,
   ): Promise<T> {
     const { denials } = this.#options;
@@ -287,7 +287,7 @@ export class ExchangeClient {
         }
         throw fetchError;
       }
-    });
+    }, { bounds });
   }
 }
 

@@ -7,12 +7,13 @@
  * pages of Binance take 0.75 times as long, but those of OKX still 4 times.
  * @module
  */
-
-/**
- * No exchange nests its answers deeper than ten levels. Anything deeper than this is parsed by `JSON.parse`, which does
- * not overflow the stack. The program reads no numbers at that depth.
- */
-const DEPTH_MAX = 100;
+import {
+  type AnswerBounds,
+  AnswerTooLargeError,
+  DEPTH_MAX,
+  TEXT_CHARACTERS_MAX,
+  WORDS,
+} from "./answer_budget.ts";
 
 /** A number with more characters than this, without sign and exponent, may have more digits than a double holds. */
 const EXACT_CHARACTERS_MAX = 15;
@@ -26,14 +27,37 @@ const EXPONENT_DIGITS_MAX = 2;
  */
 const PAGE_CHARACTERS_MAX = 256 * 1024;
 
+/** Shorter slices are copies in V8. */
+const SLICE_CHARACTERS_MIN = 13;
+
+/** What a text may become. */
+interface JsonBudget {
+  readonly bounds: Pick<AnswerBounds, "entriesMax">;
+  /** See {@linkcode WORDS}. */
+  readonly wordsLeft: number;
+  addWords(words: number): void;
+}
+
+const UNBOUNDED: JsonBudget = {
+  bounds: { entriesMax: 2 ** 30 },
+  wordsLeft: 2 ** 30,
+  addWords: () => {},
+};
+
 /**
  * Parses JSON like `JSON.parse`, except that numbers which a double might not hold exactly become strings of their
  * digits. A double always preserves fifteen significant digits, so numbers with at most fifteen stay numbers.
  *
  * @throws SyntaxError when the text is not JSON.
+ * @throws AnswerTooLargeError as soon as it has more values than the budget, or too long or too deep ones.
  */
-export function parseExactJson(text: string): unknown {
-  return new Parser(text).parse();
+export function parseExactJson(text: string, budget: JsonBudget = UNBOUNDED): unknown {
+  const parser = new Parser(text, budget);
+  try {
+    return parser.parse();
+  } finally {
+    budget.addWords(budget.wordsLeft - parser.wordsLeft);
+  }
 }
 
 // Character codes.
@@ -57,16 +81,20 @@ const LOWER_E = 0x65;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-const WORDS = [["true", true], ["false", false], ["null", null]] as const;
+const LITERALS = [["true", true], ["false", false], ["null", null]] as const;
 
 /** `#at` is the index of the next character to read. After the end of the text, a character code is NaN. */
 class Parser {
   readonly #text: string;
+  readonly #entriesMax: number;
   #at = 0;
   #depth = 0;
+  wordsLeft: number;
 
-  constructor(text: string) {
+  constructor(text: string, { bounds, wordsLeft }: JsonBudget) {
     this.#text = text;
+    this.#entriesMax = bounds.entriesMax;
+    this.wordsLeft = wordsLeft;
   }
 
   parse(): unknown {
@@ -80,19 +108,16 @@ class Parser {
     const code = this.#skipSpace();
     if (code === QUOTE) return this.#string();
     if (isDigit(code) || code === MINUS) return this.#number(code === MINUS);
-    if (code === OPEN_BRACKET || code === OPEN_BRACE) {
-      if (this.#depth === DEPTH_MAX) return this.#deep();
-      return code === OPEN_BRACKET ? this.#array() : this.#object();
-    }
-    return this.#word();
+    if (code === OPEN_BRACKET) return this.#array();
+    return code === OPEN_BRACE ? this.#object() : this.#word();
   }
 
   #array(): unknown[] {
     const values: unknown[] = [];
-    this.#enter();
+    this.#enter(WORDS.list);
     if (this.#skipSpace() === CLOSE_BRACKET) return this.#leave(values);
     for (;;) {
-      values.push(this.#value());
+      if (values.push(this.#value()) > this.#entriesMax) throw this.#tooManyEntries();
       const code = this.#skipSpace();
       if (code === CLOSE_BRACKET) return this.#leave(values);
       this.#take(code === COMMA);
@@ -101,13 +126,19 @@ class Parser {
 
   #object(): Record<string, unknown> {
     const values: Record<string, unknown> = {};
-    this.#enter();
+    let names = 0;
+    this.#enter(WORDS.object);
     if (this.#skipSpace() === CLOSE_BRACE) return this.#leave(values);
     for (;;) {
       if (this.#skipSpace() !== QUOTE) throw this.#unexpected(this.#at);
+      if (++names > this.#entriesMax) throw this.#tooManyEntries();
       const name = this.#string();
+      this.#spend(WORDS.name);
       this.#take(this.#skipSpace() === COLON);
-      setOwn(values, name, this.#value());
+      const value = this.#value();
+      // Else it passes for a list of so many entries.
+      if (name === "length" && Number(value) > this.#entriesMax) throw this.#tooManyEntries();
+      setOwn(values, name, value);
       const code = this.#skipSpace();
       if (code === CLOSE_BRACE) return this.#leave(values);
       this.#take(code === COMMA);
@@ -120,11 +151,18 @@ class Parser {
     for (let at = start;; at++) {
       const code = text.charCodeAt(at);
       if (code === QUOTE) {
-        if (text.length > PAGE_CHARACTERS_MAX) return this.#copyString(at);
+        this.#spendText(at - start);
+        if (text.length > PAGE_CHARACTERS_MAX && at - start >= SLICE_CHARACTERS_MIN) {
+          return this.#copyString(at);
+        }
         this.#at = at + 1;
         return text.slice(start, at);
       }
-      if (code === BACKSLASH) return this.#copyString(this.#stringEnd(at));
+      if (code === BACKSLASH) {
+        const end = this.#stringEnd(at);
+        this.#spendText(end - start);
+        return this.#copyString(end);
+      }
       if (!(code >= SPACE)) throw this.#unexpected(at);
     }
   }
@@ -163,24 +201,9 @@ class Parser {
     }
     this.#at = at;
     const digits = text.slice(start, at);
+    if (isExact) this.#spend(WORDS.other);
+    else this.#spendText(at - start);
     return isExact ? Number(digits) : digits;
-  }
-
-  /** Parses a whole array or object with `JSON.parse`. */
-  #deep(): unknown {
-    const text = this.#text;
-    const start = this.#at;
-    let depth = 0;
-    for (let at = start; at < text.length; at++) {
-      const code = text.charCodeAt(at);
-      if (code === QUOTE) at = this.#stringEnd(at + 1);
-      else if (code === OPEN_BRACKET || code === OPEN_BRACE) depth++;
-      else if (code === CLOSE_BRACKET || code === CLOSE_BRACE) depth--;
-      if (depth > 0) continue;
-      this.#at = at + 1;
-      return JSON.parse(text.slice(start, at + 1));
-    }
-    throw this.#unexpected(text.length);
   }
 
   /** The index after a run of digits. Throws if there is no digit. */
@@ -192,9 +215,10 @@ class Parser {
   }
 
   #word(): boolean | null {
-    for (const [word, value] of WORDS) {
+    for (const [word, value] of LITERALS) {
       if (!this.#text.startsWith(word, this.#at)) continue;
       this.#at += word.length;
+      this.#spend(WORDS.other);
       return value;
     }
     throw this.#unexpected(this.#at);
@@ -213,9 +237,32 @@ class Parser {
     this.#at++;
   }
 
-  #enter(): void {
-    this.#depth++;
+  #enter(words: number): void {
+    if (++this.#depth > DEPTH_MAX) {
+      throw new AnswerTooLargeError(`the answer is nested deeper than ${DEPTH_MAX} levels`);
+    }
+    this.#spend(words);
     this.#at++;
+  }
+
+  #spendText(characters: number): void {
+    if (characters > TEXT_CHARACTERS_MAX) {
+      throw new AnswerTooLargeError(
+        `the answer has a text or number of more than ${TEXT_CHARACTERS_MAX} characters`,
+      );
+    }
+    this.#spend(WORDS.text + (characters >> 3));
+  }
+
+  #spend(words: number): void {
+    this.wordsLeft -= words;
+    if (this.wordsLeft < 0) throw new AnswerTooLargeError("the answer has too many values");
+  }
+
+  #tooManyEntries(): AnswerTooLargeError {
+    return new AnswerTooLargeError(
+      `the answer has a list of more than ${this.#entriesMax} entries`,
+    );
   }
 
   #leave<T>(values: T): T {

@@ -1,6 +1,10 @@
 /** The markets that an exchange lists, from one answer. @module */
 import type { MarketTerms } from "../market/terms.ts";
+import { isSymbol } from "../market/symbol.ts";
+import { ANSWER_BOUNDS } from "./answer_budget.ts";
+import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { FetchError } from "./fetch_error.ts";
 
 /**
  * The markets by symbol. A list never changes: loading again creates a new one. Requests for candles name the list they
@@ -39,6 +43,44 @@ export function marketList(
     list.set(market.symbol, { ...first, namesakes });
   }
   return list;
+}
+
+/**
+ * The markets of an answer that have a symbol, a base and a quote. CCXT turns a truncated body into an empty list, and an
+ * entry of another shape into a market without names.
+ *
+ * @throws FetchError `transient`
+ */
+export function usableMarkets(
+  action: string,
+  markets: readonly CcxtMarket[],
+  call: Call,
+): readonly CcxtMarket[] {
+  if (call.unreadable > 0) {
+    throw new FetchError(
+      "transient",
+      `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
+    );
+  }
+  const usable = markets.filter(isUsable);
+  if (usable.length === 0) {
+    throw new FetchError("transient", `Cannot ${action}: the answer has no markets`);
+  }
+  const { entriesMax } = ANSWER_BOUNDS.lists;
+  if (usable.length > entriesMax) {
+    throw new FetchError("transient", `Cannot ${action}: it has more than ${entriesMax} markets`);
+  }
+  return usable;
+}
+
+function isUsable(market: Partial<CcxtMarket> | null | undefined): boolean {
+  return typeof market?.symbol === "string" && isSymbol(market.symbol) && isName(market.base) &&
+    isName(market.quote) && (market.id === undefined || isName(market.id));
+}
+
+/** Whether CCXT can use a text as the name of a member of an object. */
+function isName(text: unknown): boolean {
+  return typeof text === "string" && text !== "" && !(text in Object.prototype);
 }
 
 /** The markets of one symbol, each without its namesakes. */

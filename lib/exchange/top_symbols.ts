@@ -13,6 +13,13 @@ const STABLE_BASES: ReadonlySet<string> = new Set(
     ),
 );
 
+/**
+ * More than any market is traded in a day, in dollars: all exchanges together came to less than a trillion. Other quotes
+ * are worth down to a millionth of a dollar.
+ */
+const DOLLARS_MAX = 1e12;
+const QUOTE_MAX = 1e18;
+
 export interface TopSymbolsOptions {
   readonly count: number;
   /** Only this quote, instead of any dollar. */
@@ -21,7 +28,8 @@ export interface TopSymbolsOptions {
 
 /**
  * The `count` symbols with the highest 24 h quote volume: of each base only its most traded market, without
- * stablecoin bases. With `quote`, only markets with that quote. Markets whose symbol may be taken for another one are left out.
+ * stablecoin bases. With `quote`, only markets with that quote. Markets whose symbol may be taken for another one are
+ * left out, and those whose volume cannot be true.
  */
 export function topSymbols(
   markets: readonly CcxtMarket[],
@@ -29,13 +37,14 @@ export function topSymbols(
   { count, quote }: TopSymbolsOptions,
 ): readonly string[] {
   const quotes = quote === undefined ? DOLLAR_QUOTES : [quote];
+  const volumeMax = quotes.every((one) => DOLLAR_QUOTES.includes(one)) ? DOLLARS_MAX : QUOTE_MAX;
   const best = new Map<string, { symbol: string; volume: number; rank: number }>();
   for (const market of markets) {
     const rank = quotes.indexOf(market.quote);
     if (rank < 0 || market.spot === false || market.active === false) continue;
     if (STABLE_BASES.has(market.base) || !isPlainSymbol(market.symbol)) continue;
     const volume = quoteVolume(tickers[market.symbol]);
-    if (volume <= 0) continue;
+    if (volume <= 0 || volume > volumeMax) continue;
     const rival = best.get(market.base);
     if (
       rival === undefined || volume > rival.volume ||

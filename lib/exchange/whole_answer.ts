@@ -1,6 +1,5 @@
-/** Checks that an answer is complete and really is a list of candles or markets. @module */
+/** Checks that an answer is complete and really is a list of candles. @module */
 import type { Call } from "./call.ts";
-import { parseExactJson } from "./exact_json.ts";
 import { FetchError } from "./fetch_error.ts";
 
 /**
@@ -32,23 +31,6 @@ export function assertAnswered(
   }
 }
 
-/**
- * CCXT turns a truncated body into an empty list of markets.
- *
- * @throws FetchError `transient`
- */
-export function assertMarkets(action: string, markets: number, call: Call): void {
-  if (call.unreadable > 0) {
-    throw new FetchError(
-      "transient",
-      `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
-    );
-  }
-  if (markets === 0) {
-    throw new FetchError("transient", `Cannot ${action}: the answer has no markets`);
-  }
-}
-
 /** Twice the deepest known nesting of a candle list: `{ result: { XXBTZUSD: [] } }`. */
 const LIST_DEPTH_MAX = 4;
 
@@ -64,18 +46,11 @@ function holdsEmptyList(json: unknown, depth = 0): boolean {
 /** Kept before and after the place where a body is not JSON. */
 const EXCERPT_CHARACTERS = 200;
 
-/** The surroundings of the place where a body is not JSON; undefined where it broke off, or never was to be JSON. */
-export function brokenPlace(text: string): string | undefined {
-  const body = text.trim();
+/** The surroundings of the place where a body is not JSON; undefined where it broke off. */
+export function brokenPlace(body: string, error: unknown): string | undefined {
   const isWhole = (body.startsWith("{") && body.endsWith("}")) ||
     (body.startsWith("[") && body.endsWith("]"));
-  if (!isWhole) return undefined;
-  try {
-    parseExactJson(body);
-  } catch (error) {
-    const at = Number(/at character (\d+)$/.exec(error instanceof Error ? error.message : "")?.[1]);
-    if (!(at < body.length)) return undefined;
-    return body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS);
-  }
-  return undefined;
+  const at = Number(/at character (\d+)$/.exec(error instanceof Error ? error.message : "")?.[1]);
+  if (!isWhole || !(at < body.length)) return undefined;
+  return body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS);
 }

@@ -9,9 +9,9 @@ const SYMBOL_LENGTH_MAX = 100;
  */
 const SYMBOL = /^[^\p{C}\p{Zl}\p{Zp},/]+\/[^\p{C}\p{Zl}\p{Zp},/]+$/u;
 
-/** ASCII without spaces and quotes, and scripts with no letter that looks like one of Latin. */
+/** ASCII without spaces, quotes and markup, and scripts with no letter that looks like one of Latin. */
 const PLAIN =
-  /^(?:[!#-&(-[\]-_a-~]|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul})+$/u;
+  /^(?:[!#$(-:?-[\]-_a-z~]|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul})+$/u;
 
 /** Whether a text can be a symbol, such as `BTC/USDT`, however oddly an exchange may name its coins. */
 export function isSymbol(text: string): boolean {

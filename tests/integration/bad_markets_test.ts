@@ -28,6 +28,16 @@ interface BadMarkets {
 const changed = (change: (market: Market) => unknown): BadMarkets["answer"] => (info) =>
   JSON.stringify({ ...info, symbols: info.symbols.map(change) });
 
+function withMore(info: { symbols: Market[] }, count: number): string {
+  const [market] = info.symbols;
+  const more = Array.from({ length: count }, (_, index) => ({
+    ...market,
+    symbol: `X${index}USDT`,
+    baseAsset: `X${index}`,
+  }));
+  return JSON.stringify({ ...info, symbols: [...more, ...info.symbols] });
+}
+
 const HOSTILE_BASES: Readonly<Record<string, string>> = {
   "SQL": "'; drop table ohlcv_1m;--",
   "an escape sequence": "\x1b[2J\x1b]0;owned\x07",
@@ -78,17 +88,13 @@ const BAD: Readonly<Record<string, BadMarkets>> = {
       JSON.stringify({ ...info, symbols: [...info.symbols, ...info.symbols, ...info.symbols] }),
     stored: ["BTC/USDT"],
   },
-  "fifty thousand markets: the symbol is found": {
-    answer: (info) => {
-      const [market] = info.symbols;
-      const more = Array.from({ length: 50_000 }, (_, index) => ({
-        ...market,
-        symbol: `X${index}USDT`,
-        baseAsset: `X${index}`,
-      }));
-      return JSON.stringify({ ...info, symbols: [...more, ...info.symbols] });
-    },
+  "seven thousand markets: the symbol is found": {
+    answer: (info) => withMore(info, 7_000),
     stored: ["BTC/USDT"],
+  },
+  "fifty thousand markets: no answer": {
+    answer: (info) => withMore(info, 50_000),
+    says: /Cannot load the markets of binance: the answer is longer than 25165824 bytes/,
   },
   "markets that are said not to be traded: asked all the same": {
     answer: changed((market) => ({ ...market, status: "BREAK" })),

@@ -16,6 +16,12 @@ export async function peakOf(
   return bytes;
 }
 
+/** Begins the high-water mark anew. Deno itself may not write there without all permissions. */
+export async function forgetPeak(pid: number): Promise<void> {
+  const args = ["-c", `echo 5 > /proc/${pid}/clear_refs`];
+  await new Deno.Command("sh", { args, stderr: "null" }).output();
+}
+
 /** In bytes; 0 of a program that has ended. */
 export async function peakSoFar(pid: number): Promise<number> {
   const { stdout } = await new Deno.Command("cat", {

@@ -58,19 +58,53 @@ Deno.test("digits inside strings and names are left alone, behind escaped quotes
   assert.deepEqual(parseExactJson(text), { ...values, number: digits });
 });
 
-Deno.test("what is nested without end is read all the same, or refused, and ends nothing", () => {
+Deno.test("what is nested too deep is refused before it is read", () => {
   const nested = (depth: number, core: string): string =>
     '[{"]":'.repeat(depth) + core + "}]".repeat(depth);
-  for (const depth of [49, 50, 51, 100_000]) {
-    let value = parseExactJson(nested(depth, '"[\\"{"'));
-    for (let i = 0; i < depth; i++) value = (value as [{ "]": unknown }])[0]["]"];
-    assert.equal(value, '["{');
-    assert.throws(() => parseExactJson(nested(depth, "")), SyntaxError);
-    assert.throws(() => parseExactJson(nested(depth, '"[').slice(0, -1)), SyntaxError);
+  let value = parseExactJson(nested(16, '"[\\"{"'));
+  for (let i = 0; i < 16; i++) value = (value as [{ "]": unknown }])[0]["]"];
+  assert.equal(value, '["{');
+  assert.throws(() => parseExactJson(nested(16, "")), SyntaxError);
+  for (const text of [nested(17, "1"), "[".repeat(1_000_000), '{"a":'.repeat(1_000_000)]) {
+    assert.throws(() => parseExactJson(text), /nested deeper than 32 levels/);
   }
-  assert.throws(() => parseExactJson("[".repeat(1_000_000)), SyntaxError);
-  assert.throws(() => parseExactJson('{"a":'.repeat(1_000_000)), SyntaxError);
-  assert.throws(() => parseExactJson("[".repeat(200) + "}".repeat(200)), SyntaxError);
+});
+
+Deno.test("what would become too much is refused: values, entries, texts, names and numbers", () => {
+  const budget = (wordsLeft: number, entriesMax = 100): Parameters<typeof parseExactJson>[1] => ({
+    bounds: { entriesMax },
+    wordsLeft,
+    addWords: () => {},
+  });
+  const long = "9".repeat(70_000);
+  for (const text of [`["${long}"]`, `[${long}]`, `{"${long}":1}`, `["\\u0000${long}"]`]) {
+    assert.throws(() => parseExactJson(text), /more than 65536 characters/);
+  }
+  for (const entry of ["0", "[]", "{}", '"ab"', "null", long.slice(0, 1_000)]) {
+    const text = `[${Array(90).fill(entry).join(",")}]`;
+    assert.throws(() => parseExactJson(text, budget(100)), /too many values/);
+    parseExactJson(text, budget(20_000));
+    assert.throws(() => parseExactJson(text, budget(20_000, 89)), /more than 89 entries/);
+  }
+  const names = `{${Array.from({ length: 90 }, (_, at) => `"${at}":0`).join(",")}}`;
+  assert.throws(() => parseExactJson(names, budget(20_000, 89)), /more than 89 entries/);
+  assert.throws(() => parseExactJson('{"length":4e9}', budget(100)), /more than 100 entries/);
+  assert.throws(() => parseExactJson('{"length":"4e9"}', budget(100)), /more than 100 entries/);
+  assert.deepEqual(parseExactJson('{"length":100}', budget(100)), { length: 100 });
+});
+
+Deno.test("several answers share a budget", () => {
+  let left = 100;
+  const budget = {
+    bounds: { entriesMax: 100 },
+    get wordsLeft(): number {
+      return left;
+    },
+    addWords: (words: number): void => void (left -= words),
+  };
+  const text = "[0,0,0,0,0,0,0,0,0,0]";
+  for (let at = 0; at < 3; at++) parseExactJson(text, budget);
+  assert.throws(() => parseExactJson(text, budget), /too many values/);
 });
 
 Deno.test("a name that means something to an object is a name like any other", () => {

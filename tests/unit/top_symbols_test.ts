@@ -92,6 +92,10 @@ Deno.test("a market without a ticker, or whose volume is no number above zero, i
     "G/USDT": { baseVolume: "5" },
     "H/USDT": { baseVolume: "1e300", last: "1e300" },
     "I/USDT": "1",
+    "J/USDT": "1e300",
+    "K/USDT": "2000000000000",
+    "L/USDT": { baseVolume: "1e10", last: "1e10" },
+    "<B>M/USDT": "5",
   };
   assert.deepEqual(top(listing), ["I/USDT"]);
 });

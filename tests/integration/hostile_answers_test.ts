@@ -1,0 +1,179 @@
+/** Answers that are made to fill the memory, or whose length is told falsely: over TCP to the real CCXT class. @module */
+import assert from "node:assert/strict";
+import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
+import type { MarketList } from "../../lib/exchange/market_list.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { NEXT, type Taken } from "../support/answer_reader.ts";
+import { NOW_MS, withExchange } from "../support/dialects/local_client.ts";
+import { HOSTILE_BODIES, hostileAnswer } from "../support/hostile_answers.ts";
+import { ManualClock } from "../support/manual_clock.ts";
+import { type RawAnswer, rawAnswer, type RawServer, withRawServer } from "../support/raw_server.ts";
+
+const PEAK_MB_MAX = 150;
+/** Of answers one after the other, too: what is free is not always collected between them. */
+const SUM_MB_MAX = 300;
+/** On an idle machine a quarter of that. */
+const BUSY_MS_MAX = 1_000;
+const SINCE_MS = Date.UTC(2024, 5, 1, 11, 30);
+const WINDOW = { sinceMs: SINCE_MS, untilMs: SINCE_MS + 5 * 60_000 };
+const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: parseTimeframe("1m") };
+
+/** The true answers of a local exchange, with others in their place where `change` gives some. */
+async function withChanged(
+  change: (path: string, truth: () => Promise<Uint8Array>) => ReturnType<RawAnswer> | undefined,
+  use: (server: RawServer) => Promise<void>,
+): Promise<void> {
+  await withExchange({}, async (exchange) => {
+    const truthOf = async (path: string): Promise<Uint8Array> =>
+      await (await fetch(exchange.url + path)).bytes();
+    const answer = async function* (path: string): AsyncGenerator<Uint8Array> {
+      const changed = change(path, () => truthOf(path));
+      yield* changed ?? rawAnswer(await truthOf(path));
+    };
+    await withRawServer(answer, use);
+  });
+}
+
+const KINDS: Readonly<Record<string, string>> = { candles: "klines", markets: "exchangeInfo" };
+
+/** Every body once, of each packing some. */
+const ANSWERS = HOSTILE_BODIES.map((body, at) => ({
+  body,
+  kind: at % 2 === 0 || body.startsWith("markets") ? "markets" : "candles",
+  packing: [undefined, "gzip", "br", "gzip in members"][at % 4],
+}));
+
+Deno.test("no answer takes more than 150 MB, or the turn of others for long", async (t) => {
+  let at = -1;
+  const change = (path: string): Iterable<Uint8Array> | undefined => {
+    if (path === NEXT) {
+      at++;
+      return rawAnswer(new Uint8Array());
+    }
+    const made = ANSWERS[at];
+    if (made === undefined || !path.includes(KINDS[made.kind]!)) return undefined;
+    const { body, headers } = hostileAnswer(made.body, made.packing);
+    return rawAnswer(body, {
+      headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    });
+  };
+  await withChanged(change, async ({ url }) => {
+    const script = new URL("../support/answer_reader.ts", import.meta.url).pathname;
+    const { stdout, stderr, code } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--no-check", "--v8-flags=--max-semi-space-size=8"],
+        ...["--allow-net", "--allow-env", "--allow-read", "--allow-run", "--allow-sys", script],
+        ...[url, ...ANSWERS.map(({ kind }) => kind)],
+      ],
+    }).output();
+    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    const all: Taken[] = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(all.length, ANSWERS.length);
+    for (const [at, taken] of all.entries()) {
+      const { kind, body, packing } = ANSWERS[at]!;
+      await t.step(`${kind}: ${body}${packing === undefined ? "" : `, as ${packing}`}`, () => {
+        const told = JSON.stringify(taken);
+        assert(taken.peakMb <= PEAK_MB_MAX, told);
+        assert(taken.sumMb <= SUM_MB_MAX, told);
+        assert(taken.busyMs <= BUSY_MS_MAX, told);
+      });
+    }
+  });
+});
+
+/** How the length of an answer is told, and what comes of it: rows, or an error. */
+const LENGTHS: Readonly<
+  Record<string, { headers: (length: number) => string[]; chunked?: boolean; fails?: RegExp }>
+> = {
+  "true": { headers: (length) => [`content-length: ${length}`] },
+  "too small": { headers: () => ["content-length: 20"], fails: /not complete JSON/ },
+  "too large": { headers: (length) => [`content-length: ${length + 10}`], fails: /Cannot fetch/ },
+  "huge": { headers: () => ["content-length: 99999999999"], fails: /Cannot fetch/ },
+  "negative": { headers: () => ["content-length: -1"], fails: /Cannot fetch/ },
+  "no number": { headers: () => ["content-length: ten"], fails: /Cannot fetch/ },
+  "twice, and differently": {
+    headers: (length) => [`content-length: ${length}`, "content-length: 20"],
+    fails: /Cannot fetch/,
+  },
+  "beside chunks": {
+    headers: (length) => [`content-length: ${length}`, "transfer-encoding: chunked"],
+    chunked: true,
+    fails: /Cannot fetch.*both a Content-Length and a Transfer-Encoding/,
+  },
+  "as chunks": { headers: () => ["transfer-encoding: chunked"], chunked: true },
+};
+
+Deno.test("what an answer says of its length is not believed", async (t) => {
+  let told: (typeof LENGTHS)[string] | undefined;
+  const change = (
+    path: string,
+    truth: () => Promise<Uint8Array>,
+  ): AsyncIterable<Uint8Array> | undefined =>
+    told === undefined || !path.includes("klines") ? undefined : withLength(told, truth);
+  await withChanged(change, async ({ url }) => {
+    const { client, list } = await openAt(url);
+    for (const [name, length] of Object.entries(LENGTHS)) {
+      told = length;
+      await t.step(name, async () => {
+        const page = client.fetchCandles(SERIES, WINDOW, { list });
+        if (length.fails === undefined) assert.equal((await page).rows.length, 5);
+        else await assert.rejects(page, length.fails);
+      });
+    }
+  });
+});
+
+Deno.test("a long answer that trickles waits alone, and gives its place back at its deadline", async () => {
+  let isTrickling = false;
+  const trickling = Promise.withResolvers<void>();
+  const change = (path: string): AsyncIterable<Uint8Array> | undefined =>
+    isTrickling && path.includes("exchangeInfo") ? endless(trickling.resolve) : undefined;
+  await withChanged(change, async ({ url }) => {
+    const { client, list } = await openAt(url);
+    isTrickling = true;
+    const deadline = new AbortController();
+    const slow = [1, 2, 3].map(() => client.loadMarkets({ signal: deadline.signal }));
+    await trickling.promise;
+    assert.equal((await client.fetchCandles(SERIES, WINDOW, { list })).rows.length, 5);
+    deadline.abort(new Error("too late"));
+    const ends = await Promise.allSettled(slow);
+    assert.deepEqual(ends.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
+    isTrickling = false;
+    assert((await client.loadMarkets()).has("BTC/USDT"));
+  });
+});
+
+/** The true candles, with these words on how long they are. */
+async function* withLength(
+  { headers, chunked }: (typeof LENGTHS)[string],
+  truth: () => Promise<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const body = await truth();
+  yield* rawAnswer(chunked === true ? chunk(body) : body, { headers: headers(body.length) });
+}
+
+/** Two megabytes, and then nothing more. */
+async function* endless(onSent: () => void): AsyncGenerator<Uint8Array> {
+  const [head = new Uint8Array()] = rawAnswer(new Uint8Array(), {
+    headers: ["content-length: 9000000"],
+  });
+  yield head;
+  yield new TextEncoder().encode(`[${" ".repeat(2_000_000)}`);
+  onSent();
+  await new Promise(() => {});
+}
+
+async function openAt(
+  url: string,
+): Promise<{ readonly client: ExchangeClient; readonly list: MarketList }> {
+  const client = await openExchange("binance", {
+    clock: new ManualClock({ startMs: NOW_MS }),
+    config: { urls: { api: { public: `${url}/api/v3` } } },
+  });
+  return { client, list: await client.loadMarkets() };
+}
+
+function chunk(body: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(body);
+  return new TextEncoder().encode(`${body.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`);
+}
