@@ -10,10 +10,11 @@ import { count } from "./text.ts";
 import { pagesOfArchive } from "./with_archive.ts";
 
 const HELP = `
-A query is one SELECT, WITH, VALUES or TABLE. It runs in a read-only transaction
-and cannot change that; a superuser's query runs as pg_read_all_data. This
-protects against mistakes. Against attackers, use a login of the database that
-has no other permissions.
+A query is one SELECT, WITH, VALUES or TABLE. It changes nothing, whoever logs
+in: it runs in a read-only transaction and with the rights of the role
+pg_database_owner, which may read the archive alone, and PostgreSQL refuses to
+leave either. To let queries read another table: grant select on … to
+pg_database_owner. README says where that role cannot be used.
 
 While the daemon uses the embedded database, it runs the query, and returns at
 most 10,000 rows. Its own writes wait until the query ends, so the default of

@@ -20,6 +20,7 @@ import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
 import type { OnReach } from "../store/connection/server_pool.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { guardQueries } from "../store/read_query.ts";
 import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
   migrate,
@@ -109,6 +110,8 @@ export async function prepareDatabase(
   }
   const report = await migrate(database, migrations ?? await readMigrations());
   await refuseHalfCopy(database);
+  // A dump may have been restored without its owners, or the database may have another owner than before.
+  await guardQueries(database);
   const timeframes = archivedTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);

@@ -8,6 +8,9 @@ const SHARED_BUFFERS_DEFAULT = 128 * 1024 * 1024;
 /** Compression, retention and rollups have one policy per timeframe; TimescaleDB itself needs one worker. */
 const BACKGROUND_WORKERS_MIN = 4;
 
+/** It may read the archive alone (`sql/0026_query.sql`). */
+const QUERY_OWNER = "pg_database_owner";
+
 /** The checks of a server's settings. Settings that could be better are hints. */
 export function serverChecks(
   settings: ServerSettings,
@@ -16,6 +19,7 @@ export function serverChecks(
   return [
     rightsCheck(settings),
     connectionsCheck(settings, poolMax),
+    ...queryHints(settings),
     ...memoryHints(settings),
     ...timescaleHints(settings),
     clockCheck(settings),
@@ -70,6 +74,18 @@ function connectionsCheck(
         Math.max(1, free - 1)
       }, or raise max_connections`,
     };
+}
+
+/** In a database of somebody else, a user who is not a superuser cannot give rights away. */
+function queryHints({ queryOwner, schema }: ServerSettings): readonly Check[] {
+  if (queryOwner === undefined || schema === undefined || queryOwner === QUERY_OWNER) return [];
+  return [hint(
+    `titan10 query has the rights of ${queryOwner}: it writes nothing, but reads whatever ${queryOwner} may read, and ` +
+      `may end connections of ${queryOwner}. Run as a superuser: set search_path = ${
+        quoted(schema)
+      }; ` +
+      "select titan10_guard_query()",
+  )];
 }
 
 function memoryHints({ sharedBuffersBytes }: ServerSettings): readonly Check[] {

@@ -4,6 +4,7 @@ import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
 import { errorText } from "../text/redact.ts";
+import { fieldsOfRow } from "./row_text.ts";
 
 /** A column of a result. */
 export interface QueryColumn {
@@ -36,7 +37,7 @@ const FETCH_ROWS = 1_000;
 /** The most rows of one result that a daemon holds in memory. */
 export const SHARED_ROWS_MAX = 10_000;
 
-/** The name of the cursor, which should not clash with names in the user's query. */
+/** The cursor that `titan10_query_open` makes. */
 const PORTAL = "titan10_query";
 
 const ACTION = "run the query";
@@ -46,16 +47,17 @@ const ACTION = "run the query";
  *
  * The query's text is not inspected. PostgreSQL itself makes sure that it only reads:
  *
- * - `declare … for` takes one SELECT, VALUES, TABLE or WITH that changes nothing, and the extended protocol takes one
- *   statement. So COPY, CALL, DO, SET and COMMIT are not possible;
+ * - the text is a string for functions of ours (`sql/0026_query.sql`), never part of a statement of the login. They run
+ *   it with the rights of their owner, who may read the archive and is neither a superuser nor the login. In there
+ *   PostgreSQL refuses to change the role or the session's user;
+ * - a cursor takes one SELECT, VALUES, TABLE or WITH that changes nothing. So COPY, CALL, DO, SET and COMMIT are not
+ *   possible;
  * - the transaction is read-only and has taken its snapshot. After that PostgreSQL refuses to make it writable, also by
  *   `set_config`. Functions that write fail;
- * - the transaction ends with a rollback, which also undoes what `set_config` has set;
- * - a superuser's query runs as `pg_read_all_data`, which may not read files, run programs or end others' statements.
+ * - the transaction ends with a rollback, which also undoes what `set_config` has set.
  *
- * Not prevented: functions that act outside of transactions with the rights of the login, such as advisory locks or
- * dblink. Also, a superuser can deliberately leave the role by `set_config('role', …)`. Against attacks, use a login
- * with fewer rights.
+ * Not prevented is what everybody may do on that server: take advisory locks, which end with the query, use memory and
+ * temporary files, write messages for logical decoding.
  *
  * @throws StoreError
  * @throws the signal's reason.
@@ -72,12 +74,12 @@ export async function* runQuery(
     : await embeddedSession(database.takeTurn, options);
   let page: QueryPage;
   try {
-    for (const statement of openingOf(text, options)) await session.ask(statement);
-    page = await session.ask(fetchOf(rowsMax === undefined ? FETCH_ROWS : rowsMax + 1));
+    const fetchPage = await openQuery(session, text, options);
+    page = await fetchPage(rowsMax === undefined ? FETCH_ROWS : rowsMax + 1);
     while (rowsMax === undefined) {
       yield page;
       if (page.rows.length < FETCH_ROWS) return;
-      page = await session.ask(fetchOf(FETCH_ROWS));
+      page = await fetchPage(FETCH_ROWS);
     }
   } finally {
     session.end();
@@ -99,20 +101,84 @@ export async function* runQuery(
 /** A connection for this query alone. */
 interface Session {
   ask(statement: string): Promise<QueryPage>;
-  /** Rolls back the transaction. */
+  /** Rolls back the transaction, and gives up the locks that the query took. */
   end(): void;
 }
 
-function openingOf(text: string, { timeoutMs }: QueryOptions): readonly string[] {
-  return [
-    "begin transaction isolation level repeatable read read only",
-    guardStatement(timeoutMs),
-    `declare ${PORTAL} no scroll cursor for ${text}`,
-  ];
+/** @returns what fetches the next rows. */
+async function openQuery(
+  session: Session,
+  text: string,
+  { timeoutMs }: QueryOptions,
+): Promise<(rows: number) => Promise<QueryPage>> {
+  if (text.includes("\0")) throw new StoreError("refused", `Cannot ${ACTION}: it has a NUL in it`);
+  await session.ask("begin transaction isolation level repeatable read read only");
+  const { rows: [found] } = await session.ask(guardStatement(timeoutMs));
+  const { schema, owner } = ownerOf(found!);
+  const ask = (statement: string): Promise<QueryPage> =>
+    session.ask(statement).catch((error) => {
+      throw isDenied(error) ? deniedError(error, owner) : error;
+    });
+  await ask(`select ${schema}.titan10_query_open(${literal(text)})`);
+  // From a cursor that was not read yet, this gives the columns and runs nothing.
+  const { columns } = await session.ask(`fetch forward 0 from ${PORTAL}`);
+  return async (rows) => {
+    const fetched = await ask(`select * from ${schema}.titan10_query_fetch(${rows})`);
+    return { columns, rows: fetched.rows.map(([row]) => fieldsOfRow(row!, columns.length)) };
+  };
 }
 
-function fetchOf(rows: number): string {
-  return `fetch forward ${rows} from ${PORTAL}`;
+/** Sets the time-out, and finds who owns the functions. As the first query, it also takes the snapshot. */
+function guardStatement(timeoutMs: number): string {
+  return `with functions as (
+      select rolname, prosecdef and not rolsuper as is_guarded, has_function_privilege(pg_proc.oid, 'execute') as may_run
+      from pg_proc join pg_roles on pg_roles.oid = proowner
+      where pronamespace = (select oid from pg_namespace where nspname = current_schema())
+        and proname in ('titan10_query_open', 'titan10_query_fetch')
+    )
+    select quote_ident(current_schema()), quote_ident(current_user), max(rolname), count(*) = 2, bool_and(is_guarded),
+           bool_and(may_run), set_config('statement_timeout', '${Math.round(timeoutMs)}', true)
+    from functions`;
+}
+
+/** Whose rights a query has, and the schema of the functions. */
+interface QueryOwner {
+  readonly owner: string;
+  /** Quoted. The query may change the search path. */
+  readonly schema: string;
+}
+
+/** @throws StoreError when the query would not be held to reading, or may not be run. */
+function ownerOf(found: QueryPage["rows"][number]): QueryOwner {
+  const [schema, login, owner, isThere, isGuarded, mayRun] = found;
+  if (isThere === "t" && isGuarded === "t" && mayRun === "t") {
+    return { schema: schema!, owner: owner! };
+  }
+  const functions = `${schema}.titan10_query_open, ${schema}.titan10_query_fetch`;
+  const why = isThere !== "t"
+    ? "there is no archive in this database, or one of an older titan10. Run titan10 migrate"
+    : isGuarded !== "t"
+    ? `its functions have the rights of ${owner}, who may write. Run titan10 migrate`
+    : `${login} may not run it. Run as the owner of the database: grant execute on function ${functions} to ${login}`;
+  throw new StoreError("refused", `Cannot ${ACTION}: ${why}`);
+}
+
+function isDenied(error: unknown): error is StoreError {
+  return error instanceof StoreError && codeOf(error.cause) === "42501";
+}
+
+function deniedError(error: StoreError, owner: string): StoreError {
+  return new StoreError(
+    "refused",
+    `${error.message}. A query has the rights of ${owner}, which may read the archive. Grant that role what else it ` +
+      "should read",
+    { cause: error },
+  );
+}
+
+/** A string of SQL, which no setting reads in another way. */
+function literal(text: string): string {
+  return `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
 
 function serverSession(database: Database, options: QueryOptions): Session {
@@ -126,7 +192,12 @@ function serverSession(database: Database, options: QueryOptions): Session {
     );
   return {
     ask: (statement) => attemptQuery(options, async () => pageOf(await send(statement))),
-    end: () => void send("rollback").catch(() => {}),
+    // In one message: a pooler gives the connection away when the transaction has ended, with the locks of its session.
+    end: () =>
+      void database.runLong(
+        ACTION,
+        (sql) => sql.unsafe("rollback; select pg_advisory_unlock_all()"),
+      ).catch(() => {}),
   };
 }
 
@@ -161,14 +232,6 @@ type RawAnswer = readonly (readonly (Uint8Array | null)[])[] & {
   readonly columns?: readonly QueryColumn[];
 };
 
-/** Sets the time-out and the role. As the first query, it also takes the snapshot. */
-function guardStatement(timeoutMs: number): string {
-  return `select set_config('statement_timeout', '${Math.round(timeoutMs)}', true),
-    case when rolsuper and exists (select from pg_roles where rolname = 'pg_read_all_data')
-         then set_config('role', 'pg_read_all_data', true) end
-    from pg_roles where rolname = current_user`;
-}
-
 /** @param late the message when the time was not enough. */
 async function attemptQuery<T>(
   { timeoutMs, signal }: QueryOptions,
@@ -181,8 +244,8 @@ async function attemptQuery<T>(
     signal.throwIfAborted();
     const { cause } = error as StoreError;
     const [code, text] = [codeOf(cause), errorText(cause)];
-    // 42601: syntax error. 0A000: not permitted in a cursor.
-    const isNoQuery = code === "42601" || code === "0A000";
+    // 42601: syntax error. 0A000, 42P11: not permitted in a cursor.
+    const isNoQuery = code === "42601" || code === "0A000" || code === "42P11";
     const isLate = cause instanceof DeadlineError || code === "57014" && /timeout/.test(text);
     if (!isNoQuery && !isLate) throw error;
     const hint = `A query is one SELECT, WITH, VALUES or TABLE that only reads (${code})`;
@@ -198,4 +261,12 @@ function pageOf(answer: RawAnswer): QueryPage {
     columns: (answer.columns ?? []).map(({ name, type }) => ({ name, type })),
     rows: answer.map((row) => row.map((field) => field === null ? null : decoder.decode(field))),
   };
+}
+
+/**
+ * Sees to it that queries have the rights of a role that may only read, where the login may arrange that, and that this
+ * role may read every table there is. Does nothing when it is so already.
+ */
+export async function guardQueries(database: Database): Promise<void> {
+  await database.run("guard the queries of users", (sql) => sql`select titan10_guard_query()`);
 }

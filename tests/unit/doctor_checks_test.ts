@@ -49,6 +49,7 @@ const WELL: ServerSettings = {
   schema: "public",
   mayCreate: true,
   foreignTables: [],
+  queryOwner: "pg_database_owner",
   connectionsMax: 97,
   connectionsOfOthers: 3,
   sharedBuffersBytes: 2 ** 30,
@@ -77,6 +78,10 @@ Deno.test("a server that is set up well has nothing wrong, and each trouble is t
     [
       { foreignTables: ["gaps", "jobs"] },
       /^WRONG 2 tables, such as gaps, belong to .*reassign owned/,
+    ],
+    [
+      { queryOwner: "titan10", schema: "Candles" },
+      /^hint titan10 query has the rights of titan10: .*superuser: set search_path = "Candles"; select titan10_guard_query\(\)$/,
     ],
     [{ connectionsOfOthers: 90 }, /^WRONG .*too few.*Set DB_POOL_MAX=6, or raise max_connections$/],
     [{ connectionsOfOthers: 97 }, /Set DB_POOL_MAX=1,/],

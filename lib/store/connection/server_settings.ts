@@ -14,6 +14,8 @@ export interface ServerSettings {
   readonly mayCreate: boolean;
   /** Our tables whose owner's rights this user does not have. */
   readonly foreignTables: readonly string[];
+  /** Whose rights `titan10 query` has; undefined before the migration. */
+  readonly queryOwner: string | undefined;
   /** The most connections of ordinary users, and how many of them other programs use. */
   readonly connectionsMax: number;
   readonly connectionsOfOthers: number;
@@ -47,6 +49,9 @@ export async function readServerSettings(
         current_schema()::text as schema_name,
         coalesce(has_schema_privilege(current_schema()::text, 'create'), false) as may_create,
         (select coalesce(array_to_json(array_agg(tablename)), '[]')::text from owned) as foreign_tables,
+        (select pg_get_userbyid(proowner)::text from pg_proc
+          where proname = 'titan10_query_fetch' and pronamespace = to_regnamespace(quote_ident(current_schema()))
+        ) as query_owner,
         (select setting::int from settings where name = 'max_connections')
           - (select setting::int from settings where name = 'superuser_reserved_connections') as connections_max,
         (select count(*)::int from pg_stat_activity
@@ -66,6 +71,7 @@ export async function readServerSettings(
       schema: row.schema_name ?? undefined,
       mayCreate: row.may_create,
       foreignTables: JSON.parse(row.foreign_tables) as string[],
+      queryOwner: row.query_owner ?? undefined,
       connectionsMax: row.connections_max,
       connectionsOfOthers: row.others,
       sharedBuffersBytes: Number(row.shared_buffers),
@@ -85,6 +91,7 @@ interface SettingsRow {
   readonly schema_name: string | null;
   readonly may_create: boolean;
   readonly foreign_tables: string;
+  readonly query_owner: string | null;
   readonly connections_max: number;
   readonly others: number;
   readonly shared_buffers: string;
