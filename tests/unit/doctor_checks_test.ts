@@ -50,6 +50,7 @@ const WELL: ServerSettings = {
   mayCreate: true,
   foreignTables: [],
   connectionsMax: 97,
+  connectionsLimit: "max_connections",
   connectionsOfOthers: 3,
   sharedBuffersBytes: 2 ** 30,
   timescaleLicense: "timescale",

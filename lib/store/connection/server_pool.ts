@@ -2,6 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
+import { ConnectionRoom } from "./connection_room.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -86,9 +87,11 @@ export class ServerPool {
   #scope: SessionScope = "all";
   /** Resolves when the settings that the pooler refused were found to be right all the same. */
   #checked: Promise<void> | undefined;
+  readonly #room: ConnectionRoom;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
+    this.#room = new ConnectionRoom({ clock: options.clock, waitMsMax: STATEMENT_MS_MAX });
     this.#pool = options.open(this.#scope, this.#at);
     this.#isChosen = this.#isOnly;
   }
@@ -143,7 +146,9 @@ export class ServerPool {
       await this.#choose();
       pool = this.#pool;
       const work = (): Promise<T> => statements(pool);
-      const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
+      const answer = await this.#room.run(() =>
+        withDeadline(timeoutMs, work, { clock, name: "a statement" })
+      );
       this.#setAway(undefined);
       return answer;
     } catch (error) {

@@ -14,8 +14,9 @@ export interface ServerSettings {
   readonly mayCreate: boolean;
   /** Our tables whose owner's rights this user does not have. */
   readonly foreignTables: readonly string[];
-  /** The most connections of ordinary users, and how many of them other programs use. */
+  /** The most connections that this user may have, what limits them, and how many of them other programs use. */
   readonly connectionsMax: number;
+  readonly connectionsLimit: string;
   readonly connectionsOfOthers: number;
   readonly sharedBuffersBytes: number;
   /** `timescale` or `apache`; undefined without TimescaleDB. */
@@ -42,16 +43,31 @@ export async function readServerSettings(
         select tablename from pg_tables
         where schemaname = current_schema() and not pg_has_role(tableowner, 'usage')
           and (tablename like 'ohlcv\\_%' or tablename in ('checkpoints', 'exchanges', 'gaps', 'jobs'))
+      ), others as (
+        select usename = session_user as is_own_user, datname = current_database() as is_own_database
+        from pg_stat_activity
+        where backend_type = 'client backend'
+          and coalesce(application_name, '') <> current_setting('application_name')
+      ), tightest as (
+        select * from (
+          select 'max_connections' as name, (select count(*)::int from others) as others,
+            (select setting::int from settings where name = 'max_connections')
+              - (select setting::int from settings where name = 'superuser_reserved_connections') as most
+          union all
+          select 'the connection limit of the role', (select count(*)::int from others where is_own_user), rolconnlimit
+          from pg_roles where rolname = session_user and not rolsuper
+          union all
+          select 'the connection limit of the database', (select count(*)::int from others where is_own_database),
+            datconnlimit
+          from pg_database where datname = current_database()
+        ) as limits where most >= 0 order by most - others limit 1
       )
       select pg_is_in_recovery() as is_standby, current_user::text as user_name,
         current_schema()::text as schema_name,
         coalesce(has_schema_privilege(current_schema()::text, 'create'), false) as may_create,
         (select coalesce(array_to_json(array_agg(tablename)), '[]')::text from owned) as foreign_tables,
-        (select setting::int from settings where name = 'max_connections')
-          - (select setting::int from settings where name = 'superuser_reserved_connections') as connections_max,
-        (select count(*)::int from pg_stat_activity
-          where backend_type = 'client backend'
-            and coalesce(application_name, '') <> current_setting('application_name')) as others,
+        (select most from tightest) as connections_max, (select name from tightest) as connections_limit,
+        (select others from tightest) as others,
         (select setting::bigint * 8192 from settings where name = 'shared_buffers')::text as shared_buffers,
         current_setting('timescaledb.license', true) as license,
         current_setting('timescaledb.max_background_workers', true) as background_workers,
@@ -67,6 +83,7 @@ export async function readServerSettings(
       mayCreate: row.may_create,
       foreignTables: JSON.parse(row.foreign_tables) as string[],
       connectionsMax: row.connections_max,
+      connectionsLimit: row.connections_limit,
       connectionsOfOthers: row.others,
       sharedBuffersBytes: Number(row.shared_buffers),
       timescaleLicense: row.license ?? undefined,
@@ -86,6 +103,7 @@ interface SettingsRow {
   readonly may_create: boolean;
   readonly foreign_tables: string;
   readonly connections_max: number;
+  readonly connections_limit: string;
   readonly others: number;
   readonly shared_buffers: string;
   readonly license: string | null;
