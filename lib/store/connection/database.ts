@@ -11,6 +11,7 @@ import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { isSocket, serverPools } from "./server_options.ts";
 import { LONG_STATEMENT_MS_MAX, type OnReach, ServerPool } from "./server_pool.ts";
+import { neededSettings } from "./session_settings.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
@@ -99,6 +100,7 @@ async function openServer(
     target,
     names: hosts.map(({ name, port }) => `${name}:${port}`),
     open: (scope, at) => pools[at]!(scope),
+    needed: neededSettings(address.settings),
   });
   return {
     run: (action, statements) => pool.run(action, statements),

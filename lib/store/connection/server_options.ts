@@ -54,7 +54,6 @@ export async function serverPools(
       ...(password === undefined ? {} : { password }),
       ...(database === undefined ? {} : { database }),
       max: poolMax,
-      prepare: address.prepares,
       connect_timeout: address.connectTimeoutS ?? CONNECT_TIMEOUT_S,
       backoff: () => RECONNECT_S,
       connection: { application_name: "titan10", ...settings },
@@ -70,8 +69,14 @@ export async function serverPools(
     const { options: parsed } = postgres(options as unknown as Options);
     return (scope) => {
       const connection = { ...parsed.connection, ...sessionSettings(scope) };
-      // Which server it is, is our own choice.
-      const all = { ...parsed, connection, target_session_attrs: null };
+      const all = {
+        ...parsed,
+        connection,
+        // A pooler may pass each statement to another connection.
+        prepare: address.prepares && scope === "all",
+        // Which server it is, is our own choice.
+        target_session_attrs: null,
+      };
       return postgres(all as unknown as Options);
     };
   });
