@@ -59,7 +59,7 @@ function rightsCheck(settings: ServerSettings): Check {
 }
 
 function connectionsCheck(
-  { connectionsMax, connectionsOfOthers }: ServerSettings,
+  { connectionsMax, connectionsLimit, connectionsOfOthers }: ServerSettings,
   poolMax: number,
 ): Check {
   const free = connectionsMax - connectionsOfOthers;
@@ -72,7 +72,7 @@ function connectionsCheck(
       ok: false,
       message: `${found}, too few left for DB_POOL_MAX=${poolMax}. Set DB_POOL_MAX=${
         Math.max(1, free - 1)
-      }, or raise max_connections`,
+      }, or raise ${connectionsLimit}`,
     };
 }
 

@@ -4,14 +4,14 @@ import { systemClock } from "../../lib/clock.ts";
 import postgres from "postgres";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { binanceAt } from "../support/local_archive.ts";
-import { startPostgres } from "../support/postgres_server.ts";
+import { startPostgres, startPrimary } from "../support/postgres_server.ts";
 import { start, withDirectory } from "../support/program.ts";
 import { runInProcess } from "../support/shell.ts";
 
 Deno.test("between two primaries the daemon is not ready and writes nothing, until one of them is stopped", async (t) => {
-  const primary = await startPostgres();
+  const primary = await startPrimary();
   if (primary === undefined) {
-    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    await t.step({ name: "needs PostgreSQL and pg_basebackup", ignore: true, fn: () => {} });
     return;
   }
   const settings = {

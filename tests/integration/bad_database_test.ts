@@ -9,6 +9,8 @@ import {
 import { runInProcess } from "../support/shell.ts";
 
 interface BadDatabase {
+  /** What it is made from. @default template0 */
+  readonly template?: string;
   /** Spoils a database that has been migrated, unless `isEmpty`. */
   readonly spoil?: string;
   readonly isEmpty?: boolean;
@@ -61,6 +63,12 @@ const BAD: Readonly<Record<string, BadDatabase>> = {
     command: "status",
     code: 1,
     says: /permission denied for table titan10_migrations/,
+  },
+  "not in UTF-8: refused, with its encoding": {
+    template: "template0 encoding 'LATIN1'",
+    isEmpty: true,
+    code: 1,
+    says: /Cannot migrate .* its encoding is LATIN1, .*\. Make one with UTF-8: create database/,
   },
   "a user who is not there: refused, with his name": {
     url: (url) => url.href.replace("postgres@", "nobody-here:hunter2-hunter2@"),
@@ -133,7 +141,7 @@ Deno.test("every bad database is said to be one", async (t) => {
 });
 
 async function tryOne(server: BorrowedPostgres, bad: BadDatabase): Promise<void> {
-  const { url, drop } = await createServerDatabase(server.url);
+  const { url, drop } = await createServerDatabase(server.url, bad.template);
   try {
     if (bad.isEmpty !== true) {
       const { code, stderr } = await runInProcess(["migrate"], { ...ENV, DATABASE_URL: url });

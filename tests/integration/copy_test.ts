@@ -119,6 +119,28 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
     );
     assert.deepEqual(await contentOf(other, ""), before);
   });
+  await t.step("into a schema beside another archive, which stays as it is", async () => {
+    const shared = await databaseUrl("shared");
+    await withDatabase(
+      shared,
+      "",
+      (database) =>
+        seed(database, [{
+          exchange: "okx",
+          symbol: "BTC/USDT",
+          timeframe: "1h",
+          since: SINCE,
+          candles: 2,
+        }]),
+    );
+    const before = await contentOf(shared, "");
+    await withDatabase(shared, "", ({ sql }) => sql`create schema mine`);
+    const mine = `${shared}?search_path=mine,public`;
+    const { code, stderr } = await copied(mine);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.deepEqual(await contentOf(mine, ""), await contentOf(undefined, env.DATA_DIR));
+    assert.deepEqual(await contentOf(shared, ""), before);
+  });
   await t.step(
     "stopped half way, it goes on, also when the archive has changed since",
     async () => {

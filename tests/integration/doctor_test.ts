@@ -160,7 +160,7 @@ Deno.test("a server's settings are read by a user without any rights, and what i
     assert.deepEqual(wrong, []);
 
     await database.sql`create table checkpoints (one int)`;
-    await database.sql`create role nobody login password 'nobody'`;
+    await database.sql`create role nobody login password 'nobody' connection limit 4`;
     const url = new URL(test.url ?? "");
     [url.username, url.password] = ["nobody", "nobody"];
     const theirs = await openDatabase({
@@ -176,6 +176,12 @@ Deno.test("a server's settings are read by a user without any rights, and what i
         false,
         ["checkpoints"],
       ]);
+      const checks = serverChecks(settings, { poolMax: 10 });
+      assert.equal(
+        checks.find(({ check }) => check === "connections")?.message,
+        "0 of 4 used by others, too few left for DB_POOL_MAX=10. Set DB_POOL_MAX=3, or raise the connection limit of " +
+          "the role",
+      );
     } finally {
       await theirs.close();
     }

@@ -21,7 +21,7 @@ import {
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { type PostgresServer, startPostgres } from "../support/postgres_server.ts";
+import { type PostgresServer, startPostgres, startPrimary } from "../support/postgres_server.ts";
 import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { testClock } from "../support/test_clock.ts";
 
@@ -37,9 +37,9 @@ interface Two {
 }
 
 async function withTwo(t: Deno.TestContext, use: (two: Two) => Promise<void>): Promise<void> {
-  const primary = await startPostgres();
+  const primary = await startPrimary();
   if (primary === undefined) {
-    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    await t.step({ name: "needs PostgreSQL and pg_basebackup", ignore: true, fn: () => {} });
     return;
   }
   const standby = await startPostgres({ standbyOf: primary.url });

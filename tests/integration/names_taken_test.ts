@@ -9,6 +9,9 @@ const FOREIGN: Readonly<Record<string, string>> = {
   "create table checkpoints (id int)": "table checkpoints",
   "create table jobs (id serial, name text)": "table jobs",
   "create view gaps as select 1 as a": "view gaps",
+  "create table exchanges (id int)": "table exchanges",
+  "create table imports (id int)": "table imports",
+  "create table alerts (id int)": "table alerts",
   "create table ohlcv_1m (time timestamptz, open float)": "table ohlcv_1m",
   "create materialized view alerts as select 1 as a": "view alerts",
 };

@@ -5,7 +5,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
-import { startPostgres } from "../support/postgres_server.ts";
+import { startPostgres, startPrimary } from "../support/postgres_server.ts";
 import { runInProcess } from "../support/shell.ts";
 import { testClock } from "../support/test_clock.ts";
 
@@ -19,9 +19,9 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 Deno.test("a standby answers status, gaps, query, export and plan without being written to", async (t) => {
-  const primary = await startPostgres();
+  const primary = await startPrimary();
   if (primary === undefined) {
-    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    await t.step({ name: "needs PostgreSQL and pg_basebackup", ignore: true, fn: () => {} });
     return;
   }
   const exchange = await startLocalExchange({ clock: testClock });

@@ -270,7 +270,7 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     const monthly: Series = { ...BTC, timeframe: parseTimeframe("1M") };
     await writePage(database, monthly, page(0, 1));
     const rows = await database
-      .sql`select timeframe, count(*)::int from ohlcv group by 1 order by 1`;
+      .sql`select timeframe, count(*)::int from ohlcv group by 1 order by timeframe collate "C"`;
     assert.deepEqual(rows.map((row) => [row["timeframe"], row["count"]]), [["1M", 1], ["1m", 2]]);
     await database.sql`delete from ohlcv_1mo`;
   },

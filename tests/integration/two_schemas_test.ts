@@ -231,11 +231,18 @@ const SEARCH_PATHS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = 
   },
 
   "without any schema on the search path it is said what to do": async ({ within }) => {
-    const nowhere = await within("nowhere");
-    await assert.rejects(
-      migrate(nowhere, await readMigrations()),
-      /Cannot migrate the database: no schema of its search_path \(nowhere\) exists\. Run: create schema nowhere/,
-    );
+    for (
+      const [path, says] of [
+        [
+          "nowhere",
+          /no schema of its search_path \(nowhere\) exists\. Run: create schema nowhere$/,
+        ],
+        [
+          '""',
+          /path \(""\) exists\. Run: create schema titan10; alter role \S+ set search_path = titan/,
+        ],
+      ] as const
+    ) await assert.rejects(migrate(await within(path), await readMigrations()), says);
   },
 
   "two users with a schema each": async ({ database, url, isTimescale }) => {

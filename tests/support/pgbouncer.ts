@@ -8,8 +8,15 @@ export interface Pgbouncer {
 
 const READY_TRIES = 50;
 
-/** Starts one that passes every database of a server on; undefined when it is not installed. */
-export async function startPgbouncer(serverUrl: string): Promise<Pgbouncer | undefined> {
+/**
+ * Starts one that passes every database of a server on; undefined when it is not installed.
+ *
+ * @param options.ignores names start-up parameters that are dropped without a word. @default none: they are refused
+ */
+export async function startPgbouncer(
+  serverUrl: string,
+  { ignores = [] }: { readonly ignores?: readonly string[] } = {},
+): Promise<Pgbouncer | undefined> {
   const folder = await Deno.makeTempDir({ prefix: "titan10-pgbouncer-" });
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
@@ -26,6 +33,7 @@ export async function startPgbouncer(serverUrl: string): Promise<Pgbouncer | und
       "pool_mode=transaction",
       "default_pool_size=3",
       "unix_socket_dir=",
+      `ignore_startup_parameters=${ignores.join(",")}`,
       "",
     ].join("\n"),
   );

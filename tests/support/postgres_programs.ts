@@ -3,11 +3,26 @@ import { delimiter, dirname, join } from "node:path";
 import { copyFolder, isThere } from "./files.ts";
 
 /**
+ * Whether the programs of the package are asked for, though the machine may have others: tests of storage run on both.
+ * TITAN10_TEST_PROGRAMS=package asks for them.
+ */
+export function isPackageWanted(): boolean {
+  return Deno.env.get("TITAN10_TEST_PROGRAMS") === "package";
+}
+
+/**
  * The folder that holds PostgreSQL's own programs: on PATH, in /usr/lib/postgresql, or those of the package that tests
  * bring. Undefined where there are none, which the package leaves to platforms other than Linux on x64.
  */
 export async function findPrograms(): Promise<string | undefined> {
-  return await findInstalled() ?? await unpackPrograms();
+  const installed = isPackageWanted() ? undefined : await findInstalled();
+  return installed ?? await unpackPrograms();
+}
+
+/** Whether a server can be followed by a standby. The package lacks the program that copies one. */
+export async function canFollow(): Promise<boolean> {
+  const programs = await findPrograms();
+  return programs !== undefined && await isThere(join(programs, "pg_basebackup"));
 }
 
 async function findInstalled(): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** A throwaway PostgreSQL server on loopback, for tests that kill what they talk to. @module */
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { findPrograms } from "./postgres_programs.ts";
+import { canFollow, findPrograms, isPackageWanted } from "./postgres_programs.ts";
 
 export { findPrograms };
 
@@ -97,6 +97,13 @@ export async function startPostgres(
   }
 }
 
+/** Starts one that standbys can follow; undefined, with the reason printed, where that cannot be. */
+export async function startPrimary(): Promise<PostgresServer | undefined> {
+  if (await canFollow()) return await startPostgres();
+  console.log("no standby: pg_basebackup, which copies a server, is not installed");
+  return undefined;
+}
+
 interface User {
   readonly uid: number;
   readonly gid: number;
@@ -160,6 +167,8 @@ class Cluster implements PostgresServer {
     const { standbyOf } = this.#options;
     const copies = ["--write-recovery-conf", "--checkpoint=fast", `--dbname=${standbyOf}`];
     const makes = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"];
+    // Text in another order than the order of its bytes, as most servers have it.
+    if (isPackageWanted()) makes.push("--locale-provider=icu", "--icu-locale=en-US");
     const [program, flags] = standbyOf === undefined
       ? ["initdb", makes] as const
       : ["pg_basebackup", copies] as const;

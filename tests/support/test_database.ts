@@ -4,6 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { compileServer, copyTemplate } from "./embedded_template.ts";
 import { hostileRole } from "./hostile_role.ts";
+import { isPackageWanted } from "./postgres_programs.ts";
 import { startPostgres } from "./postgres_server.ts";
 
 export interface TestDatabase {
@@ -19,11 +20,13 @@ export type DatabaseKind = "given" | "embedded" | "postgres" | "postgres as a ho
 
 /**
  * For tests whose subject is storage: the server of TEST_DATABASE_URL where there is one; else the embedded one and a
- * throwaway PostgreSQL.
+ * throwaway PostgreSQL. One of the package is tried beside another run, which has tried the embedded one.
  */
-export const DATABASE_KINDS: readonly DatabaseKind[] = givenUrl() === undefined
-  ? ["embedded", "postgres"]
-  : ["given"];
+export const DATABASE_KINDS: readonly DatabaseKind[] = givenUrl() !== undefined
+  ? ["given"]
+  : isPackageWanted()
+  ? ["postgres"]
+  : ["embedded", "postgres"];
 
 /** For tests of what is written and read back: settings of a role change nothing in it. */
 export const DATABASE_KINDS_AND_ROLES: readonly DatabaseKind[] = givenUrl() === undefined

@@ -51,6 +51,7 @@ const WELL: ServerSettings = {
   foreignTables: [],
   queryOwner: "pg_database_owner",
   connectionsMax: 97,
+  connectionsLimit: "max_connections",
   connectionsOfOthers: 3,
   sharedBuffersBytes: 2 ** 30,
   timescaleLicense: "timescale",

@@ -38,6 +38,7 @@ Deno.test("what the user can do about a server is told, and nothing where the st
   };
   assert.match(await remedy("ECONNREFUSED") ?? "", /^Start that server/);
   assert.match(await remedy("57P03") ?? "", /^Start that server/);
+  assert.match(await remedy("53300") ?? "", /^Lower DB_POOL_MAX, or let in more: /);
   assert.match(await remedy("28P01") ?? "", /^Correct user and password/);
   assert.match(await remedy("3D000") ?? "", /^Create that database/);
   assert.match(await remedy("42501") ?? "", /^Grant that permission/);

@@ -25,11 +25,12 @@ export async function refuseNoSchema(database: Database): Promise<void> {
   const { search_path: searchPath, first, user_name: user, archive } = row!;
   if (first === null) {
     const [wanted = ""] = searchPath.split(",");
-    const name = wanted === '"$user"' || wanted === "" ? user : wanted;
+    const mend = wanted === "" || wanted === '""'
+      ? `create schema titan10; alter role ${user} set search_path = titan10`
+      : `create schema ${wanted === '"$user"' ? user : wanted}`;
     throw new StoreError(
       "refused",
-      `Cannot migrate the database: no schema of its search_path (${searchPath}) exists. Run: ` +
-        `create schema ${name}`,
+      `Cannot migrate the database: no schema of its search_path (${searchPath}) exists. Run: ${mend}`,
     );
   }
   const isByUser = first === user && searchPath.includes('"$user"');

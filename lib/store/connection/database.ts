@@ -18,6 +18,7 @@ import {
   VISITOR_STATEMENT_MS_MAX,
 } from "./server_pool.ts";
 import { RestartProof } from "./restart_proof.ts";
+import { neededSettings } from "./session_settings.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, isDoubtful, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
@@ -120,9 +121,14 @@ async function openServer(
   const address = addressOf(text);
   const { hosts, target } = address;
   const pools = await serverPools(address, { clock, common: COMMON_OPTIONS });
+  const needed = neededSettings(address.settings);
   const poolOf = (
     max: number,
-    options: { readonly onReach?: OnReach | undefined; readonly statementMsMax?: number },
+    options: {
+      readonly onReach?: OnReach | undefined;
+      readonly statementMsMax?: number;
+      readonly needed: Readonly<Record<string, string>>;
+    },
   ): ServerPool =>
     new ServerPool({
       clock,
@@ -130,14 +136,18 @@ async function openServer(
       names: hosts.map(({ name, port }) => `${name}:${port}`),
       poolMax: max,
       open: (scope, at) => pools[at]!(scope, { max, statementMsMax: options.statementMsMax }),
+      needed: options.needed,
       onReach: options.onReach,
     });
   const visitorsMax = isServed ? visitorsOf(poolMax) : 0;
   // That the server is away is told by this one alone.
-  const own = poolOf(poolMax - visitorsMax, { onReach });
-  const visiting = visitorsMax === 0
-    ? undefined
-    : poolOf(visitorsMax, { statementMsMax: VISITOR_STATEMENT_MS_MAX });
+  const own = poolOf(poolMax - visitorsMax, { onReach, needed });
+  // Statements of visitors have an end, behind a pooler the one of their role.
+  const { statement_timeout: _, ...neededOfVisitors } = needed;
+  const visiting = visitorsMax === 0 ? undefined : poolOf(visitorsMax, {
+    statementMsMax: VISITOR_STATEMENT_MS_MAX,
+    needed: neededOfVisitors,
+  });
   const databaseOf = (pool: ServerPool, msMax?: number): Database => ({
     run: (action, statements) => pool.run(action, statements, msMax),
     runLong: (action, statements) => pool.run(action, statements, msMax ?? LONG_STATEMENT_MS_MAX),

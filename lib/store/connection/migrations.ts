@@ -51,6 +51,7 @@ export async function migrate(
     try {
       await refuseOld(database);
       await refuseNoSchema(database);
+      await refuseEncoding(database);
       const extension = await ensureTimescale(database);
       const applied = await applyMissing(database, migrations);
       return { applied, ...extension };
@@ -73,6 +74,21 @@ async function refuseOld(database: Database): Promise<void> {
     sql<{ version: string }[]>`
       select current_setting('server_version_num') as version`);
   assertNewEnough(Number(row?.version));
+}
+
+/** @throws StoreError `refused` when a new archive would be in a database that cannot hold the names of all symbols. */
+async function refuseEncoding(database: Database): Promise<void> {
+  const encoding = await database.run(MIGRATE, async (sql) => {
+    const [row] = await sql<{ encoding: string }[]>`
+      select current_setting('server_encoding') as encoding`;
+    return await hasMigrations(sql) ? "UTF8" : row?.encoding;
+  });
+  if (encoding === "UTF8") return;
+  throw new StoreError(
+    "refused",
+    `Cannot migrate the database: its encoding is ${encoding}, and there are symbols in all scripts. Make one with ` +
+      "UTF-8: create database … template template0 encoding 'UTF8'",
+  );
 }
 
 /**

@@ -60,7 +60,6 @@ export async function serverPools(
       ...(user === undefined ? {} : { user }),
       ...(password === undefined ? {} : { password }),
       ...(database === undefined ? {} : { database }),
-      prepare: address.prepares,
       connect_timeout: address.connectTimeoutS ?? CONNECT_TIMEOUT_S,
       backoff: () => RECONNECT_S,
       connection: { application_name: "titan10", ...settings },
@@ -79,8 +78,15 @@ export async function serverPools(
         ...parsed.connection,
         ...sessionSettings(scope, { statementMsMax }),
       };
-      // Which server it is, is our own choice.
-      const all = { ...parsed, max, connection, target_session_attrs: null };
+      const all = {
+        ...parsed,
+        max,
+        connection,
+        // A pooler may pass each statement to another connection.
+        prepare: address.prepares && scope === "all",
+        // Which server it is, is our own choice.
+        target_session_attrs: null,
+      };
       return postgres(all as unknown as Options);
     };
   });

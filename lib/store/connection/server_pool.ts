@@ -3,6 +3,7 @@ import type { Clock } from "../../clock.ts";
 import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import { Slots } from "../../policy/slots.ts";
+import { ConnectionRoom } from "./connection_room.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -10,12 +11,7 @@ import {
   type ServerState,
   TwoPrimariesError,
 } from "./server_choice.ts";
-import {
-  foreignSettings,
-  READ_SETTINGS,
-  refusesSettings,
-  type SessionScope,
-} from "./session_settings.ts";
+import { foreignSettings, refusesSettings, type SessionScope } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost, StoreError } from "./store_error.ts";
 
@@ -28,6 +24,8 @@ interface ServerPoolOptions {
   readonly open: (scope: SessionScope, at: number) => Sql;
   /** The most connections of such a pool. */
   readonly poolMax: number;
+  /** What a session must have, by name. */
+  readonly needed: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly onReach?: OnReach | undefined;
 }
@@ -95,11 +93,13 @@ export class ServerPool {
   #reaching: Promise<void> | undefined = undefined;
   /** `few` once a pooler has refused the others. */
   #scope: SessionScope = "all";
-  /** Resolves when the settings that the pooler refused were found to be right all the same. */
+  /** Resolves when the settings of a session were found to be right. */
   #checked: Promise<void> | undefined;
+  readonly #room: ConnectionRoom;
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
+    this.#room = new ConnectionRoom({ clock: options.clock, waitMsMax: STATEMENT_MS_MAX });
     this.#pool = options.open(this.#scope, this.#at);
     this.#slots = new Slots({ atOnce: options.poolMax });
     this.#isChosen = this.#isOnly;
@@ -126,20 +126,17 @@ export class ServerPool {
   ): Promise<T> {
     return attempt(action, async () => {
       const work = { action, statements, timeoutMs };
-      if (this.#scope === "all") {
+      for (;;) {
+        const scope = this.#scope;
         try {
+          await this.#checkSettings(action);
           return await this.#run(work);
         } catch (error) {
           // The connection was refused, so no statement has reached the server.
           if (!refusesSettings(error)) throw error;
+          if (scope === "few") throw refusalOf(error);
           this.#useFew(error);
         }
-      }
-      try {
-        await this.#checkSettings();
-        return await this.#run(work);
-      } catch (error) {
-        throw refusesSettings(error) ? refusalOf(error) : error;
       }
     });
   }
@@ -159,7 +156,9 @@ export class ServerPool {
       await this.#choose();
       pool = this.#pool;
       const work = (): Promise<T> => statements(pool);
-      const answer = await withDeadline(timeoutMs, work, { clock, name: "a statement" });
+      const answer = await this.#room.run(() =>
+        withDeadline(timeoutMs, work, { clock, name: "a statement" })
+      );
       this.#setAway(undefined);
       return answer;
     } catch (error) {
@@ -249,21 +248,29 @@ export class ServerPool {
     }
   }
 
-  /** @throws StoreError `refused` when the role or the database changes what the pooler did not let us set. */
-  async #checkSettings(): Promise<void> {
+  /**
+   * Once, since all sessions are begun alike.
+   *
+   * @throws StoreError `refused` when a session is not what statements need.
+   */
+  async #checkSettings(action: string): Promise<void> {
     const statements = async (sql: Sql): Promise<void> => {
-      const rows = await sql.unsafe<{ name: string; setting: string }[]>(READ_SETTINGS);
-      const foreign = foreignSettings(rows);
+      const { needed } = this.#options;
+      const foreign = await foreignSettings(sql, { scope: this.#scope, needed });
       if (foreign.length === 0) return;
       const found = foreign.map(({ name, value }) => `${name} = ${value}`).join(", ");
       const mend = foreign.map(({ name, needed }) => `${name} = ${needed}`).join(", ");
+      const [why, orElse] = foreign.some(({ isSent }) => isSent)
+        ? [
+          "use this pooler: it keeps settings from the server that the answers depend on, and ",
+          ", or name the server itself in DATABASE_URL",
+        ]
+        : ["use this server as this user: ", ""];
       throw new StoreError(
         "refused",
-        `Cannot use this pooler: it refuses settings that the answers depend on, and the server has ${found}. ` +
-          `Set ${mend} for the role (alter role … set), or name the server itself in DATABASE_URL`,
+        `Cannot ${why}the server has ${found}. Set ${mend} for the role (alter role … set)${orElse}`,
       );
     };
-    const action = "read the settings of the session";
     this.#checked ??= this.#run({ action, statements, timeoutMs: STATEMENT_MS_MAX })
       .catch((error) => {
         this.#checked = undefined;

@@ -16,8 +16,9 @@ export interface ServerSettings {
   readonly foreignTables: readonly string[];
   /** Whose rights `titan10 query` has; undefined before the migration. */
   readonly queryOwner: string | undefined;
-  /** The most connections of ordinary users, and how many of them other programs use. */
+  /** The most connections that this user may have, what limits them, and how many of them other programs use. */
   readonly connectionsMax: number;
+  readonly connectionsLimit: string;
   readonly connectionsOfOthers: number;
   readonly sharedBuffersBytes: number;
   /** `timescale` or `apache`; undefined without TimescaleDB. */
@@ -44,6 +45,24 @@ export async function readServerSettings(
         select tablename from pg_tables
         where schemaname = current_schema() and not pg_has_role(tableowner, 'usage')
           and (tablename like 'ohlcv\\_%' or tablename in ('checkpoints', 'exchanges', 'gaps', 'jobs'))
+      ), others as (
+        select usename = session_user as is_own_user, datname = current_database() as is_own_database
+        from pg_stat_activity
+        where backend_type = 'client backend'
+          and coalesce(application_name, '') <> current_setting('application_name')
+      ), tightest as (
+        select * from (
+          select 'max_connections' as name, (select count(*)::int from others) as others,
+            (select setting::int from settings where name = 'max_connections')
+              - (select setting::int from settings where name = 'superuser_reserved_connections') as most
+          union all
+          select 'the connection limit of the role', (select count(*)::int from others where is_own_user), rolconnlimit
+          from pg_roles where rolname = session_user and not rolsuper
+          union all
+          select 'the connection limit of the database', (select count(*)::int from others where is_own_database),
+            datconnlimit
+          from pg_database where datname = current_database()
+        ) as limits where most >= 0 order by most - others limit 1
       )
       select pg_is_in_recovery() as is_standby, current_user::text as user_name,
         current_schema()::text as schema_name,
@@ -52,11 +71,8 @@ export async function readServerSettings(
         (select pg_get_userbyid(proowner)::text from pg_proc
           where proname = 'titan10_query_fetch' and pronamespace = to_regnamespace(quote_ident(current_schema()))
         ) as query_owner,
-        (select setting::int from settings where name = 'max_connections')
-          - (select setting::int from settings where name = 'superuser_reserved_connections') as connections_max,
-        (select count(*)::int from pg_stat_activity
-          where backend_type = 'client backend'
-            and coalesce(application_name, '') <> current_setting('application_name')) as others,
+        (select most from tightest) as connections_max, (select name from tightest) as connections_limit,
+        (select others from tightest) as others,
         (select setting::bigint * 8192 from settings where name = 'shared_buffers')::text as shared_buffers,
         current_setting('timescaledb.license', true) as license,
         current_setting('timescaledb.max_background_workers', true) as background_workers,
@@ -73,6 +89,7 @@ export async function readServerSettings(
       foreignTables: JSON.parse(row.foreign_tables) as string[],
       queryOwner: row.query_owner ?? undefined,
       connectionsMax: row.connections_max,
+      connectionsLimit: row.connections_limit,
       connectionsOfOthers: row.others,
       sharedBuffersBytes: Number(row.shared_buffers),
       timescaleLicense: row.license ?? undefined,
@@ -93,6 +110,7 @@ interface SettingsRow {
   readonly foreign_tables: string;
   readonly query_owner: string | null;
   readonly connections_max: number;
+  readonly connections_limit: string;
   readonly others: number;
   readonly shared_buffers: string;
   readonly license: string | null;

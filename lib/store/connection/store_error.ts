@@ -107,8 +107,8 @@ export function isOfHosts(error: unknown): boolean {
 
 /**
  * What the user can do when the server cannot be used: it does not run or is not found, it does not know the user or
- * the database (28, 3D000), or the user lacks rights (42501). Undefined for errors of the statement itself, and of several
- * hosts.
+ * the database (28, 3D000), it lets in no more connections (53300), or the user lacks rights (42501). Undefined for errors
+ * of the statement itself, and of several hosts.
  */
 export function serverRemedy(error: StoreError): string | undefined {
   const { cause } = error;
@@ -117,6 +117,9 @@ export function serverRemedy(error: StoreError): string | undefined {
     return "Correct the host in DATABASE_URL";
   }
   if (isOfHosts(error)) return undefined;
+  if (code === "53300") {
+    return "Lower DB_POOL_MAX, or let in more: max_connections, or the connection limit of the role or database";
+  }
   if (isConnectionLost(cause)) return "Start that server, or correct DATABASE_URL";
   if (/^28/.test(code)) return "Correct user and password in DATABASE_URL";
   if (code === "3D000") return "Create that database, or correct DATABASE_URL";

@@ -1,0 +1,83 @@
+/** Runs as many statements at once as a server has room for connections. @module */
+import type { Clock } from "../../clock.ts";
+import { codeOf } from "./store_error.ts";
+
+/** After this time it is tried whether there is room for more again. */
+const CROWDED_MS = 60_000;
+
+/**
+ * A role, a database or a server that lets in fewer connections than `DB_POOL_MAX` refuses the others. What would have
+ * run on them waits for those that there are.
+ */
+export class ConnectionRoom {
+  readonly #clock: Clock;
+  readonly #waitMsMax: number;
+  #running = 0;
+  #most = Infinity;
+  #crowdedMs = -Infinity;
+  /** How the server refused a connection last. */
+  #refusal: unknown;
+  readonly #waiting = new Set<PromiseWithResolvers<void>>();
+
+  constructor({ clock, waitMsMax }: { readonly clock: Clock; readonly waitMsMax: number }) {
+    this.#clock = clock;
+    this.#waitMsMax = waitMsMax;
+  }
+
+  /**
+   * Runs the work as soon as there is room.
+   *
+   * @throws what the work throws, and the server's refusal when there is no other connection to wait for, or when none
+   * was free for `waitMsMax`.
+   */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#enter();
+      try {
+        return await work();
+      } catch (error) {
+        const others = this.#running - 1;
+        if (!isCrowded(error) || others === 0) throw error;
+        this.#most = Math.min(this.#limit(), others);
+        this.#crowdedMs = this.#clock.now();
+        this.#refusal = error;
+      } finally {
+        this.#leave();
+      }
+    }
+  }
+
+  #limit(): number {
+    const passedMs = this.#clock.now() - this.#crowdedMs;
+    return passedMs >= 0 && passedMs < CROWDED_MS ? this.#most : Infinity;
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#running < this.#limit()) {
+      this.#running++;
+      return;
+    }
+    const turn = Promise.withResolvers<void>();
+    this.#waiting.add(turn);
+    const timer = new AbortController();
+    this.#clock.sleep(this.#waitMsMax, { signal: timer.signal }).then(() => {
+      if (this.#waiting.delete(turn)) turn.reject(this.#refusal);
+    }, () => {});
+    await turn.promise.finally(() => timer.abort());
+  }
+
+  #leave(): void {
+    this.#running--;
+    for (const turn of this.#waiting) {
+      if (this.#running >= this.#limit()) return;
+      this.#running++;
+      this.#waiting.delete(turn);
+      turn.resolve();
+    }
+  }
+}
+
+/** 53300, `too_many_connections`. */
+function isCrowded(error: unknown): boolean {
+  return codeOf(error) === "53300";
+}
