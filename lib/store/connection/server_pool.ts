@@ -11,7 +11,12 @@ import {
   type ServerState,
   TwoPrimariesError,
 } from "./server_choice.ts";
-import { foreignSettings, refusesSettings, type SessionScope } from "./session_settings.ts";
+import {
+  foreignRefusal,
+  foreignSettings,
+  refusesSettings,
+  type SessionScope,
+} from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
 import { attempt, codeOf, isConnectionLost, StoreError } from "./store_error.ts";
 
@@ -257,19 +262,7 @@ export class ServerPool {
     const statements = async (sql: Sql): Promise<void> => {
       const { needed } = this.#options;
       const foreign = await foreignSettings(sql, { scope: this.#scope, needed });
-      if (foreign.length === 0) return;
-      const found = foreign.map(({ name, value }) => `${name} = ${value}`).join(", ");
-      const mend = foreign.map(({ name, needed }) => `${name} = ${needed}`).join(", ");
-      const [why, orElse] = foreign.some(({ isSent }) => isSent)
-        ? [
-          "use this pooler: it keeps settings from the server that the answers depend on, and ",
-          ", or name the server itself in DATABASE_URL",
-        ]
-        : ["use this server as this user: ", ""];
-      throw new StoreError(
-        "refused",
-        `Cannot ${why}the server has ${found}. Set ${mend} for the role (alter role … set)${orElse}`,
-      );
+      if (foreign.length > 0) throw foreignRefusal(foreign);
     };
     this.#checked ??= this.#run({ action, statements, timeoutMs: STATEMENT_MS_MAX })
       .catch((error) => {

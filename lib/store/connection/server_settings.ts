@@ -82,24 +82,30 @@ export async function readServerSettings(
     return {
       clockAheadMs: Number(time.ms) - (beforeMs + clockErrorMs),
       clockErrorMs,
-      isStandby: row.is_standby,
-      user: row.user_name,
-      schema: row.schema_name ?? undefined,
-      mayCreate: row.may_create,
-      foreignTables: JSON.parse(row.foreign_tables) as string[],
-      queryOwner: row.query_owner ?? undefined,
-      connectionsMax: row.connections_max,
-      connectionsLimit: row.connections_limit,
-      connectionsOfOthers: row.others,
-      sharedBuffersBytes: Number(row.shared_buffers),
-      timescaleLicense: row.license ?? undefined,
-      backgroundWorkersMax: row.background_workers === null
-        ? undefined
-        : Number(row.background_workers),
-      workerProcessesMax: Number(row.worker_processes),
-      parallelWorkersMax: Number(row.parallel_workers),
+      ...settingsOf(row),
     };
   });
+}
+
+function settingsOf(row: SettingsRow): Omit<ServerSettings, "clockAheadMs" | "clockErrorMs"> {
+  return {
+    isStandby: row.is_standby,
+    user: row.user_name,
+    schema: row.schema_name ?? undefined,
+    mayCreate: row.may_create,
+    foreignTables: JSON.parse(row.foreign_tables) as string[],
+    queryOwner: row.query_owner ?? undefined,
+    connectionsMax: row.connections_max,
+    connectionsLimit: row.connections_limit,
+    connectionsOfOthers: row.others,
+    sharedBuffersBytes: Number(row.shared_buffers),
+    timescaleLicense: row.license ?? undefined,
+    backgroundWorkersMax: row.background_workers === null
+      ? undefined
+      : Number(row.background_workers),
+    workerProcessesMax: Number(row.worker_processes),
+    parallelWorkersMax: Number(row.parallel_workers),
+  };
 }
 
 interface SettingsRow {

@@ -1,6 +1,7 @@
 /** The settings of a session that answers depend on. They are ours, whatever a role or a database has set. @module */
 import type { OwnSetting } from "../../config/database_parameters.ts";
 import type { Sql } from "./sql.ts";
+import { StoreError } from "./store_error.ts";
 
 /**
  * Sent with every new connection, and stronger than `alter role … set` and `alter database … set`. Poolers know these
@@ -131,6 +132,22 @@ interface ForeignSetting {
   readonly needed: string;
   /** Whether it was sent: then a pooler has kept it from the server. */
   readonly isSent: boolean;
+}
+
+/** Says which settings a session has that it must not have, and how they are set right. */
+export function foreignRefusal(foreign: readonly ForeignSetting[]): StoreError {
+  const found = foreign.map(({ name, value }) => `${name} = ${value}`).join(", ");
+  const mend = foreign.map(({ name, needed }) => `${name} = ${needed}`).join(", ");
+  const [why, orElse] = foreign.some(({ isSent }) => isSent)
+    ? [
+      "use this pooler: it keeps settings from the server that the answers depend on, and ",
+      ", or name the server itself in DATABASE_URL",
+    ]
+    : ["use this server as this user: ", ""];
+  return new StoreError(
+    "refused",
+    `Cannot ${why}the server has ${found}. Set ${mend} for the role (alter role … set)${orElse}`,
+  );
 }
 
 /**
