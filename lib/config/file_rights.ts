@@ -23,7 +23,7 @@ export function modeText({ mode }: Deno.FileInfo): string {
   return `mode 0${((mode ?? 0) & 0o777).toString(8)}`;
 }
 
-/** Where containers are handed secrets, readable to all of their users. There are no others in a container. */
+/** Where containers are handed secrets, by whatever user of the host. There are no other users in a container. */
 const HANDED_OUT = /^\/(?:var\/)?run\/secrets\//;
 
 /** A file of settings. */
@@ -36,7 +36,7 @@ export interface SettingFile {
 export async function fileHints(files: readonly SettingFile[]): Promise<readonly string[]> {
   const hints = await Promise.all(files.map(async ({ path, holdsSecrets }) => {
     const info = await Deno.stat(path).catch(() => undefined);
-    if (info === undefined) return [];
+    if (info === undefined || HANDED_OUT.test(path)) return [];
     const [name, owner, mode] = [printable(path), foreignOwner(info), modeText(info)];
     // What root can change is as safe as the program itself.
     if (owner !== undefined && owner !== 0) {
@@ -46,7 +46,7 @@ export async function fileHints(files: readonly SettingFile[]): Promise<readonly
       return [`${name} can be changed by other users (${mode}). Run chmod go-w ${name}`];
     }
     const isReadByAll = info.mode !== null && (info.mode & 0o004) !== 0;
-    return holdsSecrets && isReadByAll && !HANDED_OUT.test(path)
+    return holdsSecrets && isReadByAll
       ? [`${name} holds secrets, and every user can read it (${mode}). Run chmod o-r ${name}`]
       : [];
   }));
