@@ -6,6 +6,7 @@ import { type QueryPage, runQuery } from "../../lib/store/read_query.ts";
 import { rememberPage } from "../../lib/store/page_proof.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
+import { writeAgain } from "../../lib/store/job_state.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
 
 /** Days of work, of which nothing is read from a disk. */
@@ -130,6 +131,16 @@ Deno.test("a query that is too deep or too greedy costs the embedded server noth
       const [row] = await sql<{ n: number }[]>`select count(*)::int as n from kept`;
       assert.equal(row!.n, at + 1, text.slice(0, 60));
     }
+    // It answers, and takes no writes: that is known, and passes.
+    await writeAgain(database);
+    assert.equal(database.writes.trouble, undefined);
+    await sql`set default_transaction_read_only = on`;
+    await assert.rejects(writeAgain(database), { message: /read-only transaction \(25006\)$/ });
+    assert.equal(database.writes.trouble, "it is read-only");
+    await sql`reset default_transaction_read_only`;
+    await writeAgain(database);
+    assert.equal(database.writes.trouble, undefined);
+
     // A statement of the program's own is followed by a new server, too, of which this is a new session.
     await sql`select set_config('titan10.mark', 'old', false)`;
     const greedy = database.run("be greedy", (sql) => sql`select array_fill(0, array[100000000])`);

