@@ -471,52 +471,51 @@ Deno.test("two processes that migrate an empty database at once apply each migra
   }
 });
 
-/** Not beside another run of these tests, which has tried it. */
-function embedded(name: string, test: () => Promise<void>): void {
-  if (!isPackageWanted()) Deno.test(name, test);
-}
-
-embedded("a second process on one embedded directory gets a clear error", async () => {
-  const dataDir = await Deno.makeTempDir();
-  const options = { url: undefined, dataDir, poolMax: 1, clock: systemClock };
-  const first = await openDatabase(options);
-  try {
-    await assert.rejects(
-      openDatabase(options),
-      (error) =>
-        error instanceof DataDirHeldError && error.message.includes(`process ${Deno.pid} holds it`),
-    );
-  } finally {
-    await first.close();
-  }
-  const again = await openDatabase(options);
-  await again.close();
-  await Deno.remove(dataDir, { recursive: true });
-});
-
-embedded(
-  "an embedded directory that is opened again reads what is compressed, and takes a new timeframe",
-  async () => {
+// Not beside another run of these tests, which has tried it.
+if (!isPackageWanted()) {
+  Deno.test("a second process on one embedded directory gets a clear error", async () => {
     const dataDir = await Deno.makeTempDir();
     const options = { url: undefined, dataDir, poolMax: 1, clock: systemClock };
     const first = await openDatabase(options);
-    await migrate(first, await readMigrations());
-    await ensureCandleTables(first, [BTC.timeframe]);
-    await writePage(first, BTC, page(0, 50));
-    await first.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
-    await first.close();
-    const again = await openDatabase(options);
     try {
-      await ensureCandleTables(again, [parseTimeframe("4h")]);
-      assert.equal((await writePage(again, BTC, page(0, 60))).added, 10);
-      const [row] = await again.sql`select count(*)::int as candles from ohlcv_1m`;
-      assert.equal(row?.["candles"], 60);
+      await assert.rejects(
+        openDatabase(options),
+        (error) =>
+          error instanceof DataDirHeldError &&
+          error.message.includes(`process ${Deno.pid} holds it`),
+      );
     } finally {
-      await again.close();
-      await Deno.remove(dataDir, { recursive: true });
+      await first.close();
     }
-  },
-);
+    const again = await openDatabase(options);
+    await again.close();
+    await Deno.remove(dataDir, { recursive: true });
+  });
+
+  Deno.test(
+    "an embedded directory that is opened again reads what is compressed, and takes a new timeframe",
+    async () => {
+      const dataDir = await Deno.makeTempDir();
+      const options = { url: undefined, dataDir, poolMax: 1, clock: systemClock };
+      const first = await openDatabase(options);
+      await migrate(first, await readMigrations());
+      await ensureCandleTables(first, [BTC.timeframe]);
+      await writePage(first, BTC, page(0, 50));
+      await first.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
+      await first.close();
+      const again = await openDatabase(options);
+      try {
+        await ensureCandleTables(again, [parseTimeframe("4h")]);
+        assert.equal((await writePage(again, BTC, page(0, 60))).added, 10);
+        const [row] = await again.sql`select count(*)::int as candles from ohlcv_1m`;
+        assert.equal(row?.["candles"], 60);
+      } finally {
+        await again.close();
+        await Deno.remove(dataDir, { recursive: true });
+      }
+    },
+  );
+}
 
 Deno.test("a server that is not there is unavailable, not refused", async () => {
   const database = await openDatabase({
