@@ -131,6 +131,12 @@ Deno.test("a query that is too deep or too greedy costs the embedded server noth
       const [row] = await sql<{ n: number }[]>`select count(*)::int as n from kept`;
       assert.equal(row!.n, at + 1, text.slice(0, 60));
     }
+    // What a query had put aside when the server was ended.
+    const sorted =
+      "select count(*) from (select repeat(n::text, 40) from generate_series(1, 9000000) n order by 1) a";
+    await assert.rejects(ask(database, sorted, { timeoutMs: 2_000 }), /was ended/);
+    assert.deepEqual([...await sql`select name from pg_ls_tmpdir()`], []);
+
     // It answers, and takes no writes: that is known, and passes.
     await writeAgain(database);
     assert.equal(database.writes.trouble, undefined);

@@ -82,6 +82,7 @@ async function open(path: string): Promise<PGlite> {
   // is released when the thread has ended.
   const lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
   lock.lockSync(true);
+  removeTemporaryFiles(path);
   const opened = await PGlite.create({
     dataDir: path,
     extensions: { timescaledb, bounds: bounds.extension },
@@ -108,6 +109,15 @@ function endAtFirstFailure(opened: PGlite): void {
       throw error;
     }
   };
+}
+
+/** What sorts had put aside when the server was ended. Only the process that starts backends would remove it. */
+function removeTemporaryFiles(path: string): void {
+  try {
+    Deno.removeSync(`${path}/base/pgsql_tmp`, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 /**
