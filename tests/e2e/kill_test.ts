@@ -21,7 +21,7 @@ const ANSWER_MS = 25;
 type Sql = ReturnType<typeof postgres>;
 
 Deno.test("kills of a backfill lose nothing, and no committed page is asked for again", async (t) => {
-  const server = await serverUrl();
+  const server = await openPostgres();
   if (server === undefined) {
     await t.step({ name: "needs a server", ignore: true, fn: () => {} });
     return;
@@ -142,12 +142,6 @@ Deno.test("a server that is killed in the middle of a backfill is waited for, an
     await server.stop();
   }
 });
-
-async function serverUrl(): Promise<{ readonly url: string; stop(): Promise<void> } | undefined> {
-  const given = Deno.env.get("TEST_DATABASE_URL");
-  if (given !== undefined && given !== "") return { url: given, stop: () => Promise.resolve() };
-  return await openPostgres();
-}
 
 /** Waits until so many more candle requests were logged; false when the program ended first. */
 async function untilAsked(

@@ -6,7 +6,7 @@ import { planRollups } from "../../lib/market/rollup.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
+import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import {
   arrangeRollups,
   keepRollupFresh,
@@ -80,6 +80,12 @@ for (const kind of DATABASE_KINDS) {
       const older = migrations.filter(({ name }) => name < "0021");
       assert(older.length < migrations.length);
       await migrate(database, older);
+      const timescale = await readTimescale(database);
+      if (timescale?.isLicensed === false) {
+        // That version could make no tables under the Apache licence.
+        await t.step({ name: "needs TimescaleDB's own licence", ignore: true, fn: () => {} });
+        return;
+      }
       await ensureCandleTables(database, [MINUTE]);
       await database.sql`
         insert into ohlcv_1m select time, 'kraken', 'REP/USD', 1, 3, 1, 2, 1
@@ -88,7 +94,7 @@ for (const kind of DATABASE_KINDS) {
         .sql`select titan10_add_rollup('5m', 'ohlcv_rollup_5m', null, '1m', '5 minutes', 5)`;
       await database
         .sql`select titan10_add_rollup('1h', 'ohlcv_rollup_1h', '5m', '1m', '1 hour', 60)`;
-      const isTimescale = await timescaleVersion(database) !== null;
+      const isTimescale = timescale !== undefined;
       for (const view of isTimescale ? ["ohlcv_rollup_5m", "ohlcv_rollup_1h"] : []) {
         await database.sql.unsafe(`call refresh_continuous_aggregate('${view}', null, null)`);
       }

@@ -11,7 +11,7 @@ import {
   pendingMigrations,
   readMigrations,
 } from "../../lib/store/connection/migrations.ts";
-import { timescaleVersion } from "../../lib/store/connection/timescale.ts";
+import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { expire, rollUp } from "../../lib/upkeep/upkeep.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -32,7 +32,8 @@ const OF_MINUTES = {
 interface Scene {
   /** The whole database. */
   readonly database: Database;
-  readonly isTimescale: boolean;
+  /** Whether TimescaleDB is there, with compression and policies. */
+  readonly isLicensed: boolean;
   /** Opens it as an archive in this schema does. */
   readonly within: (searchPath: string) => Promise<Database>;
   readonly url: string | undefined;
@@ -63,9 +64,9 @@ for (const kind of DATABASE_KINDS) {
 /** What TimescaleDB has a part in. */
 const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "a compression policy is one archive's own, whatever another sets, pauses or resumes": async (
-    { database, within, isTimescale },
+    { database, within, isLicensed },
   ) => {
-    if (!isTimescale) return;
+    if (!isLicensed) return;
     await database.sql.unsafe("create schema one; create schema two");
     const set = async (schema: string, after: string): Promise<readonly string[]> => {
       await openTestArchive(await within(`${schema}, public`), {
@@ -88,7 +89,7 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 
   "candles, rollups, sizes and RETENTION are one archive's own": async (scene) => {
-    const { database, within, isTimescale } = scene;
+    const { database, within, isLicensed } = scene;
     await database.sql.unsafe("create schema one; create schema two");
     const clock = new TestClock();
     const exchange = await startLocalExchange({ clock });
@@ -130,7 +131,7 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         const { storage } = await readStorageDocument(here, { nowMs: clock.now() });
         const [entry] = storage;
         assert.equal(entry?.candles, before[schema === "one" ? 0 : 1]);
-        if (!isTimescale) continue;
+        if (!isLicensed) continue;
         const [row] = await database.sql.unsafe(
           `select count(*)::int as chunks, count(*) filter (where is_compressed)::int as compressed
            from timescaledb_information.chunks
@@ -142,7 +143,7 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         ]);
         assert.equal(row?.["compressed"] > 0, schema === "one");
       }
-      if (isTimescale) {
+      if (isLicensed) {
         assert.deepEqual(await refreshPolicies(database), [
           "one.titan10_rollup_1h",
           "one.titan10_rollup_5m",
@@ -165,14 +166,14 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   },
 
   "tables of the same names in another schema, and their policies, stay as they are": async (
-    { database, within, isTimescale },
+    { database, within, isLicensed },
   ) => {
     await database.sql.unsafe(`
       create schema archive;
       create table public.ohlcv_1m (time timestamptz not null, instrument text, price float);
       create table public.titan10_migrations (version int);
       create table public.timeframes (id int)`);
-    if (isTimescale) {
+    if (isLicensed) {
       await database.sql.unsafe(`
         select create_hypertable('public.ohlcv_1m', 'time');
         alter table public.ohlcv_1m
@@ -183,7 +184,7 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const archive = await within("archive, public");
     for (const after of ["7d", "off", "30d"]) {
       await openTestArchive(archive, { ...OF_MINUTES, COMPRESS_AFTER: after });
-      if (!isTimescale) continue;
+      if (!isLicensed) continue;
       const own = after === "off" ? [] : [`archive.ohlcv_1m ${parseInt(after)} days`];
       assert.deepEqual(await compressionPolicies(database), [...own, "public.ohlcv_1m 3 days"]);
     }
@@ -245,7 +246,7 @@ const SEARCH_PATHS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = 
     ) await assert.rejects(migrate(await within(path), await readMigrations()), says);
   },
 
-  "two users with a schema each": async ({ database, url, isTimescale }) => {
+  "two users with a schema each": async ({ database, url, isLicensed }) => {
     if (url === undefined) return;
     const suffix = crypto.randomUUID().slice(0, 8);
     const users = [`one_${suffix}`, `two_${suffix}`];
@@ -266,7 +267,7 @@ const SEARCH_PATHS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = 
         const [row] = await own.sql`select count(*)::int as tables from timeframes`;
         assert.equal(row?.["tables"], 1);
       }
-      if (isTimescale) {
+      if (isLicensed) {
         assert.deepEqual(await compressionPolicies(database), [
           `${users[0]}.ohlcv_1m 7 days`,
         ]);
@@ -287,7 +288,9 @@ async function withScene(
   test: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const [offered] = await database.sql`
-    select from pg_available_extensions where name = 'timescaledb'`;
+    select from pg_available_extensions
+    where name = 'timescaledb'
+      and (current_setting('shared_preload_libraries') ~ 'timescaledb' or ${database.kind} = 'embedded')`;
   if (offered !== undefined) {
     await database.sql.unsafe("create extension if not exists timescaledb schema public");
   }
@@ -305,8 +308,8 @@ async function withScene(
     return one;
   };
   try {
-    const isTimescale = await timescaleVersion(database) !== null;
-    await test({ database, url, within, isTimescale });
+    const isLicensed = (await readTimescale(database))?.isLicensed === true;
+    await test({ database, url, within, isLicensed });
   } finally {
     for (const one of opened) await one.close();
   }

@@ -101,15 +101,21 @@ export interface BorrowedPostgres {
   stop(): Promise<void>;
 }
 
-/** Makes it on the server of this run where there is one, else on one of its own; undefined where there is none. */
+/**
+ * Makes it on the server of TEST_DATABASE_URL or of this run where there is one, else on one of its own; undefined where
+ * there is none.
+ */
 export async function openPostgres(
   { isUnmigrated = false }: { readonly isUnmigrated?: boolean } = {},
 ): Promise<BorrowedPostgres | undefined> {
-  const shared = Deno.env.get(SHARED_POSTGRES);
+  const given = givenUrl();
+  const shared = given ?? Deno.env.get(SHARED_POSTGRES);
   if (shared !== undefined) {
+    // A server of the user's has no template.
+    const isEmpty = isUnmigrated || given !== undefined;
     const { url, drop } = await createServerDatabase(
       shared,
-      isUnmigrated ? undefined : TEMPLATE_DATABASE,
+      isEmpty ? undefined : TEMPLATE_DATABASE,
     );
     return { url, stop: drop };
   }
@@ -121,6 +127,12 @@ export async function openPostgres(
 
 function givenUrl(): string | undefined {
   return Deno.env.get("TEST_DATABASE_URL") || undefined;
+}
+
+/** Whether a database tells at once how much was read of its tables. Servers before PostgreSQL 15 tell it later. */
+export async function hasStatistics({ sql }: Database): Promise<boolean> {
+  const [row] = await sql`select to_regproc('pg_stat_force_next_flush') is not null as has`;
+  return row?.["has"];
 }
 
 /** An empty database on a server, opened like the program does. */
