@@ -58,6 +58,8 @@ export async function startScene(
     BREAKER_COOLDOWN: "1s",
     HTTP_PORT: "0",
     LOG_LEVEL: "info",
+    // As the systemd unit and the image set it.
+    MALLOC_ARENA_MAX: "2",
     LOG_FORMAT: "json",
     ...(database === undefined ? {} : { DATABASE_URL: database }),
   };

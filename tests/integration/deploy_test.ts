@@ -280,7 +280,8 @@ function isSecretFile(name: string): boolean {
 
 /** A variable of the program, or one that Deno itself reads. */
 function isVariable(name: string): boolean {
-  return name === "DENO_TLS_CA_STORE" || VARIABLES.some((variable) => variable.name === name);
+  return ["DENO_TLS_CA_STORE", "MALLOC_ARENA_MAX"].includes(name) ||
+    VARIABLES.some((variable) => variable.name === name);
 }
 
 /** What systemd-analyze writes; undefined where it is not installed. */

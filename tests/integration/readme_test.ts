@@ -99,7 +99,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
         variable.name === name || (variable.secret === true && fileVariable(variable.name) === name)
       ) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
-        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE)$/.test(name) ||
+        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE|MALLOC_ARENA_MAX)$/.test(name) ||
         sources.some((source) =>
           source.includes(`"${name}"`)
         ) ||
