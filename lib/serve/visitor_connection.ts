@@ -58,6 +58,7 @@ export class VisitorConnection {
   /** A read may be under way while the bytes above are moved. */
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
   #reading: Promise<boolean> | undefined;
+  #isWatching = false;
   #endsAtS: number;
   #waitsSince: number | undefined;
   #isStopping = false;
@@ -201,14 +202,18 @@ export class VisitorConnection {
     }
   }
 
-  /** Reads ahead, since only that tells that the visitor has gone. */
+  /** Reads ahead, since only that tells that the visitor has gone. Goes on for a request that was sent ahead. */
   async #watch(): Promise<void> {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
     try {
       while (this.#waitsSince === undefined && this.#length < HEAD_BYTES_MAX) {
         if (!await this.#read()) return this.close();
       }
     } catch {
       this.close();
+    } finally {
+      this.#isWatching = false;
     }
   }
 
