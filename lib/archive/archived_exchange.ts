@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
-import type { MarketKind } from "../exchange/market_kinds.ts";
+import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -49,8 +49,8 @@ interface GuardOptions extends AskOptions {
 interface LoadOptions extends AskOptions {
   /** The markets in force: theirs are used of a kind that cannot be loaded. */
   readonly previous: MarketList | undefined;
-  /** Called with the `Date` header of each answer. Milliseconds; undefined if it has none. */
-  readonly onDate: (dateMs: number | undefined) => void;
+  /** Called when a kind was loaded. */
+  readonly onLoaded: OnLoaded;
   /** Called when one kind of several cannot be loaded. Whether to go on without it. */
   readonly mayLack: (kind: MarketKind, error: unknown) => boolean;
 }
@@ -230,11 +230,11 @@ export class ArchivedExchange {
   }
 
   /** Loads the markets, with the same retries and breaker as pages. Does not change the markets in force. */
-  async loadMarkets({ previous, onDate, mayLack, ...options }: LoadOptions): Promise<MarketList> {
+  async loadMarkets({ previous, onLoaded, mayLack, ...options }: LoadOptions): Promise<MarketList> {
     return await this.client.loadMarkets({
       signal: options.signal,
       previous,
-      onDate,
+      onLoaded,
       each: async (kind, load) => {
         const isMain = kind.isSpot || kind.isAlone;
         const breaker = isMain ? this.breakers.main : new Breaker(this.#breakerOptions());

@@ -41,6 +41,8 @@ export interface Call {
   via: string | undefined;
   /** Number of responses whose body was not complete JSON. */
   unreadable: number;
+  /** Number of entries of a list that were left out, because they cannot be read. */
+  oddEntries: number;
 }
 
 const calls = new AsyncLocalStorage<Call>();
@@ -72,10 +74,10 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
     if (typeof error === "object" && error !== null) failedRequests.set(error, { ...request });
     throw error;
   } finally {
-    const { hosts, rows, answers } = call;
+    const { hosts, rows, answers, oddEntries } = call;
     Object.assign(call, {
       ...request,
-      ...{ hosts, rows, answers },
+      ...{ hosts, rows, answers, oddEntries },
       requests: call.requests + request.requests,
       unreadable: call.unreadable + request.unreadable,
     });
@@ -144,6 +146,7 @@ function newCall(
     hosts: new Set(),
     via: undefined,
     unreadable: 0,
+    oddEntries: 0,
   };
 }
 

@@ -152,7 +152,7 @@ export class ExchangeClient {
    *
    * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
    */
-  async loadMarkets({ previous, onDate, ...options }: LoadOptions = {}): Promise<MarketList> {
+  async loadMarkets({ previous, onLoaded, ...options }: LoadOptions = {}): Promise<MarketList> {
     const ccxt = await this.#open();
     const markets = await loadKinds(marketKinds(ccxt, this.#options), {
       ...options,
@@ -162,7 +162,7 @@ export class ExchangeClient {
         return this.#run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
           const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
           const usable = usableMarkets(action, loaded, call);
-          onDate?.(call.dateMs);
+          onLoaded?.(kind, call);
           return usable;
         });
       },

@@ -1,4 +1,5 @@
 /** The kinds of markets that an exchange's class in CCXT can load one by one: spot, perpetuals, futures. @module */
+import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import type { MarketList } from "./market_list.ts";
 
@@ -15,13 +16,16 @@ export interface MarketKind {
   load(): Promise<readonly CcxtMarket[]>;
 }
 
+/** Takes the kind that was loaded, the `Date` header of its answer, and how many of its entries cannot be read. */
+export type OnLoaded = (kind: MarketKind, call: Pick<Call, "dateMs" | "oddEntries">) => void;
+
 /** How markets are loaded kind by kind. */
 export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
   /** A list whose markets stay in use for kinds that could not be loaded. */
   readonly previous?: MarketList | undefined;
-  /** Called with the `Date` header of each answer. Milliseconds; undefined if it has none. */
-  readonly onDate?: ((dateMs: number | undefined) => void) | undefined;
+  /** Called when a kind was loaded. */
+  readonly onLoaded?: OnLoaded | undefined;
   /**
    * Calls `load`, maybe more than once, or throws. Resolves to false to go on without the markets of this kind.
    *
@@ -89,7 +93,7 @@ export function marketKinds(
 export async function loadKinds(
   kinds: readonly MarketKind[],
   { load, known = {}, signal, each = (_kind, load) => load(signal) }:
-    & Omit<LoadOptions, "previous" | "onDate">
+    & Omit<LoadOptions, "previous" | "onLoaded">
     & {
       readonly load: (
         kind: MarketKind,

@@ -47,7 +47,7 @@ export function marketList(
 
 /**
  * The markets of an answer that have a symbol, a base and a quote. CCXT turns a truncated body into an empty list, and an
- * entry of another shape into a market without names.
+ * entry of another shape into a market without names. {@linkcode Call.oddEntries} says how many were left out.
  *
  * @throws FetchError `transient`
  */
@@ -70,6 +70,7 @@ export function usableMarkets(
   if (usable.length > entriesMax) {
     throw new FetchError("transient", `Cannot ${action}: it has more than ${entriesMax} markets`);
   }
+  call.oddEntries += markets.length - usable.length;
   return usable;
 }
 

@@ -26,7 +26,7 @@ type Options = Record<string, unknown>;
 
 /**
  * Runs `read`, which sends requests and reads their answers. If all came and reading them fails, the entries are found
- * by which it fails, by halves, and left out.
+ * by which it fails, by halves, and left out. {@linkcode Call.oddEntries} says how many.
  *
  * @param options those of the CCXT instance; each reading begins with the same.
  * @throws what `read` throws, where it does not fail by a few entries of the longest list of each answer.
@@ -36,15 +36,17 @@ export async function withoutOddEntries<T>(read: () => Promise<T>, options: Opti
   try {
     return await read();
   } catch (error) {
-    const answers = currentCall()?.answers.slice();
-    if (answers === undefined || isOfRequest(error)) throw error;
+    const call = currentCall();
+    if (call === undefined || isOfRequest(error)) throw error;
     const readAgain = (): Promise<T> => {
       for (const name of Object.keys(options)) delete options[name];
       Object.assign(options, before);
       return read();
     };
-    const sound = await new Search(readAgain).soundAnswers(answers);
+    const search = new Search(readAgain);
+    const sound = await search.soundAnswers(call.answers.slice());
     if (sound === undefined) throw error;
+    call.oddEntries += search.leftOut;
     return await replay(sound, readAgain);
   }
 }
@@ -52,6 +54,8 @@ export async function withoutOddEntries<T>(read: () => Promise<T>, options: Opti
 class Search {
   readonly #read: () => Promise<unknown>;
   #readings = 0;
+  /** How many entries are not in the sound answers. */
+  leftOut = 0;
 
   constructor(read: () => Promise<unknown>) {
     this.#read = read;
@@ -67,6 +71,7 @@ class Search {
       const kept = await this.#soundEntries(entries, withEntries);
       if (2 * kept.length < entries.length) return undefined;
       sound = withEntries(kept);
+      this.leftOut += entries.length - kept.length;
     }
     return this.#readings > READINGS_MAX ? undefined : sound;
   }

@@ -11,12 +11,15 @@ import { ownMarket } from "./listing_change.ts";
 /** Why one kind of markets is not on a list. */
 export interface KindFailure {
   readonly kind: Pick<MarketKind, "has">;
+  /** Whether all but a few of its markets are on the list. @default false */
+  readonly isOfFew?: boolean;
   readonly error: unknown;
 }
 
 /**
  * The symbols whose market is not on the list, which is no wonder, because its kind could not be loaded. Another kind may
- * list another market under such a symbol.
+ * list another market under such a symbol. Where only a few could not be loaded, these may be archived ones that were listed
+ * until now, and are not listed by another name.
  */
 export function unloadedSymbols(
   wanted: readonly string[],
@@ -27,9 +30,14 @@ export function unloadedSymbols(
   },
 ): readonly UnloadedSymbol[] {
   const known = new Map(listings.map((listing) => [listing.symbol, listing]));
+  const ids = new Set(failures.length === 0 ? [] : [...list.values()].map(({ id }) => id));
   return wanted.flatMap((symbol) => {
-    if (ownMarket(list.get(symbol), known.get(symbol)) !== undefined) return [];
-    const failure = failures.find(({ kind }) => kind.has(symbol));
+    const listing = known.get(symbol);
+    if (ownMarket(list.get(symbol), listing) !== undefined) return [];
+    const mayBeOfFew = listing?.untilMs === undefined && !ids.has(listing?.marketId);
+    const failure = failures.find(({ kind, isOfFew = false }) =>
+      kind.has(symbol) && (!isOfFew || (listing !== undefined && mayBeOfFew))
+    );
     return failure === undefined ? [] : [{ symbol, error: failure.error }];
   });
 }

@@ -1,6 +1,7 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { opensElsewhere } from "../exchange/limits.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -200,7 +201,7 @@ export function makeMarkets(
       series,
       suspended: new Set(suspended.map(({ symbol }) => symbol)),
       unlisted,
-      isPartial: failures.length > 0 || proof.undecided.length > 0,
+      isPartial: unloaded.length > 0 || failures.some(({ isOfFew }) => isOfFew !== true),
       unloaded,
       leftOut: wanted.filter((text) => !timeframes.includes(text)),
       renamed: [...news.renamed].filter(([, successor]) => named?.includes(successor) === false),
@@ -237,7 +238,10 @@ async function askMarkets(
   let dateMs: number | undefined;
   const list = await exchange.loadMarkets({
     ...options,
-    onDate: (ms) => dateMs = ms,
+    onLoaded: (kind, call) => {
+      dateMs = call.dateMs;
+      if (call.oddEntries > 0) failures.push(oddEntries(exchange.id, kind, call.oddEntries));
+    },
     previous: previous?.list,
     mayLack: (kind, error) => {
       if (!isOfOneKind(error)) return false;
@@ -251,6 +255,13 @@ async function askMarkets(
     ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
     : [];
   return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
+}
+
+/** That some entries of a kind cannot be read. Which markets they are of is not known. */
+function oddEntries(exchange: string, kind: MarketKind, count: number): KindFailure {
+  const message =
+    `Cannot load all ${kind.title} of ${exchange}: ${count} of its entries cannot be read`;
+  return { kind, isOfFew: true, error: new FetchError("transient", message) };
 }
 
 /** Whether an error of loading one kind of markets says nothing of the others. */

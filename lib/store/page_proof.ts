@@ -17,17 +17,23 @@ export function rememberPage({ proof }: Database, page: StoredPage): void {
   proof?.expect((ask) => findPage(page, ask));
 }
 
-/** Finds the row that the page's own transaction wrote, and its candles. @throws Error when one is not there. */
+/**
+ * Finds the row that the page's own transaction wrote, and reads its candles. How many are left does not matter: a later
+ * answer may have taken them back, and `forget` or RETENTION may have dropped them.
+ *
+ * @throws Error when the row is not there, or the candles cannot be read.
+ */
 async function findPage({ series, number }: StoredPage, ask: AskText): Promise<void> {
   const { exchange, symbol, timeframe } = series;
   const { rows } = await ask(`
-    select count(candle.time) from recent_pages as page
+    select page.number, sum(candle.close) from recent_pages as page
     left join ${candleTable(timeframe)} as candle
       on candle.exchange = page.exchange and candle.symbol = page.symbol
      and candle.time between page.first_time and page.last_time
     where page.exchange = ${literal(exchange)} and page.symbol = ${literal(symbol)}
-      and page.timeframe = ${literal(timeframe.text)} and page.number = ${BigInt(number)}`);
-  if (Number(rows[0]?.[0]) > 0) return;
+      and page.timeframe = ${literal(timeframe.text)} and page.number = ${BigInt(number)}
+    group by page.number`);
+  if (rows.length === 1) return;
   throw new Error(`page ${number} of ${seriesName(series)} was stored, and is not there any more`);
 }
 

@@ -60,7 +60,7 @@ refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time)
   select $1::text, $2::text, $3::text, answered, reason, to_timestamp(time_ms / 1000.0)
   from ${REJECTED.rows(13)}
-  where (time_ms is not null and (reason <> 'time_not_aligned' or $10::float8 is not null)) or ${HAS_ROOM}
+  where (time_ms is not null and (reason <> 'time_not_aligned' or ${IS_SHIFTED})) or ${HAS_ROOM}
   on conflict (exchange, symbol, timeframe, answered) do update
   set times = known.times + 1, last_seen = now(), import_id = null
 ),
@@ -86,6 +86,10 @@ ${LEDGER}`;
 
 /** So many rows are kept of a series that explain no missing candle: more of them, each time others, would fill the disk. */
 const UNPLACED_ROWS_MAX = 100;
+
+/** A page that answers by misaligned rows alone: all of them are shifted alike, and each explains a candle. */
+const IS_SHIFTED = `($10::float8 is not null and cardinality($4::float8[]) = 0
+   and not exists (select from ${REJECTED.rows(13)} where reason <> 'time_not_aligned'))`;
 
 const HAS_ROOM = `(select count(*) < ${UNPLACED_ROWS_MAX}
    from (select from rejected_candles as other
