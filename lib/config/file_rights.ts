@@ -1,5 +1,6 @@
 /** Who else may read or change a file. Windows and some mounts know neither owners nor modes. @module */
 import { printable } from "../text/printable.ts";
+import { shellWord } from "../text/shell_word.ts";
 
 /** The user that runs the program; undefined where there is none, or where the program may not know. */
 export function ownUser(): number | undefined {
@@ -38,16 +39,17 @@ export async function fileHints(files: readonly SettingFile[]): Promise<readonly
     const info = await Deno.stat(path).catch(() => undefined);
     if (info === undefined || HANDED_OUT.test(path)) return [];
     const [name, owner, mode] = [printable(path), foreignOwner(info), modeText(info)];
+    const word = printable(shellWord(path));
     // What root can change is as safe as the program itself.
     if (owner !== undefined && owner !== 0) {
-      return [`${name} belongs to user ${owner}, who can change it. Run chown $(id -u) ${name}`];
+      return [`${name} belongs to user ${owner}, who can change it. Run chown $(id -u) ${word}`];
     }
     if (isOpenToWrite(info)) {
-      return [`${name} can be changed by other users (${mode}). Run chmod go-w ${name}`];
+      return [`${name} can be changed by other users (${mode}). Run chmod go-w ${word}`];
     }
     const isReadByAll = info.mode !== null && (info.mode & 0o004) !== 0;
     return holdsSecrets && isReadByAll
-      ? [`${name} holds secrets, and every user can read it (${mode}). Run chmod o-r ${name}`]
+      ? [`${name} holds secrets, and every user can read it (${mode}). Run chmod o-r ${word}`]
       : [];
   }));
   return hints.flat();

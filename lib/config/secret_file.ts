@@ -1,5 +1,6 @@
 /** Reads settings from files that other settings name, as Docker and systemd hand secrets out. @module */
 import { redact, REDACTED } from "../text/redact.ts";
+import { withoutAdvice } from "../text/refused_access.ts";
 import type { ConfigProblem, SecretFiles } from "./config.ts";
 import { PASSWORD_VARIABLE } from "./secrets.ts";
 import { FILE_ENDING, fileVariable, type SettingTexts, type Variable } from "./variable.ts";
@@ -72,7 +73,8 @@ async function readSecret(path: string): Promise<string> {
 function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "there is none";
   if (error instanceof Deno.errors.PermissionDenied) return "this user may not read it";
-  return error instanceof Error ? error.message.replace(/: \w+ '[^]*$/, "") : "it cannot be read";
+  if (!(error instanceof Error)) return "it cannot be read";
+  return withoutAdvice(error.message).replace(/: \w+ '[^]*$/, "");
 }
 
 /** A secret that was given in the place of a path must not be shown. */

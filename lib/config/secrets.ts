@@ -55,9 +55,12 @@ function optionsOf(text: string): unknown {
 
 function collectFromUrl(text: string, secrets: Set<string>): void {
   // Read the password from the text, too: `URL` cannot parse a Postgres URL with several hosts.
-  const [, user = "", password] = /:\/\/([^\s/?#@:]*):([^\s/?#]*)@/.exec(text) ?? [];
+  const [, user = "", password, database = ""] =
+    /:\/\/([^\s/?#@:]*):([^\s/?#]*)@(?:[^\s/?#]*\/([^\s/?#]*))?/.exec(text) ?? [];
   if (password !== undefined) {
-    addDecoded(password, secrets);
+    // A password that is a name beside it is guessed first of all, and that name is in our own messages.
+    const isGuessed = [user, database].some((name) => decoded(name) === decoded(password));
+    if (!isGuessed) addDecoded(password, secrets);
     // As a header carries them.
     if (password !== "") addDecoded(`${user}:${password}`, secrets);
   }

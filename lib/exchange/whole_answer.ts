@@ -1,7 +1,7 @@
 /** Checks that an answer is complete and really is a list of candles. @module */
 import type { Call } from "./call.ts";
 import { FetchError } from "./fetch_error.ts";
-import { redactPart } from "../text/redact.ts";
+import { textAround } from "../text/redact.ts";
 
 /**
  * CCXT turns a maintenance page, a truncated body and an empty body into `[]`. So an empty list counts only if the
@@ -53,5 +53,5 @@ export function brokenPlace(body: string, error: unknown): string | undefined {
     (body.startsWith("[") && body.endsWith("]"));
   const at = Number(/at character (\d+)$/.exec(error instanceof Error ? error.message : "")?.[1]);
   if (!isWhole || !(at < body.length)) return undefined;
-  return redactPart(body.slice(Math.max(0, at - EXCERPT_CHARACTERS), at + EXCERPT_CHARACTERS));
+  return textAround(body, at, EXCERPT_CHARACTERS);
 }

@@ -1,6 +1,6 @@
 /** The columns of a candle, for statements that write candles. @module */
 import type { Candle, RejectedCandle } from "../market/candle.ts";
-import { redactPart } from "../text/redact.ts";
+import { textAround } from "../text/redact.ts";
 import { columns } from "./parameters.ts";
 
 const VALUE_NAMES = ["open", "high", "low", "close", "volume"] as const;
@@ -39,7 +39,7 @@ const STORED_ROW_MAX = 500;
 export function storableRows(rejected: readonly RejectedCandle[]): readonly RejectedCandle[] {
   const rows = rejected.map((candle) => ({
     ...candle,
-    row: redactPart(candle.row).slice(0, STORED_ROW_MAX),
+    row: textAround(candle.row, 0, STORED_ROW_MAX),
   }));
   return [...new Map(rows.map((candle) => [candle.row, candle])).values()];
 }

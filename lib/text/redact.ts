@@ -99,19 +99,16 @@ export function shortText(text: string, charactersMax = ERROR_CHARACTERS_MAX): s
   return more === 0 ? redacted : `${redacted.slice(0, kept)}… ${more} more characters`;
 }
 
-/** A shorter part of a secret tells nothing of it. */
-const PART_CHARACTERS_MIN = 6;
-
-/** Redacts a text that was cut out of another: at its ends a part of a secret may be left. */
-export function redactPart(text: string): string {
-  let part = redact(text);
-  for (const secret of known) {
-    for (let length = secret.length - 1; length >= PART_CHARACTERS_MIN; length--) {
-      if (part.endsWith(secret.slice(0, length))) part = part.slice(0, -length) + REDACTED;
-      if (part.startsWith(secret.slice(-length))) part = REDACTED + part.slice(length);
-    }
-  }
-  return part;
+/** The text at most `charactersMax` before and after a place, without secrets, also where one is cut off there. */
+export function textAround(text: string, at: number, charactersMax: number): string {
+  const first = Math.max(0, at - charactersMax);
+  // Redact first, then cut, as above.
+  const from = Math.max(0, first - HALF_MAX);
+  const to = Math.min(text.length, at + charactersMax + HALF_MAX);
+  const redacted = redact(text.slice(from, to));
+  const start = first - from;
+  const end = to === text.length ? redacted.length : redacted.length - HALF_MAX;
+  return redacted.slice(start, Math.max(start, Math.min(end, start + at - first + charactersMax)));
 }
 
 /** Whether a property or parameter of this name holds a secret: `apiKey`, `X-MBX-APIKEY`, `password`. */

@@ -93,6 +93,20 @@ const API_KEYS = {
   options: { broker: { apiSecret: of("a key among nested options") } },
 };
 
+/** More would only wait for each other's processor and memory. */
+const PROCESSES_MAX = 4;
+
+/** Looks at all items, a few at a time. */
+async function sideBySide<T>(
+  items: readonly T[],
+  look: (item: T, at: number) => Promise<void>,
+): Promise<void> {
+  const left = items.entries();
+  await Promise.all(Array.from({ length: PROCESSES_MAX }, async () => {
+    for (const [at, item] of left) await look(item, at);
+  }));
+}
+
 const PROXY = `${of("a proxy's user")}:${of("a proxy's password")}`;
 
 /** Beside the daemon, each with what its output must have, so that it was there to be searched. */
@@ -172,13 +186,13 @@ Deno.test("no secret of thirty is told, whatever fails and whoever asks", (t) =>
           { DATABASE_URL: `postgres://titan:${encoded("the database's password")}@no where/db` },
           { DATABASE_URL: `http://${echo.origin}/${encoded("the database's password")}` },
         ];
-        for (const [at, variables] of databases.entries()) {
+        await sideBySide(databases, async (variables, at) => {
           const command = [["doctor", "--json"], ["migrate"], ["status"], ["run"]][at % 4]!;
           const all = { ...env, DATABASE_URL_FILE: "", ...variables, RETRY_MAX: "1s" };
           const { code, stdout, stderr } = await run(command, { cwd, env: all });
           assert.notEqual(code, 0, stdout + stderr);
           assertSilent(`${command.join(" ")} ${at}`, stdout + stderr);
-        }
+        });
       });
       await t.step("by copy, which says that its arguments are seen", async () => {
         const to = `postgres://titan:${encoded("the database's password")}@${database.origin}/db`;
@@ -278,12 +292,12 @@ async function askDaemon(cwd: string, env: Readonly<Record<string, string>>): Pr
       assertSilent(path, text);
     }
     const beside = { ...env, HTTP_PORT: new URL(url!).port };
-    for (const command of COMMANDS) {
+    await sideBySide(COMMANDS, async (command) => {
       const { stdout, stderr } = await run(command, { cwd, env: beside });
       if (command[0] !== "healthcheck") assert.notEqual(stdout + stderr, "", command.join(" "));
       assertSilent(`${command.join(" ")} beside the daemon`, stdout + stderr);
       if (command[0] === "doctor") assert.match(stdout, /\.env can be changed by\s+other users/);
-    }
+    });
   } finally {
     daemon.kill("SIGTERM");
     await daemon.ended;
@@ -341,10 +355,10 @@ Deno.test("a secret among the arguments is told by none of the refusals", () =>
       ["query", "select 1", "--timeout", url],
       ["import", url, "--exchange", "binance"],
     ];
-    for (const args of refusals) {
+    await sideBySide(refusals, async (args) => {
       const { code, stdout, stderr } = await run(args, { cwd, env: { HTTP_TOKEN: secret } });
       assert.notEqual(code, 0, args.join(" "));
       assert.notEqual(stderr, "");
       assertSilent(args[0]!, stdout + stderr);
-    }
+    });
   }));

@@ -52,6 +52,27 @@ const BAD: readonly BadDirectory[] = [
     says: /other users can write to it \(mode 0770\)\. Run chmod go-w .*, or set DATA_DIR to a new/,
   },
   {
+    name: "writable by others, and has a space and a quote in its name: the command is one word",
+    spoil: async (path) => {
+      const dataDir = join(path, "my user's data");
+      await Deno.mkdir(dataDir);
+      await Deno.chmod(dataDir, 0o775);
+      return dataDir;
+    },
+    says: /Run chmod go-w '\/[^ ]+\/my user'\\''s data', or set DATA_DIR to/,
+  },
+  {
+    name: "writable by others, and holds an archive: refused, and no way begins an empty one",
+    spoil: async (path) => {
+      await Deno.mkdir(join(path, "pgdata"), { mode: 0o700 });
+      await Deno.writeTextFile(join(path, "pgdata", "PG_VERSION"), "17\n");
+      await Deno.chmod(path, 0o775);
+      return path;
+    },
+    says:
+      /go-w (\S+), or move its archive by mkdir -m 700 \1\/titan10 && mv \1\/pgdata \1\/titan10, and set DATA_DIR to \1\/titan10;/,
+  },
+  {
     name: "writable by everybody, named by a path with a slash at the end: refused",
     spoil: async (path) => {
       await Deno.chmod(path, 0o757);
@@ -220,12 +241,12 @@ Deno.test({
       await Deno.chown(join(path, "pgdata"), 12_345, 0);
       await assert.rejects(
         open(path),
-        /: pgdata in it belongs to user 12345, and this program runs as user 0\. Run chown -R 0 /,
+        /: pgdata in it belongs to user 12345, and this program runs as user 0\. Run the program as user 12345, or, .* chown -R 0 /,
       );
       await Deno.chown(path, 12_345, 0);
       await assert.rejects(
         open(path),
-        /: it belongs to user 12345, .* Run chown 0 .*, run the program as user 12345, or set DATA_DIR/,
+        /: it belongs to user 12345, .* Run the program as user 12345, or, .* chown -R 0 .*, or set DATA_DIR/,
       );
     } finally {
       await Deno.remove(path, { recursive: true });

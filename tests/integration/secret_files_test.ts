@@ -78,6 +78,10 @@ const BAD: Readonly<Record<string, BadFile>> = {
     says: /holds HTTP_TOKEN; it is a directory$/m,
   },
   "is a device": { env: { HTTP_TOKEN_FILE: "/dev/zero" }, says: /HTTP_TOKEN; it is not a file$/m },
+  "is in a folder of the system": {
+    env: { HTTP_TOKEN_FILE: "/proc/self/environ" },
+    says: /HTTP_TOKEN; "\/proc\/self\/environ" is in a folder of the system, .* Use another path$/m,
+  },
   "is the secret itself, by mistake": {
     env: { HTTP_TOKEN_FILE: TOKEN },
     says:

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { brokenPlace } from "../../lib/exchange/whole_answer.ts";
+import { storableRows } from "../../lib/store/candle_columns.ts";
 import {
   errorText,
   hideSecrets,
@@ -6,9 +8,9 @@ import {
   redact,
   redactError,
   redactorOf,
-  redactPart,
   shortText,
 } from "../../lib/text/redact.ts";
+import { spellingsOf } from "../support/echo.ts";
 
 const redactions: Record<string, readonly [text: string, redacted: string]> = {
   "the password of a database URL": [
@@ -215,7 +217,29 @@ Deno.test("the text of an error is cut, never in the middle of a secret", () => 
   assert.match(shortText("cut-me-not-0123456789".repeat(100_000)), /^[*]*… \d+ more characters$/);
 });
 
-Deno.test("redacting a part of a text hides what is left of a secret at its ends", () => {
-  hideSecrets(["0123456789-abcdefgh"]);
-  assert.equal(redactPart("9-abcdefgh is what was sent, 012345678"), "*** is what was sent, ***");
+Deno.test("of a text that is cut, no part of a secret is left in any spelling at any place", () => {
+  const secret = 'part/01+of"a secret, 23456789';
+  hideSecrets([secret]);
+  // The last begins with a name, which is no secret.
+  for (const spelling of spellingsOf(secret).slice(0, -1)) {
+    for (let shown = 6; shown < spelling.length; shown += 3) {
+      const inside = "x".repeat(200 - shown);
+      const body = `[${"x".repeat(9_000)}${spelling}${inside}?${inside}${spelling}${
+        "x".repeat(9_000)
+      }]`;
+      const place = brokenPlace(body, new SyntaxError(`at character ${body.indexOf("?")}`)) ?? "";
+      assert.match(place, /x\?x/);
+      assertNoPart(place, spelling);
+      const row = `["${"x".repeat(500 - shown)}${spelling}${"x".repeat(4_000)}`.slice(0, 4_000);
+      const [stored] = storableRows([{ reason: "unreadable", row, openTimeMs: 0 }]);
+      assert.match(stored!.row, /^\["x{200}/);
+      assertNoPart(stored!.row, spelling);
+    }
+  }
 });
+
+function assertNoPart(text: string, spelling: string): void {
+  for (let at = 0; at + 6 <= spelling.length; at++) {
+    assert(!text.includes(spelling.slice(at, at + 6)), `${text} tells a part of ${spelling}`);
+  }
+}

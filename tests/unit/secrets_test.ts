@@ -58,6 +58,16 @@ Deno.test("a database URL's password in its query is found too, and that of a cl
   );
 });
 
+Deno.test("a password that is the user's or the database's name is a word of messages, and no secret by itself", () => {
+  const found = (url: string): readonly string[] => secretsOf({ DATABASE_URL: url });
+  assert.deepEqual(found("postgres://candles:candles@db/archive"), ["candles:candles"]);
+  assert.deepEqual(found("postgres://titan:can%64les@h1,h2:5432/candles?sslmode=disable"), [
+    "titan:can%64les",
+    "titan:candles",
+  ]);
+  assert(found("postgres://candles:candle@db/candles1").includes("candle"));
+});
+
 Deno.test("what a chat's webhook consists of is secret, also by itself", () => {
   const found = (url: string): readonly string[] => secretsOf({ ALERT_WEBHOOK_URL: url });
   const slack = found(

@@ -4,6 +4,7 @@ import type { Clock } from "../../clock.ts";
 import { foreignOwner, isOpenToWrite, modeText, ownUser } from "../../config/file_rights.ts";
 import { printable } from "../../text/printable.ts";
 import { errorText } from "../../text/redact.ts";
+import { shellWord } from "../../text/shell_word.ts";
 import { StoreError } from "./store_error.ts";
 
 /** Another process holds the directory. */
@@ -102,21 +103,18 @@ async function refuseUnsafe(path: string): Promise<void> {
   const refuse = (why: string): never => {
     throw new StoreError("refused", `Cannot open the embedded database in ${path}: ${why}`);
   };
-  const inside = `set DATA_DIR to a new directory inside it, such as ${join(path, "titan10")}`;
   if (info.isSymlink) {
     refuse("it is a link. Set DATA_DIR to the directory that it leads to");
   }
   const owner = foreignOwner(info);
   if (owner !== undefined) {
-    refuse(
-      `it belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
-        `chown ${ownUser()} ${path}, run the program as user ${owner}, or ${inside}`,
-    );
+    refuse(`it ${isForeign(owner, path)}, or ${await wayInside(path)}`);
   }
   if (isOpenToWrite(info)) {
     refuse(
-      `other users can write to it (${modeText(info)}). Run chmod go-w ${path}, or ${inside}; ` +
-        `a file system without modes (vfat, CIFS) is mounted with uid=${ownUser()},umask=077`,
+      `other users can write to it (${modeText(info)}). Run chmod go-w ${shellWord(path)}, or ` +
+        `${await wayInside(path)}; a file system without modes (vfat, CIFS) is mounted with ` +
+        `uid=${ownUser()},umask=077`,
     );
   }
   for (const name of PLACES) {
@@ -124,13 +122,24 @@ async function refuseUnsafe(path: string): Promise<void> {
     if (place === undefined) continue;
     if (place.isSymlink) refuse(`${name} in it is a link. Replace it by what it leads to`);
     const owner = foreignOwner(place);
-    if (owner !== undefined) {
-      refuse(
-        `${name} in it belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
-          `chown -R ${ownUser()} ${path}`,
-      );
-    }
+    if (owner !== undefined) refuse(`${name} in it ${isForeign(owner, path)}`);
   }
+}
+
+/** The other user comes first: a daemon of theirs could not open again what root has taken over. */
+function isForeign(owner: number, path: string): string {
+  return `belongs to user ${owner}, and this program runs as user ${ownUser()}. Run the program as ` +
+    `user ${owner}, or, if no other program uses it, chown -R ${ownUser()} ${shellWord(path)}`;
+}
+
+/** An archive that is in the directory already must go with it: else a new and empty one would begin. */
+async function wayInside(path: string): Promise<string> {
+  const inside = join(path, "titan10");
+  if (!await holdsDatabase(path)) {
+    return `set DATA_DIR to a new directory inside it, such as ${inside}`;
+  }
+  const [from, to] = [shellWord(join(path, "pgdata")), shellWord(inside)];
+  return `move its archive by mkdir -m 700 ${to} && mv ${from} ${to}, and set DATA_DIR to ${inside}`;
 }
 
 async function openLockFile(path: string): Promise<Deno.FsFile> {
