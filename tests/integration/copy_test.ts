@@ -150,8 +150,11 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
         await migrate(database, await readMigrations());
         await database
           .sql`select titan10_add_timeframe('1h', 'ohlcv_1h', '420 days', '1 hour', '1970-01-01Z')`;
-        await database
-          .sql`alter table ohlcv_1h add constraint full_disk check (time < '2026-01-01')`;
+        await database.sql.unsafe(`
+          create function full_disk() returns trigger language plpgsql as
+            'begin raise exception ''full_disk''; end';
+          create trigger full_disk before insert on ohlcv_1h for each row
+            when (new.time >= '2026-01-01') execute function full_disk()`);
       });
       const stopped = await copied(half);
       assert.deepEqual([stopped.code, /full_disk/.test(stopped.stderr)], [1, true], stopped.stderr);
@@ -160,7 +163,7 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
         (select count(*)::int from copied_series) as series, (select count(*)::int from checkpoints) as ledger`;
         assert.ok(row?.["candles"] > 10_000 && row?.["candles"] < 20_000, Deno.inspect(row));
         assert.deepEqual([row?.["series"], row?.["ledger"]], [2, 0]);
-        await sql`alter table ohlcv_1h drop constraint full_disk`;
+        await sql`drop function full_disk cascade`;
       });
       for (const args of [["run"], ["backfill"], ["gaps"]]) {
         const refused = await runInProcess(args, { ...env, DATABASE_URL: half });

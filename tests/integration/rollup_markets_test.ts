@@ -125,7 +125,9 @@ for (const kind of DATABASE_KINDS) {
       const { rollups } = planRollups(["5m", "1h"].map(parseTimeframe), [MINUTE]);
       const { added, dropped } = await arrangeRollups(database, rollups);
       assert.deepEqual([added, dropped], [[], []]);
-      await database.sql`update ohlcv_1m set high = 4 where time = '2024-03-14'`;
+      await database.sql`
+        insert into ohlcv_1m select time, exchange, symbol, open, 4, low, close, volume from ohlcv_1m
+        where time = '2024-03-14' on conflict (exchange, symbol, time) do update set high = excluded.high`;
       for (const rollup of isTimescale ? await readRollups(database) : []) {
         const [sinceMs, untilMs] = [Date.UTC(2024, 2, 14), Date.UTC(2024, 2, 14, 2)];
         await refreshRollup(database, rollup, { sinceMs, untilMs });

@@ -86,8 +86,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const before = await readRows(scene, "ohlcv_rollup_1d");
     fault.remove();
     assert.equal((await repairGaps(archive)).filled, 2);
-    await scene.database.sql`
-      update ohlcv_1m set volume = volume + 1000 where time = ${new Date(THURSDAY_MS)}`;
+    await revise(scene, THURSDAY_MS);
     await rollUp(archive);
     await assertRollups(scene);
     assert.notDeepEqual(await readRows(scene, "ohlcv_rollup_1d"), before);
@@ -289,9 +288,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     );
     assert.equal(await expire(archive), 0, "a rollup that is not materialized holds nothing");
     await rollUp(archive);
-    await scene.database.sql`
-      update ohlcv_1m set volume = volume + 1
-      where time = ${new Date(THURSDAY_MS - 8 * DAY_MS)} and symbol = 'BTC/USDT'`;
+    await revise(scene, THURSDAY_MS - 8 * DAY_MS);
     assert.equal(await expire(archive), 0, "a rollup that lacks a revision");
     await rollUp(archive);
     const before = await readAllRollups(scene);
@@ -323,6 +320,8 @@ async function withScene(
       SYMBOLS: "BTC/USDT,ETH/USDT",
       TIMEFRAMES: "1m",
       BACKFILL: "1m:10d",
+      // A server's workers compress by the time of day, while a test changes what they compress.
+      COMPRESS_AFTER: "off",
       EXCHANGE_BINANCE: binanceAt(exchange),
       ...variables,
     }, clock);
@@ -348,6 +347,18 @@ interface Row {
   readonly volume: string;
   readonly candles: number;
   readonly complete: boolean;
+}
+
+/**
+ * Revises the candles of a time as a page does. TimescaleDB 2.13 fails at times at an update of a table whose trigger
+ * writes.
+ */
+async function revise({ database }: Scene, openTimeMs: number): Promise<void> {
+  const { count } = await database.sql`
+    insert into ohlcv_1m select time, exchange, symbol, open, high, low, close, volume + 1000
+    from ohlcv_1m where time = ${new Date(openTimeMs)}
+    on conflict (exchange, symbol, time) do update set volume = excluded.volume`;
+  assert(count > 0);
 }
 
 async function readRows({ database }: Scene, relation: string): Promise<readonly Row[]> {

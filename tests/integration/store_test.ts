@@ -449,6 +449,44 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
     }
   },
 
+  "a result begins with its first row, also after a statement that failed among rows": async (
+    { database, url },
+  ) => {
+    // One connection.
+    const one = url === undefined
+      ? database
+      : await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+    const ends = url === undefined ? "1 / (9000 - n)" : "pg_terminate_backend(pg_backend_pid())";
+    const failing = [
+      "select 10 / (5 - n) as x from generate_series(1, 10) as n",
+      // More than comes at once.
+      `select repeat('x', 1000), case when n = 9000 then (${ends})::text end from generate_series(1, 10000) as n`,
+    ];
+    try {
+      for (const text of failing) {
+        for (const isPrepared of [false, true]) {
+          await assert.rejects(one.run("fail", (sql) => sql.unsafe(text, [], { prepare: true })));
+          const read = () =>
+            one.run<readonly unknown[]>(
+              "read",
+              (sql) => isPrepared ? sql`select 7 as seven` : sql.unsafe("select 7 as seven"),
+            );
+          // The first one may still be told that the connection ended.
+          const rows = await read().catch(read);
+          assert.deepEqual([...rows], [{ seven: 7 }], text);
+        }
+      }
+      // As several results in one answer come.
+      const both = await one.run<unknown>(
+        "read",
+        (sql) => sql.unsafe("select 1 as one; select 2 as one"),
+      );
+      assert.deepEqual(JSON.parse(JSON.stringify(both)), [[{ one: 1 }], [{ one: 2 }]]);
+    } finally {
+      if (one !== database) await one.close();
+    }
+  },
+
   "a second migration of the same database finds nothing to do": async ({ database }) => {
     const migrations = await readMigrations();
     assert.deepEqual((await migrate(database, migrations)).applied, []);

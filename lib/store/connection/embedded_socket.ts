@@ -1,5 +1,6 @@
 /** The wire protocol between postgres.js and the embedded server, inside one process. @module */
 import { Duplex } from "node:stream";
+import { FreshRows } from "./fresh_rows.ts";
 
 /** The part of the embedded server that the socket needs. */
 interface ProtocolServer {
@@ -41,6 +42,7 @@ export class EmbeddedSocket extends Duplex {
   /** postgres.js ends a socket only while this is "open". */
   readyState: "open" | "closed" = "open";
   readonly #server: ProtocolServer;
+  readonly #rows = new FreshRows();
   #unfinished: Uint8Array = new Uint8Array(0);
   #hasStarted = false;
   /**
@@ -84,7 +86,10 @@ export class EmbeddedSocket extends Duplex {
   async #execute(batches: readonly Batch[]): Promise<void> {
     for (const { bytes, kept } of batches) {
       if (bytes[0] === TERMINATE) this.push(null);
-      else this.push(await this.#server.execute((start) => [...this.#begin(start), bytes]));
+      else {
+        const answer = await this.#server.execute((start) => [...this.#begin(start), bytes]);
+        this.push(this.#rows.pass(answer));
+      }
       for (const [name, message] of kept) this.#session.set(name, message);
     }
   }

@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
 import type { ServerHost } from "../../config/database_url.ts";
 import { errorText } from "../../text/redact.ts";
+import { FreshRows } from "./fresh_rows.ts";
 
 interface ServerSocketOptions {
   readonly host: ServerHost;
@@ -120,6 +121,7 @@ export class ServerSocket extends Duplex {
 
   async #receive(connection: Deno.Conn): Promise<void> {
     const buffer = new Uint8Array(READ_BYTES);
+    const rows = new FreshRows();
     let latest: Uint8Array = new Uint8Array(0);
     try {
       for (let isFirst = true;; isFirst = false) {
@@ -128,7 +130,7 @@ export class ServerSocket extends Duplex {
         if (isFirst) assertServer(bytes === null ? undefined : buffer[0], this);
         if (bytes === null) break;
         latest = buffer.slice(0, bytes);
-        this.push(latest);
+        this.push(rows.pass(latest));
       }
       this.destroy(lastError(latest));
     } catch (error) {
