@@ -1,6 +1,7 @@
 /** An exchange client with its circuit breaker, retries, ban, learned limits and markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
@@ -95,7 +96,7 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
-    this.breakers = new Breakers(configuredKinds(config), {
+    this.breakers = new Breakers(configuredKinds(settingsOf(config, client.id).symbols), {
       ...this.#breakerOptions(),
       onChange: onBreaker,
     });

@@ -1,5 +1,5 @@
 /** The circuit breakers of one exchange: one for each kind of market, because each kind may have servers of its own. @module */
-import type { Config } from "../config/config.ts";
+import type { Symbols } from "../config/setting.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
 
@@ -88,6 +88,6 @@ export class Breakers {
 }
 
 /** The kinds of the configured symbols. `top:N` chooses spot markets only. */
-export function configuredKinds({ symbols }: Pick<Config, "symbols">): readonly SymbolKind[] {
+export function configuredKinds(symbols: Symbols): readonly SymbolKind[] {
   return symbols.kind === "top" ? ["spot"] : [...new Set(symbols.symbols.map(kindOf))];
 }

@@ -20,10 +20,11 @@ export interface SeriesFilter {
 
 /** The filter of the flags, whose values `config` has read. */
 export function filterOf(flags: Flags, config: Config): SeriesFilter {
+  const { symbols: named } = config.everywhere;
   const exchanges = flags["exchanges"] === undefined ? undefined : config.exchanges;
-  const symbols = flags["symbols"] === undefined || config.symbols.kind === "top"
+  const symbols = flags["symbols"] === undefined || named.kind === "top"
     ? undefined
-    : config.symbols.symbols;
+    : named.symbols;
   const passesExchange = (exchange: string): boolean => exchanges?.includes(exchange) ?? true;
   return {
     exchanges,

@@ -2,10 +2,11 @@
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { completeDatabaseUrl, databaseUrlProblem, PG_VARIABLES } from "./database_url.ts";
+import { type ExchangeSettings, keepsAll, type SettingsByExchange } from "./exchange_settings.ts";
 import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
-import { nominalReachMs, type Reach } from "./reach.ts";
+import { nominalReachMs } from "./reach.ts";
 import { redact, REDACTED } from "../text/redact.ts";
 import { didYouMean, type TimeframeReach } from "./setting.ts";
 import type { ConfigRules, Variable } from "./variable.ts";
@@ -18,10 +19,11 @@ type Combined =
   | "retryMaxMs"
   | "breakerFailures"
   | "breakerCooldownMs"
-  | "exchangeOptions";
+  | "exchangeOptions"
+  | keyof ExchangeSettings;
 
 /** The whole configuration, read once at the start. `SETTINGS` describes each part. */
-export interface Config extends Omit<SettingValues, Combined> {
+export interface Config extends Omit<SettingValues, Combined>, SettingsByExchange {
   readonly retry: { readonly attempts: number; readonly minMs: number; readonly maxMs: number };
   readonly breaker: { readonly failures: number; readonly cooldownMs: number };
   /** By exchange id. An exchange that is not listed has no options. */
@@ -93,6 +95,11 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retryMaxMs: maxMs,
     breakerFailures: failures,
     breakerCooldownMs: cooldownMs,
+    symbols,
+    timeframes,
+    backfill,
+    pageLimit,
+    retention,
     ...values
   } = result.data;
   return {
@@ -103,6 +110,8 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
+    everywhere: { symbols, timeframes, backfill, pageLimit, retention },
+    own: new Map(),
   };
 }
 
@@ -128,7 +137,7 @@ function schemaFor(rules: ConfigRules): z.ZodType<SettingValues> {
     path: ["retryMaxMs"],
     error: "at least as long as RETRY_MIN",
     when: isReadable("retryMinMs", "retryMaxMs"),
-  }).refine(({ backfill, retention }) => keepsAll(backfill, retention), {
+  }).refine(({ backfill, retention }) => keepsAll({ backfill, retention }), {
     path: ["retention"],
     error: "each timeframe kept at least as long as BACKFILL reaches",
     when: isReadable("backfill", "retention"),
@@ -150,18 +159,6 @@ function keepsForRollups(retention: readonly TimeframeReach[]): boolean {
 /** Lets a rule for several settings run even if other settings are invalid, so that one run reports all problems. */
 function isReadable(...fields: readonly Field[]): (payload: z.core.ParsePayload) => boolean {
   return ({ issues }) => !issues.some(({ path }) => fields.some((field) => field === path?.[0]));
-}
-
-/** Whether everything that is fetched is also kept. */
-function keepsAll(
-  backfill: readonly TimeframeReach[],
-  retention: readonly TimeframeReach[],
-): boolean {
-  const reaches = new Map<string, Reach>(backfill.map((item) => [item.timeframe, item.reach]));
-  return retention.every(({ timeframe, reach }) => {
-    const wanted = reaches.get(timeframe);
-    return wanted === undefined || nominalReachMs(wanted) <= nominalReachMs(reach);
-  });
 }
 
 function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSources): Texts {

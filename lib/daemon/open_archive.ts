@@ -1,10 +1,10 @@
 /** Opens an archive: database, schema, tables, and exchanges with their stored bans and limits. @module */
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { openExchange } from "../exchange/client.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 import { FailureLog } from "../archive/failure_log.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { planRollups } from "../market/rollup.ts";
@@ -107,7 +107,7 @@ export async function prepareDatabase(
   }
   const report = await migrate(database, migrations ?? await readMigrations());
   await refuseHalfCopy(database);
-  const timeframes = archivedTimeframes(config).map(parseTimeframe);
+  const timeframes = allTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);
   metrics.setCompression(report.compresses);
@@ -175,6 +175,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
 
 async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
   const { config, clock, random, metrics, log, database } = archive;
+  const { symbols, pageLimit } = settingsOf(config, id);
   const keep = async (what: string, write: Promise<void>): Promise<void> => {
     try {
       await write;
@@ -194,8 +195,8 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       clock,
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
-      pageRowsMax: config.pageLimit,
-      symbols: config.symbols.kind === "list" ? config.symbols.symbols : undefined,
+      pageRowsMax: pageLimit,
+      symbols: symbols.kind === "list" ? symbols.symbols : undefined,
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
@@ -255,10 +256,11 @@ function lackingTimeframes(
   { id, client }: ArchivedExchange,
   config: Config,
 ): readonly ConfigProblem[] {
-  return archivedTimeframes(config).filter((text) => !client.timeframes.includes(text)).map((
+  const settings = settingsOf(config, id);
+  return archivedTimeframes(settings).filter((text) => !client.timeframes.includes(text)).map((
     text,
   ) => ({
-    variable: config.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
+    variable: settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
     value: text,
     allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
       nearestTimeframes(text, client.timeframes).join(", ")
@@ -267,7 +269,7 @@ function lackingTimeframes(
 }
 
 function refusedRollups(config: Config): readonly ConfigProblem[] {
-  const archived = archivedTimeframes(config).map(parseTimeframe);
+  const archived = allTimeframes(config).map(parseTimeframe);
   return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
     variable: "ROLLUPS",
     value: text,

@@ -1,5 +1,6 @@
 /** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
+import { allTimeframes } from "../config/exchange_settings.ts";
 import { redact } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -20,7 +21,6 @@ import {
   withFix,
 } from "./check.ts";
 import { configurationHints } from "./config_hints.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 import { desiredBytes, diskCheck } from "./disk_checkup.ts";
 import { examineExchange, type ExchangeCheckup, type ReadExchange } from "./exchange_checkup.ts";
 import { readMarkets } from "../fetch/markets.ts";
@@ -139,9 +139,9 @@ export function brokenOff(checks: readonly Check[]): Checkup {
 
 /** Always ok: with an invalid configuration the program would not have started. */
 export function configurationCheck(config: Config): Check {
-  const { exchanges, symbols } = config;
+  const { exchanges, everywhere: { symbols } } = config;
   const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
-  const timeframes = archivedTimeframes(config).join(" ");
+  const timeframes = allTimeframes(config).join(" ");
   const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
   return { check: "configuration", ok: true, message };
 }

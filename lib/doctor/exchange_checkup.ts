@@ -1,6 +1,7 @@
 /** Checks one exchange with real requests: markets, symbols, newest candles; and reports its capabilities. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasProxy } from "../config/exchange_options.ts";
+import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
@@ -12,7 +13,6 @@ import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
 import { type Check, counted, iso, messageOf, topText, withFix } from "./check.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 
 /** The results for one exchange. */
 export interface ExchangeCheckup {
@@ -96,7 +96,9 @@ export async function examineExchange(
     exchange: exchange.id,
     ok: checks.every(({ ok }) => ok),
     checks,
-    capabilities: archivedTimeframes(archive.config).map((text) => entryOf(exchange, text)),
+    capabilities: archivedTimeframes(settingsOf(archive.config, exchange.id)).map((text) =>
+      entryOf(exchange, text)
+    ),
   };
   return { checkup, clockAheadMs };
 }
@@ -123,7 +125,7 @@ function symbolsCheck(
   all: readonly ReadExchange[],
 ): Check {
   const check = "symbols";
-  const { symbols } = config;
+  const { symbols } = settingsOf(config, id);
   if (symbols.kind === "top") {
     const chosen = [...new Set(series.map(({ symbol }) => symbol))];
     return chosen.length === 0

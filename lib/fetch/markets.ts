@@ -3,6 +3,7 @@ import { opensElsewhere } from "../exchange/limits.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
+import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import {
@@ -15,7 +16,7 @@ import { type Listing, readListings } from "../store/listings.ts";
 import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes, wantedOf } from "../archive/desire.ts";
+import { wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
@@ -65,7 +66,8 @@ export async function refreshMarkets(
         nowMs,
       });
       assertListed(made);
-      await registerSeries(archive.database, chosen, archive.config.symbols.kind);
+      const { symbols } = settingsOf(archive.config, exchange.id);
+      await registerSeries(archive.database, chosen, symbols.kind);
       const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
@@ -166,9 +168,10 @@ export function makeMarkets(
   { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
   { config, checkpoints, listings, proof = NOTHING_PROVED }: KnownMarkets,
 ): MadeMarkets {
-  const wanted = archivedTimeframes(config);
+  const settings = settingsOf(config, exchange);
+  const wanted = archivedTimeframes(settings);
   const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
-  const named = config.symbols.kind === "list" ? config.symbols.symbols : undefined;
+  const named = settings.symbols.kind === "list" ? settings.symbols.symbols : undefined;
   const all = named ?? keptSymbols(top, checkpoints);
   const unloaded = [...unloadedSymbols(all, { list, failures, listings }), ...proof.undecided];
   const unknown = new Set(unloaded.map(({ symbol }) => symbol));
@@ -246,7 +249,7 @@ async function askMarkets(
     },
   });
   if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
-  const { symbols } = config;
+  const { symbols } = settingsOf(config, exchange.id);
   const top = symbols.kind === "top"
     ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
     : [];
@@ -288,7 +291,7 @@ function settle(
     log.warn("the markets of a symbol's kind were not loaded", { exchange, symbol, error });
   }
   const symbols = new Set(chosen.map(({ symbol }) => symbol));
-  if (config.symbols.kind === "top" && symbols.size === 0) {
+  if (settingsOf(config, exchange).symbols.kind === "top" && symbols.size === 0) {
     log.warn("no market qualifies for SYMBOLS=top", { exchange });
   }
   if (leftOut.length > 0) {

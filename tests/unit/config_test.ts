@@ -73,24 +73,27 @@ Deno.test("without any source every field has its default", () => {
     databaseUrl: undefined,
     dataDir: "./titan10-data",
     exchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
-    symbols: { kind: "top", count: 20 },
-    timeframes: ["1m", "1d"],
-    backfill: [
-      { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
-      { timeframe: "1m", reach: { text: "7d", count: 7, unit: "d" } },
-    ],
+    everywhere: {
+      symbols: { kind: "top", count: 20 },
+      timeframes: ["1m", "1d"],
+      backfill: [
+        { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
+        { timeframe: "1m", reach: { text: "7d", count: 7, unit: "d" } },
+      ],
+      pageLimit: undefined,
+      retention: [],
+    },
+    own: new Map(),
     pollCron: "* * * * *",
     gapsCron: "*/5 * * * *",
     backfillCron: "0 2 * * *",
     pollCandles: 5,
-    pageLimit: undefined,
     fetchTimeoutMs: 30_000,
     retry: { attempts: 5, minMs: 1_000, maxMs: 60_000 },
     breaker: { failures: 5, cooldownMs: 60_000 },
     dbPoolMax: 1,
     compressAfterMs: 7 * 86_400_000,
     pruneAfterMs: 90 * 86_400_000,
-    retention: [],
     rollups: [],
     gapAlertPercent: 5,
     alertWebhookUrl: undefined,
@@ -146,27 +149,30 @@ Deno.test("every variable reaches its field", () => {
     databaseUrl: "postgresql://u:p%40@h:5432/db?prepare=false",
     dataDir: "/var/lib/titan 10",
     exchanges: ["kraken", "okx"],
-    symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
-    timeframes: ["1M", "1w"],
-    backfill: [
-      { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
-      { timeframe: "1m", reach: { text: "48h", count: 48, unit: "h" } },
-    ],
+    everywhere: {
+      symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
+      timeframes: ["1M", "1w"],
+      backfill: [
+        { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
+        { timeframe: "1m", reach: { text: "48h", count: 48, unit: "h" } },
+      ],
+      pageLimit: 250,
+      retention: [
+        { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
+        { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
+      ],
+    },
+    own: new Map(),
     pollCron: "*/2 * * * *",
     gapsCron: "1 * * * *",
     backfillCron: "2 * * * *",
     pollCandles: 7,
-    pageLimit: 250,
     fetchTimeoutMs: 90_000,
     retry: { attempts: 1, minMs: 250, maxMs: 1_500 },
     breaker: { failures: 2, cooldownMs: 3_600_000 },
     dbPoolMax: 4,
     compressAfterMs: undefined,
     pruneAfterMs: undefined,
-    retention: [
-      { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
-      { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
-    ],
     rollups: ["5m", "1h", "1d"],
     gapAlertPercent: 0.5,
     alertWebhookUrl: "https://hooks.example.com/x",
@@ -201,8 +207,11 @@ for (const [variable, value] of accepted) {
 
 Deno.test("top:N keeps its quote, and has none without", () => {
   const top = { kind: "top", count: 5 };
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5:EUR" } }).symbols, { ...top, quote: "EUR" });
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5" } }).symbols, top);
+  assert.deepEqual(read({ env: { SYMBOLS: "top:5:EUR" } }).everywhere.symbols, {
+    ...top,
+    quote: "EUR",
+  });
+  assert.deepEqual(read({ env: { SYMBOLS: "top:5" } }).everywhere.symbols, top);
 });
 
 Deno.test("flags beat the environment, and the environment beats .env", () => {
@@ -411,7 +420,7 @@ Deno.test("a reach that cannot be read is refused with what it is", () => {
 
 Deno.test("candles that rollups are built from are kept for a week at least", () => {
   const env = { BACKFILL: "off", RETENTION: "1m:6d" };
-  assert.equal(read({ env }).retention.length, 1);
+  assert.equal(read({ env }).everywhere.retention.length, 1);
   assert.deepEqual(problemsOf({ env: { ...env, ROLLUPS: "5m" } }), [{
     variable: "RETENTION",
     value: "1m:6d",
