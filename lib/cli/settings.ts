@@ -1,7 +1,16 @@
-/** Adds a flag for every variable, and reads the configuration from flags, environment and `.env`. @module */
+/** Adds a flag for every variable, and reads the configuration from flags, environment, `.env` and `titan10.yaml`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type Config, readConfig } from "../config/config.ts";
-import { type VariableName, VARIABLES } from "../config/variables.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigSources,
+  type FileSettings,
+  readConfig,
+  settingTexts,
+} from "../config/config.ts";
+import { readSettingsFile } from "../config/settings_file.ts";
+import type { ConfigRules } from "../config/variable.ts";
+import { SETTINGS, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -9,6 +18,7 @@ import type { Ground } from "../daemon/open_archive.ts";
 import { secretsOf } from "../text/redact.ts";
 import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
+import { printable } from "../text/printable.ts";
 import { wrap } from "./text.ts";
 
 /** Parsed flags, by commander's names. */
@@ -19,8 +29,8 @@ interface SettingsOptions {
   readonly forced?: Readonly<Record<string, string>>;
   /** The log level if none is configured. One-shot commands log only problems. */
   readonly logLevelDefault?: LogLevel;
-  /** Whether to ignore the `.env` of the working directory. @default false */
-  readonly ignoreDotenv?: boolean;
+  /** Whether to ignore the files of the working directory, `.env` and `titan10.yaml`. @default false */
+  readonly ignoreFiles?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -85,31 +95,65 @@ export async function readGround(
 export async function readSettings(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreDotenv = false }: SettingsOptions = {},
+  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
 ): Promise<Config> {
   const given: Record<string, string | undefined> = {};
   for (const { name } of VARIABLES) {
     const value = flags[attributeOf(name)];
     if (typeof value === "string") given[name] = value;
   }
-  const dotenv = ignoreDotenv ? "" : await readIfThere(".env");
-  const defaults = { LOG_LEVEL: logLevelDefault };
-  return readConfig({ env: shell.env, dotenv, flags: { ...given, ...forced }, defaults }, {
+  const dotenv = ignoreFiles ? "" : await readIfThere(".env");
+  const sources: ConfigSources = {
+    env: shell.env,
+    dotenv,
+    flags: { ...given, ...forced },
+    defaults: { LOG_LEVEL: logLevelDefault },
+  };
+  const rules = {
     knownExchanges: await exchangeIds(),
     isCron,
     isTerminal: shell.isTerminal,
-  });
+  };
+  const file = ignoreFiles ? undefined : await readFileOfSettings(sources, rules);
+  return readConfig({ ...sources, file }, rules);
 }
 
 /** `PAGE_LIMIT` → `--page-limit`. */
 export function flagOf(variable: string): string {
-  return `--${variable.toLowerCase().replaceAll("_", "-")}`;
+  return `--${shortName(variable).replaceAll("_", "-")}`;
 }
 
 /** `PAGE_LIMIT` → `pageLimit`, commander's name of the flag. */
 function attributeOf(variable: string): string {
-  return variable.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return shortName(variable).replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
+
+/** A variable that other programs could have, too, says whose it is. A flag need not. */
+function shortName(variable: string): string {
+  return variable.replace(/^TITAN10_/, "").toLowerCase();
+}
+
+/** The file of settings, which may be missing only where nothing names it. @throws ConfigError */
+async function readFileOfSettings(
+  sources: ConfigSources,
+  rules: ConfigRules,
+): Promise<FileSettings | undefined> {
+  const variable = SETTINGS.configFile.name;
+  const environment = settingTexts(sources);
+  const path = environment[variable] ?? SETTINGS_FILE;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+    return readSettingsFile({ path, text }, { rules, environment });
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    if (isMissing && environment[variable] === undefined) return undefined;
+    const why = error instanceof TypeError ? "it is not text in UTF-8" : "it cannot be read";
+    const allowed = `the path of a file of settings; ${isMissing ? "there is none" : why}`;
+    throw new ConfigError([{ variable, value: printable(path), allowed }]);
+  }
+}
+
+const SETTINGS_FILE = "titan10.yaml";
 
 async function readIfThere(path: string): Promise<string> {
   try {

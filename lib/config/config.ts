@@ -9,7 +9,7 @@ import { printable } from "../text/printable.ts";
 import { nominalReachMs } from "./reach.ts";
 import { redact, REDACTED } from "../text/redact.ts";
 import { didYouMean, type TimeframeReach } from "./setting.ts";
-import type { ConfigRules, Variable } from "./variable.ts";
+import type { ConfigRules, SettingTexts, Variable } from "./variable.ts";
 import { SETTINGS, type SettingValues, VARIABLES } from "./variables.ts";
 
 /** Settings that are combined in the configuration. */
@@ -30,20 +30,36 @@ export interface Config extends Omit<SettingValues, Combined>, SettingsByExchang
   readonly exchangeOptions: Readonly<Record<string, SettingValues["exchangeOptions"]>>;
 }
 
-type Texts = Readonly<Record<string, string | undefined>>;
-
-/** The sources of the variables. Flags override the environment, and the environment overrides `.env`. */
+/**
+ * The sources of the settings. Flags override the environment, the environment overrides `.env`, and that overrides what
+ * the file says of all exchanges. What the file says of one exchange is overridden by flags alone.
+ */
 export interface ConfigSources {
-  readonly env: Texts;
+  readonly env: SettingTexts;
   /** The text of a `.env` file. */
   readonly dotenv?: string | undefined;
   /** By the same names as the variables. */
-  readonly flags?: Texts | undefined;
+  readonly flags?: SettingTexts | undefined;
+  /** See `readSettingsFile`. */
+  readonly file?: FileSettings | undefined;
   /** Defaults that replace those of the table. All other sources override them. */
-  readonly defaults?: Texts | undefined;
+  readonly defaults?: SettingTexts | undefined;
+}
+
+/** What `titan10.yaml` says. */
+export interface FileSettings {
+  /** Of all exchanges, by the names of the variables; `EXCHANGE_<ID>` for the options of each. */
+  readonly shared: SettingTexts;
+  /** By the exchanges that have an entry: what is their own. */
+  readonly own: ReadonlyMap<string, SettingTexts>;
+  readonly problems: readonly ConfigProblem[];
+  /** Where it sets a variable for an exchange, or has that exchange at all: `titan10.yaml:14:3`. */
+  readonly placeOf: (exchange: string, variable: string) => string;
 }
 
 export interface ConfigProblem {
+  /** Where a file says it, `titan10.yaml:14:9`. @default in a variable */
+  readonly place?: string;
   readonly variable: string;
   /** The wrong part of the value, safe to print, with secrets redacted. */
   readonly value: string;
@@ -56,9 +72,10 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    const lines = problems.map(({ variable, value, allowed }) =>
-      `  ${variable}="${value}": expected ${allowed}`
-    );
+    const lines = problems.map(({ place, variable, value, allowed }) => {
+      const what = variable === "" ? value : `${variable}="${value}"`;
+      return `  ${[place ?? "", what].join(" ").trim()}: expected ${allowed}`;
+    });
     super(["Cannot use this configuration:", ...lines].join("\n"));
     this.problems = problems;
   }
@@ -70,7 +87,7 @@ export class ConfigError extends Error {
  * @throws ConfigError with all problems, if there are any.
  */
 export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
-  const texts = mergeSources(sources);
+  const texts = settingTexts(sources);
   const options = readExchangeOptions(texts, rules);
   const result = schemaFor(rules).safeParse(byField(({ name }) => texts[name]), {
     reportInput: true,
@@ -78,6 +95,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   const problems = [
     ...(result.error?.issues ?? []).map((issue) => problemOf(issue, texts)),
     ...options.problems,
+    ...(sources.file?.problems ?? []),
     ...misspellingsIn(sources.dotenv ?? "", VARIABLES.map(({ name }) => name)).map((
       { name, similar },
     ) => ({
@@ -88,6 +106,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   ];
   const databaseUrl = readDatabase(result.data?.databaseUrl, { texts, problems });
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  const own = readOwn(sources, rules);
 
   const {
     retryAttempts: attempts,
@@ -111,7 +130,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
     everywhere: { symbols, timeframes, backfill, pageLimit, retention },
-    own: new Map(),
+    own,
   };
 }
 
@@ -161,10 +180,19 @@ function isReadable(...fields: readonly Field[]): (payload: z.core.ParsePayload)
   return ({ issues }) => !issues.some(({ path }) => fields.some((field) => field === path?.[0]));
 }
 
-function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSources): Texts {
+/**
+ * The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset.
+ *
+ * @param own what the file says of the one exchange whose settings these are.
+ */
+export function settingTexts(
+  { env, dotenv = "", flags = {}, file, defaults = {} }: ConfigSources,
+  own: SettingTexts = {},
+): SettingTexts {
+  const shared = file?.shared ?? {};
   const texts: Record<string, string> = {};
-  const ofTable: Texts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
-  for (const source of [ofTable, defaults, parseDotenv(dotenv), env, flags]) {
+  const ofTable: SettingTexts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
+  for (const source of [ofTable, defaults, shared, parseDotenv(dotenv), env, own, flags]) {
     for (const [name, value] of Object.entries(source)) {
       const text = value?.trim();
       if (text) texts[name] = text;
@@ -173,10 +201,41 @@ function mergeSources({ env, dotenv = "", flags = {}, defaults = {} }: ConfigSou
   return texts;
 }
 
+/** Of the shared reaches only those of the exchange's own timeframes, where it says nothing of reaches itself. */
+function reachesOf(said: SettingTexts, shared: SettingTexts): SettingTexts {
+  const { backfill: { name: backfill }, timeframes: { name: timeframes } } = SETTINGS;
+  const named = said[timeframes]?.split(",");
+  if (named === undefined || said[backfill] !== undefined) return {};
+  const reaches = (shared[backfill] ?? "").split(",").filter((text) =>
+    named.includes(text.split(":")[0]!.trim())
+  );
+  return { [backfill]: reaches.join(",") || "off" };
+}
+
+/** The settings of the exchanges that have own ones. @throws ConfigError when some of them do not go together. */
+function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
+  const { file } = sources;
+  const own = new Map<string, ExchangeSettings>();
+  const problems: ConfigProblem[] = [];
+  for (const [id, said] of file?.own ?? []) {
+    const texts = settingTexts(sources, { ...said, ...reachesOf(said, settingTexts(sources)) });
+    const { data, error } = schemaFor(rules).safeParse(byField(({ name }) => texts[name]));
+    for (const issue of error?.issues ?? []) {
+      const problem = problemOf(issue, texts);
+      problems.push({ ...problem, place: `${file?.placeOf(id, problem.variable)} ${id}` });
+    }
+    if (data === undefined) continue;
+    const { symbols, timeframes, backfill, pageLimit, retention } = data;
+    own.set(id, { symbols, timeframes, backfill, pageLimit, retention });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return own;
+}
+
 /** The URL, completed by psql's variables, which alone choose no server. One that is wrong is a problem. */
 function readDatabase(
   url: string | undefined,
-  { texts, problems }: { readonly texts: Texts; readonly problems: ConfigProblem[] },
+  { texts, problems }: { readonly texts: SettingTexts; readonly problems: ConfigProblem[] },
 ): string | undefined {
   if (url === undefined) return undefined;
   const completed = completeDatabaseUrl(url, texts);
@@ -188,7 +247,7 @@ function readDatabase(
 }
 
 /** Reads every `EXCHANGE_<ID>`. An unknown exchange is a problem, because its API key would not be used. */
-function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
+function readExchangeOptions(texts: SettingTexts, { knownExchanges }: ConfigRules): {
   readonly byExchange: Config["exchangeOptions"];
   readonly problems: readonly ConfigProblem[];
 } {
@@ -219,7 +278,7 @@ function readExchangeOptions(texts: Texts, { knownExchanges }: ConfigRules): {
   return { byExchange, problems };
 }
 
-function problemOf(issue: z.core.$ZodIssue, texts: Texts): ConfigProblem {
+function problemOf(issue: z.core.$ZodIssue, texts: SettingTexts): ConfigProblem {
   const { name: variable, secret }: Variable = SETTINGS[issue.path[0] as Field];
   // A rule for several items or variables has no input text.
   const text = typeof issue.input === "string" ? issue.input : texts[variable] ?? "";

@@ -13,6 +13,9 @@ export interface ConfigRules {
   readonly isTerminal?: boolean | undefined;
 }
 
+/** Texts of settings, by the names of their variables. */
+export type SettingTexts = Readonly<Record<string, string | undefined>>;
+
 /** A row of the table. */
 interface Row {
   readonly name: string;

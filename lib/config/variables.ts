@@ -69,6 +69,13 @@ export const SETTINGS = {
     },
   }),
   ...inGroup("What is archived", {
+    configFile: {
+      name: "TITAN10_CONFIG",
+      meaning: "File of settings by exchange; titan10.yaml of the working directory when unset.",
+      details: "docs/configuration.md describes it. What it says of one exchange beats the " +
+        "variables, which beat what it says of all.",
+      read: () => read.textThat("a path", (text) => !/\p{Cc}/u.test(text)).optional(),
+    },
     exchanges: {
       name: "EXCHANGES",
       default: "binance,coinbase,kraken,okx,bybit",

@@ -243,8 +243,14 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
   }
 }
 
-/** Warns of options for exchanges that are not archived: they have no effect, so they are probably a mistake. */
+/** Warns of what is set for exchanges that are not archived: it has no effect, so it is probably a mistake. */
 function warnOfUnused({ config, log }: Ground): void {
+  for (const id of config.own.keys()) {
+    if (config.exchanges.includes(id)) continue;
+    log.warn("an exchange of the file of settings is not archived: EXCHANGES does not name it", {
+      exchange: id,
+    });
+  }
   for (const id of Object.keys(config.exchangeOptions)) {
     if (config.exchanges.includes(id)) continue;
     const variable = `EXCHANGE_${id.toUpperCase()}`;

@@ -98,6 +98,8 @@ Deno.test("what the documents write in capitals is a variable that something rea
         VARIABLES.some((variable) => variable.secret && `${variable.name}_FILE` === name) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
         /^(HTTPS|NO)_PROXY$/.test(name) ||
+        // What a file of settings refers to is named by its user.
+        text.includes(`\${${name}}`) ||
         sources.some((source) => source.includes(`"${name}"`)) ||
         roles.includes(`\${${name}:-`);
       assert(isKnown, `${path} names the variable ${name}, which nothing reads`);

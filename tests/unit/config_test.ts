@@ -35,6 +35,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
   assert.deepEqual(table, {
     DATABASE_URL: undefined,
     DATA_DIR: "./titan10-data",
+    TITAN10_CONFIG: undefined,
     EXCHANGES: "binance,coinbase,kraken,okx,bybit",
     SYMBOLS: "top:20",
     TIMEFRAMES: "1m,1d",
@@ -72,6 +73,7 @@ Deno.test("without any source every field has its default", () => {
   assert.deepEqual(read({}), {
     databaseUrl: undefined,
     dataDir: "./titan10-data",
+    configFile: undefined,
     exchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
     everywhere: {
       symbols: { kind: "top", count: 20 },
@@ -113,6 +115,7 @@ Deno.test("every variable reaches its field", () => {
     env: {
       DATABASE_URL: "postgresql://u:p%40@h:5432/db?prepare=false",
       DATA_DIR: "/var/lib/titan 10",
+      TITAN10_CONFIG: "/etc/titan10.yaml",
       EXCHANGES: "kraken, okx,kraken",
       SYMBOLS: "BTC/USDT,ETH/USDT:USDT-240628,BTC/USDT, 币安人生/USDT",
       TIMEFRAMES: "1M,1w,1M",
@@ -148,6 +151,7 @@ Deno.test("every variable reaches its field", () => {
   assert.deepEqual(config, {
     databaseUrl: "postgresql://u:p%40@h:5432/db?prepare=false",
     dataDir: "/var/lib/titan 10",
+    configFile: "/etc/titan10.yaml",
     exchanges: ["kraken", "okx"],
     everywhere: {
       symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
