@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
+import type { TopSymbolsOptions } from "../exchange/top_symbols.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
@@ -258,15 +259,12 @@ export class ArchivedExchange {
   /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
   async topSymbols(
     list: MarketList,
-    { count, quote, ...options }: AskOptions & {
-      readonly count: number;
-      readonly quote?: string | undefined;
-    },
+    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     return await this.#guarded(
       `fetch the tickers of ${this.id}`,
       options,
-      (signal) => this.client.topSymbols(list, { count, quote, signal }),
+      (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }
 

@@ -1,6 +1,7 @@
 /** Which window of a series the configuration asks for. @module */
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, reachOf, settingsOf } from "../config/exchange_settings.ts";
+import { isExcluded, mayBeChosen } from "../config/symbols.ts";
 import { reachStartMs } from "../config/reach.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Series } from "../market/series.ts";
@@ -90,7 +91,7 @@ export function notedDesire(
   return { series, window: { sinceMs, untilMs }, keptSinceMs, wantedSinceMs };
 }
 
-/** Whether the configuration asks for this series. A series that was chosen by volume stays configured. */
+/** Whether the configuration asks for this series. One that a rule has chosen stays configured. */
 export function isConfigured(
   { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
   config: Config,
@@ -98,7 +99,8 @@ export function isConfigured(
   if (!config.exchanges.includes(series.exchange)) return false;
   const settings = settingsOf(config, series.exchange);
   if (!archivedTimeframes(settings).includes(series.timeframe.text)) return false;
-  return settings.symbols.kind === "list"
-    ? settings.symbols.symbols.includes(series.symbol)
-    : chosen === "top";
+  const { symbols } = settings;
+  if (isExcluded(symbols, series.symbol)) return false;
+  return symbols.names.includes(series.symbol) ||
+    (chosen === "top" && mayBeChosen(symbols, series.symbol));
 }

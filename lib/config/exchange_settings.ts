@@ -1,6 +1,7 @@
 /** What is set for one exchange: which candles are fetched from it, and how. @module */
 import { nominalReachMs, type Reach } from "./reach.ts";
-import type { Symbols, TimeframeReach } from "./setting.ts";
+import type { TimeframeReach } from "./setting.ts";
+import type { Symbols } from "./symbols.ts";
 
 export interface ExchangeSettings {
   readonly symbols: Symbols;

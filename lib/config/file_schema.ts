@@ -1,7 +1,8 @@
 /** What `titan10.yaml` may contain. @module */
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
-import type { Setting } from "./setting.ts";
+import { symbolItem } from "./symbols.ts";
+import { ITEMS_MAX, type Setting } from "./setting.ts";
 import type { ConfigRules } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
 
@@ -58,10 +59,13 @@ export function fileSchema(rules: ConfigRules): z.ZodType<FileValue | null> {
 /** The settings that `defaults` and each exchange can have. */
 function sharedFields(): { readonly [Field in keyof FileEntry]-?: z.ZodType<FileEntry[Field]> } {
   return {
-    symbols: listOf(SETTINGS.symbols.read(), {
-      allowed: "a symbol such as BTC/USDT, or top:N",
+    symbols: listOf(symbolItem, {
+      allowed: "a symbol such as BTC/USDT, a pattern such as BTC/*, or top:N",
       list: "a list of symbols, such as [BTC/USDT, ETH/USDT] or [top:20]",
-    }).describe(SETTINGS.symbols.meaning),
+    }).refine(
+      (items = []) => items.length === 0 || items.some((text) => !text.startsWith("!")),
+      "something to exclude from, such as top:20",
+    ).describe(SETTINGS.symbols.meaning),
     timeframes: listOf(SETTINGS.timeframes.read(), {
       allowed: "a timeframe such as 1m, 4h, 1d, 1w, 1M",
       list: "a list of timeframes, such as [1m, 1d]",
@@ -74,9 +78,6 @@ function sharedFields(): { readonly [Field in keyof FileEntry]-?: z.ZodType<File
 }
 
 const PAGE_LIMIT = "a whole number from 1 to 10000, without quotes";
-
-/** The variables' own limit. */
-const ITEMS_MAX = 1000;
 
 /** A list whose items are read as in the variable. */
 function listOf<T>(

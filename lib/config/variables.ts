@@ -5,6 +5,7 @@ import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import * as read from "./setting.ts";
+import { symbols } from "./symbols.ts";
 import { type Completion, type ConfigRules, inGroup, type Variable } from "./variable.ts";
 
 const HTTP_URL = read.url(["http", "https"], { allowed: "a URL beginning http:// or https://" });
@@ -90,10 +91,11 @@ export const SETTINGS = {
       name: "SYMBOLS",
       default: "top:20",
       meaning:
-        "Unified symbols separated by commas, or top:N or top:N:QUOTE for those traded most.",
-      details: "top:N chooses, per exchange, the N bases with the highest 24 h quote volume " +
-        "against a dollar; top:N:QUOTE against that quote.",
-      read: read.symbols,
+        "Unified symbols, patterns such as BTC/*, top:N or top:N:QUOTE for those traded most.",
+      details: "Separated by commas. top:N chooses, per exchange, the N bases with the highest " +
+        "24 h quote volume against a dollar; top:N:QUOTE against that quote. In a pattern * is " +
+        "any letters of base, quote or settle. What follows a ! is left out: top:20,!*UP/*.",
+      read: symbols,
     },
     timeframes: {
       name: "TIMEFRAMES",

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
 import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { symbolsOfKinds } from "../config/symbols.ts";
 import { openExchange } from "../exchange/client.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -196,7 +197,7 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
       pageRowsMax: pageLimit,
-      symbols: symbols.kind === "list" ? symbols.symbols : undefined,
+      symbols: symbolsOfKinds(symbols),
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });

@@ -1,6 +1,7 @@
 /** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
 import { allTimeframes } from "../config/exchange_settings.ts";
+import { hasRule, ruleText } from "../config/symbols.ts";
 import { redact } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -11,15 +12,7 @@ import { isOfHosts, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import type { Series } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
-import {
-  type Check,
-  CLOCK_MS_MAX,
-  clockText,
-  counted,
-  messageOf,
-  topText,
-  withFix,
-} from "./check.ts";
+import { type Check, CLOCK_MS_MAX, clockText, counted, messageOf, withFix } from "./check.ts";
 import { configurationHints } from "./config_hints.ts";
 import { desiredBytes, diskCheck } from "./disk_checkup.ts";
 import { examineExchange, type ExchangeCheckup, type ReadExchange } from "./exchange_checkup.ts";
@@ -140,7 +133,9 @@ export function brokenOff(checks: readonly Check[]): Checkup {
 /** Always ok: with an invalid configuration the program would not have started. */
 export function configurationCheck(config: Config): Check {
   const { exchanges, everywhere: { symbols } } = config;
-  const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
+  const rule = hasRule(symbols) ? [`SYMBOLS=${ruleText(symbols)}`] : [];
+  const named = symbols.names.length > 0 ? [counted(symbols.names, "symbol")] : [];
+  const wanted = [...named, ...rule].join(", ");
   const timeframes = allTimeframes(config).join(" ");
   const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
   return { check: "configuration", ok: true, message };

@@ -4,6 +4,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { hasRule, ruleText } from "../config/symbols.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import {
@@ -23,10 +24,10 @@ import { BreakerOpenError } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
-  keptSymbols,
   type KindFailure,
   listedSymbols,
   unloadedSymbols,
+  wantedSymbols,
 } from "./archived_symbols.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings } from "./listing_watch.ts";
@@ -66,8 +67,9 @@ export async function refreshMarkets(
         nowMs,
       });
       assertListed(made);
-      const { symbols } = settingsOf(archive.config, exchange.id);
-      await registerSeries(archive.database, chosen, symbols.kind);
+      const byRule = Map.groupBy(chosen, ({ symbol }) => made.byRule.has(symbol));
+      await registerSeries(archive.database, byRule.get(true) ?? [], "top");
+      await registerSeries(archive.database, byRule.get(false) ?? [], "list");
       const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
@@ -160,6 +162,8 @@ export interface MadeMarkets {
   readonly markets: Markets;
   /** All wanted series, also those that have ended. */
   readonly chosen: readonly Series[];
+  /** Those of the symbols that a rule has chosen. */
+  readonly byRule: ReadonlySet<string>;
   readonly news: ListingNews;
 }
 
@@ -171,18 +175,16 @@ export function makeMarkets(
   const settings = settingsOf(config, exchange);
   const wanted = archivedTimeframes(settings);
   const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
-  const named = settings.symbols.kind === "list" ? settings.symbols.symbols : undefined;
-  const all = named ?? keptSymbols(top, checkpoints);
+  const { named, byRule } = wantedSymbols(settings.symbols, { list, top, checkpoints });
+  const all = [...new Set([...named, ...byRule])];
   const unloaded = [...unloadedSymbols(all, { list, failures, listings }), ...proof.undecided];
   const unknown = new Set(unloaded.map(({ symbol }) => symbol));
   const loaded = all.filter((symbol) => !unknown.has(symbol));
-  const { symbols, unlisted } = named === undefined
-    ? { symbols: loaded, unlisted: [] }
-    : listedSymbols(loaded, {
-      list,
-      known: new Set(checkpoints.map(({ series }) => series.symbol)),
-      isAlone: config.exchanges.length === 1,
-    });
+  const { symbols, unlisted } = listedSymbols(loaded, {
+    list,
+    known: new Set([...byRule, ...checkpoints.map(({ series }) => series.symbol)]),
+    isAlone: config.exchanges.length === 1,
+  });
   const chosen = symbols.flatMap((symbol) =>
     timeframes.map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
   );
@@ -206,12 +208,15 @@ export function makeMarkets(
       isPartial: failures.length > 0 || proof.undecided.length > 0,
       unloaded,
       leftOut: wanted.filter((text) => !timeframes.includes(text)),
-      renamed: [...news.renamed].filter(([, successor]) => named?.includes(successor) === false),
+      renamed: [...news.renamed].filter(([symbol, successor]) =>
+        named.includes(symbol) && !all.includes(successor)
+      ),
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,
       absentSinceMs: news.absentSinceMs,
     },
     chosen,
+    byRule,
     news,
   };
 }
@@ -249,10 +254,8 @@ async function askMarkets(
     },
   });
   if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
-  const { symbols } = settingsOf(config, exchange.id);
-  const top = symbols.kind === "top"
-    ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
-    : [];
+  const { symbols: { tops } } = settingsOf(config, exchange.id);
+  const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
   return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
 }
 
@@ -291,8 +294,9 @@ function settle(
     log.warn("the markets of a symbol's kind were not loaded", { exchange, symbol, error });
   }
   const symbols = new Set(chosen.map(({ symbol }) => symbol));
-  if (settingsOf(config, exchange).symbols.kind === "top" && symbols.size === 0) {
-    log.warn("no market qualifies for SYMBOLS=top", { exchange });
+  const wanted = settingsOf(config, exchange).symbols;
+  if (hasRule(wanted) && symbols.size === 0) {
+    log.warn(`no market qualifies for SYMBOLS=${ruleText(wanted)}`, { exchange });
   }
   if (leftOut.length > 0) {
     log.warn("timeframes are left out: this exchange opens their candles at other times than UTC", {

@@ -6,6 +6,7 @@ import { readSettingsFile } from "../../lib/config/settings_file.ts";
 import type { ConfigRules } from "../../lib/config/variable.ts";
 import { openArchive, prepareDatabase } from "../../lib/daemon/open_archive.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
+import { lostSymbols } from "../../lib/fetch/lost_symbols.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { seriesName } from "../../lib/market/series.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
@@ -103,6 +104,8 @@ exchanges:
   okx:
 `;
 
+const NONE = { names: [], tops: [], patterns: [], excluded: [] };
+
 Deno.test("each exchange has what its entry says, and the rest from the defaults of the file", () => {
   const config = read(FILE, { env: { KRAKEN_KEY: "from the environment" } });
   assert.deepEqual(config.exchanges, ["binance", "kraken", "okx"]);
@@ -114,14 +117,14 @@ Deno.test("each exchange has what its entry says, and the rest from the defaults
   });
   assert.deepEqual(said, [
     {
-      symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT"] },
+      symbols: { ...NONE, names: ["BTC/USDT", "ETH/USDT:USDT"] },
       timeframes: ["1h", "1d"],
       backfill: ["1h:30d", "1d:5y"],
       pageLimit: 500,
       kept: ["1h:90d"],
     },
     {
-      symbols: { kind: "list", symbols: ["BTC/USD"] },
+      symbols: { ...NONE, names: ["BTC/USD"] },
       timeframes: ["1d", "1w"],
       // 1h is not a timeframe of this entry.
       backfill: ["1d:5y"],
@@ -129,7 +132,7 @@ Deno.test("each exchange has what its entry says, and the rest from the defaults
       kept: [],
     },
     {
-      symbols: { kind: "top", count: 20 },
+      symbols: { ...NONE, tops: [{ count: 20 }] },
       timeframes: ["1h", "1d"],
       backfill: ["1h:30d", "1d:5y"],
       pageLimit: undefined,
@@ -150,7 +153,7 @@ exchanges:
 `;
   const symbolsOf = (sources: Parameters<typeof read>[1], exchange: string): unknown => {
     const { symbols } = settingsOf(read(file, sources), exchange);
-    return symbols.kind === "list" ? symbols.symbols.join(",") : symbols.kind;
+    return symbols.names.join(",");
   };
   const dotenv = "SYMBOLS=C/USD";
   const env = { SYMBOLS: "D/USD" };
@@ -170,7 +173,7 @@ exchanges:
 
 Deno.test("words that YAML 1.1 reads as switches and dates are texts", () => {
   const { symbols } = settingsOf(read("defaults: { symbols: [NO/ON, 1INCH/USDT] }"), "okx");
-  assert.deepEqual(symbols, { kind: "list", symbols: ["NO/ON", "1INCH/USDT"] });
+  assert.deepEqual(symbols.names, ["NO/ON", "1INCH/USDT"]);
   assert.deepEqual(settingsOf(read("defaults: { backfill: off }"), "okx").backfill, []);
 });
 
@@ -188,8 +191,10 @@ Deno.test("exchanges of one file are asked for their own symbols and timeframes,
     const config = read(`
 defaults: { symbols: [ETH/USDT], timeframes: [1h], backfill: { 1h: 10h } }
 exchanges:
-  binance: { symbols: [BTC/USDT, ETH/USDT], options: ${options(0)} }
-  kraken: { symbols: [BTC/USDT], timeframes: [1d], backfill: { 1d: 4d }, options: ${options(1)} }
+  binance: { symbols: ["*/USDT", "!SOL/*"], options: ${options(0)} }
+  kraken: { symbols: [BTC/USDT, BTC/USDX], timeframes: [1d], backfill: { 1d: 4d }, options: ${
+      options(1)
+    } }
   okx: { backfill: { 1h: 5h, 4h: 1d }, pageLimit: 2, options: ${options(2)} }
 `);
     const ground = {
@@ -211,6 +216,10 @@ exchanges:
       "kraken BTC/USDT 1d 4",
       "okx ETH/USDT 1h 5",
       "okx ETH/USDT 4h 6",
+    ]);
+    // The other exchanges are not asked for it, so they are no excuse.
+    assert.deepEqual(lostSymbols(archive), [
+      "BTC/USDX is not listed by kraken. The nearest names: BTC/USDT. Correct SYMBOLS or the file of settings",
     ]);
   } finally {
     for (const local of locals) await local.close();

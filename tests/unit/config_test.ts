@@ -76,7 +76,7 @@ Deno.test("without any source every field has its default", () => {
     configFile: undefined,
     exchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
     everywhere: {
-      symbols: { kind: "top", count: 20 },
+      symbols: { names: [], tops: [{ count: 20 }], patterns: [], excluded: [] },
       timeframes: ["1m", "1d"],
       backfill: [
         { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
@@ -154,7 +154,12 @@ Deno.test("every variable reaches its field", () => {
     configFile: "/etc/titan10.yaml",
     exchanges: ["kraken", "okx"],
     everywhere: {
-      symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
+      symbols: {
+        names: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"],
+        tops: [],
+        patterns: [],
+        excluded: [],
+      },
       timeframes: ["1M", "1w"],
       backfill: [
         { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
@@ -210,12 +215,19 @@ for (const [variable, value] of accepted) {
 }
 
 Deno.test("top:N keeps its quote, and has none without", () => {
-  const top = { kind: "top", count: 5 };
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5:EUR" } }).everywhere.symbols, {
-    ...top,
-    quote: "EUR",
+  const tops = (text: string): unknown => read({ env: { SYMBOLS: text } }).everywhere.symbols.tops;
+  assert.deepEqual(tops("top:5:EUR"), [{ count: 5, quote: "EUR" }]);
+  assert.deepEqual(tops("top:5"), [{ count: 5 }]);
+});
+
+Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what follows a !", () => {
+  const text = "top:5,BTC/USDT,*/FDUSD,!*UP/*,top:3:EUR, !ETH/USDT,BTC/USDT:*";
+  assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
+    names: ["BTC/USDT"],
+    tops: [{ count: 5 }, { count: 3, quote: "EUR" }],
+    patterns: ["*/FDUSD", "BTC/USDT:*"],
+    excluded: ["*UP/*", "ETH/USDT"],
   });
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5" } }).everywhere.symbols, top);
 });
 
 Deno.test("flags beat the environment, and the environment beats .env", () => {
@@ -276,7 +288,9 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "TOP:5"],
   ["SYMBOLS", "top:5:"],
   ["SYMBOLS", "top:1.5"],
-  ["SYMBOLS", "top:5,BTC/USDT"],
+  ["SYMBOLS", "*"],
+  ["SYMBOLS", "BTC/USDT,!top:5", "!top:5"],
+  ["SYMBOLS", "!BTC/USDT,!*/EUR"],
   ["SYMBOLS", "BTCUSDT"],
   ["SYMBOLS", "BTC/USDT,/USDT", "/USDT"],
   ["SYMBOLS", "BTC/USDT,", ""],
