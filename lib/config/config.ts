@@ -1,14 +1,14 @@
 /** Reads the configuration from flags, environment and `.env`, and reports all of its problems at once. @module */
 import { parse as parseDotenv } from "dotenv";
-import { z } from "zod";
+import type { z } from "zod";
 import { completeDatabaseUrl, databaseUrlProblem, PG_VARIABLES } from "./database_url.ts";
-import { type ExchangeSettings, keepsAll, type SettingsByExchange } from "./exchange_settings.ts";
+import { byField, type Field, schemaFor } from "./config_schema.ts";
+import type { ExchangeSettings, SettingsByExchange } from "./exchange_settings.ts";
 import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
-import { nominalReachMs } from "./reach.ts";
 import { redact, REDACTED } from "../text/redact.ts";
-import { didYouMean, type TimeframeReach } from "./setting.ts";
+import { didYouMean } from "./setting.ts";
 import type { ConfigRules, SettingTexts, Variable } from "./variable.ts";
 import { SETTINGS, type SettingValues, VARIABLES } from "./variables.ts";
 
@@ -53,8 +53,8 @@ export interface FileSettings {
   /** By the exchanges that have an entry: what is their own. */
   readonly own: ReadonlyMap<string, SettingTexts>;
   readonly problems: readonly ConfigProblem[];
-  /** Where it sets a variable for an exchange, or has that exchange at all: `titan10.yaml:14:3`. */
-  readonly placeOf: (exchange: string, variable: string) => string;
+  /** Where it sets a variable for an exchange, or for all: `titan10.yaml:14:3`. */
+  readonly placeOf: (exchange: string | undefined, variable: string) => string;
 }
 
 export interface ConfigProblem {
@@ -93,7 +93,9 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     reportInput: true,
   });
   const problems = [
-    ...(result.error?.issues ?? []).map((issue) => problemOf(issue, texts)),
+    ...(result.error?.issues ?? []).map((issue) =>
+      placed(problemOf(issue, texts), { file: sources.file, texts })
+    ),
     ...options.problems,
     ...(sources.file?.problems ?? []),
     ...misspellingsIn(sources.dotenv ?? "", VARIABLES.map(({ name }) => name)).map((
@@ -141,45 +143,6 @@ const EXCHANGE_PROXY_URL = SETTINGS.exchangeProxyUrl.name;
 /** Longer values are cut in messages. Users recognise them by the beginning. */
 const SHOWN_LENGTH_MAX = 80;
 
-type Field = keyof typeof SETTINGS;
-
-function byField(valueOf: (variable: Variable) => unknown): Record<string, unknown> {
-  const entries = Object.entries<Variable>(SETTINGS);
-  return Object.fromEntries(entries.map(([field, variable]) => [field, valueOf(variable)]));
-}
-
-function schemaFor(rules: ConfigRules): z.ZodType<SettingValues> {
-  const settings = byField(({ read }) => read(rules)) as {
-    readonly [F in Field]: z.ZodType<SettingValues[F]>;
-  };
-  return z.object(settings).refine(({ retryMinMs, retryMaxMs }) => retryMinMs <= retryMaxMs, {
-    path: ["retryMaxMs"],
-    error: "at least as long as RETRY_MIN",
-    when: isReadable("retryMinMs", "retryMaxMs"),
-  }).refine(({ backfill, retention }) => keepsAll({ backfill, retention }), {
-    path: ["retention"],
-    error: "each timeframe kept at least as long as BACKFILL reaches",
-    when: isReadable("backfill", "retention"),
-  }).refine(({ retention, rollups }) => rollups.length === 0 || keepsForRollups(retention), {
-    path: ["retention"],
-    error: `each timeframe kept at least ${ROLLUP_SOURCE_DAYS_MIN}d while ROLLUPS is set`,
-    when: isReadable("retention", "rollups"),
-  });
-}
-
-/** Rollups are refreshed for some days before now, so candles of that time must be kept. */
-const ROLLUP_SOURCE_DAYS_MIN = 7;
-
-function keepsForRollups(retention: readonly TimeframeReach[]): boolean {
-  const minMs = nominalReachMs({ count: ROLLUP_SOURCE_DAYS_MIN, unit: "d" });
-  return retention.every(({ reach }) => nominalReachMs(reach) >= minMs);
-}
-
-/** Lets a rule for several settings run even if other settings are invalid, so that one run reports all problems. */
-function isReadable(...fields: readonly Field[]): (payload: z.core.ParsePayload) => boolean {
-  return ({ issues }) => !issues.some(({ path }) => fields.some((field) => field === path?.[0]));
-}
-
 /**
  * The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset.
  *
@@ -199,6 +162,18 @@ export function settingTexts(
     }
   }
   return texts;
+}
+
+/** With its place, if the file says it. */
+function placed(
+  problem: ConfigProblem,
+  { file, texts }: { readonly file: FileSettings | undefined; readonly texts: SettingTexts },
+): ConfigProblem {
+  const { variable } = problem;
+  const said = file?.shared[variable];
+  return file === undefined || said === undefined || said !== texts[variable]
+    ? problem
+    : { place: file.placeOf(undefined, variable), ...problem };
 }
 
 /** Of the shared reaches only those of the exchange's own timeframes, where it says nothing of reaches itself. */

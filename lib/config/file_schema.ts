@@ -70,10 +70,11 @@ function sharedFields(): { readonly [Field in keyof FileEntry]-?: z.ZodType<File
       allowed: "a timeframe such as 1m, 4h, 1d, 1w, 1M",
       list: "a list of timeframes, such as [1m, 1d]",
     }).describe(SETTINGS.timeframes.meaning),
-    backfill: reaches().describe(SETTINGS.backfill.meaning),
+    backfill: reaches(SETTINGS.backfill.read(), `${REACH}, or since a day, such as 2017-01-01..`)
+      .describe(SETTINGS.backfill.meaning),
     pageLimit: z.int({ error: PAGE_LIMIT }).min(1, PAGE_LIMIT).max(10_000, PAGE_LIMIT).optional()
       .describe(SETTINGS.pageLimit.meaning),
-    retention: reaches().describe(SETTINGS.retention.meaning),
+    retention: reaches(SETTINGS.retention.read(), REACH).describe(SETTINGS.retention.meaning),
   };
 }
 
@@ -95,17 +96,19 @@ function listOf<T>(
 }
 
 /** A reach for each timeframe. */
-function reaches(): z.ZodType<FileReaches | undefined> {
+function reaches(
+  reader: z.ZodType<unknown, string | undefined>,
+  allowed: string,
+): z.ZodType<FileReaches | undefined> {
   const timeframe = z.string().refine(isTimeframe, {
     error: ({ input }) =>
       `a timeframe such as 1m, 4h, 1d, 1w, 1M${
         String(input).includes(":") ? ", and a space behind its colon" : ""
       }`,
   });
-  const reader = SETTINGS.backfill.read();
-  const reach = z.string({ error: REACH }).refine(
+  const reach = z.string({ error: allowed }).refine(
     (text) => !text.includes(",") && reader.safeParse(`1d:${text}`).success,
-    REACH,
+    allowed,
   );
   return z.union([z.literal("off"), z.record(timeframe, reach)], {
     error: "a map of reaches, such as {1m: 7d, 1d: 5y}, or off",

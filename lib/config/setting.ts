@@ -94,15 +94,23 @@ export function didYouMean(similar: readonly string[]): string {
   return similar.length === 0 ? "" : `; did you mean ${similar.join(" or ")}?`;
 }
 
-/** `1d:5y,1m:7d`, one reach per timeframe; `off` means none. */
-export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
+/**
+ * `1d:5y,1m:7d`, one reach per timeframe; `off` means none.
+ *
+ * @param options.sinceDay whether a reach may begin on a day, `1d:2017-01-01..`.
+ */
+export function timeframeReaches(
+  { sinceDay }: { readonly sinceDay: boolean },
+): Setting<readonly TimeframeReach[]> {
+  const orDay = sinceDay ? "1d:2017-01-01.. or " : "";
   const reach = setting(
-    "timeframe:reach, the reach at most 50y, in h d w mo or y, such as 1d:5y",
+    `timeframe:reach, the reach at most 50y, in h d w mo or y, such as ${orDay}1d:5y`,
     (text): TimeframeReach | undefined => {
       const [timeframe = "", reach = "", ...others] = text.split(":").map((part) => part.trim());
       if (others.length > 0 || !isTimeframe(timeframe)) return undefined;
       const parsed = orUndefined(() => parseReach(reach));
-      return parsed && { timeframe, reach: parsed };
+      if (parsed === undefined || (!sinceDay && "sinceMs" in parsed)) return undefined;
+      return { timeframe, reach: parsed };
     },
   );
   return split({ none: "off" }).pipe(z.array(reach)).refine(

@@ -31,9 +31,10 @@ export function readSettingsFile(
   const name = printable(file);
   const yaml = readYaml(text);
   const own = new Map<string, SettingTexts>();
-  const placeOf = (exchange: string, variable: string): string => {
+  const placeOf = (exchange: string | undefined, variable: string): string => {
     const [field] = Object.entries(VARIABLE_OF).find(([, name]) => name === variable) ?? [];
-    const path = ["exchanges", exchange, ...(field === undefined ? [] : [field])];
+    const entry = exchange === undefined ? ["defaults"] : ["exchanges", exchange];
+    const path = [...entry, ...(field === undefined ? [] : [field])];
     return `${name}:${yaml.placeOf(path, { isKey: true })}`;
   };
   const problems: ConfigProblem[] = yaml.problems.map(({ place, allowed }) => ({

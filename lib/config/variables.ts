@@ -109,7 +109,9 @@ export const SETTINGS = {
       name: "BACKFILL",
       default: "1d:5y,1m:7d",
       meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
-      read: read.timeframeReaches,
+      details: "A reach is a length of time (1d:5y) or begins on a day (1d:2017-01-01..). What " +
+        "began on a day is kept for ever, so RETENTION cannot name that timeframe.",
+      read: () => read.timeframeReaches({ sinceDay: true }),
     },
     retention: {
       name: "RETENTION",
@@ -117,7 +119,7 @@ export const SETTINGS = {
       details: "One that is not named is kept for ever, too. It must keep at least what BACKFILL " +
         "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped (7 days of 1m, 420 of " +
         "1h), and only when every rollup of them is complete.",
-      read: () => read.timeframeReaches().default([]),
+      read: () => read.timeframeReaches({ sinceDay: false }).default([]),
     },
     rollups: {
       name: "ROLLUPS",

@@ -195,7 +195,7 @@ exchanges:
   kraken: { symbols: [BTC/USDT, BTC/USDX], timeframes: [1d], backfill: { 1d: 4d }, options: ${
       options(1)
     } }
-  okx: { backfill: { 1h: 5h, 4h: 1d }, pageLimit: 2, options: ${options(2)} }
+  okx: { backfill: { 1h: 5h, 4h: 2024-05-31.. }, pageLimit: 2, options: ${options(2)} }
 `);
     const ground = {
       config,
@@ -215,7 +215,7 @@ exchanges:
       "binance ETH/USDT 1h 10",
       "kraken BTC/USDT 1d 4",
       "okx ETH/USDT 1h 5",
-      "okx ETH/USDT 4h 6",
+      "okx ETH/USDT 4h 9",
     ]);
     // The other exchanges are not asked for it, so they are no excuse.
     assert.deepEqual(lostSymbols(archive), [

@@ -301,6 +301,11 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["TIMEFRAMES", "one"],
   ["BACKFILL", "1d"],
   ["BACKFILL", "1d:5y:6"],
+  ["BACKFILL", "1d:2017-01-01"],
+  ["BACKFILL", "1d:2023-02-29.."],
+  ["BACKFILL", "1d:1969-12-31.."],
+  ["BACKFILL", "1d:2017-01-01..2018-01-01"],
+  ["RETENTION", "1d:2017-01-01.."],
   ["BACKFILL", "1x:5y"],
   ["BACKFILL", "1d:5"],
   ["BACKFILL", "1d:5m"],
@@ -424,6 +429,8 @@ const starts: readonly (readonly [reach: string, now: string, start: string])[] 
   ["1mo", "2024-03-31T23:59:59.999Z", "2024-02-29T23:59:59.999Z"],
   ["18mo", "2024-03-15T00:00:00.000Z", "2022-09-15T00:00:00.000Z"],
   ["50y", "2024-06-01T00:00:00.000Z", "1974-06-01T00:00:00.000Z"],
+  ["2017-01-01..", "2024-06-01T12:00:00.000Z", "2017-01-01T00:00:00.000Z"],
+  ["2024-02-29..", "2025-06-01T12:00:00.000Z", "2024-02-29T00:00:00.000Z"],
 ];
 for (const [reach, now, start] of starts) {
   Deno.test(`${reach} before ${now} is ${start}`, () => {
@@ -434,6 +441,17 @@ for (const [reach, now, start] of starts) {
 
 Deno.test("a reach that cannot be read is refused with what it is", () => {
   assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);
+});
+
+Deno.test("what is fetched since a day is never dropped", () => {
+  const env = { TIMEFRAMES: "1d", BACKFILL: "1d:2017-01-01.." };
+  assert.deepEqual(problemsOf({ env }), []);
+  assert.deepEqual(
+    problemsOf({ env: { ...env, RETENTION: "1d:50y" } }).map(({ allowed }) => allowed),
+    [
+      "each timeframe kept at least as long as BACKFILL reaches",
+    ],
+  );
 });
 
 Deno.test("candles that rollups are built from are kept for a week at least", () => {
