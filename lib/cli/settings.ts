@@ -95,8 +95,18 @@ export async function readGround(
 export async function readSettings(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
+  options: SettingsOptions = {},
 ): Promise<Config> {
+  const { sources, rules } = await readSources(shell, flags, options);
+  return readConfig(sources, rules);
+}
+
+/** Reads what the configuration is made from. @throws ConfigError */
+export async function readSources(
+  shell: Shell,
+  flags: Flags,
+  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
+): Promise<{ readonly sources: ConfigSources; readonly rules: ConfigRules }> {
   const given: Record<string, string | undefined> = {};
   for (const { name } of VARIABLES) {
     const value = flags[attributeOf(name)];
@@ -115,7 +125,7 @@ export async function readSettings(
     isTerminal: shell.isTerminal,
   };
   const file = ignoreFiles ? undefined : await readFileOfSettings(sources, rules);
-  return readConfig({ ...sources, file }, rules);
+  return { sources: { ...sources, file }, rules };
 }
 
 /** `PAGE_LIMIT` → `--page-limit`. */

@@ -143,25 +143,36 @@ const EXCHANGE_PROXY_URL = SETTINGS.exchangeProxyUrl.name;
 /** Longer values are cut in messages. Users recognise them by the beginning. */
 const SHOWN_LENGTH_MAX = 80;
 
-/**
- * The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset.
- *
- * @param own what the file says of the one exchange whose settings these are.
- */
-export function settingTexts(
+/** The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset. */
+export function settingTexts(sources: ConfigSources, exchange?: string): SettingTexts {
+  const all = [...settingsInForce(sources, exchange)];
+  return Object.fromEntries(all.map(([name, { text }]) => [name, text]));
+}
+
+/** The same with where each comes from: for one exchange, or those that all share. */
+export function settingsInForce(
   { env, dotenv = "", flags = {}, file, defaults = {} }: ConfigSources,
-  own: SettingTexts = {},
-): SettingTexts {
-  const shared = file?.shared ?? {};
-  const texts: Record<string, string> = {};
-  const ofTable: SettingTexts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
-  for (const source of [ofTable, defaults, shared, parseDotenv(dotenv), env, own, flags]) {
-    for (const [name, value] of Object.entries(source)) {
+  exchange?: string,
+): ReadonlyMap<string, { readonly text: string; readonly from: string }> {
+  const all = new Map<string, { readonly text: string; readonly from: string }>();
+  const add = (texts: SettingTexts, from: string | ((name: string) => string)): void => {
+    for (const [name, value] of Object.entries(texts)) {
       const text = value?.trim();
-      if (text) texts[name] = text;
+      if (text) all.set(name, { text, from: typeof from === "string" ? from : from(name) });
     }
+  };
+  add(Object.fromEntries(VARIABLES.map((one) => [one.name, one.default])), "default");
+  add(defaults, "default");
+  add(file?.shared ?? {}, (name) => file!.placeOf(undefined, name));
+  add(parseDotenv(dotenv), ".env");
+  add(env, "environment");
+  const own = exchange === undefined ? undefined : file?.own.get(exchange);
+  if (own !== undefined) {
+    const reaches = reachesOf(own, all.get(SETTINGS.backfill.name)?.text);
+    add({ ...own, ...reaches }, (name) => file!.placeOf(exchange, name));
   }
-  return texts;
+  add(flags, "flag");
+  return all;
 }
 
 /** With its place, if the file says it. */
@@ -177,13 +188,11 @@ function placed(
 }
 
 /** Of the shared reaches only those of the exchange's own timeframes, where it says nothing of reaches itself. */
-function reachesOf(said: SettingTexts, shared: SettingTexts): SettingTexts {
+function reachesOf(said: SettingTexts, shared = ""): SettingTexts {
   const { backfill: { name: backfill }, timeframes: { name: timeframes } } = SETTINGS;
   const named = said[timeframes]?.split(",");
   if (named === undefined || said[backfill] !== undefined) return {};
-  const reaches = (shared[backfill] ?? "").split(",").filter((text) =>
-    named.includes(text.split(":")[0]!.trim())
-  );
+  const reaches = shared.split(",").filter((text) => named.includes(text.split(":")[0]!.trim()));
   return { [backfill]: reaches.join(",") || "off" };
 }
 
@@ -192,8 +201,8 @@ function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
   const { file } = sources;
   const own = new Map<string, ExchangeSettings>();
   const problems: ConfigProblem[] = [];
-  for (const [id, said] of file?.own ?? []) {
-    const texts = settingTexts(sources, { ...said, ...reachesOf(said, settingTexts(sources)) });
+  for (const id of file?.own.keys() ?? []) {
+    const texts = settingTexts(sources, id);
     const { data, error } = schemaFor(rules).safeParse(byField(({ name }) => texts[name]));
     for (const issue of error?.issues ?? []) {
       const problem = problemOf(issue, texts);

@@ -31,12 +31,8 @@ export function readSettingsFile(
   const name = printable(file);
   const yaml = readYaml(text);
   const own = new Map<string, SettingTexts>();
-  const placeOf = (exchange: string | undefined, variable: string): string => {
-    const [field] = Object.entries(VARIABLE_OF).find(([, name]) => name === variable) ?? [];
-    const entry = exchange === undefined ? ["defaults"] : ["exchanges", exchange];
-    const path = [...entry, ...(field === undefined ? [] : [field])];
-    return `${name}:${yaml.placeOf(path, { isKey: true })}`;
-  };
+  const placeOf = (exchange: string | undefined, variable: string): string =>
+    `${name}:${yaml.placeOf(pathTo(variable, { exchange, rules }), { isKey: true })}`;
   const problems: ConfigProblem[] = yaml.problems.map(({ place, allowed }) => ({
     place: `${name}:${place}`,
     variable: "",
@@ -107,6 +103,19 @@ function reachesText(reaches: FileEntry["backfill"]): string | undefined {
 
 function optionsVariable(exchange: string): string {
   return SETTINGS.exchangeOptions.name.replace("<ID>", exchange.toUpperCase());
+}
+
+/** Where the file sets a variable. */
+function pathTo(
+  variable: string,
+  { exchange, rules }: { readonly exchange: string | undefined; readonly rules: ConfigRules },
+): ValuePath {
+  if (variable === SETTINGS.exchanges.name) return ["exchanges"];
+  const id = rules.knownExchanges.find((one) => optionsVariable(one) === variable);
+  if (id !== undefined) return ["exchanges", id, "options"];
+  const [field] = Object.entries(VARIABLE_OF).find(([, name]) => name === variable) ?? [];
+  const entry = exchange === undefined ? ["defaults"] : ["exchanges", exchange];
+  return [...entry, ...(field === undefined ? [] : [field])];
 }
 
 /** The options of each exchange, wherever they can be found. */

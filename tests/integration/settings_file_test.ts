@@ -15,6 +15,7 @@ import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { okx } from "../support/dialects/okx.ts";
 import { binance } from "../support/local_exchange/binance.ts";
+import { runInProcess } from "../support/shell.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
@@ -236,4 +237,82 @@ Deno.test("the examples of the documents are read, each exchange with its own sy
     const symbols = exchanges.map((id) => JSON.stringify(own.get(id)?.symbols));
     assert.equal(new Set(symbols).size, exchanges.length, path);
   }
+});
+
+Deno.test("titan10 config shows what is in force and where it comes from, and no secret", async () => {
+  const before = Deno.cwd();
+  const folder = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  const env = { OKX_KEY: "hunter2hunter2", HTTP_TOKEN: "0123456789abcdef-hunter2" };
+  const call = (...args: readonly string[]): ReturnType<typeof runInProcess> =>
+    runInProcess(["config", ...args], env);
+  try {
+    Deno.chdir(folder);
+    await Deno.writeTextFile(".env", "PAGE_LIMIT=300\nSYMBOLS=BTC/USDC\n");
+    await Deno.writeTextFile(
+      "titan10.yaml",
+      `defaults: { timeframes: [1h, 1d], backfill: { 1h: 30d, 1d: 5y } }
+exchanges:
+  kraken: { symbols: [BTC/USD], timeframes: [1d] }
+  okx: { options: { apiKey: "\${OKX_KEY}" } }
+`,
+    );
+    const { code, stdout, stderr } = await call("--json", "--log-level", "error");
+    assert.equal(code, 0, stderr);
+    const { exchanges, settings } = JSON.parse(stdout);
+    const lines = exchanges.flatMap((
+      { exchange, settings }: {
+        readonly exchange: string;
+        readonly settings: readonly Record<string, string | null>[];
+      },
+    ) => settings.map(({ variable, value, from }) => `${exchange} ${variable} ${value} ${from}`));
+    assert.deepEqual(lines, [
+      "kraken SYMBOLS BTC/USD titan10.yaml:3:13",
+      "kraken TIMEFRAMES 1d titan10.yaml:3:33",
+      "kraken BACKFILL 1d:5y titan10.yaml:3:11",
+      "kraken PAGE_LIMIT 300 .env",
+      "kraken RETENTION null default",
+      "kraken EXCHANGE_KRAKEN null default",
+      "okx SYMBOLS BTC/USDC .env",
+      "okx TIMEFRAMES 1h,1d titan10.yaml:1:13",
+      "okx BACKFILL 1h:30d,1d:5y titan10.yaml:1:35",
+      "okx PAGE_LIMIT 300 .env",
+      "okx RETENTION null default",
+      "okx EXCHANGE_OKX *** titan10.yaml:4:10",
+    ]);
+    const fromOf = (name: string): unknown =>
+      settings.find(({ variable }: { readonly variable: string }) => variable === name);
+    assert.deepEqual(fromOf("HTTP_TOKEN"), {
+      variable: "HTTP_TOKEN",
+      value: "***",
+      from: "environment",
+    });
+    assert.deepEqual(fromOf("LOG_LEVEL"), { variable: "LOG_LEVEL", value: "error", from: "flag" });
+    const shown = await call();
+    assert.match(shown.stdout, /^okx\n[^]*^ {2}SYMBOLS +BTC\/USDC +\.env$/m);
+    assert.doesNotMatch(stdout + shown.stdout, /hunter2/);
+    assert.equal((await call("check")).stdout, "The settings can be used: kraken, okx.");
+    await Deno.writeTextFile("new.yaml", "exchanges: { krakn: }");
+    const refused = await call("check", "--config", "new.yaml");
+    assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+    assert.match(refused.stderr, /new\.yaml:1:14 exchanges="krakn": .*did you mean kraken\?/);
+  } finally {
+    Deno.chdir(before);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("titan10 config --schema names each exchange and each setting, and forbids others", async () => {
+  const { code, stdout } = await runInProcess(["config", "--schema"]);
+  assert.equal(code, 0);
+  const [top] = JSON.parse(stdout).anyOf;
+  assert.deepEqual([Object.keys(top.properties), top.additionalProperties], [
+    ["defaults", "exchanges"],
+    false,
+  ]);
+  assert(top.properties.exchanges.propertyNames.enum.includes("kraken"));
+  const [entry] = top.properties.exchanges.additionalProperties.anyOf;
+  assert.deepEqual(
+    [Object.keys(entry.properties), entry.required, entry.additionalProperties],
+    [["symbols", "timeframes", "backfill", "pageLimit", "retention", "options"], undefined, false],
+  );
 });
