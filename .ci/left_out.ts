@@ -21,6 +21,7 @@ const FOLDERS_LEFT_OUT = [
   /\/@noble\/\w+\/src$/,
   /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
   /\/bintrees\/(?:dist|test)$/,
+  /\/yaml\/browser$/,
   /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
 ];
 

@@ -1,5 +1,6 @@
 /** The conditions that alerts tell of, read off the archive. @module */
 import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
 import { SETTLE_MS } from "../market/answer.ts";
 import { type AlertSubject, type Condition, subjectName } from "../market/alert.ts";
 import { lossMs, nearLossMs } from "../market/loss.ts";
@@ -102,7 +103,8 @@ export function polledEnds(
   config: Config,
 ): readonly CoverageEnd[] {
   return ends.filter((end) =>
-    config.timeframes.includes(end.series.timeframe.text) && isConfigured(end, config)
+    settingsOf(config, end.series.exchange).timeframes.includes(end.series.timeframe.text) &&
+    isConfigured(end, config)
   );
 }
 

@@ -1,9 +1,11 @@
 /** An exchange client with its circuit breaker, retries, ban, learned limits and markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
+import type { TopSymbolsOptions } from "../exchange/top_symbols.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -95,7 +97,7 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
-    this.breakers = new Breakers(configuredKinds(config), {
+    this.breakers = new Breakers(configuredKinds(settingsOf(config, client.id).symbols), {
       ...this.#breakerOptions(),
       onChange: onBreaker,
     });
@@ -257,15 +259,12 @@ export class ArchivedExchange {
   /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
   async topSymbols(
     list: MarketList,
-    { count, quote, ...options }: AskOptions & {
-      readonly count: number;
-      readonly quote?: string | undefined;
-    },
+    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     return await this.#guarded(
       `fetch the tickers of ${this.id}`,
       options,
-      (signal) => this.client.topSymbols(list, { count, quote, signal }),
+      (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }
 

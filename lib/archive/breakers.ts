@@ -1,5 +1,5 @@
 /** The circuit breakers of one exchange: one for each kind of market, because each kind may have servers of its own. @module */
-import type { Config } from "../config/config.ts";
+import { type Symbols, symbolsOfKinds } from "../config/symbols.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
 
@@ -87,7 +87,7 @@ export class Breakers {
   }
 }
 
-/** The kinds of the configured symbols. `top:N` chooses spot markets only. */
-export function configuredKinds({ symbols }: Pick<Config, "symbols">): readonly SymbolKind[] {
-  return symbols.kind === "top" ? ["spot"] : [...new Set(symbols.symbols.map(kindOf))];
+/** The kinds of the configured symbols. */
+export function configuredKinds(symbols: Symbols): readonly SymbolKind[] {
+  return [...new Set(symbolsOfKinds(symbols).map(kindOf))];
 }

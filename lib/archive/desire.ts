@@ -1,5 +1,7 @@
 /** Which window of a series the configuration asks for. @module */
 import type { Config } from "../config/config.ts";
+import { archivedTimeframes, reachOf, settingsOf } from "../config/exchange_settings.ts";
+import { isExcluded, mayBeChosen } from "../config/symbols.ts";
 import { reachStartMs } from "../config/reach.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Series } from "../market/series.ts";
@@ -31,22 +33,23 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
   const { nowMs, settleMs } = options;
   const closedMs = closedUntil(timeframe, nowMs);
   const untilMs = closedUntil(timeframe, nowMs - settleMs);
-  const backfill = config.backfill.find((entry) => entry.timeframe === timeframe.text);
+  const settings = settingsOf(config, series.exchange);
+  const backfill = reachOf(settings.backfill, timeframe.text);
   const wantedMs = backfill === undefined
     ? untilMs
-    : floorTime(timeframe, reachStartMs(backfill.reach, nowMs));
+    : floorTime(timeframe, reachStartMs(backfill, nowMs));
   const keptMs = options.newestCandlesMax === undefined
     ? -Infinity
     : addCandles(timeframe, closedMs, -options.newestCandlesMax);
   const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
-  const retention = config.retention.find((entry) => entry.timeframe === timeframe.text);
+  const retention = reachOf(settings.retention, timeframe.text);
   return {
     series,
     window: { sinceMs, untilMs },
     keptSinceMs: keptMs,
     retainedSinceMs: retention === undefined
       ? undefined
-      : floorTime(timeframe, reachStartMs(retention.reach, nowMs)),
+      : floorTime(timeframe, reachStartMs(retention, nowMs)),
     wantedSinceMs: Math.min(wantedMs, sinceMs),
   };
 }
@@ -88,19 +91,16 @@ export function notedDesire(
   return { series, window: { sinceMs, untilMs }, keptSinceMs, wantedSinceMs };
 }
 
-/** Whether the configuration asks for this series. A series that was chosen by volume stays configured. */
+/** Whether the configuration asks for this series. One that a rule has chosen stays configured. */
 export function isConfigured(
   { series, chosen }: Pick<Checkpoint, "series" | "chosen">,
   config: Config,
 ): boolean {
   if (!config.exchanges.includes(series.exchange)) return false;
-  if (!archivedTimeframes(config).includes(series.timeframe.text)) return false;
-  return config.symbols.kind === "list"
-    ? config.symbols.symbols.includes(series.symbol)
-    : chosen === "top";
-}
-
-/** The timeframes that are polled or backfilled, without duplicates, in the configured order. */
-export function archivedTimeframes(config: Config): readonly string[] {
-  return [...new Set([...config.timeframes, ...config.backfill.map(({ timeframe }) => timeframe)])];
+  const settings = settingsOf(config, series.exchange);
+  if (!archivedTimeframes(settings).includes(series.timeframe.text)) return false;
+  const { symbols } = settings;
+  if (isExcluded(symbols, series.symbol)) return false;
+  return symbols.names.includes(series.symbol) ||
+    (chosen === "top" && mayBeChosen(symbols, series.symbol));
 }

@@ -18,7 +18,7 @@ titan10 run --help lists them.`;
 
 /** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
-  ["Begin:", ["demo", "doctor", "plan"]],
+  ["Begin:", ["demo", "config", "doctor", "plan"]],
   ["Keep the archive:", ["run", "backfill", "gaps", "import", "copy", "migrate"]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
@@ -60,6 +60,11 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 status --watch", "the same, drawn anew every 2 s"],
     ["titan10 status --storage", "bytes of each table"],
     ["titan10 status --json | jq '.series[] | select(.missing > 0)'", "for a program"],
+  ],
+  config: [
+    ["titan10 config", "what is in force, and from where"],
+    ["titan10 config check --config new.yaml", "can this file be used?"],
+    ["titan10 config --schema > titan10.schema.json", "for an editor"],
   ],
   doctor: [
     ["titan10 doctor", "check all, also beside a daemon"],

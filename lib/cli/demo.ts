@@ -36,13 +36,13 @@ async function runDemo(
   flags: Flags,
   { exchange, dataDir }: { readonly exchange: LocalExchange; readonly dataDir: string },
 ): Promise<void> {
-  // Ignore all settings except where to listen, so that the `.env` of the real archive has no effect on the demo.
+  // Ignore all settings except where to listen, so that the files of the real archive have no effect on the demo.
   const { HTTP_HOST, HTTP_PORT, TMPDIR } = shell.env;
   const ground = await readGround(
     { ...shell, env: { HTTP_HOST, HTTP_PORT, TMPDIR } },
     flags,
     {
-      ignoreDotenv: true,
+      ignoreFiles: true,
       forced: {
         ...DEMO_SETTINGS,
         DATA_DIR: dataDir,

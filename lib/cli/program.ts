@@ -8,6 +8,7 @@ import { VERSION } from "../version.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
 import { type CompletedCommand, completions, SHELLS } from "./completions.ts";
+import { config } from "./config.ts";
 import { makeCopy } from "./copy.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
@@ -155,6 +156,11 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .option("--http-host <value>", "HTTP_HOST")
     .option("--http-port <value>", "HTTP_PORT")
     .action((flags: unknown) => perform(() => demo(shell, flags as Flags)));
+  addSettingFlags(add("config", "Show which settings are in force and where each comes from"))
+    .addArgument(new Argument("[what]", "check them only").choices(["check"] as const))
+    .option("--json", "print JSON")
+    .option("--schema", "print the JSON Schema of titan10.yaml")
+    .action((what, flags) => perform(() => config(shell, flags as Flags, what)));
   add("completions", "Print a script that completes commands, flags and values")
     .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
     .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));

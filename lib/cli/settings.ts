@@ -1,12 +1,20 @@
-/** Adds a flag for every variable, and reads the configuration from flags, environment and `.env`. @module */
+/** Adds a flag for every variable, and reads the configuration from flags, environment, `.env` and `titan10.yaml`. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type Config, type ConfigSources, readConfig, settingTexts } from "../config/config.ts";
+import {
+  type Config,
+  ConfigError,
+  type ConfigSources,
+  type FileSettings,
+  readConfig,
+  settingTexts,
+} from "../config/config.ts";
 import { readDatabaseUrl } from "../config/database_url.ts";
 import { fileHints, type SettingFile } from "../config/file_rights.ts";
 import { readSecretFiles } from "../config/secret_file.ts";
 import { secretsOf } from "../config/secrets.ts";
-import { fileVariable } from "../config/variable.ts";
-import { type VariableName, VARIABLES } from "../config/variables.ts";
+import { readSettingsFile } from "../config/settings_file.ts";
+import { type ConfigRules, fileVariable } from "../config/variable.ts";
+import { SETTINGS, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -14,6 +22,7 @@ import type { Ground } from "../daemon/open_archive.ts";
 import { hideSecrets } from "../text/redact.ts";
 import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
+import { printable } from "../text/printable.ts";
 import { wrap } from "./text.ts";
 
 /** Parsed flags, by commander's names. */
@@ -24,8 +33,8 @@ interface SettingsOptions {
   readonly forced?: Readonly<Record<string, string>>;
   /** The log level if none is configured. One-shot commands log only problems. */
   readonly logLevelDefault?: LogLevel;
-  /** Whether to ignore the `.env` of the working directory. @default false */
-  readonly ignoreDotenv?: boolean;
+  /** Whether to ignore the files of the working directory, `.env` and `titan10.yaml`. @default false */
+  readonly ignoreFiles?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -99,42 +108,72 @@ export async function readSettings(
   return (await readAll(shell, flags, options)).config;
 }
 
-/** Reads the configuration from everywhere, and hides its secrets from then on. @throws ConfigError */
+/** Reads the configuration from everywhere. @throws ConfigError */
 async function readAll(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreDotenv = false }: SettingsOptions,
+  options: SettingsOptions,
 ): Promise<{ readonly config: Config; readonly files: readonly SettingFile[] }> {
+  const { sources, rules, files } = await readSources(shell, flags, options);
+  const config = readConfig(sources, rules);
+  const passwords = passwordPaths(config).map((path) => ({ path, holdsSecrets: true }));
+  return { config, files: [...files, ...passwords] };
+}
+
+/** What the configuration is made from. */
+interface Sources {
+  readonly sources: ConfigSources;
+  readonly rules: ConfigRules;
+  /** The files among them. */
+  readonly files: readonly SettingFile[];
+}
+
+/** Reads what the configuration is made from, and hides its secrets from then on. @throws ConfigError */
+export async function readSources(
+  shell: Shell,
+  flags: Flags,
+  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
+): Promise<Sources> {
   const given: Record<string, string> = {};
   for (const { name } of VARIABLES) {
     const value = flags[attributeOf(name)];
     if (typeof value === "string") given[name] = value;
   }
-  const dotenv = ignoreDotenv ? "" : await readIfThere(DOTENV);
+  const dotenv = ignoreFiles ? "" : await readIfThere(DOTENV);
   const own = { env: shell.env, dotenv };
   const files = await readSecretFiles(settingTexts(own), { beaten: Object.keys(forced) });
-  const sources: ConfigSources = {
+  const variables: ConfigSources = {
     ...own,
     files,
     flags: { ...given, ...forced },
     defaults: { LOG_LEVEL: logLevelDefault },
   };
-  hideSecrets(secretsOf(settingTexts(sources)));
-  const config = readConfig(sources, {
+  hideSecrets(secretsOf(settingTexts(variables)));
+  const rules = {
     knownExchanges: await exchangeIds(),
     isCron,
     isTerminal: shell.isTerminal,
-  });
+  };
+  const file = ignoreFiles ? undefined : await readFileOfSettings(variables, rules);
+  const sources = { ...variables, file };
+  hideSecrets(secretsOf(settingTexts(sources)));
   return {
-    config,
+    sources,
+    rules,
     files: [
       ...(dotenv === "" ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
-      ...[...files.paths, ...passwordPaths(config)].map((path) => ({ path, holdsSecrets: true })),
+      ...(file === undefined ? [] : [{ path: settingsPath(variables), holdsSecrets: false }]),
+      ...files.paths.map((path) => ({ path, holdsSecrets: true })),
     ],
   };
 }
 
 const DOTENV = ".env";
+
+/** Where the file of settings is, if it is there. */
+function settingsPath(sources: ConfigSources): string {
+  return settingTexts(sources)[SETTINGS.configFile.name] ?? SETTINGS_FILE;
+}
 
 function passwordPaths({ databaseUrl }: Config): readonly string[] {
   if (databaseUrl === undefined) return [];
@@ -148,13 +187,40 @@ function hasSecrets(sources: ConfigSources): boolean {
 
 /** `PAGE_LIMIT` → `--page-limit`. */
 export function flagOf(variable: string): string {
-  return `--${variable.toLowerCase().replaceAll("_", "-")}`;
+  return `--${shortName(variable).replaceAll("_", "-")}`;
 }
 
 /** `PAGE_LIMIT` → `pageLimit`, commander's name of the flag. */
 function attributeOf(variable: string): string {
-  return variable.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return shortName(variable).replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
+
+/** A variable that other programs could have, too, says whose it is. A flag need not. */
+function shortName(variable: string): string {
+  return variable.replace(/^TITAN10_/, "").toLowerCase();
+}
+
+/** The file of settings, which may be missing only where nothing names it. @throws ConfigError */
+async function readFileOfSettings(
+  sources: ConfigSources,
+  rules: ConfigRules,
+): Promise<FileSettings | undefined> {
+  const variable = SETTINGS.configFile.name;
+  const environment = settingTexts(sources);
+  const path = settingsPath(sources);
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
+    return readSettingsFile({ path, text }, { rules, environment });
+  } catch (error) {
+    const isMissing = error instanceof Deno.errors.NotFound;
+    if (isMissing && environment[variable] === undefined) return undefined;
+    const why = error instanceof TypeError ? "it is not text in UTF-8" : "it cannot be read";
+    const allowed = `the path of a file of settings; ${isMissing ? "there is none" : why}`;
+    throw new ConfigError([{ variable, value: printable(path), allowed }]);
+  }
+}
+
+const SETTINGS_FILE = "titan10.yaml";
 
 async function readIfThere(path: string): Promise<string> {
   try {

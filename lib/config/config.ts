@@ -1,13 +1,14 @@
 /** Reads the configuration from flags, environment and `.env`, and reports all of its problems at once. @module */
 import { parse as parseDotenv } from "dotenv";
-import { z } from "zod";
+import type { z } from "zod";
 import { completeDatabaseUrl, databaseUrlProblem, PG_VARIABLES } from "./database_url.ts";
+import { byField, type Field, schemaFor } from "./config_schema.ts";
+import type { ExchangeSettings, SettingsByExchange } from "./exchange_settings.ts";
 import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
-import { nominalReachMs, type Reach } from "./reach.ts";
 import { redact, REDACTED } from "../text/redact.ts";
-import { didYouMean, type TimeframeReach } from "./setting.ts";
+import { didYouMean } from "./setting.ts";
 import {
   type ConfigRules,
   FILE_ENDING,
@@ -24,17 +25,21 @@ type Combined =
   | "retryMaxMs"
   | "breakerFailures"
   | "breakerCooldownMs"
-  | "exchangeOptions";
+  | "exchangeOptions"
+  | keyof ExchangeSettings;
 
 /** The whole configuration, read once at the start. `SETTINGS` describes each part. */
-export interface Config extends Omit<SettingValues, Combined> {
+export interface Config extends Omit<SettingValues, Combined>, SettingsByExchange {
   readonly retry: { readonly attempts: number; readonly minMs: number; readonly maxMs: number };
   readonly breaker: { readonly failures: number; readonly cooldownMs: number };
   /** By exchange id. An exchange that is not listed has no options. */
   readonly exchangeOptions: Readonly<Record<string, SettingValues["exchangeOptions"]>>;
 }
 
-/** The sources of the variables. Flags override the environment, and the environment overrides `.env`. */
+/**
+ * The sources of the settings. Flags override the environment, the environment overrides `.env`, and that overrides what
+ * the file says of all exchanges. What the file says of one exchange is overridden by flags alone.
+ */
 export interface ConfigSources {
   readonly env: SettingTexts;
   /** The text of a `.env` file. */
@@ -43,6 +48,8 @@ export interface ConfigSources {
   readonly flags?: SettingTexts | undefined;
   /** What files hold that variables such as `HTTP_TOKEN_FILE` name; see `readSecretFiles`. */
   readonly files?: SecretFiles | undefined;
+  /** See `readSettingsFile`. */
+  readonly file?: FileSettings | undefined;
   /** Defaults that replace those of the table. All other sources override them. */
   readonly defaults?: SettingTexts | undefined;
 }
@@ -55,7 +62,20 @@ export interface SecretFiles {
   readonly problems: readonly ConfigProblem[];
 }
 
+/** What `titan10.yaml` says. */
+export interface FileSettings {
+  /** Of all exchanges, by the names of the variables; `EXCHANGE_<ID>` for the options of each. */
+  readonly shared: SettingTexts;
+  /** By the exchanges that have an entry: what is their own. */
+  readonly own: ReadonlyMap<string, SettingTexts>;
+  readonly problems: readonly ConfigProblem[];
+  /** Where it sets a variable for an exchange, or for all: `titan10.yaml:14:3`. */
+  readonly placeOf: (exchange: string | undefined, variable: string) => string;
+}
+
 export interface ConfigProblem {
+  /** Where a file says it, `titan10.yaml:14:9`. @default in a variable */
+  readonly place?: string;
   readonly variable: string;
   /** The wrong part of the value, safe to print, with secrets redacted. */
   readonly value: string;
@@ -68,9 +88,10 @@ export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[];
 
   constructor(problems: readonly ConfigProblem[]) {
-    const lines = problems.map(({ variable, value, allowed }) =>
-      `  ${variable}="${redact(value)}": expected ${allowed}`
-    );
+    const lines = problems.map(({ place, variable, value, allowed }) => {
+      const what = variable === "" ? value : `${variable}="${redact(value)}"`;
+      return `  ${[place ?? "", what].join(" ").trim()}: expected ${allowed}`;
+    });
     super(["Cannot use this configuration:", ...lines].join("\n"));
     this.problems = problems;
   }
@@ -88,9 +109,12 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     reportInput: true,
   });
   const problems = [
-    ...(result.error?.issues ?? []).map((issue) => problemOf(issue, texts)),
+    ...(result.error?.issues ?? []).map((issue) =>
+      placed(problemOf(issue, texts), { file: sources.file, texts })
+    ),
     ...options.problems,
     ...(sources.files?.problems ?? []),
+    ...(sources.file?.problems ?? []),
     ...misspellingsIn(sources.dotenv ?? "", KNOWN_NAMES).map((
       { name, similar },
     ) => ({
@@ -101,6 +125,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
   ];
   const databaseUrl = readDatabase(result.data?.databaseUrl, { texts, problems });
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
+  const own = readOwn(sources, rules);
 
   const {
     retryAttempts: attempts,
@@ -108,6 +133,11 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retryMaxMs: maxMs,
     breakerFailures: failures,
     breakerCooldownMs: cooldownMs,
+    symbols,
+    timeframes,
+    backfill,
+    pageLimit,
+    retention,
     ...values
   } = result.data;
   return {
@@ -118,6 +148,8 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
+    everywhere: { symbols, timeframes, backfill, pageLimit, retention },
+    own,
   };
 }
 
@@ -133,70 +165,78 @@ const EXCHANGE_PROXY_URL = SETTINGS.exchangeProxyUrl.name;
 /** Longer values are cut in messages. Users recognise them by the beginning. */
 const SHOWN_LENGTH_MAX = 80;
 
-type Field = keyof typeof SETTINGS;
-
-function byField(valueOf: (variable: Variable) => unknown): Record<string, unknown> {
-  const entries = Object.entries<Variable>(SETTINGS);
-  return Object.fromEntries(entries.map(([field, variable]) => [field, valueOf(variable)]));
-}
-
-function schemaFor(rules: ConfigRules): z.ZodType<SettingValues> {
-  const settings = byField(({ read }) => read(rules)) as {
-    readonly [F in Field]: z.ZodType<SettingValues[F]>;
-  };
-  return z.object(settings).refine(({ retryMinMs, retryMaxMs }) => retryMinMs <= retryMaxMs, {
-    path: ["retryMaxMs"],
-    error: "at least as long as RETRY_MIN",
-    when: isReadable("retryMinMs", "retryMaxMs"),
-  }).refine(({ backfill, retention }) => keepsAll(backfill, retention), {
-    path: ["retention"],
-    error: "each timeframe kept at least as long as BACKFILL reaches",
-    when: isReadable("backfill", "retention"),
-  }).refine(({ retention, rollups }) => rollups.length === 0 || keepsForRollups(retention), {
-    path: ["retention"],
-    error: `each timeframe kept at least ${ROLLUP_SOURCE_DAYS_MIN}d while ROLLUPS is set`,
-    when: isReadable("retention", "rollups"),
-  });
-}
-
-/** Rollups are refreshed for some days before now, so candles of that time must be kept. */
-const ROLLUP_SOURCE_DAYS_MIN = 7;
-
-function keepsForRollups(retention: readonly TimeframeReach[]): boolean {
-  const minMs = nominalReachMs({ count: ROLLUP_SOURCE_DAYS_MIN, unit: "d" });
-  return retention.every(({ reach }) => nominalReachMs(reach) >= minMs);
-}
-
-/** Lets a rule for several settings run even if other settings are invalid, so that one run reports all problems. */
-function isReadable(...fields: readonly Field[]): (payload: z.core.ParsePayload) => boolean {
-  return ({ issues }) => !issues.some(({ path }) => fields.some((field) => field === path?.[0]));
-}
-
-/** Whether everything that is fetched is also kept. */
-function keepsAll(
-  backfill: readonly TimeframeReach[],
-  retention: readonly TimeframeReach[],
-): boolean {
-  const reaches = new Map<string, Reach>(backfill.map((item) => [item.timeframe, item.reach]));
-  return retention.every(({ timeframe, reach }) => {
-    const wanted = reaches.get(timeframe);
-    return wanted === undefined || nominalReachMs(wanted) <= nominalReachMs(reach);
-  });
-}
-
 /** The text of each setting, before it is read. Spaces around it are ignored, and an empty one means unset. */
-export function settingTexts(
-  { env, dotenv = "", flags = {}, defaults = {}, files }: ConfigSources,
-): SettingTexts {
-  const texts: Record<string, string> = {};
-  const ofTable: SettingTexts = Object.fromEntries(VARIABLES.map((one) => [one.name, one.default]));
-  for (const source of [ofTable, defaults, parseDotenv(dotenv), env, files?.texts ?? {}, flags]) {
-    for (const [name, value] of Object.entries(source)) {
+export function settingTexts(sources: ConfigSources, exchange?: string): SettingTexts {
+  const all = [...settingsInForce(sources, exchange)];
+  return Object.fromEntries(all.map(([name, { text }]) => [name, text]));
+}
+
+/** The same with where each comes from: for one exchange, or those that all share. */
+export function settingsInForce(
+  { env, dotenv = "", files, flags = {}, file, defaults = {} }: ConfigSources,
+  exchange?: string,
+): ReadonlyMap<string, { readonly text: string; readonly from: string }> {
+  const all = new Map<string, { readonly text: string; readonly from: string }>();
+  const add = (texts: SettingTexts, from: string | ((name: string) => string)): void => {
+    for (const [name, value] of Object.entries(texts)) {
       const text = value?.trim();
-      if (text) texts[name] = text;
+      if (text) all.set(name, { text, from: typeof from === "string" ? from : from(name) });
     }
+  };
+  add(Object.fromEntries(VARIABLES.map((one) => [one.name, one.default])), "default");
+  add(defaults, "default");
+  add(file?.shared ?? {}, (name) => file!.placeOf(undefined, name));
+  add(parseDotenv(dotenv), ".env");
+  add(env, "environment");
+  add(files?.texts ?? {}, fileVariable);
+  const own = exchange === undefined ? undefined : file?.own.get(exchange);
+  if (own !== undefined) {
+    const reaches = reachesOf(own, all.get(SETTINGS.backfill.name)?.text);
+    add({ ...own, ...reaches }, (name) => file!.placeOf(exchange, name));
   }
-  return texts;
+  add(flags, "flag");
+  return all;
+}
+
+/** With its place, if the file says it. */
+function placed(
+  problem: ConfigProblem,
+  { file, texts }: { readonly file: FileSettings | undefined; readonly texts: SettingTexts },
+): ConfigProblem {
+  const { variable } = problem;
+  const said = file?.shared[variable];
+  return file === undefined || said === undefined || said !== texts[variable]
+    ? problem
+    : { place: file.placeOf(undefined, variable), ...problem };
+}
+
+/** Of the shared reaches only those of the exchange's own timeframes, where it says nothing of reaches itself. */
+function reachesOf(said: SettingTexts, shared = ""): SettingTexts {
+  const { backfill: { name: backfill }, timeframes: { name: timeframes } } = SETTINGS;
+  const named = said[timeframes]?.split(",");
+  if (named === undefined || said[backfill] !== undefined) return {};
+  const reaches = shared.split(",").filter((text) => named.includes(text.split(":")[0]!.trim()));
+  return { [backfill]: reaches.join(",") || "off" };
+}
+
+/** The settings of the exchanges that have own ones. @throws ConfigError when some of them do not go together. */
+function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
+  const { file } = sources;
+  const own = new Map<string, ExchangeSettings>();
+  const problems: ConfigProblem[] = [];
+  for (const id of file?.own.keys() ?? []) {
+    const texts = settingTexts(sources, id);
+    const { data, error } = schemaFor(rules).safeParse(byField(({ name }) => texts[name]));
+    for (const issue of error?.issues ?? []) {
+      const problem = problemOf(issue, texts);
+      problems.push({ ...problem, place: `${file?.placeOf(id, problem.variable)} ${id}` });
+    }
+    if (data === undefined) continue;
+    const { symbols, timeframes, backfill, pageLimit, retention } = data;
+    own.set(id, { symbols, timeframes, backfill, pageLimit, retention });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return own;
 }
 
 /** The URL, completed by psql's variables, which alone choose no server. One that is wrong is a problem. */

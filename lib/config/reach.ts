@@ -1,11 +1,15 @@
-/** How far back a series is kept, in calendar time: `5y` means five calendar years. @module */
+/** How far back a series reaches: in calendar time, `5y` means five calendar years, or since a day, `2017-01-01..`. @module */
 
-export interface Reach {
+/** A length of time before now. */
+interface Span {
   /** The text that was parsed. */
   readonly text: string;
   readonly count: number;
   readonly unit: ReachUnit;
 }
+
+/** A length of time before now, or the time since the beginning of a day, UTC. */
+export type Reach = Span | { readonly text: string; readonly sinceMs: number };
 
 /** Hours, days, weeks, months, years. There is no `m`, because it could mean minutes or months. */
 type ReachUnit = "h" | "d" | "w" | "mo" | "y";
@@ -27,27 +31,36 @@ const REACH_YEARS_MAX = 50;
 /**
  * Reads a reach.
  *
- * @throws RangeError when the text is not a positive whole number followed by `h d w mo y`, or is longer than fifty
- * years.
+ * @throws RangeError when the text is neither a positive whole number followed by `h d w mo y`, at most fifty years, nor a
+ * day followed by two points.
  */
 export function parseReach(text: string): Reach {
   const match = /^([1-9]\d{0,5})(h|d|w|mo|y)$/.exec(text);
   const reach = match && { text, count: Number(match[1]), unit: match[2] as ReachUnit };
-  if (reach === null || nominalReachMs(reach) > REACH_YEARS_MAX * NOMINAL_MS.y) {
-    const shown = JSON.stringify(text);
-    throw new RangeError(
-      `Cannot read reach ${shown}: expected a number and one of h d w mo y, at most ` +
-        `${REACH_YEARS_MAX}y, such as 5y, 18mo, 7d`,
-    );
-  }
-  return reach;
+  if (reach !== null && nominalReachMs(reach) <= REACH_YEARS_MAX * NOMINAL_MS.y) return reach;
+  const sinceMs = dayMs(/^(\d{4}-\d\d-\d\d)\.\.$/.exec(text)?.[1]);
+  if (sinceMs !== undefined) return { text, sinceMs };
+  const shown = JSON.stringify(text);
+  throw new RangeError(
+    `Cannot read reach ${shown}: expected a number and one of h d w mo y, at most ` +
+      `${REACH_YEARS_MAX}y, such as 5y, 18mo, 7d, or since a day, such as 2017-01-01..`,
+  );
+}
+
+/** The beginning of a day, UTC; undefined when there is no such day, or it was before 1970. */
+function dayMs(day: string | undefined): number | undefined {
+  const ms = Date.parse(`${day}T00:00:00Z`);
+  // 31 February would be 3 March.
+  return ms >= 0 && new Date(ms).toISOString().startsWith(day!) ? ms : undefined;
 }
 
 /**
  * The time that is `reach` before `nowMs`; both in milliseconds since the epoch, UTC. Months and years keep the day of
  * the month. If the month is too short, its last day is used.
  */
-export function reachStartMs({ count, unit }: Reach, nowMs: number): number {
+export function reachStartMs(reach: Reach, nowMs: number): number {
+  if ("sinceMs" in reach) return reach.sinceMs;
+  const { count, unit } = reach;
   if (unit !== "mo" && unit !== "y") return nowMs - count * NOMINAL_MS[unit];
   const now = new Date(nowMs);
   const month = now.getUTCMonth() - (unit === "y" ? 12 * count : count);
@@ -58,7 +71,10 @@ export function reachStartMs({ count, unit }: Reach, nowMs: number): number {
   return Date.UTC(now.getUTCFullYear(), month, day) + timeOfDayMs;
 }
 
-/** The length of a reach in milliseconds. Months and years have their mean length. */
-export function nominalReachMs({ count, unit }: Pick<Reach, "count" | "unit">): number {
-  return count * NOMINAL_MS[unit];
+/**
+ * The length of a reach in milliseconds. Months and years have their mean length, and what began on some day grows for
+ * ever.
+ */
+export function nominalReachMs(reach: Reach | Pick<Span, "count" | "unit">): number {
+  return "sinceMs" in reach ? Infinity : reach.count * NOMINAL_MS[reach.unit];
 }

@@ -3,17 +3,10 @@ import parseDuration from "parse-duration";
 import { z } from "zod";
 import { nearest } from "../text/nearest.ts";
 import { parseReach, type Reach } from "./reach.ts";
-import { isSymbol } from "../market/symbol.ts";
 import { isTimeframe } from "../market/timeframe.ts";
 
 /** Parses a text. The message of each issue says what is allowed; its input is the invalid text. */
 export type Setting<T> = z.ZodType<T, string>;
-
-/** What to archive of an exchange: the named symbols, or those with the highest volume. */
-export type Symbols =
-  | { readonly kind: "list"; readonly symbols: readonly string[] }
-  /** The `count` bases with the highest volume in `quote`; without `quote`, in dollars. */
-  | { readonly kind: "top"; readonly count: number; readonly quote?: string | undefined };
 
 /** How far back one timeframe reaches. */
 export interface TimeframeReach {
@@ -22,7 +15,7 @@ export interface TimeframeReach {
 }
 
 /** People type these lists. A longer one is probably a mistake, and each item costs requests. */
-const ITEMS_MAX = 1000;
+export const ITEMS_MAX = 1000;
 
 /** A setting that is parsed by `read`, which returns undefined for an invalid text. */
 export function setting<T>(
@@ -101,29 +94,23 @@ export function didYouMean(similar: readonly string[]): string {
   return similar.length === 0 ? "" : `; did you mean ${similar.join(" or ")}?`;
 }
 
-/** `top:N` or `top:N:QUOTE`, or unified symbols separated by commas. */
-export function symbols(): Setting<Symbols> {
-  const top = setting(
-    `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`,
-    readTop,
-  );
-  const symbol = textThat(
-    "unified symbols such as BTC/USDT separated by commas, or top:N",
-    isSymbol,
-  );
-  const listed = list(symbol).transform((symbols): Symbols => ({ kind: "list", symbols }));
-  return byText((text) => /^top(:|$)/i.test(text) ? top : listed);
-}
-
-/** `1d:5y,1m:7d`, one reach per timeframe; `off` means none. */
-export function timeframeReaches(): Setting<readonly TimeframeReach[]> {
+/**
+ * `1d:5y,1m:7d`, one reach per timeframe; `off` means none.
+ *
+ * @param options.sinceDay whether a reach may begin on a day, `1d:2017-01-01..`.
+ */
+export function timeframeReaches(
+  { sinceDay }: { readonly sinceDay: boolean },
+): Setting<readonly TimeframeReach[]> {
+  const orDay = sinceDay ? "1d:2017-01-01.. or " : "";
   const reach = setting(
-    "timeframe:reach, the reach at most 50y, in h d w mo or y, such as 1d:5y",
+    `timeframe:reach, the reach at most 50y, in h d w mo or y, such as ${orDay}1d:5y`,
     (text): TimeframeReach | undefined => {
       const [timeframe = "", reach = "", ...others] = text.split(":").map((part) => part.trim());
       if (others.length > 0 || !isTimeframe(timeframe)) return undefined;
       const parsed = orUndefined(() => parseReach(reach));
-      return parsed && { timeframe, reach: parsed };
+      if (parsed === undefined || (!sinceDay && "sinceMs" in parsed)) return undefined;
+      return { timeframe, reach: parsed };
     },
   );
   return split({ none: "off" }).pipe(z.array(reach)).refine(
@@ -183,13 +170,6 @@ function split({ none }: { readonly none?: string } = {}): Setting<string[]> {
     (texts) => texts.length <= ITEMS_MAX,
     `at most ${ITEMS_MAX} items separated by commas`,
   );
-}
-
-function readTop(text: string): Symbols | undefined {
-  const match = /^top:([1-9]\d{0,3})(?::([\p{L}\p{N}]{1,20}))?$/u.exec(text);
-  const count = Number(match?.[1]);
-  if (match === null || count > ITEMS_MAX) return undefined;
-  return { kind: "top", count, ...(match[2] !== undefined && { quote: match[2] }) };
 }
 
 function orUndefined<T>(read: () => T): T | undefined {

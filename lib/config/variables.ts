@@ -5,6 +5,7 @@ import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import * as read from "./setting.ts";
+import { symbols } from "./symbols.ts";
 import { type Completion, type ConfigRules, inGroup, type Variable } from "./variable.ts";
 
 const HTTP_URL = read.url(["http", "https"], { allowed: "a URL beginning http:// or https://" });
@@ -69,6 +70,13 @@ export const SETTINGS = {
     },
   }),
   ...inGroup("What is archived", {
+    configFile: {
+      name: "TITAN10_CONFIG",
+      meaning: "File of settings by exchange; titan10.yaml of the working directory when unset.",
+      details: "docs/configuration.md describes it. What it says of one exchange beats the " +
+        "variables, which beat what it says of all.",
+      read: () => read.textThat("a path", (text) => !/\p{Cc}/u.test(text)).optional(),
+    },
     exchanges: {
       name: "EXCHANGES",
       default: "binance,coinbase,kraken,okx,bybit",
@@ -83,10 +91,11 @@ export const SETTINGS = {
       name: "SYMBOLS",
       default: "top:20",
       meaning:
-        "Unified symbols separated by commas, or top:N or top:N:QUOTE for those traded most.",
-      details: "top:N chooses, per exchange, the N bases with the highest 24 h quote volume " +
-        "against a dollar; top:N:QUOTE against that quote.",
-      read: read.symbols,
+        "Unified symbols, patterns such as BTC/*, top:N or top:N:QUOTE for those traded most.",
+      details: "Separated by commas. top:N chooses, per exchange, the N bases with the highest " +
+        "24 h quote volume against a dollar; top:N:QUOTE against that quote. In a pattern * is " +
+        "any letters of base, quote or settle. What follows a ! is left out: top:20,!*UP/*.",
+      read: symbols,
     },
     timeframes: {
       name: "TIMEFRAMES",
@@ -100,7 +109,9 @@ export const SETTINGS = {
       name: "BACKFILL",
       default: "1d:5y,1m:7d",
       meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
-      read: read.timeframeReaches,
+      details: "A reach is a length of time (1d:5y) or begins on a day (1d:2017-01-01..). What " +
+        "began on a day is kept for ever, so RETENTION cannot name that timeframe.",
+      read: () => read.timeframeReaches({ sinceDay: true }),
     },
     retention: {
       name: "RETENTION",
@@ -108,7 +119,7 @@ export const SETTINGS = {
       details: "One that is not named is kept for ever, too. It must keep at least what BACKFILL " +
         "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped (7 days of 1m, 420 of " +
         "1h), and only when every rollup of them is complete.",
-      read: () => read.timeframeReaches().default([]),
+      read: () => read.timeframeReaches({ sinceDay: false }).default([]),
     },
     rollups: {
       name: "ROLLUPS",

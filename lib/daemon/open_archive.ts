@@ -1,10 +1,11 @@
 /** Opens an archive: database, schema, tables, and exchanges with their stored bans and limits. @module */
 import type { Clock } from "../clock.ts";
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { symbolsOfKinds } from "../config/symbols.ts";
 import { openExchange } from "../exchange/client.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 import { FailureLog } from "../archive/failure_log.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { planRollups } from "../market/rollup.ts";
@@ -112,7 +113,7 @@ export async function prepareDatabase(
   await refuseHalfCopy(database);
   // A dump may have been restored without its owners, or the database may have another owner than before.
   await guardQueries(database);
-  const timeframes = archivedTimeframes(config).map(parseTimeframe);
+  const timeframes = allTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);
   metrics.setCompression(report.compresses);
@@ -178,6 +179,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
 
 async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
   const { config, clock, random, metrics, log, database } = archive;
+  const { symbols, pageLimit } = settingsOf(config, id);
   const keep = async (what: string, write: Promise<void>): Promise<void> => {
     try {
       await write;
@@ -197,8 +199,8 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       clock,
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
-      pageRowsMax: config.pageLimit,
-      symbols: config.symbols.kind === "list" ? config.symbols.symbols : undefined,
+      pageRowsMax: pageLimit,
+      symbols: symbolsOfKinds(symbols),
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
@@ -244,8 +246,14 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
   }
 }
 
-/** Warns of options for exchanges that are not archived: they have no effect, so they are probably a mistake. */
+/** Warns of what is set for exchanges that are not archived: it has no effect, so it is probably a mistake. */
 function warnOfUnused({ config, log }: Ground): void {
+  for (const id of config.own.keys()) {
+    if (config.exchanges.includes(id)) continue;
+    log.warn("an exchange of the file of settings is not archived: EXCHANGES does not name it", {
+      exchange: id,
+    });
+  }
   for (const id of Object.keys(config.exchangeOptions)) {
     if (config.exchanges.includes(id)) continue;
     const variable = `EXCHANGE_${id.toUpperCase()}`;
@@ -257,10 +265,11 @@ function lackingTimeframes(
   { id, client }: ArchivedExchange,
   config: Config,
 ): readonly ConfigProblem[] {
-  return archivedTimeframes(config).filter((text) => !client.timeframes.includes(text)).map((
+  const settings = settingsOf(config, id);
+  return archivedTimeframes(settings).filter((text) => !client.timeframes.includes(text)).map((
     text,
   ) => ({
-    variable: config.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
+    variable: settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
     value: text,
     allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
       nearestTimeframes(text, client.timeframes).join(", ")
@@ -269,7 +278,7 @@ function lackingTimeframes(
 }
 
 function refusedRollups(config: Config): readonly ConfigProblem[] {
-  const archived = archivedTimeframes(config).map(parseTimeframe);
+  const archived = allTimeframes(config).map(parseTimeframe);
   return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
     variable: "ROLLUPS",
     value: text,

@@ -1,5 +1,4 @@
 /** The result of one check of the doctor, and texts that several checks use. @module */
-import type { Symbols } from "../config/setting.ts";
 
 /** The result of one check. */
 export interface Check {
@@ -38,9 +37,4 @@ export function iso(timeMs: number): string {
 /** `3 symbols`, `1 symbol`. */
 export function counted(things: readonly unknown[], name: string): string {
   return `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
-}
-
-/** `SYMBOLS` as the user wrote it. */
-export function topText({ count, quote }: Extract<Symbols, { kind: "top" }>): string {
-  return `SYMBOLS=top:${count}${quote === undefined ? "" : `:${quote}`}`;
 }

@@ -1,5 +1,7 @@
 /** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
+import { allTimeframes } from "../config/exchange_settings.ts";
+import { hasRule, ruleText } from "../config/symbols.ts";
 import { errorText } from "../text/redact.ts";
 import { type Database, serverVersion } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -10,9 +12,8 @@ import { isOfHosts, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import type { Series } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
-import { type Check, CLOCK_MS_MAX, clockText, counted, topText, withFix } from "./check.ts";
+import { type Check, CLOCK_MS_MAX, clockText, counted, withFix } from "./check.ts";
 import { configurationHints } from "./config_hints.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 import { desiredBytes, diskCheck } from "./disk_checkup.ts";
 import { examineExchange, type ExchangeCheckup, type ReadExchange } from "./exchange_checkup.ts";
 import { readMarkets } from "../fetch/markets.ts";
@@ -140,9 +141,11 @@ export function settingChecks(
 }
 
 function configurationCheck(config: Config): Check {
-  const { exchanges, symbols } = config;
-  const wanted = symbols.kind === "list" ? counted(symbols.symbols, "symbol") : topText(symbols);
-  const timeframes = archivedTimeframes(config).join(" ");
+  const { exchanges, everywhere: { symbols } } = config;
+  const rule = hasRule(symbols) ? [`SYMBOLS=${ruleText(symbols)}`] : [];
+  const named = symbols.names.length > 0 ? [counted(symbols.names, "symbol")] : [];
+  const wanted = [...named, ...rule].join(", ");
+  const timeframes = allTimeframes(config).join(" ");
   const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
   return { check: "configuration", ok: true, message };
 }

@@ -16,7 +16,7 @@ export function configurationHints(config: Config): readonly Check[] {
 }
 
 function archiveHints(config: Config): readonly string[] {
-  const { timeframes, backfill, databaseUrl, dataDir, compressAfterMs } = config;
+  const { everywhere: { timeframes, backfill }, databaseUrl, dataDir, compressAfterMs } = config;
   const backfilled = backfill.map(({ timeframe }) => timeframe);
   const [polledOnly, backfilledOnly] = [
     timeframes.filter((text) => !backfilled.includes(text)),
@@ -47,7 +47,9 @@ function archiveHints(config: Config): readonly string[] {
   return hints;
 }
 
-function requestHints({ retry, pageLimit, fetchTimeoutMs }: Config): readonly string[] {
+function requestHints(
+  { retry, everywhere: { pageLimit }, fetchTimeoutMs }: Config,
+): readonly string[] {
   const hints: string[] = [];
   if (retry.attempts === 1) {
     hints.push(

@@ -1,5 +1,6 @@
 /** Estimates whether the archive fits on its disk. @module */
 import { byteText } from "../text/bytes.ts";
+import { reachOf, settingsOf } from "../config/exchange_settings.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Series } from "../market/series.ts";
 import { nominalMs } from "../market/timeframe.ts";
@@ -37,8 +38,6 @@ export function desiredBytes(
 ): Pick<DiskNeed, "series" | "bytes" | "bytesAYear"> {
   const nowMs = clock.now();
   const compressAfterMs = compresses ? config.compressAfterMs ?? Infinity : Infinity;
-  const polled = new Set(config.timeframes);
-  const retained = new Set(config.retention.map(({ timeframe }) => timeframe));
   let bytes = 0;
   let bytesAYear = 0;
   for (const series of all) {
@@ -52,7 +51,9 @@ export function desiredBytes(
     const candles = windowCandles(timeframe, window);
     const uncompressed = Math.min(candles, compressAfterMs / stepMs);
     bytes += uncompressed * BYTES_A_CANDLE + (candles - uncompressed) * BYTES_A_COMPRESSED_CANDLE;
-    if (!polled.has(timeframe.text) || retained.has(timeframe.text)) continue;
+    const { timeframes, retention } = settingsOf(config, series.exchange);
+    if (!timeframes.includes(timeframe.text)) continue;
+    if (reachOf(retention, timeframe.text) !== undefined) continue;
     bytesAYear += YEAR_MS / stepMs * (compresses ? BYTES_A_COMPRESSED_CANDLE : BYTES_A_CANDLE);
   }
   return { series: all.length, bytes, bytesAYear };

@@ -1,6 +1,8 @@
 /** Checks one exchange with real requests: markets, symbols, newest candles; and reports its capabilities. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
+import { hasRule, ruleText } from "../config/symbols.ts";
 import { hasProxy } from "../config/exchange_options.ts";
+import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
 import { rejectedRows } from "../market/kept_rejections.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -12,8 +14,7 @@ import { failureKind } from "../archive/failure_kind.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
-import { type Check, counted, iso, topText, withFix } from "./check.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
+import { type Check, counted, iso, withFix } from "./check.ts";
 import { errorText, redact, shortText } from "../text/redact.ts";
 
 /** The results for one exchange. */
@@ -98,7 +99,9 @@ export async function examineExchange(
     exchange: exchange.id,
     ok: checks.every(({ ok }) => ok),
     checks,
-    capabilities: archivedTimeframes(archive.config).map((text) => entryOf(exchange, text)),
+    capabilities: archivedTimeframes(settingsOf(archive.config, exchange.id)).map((text) =>
+      entryOf(exchange, text)
+    ),
   };
   return { checkup, clockAheadMs };
 }
@@ -125,21 +128,19 @@ function symbolsCheck(
   all: readonly ReadExchange[],
 ): Check {
   const check = "symbols";
-  const { symbols } = config;
-  if (symbols.kind === "top") {
+  const { symbols } = settingsOf(config, id);
+  if (hasRule(symbols) && unlisted.length === 0) {
     const chosen = [...new Set(series.map(({ symbol }) => symbol))];
+    const rule = `SYMBOLS=${ruleText(symbols)}`;
     return chosen.length === 0
-      ? {
-        check,
-        ok: false,
-        message: `no market qualifies for ${topText(symbols)}. Correct SYMBOLS`,
-      }
-      : { check, ok: true, message: `${counted(chosen, "symbol")} for ${topText(symbols)}` };
+      ? { check, ok: false, message: `no market qualifies for ${rule}. Correct SYMBOLS` }
+      : { check, ok: true, message: `${counted(chosen, "symbol")} for ${rule}` };
   }
-  const wanted = symbols.symbols.length - unloaded.length;
+  const wanted = symbols.names.length - unloaded.length;
   const found = `${wanted - unlisted.length} of ${wanted} listed`;
   if (unlisted.length === 0) return { check, ok: true, message: found };
-  const wrong = new Set(lostAmong(all.map(({ markets }) => markets)).map(({ symbol }) => symbol));
+  const lostOnes = lostAmong(config, all.map(({ markets }) => markets));
+  const wrong = new Set(lostOnes.map(({ symbol }) => symbol));
   const lost = unlisted.filter(({ symbol }) => wrong.has(symbol));
   if (lost.length > 0) {
     return { check, ok: false, message: `${found}, not ${symbolNames(lost)}. Correct SYMBOLS` };

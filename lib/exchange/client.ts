@@ -201,7 +201,7 @@ export class ExchangeClient {
   /** The most traded symbols of a list of all markets, see {@linkcode topSymbols}. */
   async topSymbols(
     list: MarketList,
-    { signal, ...choice }: TopSymbolsOptions & FetchOptions,
+    { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     const ccxt = this.#instanceOf(list);
     const tickers = await this.#run(
@@ -209,7 +209,7 @@ export class ExchangeClient {
       { signal, bounds: ANSWER_BOUNDS.lists },
       () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
     );
-    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, choice);
+    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, tops);
   }
 
   /**

@@ -26,12 +26,21 @@ export interface TopSymbolsOptions {
   readonly quote?: string | undefined;
 }
 
+/** The symbols of several choices together, see {@linkcode topOf}. */
+export function topSymbols(
+  markets: readonly CcxtMarket[],
+  tickers: Readonly<Record<string, CcxtTicker>>,
+  choices: readonly TopSymbolsOptions[],
+): readonly string[] {
+  return [...new Set(choices.flatMap((choice) => topOf(markets, tickers, choice)))];
+}
+
 /**
  * The `count` symbols with the highest 24 h quote volume: of each base only its most traded market, without
  * stablecoin bases. With `quote`, only markets with that quote. Markets whose symbol may be taken for another one are
  * left out, and those whose volume cannot be true.
  */
-export function topSymbols(
+function topOf(
   markets: readonly CcxtMarket[],
   tickers: Readonly<Record<string, CcxtTicker>>,
   { count, quote }: TopSymbolsOptions,

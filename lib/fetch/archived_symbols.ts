@@ -1,7 +1,9 @@
 /** Which symbols of an exchange are archived: what is configured or most traded, and what is known of each. @module */
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
+import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
+import { fitsPattern } from "../market/symbol_pattern.ts";
 import { nearest } from "../text/nearest.ts";
 import type { Checkpoint } from "../store/ledger.ts";
 import type { Listing } from "../store/listings.ts";
@@ -64,11 +66,33 @@ export function listedSymbols(
   };
 }
 
-/** The most traded symbols, and those that were chosen for that reason before: they are never dropped. */
-export function keptSymbols(
-  top: readonly string[],
-  checkpoints: readonly Pick<Checkpoint, "series" | "chosen">[],
-): readonly string[] {
-  const kept = checkpoints.filter(({ chosen }) => chosen === "top");
-  return [...new Set([...top, ...kept.map(({ series }) => series.symbol)])];
+/**
+ * The symbols that are wanted: those that are named, and those that rules choose. What a rule has chosen before stays, so
+ * no series is dropped by itself.
+ */
+export function wantedSymbols(
+  wanted: Symbols,
+  { list, top, checkpoints }: {
+    readonly list: MarketList;
+    /** Those that are traded most now. */
+    readonly top: readonly string[];
+    readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen">[];
+  },
+): { readonly named: readonly string[]; readonly byRule: ReadonlySet<string> } {
+  const isIncluded = (symbol: string): boolean => !isExcluded(wanted, symbol);
+  const fitting = wanted.patterns.length === 0
+    ? []
+    : [...list].flatMap(([symbol, { isActive }]) =>
+      isActive && isPlainSymbol(symbol) &&
+        wanted.patterns.some((pattern) => fitsPattern(symbol, pattern))
+        ? [symbol]
+        : []
+    );
+  const kept = checkpoints.flatMap(({ series: { symbol }, chosen }) =>
+    chosen === "top" && mayBeChosen(wanted, symbol) ? [symbol] : []
+  );
+  return {
+    named: wanted.names.filter(isIncluded),
+    byRule: new Set([...top, ...fitting, ...kept].filter(isIncluded)),
+  };
 }

@@ -4,6 +4,8 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
+import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { hasRule, ruleText } from "../config/symbols.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import {
@@ -16,17 +18,17 @@ import { type Listing, readListings } from "../store/listings.ts";
 import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { archivedTimeframes, wantedOf } from "../archive/desire.ts";
+import { wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
-  keptSymbols,
   type KindFailure,
   listedSymbols,
   unloadedSymbols,
+  wantedSymbols,
 } from "./archived_symbols.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings } from "./listing_watch.ts";
@@ -66,7 +68,9 @@ export async function refreshMarkets(
         nowMs,
       });
       assertListed(made);
-      await registerSeries(archive.database, chosen, archive.config.symbols.kind);
+      const byRule = Map.groupBy(chosen, ({ symbol }) => made.byRule.has(symbol));
+      await registerSeries(archive.database, byRule.get(true) ?? [], "top");
+      await registerSeries(archive.database, byRule.get(false) ?? [], "list");
       const settling = (): number => exchange.settleMs;
       const wanted = wantedOf(chosen, archive.config, { nowMs, settling });
       await noteWanted(archive.database, wanted);
@@ -159,6 +163,8 @@ export interface MadeMarkets {
   readonly markets: Markets;
   /** All wanted series, also those that have ended. */
   readonly chosen: readonly Series[];
+  /** Those of the symbols that a rule has chosen. */
+  readonly byRule: ReadonlySet<string>;
   readonly news: ListingNews;
 }
 
@@ -167,20 +173,19 @@ export function makeMarkets(
   { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
   { config, checkpoints, listings, proof = NOTHING_PROVED }: KnownMarkets,
 ): MadeMarkets {
-  const wanted = archivedTimeframes(config);
+  const settings = settingsOf(config, exchange);
+  const wanted = archivedTimeframes(settings);
   const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
-  const named = config.symbols.kind === "list" ? config.symbols.symbols : undefined;
-  const all = named ?? keptSymbols(top, checkpoints);
+  const { named, byRule } = wantedSymbols(settings.symbols, { list, top, checkpoints });
+  const all = [...new Set([...named, ...byRule])];
   const unloaded = [...unloadedSymbols(all, { list, failures, listings }), ...proof.undecided];
   const unknown = new Set(unloaded.map(({ symbol }) => symbol));
   const loaded = all.filter((symbol) => !unknown.has(symbol));
-  const { symbols, unlisted } = named === undefined
-    ? { symbols: loaded, unlisted: [] }
-    : listedSymbols(loaded, {
-      list,
-      known: new Set(checkpoints.map(({ series }) => series.symbol)),
-      isAlone: config.exchanges.length === 1,
-    });
+  const { symbols, unlisted } = listedSymbols(loaded, {
+    list,
+    known: new Set([...byRule, ...checkpoints.map(({ series }) => series.symbol)]),
+    isAlone: config.exchanges.length === 1,
+  });
   const chosen = symbols.flatMap((symbol) =>
     timeframes.map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
   );
@@ -204,12 +209,15 @@ export function makeMarkets(
       isPartial: unloaded.length > 0 || failures.some(({ isOfFew }) => isOfFew !== true),
       unloaded,
       leftOut: wanted.filter((text) => !timeframes.includes(text)),
-      renamed: [...news.renamed].filter(([, successor]) => named?.includes(successor) === false),
+      renamed: [...news.renamed].filter(([symbol, successor]) =>
+        named.includes(symbol) && !all.includes(successor)
+      ),
       replaced: news.changes.filter((change) => change.kind === "replaced"),
       replacedMs: news.replacedMs,
       absentSinceMs: news.absentSinceMs,
     },
     chosen,
+    byRule,
     news,
   };
 }
@@ -250,10 +258,8 @@ async function askMarkets(
     },
   });
   if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
-  const { symbols } = config;
-  const top = symbols.kind === "top"
-    ? await exchange.topSymbols(list, { ...options, count: symbols.count, quote: symbols.quote })
-    : [];
+  const { symbols: { tops } } = settingsOf(config, exchange.id);
+  const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
   return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
 }
 
@@ -299,8 +305,9 @@ function settle(
     log.warn("the markets of a symbol's kind were not loaded", { exchange, symbol, error });
   }
   const symbols = new Set(chosen.map(({ symbol }) => symbol));
-  if (config.symbols.kind === "top" && symbols.size === 0) {
-    log.warn("no market qualifies for SYMBOLS=top", { exchange });
+  const wanted = settingsOf(config, exchange).symbols;
+  if (hasRule(wanted) && symbols.size === 0) {
+    log.warn(`no market qualifies for SYMBOLS=${ruleText(wanted)}`, { exchange });
   }
   if (leftOut.length > 0) {
     log.warn("timeframes are left out: this exchange opens their candles at other times than UTC", {

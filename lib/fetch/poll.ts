@@ -1,4 +1,5 @@
 /** Polling: each tick fetches the last closed candles of every series of all exchanges, concurrently. @module */
+import { settingsOf } from "../config/exchange_settings.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -141,7 +142,7 @@ export class Poll {
     archive.failures.clear(exchange.id);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
-    const polled = new Set(archive.config.timeframes);
+    const polled = new Set(settingsOf(archive.config, exchange.id).timeframes);
     const due = markets.series.filter((series) =>
       polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(exchange, series, nowMs)

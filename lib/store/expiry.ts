@@ -2,7 +2,6 @@
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
-import { epochMs } from "./parameters.ts";
 
 interface Expired {
   /** How many candles were dropped. */
@@ -13,16 +12,17 @@ interface Expired {
   readonly lacking: string | undefined;
 }
 
-/** Where the candles or the coverage of a timeframe begin, in milliseconds; undefined when there are none. */
-export async function readBeginMs(
+/** Where the candles or the coverage of a timeframe begin, in milliseconds, by exchange. */
+export async function readBeginsMs(
   database: Database,
   timeframe: Timeframe,
-): Promise<number | undefined> {
+): Promise<ReadonlyMap<string, number>> {
   return await database.run(`read where ${candleTable(timeframe)} begins`, async (sql) => {
-    const [row] = await sql<{ begins: Date | null }[]>`
-      select min(least(first, lower(covered))) as begins
-      from checkpoints join timeframes using (timeframe) where timeframe = ${timeframe.text}`;
-    return epochMs(row?.begins ?? null);
+    const rows = await sql<{ exchange: string; begins: Date }[]>`
+      select exchange, min(least(first, lower(covered))) as begins
+      from checkpoints join timeframes using (timeframe) where timeframe = ${timeframe.text}
+      group by exchange having min(least(first, lower(covered))) is not null`;
+    return new Map(rows.map(({ exchange, begins }) => [exchange, begins.getTime()]));
   });
 }
 

@@ -1,10 +1,16 @@
 /** The job `upkeep`: refreshes rollups, then drops candles that are older than `RETENTION`. @module */
+import {
+  allTimeframes,
+  reachOf,
+  type SettingsByExchange,
+  settingsOf,
+} from "../config/exchange_settings.ts";
 import { reachStartMs } from "../config/reach.ts";
 import { planRollups } from "../market/rollup.ts";
 import { ceilTime, floorTime, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowName } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
-import { expireCandles, readBeginMs } from "../store/expiry.ts";
+import { expireCandles, readBeginsMs } from "../store/expiry.ts";
 import { reuseRoom } from "../store/pruning.ts";
 import { readTimescale } from "../store/connection/timescale.ts";
 import {
@@ -18,7 +24,6 @@ import {
 } from "../store/rollups.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
-import { archivedTimeframes } from "../archive/desire.ts";
 
 /** How often candles that have become too old are dropped. Jobs that write candles also wake this job. */
 const UPKEEP_CRON = "41 */6 * * *";
@@ -58,7 +63,7 @@ export async function rollUp(
   { config, database, clock, log }: Archive,
   { signal }: UpkeepOptions = {},
 ): Promise<number> {
-  const archived = archivedTimeframes(config).map(parseTimeframe);
+  const archived = allTimeframes(config).map(parseTimeframe);
   const { rollups } = planRollups(config.rollups.map(parseTimeframe), archived);
   const { added, dropped, used, held } = await arrangeRollups(database, rollups);
   if (added.length + dropped.length > 0) log.info("rollups changed", { added, dropped });
@@ -127,11 +132,17 @@ export async function expire(
   { signal }: UpkeepOptions = {},
 ): Promise<number> {
   let total = 0;
-  for (const { timeframe: text, reach } of config.retention) {
+  for (const text of retainedTimeframes(config)) {
     const timeframe = parseTimeframe(text);
     const stepMs = chunkMs(timeframe);
-    const beginMs = await readBeginMs(database, timeframe) ?? Infinity;
-    const keptMs = Math.floor(reachStartMs(reach, clock.now()) / stepMs) * stepMs;
+    const begins = await readBeginsMs(database, timeframe);
+    const beginMs = [...begins.values()].reduce((least, ms) => Math.min(least, ms), Infinity);
+    // All exchanges share a chunk, so the one that keeps its candles longest decides.
+    const retainedMs = [...begins.keys()].reduce((least, exchange) => {
+      const reach = reachOf(settingsOf(config, exchange).retention, text);
+      return Math.min(least, reach === undefined ? -Infinity : reachStartMs(reach, clock.now()));
+    }, Infinity);
+    const keptMs = Math.floor(retainedMs / stepMs) * stepMs;
     let candles = 0;
     let untilMs = Math.floor(beginMs / stepMs) * stepMs;
     while (untilMs < keptMs && !signal?.aborted) {
@@ -160,4 +171,10 @@ export async function expire(
     total += candles;
   }
   return total;
+}
+
+/** The timeframes that some exchange does not keep for ever. */
+function retainedTimeframes({ everywhere, own }: SettingsByExchange): ReadonlySet<string> {
+  const all = [everywhere, ...own.values()].flatMap(({ retention }) => retention);
+  return new Set(all.map(({ timeframe }) => timeframe));
 }

@@ -191,7 +191,7 @@ export async function judgeViews(
     gaps,
     nowMs,
     wantedSinceMs: (timeframe) => {
-      const wanted = config.backfill.find((entry) => entry.timeframe === timeframe);
+      const wanted = config.everywhere.backfill.find((entry) => entry.timeframe === timeframe);
       return wanted === undefined
         ? nowMs
         : floorTime(parseTimeframe(timeframe), reachStartMs(wanted.reach, nowMs));

@@ -7,6 +7,8 @@ interface BadConfiguration {
   readonly flags?: readonly string[];
   /** The text of `.env`. */
   readonly dotenv?: string;
+  /** The bytes of `titan10.yaml`. */
+  readonly file?: Uint8Array;
   readonly says: RegExp;
 }
 
@@ -75,6 +77,28 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
     dotenv: 'HTTP_PORT="9464\nLOG_LEVEL=info\n',
     says: /HTTP_PORT="/,
   },
+  "a titan10.yaml of the working directory with two faults: both with their places": {
+    file: new TextEncoder().encode(
+      "exchanges:\n  krakn:\n  okx: { options: { secret: hunter2 } }\n",
+    ),
+    says: new RegExp(
+      '^Cannot use this configuration:\n {2}titan10.yaml:2:3 exchanges="krakn": expected a CCXT ' +
+        'exchange id; did you mean kraken\\?\n {2}titan10.yaml:3:29 exchanges.okx.options="\\*\\*\\*"',
+    ),
+  },
+  "a titan10.yaml that is no text: says so": {
+    file: Uint8Array.of(0xff, 0xfe, 0x00),
+    says: /TITAN10_CONFIG="titan10.yaml": expected the path of a file .*; it is not text in UTF-8$/,
+  },
+  "--config with a file that is not there: said, whatever titan10.yaml says": {
+    flags: ["--config", "other.yaml"],
+    file: new TextEncoder().encode("exchanges: { okx: }\n"),
+    says: /TITAN10_CONFIG="other.yaml": expected the path of a file of settings; there is none$/,
+  },
+  "TITAN10_CONFIG with a directory: said": {
+    env: { TITAN10_CONFIG: "." },
+    says: /TITAN10_CONFIG=".": expected the path of a file of settings; it cannot be read$/,
+  },
   "a bad flag: named as its variable is": {
     flags: ["--page-limit", "many"],
     says: /PAGE_LIMIT="many": expected a whole number from 1 to 10000/,
@@ -90,9 +114,10 @@ Deno.test("every configuration that cannot be used ends with 2, and a sentence",
   const folder = await Deno.makeTempDir({ prefix: "titan10-test-" });
   try {
     Deno.chdir(folder);
-    for (const [name, { env = {}, flags = [], dotenv, says }] of Object.entries(BAD)) {
+    for (const [name, { env = {}, flags = [], dotenv, file, says }] of Object.entries(BAD)) {
       await t.step(name, async () => {
         await Deno.writeTextFile(".env", dotenv ?? "");
+        await Deno.writeFile("titan10.yaml", file ?? new Uint8Array());
         const { code, stdout, stderr } = await runInProcess(["status", ...flags], env);
         assert.equal(code, 2, stderr);
         assert.equal(stdout, "");

@@ -10,7 +10,7 @@ const text = await Deno.readTextFile(ENV_EXAMPLE);
 
 /** What each commented line would set. */
 const settings = new Map(
-  [...text.matchAll(/^# ([A-Z_]+(?:<ID>)?)=(.*)$/gm)].map((
+  [...text.matchAll(/^# ([A-Z0-9_]+(?:<ID>)?)=(.*)$/gm)].map((
     [, name = "", value = ""],
   ) => [name, value]),
 );
@@ -47,7 +47,7 @@ Deno.test(".env.example shows every variable with its default, and no other", ()
 });
 
 Deno.test(".env.example explains every variable in the lines above it", () => {
-  for (const block of text.split("\n\n").filter((block) => /^# [A-Z_]+=/m.test(block))) {
+  for (const block of text.split("\n\n").filter((block) => /^# [A-Z0-9_]+=/m.test(block))) {
     assert.match(block.split("\n")[0] ?? "", /^# [A-Z][^=]* [a-z]/, block);
   }
 });
@@ -58,7 +58,7 @@ Deno.test(".env.example changes nothing as it is, and is readable with every com
     isCron: (text: string) => text.split(" ").length === 5,
   };
   assert.deepEqual(readConfig({ env: {}, dotenv: text }, rules), readConfig({ env: {} }, rules));
-  const uncommented = text.replace(/^# (?=[A-Z_]+=)/gm, "");
+  const uncommented = text.replace(/^# (?=[A-Z0-9_]+=)/gm, "");
   const config = readConfig({ env: {}, dotenv: uncommented }, rules);
   assert.equal(config.databaseUrl, EXAMPLES.get("DATABASE_URL"));
   assert.equal(config.pollCron, "* * * * *");

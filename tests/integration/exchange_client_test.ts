@@ -484,11 +484,13 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: the most traded symbols are chosen from all markets`, async () => {
     await withClient(facts, {}, async ({ client, list }) => {
-      const top = await client.topSymbols(list, { count: 3 });
+      const top = await client.topSymbols(list, { tops: [{ count: 3 }] });
       // Its tickers name no turnover: there is nothing to choose by.
       if (id === "gemini") return assert.deepEqual(top, []);
       assert.deepEqual(top, ["BTC/USDT", "ETH/USDT", "SOL/USDT"]);
-      assert.deepEqual(await client.topSymbols(list, { count: 3, quote: "BTC" }), ["ETH/BTC"]);
+      assert.deepEqual(await client.topSymbols(list, { tops: [{ count: 3, quote: "BTC" }] }), [
+        "ETH/BTC",
+      ]);
     });
   });
 

@@ -48,7 +48,10 @@ async function chosenOf(
   client: ExchangeClient,
 ): Promise<{ readonly symbols: readonly string[]; readonly top: readonly string[] }> {
   const list = await client.loadMarkets();
-  return { symbols: [...list.keys()], top: await client.topSymbols(list, { count: 3 }) };
+  return {
+    symbols: [...list.keys()],
+    top: await client.topSymbols(list, { tops: [{ count: 3 }] }),
+  };
 }
 
 Deno.test("an archived market whose entry cannot be read is told of, and not taken for delisted", async () => {

@@ -67,7 +67,9 @@ async function ask(client: ExchangeClient, list: MarketList, kind: string): Prom
   const window = { sinceMs: SINCE_MS, untilMs: SINCE_MS + 5 * 60_000 };
   try {
     if (kind === "markets") return `${(await client.loadMarkets({ signal })).size} markets`;
-    if (kind === "tickers") return String(await client.topSymbols(list, { count: 3, signal }));
+    if (kind === "tickers") {
+      return String(await client.topSymbols(list, { tops: [{ count: 3 }], signal }));
+    }
     return `${(await client.fetchCandles(series, window, { list, signal })).rows.length} rows`;
   } catch (error) {
     return String(error).slice(0, 400);

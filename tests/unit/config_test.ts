@@ -35,6 +35,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
   assert.deepEqual(table, {
     DATABASE_URL: undefined,
     DATA_DIR: "./titan10-data",
+    TITAN10_CONFIG: undefined,
     EXCHANGES: "binance,coinbase,kraken,okx,bybit",
     SYMBOLS: "top:20",
     TIMEFRAMES: "1m,1d",
@@ -72,25 +73,29 @@ Deno.test("without any source every field has its default", () => {
   assert.deepEqual(read({}), {
     databaseUrl: undefined,
     dataDir: "./titan10-data",
+    configFile: undefined,
     exchanges: ["binance", "coinbase", "kraken", "okx", "bybit"],
-    symbols: { kind: "top", count: 20 },
-    timeframes: ["1m", "1d"],
-    backfill: [
-      { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
-      { timeframe: "1m", reach: { text: "7d", count: 7, unit: "d" } },
-    ],
+    everywhere: {
+      symbols: { names: [], tops: [{ count: 20 }], patterns: [], excluded: [] },
+      timeframes: ["1m", "1d"],
+      backfill: [
+        { timeframe: "1d", reach: { text: "5y", count: 5, unit: "y" } },
+        { timeframe: "1m", reach: { text: "7d", count: 7, unit: "d" } },
+      ],
+      pageLimit: undefined,
+      retention: [],
+    },
+    own: new Map(),
     pollCron: "* * * * *",
     gapsCron: "*/5 * * * *",
     backfillCron: "0 2 * * *",
     pollCandles: 5,
-    pageLimit: undefined,
     fetchTimeoutMs: 30_000,
     retry: { attempts: 5, minMs: 1_000, maxMs: 60_000 },
     breaker: { failures: 5, cooldownMs: 60_000 },
     dbPoolMax: 1,
     compressAfterMs: 7 * 86_400_000,
     pruneAfterMs: 90 * 86_400_000,
-    retention: [],
     rollups: [],
     gapAlertPercent: 5,
     alertWebhookUrl: undefined,
@@ -110,6 +115,7 @@ Deno.test("every variable reaches its field", () => {
     env: {
       DATABASE_URL: "postgresql://u:p%40@h:5432/db?prepare=false",
       DATA_DIR: "/var/lib/titan 10",
+      TITAN10_CONFIG: "/etc/titan10.yaml",
       EXCHANGES: "kraken, okx,kraken",
       SYMBOLS: "BTC/USDT,ETH/USDT:USDT-240628,BTC/USDT, 币安人生/USDT",
       TIMEFRAMES: "1M,1w,1M",
@@ -145,28 +151,37 @@ Deno.test("every variable reaches its field", () => {
   assert.deepEqual(config, {
     databaseUrl: "postgresql://u:p%40@h:5432/db?prepare=false",
     dataDir: "/var/lib/titan 10",
+    configFile: "/etc/titan10.yaml",
     exchanges: ["kraken", "okx"],
-    symbols: { kind: "list", symbols: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"] },
-    timeframes: ["1M", "1w"],
-    backfill: [
-      { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
-      { timeframe: "1m", reach: { text: "48h", count: 48, unit: "h" } },
-    ],
+    everywhere: {
+      symbols: {
+        names: ["BTC/USDT", "ETH/USDT:USDT-240628", "币安人生/USDT"],
+        tops: [],
+        patterns: [],
+        excluded: [],
+      },
+      timeframes: ["1M", "1w"],
+      backfill: [
+        { timeframe: "1h", reach: { text: "18mo", count: 18, unit: "mo" } },
+        { timeframe: "1m", reach: { text: "48h", count: 48, unit: "h" } },
+      ],
+      pageLimit: 250,
+      retention: [
+        { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
+        { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
+      ],
+    },
+    own: new Map(),
     pollCron: "*/2 * * * *",
     gapsCron: "1 * * * *",
     backfillCron: "2 * * * *",
     pollCandles: 7,
-    pageLimit: 250,
     fetchTimeoutMs: 90_000,
     retry: { attempts: 1, minMs: 250, maxMs: 1_500 },
     breaker: { failures: 2, cooldownMs: 3_600_000 },
     dbPoolMax: 4,
     compressAfterMs: undefined,
     pruneAfterMs: undefined,
-    retention: [
-      { timeframe: "1m", reach: { text: "90d", count: 90, unit: "d" } },
-      { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
-    ],
     rollups: ["5m", "1h", "1d"],
     gapAlertPercent: 0.5,
     alertWebhookUrl: "https://hooks.example.com/x",
@@ -200,9 +215,19 @@ for (const [variable, value] of accepted) {
 }
 
 Deno.test("top:N keeps its quote, and has none without", () => {
-  const top = { kind: "top", count: 5 };
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5:EUR" } }).symbols, { ...top, quote: "EUR" });
-  assert.deepEqual(read({ env: { SYMBOLS: "top:5" } }).symbols, top);
+  const tops = (text: string): unknown => read({ env: { SYMBOLS: text } }).everywhere.symbols.tops;
+  assert.deepEqual(tops("top:5:EUR"), [{ count: 5, quote: "EUR" }]);
+  assert.deepEqual(tops("top:5"), [{ count: 5 }]);
+});
+
+Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what follows a !", () => {
+  const text = "top:5,BTC/USDT,*/FDUSD,!*UP/*,top:3:EUR, !ETH/USDT,BTC/USDT:*";
+  assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
+    names: ["BTC/USDT"],
+    tops: [{ count: 5 }, { count: 3, quote: "EUR" }],
+    patterns: ["*/FDUSD", "BTC/USDT:*"],
+    excluded: ["*UP/*", "ETH/USDT"],
+  });
 });
 
 Deno.test("flags beat the environment, and the environment beats .env", () => {
@@ -263,7 +288,9 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "TOP:5"],
   ["SYMBOLS", "top:5:"],
   ["SYMBOLS", "top:1.5"],
-  ["SYMBOLS", "top:5,BTC/USDT"],
+  ["SYMBOLS", "*"],
+  ["SYMBOLS", "BTC/USDT,!top:5", "!top:5"],
+  ["SYMBOLS", "!BTC/USDT,!*/EUR"],
   ["SYMBOLS", "BTCUSDT"],
   ["SYMBOLS", "BTC/USDT,/USDT", "/USDT"],
   ["SYMBOLS", "BTC/USDT,", ""],
@@ -274,6 +301,11 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["TIMEFRAMES", "one"],
   ["BACKFILL", "1d"],
   ["BACKFILL", "1d:5y:6"],
+  ["BACKFILL", "1d:2017-01-01"],
+  ["BACKFILL", "1d:2023-02-29.."],
+  ["BACKFILL", "1d:1969-12-31.."],
+  ["BACKFILL", "1d:2017-01-01..2018-01-01"],
+  ["RETENTION", "1d:2017-01-01.."],
   ["BACKFILL", "1x:5y"],
   ["BACKFILL", "1d:5"],
   ["BACKFILL", "1d:5m"],
@@ -397,6 +429,8 @@ const starts: readonly (readonly [reach: string, now: string, start: string])[] 
   ["1mo", "2024-03-31T23:59:59.999Z", "2024-02-29T23:59:59.999Z"],
   ["18mo", "2024-03-15T00:00:00.000Z", "2022-09-15T00:00:00.000Z"],
   ["50y", "2024-06-01T00:00:00.000Z", "1974-06-01T00:00:00.000Z"],
+  ["2017-01-01..", "2024-06-01T12:00:00.000Z", "2017-01-01T00:00:00.000Z"],
+  ["2024-02-29..", "2025-06-01T12:00:00.000Z", "2024-02-29T00:00:00.000Z"],
 ];
 for (const [reach, now, start] of starts) {
   Deno.test(`${reach} before ${now} is ${start}`, () => {
@@ -409,9 +443,20 @@ Deno.test("a reach that cannot be read is refused with what it is", () => {
   assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);
 });
 
+Deno.test("what is fetched since a day is never dropped", () => {
+  const env = { TIMEFRAMES: "1d", BACKFILL: "1d:2017-01-01.." };
+  assert.deepEqual(problemsOf({ env }), []);
+  assert.deepEqual(
+    problemsOf({ env: { ...env, RETENTION: "1d:50y" } }).map(({ allowed }) => allowed),
+    [
+      "each timeframe kept at least as long as BACKFILL reaches",
+    ],
+  );
+});
+
 Deno.test("candles that rollups are built from are kept for a week at least", () => {
   const env = { BACKFILL: "off", RETENTION: "1m:6d" };
-  assert.equal(read({ env }).retention.length, 1);
+  assert.equal(read({ env }).everywhere.retention.length, 1);
   assert.deepEqual(problemsOf({ env: { ...env, ROLLUPS: "5m" } }), [{
     variable: "RETENTION",
     value: "1m:6d",

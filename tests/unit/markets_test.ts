@@ -154,6 +154,36 @@ Deno.test("top:N takes the most traded of the day and never drops one that it to
   assert.equal(chosen.length, 2);
 });
 
+Deno.test("patterns choose what is traded and plainly named, exclusions come last, and names are united with them", () => {
+  const { markets, byRule } = make({
+    listed: {
+      "BTC/FDUSD": {},
+      "ETHUP/FDUSD": {},
+      "OLD/FDUSD": { isActive: false },
+      "ВТС/FDUSD": {},
+      "BTC/USDT": {},
+      "ETH/USDT": {},
+      "BTC/FDUSD:FDUSD": LINEAR,
+    },
+    variables: { SYMBOLS: "ETH/USDT,*/FDUSD,!*UP/*" },
+  });
+  assert.deepEqual(names(markets), ["binance ETH/USDT 1h", "binance BTC/FDUSD 1h"]);
+  assert.deepEqual([...byRule], ["BTC/FDUSD"]);
+});
+
+Deno.test("what a pattern has chosen stays while it is a pattern, and ends with it or with an exclusion", () => {
+  const kept: Given = {
+    listed: { "BTC/USDT": {}, "SOL/USDT": { isActive: false } },
+    checkpoints: [checkpoint("SOL/USDT", { chosen: "top" })],
+  };
+  const namesOf = (SYMBOLS: string): readonly string[] =>
+    names(make({ ...kept, variables: { SYMBOLS } }).markets);
+  assert.deepEqual(namesOf("SOL/*"), ["binance SOL/USDT 1h"]);
+  assert.deepEqual(namesOf("BTC/*"), ["binance BTC/USDT 1h"]);
+  assert.deepEqual(namesOf("top:1"), ["binance SOL/USDT 1h"]);
+  assert.deepEqual(namesOf("*/USDT,!SOL/*"), ["binance BTC/USDT 1h"]);
+});
+
 Deno.test("a symbol is delisted when it has been missing for an hour, by what the lists before said", () => {
   const missing: Given = {
     listed: { "BTC/USDT": {} },
