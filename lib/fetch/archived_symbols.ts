@@ -1,4 +1,5 @@
 /** Which symbols of an exchange are archived: what is configured or most traded, and what is known of each. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
@@ -95,4 +96,11 @@ export function wantedSymbols(
     named: wanted.names.filter(isIncluded),
     byRule: new Set([...top, ...fitting, ...kept].filter(isIncluded)),
   };
+}
+
+/** That some entries of a kind cannot be read. Which markets they are of is not known. */
+export function oddEntries(exchange: string, kind: MarketKind, count: number): KindFailure {
+  const message =
+    `Cannot load all ${kind.title} of ${exchange}: ${count} of its entries cannot be read`;
+  return { kind, isOfFew: true, error: new FetchError("transient", message) };
 }

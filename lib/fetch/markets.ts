@@ -1,7 +1,6 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
 import { opensElsewhere } from "../exchange/limits.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
-import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
@@ -27,6 +26,7 @@ import { noteMissing } from "../store/listing_facts.ts";
 import {
   type KindFailure,
   listedSymbols,
+  oddEntries,
   unloadedSymbols,
   wantedSymbols,
 } from "./archived_symbols.ts";
@@ -261,13 +261,6 @@ async function askMarkets(
   const { symbols: { tops } } = settingsOf(config, exchange.id);
   const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
   return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
-}
-
-/** That some entries of a kind cannot be read. Which markets they are of is not known. */
-function oddEntries(exchange: string, kind: MarketKind, count: number): KindFailure {
-  const message =
-    `Cannot load all ${kind.title} of ${exchange}: ${count} of its entries cannot be read`;
-  return { kind, isOfFew: true, error: new FetchError("transient", message) };
 }
 
 /** Whether an error of loading one kind of markets says nothing of the others. */
