@@ -169,10 +169,11 @@ async function openServer(
   });
 }
 
-/** How many connections of a pool are for visitors. None of a single one, which they share. */
+/** How many connections of a pool are for visitors. None of fewer than three, which they share. */
 function visitorsOf(poolMax: number): number {
-  const share = Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF));
-  return poolMax === 1 ? 0 : Math.min(share, VISITORS_MAX);
+  // While one of the archive's own compresses a chunk, another must be left for pages.
+  if (poolMax < 3) return 0;
+  return Math.min(Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF)), VISITORS_MAX);
 }
 
 /** @throws StoreError `refused` when the URL cannot be used. The configuration has been checked for that before. */
