@@ -1,10 +1,8 @@
 /** The embedded server and a query that is ended: what that costs those who use the server meanwhile. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import type { Candle } from "../../lib/market/candle.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { type QueryPage, runQuery } from "../../lib/store/read_query.ts";
-import { writePage } from "../../lib/store/page_write.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { writeAgain } from "../../lib/store/job_state.ts";
@@ -204,40 +202,5 @@ Deno.test("an embedded server that was started again", async (t) => {
         await drop();
       }
     });
-  }
-});
-
-Deno.test("candles that were taken back after they were stored are no loss of the embedded server", async () => {
-  const { database, drop } = await openEmbeddedTest();
-  const minute = parseTimeframe("1m");
-  const series = { exchange: "binance", symbol: "BTC/USDT", timeframe: minute } as const;
-  const candle = (openTimeMs: number): Candle => ({
-    ...{ openTimeMs, open: "1", high: "1", low: "1", close: "1", volume: "1" },
-  });
-  const rest = { rejected: [], reachFromMs: undefined };
-  try {
-    await ensureCandleTables(database, [minute]);
-    // A candle that is not final yet, and an answer without it.
-    const fresh = await writePage(database, series, {
-      ...rest,
-      candles: [candle(120_000)],
-      answered: undefined,
-    });
-    assert.equal(fresh.added, 1);
-    await writePage(database, series, {
-      ...rest,
-      candles: [candle(180_000)],
-      answered: { sinceMs: 120_000, untilMs: 240_000 },
-    });
-    const left = await database.sql`select time from ohlcv_1m`;
-    assert.deepEqual(left.map(({ time }) => Number(time)), [180_000]);
-    // Others are gone because they were forgotten, or because retention has dropped them.
-    await database.sql`truncate ohlcv_1m`;
-
-    await assert.rejects(ask(database, ENDLESS, { timeoutMs: 100 }));
-    const [row] = await database.run("ask", (sql) => sql`select count(*)::int as n from ohlcv_1m`);
-    assert.deepEqual({ ...row }, { n: 0 });
-  } finally {
-    await drop();
   }
 });
