@@ -97,8 +97,12 @@ function collectFromOptions(
 ): void {
   if (typeof value === "string") {
     // Without the scheme of a header: the credential may appear without it.
-    if (isSecret) addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
-    else collectFromUrl(value, secrets);
+    if (isSecret) {
+      addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
+      // Of a header's value a server repeats a part: the credential of a scheme, one cookie of several.
+      const parts = value.includes("\n") ? [] : value.split(/[\s;,="]+/);
+      for (const part of parts) if (isLikeKey(part)) secrets.add(part);
+    } else collectFromUrl(value, secrets);
   } else if (typeof value === "number" && isSecret) {
     secrets.add(String(value));
   } else if (typeof value === "object" && value !== null && depth > 0) {

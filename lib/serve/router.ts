@@ -87,7 +87,8 @@ function failure(
   if (signal.aborted) return refusal(503, `Cannot answer ${path}: nobody waits for it`);
   if (error instanceof BadQueryError) return refusal(error.status, error.message);
   if (error instanceof NoSlotError || error instanceof DeadlineError) {
-    return refusal(503, `Cannot answer ${path}: too many ask. Ask again in a few seconds`, {
+    const why = error instanceof NoSlotError ? "too many ask" : "the database is busy";
+    return refusal(503, `Cannot answer ${path}: ${why}. Ask again in a few seconds`, {
       "retry-after": "5",
     });
   }

@@ -93,13 +93,15 @@ export async function beginListings(
  * The end of a statement that begins listings: its parameters from `first` on are {@linkcode BEGUN_SERIES}. Candles before
  * a new listing that were not final yet are taken back: they may be half-formed for good, and the exchange cannot be asked
  * for them again. The tables of candles are locked first, as by every statement that writes to them, then the
- * checkpoints, so that no page confirms such a candle meanwhile.
+ * checkpoints, so that no page confirms such a candle meanwhile. What is stored is counted as of then: where a page was
+ * waited for, PostgreSQL checks the constraints with older values of `known` before it comes to the newer ones.
  */
 function begunSeries(first: number): string {
   return `
 locked as materialized (select titan10_lock_candles()),
 begun_series as materialized (
-  select known.symbol, known.timeframe, known.unsettled, to_timestamp(row.from_ms / 1000.0) as from_time
+  select known.symbol, known.timeframe, known.unsettled, known.candles as stored,
+         to_timestamp(row.from_ms / 1000.0) as from_time
   from checkpoints as known join ${BEGUN_SERIES.rows(first)}
     on known.symbol = row.symbol and known.timeframe = row.timeframe
   cross join locked
@@ -115,7 +117,7 @@ gone as materialized (
 update checkpoints as known
 set ended_at = null, ended_why = null, listed_from = coalesce(from_time, known.listed_from),
     unsettled = known.unsettled - tstzmultirange(tstzrange(null, coalesce(from_time, '-infinity'))),
-    candles = known.candles - gone.candles,
+    candles = gone.stored - gone.candles,
     first = case when gone.candles = 0 then known.first else gone.first end,
     last = case when gone.candles = 0 then known.last else gone.last end
 from gone

@@ -18,22 +18,22 @@ export function rememberPage({ proof }: Database, page: StoredPage): void {
 }
 
 /**
- * Finds the row that the page's own transaction wrote, and reads its candles. How many are left does not matter: a later
- * answer may have taken them back, and `forget` or RETENTION may have dropped them.
+ * Finds the row that the page's own transaction wrote. While that was the newest to write the row of the series, its
+ * candles must be there, too: whatever takes candles away later writes that row.
  *
- * @throws Error when the row is not there, or the candles cannot be read.
+ * @throws Error when one is not there.
  */
 async function findPage({ series, number }: StoredPage, ask: AskText): Promise<void> {
   const { exchange, symbol, timeframe } = series;
   const { rows } = await ask(`
-    select page.number, sum(candle.close) from recent_pages as page
-    left join ${candleTable(timeframe)} as candle
-      on candle.exchange = page.exchange and candle.symbol = page.symbol
-     and candle.time between page.first_time and page.last_time
+    select page.xmin <> known.xmin or exists (
+      select from ${candleTable(timeframe)} as candle
+      where candle.exchange = page.exchange and candle.symbol = page.symbol
+        and candle.time between page.first_time and page.last_time)
+    from recent_pages as page join checkpoints as known using (exchange, symbol, timeframe)
     where page.exchange = ${literal(exchange)} and page.symbol = ${literal(symbol)}
-      and page.timeframe = ${literal(timeframe.text)} and page.number = ${BigInt(number)}
-    group by page.number`);
-  if (rows.length === 1) return;
+      and page.timeframe = ${literal(timeframe.text)} and page.number = ${BigInt(number)}`);
+  if (rows[0]?.[0] === "t") return;
   throw new Error(`page ${number} of ${seriesName(series)} was stored, and is not there any more`);
 }
 

@@ -244,10 +244,12 @@ Deno.test({
         /: pgdata in it belongs to user 12345, and this program runs as user 0\. Run the program as user 12345, or, .* chown -R 0 /,
       );
       await Deno.chown(path, 12_345, 0);
-      await assert.rejects(
-        open(path),
-        /: it belongs to user 12345, .* Run the program as user 12345, or, .* chown -R 0 .*, or set DATA_DIR/,
-      );
+      const foreign = ": it belongs to user 12345, .* Run the program as user 12345, or, .* chown";
+      await assert.rejects(open(path), new RegExp(`${foreign} -R 0 [^ ]+$`));
+      await Deno.chown(join(path, "pgdata"), 0, 0);
+      await assert.rejects(open(path), new RegExp(`${foreign} .*, or move its archive by mkdir`));
+      await Deno.remove(join(path, "pgdata"));
+      await assert.rejects(open(path), new RegExp(`${foreign} .*, or set DATA_DIR to a new`));
     } finally {
       await Deno.remove(path, { recursive: true });
     }

@@ -1,8 +1,9 @@
-/** A candle comes or is rejected while others look for gaps: each missing candle is in one gap all the same. @module */
+/** A candle comes or is rejected while others look for gaps or enter a listing: each one missing is in one gap. @module */
 import assert from "node:assert/strict";
 import { readExplained } from "../../lib/store/gap_counts.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
 import { scanGaps } from "../../lib/store/gaps.ts";
+import { beginListings } from "../../lib/store/listings.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
@@ -154,6 +155,29 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     await Promise.all(notes);
     await scanGaps(database, BTC.timeframe, START_MS);
     assert.deepEqual(await gaps(database), ["4-5 suspected", "6-7 suspected"]);
+  },
+
+  "candles that come while a listing is entered are taken back with it, however many": async (
+    database,
+  ) => {
+    const candles = Array.from({ length: 10 }, (_, n) => ({
+      ...LATE.candles[0]!,
+      openTimeMs: START_MS + (10 + n) * MINUTE_MS,
+    }));
+    const entries: Promise<void>[] = [];
+    await database.sql.begin(async (tx) => {
+      await writePage(within(database, tx), BTC, { ...LATE, candles, answered: undefined });
+      entries.push(beginListings(database, BTC.exchange, {
+        symbols: [],
+        series: [{ series: BTC, fromMs: START_MS + 30 * MINUTE_MS }],
+        nowMs: START_MS,
+      }));
+      await someoneWaits(tx);
+    });
+    await Promise.all(entries);
+    const [row] = await database.sql`
+      select candles::int as kept, (select count(*) from ohlcv_1m)::int as counted from checkpoints`;
+    assert.deepEqual({ ...row }, { kept: 7, counted: 7 });
   },
 
   "a candle that was rejected before the first one explains no hole after it": async (database) => {

@@ -252,6 +252,11 @@ Deno.test("more than may wait for the database are refused at once, and who wait
     await arrived(await connect());
     assert.deepEqual([refused, asks.length], [90 - 34, 4]);
     await clock.advance(30_000);
-    for (const answer of answers) assert.match(await answer, /^HTTP\/1\.1 503 [^]*retry-after: 5/);
+    const texts = await Promise.all(answers);
+    for (const text of texts) assert.match(text, /^HTTP\/1\.1 503 [^]*retry-after: 5/);
+    const late = texts.filter((text) =>
+      text.includes("/explained: the database is busy. Ask again")
+    );
+    assert.equal(late.length, 34);
     assert.equal(asks.length, 4, "what nobody waits for any more was begun");
   }));

@@ -119,6 +119,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     try {
       const { lines, ...archive } = await scene.archived({ ROLLUPS: "5m" });
       await rollUp(archive);
+      await rollUp(archive);
       await assertRollups(scene, ["5m", "1h"]);
       const told = lines.filter((line) => line.includes("neither dropped nor made anew"));
       assert.equal(told.length, 1, told.join("\n"));

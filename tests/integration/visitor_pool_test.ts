@@ -9,7 +9,11 @@ import { openPostgres } from "../support/test_database.ts";
 
 interface Scene {
   readonly clock: ManualClock;
-  readonly open: (options: { poolMax: number; isServed?: boolean }) => Promise<Database>;
+  readonly open: (
+    options: { poolMax: number; isServed?: boolean; user?: string },
+  ) => Promise<Database>;
+  /** Runs as a superuser. */
+  readonly administer: (statements: string) => Promise<unknown>;
   /** Holds a lock until it is told. */
   readonly hold: (lock: number) => Promise<() => Promise<void>>;
 }
@@ -29,8 +33,11 @@ async function withServer(
   try {
     await use({
       clock,
-      open: async (options) => {
-        const database = await openDatabase({ url: server.url, dataDir: "", clock, ...options });
+      administer: (statements) => admin.unsafe(statements),
+      open: async ({ user, ...options }) => {
+        const url = new URL(server.url);
+        url.username = user ?? url.username;
+        const database = await openDatabase({ url: url.href, dataDir: "", clock, ...options });
         opened.push(database);
         return database;
       },
@@ -68,6 +75,8 @@ Deno.test("a statement's time begins when it is sent, not while others have all 
 Deno.test("a statement that finds no free connection for too long fails alone: the others, and the pool, stay", (t) =>
   withServer(t, async ({ clock, open, hold }) => {
     const database = await open({ poolMax: 1 });
+    // The time of the first statement, which looks at the settings, is not what passes below.
+    await lock(3)(database);
     const unlock = await hold(1);
     const pool = database.sql;
     const long = database.runLong("lock", (sql) => sql`select pg_advisory_xact_lock(1)`);
@@ -99,9 +108,30 @@ Deno.test("visitors that keep all of their connections busy delay no statement o
     await Promise.all(visits);
   }));
 
+Deno.test("work that takes hours leaves a connection to pages, also where there are but two", (t) =>
+  withServer(t, async ({ open, hold }) => {
+    const unlock = await hold(1);
+    const database = await open({ poolMax: 2, isServed: true });
+    const long = database.runLong("lock", (sql) => sql`select pg_advisory_xact_lock(1)`);
+    await lock(2)(database);
+    await unlock();
+    await long;
+  }));
+
+Deno.test("where the archive has all connections that its role may have, visitors are answered over those", (t) =>
+  withServer(t, async ({ open, administer }) => {
+    const user = `few_${crypto.randomUUID().slice(0, 8)}`;
+    await administer(`create role ${user} login connection limit 2`);
+    const database = await open({ poolMax: 4, isServed: true, user });
+    await Promise.all([lock(1)(database), lock(2)(database)]);
+    await lock(3)(database.visitors!);
+    await database.close();
+    await administer(`drop role ${user}`);
+  }));
+
 Deno.test("the server ends a visitor's statement after ten seconds, and no other", (t) =>
   withServer(t, async ({ open }) => {
-    const database = await open({ poolMax: 2, isServed: true });
+    const database = await open({ poolMax: 3, isServed: true });
     const limitOf = (one: Database): Promise<unknown> =>
       one.run("ask", async (sql) => (await sql`show statement_timeout`)[0]?.["statement_timeout"]);
     assert.deepEqual([await limitOf(database), await limitOf(database.visitors!)], ["0", "10s"]);

@@ -68,6 +68,15 @@ Deno.test("a password that is the user's or the database's name is a word of mes
   assert(found("postgres://candles:candle@db/candles1").includes("candle"));
 });
 
+Deno.test("of a header each part that may be a key is secret by itself, under any scheme and name", () => {
+  const found = (value: string): readonly string[] =>
+    secretsOf({ EXCHANGE_KRAKEN: JSON.stringify({ headers: { "X-Any": value } }) });
+  assert(found("Token abcdef-12345").includes("abcdef-12345"));
+  assert(found("lang=en; sid=cookie-96bb==; b=2").includes("cookie-96bb"));
+  assert(found('Custom key="abcdefghijklmnopqrst", v=1').includes("abcdefghijklmnopqrst"));
+  assert.deepEqual(found("lang=en; theme=dark"), ["lang=en; theme=dark"]);
+});
+
 Deno.test("what a chat's webhook consists of is secret, also by itself", () => {
   const found = (url: string): readonly string[] => secretsOf({ ALERT_WEBHOOK_URL: url });
   const slack = found(

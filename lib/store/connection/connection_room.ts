@@ -78,6 +78,6 @@ export class ConnectionRoom {
 }
 
 /** 53300, `too_many_connections`. */
-function isCrowded(error: unknown): boolean {
+export function isCrowded(error: unknown): boolean {
   return codeOf(error) === "53300";
 }

@@ -108,11 +108,11 @@ async function refuseUnsafe(path: string): Promise<void> {
   }
   const owner = foreignOwner(info);
   if (owner !== undefined) {
-    refuse(`it ${isForeign(owner, path)}, or ${await wayInside(path)}`);
+    refuse(`it ${isForeign(owner, path)}${await wayInside(path)}`);
   }
   if (isOpenToWrite(info)) {
     refuse(
-      `other users can write to it (${modeText(info)}). Run chmod go-w ${shellWord(path)}, or ` +
+      `other users can write to it (${modeText(info)}). Run chmod go-w ${shellWord(path)}` +
         `${await wayInside(path)}; a file system without modes (vfat, CIFS) is mounted with ` +
         `uid=${ownUser()},umask=077`,
     );
@@ -126,20 +126,32 @@ async function refuseUnsafe(path: string): Promise<void> {
   }
 }
 
-/** The other user comes first: a daemon of theirs could not open again what root has taken over. */
+/** Another user comes first, unless it is root: a daemon of theirs could not open again what was taken from them. */
 function isForeign(owner: number, path: string): string {
-  return `belongs to user ${owner}, and this program runs as user ${ownUser()}. Run the program as ` +
-    `user ${owner}, or, if no other program uses it, chown -R ${ownUser()} ${shellWord(path)}`;
+  const take = `chown -R ${ownUser()} ${shellWord(path)}`;
+  return `belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
+    (owner === 0 ? take : `the program as user ${owner}, or, if no other program uses it, ${take}`);
 }
 
-/** An archive that is in the directory already must go with it: else a new and empty one would begin. */
+/**
+ * Another way than to change the directory's rights, if there is one. An archive that is in it already must go along: else
+ * a new and empty one would begin.
+ */
 async function wayInside(path: string): Promise<string> {
   const inside = join(path, "titan10");
-  if (!await holdsDatabase(path)) {
-    return `set DATA_DIR to a new directory inside it, such as ${inside}`;
+  try {
+    const archive = await lstatIfThere(join(path, "pgdata"));
+    if (archive === undefined) {
+      return `, or set DATA_DIR to a new directory inside it, such as ${inside}`;
+    }
+    if (foreignOwner(archive) !== undefined) return "";
+  } catch {
+    // What is inside is closed to this user.
+    return "";
   }
   const [from, to] = [shellWord(join(path, "pgdata")), shellWord(inside)];
-  return `move its archive by mkdir -m 700 ${to} && mv ${from} ${to}, and set DATA_DIR to ${inside}`;
+  return `, or move its archive by mkdir -m 700 ${to} && mv ${from} ${to}, and set DATA_DIR to ` +
+    inside;
 }
 
 async function openLockFile(path: string): Promise<Deno.FsFile> {

@@ -6,6 +6,7 @@ import {
   readDatabaseUrl,
   type ServerAddress,
 } from "../../config/database_url.ts";
+import { isCrowded } from "./connection_room.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
@@ -148,9 +149,9 @@ async function openServer(
     statementMsMax: VISITOR_STATEMENT_MS_MAX,
     needed: neededOfVisitors,
   });
-  const databaseOf = (pool: ServerPool, msMax?: number): Database => ({
-    run: (action, statements) => pool.run(action, statements, msMax),
-    runLong: (action, statements) => pool.run(action, statements, msMax ?? LONG_STATEMENT_MS_MAX),
+  const databaseOf = (pool: ServerPool): Database => ({
+    run: (action, statements) => pool.run(action, statements),
+    runLong: (action, statements) => pool.run(action, statements, LONG_STATEMENT_MS_MAX),
     get sql() {
       return pool.sql;
     },
@@ -163,16 +164,23 @@ async function openServer(
   });
   const database = databaseOf(own);
   if (visiting === undefined) return database;
+  // A server that lets in no more than the archive's connections leaves none to visitors: then they share those.
+  const visit: Run = (action, statements) =>
+    visiting.run(action, statements, VISITOR_MS_MAX).catch((error) => {
+      if (!isCrowded(error.cause)) throw error;
+      return own.run(action, statements);
+    });
   return Object.assign(database, {
-    visitors: databaseOf(visiting, VISITOR_MS_MAX),
+    visitors: Object.assign(databaseOf(visiting), { run: visit, runLong: visit }),
     close: async () => void await Promise.all([visiting.end(0), own.end(CLOSE_TIMEOUT_S)]),
   });
 }
 
-/** How many connections of a pool are for visitors. None of a single one, which they share. */
+/** How many connections of a pool are for visitors. None of fewer than three, which they share. */
 function visitorsOf(poolMax: number): number {
-  const share = Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF));
-  return poolMax === 1 ? 0 : Math.min(share, VISITORS_MAX);
+  // While one of the archive's own compresses a chunk, another must be left for pages.
+  if (poolMax < 3) return 0;
+  return Math.min(Math.max(1, Math.floor(poolMax / VISITORS_ONE_OF)), VISITORS_MAX);
 }
 
 /** @throws StoreError `refused` when the URL cannot be used. The configuration has been checked for that before. */
