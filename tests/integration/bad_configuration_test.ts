@@ -97,7 +97,8 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
   },
   "TITAN10_CONFIG with a directory: said": {
     env: { TITAN10_CONFIG: "." },
-    says: /TITAN10_CONFIG=".": expected the path of a file of settings; it cannot be read$/,
+    says:
+      /TITAN10_CONFIG=".": expected the path of a file of settings; it is no file of at most 4 MB$/,
   },
   "a bad flag: named as its variable is": {
     flags: ["--page-limit", "many"],
