@@ -1,4 +1,5 @@
 /** Which symbols of an exchange are archived: what is configured or most traded, and what is known of each. @module */
+import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
@@ -6,6 +7,8 @@ import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
 import { nearest } from "../text/nearest.ts";
 import type { Checkpoint } from "../store/ledger.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { DeadlineError } from "../policy/deadline.ts";
 import type { Listing } from "../store/listings.ts";
 import type { UnlistedSymbol, UnloadedSymbol } from "../archive/markets_in_force.ts";
 import { ownMarket } from "./listing_change.ts";
@@ -14,6 +17,12 @@ import { ownMarket } from "./listing_change.ts";
 export interface KindFailure {
   readonly kind: Pick<MarketKind, "has">;
   readonly error: unknown;
+}
+
+/** Whether an error of loading one kind of markets says nothing of the others. */
+export function isOfOneKind(error: unknown): boolean {
+  return error instanceof DeadlineError || error instanceof BreakerOpenError ||
+    (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
 }
 
 /**
