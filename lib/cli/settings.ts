@@ -158,7 +158,7 @@ async function readFileOfSettings(
     return readSettingsFile({ path, text }, { rules, environment });
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
-    if (isMissing && environment[variable] === undefined) return undefined;
+    if (isMissing && environment[variable] === undefined) return await refuseOtherEnding();
     const why = error instanceof TypeError
       ? "it is not text in UTF-8"
       : error instanceof RangeError
@@ -167,6 +167,16 @@ async function readFileOfSettings(
     const allowed = `the path of a file of settings; ${isMissing ? "there is none" : why}`;
     throw new ConfigError([{ variable, value: printable(path), allowed }]);
   }
+}
+
+/** YAML files end in two ways, and one that is not read would be missed. @throws ConfigError */
+async function refuseOtherEnding(): Promise<undefined> {
+  const other = SETTINGS_FILE.replace("yaml", "yml");
+  const isThere = await Deno.stat(other).then(({ isFile }) => isFile, () => false);
+  if (!isThere) return undefined;
+  const variable = SETTINGS.configFile.name;
+  const allowed = `${SETTINGS_FILE} to be its name, or ${variable} to name it`;
+  throw new ConfigError([{ variable, value: other, allowed }]);
 }
 
 const SETTINGS_FILE = "titan10.yaml";
