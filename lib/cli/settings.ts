@@ -209,18 +209,37 @@ async function readFileOfSettings(
   const environment = settingTexts(sources);
   const path = settingsPath(sources);
   try {
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile || size > FILE_BYTES_MAX) throw new RangeError();
     const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
     return readSettingsFile({ path, text }, { rules, environment });
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
-    if (isMissing && environment[variable] === undefined) return undefined;
-    const why = error instanceof TypeError ? "it is not text in UTF-8" : "it cannot be read";
+    if (isMissing && environment[variable] === undefined) return await refuseOtherEnding();
+    const why = error instanceof TypeError
+      ? "it is not text in UTF-8"
+      : error instanceof RangeError
+      ? `it is no file of at most ${FILE_BYTES_MAX / 1e6} MB`
+      : "this user may not read it";
     const allowed = `the path of a file of settings; ${isMissing ? "there is none" : why}`;
     throw new ConfigError([{ variable, value: printable(path), allowed }]);
   }
 }
 
+/** YAML files end in two ways, and one that is not read would be missed. @throws ConfigError */
+async function refuseOtherEnding(): Promise<undefined> {
+  const other = SETTINGS_FILE.replace("yaml", "yml");
+  const isThere = await Deno.stat(other).then(({ isFile }) => isFile, () => false);
+  if (!isThere) return undefined;
+  const variable = SETTINGS.configFile.name;
+  const allowed = `${SETTINGS_FILE} to be its name, or ${variable} to name it`;
+  throw new ConfigError([{ variable, value: other, allowed }]);
+}
+
 const SETTINGS_FILE = "titan10.yaml";
+
+/** A device or a pipe would be read for ever. */
+const FILE_BYTES_MAX = 4_000_000;
 
 async function readIfThere(path: string): Promise<string> {
   try {

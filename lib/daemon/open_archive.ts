@@ -269,7 +269,8 @@ function lackingTimeframes(
   return archivedTimeframes(settings).filter((text) => !client.timeframes.includes(text)).map((
     text,
   ) => ({
-    variable: settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL",
+    variable: (config.own.has(id) ? `${id} ` : "") +
+      (settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL"),
     value: text,
     allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
       nearestTimeframes(text, client.timeframes).join(", ")

@@ -141,10 +141,13 @@ export function settingChecks(
 }
 
 function configurationCheck(config: Config): Check {
-  const { exchanges, everywhere: { symbols } } = config;
+  const { exchanges, everywhere: { symbols }, own } = config;
   const rule = hasRule(symbols) ? [`SYMBOLS=${ruleText(symbols)}`] : [];
   const named = symbols.names.length > 0 ? [counted(symbols.names, "symbol")] : [];
-  const wanted = [...named, ...rule].join(", ");
+  const differing = exchanges.filter((id) => own.has(id));
+  const wanted = differing.length === exchanges.length
+    ? "each with its own settings"
+    : [...named, ...rule, ...differing.map((id) => `${id} with its own settings`)].join(", ");
   const timeframes = allTimeframes(config).join(" ");
   const message = `${counted(exchanges, "exchange")}, ${wanted}, timeframes ${timeframes}`;
   return { check: "configuration", ok: true, message };

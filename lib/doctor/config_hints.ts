@@ -1,5 +1,6 @@
 /** Hints about settings that are allowed but probably a mistake, each with what to set instead. @module */
 import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
 import { isLoopback } from "../text/loopback.ts";
 import type { Check } from "./check.ts";
 
@@ -16,7 +17,21 @@ export function configurationHints(config: Config): readonly Check[] {
 }
 
 function archiveHints(config: Config): readonly string[] {
-  const { everywhere: { timeframes, backfill }, databaseUrl, dataDir, compressAfterMs } = config;
+  const { databaseUrl, dataDir, compressAfterMs } = config;
+  const hints = [...new Set(config.exchanges.flatMap((id) => timeframeHints(config, id)))];
+  if (compressAfterMs === undefined) {
+    hints.push("COMPRESS_AFTER=off: the candles need about seven times as much disk space");
+  }
+  if (databaseUrl === undefined && /^\/(?:tmp|dev\/shm)(?:\/|$)/.test(dataDir)) {
+    hints.push(`DATA_DIR=${dataDir} is deleted at boot by many systems. Use another directory`);
+  }
+  return hints;
+}
+
+/** Of one exchange, named if it has settings of its own. */
+function timeframeHints(config: Config, exchange: string): readonly string[] {
+  const { timeframes, backfill } = settingsOf(config, exchange);
+  const of = config.own.has(exchange) ? `${exchange}: ` : "";
   const backfilled = backfill.map(({ timeframe }) => timeframe);
   const [polledOnly, backfilledOnly] = [
     timeframes.filter((text) => !backfilled.includes(text)),
@@ -25,24 +40,18 @@ function archiveHints(config: Config): readonly string[] {
   const hints: string[] = [];
   if (polledOnly.length > 0) {
     hints.push(
-      `${
+      `${of}${
         polledOnly.join(", ")
       } has no candles from before the first poll. Add it to BACKFILL to get them`,
     );
   }
   if (backfilledOnly.length > 0) {
     hints.push(
-      `${
+      `${of}${
         backfilledOnly.join(", ")
       } is backfilled but not polled, so new candles come only at the times of ` +
         "BACKFILL_CRON. Add it to TIMEFRAMES to get them at once",
     );
-  }
-  if (compressAfterMs === undefined) {
-    hints.push("COMPRESS_AFTER=off: the candles need about seven times as much disk space");
-  }
-  if (databaseUrl === undefined && /^\/(?:tmp|dev\/shm)(?:\/|$)/.test(dataDir)) {
-    hints.push(`DATA_DIR=${dataDir} is deleted at boot by many systems. Use another directory`);
   }
   return hints;
 }

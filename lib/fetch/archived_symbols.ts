@@ -7,6 +7,8 @@ import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
 import { nearest } from "../text/nearest.ts";
 import type { Checkpoint } from "../store/ledger.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { DeadlineError } from "../policy/deadline.ts";
 import type { Listing } from "../store/listings.ts";
 import type { UnlistedSymbol, UnloadedSymbol } from "../archive/markets_in_force.ts";
 import { ownMarket } from "./listing_change.ts";
@@ -17,6 +19,12 @@ export interface KindFailure {
   /** Whether all but a few of its markets are on the list. @default false */
   readonly isOfFew?: boolean;
   readonly error: unknown;
+}
+
+/** Whether an error of loading one kind of markets says nothing of the others. */
+export function isOfOneKind(error: unknown): boolean {
+  return error instanceof DeadlineError || error instanceof BreakerOpenError ||
+    (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
 }
 
 /**

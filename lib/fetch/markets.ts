@@ -20,10 +20,9 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { wantedOf } from "../archive/desire.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
-import { BreakerOpenError } from "../policy/breaker.ts";
-import { DeadlineError } from "../policy/deadline.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
+  isOfOneKind,
   type KindFailure,
   listedSymbols,
   oddEntries,
@@ -261,12 +260,6 @@ async function askMarkets(
   const { symbols: { tops } } = settingsOf(config, exchange.id);
   const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
   return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
-}
-
-/** Whether an error of loading one kind of markets says nothing of the others. */
-function isOfOneKind(error: unknown): boolean {
-  return error instanceof DeadlineError || error instanceof BreakerOpenError ||
-    (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
 }
 
 async function readKnown(

@@ -9,6 +9,8 @@ interface BadConfiguration {
   readonly dotenv?: string;
   /** The bytes of `titan10.yaml`. */
   readonly file?: Uint8Array;
+  /** @default titan10.yaml */
+  readonly fileName?: string;
   readonly says: RegExp;
 }
 
@@ -90,6 +92,11 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
     file: Uint8Array.of(0xff, 0xfe, 0x00),
     says: /TITAN10_CONFIG="titan10.yaml": expected the path of a file .*; it is not text in UTF-8$/,
   },
+  "a titan10.yml, which would not be read: said": {
+    file: new TextEncoder().encode("exchanges: { okx: }\n"),
+    fileName: "titan10.yml",
+    says: /TITAN10_CONFIG="titan10.yml": expected titan10.yaml to be its name, or TITAN10_CONFIG/,
+  },
   "--config with a file that is not there: said, whatever titan10.yaml says": {
     flags: ["--config", "other.yaml"],
     file: new TextEncoder().encode("exchanges: { okx: }\n"),
@@ -97,7 +104,8 @@ const BAD: Readonly<Record<string, BadConfiguration>> = {
   },
   "TITAN10_CONFIG with a directory: said": {
     env: { TITAN10_CONFIG: "." },
-    says: /TITAN10_CONFIG=".": expected the path of a file of settings; it cannot be read$/,
+    says:
+      /TITAN10_CONFIG=".": expected the path of a file of settings; it is no file of at most 4 MB$/,
   },
   "a bad flag: named as its variable is": {
     flags: ["--page-limit", "many"],
@@ -114,10 +122,13 @@ Deno.test("every configuration that cannot be used ends with 2, and a sentence",
   const folder = await Deno.makeTempDir({ prefix: "titan10-test-" });
   try {
     Deno.chdir(folder);
-    for (const [name, { env = {}, flags = [], dotenv, file, says }] of Object.entries(BAD)) {
+    for (
+      const [name, { env = {}, flags = [], dotenv, file, fileName, says }] of Object.entries(BAD)
+    ) {
       await t.step(name, async () => {
         await Deno.writeTextFile(".env", dotenv ?? "");
-        await Deno.writeFile("titan10.yaml", file ?? new Uint8Array());
+        const path = fileName ?? "titan10.yaml";
+        await Deno.writeFile(path, file ?? new Uint8Array());
         const { code, stdout, stderr } = await runInProcess(["status", ...flags], env);
         assert.equal(code, 2, stderr);
         assert.equal(stdout, "");
@@ -125,6 +136,7 @@ Deno.test("every configuration that cannot be used ends with 2, and a sentence",
         assert.doesNotMatch(stderr, /hunter2/);
         assert.doesNotMatch(stderr.replaceAll("\n", ""), /\p{Cc}/u);
         assert(stderr.length < 2_000, `${stderr.length} characters`);
+        await Deno.remove(path);
       });
     }
   } finally {

@@ -10,6 +10,7 @@ import { lostSymbols } from "../../lib/fetch/lost_symbols.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { seriesName } from "../../lib/market/series.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { expire } from "../../lib/upkeep/upkeep.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { kraken } from "../support/dialects/kraken.ts";
@@ -178,7 +179,7 @@ Deno.test("words that YAML 1.1 reads as switches and dates are texts", () => {
   assert.deepEqual(settingsOf(read("defaults: { backfill: off }"), "okx").backfill, []);
 });
 
-Deno.test("exchanges of one file are asked for their own symbols and timeframes, and for no others", async () => {
+Deno.test("exchanges of one file are asked for their own symbols and timeframes, and keep what one of them keeps", async () => {
   const { database, drop } = await openAnyTest();
   const clock = new TestClock(Date.parse("2024-06-01T12:30:00Z"));
   const [btc, eth] = LOCAL_SYMBOLS;
@@ -218,6 +219,13 @@ exchanges:
       "okx ETH/USDT 1h 5",
       "okx ETH/USDT 4h 9",
     ]);
+    clock.pass(3 * 365 * 86_400_000);
+    const drop1h = (exchanges: string): Promise<number> =>
+      expire({ ...archive, config: read(`exchanges: { ${exchanges} }`) });
+    const brief = "{ timeframes: [1h], backfill: off, retention: { 1h: 1d } }";
+    assert.equal(await drop1h(`binance: ${brief}, okx:`), 0, "okx keeps its own for ever");
+    assert.equal(await drop1h(`binance: ${brief}`), 0, "so it does when it is not archived");
+    assert.equal(await drop1h(`binance: ${brief}, okx: ${brief}`), 25);
     // The other exchanges are not asked for it, so they are no excuse.
     assert.deepEqual(lostSymbols(archive), [
       "BTC/USDX is not listed by kraken. The nearest names: BTC/USDT. Correct SYMBOLS or the file of settings",

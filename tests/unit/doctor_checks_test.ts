@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readConfig } from "../../lib/config/config.ts";
 import { clockText } from "../../lib/doctor/check.ts";
+import { configurationCheck } from "../../lib/doctor/checkup.ts";
 import { configurationHints } from "../../lib/doctor/config_hints.ts";
 import { diskCheck } from "../../lib/doctor/disk_checkup.ts";
 import { serverChecks } from "../../lib/doctor/server_checkup.ts";
@@ -39,6 +40,29 @@ Deno.test("the defaults give no hint, and each odd setting one that names it", (
   }
   assert.deepEqual(hints({ HTTP_HOST: "0.0.0.0", HTTP_TOKEN: "0123456789abcdef" }), []);
   assert.deepEqual(hints({ ALERT_WEBHOOK_URL: "http://127.0.0.1:9/x" }), []);
+});
+
+Deno.test("hints and the first check say which exchange has settings of its own", () => {
+  const rules = { knownExchanges: ["kraken", "okx"], isCron: () => true };
+  const file = {
+    shared: { EXCHANGES: "kraken,okx", TIMEFRAMES: "1m,1d" },
+    own: new Map([["kraken", { TIMEFRAMES: "1h,1d" }], ["okx", {}]]),
+    problems: [],
+    placeOf: () => "titan10.yaml:1:1",
+  };
+  const config = readConfig({ env: {}, file }, rules);
+  assert.deepEqual(configurationHints(config).map(({ message }) => message), [
+    "kraken: 1h has no candles from before the first poll. Add it to BACKFILL to get them",
+  ]);
+  assert.equal(
+    configurationCheck(config).message,
+    "2 exchanges, each with its own settings, timeframes 1h 1d 1m",
+  );
+  const { own, ...others } = config;
+  assert.equal(
+    configurationCheck({ ...others, own: new Map([...own].slice(0, 1)) }).message,
+    "2 exchanges, SYMBOLS=top:20, kraken with its own settings, timeframes 1h 1d 1m",
+  );
 });
 
 const WELL: ServerSettings = {
