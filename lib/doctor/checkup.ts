@@ -140,7 +140,7 @@ export function settingChecks(
   ];
 }
 
-function configurationCheck(config: Config): Check {
+export function configurationCheck(config: Config): Check {
   const { exchanges, everywhere: { symbols }, own } = config;
   const rule = hasRule(symbols) ? [`SYMBOLS=${ruleText(symbols)}`] : [];
   const named = symbols.names.length > 0 ? [counted(symbols.names, "symbol")] : [];
