@@ -111,6 +111,9 @@ const PROXY = `${of("a proxy's user")}:${of("a proxy's password")}`;
 
 /** Beside the daemon, each with what its output must have, so that it was there to be searched. */
 const COMMANDS: readonly (readonly string[])[] = [
+  ["config"],
+  ["config", "--json"],
+  ["completions", "bash"],
   ["doctor"],
   ["doctor", "--json"],
   ["plan"],
