@@ -247,8 +247,11 @@ async function attemptQuery<T>(
     // 42601: syntax error. 0A000, 42P11: not permitted in a cursor.
     const isNoQuery = code === "42601" || code === "0A000" || code === "42P11";
     const isLate = cause instanceof DeadlineError || code === "57014" && /timeout/.test(text);
-    if (!isNoQuery && !isLate) throw error;
-    const hint = `A query is one SELECT, WITH, VALUES or TABLE that only reads (${code})`;
+    const isGreedy = code === "53200";
+    if (!isNoQuery && !isLate && !isGreedy) throw error;
+    const hint = isGreedy
+      ? `Ask for fewer or shorter rows (${code})`
+      : `A query is one SELECT, WITH, VALUES or TABLE that only reads (${code})`;
     throw new StoreError("refused", `Cannot ${ACTION}: ${isLate ? late : `${text}. ${hint}`}`, {
       cause,
     });

@@ -78,7 +78,10 @@ for (const kind of ["embedded", "postgres"] as const) {
           assert.equal(asked.stdout, `count\n${CANDLES[kind]}\n`);
           const refused = await run(["query", "drop table gaps"], { cwd, env });
           assertCode(refused, 1);
-          assert.match(refused.stderr, /^Cannot run the query: syntax error.* only reads/);
+          assert.match(
+            refused.stderr,
+            /^Cannot run the query: .* A query is one SELECT, WITH, VALUES or TABLE that only reads/,
+          );
           const head = "exchange,symbol,timeframe,time,open,high,low,close,volume\n";
           const candle = "binance,BTC/USDT,1m,2024-01-01T00:00:00Z,1,2,0.5,1.5,10\n";
           await Deno.writeTextFile(`${cwd}/candles.csv`, head + candle);
