@@ -29,6 +29,7 @@ export const REJECTED = columns<RejectedCandle>({
 export const LOCK_SERIES = `(select count(*) from (
   select from checkpoints where exchange = $1::text and symbol = $2::text and timeframe = $3::text for update
 ) as series)`;
+
 /** The longest text of a row that is stored. */
 const STORED_ROW_MAX = 500;
 

@@ -1,4 +1,7 @@
-/** What a hostile author gives to `titan10 query`. None may change, stop or fill anything. @module */
+/**
+ * What a hostile author gives to `titan10 query`. None may change, stop or fill anything. Each fits on a command line.
+ * @module
+ */
 import type { Random } from "../faults/random.ts";
 
 export interface QueryAttack {
@@ -10,17 +13,17 @@ export const QUERY_ATTACKS: readonly QueryAttack[] = [
   {
     name: "deep brackets",
     text: (random) => {
-      const depth = random.whole(500, 100_000);
+      const depth = random.whole(500, 45_000);
       return `select ${"(".repeat(depth)}1${")".repeat(depth)}`;
     },
   },
   {
     name: "many unions",
-    text: (random) => Array(random.whole(200, 20_000)).fill("select 1").join(" union all "),
+    text: (random) => Array(random.whole(200, 4_500)).fill("select 1").join(" union all "),
   },
   {
     name: "many operators",
-    text: (random) => `select ${Array(random.whole(1_000, 100_000)).fill("1").join("+")}`,
+    text: (random) => `select ${Array(random.whole(1_000, 45_000)).fill("1").join("+")}`,
   },
   {
     name: "deep json at run time",
@@ -31,7 +34,7 @@ export const QUERY_ATTACKS: readonly QueryAttack[] = [
   {
     name: "deep subqueries",
     text: (random) => {
-      const depth = random.whole(50, 5_000);
+      const depth = random.whole(50, 4_500);
       return `${"select * from (".repeat(depth)}select 1${") a".repeat(depth)}`;
     },
   },

@@ -1,6 +1,5 @@
 /** What the attacks meet: a daemon as a process, an exchange that is well, and those who attack. @module */
 import { systemClock } from "../../lib/clock.ts";
-import type { Dialect } from "../support/local_exchange/dialect.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
 import { manyMarkets } from "../support/many_exchanges.ts";
@@ -26,16 +25,14 @@ export const GOOD_SYMBOLS = manyMarkets(3);
 
 /** Starts all of it; `database` is a server's URL, or undefined for the embedded one. */
 export async function startScene(
-  { cwd, database, goodDialect }: {
+  { cwd, database }: {
     readonly cwd: string;
     readonly database: string | undefined;
-    readonly goodDialect?: Dialect;
   },
 ): Promise<Scene> {
   const good = await startLocalExchange({
     clock: systemClock,
     symbols: GOOD_SYMBOLS,
-    dialect: goodDialect,
     requestsMax: 5_000,
   });
   const attacker = startAttacker();

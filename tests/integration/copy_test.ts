@@ -61,6 +61,11 @@ interface Tools {
   readonly databaseUrl: (name: string) => Promise<string>;
 }
 
+/** What an archive holds that is none of ours. */
+const OTHER_ARCHIVE = [
+  { exchange: "okx", symbol: "BTC/USDT", timeframe: "1h", since: SINCE, candles: 2 },
+];
+
 async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<void> {
   const copied = (to: string, ...args: string[]): Promise<CommandResult> =>
     runInProcess(["copy", "--to", to, ...args], env);
@@ -98,18 +103,7 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
       /^Cannot copy to postgres:\/\/127\.0\.0\.1:\d+\/whole: this archive was copied there on 20/,
     );
     const other = await databaseUrl("other");
-    await withDatabase(
-      other,
-      "",
-      (database) =>
-        seed(database, [{
-          exchange: "okx",
-          symbol: "BTC/USDT",
-          timeframe: "1h",
-          since: SINCE,
-          candles: 2,
-        }]),
-    );
+    await withDatabase(other, "", (database) => seed(database, OTHER_ARCHIVE));
     const before = await contentOf(other, "");
     const mixed = await copied(other);
     assert.equal(mixed.code, 1);
@@ -121,18 +115,7 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
   });
   await t.step("into a schema beside another archive, which stays as it is", async () => {
     const shared = await databaseUrl("shared");
-    await withDatabase(
-      shared,
-      "",
-      (database) =>
-        seed(database, [{
-          exchange: "okx",
-          symbol: "BTC/USDT",
-          timeframe: "1h",
-          since: SINCE,
-          candles: 2,
-        }]),
-    );
+    await withDatabase(shared, "", (database) => seed(database, OTHER_ARCHIVE));
     const before = await contentOf(shared, "");
     await withDatabase(shared, "", ({ sql }) => sql`create schema mine`);
     const mine = `${shared}?search_path=mine,public`;
