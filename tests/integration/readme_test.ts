@@ -23,7 +23,13 @@ const read = (path: string): Promise<string> =>
 const README = await read("README.md");
 
 /** Read beside README.md for what they name: they need not name everything. */
-const OTHERS = ["CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md", "docs/ARCHITECTURE.md"];
+const OTHERS = [
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "deploy/README.md",
+  "docs/ARCHITECTURE.md",
+  "docs/sql.md",
+];
 
 /** Where `titan10` is a user, a unit, a database or a container. */
 const OTHER_PROGRAMS =
