@@ -56,6 +56,17 @@ Deno.test("there is a rule for each alert of the daemon, and a test for each rul
   }
 });
 
+Deno.test("docs/alerts.md has a section for each alert, and for no other", async () => {
+  const rules = alertsIn(await readRoot(RULES));
+  const titles = [...(await readRoot("docs/alerts.md")).matchAll(/^## (.+)$/gm)]
+    .flatMap(([, title = ""]) => title.split(" and "));
+  const ruleOf = (title: string): string =>
+    title.startsWith("Titan10")
+      ? title
+      : `Titan10${title.replaceAll(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase())}`;
+  assert.deepEqual(titles.map(ruleOf).toSorted(), rules.toSorted());
+});
+
 Deno.test("the rules name metrics and labels that there are", async () => {
   const stored = await readStoredMetrics();
   const text = await readRoot(RULES);

@@ -28,6 +28,7 @@ const OTHERS = [
   "CONTRIBUTING.md",
   "deploy/README.md",
   "docs/ARCHITECTURE.md",
+  "docs/alerts.md",
   "docs/sql.md",
 ];
 
