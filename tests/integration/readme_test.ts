@@ -29,6 +29,7 @@ const OTHERS = [
   "deploy/README.md",
   "docs/ARCHITECTURE.md",
   "docs/alerts.md",
+  "docs/http.md",
   "docs/sql.md",
 ];
 

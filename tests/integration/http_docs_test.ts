@@ -1,0 +1,43 @@
+/** The answers that docs/http.md shows have the shape of the daemon's own. @module */
+import assert from "node:assert/strict";
+import { serveRichArchive } from "../support/rich_archive.ts";
+import { passagesOf } from "../support/markdown.ts";
+
+const DOCUMENT = await Deno.readTextFile(new URL("../../docs/http.md", import.meta.url));
+
+/** Each `console` block with a `curl`, and the JSON block behind it. */
+const EXAMPLES = passagesOf(DOCUMENT).flatMap(({ text, language }, at, all) => {
+  const answer = all.slice(at + 1).find((passage) => passage.language !== undefined);
+  const path = /^\$ curl -s "?http:\/\/127\.0\.0\.1:9464(\/[^"\s]*)/.exec(text)?.[1];
+  return language === "console" && path !== undefined && answer?.language === "json"
+    ? [{ path, shown: JSON.parse(answer.text) as unknown }]
+    : [];
+});
+
+Deno.test("docs/http.md shows answers as the daemon gives them", async () => {
+  assert(EXAMPLES.length >= 4, `only ${EXAMPLES.length} examples were found`);
+  const archive = await serveRichArchive({
+    exchanges: ["binance"],
+    symbols: ["BTC/USDT"],
+    timeframes: ["1m"],
+    databaseKind: "embedded",
+  });
+  assert(archive);
+  try {
+    for (const { path, shown } of EXAMPLES) {
+      const response = await fetch(new URL(path, archive.server.url));
+      const given: unknown = await response.json();
+      assert.equal(response.status, 200, `${path}: ${JSON.stringify(given)}`);
+      assert.deepEqual(shapeOf(shown), shapeOf(given), path);
+    }
+  } finally {
+    await archive.close();
+  }
+});
+
+/** All names in it, as paths: of a list its first element's. The names of `reasons` are values. */
+function shapeOf(value: unknown, path = ""): readonly string[] {
+  if (Array.isArray(value)) return value.length === 0 ? [] : shapeOf(value[0], `${path}[]`);
+  if (value === null || typeof value !== "object" || path.endsWith(".reasons")) return [path];
+  return Object.entries(value).flatMap(([name, one]) => shapeOf(one, `${path}.${name}`)).toSorted();
+}
