@@ -4,7 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { LEDGER_TABLES } from "../../lib/store/copy.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { compileServer, copyTemplate } from "../support/embedded_template.ts";
+import { copyTemplate } from "../support/embedded_template.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
@@ -38,7 +38,6 @@ Deno.test("an embedded archive is carried to a server", async (t) => {
       HTTP_PORT: "0",
     };
     const admin = await open(server.url);
-    await compileServer();
     await copyTemplate(env.DATA_DIR);
     await withDatabase(undefined, env.DATA_DIR, fill);
     const databaseUrl = async (name: string): Promise<string> => {

@@ -135,6 +135,8 @@ Deno.test("a query that is too deep or too greedy costs the embedded server noth
       const [row] = await sql<{ n: number }[]>`select count(*)::int as n from kept`;
       assert.equal(row!.n, at + 1, text.slice(0, 60));
     }
+    // Of its memory the server itself takes little: the rest is for the queries, and the whole is bounded.
+    assert.deepEqual([...await sql`show shared_buffers`], [{ shared_buffers: "32MB" }]);
     // What a query had put aside when the server was ended.
     const sorted =
       "select count(*) from (select repeat(n::text, 40) from generate_series(1, 9000000) n order by 1) a";

@@ -8,7 +8,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { type QueryPage, runQuery, SHARED_ROWS_MAX } from "../../lib/store/read_query.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
-import { compileServer, copyTemplate } from "../support/embedded_template.ts";
+import { copyTemplate } from "../support/embedded_template.ts";
 import {
   FORBIDDEN,
   FUNCTIONS,
@@ -62,10 +62,7 @@ for (
         await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
         return;
       }
-      if (server === undefined) {
-        await compileServer();
-        await copyTemplate(dataDir);
-      }
+      if (server === undefined) await copyTemplate(dataDir);
       const url = isUnmigrated && server !== undefined
         ? await urlOf(login!, server.url)
         : server?.url;

@@ -2,7 +2,7 @@
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
-import { compileServer, copyTemplate } from "./embedded_template.ts";
+import { copyTemplate } from "./embedded_template.ts";
 import { openPostgres } from "./test_database.ts";
 
 export interface ArchivePlace {
@@ -55,10 +55,8 @@ async function withPlace(
     }
   };
   try {
-    if (server === undefined) {
-      await compileServer();
-      await copyTemplate(dataDir);
-    } else await withDatabase(async (database) => migrate(database, await readMigrations()));
+    if (server === undefined) await copyTemplate(dataDir);
+    else await withDatabase(async (database) => migrate(database, await readMigrations()));
     const env: Record<string, string> = server === undefined
       ? { DATA_DIR: dataDir }
       : { DATABASE_URL: server.url, DATA_DIR: dataDir };

