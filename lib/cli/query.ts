@@ -16,9 +16,11 @@ pg_database_owner, which may read the archive alone, and PostgreSQL refuses to
 leave either. To let queries read another table: grant select on … to
 pg_database_owner. README says where that role cannot be used.
 
+A row has at most 4 MB: of longer texts, ask for parts.
+
 While the daemon uses the embedded database, it runs the query, and returns at
-most 10,000 rows. Its own writes wait until the query ends, so the default of
---timeout is 20 s then.`;
+most 10,000 rows or 4 MB. Its own writes wait until the query ends, so the
+default of --timeout is 20 s then.`;
 
 /** A query is cancelled after this time. */
 const TIMEOUT_MS = 60_000;

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
+import { byteText } from "../text/bytes.ts";
 import { errorText } from "../text/redact.ts";
 import { fieldsOfRow } from "./row_text.ts";
 
@@ -28,11 +29,17 @@ interface QueryOptions {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** The most rows to return, read in one go because other work waits for the connection. @default no limit */
-  readonly rowsMax?: number;
+  readonly rowsMax?: number | undefined;
 }
 
 /** Rows that are fetched at once. */
 const FETCH_ROWS = 1_000;
+
+/**
+ * No more rows are fetched once they have this many bytes, and a longer row is refused. So one answer is shorter than
+ * twice this; the embedded server ends one that is longer than 8 MiB.
+ */
+export const FETCH_BYTES = 4_000_000;
 
 /** The most rows of one result that a daemon holds in memory. */
 export const SHARED_ROWS_MAX = 10_000;
@@ -72,13 +79,13 @@ export async function* runQuery(
   const session = database.takeTurn === undefined
     ? serverSession(database, options)
     : await embeddedSession(database.takeTurn, options);
-  let page: QueryPage;
+  let page: FetchedPage;
   try {
     const fetchPage = await openQuery(session, text, options);
     page = await fetchPage(rowsMax === undefined ? FETCH_ROWS : rowsMax + 1);
     while (rowsMax === undefined) {
       yield page;
-      if (page.rows.length < FETCH_ROWS) return;
+      if (page.isLast) return;
       page = await fetchPage(FETCH_ROWS);
     }
   } finally {
@@ -86,16 +93,23 @@ export async function* runQuery(
   }
   // The rows are returned only after the session has ended, because other work waits for the connection and the reader
   // may be slow.
-  const count = Math.min(page.rows.length, rowsMax);
+  const { columns, rows, isLast } = page;
+  const count = Math.min(rows.length, rowsMax);
   for (let row = 0; row === 0 || row < count; row += FETCH_ROWS) {
-    yield { ...page, rows: page.rows.slice(row, Math.min(row + FETCH_ROWS, count)) };
+    yield { columns, rows: rows.slice(row, Math.min(row + FETCH_ROWS, count)) };
   }
-  if (page.rows.length <= rowsMax) return;
+  if (isLast) return;
+  const most = rows.length > rowsMax ? `${rowsMax} rows` : byteText(FETCH_BYTES);
   throw new StoreError(
     "refused",
-    `Cannot return more than ${rowsMax} rows of a query while the daemon runs: ask for fewer, ` +
+    `Cannot return more than ${most} of a query while the daemon runs: ask for fewer or shorter rows, ` +
       "use titan10 export, or stop the daemon",
   );
+}
+
+interface FetchedPage extends QueryPage {
+  /** Whether no rows follow. */
+  readonly isLast: boolean;
 }
 
 /** A connection for this query alone. */
@@ -110,7 +124,7 @@ async function openQuery(
   session: Session,
   text: string,
   { timeoutMs }: QueryOptions,
-): Promise<(rows: number) => Promise<QueryPage>> {
+): Promise<(rows: number) => Promise<FetchedPage>> {
   if (text.includes("\0")) throw new StoreError("refused", `Cannot ${ACTION}: it has a NUL in it`);
   await session.ask("begin transaction isolation level repeatable read read only");
   const { rows: [found] } = await session.ask(guardStatement(timeoutMs));
@@ -123,8 +137,15 @@ async function openQuery(
   // From a cursor that was not read yet, this gives the columns and runs nothing.
   const { columns } = await session.ask(`fetch forward 0 from ${PORTAL}`);
   return async (rows) => {
-    const fetched = await ask(`select * from ${schema}.titan10_query_fetch(${rows})`);
-    return { columns, rows: fetched.rows.map(([row]) => fieldsOfRow(row!, columns.length)) };
+    const fetched = await ask(
+      `select * from ${schema}.titan10_query_fetch(${rows}, ${FETCH_BYTES})`,
+    );
+    const texts = fetched.rows.flatMap(([row]) => row ?? []);
+    return {
+      columns,
+      rows: texts.map((row) => fieldsOfRow(row, columns.length)),
+      isLast: texts.length < fetched.rows.length,
+    };
   };
 }
 

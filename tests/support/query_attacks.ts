@@ -14,7 +14,7 @@ export const FORBIDDEN: readonly Attack[] = [
   ["set transaction_read_only = off", /cannot open SET query/],
   [
     "select set_config('transaction_read_only', 'off', true), nextval('alerts_id_seq')",
-    /before any/,
+    /before any|inside a read-only/,
   ],
   ["select nextval('alerts_id_seq')", /permission denied|read-only/],
   ["select titan10_drop_rollup('1h')", /read-only transaction/],
@@ -33,7 +33,7 @@ export const FORBIDDEN: readonly Attack[] = [
   ["table exchanges for update", /read-only transaction|permission denied/],
   ["select titan10_test_delete()", /read-only transaction/],
   ["select titan10_test_commit()", /invalid transaction termination/],
-  ["select titan10_test_lift()", /before any/],
+  ["select titan10_test_lift()", /before any|inside a read-only/],
   [
     "select set_config('default_transaction_read_only', 'off', false), titan10_test_delete()",
     /read-only/,

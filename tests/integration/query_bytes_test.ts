@@ -1,0 +1,103 @@
+/** `titan10 query` of long values: what is fetched at once is bounded in bytes, and what is longer is refused. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { FETCH_BYTES, type QueryPage, runQuery } from "../../lib/store/read_query.ts";
+import { peakOf } from "../support/peak_memory.ts";
+import { start } from "../support/program.ts";
+import { openPostgres } from "../support/test_database.ts";
+
+const never = new AbortController().signal;
+
+function ask(database: Database, text: string, rowsMax?: number): AsyncGenerator<QueryPage, void> {
+  const options = { timeoutMs: 60_000, signal: never, clock: systemClock };
+  return runQuery(database, text, rowsMax === undefined ? options : { ...options, rowsMax });
+}
+
+Deno.test("a query's long rows are fetched from a server a few at once", async (t) => {
+  const server = await openPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const options = { url: server.url, dataDir: "", poolMax: 1, clock: systemClock };
+  const database = await openDatabase(options);
+  try {
+    await t.step("all of them come, in order", async () => {
+      const lengths: number[] = [];
+      const sql = "select n, repeat('x', 700000 + n) from generate_series(1, 40) n";
+      let rows = 0;
+      for await (const page of ask(database, sql)) {
+        lengths.push(page.rows.reduce((sum, [, text]) => sum + text!.length, 0));
+        for (const [n, text] of page.rows) {
+          rows++;
+          assert.deepEqual([Number(n), text?.length], [rows, 700_000 + rows]);
+        }
+      }
+      assert.equal(rows, 40);
+      assert(Math.max(...lengths) < 2 * FETCH_BYTES, `${lengths}`);
+    });
+    await t.step("the longest row that is read comes, and a longer one is refused", async () => {
+      // A pair of brackets is around a row.
+      const most = FETCH_BYTES - 2;
+      const [page] = await Array.fromAsync(ask(database, `select repeat('x', ${most})`));
+      assert.equal(page?.rows[0]?.[0]?.length, most);
+      await assert.rejects(
+        Array.fromAsync(ask(database, `select repeat('ä', ${most / 2}) || 'x'`)),
+        {
+          kind: "refused",
+          message:
+            "Cannot run the query: a row of it has 4000001 bytes, and at most 4000000 are read. Ask for parts of " +
+            "long texts, such as left(…, 1000) or substring(…), or for candles by titan10 export (54000)",
+        },
+      );
+    });
+    await t.step("what an error repeats of a long value is cut", async () => {
+      const text = "select n from generate_series(1, 3) n where repeat(n || 'x', 4500000)::int > 0";
+      for (const sql of [text, "select repeat('x', 9000000)::int"]) {
+        await assert.rejects(Array.fromAsync(ask(database, sql)), (error: Error) => {
+          assert.match(
+            error.message,
+            /^Cannot run the query: invalid input syntax .* more characters/,
+          );
+          assert((error.cause as Error).message.length <= 10_000);
+          return true;
+        });
+      }
+    });
+    await t.step("a daemon returns few bytes, too", async () => {
+      const sql = "select repeat('x', 999998) from generate_series(1, N)";
+      const four = await Array.fromAsync(ask(database, sql.replace("N", "3"), 10_000));
+      assert.equal(four.flatMap(({ rows }) => rows).length, 3);
+      await assert.rejects(Array.fromAsync(ask(database, sql.replace("N", "5"), 10_000)), {
+        message:
+          "Cannot return more than 4.0 MB of a query while the daemon runs: ask for fewer or shorter rows, " +
+          "use titan10 export, or stop the daemon",
+      });
+    });
+  } finally {
+    await database.close();
+    await server.stop();
+  }
+});
+
+Deno.test("a query of long rows leaves the program that asks small", async (t) => {
+  const server = await openPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  try {
+    const sql = "select repeat('x', 900000) from generate_series(1, 100)";
+    const program = start(["query", "--csv", sql], {
+      cwd: Deno.cwd(),
+      env: { DATABASE_URL: server.url },
+    });
+    const bytes = await peakOf(program);
+    assert.equal((await program.ended).code, 0, program.stderr());
+    assert.equal(program.stdout().length, "repeat\n".length + 100 * 900_001);
+    assert(bytes < 300e6, `${bytes} bytes`);
+  } finally {
+    await server.stop();
+  }
+});
