@@ -1,6 +1,7 @@
 /** Alerts in the database: those that are running, and the news that was not sent to the webhook yet. @module */
 import type { AlertKind, AlertSubject, Condition } from "../market/alert.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns, epochMs, storableText } from "./parameters.ts";
 
 /** An alert that has begun and has not ended. */
@@ -69,7 +70,7 @@ export async function beginAlerts(
     await sql.unsafe(
       `insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
        select $1::text, exchange, symbol, timeframe, value, threshold, summary, to_timestamp($2::float8 / 1000.0)
-       from ${CONDITIONS.rows(3)}
+       from ${CONDITIONS.rows(3)} order by exchange, symbol, timeframe
        on conflict do nothing`,
       [alert, nowMs, ...CONDITIONS.arrays(conditions)],
     );
@@ -89,10 +90,13 @@ export async function endAlerts(
     // `greatest`: an alert must be able to end even if the clock was set back. If its beginning was marked as not to be
     // sent, so is its end.
     await sql.unsafe(
-      `update alerts
-       set ended = greatest(began, to_timestamp($1::float8 / 1000.0)),
-           ended_sent = case when began_sent = '-infinity' then began_sent end
-       where id = any (${IDS.parameters(2)}) and ended is null`,
+      `with held as materialized (${
+        heldRows("alerts", { from: `where id = any (${IDS.parameters(2)}) and ended is null` })
+      })
+       update alerts as known
+       set ended = greatest(known.began, to_timestamp($1::float8 / 1000.0)),
+           ended_sent = case when known.began_sent = '-infinity' then known.began_sent end
+       from held where ${isHeld("alerts")}`,
       [nowMs, ...IDS.arrays(ids)],
     );
   });
@@ -148,11 +152,17 @@ export async function markNewsSent(
  */
 export async function dropUnsentNews(database: Database): Promise<void> {
   await database.run("mark alerts as not to be sent", async (sql) => {
-    await sql`
-      update alerts
-      set began_sent = coalesce(began_sent, '-infinity'),
-          ended_sent = case when ended is not null then coalesce(ended_sent, '-infinity') end
-      where began_sent is null or (ended is not null and ended_sent is null)`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("alerts", {
+          from: "where began_sent is null or (ended is not null and ended_sent is null)",
+        })
+      })
+       update alerts as known
+       set began_sent = coalesce(known.began_sent, '-infinity'),
+           ended_sent = case when known.ended is not null then coalesce(known.ended_sent, '-infinity') end
+       from held where ${isHeld("alerts")}`,
+    );
   });
 }
 

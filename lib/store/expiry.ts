@@ -2,6 +2,7 @@
 import type { Timeframe } from "../market/timeframe.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 
 interface Expired {
   /** How many candles were dropped. */
@@ -40,12 +41,19 @@ export async function expireCandles(
       select dropped, lacking
       from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0))`;
     // What is dropped neither waits to be final nor shows where the candles begin.
-    await sql`
-      update checkpoints
-      set unsettled = unsettled * tstzmultirange(tstzrange(expired_until, null)),
-          rows_from = case when rows_from >= expired_until then rows_from end
-      where timeframe = ${timeframe.text}
-        and (unsettled && tstzrange(null, expired_until) or rows_from < expired_until)`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("checkpoints", {
+          from: `where timeframe = $1
+                   and (unsettled && tstzrange(null, expired_until) or rows_from < expired_until)`,
+        })
+      })
+       update checkpoints as known
+       set unsettled = known.unsettled * tstzmultirange(tstzrange(known.expired_until, null)),
+           rows_from = case when known.rows_from >= known.expired_until then known.rows_from end
+       from held where ${isHeld("checkpoints")}`,
+      [timeframe.text],
+    );
     return { candles: Number(row?.dropped ?? 0), lacking: row?.lacking ?? undefined };
   });
 }

@@ -4,6 +4,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns } from "./parameters.ts";
 
 /** Missing candles inside coverage. Times in milliseconds. */
@@ -133,10 +134,15 @@ export async function markRefetching(
   const state = isAsking ? "refetching" : "suspected";
   await database.run(`mark gaps of ${seriesName(series)} as ${state}`, async (sql) => {
     await sql.unsafe(
-      `update gaps set state = $1::text, next_try = to_timestamp($5::float8 / 1000.0)
-       where exchange = $2::text and symbol = $3::text and timeframe = $4::text
-         and state in ('suspected', 'refetching')
-         and since = any (select to_timestamp(since_ms / 1000.0) from ${SINCES.rows(6)})`,
+      `with held as materialized (${
+        heldRows("gaps", {
+          from: `where exchange = $2::text and symbol = $3::text and timeframe = $4::text
+                   and state in ('suspected', 'refetching')
+                   and since = any (select to_timestamp(since_ms / 1000.0) from ${SINCES.rows(6)})`,
+        })
+      })
+       update gaps as known set state = $1::text, next_try = to_timestamp($5::float8 / 1000.0)
+       from held where ${isHeld("gaps")}`,
       [
         state,
         series.exchange,
@@ -156,11 +162,17 @@ export async function postponeGaps(
   nextTryMs: number,
 ): Promise<void> {
   await database.run(`postpone the gaps of ${seriesName(series)}`, async (sql) => {
-    await sql`
-      update gaps set next_try = to_timestamp(${nextTryMs}::float8 / 1000.0)
-      where exchange = ${series.exchange} and symbol = ${series.symbol}
-        and timeframe = ${series.timeframe.text} and state in ('suspected', 'refetching')
-        and next_try < to_timestamp(${nextTryMs}::float8 / 1000.0)`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("gaps", {
+          from: `where exchange = $1 and symbol = $2 and timeframe = $3
+                   and state in ('suspected', 'refetching') and next_try < to_timestamp($4::float8 / 1000.0)`,
+        })
+      })
+       update gaps as known set next_try = to_timestamp($4::float8 / 1000.0)
+       from held where ${isHeld("gaps")}`,
+      [series.exchange, series.symbol, series.timeframe.text, nextTryMs],
+    );
   });
 }
 

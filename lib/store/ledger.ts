@@ -4,6 +4,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import {
   columns,
   coverageFrom,
@@ -93,6 +94,7 @@ export async function registerSeries(
     await sql.unsafe(
       `insert into checkpoints as known (exchange, symbol, timeframe, chosen)
        select exchange, symbol, timeframe, $1::text from ${SERIES.rows(2)}
+       order by exchange, symbol, timeframe
        on conflict (exchange, symbol, timeframe) do update
        set chosen = excluded.chosen where excluded.chosen = 'top' and known.chosen <> 'top'`,
       [chosen, ...SERIES.arrays(series)],
@@ -231,10 +233,15 @@ export async function noteListings(
 ): Promise<void> {
   await database.run("note where series begin", async (sql) => {
     await sql.unsafe(
-      `update checkpoints as known set listed_from = greatest(known.listed_from, to_timestamp(from_ms / 1000.0))
-       from ${LISTED_FROM.rows(1)}
-       where (known.exchange, known.symbol, known.timeframe) = (row.exchange, row.symbol, row.timeframe)
-         and (first is null or first >= to_timestamp(from_ms / 1000.0))`,
+      `with held as materialized (${
+        heldRows("checkpoints", {
+          columns: ["to_timestamp(from_ms / 1000.0) as from_time"],
+          from: `join ${LISTED_FROM.rows(1)} using (exchange, symbol, timeframe)
+                 where first is null or first >= to_timestamp(from_ms / 1000.0)`,
+        })
+      })
+       update checkpoints as known set listed_from = greatest(known.listed_from, from_time)
+       from held where ${isHeld("checkpoints")}`,
       [...LISTED_FROM.arrays(listings)],
     );
   });
@@ -249,12 +256,18 @@ export async function forgetListing(
   { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
 ): Promise<void> {
   await database.run(`forget where ${exchange} ${symbol} begins`, async (sql) => {
-    await sql`
-      update checkpoints as known set listed_from = null
-      where exchange = ${exchange} and symbol = ${symbol} and listed_from is not null
-        and not exists (select from listings as former
-                        where former.exchange = known.exchange and former.symbol = known.symbol
-                          and former.why <> 'suspended')`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("checkpoints", {
+          from: `where exchange = $1::text and symbol = $2::text and listed_from is not null
+                   and not exists (select from listings as former
+                                   where former.exchange = known.exchange and former.symbol = known.symbol
+                                     and former.why <> 'suspended')`,
+        })
+      })
+       update checkpoints as known set listed_from = null from held where ${isHeld("checkpoints")}`,
+      [exchange, symbol],
+    );
   });
 }
 

@@ -1,6 +1,7 @@
 /** What is known of the market of a listing, and since when it is missing. @module */
 import type { NamedMarket } from "../market/terms.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns, textArray } from "./parameters.ts";
 
 /** A market as it is listed now. */
@@ -30,14 +31,20 @@ export async function noteMarkets(
 ): Promise<void> {
   await database.run(`note the markets of ${exchange}`, async (sql) => {
     await sql.unsafe(
-      `update listings as known
-       set market_id = coalesce(row.market_id, known.market_id), kind = coalesce(row.kind, known.kind),
-           settle = coalesce(row.settle, known.settle),
-           contract_size = coalesce(row.contract_size, known.contract_size)
-       from ${MARKETS.rows(2)}
-       where known.exchange = $1::text and known.symbol = row.symbol
-         and (known.market_id is null or known.market_id in (row.former_id, row.market_id))
-         and known.since = (select max(since) from listings where exchange = $1::text and symbol = row.symbol)`,
+      `with held as materialized (${
+        heldRows("listings", {
+          columns: ["row.market_id", "row.kind", "row.settle", "row.contract_size"],
+          from: `join ${MARKETS.rows(2)} using (symbol)
+                 where known.exchange = $1::text
+                   and (known.market_id is null or known.market_id in (row.former_id, row.market_id))
+                   and known.since = (select max(since) from listings where exchange = $1::text and symbol = row.symbol)`,
+        })
+      })
+       update listings as known
+       set market_id = coalesce(held.market_id, known.market_id), kind = coalesce(held.kind, known.kind),
+           settle = coalesce(held.settle, known.settle),
+           contract_size = coalesce(held.contract_size, known.contract_size)
+       from held where ${isHeld("listings")}`,
       [exchange, ...MARKETS.arrays(markets)],
     );
   });
@@ -54,11 +61,18 @@ export async function noteMissing(
   },
 ): Promise<void> {
   await database.run(`note which symbols ${exchange} does not list`, async (sql) => {
-    await sql`
-      update listings
-      set missing_since = case when symbol = any (${textArray(symbols)}::text[])
-                          then least(missing_since, to_timestamp(${nowMs}::float8 / 1000.0)) end
-      where exchange = ${exchange} and until is null and symbol = any (${textArray(judged)}::text[])
-        and (missing_since is not null or symbol = any (${textArray(symbols)}::text[]))`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("listings", {
+          from: `where exchange = $1 and until is null and symbol = any ($3::text[])
+                   and (missing_since is not null or symbol = any ($2::text[]))`,
+        })
+      })
+       update listings as known
+       set missing_since = case when known.symbol = any ($2::text[])
+                           then least(known.missing_since, to_timestamp($4::float8 / 1000.0)) end
+       from held where ${isHeld("listings")}`,
+      [exchange, textArray(symbols), textArray(judged), nowMs],
+    );
   });
 }

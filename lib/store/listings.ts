@@ -3,6 +3,7 @@ import { type Series } from "../market/series.ts";
 import type { MarketTerms, NamedMarket } from "../market/terms.ts";
 import type { Database } from "./connection/database.ts";
 import type { EndedWhy } from "./ledger.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns, epochMs, textArray } from "./parameters.ts";
 
 /** Why a listing ended. `replaced`: the symbol now means another market. */
@@ -81,6 +82,7 @@ export async function beginListings(
          select $1::text, symbol, to_timestamp($2::float8 / 1000.0), market_id from ${
         SYMBOLS.rows(3)
       }
+         order by symbol
          on conflict do nothing
        ),
        ${begunSeries(5)}`,
@@ -100,13 +102,18 @@ function begunSeries(first: number): string {
   return `
 locked as materialized (select titan10_lock_candles()),
 begun_series as materialized (
-  select known.symbol, known.timeframe, known.unsettled, known.candles as stored,
-         to_timestamp(row.from_ms / 1000.0) as from_time
-  from checkpoints as known join ${BEGUN_SERIES.rows(first)}
-    on known.symbol = row.symbol and known.timeframe = row.timeframe
+  ${
+    heldRows("checkpoints", {
+      columns: [
+        "known.unsettled",
+        "known.candles as stored",
+        "to_timestamp(row.from_ms / 1000.0) as from_time",
+      ],
+      from: `join ${BEGUN_SERIES.rows(first)} using (symbol, timeframe)
   cross join locked
-  where known.exchange = $1::text
-  for update of known
+  where known.exchange = $1::text`,
+    })
+  }
 ),
 gone as materialized (
   select begun_series.*, taken.candles, taken.first, taken.last
@@ -165,7 +172,7 @@ export async function replaceListings(
     const rows = await sql.unsafe<{ symbol: string; began: Date }[]>(
       `select symbol, titan10_replace_listing($1::text, symbol, market_id, kind, settle, contract_size, successor,
                                               to_timestamp(from_ms / 1000.0), to_timestamp($2::float8 / 1000.0)) as began
-       from ${REPLACEMENTS.rows(3)}`,
+       from (select * from ${REPLACEMENTS.rows(3)} order by symbol) as row`,
       [exchange, nowMs, ...REPLACEMENTS.arrays(replacements)],
     );
     return new Map(rows.map(({ symbol, began }) => [symbol, began.getTime()]));
@@ -192,11 +199,16 @@ export async function endListing(
          set until = greatest(since, to_timestamp($3::float8 / 1000.0)), why = $4::text, successor = $5::text
          where exchange = $1::text and symbol = $2::text
            and since = (select max(since) from listings where exchange = $1::text and symbol = $2::text)
-       )
-       update checkpoints as known
-       set ended_at = to_timestamp(until_ms / 1000.0), ended_why = $4::text
-       from ${ENDED_SERIES.rows(6)}
-       where known.exchange = $1::text and known.symbol = $2::text and known.timeframe = row.timeframe`,
+       ),
+       held as materialized (${
+        heldRows("checkpoints", {
+          columns: ["to_timestamp(until_ms / 1000.0) as ended_at"],
+          from: `join ${ENDED_SERIES.rows(6)} using (timeframe)
+                 where known.exchange = $1::text and known.symbol = $2::text`,
+        })
+      })
+       update checkpoints as known set ended_at = held.ended_at, ended_why = $4::text
+       from held where ${isHeld("checkpoints")}`,
       [exchange, symbol, atMs, why, successor ?? null, ...ENDED_SERIES.arrays(series)],
     );
   });
@@ -209,10 +221,16 @@ export async function noteAbsent(
   { symbols, nowMs }: { readonly symbols: readonly string[]; readonly nowMs: number },
 ): Promise<void> {
   await database.run(`note the missing symbols of ${exchange}`, async (sql) => {
-    await sql`
-      update listings set absent_at = to_timestamp(${nowMs}::float8 / 1000.0)
-      where exchange = ${exchange} and until is not null
-        and symbol = any (${textArray(symbols)}::text[])`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("listings", {
+          from: "where exchange = $1 and until is not null and symbol = any ($2::text[])",
+        })
+      })
+       update listings as known set absent_at = to_timestamp($3::float8 / 1000.0)
+       from held where ${isHeld("listings")}`,
+      [exchange, textArray(symbols), nowMs],
+    );
   });
 }
 

@@ -83,7 +83,11 @@ export async function writePolicyRun(
     await sql`
       with gone as (
         delete from policy_runs
-        where job_id <> ${id} and job_id not in (select job_id from timescaledb_information.jobs)
+        where job_id in (
+          select job_id from policy_runs
+          where job_id <> ${id} and job_id not in (select job_id from timescaledb_information.jobs)
+          for update skip locked
+        )
       )
       insert into policy_runs (job_id, last_start, last_error)
       values (${id}, to_timestamp(${startMs}::float8 / 1000.0), ${text})

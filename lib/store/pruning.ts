@@ -8,7 +8,8 @@ type PrunedTable = (typeof PRUNED_TABLES)[number];
 
 /**
  * Selects the rows of a table that are due. `$1` is milliseconds since the epoch, `$2` the most rows. Each query begins
- * with an index, so it is fast when few rows are due, whatever the size of the table.
+ * with an index, so it is fast when few rows are due, whatever the size of the table. A row that another statement holds
+ * is left to the next run: this one waits for none while it holds others.
  *
  * - `gaps`: filled ones, and those in time that RETENTION has dropped. All others still say why candles are missing.
  * - `candle_revisions`: those of candles that RETENTION has dropped, whatever their age.
@@ -16,19 +17,21 @@ type PrunedTable = (typeof PRUNED_TABLES)[number];
 const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
   rejected_candles: [
     `select ctid from rejected_candles
-     where last_seen < to_timestamp($1::float8 / 1000.0) order by last_seen limit $2::int`,
+     where last_seen < to_timestamp($1::float8 / 1000.0) order by last_seen limit $2::int
+     for update skip locked`,
   ],
   gaps: [
     `select ctid from gaps
      where state = 'filled' and coalesce(last_try, first_seen) < to_timestamp($1::float8 / 1000.0)
-     order by coalesce(last_try, first_seen) limit $2::int`,
+     order by coalesce(last_try, first_seen) limit $2::int
+     for update skip locked`,
     `select due.ctid
      from checkpoints as series cross join lateral (
        select ctid from gaps
        where (gaps.exchange, gaps.symbol, gaps.timeframe) = (series.exchange, series.symbol, series.timeframe)
          and gaps.since < series.expired_until and gaps.until <= series.expired_until
          and coalesce(last_try, first_seen) < to_timestamp($1::float8 / 1000.0)
-       order by since limit $2::int
+       order by since limit $2::int for update skip locked
      ) as due
      where series.expired_until is not null limit $2::int`,
   ],
@@ -39,13 +42,14 @@ const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
        where (revision.exchange, revision.symbol, revision.timeframe)
              = (series.exchange, series.symbol, series.timeframe)
          and revision.time < series.expired_until
-       order by time limit $2::int
+       order by time limit $2::int for update skip locked
      ) as due
      where series.expired_until is not null and $1::float8 is not null limit $2::int`,
   ],
   alerts: [
     `select ctid from alerts
-     where ended < to_timestamp($1::float8 / 1000.0) order by ended limit $2::int`,
+     where ended < to_timestamp($1::float8 / 1000.0) order by ended limit $2::int
+     for update skip locked`,
   ],
 };
 
@@ -76,7 +80,6 @@ export async function pruneRows(
   return await database.run(`prune ${table}`, async (sql) => {
     let rows = 0;
     for (const due of DUE[table]) {
-      // A row that is updated meanwhile gets another ctid, so it is not deleted.
       const { count } = await sql.unsafe(
         `delete from ${table} where ctid = any (array(${due}))`,
         [beforeMs, rowsMax - rows],

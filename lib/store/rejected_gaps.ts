@@ -4,6 +4,7 @@ import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns } from "./parameters.ts";
 
 /** A series of which rows came, and none could be stored. */
@@ -35,15 +36,19 @@ export async function readAllRejected(database: Database): Promise<readonly AllR
 /** Records where the rejected rows begin of series of which nothing else came: what is missing after that is a gap. */
 export async function beginAtRejected(database: Database): Promise<void> {
   await database.run("note where rejected rows begin", async (sql) => {
-    await sql`
-      update checkpoints as series set rows_from = oldest
-      from (select exchange, symbol, timeframe, min(time) as oldest
-            from rejected_candles join checkpoints using (exchange, symbol, timeframe)
-            where import_id is null and candles = 0 and first is null and rows_from is null
-              and expired_until is null and reason <> 'time_not_aligned' and covered @> time
-            group by exchange, symbol, timeframe) as found
-      where (series.exchange, series.symbol, series.timeframe)
-          = (found.exchange, found.symbol, found.timeframe)`;
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("checkpoints", {
+          columns: ["oldest"],
+          from: `join (select exchange, symbol, timeframe, min(time) as oldest
+                       from rejected_candles join checkpoints using (exchange, symbol, timeframe)
+                       where import_id is null and candles = 0 and first is null and rows_from is null
+                         and expired_until is null and reason <> 'time_not_aligned' and covered @> time
+                       group by exchange, symbol, timeframe) as found using (exchange, symbol, timeframe)`,
+        })
+      })
+       update checkpoints as known set rows_from = oldest from held where ${isHeld("checkpoints")}`,
+    );
   });
 }
 
@@ -102,7 +107,7 @@ export async function noteRejected(
                          first_seen, last_try, next_try)
        select $1::text, $2::text, $3::text, since, until, 'rejected', candles, 2, noted, noted, noted
        from free, to_timestamp($4::float8 / 1000.0) as noted
-       where exists (select from looked)
+       where exists (select from looked) order by since
        on conflict (exchange, symbol, timeframe, since) do update
        set until = excluded.until, state = excluded.state, missing = excluded.missing,
            last_try = excluded.last_try

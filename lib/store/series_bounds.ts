@@ -3,6 +3,7 @@ import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import { columns, coverageFrom, type Spans, spansJson } from "./parameters.ts";
 
 /** The window that is wanted of a series, and how much of it the exchange keeps. Milliseconds. */
@@ -95,7 +96,10 @@ export async function noteWanted(
   });
 }
 
-/** The end of what is wanted moves with every candle, so it is stored only when it is a bound. */
+/**
+ * The end of what is wanted moves with every candle, so it is stored only when it is a bound. PostgreSQL comes to the gaps
+ * last, because nothing is read of `told`.
+ */
 const NOTE_STATEMENT = `
 with wanted as (
   select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, series.listed_from, reach,
@@ -104,17 +108,26 @@ with wanted as (
   join checkpoints as series using (exchange, symbol, timeframe)
   cross join lateral titan10_reach(series, row.kept_since) as reach
 ),
-lost as (
-  update gaps set state = 'retention' from wanted
-  where (gaps.exchange, gaps.symbol, gaps.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
-    and gaps.state in ('suspected', 'refetching') and gaps.until <= greatest(wanted.reach, wanted.listed_from)
-)
-update checkpoints as series
-set wanted_since = wanted.wanted_since, wanted_until = wanted.wanted_until, kept_since = wanted.kept_since
-from wanted
-where (series.exchange, series.symbol, series.timeframe) = (wanted.exchange, wanted.symbol, wanted.timeframe)
-  and (series.wanted_since, series.wanted_until, series.kept_since)
-      is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.kept_since)`;
+lost as materialized (${
+  heldRows("gaps", {
+    from: `join wanted using (exchange, symbol, timeframe)
+  where known.state in ('suspected', 'refetching') and known.until <= greatest(wanted.reach, wanted.listed_from)`,
+  })
+}),
+told as (
+  update gaps as known set state = 'retention' from lost where ${isHeld("gaps", "lost")}
+),
+held as materialized (${
+  heldRows("checkpoints", {
+    columns: ["wanted.wanted_since", "wanted.wanted_until", "wanted.kept_since"],
+    from: `join wanted using (exchange, symbol, timeframe)
+  where (known.wanted_since, known.wanted_until, known.kept_since)
+        is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.kept_since)`,
+  })
+})
+update checkpoints as known
+set wanted_since = held.wanted_since, wanted_until = held.wanted_until, kept_since = held.kept_since
+from held where ${isHeld("checkpoints")}`;
 
 /** Records that nothing is wanted any more of all series but these. */
 export async function forgetWanted(
@@ -123,9 +136,14 @@ export async function forgetWanted(
 ): Promise<void> {
   await database.run("note what is not wanted any more", async (sql) => {
     await sql.unsafe(
-      `update checkpoints set wanted_since = 'infinity', wanted_until = null, kept_since = null
-       where wanted_since < 'infinity'
-         and (exchange, symbol, timeframe) not in (select exchange, symbol, timeframe from (${WANTED_ROWS}) as wanted)`,
+      `with held as materialized (${
+        heldRows("checkpoints", {
+          from: `where wanted_since < 'infinity' and (exchange, symbol, timeframe)
+                   not in (select exchange, symbol, timeframe from (${WANTED_ROWS}) as wanted)`,
+        })
+      })
+       update checkpoints as known set wanted_since = 'infinity', wanted_until = null, kept_since = null
+       from held where ${isHeld("checkpoints")}`,
       [...WANTED.arrays(stillWanted)],
     );
   });

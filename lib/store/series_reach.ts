@@ -2,6 +2,7 @@
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Database } from "./connection/database.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 
 /** A series whose exchange has shown that it has nothing older. Times in milliseconds. */
 export interface SeriesReach {
@@ -66,19 +67,25 @@ export async function withdrawReach(
 ): Promise<void> {
   const { exchange, symbol, timeframe: { text } } = series;
   await database.run(`owe the older candles of ${seriesName(series)} again`, async (sql) => {
-    await sql`
-      with known as (
-        select exchange, symbol, timeframe, reach_from from checkpoints
-        where exchange = ${exchange} and symbol = ${symbol} and timeframe = ${text}
-      ),
-      reopened as (
-        update gaps set state = 'suspected', attempts = 0, next_try = to_timestamp(${nowMs}::float8 / 1000.0)
-        from known
-        where (gaps.exchange, gaps.symbol, gaps.timeframe) = (known.exchange, known.symbol, known.timeframe)
-          and gaps.state = 'retention' and gaps.until <= known.reach_from
-      )
-      update checkpoints set reach_from = null, reach_asked_at = null, reach_asks = 0 from known
-      where (checkpoints.exchange, checkpoints.symbol, checkpoints.timeframe)
-            = (known.exchange, known.symbol, known.timeframe)`;
+    // PostgreSQL comes to the gaps last, because nothing is read of `reopened`.
+    await sql.unsafe(
+      `with series as (
+         select exchange, symbol, timeframe, reach_from from checkpoints
+         where exchange = $1 and symbol = $2 and timeframe = $3
+       ),
+       held as materialized (${
+        heldRows("gaps", {
+          from: `join series using (exchange, symbol, timeframe)
+                 where known.state = 'retention' and known.until <= series.reach_from`,
+        })
+      }),
+       reopened as (
+         update gaps as known set state = 'suspected', attempts = 0, next_try = to_timestamp($4::float8 / 1000.0)
+         from held where ${isHeld("gaps")}
+       )
+       update checkpoints as known set reach_from = null, reach_asked_at = null, reach_asks = 0
+       from series where ${isHeld("checkpoints", "series")}`,
+      [exchange, symbol, text, nowMs],
+    );
   });
 }

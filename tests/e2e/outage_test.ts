@@ -157,6 +157,60 @@ Deno.test("away and back are one line of the log each, and who looks meanwhile i
     }
   }));
 
+Deno.test("a server that answers and takes no writes is not ready within seconds, and is again when it does", (t) =>
+  withScene(t, async ({ server, cwd, url: databaseUrl, env }) => {
+    const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, backoff: () => 0.1 });
+    const daemon = start(["run"], { cwd, env: { ...env, BACKFILL: "1m:1h" } });
+    try {
+      const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+      await untilReady(daemon, url, true);
+
+      await server.restart({ isStandby: true });
+      await untilReady(daemon, url, false, /the database takes no writes: it is read-only/);
+      assert.equal((await answer(url, "/status")).status, 200);
+      await sql`select pg_promote()`;
+      await untilReady(daemon, url, true);
+
+      // What reads goes on, and what writes waits.
+      await sql.begin(async (tx) => {
+        await tx`lock table checkpoints in share row exclusive mode`;
+        const why = /the database takes no writes: a write has waited for over 5 s, for a lock/;
+        await untilReady(daemon, url, false, why);
+        assert.equal((await answer(url, "/status")).status, 200);
+      });
+      await untilReady(daemon, url, true);
+    } finally {
+      daemon.kill("SIGKILL");
+      await daemon.ended;
+      await sql.end();
+    }
+  }));
+
+/** So long a daemon may take to see whether its database takes writes: one has waited, and the next look comes. */
+const SEEN_WITHIN_MS = 15_000;
+
+/** Resolves when both probe and metric say so, and the probe why. */
+async function untilReady(
+  daemon: Running,
+  url: string,
+  isReady: boolean,
+  why = /"reasons":\[\]/,
+): Promise<void> {
+  const sinceMs = systemClock.now();
+  let text = "";
+  await until(daemon, async () => {
+    const probe = await answer(url, "/readyz");
+    const { text: metrics } = await answer(url, "/metrics");
+    text = probe.text;
+    assert(
+      systemClock.now() < sinceMs + SEEN_WITHIN_MS,
+      `${text} ${daemon.stderr().slice(-2_000)}`,
+    );
+    return probe.status === (isReady ? 200 : 503) && why.test(text) &&
+      metrics.includes(`\ntitan10_database_up ${isReady ? 1 : 0}\n`);
+  });
+}
+
 Deno.test("while the first migrations run, the status is answered: nothing is archived yet", (t) =>
   whileMigrating(t, { isFirst: true }, async (url) => {
     const { status, text } = await answer(url, "/status");

@@ -19,8 +19,12 @@ export interface PostgresServer {
   freeze(): Promise<void>;
   /** Lets a frozen server go on. */
   thaw(): Promise<void>;
-  /** Starts the server again on the same data and port, ending it first when it runs. Resolves when it answers. */
-  restart(): Promise<void>;
+  /**
+   * Starts the server again on the same data and port, ending it first when it runs. Resolves when it answers.
+   *
+   * @param options.isStandby it answers reads alone, as after a failover to another server, until `pg_promote()`.
+   */
+  restart(options?: { readonly isStandby?: boolean }): Promise<void>;
   /** Ends the server, if it runs, and removes its data. */
   stop(): Promise<void>;
 }
@@ -237,8 +241,9 @@ class Cluster implements PostgresServer {
     for (const one of [pid, ...await childrenOf(pid)]) signal(() => Deno.kill(one, name));
   }
 
-  async restart(): Promise<void> {
+  async restart({ isStandby = false }: { readonly isStandby?: boolean } = {}): Promise<void> {
     await this.#shutDown();
+    if (isStandby) await Deno.writeTextFile(join(this.#data, "standby.signal"), "");
     await this.start();
   }
 
