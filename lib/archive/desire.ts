@@ -16,6 +16,16 @@ interface DesireOptions {
   readonly newestCandlesMax: number | undefined;
   /** Candles that closed less than this ago are not desired yet. Milliseconds. */
   readonly settleMs: number;
+  /** What a command asks for in the place of `BACKFILL`. @default nothing */
+  readonly asked?: AskedRange | undefined;
+}
+
+/** The range that one run asks for. Milliseconds. */
+export interface AskedRange {
+  /** @default where `BACKFILL` begins */
+  readonly sinceMs?: number | undefined;
+  /** @default now */
+  readonly untilMs?: number | undefined;
 }
 
 /** The desired window of a series, and its start if the exchange kept everything. */
@@ -30,14 +40,13 @@ export interface BoundedDesire extends Desire {
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
-  const { nowMs, settleMs } = options;
+  const { nowMs, settleMs, asked } = options;
   const closedMs = closedUntil(timeframe, nowMs);
   const untilMs = closedUntil(timeframe, nowMs - settleMs);
   const settings = settingsOf(config, series.exchange);
   const backfill = reachOf(settings.backfill, timeframe.text);
-  const wantedMs = backfill === undefined
-    ? untilMs
-    : floorTime(timeframe, reachStartMs(backfill, nowMs));
+  const reachMs = backfill === undefined ? untilMs : reachStartMs(backfill, nowMs);
+  const wantedMs = floorTime(timeframe, asked?.sinceMs ?? reachMs);
   const keptMs = options.newestCandlesMax === undefined
     ? -Infinity
     : addCandles(timeframe, closedMs, -options.newestCandlesMax);

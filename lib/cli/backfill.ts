@@ -9,6 +9,7 @@ import { readAllRejected } from "../store/rejected_gaps.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
+import { askedRange } from "./asked_range.ts";
 import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -19,6 +20,7 @@ import { withArchive } from "./with_archive.ts";
 export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
+  const asked = askedRange(flags, { nowMs: startMs });
   const { reports, problems } = await withArchive(ground, {
     here: async (database) => {
       await prepareDatabase(database, ground);
@@ -28,6 +30,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
         signal: shell.signal,
         patient: false,
         awaitsFinal: true,
+        asked,
         onProgress: (exchange) => progress.update(exchange),
       });
       progress.end();

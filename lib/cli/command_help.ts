@@ -45,6 +45,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   backfill: [
     ["titan10 backfill", "ask for all that is owed"],
     ["titan10 backfill --backfill 1h:2y", "two years of hours"],
+    ["titan10 backfill --since 2021-01-01", "more, in the place of BACKFILL"],
     ["titan10 backfill --json | jq .exchanges", "what came, for a program"],
   ],
   gaps: [

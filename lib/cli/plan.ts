@@ -1,9 +1,11 @@
 /** `titan10 plan`: prints what a backfill would ask for, without asking. @module */
+import type { AskedRange } from "../archive/desire.ts";
 import { makePlan, type Plan } from "../fetch/plan.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { isStandby } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
+import { askedRange } from "./asked_range.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -14,14 +16,15 @@ import { withArchive } from "./with_archive.ts";
 /** Prints the plan. It is computed here, or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
+  const asked = askedRange(flags, { nowMs: shell.clock.now() });
   const document = await withArchive(ground, {
     here: async (database) => {
       if (await isStandby(database)) await requireArchive(database);
       else await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
-      return await makePlan(archive, { signal: shell.signal });
+      return await makePlan(archive, { asked, signal: shell.signal });
     },
-    daemon: async () => await askDaemon(ground.config.dataDir, "/plan") as Plan,
+    daemon: async () => await askDaemon(ground.config.dataDir, planPath(asked)) as Plan,
   });
   shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
   for (const { exchange, problem } of document.problems) {
@@ -32,6 +35,14 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   }
   for (const problem of document.lost) shell.tell(printable(problem));
   return document.problems.length + document.lost.length === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** The daemon's plan of a range. */
+function planPath({ sinceMs, untilMs }: AskedRange): string {
+  const query = Object.entries({ sinceMs, untilMs }).flatMap(([name, ms]) =>
+    ms === undefined ? [] : [`${name}=${ms}`]
+  );
+  return ["/plan", ...(query.length === 0 ? [] : [query.join("&")])].join("?");
 }
 
 /** The plan as text of at most 80 columns. */

@@ -5,6 +5,7 @@ import { secretsOf } from "../config/secrets.ts";
 import { hideSecrets, shortText } from "../text/redact.ts";
 import { serverRemedy, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
+import { addRangeFlags } from "./asked_range.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
 import { type CompletedCommand, completions, SHELLS } from "./completions.ts";
@@ -13,6 +14,7 @@ import { makeCopy } from "./copy.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
+import { acceptBothForms } from "./flag_forms.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { makeImport } from "./import.ts";
@@ -134,6 +136,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   for (const { name, summary, action, hasJson } of COMMANDS) {
     const command = add(name, summary);
     if (hasJson) command.option("--json", "print JSON");
+    if (name === "backfill" || name === "plan") addRangeFlags(command);
     if (name === "gaps") command.option("--repair", "first request the gaps again that are due");
     if (name === "status") {
       command.option("--watch", "redraw it every 2 s until Ctrl-C");
@@ -165,7 +168,10 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
     .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));
   commands.sort((one, other) => groupRank(one.name()) - groupRank(other.name()));
-  for (const command of commands) program.addCommand(command);
+  for (const command of commands) {
+    acceptBothForms(command);
+    program.addCommand(command);
+  }
   return program;
 }
 

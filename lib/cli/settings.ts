@@ -10,7 +10,7 @@ import {
 } from "../config/config.ts";
 import { readDatabaseUrl } from "../config/database_url.ts";
 import { fileHints, type SettingFile } from "../config/file_rights.ts";
-import { readSecretFiles } from "../config/secret_file.ts";
+import { readReferencedFiles, readSecretFiles } from "../config/secret_file.ts";
 import { secretsOf } from "../config/secrets.ts";
 import { readSettingsFile } from "../config/settings_file.ts";
 import { type ConfigRules, fileVariable } from "../config/variable.ts";
@@ -154,7 +154,9 @@ export async function readSources(
     isCron,
     isTerminal: shell.isTerminal,
   };
-  const file = ignoreFiles ? undefined : await readFileOfSettings(variables, rules);
+  const { file, secretPaths } = ignoreFiles
+    ? { file: undefined, secretPaths: [] }
+    : await readFileOfSettings(variables, rules);
   const sources = { ...variables, file };
   hideSecrets(secretsOf(settingTexts(sources)));
   return {
@@ -163,7 +165,7 @@ export async function readSources(
     files: [
       ...(dotenv === "" ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
       ...(file === undefined ? [] : [{ path: settingsPath(variables), holdsSecrets: false }]),
-      ...files.paths.map((path) => ({ path, holdsSecrets: true })),
+      ...[...files.paths, ...secretPaths].map((path) => ({ path, holdsSecrets: true })),
     ],
   };
 }
@@ -200,11 +202,18 @@ function shortName(variable: string): string {
   return variable.replace(/^TITAN10_/, "").toLowerCase();
 }
 
+/** What the file of settings says, and the files that hold secrets of it. */
+interface FileOfSettings {
+  /** Undefined when there is none. */
+  readonly file: FileSettings | undefined;
+  readonly secretPaths: readonly string[];
+}
+
 /** The file of settings, which may be missing only where nothing names it. @throws ConfigError */
 async function readFileOfSettings(
   sources: ConfigSources,
   rules: ConfigRules,
-): Promise<FileSettings | undefined> {
+): Promise<FileOfSettings> {
   const variable = SETTINGS.configFile.name;
   const environment = settingTexts(sources);
   const path = settingsPath(sources);
@@ -212,7 +221,11 @@ async function readFileOfSettings(
     const { isFile, size } = await Deno.stat(path);
     if (!isFile || size > FILE_BYTES_MAX) throw new RangeError();
     const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-    return readSettingsFile({ path, text }, { rules, environment });
+    const files = await readReferencedFiles(text, environment);
+    return {
+      file: readSettingsFile({ path, text }, { rules, environment, files }),
+      secretPaths: files.paths,
+    };
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
     if (isMissing && environment[variable] === undefined) return await refuseOtherEnding();
@@ -227,10 +240,10 @@ async function readFileOfSettings(
 }
 
 /** YAML files end in two ways, and one that is not read would be missed. @throws ConfigError */
-async function refuseOtherEnding(): Promise<undefined> {
+async function refuseOtherEnding(): Promise<FileOfSettings> {
   const other = SETTINGS_FILE.replace("yaml", "yml");
   const isThere = await Deno.stat(other).then(({ isFile }) => isFile, () => false);
-  if (!isThere) return undefined;
+  if (!isThere) return { file: undefined, secretPaths: [] };
   const variable = SETTINGS.configFile.name;
   const allowed = `${SETTINGS_FILE} to be its name, or ${variable} to name it`;
   throw new ConfigError([{ variable, value: other, allowed }]);

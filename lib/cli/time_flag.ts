@@ -8,8 +8,15 @@ export function timeFlag(text: string): number {
   const timeMs = match === null
     ? NaN
     : Date.parse(`${match[1]}T${match[2] ?? "00:00"}${match[3] ?? "Z"}`);
-  if (Number.isNaN(timeMs)) {
+  // 31 February would be 2 March.
+  const isDay = match !== null && isCalendarDay(match[1]!);
+  if (Number.isNaN(timeMs) || !isDay) {
     throw new InvalidArgumentError("expected 2024-01-31 or 2024-01-31T12:00Z");
   }
   return timeMs;
+}
+
+function isCalendarDay(day: string): boolean {
+  const ms = Date.parse(`${day}T00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
 }

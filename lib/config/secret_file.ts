@@ -1,4 +1,5 @@
 /** Reads settings from files that other settings name, as Docker and systemd hand secrets out. @module */
+import { printable } from "../text/printable.ts";
 import { redact, REDACTED } from "../text/redact.ts";
 import { withoutAdvice } from "../text/refused_access.ts";
 import type { ConfigProblem, SecretFiles } from "./config.ts";
@@ -50,6 +51,41 @@ export async function readSecretFiles(
     }
   }
   return { texts, paths, problems };
+}
+
+/** What files hold for the names that a file of settings refers to. */
+export interface ReferencedFiles extends Pick<SecretFiles, "texts" | "paths"> {
+  /** What is to be set right, by the names that have no text for it. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+/** Reads the files that `KRAKEN_KEY_FILE` and the like name, for each `${KRAKEN_KEY}` in `text`. */
+export async function readReferencedFiles(
+  text: string,
+  given: SettingTexts,
+): Promise<ReferencedFiles> {
+  const texts: Record<string, string> = {};
+  const paths: string[] = [];
+  const faults = new Map<string, string>();
+  const names = new Set([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name!));
+  for (const name of names) {
+    const variable = fileVariable(name);
+    const path = given[variable];
+    // Of our own variables the files are read already.
+    if (path === undefined || SECRETS.has(name) || name.startsWith(EXCHANGE)) continue;
+    if (given[name] !== undefined) {
+      faults.set(name, `one of ${name} and ${variable} to be set, not both`);
+      continue;
+    }
+    try {
+      texts[name] = await readSecret(path);
+      paths.push(path);
+    } catch (error) {
+      const named = `${variable}="${printable(shownPath(path))}"`;
+      faults.set(name, `${named} to name a file that holds ${name}; ${reasonOf(error)}`);
+    }
+  }
+  return { texts, paths, faults };
 }
 
 /** @throws Error with what is wrong with the file. */

@@ -44,6 +44,17 @@ export function oneOf<const T extends string>(words: readonly T[]): Setting<T> {
   return setting(`one of ${words.join(", ")}`, (text) => words.find((word) => word === text));
 }
 
+/** The same in capitals or not, and in other usual spellings. */
+export function oneSpelled<const T extends string>(
+  words: readonly T[],
+  others: Readonly<Record<string, T>>,
+): Setting<T> {
+  return setting(`one of ${words.join(", ")}`, (text) => {
+    const lower = text.toLowerCase();
+    return words.find((word) => word === lower) ?? new Map(Object.entries(others)).get(lower);
+  });
+}
+
 /** A whole number in plain digits; both bounds are included. */
 export function wholeNumber({ min, max }: { min: number; max: number }): Setting<number> {
   return setting(`a whole number from ${min} to ${max}`, (text) => {

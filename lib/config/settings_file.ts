@@ -5,8 +5,9 @@ import { printable } from "../text/printable.ts";
 import { isSecretName, redact, REDACTED } from "../text/redact.ts";
 import type { ConfigProblem, FileSettings } from "./config.ts";
 import { ENTRY_NAMES, type FileEntry, fileSchema, TOP_NAMES } from "./file_schema.ts";
+import type { ReferencedFiles } from "./secret_file.ts";
 import { didYouMean } from "./setting.ts";
-import type { ConfigRules, SettingTexts } from "./variable.ts";
+import { type ConfigRules, fileVariable, type SettingTexts } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
 import { readYaml, type ValuePath, type YamlText } from "./yaml_text.ts";
 
@@ -21,12 +22,14 @@ interface ReadOptions {
   readonly rules: ConfigRules;
   /** What `${NAME}` stands for. */
   readonly environment: SettingTexts;
+  /** What files hold that `NAME_FILE` names; see `readReferencedFiles`. */
+  readonly files?: Pick<ReferencedFiles, "texts" | "faults"> | undefined;
 }
 
 /** Reads the file, and tells all of its problems at once with their places. */
 export function readSettingsFile(
   { path: file, text }: SettingsFile,
-  { rules, environment }: ReadOptions,
+  { rules, environment, files }: ReadOptions,
 ): FileSettings {
   const name = printable(file);
   const yaml = readYaml(text);
@@ -48,7 +51,7 @@ export function readSettingsFile(
   const shared: Record<string, string | undefined> = { ...textsOf(data?.defaults ?? {}) };
   // The options are read even if something else is wrong, so that one run tells all problems.
   for (const [id, options] of optionsIn(yaml.value)) {
-    const resolved = new References(environment);
+    const resolved = new References({ ...environment, ...files?.texts }, files?.faults);
     const value = resolved.resolve(options, ["exchanges", id, "options"]);
     for (const fault of resolved.faults) faults.push(fault);
     if (resolved.faults.length > 0 || !rules.knownExchanges.includes(id)) continue;
@@ -146,9 +149,11 @@ interface Fault {
 class References {
   readonly faults: Fault[] = [];
   readonly #environment: SettingTexts;
+  readonly #faultsOfFiles: ReferencedFiles["faults"];
 
-  constructor(environment: SettingTexts) {
+  constructor(environment: SettingTexts, faultsOfFiles: ReferencedFiles["faults"] = new Map()) {
     this.#environment = environment;
+    this.#faultsOfFiles = faultsOfFiles;
   }
 
   resolve(value: unknown, path: ValuePath): unknown {
@@ -171,8 +176,10 @@ class References {
     }
     return text.replace(/\$\{([^{}]*)\}/g, (_, name: string) => {
       const value = this.#environment[name]?.trim();
+      const faultOfFile = this.#faultsOfFiles.get(name);
       if (!/^[A-Za-z_]\w*$/.test(name)) fault("the name of a variable in ${…}");
-      else if (!value) fault(`the environment or .env to set ${name}`);
+      else if (faultOfFile !== undefined) fault(faultOfFile);
+      else if (!value) fault(`the environment or .env to set ${name} or ${fileVariable(name)}`);
       return value ?? "";
     });
   }

@@ -278,7 +278,7 @@ export const SETTINGS = {
       name: "LOG_LEVEL",
       default: "info",
       meaning: "Least severe level that is logged.",
-      read: () => read.oneOf(LOG_LEVELS),
+      read: () => read.oneSpelled(LOG_LEVELS, { warn: "warning", err: "error", critical: "fatal" }),
       completion: { kind: "one", words: LOG_LEVELS },
     },
     logFormat: {

@@ -90,9 +90,12 @@ export function answersOf(options: AnswersOptions): Answers {
     export: (request) => exportPages(database, request),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
-    plan: () => {
+    plan: (query) => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
-      return makePlan(state.archive);
+      const msOf = (name: string): number | undefined =>
+        query.has(name) ? Number(query.get(name)) : undefined;
+      const asked = { sinceMs: msOf("sinceMs"), untilMs: msOf("untilMs") };
+      return makePlan(state.archive, { asked });
     },
     doctor: () => {
       if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");

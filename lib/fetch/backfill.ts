@@ -301,10 +301,10 @@ export class ExchangeBackfill {
   }
 
   async #readOwed(): Promise<readonly Owed[] | undefined> {
-    const { sinceMs } = this.#options;
+    const options = { ...this.#options, nowMs: this.#untilMs };
     let owed: readonly Owed[] | undefined;
     await this.#persist(async () => {
-      owed = await readOwedOf(this.#archive, this.#exchange, { nowMs: this.#untilMs, sinceMs });
+      owed = await readOwedOf(this.#archive, this.#exchange, options);
     });
     return owed;
   }

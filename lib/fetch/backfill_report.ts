@@ -1,4 +1,5 @@
 /** The options, the progress and the result of a backfill. @module */
+import type { AskedRange } from "../archive/desire.ts";
 import type { MarketNews } from "../archive/markets_in_force.ts";
 import type { YoungCandles } from "./owed_candles.ts";
 
@@ -20,6 +21,8 @@ export interface BackfillOptions {
   readonly patient: boolean;
   /** Whether to wait until the newest candles are final, if that is short. @default false */
   readonly awaitsFinal?: boolean | undefined;
+  /** What is asked for in the place of `BACKFILL`. @default nothing */
+  readonly asked?: AskedRange | undefined;
   /** Pages of one exchange in flight. @default PAGES_IN_FLIGHT */
   readonly pagesInFlight?: number | undefined;
   /** Called after every page. */

@@ -1,11 +1,11 @@
 /** What is owed of one exchange, which candles of it are too young to be final, and what an answer says of it. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { desireOf } from "../archive/desire.ts";
+import { type AskedRange, desireOf } from "../archive/desire.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { type Coverage, coverageCandles, intersect, isCovered } from "../market/coverage.ts";
-import { closedUntil, floorTime } from "../market/timeframe.ts";
+import { ceilTime, closedUntil, floorTime } from "../market/timeframe.ts";
 import { type Owed, readOwed } from "../store/ledger.ts";
 
 interface OwedOptions {
@@ -13,20 +13,39 @@ interface OwedOptions {
   readonly nowMs: number;
   /** Leaves out candles before this time. Milliseconds. @default all are read */
   readonly sinceMs?: number | undefined;
+  /** What the command asks for in the place of `BACKFILL`. @default nothing */
+  readonly asked?: AskedRange | undefined;
 }
 
 /** Reads what is owed of the series of an exchange, the candles that closed only just included. */
 export async function readOwedOf(
   { config, database }: Archive,
   { series: all }: ArchivedExchange,
-  { nowMs, sinceMs = -Infinity }: OwedOptions,
+  { nowMs, sinceMs, asked }: OwedOptions,
 ): Promise<readonly Owed[]> {
   const desires = all.map((series) =>
-    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0 })
+    desireOf(series, config, {
+      nowMs,
+      newestCandlesMax: newestCandlesMax(series),
+      settleMs: 0,
+      asked,
+    })
   );
-  return (await readOwed(database, desires)).flatMap(({ series, owed }) => {
-    const from = sinceMs === -Infinity ? sinceMs : floorTime(series.timeframe, sinceMs);
-    const left = intersect(owed, [{ sinceMs: from, untilMs: Infinity }]);
+  const owed = await readOwed(database, desires);
+  return within(within(owed, { sinceMs }), asked ?? {});
+}
+
+/** Only the candles of a range that is open where it names no time. Those that open before its end count. */
+export function within(
+  all: readonly Owed[],
+  { sinceMs = -Infinity, untilMs = Infinity }: AskedRange,
+): readonly Owed[] {
+  return all.flatMap(({ series, owed }) => {
+    const { timeframe } = series;
+    const left = intersect(owed, [{
+      sinceMs: sinceMs === -Infinity ? sinceMs : floorTime(timeframe, sinceMs),
+      untilMs: untilMs === Infinity ? untilMs : ceilTime(timeframe, untilMs),
+    }]);
     return left.length === 0 ? [] : [{ series, owed: left }];
   });
 }

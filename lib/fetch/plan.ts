@@ -1,15 +1,16 @@
 /** Plans a backfill: what it would request, its least duration, and which candles no exchange has any more. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
-import { addCandles, countCandles } from "../market/timeframe.ts";
+import { addCandles, ceilTime, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
 import { seriesName } from "../market/series.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
-import { desireOf } from "../archive/desire.ts";
+import { type AskedRange, desireOf } from "../archive/desire.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
+import { within } from "./owed_candles.ts";
 import { queuePages } from "./page_queue.ts";
 import { errorText } from "../text/redact.ts";
 
@@ -52,7 +53,10 @@ export const BYTES_A_CANDLE = 173;
 /** Makes the plan. Loads markets for the plan only and writes nothing. Requests candles only of markets with new ids. */
 export async function makePlan(
   archive: Archive,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  { asked, signal }: {
+    readonly asked?: AskedRange | undefined;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
   const problems: { exchange: string; problem: string }[] = [];
@@ -62,7 +66,7 @@ export async function makePlan(
       for (const problem of newsOf(markets).unloaded) {
         problems.push({ exchange: exchange.id, problem });
       }
-      for (const entry of await planExchange(archive, exchange, markets)) {
+      for (const entry of await planExchange(archive, exchange, { ...markets, asked })) {
         entries.push(entry);
       }
       return markets;
@@ -89,7 +93,7 @@ export async function makePlan(
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
-  { series, replaced }: Markets,
+  { series, replaced, asked }: Markets & { readonly asked: AskedRange | undefined },
 ): Promise<readonly PlanEntry[]> {
   const { id, client } = exchange;
   const nowMs = clock.now();
@@ -97,11 +101,17 @@ async function planExchange(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
   );
   const desires = series.map((series) =>
-    desireOf(series, config, { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0 })
+    desireOf(series, config, {
+      nowMs,
+      newestCandlesMax: newestCandlesMax(series),
+      settleMs: 0,
+      asked,
+    })
   );
   // Of a symbol that means another market, nothing is owed before the listing that the next run begins.
   const anew = new Set(replaced.map(({ symbol }) => symbol));
-  const owed = (await readOwed(database, desires)).filter(({ series }) => !anew.has(series.symbol));
+  const owed = within(await readOwed(database, desires), asked ?? {})
+    .filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
   for (const page of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))) {
     const { text } = page.series.timeframe;
@@ -124,7 +134,8 @@ async function planExchange(
       bytes: candles * BYTES_A_CANDLE,
       impossible: sumOf(group, ({ series, window, wantedSinceMs }) => {
         const reachMs = Math.max(window.sinceMs, reaches.get(seriesName(series)) ?? -Infinity);
-        return countCandles(series.timeframe, wantedSinceMs, Math.min(reachMs, window.untilMs));
+        const untilMs = Math.min(reachMs, window.untilMs, asked?.untilMs ?? Infinity);
+        return countCandles(series.timeframe, wantedSinceMs, ceilTime(series.timeframe, untilMs));
       }),
       reachFrom: bounded === undefined || keptMax === undefined ? null : new Date(
         addCandles(bounded.series.timeframe, bounded.window.untilMs, -keptMax),

@@ -36,7 +36,7 @@ export interface Answers {
   /** @throws BadQueryError */
   readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
   /** Only on the unix socket, because it sends requests to exchanges. */
-  readonly plan: () => Promise<Plan>;
+  readonly plan: (query: URLSearchParams) => Promise<Plan>;
   /** Only on the unix socket, because it sends requests to exchanges. */
   readonly doctor: () => Promise<Checkup>;
   /** Only on the unix socket, for `titan10 gaps`. */
@@ -180,7 +180,10 @@ export function commandRoutes(
   });
   return [
     ...publicRoutes(answers, new DatabaseAnswers(clock)),
-    document("/plan", answers.plan),
+    {
+      path: "/plan",
+      answer: async ({ query }) => jsonAnswer(await answers.plan(new URLSearchParams(query))),
+    },
     document("/doctor", answers.doctor),
     document("/storage", answers.storage),
     streamed("/gaps", () => answers.gaps()),

@@ -109,7 +109,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
         /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE|MALLOC_ARENA_MAX)$/.test(name) ||
         // What a file of settings refers to is named by its user.
-        text.includes(`\${${name}}`) ||
+        text.includes(`\${${name.replace(/_FILE$/, "")}}`) ||
         sources.some((source) =>
           source.includes(`"${name}"`)
         ) ||

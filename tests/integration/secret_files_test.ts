@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readConfig, settingTexts } from "../../lib/config/config.ts";
 import { fileHints } from "../../lib/config/file_rights.ts";
-import { readSecretFiles } from "../../lib/config/secret_file.ts";
+import { readReferencedFiles, readSecretFiles } from "../../lib/config/secret_file.ts";
 import { runInProcess } from "../support/shell.ts";
 
 const TOKEN = "hunter2-hunter2-hunter2";
@@ -44,6 +44,48 @@ Deno.test("every variable that may be secret can be in a file, without its final
     assert.deepEqual(config.exchangeOptions, {
       kraken: { apiKey: "a", secret: "line one\nline two" },
     });
+  }));
+
+const REFERS = 'exchanges: { kraken: { options: { apiKey: "${KRAKEN_KEY}" } } }\n';
+
+Deno.test("what titan10.yaml refers to can be in a file, without its final line break", () =>
+  withFolder(async (folder) => {
+    const settings = join(folder, "titan10.yaml");
+    const key = join(folder, "key");
+    await Deno.writeTextFile(settings, `${REFERS}# "\${NOT_USED}" is a comment\n`);
+    await Deno.writeTextFile(key, `${TOKEN}\n`);
+    const args = ["config", "--json", "--config", settings];
+    const env = { KRAKEN_KEY_FILE: key, NOT_USED_FILE: join(folder, "none") };
+    const { code, stdout, stderr } = await runInProcess(args, env);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /"EXCHANGE_KRAKEN","value":"\*\*\*"/);
+    const { texts } = await readReferencedFiles(REFERS, env);
+    assert.deepEqual(texts, { KRAKEN_KEY: TOKEN });
+    const bad: readonly (readonly [env: Readonly<Record<string, string>>, says: RegExp])[] = [
+      [{}, /expected the environment or \.env to set KRAKEN_KEY or KRAKEN_KEY_FILE$/m],
+      [
+        { KRAKEN_KEY_FILE: "/nowhere/key" },
+        /expected KRAKEN_KEY_FILE="\/nowhere\/key" to name a file that holds KRAKEN_KEY; there is none$/m,
+      ],
+      [{ KRAKEN_KEY_FILE: folder }, /holds KRAKEN_KEY; it is a directory$/m],
+      [
+        { KRAKEN_KEY_FILE: TOKEN },
+        /KRAKEN_KEY_FILE="\*\*\*" to name a file that holds KRAKEN_KEY; there is none$/m,
+      ],
+      [
+        { KRAKEN_KEY_FILE: key, KRAKEN_KEY: TOKEN },
+        /expected one of KRAKEN_KEY and KRAKEN_KEY_FILE to be set, not both$/m,
+      ],
+    ];
+    for (const [env, says] of bad) {
+      const { code, stderr } = await runInProcess(args, env);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /titan10\.yaml:1:43 exchanges\.kraken\.options="\*\*\*": /);
+      assert.match(stderr, says);
+      assert(!stderr.includes(TOKEN));
+    }
+    await Deno.writeTextFile(key, "\n");
+    assert.match((await runInProcess(args, env)).stderr, /holds KRAKEN_KEY; it is empty$/m);
   }));
 
 interface BadFile {

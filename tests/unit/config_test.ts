@@ -248,6 +248,10 @@ Deno.test("a default that is handed in beats the table's, and every source beats
   assert.equal(read({ defaults, dotenv: "export LOG_LEVEL=debug" }).logLevel, "debug");
   assert.equal(read({ defaults, dotenv: "LOG_LEVEL=" }).logLevel, "error");
   assert.equal(read({ defaults, env: { LOG_LEVEL: "fatal" } }).logLevel, "fatal");
+  const spelled = ["warn", "WARN", "Warning", "ERR", "Info", "critical"];
+  assert.deepEqual(spelled.map((text) => read({ env: { LOG_LEVEL: text } }).logLevel), [
+    ...["warning", "warning", "warning", "error", "info", "fatal"],
+  ]);
 });
 
 Deno.test("an empty or blank value is an unset one and lets the next source speak", () => {
@@ -357,7 +361,7 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["HTTP_PORT", "65536"],
   ["HTTP_PORT", "0x10"],
   ["LOG_LEVEL", "loud"],
-  ["LOG_LEVEL", "INFO"],
+  ["LOG_LEVEL", "constructor"],
   ["LOG_FORMAT", "xml"],
   ["EXCHANGE_KRAKEN", '{"secret":"hunter2"', "***"],
   ["EXCHANGE_KRAKEN", '["hunter2"]', "***"],
@@ -387,7 +391,7 @@ Deno.test("all problems are named at once, one readable line each", () => {
     FETCH_TIMEOUT: "30",
     RETRY_MIN: "2m",
     RETENTION: "1m:1d",
-    LOG_LEVEL: "warn",
+    LOG_LEVEL: "wrn",
     EXCHANGE_BINANC: "{}",
     EXCHANGE_OKX: "{",
   };
@@ -401,7 +405,7 @@ Deno.test("all problems are named at once, one readable line each", () => {
       '  EXCHANGES="krakn": expected CCXT exchange ids separated by commas; did you mean kraken?',
       '  EXCHANGES="nonesuch": expected CCXT exchange ids separated by commas',
       '  FETCH_TIMEOUT="30": expected a duration from 1ms to 10m with its unit, ms s m h d or w',
-      '  LOG_LEVEL="warn": expected one of trace, debug, info, warning, error, fatal',
+      '  LOG_LEVEL="wrn": expected one of trace, debug, info, warning, error, fatal',
       '  RETRY_MAX="60s": expected at least as long as RETRY_MIN',
       '  RETENTION="1m:1d": expected each timeframe kept at least as long as BACKFILL reaches',
       '  EXCHANGE_BINANC="***": expected EXCHANGE_<ID> of a CCXT exchange, or EXCHANGE_PROXY_URL; ' +
