@@ -130,6 +130,7 @@ select $1::text, $2::text, $3::text,
        (select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
         from ${UNSETTLED.rows(17)})
 from tally
+where titan10_is_archived($1::text, $2::text, $3::text, $20::text)
 on conflict (exchange, symbol, timeframe) do update
 set covered = known.covered + ${PROVED},
     -- Candles that were not final, and that this answer covers without confirming them, are taken back.

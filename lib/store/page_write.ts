@@ -38,8 +38,8 @@ export interface PageWrite {
    */
   readonly knownPage?: number | undefined;
   /**
-   * The exchange's id of the market that was asked. If the symbol means another one by now, nothing is stored: see
-   * {@linkcode isOfOtherMarket}.
+   * The exchange's id of the market that was asked. If the symbol means another one by now, or the series was forgotten
+   * meanwhile, nothing is stored: see {@linkcode isOfOtherMarket}.
    *
    * @default undefined: not compared
    */

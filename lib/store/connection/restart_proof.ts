@@ -23,6 +23,11 @@ export class RestartProof {
     this.#findings = [...this.#findings, finding].slice(-FINDINGS_MAX);
   }
 
+  /** Call it when something of it was deleted on purpose. */
+  release(): void {
+    this.#findings = [];
+  }
+
   /**
    * Reads back what was written last, then writes.
    *
