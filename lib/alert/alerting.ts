@@ -7,6 +7,7 @@ import {
   dropUnsentNews,
   endAlerts,
   markNewsSent,
+  readFiringNews,
   readRunningAlerts,
   readUnsentNews,
 } from "../store/alerts.ts";
@@ -26,10 +27,13 @@ import {
 import type { Archive } from "../archive/archive.ts";
 import type { Job, JobReport } from "../archive/job.ts";
 import { takeStock } from "../gap/account.ts";
-import { postNews, WebhookError } from "./webhook.ts";
+import { type AlertPost, postsOf } from "./alert_message.ts";
+import { postAlerts } from "./webhook.ts";
+import { WebhookError } from "./webhook_answer.ts";
+import { type WebhookFormat, webhookFormat } from "../config/webhook_format.ts";
 import { errorText } from "../text/redact.ts";
 
-/** How many messages are read from the outbox at once. */
+/** How many alerts are read from the outbox at once. */
 const NEWS_MAX = 100;
 
 /** The name under which failures to send are logged. */
@@ -48,6 +52,8 @@ export class Alerts {
   #sending: Promise<void> | undefined = undefined;
   /** Whether there may be messages that the running sender has not read yet. */
   #hasNews = false;
+  /** Until when the webhook has asked to be left alone. Epoch milliseconds. */
+  #waitUntilMs = 0;
 
   constructor(archive: Archive) {
     this.#archive = archive;
@@ -107,7 +113,9 @@ export class Alerts {
     await this.idle();
   }
 
-  /** Evaluates alerts, then starts a sender. The sender starts even if the evaluation fails. */
+  /**
+   * Evaluates alerts, then starts a sender, unless the webhook has asked to wait. It starts even if the evaluation fails.
+   */
   async #judgeAll(
     find: () => Promise<Partial<Readonly<Record<AlertKind, readonly Condition[]>>>>,
   ): Promise<JobReport> {
@@ -124,7 +132,8 @@ export class Alerts {
       }
     } finally {
       this.#hasNews = true;
-      this.#sending ??= this.#send();
+      const isAwaited = this.#archive.clock.now() < this.#waitUntilMs;
+      if (!isAwaited) this.#sending ??= this.#send();
     }
     return report;
   }
@@ -157,18 +166,24 @@ export class Alerts {
   }
 
   async #send(): Promise<void> {
-    const { config: { alertWebhookUrl: url }, database, failures, log } = this.#archive;
+    const { clock, config, database, failures, log } = this.#archive;
+    const { alertWebhookUrl: url, alertWebhookFormat: setting } = config;
     const { signal } = this.#stopping;
     try {
       if (url === undefined) return await dropUnsentNews(database);
+      const receiver = { url, format: webhookFormat(url, setting) };
       while (this.#hasNews) {
         this.#hasNews = false;
         const unsent = await readUnsentNews(database, NEWS_MAX);
-        for (const news of unsent) await this.#sendOne(news, url);
+        for (const post of postsOf(unsent, { ...receiver, nowMs: clock.now() })) {
+          await this.#sendOne(post, receiver.format);
+        }
         if (unsent.length === NEWS_MAX) this.#hasNews = true;
+        else if (receiver.format === "alertmanager") await this.#sendFiring(receiver);
       }
       failures.clear(SENDING);
     } catch (error) {
+      if (error instanceof WebhookError) this.#waitUntilMs = clock.now() + (error.waitMs ?? 0);
       if (signal.aborted || !failures.isNews(SENDING, errorText(error))) return;
       const level = isServerAway(error) ? "debug" : "warn";
       log[level]("alerts were not sent; they wait for the next run", { error });
@@ -178,21 +193,42 @@ export class Alerts {
     }
   }
 
-  async #sendOne(news: AlertNews, url: string): Promise<void> {
+  async #sendOne(post: AlertPost<AlertNews>, format: WebhookFormat): Promise<void> {
     const { clock, database, log } = this.#archive;
     const { signal } = this.#stopping;
     try {
-      await postNews(this.#archive, news, { url, signal });
+      await postAlerts(this.#archive, post, { format, signal });
     } catch (error) {
       if (!(error instanceof WebhookError) || error.kind !== "refused") throw error;
-      const { alert, state, summary } = news;
-      log.error("the webhook refused an alert, which is not sent again", {
-        alert,
-        state,
-        summary,
-        error,
-      });
+      for (const { alert, state, summary } of post.alerts) {
+        log.error("the webhook refused an alert, which is not sent again", {
+          alert,
+          state,
+          summary,
+          error,
+        });
+      }
     }
-    await markNewsSent(database, news, clock.now());
+    for (const news of post.alerts) await markNewsSent(database, news, clock.now());
+  }
+
+  /**
+   * Sends what is firing once more. An Alertmanager keeps alerts in memory alone, and takes those that are not repeated for
+   * ended (prometheus.io/docs/alerting/latest/clients).
+   */
+  async #sendFiring(receiver: { readonly url: string; readonly format: WebhookFormat }): Promise<
+    void
+  > {
+    const { clock, database } = this.#archive;
+    const { signal } = this.#stopping;
+    let afterId = 0;
+    while (true) {
+      const firing = await readFiringNews(database, { afterId, newsMax: NEWS_MAX });
+      for (const post of postsOf(firing, { ...receiver, nowMs: clock.now() })) {
+        await postAlerts(this.#archive, post, { format: receiver.format, signal });
+      }
+      if (firing.length < NEWS_MAX) return;
+      afterId = firing.at(-1)!.id;
+    }
   }
 }

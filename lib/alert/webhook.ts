@@ -1,57 +1,33 @@
-/** Sends one alert message to the webhook: a JSON POST, retried when that may help. @module */
-import type { AlertNews } from "../store/alerts.ts";
+/** Sends one message of alerts to the webhook: a JSON POST, retried when that may help. @module */
+import type { WebhookFormat } from "../config/webhook_format.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { AlertPost } from "./alert_message.ts";
+import { readAnswer, WebhookError } from "./webhook_answer.ts";
 
-/** The body of a POST. Times are ISO 8601 UTC; fields that do not apply are null. */
-interface AlertMessage {
-  readonly alert: AlertNews["alert"];
-  readonly state: AlertNews["state"];
-  readonly exchange: string;
-  readonly symbol: string | null;
-  readonly timeframe: string | null;
-  /** The value when the alert began: percent for `gap_percent`, seconds for the other alerts. */
-  readonly value: number;
-  readonly threshold: number;
-  readonly since: string;
-  readonly until: string | null;
-  readonly summary: string;
-  /** The summary again, under the name that chat programs display. */
-  readonly text: string;
-}
-
-/** The webhook did not accept a POST. The message never contains the URL, because its path may be a secret. */
-export class WebhookError extends Error {
-  override readonly name = "WebhookError";
-  /** `unavailable` may work later; `refused` would fail again. */
-  readonly kind: "unavailable" | "refused";
-
-  constructor(kind: WebhookError["kind"], problem: string) {
-    super(`Cannot post an alert: ${problem}`);
-    this.kind = kind;
-  }
+interface PostOptions {
+  readonly format: WebhookFormat;
+  readonly signal: AbortSignal;
 }
 
 /**
- * Posts one message, and retries as configured until the webhook accepts it.
+ * Posts one message, and retries as configured until the webhook accepts it. A webhook that asks to wait is left alone for
+ * that long, unless that is longer than any delay between attempts: then the caller must wait.
  *
  * @throws WebhookError, DeadlineError when the webhook did not accept it; only `refused` is final.
  * @throws the reason of `signal` when it is aborted.
  */
-export async function postNews(
-  { config, clock, random, metrics, log }: Archive,
-  news: AlertNews,
-  { url, signal }: { readonly url: string; readonly signal: AbortSignal },
+export async function postAlerts(
+  archive: Archive,
+  post: AlertPost,
+  options: PostOptions,
 ): Promise<void> {
-  const body = JSON.stringify(messageOf(news));
+  const { config, clock, random, metrics, log } = archive;
+  const { signal } = options;
   await retry(async () => {
     try {
-      await withDeadline(config.fetchTimeoutMs, (inner) => post(url, { body, signal: inner }), {
-        clock,
-        signal,
-        name: "the post of an alert",
-      });
+      await postOnce(archive, post, options);
     } catch (error) {
       if (!signal.aborted) metrics.alertPosts.inc({ outcome: "failed" });
       throw error;
@@ -62,10 +38,32 @@ export async function postNews(
     clock,
     random,
     signal,
-    isRetryable: isPassing,
+    isRetryable: (error) => isPassing(error) && (waitMsOf(error) ?? 0) <= config.retry.maxMs,
+    delayMsMin: waitMsOf,
     onRetry: ({ attempt, delayMs, error }) =>
       log.debug("posting an alert again", { attempt, delayMs, error }),
   });
+}
+
+/**
+ * Posts one message, once.
+ *
+ * @returns what the webhook answered, in a few words.
+ * @throws as {@linkcode postAlerts}.
+ */
+export async function postOnce(
+  { config, clock }: Pick<Archive, "config" | "clock">,
+  post: AlertPost,
+  { format, signal }: PostOptions,
+): Promise<string> {
+  return await withDeadline(config.fetchTimeoutMs, async (inner) => {
+    try {
+      return await readAnswer(await send(post, inner), { format, nowMs: clock.now() });
+    } catch (error) {
+      if (inner.aborted || error instanceof WebhookError) throw error;
+      throw new WebhookError("unavailable", reasonOf(error));
+    }
+  }, { clock, signal, name: "the post of an alert" });
 }
 
 function isPassing(error: unknown): boolean {
@@ -73,49 +71,20 @@ function isPassing(error: unknown): boolean {
     (error instanceof WebhookError && error.kind === "unavailable");
 }
 
-function messageOf(news: AlertNews): AlertMessage {
-  const { alert, state, exchange, value, threshold } = news;
-  const summary = state === "firing" ? news.summary : `Resolved: ${news.summary}`;
-  return {
-    alert,
-    state,
-    exchange,
-    symbol: news.symbol ?? null,
-    timeframe: news.timeframe ?? null,
-    value,
-    threshold,
-    since: new Date(news.beganMs).toISOString(),
-    until: news.endedMs === undefined ? null : new Date(news.endedMs).toISOString(),
-    summary,
-    text: summary,
-  };
+function waitMsOf(error: unknown): number | undefined {
+  return error instanceof WebhookError ? error.waitMs : undefined;
 }
 
-async function post(
-  url: string,
-  { body, signal }: { readonly body: string; readonly signal: AbortSignal },
-): Promise<void> {
+async function send({ url, body }: AlertPost, signal: AbortSignal): Promise<Response> {
   const { target, headers } = targetOf(url);
-  let response: Response;
-  try {
-    response = await fetch(target, {
-      method: "POST",
-      headers: { ...headers, "content-type": "application/json" },
-      body,
-      // A redirect is refused: the message and its credentials must go only to the configured address.
-      redirect: "manual",
-      signal,
-    });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    throw new WebhookError("unavailable", reasonOf(error));
-  }
-  // The body is not needed, but an unread body would keep the connection open.
-  await response.body?.cancel();
-  if (response.ok) return;
-  const { status } = response;
-  const kind = status >= 500 || status === 408 || status === 429 ? "unavailable" : "refused";
-  throw new WebhookError(kind, `the webhook answered ${status}`);
+  return await fetch(target, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body,
+    // A redirect is refused: the message and its credentials must go only to the configured address.
+    redirect: "manual",
+    signal,
+  });
 }
 
 /**

@@ -18,7 +18,7 @@ titan10 run --help lists them.`;
 
 /** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
-  ["Begin:", ["demo", "config", "doctor", "plan"]],
+  ["Begin:", ["demo", "config", "doctor", "plan", "alerts"]],
   ["Keep the archive:", ["run", "backfill", "gaps", "import", "copy", "migrate"]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
@@ -72,6 +72,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 doctor --exchanges gemini", "would this exchange do?"],
     ["titan10 doctor --json | jq '.checks[] | select(.ok | not)'", "what is wrong"],
   ],
+  alerts: [["titan10 alerts test", "does the webhook take alerts?"]],
   migrate: [["titan10 migrate", "before a new version's daemon"]],
   healthcheck: [["titan10 healthcheck || echo ill", "0 when the daemon is well"]],
   query: [

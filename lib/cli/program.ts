@@ -5,6 +5,7 @@ import { secretsOf } from "../config/secrets.ts";
 import { hideSecrets, shortText } from "../text/redact.ts";
 import { serverRemedy, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
+import { testAlerts } from "./alerts.ts";
 import { addRangeFlags } from "./asked_range.ts";
 import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
@@ -164,6 +165,9 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .option("--json", "print JSON")
     .option("--schema", "print the JSON Schema of titan10.yaml")
     .action((what, flags) => perform(() => config(shell, flags as Flags, what)));
+  addSettingFlags(add("alerts", "Send a test alert to ALERT_WEBHOOK_URL"))
+    .addArgument(new Argument("<what>", "send one test alert").choices(["test"] as const))
+    .action((_what, flags) => perform(() => testAlerts(shell, flags as Flags)));
   add("completions", "Print a script that completes commands, flags and values")
     .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
     .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));

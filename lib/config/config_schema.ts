@@ -5,6 +5,7 @@ import { nominalReachMs } from "./reach.ts";
 import type { TimeframeReach } from "./setting.ts";
 import type { ConfigRules, Variable } from "./variable.ts";
 import { SETTINGS, type SettingValues } from "./variables.ts";
+import { webhookProblem } from "./webhook_format.ts";
 
 /** The fields of the configuration, each of one variable. */
 export type Field = keyof typeof SETTINGS;
@@ -32,7 +33,18 @@ export function schemaFor(rules: ConfigRules): z.ZodType<SettingValues> {
     path: ["retention"],
     error: `each timeframe kept at least ${ROLLUP_SOURCE_DAYS_MIN}d while ROLLUPS is set`,
     when: isReadable("retention", "rollups"),
-  });
+  }).refine(
+    ({ alertWebhookUrl: url, alertWebhookFormat: format }) =>
+      url === undefined || webhookProblem(url, format) === undefined,
+    {
+      path: ["alertWebhookUrl"],
+      error: ({ input }) => {
+        const { alertWebhookUrl: url, alertWebhookFormat: format } = input as SettingValues;
+        return webhookProblem(url!, format)!;
+      },
+      when: isReadable("alertWebhookUrl", "alertWebhookFormat"),
+    },
+  );
 }
 
 /** Rollups are refreshed for some days before now, so candles of that time must be kept. */

@@ -6,6 +6,7 @@ import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import * as read from "./setting.ts";
 import { symbols } from "./symbols.ts";
+import { FORMAT_SETTINGS } from "./webhook_format.ts";
 import { type Completion, type ConfigRules, inGroup, type Variable } from "./variable.ts";
 
 const HTTP_URL = read.url(["http", "https"], { allowed: "a URL beginning http:// or https://" });
@@ -232,6 +233,15 @@ export const SETTINGS = {
       meaning: "Where alerts are sent by POST; nowhere when unset.",
       secret: true,
       read: () => HTTP_URL.optional(),
+    },
+    alertWebhookFormat: {
+      name: "ALERT_WEBHOOK_FORMAT",
+      default: "auto",
+      meaning: "Form of the alerts: auto, json, slack, discord, telegram or alertmanager.",
+      details:
+        "auto knows Slack, Discord and Telegram by the webhook's URL, and is json elsewhere.",
+      read: () => read.oneOf(FORMAT_SETTINGS),
+      completion: { kind: "one", words: FORMAT_SETTINGS },
     },
     httpHost: {
       name: "HTTP_HOST",

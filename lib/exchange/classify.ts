@@ -210,7 +210,10 @@ function bannedUntilMs(text: string, { answer, nowMs }: ClassifyOptions): number
 }
 
 /** `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3). It is ignored unless the status is an error. */
-function retryAfterMs({ status, retryAfter }: AnswerFacts, nowMs: number): number | undefined {
+export function retryAfterMs(
+  { status, retryAfter }: Pick<AnswerFacts, "status" | "retryAfter">,
+  nowMs: number,
+): number | undefined {
   if (retryAfter === undefined || status === undefined || status < 400) return undefined;
   if (/^\s*\d+(?:\.\d+)?\s*$/.test(retryAfter)) return nowMs + Number(retryAfter) * 1000;
   const dateMs = DATE.test(retryAfter) ? Date.parse(retryAfter) : NaN;

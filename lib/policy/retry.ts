@@ -47,6 +47,12 @@ export interface RetryOptions {
    * @default always true
    */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined;
+  /**
+   * The least delay after this error, in milliseconds, where somebody has asked for one. It is kept, also above `maxMs`.
+   *
+   * @default none
+   */
+  readonly delayMsMin?: ((error: unknown) => number | undefined) | undefined;
   /** Called before each delay. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
@@ -66,7 +72,7 @@ export async function retry<T>(
   options: RetryOptions,
 ): Promise<T> {
   const { attempts = 5, minMs = 1_000, maxMs = 60_000 } = options;
-  const { clock, random, signal, isRetryable = () => true, onRetry } = options;
+  const { clock, random, signal, isRetryable = () => true, delayMsMin, onRetry } = options;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > ATTEMPTS_MAX) {
     throw new RangeError(
       `Cannot retry: attempts must be a whole number from 1 to ${ATTEMPTS_MAX}, not ${attempts}`,
@@ -82,7 +88,10 @@ export async function retry<T>(
       if (attempt === attempts || !isRetryable(error)) throw error;
       // Checked before `onRetry`: after an abort there is no retry to report.
       signal?.throwIfAborted();
-      const delayMs = backoffMs({ attempt: attempt - 1, minMs, maxMs, random });
+      const delayMs = Math.max(
+        backoffMs({ attempt: attempt - 1, minMs, maxMs, random }),
+        delayMsMin?.(error) ?? 0,
+      );
       onRetry?.({ attempt, error, delayMs });
       await clock.sleep(delayMs, { signal });
     }

@@ -116,17 +116,21 @@ export async function readUnsentNews(
         and (began_sent is null or (ended is not null and ended_sent is null))
       order by case when is_end then ended else began end, id, is_end
       limit ${newsMax}::int`;
-    return rows.map((row) => ({
-      ...subjectOf(row),
-      id: row.id,
-      alert: row.alert,
-      state: row.ended === null ? "firing" : "resolved",
-      value: row.value,
-      threshold: row.threshold,
-      summary: row.summary,
-      beganMs: row.began.getTime(),
-      endedMs: epochMs(row.ended),
-    }));
+    return rows.map(newsOf);
+  });
+}
+
+/** Alerts that are firing and whose beginning was sent, by id, from the one after `afterId` on. */
+export async function readFiringNews(
+  database: Database,
+  { afterId, newsMax }: { readonly afterId: number; readonly newsMax: number },
+): Promise<readonly AlertNews[]> {
+  return await database.run("read the firing alerts", async (sql) => {
+    const rows = await sql<NewsRow[]>`
+      select id::int, alert, exchange, symbol, timeframe, value, threshold, summary, began, ended from alerts
+      where ended is null and began_sent > '-infinity' and id > ${afterId}::bigint
+      order by id limit ${newsMax}::int`;
+    return rows.map(newsOf);
   });
 }
 
@@ -180,6 +184,20 @@ interface NewsRow extends AlertRow {
   readonly value: number;
   readonly threshold: number;
   readonly ended: Date | null;
+}
+
+function newsOf(row: NewsRow): AlertNews {
+  return {
+    ...subjectOf(row),
+    id: row.id,
+    alert: row.alert,
+    state: row.ended === null ? "firing" : "resolved",
+    value: row.value,
+    threshold: row.threshold,
+    summary: row.summary,
+    beganMs: row.began.getTime(),
+    endedMs: epochMs(row.ended),
+  };
 }
 
 function subjectOf({ exchange, symbol, timeframe }: AlertRow): AlertSubject {

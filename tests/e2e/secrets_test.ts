@@ -124,6 +124,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["backfill"],
   ["migrate"],
   ["healthcheck"],
+  ["alerts", "test"],
   ["query", "select * from exchanges"],
   ["export", "--exchange", "binance", "--symbol", "BTC/USDT", "--timeframe", "1m"],
 ];

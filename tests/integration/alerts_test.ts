@@ -15,6 +15,10 @@ import { kraken } from "../support/dialects/kraken.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
+import { beginAlerts } from "../../lib/store/alerts.ts";
+import type { Condition } from "../../lib/market/alert.ts";
+import { printable } from "../../lib/text/printable.ts";
+import { type Receivers, startReceivers, TOKENS } from "../support/receivers.ts";
 import { startWebhook, type TestWebhook, WEBHOOK_SECRETS } from "../support/webhook.ts";
 
 const MINUTE_MS = 60_000;
@@ -384,6 +388,143 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     ]);
   },
 
+  "many alerts come in few messages of each chat, whole, in order, and nobody is called by them":
+    async (
+      scene,
+    ) => {
+      for (const format of ["slack", "discord", "telegram"] as const) {
+        await withReceivers(async ({ urls, shown, bodies, called }) => {
+          await emptyDatabase(scene.database);
+          const run = await scene.start({
+            ALERT_WEBHOOK_URL: urls[format],
+            ALERT_WEBHOOK_FORMAT: format,
+          });
+          const conditions = hostileConditions(format);
+          const began = { conditions, nowMs: scene.now() };
+          await beginAlerts(scene.database, "listing_changed", began);
+          await run.poll();
+          const lines = shown.join("\n").split("\n");
+          assert.deepEqual(
+            lines.slice(0, -1),
+            conditions.slice(0, -1).map(({ summary }) => `🔴 ${printable(summary)}`),
+          );
+          assert.match(lines.at(-1) ?? "", /^🔴 binance &{300}/);
+          assert(bodies.length > 1 && bodies.length < conditions.length / 3, `${bodies.length}`);
+          assert.equal(called(), 0, format);
+          // Their ends.
+          await scene.database.sql`update alerts set ended = began`;
+          const before = shown.length;
+          await run.poll();
+          const ends = shown.slice(before).join("\n").split("\n");
+          assert.equal(ends.length, conditions.length);
+          for (const line of ends) assert.match(line, /^🟢 Resolved: binance /);
+          assert.deepEqual(
+            run.archive.lines.filter((line) => /Cannot post|refused/.test(line)),
+            [],
+          );
+        });
+      }
+    },
+
+  "an Alertmanager hears of what fires with every judgement, until it ends": async (scene) => {
+    await withReceivers(async ({ urls, alerts, bodies }) => {
+      const run = await scene.start({
+        ALERT_WEBHOOK_URL: urls.alertmanager,
+        ALERT_WEBHOOK_FORMAT: "alertmanager",
+      });
+      await run.poll();
+      assert.deepEqual(bodies, []);
+      const recover = await makeStale(scene, run);
+      const [[labels = "", first] = []] = [...alerts];
+      assert.deepEqual(Object.fromEntries(JSON.parse(labels)), {
+        alertname: "Titan10Stale",
+        exchange: "binance",
+        severity: "warning",
+        symbol: "BTC/USDT",
+        timeframe: "1m",
+      });
+      scene.pass(MINUTE_MS);
+      await run.poll();
+      const again = alerts.get(labels);
+      assert.equal(again?.startsAt, first?.startsAt, "the same alert");
+      assert(Date.parse(again?.endsAt ?? "") > Date.parse(first?.endsAt ?? ""), "still firing");
+      // It was started again, and knows of nothing.
+      (alerts as Map<string, unknown>).clear();
+      await run.poll();
+      assert.equal(alerts.size, 1);
+      recover();
+      await run.poll();
+      assert.equal(Date.parse(alerts.get(labels)?.endsAt ?? ""), scene.now());
+      const posts = bodies.length;
+      await run.poll();
+      assert.equal(bodies.length, posts, "nothing is firing");
+    });
+  },
+
+  "a chat that asks to wait is left alone for that long, wherever it says so": async (scene) => {
+    const asked: Readonly<Record<"slack" | "discord" | "telegram", () => Response>> = {
+      slack: () => new Response("rate_limited", { status: 429, headers: { "retry-after": "90" } }),
+      discord: () =>
+        Response.json(
+          { message: "You are being rate limited.", retry_after: 89.5, global: false },
+          {
+            status: 429,
+          },
+        ),
+      telegram: () =>
+        Response.json({
+          ok: false,
+          error_code: 429,
+          description: "Too Many Requests: retry after 90",
+          parameters: { retry_after: 90 },
+        }, { status: 429 }),
+    };
+    for (const format of ["slack", "discord", "telegram"] as const) {
+      await withReceivers(async ({ urls, shown, bodies, answer }) => {
+        await emptyDatabase(scene.database);
+        const run = await scene.start({
+          ALERT_WEBHOOK_URL: urls[format],
+          ALERT_WEBHOOK_FORMAT: format,
+        });
+        answer(asked[format]);
+        const began = { conditions: hostileConditions(format).slice(0, 2), nowMs: scene.now() };
+        await beginAlerts(scene.database, "listing_changed", began);
+        await run.poll();
+        scene.pass(80_000);
+        await run.poll();
+        assert.equal(bodies.length, 1, "asked once, and then left alone");
+        assert(run.archive.lines.some((line) => /to be tried again in 90 s/.test(line)));
+        scene.pass(10_000);
+        await run.poll();
+        assert.equal(shown.join("\n").split("\n").length, 2, "nothing is lost");
+        for (const token of Object.values(TOKENS)) {
+          assert(!run.archive.lines.join().includes(token));
+        }
+      });
+    }
+  },
+
+  "a chat that asks for a short wait is posted to after it, in the same run": async (scene) => {
+    await withReceivers(async ({ urls, shown, answer }) => {
+      const run = await scene.start({
+        ALERT_WEBHOOK_URL: urls.telegram,
+        ALERT_WEBHOOK_FORMAT: "telegram",
+        RETRY_MAX: "1s",
+      });
+      answer(() =>
+        Response.json({ ok: false, error_code: 429, parameters: { retry_after: 0.2 } }, {
+          status: 429,
+        })
+      );
+      const began = { conditions: hostileConditions("telegram").slice(0, 1), nowMs: scene.now() };
+      await beginAlerts(scene.database, "listing_changed", began);
+      const beforeMs = scene.now();
+      await run.poll();
+      assert.equal(shown.length, 1);
+      assert(scene.now() - beforeMs >= 200, "it waited");
+    });
+  },
+
   "a database that does not take alerts fails their judging, which goes on when it does": async (
     scene,
   ) => {
@@ -401,6 +542,37 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual(statesOf(scene), ["firing"]);
   },
 };
+
+/** Alerts of symbols with all that a chat could take for more than a text; the last is longer than any message. */
+function hostileConditions(format: string): readonly Condition[] {
+  const texts = [
+    "<!channel> & <@U1> <https://evil.example|bank>",
+    "@everyone <@&1> <t:0> [bank](https://evil.example) *b* _i_ `c` ||s|| ~~x~~ # - > \\",
+    "<b>bold</b> &amp; <a href='x'>y</a>",
+    "two\nlines \u202e",
+  ];
+  const of = (at: number, text: string): Condition => ({
+    exchange: "binance",
+    symbol: `S${at}/USDT`,
+    value: 0,
+    threshold: 0,
+    summary: `binance ${text}`,
+  });
+  const many = Array.from(
+    { length: 60 },
+    (_, at) => of(at, `${texts[at % texts.length]} ${format} ${at} ${"word ".repeat(20)}`),
+  );
+  return [...many, of(60, "&".repeat(990))];
+}
+
+async function withReceivers(use: (receivers: Receivers) => Promise<void>): Promise<void> {
+  const receivers = startReceivers();
+  try {
+    await use(receivers);
+  } finally {
+    await receivers.close();
+  }
+}
 
 /** Lets BTC/USDT fail for twelve minutes, until its alert has begun; returns what ends that. */
 async function makeStale(scene: Scene, run: Run): Promise<() => void> {

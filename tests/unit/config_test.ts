@@ -8,6 +8,7 @@ import {
 } from "../../lib/config/config.ts";
 import { parseReach, reachStartMs } from "../../lib/config/reach.ts";
 import type { ConfigRules } from "../../lib/config/variable.ts";
+import { webhookFormat } from "../../lib/config/webhook_format.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
 
 /** Stands for what the floors above hand in. */
@@ -58,6 +59,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     ROLLUPS: undefined,
     GAP_ALERT_PERCENT: "5",
     ALERT_WEBHOOK_URL: undefined,
+    ALERT_WEBHOOK_FORMAT: "auto",
     HTTP_HOST: "127.0.0.1",
     HTTP_PORT: "9464",
     HTTP_TOKEN: undefined,
@@ -99,6 +101,7 @@ Deno.test("without any source every field has its default", () => {
     rollups: [],
     gapAlertPercent: 5,
     alertWebhookUrl: undefined,
+    alertWebhookFormat: "auto",
     httpHost: "127.0.0.1",
     httpPort: 9464,
     httpToken: undefined,
@@ -138,6 +141,7 @@ Deno.test("every variable reaches its field", () => {
       ROLLUPS: "5m,1h,1d",
       GAP_ALERT_PERCENT: "0.5",
       ALERT_WEBHOOK_URL: "https://hooks.example.com/x",
+      ALERT_WEBHOOK_FORMAT: "slack",
       HTTP_HOST: "::1",
       HTTP_PORT: "0",
       HTTP_TOKEN: "0123456789abcdef",
@@ -185,6 +189,7 @@ Deno.test("every variable reaches its field", () => {
     rollups: ["5m", "1h", "1d"],
     gapAlertPercent: 0.5,
     alertWebhookUrl: "https://hooks.example.com/x",
+    alertWebhookFormat: "slack",
     httpHost: "::1",
     httpPort: 0,
     httpToken: "0123456789abcdef",
@@ -352,6 +357,8 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["GAP_ALERT_PERCENT", "5%"],
   ["ALERT_WEBHOOK_URL", "ftp://h/hunter2", "ftp://***"],
   ["ALERT_WEBHOOK_URL", "hooks.example.com/hunter2", "***"],
+  ["ALERT_WEBHOOK_URL", "https://api.telegram.org/bot1:hunter2/sendMessage", "https://***"],
+  ["ALERT_WEBHOOK_FORMAT", "teams"],
   ["HTTP_HOST", "http://127.0.0.1"],
   ["HTTP_HOST", "127.0.0.1:80"],
   ["HTTP_HOST", "256.0.0.1"],
@@ -414,6 +421,38 @@ Deno.test("all problems are named at once, one readable line each", () => {
       '{"apiKey":"…","secret":"…"}',
     ].join("\n"),
   });
+});
+
+Deno.test("the format of a webhook is told by its URL only where that proves it", () => {
+  const proven: Readonly<Record<string, string>> = {
+    "https://hooks.slack.com/services/T0/B0/x": "slack",
+    "https://hooks.slack.com/workflows/T0/A0/1/x": "json",
+    "https://hooks.slack.com.example/services/T0/B0/x": "json",
+    "https://discord.com/api/webhooks/1/x": "discord",
+    "https://ptb.discord.com/api/v10/webhooks/1/x?thread_id=2": "discord",
+    "https://discordapp.com/api/webhooks/1/x/slack": "slack",
+    "https://discord.com/api/webhooks/1/x/github": "json",
+    "https://api.telegram.org/bot1:x/sendMessage?chat_id=-1": "telegram",
+    "http://alertmanager:9093/api/v2/alerts": "json",
+    "https://example.com/hooks.slack.com/services/": "json",
+  };
+  for (const [url, format] of Object.entries(proven)) {
+    assert.equal(webhookFormat(url, "auto"), format, url);
+    assert.equal(webhookFormat(url, "json"), "json");
+  }
+});
+
+Deno.test("a webhook's URL that its format cannot use is refused, and what it lacks is said", () => {
+  const allowed = (format: string, url: string): string | undefined =>
+    problemsOf({ env: { ALERT_WEBHOOK_URL: url, ALERT_WEBHOOK_FORMAT: format } })[0]?.allowed;
+  const telegram = "a URL of Telegram ending /bot<token>/sendMessage?chat_id=<chat>";
+  assert.equal(allowed("telegram", "https://h/bot1:x/sendMessage"), telegram);
+  assert.equal(allowed("telegram", "https://h/bot1:x/sendMessage?chat_id="), telegram);
+  assert.equal(allowed("telegram", "https://h/bot1:x/getMe?chat_id=1"), telegram);
+  assert.equal(
+    allowed("alertmanager", "http://h:9093/"),
+    "a URL of an Alertmanager ending /api/v2/alerts",
+  );
 });
 
 Deno.test("a misspelt variable of an exchange is told the nearest", () => {

@@ -36,6 +36,24 @@ Deno.test("after the last attempt the last error itself is thrown, without anoth
   assert.equal(clock.sleepers, 0);
 });
 
+Deno.test("a delay that was asked for is kept, also above the bound, and a shorter one changes nothing", async () => {
+  const clock = new ManualClock({ startMs: 0 });
+  const tried: number[] = [];
+  const asked = [90_000, 10, undefined];
+  const result = retry(({ attempt }) => {
+    tried.push(clock.now());
+    return attempt === 4 ? Promise.resolve("up") : Promise.reject(new Error(String(attempt)));
+  }, {
+    clock,
+    random,
+    maxMs: 60_000,
+    delayMsMin: (error) => asked[Number((error as Error).message) - 1],
+  });
+  await clock.advance(200_000);
+  assert.equal(await result, "up");
+  assert.deepEqual(tried, [0, 90_000, 91_000, 93_000]);
+});
+
 Deno.test("an error that is not retryable is thrown at once", async () => {
   const clock = new ManualClock();
   const seen: unknown[] = [];
