@@ -25,7 +25,7 @@ Deno.test("docs/http.md shows answers as the daemon gives them", async () => {
   assert(archive);
   try {
     for (const { path, shown } of EXAMPLES) {
-      const response = await fetch(new URL(path, archive.server.url));
+      const response: Response = await fetch(new URL(path, archive.server.url));
       const given: unknown = await response.json();
       assert.equal(response.status, 200, `${path}: ${JSON.stringify(given)}`);
       assert.deepEqual(shapeOf(shown), shapeOf(given), path);
