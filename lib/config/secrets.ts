@@ -24,8 +24,22 @@ const ACCOUNT_OPTIONS: ReadonlySet<string> = new Set([
   "login",
   "accountId",
   "walletAddress",
-  "headers",
 ]);
+
+/** Headers that say who asks for what, in which form. Their values are secrets only where they look like keys. */
+const PUBLIC_HEADER =
+  /^(?:accept(?:-[a-z]+)?|cache-control|connection|content-[a-z]+|dnt|host|origin|pragma|referer|user-agent|via)$/i;
+
+/**
+ * A value, or part of one, that HTTP itself defines: the type of a document, a language, an encoding, a directive, a small
+ * number. Whatever header it is in, hiding it protects nothing, and would hide it in every message.
+ */
+const WORD_OF_HTTP = new RegExp(
+  "^(?:(?:application|audio|image|multipart|text|\\*)/[a-z.+*-]{1,40}|\\*|[a-z]{2}(?:-[a-z]{2})?|charset|utf-8|q|v" +
+    "|gzip|deflate|br|zstd|identity|close|keep-alive|no-cache|no-store|max-age|no-transform|xmlhttprequest|true|false" +
+    "|\\d{1,2}(?:\\.\\d{1,2})?)$",
+  "i",
+);
 
 /**
  * All secrets in the texts of settings: passwords and tokens in URLs, as written and decoded; credentials and headers of
@@ -38,7 +52,9 @@ export function secretsOf(texts: SettingTexts): readonly string[] {
     if (name === SETTINGS.httpToken.name || name === PASSWORD_VARIABLE) secrets.add(text.trim());
     else if (name === SETTINGS.alertWebhookUrl.name) collectFromWebhook(text, secrets);
     else if (URLS.has(name)) collectFromUrl(text, secrets);
-    else if (name.startsWith(EXCHANGE)) collectFromOptions(optionsOf(text), secrets);
+    else if (name.startsWith(EXCHANGE)) {
+      collectFromOptions(optionsOf(text), secrets, { id: name.slice(EXCHANGE.length) });
+    }
   }
   secrets.delete("");
   return [...secrets];
@@ -93,26 +109,61 @@ function isLikeKey(part: string): boolean {
 function collectFromOptions(
   value: unknown,
   secrets: Set<string>,
-  { isSecret, depth } = { isSecret: false, depth: OPTIONS_DEPTH_MAX },
+  { id, isSecret = false, depth = OPTIONS_DEPTH_MAX }: {
+    readonly id: string;
+    readonly isSecret?: boolean;
+    readonly depth?: number;
+  },
 ): void {
   if (typeof value === "string") {
     // Without the scheme of a header: the credential may appear without it.
     if (isSecret) {
       addDecoded(value.replace(/^(?:basic|bearer)\s+/i, ""), secrets);
-      // Of a header's value a server repeats a part: the credential of a scheme, one cookie of several.
-      const parts = value.includes("\n") ? [] : value.split(/[\s;,="]+/);
-      for (const part of parts) if (isLikeKey(part)) secrets.add(part);
+      for (const part of partsOf(value)) if (isLikeKey(part)) secrets.add(part);
     } else collectFromUrl(value, secrets);
   } else if (typeof value === "number" && isSecret) {
     secrets.add(String(value));
   } else if (typeof value === "object" && value !== null && depth > 0) {
     for (const [name, inner] of Object.entries(value)) {
-      collectFromOptions(inner, secrets, {
-        isSecret: isSecret || isSecretName(name) || ACCOUNT_OPTIONS.has(name),
-        depth: depth - 1,
-      });
+      if (name === "headers") collectFromHeaders(inner, secrets, { id });
+      else {
+        collectFromOptions(inner, secrets, {
+          id,
+          isSecret: isSecret || isSecretName(name) || ACCOUNT_OPTIONS.has(name),
+          depth: depth - 1,
+        });
+      }
     }
   }
+}
+
+/** Every value is a secret, but for what says nothing: words of HTTP, the exchange's own name, who asks from where. */
+function collectFromHeaders(
+  headers: unknown,
+  secrets: Set<string>,
+  { id }: { readonly id: string },
+): void {
+  if (typeof headers !== "object" || headers === null) {
+    return collectFromOptions(headers, secrets, { id, isSecret: true });
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    const isPlain = typeof value === "string" && !isSecretName(name) &&
+      (value.toLowerCase() === id.toLowerCase() || saysNothing(name, value));
+    if (isPlain) collectFromUrl(value, secrets);
+    else collectFromOptions(value, secrets, { id, isSecret: true });
+  }
+}
+
+function saysNothing(name: string, value: string): boolean {
+  const parts = partsOf(value);
+  if (parts.length === 0) return false;
+  if (parts.every((part) => part === "" || WORD_OF_HTTP.test(part))) return true;
+  return PUBLIC_HEADER.test(name) && !parts.some((part) => isLikeKey(part) || isSecretName(part));
+}
+
+/** The parts of a header's value that a server may repeat: the credential of a scheme, one cookie of several. */
+function partsOf(value: string): readonly string[] {
+  return value.includes("\n") ? [] : value.split(/[\s;,="]+/);
 }
 
 function addDecoded(text: string, secrets: Set<string>): void {

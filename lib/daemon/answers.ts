@@ -39,7 +39,7 @@ interface AnswersOptions {
 export function answersOf(options: AnswersOptions): Answers {
   const { ground, database, migrations, startedAtMs, state, watchdog, readiness } = options;
   const { config, clock, metrics } = ground;
-  const visitors = database.visitors ?? database;
+  const visitors = (signal: AbortSignal): Database => database.visitors?.(signal) ?? database;
   const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
     state.archive?.exchanges.find((exchange) => exchange.id === id);
   return {
@@ -54,16 +54,17 @@ export function answersOf(options: AnswersOptions): Answers {
       }
       return healthOf(reasons);
     },
-    status: async () => {
+    status: async (signal) => {
+      const visited = visitors(signal);
       const pending = state.archive === undefined
-        ? await pendingMigrations(visitors, migrations)
+        ? await pendingMigrations(visited, migrations)
         : [];
       const isUnmade = pending.length === migrations.length;
       if (pending.length > 0 && !isUnmade) throw new SchemaBehindError();
       const status = await readStatus({
         isUnmade,
         config,
-        database: visitors,
+        database: visited,
         nowMs: clock.now(),
         startedAtMs,
         newestCandlesMax,
@@ -83,8 +84,9 @@ export function answersOf(options: AnswersOptions): Answers {
         }),
       };
     },
-    candles: (query) => readCandlesDocument(visitors, query, { nowMs: clock.now() }),
-    explained: (query) => readExplainedDocument(visitors, query),
+    candles: (query, signal) =>
+      readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
+    explained: (query, signal) => readExplainedDocument(visitors(signal), query),
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),

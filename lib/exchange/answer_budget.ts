@@ -1,4 +1,5 @@
 /** What the answers to one call may take: bytes of their bodies, and memory of what these become. @module */
+import type { Clock } from "../clock.ts";
 import { BODY_SHARES } from "./body_shares.ts";
 
 export interface AnswerBounds {
@@ -41,9 +42,22 @@ export const WORDS = { list: 7, object: 8, name: 3, text: 4, other: 2 } as const
  */
 const FREE_BYTES_MAX = MIB;
 
+/**
+ * While others wait for its share, a call with a long answer must get at least so much in this time, 13 kB a second: with
+ * less, its list of markets would not come before its deadline either. Without this, an exchange that stops in the middle
+ * would keep the others waiting until that.
+ */
+const STALL_MS = 5_000;
+const STALL_BYTES = 64 * 1024;
+
 /** An answer, or all answers to one call, would take too much. */
 export class AnswerTooLargeError extends Error {
   override readonly name = "AnswerTooLargeError";
+}
+
+/** An answer did not go on while other calls waited for what it has of the memory. */
+class AnswerStalledError extends Error {
+  override readonly name = "AnswerStalledError";
 }
 
 /** The budget of one call, which may send several requests. Release it when the call has ended. */
@@ -51,11 +65,38 @@ export class AnswerBudget {
   readonly bounds: AnswerBounds;
   #bytes = 0;
   #words = 0;
+  readonly #clock: Clock | undefined;
   #share: Promise<() => void> | undefined;
   #isOver = false;
+  readonly #over = new AbortController();
+  readonly #stalled = new AbortController();
+  /** How many requests are under way, and how many have begun or ended. */
+  #underWay = 0;
+  #changes = 0;
 
-  constructor(bounds: AnswerBounds) {
+  /** @param clock without one, a stalled answer is not noticed. */
+  constructor(bounds: AnswerBounds, clock?: Clock) {
     this.bounds = bounds;
+    this.#clock = clock;
+  }
+
+  /**
+   * Runs a request of the call, with a signal that also aborts when the call does not go on while others wait for what it
+   * has of the memory.
+   */
+  async request<T>(
+    run: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
+    const stalled = this.#stalled.signal;
+    this.#underWay++;
+    this.#changes++;
+    try {
+      return await run(signal === undefined ? stalled : AbortSignal.any([signal, stalled]));
+    } finally {
+      this.#underWay--;
+      this.#changes++;
+    }
   }
 
   /** How many words are left. */
@@ -78,8 +119,26 @@ export class AnswerBudget {
       throw new AnswerTooLargeError(`the answer is longer than ${bytesMax} bytes`);
     }
     if (this.#bytes <= FREE_BYTES_MAX) return;
-    this.#share ??= BODY_SHARES.take(bytesMax, signal);
+    if (this.#share === undefined) {
+      this.#share = BODY_SHARES.take(bytesMax, signal);
+      this.#share.then(() => this.#endIfStalled(), () => {});
+    }
     await this.#share;
+  }
+
+  async #endIfStalled(): Promise<void> {
+    const clock = this.#clock;
+    while (clock !== undefined && !this.#isOver) {
+      const [bytes, changes] = [this.#bytes, this.#changes];
+      await clock.sleep(STALL_MS, this.#over).catch(() => {});
+      // Between two requests the call waits for its turn, and after the last one its answers are read.
+      const isWaiting = this.#underWay > 0 && this.#changes === changes;
+      if (!isWaiting || this.#bytes - bytes >= STALL_BYTES || !BODY_SHARES.isWanted) continue;
+      this.#stalled.abort(
+        new AnswerStalledError("the answer does not go on, and other exchanges wait for it"),
+      );
+      return;
+    }
   }
 
   /** Counts words of values that have been read. */
@@ -90,6 +149,7 @@ export class AnswerBudget {
   /** Gives back what the call has of the memory that long answers share. */
   release(): void {
     this.#isOver = true;
+    this.#over.abort();
     this.#share?.then((giveBack) => giveBack(), () => {});
     this.#share = undefined;
   }

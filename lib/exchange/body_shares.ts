@@ -17,6 +17,11 @@ export class BodyShares {
     this.#bytesFree = bytesMax;
   }
 
+  /** Whether somebody waits for a share. */
+  get isWanted(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /**
    * Waits for a share. Resolves to a function that gives it back; calling it again does nothing.
    *

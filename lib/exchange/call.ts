@@ -1,5 +1,6 @@
 /** Links each call into CCXT with the HTTP requests it makes, although all calls share one CCXT instance. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Clock } from "../clock.ts";
 import { ANSWER_BOUNDS, type AnswerBounds, AnswerBudget } from "./answer_budget.ts";
 
 /**
@@ -113,9 +114,12 @@ export function failedRequest(error: unknown): Call | undefined {
 export async function runCall<T>(
   signal: AbortSignal | undefined,
   fn: (call: Call) => Promise<T>,
-  { bounds = ANSWER_BOUNDS.lists }: { readonly bounds?: AnswerBounds | undefined } = {},
+  { bounds = ANSWER_BOUNDS.lists, clock }: {
+    readonly bounds?: AnswerBounds | undefined;
+    readonly clock?: Clock;
+  } = {},
 ): Promise<T> {
-  const call = newCall(signal, new AnswerBudget(bounds));
+  const call = newCall(signal, new AnswerBudget(bounds, clock));
   try {
     return await calls.run(call, () => fn(call));
   } finally {

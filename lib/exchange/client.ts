@@ -287,7 +287,7 @@ export class ExchangeClient {
         }
         throw fetchError;
       }
-    }, { bounds });
+    }, { bounds, clock: this.#clock });
   }
 }
 

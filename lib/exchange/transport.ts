@@ -37,26 +37,33 @@ export function transport(
       ...{ status: undefined, retryAfter: undefined, dateMs: undefined },
       ...{ json: undefined, text: undefined, excerpt: undefined, told: undefined },
     });
-    const response = await connections.fetch(url, {
-      method: init.method ?? "GET",
-      headers: init.headers ?? {},
-      body: init.body ?? null,
-      redirect: "manual",
-      // The call's signal replaces CCXT's own timer, which stops at the headers: a stalled body would hang for ever.
-      signal: signal ?? null,
-    }, proxy);
-    const { status, statusText, headers } = response;
-    call.status = status;
-    call.retryAfter = headers.get("retry-after") ?? undefined;
-    const dateMs = Date.parse(headers.get("date") ?? "");
-    call.dateMs = Number.isNaN(dateMs) ? undefined : dateMs;
-    const told = noteText((await readText(response, { budget, signal })).trim(), call);
+    // The call's signal replaces CCXT's own timer, which stops at the headers: a stalled body would hang for ever.
+    const { status, statusText, headers, text } = await budget.request(async (signal) => {
+      const response = await connections.fetch(url, {
+        method: init.method ?? "GET",
+        headers: init.headers ?? {},
+        body: init.body ?? null,
+        redirect: "manual",
+        signal,
+      }, proxy);
+      const { status, statusText, headers } = response;
+      noteHead(status, headers, call);
+      return { status, statusText, headers, text: await readText(response, { budget, signal }) };
+    }, signal);
+    const told = noteText(text.trim(), call);
     return {
       ...{ status, statusText, headers },
       text: () => Promise.resolve(told),
       arrayBuffer: () => Promise.resolve(new TextEncoder().encode(told).buffer),
     };
   };
+}
+
+function noteHead(status: number, headers: Headers, call: Call): void {
+  call.status = status;
+  call.retryAfter = headers.get("retry-after") ?? undefined;
+  const dateMs = Date.parse(headers.get("date") ?? "");
+  call.dateMs = Number.isNaN(dateMs) ? undefined : dateMs;
 }
 
 /**

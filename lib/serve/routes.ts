@@ -30,11 +30,12 @@ export interface Answers {
   /** Whether the process can work: database, migrations, at least one exchange. From memory, as `health` is. */
   readonly readiness: () => Health;
   readonly metrics: Metrics;
-  readonly status: () => Promise<Status>;
+  /** Like the next two, ends when the signal aborts: nobody waits for it any more. */
+  readonly status: (signal: AbortSignal) => Promise<Status>;
   /** @throws BadQueryError */
-  readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
+  readonly candles: (query: URLSearchParams, signal: AbortSignal) => Promise<CandlesDocument>;
   /** @throws BadQueryError */
-  readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
+  readonly explained: (query: URLSearchParams, signal: AbortSignal) => Promise<ExplainedDocument>;
   /** Only on the unix socket, because it sends requests to exchanges. */
   readonly plan: (query: URLSearchParams) => Promise<Plan>;
   /** Only on the unix socket, because it sends requests to exchanges. */
@@ -76,6 +77,9 @@ const PER_PEER_MAX = (AT_ONCE + WAITING_MAX) / 2;
 /** Who has not got an answer by then is refused. */
 const ANSWER_MS_MAX = 30_000;
 
+/** Reads a document, as long as the signal is not aborted. */
+type Read = (signal: AbortSignal) => Promise<unknown>;
+
 /** Answers requests from the database: a few at once, and each only while its visitor waits for it. */
 class DatabaseAnswers {
   readonly #clock: Clock;
@@ -87,17 +91,16 @@ class DatabaseAnswers {
   }
 
   /** @throws NoSlotError, DeadlineError when too many ask; what `read` throws. */
-  json(read: () => Promise<unknown>, signal?: AbortSignal): Promise<Answer> {
-    const answer = async (): Promise<Answer> => jsonAnswer(await read());
+  json(read: Read, signal: AbortSignal): Promise<Answer> {
     return withDeadline(
       ANSWER_MS_MAX,
-      (signal) => this.#slots.run(answer, { signal }),
+      (signal) => this.#slots.run(async () => jsonAnswer(await read(signal)), { signal }),
       { clock: this.#clock, signal, name: "the answer" },
     );
   }
 
   /** The same for what only one visitor asks for. */
-  async jsonFor({ peer, signal }: Asked, read: () => Promise<unknown>): Promise<Answer> {
+  async jsonFor({ peer, signal }: Asked, read: Read): Promise<Answer> {
     const ofPeer = this.#peers.get(peer) ?? 0;
     if (ofPeer >= PER_PEER_MAX) throw new NoSlotError(PER_PEER_MAX);
     this.#peers.set(peer, ofPeer + 1);
@@ -126,10 +129,11 @@ export function visitorRoutes(
   const database = new DatabaseAnswers(clock);
   const read = (
     path: string,
-    document: (query: URLSearchParams) => Promise<unknown>,
+    document: (query: URLSearchParams, signal: AbortSignal) => Promise<unknown>,
   ): Route => ({
     path,
-    answer: (asked) => database.jsonFor(asked, () => document(new URLSearchParams(asked.query))),
+    answer: (asked) =>
+      database.jsonFor(asked, (signal) => document(new URLSearchParams(asked.query), signal)),
   });
   return [
     ...publicRoutes(answers, database),
@@ -203,14 +207,14 @@ function publicRoutes(answers: Answers, database: DatabaseAnswers): readonly Rou
     { path: "/healthz", isOpen: true, answer: () => healthAnswer(answers.health()) },
     { path: "/readyz", isOpen: true, answer: () => healthAnswer(answers.readiness()) },
     { path: "/metrics", answer: shared(metrics) },
-    { path: "/status", answer: shared(() => database.json(answers.status)) },
+    { path: "/status", answer: shared((signal) => database.json(answers.status, signal)) },
   ];
 }
 
-/** All who ask at the same moment get one answer. Nobody's going ends it for the others. */
-function shared(answer: () => Promise<Answer>): Route["answer"] {
+/** All who ask at the same moment get one answer. Nobody's going ends it for the others; when all have gone, it ends. */
+function shared(answer: (signal: AbortSignal) => Promise<Answer>): Route["answer"] {
   const run = new SharedRun<Answer>();
-  return () => run.join(answer);
+  return ({ signal }) => run.join(answer, { signal });
 }
 
 function healthAnswer(health: Health): Answer {

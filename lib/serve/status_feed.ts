@@ -14,7 +14,7 @@ type FeedEvent =
   | { readonly now: string; readonly error: string };
 
 interface StatusFeedOptions {
-  readonly status: () => Promise<Status>;
+  readonly status: (signal: AbortSignal) => Promise<Status>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -59,6 +59,8 @@ export class StatusFeed {
   readonly #options: StatusFeedOptions;
   readonly #listeners = new Set<Listener>();
   readonly #stop = new AbortController();
+  /** Aborted when nobody waits for the status any more that is being read. */
+  #reading = new AbortController();
   /** The newest event without its time; undefined before the first one and while there are no listeners. */
   #content: string | undefined;
   #isRunning = false;
@@ -90,6 +92,7 @@ export class StatusFeed {
       },
       cancel: () => {
         this.#listeners.delete(listener);
+        if (this.#listeners.size === 0) this.#reading.abort();
       },
     });
   }
@@ -97,6 +100,7 @@ export class StatusFeed {
   /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
   stop(): void {
     this.#stop.abort();
+    this.#reading.abort();
     for (const { controller } of this.#listeners) {
       if ((controller.desiredSize ?? 0) > 0) controller.close();
       else controller.error(new Error("the server is stopping"));
@@ -111,6 +115,7 @@ export class StatusFeed {
     for (let sentMs = -Infinity; this.#listeners.size > 0 && !signal.aborted;) {
       const startMs = clock.now();
       const content = await this.#readInSight();
+      if (content === undefined) continue;
       const readMs = clock.now() - startMs;
       const isBeat = content === this.#content && clock.now() - sentMs >= SILENCE_MS_MAX;
       if (isBeat || content !== this.#content) sentMs = clock.now();
@@ -124,7 +129,7 @@ export class StatusFeed {
   }
 
   /** While nothing was read yet, listeners learn when it takes long. */
-  async #readInSight(): Promise<string> {
+  async #readInSight(): Promise<string | undefined> {
     if (this.#content !== undefined) return await this.#read();
     const answered = new AbortController();
     const signal = AbortSignal.any([answered.signal, this.#stop.signal]);
@@ -139,10 +144,13 @@ export class StatusFeed {
     }
   }
 
-  async #read(): Promise<string> {
+  /** Undefined when it was ended, because all listeners had gone. */
+  async #read(): Promise<string | undefined> {
+    const { signal } = this.#reading = new AbortController();
     try {
-      return `"status":${JSON.stringify(await this.#options.status())}`;
+      return `"status":${JSON.stringify(await this.#options.status(signal))}`;
     } catch (error) {
+      if (signal.aborted) return undefined;
       // That it is away was logged already, once.
       if (isServerAway(error)) return `"error":"The database is away. It is tried again"`;
       if (error instanceof SchemaBehindError) {

@@ -1,6 +1,7 @@
 /** Runs a user's query and makes sure that it only reads. @module */
 import type { Clock } from "../clock.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
+import { runCancellable } from "./connection/cancelling.ts";
 import type { Database } from "./connection/database.ts";
 import { attempt, codeOf, StoreError } from "./connection/store_error.ts";
 import { byteText } from "../text/bytes.ts";
@@ -25,7 +26,7 @@ export interface QueryPage {
 interface QueryOptions {
   /** Each statement is cancelled after this time. Milliseconds. */
   readonly timeoutMs: number;
-  /** Cancels the query: at once on the embedded server, else when the current statement ends. */
+  /** Cancels the query at once. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   /** The most rows to return, read in one go because other work waits for the connection. @default no limit */
@@ -203,14 +204,16 @@ function literal(text: string): string {
 }
 
 function serverSession(database: Database, options: QueryOptions): Session {
+  const { signal, clock } = options;
   // `simple: false` uses the extended protocol, even without parameters.
   const send = (statement: string): Promise<RawAnswer> =>
-    database.runLong(
-      ACTION,
-      (sql) =>
-        sql.unsafe(statement, [], { simple: false, prepare: false } as object)
-          .raw() as Promise<unknown> as Promise<RawAnswer>,
-    );
+    database.runLong(ACTION, (pool) =>
+      runCancellable(
+        (sql) =>
+          sql.unsafe(statement, [], { simple: false, prepare: false } as object)
+            .raw() as Promise<unknown> as Promise<RawAnswer>,
+        { pool, signals: [signal], clock },
+      ));
   return {
     ask: (statement) => attemptQuery(options, async () => pageOf(await send(statement))),
     // In one message: a pooler gives the connection away when the transaction has ended, with the locks of its session.

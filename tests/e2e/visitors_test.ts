@@ -1,5 +1,6 @@
 /** A crowd of visitors asks a daemon as fast as it can: what that costs polls, memory and the database. @module */
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import type { Status } from "../../lib/serve/status.ts";
@@ -20,8 +21,8 @@ const POLL_LATE_MS_MAX = 2_000;
 const PEAK_BYTES_MAX = 450e6;
 
 Deno.test("a crowd of visitors, over HTTP/1.1 and HTTP/2, delays no poll, fills no memory and ends no connection", async (t) => {
-  const postgres = await openPostgres();
-  if (postgres === undefined) {
+  const server = await openPostgres();
+  if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
     return;
   }
@@ -31,7 +32,7 @@ Deno.test("a crowd of visitors, over HTTP/1.1 and HTTP/2, delays no poll, fills 
       const daemon = start(["run"], {
         cwd,
         env: {
-          DATABASE_URL: postgres.url,
+          DATABASE_URL: server.url,
           EXCHANGES: "binance",
           SYMBOLS: "BTC/USDT,ETH/USDT",
           TIMEFRAMES: "1s",
@@ -70,6 +71,7 @@ Deno.test("a crowd of visitors, over HTTP/1.1 and HTTP/2, delays no poll, fills 
           const answer = await fetch(`${url}/readyz`);
           assert.equal(answer.status, 200, await answer.text());
         }
+        await endsWhatNobodyWaitsFor(url + paths.explained, server.url);
         const peak = await peakSoFar(daemon.pid);
         console.log(`at most ${Math.round(peak / 1e6)} MB`);
         assert(peak <= PEAK_BYTES_MAX, `${Math.round(peak / 1e6)} MB`);
@@ -82,9 +84,36 @@ Deno.test("a crowd of visitors, over HTTP/1.1 and HTTP/2, delays no poll, fills 
     });
   } finally {
     await exchange.close();
-    await postgres.stop();
+    await server.stop();
   }
 });
+
+/** A visitor whose statement waits for a lock goes: the server ends that long before its time is over. */
+async function endsWhatNobodyWaitsFor(url: string, databaseUrl: string): Promise<void> {
+  const admin = postgres(databaseUrl, { max: 2, onnotice: () => {} });
+  const waiting = async (): Promise<number> => {
+    const [row] = await admin`
+      select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query ~ 'rollups'`;
+    return row?.["n"];
+  };
+  try {
+    const gone = new AbortController();
+    await admin.begin(async (sql) => {
+      await sql`lock table rollups in access exclusive mode`;
+      const asked = assert.rejects(fetch(url, gone));
+      while (await waiting() === 0);
+      const beganMs = systemClock.now();
+      gone.abort();
+      await asked;
+      while (await waiting() > 0);
+      const tookMs = systemClock.now() - beganMs;
+      assert(tookMs < 5_000, `it went on for ${tookMs} ms`);
+    });
+  } finally {
+    await admin.end();
+  }
+}
 
 /** The endpoints that the crowd asks, the second one for the newest hour of a series. */
 async function pathsOf(

@@ -241,10 +241,14 @@ Deno.test({
       await Deno.chown(join(path, "pgdata"), 12_345, 0);
       await assert.rejects(
         open(path),
-        /: pgdata in it belongs to user 12345, and this program runs as user 0\. Run the program as user 12345, or, .* chown -R 0 /,
+        new RegExp(
+          ": pgdata in it belongs to user 12345, and this program runs as user 0. Run the command as that user, " +
+            `sudo -u '#12345' titan10 … --data-dir ${path}, or, .* chown -R 0 `,
+        ),
       );
       await Deno.chown(path, 12_345, 0);
-      const foreign = ": it belongs to user 12345, .* Run the program as user 12345, or, .* chown";
+      const foreign =
+        ": it belongs to user 12345, .* Run the command as that user, .*, or, .* chown";
       await assert.rejects(open(path), new RegExp(`${foreign} -R 0 [^ ]+$`));
       await Deno.chown(join(path, "pgdata"), 0, 0);
       await assert.rejects(open(path), new RegExp(`${foreign} .*, or move its archive by mkdir`));

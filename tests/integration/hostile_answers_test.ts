@@ -1,6 +1,8 @@
 /** Answers that are made to fill the memory, or whose length is told falsely: over TCP to the real CCXT class. @module */
 import assert from "node:assert/strict";
+import { setTimeout as turn } from "node:timers/promises";
 import { type ExchangeClient, openExchange } from "../../lib/exchange/client.ts";
+import { FetchError } from "../../lib/exchange/fetch_error.ts";
 import type { MarketList } from "../../lib/exchange/market_list.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { NEXT, type Taken } from "../support/answer_reader.ts";
@@ -143,6 +145,53 @@ Deno.test("a long answer that trickles waits alone, and gives its place back at 
   });
 });
 
+Deno.test("an exchange that stops in the middle of a long answer does not keep the lists of others waiting", async () => {
+  await withLongMarkets(async ({ url }) => {
+    const clock = new ManualClock({ startMs: NOW_MS });
+    const sent = Promise.withResolvers<void>();
+    await withRawServer(() => endless(sent.resolve), async (stalled) => {
+      const slow = await openClient(stalled.url, clock);
+      const other = await openClient(url, clock);
+      const cut = assert.rejects(slow.loadMarkets(), (error: Error) => {
+        assert(error instanceof FetchError && error.kind === "transient" && !error.isUnknown);
+        assert.match(
+          error.message,
+          /^Cannot load the markets of binance: the answer does not go on, and other/,
+        );
+        return true;
+      });
+      await sent.promise;
+      // It has got its share, and is watched.
+      while (clock.sleepers === 0) await turn(1);
+      // Long before the deadline of the first, of which there is none here.
+      const loaded = other.loadMarkets();
+      for (let isLoaded = false; !isLoaded;) {
+        assert(clock.now() - NOW_MS < 20_000, "it waits for the other's deadline");
+        await clock.advance(1_000);
+        isLoaded = await Promise.race([loaded.then(() => true), turn(1, false)]);
+      }
+      assert((await loaded).has("BTC/USDT"));
+      await cut;
+      assert.equal(clock.sleepers, 0);
+    });
+  });
+});
+
+/** A local exchange whose list of markets is longer than what is read without waiting for others. */
+async function withLongMarkets(use: (server: RawServer) => Promise<void>): Promise<void> {
+  const change = (
+    path: string,
+    truth: () => Promise<Uint8Array>,
+  ): AsyncIterable<Uint8Array> | undefined =>
+    path.includes("exchangeInfo") ? padded(truth) : undefined;
+  await withChanged(change, use);
+}
+
+async function* padded(truth: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const text = new TextDecoder().decode(await truth());
+  yield* rawAnswer(new TextEncoder().encode(text.padEnd(2_000_000)));
+}
+
 /** The true candles, with these words on how long they are. */
 async function* withLength(
   { headers, chunked }: (typeof LENGTHS)[string],
@@ -166,11 +215,13 @@ async function* endless(onSent: () => void): AsyncGenerator<Uint8Array> {
 async function openAt(
   url: string,
 ): Promise<{ readonly client: ExchangeClient; readonly list: MarketList }> {
-  const client = await openExchange("binance", {
-    clock: new ManualClock({ startMs: NOW_MS }),
-    config: { urls: { api: { public: `${url}/api/v3` } } },
-  });
+  const client = await openClient(url, new ManualClock({ startMs: NOW_MS }));
   return { client, list: await client.loadMarkets() };
+}
+
+async function openClient(url: string, clock: ManualClock): Promise<ExchangeClient> {
+  const config = { urls: { api: { public: `${url}/api/v3` } } };
+  return await openExchange("binance", { clock, config });
 }
 
 function chunk(body: Uint8Array): Uint8Array {

@@ -1,19 +1,23 @@
 /** The connections of a server: when a statement's time begins, and that visitors have connections of their own. @module */
 import assert from "node:assert/strict";
 import postgres from "postgres";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
+import type { Sql } from "../../lib/store/connection/sql.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { openPostgres } from "../support/test_database.ts";
 
+const never = new AbortController().signal;
+
 interface Scene {
   readonly clock: ManualClock;
   readonly open: (
-    options: { poolMax: number; isServed?: boolean; user?: string },
+    options: { poolMax: number; isServed?: boolean; user?: string; clock?: Clock },
   ) => Promise<Database>;
   /** Runs as a superuser. */
-  readonly administer: (statements: string) => Promise<unknown>;
+  readonly administer: (statements: string) => Promise<postgres.RowList<postgres.Row[]>>;
   /** Holds a lock until it is told. */
   readonly hold: (lock: number) => Promise<() => Promise<void>>;
 }
@@ -95,7 +99,7 @@ Deno.test("a statement that finds no free connection for too long fails alone: t
 Deno.test("visitors that keep all of their connections busy delay no statement of the archive", (t) =>
   withServer(t, async ({ open, hold }) => {
     const database = await open({ poolMax: 4, isServed: true });
-    const visitors = database.visitors!;
+    const visitors = database.visitors!(never);
     const unlock = await hold(1);
     const visits = Array.from({ length: 50 }, () => lock(1)(visitors));
     for (let at = 0; at < 20; at++) await lock(2)(database);
@@ -118,15 +122,60 @@ Deno.test("work that takes hours leaves a connection to pages, also where there 
     await long;
   }));
 
-Deno.test("where the archive has all connections that its role may have, visitors are answered over those", (t) =>
-  withServer(t, async ({ open, administer }) => {
-    const user = `few_${crypto.randomUUID().slice(0, 8)}`;
-    await administer(`create role ${user} login connection limit 2`);
-    const database = await open({ poolMax: 4, isServed: true, user });
-    await Promise.all([lock(1)(database), lock(2)(database)]);
-    await lock(3)(database.visitors!);
-    await database.close();
-    await administer(`drop role ${user}`);
+Deno.test("where a role may have few connections, the archive has them, and visitors are answered over those", async (t) => {
+  for (const [limit, first] of [[1, "the archive"], [1, "visitors"], [2, "visitors"]] as const) {
+    await t.step(
+      `${limit}, and ${first} came first`,
+      (t) =>
+        withServer(t, async ({ open, administer }) => {
+          const user = `few_${crypto.randomUUID().slice(0, 8)}`;
+          await administer(`create role ${user} login connection limit ${limit}`);
+          const database = await open({ poolMax: 8, isServed: true, user, clock: systemClock });
+          const visit = (): Promise<unknown> =>
+            Promise.all([1, 2, 3].map((one) => lock(one)(database.visitors!(never))));
+          const write = (): Promise<unknown> =>
+            Promise.all([4, 5, 6].map((one) => lock(one)(database)));
+          const steps = first === "visitors" ? [visit, write] : [write, visit];
+          for (const step of [...steps, ...steps]) await step();
+          // One that runs for long does not keep it out either.
+          const long = (sql: Sql): Promise<unknown> => sql`select pg_sleep(0.3), 1`;
+          const visits = Promise.all(
+            [1, 2].map(() => database.visitors!(never).run("wait", long)),
+          );
+          await write();
+          await visits;
+          await database.close();
+          await administer(`drop role ${user}`);
+        }),
+    );
+  }
+});
+
+Deno.test("a visitor's statement is ended at the server when the visitor has gone, and no other is", (t) =>
+  withServer(t, async ({ open, hold, administer }) => {
+    const database = await open({ poolMax: 8, isServed: true });
+    const unlock = await hold(1);
+    const [gone, here] = [new AbortController(), new AbortController()];
+    const ended = assert.rejects(lock(1)(database.visitors!(gone.signal)), {
+      message: "Cannot lock 1: canceling statement due to user request (57014)",
+    });
+    const other = lock(1)(database.visitors!(here.signal));
+    const waiting = async (): Promise<number> => {
+      const [row] = await administer(
+        `select count(*)::int as n from pg_stat_activity
+         where datname = current_database() and wait_event = 'advisory'`,
+      );
+      return row?.["n"];
+    };
+    while (await waiting() < 2);
+    gone.abort(new Error("gone"));
+    await ended;
+    assert.equal(await waiting(), 1);
+    await unlock();
+    await other;
+    // Both connections are as they were.
+    await Promise.all([2, 3].map((one) => lock(one)(database.visitors!(here.signal))));
+    await assert.rejects(lock(1)(database.visitors!(gone.signal)), /gone/);
   }));
 
 Deno.test("the server ends a visitor's statement after ten seconds, and no other", (t) =>
@@ -134,5 +183,8 @@ Deno.test("the server ends a visitor's statement after ten seconds, and no other
     const database = await open({ poolMax: 3, isServed: true });
     const limitOf = (one: Database): Promise<unknown> =>
       one.run("ask", async (sql) => (await sql`show statement_timeout`)[0]?.["statement_timeout"]);
-    assert.deepEqual([await limitOf(database), await limitOf(database.visitors!)], ["0", "10s"]);
+    assert.deepEqual([await limitOf(database), await limitOf(database.visitors!(never))], [
+      "0",
+      "10s",
+    ]);
   }));

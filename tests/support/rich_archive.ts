@@ -127,7 +127,7 @@ export async function serveRichArchive(
     watchdog: new Watchdog({ job: "poll", cron: config.pollCron, clock, log }),
   });
   const status = async (): ReturnType<typeof answers.status> => {
-    const status = await answers.status();
+    const status = await answers.status(new AbortController().signal);
     const paced = status.exchanges.map((one, at) => ({
       ...one,
       paceMs: PACES_MS[at % PACES_MS.length]!,

@@ -99,3 +99,47 @@ Deno.test("settings without secrets have none, and settings that cannot be read 
   assert.deepEqual(secretsOf({ DATABASE_URL: "postgres://h/db", EXCHANGE_OKX: "{}" }), []);
   assert.deepEqual(secretsOf({ EXCHANGE_OKX: '{"secret":', ALERT_WEBHOOK_URL: "http://" }), []);
 });
+
+/** What the value of a header says, in the words of HTTP or of the exchange. */
+const PLAIN: readonly (readonly [name: string, value: string])[] = [
+  ["Accept", "application/json, text/plain; q=0.9, */*"],
+  ["X-Content", "application/vnd.api+json; charset=utf-8"],
+  ["Accept-Language", "en-US,en;q=0.5"],
+  ["accept-encoding", "gzip, deflate, br, zstd"],
+  ["Connection", "keep-alive"],
+  ["Cache-Control", "no-cache, max-age=0"],
+  ["User-Agent", "trader"],
+  ["User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0"],
+  ["Origin", "https://www.kraken.com"],
+  ["Referer", "https://www.kraken.com/trade"],
+  ["X-Requested-With", "XMLHttpRequest"],
+  ["X-Exchange", "Kraken"],
+  ["X-Test", "true"],
+  ["X-Version", "2.1"],
+];
+
+/** What may be a secret in the same places. */
+const SECRET: readonly (readonly [name: string, value: string, hidden?: string])[] = [
+  ["Accept", "application/json; token=k7Qp2", "application/json; token=k7Qp2"],
+  ["User-Agent", "trader 8f3a9c1d2e", "8f3a9c1d2e"],
+  ["User-Agent", "qwertyuiopasdfghjklzxc"],
+  ["Origin", "https://me:hunter2@www.kraken.com", "hunter2"],
+  ["Referer", "https://www.kraken.com/?token=abcde"],
+  ["Authorization", "en-US"],
+  ["X-API-KEY", "gzip"],
+  ["X-Client", "ab12"],
+  ["X-Client", "hunter"],
+  ["X-Client", "correct horse"],
+  ["X-Client", "12345"],
+  ["X-Client", "text/8f3a"],
+  ["X-Client", "a\nb"],
+];
+
+Deno.test("words of HTTP in a header are no secrets, and what may be one is, in any header", () => {
+  const of = (name: string, value: string): readonly string[] =>
+    secretsOf({ EXCHANGE_KRAKEN: JSON.stringify({ headers: { [name]: value } }) });
+  for (const [name, value] of PLAIN) assert.deepEqual(of(name, value), [], `${name}: ${value}`);
+  for (const [name, value, hidden = value] of SECRET) {
+    assert(of(name, value).includes(hidden), `${name}: ${value}: ${of(name, value)}`);
+  }
+});

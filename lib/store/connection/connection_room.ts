@@ -12,6 +12,7 @@ const CROWDED_MS = 60_000;
 export class ConnectionRoom {
   readonly #clock: Clock;
   readonly #waitMsMax: number;
+  readonly #makeRoom: () => Promise<boolean>;
   #running = 0;
   #most = Infinity;
   #crowdedMs = -Infinity;
@@ -19,9 +20,15 @@ export class ConnectionRoom {
   #refusal: unknown;
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
 
-  constructor({ clock, waitMsMax }: { readonly clock: Clock; readonly waitMsMax: number }) {
+  constructor({ clock, waitMsMax, makeRoom = () => Promise.resolve(false) }: {
+    readonly clock: Clock;
+    readonly waitMsMax: number;
+    /** Called when a connection was refused. Resolves to whether it is worth trying again. @default it is not */
+    readonly makeRoom?: (() => Promise<boolean>) | undefined;
+  }) {
     this.#clock = clock;
     this.#waitMsMax = waitMsMax;
+    this.#makeRoom = makeRoom;
   }
 
   /**
@@ -31,14 +38,18 @@ export class ConnectionRoom {
    * was free for `waitMsMax`.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
+    for (let isAgain = false;;) {
       await this.#enter();
       try {
         return await work();
       } catch (error) {
+        if (!isCrowded(error)) throw error;
+        if (await this.#makeRoom()) continue;
         const others = this.#running - 1;
-        if (!isCrowded(error) || others === 0) throw error;
-        this.#most = Math.min(this.#limit(), others);
+        if (others === 0 && isAgain) throw error;
+        // Once more without others: one may have ended meanwhile, whose connection is free now.
+        isAgain = others === 0;
+        this.#most = Math.min(this.#limit(), Math.max(others, 1));
         this.#crowdedMs = this.#clock.now();
         this.#refusal = error;
       } finally {

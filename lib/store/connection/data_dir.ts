@@ -126,11 +126,20 @@ async function refuseUnsafe(path: string): Promise<void> {
   }
 }
 
-/** Another user comes first, unless it is root: a daemon of theirs could not open again what was taken from them. */
+/**
+ * Another user comes first, unless it is root: a daemon of theirs could not open again what was taken from them. Root is
+ * not let in either: what it makes there would be closed to them, and what it reads would be theirs to choose.
+ */
 function isForeign(owner: number, path: string): string {
-  const take = `chown -R ${ownUser()} ${shellWord(path)}`;
-  return `belongs to user ${owner}, and this program runs as user ${ownUser()}. Run ` +
-    (owner === 0 ? take : `the program as user ${owner}, or, if no other program uses it, ${take}`);
+  const own = ownUser();
+  const take = `chown -R ${own} ${shellWord(path)}`;
+  const asOwner = own === 0
+    ? `the command as that user, sudo -u '#${owner}' titan10 … --data-dir ${
+      shellWord(resolve(path))
+    }`
+    : `the program as user ${owner}`;
+  return `belongs to user ${owner}, and this program runs as user ${own}. Run ` +
+    (owner === 0 ? take : `${asOwner}, or, if no other program uses it, ${take}`);
 }
 
 /**

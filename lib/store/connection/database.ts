@@ -6,7 +6,6 @@ import {
   readDatabaseUrl,
   type ServerAddress,
 } from "../../config/database_url.ts";
-import { isCrowded } from "./connection_room.ts";
 import { holdDataDir, makePrivateDir } from "./data_dir.ts";
 import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
@@ -23,6 +22,7 @@ import { neededSettings } from "./session_settings.ts";
 import type { Run, Sql } from "./sql.ts";
 import { attempt, isDoubtful, StoreError } from "./store_error.ts";
 import { readTime } from "./time_text.ts";
+import { VisitorPool } from "./visitor_pool.ts";
 import { VisitorTurns } from "./visitor_turns.ts";
 import { errorText } from "../../text/redact.ts";
 
@@ -52,10 +52,13 @@ export interface Database {
    */
   readonly crashed: Promise<Error>;
   /**
-   * The same database for what visitors of the HTTP endpoints ask: their statements end sooner, and those of the archive
+   * The same database for what a visitor of the HTTP endpoints asks: such statements end sooner, and those of the archive
    * never wait behind more than one of them. Closed with the database. Undefined where nothing is served.
+   *
+   * @param signal aborts when the visitor has gone. A server then ends the statement that runs; the embedded one cannot
+   * be interrupted, and ends it as soon as it has its answer.
    */
-  readonly visitors?: Database;
+  readonly visitors?: (signal: AbortSignal) => Database;
   /** Whether it takes writes, from those that were tried. */
   readonly writes: KnownWrites;
   /** What the embedded server must still have when it was started again. Undefined for a server. */
@@ -80,9 +83,6 @@ interface OpenDatabaseOptions {
 /** One of so many connections is for visitors, and no more than a few: each may use a processor of the server. */
 const VISITORS_ONE_OF = 4;
 const VISITORS_MAX = 4;
-
-/** Longer than the server takes to end a visitor's statement: one that is not answered by then never is. */
-const VISITOR_MS_MAX = VISITOR_STATEMENT_MS_MAX + 5_000;
 
 /** Less than the ten seconds that a shutdown may take. */
 const CLOSE_TIMEOUT_S = 5;
@@ -129,6 +129,7 @@ async function openServer(
       readonly onReach?: OnReach | undefined;
       readonly statementMsMax?: number;
       readonly needed: Readonly<Record<string, string>>;
+      readonly makeRoom?: () => Promise<boolean>;
     },
   ): ServerPool =>
     new ServerPool({
@@ -137,12 +138,15 @@ async function openServer(
       names: hosts.map(({ name, port }) => `${name}:${port}`),
       poolMax: max,
       open: (scope, at) => pools[at]!(scope, { max, statementMsMax: options.statementMsMax }),
-      needed: options.needed,
-      onReach: options.onReach,
+      ...options,
     });
   const visitorsMax = isServed ? visitorsOf(poolMax) : 0;
   // That the server is away is told by this one alone.
-  const own = poolOf(poolMax - visitorsMax, { onReach, needed });
+  const own = poolOf(poolMax - visitorsMax, {
+    onReach,
+    needed,
+    makeRoom: () => visitors?.makeRoom() ?? Promise.resolve(false),
+  });
   // Statements of visitors have an end, behind a pooler the one of their role.
   const { statement_timeout: _, ...neededOfVisitors } = needed;
   const visiting = visitorsMax === 0 ? undefined : poolOf(visitorsMax, {
@@ -163,15 +167,14 @@ async function openServer(
     close: () => pool.end(CLOSE_TIMEOUT_S),
   });
   const database = databaseOf(own);
-  if (visiting === undefined) return database;
-  // A server that lets in no more than the archive's connections leaves none to visitors: then they share those.
-  const visit: Run = (action, statements) =>
-    visiting.run(action, statements, VISITOR_MS_MAX).catch((error) => {
-      if (!isCrowded(error.cause)) throw error;
-      return own.run(action, statements);
-    });
+  const visitors = visiting && new VisitorPool({ visiting, archive: own, clock });
+  if (visiting === undefined || visitors === undefined) return database;
+  const ofVisitors = databaseOf(visiting);
   return Object.assign(database, {
-    visitors: Object.assign(databaseOf(visiting), { run: visit, runLong: visit }),
+    visitors: (signal: AbortSignal): Database => {
+      const run = visitors.run(signal);
+      return { ...ofVisitors, run, runLong: run };
+    },
     close: async () => void await Promise.all([visiting.end(0), own.end(CLOSE_TIMEOUT_S)]),
   });
 }
@@ -254,7 +257,8 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
         }
       },
     };
-    return { ...database, visitors: { ...database, run: visit, runLong: visit } };
+    const visited = { ...database, run: visit, runLong: visit };
+    return { ...database, visitors: () => visited };
   } catch (error) {
     held.release();
     throw error;

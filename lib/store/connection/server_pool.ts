@@ -14,11 +14,12 @@ import {
 import {
   foreignRefusal,
   foreignSettings,
+  refusalOf,
   refusesSettings,
   type SessionScope,
 } from "./session_settings.ts";
 import type { Sql } from "./sql.ts";
-import { attempt, codeOf, isConnectionLost, StoreError } from "./store_error.ts";
+import { attempt, codeOf, isConnectionLost } from "./store_error.ts";
 
 interface ServerPoolOptions {
   /** The servers, at least one, in the order in which they are tried. */
@@ -33,6 +34,8 @@ interface ServerPoolOptions {
   readonly needed: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly onReach?: OnReach | undefined;
+  /** See `ConnectionRoom`. */
+  readonly makeRoom?: () => Promise<boolean>;
 }
 
 /** A server that is away. */
@@ -104,7 +107,8 @@ export class ServerPool {
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
-    this.#room = new ConnectionRoom({ clock: options.clock, waitMsMax: STATEMENT_MS_MAX });
+    const { clock, makeRoom } = options;
+    this.#room = new ConnectionRoom({ clock, makeRoom, waitMsMax: STATEMENT_MS_MAX });
     this.#pool = options.open(this.#scope, this.#at);
     this.#slots = new Slots({ atOnce: options.poolMax });
     this.#isChosen = this.#isOnly;
@@ -282,6 +286,11 @@ export class ServerPool {
     await this.#reaching;
   }
 
+  /** Closes its connections. The next statement opens others. */
+  drop(): void {
+    this.#giveUp(this.#pool, givenUp());
+  }
+
   /** Waits at most `timeoutS` seconds for running statements, then closes. */
   async end(timeoutS: number): Promise<void> {
     // What looks around ends with an error.
@@ -307,13 +316,4 @@ export class ServerPool {
 function givenUp(): Error {
   const error = new Error("the connections that it waited for were given up");
   return Object.assign(error, { code: "CONNECTION_DESTROYED" });
-}
-
-/** Without a cause: that it ended the connection does not mean that it is away. */
-function refusalOf(error: Error): StoreError {
-  return new StoreError(
-    "refused",
-    `Cannot use DATABASE_URL: the server or the pooler before it refuses a parameter of it, "${error.message}". ` +
-      "Leave it out (schema there sets search_path) and set it for the role instead: alter role … set",
-  );
 }

@@ -163,3 +163,12 @@ export function refusesSettings(error: unknown): error is Error {
     severity === "FATAL" &&
       (code === "42704" || /unrecognized configuration parameter/i.test(error.message));
 }
+
+/** Without a cause: that it ended the connection does not mean that it is away. */
+export function refusalOf(error: Error): StoreError {
+  return new StoreError(
+    "refused",
+    `Cannot use DATABASE_URL: the server or the pooler before it refuses a parameter of it, "${error.message}". ` +
+      "Leave it out (schema there sets search_path) and set it for the role instead: alter role … set",
+  );
+}

@@ -1,9 +1,11 @@
-/** `titan10 query` of long values: what is fetched at once is bounded in bytes, and what is longer is refused. @module */
+/** `titan10 query` on a server: what is fetched at once is bounded in bytes, and the server ends what is asked no more. @module */
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { FETCH_BYTES, type QueryPage, runQuery } from "../../lib/store/read_query.ts";
 import { peakOf } from "../support/peak_memory.ts";
+import { startPgbouncer } from "../support/pgbouncer.ts";
 import { start } from "../support/program.ts";
 import { openPostgres } from "../support/test_database.ts";
 
@@ -98,6 +100,56 @@ Deno.test("a query of long rows leaves the program that asks small", async (t) =
     assert.equal(program.stdout().length, "repeat\n".length + 100 * 900_001);
     assert(bytes < 300e6, `${bytes} bytes`);
   } finally {
+    await server.stop();
+  }
+});
+
+Deno.test("a query that is ended early is ended at the server, too, also behind a pooler", async (t) => {
+  const server = await openPostgres();
+  if (server === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  const running = async (): Promise<number> => {
+    const [row] = await admin`
+      select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and state = 'active' and query ~ 'titan10_query_fetch' and pid <> pg_backend_pid()`;
+    return row?.["n"];
+  };
+  const endsEarly = async (url: string): Promise<void> => {
+    const database = await openDatabase({ url, dataDir: "", poolMax: 1, clock: systemClock });
+    try {
+      const ending = new AbortController();
+      const options = { timeoutMs: 60_000, signal: ending.signal, clock: systemClock };
+      const asked = assert.rejects(
+        Array.fromAsync(runQuery(database, "select pg_sleep(60)", options)),
+        /told to stop/,
+      );
+      while (await running() === 0);
+      ending.abort(new Error("told to stop"));
+      await asked;
+      assert.equal(await running(), 0);
+      const [page] = await Array.fromAsync(ask(database, "select 1"));
+      assert.deepEqual(page?.rows, [["1"]]);
+    } finally {
+      await database.close();
+    }
+  };
+  try {
+    await t.step("on the server itself", () => endsEarly(server.url));
+    const pooler = await startPgbouncer(server.url);
+    await t.step({
+      name: "behind PgBouncer",
+      ignore: pooler === undefined,
+      fn: async () => {
+        const url = new URL(server.url);
+        url.port = String(pooler!.port);
+        await endsEarly(url.href).finally(pooler!.stop);
+      },
+    });
+  } finally {
+    await admin.end();
     await server.stop();
   }
 });
