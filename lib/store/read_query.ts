@@ -247,7 +247,7 @@ async function embeddedSession(
           attempt(ACTION, () =>
             withDeadline(timeoutMs, (signal) => turn.ask(statement, signal), options)),
       ),
-    end: () => turn.end(),
+    end: () => void turn.end(),
   };
 }
 

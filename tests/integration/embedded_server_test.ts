@@ -6,7 +6,9 @@ import { type QueryPage, runQuery } from "../../lib/store/read_query.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { writeAgain } from "../../lib/store/job_state.ts";
+import { EmbeddedServer } from "../../lib/store/connection/embedded_server.ts";
 import { writePage } from "../../lib/store/page_write.ts";
+import { copyTemplate } from "../support/embedded_template.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
 
 /** Days of work, of which nothing is read from a disk. */
@@ -56,6 +58,21 @@ Deno.test("a query of the embedded server", async (t) => {
       assert.deepEqual([...await other], [{ text: "ab" }]);
       assert.equal(await counted(), 4);
     });
+
+    await t.step(
+      "is followed by what the archive waits to write, not by the next query",
+      async () => {
+        const ended: string[] = [];
+        const turn = await database.takeTurn!(never);
+        const next = ask(database, "select n from kept").then(() => ended.push("query"));
+        const write = database.run("write", (sql) => sql`insert into kept values (5)`)
+          .then(() => ended.push("write"));
+        await turn.end();
+        await Promise.all([next, write]);
+        await sql`delete from kept where n = 5`;
+        assert.deepEqual(ended, ["write", "query"]);
+      },
+    );
 
     await t.step("takes nothing with it when whoever asked it has gone", async () => {
       const gone = new AbortController();
@@ -169,6 +186,26 @@ Deno.test("a query that is too deep or too greedy costs the embedded server noth
     assert.equal(crash, undefined);
   } finally {
     await drop();
+  }
+});
+
+Deno.test("an embedded server that a query has ended is started before the next statement asks for it", async () => {
+  const dataDir = await Deno.makeTempDir({ prefix: "titan10-test-" });
+  await copyTemplate(dataDir);
+  const server = new EmbeddedServer({
+    path: `${dataDir}/pgdata`,
+    onCrash: () => {},
+    prove: () => Promise.resolve(),
+  });
+  try {
+    await server.open();
+    const turn = await server.takeTurn(never);
+    await assert.rejects(turn.ask(ENDLESS, AbortSignal.timeout(100)));
+    await turn.end();
+    assert.equal(server.starts, 2);
+  } finally {
+    await server.close();
+    await Deno.remove(dataDir, { recursive: true });
   }
 });
 

@@ -61,3 +61,28 @@ Deno.test("where pages follow each other without a pause, a visitor waits a quar
   await end("visit");
   await Promise.all(all);
 });
+
+Deno.test("a visitor's turn lasts until the visitor ends it, and the pages that came meanwhile go before the next", async () => {
+  const clock = new ManualClock();
+  const turns = new VisitorTurns(clock);
+  const taken: string[] = [];
+  const end = await turns.take();
+  const next = turns.take().then((end) => {
+    taken.push("turn");
+    end();
+  });
+  const page = Promise.withResolvers<void>();
+  const stored = turns.archive(() => page.promise).then(() => taken.push("page"));
+  await clock.advance(1_000);
+  end();
+  await clock.advance(0);
+  assert.deepEqual(taken, []);
+  page.resolve();
+  await Promise.all([stored, next]);
+  assert.deepEqual(taken, ["page", "turn"]);
+
+  const kept = await turns.take();
+  await assert.rejects(turns.take(AbortSignal.abort("gone")), (reason) => reason === "gone");
+  kept();
+  (await turns.take())();
+});

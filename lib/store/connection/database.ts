@@ -242,7 +242,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
       runLong: run,
       sql,
       kind: "embedded",
-      takeTurn: (signal) => server.takeTurn(signal),
+      takeTurn: (signal) => takeTurn(server, turns, signal),
       reach: () => Promise.resolve(),
       crashed: crash.promise,
       writes: new KnownWrites(clock),
@@ -261,6 +261,22 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     return { ...database, visitors: () => visited };
   } catch (error) {
     held.release();
+    throw error;
+  }
+}
+
+/** So that one query never follows another while statements of the archive wait. */
+async function takeTurn(
+  server: EmbeddedServer,
+  turns: VisitorTurns,
+  signal: AbortSignal,
+): Promise<EmbeddedTurn> {
+  const giveBack = await turns.take(signal);
+  try {
+    const turn = await server.takeTurn(signal);
+    return { ...turn, end: () => turn.end().finally(giveBack) };
+  } catch (error) {
+    giveBack();
     throw error;
   }
 }

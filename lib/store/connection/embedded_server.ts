@@ -15,8 +15,8 @@ export interface EmbeddedTurn {
    * @throws the signal's reason.
    */
   ask(statement: string, signal: AbortSignal): Promise<TextRows>;
-  /** Rolls back an open transaction, then lets other statements run. */
-  end(): void;
+  /** Rolls back an open transaction, or starts the server again, then lets other statements run. Rejects never. */
+  end(): Promise<void>;
 }
 
 interface EmbeddedServerOptions {
@@ -196,9 +196,13 @@ export class EmbeddedServer {
         asked = answer.catch(() => {});
         return answer;
       },
-      end: () => {
+      end: async () => {
+        await asked;
         // Where what the query has begun cannot be taken back, it ends with the server.
-        asked.then(takeBack).catch((error) => this.#end(error)).then(release);
+        await takeBack().catch((error) => this.#end(error));
+        // Now, because the next statement, which may be a page's, would have to wait for it. It starts it where this fails.
+        await this.#start().catch((error) => this.#end(error));
+        release();
       },
     };
   }

@@ -35,11 +35,25 @@ export class VisitorTurns {
   }
 
   /** Runs statements of a visitor, when no other statement is waiting for its answer. */
-  visitor<T>(run: () => Promise<T>): Promise<T> {
-    return this.#visitors.run(async () => {
-      await this.#untilIdle();
+  async visitor<T>(run: () => Promise<T>): Promise<T> {
+    const end = await this.take();
+    try {
       return await run();
-    });
+    } finally {
+      end();
+    }
+  }
+
+  /**
+   * Waits for the same, where it is not known beforehand how many statements there will be.
+   *
+   * @returns what ends the visitor's turn.
+   * @throws the signal's reason when it aborts first.
+   */
+  async take(signal?: AbortSignal): Promise<() => void> {
+    await this.#visitors.take({ signal });
+    await this.#untilIdle();
+    return () => this.#visitors.giveBack();
   }
 
   async #untilIdle(): Promise<void> {
