@@ -47,13 +47,14 @@ Deno.test("no task, image or CI loads code from a host, or other packages than d
     Object.entries(tasks).map(([name, { command }]) => [`task ${name}`, command]),
   );
   sources.set("Dockerfile", await read("Dockerfile"));
-  sources.set(
-    ".ci/run",
-    (await read(".ci/run")).replaceAll(/#.*/g, "").replaceAll('npx --yes "$DENO"', "deno"),
-  );
+  for (const path of [".ci/run", ...await workflows()]) {
+    const text = (await read(path)).replaceAll(/#.*/g, "").replaceAll('npx --yes "$DENO"', "deno");
+    sources.set(path, text);
+  }
   const commands = [...sources].flatMap(([where, text]) =>
     [...text.matchAll(LOADS)].map(([command]) => ({ where, command: command.split("\n")[0]! }))
   );
+  assert(commands.some(({ where }) => where === ".github/workflows/build.yml"));
   assert(commands.length > 12, commands.map(({ command }) => command).join("\n"));
   for (const { where, command } of commands) {
     for (const flag of ["--frozen", "--no-remote", "--deny-import"]) {
@@ -75,3 +76,9 @@ Deno.test("every dependency is a package of one version, and the lock file has i
     .filter(([, { integrity }]) => !/^sha512-[\w+/]{86}==$/.test(integrity ?? ""));
   assert.deepEqual(unchecked, []);
 });
+
+async function workflows(): Promise<readonly string[]> {
+  const folder = ".github/workflows/";
+  const files = await Array.fromAsync(Deno.readDir(new URL(`../../${folder}`, import.meta.url)));
+  return files.map(({ name }) => folder + name);
+}
