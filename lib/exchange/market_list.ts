@@ -1,5 +1,6 @@
 /** The markets that an exchange lists, from one answer. @module */
 import type { MarketTerms } from "../market/terms.ts";
+import { holdsSecret } from "../text/redact.ts";
 import { isSymbol } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
@@ -46,7 +47,7 @@ export function marketList(
 }
 
 /**
- * The markets of an answer that have a symbol, a base and a quote. CCXT turns a truncated body into an empty list, and an
+ * The markets of an answer that have a symbol, a base and a quote, and no secret for a name. CCXT turns a truncated body into an empty list, and an
  * entry of another shape into a market without names. {@linkcode Call.oddEntries} says how many were left out.
  *
  * @throws FetchError `transient`
@@ -62,7 +63,7 @@ export function usableMarkets(
       `Cannot ${action}: an answer (HTTP ${call.status ?? "none"}) is not complete JSON`,
     );
   }
-  const usable = markets.filter(isUsable);
+  const usable = withoutSecrets(markets.filter(isUsable));
   if (usable.length === 0) {
     throw new FetchError("transient", `Cannot ${action}: the answer has no markets`);
   }
@@ -72,6 +73,17 @@ export function usableMarkets(
   }
   call.oddEntries += markets.length - usable.length;
   return usable;
+}
+
+/**
+ * Names stand in tables, metrics and on pages. An exchange that repeats what it was sent for the name of a market must not
+ * have it told there.
+ */
+function withoutSecrets(markets: readonly CcxtMarket[]): readonly CcxtMarket[] {
+  const namesOf = ({ symbol, id, settle }: CcxtMarket): string => `${symbol} ${id} ${settle}`;
+  // Looked at as one text first: there may be thousands.
+  if (!holdsSecret(markets.map(namesOf).join("\n"))) return markets;
+  return markets.filter((market) => !holdsSecret(namesOf(market)));
 }
 
 function isUsable(market: Partial<CcxtMarket> | null | undefined): boolean {

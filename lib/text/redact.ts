@@ -1,6 +1,6 @@
 /** Hides secrets in every text that leaves the program: logs, errors, messages, columns of tables. @module */
 import { withoutAdvice } from "./refused_access.ts";
-import { spellingsOf } from "./secret_spelling.ts";
+import { SECRET_LENGTH_PLAIN, spellingsOf } from "./secret_spelling.ts";
 
 /** Replaces a secret. */
 export const REDACTED = "***";
@@ -40,6 +40,9 @@ const GUESSED_LENGTH = 4;
 
 const known = new Set<string>();
 let redactKnown = redactorOf(known);
+/** The spellings of those that are long, made when they are needed. */
+let longOnes: readonly RegExp[] = [];
+const isLong = (secret: string): boolean => secret.trim().length >= SECRET_LENGTH_PLAIN;
 
 /**
  * Hides these secrets in every text that is redacted from now on. The process knows them, not each way out: one that
@@ -51,6 +54,7 @@ export function hideSecrets(secrets: Iterable<string>): void {
     if (!isGuessed) known.add(secret);
   }
   redactKnown = redactorOf(known);
+  longOnes = [];
 }
 
 /**
@@ -59,6 +63,12 @@ export function hideSecrets(secrets: Iterable<string>): void {
  */
 export function redact(text: string): string {
   return redactKnown(withoutAdvice(text));
+}
+
+/** Whether a name from outside holds a secret of this process, and not a short one: any word may be one. */
+export function holdsSecret(name: string): boolean {
+  if (longOnes.length === 0) longOnes = [...known].filter(isLong).flatMap(spellingsOf);
+  return longOnes.some((spelling) => name.search(spelling) >= 0);
 }
 
 /**

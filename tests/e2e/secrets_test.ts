@@ -26,11 +26,11 @@ const DATABASE_SECRETS = {
 /** Given to every process, and told by everything. */
 const SECRETS = {
   "an API key": "apikey-93bbdeadbeef",
-  "an API secret": "apisecret-04ccfeedface",
-  "a passphrase": "passphrase-15dd+/=",
+  "an API secret": "api$&ecret$1-04%24ccfeedface",
+  "a passphrase": 'phräse 密码-15 "dd\'d" +/=\\n',
   "a user id": "uid-8899aabb",
   "a login": "login-91bbccdd",
-  "an account": "account-92bbccdd",
+  "an account": "login-91bbccdd-which-goes-on",
   "a second factor": "JBSWY3DPEHPK3PXP",
   "a private key": PRIVATE_KEY,
   "a wallet": "0x52908400098527886E0F7030069857D2E4169EE7",
@@ -41,6 +41,7 @@ const SECRETS = {
   "any header": "any header's, 97bbccdd",
   "a key among nested options": "nested-98bbccdd",
   "a key from a file": "fromfile-99bbccdd",
+  "a key that a file refers to": "${no-reference}-53bb\nsecond-line-53",
   "a proxy's password": "proxypass-26eeabcdef",
   "a proxy's user": "session-27eeabcdef",
   "a tunnel's password": "tunnel:28ee@abcdef",
@@ -113,6 +114,7 @@ const PROXY = `${of("a proxy's user")}:${of("a proxy's password")}`;
 const COMMANDS: readonly (readonly string[])[] = [
   ["config"],
   ["config", "--json"],
+  ["config", "check"],
   ["completions", "bash"],
   ["doctor"],
   ["doctor", "--json"],
@@ -126,6 +128,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["healthcheck"],
   ["alerts", "test"],
   ["query", "select * from exchanges"],
+  ["query", "--csv", "select * from rejected_candles"],
   ["export", "--exchange", "binance", "--symbol", "BTC/USDT", "--timeframe", "1m"],
 ];
 
@@ -141,6 +144,7 @@ async function startIndiscreet(
       const answer = await fetch(truth.url + pathname + search);
       // The URL that is asked for is a part of this one's path.
       const asked = new URL(decodeURIComponent(pathname + search).replace("/proxy/", ""));
+      if (asked.pathname.endsWith("/exchangeInfo")) return await withMarkets(answer);
       if (!asked.pathname.endsWith("/klines")) return answer;
       await answer.body?.cancel();
       const time = Number(asked.searchParams.get("startTime") ?? 0);
@@ -160,6 +164,15 @@ async function startIndiscreet(
       await truth.close();
     },
   };
+}
+
+/** The list with markets whose names are secrets, all of which are to be archived. */
+async function withMarkets(answer: Response): Promise<Response> {
+  const { symbols: [first, ...others], ...list } = await answer.json();
+  const named = Object.values(SECRETS).map((secret) => ({
+    ...{ ...first, symbol: `${secret}FDUSD`, baseAsset: secret, quoteAsset: "FDUSD" },
+  }));
+  return Response.json({ ...list, symbols: [first, ...named, ...others] });
 }
 
 Deno.test("no secret of thirty is told, whatever fails and whoever asks", (t) =>
@@ -235,6 +248,11 @@ async function settings(
       `EXCHANGE_GATE='{"apiKey":"${of("a password in .env")}"}'\n`,
   );
   await Deno.chmod(`${cwd}/.env`, 0o666);
+  await Deno.writeTextFile(
+    `${cwd}/titan10.yaml`,
+    JSON.stringify({ exchanges: { coinbase: { options: { apiKey: "${COINBASE_KEY}" } } } }),
+  );
+  await Deno.writeTextFile(`${cwd}/token`, `${of("the HTTP token")}\r\n`, { mode: 0o600 });
   const webhook = `http://hook:${of("the webhook's password")}@${echo}` +
     `/bot${encoded("a bot's token")}/${of("the webhook's path")}?key=${
       of("the webhook's parameter")
@@ -242,7 +260,7 @@ async function settings(
   const token = of("a proxy's token");
   return {
     EXCHANGES: "binance,kraken,okx,bybit,coinbase",
-    SYMBOLS: "BTC/USDT",
+    SYMBOLS: "BTC/USDT,*/FDUSD",
     TIMEFRAMES: "1m",
     BACKFILL: "1m:1d",
     RETRY_ATTEMPTS: "2",
@@ -251,7 +269,7 @@ async function settings(
     BREAKER_FAILURES: "1",
     LOG_LEVEL: "trace",
     HTTP_PORT: "0",
-    HTTP_TOKEN: of("the HTTP token"),
+    HTTP_TOKEN_FILE: `${cwd}/token`,
     ALERT_WEBHOOK_URL: webhook,
     NO_PROXY: "127.0.0.1",
     HTTPS_PROXY: `http://me:${of("the environment's proxy's password")}@127.0.0.1:1`,
@@ -266,7 +284,7 @@ async function settings(
     }),
     EXCHANGE_OKX_FILE: `${cwd}/okx.json`,
     EXCHANGE_BYBIT: JSON.stringify({ ...API_KEYS, socksProxy: `socks5://${PROXY}@127.0.0.1:1` }),
-    EXCHANGE_COINBASE: JSON.stringify(API_KEYS),
+    COINBASE_KEY: of("a key that a file refers to"),
   };
 }
 

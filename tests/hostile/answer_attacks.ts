@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import type { Random } from "../faults/random.ts";
+import { HOSTILE_TEXTS } from "../support/hostile_texts.ts";
 
 export interface AnswerAttack {
   readonly name: string;
@@ -31,25 +32,6 @@ function bomb(name: string, make: () => string, encoding: "gzip" | "br" | "defla
 }
 
 const MEGABYTE = 1_000_000;
-
-/** Texts that are small on the wire and large in memory, by how many bytes of text. */
-const LARGE: Readonly<Record<string, (bytes: number) => string>> = {
-  "nested lists": (bytes) => "[".repeat(bytes),
-  "closed nested lists": (bytes) => "[".repeat(bytes / 2) + "]".repeat(bytes / 2),
-  "nested objects": (bytes) => '{"a":'.repeat(bytes / 5),
-  "small numbers": (bytes) => `[${"0,".repeat(bytes / 2)}0]`,
-  "empty lists": (bytes) => `[${"[],".repeat(bytes / 3)}0]`,
-  "empty objects": (bytes) => `[${"{},".repeat(bytes / 3)}0]`,
-  "one long text": (bytes) => `["${"x".repeat(bytes)}"]`,
-  "one long number": (bytes) => `[${"7".repeat(bytes)}]`,
-  "one key again and again": (bytes) => `{${'"k":1,'.repeat(bytes / 6)}"z":1}`,
-  "escapes": (bytes) => `["${"\\u0041".repeat(bytes / 6)}"]`,
-  "white space": (bytes) => `[${" ".repeat(bytes)}1]`,
-  "rows like candles": (bytes) =>
-    `[${
-      '[1700000000000,"1","2","0.5","1","3"],'.repeat(bytes / 38)
-    }[1700000000000,"1","2","0.5","1","3"]]`,
-};
 
 function manyKeys(random: Random): string {
   const keys = Array.from({ length: 200_000 }, (_, i) => `"${random.whole(0, 1e9)}_${i}":${i}`);
@@ -132,7 +114,7 @@ function drip(random: Random): Response {
 }
 
 export const ANSWER_ATTACKS: readonly AnswerAttack[] = [
-  ...Object.entries(LARGE).flatMap(([name, make]): AnswerAttack[] => [
+  ...Object.entries(HOSTILE_TEXTS).flatMap(([name, make]): AnswerAttack[] => [
     {
       name,
       answer: (_, random) =>

@@ -14,7 +14,7 @@ import {
   FUNCTIONS,
   NONE_OF_ITS_BUSINESS,
   OF_SUPERUSERS,
-} from "../support/query_attacks.ts";
+} from "../support/refused_queries.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";

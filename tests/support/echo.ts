@@ -3,6 +3,7 @@
 /** Every way in which something that repeats a secret may write it. */
 export function spellingsOf(secret: string): readonly string[] {
   const percent = encodeURIComponent(secret);
+  const bytes = [...new TextEncoder().encode(secret)];
   return [
     secret,
     percent,
@@ -11,9 +12,17 @@ export function spellingsOf(secret: string): readonly string[] {
     new URLSearchParams({ s: secret }).toString().slice(2),
     JSON.stringify(secret),
     JSON.stringify(JSON.stringify(secret)),
-    btoa(secret),
-    btoa(`user:${secret}`),
+    bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    `"${secret.replaceAll('"', '""')}"`,
+    secret.toUpperCase(),
+    secret.replace(/\s+/g, " "),
+    base64(secret),
+    base64(`user:${secret}`),
   ];
+}
+
+function base64(text: string): string {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }
 
 /** Secrets by name, told one after another. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { inspect } from "node:util";
 import { brokenPlace } from "../../lib/exchange/whole_answer.ts";
 import { storableRows } from "../../lib/store/candle_columns.ts";
 import {
@@ -10,6 +11,7 @@ import {
   redactorOf,
   shortText,
 } from "../../lib/text/redact.ts";
+import { printable } from "../../lib/text/printable.ts";
 import { spellingsOf } from "../support/echo.ts";
 
 const redactions: Record<string, readonly [text: string, redacted: string]> = {
@@ -202,6 +204,67 @@ Deno.test("redacting leaves alone what everybody would guess for a password", ()
   hideSecrets(["titan10", "postgres", "no", ""]);
   assert.equal(redact("no: Run titan10 migrate"), "no: Run titan10 migrate");
   assert.equal(redact("postgres://titan10:no@h"), "postgres://titan10:***@h");
+});
+
+const bytesOf = (text: string): readonly number[] => [...new TextEncoder().encode(text)];
+const hexOf = (text: string): string =>
+  bytesOf(text).map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const asLatin = (text: string): string => String.fromCharCode(...bytesOf(text));
+
+/** How programs write what they repeat, besides what `echo.ts` does. */
+const REPEATED: Readonly<Record<string, readonly [secret: string, repeated: string]>> = {
+  "dollars, as a replacement has them": ["a$&b$1c$`d$$-12345", "a$&b$1c$`d$$-12345"],
+  "quotes in CSV and in rows of PostgreSQL": ['say "word" 12345', '"say ""word"" 12345"'],
+  "quotes in a word of a shell": ["it's mine 12345", String.raw`'it'\''s mine 12345'`],
+  "in hexadecimal digits": ["hexadecimal-12345", hexOf("hexadecimal-12345")],
+  "as PostgreSQL shows bytes": [
+    "hexadecimal-12345",
+    String.raw`\x` + hexOf("hexadecimal-12345").toUpperCase(),
+  ],
+  "control characters made visible": [
+    "bell\u0007and\u009bmore",
+    printable("bell\u0007and\u009bmore"),
+  ],
+  "directions made visible": ["left\u202eright-12345", printable("left\u202eright-12345")],
+  "as a value that is looked into": ["bell\u0007and\u0000more", inspect("bell\u0007and\u0000more")],
+  "without zeros": ["zero\u0000byte-12345", "zerobyte-12345"],
+  "lines as one": ["line-one\nline-two\n\tline-3", "line-one line-two line-3"],
+  "lines as a URL has them": ["line-one\nline-two", new URL("http://h/?line-one\nline-two").href],
+  "lines that are moved in": ["line-one\nline-two", "line-one\n      line-two"],
+  "lines of another system": ["line-one\nline-two", "line-one\r\nline-two"],
+  "without the space around it": ["  in the middle 12345 ", "in the middle 12345"],
+  "another script read as Latin": ["pässwörd-密码-12", asLatin("pässwörd-密码-12")],
+  "another script that is not known": ["pässwörd-密码-12", "p?ssw?rd-??-12"],
+  "another script that was not read": ["pässwörd-12", "p\ufffdssw\ufffdrd-12"],
+  "another script escaped by bytes": ["pässwörd-12", String.raw`p\xc3\xa4ssw\xc3\xb6rd-12`],
+  "another script escaped by characters": [
+    "pä-密码-😀-12",
+    String.raw`p\xe4-\u{5bc6}\u{7801}-\u{1f600}-12`,
+  ],
+  "another script as escape() has it": ["pä-密码-😀-12", escape("pä-密码-😀-12")],
+  "as HTML": ["a/b=c`d<é>-12345", "a&#x2F;b&#61;c&#x60;d&lt;&#233;&gt;-12345"],
+  "as a name of a host": ["Name-Of-A-Host-12", new URL("http://Name-Of-A-Host-12.example/").href],
+  "as a code of a coin": ["coin-12abcdef", "COIN-12ABCDEF/USDT"],
+  "JSON in base64": ['a "quoted"\n secret', btoa(JSON.stringify({ key: 'a "quoted"\n secret' }))],
+  "Latin in base64": ["pässwörd-12", btoa("user:pässwörd-12")],
+  "one that begins like another": ["begins-alike", "begins-alike-and-goes-on-12"],
+  "one that another begins with": ["begins-alike-and-goes-on-12", "begins-alike"],
+};
+
+Deno.test("a secret is hidden however a program writes what it repeats", () => {
+  const hide = redactorOf(Object.values(REPEATED).map(([secret]) => secret));
+  for (const [how, [, repeated]] of Object.entries(REPEATED)) {
+    const shown = hide(`you sent ${repeated} to us`);
+    assert.match(shown, /^you sent .* to us$/s, how);
+    const left = shown.replaceAll("***", " ");
+    for (let at = 0; at + 6 <= repeated.length; at++) {
+      const part = repeated.slice(at, at + 6);
+      const isAround = ["http://h/?.example/", '{"key":"', "eyJrZXkiOiJ", "dXNlcjp"].some((
+        around,
+      ) => around.includes(part));
+      assert(isAround || !left.includes(part), `${how}: ${shown}`);
+    }
+  }
 });
 
 Deno.test("the text of an error is cut, never in the middle of a secret", () => {
