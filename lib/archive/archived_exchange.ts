@@ -2,7 +2,8 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
-import type { ExchangeClient, Page } from "../exchange/client.ts";
+import type { Page } from "../exchange/candle_request.ts";
+import type { ExchangeClient } from "../exchange/client.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
 import type { TopSymbolsOptions } from "../exchange/top_symbols.ts";

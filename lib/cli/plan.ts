@@ -1,6 +1,7 @@
 /** `titan10 plan`: prints what a backfill would ask for, without asking. @module */
 import type { AskedRange } from "../archive/desire.ts";
-import { makePlan, type Plan } from "../fetch/plan.ts";
+import { makePlan, type Plan, type PlanCapacity } from "../fetch/plan.ts";
+import { capacityProblem } from "../market/capacity.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { isStandby } from "../store/connection/database.ts";
@@ -9,9 +10,12 @@ import { askedRange } from "./asked_range.ts";
 import { askDaemon } from "./control.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
-import { count, duration, minute, table } from "./text.ts";
+import { count, duration, minute, table, wrap } from "./text.ts";
 import { byteText } from "../text/bytes.ts";
 import { withArchive } from "./with_archive.ts";
+
+/** The width of the narrowest usual terminal. */
+const COLUMNS = 80;
 
 /** Prints the plan. It is computed here, or by the daemon that holds the database. */
 export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
@@ -46,7 +50,9 @@ function planPath({ sinceMs, untilMs }: AskedRange): string {
 }
 
 /** The plan as text of at most 80 columns. */
-export function render({ entries, seconds, bytes: total }: Omit<Plan, "lost">): string {
+export function render(
+  { entries, capacity, seconds, bytes: total }: Omit<Plan, "lost">,
+): string {
   if (entries.length === 0) return "nothing could be planned";
   const lines = [table(
     ["EXCHANGE", "TIMEFRAME", "SERIES", "CANDLES", "PAGES", "AT LEAST", "DISK"],
@@ -66,6 +72,7 @@ export function render({ entries, seconds, bytes: total }: Omit<Plan, "lost">): 
     `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
   lines.push("before compression, which takes off more than four fifths.");
+  lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {
     lines.push("", "IMPOSSIBLE: wanted, but no longer kept by the exchange");
@@ -77,4 +84,39 @@ export function render({ entries, seconds, bytes: total }: Omit<Plan, "lost">): 
     );
   }
   return lines.join("\n");
+}
+
+/** What polls take of each exchange's pace, what they leave for its backfill, and how the archive grows. */
+function capacityText(capacity: readonly PlanCapacity[]): string {
+  const lines = [table(
+    ["EXCHANGE", "SYMBOLS", "FIT", "POLLS", "TAKE", "BACKFILL", "MONTH", "COMPRESSED"],
+    capacity.map((one) => [
+      one.exchange,
+      count(one.symbols),
+      one.symbols === 0 ? "–" : count(one.symbolsMax),
+      figure(one.pollsAMinute),
+      `${figure(one.secondsAMinute)} s`,
+      one.backfillSeconds === null ? "never" : duration(one.backfillSeconds),
+      byteText(one.bytesAMonth),
+      byteText(one.compressedAMonth),
+    ]),
+    { numeric: [1, 2, 3, 4, 5, 6, 7] },
+  )];
+  lines.push(
+    "",
+    "So many POLLS a minute TAKE so much of it at the exchange's pace; so many",
+    "symbols FIT. BACKFILL is its least duration beside the polls, MONTH what new",
+    "candles take on disk.",
+  );
+  for (const one of capacity) {
+    const problem = capacityProblem(one);
+    if (problem !== undefined) {
+      lines.push("", wrap(`${one.exchange}: ${problem}.`, COLUMNS).join("\n"));
+    }
+  }
+  return lines.join("\n");
+}
+
+function figure(value: number): string {
+  return value < 10 ? value.toFixed(1) : count(value);
 }

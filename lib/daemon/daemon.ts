@@ -4,8 +4,10 @@ import { answersOf, databaseReasons } from "./answers.ts";
 import { Alerts } from "../alert/alerting.ts";
 import type { Archive } from "../archive/archive.ts";
 import { type JobsOptions, scheduleOf } from "./jobs.ts";
+import { unusedSettings } from "../doctor/config_hints.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import { FirstMarkets, type StartSummary } from "./start_summary.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -22,11 +24,13 @@ import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
 import { Watchdog } from "./watchdog.ts";
 
-interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog"> {
+interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog" | "onMarkets"> {
   /** Ends the daemon. */
   readonly signal: AbortSignal;
   /** Called with the URL of the HTTP server when it listens. */
   readonly onListening?: ((url: string) => void) | undefined;
+  /** Called once when the exchanges have answered. @default it is logged */
+  readonly onStarted?: ((summary: StartSummary) => void) | undefined;
 }
 
 /**
@@ -70,11 +74,15 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
       state,
       watchdog,
     });
+    let url = "";
     for (const server of await listen(answers, ground, database)) {
       stops.push(() => server.stop());
       log.info("listening", { url: server.url });
-      if (server.url.startsWith("http")) options.onListening?.(server.url);
+      if (!server.url.startsWith("http")) continue;
+      url = server.url;
+      options.onListening?.(url);
     }
+    for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
     const heartbeat = new Heartbeat(archive);
@@ -83,9 +91,13 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     await readiness.look();
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
-    const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
+    const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
+    const onMarkets: JobsOptions["onMarkets"] = (exchange, capacity) =>
+      first.note(exchange, capacity);
+    const schedule = await scheduleOf(archive, { ...options, onMarkets, alerts, watchdog });
     stops.push(() => schedule.stop());
     schedule.start();
+    stops.push(tellStart(first, archive, { ...options, url }));
     await untilOver(database, { watchdog, schedule, signal, log });
     log.info("stopping");
   } catch (error) {
@@ -93,6 +105,24 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   } finally {
     await stopAll(stops, ground);
   }
+}
+
+/** Tells what the daemon is at work on, soon after its start. Returns a function that ends the wait for it. */
+function tellStart(
+  first: FirstMarkets,
+  archive: Archive,
+  { onStarted, url }: Pick<DaemonOptions, "onStarted"> & { readonly url: string },
+): () => Promise<void> {
+  const { log } = archive;
+  const stopping = new AbortController();
+  const telling = first.summary(archive, { url, signal: stopping.signal }).then((summary) => {
+    if (onStarted === undefined) log.info("started", { ...summary });
+    else onStarted(summary);
+  }).catch((error: unknown) => log.debug("the start was not told of", { error }));
+  return async () => {
+    stopping.abort(new Error("the daemon is stopping"));
+    await telling;
+  };
 }
 
 /** Resolves when the signal is aborted; rejects when only a restart can fix the daemon's state. */

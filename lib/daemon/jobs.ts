@@ -7,6 +7,7 @@ import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { CatchUp } from "../fetch/catch_up.ts";
 import { pollJob, type PollReport } from "../fetch/poll.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
+import type { Capacity } from "../market/capacity.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
 import { maintenanceJob } from "../upkeep/policy_runs.ts";
@@ -19,6 +20,8 @@ export interface JobsOptions {
   readonly alerts: Alerts;
   /** Watches the job `poll`. */
   readonly watchdog?: Watchdog | undefined;
+  /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
+  readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
   /** Called after every poll. */
   readonly onPoll?: ((report: PollReport) => void) | undefined;
   /** Called after every page of a backfill. */
@@ -34,6 +37,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
   const onWritten = (): void => wake("upkeep");
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {
+    onMarkets: options.onMarkets,
     onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
     onEnd: (report) => {
       options.onPoll?.(report);

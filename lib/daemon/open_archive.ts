@@ -146,7 +146,6 @@ export async function openArchive(database: Database, ground: Ground): Promise<A
     exchanges,
     failures: new FailureLog(),
   };
-  warnOfUnused(ground);
   const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
   for (const result of opened) if (result instanceof ArchivedExchange) exchanges.push(result);
   const problems = [
@@ -243,21 +242,6 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       value: id,
       allowed: `an exchange that can be opened (${errorText(error)})`,
     };
-  }
-}
-
-/** Warns of what is set for exchanges that are not archived: it has no effect, so it is probably a mistake. */
-function warnOfUnused({ config, log }: Ground): void {
-  for (const id of config.own.keys()) {
-    if (config.exchanges.includes(id)) continue;
-    log.warn("an exchange of the file of settings is not archived: EXCHANGES does not name it", {
-      exchange: id,
-    });
-  }
-  for (const id of Object.keys(config.exchangeOptions)) {
-    if (config.exchanges.includes(id)) continue;
-    const variable = `EXCHANGE_${id.toUpperCase()}`;
-    log.warn("options of an exchange that is not in EXCHANGES", { exchange: id, variable });
   }
 }
 

@@ -12,8 +12,26 @@ const FETCH_TIMEOUT_MS_LOW = 3_000;
 
 /** One hint per setting that looks wrong. */
 export function configurationHints(config: Config): readonly Check[] {
-  return [...archiveHints(config), ...requestHints(config), ...serveHints(config)]
+  return [
+    ...unusedSettings(config),
+    ...archiveHints(config),
+    ...requestHints(config),
+    ...serveHints(config),
+  ]
     .map((message) => ({ check: "configuration", ok: true, isHint: true, message }));
+}
+
+/** One hint per exchange that has settings and is not archived: they have no effect, so it is probably a mistake. */
+export function unusedSettings({ exchanges, own, exchangeOptions }: Config): readonly string[] {
+  const isUnused = (id: string): boolean => !exchanges.includes(id);
+  return [
+    ...[...own.keys()].filter(isUnused).map((id) =>
+      `${id} stands in the file of settings and is not archived: EXCHANGES does not name it`
+    ),
+    ...Object.keys(exchangeOptions).filter((id) => isUnused(id) && !own.has(id)).map((id) =>
+      `EXCHANGE_${id.toUpperCase()} has options of an exchange that is not in EXCHANGES`
+    ),
+  ];
 }
 
 function archiveHints(config: Config): readonly string[] {

@@ -4,6 +4,7 @@ import { hasRule, ruleText } from "../config/symbols.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
+import { type Capacity, capacityProblem, isOverdrawn } from "../market/capacity.ts";
 import { rejectedRows } from "../market/kept_rejections.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
@@ -11,6 +12,7 @@ import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { failureKind } from "../archive/failure_kind.ts";
+import { pollCapacity } from "../fetch/poll_capacity.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
@@ -92,6 +94,7 @@ export async function examineExchange(
       marketsCheck(archive, exchange, markets),
       symbolsCheck(archive, markets, all),
       ...newsOf(markets).leftOut.map((message) => ({ check: "settings", ok: false, message })),
+      paceCheck(await pollCapacity(archive, exchange, markets)),
       ...candles.checks,
     ];
   }
@@ -120,6 +123,18 @@ function marketsCheck(archive: Archive, exchange: ArchivedExchange, markets: Mar
   });
   const symbols = symbolNames(markets.unloaded.map(({ symbol }) => ({ symbol, nearest: [] })));
   return { check, ok: false, message: `not loaded for ${symbols}: ${message}` };
+}
+
+function paceCheck(capacity: Capacity): Check {
+  const problem = capacityProblem(capacity);
+  if (problem !== undefined) {
+    const isOk = !isOverdrawn(capacity);
+    return { check: "pace", ok: isOk, isHint: isOk, message: problem };
+  }
+  const { symbols, symbolsMax, secondsAMinute } = capacity;
+  const fit = symbols === 0 ? "" : `; ${symbolsMax} symbols would fit`;
+  const message = `polls take ${secondsAMinute.toFixed(1)} s of every minute${fit}`;
+  return { check: "pace", ok: true, message };
 }
 
 function symbolsCheck(

@@ -8,30 +8,20 @@ import { classesOf } from "./ancestry.ts";
 import { ANSWER_BOUNDS, type AnswerBounds } from "./answer_budget.ts";
 import { Ban } from "./ban.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
+import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, openCcxt } from "./ccxt.ts";
 import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
-import { type AssumedLimits, candleLimits, isTimeframeTrue, rowsAsked } from "./limits.ts";
+import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
-import { SinceSent } from "./since_sent.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
-import { type ToldWindow, windowParams } from "./window_params.ts";
-
-/** The answer for one window. */
-export interface Page {
-  /** All rows of the answer, unchecked: `[openTimeMs, open, high, low, close, volume]` each. */
-  readonly rows: readonly unknown[];
-  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
-  readonly dateMs: number | undefined;
-  /** Whether the request told the start of the window. */
-  readonly isSinceSent: boolean;
-}
+import type { ToldWindow } from "./window_params.ts";
 
 export interface OpenExchangeOptions {
   readonly clock: Clock;
@@ -65,14 +55,14 @@ export class ExchangeClient {
   readonly limits: AssumedLimits;
   /** CCXT's timeframes of this exchange, without those that the exchange does not really have. */
   readonly timeframes: readonly string[];
-  /** Least time between two requests, in milliseconds. */
+  /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
   readonly #open: OpenInstance;
   /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   /** The exchange's class in CCXT and its ancestors. */
   readonly #classes: readonly string[];
-  readonly #sinceSent: SinceSent;
+  readonly #requests: CandleRequests;
   readonly #pace: Pace;
   readonly #clock: Clock;
   readonly #options: ClientOptions;
@@ -85,7 +75,7 @@ export class ExchangeClient {
     this.id = ccxt.id;
     this.#classes = classesOf(ccxt.id);
     this.#open = open;
-    this.#sinceSent = new SinceSent(open);
+    this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
     this.#clock = options.clock;
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
@@ -225,32 +215,38 @@ export class ExchangeClient {
     window: Window,
     { list, signal, ...told }: FetchOptions & ToldWindow & { readonly list: MarketList },
   ): Promise<Page> {
-    const { symbol, timeframe } = series;
+    const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
     if (!list.has(symbol)) {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
     const ccxt = this.#instanceOf(list);
-    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text);
-    const limit = rowsAsked(this.id, timeframe, {
-      window,
-      isBounded: isSinceSent || told.isUntilSent === true,
-      nowMs: this.#clock.now(),
+    const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
+      ...told,
       rowsMax: this.pageRowsMax,
     });
     return await this.#run(action, { signal, bounds: ANSWER_BOUNDS.candles }, async (call) => {
-      const listed: unknown = await ccxt.fetchOHLCV(
-        symbol,
-        timeframe.text,
-        window.sinceMs,
-        limit,
-        windowParams(this.id, window, told),
-      );
+      const listed = await send();
       const rows: unknown = call.rows ?? listed;
       assertAnswered(action, rows, call);
       if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
       return { rows, dateMs: call.dateMs, isSinceSent };
     });
+  }
+
+  /**
+   * How long the pace makes the next request wait after the request for each of these windows, whose markets are on
+   * `list`. Milliseconds. Sends nothing.
+   */
+  async requestMs(
+    asked: readonly AskedWindow[],
+    { list }: { readonly list: MarketList },
+  ): Promise<readonly number[]> {
+    const costs = await this.#requests.costs(this.#instanceOf(list), asked, {
+      rowsMax: this.pageRowsMax,
+    });
+    // The pace waits for whole milliseconds.
+    return costs.map((cost) => Math.ceil(cost * this.requestIntervalMs));
   }
 
   async #run<T>(

@@ -1,11 +1,6 @@
 /** Whether CCXT's class of an exchange sends `since` at all: the requests that it would send are compared. @module */
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
-
-/** An instance whose requests are noted and not sent. */
-interface UnsentExchange extends CcxtExchange {
-  throttle: () => Promise<void>;
-  fetch: (url: string, method: string, headers: unknown, body: unknown) => Promise<never>;
-}
+import { askUnsent } from "./unsent.ts";
 
 /** So far apart that no class rounds them to the same. */
 const SINCES_MS = [Date.UTC(2024, 0, 1), Date.UTC(2024, 1, 1)] as const;
@@ -26,7 +21,7 @@ export class SinceSent {
     if (market === undefined) return true;
     const kind = `${market.spot} ${market.linear}`;
     const known = this.#kinds.get(kind) ??
-      this.#open().then((ccxt) => isSinceSent(ccxt as UnsentExchange, market, timeframe));
+      this.#open().then((ccxt) => isSinceSent(ccxt, market, timeframe));
     this.#kinds.set(kind, known);
     return await known;
   }
@@ -34,19 +29,14 @@ export class SinceSent {
 
 /** Of a class that sends nothing in this way, or more than one request, it is not known, and assumed. */
 async function isSinceSent(
-  ccxt: UnsentExchange,
+  ccxt: CcxtExchange,
   market: CcxtMarket,
   timeframe: string,
 ): Promise<boolean> {
   const requests: string[] = [];
-  ccxt.setMarkets([market]);
-  ccxt.throttle = () => Promise.resolve();
-  ccxt.fetch = (url, _method, _headers, body) => {
-    requests.push(`${url} ${body}`);
-    return Promise.reject(new Error("not sent"));
-  };
   for (const sinceMs of SINCES_MS) {
-    await ccxt.fetchOHLCV(market.symbol, timeframe, sinceMs, ROWS, {}).catch(() => undefined);
+    const unsent = await askUnsent(ccxt, market, { timeframe, sinceMs, rows: ROWS });
+    for (const request of unsent.requests) requests.push(request);
   }
   return requests.length !== SINCES_MS.length || requests[0] !== requests[1];
 }

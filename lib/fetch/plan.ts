@@ -1,17 +1,21 @@
 /** Plans a backfill: what it would request, its least duration, and which candles no exchange has any more. @module */
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
+import { besidePolls, type Capacity } from "../market/capacity.ts";
 import { addCandles, ceilTime, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
-import { seriesName } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { type AskedRange, desireOf } from "../archive/desire.ts";
+import { BYTES_A_CANDLE, type DiskGrowth, diskGrowth } from "./disk_growth.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
 import { queuePages } from "./page_queue.ts";
+import { pollCapacity, requestTimes } from "./poll_capacity.ts";
 import { errorText } from "../text/redact.ts";
 
 /** The plan for one timeframe of one exchange. */
@@ -33,8 +37,16 @@ export interface PlanEntry {
   readonly reachFrom: string | null;
 }
 
+/** What the polls of one exchange take, and what that means for its backfill and for the disk. */
+export interface PlanCapacity extends Capacity, DiskGrowth {
+  /** Least duration of the backfill beside the polls, which go before it; null if they leave it no time. Seconds. */
+  readonly backfillSeconds: number | null;
+}
+
 export interface Plan {
   readonly entries: readonly PlanEntry[];
+  /** One per exchange with a plan. */
+  readonly capacity: readonly PlanCapacity[];
   /** Exchanges without a plan, and why. */
   readonly problems: readonly { readonly exchange: string; readonly problem: string }[];
   /** What the settings ask for and is not there, one message each: symbols that no exchange lists, and what is left out. */
@@ -43,12 +55,6 @@ export interface Plan {
   readonly seconds: number;
   readonly bytes: number;
 }
-
-/**
- * Disk space of a candle with its index entry before compression. Measured with 410,000 `1m` candles of ten symbols:
- * 172 bytes in a plain table of PostgreSQL 15 and 173 in a hypertable. Compressed chunks took 21 bytes per candle.
- */
-export const BYTES_A_CANDLE = 173;
 
 /** Makes the plan. Loads markets for the plan only and writes nothing. Requests candles only of markets with new ids. */
 export async function makePlan(
@@ -59,6 +65,7 @@ export async function makePlan(
   } = {},
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
+  const capacity: PlanCapacity[] = [];
   const problems: { exchange: string; problem: string }[] = [];
   const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
@@ -66,9 +73,15 @@ export async function makePlan(
       for (const problem of newsOf(markets).unloaded) {
         problems.push({ exchange: exchange.id, problem });
       }
-      for (const entry of await planExchange(archive, exchange, { ...markets, asked })) {
-        entries.push(entry);
-      }
+      const planned = await planExchange(archive, exchange, { ...markets, asked });
+      const polls = await pollCapacity(archive, exchange, markets);
+      const backfillSeconds = besidePolls(sumOf(planned, ({ seconds }) => seconds), polls);
+      for (const entry of planned) entries.push(entry);
+      capacity.push({
+        ...polls,
+        ...diskGrowth(archive.config, markets.series, { nowMs: archive.clock.now() }),
+        backfillSeconds: Number.isFinite(backfillSeconds) ? backfillSeconds : null,
+      });
       return markets;
     } catch (error) {
       problems.push({
@@ -78,11 +91,15 @@ export async function makePlan(
     }
   }));
   const order = new Map(archive.exchanges.map(({ id }, index) => [id, index]));
-  entries.sort((a, b) => (order.get(a.exchange) ?? 0) - (order.get(b.exchange) ?? 0));
+  const byOrder = (a: { readonly exchange: string }, b: { readonly exchange: string }): number =>
+    (order.get(a.exchange) ?? 0) - (order.get(b.exchange) ?? 0);
+  entries.sort(byOrder);
+  capacity.sort(byOrder);
   const secondsOf = Map.groupBy(entries, ({ exchange }) => exchange);
   const totals = [...secondsOf.values()].map((group) => sumOf(group, ({ seconds }) => seconds));
   return {
     entries,
+    capacity,
     problems,
     lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],
     seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
@@ -93,9 +110,9 @@ export async function makePlan(
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
-  { series, replaced, asked }: Markets & { readonly asked: AskedRange | undefined },
+  { series, replaced, list, asked }: Markets & { readonly asked: AskedRange | undefined },
 ): Promise<readonly PlanEntry[]> {
-  const { id, client } = exchange;
+  const { id } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
@@ -113,10 +130,17 @@ async function planExchange(
   const owed = within(await readOwed(database, desires), asked ?? {})
     .filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
-  for (const page of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))) {
-    const { text } = page.series.timeframe;
+  const ofSeries = new Map<Series, { readonly pages: number; readonly longest: Window }>();
+  for (
+    const { series, window } of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))
+  ) {
+    const { text } = series.timeframe;
     pages.set(text, (pages.get(text) ?? 0) + 1);
+    const known = ofSeries.get(series) ?? { pages: 0, longest: window };
+    ofSeries.set(series, { pages: known.pages + 1, longest: longerOf(known.longest, window) });
   }
+  const requests = [...ofSeries].map(([series, { longest }]) => ({ series, window: longest }));
+  const requestMs = await requestTimes(exchange, requests, list);
   return [...Map.groupBy(desires, ({ series }) => series.timeframe.text)].map(([text, group]) => {
     const candles = sumOf(
       owed.filter(({ series }) => series.timeframe.text === text),
@@ -130,7 +154,10 @@ async function planExchange(
       series: group.length,
       candles,
       pages: pages.get(text) ?? 0,
-      seconds: (pages.get(text) ?? 0) * client.requestIntervalMs / 1000,
+      seconds: sumOf(
+        [...ofSeries].filter(([series]) => series.timeframe.text === text),
+        ([series, { pages }]) => pages * requestMs(series) / 1000,
+      ),
       bytes: candles * BYTES_A_CANDLE,
       impossible: sumOf(group, ({ series, window, wantedSinceMs }) => {
         const reachMs = Math.max(window.sinceMs, reaches.get(seriesName(series)) ?? -Infinity);
@@ -142,6 +169,10 @@ async function planExchange(
       ).toISOString(),
     };
   });
+}
+
+function longerOf(one: Window, other: Window): Window {
+  return one.untilMs - one.sinceMs >= other.untilMs - other.sinceMs ? one : other;
 }
 
 function sumOf<T>(values: readonly T[], of: (value: T) => number): number {

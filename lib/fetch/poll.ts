@@ -19,6 +19,8 @@ import {
 } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
+import { LatePolls } from "./late_polls.ts";
+import type { Capacity } from "../market/capacity.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
@@ -51,6 +53,8 @@ export interface PollReport {
 interface PollOptions {
   /** Called when an exchange answers again after a pause longer than one page, with the start of that pause. */
   readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
+  /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
+  readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
 }
 
 /** The polling job. `onEnd` is called with the report of each tick. */
@@ -88,7 +92,8 @@ type Answered = Pick<PageOutcome, "answered" | "earlyMs">;
 /** Polls one archive. Remembers until when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
-  readonly #onOwing: PollOptions["onOwing"];
+  readonly #options: PollOptions;
+  readonly #late: LatePolls;
   /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
   readonly #answeredUntilMs = new Map<string, number>();
   /** When the exchange last answered for a series. Milliseconds. */
@@ -98,9 +103,10 @@ export class Poll {
   /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
-  constructor(archive: Archive, { onOwing }: PollOptions = {}) {
+  constructor(archive: Archive, options: PollOptions = {}) {
     this.#archive = archive;
-    this.#onOwing = onOwing;
+    this.#options = options;
+    this.#late = new LatePolls(archive);
   }
 
   /** Sets where the ledger ends, so that the first poll fetches the time since the last run, up to one page. */
@@ -128,18 +134,26 @@ export class Poll {
     signal: AbortSignal | undefined,
   ): Promise<PollReport> {
     const archive = this.#archive;
-    if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
+    if (this.#busy.has(exchange.id)) {
+      // Its markets are being loaded since before; at the first time it is not known of how many series.
+      const skipped = Math.max(1, exchange.series.length);
+      this.#late.note(exchange.id, skipped);
+      return { ...NOTHING, skipped };
+    }
     this.#busy.add(exchange.id);
     let markets: Markets;
     try {
       markets = await refreshMarkets(archive, exchange, { signal });
     } catch (error) {
       if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
+      this.#options.onMarkets?.(exchange.id, undefined);
       return { ...NOTHING, failed: exchange.series.length };
     } finally {
       this.#busy.delete(exchange.id);
     }
     archive.failures.clear(exchange.id);
+    const capacity = await this.#late.judge(exchange, markets);
+    if (capacity !== undefined) this.#options.onMarkets?.(exchange.id, capacity);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
     const polled = new Set(settingsOf(archive.config, exchange.id).timeframes);
@@ -147,10 +161,12 @@ export class Poll {
       polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(exchange, series, nowMs)
     );
+    const free = due.filter((series) => !this.#busy.has(seriesName(series)));
+    const skipped = due.length - free.length;
+    this.#late.note(exchange.id, skipped);
     const failures: PageFailure[] = [];
-    const reports = due.map(async (series) => {
+    const reports = free.map(async (series) => {
       const name = seriesName(series);
-      if (this.#busy.has(name)) return { ...NOTHING, skipped: 1 };
       this.#busy.add(name);
       try {
         return await this.#pollSeries(exchange, series, { nowMs, signal, failures });
@@ -158,7 +174,7 @@ export class Poll {
         this.#busy.delete(name);
       }
     });
-    const report = sum(await Promise.all(reports));
+    const report = sum([{ ...NOTHING, skipped }, ...await Promise.all(reports)]);
     await reportPageFailures(archive, exchange.id, failures);
     // What an open breaker holds back was told when it opened.
     if (failures.every(({ error }) => error instanceof BreakerOpenError)) {
@@ -252,7 +268,7 @@ export class Poll {
     // What the first answer began with is where the series begins.
     const sinceMs = Number.isFinite(knownMs) ? knownMs : untilMs;
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
-    if (left !== undefined) this.#onOwing?.(series.exchange, left.sinceMs);
+    if (left !== undefined) this.#options.onOwing?.(series.exchange, left.sinceMs);
   }
 
   /** Delays further polls of a series whose refusal stays. Its market may be delisted, so the markets are checked. */

@@ -64,6 +64,11 @@ const METRICS = {
     "Attempts of requests that failed, by the kind of error.",
     ["exchange", "kind"],
   ),
+  pollsSkipped: counter(
+    "titan10_polls_skipped_total",
+    "Polls of a series that were left out because the one before had not ended.",
+    ["exchange"],
+  ),
   retries: counter(
     "titan10_retries_total",
     "Attempts that followed a failed one.",

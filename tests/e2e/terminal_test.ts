@@ -84,6 +84,34 @@ Deno.test({
 });
 
 Deno.test({
+  name: "the daemon's start is told in five lines at a terminal",
+  ignore,
+  fn: () =>
+    withEmbedded(async ({ cwd, env }) => {
+      const terminal = startAtTerminal(["run"], { cwd, env });
+      try {
+        await terminal.waitFor(/ look +http:\S+\/ or titan10 status\r?\n/);
+      } finally {
+        await terminal.press("\x03");
+        await terminal.ended;
+      }
+      const lines = linesOf(terminal);
+      const at = lines.findIndex((line) => /^titan10 \S+ is at work/.test(line));
+      const five = lines.slice(at, at + 5);
+      assert.deepEqual(five.slice(1).map((line) => line.trim().split(" ")[0]), [
+        "archive",
+        "series",
+        "pace",
+        "look",
+      ]);
+      assert.match(five[1]!, /MB in .*titan10-data \(embedded, TimescaleDB \S+\)$/);
+      assert.match(five[2]!, / 2 of 1 exchange$/);
+      assert.deepEqual(five.filter((line) => line.length > 80), []);
+      assert.doesNotMatch(terminal.shown(), / started /);
+    }),
+});
+
+Deno.test({
   name: "status --watch follows the daemon through a restart and leaves the terminal as it was",
   ignore,
   fn: () =>
@@ -124,6 +152,11 @@ Deno.test("status --watch in a pipe is told again and again, and ends by a signa
       await daemon.waitFor(/"job done","job":"backfill"/);
       const plain = start(["status", "--watch"], { cwd, env });
       await plain.waitFor(/^binance +2 +4,80[^]*^binance +2 +4,80/m);
+      // Its own start is a line of JSON, as its log is.
+      const started = daemon.stderr().split("\n").find((line) => line.includes('"started"'));
+      const { series, exchanges, url, tight } = JSON.parse(started ?? "{}");
+      assert.deepEqual([series, exchanges, tight], [2, 1, []]);
+      assert.match(url, /^http:/);
       plain.kill("SIGTERM");
       assert.equal((await plain.ended).code, 143);
       assert.doesNotMatch(plain.stdout(), /\x1b/);

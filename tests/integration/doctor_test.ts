@@ -49,6 +49,29 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
       });
     });
 
+    await t.step(
+      "polls that do not fit the pace are wrong, with the number that fits",
+      async () => {
+        // Kraken's candles cost 1.2 each, and the pace waits for whole milliseconds.
+        const fast = await checkup({});
+        assert.deepEqual(messagesOf(fast.exchanges[1], "pace"), [
+          "polls take 0.0 s of every minute; 27500 symbols would fit",
+        ]);
+        // Every second two candles of seconds, each of which costs 0.4.
+        const { ok, exchanges } = await checkup({
+          EXCHANGES: "binance",
+          TIMEFRAMES: "1s",
+          POLL_CRON: "* * * * * *",
+          EXCHANGE_BINANCE: JSON.stringify({ ...JSON.parse(binanceAt(binance)), rateLimit: 1_300 }),
+        });
+        assert.equal(ok, false);
+        assert.match(
+          messagesOf(exchanges[0], "pace")[0] ?? "",
+          /^2 symbols of 1s at 520 ms a request need 62.4 s of every minute, .*; at most 1 fits\. Reduce/,
+        );
+      },
+    );
+
     await t.step("an exchange that lists none of the symbols is wrong", async () => {
       const { ok, exchanges } = await checkup({ SYMBOLS: "ETH/USDT" });
       assert.deepEqual([ok, exchanges[0]?.ok, exchanges[1]?.ok], [false, true, false]);

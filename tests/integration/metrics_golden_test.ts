@@ -13,6 +13,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.candlesRejected.inc({ exchange, reason: "misaligned" });
   metrics.fetchDurationSeconds.observe({ exchange }, 0.2);
   metrics.fetchFailures.inc({ exchange, kind: "transient" });
+  metrics.pollsSkipped.inc({ exchange });
   metrics.retries.inc({ exchange });
   metrics.setBreakerState(exchange, "closed");
   metrics.exchangeBannedUntilSeconds.set({ exchange }, 1);

@@ -152,11 +152,18 @@ Deno.test("a PostgreSQL that is too old is refused with the version that will do
 Deno.test("a disk that is too small is wrong, one that is full within a year a hint", () => {
   const GB = 1e9;
   const verdict = (bytesFree: number | undefined): string => {
-    const need = { series: 40, bytes: 5 * GB, bytesAYear: 2 * GB, bytesTaken: GB };
+    const need = {
+      series: 40,
+      bytes: 5 * GB,
+      bytesAMonth: GB / 6,
+      uncompressedAMonth: GB,
+      bytesTaken: GB,
+    };
     const { ok, isHint = false, message } = diskCheck({ ...need, bytesFree });
     return `${ok ? isHint ? "hint" : "ok" : "WRONG"} ${message}`;
   };
-  const found = "40 series take about 5.0 GB with their history, and 2.0 GB more every year";
+  const found = "40 series take about 5.0 GB with their history, and 167 MB more every month " +
+    "(1.0 GB before compression)";
   assert.equal(
     verdict(3.9 * GB),
     `WRONG ${found}; 1.0 GB are stored already, and 3.9 GB are free. Move DATA_DIR to a larger disk, or shorten BACKFILL`,

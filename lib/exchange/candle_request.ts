@@ -1,0 +1,96 @@
+/** How CCXT's class of an exchange is asked for a window of candles, and what that costs. @module */
+import type { Clock } from "../clock.ts";
+import type { Series } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
+import type { CcxtExchange } from "./ccxt.ts";
+import { rowsAsked } from "./limits.ts";
+import { SinceSent } from "./since_sent.ts";
+import { askUnsent, type CandleAsk } from "./unsent.ts";
+import { type ToldWindow, windowParams } from "./window_params.ts";
+
+/** The answer for one window. */
+export interface Page {
+  /** All rows of the answer, unchecked: `[openTimeMs, open, high, low, close, volume]` each. */
+  readonly rows: readonly unknown[];
+  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
+  readonly dateMs: number | undefined;
+  /** Whether the request told the start of the window. */
+  readonly isSinceSent: boolean;
+}
+
+/** A request that has not been sent. */
+interface CandleRequest {
+  /** Resolves to the rows as CCXT lists them. */
+  readonly send: () => Promise<unknown>;
+  readonly ask: CandleAsk;
+  /** Whether it tells the start of the window. */
+  readonly isSinceSent: boolean;
+}
+
+/** One window of a series. */
+export interface AskedWindow {
+  readonly series: Series;
+  readonly window: Window;
+}
+
+interface CandleRequestsOptions {
+  readonly id: string;
+  /** Opens an instance of the exchange's class. */
+  readonly open: () => Promise<CcxtExchange>;
+  readonly clock: Clock;
+}
+
+/** The requests for candles of one exchange. */
+export class CandleRequests {
+  readonly #options: CandleRequestsOptions;
+  readonly #sinceSent: SinceSent;
+
+  constructor(options: CandleRequestsOptions) {
+    this.#options = options;
+    this.#sinceSent = new SinceSent(options.open);
+  }
+
+  /** The request for one window. `ccxt` is the instance that has its market. */
+  async of(
+    ccxt: CcxtExchange,
+    { series: { symbol, timeframe }, window }: AskedWindow,
+    { rowsMax, ...told }: ToldWindow & { readonly rowsMax: number },
+  ): Promise<CandleRequest> {
+    const { id, clock } = this.#options;
+    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text);
+    const rows = rowsAsked(id, timeframe, {
+      window,
+      isBounded: isSinceSent || told.isUntilSent === true,
+      nowMs: clock.now(),
+      rowsMax,
+    });
+    const params = windowParams(id, window, told);
+    const { sinceMs } = window;
+    return {
+      send: () => ccxt.fetchOHLCV(symbol, timeframe.text, sinceMs, rows, params),
+      ask: { timeframe: timeframe.text, sinceMs, rows, params },
+      isSinceSent,
+    };
+  }
+
+  /**
+   * What the requests for these windows would cost. Nothing is sent. Where the class does not say what it would ask for,
+   * 1 is assumed.
+   */
+  async costs(
+    ccxt: CcxtExchange,
+    asked: readonly AskedWindow[],
+    told: ToldWindow & { readonly rowsMax: number },
+  ): Promise<readonly number[]> {
+    const unsent = await this.#options.open();
+    const costs: number[] = [];
+    for (const one of asked) {
+      const market = ccxt.markets?.[one.series.symbol];
+      const { requests, cost } = market === undefined
+        ? { requests: [], cost: 1 }
+        : await askUnsent(unsent, market, (await this.of(ccxt, one, told)).ask);
+      costs.push(requests.length === 0 ? 1 : cost);
+    }
+    return costs;
+  }
+}

@@ -1,0 +1,49 @@
+/** What CCXT's class of an exchange would send for candles: its requests are noted and not sent. @module */
+import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+
+/** An instance whose requests are noted and not sent. */
+interface UnsentExchange extends CcxtExchange {
+  throttle: (cost?: number) => Promise<void>;
+  fetch: (url: string, method: string, headers: unknown, body: unknown) => Promise<never>;
+}
+
+/** The candles that one request would ask for. */
+export interface CandleAsk {
+  readonly timeframe: string;
+  readonly sinceMs: number;
+  readonly rows: number;
+  /** @default none */
+  readonly params?: Readonly<Record<string, string | number>> | undefined;
+}
+
+interface UnsentRequests {
+  /** URL and body of each. */
+  readonly requests: readonly string[];
+  /** What CCXT would charge for them; 1 costs the exchange's interval between two requests. */
+  readonly cost: number;
+}
+
+/**
+ * Asks an instance that is used for nothing else. As no answer comes, it is not seen what a class would ask for after its
+ * first request.
+ */
+export async function askUnsent(
+  ccxt: CcxtExchange,
+  market: CcxtMarket,
+  { timeframe, sinceMs, rows, params = {} }: CandleAsk,
+): Promise<UnsentRequests> {
+  const unsent = ccxt as UnsentExchange;
+  const requests: string[] = [];
+  let cost = 0;
+  unsent.setMarkets([market]);
+  unsent.throttle = (charged = 1) => {
+    cost += charged;
+    return Promise.resolve();
+  };
+  unsent.fetch = (url, _method, _headers, body) => {
+    requests.push(`${url} ${body}`);
+    return Promise.reject(new Error("not sent"));
+  };
+  await unsent.fetchOHLCV(market.symbol, timeframe, sinceMs, rows, params).catch(() => undefined);
+  return { requests, cost };
+}

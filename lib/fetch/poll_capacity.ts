@@ -1,0 +1,76 @@
+/** What the polls of an archived exchange take, from its markets, its pace and what its class charges. @module */
+import { Cron } from "croner";
+import { settingsOf } from "../config/exchange_settings.ts";
+import type { AskedWindow } from "../exchange/candle_request.ts";
+import type { MarketList } from "../exchange/market_list.ts";
+import { type Capacity, capacityOf } from "../market/capacity.ts";
+import type { Series } from "../market/series.ts";
+import { kindOf } from "../market/symbol.ts";
+import { addCandles, closedUntil } from "../market/timeframe.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+
+/** The mean time between so many polls is taken: `POLL_CRON` may name irregular times. */
+const TICKS = 60;
+
+/** Computes what the polls take while these markets are in force. Sends nothing. */
+export async function pollCapacity(
+  { config, clock }: Archive,
+  exchange: ArchivedExchange,
+  { series, suspended, list }: Markets,
+): Promise<Capacity> {
+  const nowMs = clock.now();
+  const polled = settingsOf(config, exchange.id).timeframes;
+  const due = series.filter(({ symbol, timeframe }) =>
+    polled.includes(timeframe.text) && !suspended.has(symbol)
+  );
+  const asked = due.map((series) => {
+    const { timeframe } = series;
+    const untilMs = closedUntil(timeframe, nowMs);
+    const rows = Math.min(config.pollCandles, exchange.pageRowsMax(timeframe));
+    return { series, window: { sinceMs: addCandles(timeframe, untilMs, -rows), untilMs } };
+  });
+  const requestMs = await requestTimes(exchange, asked, list);
+  return capacityOf(
+    exchange.id,
+    due.map((one) => ({ ...one, requestMs: requestMs(one) })),
+    { tickMs: pollMs(config.pollCron, nowMs), settleMs: exchange.settleMs },
+  );
+}
+
+/**
+ * How long the pace makes the next request wait after one for a series. Milliseconds. Of each kind of market and
+ * timeframe the longest window stands for all.
+ */
+export async function requestTimes(
+  { client }: ArchivedExchange,
+  asked: readonly AskedWindow[],
+  list: MarketList,
+): Promise<(series: Series) => number> {
+  const longest = new Map<string, AskedWindow>();
+  for (const one of asked) {
+    const { window: { sinceMs, untilMs } } = longest.get(typeOf(one.series)) ?? NOTHING_ASKED;
+    const isLonger = one.window.untilMs - one.window.sinceMs > untilMs - sinceMs;
+    if (isLonger) longest.set(typeOf(one.series), one);
+  }
+  const times = asked.length === 0 ? [] : await client.requestMs([...longest.values()], { list });
+  const known = new Map([...longest.keys()].map((type, index) => [type, times[index]]));
+  return (series) => known.get(typeOf(series)) ?? client.requestIntervalMs;
+}
+
+const NOTHING_ASKED = { window: { sinceMs: 0, untilMs: 0 } } as const;
+
+function typeOf({ symbol, timeframe }: Series): string {
+  return `${kindOf(symbol)} ${timeframe.text}`;
+}
+
+/** The mean time between two polls. Milliseconds. */
+function pollMs(cron: string, nowMs: number): number {
+  const runs = new Cron(cron, { paused: true, timezone: "UTC" }).nextRuns(TICKS, new Date(nowMs));
+  const [first] = runs;
+  const last = runs.at(-1);
+  // Times that come only once are as good as none.
+  if (first === undefined || last === undefined || runs.length < 2) return Infinity;
+  return (last.getTime() - first.getTime()) / (runs.length - 1);
+}
