@@ -17,6 +17,7 @@ export async function run(shell: Shell, flags: Flags): Promise<ExitCode> {
     LOG_LEVELS.indexOf(logLevel) <= LOG_LEVELS.indexOf("info");
   await runDaemon(ground, {
     signal: shell.signal,
+    onHangup: shell.onHangup,
     onStarted: isWatched ? (summary) => shell.tell(startText(summary, shell.columns)) : undefined,
   });
   return EXIT.done;

@@ -18,7 +18,7 @@ import { SETTINGS, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import type { Ground } from "../daemon/open_archive.ts";
+import type { Ground, Read } from "../daemon/open_archive.ts";
 import { hideSecrets } from "../text/redact.ts";
 import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
@@ -35,6 +35,8 @@ interface SettingsOptions {
   readonly logLevelDefault?: LogLevel;
   /** Whether to ignore the files of the working directory, `.env` and `titan10.yaml`. @default false */
   readonly ignoreFiles?: boolean;
+  /** Whether to ignore only the file of settings. @default false */
+  readonly withoutSettingsFile?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -77,20 +79,27 @@ export async function readGround(
   flags: Flags,
   options: SettingsOptions = {},
 ): Promise<Ground> {
-  const { config, files } = await readAll(shell, flags, options);
-  configureLogging({
-    level: config.logLevel,
-    format: config.logFormat,
-    colors: shell.hasColor,
-    // Log lines appear above the lines that are drawn.
-    write: shell.tell,
-  });
+  const read = async (): Promise<Read> => {
+    const { config, files } = await readAll(shell, flags, options);
+    const useLog = (): void =>
+      configureLogging({
+        level: config.logLevel,
+        format: config.logFormat,
+        colors: shell.hasColor,
+        // Log lines appear above the lines that are drawn.
+        write: shell.tell,
+      });
+    return { config, useLog, fileHints: await fileHints(files) };
+  };
+  const { config, useLog, fileHints: hints } = await read();
+  useLog();
   const log = logger("titan10");
-  const hints = await fileHints(files);
   for (const hint of hints) log.warn("a file of settings is open to others", { hint });
   return {
     config,
     fileHints: hints,
+    // Flags and environment stay as they were at the start; the files are read again.
+    reread: options.ignoreFiles === true ? undefined : read,
     clock: shell.clock,
     random: shell.random,
     metrics: createMetrics(),
@@ -132,7 +141,8 @@ interface Sources {
 export async function readSources(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
+  { forced = {}, logLevelDefault, ignoreFiles = false, withoutSettingsFile = ignoreFiles }:
+    SettingsOptions = {},
 ): Promise<Sources> {
   const given: Record<string, string> = {};
   for (const { name } of VARIABLES) {
@@ -154,7 +164,7 @@ export async function readSources(
     isCron,
     isTerminal: shell.isTerminal,
   };
-  const { file, secretPaths } = ignoreFiles
+  const { file, secretPaths } = ignoreFiles || withoutSettingsFile
     ? { file: undefined, secretPaths: [] }
     : await readFileOfSettings(variables, rules);
   const sources = { ...variables, file };

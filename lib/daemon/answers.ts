@@ -18,6 +18,7 @@ import { type Migration, pendingMigrations } from "../store/connection/migration
 import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
+import type { Reloads } from "./reload.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** A database that takes longer than this is not ready. Readiness probes usually time out after a few seconds. */
@@ -33,12 +34,14 @@ interface AnswersOptions {
   /** `archive` is set once the archive is open. */
   readonly state: { readonly archive?: Archive };
   readonly watchdog: Watchdog;
+  readonly reloads: Reloads;
 }
 
 /** The answers of a daemon, also while it is starting and has no archive yet. */
 export function answersOf(options: AnswersOptions): Answers {
-  const { ground, database, migrations, startedAtMs, state, watchdog, readiness } = options;
-  const { config, clock, metrics } = ground;
+  const { ground, database, migrations, startedAtMs, state, watchdog, readiness, reloads } =
+    options;
+  const { clock, metrics } = ground;
   const visitors = (signal: AbortSignal): Database => database.visitors?.(signal) ?? database;
   const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
     state.archive?.exchanges.find((exchange) => exchange.id === id);
@@ -63,7 +66,7 @@ export function answersOf(options: AnswersOptions): Answers {
       if (pending.length > 0 && !isUnmade) throw new SchemaBehindError();
       const status = await readStatus({
         isUnmade,
-        config,
+        config: state.archive?.config ?? ground.config,
         database: visited,
         nowMs: clock.now(),
         startedAtMs,
@@ -71,6 +74,7 @@ export function answersOf(options: AnswersOptions): Answers {
       });
       return {
         ...status,
+        lastReload: reloads.last ?? null,
         exchanges: status.exchanges.map((row) => {
           const exchange = exchangeOf(row.exchange);
           if (exchange === undefined) return row;
@@ -92,6 +96,7 @@ export function answersOf(options: AnswersOptions): Answers {
     export: (request) => exportPages(database, request),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
+    reload: () => reloads.ask(),
     plan: (query) => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       const msOf = (name: string): number | undefined =>

@@ -66,7 +66,9 @@ export function pollJob(
   let isResumed = false;
   return {
     name: "poll",
-    cron: archive.config.pollCron,
+    get cron() {
+      return archive.config.pollCron;
+    },
     mayOverlap: true,
     runOnce: async (signal) => {
       if (!isResumed) await resume(archive, poll);
@@ -98,8 +100,8 @@ export class Poll {
   readonly #answeredUntilMs = new Map<string, number>();
   /** When the exchange last answered for a series. Milliseconds. */
   readonly #askedMs = new Map<string, number>();
-  /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
-  readonly #busy = new Set<string>();
+  /** Names of series with a running request, and exchanges whose markets are being loaded. */
+  readonly #busy = new Set<string | ArchivedExchange>();
   /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
@@ -134,13 +136,13 @@ export class Poll {
     signal: AbortSignal | undefined,
   ): Promise<PollReport> {
     const archive = this.#archive;
-    if (this.#busy.has(exchange.id)) {
+    if (this.#busy.has(exchange)) {
       // Its markets are being loaded since before; at the first time it is not known of how many series.
       const skipped = Math.max(1, exchange.series.length);
       this.#late.note(exchange.id, skipped);
       return { ...NOTHING, skipped };
     }
-    this.#busy.add(exchange.id);
+    this.#busy.add(exchange);
     let markets: Markets;
     try {
       markets = await refreshMarkets(archive, exchange, { signal });
@@ -149,7 +151,7 @@ export class Poll {
       this.#options.onMarkets?.(exchange.id, undefined);
       return { ...NOTHING, failed: exchange.series.length };
     } finally {
-      this.#busy.delete(exchange.id);
+      this.#busy.delete(exchange);
     }
     archive.failures.clear(exchange.id);
     const capacity = await this.#late.judge(exchange, markets);

@@ -23,6 +23,7 @@ function backfillOf(
     clock,
     random: () => 0,
     signal: new AbortController().signal,
+    onHangup: () => {},
     print: () => assert.fail("progress is not data"),
     write: () => assert.fail("progress is not data"),
     input: new Blob().stream(),
