@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
 import type { Ground } from "./open_archive.ts";
@@ -99,16 +100,19 @@ export function answersOf(options: AnswersOptions): Answers {
     reload: () => reloads.ask(),
     plan: (query) => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
-      const msOf = (name: string): number | undefined =>
-        query.has(name) ? Number(query.get(name)) : undefined;
-      const asked = { sinceMs: msOf("sinceMs"), untilMs: msOf("untilMs") };
-      return makePlan(state.archive, { asked });
+      return makePlan(state.archive, { asked: askedRange(query) });
     },
     doctor: () => {
       if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
       return examine(state.archive, { migrations });
     },
   };
+}
+
+function askedRange(query: URLSearchParams): AskedRange {
+  const msOf = (name: string): number | undefined =>
+    query.has(name) ? Number(query.get(name)) : undefined;
+  return { sinceMs: msOf("sinceMs"), untilMs: msOf("untilMs") };
 }
 
 /**

@@ -5,7 +5,6 @@ import { symbolsOfKinds } from "../config/symbols.ts";
 import { openExchange } from "../exchange/client.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
-import type { Logger } from "../telemetry/log.ts";
 import { planRollups } from "../market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { errorText } from "../text/redact.ts";
