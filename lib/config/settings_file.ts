@@ -5,6 +5,7 @@ import { printable } from "../text/printable.ts";
 import { isSecretName, redact, REDACTED } from "../text/redact.ts";
 import type { ConfigProblem, FileSettings } from "./config.ts";
 import { ENTRY_NAMES, type FileEntry, fileSchema, TOP_NAMES } from "./file_schema.ts";
+import { isLikeKey } from "./secrets.ts";
 import { didYouMean } from "./setting.ts";
 import type { ConfigRules, SettingTexts } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
@@ -172,10 +173,16 @@ class References {
     return text.replace(/\$\{([^{}]*)\}/g, (_, name: string) => {
       const value = this.#environment[name]?.trim();
       if (!/^[A-Za-z_]\w*$/.test(name)) fault("the name of a variable in ${…}");
-      else if (!value) fault(`the environment or .env to set ${name}`);
+      else if (!value) fault(`the environment or .env to set ${shownName(name)}`);
       return value ?? "";
     });
   }
+}
+
+/** A secret may stand there itself: only what is named as variables are is shown. */
+function shownName(name: string): string {
+  const isUsual = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(name) || !isLikeKey(name);
+  return isUsual ? name : "the variable that ${…} names";
 }
 
 /** The faults of an issue, each with the whole path to it. */
@@ -228,13 +235,15 @@ function problemOf(
   { name, yaml }: { readonly name: string; readonly yaml: YamlText },
 ): ConfigProblem {
   const inOptions = path.indexOf("options") === 2;
+  // A key in the place of an exchange's settings.
+  const isOfExchange = path.length === 2 && path[0] === "exchanges";
   const named = isKey ? path.slice(0, -1) : inOptions ? path.slice(0, 3) : path;
   const source = isKey ? String(path.at(-1)) : yaml.sourceOf(path);
   const shown = printable(redact(source));
   return {
     place: `${name}:${yaml.placeOf(path, { isKey })}`,
     variable: printable(pathText(named)),
-    value: inOptions
+    value: inOptions || (isOfExchange && isLikeKey(source))
       ? REDACTED
       : shown.length > SHOWN_LENGTH_MAX
       ? `${shown.slice(0, SHOWN_LENGTH_MAX)}…`
