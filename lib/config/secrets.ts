@@ -101,8 +101,8 @@ function collectFromWebhook(text: string, secrets: Set<string>): void {
   if (bot !== undefined) secrets.add(bot).add(bot.slice(bot.indexOf(":") + 1));
 }
 
-/** Whether a part of a URL may be a key, as of Slack and Discord, and not a word: long, or with digits. */
-function isLikeKey(part: string): boolean {
+/** Whether a part of a text may be a key, as of Slack and Discord, and not a word: long, or with digits. */
+export function isLikeKey(part: string): boolean {
   return !/[:/]/.test(part) && (part.length >= 20 || (part.length >= 8 && /\d/.test(part)));
 }
 

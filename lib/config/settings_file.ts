@@ -6,6 +6,7 @@ import { isSecretName, redact, REDACTED } from "../text/redact.ts";
 import type { ConfigProblem, FileSettings } from "./config.ts";
 import { ENTRY_NAMES, type FileEntry, fileSchema, TOP_NAMES } from "./file_schema.ts";
 import type { ReferencedFiles } from "./secret_file.ts";
+import { isLikeKey } from "./secrets.ts";
 import { didYouMean } from "./setting.ts";
 import { type ConfigRules, fileVariable, type SettingTexts } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
@@ -179,10 +180,16 @@ class References {
       const faultOfFile = this.#faultsOfFiles.get(name);
       if (!/^[A-Za-z_]\w*$/.test(name)) fault("the name of a variable in ${…}");
       else if (faultOfFile !== undefined) fault(faultOfFile);
-      else if (!value) fault(`the environment or .env to set ${name} or ${fileVariable(name)}`);
+      else if (!value) fault(`the environment or .env to set ${shownNames(name)}`);
       return value ?? "";
     });
   }
+}
+
+/** A secret may stand there itself: only what is named as variables are is shown. */
+function shownNames(name: string): string {
+  const isUsual = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(name) || !isLikeKey(name);
+  return isUsual ? `${name} or ${fileVariable(name)}` : "the variable that ${…} names";
 }
 
 /** The faults of an issue, each with the whole path to it. */
@@ -235,13 +242,15 @@ function problemOf(
   { name, yaml }: { readonly name: string; readonly yaml: YamlText },
 ): ConfigProblem {
   const inOptions = path.indexOf("options") === 2;
+  // A key in the place of an exchange's settings.
+  const isOfExchange = path.length === 2 && path[0] === "exchanges";
   const named = isKey ? path.slice(0, -1) : inOptions ? path.slice(0, 3) : path;
   const source = isKey ? String(path.at(-1)) : yaml.sourceOf(path);
   const shown = printable(redact(source));
   return {
     place: `${name}:${yaml.placeOf(path, { isKey })}`,
     variable: printable(pathText(named)),
-    value: inOptions
+    value: inOptions || (isOfExchange && isLikeKey(source))
       ? REDACTED
       : shown.length > SHOWN_LENGTH_MAX
       ? `${shown.slice(0, SHOWN_LENGTH_MAX)}…`
