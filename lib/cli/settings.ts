@@ -153,6 +153,7 @@ export async function readSources(
     knownExchanges: await exchangeIds(),
     isCron,
     isTerminal: shell.isTerminal,
+    nowMs: shell.clock.now(),
   };
   const { file, secretPaths } = ignoreFiles
     ? { file: undefined, secretPaths: [] }

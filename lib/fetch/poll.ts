@@ -22,6 +22,7 @@ import { lostSymbols } from "./lost_symbols.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
+import { FirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 
@@ -76,9 +77,13 @@ export function pollJob(
 
 /** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
 async function resume(archive: Archive, poll: Poll): Promise<void> {
-  for (const { series, covered, unsettled } of await readCheckpoints(archive.database)) {
+  for (const checkpoint of await readCheckpoints(archive.database)) {
+    const { series, covered, unsettled, wanted, followedFromMs } = checkpoint;
     const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
-    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
+    // What is covered before the first poll is history that ends.
+    const isFollowed = wanted?.endsMs === undefined || followedFromMs !== undefined;
+    if (untilMs === undefined || !isFollowed) continue;
+    poll.resumeFrom(series, Math.max(untilMs, followedFromMs ?? -Infinity));
   }
 }
 
@@ -95,6 +100,7 @@ export class Poll {
   readonly #askedMs = new Map<string, number>();
   /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
   readonly #busy = new Set<string>();
+  readonly #firstPolls = new FirstPolls();
   /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
@@ -147,6 +153,7 @@ export class Poll {
       polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
       this.#isDue(exchange, series, nowMs)
     );
+    await this.#firstPolls.note(archive, due, (series) => this.#window(exchange, series, nowMs));
     const failures: PageFailure[] = [];
     const reports = due.map(async (series) => {
       const name = seriesName(series);
