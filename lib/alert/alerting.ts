@@ -12,7 +12,7 @@ import {
   readUnsentNews,
 } from "../store/alerts.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import { readCoverageEnds } from "../store/ledger.ts";
+import { readCoverageEnds } from "../store/coverage_ends.ts";
 import { readReplaced } from "../store/listings.ts";
 import {
   breakerConditions,

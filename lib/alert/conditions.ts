@@ -8,7 +8,7 @@ import { marketDifference } from "../market/terms.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { kindOf } from "../market/symbol.ts";
 import { nominalMs } from "../market/timeframe.ts";
-import type { CoverageEnd } from "../store/ledger.ts";
+import type { CoverageEnd } from "../store/coverage_ends.ts";
 import type { ReplacedMarket } from "../store/listings.ts";
 import type { Breakers } from "../archive/breakers.ts";
 import { isConfigured } from "../archive/desire.ts";

@@ -2,10 +2,10 @@
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, reachOf, settingsOf } from "../config/exchange_settings.ts";
 import { isExcluded, mayBeChosen } from "../config/symbols.ts";
-import { reachStartMs } from "../config/reach.ts";
+import { reachEndMs, reachStartMs } from "../config/reach.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Series } from "../market/series.ts";
-import { addCandles, closedUntil, floorTime } from "../market/timeframe.ts";
+import { addCandles, ceilTime, closedUntil, floorTime } from "../market/timeframe.ts";
 import type { Settling } from "../store/capabilities.ts";
 import type { Checkpoint, Desire } from "../store/ledger.ts";
 import type { WantedSeries } from "../store/series_bounds.ts";
@@ -36,7 +36,7 @@ export interface BoundedDesire extends Desire {
 
 /**
  * The desired window of a series: from the candle that contains the start of `BACKFILL` to the last candle that can be
- * final. It is empty for a timeframe that is polled but not backfilled.
+ * final. It is empty for a timeframe that is polled but not backfilled. `endsMs` is where a history that ends does.
  */
 export function desireOf(series: Series, config: Config, options: DesireOptions): BoundedDesire {
   const { timeframe } = series;
@@ -51,10 +51,15 @@ export function desireOf(series: Series, config: Config, options: DesireOptions)
     ? -Infinity
     : addCandles(timeframe, closedMs, -options.newestCandlesMax);
   const sinceMs = Math.min(Math.max(wantedMs, keptMs), untilMs);
+  // A range that is asked for takes the place of BACKFILL's, and is not cut here: it may be older or newer.
+  const reachEnd = asked?.sinceMs !== undefined || backfill === undefined
+    ? undefined
+    : reachEndMs(backfill);
   const retention = reachOf(settings.retention, timeframe.text);
   return {
     series,
     window: { sinceMs, untilMs },
+    endsMs: reachEnd === undefined ? undefined : ceilTime(timeframe, reachEnd),
     keptSinceMs: keptMs,
     retainedSinceMs: retention === undefined
       ? undefined
@@ -81,8 +86,8 @@ export function wantedOf(
       newestCandlesMax: newestCandlesMax(series),
       settleMs: settling(series.exchange),
     });
-    const { wantedSinceMs, keptSinceMs, window: { untilMs: wantedUntilMs } } = desire;
-    return { series, wantedSinceMs, wantedUntilMs, keptSinceMs };
+    const { wantedSinceMs, keptSinceMs, endsMs, window: { untilMs: wantedUntilMs } } = desire;
+    return { series, wantedSinceMs, wantedUntilMs, wantedEndsMs: endsMs, keptSinceMs };
   });
 }
 
@@ -94,10 +99,10 @@ export function notedDesire(
   { nowMs, settleMs }: Pick<DesireOptions, "nowMs" | "settleMs">,
 ): BoundedDesire | undefined {
   if (wanted === undefined) return undefined;
-  const { sinceMs: wantedSinceMs, keptSinceMs } = wanted;
+  const { sinceMs: wantedSinceMs, endsMs, keptSinceMs } = wanted;
   const untilMs = closedUntil(series.timeframe, nowMs - settleMs);
   const sinceMs = Math.min(Math.max(wantedSinceMs, keptSinceMs ?? -Infinity), untilMs);
-  return { series, window: { sinceMs, untilMs }, keptSinceMs, wantedSinceMs };
+  return { series, window: { sinceMs, untilMs }, endsMs, keptSinceMs, wantedSinceMs };
 }
 
 /** Whether the configuration asks for this series. One that a rule has chosen stays configured. */

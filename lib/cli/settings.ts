@@ -163,6 +163,7 @@ export async function readSources(
     knownExchanges: await exchangeIds(),
     isCron,
     isTerminal: shell.isTerminal,
+    nowMs: shell.clock.now(),
   };
   const { file, secretPaths } = ignoreFiles || withoutSettingsFile
     ? { file: undefined, secretPaths: [] }

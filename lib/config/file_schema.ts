@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { symbolItem } from "./symbols.ts";
-import { ITEMS_MAX, type Setting } from "./setting.ts";
+import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
 import type { ConfigRules } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
 
@@ -38,7 +38,7 @@ interface FileValue {
 
 /** The schema of the file. Its messages say what is allowed. */
 export function fileSchema(rules: ConfigRules): z.ZodType<FileValue | null> {
-  const shared = sharedFields();
+  const shared = sharedFields(rules);
   const entry = z.strictObject({
     ...shared,
     options: z.record(z.string(), z.unknown(), {
@@ -57,7 +57,9 @@ export function fileSchema(rules: ConfigRules): z.ZodType<FileValue | null> {
 }
 
 /** The settings that `defaults` and each exchange can have. */
-function sharedFields(): { readonly [Field in keyof FileEntry]-?: z.ZodType<FileEntry[Field]> } {
+function sharedFields(
+  rules: ConfigRules,
+): { readonly [Field in keyof FileEntry]-?: z.ZodType<FileEntry[Field]> } {
   return {
     symbols: listOf(symbolItem, {
       allowed: "a symbol such as BTC/USDT, a pattern such as BTC/*, or top:N",
@@ -70,7 +72,11 @@ function sharedFields(): { readonly [Field in keyof FileEntry]-?: z.ZodType<File
       allowed: "a timeframe such as 1m, 4h, 1d, 1w, 1M",
       list: "a list of timeframes, such as [1m, 1d]",
     }).describe(SETTINGS.timeframes.meaning),
-    backfill: reaches(SETTINGS.backfill.read(), `${REACH}, or since a day, such as 2017-01-01..`)
+    backfill: reaches(
+      SETTINGS.backfill.read(rules),
+      `${REACH}, or ${DAYS}`,
+      (text) => rangeProblem(text, rules),
+    )
       .describe(SETTINGS.backfill.meaning),
     pageLimit: z.int({ error: PAGE_LIMIT }).min(1, PAGE_LIMIT).max(10_000, PAGE_LIMIT).optional()
       .describe(SETTINGS.pageLimit.meaning),
@@ -99,6 +105,7 @@ function listOf<T>(
 function reaches(
   reader: z.ZodType<unknown, string | undefined>,
   allowed: string,
+  problemOf: (text: string) => string | undefined = () => undefined,
 ): z.ZodType<FileReaches | undefined> {
   const timeframe = z.string().refine(isTimeframe, {
     error: ({ input }) =>
@@ -108,7 +115,7 @@ function reaches(
   });
   const reach = z.string({ error: allowed }).refine(
     (text) => !text.includes(",") && reader.safeParse(`1d:${text}`).success,
-    allowed,
+    { error: ({ input }) => problemOf(String(input)) ?? allowed },
   );
   return z.union([z.literal("off"), z.record(timeframe, reach)], {
     error: "a map of reaches, such as {1m: 7d, 1d: 5y}, or off",
@@ -116,3 +123,5 @@ function reaches(
 }
 
 const REACH = "a reach of at most 50y, in h d w mo or y, such as 7d, 18mo, 5y";
+
+const DAYS = "since a day, such as 2017-01-01.., or between two, such as 2021-01-01..2023-01-01";

@@ -1,4 +1,7 @@
-/** How far back a series reaches: in calendar time, `5y` means five calendar years, or since a day, `2017-01-01..`. @module */
+/**
+ * Which history of a series is wanted: in calendar time, `5y` means five calendar years before now; since a day,
+ * `2017-01-01..`; or between two days, `2021-01-01..2023-01-01`. @module
+ */
 
 /** A length of time before now. */
 interface Span {
@@ -8,8 +11,16 @@ interface Span {
   readonly unit: ReachUnit;
 }
 
-/** A length of time before now, or the time since the beginning of a day, UTC. */
-export type Reach = Span | { readonly text: string; readonly sinceMs: number };
+/** The time since the beginning of a day, UTC. */
+interface Days {
+  readonly text: string;
+  readonly sinceMs: number;
+  /** The beginning of the day at which it ends, which is left out itself. @default now */
+  readonly untilMs?: number;
+}
+
+/** A length of time before now, or days. */
+export type Reach = Span | Days;
 
 /** Hours, days, weeks, months, years. There is no `m`, because it could mean minutes or months. */
 type ReachUnit = "h" | "d" | "w" | "mo" | "y";
@@ -32,26 +43,37 @@ const REACH_YEARS_MAX = 50;
  * Reads a reach.
  *
  * @throws RangeError when the text is neither a positive whole number followed by `h d w mo y`, at most fifty years, nor a
- * day followed by two points.
+ * day followed by two points, nor two days with two points between them, the later one last.
  */
 export function parseReach(text: string): Reach {
   const match = /^([1-9]\d{0,5})(h|d|w|mo|y)$/.exec(text);
   const reach = match && { text, count: Number(match[1]), unit: match[2] as ReachUnit };
   if (reach !== null && nominalReachMs(reach) <= REACH_YEARS_MAX * NOMINAL_MS.y) return reach;
-  const sinceMs = dayMs(/^(\d{4}-\d\d-\d\d)\.\.$/.exec(text)?.[1]);
-  if (sinceMs !== undefined) return { text, sinceMs };
+  const [, since, until] = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)?$/.exec(text) ?? [];
+  const [sinceMs, untilMs] = [dayMs(since), dayMs(until)];
+  if (sinceMs !== undefined && until === undefined) return { text, sinceMs };
+  if (sinceMs !== undefined && untilMs !== undefined && sinceMs < untilMs) {
+    return { text, sinceMs, untilMs };
+  }
   const shown = JSON.stringify(text);
   throw new RangeError(
     `Cannot read reach ${shown}: expected a number and one of h d w mo y, at most ` +
-      `${REACH_YEARS_MAX}y, such as 5y, 18mo, 7d, or since a day, such as 2017-01-01..`,
+      `${REACH_YEARS_MAX}y, such as 5y, 18mo, 7d, or since a day, such as 2017-01-01.., or between two, ` +
+      "such as 2021-01-01..2023-01-01, the later one last and left out itself",
   );
+}
+
+/** The end of what a reach wants, in milliseconds since the epoch, UTC; undefined where it reaches to now. */
+export function reachEndMs(reach: Reach): number | undefined {
+  return "sinceMs" in reach ? reach.untilMs : undefined;
 }
 
 /** The beginning of a day, UTC; undefined when there is no such day, or it was before 1970. */
 function dayMs(day: string | undefined): number | undefined {
+  if (day === undefined) return undefined;
   const ms = Date.parse(`${day}T00:00:00Z`);
   // 31 February would be 3 March.
-  return ms >= 0 && new Date(ms).toISOString().startsWith(day!) ? ms : undefined;
+  return ms >= 0 && new Date(ms).toISOString().startsWith(day) ? ms : undefined;
 }
 
 /**
@@ -72,8 +94,8 @@ export function reachStartMs(reach: Reach, nowMs: number): number {
 }
 
 /**
- * The length of a reach in milliseconds. Months and years have their mean length, and what began on some day grows for
- * ever.
+ * The length of a reach in milliseconds. Months and years have their mean length, and what began on some day is kept
+ * for ever.
  */
 export function nominalReachMs(reach: Reach | Pick<Span, "count" | "unit">): number {
   return "sinceMs" in reach ? Infinity : reach.count * NOMINAL_MS[reach.unit];

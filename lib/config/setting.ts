@@ -2,7 +2,7 @@
 import parseDuration from "parse-duration";
 import { z } from "zod";
 import { nearest } from "../text/nearest.ts";
-import { parseReach, type Reach } from "./reach.ts";
+import { parseReach, type Reach, reachEndMs } from "./reach.ts";
 import { isTimeframe } from "../market/timeframe.ts";
 
 /** Parses a text. The message of each issue says what is allowed; its input is the invalid text. */
@@ -108,19 +108,28 @@ export function didYouMean(similar: readonly string[]): string {
 /**
  * `1d:5y,1m:7d`, one reach per timeframe; `off` means none.
  *
- * @param options.sinceDay whether a reach may begin on a day, `1d:2017-01-01..`.
+ * @param options.sinceDay whether a reach may begin on a day, `1d:2017-01-01..`, and end on one.
+ * @param options.nowMs an end may not be later. Milliseconds.
  */
 export function timeframeReaches(
-  { sinceDay }: { readonly sinceDay: boolean },
+  { sinceDay, nowMs = Infinity }: {
+    readonly sinceDay: boolean;
+    readonly nowMs?: number | undefined;
+  },
 ): Setting<readonly TimeframeReach[]> {
-  const orDay = sinceDay ? "1d:2017-01-01.. or " : "";
+  const orDay = sinceDay ? "1d:2017-01-01.. or 1d:2021-01-01..2023-01-01 or " : "";
+  const allowed = `timeframe:reach, the reach at most 50y, in h d w mo or y, such as ${orDay}1d:5y`;
   const reach = setting(
-    `timeframe:reach, the reach at most 50y, in h d w mo or y, such as ${orDay}1d:5y`,
+    (text) => {
+      const range = text.slice(text.indexOf(":") + 1).trim();
+      return (sinceDay ? rangeProblem(range, { nowMs }) : undefined) ?? allowed;
+    },
     (text): TimeframeReach | undefined => {
       const [timeframe = "", reach = "", ...others] = text.split(":").map((part) => part.trim());
       if (others.length > 0 || !isTimeframe(timeframe)) return undefined;
       const parsed = orUndefined(() => parseReach(reach));
       if (parsed === undefined || (!sinceDay && "sinceMs" in parsed)) return undefined;
+      if ((reachEndMs(parsed) ?? -Infinity) > nowMs) return undefined;
       return { timeframe, reach: parsed };
     },
   );
@@ -128,6 +137,20 @@ export function timeframeReaches(
     (reaches) => new Set(reaches.map(({ timeframe }) => timeframe)).size === reaches.length,
     "each timeframe once",
   );
+}
+
+/** What is wrong with a range between two days, and what to write; undefined when it is none, or right, or no such day. */
+export function rangeProblem(
+  text: string,
+  { nowMs = Infinity }: { readonly nowMs?: number | undefined },
+): string | undefined {
+  const [, since = "", until = ""] = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/.exec(text) ?? [];
+  const isRange = [since, until].every((day) => orUndefined(() => parseReach(`${day}..`)));
+  if (!isRange) return undefined;
+  if (since >= until) return `a range that ends after it begins; ${until} itself is left out`;
+  return Date.parse(until) > nowMs
+    ? `a range that has ended; ${since}.. also wants the candles that are still to come`
+    : undefined;
 }
 
 /** A URL with one of the given schemes. The rest is not checked here. */

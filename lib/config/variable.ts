@@ -11,6 +11,8 @@ export interface ConfigRules {
    * @default false
    */
   readonly isTerminal?: boolean | undefined;
+  /** A range of days may not end later. Milliseconds. @default no end is refused */
+  readonly nowMs?: number | undefined;
 }
 
 /** Texts of settings, by the names of their variables. */

@@ -110,9 +110,12 @@ export const SETTINGS = {
       name: "BACKFILL",
       default: "1d:5y,1m:7d",
       meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
-      details: "A reach is a length of time (1d:5y) or begins on a day (1d:2017-01-01..). What " +
-        "began on a day is kept for ever, so RETENTION cannot name that timeframe.",
-      read: () => read.timeframeReaches({ sinceDay: true }),
+      details:
+        "A reach is a length of time (1d:5y) or begins on a day (1d:2017-01-01..), in UTC, " +
+        "and may end on one (1d:2021-01-01..2023-01-01), which is left out itself: polls go on, " +
+        "and what lies between is not fetched. What began on a day is kept for ever, so " +
+        "RETENTION cannot name that timeframe.",
+      read: ({ nowMs }) => read.timeframeReaches({ sinceDay: true, nowMs }),
     },
     retention: {
       name: "RETENTION",

@@ -35,7 +35,7 @@ import {
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { findListings } from "./listing_search.ts";
-import { refreshMarkets } from "./markets.ts";
+import { prepareRun } from "./one_range.ts";
 import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 import { doubtReaches } from "./reach_doubt.ts";
 import { Refusals } from "./refusals.ts";
@@ -114,9 +114,9 @@ export class ExchangeBackfill {
 
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
   async #prepare(): Promise<boolean> {
-    const { signal, patient } = this.#options;
+    const { patient } = this.#options;
     const prepare = (): Promise<unknown> =>
-      refreshMarkets(this.#archive, this.#exchange, { signal });
+      prepareRun(this.#archive, this.#exchange, this.#options);
     for (let pauseMs = PAUSE_MS; !this.#isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
       if (await this.#persist(prepare)) return true;
       if (!patient) return false;

@@ -159,9 +159,10 @@ async function planExchange(
         ([series, { pages }]) => pages * requestMs(series) / 1000,
       ),
       bytes: candles * BYTES_A_CANDLE,
-      impossible: sumOf(group, ({ series, window, wantedSinceMs }) => {
+      impossible: sumOf(group, ({ series, window, endsMs, wantedSinceMs }) => {
         const reachMs = Math.max(window.sinceMs, reaches.get(seriesName(series)) ?? -Infinity);
-        const untilMs = Math.min(reachMs, window.untilMs, asked?.untilMs ?? Infinity);
+        const endMs = Math.min(endsMs ?? Infinity, asked?.untilMs ?? Infinity);
+        const untilMs = Math.min(reachMs, window.untilMs, endMs);
         return countCandles(series.timeframe, wantedSinceMs, ceilTime(series.timeframe, untilMs));
       }),
       reachFrom: bounded === undefined || keptMax === undefined ? null : new Date(

@@ -24,6 +24,7 @@ import type { Capacity } from "../market/capacity.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
+import { FirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 
@@ -82,14 +83,15 @@ export function pollJob(
 
 /** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
 async function resume(archive: Archive, poll: Poll): Promise<void> {
-  for (const { series, covered, unsettled } of await readCheckpoints(archive.database)) {
+  for (const checkpoint of await readCheckpoints(archive.database)) {
+    const { series, covered, unsettled, wanted, followedFromMs } = checkpoint;
     const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
-    if (untilMs !== undefined) poll.resumeFrom(series, untilMs);
+    // What is covered before the first poll is history that ends.
+    const isFollowed = wanted?.endsMs === undefined || followedFromMs !== undefined;
+    if (untilMs === undefined || !isFollowed) continue;
+    poll.resumeFrom(series, Math.max(untilMs, followedFromMs ?? -Infinity));
   }
 }
-
-/** What a poll was answered. */
-type Answered = Pick<PageOutcome, "answered" | "earlyMs">;
 
 /** Polls one archive. Remembers until when each series is answered for, and which requests are still running. */
 export class Poll {
@@ -100,9 +102,10 @@ export class Poll {
   readonly #answeredUntilMs = new Map<string, number>();
   /** When the exchange last answered for a series. Milliseconds. */
   readonly #askedMs = new Map<string, number>();
-  /** Names of series with a running request, and exchanges whose markets are being loaded. */
+  /** Series with a running request, by name, and exchanges whose markets are being loaded. */
   readonly #busy = new Set<string | ArchivedExchange>();
-  /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
+  readonly #firstPolls = new FirstPolls();
+  /** Series that are refused, such as delisted ones, are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
   constructor(archive: Archive, options: PollOptions = {}) {
@@ -137,7 +140,7 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     if (this.#busy.has(exchange)) {
-      // Its markets are being loaded since before; at the first time it is not known of how many series.
+      // At the first time it is not known of how many series.
       const skipped = Math.max(1, exchange.series.length);
       this.#late.note(exchange.id, skipped);
       return { ...NOTHING, skipped };
@@ -166,6 +169,7 @@ export class Poll {
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));
     const skipped = due.length - free.length;
     this.#late.note(exchange.id, skipped);
+    await this.#firstPolls.note(archive, due, (series) => this.#window(exchange, series, nowMs));
     const failures: PageFailure[] = [];
     const reports = free.map(async (series) => {
       const name = seriesName(series);
@@ -214,7 +218,7 @@ export class Poll {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
     let report = NOTHING;
-    let stored: Answered | undefined;
+    let stored: PageOutcome | undefined;
     const onStored = (part: PageOutcome): void => {
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
       report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
@@ -259,7 +263,7 @@ export class Poll {
   }
 
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
-  #noteAnswered(series: Series, { answered, earlyMs }: Answered, window: Window): void {
+  #noteAnswered(series: Series, { answered, earlyMs }: PageOutcome, window: Window): void {
     const name = seriesName(series);
     // Where all candles of a page are too young to be final, those before it are left.
     const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;

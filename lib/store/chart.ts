@@ -17,7 +17,7 @@ export interface ChartTimeframe {
 
 /** A part of a window in which all candles share one state. */
 export interface ExplainedSpan extends Window {
-  readonly state: "stored" | "owed" | "expired" | "ended" | GapState;
+  readonly state: "stored" | "owed" | "expired" | "ended" | "outside_range" | GapState;
   readonly candles: number;
 }
 

@@ -40,6 +40,8 @@ export interface Checkpoint {
   readonly rowsFromMs: number | undefined;
   /** The window that was last wanted; undefined when none ever was. */
   readonly wanted: WantedWindow | undefined;
+  /** Where polls of a series began whose history has an end; undefined of another one, and before the first poll. */
+  readonly followedFromMs: number | undefined;
   /**
    * Since when the first candle waits for confirmation; undefined when no wait has begun for the present first candle.
    */
@@ -54,6 +56,8 @@ export interface Checkpoint {
 /** What the settings of the last run wanted of a series. Milliseconds. */
 interface WantedWindow {
   readonly sinceMs: number;
+  /** Where a history that ends does; undefined when it reached to the newest candle. */
+  readonly endsMs: number | undefined;
   /** The exchange kept nothing older; undefined when no limit was known. */
   readonly keptSinceMs: number | undefined;
 }
@@ -62,6 +66,8 @@ interface WantedWindow {
 export interface Desire {
   readonly series: Series;
   readonly window: Window;
+  /** Where a history that ends does: from there on only what was followed by polls is wanted. Milliseconds. */
+  readonly endsMs?: number | undefined;
   /** The exchange keeps nothing older, if that is known. Milliseconds. */
   readonly keptSinceMs?: number | undefined;
   /** Older candles would be dropped, so they are not asked for. Milliseconds. */
@@ -107,7 +113,8 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
   return await database.run("read the checkpoints", async (sql) => {
     const rows = await sql.unsafe<CheckpointRow[]>(`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until, rows_from,
-             nullif(wanted_since, 'infinity') as wanted_since, kept_since,
+             nullif(wanted_since, 'infinity') as wanted_since, wanted_ends, kept_since,
+             nullif(followed_from, 'infinity') as followed_from,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
              ${spansJson("covered")} as covered, ${spansJson("unsettled")} as unsettled
       from checkpoints
@@ -123,37 +130,17 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
       listedFromMs: epochMs(row.listed_from),
       expiredUntilMs: epochMs(row.expired_until),
       rowsFromMs: epochMs(row.rows_from),
-      wanted: row.wanted_since === null
-        ? undefined
-        : { sinceMs: row.wanted_since.getTime(), keptSinceMs: epochMs(row.kept_since) },
+      wanted: row.wanted_since === null ? undefined : {
+        sinceMs: row.wanted_since.getTime(),
+        endsMs: epochMs(row.wanted_ends),
+        keptSinceMs: epochMs(row.kept_since),
+      },
+      followedFromMs: epochMs(row.followed_from),
       doubtedSinceMs: epochMs(row.doubted_since),
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
       chosen: row.chosen,
       lastError: row.last_error ?? undefined,
-    }));
-  });
-}
-
-/** The end of a series' coverage. */
-export interface CoverageEnd extends Pick<Checkpoint, "series" | "chosen"> {
-  /** End of the newest covered range. Milliseconds. */
-  readonly coveredUntilMs: number;
-}
-
-/**
- * The ends of coverage of all series that have any and whose market has not ended. Reads each row once, however many
- * ranges its coverage has.
- */
-export async function readCoverageEnds(database: Database): Promise<readonly CoverageEnd[]> {
-  return await database.run("read the ends of coverage", async (sql) => {
-    const rows = await sql<(SeriesRow & { chosen: Chosen; until: Date })[]>`
-      select exchange, symbol, timeframe, chosen, upper(covered) as until from checkpoints
-      where not isempty(covered) and ended_at is null order by exchange, symbol, timeframe`;
-    return rows.map((row) => ({
-      series: seriesOf(row),
-      chosen: row.chosen,
-      coveredUntilMs: row.until.getTime(),
     }));
   });
 }
@@ -164,6 +151,7 @@ const DESIRES = columns<Desire>({
   timeframe: ["text", ({ series }) => series.timeframe.text],
   since_ms: ["float8", ({ window }) => window.sinceMs],
   until_ms: ["float8", ({ window }) => window.untilMs],
+  ends_ms: ["float8", ({ endsMs }) => endsMs ?? null],
   kept_ms: [
     "float8",
     ({ keptSinceMs = -Infinity, retainedSinceMs = -Infinity }) =>
@@ -175,7 +163,8 @@ const DESIRES = columns<Desire>({
  * What is owed: desired − covered, limited to what the exchange can still give. Nothing is owed before its reach or the
  * listing, nothing after the end of the market, and nothing of a market that it no longer lists. If a series begins
  * earlier than desired, everything from there on is desired too, but nothing older than what is retained. It begins with
- * its coverage, or with the first candle that is stored and not final yet.
+ * its coverage, or with the first candle that is stored and not final yet; where a range with an end was ever wanted, with
+ * its first poll.
  *
  * Series without owed time are left out.
  */
@@ -188,18 +177,25 @@ export async function readOwed(
     const rows = await sql.unsafe<OwedRow[]>(
       `with desired as (select * from ${DESIRES.rows(1)}),
       bounded as (
-        select exchange, symbol, timeframe, coalesce(covered, '{}') as covered,
-               greatest(least(to_timestamp(since_ms / 1000.0), lower(covered + unsettled)), reach_from, listed_from,
-                        to_timestamp(kept_ms / 1000.0)) as since,
+        select exchange, symbol, timeframe, coalesce(covered, '{}') as covered, to_timestamp(since_ms / 1000.0) as since,
+               greatest(reach_from, listed_from, to_timestamp(kept_ms / 1000.0)) as oldest,
+               to_timestamp(ends_ms / 1000.0) as ends,
+               coalesce(followed_from, case when ends_ms is null or (wanted_ends is null and wanted_since < 'infinity')
+                                            then lower(covered + unsettled) end) as followed,
                least(to_timestamp(until_ms / 1000.0), ended_at) as until
         from desired left join checkpoints using (exchange, symbol, timeframe)
         where ended_why is null or ended_why = 'suspended'
+      ),
+      wanted as (
+        select *, tstzmultirange(tstzrange(least(since, ends, until), least(ends, until)),
+                                 tstzrange(least(followed, until), until))
+                  * tstzmultirange(tstzrange(oldest, null)) as ranges
+        from bounded
       )
       select exchange, symbol, timeframe,
              (extract(epoch from lower(owed)) * 1000)::float8 as since_ms,
              (extract(epoch from upper(owed)) * 1000)::float8 as until_ms
-      from bounded, unnest(tstzmultirange(tstzrange(least(since, until), until)) - covered) as owed
-      where since < until
+      from wanted, unnest(ranges - covered) as owed
       order by exchange, symbol, timeframe, since_ms`,
       [...DESIRES.arrays(desires)],
     );
@@ -302,7 +298,9 @@ interface CheckpointRow extends SeriesRow {
   readonly expired_until: Date | null;
   readonly rows_from: Date | null;
   readonly wanted_since: Date | null;
+  readonly wanted_ends: Date | null;
   readonly kept_since: Date | null;
+  readonly followed_from: Date | null;
   readonly doubted_since: Date | null;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;

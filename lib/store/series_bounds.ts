@@ -12,6 +12,8 @@ export interface WantedSeries {
   readonly wantedSinceMs: number;
   /** End of the last closed candle. */
   readonly wantedUntilMs: number;
+  /** Where a history that ends does; undefined when it reaches to the last candle. */
+  readonly wantedEndsMs: number | undefined;
   /** The exchange keeps nothing older; undefined or −Infinity when that is not known. */
   readonly keptSinceMs: number | undefined;
 }
@@ -34,6 +36,7 @@ const WANTED = columns<WantedSeries>({
   timeframe: ["text", ({ series }) => series.timeframe.text],
   since_ms: ["float8", ({ wantedSinceMs }) => wantedSinceMs],
   until_ms: ["float8", ({ wantedUntilMs }) => wantedUntilMs],
+  ends_ms: ["float8", ({ wantedEndsMs }) => wantedEndsMs ?? null],
   kept_ms: [
     "float8",
     ({ keptSinceMs = -Infinity }) => keptSinceMs === -Infinity ? null : keptSinceMs,
@@ -42,7 +45,8 @@ const WANTED = columns<WantedSeries>({
 
 const WANTED_ROWS = `
   select exchange, symbol, timeframe, to_timestamp(since_ms / 1000.0) as wanted_since,
-         to_timestamp(until_ms / 1000.0) as wanted_until, to_timestamp(kept_ms / 1000.0) as kept_since
+         to_timestamp(until_ms / 1000.0) as wanted_until, to_timestamp(ends_ms / 1000.0) as wanted_ends,
+         to_timestamp(kept_ms / 1000.0) as kept_since
   from ${WANTED.rows(1)}`;
 
 /** The bounds of those series that have any, by name. They follow from what was last wanted of each. */
@@ -97,13 +101,22 @@ export async function noteWanted(
 }
 
 /**
- * The end of what is wanted moves with every candle, so it is stored only when it is a bound. PostgreSQL comes to the gaps
- * last, because nothing is read of `told`.
+ * The end of what is wanted moves with every candle, so it is stored only when it is a bound. Once a range with an end is
+ * wanted, it is kept from when on a series was followed: all that was wanted without an end, then the first poll.
+ * PostgreSQL comes to the gaps last, because nothing is read of `told`.
  */
 const NOTE_STATEMENT = `
 with wanted as (
-  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.kept_since, series.listed_from, reach,
-         case when row.wanted_until < greatest(reach, series.listed_from) then row.wanted_until end as wanted_until
+  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.wanted_ends, row.kept_since, series.listed_from,
+         reach,
+         case when row.wanted_ends is not null then least(row.wanted_ends, row.wanted_until)
+              when row.wanted_until < greatest(reach, series.listed_from) then row.wanted_until end as wanted_until,
+         case when row.wanted_ends is null
+              then case when series.followed_from is not null then least(
+                series.followed_from, lower((covered + unsettled) * tstzmultirange(tstzrange(row.wanted_since, null)))) end
+              else coalesce(series.followed_from, case when series.wanted_since < 'infinity' and series.wanted_ends is null
+                                                       then lower(covered + unsettled) end, 'infinity')
+         end as followed_from
   from (${WANTED_ROWS}) as row
   join checkpoints as series using (exchange, symbol, timeframe)
   cross join lateral titan10_reach(series, row.kept_since) as reach
@@ -119,15 +132,73 @@ told as (
 ),
 held as materialized (${
   heldRows("checkpoints", {
-    columns: ["wanted.wanted_since", "wanted.wanted_until", "wanted.kept_since"],
+    columns: [
+      "wanted.wanted_since",
+      "wanted.wanted_until",
+      "wanted.wanted_ends",
+      "wanted.kept_since",
+      "wanted.followed_from",
+    ],
     from: `join wanted using (exchange, symbol, timeframe)
-  where (known.wanted_since, known.wanted_until, known.kept_since)
-        is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.kept_since)`,
+  where (known.wanted_since, known.wanted_until, known.wanted_ends, known.kept_since, known.followed_from)
+        is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.wanted_ends, wanted.kept_since,
+                          wanted.followed_from)`,
   })
 })
 update checkpoints as known
-set wanted_since = held.wanted_since, wanted_until = held.wanted_until, kept_since = held.kept_since
+set wanted_since = held.wanted_since, wanted_until = held.wanted_until, wanted_ends = held.wanted_ends,
+    kept_since = held.kept_since, followed_from = held.followed_from
 from held where ${isHeld("checkpoints")}`;
+
+/**
+ * Records from when on all candles of series are wanted, before a range is fetched that lies elsewhere: else all would be
+ * wanted from that range on.
+ */
+export async function keepFollowed(database: Database, series: readonly Series[]): Promise<void> {
+  await database.run("note since when series are followed", async (sql) => {
+    await sql.unsafe(
+      `with held as materialized (${heldFollowed("followed_from is null")})
+       update checkpoints as known set followed_from = coalesce(lower(covered + unsettled), 'infinity')
+       from held where ${isHeld("checkpoints")}`,
+      [...FOLLOWED.arrays(series.map((one) => ({ series: one, fromMs: 0 })))],
+    );
+  });
+}
+
+/** A series, and from when on all its candles are wanted. Milliseconds. */
+interface Followed {
+  readonly series: Series;
+  readonly fromMs: number;
+}
+
+const FOLLOWED = columns<Followed>({
+  exchange: ["text", ({ series }) => series.exchange],
+  symbol: ["text", ({ series }) => series.symbol],
+  timeframe: ["text", ({ series }) => series.timeframe.text],
+  from_ms: ["float8", ({ fromMs }) => fromMs],
+});
+
+/** Records where the polls of series begin whose history has an end, unless that is known. */
+export async function noteFollowed(
+  database: Database,
+  followed: readonly Followed[],
+): Promise<void> {
+  await database.run("note where the polls of series begin", async (sql) => {
+    await sql.unsafe(
+      `with held as materialized (${heldFollowed("followed_from = 'infinity'")})
+       update checkpoints as known set followed_from = to_timestamp(from_ms / 1000.0)
+       from held where ${isHeld("checkpoints")}`,
+      [...FOLLOWED.arrays(followed)],
+    );
+  });
+}
+
+function heldFollowed(condition: string): string {
+  return heldRows("checkpoints", {
+    columns: ["row.from_ms"],
+    from: `join ${FOLLOWED.rows(1)} using (exchange, symbol, timeframe) where ${condition}`,
+  });
+}
 
 /** Records that nothing is wanted any more of all series but these. */
 export async function forgetWanted(
@@ -142,7 +213,8 @@ export async function forgetWanted(
                    not in (select exchange, symbol, timeframe from (${WANTED_ROWS}) as wanted)`,
         })
       })
-       update checkpoints as known set wanted_since = 'infinity', wanted_until = null, kept_since = null
+       update checkpoints as known set wanted_since = 'infinity', wanted_until = null, wanted_ends = null,
+           kept_since = null
        from held where ${isHeld("checkpoints")}`,
       [...WANTED.arrays(stillWanted)],
     );

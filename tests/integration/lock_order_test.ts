@@ -43,6 +43,7 @@ const WANTED = SERIES.map((series) => ({
   series,
   wantedSinceMs: START_MS + HOUR_MS,
   wantedUntilMs: END_MS,
+  wantedEndsMs: undefined,
   keptSinceMs: START_MS + 12 * HOUR_MS,
 }));
 const NEW_LISTINGS = SYMBOLS.map((symbol) => ({ symbol, marketId: `new ${symbol}` }));

@@ -24,6 +24,7 @@ import { openAnyTest } from "../support/test_database.ts";
 const RULES: ConfigRules = {
   knownExchanges: ["binance", "bybit", "coinbase", "kraken", "okx"],
   isCron: (text) => text.split(" ").length === 5,
+  nowMs: Date.UTC(2024, 0, 1, 12),
 };
 
 const SECRETS = { KRAKEN_SECRET: "correct horse battery" };

@@ -8,7 +8,7 @@ import {
 } from "../../lib/alert/conditions.ts";
 import type { SeriesAccount } from "../../lib/gap/account.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import type { CoverageEnd } from "../../lib/store/ledger.ts";
+import type { CoverageEnd } from "../../lib/store/coverage_ends.ts";
 
 const MINUTE_MS = 60_000;
 const NOW_MS = Date.UTC(2024, 0, 2, 12);

@@ -6,7 +6,7 @@ import {
   type ConfigSources,
   readConfig,
 } from "../../lib/config/config.ts";
-import { parseReach, reachStartMs } from "../../lib/config/reach.ts";
+import { parseReach, reachEndMs, reachStartMs } from "../../lib/config/reach.ts";
 import type { ConfigRules } from "../../lib/config/variable.ts";
 import { webhookFormat } from "../../lib/config/webhook_format.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
@@ -313,7 +313,7 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["BACKFILL", "1d:2017-01-01"],
   ["BACKFILL", "1d:2023-02-29.."],
   ["BACKFILL", "1d:1969-12-31.."],
-  ["BACKFILL", "1d:2017-01-01..2018-01-01"],
+  ["BACKFILL", "1d:2018-01-01..2017-01-01"],
   ["RETENTION", "1d:2017-01-01.."],
   ["BACKFILL", "1x:5y"],
   ["BACKFILL", "1d:5"],
@@ -486,9 +486,42 @@ Deno.test("a reach that cannot be read is refused with what it is", () => {
   assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);
 });
 
+Deno.test("a range of days ends before its end, after its beginning, and not in the future", () => {
+  const reach = parseReach("2021-01-01..2023-01-01");
+  assert.equal(reachStartMs(reach, 0), Date.UTC(2021, 0, 1));
+  assert.equal(reachEndMs(reach), Date.UTC(2023, 0, 1));
+  assert.equal(reachEndMs(parseReach("2021-01-01..")), undefined);
+  assert.equal(reachEndMs(parseReach("5y")), undefined);
+  const nowMs = Date.UTC(2023, 0, 1);
+  const allowedOf = (reach: string): readonly string[] => {
+    const env = { BACKFILL: `1m: ${reach} ,1d:5y` };
+    try {
+      readConfig({ env }, { ...rules, nowMs });
+      return [];
+    } catch (error) {
+      assert(error instanceof ConfigError);
+      return error.problems.map(({ allowed }) => allowed);
+    }
+  };
+  assert.deepEqual(allowedOf("2021-01-01..2023-01-01"), []);
+  assert.deepEqual(allowedOf("2021-01-01..2023-01-02"), [
+    "a range that has ended; 2021-01-01.. also wants the candles that are still to come",
+  ]);
+  for (const end of ["2021-01-01", "2020-12-31"]) {
+    assert.deepEqual(allowedOf(`2021-01-01..${end}`), [
+      `a range that ends after it begins; ${end} itself is left out`,
+    ]);
+  }
+  for (const wrong of ["..2023-01-01", "2021-01-01...2022-01-01", "2021-02-29..2022-01-01"]) {
+    assert.match(allowedOf(wrong).join(), /^timeframe:reach, .* or 1d:2021-01-01\.\.2023-01-01 or/);
+  }
+});
+
 Deno.test("what is fetched since a day is never dropped", () => {
   const env = { TIMEFRAMES: "1d", BACKFILL: "1d:2017-01-01.." };
   assert.deepEqual(problemsOf({ env }), []);
+  const ending = { ...env, BACKFILL: "1d:2017-01-01..2018-01-01", RETENTION: "1d:50y" };
+  assert.equal(problemsOf({ env: ending }).length, 1);
   assert.deepEqual(
     problemsOf({ env: { ...env, RETENTION: "1d:50y" } }).map(({ allowed }) => allowed),
     [

@@ -12,6 +12,7 @@ export const STATES = /** @type {const} */ ({
   retention: "gone at the exchange",
   expired: "dropped by RETENTION",
   ended: "not traded any more",
+  outside_range: "outside the configured range",
   owed: "owed",
   stored: "stored",
   no_trades: "no trades",
