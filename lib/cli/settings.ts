@@ -35,6 +35,8 @@ interface SettingsOptions {
   readonly logLevelDefault?: LogLevel;
   /** Whether to ignore the files of the working directory, `.env` and `titan10.yaml`. @default false */
   readonly ignoreFiles?: boolean;
+  /** Whether the file of settings may be missing where something names it. @default false */
+  readonly mayLackFile?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -121,18 +123,26 @@ async function readAll(
 }
 
 /** What the configuration is made from. */
-interface Sources {
+export interface Sources {
   readonly sources: ConfigSources;
   readonly rules: ConfigRules;
   /** The files among them. */
   readonly files: readonly SettingFile[];
+  /** The file of settings. */
+  readonly settingsFile: {
+    readonly path: string;
+    /** Undefined where there is none. */
+    readonly text: string | undefined;
+    /** Reads another text as if it were that of the file. */
+    readonly read: (text: string) => FileSettings;
+  };
 }
 
 /** Reads what the configuration is made from, and hides its secrets from then on. @throws ConfigError */
 export async function readSources(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreFiles = false }: SettingsOptions = {},
+  { forced = {}, logLevelDefault, ignoreFiles = false, mayLackFile = false }: SettingsOptions = {},
 ): Promise<Sources> {
   const given: Record<string, string> = {};
   for (const { name } of VARIABLES) {
@@ -154,7 +164,11 @@ export async function readSources(
     isCron,
     isTerminal: shell.isTerminal,
   };
-  const file = ignoreFiles ? undefined : await readFileOfSettings(variables, rules);
+  const path = settingsPath(variables);
+  const text = ignoreFiles ? undefined : await readFileOfSettings(variables, mayLackFile);
+  const read = (text: string): FileSettings =>
+    readSettingsFile({ path, text }, { rules, environment: settingTexts(variables) });
+  const file = text === undefined ? undefined : read(text);
   const sources = { ...variables, file };
   hideSecrets(secretsOf(settingTexts(sources)));
   return {
@@ -162,9 +176,10 @@ export async function readSources(
     rules,
     files: [
       ...(dotenv === "" ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
-      ...(file === undefined ? [] : [{ path: settingsPath(variables), holdsSecrets: false }]),
+      ...(file === undefined ? [] : [{ path, holdsSecrets: false }]),
       ...files.paths.map((path) => ({ path, holdsSecrets: true })),
     ],
+    settingsFile: { path, text, read },
   };
 }
 
@@ -200,22 +215,22 @@ function shortName(variable: string): string {
   return variable.replace(/^TITAN10_/, "").toLowerCase();
 }
 
-/** The file of settings, which may be missing only where nothing names it. @throws ConfigError */
+/** The text of the file of settings, which may be missing only where nothing names it. @throws ConfigError */
 async function readFileOfSettings(
   sources: ConfigSources,
-  rules: ConfigRules,
-): Promise<FileSettings | undefined> {
+  mayLackFile: boolean,
+): Promise<string | undefined> {
   const variable = SETTINGS.configFile.name;
-  const environment = settingTexts(sources);
   const path = settingsPath(sources);
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile || size > FILE_BYTES_MAX) throw new RangeError();
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-    return readSettingsFile({ path, text }, { rules, environment });
+    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
-    if (isMissing && environment[variable] === undefined) return await refuseOtherEnding();
+    const isNamed = settingTexts(sources)[variable] !== undefined;
+    if (isMissing && !isNamed) return await refuseOtherEnding();
+    if (isMissing && mayLackFile) return undefined;
     const why = error instanceof TypeError
       ? "it is not text in UTF-8"
       : error instanceof RangeError

@@ -15,6 +15,7 @@ import { readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
+import { forgetSymbol } from "../store/forget.ts";
 import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
@@ -88,6 +89,9 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
+    forget: async ({ exchange, symbol }) => ({
+      deleted: await forgetSymbol(database, { exchange, symbol }),
+    }),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
     plan: () => {

@@ -45,6 +45,8 @@ export interface Answers {
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  /** Only on the unix socket, for `titan10 forget --delete`. Returns how many candles were deleted. */
+  readonly forget: (asked: ForgetRequest) => Promise<{ readonly deleted: number }>;
   /** Only on the unix socket, for `titan10 query`. */
   readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
 }
@@ -52,6 +54,11 @@ export interface Answers {
 interface QueryRequest {
   readonly text: string;
   readonly timeoutMs: number;
+}
+
+export interface ForgetRequest {
+  readonly exchange: string;
+  readonly symbol: string;
 }
 
 export interface Route {
@@ -183,6 +190,11 @@ export function commandRoutes(
     document("/plan", answers.plan),
     document("/doctor", answers.doctor),
     document("/storage", answers.storage),
+    {
+      path: "/forget",
+      method: "POST",
+      answer: async ({ json }) => jsonAnswer(await answers.forget(await json?.() as ForgetRequest)),
+    },
     streamed("/gaps", () => answers.gaps()),
     streamed("/export", (asked) => answers.export(asked as ExportRequest)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),

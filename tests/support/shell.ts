@@ -28,6 +28,7 @@ export async function runInProcess(
     print: (text) => void stdout.push(`${text}\n`),
     write: (bytes) => void stdout.push(decoder.decode(bytes, { stream: true })),
     input: new Blob([input]).stream(),
+    ask: undefined,
     tell: (text) => void stderr.push(text),
     draw: () => {},
     isTerminal: false,
