@@ -1,4 +1,5 @@
 /** Connects the program to its process: arguments, environment, terminal, signals. @module */
+import process from "node:process";
 import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
 import { type Abilities, abilitiesOf, DrawnLines } from "./lib/cli/terminal.ts";
@@ -45,6 +46,11 @@ if (import.meta.main) {
       systemClock.sleep(SHUTDOWN_MS_MAX).then(() => Deno.exit(code));
     });
   }
+  const hangups = new Set<() => void>();
+  // Without a listener this signal would end the process.
+  Deno.addSignalListener("SIGHUP", () => {
+    for (const listener of hangups) listener();
+  });
   const env = Deno.env.toObject();
   const [out, err] = [Deno.stdout, Deno.stderr].map((stream) => {
     const isTerminal = stream.isTerminal();
@@ -67,12 +73,15 @@ if (import.meta.main) {
   const exitCode = await runCommand({
     giveUp: async (permissions) => {
       for (const name of permissions) await Deno.permissions.revoke({ name });
+      // Libraries that look up a variable then find none, instead of an error.
+      if (permissions.includes("env")) process.env = {};
     },
     args: Deno.args,
     env,
     clock: systemClock,
     random: Math.random,
     signal: stopping.signal,
+    onHangup: (listener) => void hangups.add(listener),
     print: (text) => below.above(() => print(encoder.encode(`${text}\n`))),
     write: (bytes) => {
       if (!out.write(bytes)) throw new Deno.errors.BrokenPipe(UNREAD);

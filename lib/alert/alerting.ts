@@ -56,18 +56,27 @@ export class Alerts {
   /** The jobs: `alerts` is woken after every poll, `gap_alerts` runs at the times of `GAPS_CRON`. */
   get jobs(): readonly Job[] {
     const common = { mayOverlap: false, isQuiet: true } as const;
-    const { gapsCron } = this.#archive.config;
+    const archive = this.#archive;
     return [
       { ...common, name: "alerts", cron: undefined, runOnce: () => this.judgePolls() },
-      { ...common, name: "gap_alerts", cron: gapsCron, runOnce: () => this.judgeGaps() },
+      {
+        ...common,
+        name: "gap_alerts",
+        get cron() {
+          return archive.config.gapsCron;
+        },
+        runOnce: () => this.judgeGaps(),
+      },
     ];
   }
 
   /** Evaluates the alerts about breakers and stale series. */
   async judgePolls(): Promise<JobReport> {
-    const { config, clock, database, exchanges, metrics } = this.#archive;
+    const { clock, database, exchanges, metrics } = this.#archive;
     return await this.#judgeAll(async () => {
-      const ends = polledEnds(await readCoverageEnds(database), config);
+      const all = await readCoverageEnds(database);
+      // A reload may have taken series out meanwhile: their metrics must not come back.
+      const ends = polledEnds(all, this.#archive.config);
       for (const { series: { exchange, symbol, timeframe }, coveredUntilMs } of ends) {
         const labels = { exchange, symbol, timeframe: timeframe.text };
         metrics.coveredUntilSeconds.set(labels, coveredUntilMs / 1000);
@@ -133,7 +142,7 @@ export class Alerts {
     alert: AlertKind,
     conditions: readonly Condition[],
   ): Promise<{ readonly begins: readonly unknown[]; readonly ends: readonly unknown[] }> {
-    const { clock, database, exchanges, log, metrics } = this.#archive;
+    const { clock, database, log, metrics } = this.#archive;
     const running = await readRunningAlerts(database, alert);
     const held = this.#held.get(alert) ?? new Map<string, number>();
     const changes = reconcile({ conditions, running, held, holdRuns: HOLD_RUNS[alert] });
@@ -149,7 +158,7 @@ export class Alerts {
     }
     this.#held.set(alert, changes.held);
     const firing = [...running.filter((one) => !changes.ends.includes(one)), ...changes.begins];
-    for (const { id } of exchanges) {
+    for (const { id } of this.#archive.exchanges) {
       const count = firing.filter(({ exchange }) => exchange === id).length;
       metrics.alerts.set({ alert, exchange: id }, count);
     }

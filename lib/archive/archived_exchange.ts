@@ -3,7 +3,6 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient, Page } from "../exchange/client.ts";
-import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
 import type { TopSymbolsOptions } from "../exchange/top_symbols.ts";
 import type { MarketList } from "../exchange/market_list.ts";
@@ -20,7 +19,8 @@ import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 import { type BreakerChange, Breakers, configuredKinds } from "./breakers.ts";
-import { failureKind, judgeError, unreadable } from "./failure_kind.ts";
+import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts";
+import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 
@@ -82,7 +82,8 @@ export class ArchivedExchange {
   readonly breakers: Breakers;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
-  readonly #options: ArchivedExchangeOptions;
+  readonly work: ExchangeWork;
+  #options: ArchivedExchangeOptions;
   /** The newest open time that the exchange has sent of each series. Milliseconds. */
   readonly #newestSeenMs = new Map<string, number>();
   #isClockAhead = false;
@@ -91,6 +92,7 @@ export class ArchivedExchange {
     const { client, config, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
+    this.work = new ExchangeWork(client.id);
     this.markets = new MarketsInForce(clock);
     this.capabilities = new Capabilities(client.id, {
       limits: client.limits,
@@ -101,6 +103,11 @@ export class ArchivedExchange {
       ...this.#breakerOptions(),
       onChange: onBreaker,
     });
+  }
+
+  /** Uses the retries and the timeout of other settings from now on. */
+  configure(config: Config): void {
+    this.#options = { ...this.#options, config };
   }
 
   #breakerOptions(): BreakerOptions & { readonly name: string } {
@@ -270,41 +277,41 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal, breaker = this.breakers.main, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
-    return await withResilience(async ({ signal }) => {
-      const startMs = clock.now();
-      try {
-        return await fn(signal);
-      } catch (error) {
-        // When the deadline has passed, `error` only says that the call was cancelled.
-        const cause = signal.reason instanceof DeadlineError ? signal.reason : error;
-        metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(cause) });
-        throw error;
-      } finally {
-        metrics.fetchDurationSeconds.observe({ exchange: this.id }, (clock.now() - startMs) / 1000);
-      }
-    }, {
-      ...config.retry,
-      ...(attempts === undefined ? {} : { attempts }),
-      breaker,
-      timeoutMs: config.fetchTimeoutMs,
-      clock,
-      random,
-      name,
-      ...(signal === undefined ? {} : { signal }),
-      before: (signal) => this.client.turn(priority, { signal }),
-      isRetryable: (error) =>
-        error instanceof DeadlineError ||
-        (error instanceof FetchError && (error.kind === "transient" ||
-          // One answer is no proof yet.
-          (error.kind === "denied" && error.untilMs === undefined))),
-      onRetry: ({ attempt, delayMs, error }) => {
-        metrics.retries.inc({ exchange: this.id });
-        log.debug("trying a request again", { exchange: this.id, attempt, delayMs, error });
-      },
-    });
+    return await this.work.run({ signal: outer }, (signal) =>
+      withResilience(async ({ signal }) => {
+        const startMs = clock.now();
+        try {
+          return await fn(signal);
+        } catch (error) {
+          // When the deadline has passed, `error` only says that the call was cancelled.
+          const cause = signal.reason instanceof DeadlineError ? signal.reason : error;
+          metrics.fetchFailures.inc({ exchange: this.id, kind: failureKind(cause) });
+          throw error;
+        } finally {
+          metrics.fetchDurationSeconds.observe(
+            { exchange: this.id },
+            (clock.now() - startMs) / 1000,
+          );
+        }
+      }, {
+        ...config.retry,
+        ...(attempts === undefined ? {} : { attempts }),
+        breaker,
+        timeoutMs: config.fetchTimeoutMs,
+        clock,
+        random,
+        name,
+        signal,
+        before: (signal) => this.client.turn(priority, { signal }),
+        isRetryable: mayPass,
+        onRetry: ({ attempt, delayMs, error }) => {
+          metrics.retries.inc({ exchange: this.id });
+          log.debug("trying a request again", { exchange: this.id, attempt, delayMs, error });
+        },
+      }));
   }
 }

@@ -37,6 +37,14 @@ export function judgeError(error: unknown): BreakerVerdict {
   }
 }
 
+/** Whether the same request may be answered a moment later. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof DeadlineError ||
+    (error instanceof FetchError && (error.kind === "transient" ||
+      // One answer is no proof yet.
+      (error.kind === "denied" && error.untilMs === undefined)));
+}
+
 /** A whole answer that is not JSON is malformed: a shorter window may leave out what is wrong with it. */
 export function unreadable(error: unknown, window: Window): MalformedPageError | undefined {
   if (!(error instanceof FetchError) || error.excerpt === undefined) return undefined;

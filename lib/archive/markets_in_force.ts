@@ -83,8 +83,10 @@ export class MarketsInForce {
   /** When loading them last failed. Milliseconds. */
   #failedAtMs = -Infinity;
   #isDoubted = false;
-  /** Whether the ledger knows of a market that the value does not have. */
+  /** Whether the ledger knows of a market that the value does not have, or the settings want other ones. */
   #isOutdated = false;
+  /** How often the settings came to want others. */
+  #renewals = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -105,6 +107,17 @@ export class MarketsInForce {
     this.#isOutdated ||= markets === this.#value;
   }
 
+  /** Call when the settings want other series: those that are not wanted are left out, and all is loaded again at once. */
+  renew(isWanted: (series: Series) => boolean): void {
+    this.#renewals++;
+    this.#isOutdated = true;
+    this.#failedAtMs = -Infinity;
+    if (this.#value === undefined) return;
+    // What was said of symbols may be about some that are not wanted any more.
+    const said = { unlisted: [], unloaded: [], leftOut: [], renamed: [] };
+    this.#value = { ...this.#value, ...said, series: this.#value.series.filter(isWanted) };
+  }
+
   /**
    * Returns the markets, and loads them first when that is due. Concurrent callers share one load; when one of them
    * aborts, the others still wait for the result. If loading fails, the older markets stay in use.
@@ -116,12 +129,13 @@ export class MarketsInForce {
     const value = this.#value;
     if (value !== undefined && !this.#isDue(value)) return value;
     return await this.#loading.join(async (shared) => {
+      const renewals = this.#renewals;
       try {
         const markets = await load(this.#value, { signal: shared });
         this.#value = markets;
         this.#failedAtMs = -Infinity;
         this.#isDoubted = false;
-        this.#isOutdated = false;
+        this.#isOutdated = this.#renewals !== renewals;
         return markets;
       } catch (error) {
         if (this.#value === undefined || shared.aborted) throw error;

@@ -5,6 +5,7 @@ import { type NamedSymbol, withSymbols } from "../config/symbol_change.ts";
 import { SETTINGS } from "../config/variables.ts";
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
+import { askReload } from "./ask_reload.ts";
 import {
   changedFileOf,
   keepChange,
@@ -106,7 +107,7 @@ async function add(
     return EXIT.failed;
   }
   await keepChange(shell, all, change);
-  return EXIT.done;
+  return await askReload(ground, shell, { mayBeStopped: true });
 }
 
 /** What would have to be said by variables. */

@@ -19,7 +19,10 @@ command: titan10 run --help lists them.`;
 /** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
   ["Begin:", ["demo", "init", "config", "doctor", "plan"]],
-  ["Keep the archive:", ["run", "add", "forget", "backfill", "gaps", "import", "copy", "migrate"]],
+  ["Keep the archive:", [
+    ...["run", "reload", "add", "forget"],
+    ...["backfill", "gaps", "import", "copy", "migrate"],
+  ]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
@@ -41,6 +44,9 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 run", "the daemon, as configured"],
     ["titan10 run --exchanges kraken --symbols BTC/USD", "one market"],
     ["titan10 run --http-host 0.0.0.0", "for others: set HTTP_TOKEN, too"],
+  ],
+  reload: [
+    ["titan10 reload", "after titan10.yaml or .env was changed"],
   ],
   backfill: [
     ["titan10 backfill", "ask for all that is owed"],

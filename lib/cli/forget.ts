@@ -3,13 +3,16 @@ import type { Command } from "@commander-js/extra-typings";
 import { readConfig } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import { type NamedSymbol, withoutSymbol } from "../config/symbol_change.ts";
-import { isExcluded, mayBeChosen } from "../config/symbols.ts";
+import { mayBeArchived, mayBeChosen } from "../config/symbols.ts";
 import { SETTINGS } from "../config/variables.ts";
 import type { Ground } from "../daemon/open_archive.ts";
+import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import type { ForgetAnswer } from "../serve/routes.ts";
 import type { Status } from "../serve/status.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
 import { forgetSymbol, readForgettable } from "../store/forget.ts";
 import { printable } from "../text/printable.ts";
+import { askReload } from "./ask_reload.ts";
 import {
   changedFileOf,
   keepChange,
@@ -88,6 +91,14 @@ async function forget(
     return EXIT.failed;
   }
   if (file !== undefined) await keepChange(shell, all, { text, told });
+  // Also where nothing was changed: a daemon may not have read the file since somebody else changed it.
+  if (deletes || text !== (file?.text ?? "")) {
+    const exit = await askReload(ground, shell, { mayBeStopped: true });
+    if (exit !== EXIT.done) {
+      if (deletes) shell.tell("Nothing was deleted.");
+      return exit;
+    }
+  }
   if (!deletes) return EXIT.done;
   if (held.length === 0) shell.print("There is nothing to delete.");
   for (const one of held) {
@@ -106,8 +117,7 @@ function isForgotten(
   const config = readConfig(all.sources, all.rules);
   const wanted = asked.filter(({ exchange, symbol }) => {
     const { symbols } = settingsOf(config, exchange);
-    return config.exchanges.includes(exchange) && !isExcluded(symbols, symbol) &&
-      (symbols.names.includes(symbol) || mayBeChosen(symbols, symbol));
+    return config.exchanges.includes(exchange) && mayBeArchived(symbols, symbol);
   });
   if (wanted.length === 0) {
     for (const one of asked) shell.print(printable(`${nameOf(one)} is not asked for.`));
@@ -159,7 +169,9 @@ async function readHeld(
       exchange === one.exchange && symbol === one.symbol
     );
     const candles = own.reduce((sum, { candles }) => sum + candles, 0);
-    const timeframes = own.map(({ timeframe }) => timeframe);
+    const lengthMs = (text: string): number => nominalMs(parseTimeframe(text));
+    const timeframes = own.map(({ timeframe }) => timeframe)
+      .sort((one, other) => lengthMs(one) - lengthMs(other));
     return own.length === 0 ? [] : [{ ...one, timeframes, candles }];
   });
 }
@@ -189,8 +201,10 @@ async function deleteSymbol(
     mustExist: true,
     here: (database) => forgetSymbol(database, { exchange, symbol }),
     daemon: async () => {
-      const answer = await tellDaemon(ground.config.dataDir, "/forget", { exchange, symbol });
-      return (answer as { readonly deleted: number }).deleted;
+      const told = await tellDaemon(ground.config.dataDir, "/forget", { exchange, symbol });
+      const answer = told as ForgetAnswer;
+      if ("refused" in answer) throw new Error(answer.refused);
+      return answer.deleted;
     },
   });
 }

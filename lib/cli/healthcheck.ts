@@ -51,7 +51,7 @@ export async function askHealth(
 }
 
 /** If the daemon listens on all addresses, it is asked on loopback. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   if (host === "::" || host === "[::]") return "[::1]";
   return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;

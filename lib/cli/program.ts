@@ -22,6 +22,7 @@ import { makeInit } from "./init.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
+import { reload } from "./reload.ts";
 import { run } from "./run.ts";
 import { addSettingFlags, type Flags } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -42,6 +43,12 @@ const COMMANDS: readonly CommandSpec[] = [
     summary: "Poll, backfill and serve until stopped: the daemon",
     action: run,
     hasJson: false,
+  },
+  {
+    name: "reload",
+    summary: "Let the running daemon read its settings again",
+    action: reload,
+    hasJson: true,
   },
   {
     name: "backfill",

@@ -18,7 +18,7 @@ import { SETTINGS, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
-import type { Ground } from "../daemon/open_archive.ts";
+import type { Ground, Read } from "../daemon/open_archive.ts";
 import { hideSecrets } from "../text/redact.ts";
 import { isCron } from "../daemon/schedule.ts";
 import type { Shell } from "./shell.ts";
@@ -37,6 +37,8 @@ interface SettingsOptions {
   readonly ignoreFiles?: boolean;
   /** Whether the file of settings may be missing where something names it. @default false */
   readonly mayLackFile?: boolean;
+  /** Whether to ignore only the file of settings. @default false */
+  readonly withoutSettingsFile?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -79,20 +81,27 @@ export async function readGround(
   flags: Flags,
   options: SettingsOptions = {},
 ): Promise<Ground> {
-  const { config, files } = await readAll(shell, flags, options);
-  configureLogging({
-    level: config.logLevel,
-    format: config.logFormat,
-    colors: shell.hasColor,
-    // Log lines appear above the lines that are drawn.
-    write: shell.tell,
-  });
+  const read = async (): Promise<Read> => {
+    const { config, files } = await readAll(shell, flags, options);
+    const useLog = (): void =>
+      configureLogging({
+        level: config.logLevel,
+        format: config.logFormat,
+        colors: shell.hasColor,
+        // Log lines appear above the lines that are drawn.
+        write: shell.tell,
+      });
+    return { config, useLog, fileHints: await fileHints(files) };
+  };
+  const { config, useLog, fileHints: hints } = await read();
+  useLog();
   const log = logger("titan10");
-  const hints = await fileHints(files);
   for (const hint of hints) log.warn("a file of settings is open to others", { hint });
   return {
     config,
     fileHints: hints,
+    // Flags and environment stay as they were at the start; the files are read again.
+    reread: options.ignoreFiles === true ? undefined : read,
     clock: shell.clock,
     random: shell.random,
     metrics: createMetrics(),
@@ -142,7 +151,13 @@ export interface Sources {
 export async function readSources(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreFiles = false, mayLackFile = false }: SettingsOptions = {},
+  {
+    forced = {},
+    logLevelDefault,
+    ignoreFiles = false,
+    mayLackFile = false,
+    withoutSettingsFile = ignoreFiles,
+  }: SettingsOptions = {},
 ): Promise<Sources> {
   const given: Record<string, string> = {};
   for (const { name } of VARIABLES) {
@@ -165,7 +180,7 @@ export async function readSources(
     isTerminal: shell.isTerminal,
   };
   const path = settingsPath(variables);
-  const text = ignoreFiles ? undefined : await readFileOfSettings(variables, mayLackFile);
+  const text = withoutSettingsFile ? undefined : await readFileOfSettings(variables, mayLackFile);
   const read = (text: string): FileSettings =>
     readSettingsFile({ path, text }, { rules, environment: settingTexts(variables) });
   const file = text === undefined ? undefined : read(text);

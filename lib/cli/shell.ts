@@ -11,6 +11,8 @@ export interface Shell {
   readonly random: () => number;
   /** Aborted by the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Calls `listener` at each SIGHUP, which ends no command. */
+  readonly onHangup: (listener: () => void) => void;
   /** Writes results to standard output, for people or for the next program. */
   readonly print: (text: string) => void;
   /** Writes bytes to standard output unchanged. @throws Deno.errors.BrokenPipe when the reader has closed it. */

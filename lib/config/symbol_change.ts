@@ -8,7 +8,7 @@ import {
   settingsInForce,
 } from "./config.ts";
 import { type ExchangeSettings, settingsOf } from "./exchange_settings.ts";
-import { isExcluded, mayBeChosen, type Symbols } from "./symbols.ts";
+import { isExcluded, mayBeArchived, mayBeChosen, type Symbols } from "./symbols.ts";
 import type { ConfigRules } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
 import { withoutValue, withValue } from "./yaml_edit.ts";
@@ -73,7 +73,7 @@ export function withSymbols(
 export function withoutSymbol(file: ChangedFile, { exchange, symbol }: NamedSymbol): Change {
   const { settings, config, own } = stateOf(file, exchange);
   const name = `${exchange} ${symbol}`;
-  if (settings === undefined || !mayStay(settings.symbols, symbol)) {
+  if (settings === undefined || !mayBeArchived(settings.symbols, symbol)) {
     return { text: file.text, told: [`${name} is not asked for.`] };
   }
   const left = itemsOf(file, exchange).filter((item) => item !== symbol);
@@ -217,10 +217,4 @@ function isChosen(symbols: Symbols, symbol: string): boolean {
   const { names, patterns } = symbols;
   return !isExcluded(symbols, symbol) &&
     (names.includes(symbol) || patterns.some((pattern) => fitsPattern(symbol, pattern)));
-}
-
-/** Whether a symbol is, or may be, archived. */
-function mayStay(symbols: Symbols, symbol: string): boolean {
-  return !isExcluded(symbols, symbol) &&
-    (symbols.names.includes(symbol) || mayBeChosen(symbols, symbol));
 }

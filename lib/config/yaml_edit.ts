@@ -3,11 +3,9 @@ import {
   type Document,
   isMap,
   isNode,
-  isPair,
   isScalar,
   isSeq,
   type Node,
-  type Pair,
   parseDocument,
   type YAMLMap,
   type YAMLSeq,
@@ -16,6 +14,9 @@ import { endOfLine, lineEndOf, nextLine, startOfLine } from "../text/lines.ts";
 
 /** The keys that lead to a value in maps. */
 type KeyPath = readonly [string, ...string[]];
+
+/** A key with its value. */
+type Entry = YAMLMap["items"][number];
 
 /** A list of texts, a map of texts, or nothing behind the colon. */
 type NewValue = readonly string[] | Readonly<Record<string, string>> | null;
@@ -48,9 +49,9 @@ export function withValue(text: string, path: KeyPath, value: NewValue): string 
 export function withoutValue(text: string, path: KeyPath): string {
   const document = parse(text);
   const map = document.getIn(path.slice(0, -1), true);
-  const pairs = isMap(map) ? map.items : [];
-  const at = pairs.findIndex((pair) => keyOf(pair) === path.at(-1));
-  const items = pairs.map((pair) => ({ from: startOf(pair), until: endOf(pair) }));
+  const entries = isMap(map) ? map.items : [];
+  const at = entries.findIndex((entry) => keyOf(entry) === path.at(-1));
+  const items = entries.map((entry) => ({ from: startOf(entry), until: endOf(entry) }));
   const splices = at < 0
     ? []
     : [isFlow(map) ? removeInline(text, items, at) : removeLines(text, items[at]!)];
@@ -185,13 +186,13 @@ function insertion(
 ): readonly Splice[] {
   const [step, eol] = [stepOf(text, document), lineEndOf(text)];
   let [node, depth]: [unknown, number] = [document.contents, 0];
-  let parent: { readonly map: YAMLMap; readonly pair: Pair } | undefined;
+  let parent: { readonly map: YAMLMap; readonly entry: Entry } | undefined;
   while (isMap(node)) {
     const key = path[depth];
     const map: YAMLMap = node;
-    const pair: Pair | undefined = map.items.find((one) => keyOf(one) === key);
-    if (pair === undefined) return intoMap(text, map, { keys: path.slice(depth), value, step });
-    [node, depth, parent] = [pair.value, depth + 1, { map, pair }];
+    const entry: Entry | undefined = map.items.find((one) => keyOf(one) === key);
+    if (entry === undefined) return intoMap(text, map, { keys: path.slice(depth), value, step });
+    [node, depth, parent] = [entry.value, depth + 1, { map, entry }];
   }
   const keys = path.slice(depth);
   if (parent === undefined) {
@@ -199,12 +200,12 @@ function insertion(
     const before = text === "" || text.endsWith("\n") ? "" : eol;
     return [{ from: text.length, until: text.length, text: before + lines.join(eol) + eol }];
   }
-  const { map, pair } = parent;
-  const [start, end] = [startOf(pair), endOf(pair)];
+  const { map, entry } = parent;
+  const [start, end] = [startOf(entry), endOf(entry)];
   if (isFlow(map)) {
-    return [{ from: start, until: end, text: `${keyOf(pair)}: ${flowChain(keys, value)}` }];
+    return [{ from: start, until: end, text: `${keyOf(entry)}: ${flowChain(keys, value)}` }];
   }
-  const nothing = isNode(pair.value) ? pair.value.range : undefined;
+  const nothing = isNode(entry.value) ? entry.value.range : undefined;
   const indent = text.slice(startOfLine(text, start), start);
   const at = endOfLine(text, end);
   const lines = blockLines(keys, value, { indent: indent + step, step });
@@ -291,19 +292,23 @@ function isFlow(node: unknown): boolean {
   return (isMap(node) || isSeq(node)) && node.flow === true;
 }
 
-function keyOf({ key }: Pair): string {
+function keyOf({ key }: Entry): string {
   return isScalar(key) ? String(key.value ?? "") : "";
 }
 
-function startOf({ key }: Pair): number {
+function startOf({ key }: Entry): number {
   return isNode(key) ? key.range?.[0] ?? 0 : 0;
 }
 
-/** Where the last value of a node ends, without the comments behind it. */
-function endOf(node: unknown): number {
-  if (isPair(node)) return node.value === null ? endOf(node.key) : endOf(node.value);
-  if ((isMap(node) || isSeq(node)) && node.flow !== true && node.items.length > 0) {
-    return endOf(node.items.at(-1));
+/** Where the last value in an entry ends, without the comments behind it. */
+function endOf({ key, value }: Entry): number {
+  if (isMap(value) && !isFlow(value) && value.items.length > 0) return endOf(value.items.at(-1)!);
+  if (isSeq(value) && !isFlow(value) && value.items.length > 0) {
+    return endOfNode(value.items.at(-1));
   }
+  return value === null ? endOfNode(key) : endOfNode(value);
+}
+
+function endOfNode(node: unknown): number {
   return isNode(node) ? node.range?.[1] ?? 0 : 0;
 }

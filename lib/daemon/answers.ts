@@ -1,5 +1,8 @@
 /** The answers of the daemon's HTTP endpoints. @module */
 import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
+import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
 import { examine } from "../doctor/checkup.ts";
@@ -10,7 +13,7 @@ import { SharedRun } from "../policy/shared_run.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
-import type { Answers, Health } from "../serve/routes.ts";
+import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
 import { readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -19,6 +22,7 @@ import { forgetSymbol } from "../store/forget.ts";
 import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
+import type { Reloads } from "./reload.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** A database that takes longer than this is not ready. Readiness probes usually time out after a few seconds. */
@@ -34,12 +38,14 @@ interface AnswersOptions {
   /** `archive` is set once the archive is open. */
   readonly state: { readonly archive?: Archive };
   readonly watchdog: Watchdog;
+  readonly reloads: Reloads;
 }
 
 /** The answers of a daemon, also while it is starting and has no archive yet. */
 export function answersOf(options: AnswersOptions): Answers {
-  const { ground, database, migrations, startedAtMs, state, watchdog, readiness } = options;
-  const { config, clock, metrics } = ground;
+  const { ground, database, migrations, startedAtMs, state, watchdog, readiness, reloads } =
+    options;
+  const { clock, metrics } = ground;
   const visitors = database.visitors ?? database;
   const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
     state.archive?.exchanges.find((exchange) => exchange.id === id);
@@ -63,7 +69,7 @@ export function answersOf(options: AnswersOptions): Answers {
       if (pending.length > 0 && !isUnmade) throw new SchemaBehindError();
       const status = await readStatus({
         isUnmade,
-        config,
+        config: state.archive?.config ?? ground.config,
         database: visitors,
         nowMs: clock.now(),
         startedAtMs,
@@ -71,6 +77,7 @@ export function answersOf(options: AnswersOptions): Answers {
       });
       return {
         ...status,
+        lastReload: reloads.last ?? null,
         exchanges: status.exchanges.map((row) => {
           const exchange = exchangeOf(row.exchange);
           if (exchange === undefined) return row;
@@ -89,11 +96,10 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
-    forget: async ({ exchange, symbol }) => ({
-      deleted: await forgetSymbol(database, { exchange, symbol }),
-    }),
+    forget: (asked) => forgetOn(database, state.archive?.config ?? ground.config, asked),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
+    reload: () => reloads.ask(),
     plan: () => {
       if (state.archive === undefined) throw new Error("Cannot plan: the daemon is starting");
       return makePlan(state.archive);
@@ -103,6 +109,19 @@ export function answersOf(options: AnswersOptions): Answers {
       return examine(state.archive, { migrations });
     },
   };
+}
+
+/** Deletes a symbol that the settings in force do not ask for: else it would be there again with the next poll. */
+async function forgetOn(
+  database: Database,
+  config: Config,
+  { exchange, symbol }: ForgetRequest,
+): Promise<ForgetAnswer> {
+  const isAsked = config.exchanges.includes(exchange) &&
+    mayBeArchived(settingsOf(config, exchange).symbols, symbol);
+  return isAsked
+    ? { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` }
+    : { deleted: await forgetSymbol(database, { exchange, symbol }) };
 }
 
 /**

@@ -2,15 +2,21 @@
 import { dirname } from "node:path";
 import { answersOf, databaseReasons } from "./answers.ts";
 import { Alerts } from "../alert/alerting.ts";
-import type { Archive } from "../archive/archive.ts";
 import { type JobsOptions, scheduleOf } from "./jobs.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { type Ground, openArchive, openConfigured, prepareDatabase } from "./open_archive.ts";
+import {
+  type Ground,
+  type OpenArchive,
+  openArchive,
+  openConfigured,
+  prepareDatabase,
+} from "./open_archive.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
 import { Readiness } from "./readiness.ts";
+import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
@@ -25,6 +31,8 @@ import { Watchdog } from "./watchdog.ts";
 interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog"> {
   /** Ends the daemon. */
   readonly signal: AbortSignal;
+  /** Registers what is done when the process is told to read its settings again. */
+  readonly onHangup?: ((reload: () => void) => void) | undefined;
   /** Called with the URL of the HTTP server when it listens. */
   readonly onListening?: ((url: string) => void) | undefined;
 }
@@ -57,8 +65,17 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     clock,
   });
   const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
-  const state: { archive?: Archive } = {};
-  const watchdog = new Watchdog({ job: "poll", cron: ground.config.pollCron, clock, log });
+  const state: { archive?: OpenArchive } = {};
+  const reloads = new Reloads(ground);
+  options.onHangup?.(() => reloads.askSoon());
+  const watchdog = new Watchdog({
+    job: "poll",
+    get cron() {
+      return (state.archive ?? ground).config.pollCron;
+    },
+    clock,
+    log,
+  });
   try {
     readiness.start();
     const answers = answersOf({
@@ -69,6 +86,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
       startedAtMs,
       state,
       watchdog,
+      reloads,
     });
     for (const server of await listen(answers, ground, database)) {
       stops.push(() => server.stop());
@@ -83,9 +101,11 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     await readiness.look();
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
-    const schedule = await scheduleOf(archive, { ...options, alerts, watchdog });
+    const jobs = await scheduleOf(archive, { ...options, alerts, watchdog });
+    const { schedule } = jobs;
     stops.push(() => schedule.stop());
     schedule.start();
+    reloads.start({ archive, schedule: jobs });
     await untilOver(database, { watchdog, schedule, signal, log });
     log.info("stopping");
   } catch (error) {
@@ -140,11 +160,11 @@ async function start(
     readonly migrations: readonly Migration[];
     readonly signal: AbortSignal;
   },
-): Promise<Archive> {
+): Promise<OpenArchive> {
   const { config, clock, random, log } = ground;
   const isAway = (error: unknown): boolean =>
     error instanceof StoreError && error.kind === "unavailable";
-  const open = async (): Promise<Archive> => {
+  const open = async (): Promise<OpenArchive> => {
     await prepareDatabase(database, ground, migrations);
     return await openArchive(database, ground);
   };

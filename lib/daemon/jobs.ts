@@ -27,9 +27,14 @@ export interface JobsOptions {
   readonly onBackfillEnd?: (() => void) | undefined;
 }
 
+/** The schedule of an archive, and how a backfill of one exchange is begun with other ranges. */
+export interface ArchiveSchedule {
+  readonly schedule: Schedule;
+  readonly startBackfill: (exchange: string) => void;
+}
+
 /** Builds the schedule of all jobs. A job may wake another job, but never waits for it. */
-export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<Schedule> {
-  const { pruneAfterMs } = archive.config;
+export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<ArchiveSchedule> {
   const wake = (name: JobName): void => schedule.wake(name);
   const onWritten = (): void => wake("upkeep");
   const catchUp = new CatchUp(archive, { onWritten });
@@ -40,22 +45,24 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
       wake("alerts");
     },
   });
+  const backfill = backfillJob(archive, {
+    onProgress: options.onBackfillProgress,
+    onEnd: options.onBackfillEnd,
+    onWritten,
+    onDue: () => wake("backfill"),
+  });
   const schedule: Schedule = new Schedule([
-    { ...poll, watchdog: options.watchdog },
+    Object.assign(poll, { watchdog: options.watchdog }),
     catchUp.job,
     gapsJob(archive, { onFilled: onWritten }),
     ...options.alerts.jobs,
-    backfillJob(archive, {
-      onProgress: options.onBackfillProgress,
-      onEnd: options.onBackfillEnd,
-      onWritten,
-    }),
+    backfill,
     upkeepJob(archive),
     ...await policyJobs(archive),
     storageJob(archive),
-    ...pruneAfterMs === undefined ? [] : [pruneJob(archive, { afterMs: pruneAfterMs })],
+    pruneJob(archive),
   ], archive);
-  return schedule;
+  return { schedule, startBackfill: backfill.startOver };
 }
 
 async function policyJobs(archive: Archive): Promise<readonly Job[]> {

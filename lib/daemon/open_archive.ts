@@ -1,34 +1,27 @@
 /** Opens an archive: database, schema, tables, and exchanges with their stored bans and limits. @module */
 import type { Clock } from "../clock.ts";
-import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
-import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
-import { symbolsOfKinds } from "../config/symbols.ts";
-import { openExchange } from "../exchange/client.ts";
+import type { Config } from "../config/config.ts";
+import { allTimeframes } from "../config/exchange_settings.ts";
 import type { Archive } from "../archive/archive.ts";
-import { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { FailureLog } from "../archive/failure_log.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { planRollups } from "../market/rollup.ts";
-import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import { parseTimeframe } from "../market/timeframe.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import { errorText } from "../text/redact.ts";
-import type { BreakerState } from "../policy/breaker.ts";
-import { NewestWrite } from "../policy/newest_write.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
-import { readCapabilities, writeCapability } from "../store/capabilities.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
 import type { OnReach } from "../store/connection/server_pool.ts";
-import { isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { StoreError } from "../store/connection/store_error.ts";
 import { guardQueries } from "../store/read_query.ts";
-import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
 import {
   migrate,
   type MigrateReport,
   type Migration,
   readMigrations,
 } from "../store/connection/migrations.ts";
+import { closeBreakers, openExchanges, restoreExchanges, warnOfUnused } from "./open_exchanges.ts";
 
 /** What the rest of the program needs to run; the command line provides it. */
 export interface Ground {
@@ -39,8 +32,18 @@ export interface Ground {
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Reads the configuration again, from where it was read. @default it cannot be */
+  readonly reread?: (() => Promise<Read>) | undefined;
   /** Drops permissions of the process; they cannot be regained. @default they are kept */
   readonly giveUp?: ((permissions: readonly GivenUp[]) => Promise<void>) | undefined;
+}
+
+/** The configuration as it was read. */
+export interface Read {
+  readonly config: Config;
+  readonly fileHints: readonly string[];
+  /** Logs as it says from now on. */
+  readonly useLog: () => void;
 }
 
 /** A permission that is needed only at start-up. */
@@ -113,21 +116,38 @@ export async function prepareDatabase(
   await refuseHalfCopy(database);
   // A dump may have been restored without its owners, or the database may have another owner than before.
   await guardQueries(database);
-  const timeframes = allTimeframes(config).map(parseTimeframe);
-  await ensureCandleTables(database, timeframes);
   metrics.setTimescaledb(report.timescaledb !== null);
   metrics.setCompression(report.compresses);
+  await prepareTables(database, config, report);
   if (!report.compresses) {
     const tables = report.timescaledb === null ? "TimescaleDB is not used: plain" : "TimescaleDB's";
     log.warn(`${tables} tables, without compression`, { reason: report.plainReason });
   } else {
-    for (const timeframe of timeframes) {
-      await setCompressionPolicy(database, timeframe, config.compressAfterMs);
-    }
     // A backfill that was killed leaves policies paused.
     await resumeCompression(database);
   }
   return report;
+}
+
+/** Makes the tables of all archived timeframes, and sets when they are compressed. @throws StoreError */
+export async function prepareTables(
+  database: Database,
+  config: Config,
+  { compresses }: Pick<MigrateReport, "compresses">,
+): Promise<void> {
+  const timeframes = allTimeframes(config).map(parseTimeframe);
+  await ensureCandleTables(database, timeframes);
+  if (!compresses) return;
+  for (const timeframe of timeframes) {
+    await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+  }
+}
+
+/** An archive whose settings and exchanges may be replaced while it is open; see `reload.ts`. */
+export interface OpenArchive extends Archive {
+  config: Config;
+  exchanges: readonly ArchivedExchange[];
+  fileHints?: readonly string[] | undefined;
 }
 
 /**
@@ -137,159 +157,20 @@ export async function prepareDatabase(
  * @throws ConfigError when an exchange lacks a configured timeframe or offers no candles, or when a rollup cannot be
  * built from the archived timeframes.
  */
-export async function openArchive(database: Database, ground: Ground): Promise<Archive> {
+export async function openArchive(database: Database, ground: Ground): Promise<OpenArchive> {
   const { config } = ground;
-  const exchanges: ArchivedExchange[] = [];
-  const archive: Archive = {
+  const archive: OpenArchive = {
     ...ground,
     database,
-    exchanges,
+    exchanges: [],
     failures: new FailureLog(),
   };
-  warnOfUnused(ground);
-  const opened = await Promise.all(config.exchanges.map((id) => openOne(archive, id)));
-  for (const result of opened) if (result instanceof ArchivedExchange) exchanges.push(result);
-  const problems = [
-    ...opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]),
-    ...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)),
-    ...refusedRollups(config),
-  ];
-  if (problems.length > 0) throw new ConfigError(problems);
-  for (
-    const { exchange, breaker, bannedUntilMs, banReason } of await readExchangeStates(database)
-  ) {
-    // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
-    if (breaker !== "closed" && !await isStandby(database)) {
-      await writeBreaker(database, exchange, "closed");
-    }
-    if (bannedUntilMs === undefined) continue;
-    const banned = exchanges.find(({ id }) => id === exchange);
-    banned?.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
-    ground.metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
-  }
-  const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
-  for (const exchange of exchanges) {
-    exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
-    ground.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
-  }
+  warnOfUnused(config, ground.log);
+  archive.exchanges = await openExchanges(archive, config);
+  // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
+  await closeBreakers(database);
+  await restoreExchanges(archive, archive.exchanges);
   // The environment may hold secrets. The configuration and CCXT's libraries have read it by now.
   await ground.giveUp?.(["env"]);
   return archive;
-}
-
-async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
-  const { config, clock, random, metrics, log, database } = archive;
-  const { symbols, pageLimit } = settingsOf(config, id);
-  const keep = async (what: string, write: Promise<void>): Promise<void> => {
-    try {
-      await write;
-    } catch (error) {
-      log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
-        exchange: id,
-        error,
-      });
-    }
-  };
-  metrics.setBreakerState(id, "closed");
-  const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
-    keep("a breaker's state", writeBreaker(database, id, kind))
-  );
-  try {
-    const client = await openExchange(id, {
-      clock,
-      config: config.exchangeOptions[id],
-      proxyUrl: config.exchangeProxyUrl,
-      pageRowsMax: pageLimit,
-      symbols: symbolsOfKinds(symbols),
-      onBan: async ({ untilMs, reason }) => {
-        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
-        log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
-        await keep("a ban", writeBan(database, id, { untilMs, reason }));
-      },
-    });
-    return new ArchivedExchange({
-      client,
-      config,
-      clock,
-      random,
-      metrics,
-      log,
-      onBreaker: ({ kind, state, worst }) => {
-        metrics.setBreakerState(id, worst);
-        log.warn("breaker changed", {
-          exchange: id,
-          state,
-          ...(kind === undefined ? {} : { kind }),
-        });
-        void breaker.set(worst);
-      },
-      keepCapability: async (row) => {
-        try {
-          await writeCapability(database, row);
-        } catch (error) {
-          const level = isServerAway(error) ? "debug" : "warn";
-          log[level]("a learned limit of an exchange was not stored", {
-            exchange: id,
-            timeframe: row.timeframe,
-            error,
-          });
-          throw error;
-        }
-      },
-    });
-  } catch (error) {
-    return {
-      variable: "EXCHANGES",
-      value: id,
-      allowed: `an exchange that can be opened (${errorText(error)})`,
-    };
-  }
-}
-
-/** Warns of what is set for exchanges that are not archived: it has no effect, so it is probably a mistake. */
-function warnOfUnused({ config, log }: Ground): void {
-  for (const id of config.own.keys()) {
-    if (config.exchanges.includes(id)) continue;
-    log.warn("an exchange of the file of settings is not archived: EXCHANGES does not name it", {
-      exchange: id,
-    });
-  }
-  for (const id of Object.keys(config.exchangeOptions)) {
-    if (config.exchanges.includes(id)) continue;
-    const variable = `EXCHANGE_${id.toUpperCase()}`;
-    log.warn("options of an exchange that is not in EXCHANGES", { exchange: id, variable });
-  }
-}
-
-function lackingTimeframes(
-  { id, client }: ArchivedExchange,
-  config: Config,
-): readonly ConfigProblem[] {
-  const settings = settingsOf(config, id);
-  return archivedTimeframes(settings).filter((text) => !client.timeframes.includes(text)).map((
-    text,
-  ) => ({
-    variable: (config.own.has(id) ? `${id} ` : "") +
-      (settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL"),
-    value: text,
-    allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
-      nearestTimeframes(text, client.timeframes).join(", ")
-    }`,
-  }));
-}
-
-function refusedRollups(config: Config): readonly ConfigProblem[] {
-  const archived = allTimeframes(config).map(parseTimeframe);
-  return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
-    variable: "ROLLUPS",
-    value: text,
-    allowed: "timeframes that divide a day, each a multiple of one in TIMEFRAMES or BACKFILL",
-  }));
-}
-
-/** The two offered timeframes whose lengths are closest to the wanted one, by ratio. */
-function nearestTimeframes(wanted: string, offered: readonly string[]): readonly string[] {
-  const length = (text: string): number => Math.log(nominalMs(parseTimeframe(text)));
-  const distance = (text: string): number => Math.abs(length(text) - length(wanted));
-  return [...offered].sort((a, b) => distance(a) - distance(b)).slice(0, 2);
 }

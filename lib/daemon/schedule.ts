@@ -23,6 +23,12 @@ export interface ScheduleOptions {
   readonly log: Logger;
 }
 
+/** What runs one job at its times. */
+interface Timer {
+  readonly cron: string;
+  readonly stopping: AbortController;
+}
+
 /**
  * Whether the schedule can run this cron text. Weekdays must be names: five fields go to `Deno.cron`, which numbers
  * weekdays from 1 (Sunday) to 7, while other programs number them from 0 to 6.
@@ -53,8 +59,7 @@ export class Schedule {
   readonly #failures = new Map<Job, string>();
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  /** Stops the timers. */
-  #timing = new AbortController();
+  readonly #timers = new Map<JobName, Timer>();
   #starts = 0;
 
   constructor(jobs: readonly ScheduledJob[], options: ScheduleOptions) {
@@ -68,24 +73,41 @@ export class Schedule {
    * forward past that time, the run is missed.
    */
   start(): void {
-    this.#timing.abort();
-    if (this.#stopping.signal.aborted) return;
-    this.#timing = new AbortController();
-    this.#starts++;
-    const { signal } = this.#timing;
-    for (const { name, cron } of this.#jobs) {
-      if (cron === undefined) continue;
-      const begin = (): void => this.runNow(name);
-      if (cron.trim().split(/\s+/).length === 5) {
-        // The name must be new at each start: Deno would run a name that was used before for both schedules.
-        // The promise settles when the signal is aborted; an invalid cron text is thrown at once, not rejected.
-        Deno.cron(`titan10 ${name} ${this.#starts}`, cron, { signal }, begin).catch(() => {});
-      } else {
-        const timer = new Cron(cron, { timezone: "UTC" }, begin);
-        signal.addEventListener("abort", () => timer.stop(), { once: true });
-      }
-    }
+    this.#stopTimers();
+    this.retime();
     for (const { name, cron } of this.#jobs) if (cron !== undefined) this.runNow(name);
+  }
+
+  /** Call when jobs may have got other times: only their timers are set anew. */
+  retime(): void {
+    if (this.#stopping.signal.aborted) return;
+    for (const { name, cron } of this.#jobs) {
+      const timer = this.#timers.get(name);
+      if (timer?.cron === cron) continue;
+      timer?.stopping.abort();
+      this.#timers.delete(name);
+      if (cron !== undefined) this.#timers.set(name, this.#startTimer(name, cron));
+    }
+  }
+
+  #startTimer(name: JobName, cron: string): Timer {
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const begin = (): void => this.runNow(name);
+    if (cron.trim().split(/\s+/).length === 5) {
+      // The name must be new at each start: Deno would run a name that was used before for both schedules.
+      // The promise settles when the signal is aborted; an invalid cron text is thrown at once, not rejected.
+      Deno.cron(`titan10 ${name} ${this.#starts++}`, cron, { signal }, begin).catch(() => {});
+    } else {
+      const timer = new Cron(cron, { timezone: "UTC" }, begin);
+      signal.addEventListener("abort", () => timer.stop(), { once: true });
+    }
+    return { cron, stopping };
+  }
+
+  #stopTimers(): void {
+    for (const { stopping } of this.#timers.values()) stopping.abort();
+    this.#timers.clear();
   }
 
   /** Begins an extra run now. Skips it if the job may not overlap and a run is in progress. */
@@ -109,7 +131,7 @@ export class Schedule {
 
   /** Stops the timers, aborts the runs in progress, and waits until they have ended. */
   async stop(): Promise<void> {
-    this.#timing.abort();
+    this.#stopTimers();
     this.#stopping.abort(new Error("the schedule is stopping"));
     await Promise.all(this.#runs);
   }

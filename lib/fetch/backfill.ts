@@ -75,6 +75,8 @@ export class ExchangeBackfill {
   readonly #exchange: ArchivedExchange;
   readonly #options: ExchangeBackfillOptions;
   readonly #untilMs: number;
+  /** Aborts also when other ranges are wanted: pages under way go on to their ends then, and no more are begun. */
+  readonly #over: AbortSignal;
   readonly #problems = new Map<string, string>();
   readonly #refusals: Refusals;
   #progress: BackfillProgress;
@@ -90,6 +92,7 @@ export class ExchangeBackfill {
     this.#exchange = exchange;
     this.#options = options;
     this.#untilMs = archive.clock.now();
+    this.#over = AbortSignal.any([exchange.work.wants, options.signal ?? []].flat());
     this.#refusals = new Refusals(archive.clock, { ...options, breakers: exchange.breakers });
     this.#progress = noProgress(exchange.id);
   }
@@ -283,8 +286,7 @@ export class ExchangeBackfill {
   /** Whether to wait for an exchange that is down or bans us: the daemon always, the one-shot command for a while. */
   #mayWait(): boolean {
     if (this.#options.patient) return true;
-    this.#failuresInARow++;
-    if (this.#failuresInARow >= FAILURES_IN_A_ROW_MAX) this.#gaveUp = true;
+    if (++this.#failuresInARow >= FAILURES_IN_A_ROW_MAX) this.#gaveUp = true;
     return !this.#gaveUp;
   }
 
@@ -292,11 +294,9 @@ export class ExchangeBackfill {
     const { clock } = this.#archive;
     this.#update({ pausedUntilMs: untilMs, pausedWhy: why });
     await this.#options.compression.noteWaiting(this.#exchange.id);
-    try {
-      await clock.sleep(untilMs - clock.now(), { signal: this.#options.signal });
-    } catch (error) {
-      if (!isCancelled(error, this.#options.signal)) throw error;
-    }
+    await clock.sleep(untilMs - clock.now(), { signal: this.#over }).catch((error) => {
+      if (!isCancelled(error, this.#over)) throw error;
+    });
     this.#update({ pausedUntilMs: undefined, pausedWhy: undefined });
   }
 
@@ -310,7 +310,7 @@ export class ExchangeBackfill {
   }
 
   #isOver(): boolean {
-    return this.#gaveUp || this.#options.signal?.aborted === true;
+    return this.#gaveUp || this.#over.aborted;
   }
 
   #update(change: Partial<BackfillProgress>): void {

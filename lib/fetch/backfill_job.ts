@@ -11,25 +11,53 @@ interface BackfillJobOptions {
   readonly onEnd?: (() => void) | undefined;
   /** Called at the end of a run that wrote candles. */
   readonly onWritten: () => void;
+  /** Called when a run is due; it must begin at once. */
+  readonly onDue: () => void;
 }
 
-export function backfillJob(archive: Archive, options: BackfillJobOptions): Job {
+/** The job, and how to let it begin with other ranges. */
+interface BackfillJob extends Job {
+  /** Call when other ranges of an exchange are wanted. A run that is busy with it must be ending. */
+  readonly startOver: (exchange: string) => void;
+}
+
+export function backfillJob(archive: Archive, options: BackfillJobOptions): BackfillJob {
   /** Exchanges whose backfill is running. One that is down may be waited for until it comes back. */
   const busy = new Set<string>();
+  /** The only exchange of the next run. @default all of them */
+  let due: string | undefined;
+  const startOver = (exchange: string): void => {
+    // It begins when that run has ended.
+    if (busy.has(exchange)) return;
+    due = exchange;
+    options.onDue();
+  };
   return {
     name: "backfill",
-    cron: archive.config.backfillCron,
+    get cron() {
+      return archive.config.backfillCron;
+    },
     // Each run takes the exchanges that no earlier run is still busy with.
     mayOverlap: true,
+    startOver,
     runOnce: async (signal) => {
-      const exchanges = archive.exchanges.filter(({ id }) => !busy.has(id));
+      const chosen = due;
+      due = undefined;
+      const exchanges = archive.exchanges.filter(({ id }) =>
+        !busy.has(id) && (chosen ?? id) === id
+      );
+      const wants = new Map(exchanges.map(({ id, work }) => [id, work.wants]));
       for (const { id } of exchanges) busy.add(id);
       const counts = sumReports(
         await backfill({ ...archive, exchanges }, {
           signal,
           patient: true,
           onProgress: (progress) => options.onProgress?.(progress),
-          onExchangeEnd: (id) => busy.delete(id),
+          onExchangeEnd: (id) => {
+            busy.delete(id);
+            // It has ended before its time, because other ranges are wanted.
+            if (wants.get(id)?.aborted && !signal.aborted) startOver(id);
+          },
         }),
       );
       if (!signal.aborted) options.onEnd?.();

@@ -70,6 +70,7 @@ export class CatchUp {
     const running: Running = { sinceMs, stopping: new AbortController() };
     this.#running.set(id, running);
     let left: number | undefined;
+    const { wants } = exchange.work;
     try {
       const report = await new ExchangeBackfill(this.#archive, exchange, {
         signal: AbortSignal.any([signal, running.stopping.signal]),
@@ -85,7 +86,7 @@ export class CatchUp {
       const isNewest = this.#running.get(id) === running;
       if (isNewest) this.#running.delete(id);
       // The polls have moved on, so without this nothing would ask for the rest before the next backfill.
-      if (isNewest && left === undefined) this.note(id, sinceMs);
+      if (isNewest && (left === undefined || wants.aborted)) this.note(id, sinceMs);
     }
   }
 }

@@ -77,6 +77,7 @@ export async function refreshMarkets(
       const [failed] = made.markets.unloaded;
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
       const markets = settle(archive, exchange, made);
+      exchange.work.admit(markets.series);
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
     onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),

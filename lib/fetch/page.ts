@@ -74,20 +74,23 @@ export async function ingestPage(
   series: Series,
   wanted: Ask,
 ): Promise<PageOutcome> {
-  const { value } = exchange.markets;
-  try {
-    return await ingestOfMarket(archive, exchange, series, { ...wanted, markets: value });
-  } catch (error) {
-    if (!isOfOtherMarket(error)) throw error;
-    archive.log.info("another program knows newer markets: loading them", {
-      series: seriesName(series),
-      error,
-    });
-    exchange.markets.outdate(value);
-    const markets = await refreshMarkets(archive, exchange, wanted);
-    if (markets === value) throw error;
-    return await ingestOfMarket(archive, exchange, series, { ...wanted, markets });
-  }
+  return await exchange.work.run({ series, signal: wanted.signal }, async (signal) => {
+    const { value } = exchange.markets;
+    const ask = { ...wanted, signal };
+    try {
+      return await ingestOfMarket(archive, exchange, series, { ...ask, markets: value });
+    } catch (error) {
+      if (!isOfOtherMarket(error)) throw error;
+      archive.log.info("another program knows newer markets: loading them", {
+        series: seriesName(series),
+        error,
+      });
+      exchange.markets.outdate(value);
+      const markets = await refreshMarkets(archive, exchange, ask);
+      if (markets === value) throw error;
+      return await ingestOfMarket(archive, exchange, series, { ...ask, markets });
+    }
+  });
 }
 
 /**

@@ -62,7 +62,9 @@ export function pollJob(
   let isResumed = false;
   return {
     name: "poll",
-    cron: archive.config.pollCron,
+    get cron() {
+      return archive.config.pollCron;
+    },
     mayOverlap: true,
     runOnce: async (signal) => {
       if (!isResumed) await resume(archive, poll);
@@ -93,8 +95,8 @@ export class Poll {
   readonly #answeredUntilMs = new Map<string, number>();
   /** When the exchange last answered for a series. Milliseconds. */
   readonly #askedMs = new Map<string, number>();
-  /** Names of series with a running request, and ids of exchanges whose markets are being loaded. */
-  readonly #busy = new Set<string>();
+  /** Names of series with a running request, and exchanges whose markets are being loaded. */
+  readonly #busy = new Set<string | ArchivedExchange>();
   /** Series that are refused, such as delisted ones. When that stays they are polled at growing intervals. */
   readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
 
@@ -128,8 +130,8 @@ export class Poll {
     signal: AbortSignal | undefined,
   ): Promise<PollReport> {
     const archive = this.#archive;
-    if (this.#busy.has(exchange.id)) return { ...NOTHING, skipped: exchange.series.length };
-    this.#busy.add(exchange.id);
+    if (this.#busy.has(exchange)) return { ...NOTHING, skipped: exchange.series.length };
+    this.#busy.add(exchange);
     let markets: Markets;
     try {
       markets = await refreshMarkets(archive, exchange, { signal });
@@ -137,7 +139,7 @@ export class Poll {
       if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
       return { ...NOTHING, failed: exchange.series.length };
     } finally {
-      this.#busy.delete(exchange.id);
+      this.#busy.delete(exchange);
     }
     archive.failures.clear(exchange.id);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);

@@ -240,6 +240,11 @@ export async function takeStock(archive: Archive): Promise<readonly SeriesAccoun
       symbol: series.symbol,
       timeframe: series.timeframe.text,
     };
+    // What the settings do not name any more is no concern of the alerts that read these.
+    if (!account.isConfigured) {
+      metrics.forgetSeries(labels);
+      continue;
+    }
     metrics.candlesOwed.set(labels, owed);
     metrics.candlesMissing.set(labels, missing);
     metrics.candlesMissingRatio.set(labels, missingRatio(account));

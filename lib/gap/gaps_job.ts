@@ -8,7 +8,9 @@ import { repairGaps } from "./repair.ts";
 export function gapsJob(archive: Archive, options: { readonly onFilled: () => void }): Job {
   return {
     name: "gaps",
-    cron: archive.config.gapsCron,
+    get cron() {
+      return archive.config.gapsCron;
+    },
     mayOverlap: false,
     runOnce: async (signal) => {
       // The daemon speaks for the whole archive: a one-shot command may have been given other settings for once.

@@ -10,6 +10,8 @@ export interface Asked {
   /** The value of the header Host; undefined where there is none, or none is needed. */
   readonly host: string | undefined;
   readonly authorization: string | undefined;
+  /** What the request is for, which only our own command says; see `reload_answer.ts`. */
+  readonly purpose: string | undefined;
   /** The address that asks. */
   readonly peer: string;
   /** Aborts when the visitor has gone. */

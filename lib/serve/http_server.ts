@@ -4,6 +4,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Asked } from "./http_answer.ts";
 import { hostRule } from "./host_names.ts";
 import type { PageFile } from "./page_files.ts";
+import { RELOAD_HEADER } from "./reload_answer.ts";
 import { router } from "./router.ts";
 import { type Answers, commandRoutes, visitorRoutes } from "./routes.ts";
 import { StatusFeed } from "./status_feed.ts";
@@ -44,7 +45,12 @@ interface HttpOptions {
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const { hostname, port, token, allowedHosts = [], log, clock, page } = options;
   const feed = new StatusFeed({ status: answers.status, clock, log });
-  const routes = visitorRoutes(answers, { clock, feed, page });
+  const routes = visitorRoutes(answers, {
+    clock,
+    feed,
+    page,
+    isGuarded: token !== undefined,
+  });
   const acceptsHost = hostRule({ hostname, token, allowedHosts });
   const answer = router(routes, { token, acceptsHost, log });
   const server = listen(
@@ -103,6 +109,7 @@ function askedOf(request: Request): Asked {
     query: search.slice(1),
     host: undefined,
     authorization: undefined,
+    purpose: request.headers.get(RELOAD_HEADER) ?? undefined,
     peer: "",
     signal: request.signal,
     json: () => request.json(),

@@ -1,4 +1,5 @@
 /** Reads the head of an HTTP/1.1 request strictly: what two programs could read in two ways is refused (RFC 9112). @module */
+import { RELOAD_HEADER } from "./reload_answer.ts";
 
 /** What the endpoints look at. Nothing is decoded or resolved: a path is what was sent, up to the first `?`. */
 export interface RequestHead {
@@ -9,6 +10,8 @@ export interface RequestHead {
   /** Undefined in a request of HTTP/1.0 without one, which no browser sends. */
   readonly host: string | undefined;
   readonly authorization: string | undefined;
+  /** See `reload_answer.ts`. */
+  readonly purpose: string | undefined;
   /** Whether another request may follow on the connection. Not after a body: it is not read. */
   readonly keepsAlive: boolean;
 }
@@ -61,6 +64,7 @@ export function readHead(text: string): RequestHead {
     query: at === -1 ? "" : target.slice(at + 1),
     host,
     authorization: only(values, "authorization"),
+    purpose: only(values, RELOAD_HEADER),
     keepsAlive: !isOld && !hasBody(values) && !closes(values),
   };
 }

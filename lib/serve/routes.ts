@@ -6,12 +6,14 @@ import { withDeadline } from "../policy/deadline.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
+import { isLoopback } from "../text/loopback.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
 import type { CandlesDocument, ExplainedDocument } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
+import { RELOAD_HEADER, RELOAD_HEADER_VALUE, type ReloadAnswer } from "./reload_answer.ts";
 import type { Status } from "./status.ts";
 import type { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
@@ -35,6 +37,8 @@ export interface Answers {
   readonly candles: (query: URLSearchParams) => Promise<CandlesDocument>;
   /** @throws BadQueryError */
   readonly explained: (query: URLSearchParams) => Promise<ExplainedDocument>;
+  /** Reads the settings again. Never throws. */
+  readonly reload: () => Promise<ReloadAnswer>;
   /** Only on the unix socket, because it sends requests to exchanges. */
   readonly plan: () => Promise<Plan>;
   /** Only on the unix socket, because it sends requests to exchanges. */
@@ -45,8 +49,8 @@ export interface Answers {
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
-  /** Only on the unix socket, for `titan10 forget --delete`. Returns how many candles were deleted. */
-  readonly forget: (asked: ForgetRequest) => Promise<{ readonly deleted: number }>;
+  /** Only on the unix socket, for `titan10 forget --delete`. */
+  readonly forget: (asked: ForgetRequest) => Promise<ForgetAnswer>;
   /** Only on the unix socket, for `titan10 query`. */
   readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
 }
@@ -60,6 +64,9 @@ export interface ForgetRequest {
   readonly exchange: string;
   readonly symbol: string;
 }
+
+/** How many candles were deleted, or why none were. */
+export type ForgetAnswer = { readonly deleted: number } | { readonly refused: string };
 
 export interface Route {
   /** Compared with what was sent, byte by byte. */
@@ -124,8 +131,10 @@ class DatabaseAnswers {
  */
 export function visitorRoutes(
   answers: Answers,
-  { clock, feed, page }: {
+  { clock, feed, page, isGuarded }: {
     readonly clock: Clock;
+    /** Whether requests must bring a token. */
+    readonly isGuarded: boolean;
     readonly feed: StatusFeed;
     readonly page: readonly PageFile[];
   },
@@ -142,6 +151,7 @@ export function visitorRoutes(
     ...publicRoutes(answers, database),
     read("/candles", answers.candles),
     read("/explained", answers.explained),
+    reloadRoute(answers, ({ peer }) => isGuarded || isLoopback(peer) || peer === LOOPBACK_NETWORK),
     {
       path: "/events",
       answer: ({ peer }) => {
@@ -187,6 +197,7 @@ export function commandRoutes(
   });
   return [
     ...publicRoutes(answers, new DatabaseAnswers(clock)),
+    reloadRoute(answers, () => true),
     document("/plan", answers.plan),
     document("/doctor", answers.doctor),
     document("/storage", answers.storage),
@@ -214,6 +225,27 @@ function publicRoutes(answers: Answers, database: DatabaseAnswers): readonly Rou
     { path: "/metrics", answer: shared(metrics) },
     { path: "/status", answer: shared(() => database.json(answers.status)) },
   ];
+}
+
+/** As `TcpServer` names those who ask on `::1`. */
+const LOOPBACK_NETWORK = "0:0:0:0";
+
+/** The request must show that no web page has made it, and come from who may change what the daemon does. */
+function reloadRoute(answers: Answers, isAllowed: (asked: Asked) => boolean): Route {
+  return {
+    path: "/reload",
+    method: "POST",
+    answer: async (asked) => {
+      if (asked.purpose !== RELOAD_HEADER_VALUE) {
+        return refusal(403, `Send the header ${RELOAD_HEADER}: ${RELOAD_HEADER_VALUE}`);
+      }
+      if (!isAllowed(asked)) {
+        return refusal(403, "Ask on the daemon's machine, or set HTTP_TOKEN and bring it");
+      }
+      const answer = await answers.reload();
+      return jsonAnswer(answer, { status: answer.ok ? 200 : 422 });
+    },
+  };
 }
 
 /** All who ask at the same moment get one answer. Nobody's going ends it for the others. */

@@ -21,9 +21,19 @@ export interface Status {
     /** Version of the extension; null without it. */
     readonly timescaledb: string | null;
   };
+  /** The last reload of the settings; null before the first, and if the status was read without a daemon. */
+  readonly lastReload: LastReload | null;
   readonly exchanges: readonly ExchangeStatus[];
   readonly series: readonly SeriesStatus[];
   readonly jobs: readonly JobStatus[];
+}
+
+export interface LastReload {
+  readonly at: string;
+  /** Whether the settings are in force. */
+  readonly ok: boolean;
+  /** Why they are not, one line for each problem; null if they are. */
+  readonly error: string | null;
 }
 
 export interface ExchangeStatus {
@@ -113,6 +123,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     version: VERSION,
     startedAt: iso(startedAtMs),
     database: { kind: database.kind, timescaledb: await timescaleVersion(database) },
+    lastReload: null,
     exchanges: exchangesOf(options, { accounts, states }).map((exchange) => {
       const state = states.get(exchange);
       const banMs = state?.bannedUntilMs;

@@ -82,3 +82,28 @@ export function exchangeState<const State extends string>(
     };
   };
 }
+
+/** Removes the values of all metrics that have this label with this value. */
+export async function forgetLabel(
+  registry: Registry,
+  label: Readonly<Record<string, string>>,
+): Promise<void> {
+  const [[name, value] = ["", ""]] = Object.entries(label);
+  for (const metric of registry.getMetricsAsArray() as unknown as readonly Labelled[]) {
+    const { values } = await metric.get();
+    for (const { labels } of values) {
+      if (labels[name] !== value) continue;
+      // A histogram has values for each bucket, which is no label of its own.
+      const { le: _le, ...own } = labels;
+      metric.remove(own);
+    }
+  }
+}
+
+/** A metric of prom-client, of whichever kind. */
+interface Labelled {
+  get(): Promise<
+    { readonly values: readonly { readonly labels: Readonly<Record<string, string>> }[] }
+  >;
+  remove(labels: Readonly<Record<string, string>>): void;
+}

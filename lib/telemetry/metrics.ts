@@ -1,6 +1,14 @@
 /** The metrics of a running daemon. Users' dashboards and alerts depend on their names and labels. @module */
 import { Registry } from "prom-client";
-import { counter, exchangeState, flag, gauge, histogram, type Metric } from "./metric.ts";
+import {
+  counter,
+  exchangeState,
+  flag,
+  forgetLabel,
+  gauge,
+  histogram,
+  type Metric,
+} from "./metric.ts";
 import { addProcessMetrics } from "./process_metrics.ts";
 
 const SERIES = ["exchange", "symbol", "timeframe"] as const;
@@ -20,6 +28,15 @@ const METRICS = {
     "titan10_breaker_state",
     "1 for the state the exchange's breaker is in, 0 for the others; of several breakers the worst.",
     ["closed", "open", "half_open"],
+  ),
+  setConfigReloaded: flag(
+    "titan10_config_last_reload_successful",
+    "1 when the settings were last read without a fault, 0 when a reload was refused.",
+  ),
+  configReloadedSeconds: gauge(
+    "titan10_config_last_reload_success_timestamp_seconds",
+    "When the settings in force were read.",
+    [],
   ),
   setDatabaseUp: flag(
     "titan10_database_up",
@@ -163,10 +180,23 @@ const METRICS = {
   ),
 };
 
+/** The gauges of a series. */
+const OF_SERIES = [
+  "lastClosedCandleSeconds",
+  "candlesMissing",
+  "candlesMissingRatio",
+  "candlesOwed",
+  "coveredUntilSeconds",
+] as const;
+
 /** One field per metric. `METRICS` describes each. */
 export type Metrics =
   & { readonly [Field in keyof typeof METRICS]: ReturnType<(typeof METRICS)[Field]> }
   & {
+    /** Removes what is said of a series, because it is not archived any more. */
+    readonly forgetSeries: (labels: Readonly<Record<(typeof SERIES)[number], string>>) => void;
+    /** Removes all that is said of an exchange, because it is not archived any more. */
+    readonly forgetExchange: (exchange: string) => Promise<void>;
     /** The content type of `text`. */
     readonly contentType: string;
     /** All metrics in Prometheus' text format. */
@@ -184,6 +214,10 @@ export function createMetrics(): Metrics {
   addProcessMetrics(registry);
   return {
     ...made,
+    forgetSeries: (labels) => {
+      for (const field of OF_SERIES) (made as Metrics)[field].remove(labels);
+    },
+    forgetExchange: (exchange) => forgetLabel(registry, { exchange }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
   } as Metrics;

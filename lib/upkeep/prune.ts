@@ -11,15 +11,19 @@ const ROWS_MAX = 10_000;
 /** Statements per table in one run. The next run deletes the rest. */
 const STATEMENTS_MAX = 10;
 
-/** @param options.afterMs is the age from which rows are deleted. */
-export function pruneJob(archive: Archive, options: { readonly afterMs: number }): Job {
+export function pruneJob(archive: Archive): Job {
   return {
     name: "prune",
-    cron: PRUNE_CRON,
+    get cron() {
+      return archive.config.pruneAfterMs === undefined ? undefined : PRUNE_CRON;
+    },
     mayOverlap: false,
     isQuiet: true,
-    runOnce: async (signal) =>
-      await prune(archive, { beforeMs: archive.clock.now() - options.afterMs, signal }),
+    runOnce: async (signal) => {
+      const { config: { pruneAfterMs }, clock } = archive;
+      if (pruneAfterMs === undefined) return {};
+      return await prune(archive, { beforeMs: clock.now() - pruneAfterMs, signal });
+    },
   };
 }
 

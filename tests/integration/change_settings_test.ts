@@ -85,14 +85,14 @@ Deno.test("a symbol is added where its exchange lists it, and the rest of the fi
     assert.equal(await Deno.readTextFile(path), FILE);
 
     const added = await run("add", "binance:SOL/USDT");
-    assert.deepEqual([added.code, added.stderr], [0, ""]);
+    assert.deepEqual([added.code, added.stderr], [0, NO_DAEMON]);
     assert.match(added.stdout, /^binance SOL\/USDT is archived from now on\./);
     assert.equal(await Deno.readTextFile(path), FILE.replace("ETH/USDT", "ETH/USDT, SOL/USDT"));
     const again = await run("add", "binance:SOL/USDT");
     assert.deepEqual([again.code, again.stdout], [0, "binance SOL/USDT is archived already."]);
 
     const forgotten = await run("forget", "binance:SOL/USDT");
-    assert.deepEqual([forgotten.code, forgotten.stderr], [0, ""]);
+    assert.deepEqual([forgotten.code, forgotten.stderr], [0, NO_DAEMON]);
     assert.equal(await Deno.readTextFile(path), FILE);
     const gone = await run("forget", "binance:SOL/USDT");
     assert.deepEqual([gone.code, gone.stdout], [0, "binance SOL/USDT is not asked for."]);
@@ -244,6 +244,8 @@ async function assertTrue(text: string): Promise<void> {
 }
 
 const USD = new Set(["coinbase", "kraken"]);
+
+const NO_DAEMON = "No daemon runs here: this takes effect when one is started.";
 
 const FILE = `# Mine.
 exchanges:

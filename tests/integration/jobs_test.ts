@@ -336,7 +336,7 @@ async function withScene(
           ...variables,
         }, clock);
         const log = new JobLog();
-        const schedule = await scheduleOf(archive, { alerts: new Alerts(archive), ...options });
+        const { schedule } = await scheduleOf(archive, { alerts: new Alerts(archive), ...options });
         starts.push({ archive, schedule, log });
         return { archive, schedule, log };
       },

@@ -168,7 +168,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 
   "a run that is stopped deletes nothing more": async (scene) => {
     await addGap(scene, { at: 1, state: "filled", seenDays: 91 });
-    const report = await pruneJob(scene.archive, { afterMs: 90 * DAY_MS })
+    const report = await pruneJob(scene.archive)
       .runOnce(AbortSignal.abort());
     assert.deepEqual(report, { rejected_candles: 0, gaps: 0, candle_revisions: 0, alerts: 0 });
   },
@@ -216,7 +216,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         { EXCHANGES: "binance", SYMBOLS: "BTC/USDT", TIMEFRAMES: "1m", ...variables },
         scene.archive.clock,
       );
-      const schedule = await scheduleOf(archive, { alerts: new Alerts(archive) });
+      const { schedule } = await scheduleOf(archive, { alerts: new Alerts(archive) });
       schedule.runNow("prune");
       while (left !== await count()) await turn();
       await schedule.stop();
@@ -292,6 +292,6 @@ async function withScene(
     database,
     alone,
     archive,
-    prune: () => pruneJob(archive, { afterMs: 90 * DAY_MS }).runOnce(NEVER),
+    prune: () => pruneJob(archive).runOnce(NEVER),
   });
 }

@@ -241,7 +241,7 @@ async function archive({ url, schema }: Place, adminUrl: string): Promise<Archiv
     );
     await rollUp(later);
     assert.equal(await expire(later), CANDLES);
-    const pruning = pruneJob(later, { afterMs: 0 });
+    const pruning = pruneJob({ ...later, config: { ...later.config, pruneAfterMs: 0 } });
     assert.equal((await pruning.runOnce(new AbortController().signal))?.["candle_revisions"], 1);
     return { said, content };
   } finally {

@@ -17,6 +17,7 @@ import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
+import { Reloads } from "../../lib/daemon/reload.ts";
 import { Watchdog } from "../../lib/daemon/watchdog.ts";
 import { explainBounds } from "../../lib/gap/account.ts";
 import { configOf } from "./local_archive.ts";
@@ -124,6 +125,7 @@ export async function serveRichArchive(
     migrations,
     startedAtMs: clock.now() - 3 * DAY_MS,
     state: {},
+    reloads: new Reloads(ground),
     watchdog: new Watchdog({ job: "poll", cron: config.pollCron, clock, log }),
   });
   const status = async (): ReturnType<typeof answers.status> => {

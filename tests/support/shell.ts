@@ -25,6 +25,7 @@ export async function runInProcess(
     clock,
     random: Math.random,
     signal,
+    onHangup: () => {},
     print: (text) => void stdout.push(`${text}\n`),
     write: (bytes) => void stdout.push(decoder.decode(bytes, { stream: true })),
     input: new Blob([input]).stream(),

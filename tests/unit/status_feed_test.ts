@@ -9,6 +9,7 @@ const STATUS: Status = {
   version: "1",
   startedAt: null,
   database: { kind: "embedded", timescaledb: null },
+  lastReload: null,
   exchanges: [],
   series: [],
   jobs: [],

@@ -38,6 +38,7 @@ function statusOf(change: Partial<Status>): Status {
     version: "0.1.0",
     startedAt: "2026-01-31T11:00:00.000Z",
     database: { kind: "embedded", timescaledb: "2.23.0" },
+    lastReload: null,
     exchanges: [QUIET],
     series: [SERIES],
     jobs: [{

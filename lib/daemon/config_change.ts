@@ -1,0 +1,144 @@
+/** What is different between two configurations, and which of it a running daemon can use. @module */
+import type { Config } from "../config/config.ts";
+import { type ExchangeSettings, settingsOf } from "../config/exchange_settings.ts";
+import type { TimeframeReach } from "../config/setting.ts";
+import { ruleText, type Symbols } from "../config/symbols.ts";
+import { SETTINGS } from "../config/variables.ts";
+import type { ReloadAnswer } from "../serve/reload_answer.ts";
+
+type ConfigChange = Omit<Extract<ReloadAnswer, { readonly ok: true }>, "ok">;
+
+/** What is opened once: the database, and where the daemon listens. */
+const OPENED_ONCE = [
+  "databaseUrl",
+  "dataDir",
+  "dbPoolMax",
+  "httpHost",
+  "httpPort",
+  "httpToken",
+  "httpAllowedHosts",
+] as const;
+
+/** A configuration with what an open archive cannot change as it was. */
+export function withOpened(config: Config, open: Config): Config {
+  const kept = Object.fromEntries(OPENED_ONCE.map((field) => [field, open[field]]));
+  return { ...config, ...kept };
+}
+
+/** What is different, for people to read. Secrets are never shown, only the names of their variables. */
+export function changesOf(before: Config, after: Config): ConfigChange {
+  return {
+    added: after.exchanges.filter((id) => !before.exchanges.includes(id)),
+    removed: before.exchanges.filter((id) => !after.exchanges.includes(id)),
+    changed: [...exchangeChanges(before, after), ...variableChanges(before, after)],
+    needsRestart: OPENED_ONCE.filter((field) => isDifferent(before[field], after[field]))
+      .map((field) => SETTINGS[field].name),
+  };
+}
+
+/** Whether two values of the configuration are different. */
+export function isDifferent(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) !== JSON.stringify(other);
+}
+
+/** Variables that have one meaning for all exchanges. */
+function variableChanges(before: Config, after: Config): readonly string[] {
+  return Object.entries(SETTINGS).flatMap(([field, { name }]) => {
+    const [one, other] = [valueOf(before, field), valueOf(after, field)];
+    return isDifferent(one, other) ? [name] : [];
+  });
+}
+
+/** Undefined for what is told by itself. */
+function valueOf(config: Config, field: string): unknown {
+  switch (field) {
+    case "exchanges":
+    case "configFile":
+    case "exchangeOptions":
+      return undefined;
+    case "retryAttempts":
+      return config.retry.attempts;
+    case "retryMinMs":
+      return config.retry.minMs;
+    case "retryMaxMs":
+      return config.retry.maxMs;
+    case "breakerFailures":
+      return config.breaker.failures;
+    case "breakerCooldownMs":
+      return config.breaker.cooldownMs;
+    default:
+      return (OPENED_ONCE as readonly string[]).includes(field)
+        ? undefined
+        : (config as unknown as Readonly<Record<string, unknown>>)[field];
+  }
+}
+
+/** How many names a line has. */
+const NAMED_MAX = 3;
+
+/** What is different for exchanges that stay, one line for those that have it in common. */
+function exchangeChanges(before: Config, after: Config): readonly string[] {
+  const ids = after.exchanges.filter((id) => before.exchanges.includes(id));
+  const all = ids.flatMap((id) => {
+    const options = [before, after].map(({ exchangeOptions }) => exchangeOptions[id]);
+    return [
+      ...settingChanges(settingsOf(before, id), settingsOf(after, id)),
+      ...isDifferent(options[0], options[1]) ? ["options"] : [],
+    ].map((text) => ({ id, text }));
+  });
+  return [...Map.groupBy(all, ({ text }) => text)].map(([text, same]) =>
+    `${someOf(same.map(({ id }) => id))}: ${text}`
+  );
+}
+
+function settingChanges(before: ExchangeSettings, after: ExchangeSettings): readonly string[] {
+  const changes = [
+    ["symbols", itemChanges(itemsOf(before.symbols), itemsOf(after.symbols))],
+    ["timeframes", itemChanges(before.timeframes, after.timeframes)],
+    ["backfill of", reachChanges(before.backfill, after.backfill)],
+    ["retention of", reachChanges(before.retention, after.retention)],
+    [
+      "page limit",
+      isDifferent(before.pageLimit, after.pageLimit) ? limitText(after.pageLimit) : "",
+    ],
+  ];
+  return changes.flatMap(([what, change]) => change === "" ? [] : [`${what} ${change}`]);
+}
+
+function limitText(limit: number | undefined): string {
+  return limit === undefined ? "as the exchange has it" : String(limit);
+}
+
+function itemsOf(symbols: Symbols): readonly string[] {
+  const rules = ruleText(symbols);
+  return [
+    ...symbols.names,
+    ...(rules === "" ? [] : rules.split(",")),
+    ...symbols.excluded.map((text) => `!${text}`),
+  ];
+}
+
+function itemChanges(before: readonly string[], after: readonly string[]): string {
+  const added = after.filter((item) => !before.includes(item));
+  const removed = before.filter((item) => !after.includes(item));
+  return [
+    ...(added.length === 0 ? [] : [`${someOf(added)} added`]),
+    ...(removed.length === 0 ? [] : [`${someOf(removed)} removed`]),
+  ].join("; ");
+}
+
+/** The timeframes whose reach is different. */
+function reachChanges(
+  before: readonly TimeframeReach[],
+  after: readonly TimeframeReach[],
+): string {
+  const all = [...new Set([...before, ...after].map(({ timeframe }) => timeframe))];
+  const reach = (of: readonly TimeframeReach[], text: string): unknown =>
+    of.filter(({ timeframe }) => timeframe === text);
+  return someOf(all.filter((text) => isDifferent(reach(before, text), reach(after, text))));
+}
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  return more > 0 ? `${names.slice(0, NAMED_MAX).join(", ")} and ${more} more` : names.join(", ");
+}

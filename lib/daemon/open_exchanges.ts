@@ -1,0 +1,189 @@
+/** Opens exchanges with their stored bans and learned limits, and refuses what they do not have. @module */
+import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { symbolsOfKinds } from "../config/symbols.ts";
+import { openExchange } from "../exchange/client.ts";
+import type { Archive } from "../archive/archive.ts";
+import { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { planRollups } from "../market/rollup.ts";
+import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import { errorText } from "../text/redact.ts";
+import type { BreakerState } from "../policy/breaker.ts";
+import { NewestWrite } from "../policy/newest_write.ts";
+import { readCapabilities, writeCapability } from "../store/capabilities.ts";
+import { type Database, isStandby } from "../store/connection/database.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
+import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
+
+/**
+ * Returns the exchanges of a configuration, in its order. Those of the archive that `keeps` names are taken from it, the
+ * others are opened. Changes nothing of the archive, and sends no request.
+ *
+ * @throws ConfigError when an exchange cannot be opened, or lacks a timeframe, or a rollup cannot be built.
+ */
+export async function openExchanges(
+  archive: Archive,
+  config: Config,
+  keeps: (exchange: ArchivedExchange) => boolean = () => false,
+): Promise<readonly ArchivedExchange[]> {
+  const kept = new Map(archive.exchanges.filter(keeps).map((one) => [one.id, one]));
+  const opened = await Promise.all(
+    config.exchanges.map((id) => kept.get(id) ?? openOne({ ...archive, config }, id)),
+  );
+  const exchanges = opened.filter((one) => one instanceof ArchivedExchange);
+  const problems = [
+    ...opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]),
+    ...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)),
+    ...refusedRollups(config),
+  ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return exchanges;
+}
+
+/** Restores stored bans and learned limits, and begins the metrics of these exchanges. @throws StoreError */
+export async function restoreExchanges(
+  { database, metrics }: Pick<Archive, "database" | "metrics">,
+  exchanges: readonly ArchivedExchange[],
+): Promise<void> {
+  for (const { exchange, bannedUntilMs, banReason } of await readExchangeStates(database)) {
+    if (bannedUntilMs === undefined) continue;
+    const banned = exchanges.find(({ id }) => id === exchange);
+    if (banned === undefined) continue;
+    banned.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
+    metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
+  }
+  const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
+  for (const exchange of exchanges) {
+    exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
+    metrics.setBreakerState(exchange.id, "closed");
+    metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
+  }
+}
+
+/** Stores that the breakers of these exchanges are closed. @default all of them @throws StoreError */
+export async function closeBreakers(
+  database: Database,
+  isMeant: (exchange: string) => boolean = () => true,
+): Promise<void> {
+  for (const { exchange, breaker } of await readExchangeStates(database)) {
+    if (breaker === "closed" || !isMeant(exchange) || await isStandby(database)) continue;
+    await writeBreaker(database, exchange, "closed");
+  }
+}
+
+async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
+  const { config, clock, random, metrics, log, database } = archive;
+  const { symbols, pageLimit } = settingsOf(config, id);
+  const keep = async (what: string, write: Promise<void>): Promise<void> => {
+    try {
+      await write;
+    } catch (error) {
+      log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
+        exchange: id,
+        error,
+      });
+    }
+  };
+  const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
+    keep("a breaker's state", writeBreaker(database, id, kind))
+  );
+  try {
+    const client = await openExchange(id, {
+      clock,
+      config: config.exchangeOptions[id],
+      proxyUrl: config.exchangeProxyUrl,
+      pageRowsMax: pageLimit,
+      symbols: symbolsOfKinds(symbols),
+      onBan: async ({ untilMs, reason }) => {
+        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
+        log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
+        await keep("a ban", writeBan(database, id, { untilMs, reason }));
+      },
+    });
+    return new ArchivedExchange({
+      client,
+      config,
+      clock,
+      random,
+      metrics,
+      log,
+      onBreaker: ({ kind, state, worst }) => {
+        metrics.setBreakerState(id, worst);
+        log.warn("breaker changed", {
+          exchange: id,
+          state,
+          ...(kind === undefined ? {} : { kind }),
+        });
+        void breaker.set(worst);
+      },
+      keepCapability: async (row) => {
+        try {
+          await writeCapability(database, row);
+        } catch (error) {
+          const level = isServerAway(error) ? "debug" : "warn";
+          log[level]("a learned limit of an exchange was not stored", {
+            exchange: id,
+            timeframe: row.timeframe,
+            error,
+          });
+          throw error;
+        }
+      },
+    });
+  } catch (error) {
+    return {
+      variable: "EXCHANGES",
+      value: id,
+      allowed: `an exchange that can be opened (${errorText(error)})`,
+    };
+  }
+}
+
+/** Warns of what is set for exchanges that are not archived: it has no effect, so it is probably a mistake. */
+export function warnOfUnused(config: Config, log: Logger): void {
+  for (const id of config.own.keys()) {
+    if (config.exchanges.includes(id)) continue;
+    log.warn("an exchange of the file of settings is not archived: EXCHANGES does not name it", {
+      exchange: id,
+    });
+  }
+  for (const id of Object.keys(config.exchangeOptions)) {
+    if (config.exchanges.includes(id)) continue;
+    const variable = `EXCHANGE_${id.toUpperCase()}`;
+    log.warn("options of an exchange that is not in EXCHANGES", { exchange: id, variable });
+  }
+}
+
+function lackingTimeframes(
+  { id, client }: ArchivedExchange,
+  config: Config,
+): readonly ConfigProblem[] {
+  const settings = settingsOf(config, id);
+  return archivedTimeframes(settings).filter((text) => !client.timeframes.includes(text)).map((
+    text,
+  ) => ({
+    variable: (config.own.has(id) ? `${id} ` : "") +
+      (settings.timeframes.includes(text) ? "TIMEFRAMES" : "BACKFILL"),
+    value: text,
+    allowed: `a timeframe of ${id}: ${client.timeframes.join(" ")}; nearest: ${
+      nearestTimeframes(text, client.timeframes).join(", ")
+    }`,
+  }));
+}
+
+function refusedRollups(config: Config): readonly ConfigProblem[] {
+  const archived = allTimeframes(config).map(parseTimeframe);
+  return planRollups(config.rollups.map(parseTimeframe), archived).refused.map(({ text }) => ({
+    variable: "ROLLUPS",
+    value: text,
+    allowed: "timeframes that divide a day, each a multiple of one in TIMEFRAMES or BACKFILL",
+  }));
+}
+
+/** The two offered timeframes whose lengths are closest to the wanted one, by ratio. */
+function nearestTimeframes(wanted: string, offered: readonly string[]): readonly string[] {
+  const length = (text: string): number => Math.log(nominalMs(parseTimeframe(text)));
+  const distance = (text: string): number => Math.abs(length(text) - length(wanted));
+  return [...offered].sort((a, b) => distance(a) - distance(b)).slice(0, 2);
+}

@@ -1,0 +1,239 @@
+/** Reads the settings again while the daemon runs, and puts them into force whole, or not at all. @module */
+import { type Config, ConfigError } from "../config/config.ts";
+import {
+  allTimeframes,
+  archivedTimeframes,
+  type ExchangeSettings,
+  settingsOf,
+} from "../config/exchange_settings.ts";
+import { symbolsOfKinds } from "../config/symbols.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { isConfigured } from "../archive/desire.ts";
+import { explainBounds, forgetUnconfigured } from "../gap/account.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { withDeadline } from "../policy/deadline.ts";
+import type { ReloadAnswer } from "../serve/reload_answer.ts";
+import type { LastReload } from "../serve/status.ts";
+import { readTimescale } from "../store/connection/timescale.ts";
+import { type Checkpoint, readCheckpoints } from "../store/ledger.ts";
+import { errorText } from "../text/redact.ts";
+import { changesOf, isDifferent, withOpened } from "./config_change.ts";
+import type { ArchiveSchedule } from "./jobs.ts";
+import { type Ground, type OpenArchive, prepareTables } from "./open_archive.ts";
+import { closeBreakers, openExchanges, restoreExchanges, warnOfUnused } from "./open_exchanges.ts";
+
+/** What a reload changes. */
+interface Reloaded {
+  readonly archive: OpenArchive;
+  readonly schedule: ArchiveSchedule;
+}
+
+/** How long the answer waits for aborted work to end. A write that hangs must not keep it for ever. */
+const END_MS_MAX = 5_000;
+
+/** The reloads of one daemon. Never more than one at a time, and one that waits. */
+export class Reloads {
+  readonly #ground: Ground;
+  #reloaded: Reloaded | undefined;
+  #newest: Promise<unknown> = Promise.resolve();
+  #waiting: Promise<ReloadAnswer> | undefined;
+  #isDue = false;
+  #last: LastReload | undefined;
+
+  constructor(ground: Ground) {
+    const { metrics, clock } = ground;
+    this.#ground = ground;
+    metrics.setConfigReloaded(true);
+    metrics.configReloadedSeconds.set({}, clock.now() / 1000);
+  }
+
+  /** The newest one; undefined before the first. */
+  get last(): LastReload | undefined {
+    return this.#last;
+  }
+
+  /** Call when the archive is open and its jobs run. */
+  start(reloaded: Reloaded): void {
+    this.#reloaded = reloaded;
+    if (this.#isDue) void this.ask();
+  }
+
+  /** Reloads now, or when the daemon has started. */
+  askSoon(): void {
+    this.#isDue = true;
+    if (this.#reloaded !== undefined) void this.ask();
+  }
+
+  /** Reloads after the reload that is under way. Never throws. */
+  ask(): Promise<ReloadAnswer> {
+    // One that waits has read nothing yet, so it is as good as another one behind it.
+    this.#waiting ??= this.#newest.then(() => {
+      this.#waiting = undefined;
+      return this.#reload();
+    });
+    this.#newest = this.#waiting;
+    return this.#waiting;
+  }
+
+  async #reload(): Promise<ReloadAnswer> {
+    const { clock, log, metrics } = this.#ground;
+    const at = new Date(clock.now()).toISOString();
+    try {
+      const answer = await this.#use();
+      const { ok, ...changes } = answer;
+      metrics.setConfigReloaded(ok);
+      metrics.configReloadedSeconds.set({}, clock.now() / 1000);
+      log.info("settings reloaded", changes);
+      if (answer.needsRestart.length > 0) {
+        log.warn("settings that take effect only after a restart", {
+          settings: answer.needsRestart,
+        });
+      }
+      this.#last = { at, ok, error: null };
+      return answer;
+    } catch (error) {
+      const problems = problemsOf(error);
+      metrics.setConfigReloaded(false);
+      log.error("settings not reloaded: they stay as they were", { problems });
+      this.#last = { at, ok: false, error: problems.join("\n") };
+      return { ok: false, problems };
+    }
+  }
+
+  /** @throws ConfigError, StoreError, Error; nothing has changed then. */
+  async #use(): Promise<Extract<ReloadAnswer, { readonly ok: true }>> {
+    const { reread } = this.#ground;
+    if (reread === undefined) throw new Error("Cannot read these settings again");
+    if (this.#reloaded === undefined) throw new Error("The daemon is starting: try again");
+    const { archive, schedule: { schedule, startBackfill } } = this.#reloaded;
+    const { database, config: before, exchanges: all } = archive;
+    const { config: wanted, fileHints, useLog } = await reread();
+    const config = withOpened(wanted, before);
+    const isSameClient = ({ id }: ArchivedExchange): boolean =>
+      !isDifferent(clientSettings(before, id), clientSettings(config, id));
+    const exchanges = await openExchanges(archive, config, isSameClient);
+    if (isDifferent(tableSettings(before), tableSettings(config))) {
+      const compresses = (await readTimescale(database))?.isLicensed === true;
+      await prepareTables(database, config, { compresses });
+    }
+    await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
+    const checkpoints = await readCheckpoints(database);
+    // From here on nothing fails, and nothing else runs before all of it is in force.
+    Object.assign(archive, { config, exchanges, fileHints });
+    useLog();
+    const change = changeExchanges(archive, { before, all, checkpoints });
+    schedule.retime();
+    warnOfUnused(config, archive.log);
+    await settle(archive, change);
+    // The first poll registers what is new. The alerts end what they say of series that are gone.
+    schedule.runNow("poll");
+    for (const job of ["gap_alerts", "alerts", "upkeep"] as const) schedule.wake(job);
+    for (const id of change.wanting) startBackfill(id);
+    return { ok: true, ...changesOf(before, wanted) };
+  }
+}
+
+/** What is done for exchanges and series that are not wanted any more, or in another way. */
+interface ExchangesChange {
+  /** Settles when the work for what is not wanted any more has ended. */
+  readonly ended: Promise<unknown>;
+  /** Exchanges that are not archived any more. */
+  readonly gone: readonly string[];
+  /** Series that are not archived any more, of exchanges that are. */
+  readonly withdrawn: readonly Series[];
+  /** Exchanges of which something else is wanted than before. */
+  readonly wanting: readonly string[];
+}
+
+/** Ends what is not wanted any more, and lets what is wanted in another way begin anew. Does not wait. */
+function changeExchanges(
+  { config, exchanges }: OpenArchive,
+  { before, all, checkpoints }: {
+    readonly before: Config;
+    readonly all: readonly ArchivedExchange[];
+    readonly checkpoints: readonly Checkpoint[];
+  },
+): ExchangesChange {
+  const ended: Promise<void>[] = [];
+  const gone: string[] = [];
+  const withdrawn: Series[] = [];
+  const wanting = new Set(exchanges.filter((one) => !all.includes(one)).map(({ id }) => id));
+  const known = new Map(checkpoints.map((one) => [seriesName(one.series), one]));
+  const isWanted = (series: Series): boolean =>
+    isConfigured(known.get(seriesName(series)) ?? { series, chosen: "list" }, config);
+  for (const exchange of all) {
+    const { id, work, markets } = exchange;
+    if (!config.exchanges.includes(id)) {
+      ended.push(work.end());
+      gone.push(id);
+      continue;
+    }
+    exchange.configure(config);
+    const [one, other] = [settingsOf(before, id), settingsOf(config, id)];
+    const hasOtherSeries = isDifferent(seriesSettings(one), seriesSettings(other));
+    if (hasOtherSeries || isDifferent(one.backfill, other.backfill)) {
+      const archived = checkpoints.map(({ series }) => series).filter(({ exchange }) =>
+        exchange === id
+      );
+      const unwanted = [...archived, ...exchange.series].filter((series) => !isWanted(series));
+      for (const series of unwanted) withdrawn.push(series);
+      ended.push(work.withdraw(unwanted.map(seriesName)));
+      wanting.add(id);
+    }
+    if (hasOtherSeries) markets.renew(isWanted);
+    if (!exchanges.includes(exchange)) work.retire();
+  }
+  return { ended: Promise.all(ended), gone, withdrawn, wanting: [...wanting] };
+}
+
+/** Waits for the end of what is not wanted any more, and lets ledger and metrics forget what was wanted of it. */
+async function settle(
+  archive: OpenArchive,
+  { ended, gone, withdrawn }: ExchangesChange,
+): Promise<void> {
+  const { clock, database, log, metrics } = archive;
+  try {
+    await withDeadline(END_MS_MAX, () => ended, { clock, name: "the work for what is gone" });
+    await forgetUnconfigured(archive);
+    await explainBounds(archive);
+    await closeBreakers(database, (id) => gone.includes(id));
+  } catch (error) {
+    // It is all in force. The next run of the job `gaps` makes the ledger follow.
+    log.warn("the ledger does not follow the settings yet", { error });
+  }
+  for (const { exchange, symbol, timeframe: { text: timeframe } } of withdrawn) {
+    metrics.forgetSeries({ exchange, symbol, timeframe });
+  }
+  for (const id of gone) await metrics.forgetExchange(id);
+}
+
+/** What tables depend on. */
+function tableSettings(config: Config): unknown {
+  return [allTimeframes(config), config.compressAfterMs];
+}
+
+/** What the series of an exchange depend on. */
+function seriesSettings(settings: ExchangeSettings): unknown {
+  return [settings.symbols, archivedTimeframes(settings), settings.timeframes];
+}
+
+/** What is used only while an exchange is opened: another client takes its place when that is different. */
+function clientSettings(config: Config, id: string): unknown {
+  const { symbols, pageLimit } = settingsOf(config, id);
+  const { exchangeOptions, exchangeProxyUrl, breaker } = config;
+  const shapes = [...new Set(symbolsOfKinds(symbols).map(shapeOf))].sort();
+  return [exchangeOptions[id], exchangeProxyUrl, breaker, pageLimit, shapes];
+}
+
+/** A symbol without its names: what kinds of markets are loaded depends on that. */
+function shapeOf(symbol: string): string {
+  const [, base, quote, settle, rest = ""] = /^([^/]*)\/([^:]*):?([^-]*)(.*)$/.exec(symbol) ?? [];
+  if (settle === "") return "spot";
+  return `${settle === base} ${settle === quote} ${rest.replace(/[^-]+/g, "…")}`;
+}
+
+function problemsOf(error: unknown): readonly string[] {
+  return error instanceof ConfigError
+    ? error.message.split("\n").slice(1).map((line) => line.trim())
+    : [errorText(error)];
+}

@@ -1,0 +1,198 @@
+/** The settings are read again while the daemon runs: what changes, and what goes on undisturbed. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { SeriesStatus, Status } from "../../lib/serve/status.ts";
+import { type AskedCandles, startAskedExchanges } from "../support/asked_candles.ts";
+import { coinex } from "../support/dialects/coinex.ts";
+import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
+import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
+
+/** How soon a reload must be seen. */
+const SEEN_MS_MAX = 10_000;
+
+/** Polls begin this often. */
+const POLL_MS = 2_000;
+
+/** Polls ask again for what may still change: that is over after two minutes. */
+const POLLED_MS = 5 * 60_000;
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** An exchange's entry in the file. */
+interface Entry {
+  readonly symbols: readonly string[];
+  readonly timeframes: readonly string[];
+  readonly backfill: Readonly<Record<string, string>>;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+Deno.test("of twenty exchanges one is added, one removed, and one gets another range, while all others go on", async () => {
+  const exchanges = await startAskedExchanges([...TESTED_DIALECTS, coinex]);
+  const optionsOf = (id: string): Entry["options"] => ({
+    proxyUrl: exchanges.proxyUrlOf(id),
+    rateLimit: 50,
+  });
+  const entries: Record<string, Entry> = {};
+  for (const [at, { exchange: id }] of TESTED_DIALECTS.entries()) {
+    const symbols = [["QAZ/USDT"], ["QBZ/USDT", "QCZ/USDT"], ["QCZ/USDT"]][at % 3]!;
+    entries[id] = {
+      symbols,
+      timeframes: [["1h", "1d"], ["1m"], ["1d"], ["1m", "1h"]][at % 4]!,
+      backfill: { "1d": `${100 + at}d`, "1h": `${5 + at}d` },
+      options: optionsOf(id),
+    };
+  }
+  // Seen at every poll.
+  entries["binance"] = { ...entries["binance"]!, timeframes: ["1s", "1d"] };
+  // Under way when the settings are read again.
+  const slow = ([["okx", 3_000], ["mexc", 15_000]] as const).map(([id, ms]) => {
+    entries[id] = { ...entries[id]!, timeframes: ["1h"], backfill: { "1h": "2y" } };
+    const when = { about: "candles", untilMs: systemClock.now() - DAY_MS } as const;
+    return exchanges.faultsOf(id).add({ when, fault: { kind: "latency", ms } });
+  });
+  entries["coinbase"] = { ...entries["coinbase"]!, backfill: { "1h": "10d" }, timeframes: ["1h"] };
+  try {
+    await withArchiveDirectory(async (cwd) => {
+      const write = (): Promise<void> =>
+        Deno.writeTextFile(`${cwd}/titan10.yaml`, JSON.stringify({ exchanges: entries }, null, 2));
+      await write();
+      const env = {
+        HTTP_PORT: "0",
+        LOG_FORMAT: "json",
+        POLL_CRON: "*/2 * * * * *",
+        POLL_CANDLES: "3",
+        NO_PROXY: "127.0.0.1",
+      };
+      const daemon = start(["run"], { cwd, env });
+      try {
+        const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+        const status = async (): Promise<Status> => await (await fetch(`${url}/status`)).json();
+        await until(async () => {
+          const { series } = await status();
+          const isBusy = ["okx", "mexc"].every((id) =>
+            series.some(({ exchange, candles }) => exchange === id && candles > 0)
+          );
+          return isBusy && new Set(series.map(({ exchange }) => exchange)).size === 20;
+        }, 60_000);
+        const first = await status();
+        for (const id of ["okx", "mexc"]) assert(owedOf(first, id) > 0, `${id} is not under way`);
+
+        delete entries["mexc"];
+        const symbols = ["QDZ/USDT"];
+        entries["coinex"] = {
+          symbols,
+          timeframes: ["1h"],
+          backfill: { "1h": "5d" },
+          options: optionsOf("coinex"),
+        };
+        entries["coinbase"] = { ...entries["coinbase"]!, backfill: { "1h": "100d" } };
+        await write();
+        const reloadedMs = systemClock.now();
+        const reloaded = await run(["reload"], { cwd, env });
+        assertCode(reloaded, 0);
+        const answeredMs = systemClock.now();
+        assert.equal(
+          reloaded.stdout,
+          [
+            "Reloaded:",
+            "  added         coinex",
+            "  removed       mexc: not asked any more, its candles stay",
+            "  changed       coinbase: backfill of 1h",
+            "",
+          ].join("\n"),
+        );
+        const candlesOfGone = candlesOf(await status(), "mexc");
+        await until(async () => {
+          const now = await status();
+          const gone = now.series.filter(({ exchange }) => exchange === "mexc");
+          const range = now.series.filter(({ exchange }) => exchange === "coinbase");
+          return now.lastReload?.ok === true && candlesOf(now, "coinex") > 100 &&
+            gone.length > 0 && gone.every(({ owed, wantedBy }) => owed === 0 && !wantedBy) &&
+            range.length > 0 && range.every((one) => reachesDays(one, 99));
+        }, SEEN_MS_MAX - (answeredMs - reloadedMs));
+
+        // What is left of the backfill that was under way.
+        for (const one of slow) one.remove();
+        await until(async () => owedOf(await status(), "okx") < 10, 60_000);
+        const now = await status();
+        assert.equal(candlesOf(now, "mexc"), candlesOfGone);
+        const askedOfGone = exchanges.asked.filter(({ exchange, atMs }) =>
+          exchange === "mexc" && atMs > answeredMs
+        );
+        assert.deepEqual(askedOfGone, []);
+        assert.deepEqual(
+          doubled(exchanges.asked.filter(({ exchange }) => exchange !== "mexc")),
+          [],
+        );
+        for (const { exchange, symbol, timeframe, candles, missing } of now.series) {
+          assert(candles > 0, `${exchange} ${symbol} ${timeframe} has nothing`);
+          assert.equal(missing, 0, `${exchange} ${symbol} ${timeframe} has holes`);
+        }
+        assertPolledOnTime(exchanges.asked, { sinceMs: reloadedMs - 3 * POLL_MS });
+
+        const metrics = await (await fetch(`${url}/metrics`)).text();
+        assert.match(metrics, /titan10_config_last_reload_successful 1\n/);
+        assert.match(metrics, /exchange="coinex"/);
+        assert.doesNotMatch(metrics, /exchange="mexc"/);
+      } finally {
+        daemon.kill("SIGTERM");
+        assert.equal((await daemon.ended).code, 143, daemon.stderr());
+      }
+    });
+  } finally {
+    await exchanges.close();
+  }
+});
+
+function owedOf({ series }: Status, exchange: string): number {
+  return sumOf(series, exchange, ({ owed }) => owed);
+}
+
+function candlesOf({ series }: Status, exchange: string): number {
+  return sumOf(series, exchange, ({ candles }) => candles);
+}
+
+function sumOf(
+  series: readonly SeriesStatus[],
+  exchange: string,
+  of: (one: SeriesStatus) => number,
+): number {
+  return series.filter((one) => one.exchange === exchange).reduce((sum, one) => sum + of(one), 0);
+}
+
+function reachesDays({ first }: SeriesStatus, days: number): boolean {
+  return first !== null && Date.parse(first) < systemClock.now() - days * DAY_MS;
+}
+
+/** Requests for history that came more than once. Polls ask for the newest candles again and again. */
+function doubled(asked: readonly AskedCandles[]): readonly string[] {
+  const old = asked.filter(({ timeframe, sinceMs = Infinity, untilMs = Infinity, atMs }) => {
+    const newestMs = atMs - Math.max(10 * nominalMs(parseTimeframe(timeframe)), POLLED_MS);
+    return Math.min(sinceMs, untilMs) < newestMs;
+  });
+  const names = old.map(({ exchange, symbol, timeframe, sinceMs, untilMs }) =>
+    [exchange, symbol, timeframe, sinceMs, untilMs].join(" ")
+  );
+  return names.filter((name, at) => names.indexOf(name) !== at);
+}
+
+function assertPolledOnTime(
+  asked: readonly AskedCandles[],
+  { sinceMs }: { readonly sinceMs: number },
+): void {
+  const polls = asked.filter(({ exchange, timeframe, atMs }) =>
+    exchange === "binance" && timeframe === "1s" && atMs >= sinceMs
+  ).map(({ atMs }) => atMs);
+  assert(polls.length > 3, String(polls.length));
+  const pauses = polls.slice(1).map((atMs, at) => atMs - polls[at]!);
+  assert(pauses.every((ms) => ms < 2 * POLL_MS), pauses.join(" "));
+}
+
+async function until(isSo: () => Promise<boolean>, timeMs: number): Promise<void> {
+  const endMs = systemClock.now() + timeMs;
+  while (!await isSo()) {
+    assert(systemClock.now() < endMs, `not within ${timeMs} ms`);
+    await systemClock.sleep(100);
+  }
+}
