@@ -158,7 +158,7 @@ function foreignOf(series: readonly SeriesStatus[]): readonly string[] {
 
 /** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
 function troubleOf(
-  { exchanges, series }: Status,
+  { exchanges, series, lastReload }: Status,
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
@@ -191,7 +191,11 @@ function troubleOf(
   const errors = exchanges.flatMap(({ exchange, lastError, lastErrorAt }) =>
     lastError === null ? [] : [`${exchange}, ${minute(lastErrorAt)}: ${lastError}`]
   );
-  const trouble = listed("TROUBLE", [...bounded(ofSeries), ...ofExchanges], columns);
+  const ofSettings = lastReload?.ok === false
+    ? [`the settings of ${minute(lastReload.at)} are not in force. ${lastReload.error}`]
+    : [];
+  const all = [...bounded(ofSeries), ...ofExchanges, ...ofSettings];
+  const trouble = listed("TROUBLE", all, columns);
   return [
     listed("OWED BY OTHER SETTINGS", foreignOf(series), columns),
     listed("ENDED", bounded(ended), columns),

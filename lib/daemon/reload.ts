@@ -66,6 +66,9 @@ export class Reloads {
 
   /** Reloads after the reload that is under way. Never throws. */
   ask(): Promise<ReloadAnswer> {
+    // Not counted as failed: nothing is wrong with the settings.
+    const why = this.#unable;
+    if (why !== undefined) return Promise.resolve({ ok: false, problems: [why] });
     // One that waits has read nothing yet, so it is as good as another one behind it.
     this.#waiting ??= this.#newest.then(() => {
       this.#waiting = undefined;
@@ -73,6 +76,12 @@ export class Reloads {
     });
     this.#newest = this.#waiting;
     return this.#waiting;
+  }
+
+  /** Why nothing can be reloaded; undefined when it can. */
+  get #unable(): string | undefined {
+    if (this.#ground.reread === undefined) return "these settings cannot be read again";
+    return this.#reloaded === undefined ? "the daemon is starting: try again" : undefined;
   }
 
   async #reload(): Promise<ReloadAnswer> {
@@ -103,8 +112,7 @@ export class Reloads {
   /** @throws ConfigError, StoreError, Error; nothing has changed then. */
   async #use(): Promise<Extract<ReloadAnswer, { readonly ok: true }>> {
     const { reread } = this.#ground;
-    if (reread === undefined) throw new Error("Cannot read these settings again");
-    if (this.#reloaded === undefined) throw new Error("The daemon is starting: try again");
+    if (reread === undefined || this.#reloaded === undefined) throw new Error(this.#unable);
     const { archive, schedule: { schedule, startBackfill } } = this.#reloaded;
     const { database, config: before, exchanges: all } = archive;
     const { config: wanted, fileHints, useLog } = await reread();
@@ -116,19 +124,21 @@ export class Reloads {
       const compresses = (await readTimescale(database))?.isLicensed === true;
       await prepareTables(database, config, { compresses });
     }
-    await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
     const checkpoints = await readCheckpoints(database);
+    await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
     // From here on nothing fails, and nothing else runs before all of it is in force.
     Object.assign(archive, { config, exchanges, fileHints });
     useLog();
     const change = changeExchanges(archive, { before, all, checkpoints });
     schedule.retime();
     warnOfUnused(config, archive.log);
-    await settle(archive, change);
-    // The first poll registers what is new. The alerts end what they say of series that are gone.
+    // The poll registers what is new.
     schedule.runNow("poll");
-    for (const job of ["gap_alerts", "alerts", "upkeep"] as const) schedule.wake(job);
     for (const id of change.wanting) startBackfill(id);
+    if (isDifferent(before.rollups, config.rollups)) schedule.wake("upkeep");
+    await settle(archive, change);
+    // The alerts end what they say of series that are gone.
+    for (const job of ["gap_alerts", "alerts"] as const) schedule.wake(job);
     return { ok: true, ...changesOf(before, wanted) };
   }
 }

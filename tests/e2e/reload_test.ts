@@ -4,6 +4,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { SeriesStatus, Status } from "../../lib/serve/status.ts";
 import { type AskedCandles, startAskedExchanges } from "../support/asked_candles.ts";
+import { binance } from "../support/local_exchange/binance.ts";
 import { coinex } from "../support/dialects/coinex.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
 import { assertCode, run, start, withArchiveDirectory } from "../support/program.ts";
@@ -67,15 +68,14 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
       const daemon = start(["run"], { cwd, env });
       try {
         const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-        const status = async (): Promise<Status> => await (await fetch(`${url}/status`)).json();
         await until(async () => {
-          const { series } = await status();
+          const { series } = await status(url);
           const isBusy = ["okx", "mexc"].every((id) =>
             series.some(({ exchange, candles }) => exchange === id && candles > 0)
           );
           return isBusy && new Set(series.map(({ exchange }) => exchange)).size === 20;
         }, 60_000);
-        const first = await status();
+        const first = await status(url);
         for (const id of ["okx", "mexc"]) assert(owedOf(first, id) > 0, `${id} is not under way`);
 
         delete entries["mexc"];
@@ -102,9 +102,9 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
             "",
           ].join("\n"),
         );
-        const candlesOfGone = candlesOf(await status(), "mexc");
+        const candlesOfGone = candlesOf(await status(url), "mexc");
         await until(async () => {
-          const now = await status();
+          const now = await status(url);
           const gone = now.series.filter(({ exchange }) => exchange === "mexc");
           const range = now.series.filter(({ exchange }) => exchange === "coinbase");
           return now.lastReload?.ok === true && candlesOf(now, "coinex") > 100 &&
@@ -114,8 +114,8 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
 
         // What is left of the backfill that was under way.
         for (const one of slow) one.remove();
-        await until(async () => owedOf(await status(), "okx") < 10, 60_000);
-        const now = await status();
+        await until(async () => owedOf(await status(url), "okx") < 10, 60_000);
+        const now = await status(url);
         assert.equal(candlesOf(now, "mexc"), candlesOfGone);
         const askedOfGone = exchanges.asked.filter(({ exchange, atMs }) =>
           exchange === "mexc" && atMs > answeredMs
@@ -144,6 +144,124 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
     await exchanges.close();
   }
 });
+
+Deno.test("a file with a fault changes nothing and says why, and what is mended counts after SIGHUP", async () => {
+  const exchanges = await startAskedExchanges([binance]);
+  const options = { proxyUrl: exchanges.proxyUrlOf("binance"), rateLimit: 20 };
+  const entry = { timeframes: ["1s"], backfill: "off", options };
+  try {
+    await withArchiveDirectory(async (cwd) => {
+      const write = (id: string, symbols: readonly string[]): Promise<void> =>
+        Deno.writeTextFile(
+          `${cwd}/titan10.yaml`,
+          JSON.stringify({ exchanges: { [id]: { symbols, ...entry } } }, null, 1),
+        );
+      const writeDotenv = (lines: readonly string[]): Promise<void> =>
+        Deno.writeTextFile(`${cwd}/.env`, ["LOG_FORMAT=json", ...lines].join("\n"));
+      await write("binance", ["QAZ/USDT", "QBZ/USDT"]);
+      await writeDotenv(["HTTP_PORT=0", "POLL_CRON=0 0 0 1 JAN *"]);
+      const daemon = start(["run"], { cwd });
+      try {
+        const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
+        await daemon.waitFor(/"job":"poll"/);
+        const ask = async (headers: Record<string, string>): Promise<[number, string]> => {
+          const response = await fetch(`${url}/reload`, { method: "POST", headers });
+          return [response.status, await response.text()];
+        };
+        assert.equal((await ask({}))[0], 403);
+        assert.equal((await status(url)).lastReload, null);
+        assert.match(await metricsOf(url), /titan10_config_last_reload_successful 1\n/);
+        assert.match(await metricsOf(url), /symbol="QAZ\/USDT"/);
+
+        await write("binanse", ["QAZ/USDT"]);
+        daemon.kill("SIGHUP");
+        await daemon.waitFor(/settings not reloaded/);
+        const problem =
+          /titan10\.yaml:3:3 exchanges="binanse": expected a CCXT exchange id; did you mean binance/;
+        const refused = await run(["reload"], { cwd });
+        assertCode(refused, 1);
+        assert.match(refused.stderr, problem);
+        const [code, body] = await ask({ "titan10-request": "reload" });
+        assert.equal(code, 422);
+        assert.match(JSON.parse(body).problems.join(), problem);
+        const { lastReload, exchanges: [row] } = await status(url);
+        assert.equal(lastReload?.ok, false);
+        assert.match(lastReload?.error ?? "", problem);
+        assert.equal(row?.exchange, "binance");
+        assert.match(await metricsOf(url), /titan10_config_last_reload_successful 0\n/);
+
+        const before = exchanges.asked.length;
+        await write("binance", ["QBZ/USDT", "QCZ/USDT"]);
+        await writeDotenv(["HTTP_PORT=1", "POLL_CRON=* * * * * *", "LOG_LEVEL=debug"]);
+        daemon.kill("SIGHUP");
+        const [, changed, needsRestart] = await daemon.waitFor(
+          /settings reloaded".*"changed":(\[.*?\]),"needsRestart":(\[.*?\])/,
+        );
+        assert.deepEqual(JSON.parse(needsRestart!), ["HTTP_PORT"]);
+        assert.deepEqual(JSON.parse(changed!), [
+          "binance: symbols QCZ/USDT added; QAZ/USDT removed",
+          "POLL_CRON",
+          "LOG_LEVEL",
+        ]);
+        await daemon.waitFor(/"level":"debug"/);
+        const polls = (): readonly AskedCandles[] =>
+          exchanges.asked.slice(before).filter(({ symbol }) => symbol === "QCZ/USDT");
+        await until(() => Promise.resolve(polls().length >= 3), 20_000);
+        const gone = exchanges.asked.slice(before).filter(({ symbol }) => symbol === "QAZ/USDT");
+        assert.deepEqual(gone, []);
+        const metrics = await metricsOf(url);
+        assert.match(metrics, /titan10_config_last_reload_successful 1\n/);
+        assert.match(metrics, /symbol="QBZ\/USDT"/);
+        assert.doesNotMatch(metrics, /symbol="QAZ\/USDT"/);
+      } finally {
+        daemon.kill("SIGTERM");
+        assert.equal((await daemon.ended).code, 143, daemon.stderr());
+      }
+    });
+  } finally {
+    await exchanges.close();
+  }
+});
+
+/** Commands that take a while, and by what it is seen that they are at it. */
+const COMMANDS = [
+  [["backfill"], /trying a request again/],
+  [["status", "--watch"], /titan10 [\d.]+, embedded database/],
+] as const;
+
+Deno.test("SIGHUP ends no command", async () => {
+  const exchanges = await startAskedExchanges([binance]);
+  exchanges.faultsOf("binance").add({ when: { about: "markets" }, fault: { kind: "hang" } });
+  const env = {
+    EXCHANGES: "binance",
+    EXCHANGE_BINANCE: JSON.stringify({ proxyUrl: exchanges.proxyUrlOf("binance") }),
+    LOG_LEVEL: "debug",
+    FETCH_TIMEOUT: "1s",
+  };
+  try {
+    await withArchiveDirectory(async (cwd) => {
+      for (const [command, sign] of COMMANDS) {
+        const program = start(command, { cwd, env });
+        await program.waitFor(sign);
+        program.kill("SIGHUP");
+        await systemClock.sleep(300);
+        program.kill("SIGTERM");
+        const { code, signal } = await program.ended;
+        assert.deepEqual([code, signal], [143, null], program.stderr());
+      }
+    });
+  } finally {
+    await exchanges.close();
+  }
+});
+
+async function status(url: string): Promise<Status> {
+  return await (await fetch(`${url}/status`)).json();
+}
+
+async function metricsOf(url: string): Promise<string> {
+  return await (await fetch(`${url}/metrics`)).text();
+}
 
 function owedOf({ series }: Status, exchange: string): number {
   return sumOf(series, exchange, ({ owed }) => owed);

@@ -5,8 +5,10 @@ import { systemClock } from "../../lib/clock.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { readPage } from "../../lib/serve/page_files.ts";
 import { type HttpServer, serveHttp } from "../../lib/serve/http_server.ts";
-import type { Answers } from "../../lib/serve/routes.ts";
+import { type Answers, visitorRoutes } from "../../lib/serve/routes.ts";
+import type { Asked } from "../../lib/serve/http_answer.ts";
 import type { Status } from "../../lib/serve/status.ts";
+import { StatusFeed } from "../../lib/serve/status_feed.ts";
 
 const TOKEN = "0123456789abcdef-titan10";
 
@@ -67,6 +69,9 @@ function get(path: string, headers: readonly string[] = [], method = "GET"): str
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
+/** The headers of `titan10 reload`. */
+const RELOADS = ["Titan10-Request: reload"];
+
 interface BadRequest {
   readonly name: string;
   readonly request: string;
@@ -118,6 +123,28 @@ const OPEN: readonly BadRequest[] = [
     request: get("/status", ["Content-Length: 2"], "POST") + "{}",
     status: 405,
     says: /POST is not allowed/,
+  },
+  {
+    name: "a reload as a form of a web page sends it: 403",
+    request: get("/reload", ["Content-Type: application/x-www-form-urlencoded"], "POST"),
+    status: 403,
+    says: /Send the header titan10-request: reload/,
+  },
+  {
+    name: "what a browser asks before it sends a header of another page: 405",
+    request: get("/reload", ["Access-Control-Request-Headers: titan10-request"], "OPTIONS"),
+    status: 405,
+  },
+  {
+    name: "a reload by GET: 405",
+    request: get("/reload", RELOADS),
+    status: 405,
+  },
+  {
+    name: "a reload that is refused: 422, and why",
+    request: get("/reload", RELOADS, "POST"),
+    status: 422,
+    says: /"ok":false,"problems":\["a fault"\]/,
   },
   {
     name: "a method nobody knows: 405",
@@ -270,6 +297,16 @@ const GUARDED: readonly BadRequest[] = [
     says: /"version":"0\.0\.0"/,
   },
   {
+    name: "a reload without a token: 401",
+    request: get("/reload", RELOADS, "POST"),
+    status: 401,
+  },
+  {
+    name: "a reload with the token: taken",
+    request: get("/reload", [...RELOADS, `Authorization: bearer ${TOKEN}`], "POST"),
+    status: 422,
+  },
+  {
     name: "health without a token: answered, for probes bring none",
     request: get("/healthz"),
     status: 200,
@@ -322,5 +359,22 @@ Deno.test("a request that never ends delays neither others nor the end of the se
   } finally {
     await server.stop();
     for (const connection of slow) connection.close();
+  }
+});
+
+Deno.test("without a token only the daemon's own machine may ask for a reload", async () => {
+  const feed = new StatusFeed({ status: ANSWERS.status, ...OPTIONS });
+  for (
+    const [peer, isGuarded, status] of [
+      ["127.0.0.1", false, 422],
+      ["0:0:0:0", false, 422],
+      ["192.0.2.7", false, 403],
+      ["192.0.2.7", true, 422],
+    ] as const
+  ) {
+    const routes = visitorRoutes(ANSWERS, { ...OPTIONS, feed, isGuarded });
+    const route = routes.find(({ path }) => path === "/reload");
+    const answer = await route?.answer({ peer, purpose: "reload" } as Asked);
+    assert.equal(answer?.status, status, `${peer} ${isGuarded}`);
   }
 });

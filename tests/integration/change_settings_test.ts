@@ -9,6 +9,9 @@ import { newestCandlesMax } from "../../lib/exchange/limits.ts";
 import { nominalReachMs } from "../../lib/config/reach.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
+import { copyTemplate } from "../support/embedded_template.ts";
+import { seed } from "../support/seeded.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { withDirectory } from "../support/program.ts";
@@ -170,6 +173,60 @@ Deno.test("where only variables are used, what to set is told, and nothing is ch
   assert.deepEqual([already.code, already.stdout], [0, "binance:BTC/USDT: archived already."]);
 });
 
+Deno.test("nothing is deleted before the user has agreed to how much that is", () =>
+  withFile(FILE, async ({ folder, path, env, run }) => {
+    await copyTemplate(`${folder}/data`);
+    const open = (): Promise<Database> =>
+      openDatabase({ url: undefined, dataDir: `${folder}/data`, poolMax: 1, clock: systemClock });
+    const made = await open();
+    const series = { exchange: "binance", since: "2024-01-01T00:00:00Z" };
+    await seed(made, [
+      { ...series, symbol: "ETH/USDT", timeframe: "1h", candles: 1_200 },
+      { ...series, symbol: "ETH/USDT", timeframe: "1d", candles: 50 },
+      { ...series, symbol: "BTC/USDT", timeframe: "1h", candles: 7 },
+    ]);
+    await made.close();
+    const questions: string[] = [];
+    const answered = (answer: string): Promise<CommandResult> => {
+      const ask = (question: string): Promise<string> => {
+        questions.push(question);
+        return Promise.resolve(answer);
+      };
+      const signal = new AbortController().signal;
+      const args = ["forget", "binance:ETH/USDT", "--delete"];
+      return runInProcess(args, env, signal, "", systemClock, ask);
+    };
+    const says = "1,250 candles of binance ETH/USDT (1h, 1d)";
+    const unasked = await run("forget", "binance:ETH/USDT", "--delete");
+    assert.deepEqual([unasked.code, unasked.stderr], [
+      1,
+      `This deletes ${says}. Say --yes to do so. Nothing was changed.`,
+    ]);
+    const refused = await answered("");
+    assert.deepEqual([refused.code, refused.stderr], [1, "Nothing was changed."]);
+    assert.equal(await Deno.readTextFile(path), FILE);
+    const agreed = await answered("y");
+    assert.equal(agreed.code, 0, agreed.stderr);
+    assert.match(agreed.stdout, /^binance ETH\/USDT: 1,250 candles deleted\.$/m);
+    assert.deepEqual(questions, [
+      ...Array(2).fill(`Delete ${says}, and all that is known of them? [y/N] `),
+    ]);
+    assert.equal(await Deno.readTextFile(path), FILE.replace(", ETH/USDT", ""));
+    const left = await open();
+    try {
+      const rows = await left.sql<{ symbol: string; candles: number }[]>`
+        select symbol, count(*)::int as candles from ohlcv group by symbol`;
+      assert.deepEqual(rows.map((row) => ({ ...row })), [{ symbol: "BTC/USDT", candles: 7 }]);
+    } finally {
+      await left.close();
+    }
+    const again = await run("forget", "binance:ETH/USDT", "--delete");
+    assert.deepEqual([again.code, again.stdout], [
+      0,
+      "binance ETH/USDT is not asked for.\nThere is nothing to delete.",
+    ]);
+  }));
+
 Deno.test("init writes a file that can be used, and that editors check, and overwrites none", () =>
   withDirectory(async (folder) => {
     const path = `${folder}/titan10.yaml`;
@@ -258,6 +315,7 @@ exchanges:
 interface Scene {
   readonly folder: string;
   readonly path: string;
+  readonly env: Readonly<Record<string, string>>;
   readonly run: (...args: readonly string[]) => Promise<CommandResult>;
 }
 
@@ -275,7 +333,7 @@ async function withFile(text: string, use: (scene: Scene) => Promise<void>): Pro
         // Nobody listens there.
         EXCHANGE_OKX: JSON.stringify({ proxyUrl: "http://127.0.0.1:9/" }),
       };
-      await use({ folder, path, run: (...args) => runInProcess(args, env) });
+      await use({ folder, path, env, run: (...args) => runInProcess(args, env) });
     });
   } finally {
     await exchange.close();

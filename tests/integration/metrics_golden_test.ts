@@ -30,6 +30,8 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.settleSeconds.set({ exchange }, 120);
   metrics.rowsPruned.inc({ table: "gaps" });
   metrics.dbWriteDurationSeconds.observe({ exchange }, 0.004);
+  metrics.setConfigReloaded(true);
+  metrics.configReloadedSeconds.set({}, 1);
   metrics.setDatabaseUp(true);
   metrics.setTimescaledb(true);
   metrics.setCompression(true);

@@ -21,6 +21,7 @@ Deno.test("a head says what is asked for, as it was sent", () => {
     query: "exchange=kraken&symbol=%42?x",
     host: "localhost:9464",
     authorization: undefined,
+    purpose: undefined,
     keepsAlive: true,
   });
 });

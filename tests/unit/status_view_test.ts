@@ -190,3 +190,17 @@ Deno.test("a screen says who is away, above what was known last", () => {
   assert.equal(shown[1], "Away: \\x1b[2Jnobody answers");
   assert.match(shown[3] ?? "", /^titan10 0\.1\.0/);
 });
+
+Deno.test("a reload that was refused is told of with its first problem", () => {
+  const error = 'titan10.yaml:3:5 exchanges="krakn": expected a CCXT exchange id';
+  const at = "2026-01-31T11:30:00.000Z";
+  const text = lines(statusOf({ lastReload: { at, ok: false, error } })).join(" ");
+  assert.match(
+    text,
+    /TROUBLE +the settings of 2026-01-31 11:30 are not in force\. titan10\.yaml:3:5/,
+  );
+  assert.doesNotMatch(
+    lines(statusOf({ lastReload: { at, ok: true, error: null } })).join(" "),
+    /TROUBLE/,
+  );
+});
