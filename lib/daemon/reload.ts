@@ -29,7 +29,7 @@ interface Reloaded {
 }
 
 /** How long the answer waits for aborted work to end. A write that hangs must not keep it for ever. */
-const END_MS_MAX = 5_000;
+const END_MS_MAX = 30_000;
 
 /** The reloads of one daemon. Never more than one at a time, and one that waits. */
 export class Reloads {

@@ -148,14 +148,13 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
 Deno.test("a file with a fault changes nothing and says why, and what is mended counts after SIGHUP", async () => {
   const exchanges = await startAskedExchanges([binance]);
   const options = { proxyUrl: exchanges.proxyUrlOf("binance"), rateLimit: 20 };
-  const entry = { timeframes: ["1s"], backfill: "off", options };
   try {
     await withArchiveDirectory(async (cwd) => {
-      const write = (id: string, symbols: readonly string[]): Promise<void> =>
-        Deno.writeTextFile(
-          `${cwd}/titan10.yaml`,
-          JSON.stringify({ exchanges: { [id]: { symbols, ...entry } } }, null, 1),
-        );
+      const write = (id: string, symbols: readonly string[], given = options): Promise<void> => {
+        const entry = { symbols, timeframes: ["1s"], backfill: "off", options: given };
+        const text = JSON.stringify({ exchanges: { [id]: entry } }, null, 1);
+        return Deno.writeTextFile(`${cwd}/titan10.yaml`, text);
+      };
       const writeDotenv = (lines: readonly string[]): Promise<void> =>
         Deno.writeTextFile(`${cwd}/.env`, ["LOG_FORMAT=json", ...lines].join("\n"));
       await write("binance", ["QAZ/USDT", "QBZ/USDT"]);
@@ -213,6 +212,18 @@ Deno.test("a file with a fault changes nothing and says why, and what is mended 
         assert.match(metrics, /titan10_config_last_reload_successful 1\n/);
         assert.match(metrics, /symbol="QBZ\/USDT"/);
         assert.doesNotMatch(metrics, /symbol="QAZ\/USDT"/);
+
+        const polled = polls().length;
+        await write("binance", ["QBZ/USDT", "QCZ/USDT"], { ...options, rateLimit: 30 });
+        const reloaded = await run(["reload"], { cwd });
+        assertCode(reloaded, 0);
+        assert.equal(
+          reloaded.stdout,
+          "Reloaded:\n  changed       binance: options\n  needs restart HTTP_PORT\n",
+        );
+        await until(() => Promise.resolve(polls().length >= polled + 3), 20_000);
+        const { exchanges: [{ paceMs } = {}] } = await status(url);
+        assert.equal(paceMs, 30);
       } finally {
         daemon.kill("SIGTERM");
         assert.equal((await daemon.ended).code, 143, daemon.stderr());
