@@ -46,7 +46,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 run --http-host 0.0.0.0", "for others: set HTTP_TOKEN, too"],
   ],
   reload: [
-    ["titan10 reload", "after titan10.yaml or .env was changed"],
+    ["titan10 reload", "after a change of titan10.yaml"],
   ],
   backfill: [
     ["titan10 backfill", "ask for all that is owed"],
