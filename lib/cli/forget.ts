@@ -30,8 +30,8 @@ const HELP = `
 titan10.yaml is changed, with its comments and its order kept: the symbol leaves
 the list of its exchange, or is left out of what patterns and top:N choose, by
 "!SOL/USDT". A running daemon reads the file again at once, and asks no more for
-the symbol. Its candles stay, unless --delete says that they go, with all that is
-known of them. What was deleted comes back only by asking the exchange again.`;
+the symbol. Its candles stay. With --delete they go, with all that is known of
+them: what the exchange no longer keeps cannot be had back.`;
 
 /** Adds the command's options and its action. */
 export function makeForget(empty: Command, shell: Shell, perform: Perform): void {
