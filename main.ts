@@ -89,6 +89,9 @@ if (import.meta.main) {
     get input(): ReadableStream<Uint8Array> {
       return Deno.stdin.readable;
     },
+    ask: Deno.stdin.isTerminal() && err.isTerminal
+      ? (question) => ask(question, { write: err.write, signal: stopping.signal })
+      : undefined,
     tell: (text) => below.tell(text),
     draw: (lines) => below.draw(lines),
     isTerminal: err.isTerminal,
@@ -109,6 +112,19 @@ if (import.meta.main) {
     hasPrintColor: out.hasColor,
   });
   Deno.exit(signalCode ?? exitCode);
+}
+
+/** A terminal hands over whole lines. */
+async function ask(
+  question: string,
+  { write, signal }: Pick<Stream, "write"> & { readonly signal: AbortSignal },
+): Promise<string> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  write(new TextEncoder().encode(question));
+  const line = new Uint8Array(1024);
+  const bytes = await Promise.race([Deno.stdin.read(line), aborted]);
+  return new TextDecoder().decode(line.subarray(0, bytes ?? 0)).trim();
 }
 
 function writer(stream: typeof Deno.stdout): (bytes: Uint8Array) => boolean {

@@ -7,19 +7,22 @@ The first minute, without network, server or configuration:
 
 Then with exchanges of your choice. Without DATABASE_URL the archive lives in an
 embedded TimescaleDB in ./titan10-data:
-  export EXCHANGES=kraken,okx SYMBOLS=BTC/USD,BTC/USDT BACKFILL=1d:5y,1m:7d
+  titan10 init       write titan10.yaml, which says what is archived
   titan10 doctor     is everything reachable?
   titan10 plan       what will be asked, and how long does it take?
   titan10 run        keep the archive, until Ctrl-C
   titan10 status     what does it hold, what is missing? Also while it runs
 
-Settings are environment variables, lines of .env, or flags of each command:
-titan10 run --help lists them.`;
+Other settings are environment variables, lines of .env, or flags of each
+command: titan10 run --help lists them.`;
 
 /** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
-  ["Begin:", ["demo", "config", "doctor", "plan", "alerts"]],
-  ["Keep the archive:", ["run", "reload", "backfill", "gaps", "import", "copy", "migrate"]],
+  ["Begin:", ["demo", "init", "config", "doctor", "plan", "alerts"]],
+  ["Keep the archive:", [
+    ...["run", "reload", "add", "forget"],
+    ...["backfill", "gaps", "import", "copy", "migrate"],
+  ]],
   ["Look at it:", ["status", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
@@ -43,7 +46,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 run --http-host 0.0.0.0", "for others: set HTTP_TOKEN, too"],
   ],
   reload: [
-    ["titan10 reload", "after titan10.yaml or .env was changed"],
+    ["titan10 reload", "after a change of titan10.yaml"],
   ],
   backfill: [
     ["titan10 backfill", "ask for all that is owed"],
@@ -69,6 +72,15 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 config", "what is in force, and from where"],
     ["titan10 config check --config new.yaml", "can this file be used?"],
     ["titan10 config --schema > titan10.schema.json", "for an editor"],
+  ],
+  init: [["titan10 init && titan10 run", "an archive of four symbols"]],
+  add: [
+    ["titan10 add binance:SOL/USDT kraken:SOL/USD", "one more of each"],
+    ["titan10 add okx:BTC/USDT --timeframes 1h,1d", "one more exchange"],
+  ],
+  forget: [
+    ["titan10 forget binance:SOL/USDT", "its candles stay"],
+    ["titan10 forget binance:SOL/USDT --delete", "they go, too"],
   ],
   doctor: [
     ["titan10 doctor", "check all, also beside a daemon"],

@@ -1,7 +1,6 @@
 /** `titan10 config`: prints which settings are in force and where each comes from; checks them; prints the schema. @module */
-import { z } from "zod";
 import { readConfig, settingsInForce } from "../config/config.ts";
-import { fileSchema } from "../config/file_schema.ts";
+import { schemaText } from "../config/file_schema.ts";
 import { SETTINGS, VARIABLES } from "../config/variables.ts";
 import { printable } from "../text/printable.ts";
 import { redact, REDACTED } from "../text/redact.ts";
@@ -44,7 +43,7 @@ export async function config(
 ): Promise<ExitCode> {
   const { sources, rules } = await readSources(shell, flags);
   if (flags["schema"] === true) {
-    shell.print(JSON.stringify(z.toJSONSchema(fileSchema(rules), { io: "input" }), undefined, 2));
+    shell.print(schemaText(rules));
     return EXIT.done;
   }
   const read = readConfig(sources, rules);

@@ -34,6 +34,19 @@ export function askDaemon(dataDir: string, path: string): Promise<unknown> {
   });
 }
 
+/**
+ * Sends a document, and returns the one that is answered.
+ *
+ * @throws Error when no daemon listens, or it refuses.
+ */
+export async function tellDaemon(dataDir: string, path: string, told: unknown): Promise<unknown> {
+  const response = await post(dataDir, path, JSON.stringify(told));
+  response.setEncoding("utf8");
+  const text = (await Array.fromAsync(response as AsyncIterable<string>)).join("");
+  if (response.statusCode === 200) return JSON.parse(text);
+  throw new Error(`Cannot ask the daemon for ${path}: it answered ${text}`);
+}
+
 /** A line of the daemon's stream, see lib/serve/json_lines.ts. */
 type Line = { readonly document: unknown } | LastLine;
 

@@ -5,6 +5,7 @@ import { secretsOf } from "../config/secrets.ts";
 import { hideSecrets, shortText } from "../text/redact.ts";
 import { serverRemedy, StoreError } from "../store/connection/store_error.ts";
 import { VERSION } from "../version.ts";
+import { makeAdd } from "./add.ts";
 import { testAlerts } from "./alerts.ts";
 import { addRangeFlags } from "./asked_range.ts";
 import { backfill } from "./backfill.ts";
@@ -16,9 +17,11 @@ import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
 import { acceptBothForms } from "./flag_forms.ts";
+import { makeForget } from "./forget.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { makeImport } from "./import.ts";
+import { makeInit } from "./init.ts";
 import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
@@ -154,6 +157,9 @@ function makeProgram(shell: Shell, perform: Perform): Command {
       perform(() => action(shell, flags as Flags))
     );
   }
+  makeInit(add("init", "Write a file of settings to begin with"), shell, perform);
+  makeAdd(add("add", "Archive further symbols from now on"), shell, perform);
+  makeForget(add("forget", "Archive symbols no more, or delete them, too"), shell, perform);
   makeQuery(
     add("query", "Query the database with SQL, read-only"),
     shell,

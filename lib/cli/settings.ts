@@ -35,6 +35,8 @@ interface SettingsOptions {
   readonly logLevelDefault?: LogLevel;
   /** Whether to ignore the files of the working directory, `.env` and `titan10.yaml`. @default false */
   readonly ignoreFiles?: boolean;
+  /** Whether the file of settings may be missing where something names it. @default false */
+  readonly mayLackFile?: boolean;
   /** Whether to ignore only the file of settings. @default false */
   readonly withoutSettingsFile?: boolean;
 }
@@ -130,19 +132,32 @@ async function readAll(
 }
 
 /** What the configuration is made from. */
-interface Sources {
+export interface Sources {
   readonly sources: ConfigSources;
   readonly rules: ConfigRules;
   /** The files among them. */
   readonly files: readonly SettingFile[];
+  /** The file of settings. */
+  readonly settingsFile: {
+    readonly path: string;
+    /** Undefined where there is none. */
+    readonly text: string | undefined;
+    /** Reads another text as if it were that of the file. */
+    readonly read: (text: string) => FileSettings;
+  };
 }
 
 /** Reads what the configuration is made from, and hides its secrets from then on. @throws ConfigError */
 export async function readSources(
   shell: Shell,
   flags: Flags,
-  { forced = {}, logLevelDefault, ignoreFiles = false, withoutSettingsFile = ignoreFiles }:
-    SettingsOptions = {},
+  {
+    forced = {},
+    logLevelDefault,
+    ignoreFiles = false,
+    mayLackFile = false,
+    withoutSettingsFile = ignoreFiles,
+  }: SettingsOptions = {},
 ): Promise<Sources> {
   const given: Record<string, string> = {};
   for (const { name } of VARIABLES) {
@@ -165,9 +180,15 @@ export async function readSources(
     isTerminal: shell.isTerminal,
     nowMs: shell.clock.now(),
   };
-  const { file, secretPaths } = ignoreFiles || withoutSettingsFile
-    ? { file: undefined, secretPaths: [] }
-    : await readFileOfSettings(variables, rules);
+  const path = settingsPath(variables);
+  const environment = settingTexts(variables);
+  const text = withoutSettingsFile
+    ? undefined
+    : await readFileOfSettings(variables, mayLackFile);
+  const referenced = await readReferencedFiles(text ?? "", environment);
+  const read = (text: string): FileSettings =>
+    readSettingsFile({ path, text }, { rules, environment, files: referenced });
+  const file = text === undefined ? undefined : read(text);
   const sources = { ...variables, file };
   hideSecrets(secretsOf(settingTexts(sources)));
   return {
@@ -175,9 +196,10 @@ export async function readSources(
     rules,
     files: [
       ...(dotenv === "" ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
-      ...(file === undefined ? [] : [{ path: settingsPath(variables), holdsSecrets: false }]),
-      ...[...files.paths, ...secretPaths].map((path) => ({ path, holdsSecrets: true })),
+      ...(file === undefined ? [] : [{ path, holdsSecrets: false }]),
+      ...[...files.paths, ...referenced.paths].map((path) => ({ path, holdsSecrets: true })),
     ],
+    settingsFile: { path, text, read },
   };
 }
 
@@ -213,33 +235,22 @@ function shortName(variable: string): string {
   return variable.replace(/^TITAN10_/, "").toLowerCase();
 }
 
-/** What the file of settings says, and the files that hold secrets of it. */
-interface FileOfSettings {
-  /** Undefined when there is none. */
-  readonly file: FileSettings | undefined;
-  readonly secretPaths: readonly string[];
-}
-
-/** The file of settings, which may be missing only where nothing names it. @throws ConfigError */
+/** The text of the file of settings, which may be missing only where nothing names it. @throws ConfigError */
 async function readFileOfSettings(
   sources: ConfigSources,
-  rules: ConfigRules,
-): Promise<FileOfSettings> {
+  mayLackFile: boolean,
+): Promise<string | undefined> {
   const variable = SETTINGS.configFile.name;
-  const environment = settingTexts(sources);
   const path = settingsPath(sources);
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile || size > FILE_BYTES_MAX) throw new RangeError();
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
-    const files = await readReferencedFiles(text, environment);
-    return {
-      file: readSettingsFile({ path, text }, { rules, environment, files }),
-      secretPaths: files.paths,
-    };
+    return new TextDecoder("utf-8", { fatal: true }).decode(await Deno.readFile(path));
   } catch (error) {
     const isMissing = error instanceof Deno.errors.NotFound;
-    if (isMissing && environment[variable] === undefined) return await refuseOtherEnding();
+    const isNamed = settingTexts(sources)[variable] !== undefined;
+    if (isMissing && !isNamed) return await refuseOtherEnding();
+    if (isMissing && mayLackFile) return undefined;
     const why = error instanceof TypeError
       ? "it is not text in UTF-8"
       : error instanceof RangeError
@@ -251,10 +262,10 @@ async function readFileOfSettings(
 }
 
 /** YAML files end in two ways, and one that is not read would be missed. @throws ConfigError */
-async function refuseOtherEnding(): Promise<FileOfSettings> {
+async function refuseOtherEnding(): Promise<undefined> {
   const other = SETTINGS_FILE.replace("yaml", "yml");
   const isThere = await Deno.stat(other).then(({ isFile }) => isFile, () => false);
-  if (!isThere) return { file: undefined, secretPaths: [] };
+  if (!isThere) return undefined;
   const variable = SETTINGS.configFile.name;
   const allowed = `${SETTINGS_FILE} to be its name, or ${variable} to name it`;
   throw new ConfigError([{ variable, value: other, allowed }]);

@@ -19,6 +19,8 @@ export interface Shell {
   readonly write: (bytes: Uint8Array) => void;
   /** Standard input. */
   readonly input: ReadableStream<Uint8Array>;
+  /** Asks the user at the terminal for one line; undefined where nobody can answer. @throws the signal's reason */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Writes progress and errors to standard error. */
   readonly tell: (text: string) => void;
   /** Replaces the last lines on the terminal of standard error. Later messages appear above them. */

@@ -56,6 +56,11 @@ export function fileSchema(rules: ConfigRules): z.ZodType<FileValue | null> {
   }, { error: "a map with defaults and exchanges" }).nullable();
 }
 
+/** The same for editors, as JSON Schema. */
+export function schemaText(rules: ConfigRules): string {
+  return JSON.stringify(z.toJSONSchema(fileSchema(rules), { io: "input" }), undefined, 2);
+}
+
 /** The settings that `defaults` and each exchange can have. */
 function sharedFields(
   rules: ConfigRules,

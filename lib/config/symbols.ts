@@ -66,6 +66,12 @@ export function mayBeChosen({ tops, patterns }: Symbols, symbol: string): boolea
   return tops.length > 0 || patterns.some((pattern) => fitsPattern(symbol, pattern));
 }
 
+/** Whether a symbol is archived, or may be once the exchange's markets are known: it is named or a rule may choose it. */
+export function mayBeArchived(symbols: Symbols, symbol: string): boolean {
+  return !isExcluded(symbols, symbol) &&
+    (symbols.names.includes(symbol) || mayBeChosen(symbols, symbol));
+}
+
 /** Symbols of each kind of market that may be wanted: `top:N` takes spot markets, a pattern of contracts any of them. */
 export function symbolsOfKinds({ names, tops, patterns }: Symbols): readonly string[] {
   const spot = "BASE/QUOTE";

@@ -1,5 +1,8 @@
 /** The answers of the daemon's HTTP endpoints. @module */
 import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
+import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { AskedRange } from "../archive/desire.ts";
@@ -11,11 +14,12 @@ import { SharedRun } from "../policy/shared_run.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
-import type { Answers, Health } from "../serve/routes.ts";
+import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
 import { readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
+import { forgetSymbol } from "../store/forget.ts";
 import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
@@ -95,6 +99,7 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
+    forget: (asked) => forgetOn(database, state.archive?.config ?? ground.config, asked),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
     reload: () => reloads.ask(),
@@ -113,6 +118,19 @@ function askedRange(query: URLSearchParams): AskedRange {
   const msOf = (name: string): number | undefined =>
     query.has(name) ? Number(query.get(name)) : undefined;
   return { sinceMs: msOf("sinceMs"), untilMs: msOf("untilMs") };
+}
+
+/** Deletes a symbol that the settings in force do not ask for: else it would be there again with the next poll. */
+async function forgetOn(
+  database: Database,
+  config: Config,
+  { exchange, symbol }: ForgetRequest,
+): Promise<ForgetAnswer> {
+  const isAsked = config.exchanges.includes(exchange) &&
+    mayBeArchived(settingsOf(config, exchange).symbols, symbol);
+  return isAsked
+    ? { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` }
+    : { deleted: await forgetSymbol(database, { exchange, symbol }) };
 }
 
 /**

@@ -50,6 +50,8 @@ export interface Answers {
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  /** Only on the unix socket, for `titan10 forget --delete`. */
+  readonly forget: (asked: ForgetRequest) => Promise<ForgetAnswer>;
   /** Only on the unix socket, for `titan10 query`. */
   readonly query: (asked: QueryRequest, signal: AbortSignal) => AsyncGenerator<QueryPage, void>;
 }
@@ -58,6 +60,14 @@ interface QueryRequest {
   readonly text: string;
   readonly timeoutMs: number;
 }
+
+export interface ForgetRequest {
+  readonly exchange: string;
+  readonly symbol: string;
+}
+
+/** How many candles were deleted, or why none were. */
+export type ForgetAnswer = { readonly deleted: number } | { readonly refused: string };
 
 export interface Route {
   /** Compared with what was sent, byte by byte. */
@@ -198,6 +208,11 @@ export function commandRoutes(
     },
     document("/doctor", answers.doctor),
     document("/storage", answers.storage),
+    {
+      path: "/forget",
+      method: "POST",
+      answer: async ({ json }) => jsonAnswer(await answers.forget(await json?.() as ForgetRequest)),
+    },
     streamed("/gaps", () => answers.gaps()),
     streamed("/export", (asked) => answers.export(asked as ExportRequest)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),

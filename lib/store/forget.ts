@@ -9,6 +9,18 @@ interface ForgettableSeries {
   readonly candles: number;
 }
 
+/** Deletes all series of a symbol, one after another. Returns how many candles that were. */
+export async function forgetSymbol(
+  database: Database,
+  names: Pick<Series, "exchange" | "symbol">,
+): Promise<number> {
+  let candles = 0;
+  for (const { series } of await readForgettable(database, names)) {
+    candles += await forgetSeries(database, series);
+  }
+  return candles;
+}
+
 /** The series of a symbol. */
 export async function readForgettable(
   database: Database,

@@ -1,5 +1,6 @@
 /** The page in a real browser: contrast, narrow screens, hostile texts, a chart's keys. Chromium by CHROMIUM or on PATH. @module */
 import assert from "node:assert/strict";
+import { shellWord } from "../../lib/text/shell_word.ts";
 import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
 import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
 
@@ -55,6 +56,13 @@ Deno.test({
           await tab.until(`document.querySelector("#chart-gaps li")`);
           assertContrast(await readTexts(tab, "#chart"));
         });
+        await t.step(`a command to copy, ${isDark ? "dark" : "light"}`, async () => {
+          const button = `document.querySelector("#chart-copy")`;
+          await tab.evaluate(`${button}.click()`);
+          await tab.until(`/^(?:Copied|Selected)$/.test(${button}.textContent)`);
+          const selected = await tab.evaluate(`getSelection().toString()`);
+          assert.equal(selected, "titan10 forget binance:BTC/USDT");
+        });
         assert.deepEqual(tab.errors, []);
       }
     }),
@@ -79,6 +87,11 @@ Deno.test({
         ]);
         assert.equal(await tab.evaluate(`document.documentElement.scrollWidth`), width);
         await openChart(tab, `binance ${LONG_SYMBOL} 1m`);
+        // A shell takes whatever an exchange calls its market for one word.
+        assert.equal(
+          await tab.evaluate(`document.querySelector("#chart-forget").textContent`),
+          `titan10 forget ${shellWord(`binance:${LONG_SYMBOL}`)}`,
+        );
         await tab.until(`document.querySelector("#chart-canvas canvas")`);
         assert.deepEqual(await tooWide("#chart, #chart > *, #chart header *, #chart ul *"), []);
         const hidden = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(chart)`;

@@ -34,6 +34,7 @@ const ANSWERS: Answers = {
   candles: refuse,
   explained: refuse,
   reload: () => Promise.resolve({ ok: false, problems: ["a fault"] }),
+  forget: refuse,
   plan: refuse,
   doctor: refuse,
   gaps: refuse,

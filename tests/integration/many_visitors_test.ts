@@ -39,6 +39,7 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
     explained: () =>
       new Promise((resolve) => asks.push({ answer: () => resolve({ spans: [] } as never) })),
     reload: refuse,
+    forget: refuse,
     plan: refuse,
     doctor: refuse,
     gaps: refuse,

@@ -16,6 +16,7 @@ export async function runInProcess(
   signal: AbortSignal = new AbortController().signal,
   input = "",
   clock: Clock = systemClock,
+  ask?: (question: string) => Promise<string>,
 ): Promise<CommandResult> {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const decoder = new TextDecoder();
@@ -29,6 +30,7 @@ export async function runInProcess(
     print: (text) => void stdout.push(`${text}\n`),
     write: (bytes) => void stdout.push(decoder.decode(bytes, { stream: true })),
     input: new Blob([input]).stream(),
+    ask,
     tell: (text) => void stderr.push(text),
     draw: () => {},
     isTerminal: false,

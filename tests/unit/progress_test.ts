@@ -27,6 +27,7 @@ function backfillOf(
     print: () => assert.fail("progress is not data"),
     write: () => assert.fail("progress is not data"),
     input: new Blob().stream(),
+    ask: undefined,
     tell: (text) => void told.push(text),
     draw: (lines) => void drawn.push(lines),
     isTerminal: true,

@@ -2,7 +2,7 @@
 import { ChartCandles } from "./chart_candles.js";
 import { makeDrawing } from "./chart_drawing.js";
 import { stateOf, STATES } from "./state.js";
-import { addCandles, byId, count, element, setText, time } from "./text.js";
+import { addCandles, byId, count, element, setText, shellWord, time } from "./text.js";
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
@@ -42,11 +42,14 @@ export class Chart {
     // The target is the dialog itself only if the click was outside its content.
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
     byId("chart-canvas").addEventListener("keydown", (event) => this.#key(event));
+    byId("chart-copy").addEventListener("click", () => void copyCommand());
   }
 
   /** @param {SeriesStatus} series */
   async open({ exchange, symbol, timeframe }) {
     setText(byId("chart-title"), `${exchange} ${symbol}`);
+    setText(byId("chart-forget"), `titan10 forget ${shellWord(`${exchange}:${symbol}`)}`);
+    setText(byId("chart-copy"), "Copy");
     dialog.showModal();
     await this.#show({ exchange, symbol, timeframe }, { isRollup: false });
   }
@@ -252,5 +255,17 @@ export class Chart {
     if (act === undefined) return;
     act();
     event.preventDefault();
+  }
+}
+
+/** Where the browser allows no page to copy, as over plain HTTP, the user copies what is selected. */
+async function copyCommand() {
+  const command = byId("chart-forget");
+  getSelection()?.selectAllChildren(command);
+  try {
+    await navigator.clipboard.writeText(command.textContent ?? "");
+    setText(byId("chart-copy"), "Copied");
+  } catch {
+    setText(byId("chart-copy"), "Selected");
   }
 }

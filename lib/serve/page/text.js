@@ -36,6 +36,15 @@ export function time(iso) {
   return `${day} ${hours}:${minutes}${seconds === "00" ? "" : `:${seconds}`}`;
 }
 
+/**
+ * Exchanges choose the names of their markets: a shell must take each for one word, whatever is in it.
+ * @param {string} text
+ * @returns {string}
+ */
+export function shellWord(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** @param {number} ms @returns {string} `45 s`, `12 min`, `5 h`, `3 d` */
 export function age(ms) {
   const seconds = Math.max(0, Math.round(ms / 1000));

@@ -1,0 +1,214 @@
+/** `titan10 forget`: ends the archiving of symbols on purpose, and deletes what there is of them if asked to. @module */
+import type { Command } from "@commander-js/extra-typings";
+import { readConfig } from "../config/config.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
+import { type NamedSymbol, withoutSymbol } from "../config/symbol_change.ts";
+import { mayBeArchived, mayBeChosen } from "../config/symbols.ts";
+import { SETTINGS } from "../config/variables.ts";
+import type { Ground } from "../daemon/open_archive.ts";
+import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
+import type { ForgetAnswer } from "../serve/routes.ts";
+import type { Status } from "../serve/status.ts";
+import { holdsDatabase } from "../store/connection/data_dir.ts";
+import { forgetSymbol, readForgettable } from "../store/forget.ts";
+import { printable } from "../text/printable.ts";
+import { askReload } from "./ask_reload.ts";
+import {
+  changedFileOf,
+  keepChange,
+  readNamedSymbol,
+  tellVariables,
+  variablesToSet,
+} from "./changed_settings.ts";
+import { askDaemon, tellDaemon } from "./control.ts";
+import { addSettingFlags, type Flags, readGround, readSources, type Sources } from "./settings.ts";
+import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
+import { count } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
+
+const HELP = `
+titan10.yaml is changed, with its comments and its order kept: the symbol leaves
+the list of its exchange, or is left out of what patterns and top:N choose, by
+"!SOL/USDT". A running daemon reads the file again at once, and asks no more for
+the symbol. Its candles stay. With --delete they go, with all that is known of
+them: what the exchange no longer keeps cannot be had back.`;
+
+/** Adds the command's options and its action. */
+export function makeForget(empty: Command, shell: Shell, perform: Perform): void {
+  const command = empty
+    .argument("<symbols...>", "exchange and symbol: binance:SOL/USDT")
+    .option("--delete", "also delete their candles and all that is known of them")
+    .option("--yes", "delete without asking")
+    .addHelpText("after", HELP);
+  addSettingFlags(command as unknown as Command, [
+    "TITAN10_CONFIG",
+    "DATA_DIR",
+    "HTTP_HOST",
+    "HTTP_PORT",
+    "LOG_LEVEL",
+  ]);
+  command.action((texts, { delete: deletes = false, yes = false, ...flags }) =>
+    perform(() => forget(shell, flags as Flags, { texts, deletes, isAgreed: yes, command }))
+  );
+}
+
+interface Asked {
+  readonly texts: readonly string[];
+  readonly deletes: boolean;
+  readonly isAgreed: boolean;
+  readonly command: { error(message: string, options: { exitCode: number }): never };
+}
+
+/** @throws ConfigError when the settings cannot be used, before or after. */
+async function forget(
+  shell: Shell,
+  flags: Flags,
+  { texts, deletes, isAgreed, command }: Asked,
+): Promise<ExitCode> {
+  const all = await readSources(shell, flags);
+  const asked = texts.map((text) => {
+    const named = readNamedSymbol(text, all.rules.knownExchanges);
+    return typeof named === "string"
+      ? command.error(`error: ${named}`, { exitCode: EXIT.usage })
+      : named;
+  });
+  const file = changedFileOf(all);
+  if (file === undefined && !isForgotten(shell, all, { texts, asked })) return EXIT.failed;
+  const told: string[] = [];
+  let text = file?.text ?? "";
+  for (const one of file === undefined ? [] : asked) {
+    const change = withoutSymbol({ ...file!, text }, one);
+    text = change.text;
+    for (const sentence of change.told) told.push(sentence);
+  }
+  // The file is written at the end, so the permission to do so is kept.
+  const ground = {
+    ...await readGround(shell, flags, { logLevelDefault: "error" }),
+    giveUp: undefined,
+  };
+  const held = deletes ? await readHeld(ground, asked) : [];
+  if (deletes && !isAgreed && held.length > 0 && !await isConfirmed(shell, held)) {
+    return EXIT.failed;
+  }
+  if (file !== undefined) await keepChange(shell, all, { text, told });
+  // Also where nothing was changed: a daemon may not have read the file since somebody else changed it.
+  if (deletes || text !== (file?.text ?? "")) {
+    const exit = await askReload(ground, shell, { mayBeStopped: true });
+    if (exit !== EXIT.done) {
+      if (deletes) shell.tell("Nothing was deleted.");
+      return exit;
+    }
+  }
+  if (!deletes) return EXIT.done;
+  if (held.length === 0) shell.print("There is nothing to delete.");
+  for (const one of held) {
+    const deleted = await deleteSymbol(ground, one);
+    shell.print(printable(`${nameOf(one)}: ${count(deleted)} candles deleted.`));
+  }
+  return EXIT.done;
+}
+
+/** Whether variables do not ask for the symbols any more. Else tells which to change. */
+function isForgotten(
+  shell: Shell,
+  all: Sources,
+  { texts, asked }: { readonly texts: readonly string[]; readonly asked: readonly NamedSymbol[] },
+): boolean {
+  const config = readConfig(all.sources, all.rules);
+  const wanted = asked.filter(({ exchange, symbol }) => {
+    const { symbols } = settingsOf(config, exchange);
+    return config.exchanges.includes(exchange) && mayBeArchived(symbols, symbol);
+  });
+  if (wanted.length === 0) {
+    for (const one of asked) shell.print(printable(`${nameOf(one)} is not asked for.`));
+    return true;
+  }
+  const { symbols } = config.everywhere;
+  const gone = wanted.map(({ symbol }) => symbol);
+  const lines = variablesToSet(all, [{
+    name: SETTINGS.symbols.name,
+    change: (items) => [
+      ...items.filter((item) => !gone.includes(item)),
+      ...gone.filter((symbol) => mayBeChosen(symbols, symbol)).map((symbol) => `!${symbol}`),
+    ],
+  }]);
+  tellVariables(shell, texts.map(printable).join(" "), lines);
+  return false;
+}
+
+/** What the archive has of a symbol. */
+interface HeldSymbol extends NamedSymbol {
+  readonly timeframes: readonly string[];
+  readonly candles: number;
+}
+
+interface HeldSeries extends NamedSymbol {
+  readonly timeframe: string;
+  readonly candles: number;
+}
+
+async function readHeld(
+  ground: Ground,
+  asked: readonly NamedSymbol[],
+): Promise<readonly HeldSymbol[]> {
+  const { databaseUrl, dataDir } = ground.config;
+  if (databaseUrl === undefined && !await holdsDatabase(dataDir)) return [];
+  const series = await withArchive<readonly HeldSeries[]>(ground, {
+    here: async (database) => {
+      const all = await Promise.all(asked.map((one) => readForgettable(database, one)));
+      return all.flat().map(({ series: { timeframe, ...names }, candles }) => ({
+        ...names,
+        timeframe: timeframe.text,
+        candles,
+      }));
+    },
+    daemon: async () => (await askDaemon(dataDir, "/status") as Status).series,
+  });
+  return asked.flatMap((one) => {
+    const own = series.filter(({ exchange, symbol }) =>
+      exchange === one.exchange && symbol === one.symbol
+    );
+    const candles = own.reduce((sum, { candles }) => sum + candles, 0);
+    const lengthMs = (text: string): number => nominalMs(parseTimeframe(text));
+    const timeframes = own.map(({ timeframe }) => timeframe)
+      .sort((one, other) => lengthMs(one) - lengthMs(other));
+    return own.length === 0 ? [] : [{ ...one, timeframes, candles }];
+  });
+}
+
+/** Asks the user. Without a terminal nobody can agree. */
+async function isConfirmed(shell: Shell, held: readonly HeldSymbol[]): Promise<boolean> {
+  const parts = held.map((one) =>
+    `${count(one.candles)} candles of ${nameOf(one)} (${one.timeframes.join(", ")})`
+  );
+  const what = printable(parts.join(" and "));
+  if (shell.ask === undefined) {
+    shell.tell(`This deletes ${what}. Say --yes to do so. Nothing was changed.`);
+    return false;
+  }
+  const answer = await shell.ask(`Delete ${what}, and all that is known of them? [y/N] `);
+  if (/^y(?:es)?$/i.test(answer)) return true;
+  shell.tell("Nothing was changed.");
+  return false;
+}
+
+/** Deletes here, or lets the daemon do it that holds the database. Returns how many candles that were. */
+async function deleteSymbol(
+  ground: Ground,
+  { exchange, symbol }: NamedSymbol,
+): Promise<number> {
+  return await withArchive(ground, {
+    mustExist: true,
+    here: (database) => forgetSymbol(database, { exchange, symbol }),
+    daemon: async () => {
+      const told = await tellDaemon(ground.config.dataDir, "/forget", { exchange, symbol });
+      const answer = told as ForgetAnswer;
+      if ("refused" in answer) throw new Error(answer.refused);
+      return answer.deleted;
+    },
+  });
+}
+
+function nameOf({ exchange, symbol }: NamedSymbol): string {
+  return `${exchange} ${symbol}`;
+}

@@ -1,0 +1,86 @@
+/** Asks an exchange whether it lists symbols, before they are written into the settings. @module */
+import type { Config } from "../config/config.ts";
+import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import type { Ground } from "../daemon/open_archive.ts";
+import { type ExchangeClient, openExchange } from "../exchange/client.ts";
+import { isSymbol } from "../market/symbol.ts";
+import { withDeadline } from "../policy/deadline.ts";
+import type { Status } from "../serve/status.ts";
+import { holdsDatabase } from "../store/connection/data_dir.ts";
+import { readExchangeStates } from "../store/exchange_state.ts";
+import { nearest } from "../text/nearest.ts";
+import { askDaemon } from "./control.ts";
+import { withArchive } from "./with_archive.ts";
+
+interface AskedSymbols {
+  readonly exchange: string;
+  readonly symbols: readonly string[];
+  /** The settings as they will be. */
+  readonly config: Config;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What the exchange does not have of symbols and of its timeframes, one sentence each with the nearest names.
+ *
+ * @throws Error when the exchange cannot be asked: it does not answer, or has banned us, or whether it has is not known.
+ */
+export async function readLacking(
+  ground: Ground,
+  { exchange, symbols, config, signal }: AskedSymbols,
+): Promise<readonly string[]> {
+  const client = await openExchange(exchange, {
+    clock: ground.clock,
+    config: config.exchangeOptions[exchange],
+    proxyUrl: config.exchangeProxyUrl,
+    symbols,
+  });
+  const timeframes = archivedTimeframes(settingsOf(config, exchange))
+    .filter((text) => !client.timeframes.includes(text));
+  const lacking = timeframes.map((text) =>
+    `${exchange} has no timeframe ${text}. It has ${client.timeframes.join(" ")}`
+  );
+  const bannedUntilMs = await readBanMs(ground, exchange);
+  if (bannedUntilMs !== undefined) client.restoreBan(bannedUntilMs, "banned before");
+  const listed = await loadSymbols(ground, client, signal);
+  for (const symbol of symbols) {
+    if (listed.includes(symbol)) continue;
+    const similar = nearest(symbol, listed);
+    const hint = similar.length === 0 ? "" : `. The nearest: ${similar.join(", ")}`;
+    lacking.push(`${exchange} does not list ${symbol}${hint}`);
+  }
+  return lacking;
+}
+
+async function loadSymbols(
+  { clock, config }: Ground,
+  client: ExchangeClient,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const list = await client.loadMarkets({
+    signal,
+    each: (_kind, load) =>
+      withDeadline(config.fetchTimeoutMs, async (signal) => {
+        await client.turn("live", { signal });
+        return await load(signal);
+      }, { clock, signal, name: `asking ${client.id}` }),
+  });
+  return [...list.keys()].filter(isSymbol);
+}
+
+/** Until when the archive knows that the exchange has banned us. Milliseconds. */
+async function readBanMs(ground: Ground, exchange: string): Promise<number | undefined> {
+  const { databaseUrl, dataDir } = ground.config;
+  if (databaseUrl === undefined && !await holdsDatabase(dataDir)) return undefined;
+  return await withArchive(ground, {
+    here: async (database) => {
+      const states = await readExchangeStates(database);
+      return states.find((state) => state.exchange === exchange)?.bannedUntilMs;
+    },
+    daemon: async () => {
+      const { exchanges } = await askDaemon(dataDir, "/status") as Status;
+      const until = exchanges.find((state) => state.exchange === exchange)?.bannedUntil;
+      return until === undefined || until === null ? undefined : Date.parse(until);
+    },
+  });
+}

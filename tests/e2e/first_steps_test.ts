@@ -1,0 +1,96 @@
+/** What a beginner does first, as it is written: init, run, add, forget. No settings but where the exchanges are, and how often they are asked. @module */
+import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+import { market } from "../../lib/local_exchange/local_symbol.ts";
+import type { Status } from "../../lib/serve/status.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { binanceAt } from "../support/local_archive.ts";
+import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
+
+const DOLLARS = [
+  market("BTC/USD", { tickDecimals: 1, price: 60_000, quoteVolume24h: 1_000_000 }),
+  market("ETH/USD", { tickDecimals: 2, price: 3_000, quoteVolume24h: 1_000_000 }),
+];
+
+Deno.test("titan10 init && titan10 run is enough, and symbols come and go while it runs", async () => {
+  const exchanges = [
+    await startLocalExchange({ clock: systemClock }),
+    await startLocalExchange({ clock: systemClock, dialect: kraken, symbols: DOLLARS }),
+  ] as const;
+  const env = {
+    EXCHANGE_BINANCE: binanceAt(exchanges[0]),
+    EXCHANGE_KRAKEN: JSON.stringify({ proxyUrl: exchanges[1].proxyUrl, rateLimit: 1 }),
+    HTTP_PORT: "0",
+    // Not a minute.
+    POLL_CRON: "*/2 * * * * *",
+  };
+  try {
+    await withArchiveDirectory(async (cwd) => {
+      assertCode(await run(["init"], { cwd, env }), 0);
+      const daemon = start(["run"], { cwd, env });
+      try {
+        await useIt(daemon, { cwd, env });
+      } finally {
+        daemon.kill("SIGTERM");
+        assert.equal((await daemon.ended).code, 143, daemon.stderr());
+      }
+    });
+  } finally {
+    for (const exchange of exchanges) await exchange.close();
+  }
+});
+
+async function useIt(
+  daemon: Running,
+  place: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<void> {
+  const [, url = ""] = await daemon.waitFor(/(http:\/\/127\.0\.0\.1:\d+)/);
+  const written = await Deno.readTextFile(`${place.cwd}/titan10.yaml`);
+  const status = await untilStatus(
+    url,
+    ({ series }) => series.length === 8 && series.every(({ candles }) => candles > 0),
+  );
+  const names = ["binance BTC/USDT", "binance ETH/USDT", "kraken BTC/USD", "kraken ETH/USD"];
+  assert.deepEqual(symbolsOf(status), names);
+
+  const added = await run(["add", "binance:SOL/USDT"], place);
+  assertCode(added, 0);
+  assert.match(added.stdout, /^binance SOL\/USDT is archived from now on\.$/m);
+  await untilStatus(
+    url,
+    ({ series }) => series.some(({ symbol, candles }) => symbol === "SOL/USDT" && candles > 0),
+  );
+
+  const unsure = await run(["forget", "binance:SOL/USDT", "--delete"], place);
+  assertCode(unsure, 1);
+  assert.match(
+    unsure.stderr,
+    /^This deletes [\d,]+ candles of binance SOL\/USDT \(1m, 1d\)\. Say --yes/,
+  );
+  const deleted = await run(["forget", "binance:SOL/USDT", "--delete", "--yes"], place);
+  assertCode(deleted, 0);
+  assert.match(deleted.stdout, /^binance SOL\/USDT: [1-9][\d,]* candles deleted\.$/m);
+  assert.equal(await Deno.readTextFile(`${place.cwd}/titan10.yaml`), written);
+  const after: Status = await (await fetch(`${url}/status`)).json();
+  assert.deepEqual(symbolsOf(after), names);
+  // Polls have gone on, and none has brought it back.
+  const polls = ({ jobs }: Status): string =>
+    jobs.find(({ job }) => job === "poll")?.lastStart ?? "";
+  for (let ticks = 0, from = polls(after); ticks < 2; ticks++) {
+    from = polls(await untilStatus(url, (status) => polls(status) > from));
+  }
+  assert.deepEqual(symbolsOf(await untilStatus(url, () => true)), names);
+}
+
+function symbolsOf({ series }: Status): readonly string[] {
+  return [...new Set(series.map(({ exchange, symbol }) => `${exchange} ${symbol}`))];
+}
+
+async function untilStatus(url: string, isIt: (status: Status) => boolean): Promise<Status> {
+  for (;;) {
+    const status: Status = await (await fetch(`${url}/status`)).json();
+    if (isIt(status)) return status;
+    await systemClock.sleep(200);
+  }
+}
