@@ -14,7 +14,7 @@ embedded TimescaleDB in ./titan10-data:
   titan10 status     what does it hold, what is missing? Also while it runs
 
 Other settings are environment variables, lines of .env, or flags of each
-command: titan10 run --help lists them.`;
+command: titan10 run --help --all lists them.`;
 
 /** The headings of the list of commands. A command that is in no group is listed under the last heading. */
 const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [

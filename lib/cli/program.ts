@@ -27,7 +27,7 @@ import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
 import { reload } from "./reload.ts";
 import { run } from "./run.ts";
-import { addSettingFlags, type Flags } from "./settings.ts";
+import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { status } from "./status.ts";
 
@@ -110,13 +110,26 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     exit = await run();
   });
   try {
-    if (shell.args.length === 0) program.outputHelp();
-    else await program.parseAsync([...shell.args], { from: "user" });
+    const { args, isShort } = helpAsked(shell.args);
+    if (isShort) { for (const command of program.commands) hideSettings(command as Command); }
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
     return exit;
   } catch (error) {
     return explain(shell, error);
   }
 }
+
+/** Whether help without the settings is asked for. `--all` belongs to `--help`, and is no option of any command. */
+function helpAsked(
+  args: readonly string[],
+): { readonly args: readonly string[]; readonly isShort: boolean } {
+  const isHelp = args[0] === "help" || args.includes("--help") || args.includes("-h");
+  if (!isHelp) return { args, isShort: false };
+  return { args: args.filter((arg) => arg !== ALL), isShort: !args.includes(ALL) };
+}
+
+const ALL = "--all";
 
 function makeProgram(shell: Shell, perform: Perform): Command {
   const program = new Command("titan10")
@@ -127,6 +140,8 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .addHelpText("after", FIRST_MINUTE)
     .commandsGroup(groupOf("help"))
     .helpCommand(true)
+    .helpOption("-h, --help", "display this help; with --all, of all settings, too")
+    .configureHelp({ groupItems: ownFirst })
     .showHelpAfterError("Run titan10 --help to see what is available.")
     .exitOverride()
     .configureOutput({
@@ -192,6 +207,20 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   return program;
 }
 
+/** Groups as commander does, but what stands in no group of its own comes first. */
+function ownFirst<T>(
+  all: readonly T[],
+  visible: readonly T[],
+  groupOf: (item: T) => string,
+): Map<string, T[]> {
+  const groups = [...all, ...visible].map(groupOf);
+  const [own] = groups.filter((group) => group === "Options:");
+  const grouped = new Map<string, T[]>([...own === undefined ? [] : [own], ...groups]
+    .map((group) => [group, []]));
+  for (const item of visible) grouped.get(groupOf(item))?.push(item);
+  return grouped;
+}
+
 /** The existing commands and flags, for the completions. */
 function completedOf(program: Command): readonly CompletedCommand[] {
   const help = program.createHelp();
@@ -199,11 +228,14 @@ function completedOf(program: Command): readonly CompletedCommand[] {
     name: command.name(),
     summary: command.description(),
     words: command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
-    flags: help.visibleOptions(command).map((option) => ({
-      name: option.long ?? option.flags,
-      meaning: option.description,
-      takesValue: option.required,
-    })),
+    flags: [
+      ...help.visibleOptions(command).map((option) => ({
+        name: option.long ?? option.flags,
+        meaning: option.description,
+        takesValue: option.required,
+      })),
+      { name: ALL, meaning: "with --help: of all settings, too", takesValue: false },
+    ],
   }));
 }
 

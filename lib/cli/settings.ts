@@ -46,7 +46,7 @@ const HELP_COLUMNS = 80;
 
 /**
  * Adds a flag for every variable without a secret; other users can see flags in the process list. With `only`, adds
- * flags only for these variables.
+ * flags only for these variables. The help lists them, unless {@linkcode hideSettings} was called.
  */
 export function addSettingFlags<T extends Command>(
   command: T,
@@ -63,12 +63,32 @@ export function addSettingFlags<T extends Command>(
       ).helpGroup(`${variable.group}:`),
     );
   }
+  const more = `titan10 ${command.name()} --help --all`;
+  const [first] = settingsIn(command);
+  command.addHelpText(
+    "after",
+    () =>
+      first?.hidden === true
+        ? `\n${wrap(`Settings are flags, too: ${more} lists them.`, HELP_COLUMNS).join("\n")}`
+        : "",
+  );
   if (only !== undefined) return command;
   const secret = VARIABLES.filter(({ secret }) => secret).map(({ name }) => name).join(", ");
   const text = "Flags beat environment variables, which beat .env. Defaults stand in brackets. " +
     `What may be secret has no flag: ${secret}. Each can be in a file instead, named by the ` +
     `variable with ${fileVariable("")} behind it. .env.example explains every setting.`;
-  return command.addHelpText("after", `\n${wrap(text, HELP_COLUMNS).join("\n")}`);
+  const lines = `\n${wrap(text, HELP_COLUMNS).join("\n")}`;
+  return command.addHelpText("after", () => first?.hidden === true ? "" : lines);
+}
+
+/** Has the help of a command list only its own options, and say how all are listed. */
+export function hideSettings(command: Command): void {
+  for (const option of settingsIn(command)) option.hideHelp();
+}
+
+/** The flags that set variables. Other options stand in no group. */
+function settingsIn(command: Command): readonly Option[] {
+  return command.options.filter(({ helpGroupHeading }) => helpGroupHeading !== undefined);
 }
 
 /**

@@ -79,7 +79,9 @@ export function capacityProblem(capacity: Capacity): string | undefined {
   const consequence = isOverdrawn(capacity)
     ? "so polls are skipped"
     : "which leaves too little for backfill";
-  const rarer = pollMinutes === null ? "" : `, set POLL_CRON="*/${pollMinutes} * * * *"`;
+  const rarer = pollMinutes === null
+    ? ""
+    : `, set the first field of POLL_CRON to */${pollMinutes}`;
   return `${symbols} ${symbols === 1 ? "symbol" : "symbols"} of ${
     timeframes.join(", ")
   } at ${each}` +

@@ -25,10 +25,33 @@ Deno.test("every line of every help text fits 80 columns, and every command has 
   assert(commands.includes("status") && commands.includes("demo"), stdout);
   assert.match(stdout, /^ {2}titan10 demo$/m);
   for (const args of [[], ...commands.map((name) => [name])]) {
-    const help = (await runInProcess([...args, "--help"])).stdout;
-    assert.deepEqual(help.split("\n").filter((line) => line.length > 80), [], args.join(" "));
-    if (args.length > 0) assert.match(help, /^Examples:\n {2}(?:source <\()?titan10 /m);
+    for (const all of [[], ["--all"]]) {
+      const help = (await runInProcess([...args, "--help", ...all])).stdout;
+      assert.deepEqual(help.split("\n").filter((line) => line.length > 80), [], args.join(" "));
+      if (args.length > 0) assert.match(help, /^Examples:\n {2}(?:source <\()?titan10 /m);
+    }
   }
+});
+
+Deno.test("help lists a command's own options, and behind them with --all the settings", async () => {
+  const all = (await runInProcess(["gaps", "--help", "--all"])).stdout;
+  assert.match(all, /^Options:\n {2}--json [^]*--repair [^]*\n\nDatabase:\n {2}--data-dir /m);
+  assert.match(all, /^Flags beat environment variables/m);
+  for (const args of [["gaps", "--help"], ["gaps", "-h"], ["help", "gaps"]]) {
+    const own = (await runInProcess(args)).stdout;
+    assert.match(own, /^ {2}--repair /m);
+    assert.doesNotMatch(own, /--data-dir|Flags beat/);
+    assert.match(own, /^Settings are flags, too: titan10 gaps --help --all lists them\.$/m);
+  }
+  assert.equal((await runInProcess(["help", "gaps", "--all"])).stdout, all);
+  const alone = await runInProcess(["gaps", "--all"]);
+  assert.equal(alone.code, 2);
+  assert.match(alone.stderr, /unknown option '--all'/);
+  // What is not listed is known all the same.
+  assert.match(
+    (await runInProcess(["gaps", "--exchange", "x"])).stderr,
+    /Did you mean --exchanges/,
+  );
 });
 
 Deno.test("an unknown command and an unknown option end with 2", () =>

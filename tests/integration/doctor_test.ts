@@ -57,13 +57,17 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
         assert.deepEqual(messagesOf(fast.exchanges[1], "pace"), [
           "polls take 0.0 s of every minute; 27500 symbols would fit",
         ]);
-        // Every second two candles of seconds, each of which costs 0.4.
-        const { ok, exchanges } = await checkup({
+        // Every second a candle of either symbol, which costs 0.4 of the pace.
+        const archive = await openTestArchive(database, {
+          DATA_DIR: ".",
           EXCHANGES: "binance",
+          SYMBOLS: "BTC/USDT,ETH/USDT",
           TIMEFRAMES: "1s",
+          BACKFILL: "off",
           POLL_CRON: "* * * * * *",
           EXCHANGE_BINANCE: JSON.stringify({ ...JSON.parse(binanceAt(binance)), rateLimit: 1_300 }),
-        });
+        }, systemClock);
+        const { ok, exchanges } = await examine(archive, { migrations: await readMigrations() });
         assert.equal(ok, false);
         assert.match(
           messagesOf(exchanges[0], "pace")[0] ?? "",

@@ -72,7 +72,7 @@ Deno.test("what the documents call commands and flags of the program are some", 
       const flags = COMMANDS.get(command);
       assert(flags, `${path} says \`titan10 ${command}\`, which is no command`);
       for (const [flag] of others.split("#")[0]!.matchAll(/(?<=\s)--[a-z-]+/g)) {
-        const isKnown = [...flags, ...SETTING_FLAGS, "--json", "--help"].includes(flag);
+        const isKnown = [...flags, ...SETTING_FLAGS, "--json", "--help", "--all"].includes(flag);
         assert(isKnown, `${path} says \`titan10 ${command} ${flag}\`, and there is no such flag`);
       }
     }
