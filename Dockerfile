@@ -18,11 +18,12 @@ COPY --from=build /build/dist/titan10 /titan10
 COPY --from=build --chown=65532:65532 /data /data
 # Loopback inside a container cannot be published. Behind a proxy with its own certificate authority, mount
 # its certificate over /etc/ssl/certs/ca-certificates.crt: the system's store counts, next to the built-in one.
-# By MALLOC_ARENA_MAX, memory that a thread gives back can be used again by another one.
+# By MALLOC_…, memory that a thread gives back can be used again by another one, and large pieces go back to the system.
 ENV DATA_DIR=/data \
     HTTP_HOST=0.0.0.0 \
     DENO_TLS_CA_STORE=system,mozilla \
-    MALLOC_ARENA_MAX=2
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=1048576
 USER 65532:65532
 WORKDIR /data
 VOLUME /data

@@ -183,6 +183,24 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
   makeImport(add("import", "Import candles from a CSV file"), shell, perform);
   makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);
+  addOthers(add, shell, perform);
+  add("completions", "Print a script that completes commands, flags and values")
+    .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
+    .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));
+  commands.sort((one, other) => groupRank(one.name()) - groupRank(other.name()));
+  for (const command of commands) {
+    acceptBothForms(command);
+    program.addCommand(command);
+  }
+  return program;
+}
+
+/** The commands that take no part in keeping the archive. */
+function addOthers(
+  add: (name: string, summary: string) => Command,
+  shell: Shell,
+  perform: Perform,
+): void {
   add("demo", "Try all of it with a local exchange, without network")
     .option("--for <seconds>", "stop after this time, such as 30s")
     .option("--http-host <value>", "HTTP_HOST")
@@ -196,15 +214,6 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   addSettingFlags(add("alerts", "Send a test alert to ALERT_WEBHOOK_URL"))
     .addArgument(new Argument("<what>", "send one test alert").choices(["test"] as const))
     .action((_what, flags) => perform(() => testAlerts(shell, flags as Flags)));
-  add("completions", "Print a script that completes commands, flags and values")
-    .addArgument(new Argument("<shell>", "the shell to make it for").choices(SHELLS))
-    .action((of) => perform(() => completions(shell, { of, commands: completedOf(program) })));
-  commands.sort((one, other) => groupRank(one.name()) - groupRank(other.name()));
-  for (const command of commands) {
-    acceptBothForms(command);
-    program.addCommand(command);
-  }
-  return program;
 }
 
 /** Groups as commander does, but what stands in no group of its own comes first. */

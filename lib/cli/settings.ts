@@ -202,9 +202,7 @@ export async function readSources(
   };
   const path = settingsPath(variables);
   const environment = settingTexts(variables);
-  const text = withoutSettingsFile
-    ? undefined
-    : await readFileOfSettings(variables, mayLackFile);
+  const text = withoutSettingsFile ? undefined : await readFileOfSettings(variables, mayLackFile);
   const referenced = await readReferencedFiles(text ?? "", environment);
   const read = (text: string): FileSettings =>
     readSettingsFile({ path, text }, { rules, environment, files: referenced });

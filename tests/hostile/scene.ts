@@ -57,6 +57,7 @@ export async function startScene(
     LOG_LEVEL: "info",
     // As the systemd unit and the image set it.
     MALLOC_ARENA_MAX: "2",
+    MALLOC_MMAP_THRESHOLD_: "1048576",
     LOG_FORMAT: "json",
     ...(database === undefined ? {} : { DATABASE_URL: database }),
   };

@@ -280,7 +280,7 @@ function isSecretFile(name: string): boolean {
 
 /** A variable of the program, or one that Deno itself reads. */
 function isVariable(name: string): boolean {
-  return ["DENO_TLS_CA_STORE", "MALLOC_ARENA_MAX"].includes(name) ||
+  return ["DENO_TLS_CA_STORE", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"].includes(name) ||
     VARIABLES.some((variable) => variable.name === name);
 }
 
