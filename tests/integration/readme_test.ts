@@ -153,6 +153,18 @@ Deno.test("the table of alerts has a row for each, and for no other", () => {
   });
 });
 
+Deno.test("each message that is explained is one of the program", async () => {
+  const sources = await sourcesOf("lib/");
+  for (const [cell = ""] of tableRows("message")) {
+    const parts = plain(cell).split("…").map((part) => part.trim()).filter((part) =>
+      part.length > 3
+    );
+    assert(parts.length > 0, `${TABLES.message} explains ${cell}, which names nothing`);
+    const isThere = sources.some((source) => parts.every((part) => source.includes(part)));
+    assert(isThere, `${TABLES.message} explains ${cell}, and no file of the program says it`);
+  }
+});
+
 Deno.test("what the documents link to is there, file and heading, and so is each task that they run", async () => {
   const { tasks } = JSON.parse(await read("deno.json"));
   for (const [path, text] of DOCUMENTS) {
@@ -188,6 +200,16 @@ async function commandsOfProgram(): Promise<ReadonlyMap<string, readonly string[
   }
   assert(commands.has("run") && commands.get("gaps")?.includes("--repair"), stdout);
   return commands;
+}
+
+/** The text of each file below the folder, with texts that are written in parts made whole. */
+async function sourcesOf(folder: string): Promise<readonly string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
+  const texts = await Promise.all(entries.map(async ({ name, isDirectory }) => {
+    if (isDirectory) return await sourcesOf(`${folder}${name}/`);
+    return [(await read(`${folder}${name}`)).replaceAll(/["`] \+\s*["`]/g, "")];
+  }));
+  return texts.flat();
 }
 
 /** Path from the root of what a document links to. */

@@ -10,6 +10,7 @@ export const TABLES = {
   endpoint: "docs/http.md",
   alert: "docs/alerts.md",
   state: "docs/guarantees.md",
+  message: "docs/operating.md",
 } as const;
 
 /** Has the names of all tables, views and functions of the schema. */
