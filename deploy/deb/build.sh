@@ -32,7 +32,8 @@ sed -e 's#/usr/local/bin/#/usr/bin/#; s#/usr/local/share/doc/#/usr/share/doc/#' 
   >"$tree/usr/lib/systemd/system/titan10.service"
 # Every line of it is a comment. Secrets may be written into it, so root alone reads it; systemd does so as root.
 install -D --mode=600 "$root/.env.example" "$tree/etc/titan10.env"
-mkdir --parents "$doc"
+mkdir --parents "$doc/docs"
+cp "$root"/docs/*.md "$doc/docs"
 cp "$root/README.md" "$root/docs/licences.txt" "$root/deploy/secrets.conf" "$doc"
 gzip --best --no-name <"$root/CHANGELOG.md" >"$doc/CHANGELOG.md.gz"
 # In the form that Debian's tools read.

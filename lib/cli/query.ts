@@ -14,7 +14,7 @@ A query is one SELECT, WITH, VALUES or TABLE. It changes nothing, whoever logs
 in: it runs in a read-only transaction and with the rights of the role
 pg_database_owner, which may read the archive alone, and PostgreSQL refuses to
 leave either. To let queries read another table: grant select on … to
-pg_database_owner. README says where that role cannot be used.
+pg_database_owner. docs/sql.md says where that role cannot be used.
 
 A row has at most 4 MB: of longer texts, ask for parts.
 

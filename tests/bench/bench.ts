@@ -3,7 +3,7 @@ import { systemClock } from "../../lib/clock.ts";
 import type { TestDatabase } from "../support/test_database.ts";
 
 export interface Bench {
-  /** Its letter in the README's table, and what is measured: `b page write`. */
+  /** Its letter in the table of docs/measured.md, and what is measured: `b page write`. */
   readonly name: string;
   run(context: BenchContext): Promise<readonly Result[]>;
 }
@@ -11,7 +11,7 @@ export interface Bench {
 export interface BenchContext {
   /** An empty database with the schema in place; a fresh one for each benchmark. */
   readonly opened: TestDatabase;
-  /** How large the benchmark is made, 1 for the figures in the README; less for a quick look. */
+  /** How large the benchmark is made, 1 for the figures in docs/measured.md; less for a quick look. */
   readonly scale: number;
   /** A file of 1m candles to use instead of invented ones, where a benchmark can. */
   readonly data?: string | undefined;

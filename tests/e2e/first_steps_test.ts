@@ -1,4 +1,4 @@
-/** What a beginner does first, as it is written: init, run, add, forget. No settings but where the exchanges are, and how often they are asked. @module */
+/** What a beginner does first, as README has it: init, doctor, run; then add and forget. No settings but where the exchanges are, and how often they are asked. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { market } from "../../lib/local_exchange/local_symbol.ts";
@@ -13,7 +13,15 @@ const DOLLARS = [
   market("ETH/USD", { tickDecimals: 2, price: 3_000, quoteVolume24h: 1_000_000 }),
 ];
 
-Deno.test("titan10 init && titan10 run is enough, and symbols come and go while it runs", async () => {
+/** `init`, `doctor`, `run`: what follows the demo in README. */
+const STEPS = [
+  ...(await Deno.readTextFile(new URL("../../README.md", import.meta.url)))
+    .matchAll(/^\$ npx --yes deno@[\d.]+ task titan10 (\w+) +#/gm),
+].map(([, command = ""]) => command);
+
+Deno.test("README's first steps are enough, and symbols come and go while it runs", async () => {
+  assert.equal(STEPS.at(-1), "run");
+  assert(STEPS.includes("init") && STEPS.length <= 4, STEPS.join());
   const exchanges = [
     await startLocalExchange({ clock: systemClock }),
     await startLocalExchange({ clock: systemClock, dialect: kraken, symbols: DOLLARS }),
@@ -27,7 +35,7 @@ Deno.test("titan10 init && titan10 run is enough, and symbols come and go while 
   };
   try {
     await withArchiveDirectory(async (cwd) => {
-      assertCode(await run(["init"], { cwd, env }), 0);
+      for (const step of STEPS.slice(0, -1)) assertCode(await run([step], { cwd, env }), 0);
       const daemon = start(["run"], { cwd, env });
       try {
         await useIt(daemon, { cwd, env });

@@ -1,4 +1,4 @@
-/** README.md names what the schema has, and nothing else; and the SQL that it shows runs. @module */
+/** The documents name what the schema has, and nothing else; and the SQL that they show runs. @module */
 import assert from "node:assert/strict";
 import { VARIABLES } from "../../lib/config/variables.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
@@ -8,16 +8,14 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { withoutMacros } from "../support/grafana.ts";
+import { DOCUMENTS, NAMES_OF_SCHEMA, TABLES } from "../support/documents.ts";
 import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const read = (path: string): Promise<string> =>
   Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
 
-const README = await read("README.md");
-const CODE = codeOf(README);
-
-/** As archived by whoever sets nothing: what README.md shows must run there, too. */
+/** As archived where nothing is set: what the documents show must run there, too. */
 const TIMEFRAMES = (VARIABLES.find(({ name }) => name === "TIMEFRAMES")?.default ?? "")
   .split(",").map(parseTimeframe);
 const ROLLUPS = ["5m", "1h"].map(parseTimeframe);
@@ -25,7 +23,7 @@ const ROLLUPS = ["5m", "1h"].map(parseTimeframe);
 /** What the schema's parts call each other, which users need not know, and one table a timeframe. */
 const UNNAMED = /^(titan10_|ohlcv_(rollup_)?\d)/;
 
-Deno.test("README.md and the schema name the same", async (t) => {
+Deno.test("the documents and the schema name the same", async (t) => {
   const opened = await openTestDatabase(DATABASE_KINDS[0]!);
   assert(opened);
   const { database } = opened;
@@ -34,14 +32,14 @@ Deno.test("README.md and the schema name the same", async (t) => {
     await ensureCandleTables(database, TIMEFRAMES);
     await t.step("each state of a candle or a gap is explained, and no other", async () => {
       const states = await statesOf(database);
-      const missing = states.filter((state) => !CODE.includes(state));
-      assert.deepEqual(missing, [], `README.md lacks the states ${missing.join(", ")}`);
-      for (const [cell = ""] of tablesOf(README).find(({ name }) => name === "state")?.rows ?? []) {
+      const document = DOCUMENTS.get(TABLES.state)!;
+      const missing = states.filter((state) => !codeOf(document).includes(state));
+      assert.deepEqual(missing, [], `${TABLES.state} lacks the states ${missing.join(", ")}`);
+      const table = tablesOf(document).find(({ name }) => name === "state");
+      assert(table, `${TABLES.state} has no table of states`);
+      for (const [cell = ""] of table.rows) {
         for (const state of cell.split(", ").map(plain)) {
-          assert(
-            states.includes(state),
-            `README.md explains the state ${state}, and there is none`,
-          );
+          assert(states.includes(state), `${TABLES.state} explains ${state}, and there is none`);
         }
       }
     });
@@ -49,24 +47,30 @@ Deno.test("README.md and the schema name the same", async (t) => {
       const there = (await relationsOf(database)).filter((name) => !UNNAMED.test(name));
       assert(there.includes("ohlcv") && there.includes("ohlcv_explained"), there.join());
       const missing = there.filter((name) =>
-        !CODE.some((code) => new RegExp(`(?<!\\w)${name}(?!\\w)`).test(code))
+        !codeOf(DOCUMENTS.get(NAMES_OF_SCHEMA)!).some((code) =>
+          new RegExp(`(?<!\\w)${name}(?!\\w)`).test(code)
+        )
       );
-      assert.deepEqual(missing, [], `README.md names nowhere in code: ${missing.join(", ")}`);
+      assert.deepEqual(missing, [], `${NAMES_OF_SCHEMA} names nowhere: ${missing.join(", ")}`);
     });
     await t.step("what is written like a name in SQL is one, in schema or program", async () => {
       const sources = await programSources();
-      for (const code of CODE.filter((code) => /^[a-z]+(_[a-z]+)+$/.test(code))) {
-        assert(sources.includes(code), `README.md names \`${code}\`, and nothing is called so`);
+      for (const [path, text] of DOCUMENTS) {
+        if (!/^(?:README|docs\/.*)\.md$/.test(path)) continue;
+        for (const code of codeOf(text).filter((code) => /^[a-z]+(_[a-z]+)+$/.test(code))) {
+          assert(sources.includes(code), `${path} names \`${code}\`, and nothing is called so`);
+        }
       }
     });
     await t.step("every block of SQL runs", async () => {
       const { rollups } = planRollups(ROLLUPS, TIMEFRAMES);
       assert.equal((await arrangeRollups(database, rollups)).added.length, ROLLUPS.length);
-      const blocks = passagesOf(README).filter(({ language }) => language === "sql");
-      assert(blocks.length > 0);
-      for (const { text } of blocks) {
-        for (const statement of text.split(/;\s*$/m).filter((one) => one.trim() !== "")) {
-          await assert.doesNotReject(database.sql.unsafe(withoutMacros(statement)), statement);
+      for (const [path, text] of DOCUMENTS) {
+        for (const statement of statementsOf(text)) {
+          await assert.doesNotReject(
+            database.sql.unsafe(withoutMacros(statement)),
+            `${path}: ${statement}`,
+          );
         }
       }
     });
@@ -74,6 +78,15 @@ Deno.test("README.md and the schema name the same", async (t) => {
     await opened.drop();
   }
 });
+
+/** Of blocks of SQL, and what `titan10 query` is given. */
+function statementsOf(document: string): readonly string[] {
+  return passagesOf(document).flatMap(({ language, text, code }) =>
+    language === "sql"
+      ? text.split(/;\s*$/m).filter((one) => one.trim() !== "")
+      : code.flatMap((line) => /titan10 query (?:--[a-z-]+ )*"([^"]+)"/.exec(line)?.[1] ?? [])
+  );
+}
 
 /** What `gaps.state` may hold, and what `ohlcv_explained` says besides. */
 async function statesOf({ sql }: Database): Promise<readonly string[]> {

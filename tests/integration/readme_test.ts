@@ -1,6 +1,6 @@
 /**
- * README.md names what the program has, and nothing else: commands, flags, variables, metrics, endpoints, alerts,
- * states, tables, functions. What there is comes from the program itself: its help, its registry, its server, its schema.
+ * The documents name what the program has, and nothing else: commands, flags, variables, metrics, endpoints, alerts.
+ * What there is comes from the program itself: its help, its registry, its server.
  * @module
  */
 import assert from "node:assert/strict";
@@ -14,24 +14,13 @@ import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { readPage } from "../../lib/serve/page_files.ts";
 import { serveHttp } from "../../lib/serve/http_server.ts";
 import type { Answers } from "../../lib/serve/routes.ts";
-import { codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
+import { DOCUMENTS, TABLES } from "../support/documents.ts";
+import { anchorsOf, codeOf, passagesOf, plain, tablesOf } from "../support/markdown.ts";
 import { runInProcess } from "../support/shell.ts";
 
-const read = (path: string): Promise<string> =>
-  Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+const ROOT = new URL("../../", import.meta.url);
 
-const README = await read("README.md");
-
-/** Read beside README.md for what they name: they need not name everything. */
-const OTHERS = [
-  "CHANGELOG.md",
-  "CONTRIBUTING.md",
-  "deploy/README.md",
-  "docs/ARCHITECTURE.md",
-  "docs/alerts.md",
-  "docs/http.md",
-  "docs/sql.md",
-];
+const read = (path: string): Promise<string> => Deno.readTextFile(new URL(path, ROOT));
 
 /** Where `titan10` is a user, a unit, a database or a container. */
 const OTHER_PROGRAMS =
@@ -42,7 +31,7 @@ const COMMANDS = await commandsOfProgram();
 
 const SETTING_FLAGS = VARIABLES.map(({ name }) => flagOf(name));
 
-Deno.test("README.md has a row for each command, and for no other", () => {
+Deno.test("the table of commands has a row for each, and for no other", () => {
   // The project's own tasks have tables of that name, too.
   const rows = tableRows("command").flatMap(([cell = ""]) =>
     /^`titan10 ([\w-]+)/.exec(cell)?.[1] ?? []
@@ -50,8 +39,8 @@ Deno.test("README.md has a row for each command, and for no other", () => {
   assertSame("command", { said: rows, there: [...COMMANDS.keys()] });
 });
 
-Deno.test("README.md tells of each flag of a command beside the command's name", () => {
-  const passages = passagesOf(README);
+Deno.test("each flag of a command is told of beside the command's name", () => {
+  const passages = passagesOf(DOCUMENTS.get(TABLES.command)!);
   const missing = [...COMMANDS].flatMap(([command, flags]) =>
     flags.filter((flag) =>
       !passages.some(({ heading, text }) =>
@@ -59,11 +48,11 @@ Deno.test("README.md tells of each flag of a command beside the command's name",
       )
     ).map((flag) => `\`${flag}\` of \`titan10 ${command}\``)
   );
-  assert.deepEqual(missing, [], `missing in README.md: ${missing.join(", ")}`);
+  assert.deepEqual(missing, [], `missing in ${TABLES.command}: ${missing.join(", ")}`);
 });
 
-Deno.test("what the documents call commands and flags of the program are some", async () => {
-  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
+Deno.test("what the documents call commands and flags of the program are some", () => {
+  for (const [path, text] of DOCUMENTS) {
     for (const code of codeOf(text)) {
       // Not a path, a package, a database or a folder of that name, and not what the program prints.
       const call = /(?:^|[\s/])titan10 (?!titan10)([a-z][\w-]*)(?![\w:/.=-])(.*)/.exec(code);
@@ -79,7 +68,7 @@ Deno.test("what the documents call commands and flags of the program are some", 
   }
 });
 
-Deno.test("README.md has a row for each variable with its default and meaning, and for no other", () => {
+Deno.test("the table of variables has a row for each with its default and meaning, and for no other", () => {
   assertSame("variable", {
     said: tableRows("variable").map((cells) => cells.map(plain).join(" ")),
     there: VARIABLES.map((variable) =>
@@ -99,7 +88,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
       .map(read),
   );
   const roles = await read("deploy/timescaledb/10_roles.sh");
-  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
+  for (const [path, text] of DOCUMENTS) {
     for (
       const name of codeOf(text).flatMap((code) => code.match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? [])
     ) {
@@ -121,7 +110,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
   }
 });
 
-Deno.test("README.md has a row for each metric with its type and meaning, and for no other", async () => {
+Deno.test("the table of metrics has a row for each with its type and meaning, and for no other", async () => {
   const text = await createMetrics().text();
   const there = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \1 (\w+)$/gm)].map((
     [, name, help, type],
@@ -130,7 +119,7 @@ Deno.test("README.md has a row for each metric with its type and meaning, and fo
   assertSame("metric", { said, there });
 });
 
-Deno.test("README.md has a row for each HTTP endpoint, and for no other", async () => {
+Deno.test("the table of HTTP endpoints has a row for each, and for no other", async () => {
   const answers = { metrics: createMetrics() } as unknown as Answers;
   const server = serveHttp(answers, {
     hostname: "127.0.0.1",
@@ -147,30 +136,46 @@ Deno.test("README.md has a row for each HTTP endpoint, and for no other", async 
     // What `/` is made of is no endpoint of its own.
     const there = paths.filter((path) => !path.startsWith("/page/"));
     assertSame("endpoint", { said, there });
-    for (const [url, path] of README.matchAll(/http:\/\/127\.0\.0\.1:9464(\/\w*)/g)) {
-      assert(paths.includes(path), `README.md says ${url}, and the program does not serve it`);
+    for (const [document, text] of DOCUMENTS) {
+      for (const [url, path] of text.matchAll(/http:\/\/127\.0\.0\.1:9464(\/\w*)/g)) {
+        assert(paths.includes(path), `${document} says ${url}, and the program does not serve it`);
+      }
     }
   } finally {
     await server.stop();
   }
 });
 
-Deno.test("README.md has a row for each alert, and for no other", () => {
+Deno.test("the table of alerts has a row for each, and for no other", () => {
   assertSame("alert", {
     said: tableRows("alert").map(([name = ""]) => plain(name)),
     there: ALERTS,
   });
 });
 
-Deno.test("the files that the documents link to are there, and so are the tasks that they run", async () => {
+Deno.test("each message that is explained is one of the program", async () => {
+  const sources = await sourcesOf("lib/");
+  for (const [cell = ""] of tableRows("message")) {
+    const parts = plain(cell).split("…").map((part) => part.trim()).filter((part) =>
+      part.length > 3
+    );
+    assert(parts.length > 0, `${TABLES.message} explains ${cell}, which names nothing`);
+    const isThere = sources.some((source) => parts.every((part) => source.includes(part)));
+    assert(isThere, `${TABLES.message} explains ${cell}, and no file of the program says it`);
+  }
+});
+
+Deno.test("what the documents link to is there, file and heading, and so is each task that they run", async () => {
   const { tasks } = JSON.parse(await read("deno.json"));
-  for (const [path, text] of [["README.md", README], ...await readOthers()] as const) {
-    for (const [, target = ""] of text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) {
-      const url = new URL(target, new URL(`../../${path}`, import.meta.url));
-      assert(
-        await Deno.stat(url).catch(() => undefined),
-        `${path} links to ${target}, which is not there`,
-      );
+  for (const [path, text] of DOCUMENTS) {
+    const links = text.matchAll(/(?:\]\(|src(?:set)?=")(?!https?:)([^)#"]*)(?:#([^)"]*))?[)"]/g);
+    for (const [, target = "", anchor] of links) {
+      const linked = target === "" ? path : relativeTo(path, target);
+      const isThere = await Deno.stat(new URL(linked, ROOT)).catch(() => undefined);
+      assert(isThere, `${path} links to ${target}, which is not there`);
+      if (anchor === undefined) continue;
+      const anchors = anchorsOf(await read(linked));
+      assert(anchors.includes(anchor), `${path} links to ${target}#${anchor}: no such heading`);
     }
     for (const [, task = ""] of codeOf(text).join("\n").matchAll(/\btask ([a-z][\w:]*)/g)) {
       assert(task in tasks, `${path} says \`task ${task}\`, which deno.json does not have`);
@@ -197,31 +202,42 @@ async function commandsOfProgram(): Promise<ReadonlyMap<string, readonly string[
   return commands;
 }
 
-async function readOthers(): Promise<readonly (readonly [string, string])[]> {
-  return await Promise.all(OTHERS.map(async (path) => [path, await read(path)] as const));
+/** The text of each file below the folder, with texts that are written in parts made whole. */
+async function sourcesOf(folder: string): Promise<readonly string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
+  const texts = await Promise.all(entries.map(async ({ name, isDirectory }) => {
+    if (isDirectory) return await sourcesOf(`${folder}${name}/`);
+    return [(await read(`${folder}${name}`)).replaceAll(/["`] \+\s*["`]/g, "")];
+  }));
+  return texts.flat();
+}
+
+/** Path from the root of what a document links to. */
+function relativeTo(document: string, target: string): string {
+  return new URL(target, new URL(document, ROOT)).href.slice(ROOT.href.length);
 }
 
 /** The rows of every table of this name. */
-function tableRows(name: string): readonly (readonly string[])[] {
-  const tables = tablesOf(README).filter((table) => table.name === name);
-  assert(tables.length > 0, `README.md has no table whose first column is called "${name}"`);
+function tableRows(name: keyof typeof TABLES): readonly (readonly string[])[] {
+  const tables = tablesOf(DOCUMENTS.get(TABLES[name])!).filter((table) => table.name === name);
+  assert(tables.length > 0, `${TABLES[name]} has no table whose first column is "${name}"`);
   return tables.flatMap(({ rows }) => rows);
 }
 
 /** Fails with a sentence that names what lacks where. */
 function assertSame(
-  what: string,
+  what: keyof typeof TABLES,
   { said, there }: { readonly said: readonly string[]; readonly there: readonly string[] },
 ): void {
   const problems = [
     ...there.filter((one) => !said.includes(one)).map((one) =>
-      `The ${what} \`${one}\` is in the program, and its table in README.md lacks it.`
+      `The ${what} \`${one}\` is in the program, and its table in ${TABLES[what]} lacks it.`
     ),
     ...said.filter((one) => !there.includes(one)).map((one) =>
-      `The ${what} \`${one}\` is in README.md, and the program has none.`
+      `The ${what} \`${one}\` is in ${TABLES[what]}, and the program has none.`
     ),
     ...said.filter((one, at) => said.indexOf(one) < at).map((one) =>
-      `The ${what} \`${one}\` is in README.md twice.`
+      `The ${what} \`${one}\` is in ${TABLES[what]} twice.`
     ),
   ];
   assert.equal(problems.length, 0, problems.join("\n"));

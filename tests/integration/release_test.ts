@@ -164,6 +164,7 @@ Deno.test({
         const name of [
           "usr/bin/titan10",
           "usr/share/doc/titan10/copyright",
+          "usr/share/doc/titan10/docs/guarantees.md",
           "usr/share/doc/titan10/licences.txt",
           "usr/share/doc/titan10/secrets.conf",
         ]

@@ -56,6 +56,19 @@ export function codeOf(markdown: string): readonly string[] {
   return passagesOf(markdown).flatMap(({ code }) => code);
 }
 
+/** What a link may name behind `#`: each heading as GitHub writes it there, one that is repeated with `-1` behind it. */
+export function anchorsOf(markdown: string): readonly string[] {
+  const counts = new Map<string, number>();
+  return [...markdown.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/^#+ (.+)$/gm)].map(
+    ([, title = ""]) => {
+      const anchor = title.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-");
+      const count = counts.get(anchor) ?? 0;
+      counts.set(anchor, count + 1);
+      return count === 0 ? anchor : `${anchor}-${count}`;
+    },
+  );
+}
+
 /** The text without the backticks of a span that it wholly is. */
 export function plain(cell: string): string {
   return cell.replace(/^`(.*)`$/, "$1");
