@@ -52,8 +52,8 @@ export class Alerts {
   #sending: Promise<void> | undefined = undefined;
   /** Whether there may be messages that the running sender has not read yet. */
   #hasNews = false;
-  /** Until when the webhook has asked to be left alone. Epoch milliseconds. */
-  #waitUntilMs = 0;
+  /** The webhook that has asked to be left alone, and until when. Epoch milliseconds. */
+  #waiting: { readonly url: string | undefined; readonly untilMs: number } | undefined = undefined;
 
   constructor(archive: Archive) {
     this.#archive = archive;
@@ -141,8 +141,7 @@ export class Alerts {
       }
     } finally {
       this.#hasNews = true;
-      const isAwaited = this.#archive.clock.now() < this.#waitUntilMs;
-      if (!isAwaited) this.#sending ??= this.#send();
+      if (!this.#isWaiting) this.#sending ??= this.#send();
     }
     return report;
   }
@@ -174,8 +173,16 @@ export class Alerts {
     return changes;
   }
 
+  get #isWaiting(): boolean {
+    const { clock, config } = this.#archive;
+    return this.#waiting?.url === config.alertWebhookUrl &&
+      clock.now() < (this.#waiting?.untilMs ?? 0);
+  }
+
   async #send(): Promise<void> {
-    const { clock, config, database, failures, log } = this.#archive;
+    // One webhook and its form for as long as this goes on, also where a reload names another one.
+    const archive = { ...this.#archive };
+    const { clock, config, database, failures, log } = archive;
     const { alertWebhookUrl: url, alertWebhookFormat: setting } = config;
     const { signal } = this.#stopping;
     try {
@@ -185,14 +192,16 @@ export class Alerts {
         this.#hasNews = false;
         const unsent = await readUnsentNews(database, NEWS_MAX);
         for (const post of postsOf(unsent, { ...receiver, nowMs: clock.now() })) {
-          await this.#sendOne(post, receiver.format);
+          await this.#sendOne(archive, post, receiver.format);
         }
         if (unsent.length === NEWS_MAX) this.#hasNews = true;
-        else if (receiver.format === "alertmanager") await this.#sendFiring(receiver);
+        else if (receiver.format === "alertmanager") await this.#sendFiring(archive, receiver);
       }
       failures.clear(SENDING);
     } catch (error) {
-      if (error instanceof WebhookError) this.#waitUntilMs = clock.now() + (error.waitMs ?? 0);
+      if (error instanceof WebhookError) {
+        this.#waiting = { url, untilMs: clock.now() + (error.waitMs ?? 0) };
+      }
       if (signal.aborted || !failures.isNews(SENDING, errorText(error))) return;
       const level = isServerAway(error) ? "debug" : "warn";
       log[level]("alerts were not sent; they wait for the next run", { error });
@@ -202,11 +211,15 @@ export class Alerts {
     }
   }
 
-  async #sendOne(post: AlertPost<AlertNews>, format: WebhookFormat): Promise<void> {
-    const { clock, database, log } = this.#archive;
+  async #sendOne(
+    archive: Archive,
+    post: AlertPost<AlertNews>,
+    format: WebhookFormat,
+  ): Promise<void> {
+    const { clock, database, log } = archive;
     const { signal } = this.#stopping;
     try {
-      await postAlerts(this.#archive, post, { format, signal });
+      await postAlerts(archive, post, { format, signal });
     } catch (error) {
       if (!(error instanceof WebhookError) || error.kind !== "refused") throw error;
       for (const { alert, state, summary } of post.alerts) {
@@ -225,16 +238,17 @@ export class Alerts {
    * Sends what is firing once more. An Alertmanager keeps alerts in memory alone, and takes those that are not repeated for
    * ended (prometheus.io/docs/alerting/latest/clients).
    */
-  async #sendFiring(receiver: { readonly url: string; readonly format: WebhookFormat }): Promise<
-    void
-  > {
-    const { clock, database } = this.#archive;
+  async #sendFiring(
+    archive: Archive,
+    receiver: { readonly url: string; readonly format: WebhookFormat },
+  ): Promise<void> {
+    const { clock, database } = archive;
     const { signal } = this.#stopping;
     let afterId = 0;
     while (true) {
       const firing = await readFiringNews(database, { afterId, newsMax: NEWS_MAX });
       for (const post of postsOf(firing, { ...receiver, nowMs: clock.now() })) {
-        await postAlerts(this.#archive, post, { format: receiver.format, signal });
+        await postAlerts(archive, post, { format: receiver.format, signal });
       }
       if (firing.length < NEWS_MAX) return;
       afterId = firing.at(-1)!.id;

@@ -102,7 +102,8 @@ export class ArchivedExchange {
     });
     this.breakers = new Breakers(configuredKinds(settingsOf(config, client.id).symbols), {
       ...this.#breakerOptions(),
-      onChange: onBreaker,
+      // The last requests of a client that was replaced say nothing of the one in its place.
+      onChange: (change) => this.work.isOpen ? onBreaker(change) : undefined,
     });
   }
 

@@ -33,6 +33,11 @@ export class ExchangeWork {
     return this.#wants.signal;
   }
 
+  /** Whether neither another client has taken the place of this one, nor the exchange is gone. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
   /**
    * Does some work, unless it is no longer wanted.
    *

@@ -129,19 +129,25 @@ export class MarketsInForce {
     const value = this.#value;
     if (value !== undefined && !this.#isDue(value)) return value;
     return await this.#loading.join(async (shared) => {
-      const renewals = this.#renewals;
-      try {
-        const markets = await load(this.#value, { signal: shared });
-        this.#value = markets;
-        this.#failedAtMs = -Infinity;
-        this.#isDoubted = false;
-        this.#isOutdated = this.#renewals !== renewals;
-        return markets;
-      } catch (error) {
-        if (this.#value === undefined || shared.aborted) throw error;
-        this.#failedAtMs = this.#clock.now();
-        await onFailure(error);
-        return this.#value;
+      for (;;) {
+        const renewals = this.#renewals;
+        try {
+          const markets = await load(this.#value, { signal: shared });
+          // Made by settings that do not count any more.
+          if (this.#renewals !== renewals) continue;
+          this.#value = markets;
+          this.#failedAtMs = -Infinity;
+          this.#isDoubted = false;
+          this.#isOutdated = false;
+          return markets;
+        } catch (error) {
+          if (shared.aborted) throw error;
+          if (this.#renewals !== renewals) continue;
+          if (this.#value === undefined) throw error;
+          this.#failedAtMs = this.#clock.now();
+          await onFailure(error);
+          return this.#value;
+        }
       }
     }, { signal });
   }

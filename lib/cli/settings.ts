@@ -10,6 +10,7 @@ import {
 } from "../config/config.ts";
 import { readDatabaseUrl } from "../config/database_url.ts";
 import { fileHints, type SettingFile } from "../config/file_rights.ts";
+import { refuseGone } from "../config/gone_settings.ts";
 import { readReferencedFiles, readSecretFiles } from "../config/secret_file.ts";
 import { secretsOf } from "../config/secrets.ts";
 import { readSettingsFile } from "../config/settings_file.ts";
@@ -101,8 +102,10 @@ export async function readGround(
   flags: Flags,
   options: SettingsOptions = {},
 ): Promise<Ground> {
+  let before: readonly SettingFile[] = [];
   const read = async (): Promise<Read> => {
-    const { config, files } = await readAll(shell, flags, options);
+    const { config, files } = await readAll(shell, flags, { ...options, before });
+    before = files;
     const useLog = (): void =>
       configureLogging({
         level: config.logLevel,
@@ -139,13 +142,14 @@ export async function readSettings(
   return (await readAll(shell, flags, options)).config;
 }
 
-/** Reads the configuration from everywhere. @throws ConfigError */
+/** Reads the configuration from everywhere. What had settings `before` must have some. @throws ConfigError */
 async function readAll(
   shell: Shell,
   flags: Flags,
-  options: SettingsOptions,
+  { before = [], ...options }: SettingsOptions & { readonly before?: readonly SettingFile[] },
 ): Promise<{ readonly config: Config; readonly files: readonly SettingFile[] }> {
-  const { sources, rules, files } = await readSources(shell, flags, options);
+  const { sources, rules, files, settingsFile } = await readSources(shell, flags, options);
+  refuseGone(before, files, { names: [DOTENV, settingsFile.path] });
   const config = readConfig(sources, rules);
   const passwords = passwordPaths(config).map((path) => ({ path, holdsSecrets: true }));
   return { config, files: [...files, ...passwords] };
@@ -155,7 +159,7 @@ async function readAll(
 export interface Sources {
   readonly sources: ConfigSources;
   readonly rules: ConfigRules;
-  /** The files among them. */
+  /** The files among them that are not empty. */
   readonly files: readonly SettingFile[];
   /** The file of settings. */
   readonly settingsFile: {
@@ -213,8 +217,8 @@ export async function readSources(
     sources,
     rules,
     files: [
-      ...(dotenv === "" ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
-      ...(file === undefined ? [] : [{ path, holdsSecrets: false }]),
+      ...(isBlank(dotenv) ? [] : [{ path: DOTENV, holdsSecrets: hasSecrets({ env: {}, dotenv }) }]),
+      ...(isBlank(text) ? [] : [{ path, holdsSecrets: false }]),
       ...[...files.paths, ...referenced.paths].map((path) => ({ path, holdsSecrets: true })),
     ],
     settingsFile: { path, text, read },
@@ -232,6 +236,10 @@ function passwordPaths({ databaseUrl }: Config): readonly string[] {
   if (databaseUrl === undefined) return [];
   const { passwordPath } = readDatabaseUrl(databaseUrl);
   return passwordPath === undefined ? [] : [passwordPath];
+}
+
+function isBlank(text = ""): boolean {
+  return text.trim() === "";
 }
 
 function hasSecrets(sources: ConfigSources): boolean {

@@ -71,7 +71,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
   const state: { archive?: OpenArchive } = {};
   const reloads = new Reloads(ground);
-  options.onHangup?.(() => reloads.askSoon());
+  options.onHangup?.(() => void reloads.ask());
   const watchdog = new Watchdog({
     job: "poll",
     get cron() {

@@ -58,17 +58,14 @@ export class Reloads {
     if (this.#isDue) void this.ask();
   }
 
-  /** Reloads now, or when the daemon has started. */
-  askSoon(): void {
-    this.#isDue = true;
-    if (this.#reloaded !== undefined) void this.ask();
-  }
-
-  /** Reloads after the reload that is under way. Never throws. */
+  /** Reloads after the reload that is under way, or when the daemon has started, which is not waited for. Never throws. */
   ask(): Promise<ReloadAnswer> {
     // Not counted as failed: nothing is wrong with the settings.
     const why = this.#unable;
-    if (why !== undefined) return Promise.resolve({ ok: false, problems: [why] });
+    if (why !== undefined) {
+      this.#isDue = true;
+      return Promise.resolve({ ok: false, problems: [why] });
+    }
     // One that waits has read nothing yet, so it is as good as another one behind it.
     this.#waiting ??= this.#newest.then(() => {
       this.#waiting = undefined;
@@ -81,7 +78,9 @@ export class Reloads {
   /** Why nothing can be reloaded; undefined when it can. */
   get #unable(): string | undefined {
     if (this.#ground.reread === undefined) return "these settings cannot be read again";
-    return this.#reloaded === undefined ? "the daemon is starting: try again" : undefined;
+    return this.#reloaded === undefined
+      ? "the daemon is starting: it reads them again when it has started"
+      : undefined;
   }
 
   async #reload(): Promise<ReloadAnswer> {
@@ -126,6 +125,8 @@ export class Reloads {
     }
     const checkpoints = await readCheckpoints(database);
     await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
+    // Before anything of another range comes: since when a series is followed is read off its coverage.
+    await explainBounds({ ...archive, config });
     // From here on nothing fails, and nothing else runs before all of it is in force.
     Object.assign(archive, { config, exchanges, fileHints });
     useLog();
@@ -204,8 +205,9 @@ async function settle(
   try {
     await withDeadline(END_MS_MAX, () => ended, { clock, name: "the work for what is gone" });
     await forgetUnconfigured(archive);
-    await explainBounds(archive);
-    await closeBreakers(database, (id) => gone.includes(id));
+    // Of exchanges that are gone, and of those with a new client, which begins closed.
+    const troubled = archive.exchanges.filter(({ breakers }) => breakers.worst !== "closed");
+    await closeBreakers(database, (id) => troubled.every((one) => one.id !== id));
   } catch (error) {
     // It is all in force. The next run of the job `gaps` makes the ledger follow.
     log.warn("the ledger does not follow the settings yet", { error });

@@ -87,14 +87,14 @@ export class Watchdog {
     signal: AbortSignal,
     { onClockSet }: { readonly onClockSet?: () => void } = {},
   ): Promise<void> {
-    const { clock, job, cron } = this.#options;
+    const { clock, job } = this.#options;
     while (!signal.aborted) {
       await clock.sleep(BEAT_MS, { signal }).catch(() => {});
       const isSteady = this.#beat();
       if (!isSteady && !signal.aborted) onClockSet?.();
       if (this.#awakeMs > this.#deadAtMs) {
         throw new Error(
-          `Cannot go on: the job ${job} has missed ${TICKS_DEAD} of its scheduled runs (${cron}) or more`,
+          `Cannot go on: the job ${job} has missed ${TICKS_DEAD} of its scheduled runs (${this.#options.cron}) or more`,
         );
       }
     }

@@ -46,10 +46,18 @@ export function backfillJob(archive: Archive, options: BackfillJobOptions): Back
       const exchanges = archive.exchanges.filter(({ id }) =>
         !busy.has(id) && (chosen ?? id) === id
       );
+      // A run may take days: it sees the settings that are in force by then.
+      const own: Archive = {
+        ...archive,
+        exchanges,
+        get config() {
+          return archive.config;
+        },
+      };
       const wants = new Map(exchanges.map(({ id, work }) => [id, work.wants]));
       for (const { id } of exchanges) busy.add(id);
       const counts = sumReports(
-        await backfill({ ...archive, exchanges }, {
+        await backfill(own, {
           signal,
           patient: true,
           onProgress: (progress) => options.onProgress?.(progress),

@@ -1,5 +1,6 @@
 /** Tells once when the polls of an exchange need more than its pace allows, and once when they fall behind. @module */
 import type { Archive } from "../archive/archive.ts";
+import type { Config } from "../config/config.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { type Capacity, capacityProblem } from "../market/capacity.ts";
@@ -21,17 +22,18 @@ export class LatePolls {
   readonly #late = new Map<string, Lateness>();
   /** What is wrong with the capacity, by exchange. */
   readonly #problems = new Map<string, string | undefined>();
-  readonly #judged = new Map<string, Markets>();
+  readonly #judged = new Map<string, { readonly markets: Markets; readonly config: Config }>();
 
   constructor(archive: Archive) {
     this.#archive = archive;
   }
 
-  /** Judges whether the polls fit, if these markets are new; returns undefined if they are not, or if it fails. */
+  /** Judges whether the polls fit, if markets or settings are new; returns undefined if not, or if it fails. */
   async judge(exchange: ArchivedExchange, markets: Markets): Promise<Capacity | undefined> {
-    const { log } = this.#archive;
-    if (this.#judged.get(exchange.id) === markets) return undefined;
-    this.#judged.set(exchange.id, markets);
+    const { config, log } = this.#archive;
+    const judged = this.#judged.get(exchange.id);
+    if (judged?.markets === markets && judged.config === config) return undefined;
+    this.#judged.set(exchange.id, { markets, config });
     try {
       const capacity = await pollCapacity(this.#archive, exchange, markets);
       const problem = capacityProblem(capacity);

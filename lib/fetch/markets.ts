@@ -50,7 +50,7 @@ export async function refreshMarkets(
   exchange: ArchivedExchange,
   { signal }: LoadOptions = {},
 ): Promise<Markets> {
-  return await exchange.markets.refresh({
+  const markets = await exchange.markets.refresh({
     load: async (previous, { signal }) => {
       // Without the database the markets are of no use, so check it before requesting them.
       await archive.database.reach();
@@ -77,12 +77,13 @@ export async function refreshMarkets(
       const [failed] = made.markets.unloaded;
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
       const markets = settle(archive, exchange, made);
-      exchange.work.admit(markets.series);
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
     onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),
     signal,
   });
+  exchange.work.admit(exchange.series);
+  return markets;
 }
 
 /**

@@ -27,13 +27,7 @@ import { readCheckpoints } from "../store/ledger.ts";
 import { FirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-
-/** One refusal proves nothing: a series is left alone from this many ticks in a row on. */
-const REFUSED_TICKS = 3;
-
-/** A series whose refusal stays is polled again after this delay. The delay doubles up to the maximum. */
-const REFUSED_DELAY_MS = 60_000;
-const REFUSED_DELAY_MS_MAX = 60 * 60_000;
+import { RefusedPolls } from "./refused_polls.ts";
 
 /** If the exchange's clock is behind by at most this, polls wait for the newest candle; else the next tick gets it. */
 const EARLY_MS_MAX = 10_000;
@@ -105,8 +99,7 @@ export class Poll {
   /** Series with a running request, by name, and exchanges whose markets are being loaded. */
   readonly #busy = new Set<string | ArchivedExchange>();
   readonly #firstPolls = new FirstPolls();
-  /** Series that are refused, such as delisted ones, are polled at growing intervals. */
-  readonly #refused = new Map<string, { readonly ticks: number; readonly nextTryMs: number }>();
+  readonly #refused = new RefusedPolls();
 
   constructor(archive: Archive, options: PollOptions = {}) {
     this.#archive = archive;
@@ -169,7 +162,10 @@ export class Poll {
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));
     const skipped = due.length - free.length;
     this.#late.note(exchange.id, skipped);
-    await this.#firstPolls.note(archive, due, (series) => this.#window(exchange, series, nowMs));
+    await this.#firstPolls.note(archive, markets, {
+      due,
+      windowOf: (series) => this.#window(exchange, series, nowMs),
+    });
     const failures: PageFailure[] = [];
     const reports = free.map(async (series) => {
       const name = seriesName(series);
@@ -195,7 +191,7 @@ export class Poll {
    */
   #isDue(exchange: ArchivedExchange, series: Series, nowMs: number): boolean {
     const name = seriesName(series);
-    if (nowMs < (this.#refused.get(name)?.nextTryMs ?? 0)) return false;
+    if (this.#refused.isLeftAlone(exchange, series, nowMs)) return false;
     const answeredMs = this.#answeredUntilMs.get(name);
     if (answeredMs === undefined) return true;
     const closedMs = closedUntil(series.timeframe, nowMs);
@@ -238,10 +234,14 @@ export class Poll {
       // A candle that has not closed by the exchange's clock is still to come.
       this.#askedMs.set(seriesName(series), nowMs - (last.earlyMs ?? 0));
       forgetSeriesFailure(archive, series);
-      this.#refused.delete(seriesName(series));
+      this.#refused.forget(exchange, series);
       return report;
     } catch (error) {
-      if (isRefusal(error)) this.#leaveAlone(exchange, series, nowMs);
+      if (isRefusal(error)) {
+        this.#refused.note(exchange, series, nowMs);
+        // Its market may be delisted.
+        exchange.markets.doubt();
+      }
       if (!isCancelled(error, signal)) failures.push({ series, error });
       return sum([report, { ...NOTHING, failed: 1 }]);
     } finally {
@@ -275,17 +275,6 @@ export class Poll {
     const sinceMs = Number.isFinite(knownMs) ? knownMs : untilMs;
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
     if (left !== undefined) this.#options.onOwing?.(series.exchange, left.sinceMs);
-  }
-
-  /** Delays further polls of a series whose refusal stays. Its market may be delisted, so the markets are checked. */
-  #leaveAlone(exchange: ArchivedExchange, series: Series, nowMs: number): void {
-    const name = seriesName(series);
-    const ticks = (this.#refused.get(name)?.ticks ?? 0) + 1;
-    const delayMs = ticks < REFUSED_TICKS
-      ? 0
-      : Math.min(REFUSED_DELAY_MS * 2 ** (ticks - REFUSED_TICKS), REFUSED_DELAY_MS_MAX);
-    this.#refused.set(name, { ticks, nextTryMs: nowMs + delayMs });
-    exchange.markets.doubt();
   }
 
   /** The newest closed candles, which exchanges may still revise, and all since the last answer. At most one page. */

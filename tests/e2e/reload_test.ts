@@ -189,6 +189,16 @@ Deno.test("a file with a fault changes nothing and says why, and what is mended 
         assert.equal(row?.exchange, "binance");
         assert.match(await metricsOf(url), /titan10_config_last_reload_successful 0\n/);
 
+        // A file that is gone, or was emptied, does not mean the defaults.
+        const gone = /^titan10\.yaml: expected the settings that it had/m;
+        await Deno.remove(`${cwd}/titan10.yaml`);
+        assert.match((await run(["reload"], { cwd })).stderr, gone);
+        await Deno.writeTextFile(`${cwd}/titan10.yaml`, "\n");
+        assert.match((await run(["reload"], { cwd })).stderr, gone);
+        assert.deepEqual((await status(url)).exchanges.map(({ exchange }) => exchange), [
+          "binance",
+        ]);
+
         const before = exchanges.asked.length;
         await write("binance", ["QBZ/USDT", "QCZ/USDT"]);
         await writeDotenv(["HTTP_PORT=1", "POLL_CRON=* * * * * *", "LOG_LEVEL=debug"]);
@@ -206,8 +216,10 @@ Deno.test("a file with a fault changes nothing and says why, and what is mended 
         const polls = (): readonly AskedCandles[] =>
           exchanges.asked.slice(before).filter(({ symbol }) => symbol === "QCZ/USDT");
         await until(() => Promise.resolve(polls().length >= 3), 20_000);
-        const gone = exchanges.asked.slice(before).filter(({ symbol }) => symbol === "QAZ/USDT");
-        assert.deepEqual(gone, []);
+        const askedOfGone = exchanges.asked.slice(before).filter(({ symbol }) =>
+          symbol === "QAZ/USDT"
+        );
+        assert.deepEqual(askedOfGone, []);
         const metrics = await metricsOf(url);
         assert.match(metrics, /titan10_config_last_reload_successful 1\n/);
         assert.match(metrics, /symbol="QBZ\/USDT"/);

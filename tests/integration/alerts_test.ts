@@ -504,6 +504,36 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "another webhook after a reload gets what the one before has not taken, in its own form, and at once":
+    async (scene) => {
+      const answers = {
+        busy: () => new Response("", { status: 503 }),
+        limited: () => new Response("", { status: 429, headers: { "retry-after": "3600" } }),
+      };
+      for (const [kind, refuse] of Object.entries(answers)) {
+        await withReceivers(async ({ urls, shown, answer }) => {
+          await emptyDatabase(scene.database);
+          const run = await scene.start({
+            ALERT_WEBHOOK_URL: urls.slack,
+            ALERT_WEBHOOK_FORMAT: "slack",
+          });
+          const { config } = run.archive;
+          // The reload comes while the first post is on its way.
+          answer(() => {
+            const other = { alertWebhookUrl: urls.discord, alertWebhookFormat: "discord" };
+            Object.assign(run.archive, { config: { ...config, ...other } });
+            return refuse();
+          });
+          const began = { conditions: hostileConditions("slack").slice(0, 1), nowMs: scene.now() };
+          await beginAlerts(scene.database, "listing_changed", began);
+          await run.poll();
+          await run.poll();
+          assert.equal(shown.length, 1, kind);
+          assert(!run.archive.lines.some((line) => /not sent again/.test(line)), kind);
+        });
+      }
+    },
+
   "a chat that asks for a short wait is posted to after it, in the same run": async (scene) => {
     await withReceivers(async ({ urls, shown, answer }) => {
       const run = await scene.start({
@@ -553,7 +583,8 @@ function hostileConditions(format: string): readonly Condition[] {
   ];
   const of = (at: number, text: string): Condition => ({
     exchange: "binance",
-    symbol: `S${at}/USDT`,
+    // Stored in the order of their names.
+    symbol: `S${String(at).padStart(4, "0")}/USDT`,
     value: 0,
     threshold: 0,
     summary: `binance ${text}`,

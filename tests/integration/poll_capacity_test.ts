@@ -201,6 +201,17 @@ Deno.test("polls send as many requests, and take as long, as is said", async (t)
       assert.deepEqual([backfilled, seconds], [5, 5 * 60]);
       assert.deepEqual(warningsOf(scene), []);
     });
+    await step("what fits is judged anew after a reload", { symbols: 6 }, async (scene) => {
+      const { config } = scene.archive;
+      const reload = (pollCron: string): unknown =>
+        Object.assign(scene.archive, { config: { ...config, pollCron } });
+      reload("*/2 * * * *");
+      await scene.minutes(1);
+      assert.deepEqual(warningsOf(scene), []);
+      reload(config.pollCron);
+      await scene.minutes(1);
+      assert.match(warningsOf(scene)[0] ?? "", /need 60 s of every minute/);
+    });
     await step("one more than a minute holds: polls are skipped", { symbols: 7 }, async (scene) => {
       assert.equal(scene.capacity.secondsAMinute, 70);
       const { reports } = await scene.minutes(6);
