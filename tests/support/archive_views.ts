@@ -137,7 +137,10 @@ function gapStates(timeframe: Timeframe, gaps: readonly GapEntry[], explained: S
 }
 
 function gapOnly(explained: States): States {
-  return only(explained, (state) => !["stored", "owed", "expired", "ended"].includes(state));
+  return only(
+    explained,
+    (state) => !["stored", "owed", "expired", "ended", "outside_range"].includes(state),
+  );
 }
 
 function only(states: States, isWanted: (state: State) => boolean): States {
@@ -179,6 +182,7 @@ function countsApart(
   const owing = take("owed");
   take("expired");
   take("ended");
+  take("outside_range");
   const open = [...counted.keys()].filter((state) => isOpen(state as GapEntry["state"]))
     .reduce((sum, state) => sum + take(state), 0);
   const pairs: [string, number, number][] = [
