@@ -137,3 +137,6 @@ begin
   $explain$, source_table) using wanted_timeframe, wanted_exchange, wanted_symbol, since, until;
 end
 $$;
+
+-- What is replaced looks for names in the session's schemas again.
+select titan10_keep_to_schema();

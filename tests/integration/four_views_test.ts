@@ -42,6 +42,7 @@ type Step =
   | { readonly kind: "backfill" | "repair" }
   | { readonly kind: "poll"; readonly minutes: number }
   | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "ask"; readonly at: number }
   | { readonly kind: "import"; readonly at: number; readonly isComplete: boolean }
   | { readonly kind: "fault"; readonly fault: Fault; readonly at: number; readonly times: number };
 
@@ -82,6 +83,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     at: fc.integer({ min: -50, max: 99 }).map((percent) => percent / 100),
     isComplete: fc.boolean(),
   }),
+  fc.record({
+    kind: fc.constant("ask" as const),
+    at: fc.integer({ min: -50, max: 90 }).map((percent) => percent / 100),
+  }),
   fc.constantFrom(MINUTE_MS, CONFIRM_AFTER_MS, DAY_MS).map((ms): Step => ({ kind: "wait", ms })),
   {
     weight: 3,
@@ -114,7 +119,7 @@ const schedules: fc.Arbitrary<Schedule> = fc.record({
 Deno.test("after every command all views say the same of every candle", async (t) => {
   const { database, drop } = await openAnyTest();
   try {
-    for (const [name, schedule] of Object.entries({ ...EXAMPLES, ...RANGES })) {
+    for (const [name, schedule] of Object.entries({ ...EXAMPLES, ...RANGES, ...ASKED })) {
       await t.step(name, () => follow(database, schedule));
     }
     await t.step(
@@ -280,6 +285,29 @@ const RANGES: Readonly<Record<string, Schedule>> = {
   },
 };
 
+/** A range that was asked for once. */
+const ASKED: Readonly<Record<string, Schedule>> = {
+  "of a range asked for before anything else, then polls and an absence": {
+    ...PLAIN,
+    steps: [{ kind: "ask", at: -0.3 }, ...POLLED_AND_AWAY],
+  },
+  "of a range asked for of an exchange that keeps its newest candles": {
+    ...PLAIN,
+    exchange: "kraken",
+    steps: [{ kind: "ask", at: 0.5 }, ...POLLED_AND_AWAY, { kind: "ask", at: 0.9 }],
+  },
+  "of a range asked for before the listing": {
+    ...PLAIN,
+    listedAt: 0.5,
+    steps: [{ kind: "ask", at: 0.1 }, ...POLLED_AND_AWAY],
+  },
+  "of a range asked for beside one that ends": {
+    ...PLAIN,
+    wants: RANGE,
+    steps: [...POLLED_AND_AWAY, { kind: "ask", at: -0.3 }, { kind: "repair" }],
+  },
+};
+
 /** Runs a schedule; after every command the views must agree. */
 async function follow(database: Database, schedule: Schedule): Promise<void> {
   await emptyDatabase(database);
@@ -304,18 +332,17 @@ async function follow(database: Database, schedule: Schedule): Promise<void> {
       await take(step, { archive, exchange, clock, poll });
       if (step.kind === "fault") continue;
       const nowMs = clock.now();
-      // What was wanted once stays wanted.
-      const rows = await database.sql<{ timeframe: string; wanted: Date | null }[]>`
-        select timeframe, min(least(nullif(wanted_since, 'infinity'),
-                                    case when followed_from is not null then first end)) as wanted
-        from checkpoints group by timeframe`;
-      const wanted = new Map(rows.map(({ timeframe, wanted }) => [timeframe, wanted?.getTime()]));
+      // What was wanted once stays wanted, and all since the first candle that is not outside a range.
+      const rows = await database.sql<{ name: string; wanted: Date | null }[]>`
+        select timeframe || ' ' || symbol as name, least(nullif(wanted_since, 'infinity'), first) as wanted
+        from checkpoints`;
+      const wanted = new Map(rows.map(({ name, wanted }) => [name, wanted?.getTime()]));
       const found = await disagreements(database, {
         status: await readStatus({ config: archive.config, database, nowMs, newestCandlesMax }),
         gaps: (await Array.fromAsync(readGapEntries(database))).flat(),
         nowMs,
-        wantedSinceMs: (timeframe) =>
-          wanted.get(timeframe) ?? closedUntil(MINUTE, nowMs) - REACH_MS,
+        wantedSinceMs: (timeframe, symbol) =>
+          wanted.get(`${timeframe} ${symbol}`) ?? closedUntil(MINUTE, nowMs) - REACH_MS,
       });
       assert.deepEqual(found, [], `after step ${index}, ${step.kind}`);
     }
@@ -360,6 +387,12 @@ async function take(
     case "backfill":
       await backfill(archive, { patient: false });
       return await bringUpToDate(archive);
+    case "ask": {
+      const sinceMs = START_MS - REACH_MS + step.at * REACH_MS;
+      const asked = { sinceMs, untilMs: sinceMs + 3 * HOUR_MS };
+      await backfill(archive, { patient: false, asked });
+      return await bringUpToDate(archive);
+    }
     case "repair":
       await repairGaps(archive);
       return;

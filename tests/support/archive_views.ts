@@ -14,12 +14,12 @@ import { readSettling } from "../../lib/store/capabilities.ts";
 import { readExplainedSpans } from "../../lib/store/chart.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 
-/** What commands have printed, and from when on each timeframe is wanted. */
+/** What commands have printed, and from when on each series is wanted. */
 export interface PrintedViews {
   readonly status: Pick<Status, "series">;
   readonly gaps: readonly GapEntry[];
   readonly nowMs: number;
-  readonly wantedSinceMs: (timeframe: string) => number;
+  readonly wantedSinceMs: (timeframe: string, symbol: string) => number;
 }
 
 type State = string;
@@ -41,7 +41,7 @@ export async function disagreements(
       gap.exchange === counts.exchange && gap.symbol === counts.symbol &&
       gap.timeframe === counts.timeframe
     );
-    const wantedMs = wantedSinceMs(counts.timeframe);
+    const wantedMs = wantedSinceMs(counts.timeframe, counts.symbol);
     const starts = [counts.first, ...own.map(({ since }) => since)].map((time) =>
       time === null ? Infinity : Date.parse(time)
     );
