@@ -12,17 +12,84 @@ comment on column checkpoints.followed_from is
   'From here on candles are wanted whatever history is: polls began here. Infinity before the first poll. Null where no '
   'range with an end was ever asked for: then all is wanted from the beginning of coverage on.';
 
--- What the configuration does not ask for, of a series whose history has an end.
+-- What is wanted of a series of which a range was ever asked for: the history, and all from the first poll on.
+create function titan10_wanted(series checkpoints) returns tstzmultirange language sql immutable begin atomic
+  select tstzmultirange(tstzrange(least((series).wanted_since, (series).wanted_ends), (series).wanted_ends),
+                        tstzrange((series).followed_from, null));
+end;
+
+-- What the configuration does not ask for, of such a series.
 create function titan10_outside(series checkpoints) returns tstzmultirange language sql immutable begin atomic
-  select case
-    when (series).wanted_ends is null then '{}'::tstzmultirange
-    else tstzmultirange(tstzrange(null, null))
-      - tstzmultirange(tstzrange(least((series).wanted_since, (series).wanted_ends), (series).wanted_ends),
-                       tstzrange(coalesce((series).followed_from, 'infinity'), null))
-  end;
+  select case when (series).followed_from is null then '{}'::tstzmultirange
+              else tstzmultirange(tstzrange(null, null)) - titan10_wanted(series) end;
 end;
 
 comment on function titan10_outside is 'Time of a series that lies outside the configured range, and before its first poll.';
+
+-- As before, of what is wanted and of what was answered for, which need not be one piece any more.
+create or replace function titan10_bounds(
+  series checkpoints, wanted_since timestamptz, wanted_until timestamptz, kept_since timestamptz,
+  out before_listing tstzmultirange, out retention tstzmultirange, out unconfirmed tstzrange
+) language plpgsql immutable as $$
+declare
+  -- Where the candles begin: with the first one, even one that was rejected, or where older ones were dropped. A hole after
+  -- that is a gap.
+  begins timestamptz := least(series.first, series.rows_from, series.expired_until);
+  -- An answer for the neighbour of a gap may lie before the time that is kept, and says nothing of a listing.
+  covered tstzmultirange := case
+    when series.expired_until is null then series.covered
+    else series.covered * tstzmultirange(tstzrange(begins, null)) end;
+  -- Stored, but not covered before they are final.
+  young tstzmultirange := coalesce(series.unsettled, '{}');
+  since timestamptz := least(wanted_since, lower(covered + young));
+  until timestamptz := least(wanted_until, series.ended_at, 'infinity');
+  reach timestamptz := titan10_reach(series, kept_since);
+  listed timestamptz := coalesce(series.listed_from, '-infinity');
+  first_candle timestamptz := coalesce(begins, upper(covered), since);
+  is_confirmed boolean := series.first is not distinct from series.first_confirmed or series.expired_until is not null
+    or coalesce(series.rows_from < series.first, false);
+  wanted tstzmultirange;
+  older tstzmultirange;
+  -- Answered for and empty, before the first candle.
+  edge tstzmultirange;
+  is_older_owed boolean;
+  -- Whether the exchange had older candles than it gives.
+  was_kept boolean;
+begin
+  before_listing := '{}';
+  retention := '{}';
+  -- Of a series that is wanted no more, from the infinite future on, what was answered for counts all the same.
+  if wanted_since is null or since >= until then
+    return;
+  end if;
+  wanted := tstzmultirange(tstzrange(since, until));
+  if series.followed_from is not null then
+    wanted := wanted * (titan10_wanted(series) + covered + young);
+  end if;
+  before_listing := wanted * tstzmultirange(tstzrange(null, listed))
+    - case when begins is null then '{}' else covered * tstzmultirange(tstzrange(begins, null)) end - young;
+  retention := wanted * tstzmultirange(tstzrange(null, reach)) - (covered + before_listing + young);
+  older := wanted * tstzmultirange(tstzrange(null, first_candle));
+  edge := covered * older - before_listing;
+  is_older_owed := not isempty(older - (covered + before_listing + retention));
+  -- Fine candles that begin that much later than the coarser ones of the same symbol were not kept so long.
+  was_kept := retention && tstzrange(null, first_candle)
+    or coalesce(first_candle > series.listed_from + interval '48 hours', false);
+  if not (is_confirmed or begins is null or is_older_owed or was_kept) then
+    -- Of a symbol that came back, time before its first listing is left alone.
+    select range into unconfirmed from unnest(edge + before_listing) as range
+    where upper(range) = begins and upper(edge + before_listing) = begins;
+  end if;
+  if is_older_owed then
+    return;
+  end if;
+  if was_kept then
+    retention := retention + edge;
+  else
+    before_listing := before_listing + edge;
+  end if;
+end
+$$;
 
 create or replace function ohlcv_explained(
   wanted_timeframe text, wanted_exchange text, wanted_symbol text, since timestamptz, until timestamptz
@@ -70,3 +137,6 @@ begin
   $explain$, source_table) using wanted_timeframe, wanted_exchange, wanted_symbol, since, until;
 end
 $$;
+
+-- What is replaced looks for names in the session's schemas again.
+select titan10_keep_to_schema();

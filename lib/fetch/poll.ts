@@ -24,7 +24,7 @@ import type { Capacity } from "../market/capacity.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
 import { readCheckpoints } from "../store/ledger.ts";
-import { FirstPolls } from "./first_poll.ts";
+import { noteFirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { RefusedPolls } from "./refused_polls.ts";
@@ -78,11 +78,10 @@ export function pollJob(
 /** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
 async function resume(archive: Archive, poll: Poll): Promise<void> {
   for (const checkpoint of await readCheckpoints(archive.database)) {
-    const { series, covered, unsettled, wanted, followedFromMs } = checkpoint;
+    const { series, covered, unsettled, followedFromMs } = checkpoint;
     const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
-    // What is covered before the first poll is history that ends.
-    const isFollowed = wanted?.endsMs === undefined || followedFromMs !== undefined;
-    if (untilMs === undefined || !isFollowed) continue;
+    // What is covered before the first poll is a range of its own.
+    if (untilMs === undefined || followedFromMs === Infinity) continue;
     poll.resumeFrom(series, Math.max(untilMs, followedFromMs ?? -Infinity));
   }
 }
@@ -98,7 +97,6 @@ export class Poll {
   readonly #askedMs = new Map<string, number>();
   /** Series with a running request, by name, and exchanges whose markets are being loaded. */
   readonly #busy = new Set<string | ArchivedExchange>();
-  readonly #firstPolls = new FirstPolls();
   readonly #refused = new RefusedPolls();
 
   constructor(archive: Archive, options: PollOptions = {}) {
@@ -162,10 +160,7 @@ export class Poll {
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));
     const skipped = due.length - free.length;
     this.#late.note(exchange.id, skipped);
-    await this.#firstPolls.note(archive, markets, {
-      due,
-      windowOf: (series) => this.#window(exchange, series, nowMs),
-    });
+    await noteFirstPolls(archive, due, (series) => this.#window(exchange, series, nowMs));
     const failures: PageFailure[] = [];
     const reports = free.map(async (series) => {
       const name = seriesName(series);

@@ -40,7 +40,7 @@ export interface Checkpoint {
   readonly rowsFromMs: number | undefined;
   /** The window that was last wanted; undefined when none ever was. */
   readonly wanted: WantedWindow | undefined;
-  /** Where polls of a series began whose history has an end; undefined of another one, and before the first poll. */
+  /** Where polls of a series began of which a range was asked for, Infinity before that; undefined of another one. */
   readonly followedFromMs: number | undefined;
   /**
    * Since when the first candle waits for confirmation; undefined when no wait has begun for the present first candle.
@@ -114,7 +114,7 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
     const rows = await sql.unsafe<CheckpointRow[]>(`
       select exchange, symbol, timeframe, candles, first, last, reach_from, listed_from, expired_until, rows_from,
              nullif(wanted_since, 'infinity') as wanted_since, wanted_ends, kept_since,
-             nullif(followed_from, 'infinity') as followed_from,
+             (extract(epoch from followed_from) * 1000)::float8 as followed_ms,
              case when first = doubted_first then doubted_since end as doubted_since, ended_at, ended_why, chosen, last_error,
              ${spansJson("covered")} as covered, ${spansJson("unsettled")} as unsettled
       from checkpoints
@@ -135,7 +135,7 @@ export async function readCheckpoints(database: Database): Promise<readonly Chec
         endsMs: epochMs(row.wanted_ends),
         keptSinceMs: epochMs(row.kept_since),
       },
-      followedFromMs: epochMs(row.followed_from),
+      followedFromMs: row.followed_ms ?? undefined,
       doubtedSinceMs: epochMs(row.doubted_since),
       endedMs: epochMs(row.ended_at),
       endedWhy: row.ended_why ?? undefined,
@@ -300,7 +300,7 @@ interface CheckpointRow extends SeriesRow {
   readonly wanted_since: Date | null;
   readonly wanted_ends: Date | null;
   readonly kept_since: Date | null;
-  readonly followed_from: Date | null;
+  readonly followed_ms: number | null;
   readonly doubted_since: Date | null;
   readonly ended_at: Date | null;
   readonly ended_why: EndedWhy | null;

@@ -102,29 +102,17 @@ export async function noteWanted(
 
 /**
  * The end of what is wanted moves with every candle, so it is stored only when it is a bound. Once a range with an end is
- * wanted, it is kept from when on a series was followed: all that was wanted without an end, then the first poll.
- * PostgreSQL comes to the gaps last, because nothing is read of `told`.
+ * wanted, it is kept from when on a series was followed: all that was wanted without an end, then the first poll. That is
+ * worked out of the row as it is when it is held: a poll may have begun meanwhile. PostgreSQL comes to the gaps last,
+ * because nothing is read of `told`.
  */
 const NOTE_STATEMENT = `
-with wanted as (
-  select row.exchange, row.symbol, row.timeframe, row.wanted_since, row.wanted_ends, row.kept_since, series.listed_from,
-         reach,
-         case when row.wanted_ends is not null then least(row.wanted_ends, row.wanted_until)
-              when row.wanted_until < greatest(reach, series.listed_from) then row.wanted_until end as wanted_until,
-         case when row.wanted_ends is null
-              then case when series.followed_from is not null then least(
-                series.followed_from, lower((covered + unsettled) * tstzmultirange(tstzrange(row.wanted_since, null)))) end
-              else coalesce(series.followed_from, case when series.wanted_since < 'infinity' and series.wanted_ends is null
-                                                       then lower(covered + unsettled) end, 'infinity')
-         end as followed_from
-  from (${WANTED_ROWS}) as row
-  join checkpoints as series using (exchange, symbol, timeframe)
-  cross join lateral titan10_reach(series, row.kept_since) as reach
-),
-lost as materialized (${
+with lost as materialized (${
   heldRows("gaps", {
-    from: `join wanted using (exchange, symbol, timeframe)
-  where known.state in ('suspected', 'refetching') and known.until <= greatest(wanted.reach, wanted.listed_from)`,
+    from: `join checkpoints as series using (exchange, symbol, timeframe)
+  join (${WANTED_ROWS}) as row using (exchange, symbol, timeframe)
+  where known.state in ('suspected', 'refetching')
+    and known.until <= greatest(titan10_reach(series, row.kept_since), series.listed_from)`,
   })
 }),
 told as (
@@ -133,16 +121,27 @@ told as (
 held as materialized (${
   heldRows("checkpoints", {
     columns: [
-      "wanted.wanted_since",
-      "wanted.wanted_until",
-      "wanted.wanted_ends",
-      "wanted.kept_since",
-      "wanted.followed_from",
+      "row.wanted_since",
+      "bound.wanted_until",
+      "row.wanted_ends",
+      "row.kept_since",
+      "bound.followed_from",
     ],
-    from: `join wanted using (exchange, symbol, timeframe)
+    from: `join (${WANTED_ROWS}) as row using (exchange, symbol, timeframe)
+  cross join lateral (
+    select case when row.wanted_until < greatest(titan10_reach(known, row.kept_since), known.listed_from)
+                then row.wanted_until end as wanted_until,
+           case when row.wanted_ends is null
+                then case when known.followed_from is not null then least(
+                  known.followed_from,
+                  lower((known.covered + known.unsettled) * tstzmultirange(tstzrange(row.wanted_since, null)))) end
+                else coalesce(known.followed_from,
+                              case when known.wanted_since < 'infinity' and known.wanted_ends is null
+                                   then lower(known.covered + known.unsettled) end,
+                              'infinity')
+           end as followed_from) as bound
   where (known.wanted_since, known.wanted_until, known.wanted_ends, known.kept_since, known.followed_from)
-        is distinct from (wanted.wanted_since, wanted.wanted_until, wanted.wanted_ends, wanted.kept_since,
-                          wanted.followed_from)`,
+        is distinct from (row.wanted_since, bound.wanted_until, row.wanted_ends, row.kept_since, bound.followed_from)`,
   })
 })
 update checkpoints as known

@@ -124,7 +124,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.match(lacking.stderr, /the symbol ETH\/USDTX/);
     const without = await command("plan", "--symbol");
     assert.match(without.stderr, /option '--symbol <value>' argument missing/);
-    const help = (await command("status", "--help")).stdout;
+    const help = (await command("status", "--help", "--all")).stdout;
     assert.match(help, /--symbols <value>/);
     assert.doesNotMatch(help, /--symbol /);
   },

@@ -202,7 +202,7 @@ async function fill(database: Database): Promise<void> {
       values ('a "b".csv', 'kraken', 'BTC/USD:USD', '1h', '{[2024-01-01 00:00Z,2024-01-01 02:00Z)}');
     update ohlcv_1h set volume = 1.500 where exchange = 'kraken';
     update checkpoints set covered = '{[2024-01-01 00:00Z,2024-01-01 02:00Z),[2024-01-01 05:00Z,2024-01-01 06:00Z)}',
-      last_error = E'line\\n\\\\ "quoted" €' where exchange = 'kraken' and timeframe = '1h';
+      wanted_ends = '2024-02-01', followed_from = 'infinity', last_error = E'line\\n\\\\ "quoted" €' where exchange = 'kraken' and timeframe = '1h';
     insert into listings (exchange, symbol, since, market_id) values ('kraken', 'BTC/USD:USD', '2024-01-01', 'XBT');
     insert into gaps (exchange, symbol, timeframe, since, until, missing)
       select 'kraken', 'BTC/USD:USD', '1h', '2024-02-01Z'::timestamptz + n * '2 hours'::interval,

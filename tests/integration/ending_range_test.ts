@@ -72,6 +72,14 @@ async function fill(archive: Archive): Promise<number> {
   return report?.added ?? 0;
 }
 
+/** The first poll of a daemon. Returns how many candles came. */
+async function pollAsDaemon(archive: Archive): Promise<number> {
+  let came = 0;
+  const job = pollJob(archive, { onEnd: ({ added }) => came += added });
+  await job.runOnce(new AbortController().signal);
+  return came;
+}
+
 /** What `status` counts, and it says nothing of a reason: what nobody wants is in no sum. */
 async function owed({ config, database, clock }: Archive): Promise<number> {
   const accounts = await readAccounts(database, {
@@ -204,12 +212,54 @@ Deno.test("the first poll of a daemon begins with the newest candles, not with a
   withScene(async ({ database, clock, open }) => {
     const archive = await open(RANGE);
     await fill(archive);
-    const asked: number[] = [];
-    const job = pollJob(archive, { onEnd: ({ added }) => asked.push(added) });
-    await job.runOnce(new AbortController().signal);
-    assert.deepEqual(asked, [5]);
+    assert.equal(await pollAsDaemon(archive), 5);
     const [row] = await database.sql<{ followed: Date }[]>`
       select followed_from as followed from checkpoints`;
     const present = Math.floor(clock.now() / HOUR_MS) * HOUR_MS;
     assert.equal(row?.followed.getTime(), addCandles(HOUR, present, -5));
+  }));
+
+Deno.test("polls of a timeframe without history are caught up with, though a range was asked for once before them", () =>
+  withScene(async (scene) => {
+    const { clock, open } = scene;
+    const asked = { sinceMs: Date.UTC(2022, 0, 1), untilMs: Date.UTC(2022, 0, 3) };
+    const first = await open("1d:2d");
+    const [report] = await backfill(first, { patient: false, asked });
+    await explainBounds(first);
+    assert.deepEqual([report?.problems, report?.added], [[], 48 + 2]);
+    assert.equal(await pollAsDaemon(first), 5, "not a page behind the range");
+    // The daemon is ended before it looks for gaps, and is away for a month.
+    clock.pass(30 * DAY_MS);
+    const later = await open("1d:2d");
+    assert.equal(await owed(later), 30 * 24);
+    await fill(later);
+    const range = ["2022-01-01T00:00Z", "2022-01-03T00:00Z"] as const;
+    assert.deepEqual(await stored(scene), truth(scene, range, ["2024-03-15T07:00Z"]));
+    assert.deepEqual(await explained(scene, "2021-12-31"), [
+      "2021-12-31T00 outside_range 24",
+      "2022-01-01T00 stored 48",
+      "2022-01-03T00 outside_range 19255",
+      "2024-03-15T07 stored 725",
+    ]);
+    assert.deepEqual([await planned(later), await owed(later)], [0, 0]);
+  }));
+
+Deno.test("where the first polls fail, all since the first of them is owed, a month later, too", () =>
+  withScene(async (scene) => {
+    const { clock, exchange, open } = scene;
+    const archive = await open(RANGE);
+    await fill(archive);
+    const fault = exchange.faults.add({
+      when: { about: "candles" },
+      fault: { kind: "status", status: 500 },
+    });
+    assert.equal(await pollAsDaemon(archive), 0);
+    clock.pass(30 * DAY_MS);
+    const later = await open(RANGE);
+    assert.equal(await pollAsDaemon(later), 0);
+    fault.remove();
+    assert.equal(await owed(later), 5 + 30 * 24);
+    assert.equal(await fill(later), 5 + 30 * 24);
+    const history = ["2022-01-01T00:00Z", "2022-02-01T00:00Z"] as const;
+    assert.deepEqual(await stored(scene), truth(scene, history, ["2024-03-15T07:00Z"]));
   }));

@@ -42,6 +42,7 @@ type Step =
   | { readonly kind: "backfill" | "repair" }
   | { readonly kind: "poll"; readonly minutes: number }
   | { readonly kind: "wait"; readonly ms: number }
+  | { readonly kind: "ask"; readonly at: number }
   | { readonly kind: "import"; readonly at: number; readonly isComplete: boolean }
   | { readonly kind: "fault"; readonly fault: Fault; readonly at: number; readonly times: number };
 
@@ -53,6 +54,8 @@ interface Schedule {
   readonly isDelisted: boolean;
   readonly holes: readonly (readonly [at: number, minutes: number])[];
   readonly bad: readonly number[];
+  /** What the settings want. @default the whole reach, which is polled */
+  readonly wants?: Readonly<Record<string, string>> | undefined;
   readonly steps: readonly Step[];
 }
 
@@ -80,6 +83,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     at: fc.integer({ min: -50, max: 99 }).map((percent) => percent / 100),
     isComplete: fc.boolean(),
   }),
+  fc.record({
+    kind: fc.constant("ask" as const),
+    at: fc.integer({ min: -50, max: 90 }).map((percent) => percent / 100),
+  }),
   fc.constantFrom(MINUTE_MS, CONFIRM_AFTER_MS, DAY_MS).map((ms): Step => ({ kind: "wait", ms })),
   {
     weight: 3,
@@ -99,13 +106,20 @@ const schedules: fc.Arbitrary<Schedule> = fc.record({
   isDelisted: fc.boolean(),
   holes: fc.array(fc.tuple(share, fc.integer({ min: 1, max: 90 })), { maxLength: 3 }),
   bad: fc.array(share, { maxLength: 2 }),
+  wants: fc.option(
+    fc.record({
+      BACKFILL: fc.constantFrom("1m:2024-03-12..2024-03-13", "1m:2024-03-13..2024-03-15"),
+      TIMEFRAMES: fc.constantFrom("1m", "1h"),
+    }),
+    { nil: undefined },
+  ),
   steps: fc.array(steps, { minLength: 2, maxLength: 7 }),
 });
 
 Deno.test("after every command all views say the same of every candle", async (t) => {
   const { database, drop } = await openAnyTest();
   try {
-    for (const [name, schedule] of Object.entries(EXAMPLES)) {
+    for (const [name, schedule] of Object.entries({ ...EXAMPLES, ...RANGES, ...ASKED })) {
       await t.step(name, () => follow(database, schedule));
     }
     await t.step(
@@ -203,6 +217,97 @@ const EXAMPLES: Readonly<Record<string, Schedule>> = {
   },
 };
 
+/** A history that ends before the first poll. Another exchange may no longer have any of it. */
+const RANGE = { BACKFILL: "1m:2024-03-13..2024-03-14" };
+
+/** The reach of kraken is half a day: nothing of a wait is left but its end. */
+const POLLED_AND_AWAY: readonly Step[] = [
+  { kind: "poll", minutes: 3 },
+  { kind: "backfill" },
+  { kind: "wait", ms: DAY_MS },
+  { kind: "poll", minutes: 1 },
+  { kind: "backfill" },
+  { kind: "repair" },
+];
+
+const RANGES: Readonly<Record<string, Schedule>> = {
+  "of a range, then polls, an absence and a backfill": {
+    ...PLAIN,
+    wants: RANGE,
+    holes: [[0.3, 9]],
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range of an exchange that keeps its newest candles, after an absence": {
+    ...PLAIN,
+    exchange: "kraken",
+    wants: RANGE,
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range that the exchange keeps in part": {
+    ...PLAIN,
+    exchange: "kraken",
+    wants: { BACKFILL: "1m:2024-03-13..2024-03-15" },
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range in which the market was listed": {
+    ...PLAIN,
+    wants: RANGE,
+    listedAt: 0.3,
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range after which the market was listed": {
+    ...PLAIN,
+    wants: RANGE,
+    listedAt: 0.7,
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range of a market that has ended": {
+    ...PLAIN,
+    wants: RANGE,
+    isDelisted: true,
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range that is not polled": {
+    ...PLAIN,
+    wants: { ...RANGE, TIMEFRAMES: "1h" },
+    steps: POLLED_AND_AWAY,
+  },
+  "of a range with imports before and after it": {
+    ...PLAIN,
+    wants: RANGE,
+    steps: [
+      { kind: "import", at: -0.4, isComplete: false },
+      { kind: "import", at: 0.7, isComplete: true },
+      { kind: "backfill" },
+      { kind: "import", at: -0.2, isComplete: true },
+      ...POLLED_AND_AWAY,
+    ],
+  },
+};
+
+/** A range that was asked for once. */
+const ASKED: Readonly<Record<string, Schedule>> = {
+  "of a range asked for before anything else, then polls and an absence": {
+    ...PLAIN,
+    steps: [{ kind: "ask", at: -0.3 }, ...POLLED_AND_AWAY],
+  },
+  "of a range asked for of an exchange that keeps its newest candles": {
+    ...PLAIN,
+    exchange: "kraken",
+    steps: [{ kind: "ask", at: 0.5 }, ...POLLED_AND_AWAY, { kind: "ask", at: 0.9 }],
+  },
+  "of a range asked for before the listing": {
+    ...PLAIN,
+    listedAt: 0.5,
+    steps: [{ kind: "ask", at: 0.1 }, ...POLLED_AND_AWAY],
+  },
+  "of a range asked for beside one that ends": {
+    ...PLAIN,
+    wants: RANGE,
+    steps: [...POLLED_AND_AWAY, { kind: "ask", at: -0.3 }, { kind: "repair" }],
+  },
+};
+
 /** Runs a schedule; after every command the views must agree. */
 async function follow(database: Database, schedule: Schedule): Promise<void> {
   await emptyDatabase(database);
@@ -217,6 +322,7 @@ async function follow(database: Database, schedule: Schedule): Promise<void> {
       SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
       TIMEFRAMES: "1m",
       BACKFILL: "1m:3d",
+      ...schedule.wants,
       EXCHANGE_PROXY_URL: exchange.proxyUrl,
       [`EXCHANGE_${schedule.exchange.toUpperCase()}`]: JSON.stringify({ rateLimit: 1 }),
       BREAKER_FAILURES: "1000",
@@ -226,15 +332,17 @@ async function follow(database: Database, schedule: Schedule): Promise<void> {
       await take(step, { archive, exchange, clock, poll });
       if (step.kind === "fault") continue;
       const nowMs = clock.now();
-      // What was wanted once stays wanted.
-      const [first] = await database.sql<{ wanted: Date | null }[]>`
-        select min(nullif(wanted_since, 'infinity')) as wanted from checkpoints`;
-      const wantedMs = first?.wanted?.getTime() ?? closedUntil(MINUTE, nowMs) - REACH_MS;
+      // What was wanted once stays wanted, and all since the first candle that is not outside a range.
+      const rows = await database.sql<{ name: string; wanted: Date | null }[]>`
+        select timeframe || ' ' || symbol as name, least(nullif(wanted_since, 'infinity'), first) as wanted
+        from checkpoints`;
+      const wanted = new Map(rows.map(({ name, wanted }) => [name, wanted?.getTime()]));
       const found = await disagreements(database, {
         status: await readStatus({ config: archive.config, database, nowMs, newestCandlesMax }),
         gaps: (await Array.fromAsync(readGapEntries(database))).flat(),
         nowMs,
-        wantedSinceMs: () => wantedMs,
+        wantedSinceMs: (timeframe, symbol) =>
+          wanted.get(`${timeframe} ${symbol}`) ?? closedUntil(MINUTE, nowMs) - REACH_MS,
       });
       assert.deepEqual(found, [], `after step ${index}, ${step.kind}`);
     }
@@ -279,6 +387,12 @@ async function take(
     case "backfill":
       await backfill(archive, { patient: false });
       return await bringUpToDate(archive);
+    case "ask": {
+      const sinceMs = START_MS - REACH_MS + step.at * REACH_MS;
+      const asked = { sinceMs, untilMs: sinceMs + 3 * HOUR_MS };
+      await backfill(archive, { patient: false, asked });
+      return await bringUpToDate(archive);
+    }
     case "repair":
       await repairGaps(archive);
       return;

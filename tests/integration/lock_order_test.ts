@@ -17,7 +17,12 @@ import {
 } from "../../lib/store/listings.ts";
 import { PRUNED_TABLES, pruneRows } from "../../lib/store/pruning.ts";
 import { noteRejected } from "../../lib/store/rejected_gaps.ts";
-import { forgetWanted, noteWanted } from "../../lib/store/series_bounds.ts";
+import {
+  forgetWanted,
+  keepFollowed,
+  noteFollowed,
+  noteWanted,
+} from "../../lib/store/series_bounds.ts";
 import { withdrawReach } from "../../lib/store/series_reach.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { openTestDatabase } from "../support/test_database.ts";
@@ -80,6 +85,16 @@ const CASES: Readonly<Record<string, Case>> = {
     run: (database) => forgetListing(database, FIRST),
   },
   "what is wanted": { table: "checkpoints", run: (database) => noteWanted(database, WANTED) },
+  "since when series are followed": {
+    table: "checkpoints",
+    run: (database) => keepFollowed(database, SERIES),
+  },
+  "where polls of series begin": {
+    table: "checkpoints",
+    prepare: "update checkpoints set followed_from = 'infinity'",
+    run: (database) =>
+      noteFollowed(database, SERIES.map((series) => ({ series, fromMs: START_MS + HOUR_MS }))),
+  },
   "what is not wanted any more": {
     table: "checkpoints",
     run: (database) => forgetWanted(database, []),
@@ -229,6 +244,10 @@ Deno.test("a statement meets another one that locks the same rows, in order, and
       });
     }
     await t.step(
+      "what is wanted, noted while a first poll begins, keeps where polls begin",
+      () => wantedMeetsFirstPoll(database),
+    );
+    await t.step(
       "a scan reads no candles while RETENTION drops them",
       () => scanMeetsRetention(database),
     );
@@ -305,6 +324,26 @@ async function scanMeetsRetention(database: Database): Promise<void> {
   await holder.release();
   await Promise.all([expiring, scanning]);
   assert.deepEqual([...reading], []);
+}
+
+async function wantedMeetsFirstPoll(database: Database): Promise<void> {
+  await fill(
+    database,
+    "update checkpoints set covered = '{}', unsettled = '{}', followed_from = 'infinity'",
+  );
+  let running: Promise<unknown> = Promise.resolve();
+  await database.sql.begin(async (tx) => {
+    await tx`update checkpoints set followed_from = to_timestamp(${END_MS / 1000})`;
+    const wanted = WANTED.map((one) => ({ ...one, wantedEndsMs: START_MS + 2 * HOUR_MS }));
+    running = noteWanted(database, wanted);
+    assert.equal(await waitsOrEnds(database, running), "waits");
+  });
+  await running;
+  const rows = await database.sql<{ followed: Date; ends: Date }[]>`
+    select distinct followed_from as followed, wanted_ends as ends from checkpoints`;
+  assert.deepEqual(rows.map(({ followed, ends }) => [followed.getTime(), ends.getTime()]), [
+    [END_MS, START_MS + 2 * HOUR_MS],
+  ]);
 }
 
 async function fill({ sql }: Database, prepare = "select"): Promise<void> {

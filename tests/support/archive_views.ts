@@ -14,12 +14,12 @@ import { readSettling } from "../../lib/store/capabilities.ts";
 import { readExplainedSpans } from "../../lib/store/chart.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 
-/** What commands have printed, and from when on each timeframe is wanted. */
+/** What commands have printed, and from when on each series is wanted. */
 export interface PrintedViews {
   readonly status: Pick<Status, "series">;
   readonly gaps: readonly GapEntry[];
   readonly nowMs: number;
-  readonly wantedSinceMs: (timeframe: string) => number;
+  readonly wantedSinceMs: (timeframe: string, symbol: string) => number;
 }
 
 type State = string;
@@ -41,7 +41,7 @@ export async function disagreements(
       gap.exchange === counts.exchange && gap.symbol === counts.symbol &&
       gap.timeframe === counts.timeframe
     );
-    const wantedMs = wantedSinceMs(counts.timeframe);
+    const wantedMs = wantedSinceMs(counts.timeframe, counts.symbol);
     const starts = [counts.first, ...own.map(({ since }) => since)].map((time) =>
       time === null ? Infinity : Date.parse(time)
     );
@@ -137,7 +137,10 @@ function gapStates(timeframe: Timeframe, gaps: readonly GapEntry[], explained: S
 }
 
 function gapOnly(explained: States): States {
-  return only(explained, (state) => !["stored", "owed", "expired", "ended"].includes(state));
+  return only(
+    explained,
+    (state) => !["stored", "owed", "expired", "ended", "outside_range"].includes(state),
+  );
 }
 
 function only(states: States, isWanted: (state: State) => boolean): States {
@@ -179,6 +182,7 @@ function countsApart(
   const owing = take("owed");
   take("expired");
   take("ended");
+  take("outside_range");
   const open = [...counted.keys()].filter((state) => isOpen(state as GapEntry["state"]))
     .reduce((sum, state) => sum + take(state), 0);
   const pairs: [string, number, number][] = [
