@@ -54,32 +54,63 @@ function partsOf(secret: string): readonly string[] {
   return [...parts, ...lines];
 }
 
-/** Rows of characters that are spelled as one. Single patterns for them would take forever where they do not match. */
-const ROWS = /\\+|'+|"+|[\p{Cc}\s?\u{80}-\u{10ffff}]+|./gsu;
+/** Rows of characters that are spelled as one. */
+const ROWS = /[\\'"]+|[\p{Cc}\s?\u{80}-\u{10ffff}]+|./gsu;
 
+/**
+ * No text matches in two ways, as far as the next row: with `n` rows the engine would try 2ⁿ ways before it finds that
+ * none leads to the end.
+ */
 function patternOf(text: string): string {
   // So much of it must be there that nothing else is taken for it.
   const isLoose = text.replace(/[\p{Cc}\s?\u{80}-\u{10ffff}]/gu, "").length >= SECRET_LENGTH_PLAIN;
-  return (text.match(ROWS) ?? []).map((row) => {
-    if (row.startsWith("\\")) {
-      return `(?:\\\\{${row.length},${row.length * ESCAPES_MAX}}|(?:%(?:25)*5[cC]){${row.length}})`;
+  let pattern = "";
+  // One is found among many, and looking for more at every place takes long.
+  let escaped = "\\\\";
+  for (const { 0: row, index } of text.matchAll(ROWS)) {
+    const isQuoting = /^[\\'"]/.test(row);
+    if (isQuoting) pattern += quotingPattern(row, text.slice(index + row.length));
+    else {
+      const spelled = [...row].map((character, at) =>
+        anyOf(spellingsOfCharacter(character, at === 0 ? escaped : ESCAPED))
+      ).join("");
+      const unread = isLoose ? unreadable(row) : undefined;
+      pattern += unread === undefined
+        ? spelled
+        : anyOf([spelled, `(?!${spelled}(?!${UNREADABLE}))${unread}`]);
     }
-    const spelled = [...row].map((character) => anyOf(spellingsOfCharacter(character)));
-    // SQL and CSV double quotes, and a shell writes '\'' for one.
-    if (/^['"]/.test(row)) return `${spelled[0]}{${row.length},${3 * row.length}}`;
-    return anyOf([spelled.join(""), ...(isLoose ? unreadable(row) : [])]);
-  }).join("");
+    // The row before has taken all backslashes.
+    escaped = isQuoting ? "" : ESCAPED;
+  }
+  return pattern;
+}
+
+/**
+ * A row of quotes and backslashes, which escape each other in many ways: SQL and CSV double quotes, a shell writes '\'' for
+ * one. Taken as a whole, to its end, in any order.
+ *
+ * @param rest what follows. A spelling that it begins with itself is left out.
+ */
+function quotingPattern(row: string, rest: string): string {
+  const characters = [...new Set(row)];
+  const plain = `[\\\\${characters.filter((character) => character !== "\\").join("")}]`;
+  const spelled = characters.flatMap((character) => spellingsOfCharacter(character, "").slice(1))
+    .filter((spelling) => !new RegExp(`^${spelling}`, "iu").test(rest));
+  const count = `{${row.length},${row.length * (ESCAPES_MAX + 1) + ESCAPES_MAX}}`;
+  return anyOf([plain, ...spelled]) + count + (rest === "" ? "" : `(?!${plain})`);
 }
 
 /** Lines are joined, moved in and separated in other ways. */
 const SPACES_MAX = 32;
 
+const UNREADABLE = "[?\\ufffd\\s]";
+
 /** What stands for a row of line breaks, control characters and another script where a program does not know or show them. */
-function unreadable(row: string): readonly string[] {
+function unreadable(row: string): string | undefined {
   const letters = row.match(/[^\0-\x7f]/gu)?.length ?? 0;
-  if (letters === 0 && !/\p{Cc}/u.test(row)) return [];
+  if (letters === 0 && !/\p{Cc}/u.test(row)) return undefined;
   const bytes = new TextEncoder().encode(row).length;
-  return [`[?\\ufffd\\s]{${letters},${bytes + (letters === 0 ? SPACES_MAX : 0)}}`];
+  return `${UNREADABLE}{${letters},${bytes + (letters === 0 ? SPACES_MAX : 0)}}`;
 }
 
 /** Each nesting doubles the backslashes: JSON in JSON in JSON is enough. */
@@ -87,31 +118,37 @@ const ESCAPES_MAX = 8;
 
 const ESCAPED = `\\\\{1,${ESCAPES_MAX}}`;
 
-function spellingsOfCharacter(character: string): readonly string[] {
+/** The character itself, then its other spellings, behind these backslashes where they escape it. */
+function spellingsOfCharacter(character: string, escaped: string): readonly string[] {
   // Nothing escapes these, so that most of a pattern is plain text, which is found quickly.
   if (/[\w.-]/.test(character)) return [RegExp.escape(character)];
   const code = character.codePointAt(0)!;
-  const unicode = character.split("").map((unit) =>
-    `${ESCAPED}u${hexPattern(unit.charCodeAt(0), 4)}`
-  );
+  const unicode = character.split("").map((unit) => `u${hexPattern(unit.charCodeAt(0), 4)}`);
+  const letter = LETTERS[character] ??
+    (character === "/" && escaped !== "" ? character : undefined);
+  const behindBackslashes = [
+    unicode.join(ESCAPED),
+    `u\\{0*${hexPattern(code)}\\}`,
+    `x${hexPattern(code, 2)}`,
+    ...(letter === undefined ? [] : [letter]),
+  ];
   return [
     RegExp.escape(character),
     bytesPattern(character, "%(?:25)*"),
-    unicode.join(""),
-    `${ESCAPED}(?:u\\{0*${hexPattern(code)}\\}|x${hexPattern(code, 2)})`,
+    escaped + anyOf(behindBackslashes),
     `&#(?:0*${code}|[xX]0*${hexPattern(code)});`,
-    ...(code > 0x7f ? foreignSpellings(character) : []),
+    ...(code > 0x7f ? foreignSpellings(character, escaped) : []),
     ...(OTHERS[character] ?? []),
   ];
 }
 
 /** A character that is not ASCII where its bytes are taken for characters, or its number for a byte. */
-function foreignSpellings(character: string): readonly string[] {
+function foreignSpellings(character: string, escaped: string): readonly string[] {
   const bytes = [...new TextEncoder().encode(character)];
   const units = character.split("").map((unit) => `%(?:25)*u${hexPattern(unit.charCodeAt(0), 4)}`);
   return [
     RegExp.escape(asBytes(character)),
-    bytes.map((byte) => `${ESCAPED}x${hexPattern(byte, 2)}`).join(""),
+    escaped + bytes.map((byte) => `x${hexPattern(byte, 2)}`).join(ESCAPED),
     `%(?:25)*${hexPattern(character.codePointAt(0)!, 2)}`,
     units.join(""),
   ];
@@ -120,19 +157,23 @@ function foreignSpellings(character: string): readonly string[] {
 /** What stands for single characters besides. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   " ": ["\\+"],
-  '"': [`${ESCAPED}"`, "&quot;"],
-  "'": [`${ESCAPED}'`, "&apos;"],
-  // The last is base64 for URLs.
-  "/": [`${ESCAPED}/`, "_"],
+  '"': ["&quot;"],
+  "'": ["&apos;"],
+  // The next two are base64 for URLs.
+  "/": ["_"],
   "+": ["-"],
   "&": ["&amp;"],
   "<": ["&lt;"],
   ">": ["&gt;"],
-  "\b": [`${ESCAPED}b`],
-  "\f": [`${ESCAPED}f`],
-  "\n": [`${ESCAPED}n`],
-  "\r": [`${ESCAPED}r`],
-  "\t": [`${ESCAPED}t`],
+};
+
+/** What stands for them behind a backslash. */
+const LETTERS: Readonly<Record<string, string>> = {
+  "\b": "b",
+  "\f": "f",
+  "\n": "n",
+  "\r": "r",
+  "\t": "t",
 };
 
 function anyOf(patterns: readonly string[]): string {

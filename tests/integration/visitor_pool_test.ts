@@ -6,6 +6,7 @@ import { type Database, openDatabase } from "../../lib/store/connection/database
 import { STATEMENT_MS_MAX } from "../../lib/store/connection/server_pool.ts";
 import type { Sql } from "../../lib/store/connection/sql.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
+import { type LateCancels, startLateCancels } from "../support/late_cancels.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { openPostgres } from "../support/test_database.ts";
 
@@ -14,7 +15,14 @@ const never = new AbortController().signal;
 interface Scene {
   readonly clock: ManualClock;
   readonly open: (
-    options: { poolMax: number; isServed?: boolean; user?: string; clock?: Clock },
+    options: {
+      poolMax: number;
+      isServed?: boolean;
+      user?: string;
+      clock?: Clock;
+      /** Puts something before the server. */
+      before?: (url: string) => string;
+    },
   ) => Promise<Database>;
   /** Runs as a superuser. */
   readonly administer: (statements: string) => Promise<postgres.RowList<postgres.Row[]>>;
@@ -38,10 +46,15 @@ async function withServer(
     await use({
       clock,
       administer: (statements) => admin.unsafe(statements),
-      open: async ({ user, ...options }) => {
+      open: async ({ user, before = (url) => url, ...options }) => {
         const url = new URL(server.url);
         url.username = user ?? url.username;
-        const database = await openDatabase({ url: url.href, dataDir: "", clock, ...options });
+        const database = await openDatabase({
+          url: before(url.href),
+          dataDir: "",
+          clock,
+          ...options,
+        });
         opened.push(database);
         return database;
       },
@@ -177,6 +190,55 @@ Deno.test("a visitor's statement is ended at the server when the visitor has gon
     await Promise.all([2, 3].map((one) => lock(one)(database.visitors!(here.signal))));
     await assert.rejects(lock(1)(database.visitors!(gone.signal)), /gone/);
   }));
+
+for (const others of ["the archive", "visitors"] as const) {
+  Deno.test(`a request to cancel that comes when its statement has ended ends no other, of ${others}`, (t) =>
+    withServer(t, async ({ clock, open, hold, administer }) => {
+      const user = `late_${crypto.randomUUID().slice(0, 8)}`;
+      await administer(
+        `create role ${user} login connection limit ${others === "visitors" ? 8 : 2}`,
+      );
+      const unlocks = [await hold(1), await hold(2), await hold(3)];
+      const cancels: LateCancels[] = [];
+      const before = (url: string): string => {
+        cancels.push(startLateCancels(url));
+        return cancels[0]!.url;
+      };
+      const database = await open({ poolMax: 8, isServed: true, user, before });
+      const waiting = async (): Promise<number> => {
+        const [row] = await administer(
+          `select count(*)::int as n from pg_stat_activity where wait_event = 'advisory'`,
+        );
+        return row?.["n"];
+      };
+      // The archive has both connections, one of which is busy: a visitor is answered over the other.
+      await Promise.all([4, 5].map((one) => lock(one)(database)));
+      const long = lock(3)(database);
+      while (await waiting() < 1);
+      const gone = new AbortController();
+      const visit = lock(1)(database.visitors!(gone.signal)).catch((error) => error);
+      while (await waiting() < 2);
+      gone.abort(new Error("gone"));
+      await cancels[0]!.asked;
+      await unlocks[0]!();
+      // The answer comes, which frees the connection where nothing keeps it back.
+      for (let look = 0; look < 50; look++) await waiting();
+      const next = lock(2)(others === "visitors" ? database.visitors!(never) : database)
+        .then(() => "answered", (error) => error);
+      // Where it is sent at once, it is sent by then.
+      for (let look = 0; look < 50; look++) if (await waiting() === 2) break;
+      cancels[0]!.pass();
+      await visit;
+      for (let passedMs = 0; passedMs < 10_000 && await waiting() < 2; passedMs += 50) {
+        await clock.advance(50);
+      }
+      await unlocks[1]!();
+      await unlocks[2]!();
+      assert.equal(await next, "answered");
+      await long;
+      await cancels[0]!.close();
+    }));
+}
 
 Deno.test("the server ends a visitor's statement after ten seconds, and no other", (t) =>
   withServer(t, async ({ open }) => {

@@ -2,12 +2,14 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../clock.ts";
 import { withDeadline } from "../../policy/deadline.ts";
+import type { Backend } from "./backend.ts";
+import { connectionTo } from "./server_socket.ts";
 import type { Sql } from "./sql.ts";
 
 /** What postgres.js knows of a statement that it has sent. */
 interface SentStatement {
   readonly active: boolean;
-  readonly state: { readonly pid: number; readonly secret: number } | null;
+  readonly state: Backend | null;
 }
 
 /** CancelRequest (PostgreSQL manual, 55.7): its length, and this code, a process and its secret key. */
@@ -18,9 +20,9 @@ const CANCEL_MS_MAX = 2_000;
 
 /**
  * Runs statements. When one of the signals aborts, the server is told to end the one that runs, which then fails with
- * 57014. Returns only after that was told, so that it ends no later statement of the connection.
+ * 57014, and no other is sent. Until it was told, the connection is not free, so that it ends no later statement.
  *
- * @throws the reason of a signal that has aborted before.
+ * @throws the reason of a signal that has aborted before a statement.
  */
 export async function runCancellable<T>(
   statements: (sql: Sql) => Promise<T>,
@@ -30,7 +32,8 @@ export async function runCancellable<T>(
     readonly clock: Clock;
   },
 ): Promise<T> {
-  for (const signal of signals) signal.throwIfAborted();
+  const assertWanted = (): void => signals.forEach((signal) => signal.throwIfAborted());
+  assertWanted();
   const sent: SentStatement[] = [];
   let cancelled: Promise<unknown> = Promise.resolve();
   const cancel = (): void => {
@@ -39,7 +42,7 @@ export async function runCancellable<T>(
   };
   for (const signal of signals) signal.addEventListener("abort", cancel, { once: true });
   try {
-    return await statements(noting(pool, sent));
+    return await statements(noting(pool, { sent, assertWanted }));
   } finally {
     for (const signal of signals) signal.removeEventListener("abort", cancel);
     await cancelled;
@@ -47,8 +50,12 @@ export async function runCancellable<T>(
 }
 
 /** The same pool. It adds what it sends to the list. */
-function noting(pool: Sql, sent: SentStatement[]): Sql {
+function noting(
+  pool: Sql,
+  { sent, assertWanted }: { readonly sent: SentStatement[]; readonly assertWanted: () => void },
+): Sql {
   const note = <T>(made: T): T => {
+    assertWanted();
     // Names and lists of values are no statements.
     if (made instanceof Promise) sent.push(made as unknown as SentStatement);
     return made;
@@ -68,20 +75,29 @@ function noting(pool: Sql, sent: SentStatement[]): Sql {
  */
 async function requestCancel(
   pool: Sql,
-  { state: { pid, secret }, clock }: {
-    readonly state: NonNullable<SentStatement["state"]>;
+  { state, clock }: {
+    readonly state: Backend;
     readonly clock: Clock;
   },
 ): Promise<void> {
   const { socket: open } = pool.options as unknown as { readonly socket: () => Duplex };
   const request = new DataView(new ArrayBuffer(16));
-  [16, CANCEL_REQUEST, pid, secret].forEach((value, at) => request.setInt32(4 * at, value));
+  [16, CANCEL_REQUEST, state.pid, state.secret].forEach((value, at) =>
+    request.setInt32(4 * at, value)
+  );
   const socket = open();
   const closed = new Promise<void>((resolve) => {
     socket.on("error", () => {});
     socket.once("close", () => resolve());
   });
   socket.write(new Uint8Array(request.buffer));
-  await withDeadline(CANCEL_MS_MAX, () => closed, { clock }).catch(() => {});
+  // postgres.js takes a connection for free once it has the answer, also while the request is on its way.
+  const connection = connectionTo(state);
+  const passOn = connection?.keepBack();
+  // Where it is not known when the request comes, the connection ends.
+  await withDeadline(CANCEL_MS_MAX, () => closed, { clock }).catch((error) =>
+    connection?.destroy(Object.assign(error as Error, { code: "ECONNRESET" }))
+  );
+  passOn?.();
   socket.destroy();
 }

@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
 import type { ServerHost } from "../../config/database_url.ts";
 import { errorText } from "../../text/redact.ts";
+import { type Backend, BackendSearch } from "./backend.ts";
 import { FreshRows } from "./fresh_rows.ts";
 
 interface ServerSocketOptions {
@@ -38,6 +39,16 @@ const UNUSED_MS_MAX = 1_000;
 
 const IN_A_PRIVATE_NETWORK = "Set sslmode=disable in DATABASE_URL where the network is private";
 
+/** The open connections, by the key of their backend. */
+const open = new Map<string, ServerSocket>();
+
+const keyOf = ({ pid, secret }: Backend): string => `${pid} ${secret}`;
+
+/** The open connection to a backend. */
+export function connectionTo(backend: Backend): ServerSocket | undefined {
+  return open.get(keyOf(backend));
+}
+
 /** The possible first bytes of a server: authentication, an error, a notice, another protocol version. */
 const FIRST_MESSAGES = "RENv";
 
@@ -55,6 +66,10 @@ export class ServerSocket extends Duplex {
   readonly #opening: Promise<Deno.Conn>;
   #connection: Deno.Conn | undefined;
   #isReceiving = false;
+  /** In `open`. */
+  #key: string | undefined;
+  /** Those who keep its answers back. */
+  readonly #keepers = new Set<PromiseWithResolvers<void>>();
   /** Aborted by the first write, and when the socket is destroyed. */
   readonly #used = new AbortController();
 
@@ -81,6 +96,20 @@ export class ServerSocket extends Duplex {
     if (!signal.aborted) this.destroy(unused(options.host));
   }
 
+  /**
+   * Keeps back what the server answers, so that the connection is still taken for busy.
+   *
+   * @returns what passes the answers on.
+   */
+  keepBack(): () => void {
+    const keeper = Promise.withResolvers<void>();
+    this.#keepers.add(keeper);
+    return () => {
+      this.#keepers.delete(keeper);
+      keeper.resolve();
+    };
+  }
+
   override _read(): void {}
 
   override _write(
@@ -100,6 +129,8 @@ export class ServerSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.readyState = "closed";
+    if (this.#key !== undefined) open.delete(this.#key);
+    for (const keeper of this.#keepers) keeper.resolve();
     this.#connection?.close();
     this.#connection = undefined;
     this.#used.abort();
@@ -123,6 +154,7 @@ export class ServerSocket extends Duplex {
     const buffer = new Uint8Array(READ_BYTES);
     const rows = new FreshRows();
     let latest: Uint8Array = new Uint8Array(0);
+    const search = new BackendSearch();
     try {
       for (let isFirst = true;; isFirst = false) {
         const bytes = await connection.read(buffer);
@@ -130,6 +162,10 @@ export class ServerSocket extends Duplex {
         if (isFirst) assertServer(bytes === null ? undefined : buffer[0], this);
         if (bytes === null) break;
         latest = buffer.slice(0, bytes);
+        const backend = search.pass(latest);
+        if (backend !== undefined) open.set(this.#key = keyOf(backend), this);
+        for (const keeper of this.#keepers) await keeper.promise;
+        if (this.destroyed) return;
         this.push(rows.pass(latest));
       }
       this.destroy(lastError(latest));
