@@ -49,7 +49,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) shell.print(printable(problem));
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) shell.print(`and ${count(more)} more`);
-    shell.print(`done in ${duration(seconds)}`);
+    if (!shell.signal.aborted) shell.print(`done in ${duration(seconds)}`);
   }
   return problems.length + leftOut.length > 0 || reports.some(isIncomplete)
     ? EXIT.failed
