@@ -127,6 +127,22 @@ Deno.test("healthcheck says that nothing listens there, or that the name is unkn
     );
   }));
 
+Deno.test("a port that is taken is one sentence with what to do", () =>
+  withArchiveDirectory(async (cwd) => {
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = taken.addr;
+    const result = await run(["run"], { cwd, env: { ...DOCTOR_ENV, HTTP_PORT: String(port) } });
+    assertCode(result, 1);
+    assert.match(
+      result.stderr,
+      new RegExp(
+        `^Cannot listen \\(Address already in use\\) on 127\\.0\\.0\\.1:${port}\\. Stop what listens there, or set ` +
+          "HTTP_HOST and HTTP_PORT to others$",
+        "m",
+      ),
+    );
+  }));
+
 Deno.test("a file that is not there, or cannot be made, is named once, as the user named it", () =>
   withArchiveDirectory(async (cwd) => {
     const absent = await run(["import", "no.csv"], { cwd });
