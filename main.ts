@@ -2,6 +2,7 @@
 import process from "node:process";
 import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
+import { Stopped } from "./lib/cli/stopped.ts";
 import { type Abilities, abilitiesOf, DrawnLines } from "./lib/cli/terminal.ts";
 import { systemClock } from "./lib/clock.ts";
 
@@ -42,7 +43,7 @@ if (import.meta.main) {
       if (signalCode !== undefined) Deno.exit(code);
       signalCode = code;
       ignoreEchoes();
-      stopping.abort(new Error(`stopped by ${name}`));
+      stopping.abort(new Stopped(name as keyof typeof SIGNAL_EXIT_CODES));
       systemClock.sleep(SHUTDOWN_MS_MAX).then(() => Deno.exit(code));
     });
   }

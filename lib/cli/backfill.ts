@@ -49,11 +49,19 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) shell.print(printable(problem));
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) shell.print(`and ${count(more)} more`);
-    shell.print(`done in ${duration(seconds)}`);
+    if (!shell.signal.aborted && reports.some(isIncomplete)) shell.print(goingOn(reports));
+    if (!shell.signal.aborted) shell.print(`done in ${duration(seconds)}`);
   }
   return problems.length + leftOut.length > 0 || reports.some(isIncomplete)
     ? EXIT.failed
     : EXIT.done;
+}
+
+/** What to do when candles are left owed. */
+function goingOn(reports: readonly BackfillReport[]): string {
+  return reports.every(({ left }) => left === undefined)
+    ? "No exchange could be asked: titan10 doctor says what helps. Then run the same command again."
+    : "Nothing is lost: run the same command again to ask for what is still owed.";
 }
 
 /** Whether candles are left owed that the exchange should have given, whatever happened on the way. */
@@ -106,8 +114,9 @@ function summary(report: BackfillReport): string {
     }
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) lines.push(`  and ${more} more`);
-    if (problems.length === 0) lines.push("  The exchange answered, but not for what is owed.");
-    lines.push("  Nothing is lost: run the same command again to ask for what is still owed.");
+    if (problems.length === 0) {
+      lines.push("  The exchange answered, but without the candles that are owed.");
+    }
   }
   return lines.join("\n");
 }

@@ -36,6 +36,8 @@ export async function doctor(shell: Shell, flags: Flags): Promise<ExitCode> {
     const fault = databaseFault(error, config.databaseUrl === undefined ? "embedded" : "server");
     return brokenOff([...settingChecks(ground), fault]);
   });
+  // What was not asked any more would pass for what is wrong.
+  shell.signal.throwIfAborted();
   const isJson = flags["json"] === true;
   shell.print(
     isJson ? JSON.stringify(document) : render(document, painter(shell.hasPrintColor)),

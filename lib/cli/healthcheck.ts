@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { type Flags, readSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { errorText } from "../text/redact.ts";
+import { networkReason } from "../text/system_words.ts";
 
 const TIMEOUT_MS = 5_000;
 
@@ -43,11 +44,19 @@ export async function askHealth(
     const why = response.ok ? "" : `${url} answered ${response.status}: ${body}`;
     return { ok: response.ok, body, why };
   } catch (error) {
-    const text = errorText(error);
-    return { ok: false, body: undefined, why: `${url}: ${text}` };
+    return { ok: false, body: undefined, why: silence(url, error) };
   } finally {
     enough.abort();
   }
+}
+
+/** Why there was no answer, and what to do. */
+function silence(url: string, error: unknown): string {
+  const { host } = new URL(url);
+  const reason = error instanceof Error ? networkReason(error) : errorText(error);
+  return /connection refused/i.test(reason)
+    ? `nothing listens at ${host}. Start titan10 run, or set HTTP_HOST and HTTP_PORT to where it listens`
+    : `${host} cannot be asked: ${errorText(reason)}`;
 }
 
 /** If the daemon listens on all addresses, it is asked on loopback. */

@@ -30,6 +30,8 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
     },
     daemon: async () => await askDaemon(ground.config.dataDir, planPath(asked)) as Plan,
   });
+  // What was not asked any more would pass for what is wrong.
+  shell.signal.throwIfAborted();
   shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
   for (const { exchange, problem } of document.problems) {
     shell.tell(printable(`${exchange} is not planned, or not all of it: ${problem}`));

@@ -30,6 +30,7 @@ import { run } from "./run.ts";
 import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { status } from "./status.ts";
+import { Stopped, stoppedText } from "./stopped.ts";
 
 type Action = (shell: Shell, flags: Flags) => Promise<ExitCode>;
 
@@ -109,14 +110,54 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
   const program = makeProgram(shell, async (run) => {
     exit = await run();
   });
+  let command = "";
+  program.hook("preAction", (_, asked) => {
+    command = asked.name();
+  });
+  const tellStop = (isBroken: boolean): void => {
+    const text = stoppedText(command, { signal: shell.signal, isBroken });
+    if (text !== undefined) shell.tell(text);
+  };
   try {
     const { args, isShort } = helpAsked(shell.args);
     if (isShort) { for (const command of program.commands) hideSettings(command as Command); }
     if (args.length === 0) program.outputHelp();
-    else await program.parseAsync([...args], { from: "user" });
+    else {
+      await untilStopped(program.parseAsync([...args], { from: "user" }), shell, () => command);
+    }
+    tellStop(false);
     return exit;
   } catch (error) {
+    if (shell.signal.aborted) {
+      tellStop(true);
+      return EXIT.failed;
+    }
     return explain(shell, error);
+  }
+}
+
+/** What a stopped command has to put away what it holds: the embedded database, unfinished files. */
+const STOP_MS_MAX = 4_000;
+
+/** The work; but a command that hangs after the signal, as at a server that does not answer, is not waited for. */
+async function untilStopped(
+  work: Promise<unknown>,
+  { signal, clock }: Shell,
+  command: () => string,
+): Promise<void> {
+  const { promise: cutOff, reject } = Promise.withResolvers<never>();
+  const ended = new AbortController();
+  const onAbort = (): void => {
+    // These two have a deadline of their own, and take longer.
+    if (!(signal.reason instanceof Stopped) || /^(?:run|demo)$/.test(command())) return;
+    clock.sleep(STOP_MS_MAX, { signal: ended.signal }).then(() => reject(signal.reason), () => {});
+  };
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([work, cutOff]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    ended.abort();
   }
 }
 
@@ -250,7 +291,6 @@ function completedOf(program: Command): readonly CompletedCommand[] {
 
 function explain(shell: Shell, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  if (shell.signal.aborted) return EXIT.failed;
   if (error instanceof ConfigError) {
     // Each value was redacted by itself; the names of settings beside them would pass for names of secrets here.
     shell.tell(error.message);

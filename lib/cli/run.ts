@@ -6,6 +6,7 @@ import { byteText } from "../text/bytes.ts";
 import { printable } from "../text/printable.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { daemonStoppedText } from "./stopped.ts";
 import { count, cut } from "./text.ts";
 
 /** Runs the daemon until a signal. */
@@ -20,6 +21,8 @@ export async function run(shell: Shell, flags: Flags): Promise<ExitCode> {
     onHangup: shell.onHangup,
     onStarted: isWatched ? (summary) => shell.tell(startText(summary, shell.columns)) : undefined,
   });
+  const stopped = isWatched ? daemonStoppedText(shell.signal) : undefined;
+  if (stopped !== undefined) shell.tell(stopped);
   return EXIT.done;
 }
 

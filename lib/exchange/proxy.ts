@@ -1,4 +1,5 @@
 /** HTTP connections to exchanges: direct, or through the exchange's forward proxy. @module */
+import { networkReason } from "../text/system_words.ts";
 
 /**
  * Limits idle connections to the number that a backfill uses at once. Without a limit, `fetch` keeps all connections
@@ -7,9 +8,6 @@
 const POOL = { poolMaxIdlePerHost: 6, poolIdleTimeout: 90_000 } as const;
 
 const DIRECT = Deno.createHttpClient(POOL);
-
-/** Text before the cause in an error of `fetch`. It repeats the URL, which CCXT names already. */
-const ERROR_PREFIX = /^error sending request.*?\): (?=client error)/;
 
 /** Deno's error text when a proxy refuses a tunnel because the password is missing or wrong. */
 const UNAUTHORIZED = /proxy authentication required/;
@@ -87,10 +85,9 @@ function hostOf(url: string): string | undefined {
   return host?.replace(/^.*@/, "");
 }
 
-/** Why a request failed. Older versions of Deno set no `cause`. */
+/** Why a request failed. CCXT names the URL already. */
 function reasonOf(error: TypeError, proxy: string | undefined): string {
-  const { message } = error.cause instanceof Error ? error.cause : error;
-  const why = message.replace(ERROR_PREFIX, "");
+  const why = networkReason(error);
   if (proxy === undefined) return why;
   return UNAUTHORIZED.test(why) ? refusal(proxy) : `through its proxy ${nameOf(proxy)}: ${why}`;
 }

@@ -10,6 +10,7 @@ import { type Answers, commandRoutes, visitorRoutes } from "./routes.ts";
 import { StatusFeed } from "./status_feed.ts";
 import { TcpServer } from "./tcp_server.ts";
 import { errorText } from "../text/redact.ts";
+import { fileReason } from "../text/system_words.ts";
 
 export interface HttpServer {
   /** The address it listens on, `http://127.0.0.1:9464`. */
@@ -54,7 +55,10 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const acceptsHost = hostRule({ hostname, token, allowedHosts });
   const answer = router(routes, { token, acceptsHost, log });
   const server = listen(
-    `${hostname}:${port}. Set HTTP_HOST and HTTP_PORT to others`,
+    {
+      where: `${hostname}:${port}`,
+      remedy: "Stop what listens there, or set HTTP_HOST and HTTP_PORT to others",
+    },
     () => new TcpServer({ hostname, port, clock, answer }),
   );
   const { address } = server;
@@ -82,7 +86,7 @@ export async function serveUnix(
   const routes = commandRoutes(answers, { clock, signal: stopping.signal });
   const answer = router(routes, { log });
   const server = listen(
-    `the unix socket ${path}. Set DATA_DIR to a shorter path`,
+    { where: `the unix socket ${path}`, remedy: "Set DATA_DIR to a shorter path" },
     () =>
       Deno.serve({ path, onListen: () => {} }, async (request) => {
         const { status, headers, body } = await answer(askedOf(request));
@@ -116,12 +120,15 @@ function askedOf(request: Request): Asked {
   };
 }
 
-function listen<T>(where: string, begin: () => T): T {
+function listen<T>(
+  { where, remedy }: { readonly where: string; readonly remedy: string },
+  begin: () => T,
+): T {
   try {
     return begin();
   } catch (error) {
-    const text = errorText(error);
-    throw new Error(`Cannot listen (${text}) on ${where}`, { cause: error });
+    const text = fileReason(errorText(error));
+    throw new Error(`Cannot listen (${text}) on ${where}. ${remedy}`, { cause: error });
   }
 }
 

@@ -33,8 +33,11 @@ export async function readHead(
     readonly symbol: string | undefined;
   },
 ): Promise<FileHead> {
-  const [first, second, third] = await firstLines(file);
-  if (first === undefined) throw new Error(`Cannot read ${printable(file.path)}: it is empty`);
+  const { found: [first, second, third], isEmpty } = await firstLines(file);
+  if (first === undefined) {
+    const why = isEmpty ? "it is empty" : "it has no columns separated by comma, semicolon or tab";
+    throw new Error(`Cannot read ${printable(file.path)}: ${why}`);
+  }
   const text = first.text.replace(/^#\s*/, "");
   const separator = readSeparator(text);
   const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
@@ -88,14 +91,18 @@ interface HeadLine {
 }
 
 /** The first line with several fields, and the two after it. */
-async function firstLines(file: LineFile): Promise<readonly HeadLine[]> {
+async function firstLines(
+  file: LineFile,
+): Promise<{ readonly found: readonly HeadLine[]; readonly isEmpty: boolean }> {
   const found: HeadLine[] = [];
+  let isEmpty = true;
   for await (const line of file.lines()) {
     if (line.text.trim() === "") continue;
+    isEmpty = false;
     const isPreamble = found.length === 0 && line.number <= PREAMBLE_LINES_MAX &&
       !/[,;\t]/.test(line.text);
     if (!isPreamble) found.push(line);
     if (found.length === 3) break;
   }
-  return found;
+  return { found, isEmpty };
 }

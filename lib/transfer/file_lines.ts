@@ -4,6 +4,8 @@ import { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
+import { fileReason } from "../text/system_words.ts";
+import { NOT_UTF8, otherKind } from "./file_kind.ts";
 
 /** A file that can be read again: it is judged as a whole before anything of it is stored. */
 export interface LineFile {
@@ -163,19 +165,6 @@ async function* hashed(
   }
 }
 
-/** What is not text, by its first bytes, and what to do about it. */
-const NOT_TEXT: readonly (readonly [readonly number[], string])[] = [
-  [[0x50, 0x4b], "a ZIP archive: unpack it first, as with unzip -p FILE | titan10 import - …"],
-  [[0x50, 0x41, 0x52, 0x31], "a Parquet file: write it as CSV first"],
-  [[0x41, 0x52, 0x52, 0x4f, 0x57], "a Feather file: write it as CSV first"],
-  [[0x28, 0xb5, 0x2f, 0xfd], "packed by zstd: unpack it first"],
-  [[0xfd, 0x37, 0x7a, 0x58], "packed by xz: unpack it first"],
-  [[0x42, 0x5a, 0x68], "packed by bzip2: unpack it first"],
-  [[0x37, 0x7a, 0xbc, 0xaf], "a 7z archive: unpack it first"],
-  [[0x89, 0x48, 0x44, 0x46], "an HDF5 file: write it as CSV first"],
-  [[0x53, 0x51, 0x4c, 0x69, 0x74, 0x65], "an SQLite database: write its table as CSV first"],
-];
-
 const GZIP = [0x1f, 0x8b];
 
 /** The file's text, unpacked if it is packed by gzip: its first bytes tell, not its name. */
@@ -204,18 +193,19 @@ async function* texts(
     }
     return;
   }
-  const [, what] = NOT_TEXT.find(([magic]) => begins(magic)) ?? [];
+  const what = otherKind(first, path);
   if (what !== undefined) throw new Error(`it is ${what}`);
   const encoding = begins([0xff, 0xfe]) ? "utf-16le" : begins([0xfe, 0xff]) ? "utf-16be" : "utf-8";
   const decoder = new TextDecoder(encoding, { fatal: true });
-  for await (const chunk of whole()) {
-    const text = decoder.decode(chunk, { stream: true });
-    if (chunk === first && /^\s*[[{]/.test(text)) {
-      throw new Error("it is JSON: write it as CSV first");
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return decoder.decode(chunk, { stream: chunk !== undefined });
+    } catch (error) {
+      throw new Error(NOT_UTF8, { cause: error });
     }
-    yield text;
-  }
-  yield decoder.decode();
+  };
+  for await (const chunk of whole()) yield decode(chunk);
+  yield decode();
 }
 
 async function* chunks(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void> {
@@ -227,7 +217,7 @@ async function explain<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    const why = errorText(error);
+    const why = fileReason(errorText(error));
     throw new Error(`Cannot read ${printable(path)}: ${printable(why)}`, { cause: error });
   }
 }

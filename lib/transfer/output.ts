@@ -1,6 +1,7 @@
 /** Output of a command: standard output, or a file that gets its name only when it is complete. @module */
 import { basename, dirname, join } from "node:path";
 import { errorText } from "../text/redact.ts";
+import { fileReason } from "../text/system_words.ts";
 
 interface StandardOutput {
   readonly write: (bytes: Uint8Array) => void;
@@ -26,7 +27,7 @@ export async function openOutput(
   if (path === undefined || path === "-") return standardOutput(standard);
   const unfinished = join(dirname(path), `.${basename(path)}.${Deno.pid}.unfinished`);
   const fail = (action: string, error: unknown): never => {
-    const text = errorText(error);
+    const text = fileReason(errorText(error));
     throw new Error(`Cannot ${action} ${path}: ${text}`, { cause: error });
   };
   const file = await Deno.open(unfinished, { write: true, create: true, truncate: true })

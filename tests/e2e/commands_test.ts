@@ -49,7 +49,7 @@ Deno.test("help lists a command's own options, and behind them with --all the se
   assert.match(alone.stderr, /unknown option '--all'/);
   // What is not listed is known all the same.
   assert.match(
-    (await runInProcess(["gaps", "--exchange", "x"])).stderr,
+    (await runInProcess(["gaps", "--exchangse", "x"])).stderr,
     /Did you mean --exchanges/,
   );
 });
@@ -108,11 +108,47 @@ Deno.test("flags beat the environment, which beats .env", () =>
     assert.match(result.stderr, /TIMEFRAMES="1x"/);
   }));
 
-Deno.test("healthcheck of a daemon that is not there fails with one line", () =>
+Deno.test("healthcheck says that nothing listens there, or that the name is unknown, and what to do", () =>
   withDirectory(async (cwd) => {
-    const result = await run(["healthcheck", "--http-port", "9"], { cwd });
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const result = await run(["healthcheck", "--http-port", String(port)], { cwd });
     assertCode(result, 1);
-    assert.match(result.stderr, /^unhealthy: http:\/\/127\.0\.0\.1:9\/healthz: [^\n]+\n$/);
+    assert.equal(
+      result.stderr,
+      `unhealthy: nothing listens at 127.0.0.1:${port}. Start titan10 run, or set HTTP_HOST and HTTP_PORT to ` +
+        "where it listens\n",
+    );
+    const astray = await run(["healthcheck", "--http-host", "titan10.invalid"], { cwd });
+    assert.match(
+      astray.stderr,
+      /^unhealthy: titan10\.invalid:9464 cannot be asked: no address is known for this name: /,
+    );
+  }));
+
+Deno.test("a port that is taken is one sentence with what to do", () =>
+  withArchiveDirectory(async (cwd) => {
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = taken.addr;
+    const result = await run(["run"], { cwd, env: { ...DOCTOR_ENV, HTTP_PORT: String(port) } });
+    assertCode(result, 1);
+    assert.match(
+      result.stderr,
+      new RegExp(
+        `^Cannot listen \\(Address already in use\\) on 127\\.0\\.0\\.1:${port}\\. Stop what listens there, or set ` +
+          "HTTP_HOST and HTTP_PORT to others$",
+        "m",
+      ),
+    );
+  }));
+
+Deno.test("a file that is not there, or cannot be made, is named once, as the user named it", () =>
+  withArchiveDirectory(async (cwd) => {
+    const absent = await run(["import", "no.csv"], { cwd });
+    assert.equal(absent.stderr, "Cannot read no.csv: No such file or directory\n");
+    const nowhere = await run(["export", "-o", "no/all.csv"], { cwd });
+    assert.equal(nowhere.stderr, "Cannot create no/all.csv: No such file or directory\n");
   }));
 
 Deno.test("a server that is not there is one sentence without the password", () =>
@@ -124,7 +160,7 @@ Deno.test("a server that is not there is one sentence without the password", () 
     assertCode(result, 1);
     assert.match(
       result.stderr,
-      /^Cannot .*ECONNREFUSED.*Start that server, or correct DATABASE_URL/,
+      /^Cannot .*: 127\.0\.0\.1:9: Connection refused \(ECONNREFUSED\)\. Start that server, or correct DATABASE_URL$/m,
     );
     assert.doesNotMatch(result.stderr, /hunter2/);
   }));

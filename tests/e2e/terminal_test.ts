@@ -191,3 +191,62 @@ Deno.test("backfill --json prints a document and nothing else, whatever goes wro
     assertCode(result, 0);
     assert.equal(JSON.parse(result.stdout).exchanges[0].left, 0);
   }));
+
+type StoppedCase = readonly [
+  args: readonly string[],
+  waitsFor: "exchange" | "server",
+  says: RegExp,
+];
+
+/** Commands in the midst of their work, and what it says of the signal. */
+const STOPPED: readonly StoppedCase[] = [
+  [
+    ["backfill"],
+    "exchange",
+    /What was fetched is stored, and titan10 backfill goes on with what is/,
+  ],
+  [
+    ["gaps", "--repair"],
+    "exchange",
+    /What was found and filled is stored\. Run titan10 gaps again/,
+  ],
+  [["doctor"], "exchange", /Run titan10 doctor again for all of it/],
+  [["import", "one.csv"], "server", /run titan10 import again with the same file to go on/],
+  [["export", "-o", "all.csv"], "server", /No file of -o was written: run titan10 export again/],
+  [["query", "select 1"], "server", /Run titan10 query again for all of it/],
+  [["migrate"], "server", /run titan10 migrate again to go on/],
+];
+
+Deno.test("a command that Ctrl-C stops in the midst says so in one sentence, and how to go on", () =>
+  withArchiveDirectory(async (cwd) => {
+    const candle = "binance,BTC/USDT,1h,2024-01-01T00:00:00Z,1,2,0.5,1.5,10";
+    const head = "exchange,symbol,timeframe,time,open,high,low,close,volume";
+    await Deno.writeTextFile(`${cwd}/one.csv`, `${head}\n${candle}\n`);
+    const before = await Array.fromAsync(Deno.readDir(cwd), ({ name }) => name);
+    const stop = async ([args, waitsFor, says]: StoppedCase): Promise<void> => {
+      // Takes the connection and never answers.
+      using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const at = `127.0.0.1:${silent.addr.port}`;
+      const command = start(args, {
+        cwd,
+        env: {
+          ...SETTINGS,
+          EXCHANGE_BINANCE: JSON.stringify({ urls: { api: { public: `http://${at}/api/v3` } } }),
+          ...(waitsFor === "server" ? { DATABASE_URL: `postgres://u@${at}/d` } : {}),
+        },
+      });
+      using _taken = await silent.accept();
+      command.kill("SIGINT");
+      assert.equal((await command.ended).code, 130, args.join(" "));
+      const all = command.stdout() + command.stderr();
+      const told = command.stderr().trim().split("\n").at(-1) ?? "";
+      assert.match(told, /^Stopped by Ctrl-C\. /, `${args}: ${all}`);
+      assert.match(told, says);
+      assert.doesNotMatch(all, /SIGINT|WRONG|error:/);
+    };
+    await Promise.all(STOPPED.filter(([, waitsFor]) => waitsFor === "server").map(stop));
+    // One after the other: they share the embedded database.
+    for (const one of STOPPED.filter(([, waitsFor]) => waitsFor === "exchange")) await stop(one);
+    const left = await Array.fromAsync(Deno.readDir(cwd), ({ name }) => name);
+    assert.deepEqual(left.filter((name) => !before.includes(name) && !name.startsWith(".")), []);
+  }));

@@ -197,7 +197,7 @@ for (const [kind, url] of Object.entries(TARGETS)) {
         const message = await failure(client.loadMarkets(), "transient");
         assert.match(message, /^Cannot load the markets of binance: /);
         assert(
-          message.includes(`through its proxy ${scheme}://127.0.0.1:1: client error`),
+          message.includes(`through its proxy ${scheme}://127.0.0.1:1: `),
           message,
         );
         assert.doesNotMatch(message, /hunter2|me:/);
@@ -246,7 +246,7 @@ Deno.test({
         const log = archive.lines.join("\n");
         assert.match(
           log,
-          /binance GET [^"]* through its proxy http:\/\/127\.0\.0\.1:2: client error/,
+          /binance GET [^"]* through its proxy http:\/\/127\.0\.0\.1:2: /,
         );
         assert.doesNotMatch(log + metrics, /hunter2/);
       });

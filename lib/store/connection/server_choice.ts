@@ -97,7 +97,9 @@ export async function chooseServer({ names, target, ask }: ServerChoice): Promis
       const cause = causeOf(error);
       const isRefused = !(error instanceof StoreError) || error.kind === "refused";
       if (isRefused || refusesSettings(cause)) throw cause;
-      found.push(`${name}: ${textOf(cause)}`);
+      const text = textOf(cause);
+      // A connection that was refused names the server itself.
+      found.push(text.startsWith(`${name}: `) ? text : `${name}: ${text}`);
       continue;
     }
     if (target === "any" || (target === "primary") === primaries.includes(at)) return at;

@@ -4,8 +4,10 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "../../clock.ts";
 import type { ServerHost } from "../../config/database_url.ts";
 import { errorText } from "../../text/redact.ts";
+import { fileReason } from "../../text/system_words.ts";
 import { type Backend, BackendSearch } from "./backend.ts";
 import { FreshRows } from "./fresh_rows.ts";
+import { codeOf } from "./store_error.ts";
 
 interface ServerSocketOptions {
   readonly host: ServerHost;
@@ -219,7 +221,9 @@ async function connect(options: ServerSocketOptions): Promise<Deno.Conn> {
   if (host.name.startsWith("/")) return await connectFile(host);
   const plain = await Deno.connect({ hostname: host.address ?? host.name, port: host.port })
     .catch((error) => {
-      throw /failed to lookup address/.test(String(error)) ? notFound(error, host) : error;
+      throw /failed to lookup address/.test(String(error))
+        ? notFound(error, host)
+        : unreached(error, host);
     });
   try {
     plain.setNoDelay(true);
@@ -288,6 +292,12 @@ function unused({ name, port }: ServerHost): Error {
 function notFound(error: unknown, { name }: ServerHost): Error {
   const text = errorText(error);
   return Object.assign(new Error(`${name}: ${text}`, { cause: error }), { code: "ENOTFOUND" });
+}
+
+/** The system does not say where nothing answered. */
+function unreached(error: unknown, { name, port }: ServerHost): Error {
+  const text = `${name}:${port}: ${fileReason(errorText(error))}`;
+  return Object.assign(new Error(text, { cause: error }), { code: codeOf(error) });
 }
 
 /** Errors of an open connection have no code. This code means that connecting again may help. */
