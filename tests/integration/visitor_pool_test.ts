@@ -207,7 +207,8 @@ for (const others of ["the archive", "visitors"] as const) {
       const database = await open({ poolMax: 8, isServed: true, user, before });
       const waiting = async (): Promise<number> => {
         const [row] = await administer(
-          `select count(*)::int as n from pg_stat_activity where wait_event = 'advisory'`,
+          `select count(*)::int as n from pg_stat_activity
+           where datname = current_database() and wait_event = 'advisory'`,
         );
         return row?.["n"];
       };
