@@ -4,7 +4,7 @@ import type { Series } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { noteFollowed } from "../store/series_bounds.ts";
 
-/** Records where the polls of these series begin. Call before each: what the first one misses is owed, too. */
+/** Records where the polls of these series begin: what the first one misses is owed, too. Never throws. */
 export async function noteFirstPolls(
   { database, log }: Archive,
   due: readonly Series[],

@@ -53,8 +53,10 @@ export class LatePolls {
 
   /** Call once a tick with the number of series that are left out, because they are being asked for since before. */
   note(exchange: string, skipped: number): void {
-    const { clock, log, metrics } = this.#archive;
+    const { clock, database, log, metrics } = this.#archive;
     if (skipped > 0) metrics.pollsSkipped.inc({ exchange }, skipped);
+    // Polls wait for the database, which is told of by itself.
+    if (database.writes.trouble !== undefined) return;
     const nowMs = clock.now();
     const { ticks, sinceMs } = this.#late.get(exchange) ?? { ticks: 0, sinceMs: nowMs };
     if (skipped > 0) this.#late.set(exchange, { ticks: ticks + 1, sinceMs });

@@ -160,15 +160,16 @@ export class Poll {
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));
     const skipped = due.length - free.length;
     this.#late.note(exchange.id, skipped);
-    await noteFirstPolls(archive, due, (series) => this.#window(exchange, series, nowMs));
+    for (const series of free) this.#busy.add(seriesName(series));
+    const noting = noteFirstPolls(archive, free, (one) => this.#window(exchange, one, nowMs));
     const failures: PageFailure[] = [];
     const reports = free.map(async (series) => {
-      const name = seriesName(series);
-      this.#busy.add(name);
       try {
         return await this.#pollSeries(exchange, series, { nowMs, signal, failures });
       } finally {
-        this.#busy.delete(name);
+        // While it waits for a lock, no further tick may wait for it, too.
+        await noting;
+        this.#busy.delete(seriesName(series));
       }
     });
     const report = sum([{ ...NOTHING, skipped }, ...await Promise.all(reports)]);
