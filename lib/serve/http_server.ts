@@ -89,7 +89,7 @@ export async function serveUnix(
     { where: `the unix socket ${path}`, remedy: "Set DATA_DIR to a shorter path" },
     () =>
       Deno.serve({ path, onListen: () => {} }, async (request) => {
-        const { status, headers, body } = await answer(askedOf(request));
+        const { status, headers, body } = await answer(askedOf(request, stopping.signal));
         return new Response(request.method === "HEAD" ? null : body, { status, headers });
       }),
   );
@@ -105,7 +105,8 @@ export async function serveUnix(
   };
 }
 
-function askedOf(request: Request): Asked {
+/** The request's own signal is not used: streams know when their readers go, and Deno would print a notice of it. */
+function askedOf(request: Request, signal: AbortSignal): Asked {
   const { pathname, search } = new URL(request.url);
   return {
     method: request.method,
@@ -115,7 +116,7 @@ function askedOf(request: Request): Asked {
     authorization: undefined,
     purpose: request.headers.get(RELOAD_HEADER) ?? undefined,
     peer: "",
-    signal: request.signal,
+    signal,
     json: () => request.json(),
   };
 }

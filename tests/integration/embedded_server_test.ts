@@ -194,6 +194,7 @@ Deno.test("an embedded server that a query has ended is started before the next 
   await copyTemplate(dataDir);
   const server = new EmbeddedServer({
     path: `${dataDir}/pgdata`,
+    clock: systemClock,
     onCrash: () => {},
     prove: () => Promise.resolve(),
   });

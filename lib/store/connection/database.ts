@@ -203,6 +203,7 @@ async function openEmbedded({ dataDir, clock }: OpenDatabaseOptions): Promise<Da
     const proof = new RestartProof();
     const server = new EmbeddedServer({
       path: held.databasePath,
+      clock,
       prove: (ask) => proof.check(ask),
       onCrash: (cause) =>
         crash.resolve(new Error("Cannot go on: the embedded database has crashed", { cause })),

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { broughtDown, harmOf, rowsOf, TURN_BYTES_MAX } from "./embedded_answer.ts";
 import { serverParts } from "./embedded_parts.ts";
 import type { TextRows, WorkerAnswer, WorkerRequest } from "./embedded_worker.ts";
+import type { Clock } from "../../clock.ts";
 import type { AskText } from "./restart_proof.ts";
 import { isDoubtful } from "./store_error.ts";
 
@@ -30,10 +31,14 @@ interface EmbeddedServerOptions {
    * @throws Error when it has not kept what it had written, or takes no writes. Then it has failed.
    */
   readonly prove: (ask: AskText) => Promise<void>;
+  readonly clock: Clock;
 }
 
 /** A query that has made the server larger than this is followed by a new server, because memory is never given back. */
 const GROWTH_BYTES_MAX = 16 * 1024 * 1024;
+
+/** So long the system takes to get the memory of an ended thread back: two servers at once would be too large. */
+const FREED_MS = 100;
 
 /** `ReadyForQuery`, idle: the last bytes of an answer when no transaction is open. */
 const READY_IDLE = [0x5a, 0, 0, 0, 5, 0x49] as const;
@@ -53,6 +58,8 @@ export class EmbeddedServer {
   #isIdle = true;
   #nextAnswer = Promise.withResolvers<void>();
   #starts = 0;
+  /** Aborted when it is closed for good. */
+  readonly #ended = new AbortController();
   #memoryBytes = 0;
   /** The answer that is being waited for. */
   #awaited: PromiseWithResolvers<WorkerAnswer> | undefined;
@@ -146,6 +153,7 @@ export class EmbeddedServer {
       await this.#request({ close: true });
     }
     this.#crash ??= new Error("the embedded database is closed");
+    this.#ended.abort();
     this.#end(this.#crash);
   }
 
@@ -220,6 +228,8 @@ export class EmbeddedServer {
   }
 
   async #start(): Promise<void> {
+    const isAgain = this.#worker === undefined && this.#starts > 0;
+    if (isAgain) await this.#options.clock.sleep(FREED_MS, this.#ended).catch(() => {});
     if (this.#crash !== undefined) throw this.#crash;
     if (this.#worker !== undefined) return;
     // With an empty environment, because the program may no longer have permission to read its own.
