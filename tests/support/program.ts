@@ -41,24 +41,39 @@ export function commandLine(): readonly string[] {
 export const FAKED_TIME: readonly string[] = ["LD_PRELOAD", "FAKETIME", "FAKETIME_SHARED"];
 
 /** Starts the program with nothing in its environment but what it is given. */
-export function start(
-  args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly cwd: string },
-): Running {
+export function start(args: readonly string[], options: StartOptions): Running {
   const [command, first] = COMMAND_LINE;
+  return startProcess([command, ...first, ...args], options);
+}
+
+interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** Starts a line as a shell of its own does; a signal goes to all its processes, as a terminal's Ctrl-C does. */
+export function startLine(line: string, options: StartOptions): Running {
+  return startProcess(["sh", "-c", line], { ...options, isGroup: true });
+}
+
+function startProcess(
+  [command, ...args]: readonly [string, ...string[]],
+  options: StartOptions & { readonly isGroup?: boolean },
+): Running {
   const inherited: Record<string, string> = {};
   for (const name of ["PATH", "HOME", "DENO_DIR", "TMPDIR", ...FAKED_TIME]) {
     const value = Deno.env.get(name);
     if (value !== undefined) inherited[name] = value;
   }
   const child = new Deno.Command(command, {
-    args: [...first, ...args],
+    args,
     cwd: options.cwd,
     env: { ...inherited, NO_COLOR: "1", ...options.env },
     clearEnv: true,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    detached: options.isGroup ?? false,
   }).spawn();
   const streams = { stdout: "", stderr: "" };
   const waiting = new Set<() => void>();
@@ -80,7 +95,7 @@ export function start(
     ended,
     kill: (signal) => {
       try {
-        child.kill(signal);
+        Deno.kill(options.isGroup === true ? -child.pid : child.pid, signal);
       } catch {
         // It has ended by itself meanwhile.
       }
