@@ -28,7 +28,7 @@ export async function openExchanges(
 ): Promise<readonly ArchivedExchange[]> {
   const kept = new Map(archive.exchanges.filter(keeps).map((one) => [one.id, one]));
   const opened = await Promise.all(
-    config.exchanges.map((id) => kept.get(id) ?? openOne({ ...archive, config }, id)),
+    config.exchanges.map((id) => kept.get(id) ?? openOne({ archive, config }, id)),
   );
   const exchanges = opened.filter((one) => one instanceof ArchivedExchange);
   const problems = [
@@ -71,8 +71,11 @@ export async function closeBreakers(
   }
 }
 
-async function openOne(archive: Archive, id: string): Promise<ArchivedExchange | ConfigProblem> {
-  const { config, clock, random, metrics, log, database } = archive;
+async function openOne(
+  { archive, config }: { readonly archive: Archive; readonly config: Config },
+  id: string,
+): Promise<ArchivedExchange | ConfigProblem> {
+  const { clock, random, metrics, log, database } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
   const keep = async (what: string, write: Promise<void>): Promise<void> => {
     try {
@@ -97,6 +100,8 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
       onBan: async ({ untilMs, reason }) => {
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
+        // Another client may have taken this one's place meanwhile: the exchange means both.
+        archive.exchanges.find((one) => one.id === id)?.client.restoreBan(untilMs, reason);
         await keep("a ban", writeBan(database, id, { untilMs, reason }));
       },
     });
@@ -120,12 +125,8 @@ async function openOne(archive: Archive, id: string): Promise<ArchivedExchange |
         try {
           await writeCapability(database, row);
         } catch (error) {
-          const level = isServerAway(error) ? "debug" : "warn";
-          log[level]("a learned limit of an exchange was not stored", {
-            exchange: id,
-            timeframe: row.timeframe,
-            error,
-          });
+          const fields = { exchange: id, timeframe: row.timeframe, error };
+          log[isServerAway(error) ? "debug" : "warn"]("a learned limit was not stored", fields);
           throw error;
         }
       },

@@ -160,9 +160,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const [report] = await backfill(archive, { patient: false });
       assert.deepEqual([report?.problems, report?.left], [[], 0]);
       assert(
-        archive.lines.some((line) =>
-          line.includes("a learned limit of an exchange was not stored")
-        ),
+        archive.lines.some((line) => line.includes("a learned limit was not stored")),
       );
     } finally {
       await database.sql`alter table capabilities_away rename to capabilities`;

@@ -133,6 +133,22 @@ Deno.test("a breaker that was open is closed when another client takes the place
     assert.deepEqual([await stored(), await shown()], ["closed", closed]);
   }));
 
+Deno.test("a ban that a replaced client's last request meets keeps the client in its place away, too", () =>
+  withScene({ RETRY_ATTEMPTS: "1" }, async ({ archive, clock, exchange, reload }) => {
+    const [before] = archive.exchanges;
+    await new Poll(archive).runOnce();
+    await reload({ EXCHANGE_BINANCE: '{"rateLimit":2}' });
+    assert.notEqual(archive.exchanges[0], before);
+    exchange.faults.add({ fault: { kind: "status", status: 429, retryAfterSeconds: 600 } });
+    const series = { exchange: "binance", symbol: "BTC/USDT", timeframe: HOUR };
+    const untilMs = clock.now();
+    const window = { sinceMs: untilMs - DAY_MS, untilMs };
+    await assert.rejects(before!.askPage(series, window, { priority: "live" }), /429|banned/);
+    const asked = exchange.requests.length;
+    await new Poll(archive).runOnce();
+    assert.equal(exchange.requests.length, asked, "nothing is asked during the ban");
+  }));
+
 Deno.test("a series that was refused is polled at once when another client takes the place", () =>
   withScene({}, async ({ archive, exchange, reload }) => {
     const poll = new Poll(archive);

@@ -58,7 +58,7 @@ export async function openTestArchive(
     log: logger("test"),
   };
   await prepareDatabase(database, ground);
-  return { ...await openArchive(database, ground), lines };
+  return Object.assign(await openArchive(database, ground), { lines });
 }
 
 /** Empties every table, so that tests can share a database that is slow to open. */
