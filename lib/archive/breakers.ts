@@ -18,6 +18,8 @@ interface BreakerTrouble {
   readonly kind: SymbolKind | undefined;
   /** Since when it is not closed. Milliseconds. */
   readonly sinceMs: number;
+  /** When one request tests whether the exchange answers; in the past while that request runs. Milliseconds. */
+  readonly untilMs: number;
 }
 
 const WORST_FIRST = ["open", "half_open", "closed"] as const;
@@ -77,8 +79,10 @@ export class Breakers {
 
   /** Those that are not closed. */
   get troubled(): readonly BreakerTrouble[] {
-    return this.#all.flatMap(([kind, { troubledSinceMs: sinceMs }]) =>
-      sinceMs === undefined ? [] : [{ kind, sinceMs }]
+    return this.#all.flatMap(([kind, { state, troubledSinceMs: sinceMs }]) =>
+      sinceMs === undefined || state.kind === "closed"
+        ? []
+        : [{ kind, sinceMs, untilMs: state.untilMs }]
     );
   }
 

@@ -5,6 +5,7 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
@@ -15,7 +16,7 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
-import { readStatus, SchemaBehindError } from "../serve/status.ts";
+import { readStatus, SchemaBehindError, type Status } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -24,6 +25,7 @@ import { runQuery, SHARED_ROWS_MAX } from "../store/read_query.ts";
 import { TwoPrimariesError } from "../store/connection/server_choice.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Reloads } from "./reload.ts";
+import { nextTime } from "./schedule.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /** A database that takes longer than this is not ready. Readiness probes usually time out after a few seconds. */
@@ -82,15 +84,9 @@ export function answersOf(options: AnswersOptions): Answers {
         lastReload: reloads.last ?? null,
         exchanges: status.exchanges.map((row) => {
           const exchange = exchangeOf(row.exchange);
-          if (exchange === undefined) return row;
-          const { breakers, client } = exchange;
-          return {
-            ...row,
-            breaker: breakers.worst,
-            breakerOf: breakers.troubled.flatMap(({ kind }) => kind ?? []),
-            paceMs: client.requestIntervalMs,
-          };
+          return exchange === undefined ? row : { ...row, ...stateOf(exchange) };
         }),
+        jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
     },
     candles: (query, signal) =>
@@ -112,6 +108,48 @@ export function answersOf(options: AnswersOptions): Answers {
       return examine(state.archive, { migrations });
     },
   };
+}
+
+/** What only the process that asks an exchange knows of it. */
+function stateOf(
+  { breakers, client, denial }: ArchivedExchange,
+): Omit<Status["exchanges"][number], "exchange" | "bannedUntil" | "lastError" | "lastErrorAt"> {
+  const { troubled } = breakers;
+  const least = (times: readonly number[]): string | null =>
+    times.length === 0
+      ? null
+      : new Date(times.reduce((first, time) => Math.min(first, time))).toISOString();
+  return {
+    breaker: breakers.worst,
+    breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
+    breakerSince: least(troubled.map(({ sinceMs }) => sinceMs)),
+    trialAt: least(troubled.map(({ untilMs }) => untilMs)),
+    deniedSince: denial === undefined || denial === "unknown" ? null : least([denial.sinceMs]),
+    paceMs: client.requestIntervalMs,
+  };
+}
+
+/** The jobs with the times of their next runs, and those that have a time and have not run yet. */
+function withNextStarts(
+  jobs: Status["jobs"],
+  { pollCron, gapsCron, backfillCron }: Config,
+  nowMs: number,
+): Status["jobs"] {
+  const crons = new Map([["poll", pollCron], ["gaps", gapsCron], ["backfill", backfillCron]]);
+  const known = new Set(jobs.map(({ job }) => job));
+  const added = [...crons.keys()].filter((job) => !known.has(job))
+    .map((job) => ({
+      job,
+      lastStart: null,
+      lastSuccess: null,
+      lastOutcome: null,
+      nextStart: null,
+    }));
+  return [...jobs, ...added].map((row) => {
+    const cron = crons.get(row.job);
+    const next = cron === undefined ? undefined : nextTime(cron, nowMs);
+    return { ...row, nextStart: next?.toISOString() ?? null };
+  });
 }
 
 function askedRange(query: URLSearchParams): AskedRange {

@@ -45,6 +45,12 @@ export function isCron(text: string): boolean {
   }
 }
 
+/** The first time after `nowMs` that a cron text names; undefined if there is none. */
+export function nextTime(cron: string, nowMs: number): Date | undefined {
+  const timer = new Cron(cron, { paused: true, timezone: "UTC" });
+  return timer.nextRun(new Date(nowMs)) ?? undefined;
+}
+
 /**
  * The jobs of one daemon, each with its own timer. A job that throws is counted and logged, and runs again at its next
  * time.

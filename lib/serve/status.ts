@@ -42,6 +42,12 @@ export interface ExchangeStatus {
   readonly breaker: ExchangeState["breaker"];
   /** The kinds of markets whose breaker is not closed; empty if there is one for all, or if read without a daemon. */
   readonly breakerOf: readonly SymbolKind[];
+  /** Since when a breaker is not closed; null if all are, or if the status was read without a daemon. */
+  readonly breakerSince: string | null;
+  /** When one request tests whether the exchange answers again; null where `breakerSince` is. */
+  readonly trialAt: string | null;
+  /** Since when it refuses this machine's address; null while it does not, or if the status was read without a daemon. */
+  readonly deniedSince: string | null;
   readonly bannedUntil: string | null;
   /** Minimum time between two requests, in milliseconds; null if the status was read without a daemon. */
   readonly paceMs: number | null;
@@ -82,6 +88,8 @@ interface JobStatus {
   readonly lastStart: string | null;
   readonly lastSuccess: string | null;
   readonly lastOutcome: JobOutcome | null;
+  /** When it runs next by the settings; null if it runs only when there is work, or without a daemon. */
+  readonly nextStart: string | null;
 }
 
 interface StatusOptions {
@@ -131,6 +139,9 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         exchange,
         breaker: state?.breaker ?? "closed",
         breakerOf: [],
+        breakerSince: null,
+        trialAt: null,
+        deniedSince: null,
         bannedUntil: banMs !== undefined && banMs > nowMs ? iso(banMs) : null,
         paceMs: null,
         lastError: state?.lastError ?? null,
@@ -160,6 +171,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       lastStart: iso(lastStartMs),
       lastSuccess: iso(lastSuccessMs),
       lastOutcome: lastOutcome ?? null,
+      nextStart: null,
     })),
   };
 }

@@ -38,7 +38,7 @@ Deno.test({
               "503 Service",
               "min ago",
               "Search",
-              "delisted",
+              "Delisted",
             ]
           ) {
             assert.ok(told.includes(seen), `${seen} is not among ${texts.length} texts`);
@@ -158,9 +158,9 @@ Deno.test({
       const symbols =
         `[...document.querySelectorAll("#series-rows .open")].map((one) => one.textContent)`;
       assert.ok((await tab.evaluate<string[]>(symbols)).includes(HOSTILE_SYMBOL));
-      for (const place of ["#exchanges .error", "#series-rows .remark"]) {
-        const said = `document.querySelector("${place}").textContent`;
-        assert.equal(await tab.evaluate(said), HOSTILE_ERROR);
+      for (const place of ["#exchanges .error .long", "#series-rows .why .long"]) {
+        const said = await tab.evaluate<string>(`document.querySelector("${place}").textContent`);
+        assert.equal(said.slice(0, HOSTILE_ERROR.length), HOSTILE_ERROR);
       }
       await openChart(tab, `binance ${HOSTILE_SYMBOL} 1m`);
       const title = `document.querySelector("#chart-title").textContent`;

@@ -18,6 +18,9 @@ const SKIPPED = CHROMIUM === undefined
 
 const ROWS = `document.querySelectorAll("#series-rows tr:not([hidden])")`;
 
+/** Rows that are out of sight are not made yet. */
+const COUNT = `document.querySelector("#series-count").textContent`;
+
 const FOCUS =
   `(({ id, textContent, ariaLabel }) => id || ariaLabel || textContent)(document.activeElement)`;
 
@@ -31,7 +34,7 @@ Deno.test({
   fn: (t) =>
     withPage({}, async ({ url, browser }) => {
       const tab = await browser.open(url);
-      await t.step("all series are on the page", () => tab.until(`${ROWS}.length === ${SERIES}`));
+      await t.step("all series are on the page", () => tab.until(`${COUNT} === "${SERIES}"`));
       const shown = `performance.getEntriesByName("series shown")[0].startTime`;
       const shownMs = Math.round(await tab.evaluate<number>(shown));
       // Told, not judged: machines differ.
@@ -40,8 +43,10 @@ Deno.test({
         const labels = await tab.evaluate<string[]>(
           `[...document.querySelectorAll("#series-rows .bar")].map((bar) => bar.ariaLabel)`,
         );
-        assert.equal(labels.length, SERIES);
-        for (const label of labels) assert.match(label, /^(\S+ %|< 0.1 %) [a-z]|^nothing asked/);
+        assert.ok(labels.length > 0);
+        for (const label of labels) {
+          assert.match(label, /^(?:2\d{3}-.* to 2\d{3}-.*: )?(?:\S+|< 0.1) % [a-z]/);
+        }
       });
       await t.step("what is searched for is shown alone", async () => {
         await tab.evaluate(`document.querySelector("#search").focus()`);
@@ -51,7 +56,7 @@ Deno.test({
         await tab.press("%");
         await tab.until(`${ROWS}.length === 0`);
         await tab.evaluate(`(search.value = "", search.dispatchEvent(new Event("input")))`);
-        await tab.until(`${ROWS}.length === ${SERIES}`);
+        await tab.until(`${COUNT} === "${SERIES}"`);
       });
       await t.step("new candles arrive without a reload", async () => {
         // Each of them, since a sum in thousands hides a hundred.
@@ -71,6 +76,8 @@ Deno.test({
 /** From here on nothing is clicked. */
 async function tryKeyboard(t: Deno.TestContext, tab: Tab): Promise<void> {
   await t.step("the tab key reaches everything that can be used, in order", async () => {
+    await tab.until(`(scrollTo(0, 1e6), document.querySelector("#series-more").hidden)`);
+    assert.equal(await tab.evaluate(`${ROWS}.length`), SERIES);
     const wanted = await tab.evaluate<string[]>(
       `[...document.querySelectorAll("a, button, input, [tabindex='0']")]
          .filter((one) => one.checkVisibility())

@@ -53,7 +53,7 @@ Deno.test("a breaker condition begins no alert before five minutes are over", ()
   const after = (ms: number): ReturnType<typeof breakerConditions> =>
     breakerConditions([{
       id: "kraken",
-      breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS - ms }] },
+      breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS - ms, untilMs: NOW_MS }] },
     }], NOW_MS);
   assert.deepEqual(after(5 * MINUTE_MS).map(({ mayBegin }) => mayBegin), [false]);
   assert.deepEqual(after(5 * MINUTE_MS + 1_000), [{
@@ -100,7 +100,7 @@ Deno.test("a series is not stale because its exchange settles late, nor because 
 Deno.test("a series of an exchange whose breaker is not closed does not begin to be stale", () => {
   const exchanges = [{
     ...KRAKEN,
-    breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS }] },
+    breakers: { troubled: [{ kind: undefined, sinceMs: NOW_MS, untilMs: NOW_MS }] },
   }];
   const end = { series: SERIES, chosen: "list", coveredUntilMs: 0 } as const;
   const [condition] = staleConditions([end], { exchanges, nowMs: NOW_MS });

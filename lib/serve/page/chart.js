@@ -2,6 +2,7 @@
 import { ChartCandles } from "./chart_candles.js";
 import { makeDrawing } from "./chart_drawing.js";
 import { stateOf, STATES } from "./state.js";
+import { Take } from "./take.js";
 import { addCandles, byId, count, element, setText, shellWord, time } from "./text.js";
 
 /**
@@ -35,6 +36,8 @@ export class Chart {
   #nowMs = 0;
   #isLoading = false;
   #hasAll = false;
+  #isRollup = false;
+  #take = new Take();
 
   constructor() {
     byId("chart-close").addEventListener("click", () => dialog.close());
@@ -76,10 +79,14 @@ export class Chart {
     this.#close();
     this.#shown = shown;
     this.#candles = new ChartCandles(shown, isRollup);
+    this.#isRollup = isRollup;
     setText(byId("chart-note"), "loading");
     const drawing = await makeDrawing(byId("chart-canvas"), {
       readingOf: (openTimeMs) => this.#reading(openTimeMs),
-      onMove: (firstSlot) => void this.#loadOlder(firstSlot),
+      onMove: (firstSlot) => {
+        this.#tellTake();
+        void this.#loadOlder(firstSlot);
+      },
     });
     if (this.#shown !== shown) return drawing.remove();
     this.#drawing = drawing;
@@ -88,7 +95,17 @@ export class Chart {
     this.#drawing?.showNewest();
   }
 
+  #tellTake() {
+    const view = this.#drawing?.view();
+    if (this.#shown === undefined || view === undefined) return;
+    const untilMs = addCandles(this.#shown.timeframe, view.lastMs, 1);
+    const { exchange, symbol, timeframe } = this.#shown;
+    const isRollup = this.#isRollup;
+    this.#take.show({ exchange, symbol, timeframe, isRollup, sinceMs: view.firstMs, untilMs });
+  }
+
   #close() {
+    this.#take.close();
     this.#candles.drop();
     this.#drawing?.remove();
     this.#drawing = undefined;

@@ -11,6 +11,7 @@ import { addCandles, byId, setText } from "./text.js";
  *   showSpan: (sinceMs: number, untilMs: number) => void,
  *   move: (candles: number) => void,
  *   zoom: (factor: number) => void,
+ *   view: () => { readonly firstMs: number, readonly lastMs: number } | undefined,
  *   remove: () => void,
  * }} Drawing
  */
@@ -85,7 +86,7 @@ export async function makeDrawing(place, { readingOf, onMove }) {
 /**
  * @param {import("lightweight-charts").IChartApi} chart
  * @param {() => readonly number[]} slotsOf open times of all loaded slots
- * @returns {Pick<Drawing, "showNewest" | "showSpan" | "move" | "zoom">}
+ * @returns {Pick<Drawing, "showNewest" | "showSpan" | "move" | "zoom" | "view">}
  */
 function movesOf(chart, slotsOf) {
   const scale = chart.timeScale();
@@ -116,6 +117,14 @@ function movesOf(chart, slotsOf) {
       const barSpacing = Math.min(60, Math.max(0.5, wanted));
       chart.applyOptions({ timeScale: { barSpacing } });
       remember({ barSpacing });
+    },
+    view() {
+      const seen = scale.getVisibleLogicalRange();
+      const slots = slotsOf();
+      if (seen === null || slots.length === 0) return undefined;
+      const at = (/** @type {number} */ slot) =>
+        slots[Math.max(0, Math.min(slots.length - 1, Math.round(slot)))] ?? 0;
+      return { firstMs: at(seen.from), lastMs: at(seen.to) };
     },
   };
 }

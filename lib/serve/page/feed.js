@@ -25,6 +25,11 @@ export function keepToken(token) {
   sessionStorage.setItem(TOKEN_KEY, token);
 }
 
+/** Whether this tab has been given a token: then commands to copy name it. @returns {boolean} */
+export function isGuarded() {
+  return sessionStorage.getItem(TOKEN_KEY) !== null;
+}
+
 /**
  * Requests JSON.
  * @param {string} path
@@ -62,7 +67,10 @@ export async function listen({ onEvent, onLost }) {
 async function readEvents(onEvent) {
   const end = new AbortController();
   const response = await send("/events", end.signal);
-  if (!response.ok || response.body === null) throw new Error(`/events: ${response.status}`);
+  if (!response.ok || response.body === null) {
+    const { error } = await response.json().catch(() => ({}));
+    throw new Error(error ?? `it answers with HTTP ${response.status}`);
+  }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

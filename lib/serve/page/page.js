@@ -1,13 +1,20 @@
 /** The page: shows the daemon's status, and asks for the token if one is needed. @module */
+import { BackfillPace } from "./backfill_pace.js";
 import { Chart } from "./chart.js";
 import { keepToken, listen, TokenError } from "./feed.js";
-import { nameOf, SeriesTable } from "./series_table.js";
+import { Overview } from "./overview.js";
+import { PageState } from "./page_state.js";
+import { nameOf } from "./series_row.js";
+import { SeriesTable } from "./series_table.js";
 import { legendEntries } from "./state.js";
-import { age, byId, compact, count, element, percent, setText, time } from "./text.js";
+import { age, byId, compact, count, element, percent, setText } from "./text.js";
 
 /** @typedef {import("../status.ts").Status} Status */
 
+const state = new PageState();
 const chart = new Chart();
+const overview = new Overview();
+const pace = new BackfillPace();
 const table = new SeriesTable((series) => {
   // The focus returns to this button when the chart is closed.
   for (const button of document.querySelectorAll("button.open")) {
@@ -32,58 +39,37 @@ void start();
 
 async function start() {
   try {
-    await listen({ onEvent, onLost });
+    await listen({ onEvent, onLost: (error) => state.onLost(error) });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    byId("token-form").hidden = false;
-    byId("content").hidden = true;
-    setText(byId("token-hint"), error.isWrong ? `${error.message}.` : "");
-    showLive("waiting", "closed");
-    byId("token").focus();
+    state.onToken(error.isWrong ? `${error.message}.` : "");
   }
 }
 
 /** @param {{ now: string, status?: Status, error?: string }} event */
 function onEvent({ now, status, error }) {
   const nowMs = Date.parse(now);
-  showTrouble(error === undefined ? undefined : `${error}.`);
-  showLive(error === undefined ? "live" : "lost", error === undefined ? "live" : "error");
-  byId("live").title = `as of ${time(now)}`;
+  state.onEvent(now, error);
+  // What is shown stays as it was told, with its ages.
+  if (error !== undefined) return;
   if (status !== undefined) {
     const isFirst = newest === undefined;
     newest = status;
-    byId("content").hidden = false;
+    pace.note(status.series, nowMs);
     showSums(status);
-    showExchanges(status, nowMs);
-    table.update(status.series, nowMs);
-    if (isFirst) performance.mark("series shown");
+    table.update(status.series, {
+      nowMs,
+      pace,
+      exchanges: new Map(status.exchanges.map((one) => [one.exchange, one])),
+      jobs: new Map(status.jobs.map((one) => [one.job, one])),
+    });
     void chart.update(status.series, nowMs);
+    if (isFirst) performance.mark("series shown");
   } else table.tell(nowMs);
   if (newest === undefined) return;
+  state.onStatus(newest, now);
   showAbout(newest, nowMs);
-  showJobs(newest, nowMs);
-}
-
-/** @param {Error} error */
-function onLost(error) {
-  showLive("lost", "not connected");
-  showTrouble(
-    `Not connected (${error.message}). Trying again. The values below are old.`,
-  );
-}
-
-/** @param {string | undefined} text */
-function showTrouble(text) {
-  const trouble = byId("trouble");
-  trouble.hidden = text === undefined;
-  setText(trouble, text ?? "");
-}
-
-/** @param {string} state @param {string} text */
-function showLive(state, text) {
-  const live = byId("live");
-  live.dataset["live"] = state;
-  setText(live, text);
+  overview.update(newest, nowMs);
 }
 
 /** @param {Status} status @param {number} nowMs */
@@ -130,82 +116,4 @@ function showSums({ series }) {
     setText(/** @type {Node} */ (box.lastElementChild), value);
     box.classList.toggle("alarming", name === "Missing" && sum.missing > 0);
   }
-}
-
-const BREAKER_NAMES = { closed: "closed", open: "open", half_open: "half open" };
-
-/** @param {Status} status @param {number} nowMs */
-function showExchanges({ exchanges }, nowMs) {
-  fill(
-    byId("exchanges"),
-    exchanges,
-    ({ exchange, breaker, breakerOf, bannedUntil, paceMs, lastError }) => [
-      element("th", { scope: "row" }, exchange),
-      element(
-        "td",
-        {},
-        element(
-          "span",
-          { class: "pill", "data-breaker": breaker },
-          [BREAKER_NAMES[breaker], ...breakerOf].join(" "),
-        ),
-      ),
-      bannedUntil === null ? element("td", { class: "zero" }, "none") : element(
-        "td",
-        { class: "alarming", title: `until ${time(bannedUntil)}` },
-        `${age(Date.parse(bannedUntil) - nowMs)} left`,
-      ),
-      element(
-        "td",
-        { class: "number", title: "minimum time between two requests" },
-        paceMs === null ? "–" : `${count(paceMs)} ms`,
-      ),
-      element(
-        "td",
-        { class: lastError === null ? "wide zero" : "wide error", title: lastError ?? undefined },
-        lastError ?? "none",
-      ),
-    ],
-  );
-}
-
-/** @param {Status} status @param {number} nowMs */
-function showJobs({ jobs }, nowMs) {
-  const ago = (/** @type {string | null} */ iso) =>
-    element(
-      "td",
-      { class: "number", title: iso === null ? undefined : time(iso) },
-      iso === null ? "never" : `${age(nowMs - Date.parse(iso))} ago`,
-    );
-  fill(byId("jobs"), jobs, ({ job, lastStart, lastSuccess, lastOutcome }) => [
-    element("th", { scope: "row" }, job),
-    element(
-      "td",
-      {},
-      element(
-        "span",
-        { class: "pill", "data-outcome": lastOutcome ?? "none" },
-        lastOutcome ?? "running",
-      ),
-    ),
-    ago(lastStart),
-    ago(lastSuccess),
-  ]);
-}
-
-/**
- * @template T
- * @param {HTMLElement} body
- * @param {readonly T[]} rows
- * @param {(row: T) => HTMLElement[]} cellsOf
- */
-function fill(body, rows, cellsOf) {
-  body.replaceChildren(...rows.map((row) => {
-    const cells = cellsOf(row);
-    // On a phone the rows look like cards; the roles tell screen readers that they are still a table.
-    for (const cell of cells) {
-      cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
-    }
-    return element("tr", { role: "row" }, ...cells);
-  }));
 }

@@ -1,55 +1,35 @@
-/** The table of series: search, sorting, and updates row by row. @module */
-import { drawBar, sharesOf } from "./state.js";
-import { addCandles, age, byId, compact, count, element, setText, time } from "./text.js";
+/** The table of series: search, sorting, and rows that are made when they come into sight. @module */
+import { arrange } from "./keyed_rows.js";
+import { columnNamed, COLUMNS, sorted } from "./series_columns.js";
+import { seriesReason, stateOfSeries } from "./series_reasons.js";
+import { nameOf, SeriesRow } from "./series_row.js";
+import { byId, count, element, setText } from "./text.js";
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
- * @typedef {{ readonly text: string, readonly key: (series: SeriesStatus) => string | number, readonly kind?: string,
- *   readonly what?: string }} Column
- * @typedef {{ series: SeriesStatus, json: string, readonly row: HTMLTableRowElement,
- *   readonly cells: readonly HTMLTableCellElement[], readonly words: string }} Row
+ * @typedef {import("./series_reasons.js").Facts} Facts
+ * @typedef {{ series: SeriesStatus, json: string, state: string, readonly words: string, made?: SeriesRow }} Entry
  */
 
-/** @type {readonly Column[]} */
-const COLUMNS = [
-  { text: "Exchange", key: ({ exchange }) => exchange },
-  { text: "Symbol", key: ({ symbol }) => symbol },
-  { text: "Timeframe", key: ({ timeframe }) => addCandles(timeframe, 0, 1), kind: "number" },
-  { text: "Candles", key: ({ candles }) => candles, kind: "number" },
-  { text: "First", key: ({ first }) => first ?? "", kind: "number" },
-  { text: "Last", key: ({ last }) => last ?? "", kind: "number" },
-  {
-    text: "Closed",
-    key: (series) => -closedMs(series),
-    kind: "number",
-    what: "when the newest stored candle closed",
-  },
-  { text: "Coverage", key: coverageShare, kind: "wide" },
-  { text: "Owed", key: ({ owed }) => owed, kind: "number", what: "not fetched yet" },
-  {
-    text: "Missing",
-    key: ({ missing }) => missing,
-    kind: "number",
-    what: "no reason yet; fetched again",
-  },
-  {
-    text: "Explained",
-    key: ({ explained }) => explained,
-    kind: "number",
-    what: "missing with a known reason",
-  },
-];
+/** Rows made at once: more than any screen shows. */
+const STEP_ROWS = 60;
 
-/** A series is stale when it is this late: three candles and two minutes, as for the alert `stale`. */
-const LATE_CANDLES = 3;
-const LATE_MS = 120_000;
+/** Rows are made when the end of the made ones is this near to the window. */
+const NEAR = "800px";
+
+const SORT_KEY = "titan10.sort";
 
 export class SeriesTable {
-  /** @type {Map<string, Row>} */
-  #rows = new Map();
-  #sortedBy = 0;
-  #isDescending = false;
+  /** @type {Map<string, Entry>} */
+  #entries = new Map();
+  /** @type {Entry[]} In the order of the sorted column. */
+  #order = [];
+  #sort = rememberedSort();
   #words = /** @type {string[]} */ ([]);
+  /** How many of the rows that match are made. */
+  #rowsMax = STEP_ROWS;
+  /** @type {Facts | undefined} */
+  #facts;
   #onOpen;
   /** @type {HTMLTableCellElement[]} */
   #heads;
@@ -59,182 +39,188 @@ export class SeriesTable {
     this.#onOpen = onOpen;
     this.#heads = COLUMNS.map(({ text, kind, what }, at) => {
       const button = element("button", { type: "button", title: what }, text);
-      button.addEventListener("click", () => this.#sort(at));
-      return element("th", { scope: "col", role: "columnheader", class: kind }, button);
+      button.addEventListener("click", () => this.#sortBy(at));
+      return element(
+        "th",
+        { scope: "col", role: "columnheader", class: kind, "data-name": text },
+        button,
+      );
     });
     byId("series-head").append(...this.#heads);
-    const search = /** @type {HTMLInputElement} */ (byId("search"));
-    search.addEventListener("input", () => {
-      this.#words = search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
-      this.#filter();
+    listenToSearch((words) => {
+      this.#words = words;
+      this.#rowsMax = STEP_ROWS;
+      this.#show();
     });
+    const more = byId("series-more");
+    more.addEventListener("click", () => this.#showMore());
+    new IntersectionObserver((seen) => {
+      if (seen.some(({ isIntersecting }) => isIntersecting)) this.#showMore();
+    }, { rootMargin: NEAR }).observe(more);
     this.#showSort();
   }
 
   /**
    * @param {readonly SeriesStatus[]} all
-   * @param {number} nowMs
+   * @param {Facts} facts
    */
-  update(all, nowMs) {
+  update(all, facts) {
+    this.#facts = facts;
     const names = new Set();
-    let isMoved = false;
+    let isMoved = all.length !== this.#entries.size;
     for (const series of all) {
       const name = nameOf(series);
       names.add(name);
       const json = JSON.stringify(series);
-      const known = this.#rows.get(name);
-      const row = known ?? this.#add(series, name);
-      if (row.json !== json) {
+      const known = this.#entries.get(name);
+      if (known === undefined) {
+        const entry = { series, json, state: "", words: name.toLowerCase() };
+        this.#entries.set(name, entry);
         isMoved = true;
-        row.json = json;
-        row.series = series;
-        draw(row);
+      } else if (known.json !== json) {
+        known.series = series;
+        known.json = json;
+        isMoved = true;
       }
     }
-    for (const [name, { row }] of this.#rows) {
-      if (names.has(name)) continue;
-      row.remove();
-      this.#rows.delete(name);
-    }
-    if (isMoved) this.#arrange();
-    this.tell(nowMs);
-    this.#filter();
+    for (const name of this.#entries.keys()) if (!names.has(name)) this.#entries.delete(name);
+    this.#judge(isMoved);
   }
 
-  /** Updates the ages. @param {number} nowMs */
+  /** Time has passed and nothing else: ages change, and a series may be late now. @param {number} nowMs */
   tell(nowMs) {
-    for (const { series, cells } of this.#rows.values()) {
-      const cell = /** @type {HTMLTableCellElement} */ (cells[6]);
-      const ms = nowMs - closedMs(series);
-      setText(cell, series.last === null ? "–" : `${age(ms)} ago`);
-      const lateMs = LATE_CANDLES * addCandles(series.timeframe, 0, 1) + LATE_MS;
-      cell.classList.toggle("late", series.endedAt === null && ms > lateMs);
+    if (this.#facts === undefined) return;
+    this.#facts = { ...this.#facts, nowMs };
+    this.#judge(false);
+  }
+
+  /** @param {boolean} isMoved whether any series has changed */
+  #judge(isMoved) {
+    const nowMs = this.#facts?.nowMs ?? 0;
+    let isSorted = !isMoved;
+    for (const entry of this.#entries.values()) {
+      const state = stateOfSeries(entry.series, nowMs);
+      if (state === entry.state) continue;
+      entry.state = state;
+      isSorted = false;
     }
+    if (!isSorted) this.#order = sorted([...this.#entries.values()], this.#sort);
+    this.#show();
   }
 
-  /**
-   * @param {SeriesStatus} series
-   * @param {string} name
-   * @returns {Row}
-   */
-  #add(series, name) {
-    const cells = COLUMNS.map(({ text, kind }, at) =>
-      at === 1
-        ? element("th", { scope: "row", role: "rowheader" })
-        : element("td", { role: "cell", class: kind, "data-name": text })
-    );
-    const tr = element("tr", { role: "row" }, ...cells);
-    tr.addEventListener("click", () => {
-      // Selecting text must not open the chart.
-      if (getSelection()?.isCollapsed !== false) this.#onOpen(row.series);
-    });
-    const button = element("button", { type: "button", class: "open" }, series.symbol);
-    button.setAttribute("aria-label", `${name}: open the chart`);
-    cells[1]?.append(button, element("span", { class: "remark" }));
-    cells[7]?.append(element("div", { class: "bar", role: "img" }));
-    /** @type {Row} */
-    const row = { series, json: "", row: tr, cells, words: name.toLowerCase() };
-    this.#rows.set(name, row);
-    return row;
+  #showMore() {
+    if (byId("series-more").hidden) return;
+    this.#rowsMax += STEP_ROWS;
+    this.#show();
   }
 
-  /** @param {number} at */
-  #sort(at) {
-    this.#isDescending = this.#sortedBy === at ? !this.#isDescending : false;
-    this.#sortedBy = at;
+  /** @param {number} by */
+  #sortBy(by) {
+    const isDescending = this.#sort.by === by
+      ? !this.#sort.isDescending
+      : COLUMNS[by]?.isLargestFirst === true;
+    this.#sort = { by, isDescending };
+    rememberSort(this.#sort);
     this.#showSort();
-    this.#arrange();
+    this.#order = sorted(this.#order, this.#sort);
+    this.#show();
   }
 
   #showSort() {
+    const { by, isDescending } = this.#sort;
     for (const [at, head] of this.#heads.entries()) {
-      if (at !== this.#sortedBy) head.removeAttribute("aria-sort");
-      else head.setAttribute("aria-sort", this.#isDescending ? "descending" : "ascending");
+      if (at !== by) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", isDescending ? "descending" : "ascending");
     }
   }
 
-  #arrange() {
-    const column = /** @type {Column} */ (COLUMNS[this.#sortedBy]);
-    const sign = this.#isDescending ? -1 : 1;
-    const sorted = [...this.#rows.values()]
-      .map((row) => ({ row, key: column.key(row.series) }))
-      .sort((a, b) => sign * compare(a.key, b.key) || compareNames(a.row.series, b.row.series));
-    const body = byId("series-rows");
-    // A row that is not moved keeps its focus.
-    let next = body.firstElementChild;
-    for (const { row: { row } } of sorted) {
-      if (row === next) next = next.nextElementSibling;
-      else body.insertBefore(row, next);
+  /** Makes and draws the rows in sight, and puts them in order. The others cost nothing. */
+  #show() {
+    const facts = this.#facts;
+    if (facts === undefined) return;
+    const found = this.#order.filter(({ words }) =>
+      this.#words.every((word) => words.includes(word))
+    );
+    const focused = found.findIndex(({ made }) => made?.row.contains(document.activeElement));
+    // The row that has the focus stays, wherever its new values put it.
+    const shown = found.slice(0, Math.max(this.#rowsMax, focused + 1));
+    const rows = shown.map((entry, at) => {
+      entry.made ??= new SeriesRow(entry.series, () => this.#onOpen(entry.series));
+      entry.made.show(entry.series, seriesReason(entry.series, facts));
+      entry.made.tell(entry.series, facts.nowMs);
+      entry.made.row.setAttribute("aria-rowindex", String(at + 2));
+      return entry.made.row;
+    });
+    arrange(byId("series-rows"), rows);
+    this.#tellCounts(found.length, shown.length);
+  }
+
+  /** @param {number} found @param {number} shown */
+  #tellCounts(found, shown) {
+    const all = this.#entries.size;
+    byId("series-table").setAttribute("aria-rowcount", String(found + 1));
+    setText(byId("series-count"), found === all ? count(all) : `${count(found)} of ${count(all)}`);
+    const more = byId("series-more");
+    // Where it has the focus and goes, the focus goes to the row that it has made last.
+    const hadFocus = document.activeElement === more;
+    more.hidden = shown === found;
+    setText(more, `Show more: ${count(found - shown)} are left`);
+    if (hadFocus && more.hidden) {
+      /** @type {HTMLElement | null} */ (
+        byId("series-rows").querySelector("tr:last-child .open")
+      )?.focus();
     }
+    byId("series-none").hidden = found > 0 || all === 0;
+    setText(byId("series-none"), `No series has all of these words. Esc clears the search.`);
   }
+}
 
-  #filter() {
-    let shown = 0;
-    for (const { row, words } of this.#rows.values()) {
-      row.hidden = !this.#words.every((word) => words.includes(word));
-      if (!row.hidden) shown++;
+/** @param {(words: string[]) => void} onWords */
+function listenToSearch(onWords) {
+  const search = /** @type {HTMLInputElement} */ (byId("search"));
+  const read = () => onWords(search.value.toLowerCase().split(/\s+/).filter((word) => word !== ""));
+  search.addEventListener("input", read);
+  search.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || search.value === "") return;
+    search.value = "";
+    event.preventDefault();
+    read();
+  });
+  document.addEventListener("keydown", (event) => {
+    const { key, target, ctrlKey, metaKey, altKey } = event;
+    if (key !== "/" || ctrlKey || metaKey || altKey || event.defaultPrevented) return;
+    const isTyping = target instanceof Element &&
+      target.closest("input, textarea, select, [contenteditable]");
+    // Behind an open dialog it could not be reached.
+    if (isTyping || document.querySelector("dialog[open]") !== null || !search.checkVisibility()) {
+      return;
     }
-    const all = this.#rows.size;
-    setText(byId("series-count"), shown === all ? count(all) : `${count(shown)} of ${count(all)}`);
-    byId("series-none").hidden = shown > 0;
-    setText(byId("series-none"), all === 0 ? "There are no series yet." : "No series matches.");
-  }
+    event.preventDefault();
+    search.focus();
+    search.select();
+  });
 }
 
-/** @param {Row} row */
-function draw({ series, cells }) {
-  const texts = [
-    series.exchange,
-    undefined,
-    series.timeframe,
-    compact(series.candles),
-    series.first === null ? "–" : time(series.first),
-    series.last === null ? "–" : time(series.last),
-    undefined,
-    undefined,
-    compact(series.owed),
-    compact(series.missing),
-    compact(series.explained),
-  ];
-  for (const [at, text] of texts.entries()) {
-    const cell = cells[at];
-    if (text !== undefined && cell !== undefined) setText(cell, text);
-  }
-  for (const at of [3, 8, 9, 10]) {
-    cells[at]?.classList.toggle("zero", cells[at]?.textContent === "0");
-  }
-  cells[9]?.classList.toggle("alarming", series.missing > 0);
-  const remark = /** @type {HTMLElement} */ (cells[1]?.lastElementChild);
-  const ended = series.endedAt === null ? undefined : `${series.endedWhy} ${time(series.endedAt)}`;
-  const text = series.lastError ?? ended ?? "";
-  setText(remark, text);
-  remark.title = text;
-  remark.classList.toggle("error", series.lastError !== null);
-  drawBar(/** @type {HTMLElement} */ (cells[7]?.firstElementChild), sharesOf(series));
+/** What needs a look comes first, unless another column was chosen. Where the browser keeps nothing, always. */
+function rememberedSort() {
+  /** @type {string | null} */
+  let kept = null;
+  try {
+    kept = localStorage.getItem(SORT_KEY);
+  } catch { /* Storage may be forbidden. */ }
+  const [name = "", direction] = kept?.split(" ") ?? [];
+  const by = columnNamed(name);
+  return by < 0
+    ? { by: columnNamed("State"), isDescending: true }
+    : { by, isDescending: direction === "descending" };
 }
 
-/** @param {SeriesStatus} series @returns {string} */
-export function nameOf({ exchange, symbol, timeframe }) {
-  return `${exchange} ${symbol} ${timeframe}`;
-}
-
-/** @param {SeriesStatus} series @returns {number} when its newest candle closed, in milliseconds */
-function closedMs({ last, timeframe }) {
-  return last === null ? 0 : addCandles(timeframe, Date.parse(last), 1);
-}
-
-/** @param {SeriesStatus} series @returns {number} the share of its candles that is stored or has a reason */
-function coverageShare({ candles, explained, owed, missing }) {
-  return (candles + explained) / (candles + explained + owed + missing || 1);
-}
-
-/** @param {SeriesStatus} a @param {SeriesStatus} b @returns {number} the finest timeframe first */
-function compareNames(a, b) {
-  return compare(a.exchange, b.exchange) || compare(a.symbol, b.symbol) ||
-    addCandles(a.timeframe, 0, 1) - addCandles(b.timeframe, 0, 1);
-}
-
-/** @param {string | number} a @param {string | number} b @returns {number} */
-function compare(a, b) {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** @param {{ readonly by: number, readonly isDescending: boolean }} sort */
+function rememberSort({ by, isDescending }) {
+  try {
+    localStorage.setItem(
+      SORT_KEY,
+      `${COLUMNS[by]?.text} ${isDescending ? "descending" : "ascending"}`,
+    );
+  } catch { /* Storage may be forbidden, or full. */ }
 }

@@ -1,5 +1,6 @@
 /** The states of a candle, in the order of the coverage bars. @module */
-import { count, element, percent } from "./text.js";
+import { drawDates } from "./coverage_dates.js";
+import { count, element, percent, time } from "./text.js";
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
@@ -11,7 +12,6 @@ export const STATES = /** @type {const} */ ({
   before_listing: "before listing",
   retention: "gone at the exchange",
   expired: "dropped by RETENTION",
-  ended: "not traded any more",
   outside_range: "outside the configured range",
   owed: "owed",
   stored: "stored",
@@ -19,7 +19,11 @@ export const STATES = /** @type {const} */ ({
   exchange_outage: "exchange outage",
   rejected: "rejected",
   suspected: "missing, fetched again",
+  ended: "not traded any more",
 });
+
+/** Those of times that the exchange has answered for: between the first and the last candle. */
+const ANSWERED = ["stored", "no_trades", "exchange_outage", "rejected", "suspected"];
 
 /** @param {string} state from the database @returns {keyof typeof STATES} */
 export function stateOf(state) {
@@ -28,7 +32,7 @@ export function stateOf(state) {
 }
 
 /** @param {SeriesStatus} series @returns {Share[]} its desired candles by state, without empty states */
-export function sharesOf(series) {
+function sharesOf(series) {
   /** @type {Readonly<Record<string, number | undefined>>} */
   const counts = {
     ...series.reasons,
@@ -56,20 +60,41 @@ function sharesText(shares) {
 const SHARE_MIN = 0.012;
 
 /**
- * Draws a bar.
+ * Draws a bar and its dates.
  * @param {HTMLElement} bar
- * @param {readonly Share[]} shares
+ * @param {HTMLElement} dates
+ * @param {SeriesStatus} series
  */
-export function drawBar(bar, shares) {
+export function drawBar(bar, dates, series) {
+  const shares = sharesOf(series);
   const total = shares.reduce((sum, { candles }) => sum + candles, 0);
-  bar.replaceChildren(...shares.map(({ state, candles }) => {
+  const parts = shares.map(({ state, candles }) => ({
+    state,
+    width: Math.max(SHARE_MIN, candles / total),
+  }));
+  bar.replaceChildren(...parts.map(({ state, width }) => {
     const part = element("span", { class: "part", "data-state": state });
-    part.style.flexGrow = String(Math.max(SHARE_MIN, candles / total));
+    part.style.flexGrow = String(width);
     return part;
   }));
-  const text = sharesText(shares);
+  drawDates(dates, series, answeredOf(parts));
+  const { first, last } = series;
+  const range = first === null || last === null ? "" : `${time(first)} to ${time(last)}: `;
+  const text = `${range}${sharesText(shares)}`;
   bar.setAttribute("aria-label", text);
-  bar.title = text.replaceAll(", ", "\n");
+  bar.title = text.replace(": ", "\n").replaceAll(", ", "\n");
+}
+
+/** @param {readonly { readonly state: string, readonly width: number }[]} parts */
+function answeredOf(parts) {
+  const sum = (/** @type {typeof parts} */ some) => some.reduce((all, { width }) => all + width, 0);
+  const since = parts.findIndex(({ state }) => ANSWERED.includes(state));
+  const until = parts.findLastIndex(({ state }) => ANSWERED.includes(state)) + 1;
+  const total = sum(parts) || 1;
+  return {
+    from: sum(parts.slice(0, Math.max(0, since))) / total,
+    to: sum(parts.slice(0, until)) / total,
+  };
 }
 
 /** @returns {HTMLElement[]} one entry per state */
