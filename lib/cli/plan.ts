@@ -73,7 +73,7 @@ export function render(
     "",
     `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
-  lines.push("before compression, which takes off more than four fifths.");
+  lines.push("before compression. What is older than COMPRESS_AFTER later takes a seventh.");
   lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {

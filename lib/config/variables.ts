@@ -24,14 +24,13 @@ export const SETTINGS = {
   ...inGroup("Database", {
     databaseUrl: {
       name: "DATABASE_URL",
-      meaning:
-        "Postgres server to use, postgres://user:password@host/database; embedded when unset.",
-      details: "With or without TimescaleDB; an embedded TimescaleDB is opened in DATA_DIR. Of a " +
-        "password's special characters @ is %40. The connection to another machine is encrypted " +
-        "and its certificate verified: ?sslrootcert=/path/to/ca.pem names an authority of its " +
-        "own, ?sslmode=disable leaves it plain, as between containers. Other parameters are libpq's; " +
-        "what cannot be done is refused by its name. PGHOST, PGPASSWORD and psql's other " +
-        "variables stand for what the URL leaves out, and alone choose no server.",
+      meaning: "PostgreSQL server, postgres://user:password@host/database; embedded when unset.",
+      details:
+        "With or without TimescaleDB. Write @ in a password as %40. A connection to another " +
+        "machine is encrypted and its certificate is verified: ?sslrootcert=/path/to/ca.pem adds " +
+        "a certificate authority, ?sslmode=disable turns encryption off, as between containers. " +
+        "Other parameters are libpq's; one that cannot be used is refused. What the URL leaves " +
+        "out is taken from PGHOST, PGPASSWORD and psql's other variables.",
       secret: true,
       read: () =>
         read.textThat(
@@ -50,40 +49,41 @@ export const SETTINGS = {
     dbPoolMax: {
       name: "DB_POOL_MAX",
       default: "10",
-      meaning: "Most connections to the database; always 1 when embedded.",
+      meaning: "Maximum number of connections to the database; always 1 when embedded.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     compressAfterMs: {
       name: "COMPRESS_AFTER",
       default: "7d",
-      meaning: "Age at which chunks are compressed; off for never.",
+      meaning: "Age after which chunks are compressed; off for never.",
       read: () => read.durationOrOff({ min: "1h", max: "3650d" }),
     },
     pruneAfterMs: {
       name: "PRUNE_AFTER",
       default: "90d",
       meaning:
-        "Age at which filled gaps, rejected rows and ended alerts are deleted; off for never.",
+        "Age after which filled gaps, rejected rows and ended alerts are deleted; off for never.",
       details:
-        "Also the revisions of candles that RETENTION has dropped. Gaps that still say why " +
-        "candles are missing stay.",
+        "Also deletes the revisions of candles that RETENTION has dropped. Gaps that still " +
+        "explain missing candles are kept.",
       read: () => read.durationOrOff({ min: "1d", max: "3650d" }),
     },
   }),
   ...inGroup("What is archived", {
     configFile: {
       name: "TITAN10_CONFIG",
-      meaning: "File of settings by exchange; titan10.yaml of the working directory when unset.",
-      details: "docs/configuration.md describes it. What it says of one exchange beats the " +
-        "variables, which beat what it says of all.",
+      meaning: "File of settings for each exchange; titan10.yaml of this directory when unset.",
+      details: "docs/configuration.md describes it. Its entry for one exchange overrides these " +
+        "variables; these variables override its defaults for all exchanges.",
       read: () => read.textThat("a path", (text) => !/\p{Cc}/u.test(text)).optional(),
     },
     exchanges: {
       name: "EXCHANGES",
       default: "binance,coinbase,kraken,okx,bybit",
       meaning: "CCXT exchange ids, separated by commas.",
-      details: "Any of CCXT's that has candles can be named; these twenty are tested. Unset, the " +
-        "first five.",
+      details:
+        "Every CCXT exchange with candles can be named; these twenty are tested. The default is " +
+        "the first five.",
       read: ({ knownExchanges }) =>
         read.list(read.knownName("CCXT exchange ids separated by commas", knownExchanges)),
       completion: { kind: "exchanges" },
@@ -93,15 +93,16 @@ export const SETTINGS = {
       default: "top:20",
       meaning:
         "Unified symbols, patterns such as BTC/*, top:N or top:N:QUOTE for those traded most.",
-      details: "Separated by commas. top:N chooses, per exchange, the N bases with the highest " +
-        "24 h quote volume against a dollar; top:N:QUOTE against that quote. In a pattern * is " +
-        "any letters of base, quote or settle. What follows a ! is left out: top:20,!*UP/*.",
+      details:
+        "Separated by commas. top:N chooses, for each exchange, the N bases with the highest " +
+        "24-hour volume against a dollar; top:N:QUOTE against that quote. In a pattern, * is any " +
+        "letters of base, quote or settle; what follows a ! is left out: !*UP/*.",
       read: symbols,
     },
     timeframes: {
       name: "TIMEFRAMES",
       default: "1m,1d",
-      meaning: "Timeframes that are polled, separated by commas.",
+      meaning: "Timeframes to poll, separated by commas.",
       details: "1m is a minute, 1M a month.",
       read: () => read.list(TIMEFRAME),
       completion: USUAL_TIMEFRAMES,
@@ -109,28 +110,28 @@ export const SETTINGS = {
     backfill: {
       name: "BACKFILL",
       default: "1d:5y,1m:7d",
-      meaning: "How far back each timeframe reaches, as timeframe:reach; off for no history.",
-      details:
-        "A reach is a length of time (1d:5y) or begins on a day (1d:2017-01-01..), in UTC, " +
-        "and may end on one (1d:2021-01-01..2023-01-01), which is left out itself: polls go on, " +
-        "and what lies between is not fetched. What began on a day is kept for ever, so " +
-        "RETENTION cannot name that timeframe.",
+      meaning: "How much history to fetch of each timeframe, as timeframe:reach; off for none.",
+      details: "A reach is a length of time before now (1d:5y) or a start date in UTC " +
+        "(1d:2017-01-01..), optionally with an end date (1d:2021-01-01..2023-01-01), which is " +
+        "not included: polls go on, and what lies between is not fetched. History with a start " +
+        "date is kept for ever, so RETENTION cannot name it.",
       read: ({ nowMs }) => read.timeframeReaches({ sinceDay: true, nowMs }),
     },
     retention: {
       name: "RETENTION",
-      meaning: "How long each timeframe is kept, as timeframe:reach; for ever when unset.",
-      details: "One that is not named is kept for ever, too. It must keep at least what BACKFILL " +
-        "reaches, and 7d while ROLLUPS is set. Whole chunks are dropped (7 days of 1m, 420 of " +
-        "1h), and only when every rollup of them is complete.",
+      meaning:
+        "How long to keep candles of each timeframe, as timeframe:reach; for ever when unset.",
+      details:
+        "Timeframes not named are kept for ever. At least as long as BACKFILL reaches, and 7d " +
+        "while ROLLUPS is set. Whole chunks (7 days of 1m, 420 of 1h) are dropped, once their " +
+        "rollups are complete.",
       read: () => read.timeframeReaches({ sinceDay: false }).default([]),
     },
     rollups: {
       name: "ROLLUPS",
       meaning:
-        "Timeframes calculated from stored finer candles, such as 5m,1h,1d; none when unset.",
-      details: "Each divides a day and is a multiple of one that is archived. One that is no " +
-        "longer named is dropped.",
+        "Timeframes to calculate from stored finer candles, such as 5m,1h,1d; none when unset.",
+      details: "Each must divide a day and be a multiple of an archived one; others are dropped.",
       read: () => read.list(TIMEFRAME).default([]),
       completion: USUAL_TIMEFRAMES,
     },
@@ -139,19 +140,19 @@ export const SETTINGS = {
     pollCron: {
       name: "POLL_CRON",
       default: "* * * * *",
-      meaning: "When the newest candles are fetched, as five cron fields in UTC.",
+      meaning: "When to fetch the newest candles, as five cron fields in UTC.",
       read: cron,
     },
     gapsCron: {
       name: "GAPS_CRON",
       default: "*/5 * * * *",
-      meaning: "When gaps are looked for and repaired, as five cron fields in UTC.",
+      meaning: "When to look for gaps and request them again, as five cron fields in UTC.",
       read: cron,
     },
     backfillCron: {
       name: "BACKFILL_CRON",
       default: "0 2 * * *",
-      meaning: "When older history is fetched, as five cron fields in UTC.",
+      meaning: "When to fetch older history, as five cron fields in UTC.",
       read: cron,
     },
   }),
@@ -159,49 +160,49 @@ export const SETTINGS = {
     pollCandles: {
       name: "POLL_CANDLES",
       default: "5",
-      meaning: "Newest closed candles that every poll asks for again, to see late revisions.",
+      meaning: "Number of newest closed candles that each poll requests, for late revisions.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     pageLimit: {
       name: "PAGE_LIMIT",
-      meaning: "Most candles per request; the exchange's own limit when unset.",
+      meaning: "Maximum number of candles per request; the exchange's own limit when unset.",
       read: () => read.wholeNumber({ min: 1, max: 10_000 }).optional(),
     },
     fetchTimeoutMs: {
       name: "FETCH_TIMEOUT",
       default: "30s",
-      meaning: "How long one attempt of a request may take.",
+      meaning: "Maximum duration of one attempt of a request.",
       read: () => read.duration({ min: "1ms", max: "10m" }),
     },
     retryAttempts: {
       name: "RETRY_ATTEMPTS",
       default: "5",
-      meaning: "Most attempts of one request, the first one included.",
+      meaning: "Maximum number of attempts of a request, the first one included.",
       read: () => read.wholeNumber({ min: 1, max: 100 }),
     },
     retryMinMs: {
       name: "RETRY_MIN",
       default: "1s",
-      meaning: "Upper bound of the first random delay between attempts; it doubles with each.",
+      meaning: "Upper limit of the first random delay between attempts; it doubles with each.",
       read: () => read.duration({ min: "1ms", max: "10m" }),
     },
     retryMaxMs: {
       name: "RETRY_MAX",
       default: "60s",
-      meaning: "Upper bound of every random delay between attempts.",
-      details: "At least as long as RETRY_MIN.",
+      meaning: "Upper limit of every random delay between attempts.",
+      details: "Must not be shorter than RETRY_MIN.",
       read: () => read.duration({ min: "1ms", max: "1h" }),
     },
     breakerFailures: {
       name: "BREAKER_FAILURES",
       default: "5",
-      meaning: "Failures in a row after which nothing is requested of an exchange for a while.",
+      meaning: "Number of failures in a row after which requests to an exchange are paused.",
       read: () => read.wholeNumber({ min: 1, max: 1_000 }),
     },
     breakerCooldownMs: {
       name: "BREAKER_COOLDOWN",
       default: "60s",
-      meaning: "How long nothing is requested of a failing exchange before one trial request.",
+      meaning: "How long requests to a failing exchange are paused before one trial request.",
       read: () => read.duration({ min: "1ms", max: "1d" }),
     },
     exchangeOptions: {
@@ -209,17 +210,16 @@ export const SETTINGS = {
       default: "{}",
       meaning: "JSON object for one exchange's CCXT constructor, such as EXCHANGE_KRAKEN.",
       details:
-        "<ID> is the exchange's id in capitals. One line, in single quotes. An option that " +
-        "has no effect is refused at the start; no value is ever shown.",
+        "<ID> is the exchange id in capitals. One line, in single quotes. An option without " +
+        "effect is refused at the start; values are never shown.",
       secret: true,
       read: exchangeOptions,
     },
     exchangeProxyUrl: {
       name: "EXCHANGE_PROXY_URL",
-      meaning: "Prefix put before the full URL of every request to an exchange (CCXT's proxyUrl).",
+      meaning: "Prefix for the full URL of every request to an exchange (CCXT's proxyUrl).",
       details:
-        "For a forward proxy for all exchanges set HTTPS_PROXY, in the environment and not " +
-        "here.",
+        "For a forward proxy for all exchanges, set HTTPS_PROXY in the environment, not here.",
       secret: true,
       read: () => HTTP_URL.optional(),
     },
@@ -228,42 +228,42 @@ export const SETTINGS = {
     gapAlertPercent: {
       name: "GAP_ALERT_PERCENT",
       default: "5",
-      meaning: "Share of a series' candles that may be missing before an alert, in percent.",
+      meaning: "Percentage of a series' candles that may be missing before an alert.",
       read: read.percent,
     },
     alertWebhookUrl: {
       name: "ALERT_WEBHOOK_URL",
-      meaning: "Where alerts are sent by POST; nowhere when unset.",
+      meaning: "URL to which alerts are posted; none when unset.",
       secret: true,
       read: () => HTTP_URL.optional(),
     },
     alertWebhookFormat: {
       name: "ALERT_WEBHOOK_FORMAT",
       default: "auto",
-      meaning: "Form of the alerts: auto, json, slack, discord, telegram or alertmanager.",
+      meaning: "Format of the alerts: auto, json, slack, discord, telegram or alertmanager.",
       details:
-        "auto knows Slack, Discord and Telegram by the webhook's URL, and is json elsewhere.",
+        "auto recognises Slack, Discord and Telegram by the URL, and is json for all others.",
       read: () => read.oneOf(FORMAT_SETTINGS),
       completion: { kind: "one", words: FORMAT_SETTINGS },
     },
     httpHost: {
       name: "HTTP_HOST",
       default: "127.0.0.1",
-      meaning: "Address on which health, metrics and status are served.",
-      details: "0.0.0.0 serves everybody who can reach it.",
+      meaning: "Address on which page, status, metrics and health are served.",
+      details: "0.0.0.0 lets in everybody who can reach this machine: set HTTP_TOKEN, too.",
       read: read.host,
     },
     httpPort: {
       name: "HTTP_PORT",
       default: "9464",
-      meaning: "Port on which health, metrics and status are served; 0 for any free one.",
+      meaning: "Port on which page, status, metrics and health are served; 0 for any free port.",
       read: () => read.wholeNumber({ min: 0, max: 65_535 }),
     },
     httpToken: {
       name: "HTTP_TOKEN",
       meaning:
         "Token that HTTP requests must send, except for health and readiness; none when unset.",
-      details: 'They send it as "Authorization: Bearer …".',
+      details: 'They send it in the header "Authorization: Bearer …".',
       secret: true,
       read: () =>
         read.textThat(
@@ -274,11 +274,11 @@ export const SETTINGS = {
     httpAllowedHosts: {
       name: "HTTP_ALLOWED_HOSTS",
       meaning:
-        "Host names that HTTP requests may name, separated by commas; loopback's when unset.",
+        "Host names accepted in HTTP requests, separated by commas; only loopback's when unset.",
       details:
-        "Without their port, such as titan10.example.org: what a reverse proxy passes on in " +
-        "the header Host. Loopback's names are always accepted. Unset, no others are on loopback " +
-        "without HTTP_TOKEN, and all are with it or on another address.",
+        "Without a port, such as titan10.example.org: what a reverse proxy passes on in the " +
+        "header Host. Loopback's names are always accepted; when unset, others only with " +
+        "HTTP_TOKEN or on another address than loopback.",
       read: () =>
         read.list(
           read.textThat(
@@ -290,13 +290,13 @@ export const SETTINGS = {
     logLevel: {
       name: "LOG_LEVEL",
       default: "info",
-      meaning: "Least severe level that is logged.",
+      meaning: "Lowest level that is logged.",
       read: () => read.oneSpelled(LOG_LEVELS, { warn: "warning", err: "error", critical: "fatal" }),
       completion: { kind: "one", words: LOG_LEVELS },
     },
     logFormat: {
       name: "LOG_FORMAT",
-      meaning: "Form of a log line, json or pretty; when unset json, and pretty on a terminal.",
+      meaning: "Format of log lines, json or pretty; when unset, pretty on a terminal, else json.",
       read: ({ isTerminal }) => read.oneOf(LOG_FORMATS).default(isTerminal ? "pretty" : "json"),
       completion: { kind: "one", words: LOG_FORMATS },
     },

@@ -8,8 +8,11 @@ import { parseArgs } from "node:util";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { openEmbeddedTest, openOnServer } from "../support/test_database.ts";
 import type { Bench, Result } from "./bench.ts";
+import { candleSize } from "./candle_size.ts";
 import { compression } from "./compression.ts";
+import { daemonMemory } from "./daemon_memory.ts";
 import { endToEnd } from "./end_to_end.ts";
+import { firstBackfill } from "./first_backfill.ts";
 import { firstRow } from "./first_row.ts";
 import { freshness } from "./freshness.ts";
 import { gapScan } from "./gap_scan.ts";
@@ -28,6 +31,9 @@ const BENCHES: readonly Bench[] = [
   gapScan,
   seriesCount,
   paging,
+  candleSize,
+  firstBackfill,
+  daemonMemory,
 ];
 
 const { values } = parseArgs({

@@ -2,7 +2,13 @@
 import { emptyDatabase } from "../support/local_archive.ts";
 import { settleQuickly } from "../support/quick_settling.ts";
 import { type Bench, type Result } from "./bench.ts";
-import { FAST_SERIES, fastSettings, startFastExchange, startProgram } from "./program.ts";
+import {
+  FAST_SERIES,
+  fastSettings,
+  peakBytes,
+  startFastExchange,
+  startProgram,
+} from "./program.ts";
 
 const CANDLES = [1_000_000, 5_000_000, 20_000_000];
 
@@ -15,7 +21,7 @@ export const memory: Bench = {
       for (const candles of CANDLES) {
         await emptyDatabase(database);
         const hours = Math.max(2, Math.round(candles * scale / FAST_SERIES / 60));
-        measured.push(await peakBytes({ exchange, url, hours }));
+        measured.push(await backfillBytes({ exchange, url, hours }));
         if (url !== undefined) await database.sql`truncate ohlcv_1m`;
       }
     } finally {
@@ -33,7 +39,7 @@ export const memory: Bench = {
 };
 
 /** The most memory that one backfill has had resident, as Linux tells. */
-async function peakBytes(
+async function backfillBytes(
   { exchange, url, hours }: {
     readonly exchange: Awaited<ReturnType<typeof startFastExchange>>;
     readonly url: string | undefined;
@@ -57,13 +63,7 @@ async function peakBytes(
   });
   let bytes = 0;
   while (!isOver) {
-    // Deno itself lets nobody read /proc who may not do everything.
-    const { stdout } = await new Deno.Command("cat", {
-      args: [`/proc/${program.pid}/status`],
-      stderr: "null",
-    }).output();
-    const status = new TextDecoder().decode(stdout);
-    bytes = Math.max(bytes, 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0));
+    bytes = Math.max(bytes, await peakBytes(program.pid));
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 250))]);
   }
   await ended;

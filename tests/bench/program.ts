@@ -73,6 +73,16 @@ export function startProgram(
   return { ...processOf(child), ended: child.status.then(({ success }) => success) };
 }
 
+/** The most memory that a process has had resident so far, as Linux tells; 0 when it has ended. Bytes. */
+export async function peakBytes(pid: number): Promise<number> {
+  // Deno itself lets nobody read /proc who may not do everything.
+  const { stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/status`],
+    stderr: "null",
+  }).output();
+  return 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(new TextDecoder().decode(stdout))?.[1] ?? 0);
+}
+
 function processOf(child: Deno.ChildProcess): Process {
   return {
     pid: child.pid,

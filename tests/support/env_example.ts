@@ -16,27 +16,29 @@ const EXAMPLES: Readonly<Record<string, string>> = {
 /** What else some exchanges' options are good for, each with lines that show it. */
 const EXCHANGE_OPTIONS: readonly (readonly [text: string, ...lines: string[]])[] = [
   [
-    "Proxies of single exchanges, for one that refuses your country, or to spread what counts by " +
+    "A proxy for one exchange, because the exchange refuses your country or counts requests by " +
     "address. One of httpProxy, httpsProxy (either carries http and https, the latter by " +
-    "CONNECT), socksProxy (socks5:// or socks5h://) and proxyUrl (a prefix, as below). It takes " +
-    "the place of the prefix below. Percent-encode special characters of the password. NO_PROXY " +
-    "in the environment exempts hosts from it.",
+    "CONNECT), socksProxy (socks5:// or socks5h://) and proxyUrl (a prefix, as below). It is used " +
+    "instead of the prefix below. Percent-encode special characters in the password. Hosts in " +
+    "NO_PROXY of the environment are reached without it.",
     `EXCHANGE_BINANCE='{"httpsProxy":"http://user:password@proxy.example:3128"}'`,
     `EXCHANGE_BYBIT='{"socksProxy":"socks5h://user:password@proxy.example:1080"}'`,
   ],
   [
-    "API keys of single exchanges. Candles need none, and none of the twenty above uses one for " +
-    "them by itself: a key is sent only where a class is told to sign, as below, or as a header " +
-    "that you name. That is good for limits which an exchange counts by account. Give it " +
-    "permission to read, and no other. The line breaks of a secret are written \\n.",
+    "An API key for one exchange. Candles need none, and none of the twenty above sends one by " +
+    "itself: a key is sent only if the class is told to sign, as below, or as a header that you " +
+    "name. It helps where an exchange limits requests by account. Give it permission to read, and " +
+    "no other. Write line breaks in a secret as \\n.",
     `EXCHANGE_COINBASE='{"apiKey":"…","secret":"…","options":{"fetchOHLCV":{"usePrivate":true}}}'`,
     `EXCHANGE_MEXC='{"headers":{"X-MEXC-APIKEY":"…"}}'`,
   ],
 ];
 
-const HEAD = "Titan-10 reads this file as `.env` from the directory it is started in. Lines here " +
-  "show defaults, where nothing else is said; take the `#` away to change one. The environment " +
-  "beats this file, a flag of the command line beats both, and an empty value means the default.";
+const HEAD =
+  "Titan-10 reads this file as `.env` from the directory in which it is started. Lines " +
+  "show the default unless they say otherwise; remove the `#` to change one. Environment " +
+  "variables override this file, command line flags override both, and an empty value means the " +
+  "default.";
 
 const UNITS = "Durations need a unit: ms s m h d w, such as 30s or 1h30m. Reaches follow the " +
   "calendar: h d w mo y, such as 7d, 18mo, 5y. All times are UTC.";
