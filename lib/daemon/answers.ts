@@ -1,9 +1,9 @@
 /** The answers of the daemon's HTTP endpoints. @module */
 import type { Clock } from "../clock.ts";
-import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
+import { forgottenEvent } from "../archive/event_log.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
@@ -15,7 +15,8 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
-import { readStatus, SchemaBehindError } from "../serve/status.ts";
+import { readEventsDocument, readNews } from "../serve/news.ts";
+import { type ExchangeStatus, readStatus, SchemaBehindError } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -80,26 +81,18 @@ export function answersOf(options: AnswersOptions): Answers {
       return {
         ...status,
         lastReload: reloads.last ?? null,
-        exchanges: status.exchanges.map((row) => {
-          const exchange = exchangeOf(row.exchange);
-          if (exchange === undefined) return row;
-          const { breakers, client } = exchange;
-          return {
-            ...row,
-            breaker: breakers.worst,
-            breakerOf: breakers.troubled.flatMap(({ kind }) => kind ?? []),
-            paceMs: client.requestIntervalMs,
-          };
-        }),
+        exchanges: status.exchanges.map((row) => withWork(row, exchangeOf(row.exchange))),
       };
     },
+    news: (signal) => readNews(visitors(signal)),
+    events: (query, signal) => readEventsDocument(visitors(signal), query),
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
     explained: (query, signal) => readExplainedDocument(visitors(signal), query),
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
-    forget: (asked) => forgetOn(database, state.archive?.config ?? ground.config, asked),
+    forget: (asked) => forgetOn(database, state.archive ?? ground, asked),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
     reload: () => reloads.ask(),
@@ -114,6 +107,21 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
+/** What only a running daemon knows of an exchange. */
+function withWork(
+  row: ExchangeStatus,
+  exchange: Archive["exchanges"][number] | undefined,
+): ExchangeStatus {
+  if (exchange === undefined) return row;
+  const { breakers, client } = exchange;
+  return {
+    ...row,
+    breaker: breakers.worst,
+    breakerOf: breakers.troubled.flatMap(({ kind }) => kind ?? []),
+    paceMs: client.requestIntervalMs,
+  };
+}
+
 function askedRange(query: URLSearchParams): AskedRange {
   const msOf = (name: string): number | undefined =>
     query.has(name) ? Number(query.get(name)) : undefined;
@@ -123,14 +131,17 @@ function askedRange(query: URLSearchParams): AskedRange {
 /** Deletes a symbol that the settings in force do not ask for: else it would be there again with the next poll. */
 async function forgetOn(
   database: Database,
-  config: Config,
+  { config, events }: Pick<Ground, "config" | "events">,
   { exchange, symbol }: ForgetRequest,
 ): Promise<ForgetAnswer> {
   const isAsked = config.exchanges.includes(exchange) &&
     mayBeArchived(settingsOf(config, exchange).symbols, symbol);
-  return isAsked
-    ? { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` }
-    : { deleted: await forgetSymbol(database, { exchange, symbol }) };
+  if (isAsked) {
+    return { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` };
+  }
+  const deleted = await forgetSymbol(database, { exchange, symbol });
+  events?.note(forgottenEvent({ exchange, symbol }, deleted));
+  return { deleted };
 }
 
 /**

@@ -72,7 +72,7 @@ Deno.test({
 async function tryKeyboard(t: Deno.TestContext, tab: Tab): Promise<void> {
   await t.step("the tab key reaches everything that can be used, in order", async () => {
     const wanted = await tab.evaluate<string[]>(
-      `[...document.querySelectorAll("a, button, input, [tabindex='0']")]
+      `[...document.querySelectorAll("a, button, input, select, [tabindex='0']")]
          .filter((one) => one.checkVisibility())
          .map(({ id, ariaLabel, textContent }) => id || ariaLabel || textContent)`,
     );

@@ -1,12 +1,18 @@
 /** The page: shows the daemon's status, and asks for the token if one is needed. @module */
+import { showAlerts, tellAlertAges } from "./alerts.js";
 import { Chart } from "./chart.js";
+import { Events } from "./events.js";
 import { keepToken, listen, TokenError } from "./feed.js";
 import { nameOf, SeriesTable } from "./series_table.js";
 import { legendEntries } from "./state.js";
 import { age, byId, compact, count, element, percent, setText, time } from "./text.js";
 
-/** @typedef {import("../status.ts").Status} Status */
+/**
+ * @typedef {import("../status.ts").Status} Status
+ * @typedef {import("../news.ts").News} News
+ */
 
+const events = new Events();
 const chart = new Chart();
 const table = new SeriesTable((series) => {
   // The focus returns to this button when the chart is closed.
@@ -43,9 +49,16 @@ async function start() {
   }
 }
 
-/** @param {{ now: string, status?: Status, error?: string }} event */
-function onEvent({ now, status, error }) {
+/** @param {{ now: string, status?: Status, news?: News, error?: string }} event */
+function onEvent({ now, status, news, error }) {
   const nowMs = Date.parse(now);
+  if (news !== undefined) {
+    showAlerts(news, nowMs);
+    events.update(news.events, nowMs);
+    return;
+  }
+  tellAlertAges(nowMs);
+  events.tell(nowMs);
   showTrouble(error === undefined ? undefined : `${error}.`);
   showLive(error === undefined ? "live" : "lost", error === undefined ? "live" : "error");
   byId("live").title = `as of ${time(now)}`;
@@ -54,6 +67,7 @@ function onEvent({ now, status, error }) {
     newest = status;
     byId("content").hidden = false;
     showSums(status);
+    events.offer(status.exchanges.map(({ exchange }) => exchange));
     showExchanges(status, nowMs);
     table.update(status.series, nowMs);
     if (isFirst) performance.mark("series shown");
