@@ -22,6 +22,7 @@ import {
   gapConditions,
   lossConditions,
   polledEnds,
+  skippedConditions,
   staleConditions,
 } from "./conditions.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -91,6 +92,7 @@ export class Alerts {
       return {
         breaker_open: breakerConditions(exchanges, nowMs),
         access_denied: deniedConditions(exchanges, nowMs),
+        polls_skipped: skippedConditions(exchanges, nowMs),
         stale: staleConditions(ends, { exchanges, nowMs }),
       };
     });
@@ -150,19 +152,23 @@ export class Alerts {
     alert: AlertKind,
     conditions: readonly Condition[],
   ): Promise<{ readonly begins: readonly unknown[]; readonly ends: readonly unknown[] }> {
-    const { clock, database, log, metrics } = this.#archive;
+    const { clock, database, events, log, metrics } = this.#archive;
     const running = await readRunningAlerts(database, alert);
     const held = this.#held.get(alert) ?? new Map<string, number>();
     const changes = reconcile({ conditions, running, held, holdRuns: HOLD_RUNS[alert] });
     const nowMs = clock.now();
     // Ends are stored first, so that they are stored even if the beginnings cannot be.
     await endAlerts(database, changes.ends.map(({ id }) => id), nowMs);
-    for (const { summary, beganMs } of changes.ends) {
+    for (const { summary, beganMs, exchange, symbol, timeframe } of changes.ends) {
+      const text = `Resolved: ${summary}`;
+      events.note({ kind: "alert_ended", alert, exchange, symbol, timeframe, text });
       log.info("alert ended", { alert, summary, since: new Date(beganMs).toISOString() });
     }
     await beginAlerts(database, alert, { conditions: changes.begins, nowMs });
-    for (const { value, threshold, summary } of changes.begins) {
-      log.warn("alert began", { alert, summary, value, threshold });
+    for (const { value, threshold, summary: text, ...subject } of changes.begins) {
+      const { exchange, symbol, timeframe } = subject;
+      events.note({ kind: "alert_began", alert, exchange, symbol, timeframe, text });
+      log.warn("alert began", { alert, summary: text, value, threshold });
     }
     this.#held.set(alert, changes.held);
     const firing = [...running.filter((one) => !changes.ends.includes(one)), ...changes.begins];

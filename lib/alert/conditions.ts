@@ -11,6 +11,7 @@ import { nominalMs } from "../market/timeframe.ts";
 import type { CoverageEnd } from "../store/coverage_ends.ts";
 import type { ReplacedMarket } from "../store/listings.ts";
 import type { Breakers } from "../archive/breakers.ts";
+import type { SkippedPolls } from "../archive/skipped_polls.ts";
 import { isConfigured } from "../archive/desire.ts";
 import { missingRatio, type SeriesAccount } from "../gap/account.ts";
 
@@ -74,6 +75,35 @@ export function breakerConditions(
         ` (over ${durationText(BREAKER_OPEN_MS)})`,
       // A breaker starts closed after a restart. Its condition must be found at once, or a running alert would end.
       mayBegin: openMs > BREAKER_OPEN_MS,
+    }];
+  });
+}
+
+/** Polls that are skipped for less than this raise no alert: the exchange answers slowly for a while. */
+const POLLS_SKIPPED_MS = 10 * 60_000;
+
+/** Exchanges whose polls are skipped; the alert begins after {@linkcode POLLS_SKIPPED_MS}, or not while a breaker is open. */
+export function skippedConditions(
+  exchanges: readonly {
+    readonly id: string;
+    readonly breakers: Pick<Breakers, "troubled">;
+    readonly work: { readonly skippedPolls: Pick<SkippedPolls, "since"> };
+  }[],
+  nowMs: number,
+): readonly Condition[] {
+  return exchanges.flatMap(({ id: exchange, breakers, work }) => {
+    const sinceMs = work.skippedPolls.since(nowMs);
+    if (sinceMs === undefined) return [];
+    const condition = { exchange, value: 0, threshold: POLLS_SKIPPED_MS / 1000, summary: "" };
+    // A running alert must not end only because the program was started again.
+    if (sinceMs === "unknown") return [{ ...condition, mayBegin: false }];
+    const lateMs = nowMs - sinceMs;
+    return [{
+      ...condition,
+      value: Math.round(lateMs / 1000),
+      summary: `${exchange}: polls are skipped since ${durationText(lateMs)} ` +
+        `(over ${durationText(POLLS_SKIPPED_MS)}), because those before have not ended`,
+      mayBegin: lateMs > POLLS_SKIPPED_MS && breakers.troubled.length === 0,
     }];
   });
 }

@@ -5,6 +5,7 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Database } from "../store/connection/database.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
+import type { EventLog } from "./event_log.ts";
 import type { FailureLog } from "./failure_log.ts";
 
 /** An open archive: its database, its exchanges, and what both need to run. */
@@ -19,6 +20,8 @@ export interface Archive {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly failures: FailureLog;
+  /** What has happened, for the table of events. */
+  readonly events: EventLog;
   /** What is wrong with the rights of the files that the configuration was read from. @default nothing */
   readonly fileHints?: readonly string[] | undefined;
 }

@@ -1,5 +1,6 @@
 /** What is under way for one exchange, so that it can be ended when the exchange or a series is no longer wanted. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
+import { SkippedPolls } from "./skipped_polls.ts";
 import { type Series, seriesName } from "../market/series.ts";
 
 interface WorkOptions {
@@ -17,6 +18,8 @@ interface UnderWay {
 
 /** The work for one exchange. */
 export class ExchangeWork {
+  /** Its polls that did not begin, because those before have not ended. */
+  readonly skippedPolls = new SkippedPolls();
   readonly #exchange: string;
   readonly #underWay = new Set<UnderWay>();
   /** Names of series that are no longer wanted. */

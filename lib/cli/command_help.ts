@@ -23,7 +23,7 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
     ...["run", "reload", "add", "forget"],
     ...["backfill", "gaps", "import", "copy", "migrate"],
   ]],
-  ["Look at it:", ["status", "healthcheck", "query", "export"]],
+  ["Look at it:", ["status", "events", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
 
@@ -67,6 +67,11 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 status --watch", "the same, drawn anew every 2 s"],
     ["titan10 status --storage", "bytes of each table"],
     ["titan10 status --json | jq '.series[] | select(.missing > 0)'", "for a program"],
+  ],
+  events: [
+    ["titan10 events", "the newest 20, newest last"],
+    ["titan10 events --exchanges kraken --limit 100", "of one exchange"],
+    ["titan10 events --json | jq '.events[] | select(.tone == \"trouble\")'", "for a program"],
   ],
   config: [
     ["titan10 config", "what is in force, and from where"],

@@ -81,6 +81,8 @@ async function copy(
             targetName: nameOf(url!),
             onProgress: progress(shell),
           });
+          const text = `An embedded archive of ${count(report.series)} series was copied here`;
+          ground.events?.note({ kind: "copied", candles: report.candles, text });
           return { report, migrated };
         },
       }),

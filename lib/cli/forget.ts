@@ -5,6 +5,7 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import { type NamedSymbol, withoutSymbol } from "../config/symbol_change.ts";
 import { mayBeArchived, mayBeChosen } from "../config/symbols.ts";
 import { SETTINGS } from "../config/variables.ts";
+import { forgottenEvent } from "../archive/event_log.ts";
 import type { Ground } from "../daemon/open_archive.ts";
 import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import type { ForgetAnswer } from "../serve/routes.ts";
@@ -199,7 +200,11 @@ async function deleteSymbol(
 ): Promise<number> {
   return await withArchive(ground, {
     mustExist: true,
-    here: (database) => forgetSymbol(database, { exchange, symbol }),
+    here: async (database) => {
+      const deleted = await forgetSymbol(database, { exchange, symbol });
+      ground.events?.note(forgottenEvent({ exchange, symbol }, deleted));
+      return deleted;
+    },
     daemon: async () => {
       const told = await tellDaemon(ground.config.dataDir, "/forget", { exchange, symbol });
       const answer = told as ForgetAnswer;

@@ -117,6 +117,17 @@ async function importFile(
             onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
           },
         );
+        for (const { series, added, replaced } of reports) {
+          const from = path === "-" ? "standard input" : basename(path);
+          ground.events?.note({
+            kind: "imported",
+            exchange: series.exchange,
+            symbol: series.symbol,
+            timeframe: series.timeframe.text,
+            candles: added + replaced,
+            text: `${seriesName(series)}: imported from ${from}`,
+          });
+        }
         await lookThroughImport({ ...ground, database });
         return reports;
       },

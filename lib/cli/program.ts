@@ -18,6 +18,7 @@ import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
 import { acceptBothForms } from "./flag_forms.ts";
 import { makeForget } from "./forget.ts";
+import { events } from "./events.ts";
 import { gaps } from "./gaps.ts";
 import { healthcheck } from "./healthcheck.ts";
 import { makeImport } from "./import.ts";
@@ -76,6 +77,12 @@ const COMMANDS: readonly CommandSpec[] = [
     name: "status",
     summary: "Show what the archive holds and what is missing",
     action: status,
+    hasJson: true,
+  },
+  {
+    name: "events",
+    summary: "Show what has happened: bans, outages, listings, reloads, alerts",
+    action: events,
     hasJson: true,
   },
   {
@@ -205,6 +212,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     if (hasJson) command.option("--json", "print JSON");
     if (name === "backfill" || name === "plan") addRangeFlags(command);
     if (name === "gaps") command.option("--repair", "first request the gaps again that are due");
+    if (name === "events") command.option("--limit <rows>", "how many of the newest", "20");
     if (name === "status") {
       command.option("--watch", "redraw it every 2 s until Ctrl-C");
       command.option("--storage", "also show the disk space of the candle tables");

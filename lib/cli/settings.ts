@@ -17,6 +17,7 @@ import { readSettingsFile } from "../config/settings_file.ts";
 import { type ConfigRules, fileVariable } from "../config/variable.ts";
 import { SETTINGS, type VariableName, VARIABLES } from "../config/variables.ts";
 import { exchangeIds } from "../exchange/ccxt.ts";
+import { EventLog } from "../archive/event_log.ts";
 import { configureLogging, logger, type LogLevel } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Ground, Read } from "../daemon/open_archive.ts";
@@ -129,6 +130,7 @@ export async function readGround(
     random: shell.random,
     metrics: createMetrics(),
     log,
+    events: new EventLog({ clock: shell.clock, log }),
     giveUp: shell.giveUp,
   };
 }

@@ -62,10 +62,18 @@ export async function status(shell: Shell, flags: Flags): Promise<ExitCode> {
 
 /** The part of a status that a filter lets through. */
 function shownBy<Document extends Status>(filter: SeriesFilter, document: Document): Document {
+  const alerts = document.alerts.filter(({ exchange, symbol }) =>
+    symbol === null ? filter.passesExchange(exchange) : filter.passes({ exchange, symbol })
+  );
   return {
     ...document,
     exchanges: document.exchanges.filter(({ exchange }) => filter.passesExchange(exchange)),
     series: document.series.filter((row) => filter.passes(row)),
+    alerts,
+    alertsFiring: document.alertsFiring - document.alerts.length + alerts.length,
+    events: document.events.filter(({ exchange }) =>
+      exchange === null ? filter.exchanges === undefined : filter.passesExchange(exchange)
+    ),
   };
 }
 

@@ -25,7 +25,7 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
   const { columns = 80, paint = painter(false) } = options;
   const { exchanges, series } = document;
   const blocks = [
-    [headOf(document, options)],
+    [headOf(document, options), ...firingOf(document, { ...options, columns, paint })],
     exchangeTable(document, { ...options, columns, paint }),
     jobTable(document, paint),
     troubleOf(document, { ...options, columns, paint }),
@@ -47,6 +47,21 @@ function headOf({ version, database, startedAt }: Status, { nowMs }: StatusViewO
     ? ""
     : `, daemon up for ${duration(Math.max(0, nowMs - Date.parse(startedAt)) / 1000)}`;
   return `titan10 ${version}, ${database.kind} database, ${extension}${up}`;
+}
+
+/** The alerts that fire, before all else. */
+function firingOf(
+  { alerts, alertsFiring }: Status,
+  { columns, paint }: Drawn,
+): readonly string[] {
+  if (alerts.length === 0) return [];
+  const texts = alerts.slice(0, MESSAGES_MAX).map(({ summary, since, remedy }) =>
+    `${summary}, since ${minute(since)}. ${remedy}`
+  );
+  const more = alertsFiring - texts.length;
+  const all = more <= 0 ? texts : [...texts, `and ${count(more)} more alerts`];
+  const lines = listed("ALERTS", all, columns);
+  return ["", ...lines.map((line, index) => index === 0 ? paint("red", line) : line)];
 }
 
 interface Drawn extends StatusViewOptions {

@@ -28,6 +28,7 @@ export async function withArchive<T>(
   try {
     return await here(database);
   } finally {
+    await ground.events?.flush(database);
     await database.close();
   }
 }

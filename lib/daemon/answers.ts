@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
+import { forgottenEvent } from "../archive/event_log.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
@@ -16,7 +17,13 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
-import { readStatus, SchemaBehindError, type Status } from "../serve/status.ts";
+import { readEventsDocument, readNews } from "../serve/news.ts";
+import {
+  type ExchangeStatus,
+  readStatus,
+  SchemaBehindError,
+  type Status,
+} from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -89,13 +96,15 @@ export function answersOf(options: AnswersOptions): Answers {
         jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
     },
+    news: (signal) => readNews(visitors(signal)),
+    events: (query, signal) => readEventsDocument(visitors(signal), query),
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
     explained: (query, signal) => readExplainedDocument(visitors(signal), query),
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
-    forget: (asked) => forgetOn(database, state.archive?.config ?? ground.config, asked),
+    forget: (asked) => forgetOn(database, state.archive ?? ground, asked),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
     reload: () => reloads.ask(),
@@ -113,7 +122,7 @@ export function answersOf(options: AnswersOptions): Answers {
 /** What only the process that asks an exchange knows of it. */
 function stateOf(
   { breakers, client, denial }: ArchivedExchange,
-): Omit<Status["exchanges"][number], "exchange" | "bannedUntil" | "lastError" | "lastErrorAt"> {
+): Omit<ExchangeStatus, "exchange" | "bannedUntil" | "lastError" | "lastErrorAt"> {
   const { troubled } = breakers;
   const least = (times: readonly number[]): string | null =>
     times.length === 0
@@ -161,14 +170,17 @@ function askedRange(query: URLSearchParams): AskedRange {
 /** Deletes a symbol that the settings in force do not ask for: else it would be there again with the next poll. */
 async function forgetOn(
   database: Database,
-  config: Config,
+  { config, events }: Pick<Ground, "config" | "events">,
   { exchange, symbol }: ForgetRequest,
 ): Promise<ForgetAnswer> {
   const isAsked = config.exchanges.includes(exchange) &&
     mayBeArchived(settingsOf(config, exchange).symbols, symbol);
-  return isAsked
-    ? { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` }
-    : { deleted: await forgetSymbol(database, { exchange, symbol }) };
+  if (isAsked) {
+    return { refused: `Cannot delete ${exchange} ${symbol}: the daemon's settings ask for it` };
+  }
+  const deleted = await forgetSymbol(database, { exchange, symbol });
+  events?.note(forgottenEvent({ exchange, symbol }, deleted));
+  return { deleted };
 }
 
 /**

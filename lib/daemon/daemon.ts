@@ -4,7 +4,6 @@ import { answersOf, databaseReasons } from "./answers.ts";
 import { Alerts } from "../alert/alerting.ts";
 import { type JobsOptions, scheduleOf } from "./jobs.ts";
 import { unusedSettings } from "../doctor/config_hints.ts";
-import type { Logger } from "../telemetry/log.ts";
 import {
   type Ground,
   type OpenArchive,
@@ -27,6 +26,8 @@ import { controlSocketPath, makePrivateDir } from "../store/connection/data_dir.
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, readMigrations } from "../store/connection/migrations.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { wasStopped } from "../store/events.ts";
+import { errorText } from "../text/redact.ts";
 import { VERSION } from "../version.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -103,6 +104,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
+    stops.push(await startEvents(archive));
     const heartbeat = new Heartbeat(archive);
     stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
@@ -118,13 +120,32 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     schedule.start();
     reloads.start({ archive, schedule: jobs });
     stops.push(tellStart(first, archive, { ...options, url }));
-    await untilOver(database, { watchdog, schedule, signal, log });
+    await untilOver(archive, { watchdog, schedule, signal });
     log.info("stopping");
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     await stopAll(stops, ground);
   }
+}
+
+/** Writes events from now on, first that the daemon has started. Returns what ends that. */
+async function startEvents({ database, events, log }: OpenArchive): Promise<() => Promise<void>> {
+  events.start(database);
+  const isClean = await wasStopped(database).catch((error: unknown) => {
+    log.debug("how the last run ended was not read", { error });
+    return undefined;
+  });
+  const before = isClean === false
+    ? ". The run before it has no end: it was killed, or the machine went down"
+    : "";
+  events.note({ kind: "daemon_started", text: `Titan-10 ${VERSION} started${before}` });
+  return () => events.stop();
+}
+
+function noteStop({ events }: OpenArchive, error?: unknown): void {
+  const why = error === undefined ? "" : `, to be started again: ${errorText(error)}`;
+  events.note({ kind: "daemon_stopped", text: `Titan-10 ${VERSION} stopped${why}` });
 }
 
 /** Tells what the daemon is at work on, soon after its start. Returns a function that ends the wait for it. */
@@ -147,19 +168,21 @@ function tellStart(
 
 /** Resolves when the signal is aborted; rejects when only a restart can fix the daemon's state. */
 async function untilOver(
-  database: Database,
-  { watchdog, schedule, signal, log }: {
+  archive: OpenArchive,
+  { watchdog, schedule, signal }: {
     readonly watchdog: Watchdog;
     readonly schedule: Schedule;
     readonly signal: AbortSignal;
-    readonly log: Logger;
   },
 ): Promise<void> {
+  const { database, log } = archive;
   const crashed = database.crashed.then((error) => Promise.reject(error));
   try {
     const guarded = watchdog.guard(signal, { onClockSet: () => schedule.start() });
     await Promise.race([aborted(signal), guarded, crashed]);
+    noteStop(archive);
   } catch (error) {
+    noteStop(archive, error);
     log.fatal("stopping, to be started again", { error });
     throw error;
   }

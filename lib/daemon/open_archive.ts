@@ -4,8 +4,10 @@ import type { Config } from "../config/config.ts";
 import { allTimeframes } from "../config/exchange_settings.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { EventLog } from "../archive/event_log.ts";
 import { FailureLog } from "../archive/failure_log.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { utcText } from "../market/event.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { ensureCandleTables } from "../store/candle_table.ts";
@@ -21,6 +23,7 @@ import {
   type Migration,
   readMigrations,
 } from "../store/connection/migrations.ts";
+import { VERSION } from "../version.ts";
 import { closeBreakers, openExchanges, restoreExchanges } from "./open_exchanges.ts";
 
 /** What the rest of the program needs to run; the command line provides it. */
@@ -32,6 +35,8 @@ export interface Ground {
   readonly random: () => number;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** What has happened. @default it is not kept */
+  readonly events?: EventLog | undefined;
   /** Reads the configuration again, from where it was read. @default it cannot be */
   readonly reread?: (() => Promise<Read>) | undefined;
   /** Drops permissions of the process; they cannot be regained. @default they are kept */
@@ -74,12 +79,18 @@ export async function openConfigured(
     isServed,
     onReach: awayIsLogged === "never" ? undefined : tellReach(ground, awayIsLogged),
   });
+  database.proof?.whenProved(() =>
+    ground.events?.note({
+      kind: "database_reopened",
+      text: "The embedded database was ended and started again, and has all that it had written",
+    })
+  );
   if (!database.usesFiles) await giveUp?.(["write"]);
   return database;
 }
 
 /** Logs once that the database is away, and once that it is back. */
-function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach {
+function tellReach({ clock, log, events }: Ground, awayIsLogged: AwayIsLogged): OnReach {
   let awayMs: number | undefined;
   return (away) => {
     const nowMs = clock.now();
@@ -89,7 +100,13 @@ function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach 
       awayMs = nowMs;
       log.warn("the database is away; what needs it is tried again", { action, error });
     } else if (awayMs !== undefined) {
-      log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
+      const seconds = (nowMs - awayMs) / 1000;
+      log.info("the database is back", { seconds });
+      events?.note({
+        kind: "database_back",
+        sinceMs: Math.min(awayMs, nowMs),
+        text: `The database was away for ${Math.round(seconds)} s, from ${utcText(awayMs)} on`,
+      });
       awayMs = undefined;
     }
   };
@@ -102,7 +119,7 @@ function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach 
  */
 export async function prepareDatabase(
   database: Database,
-  { config, metrics, log }: Ground,
+  { config, metrics, log, events }: Ground,
   migrations?: readonly Migration[],
 ): Promise<MigrateReport> {
   if (await isStandby(database)) {
@@ -112,7 +129,16 @@ export async function prepareDatabase(
       "Cannot write to this database: the server is a read-only standby. Set DATABASE_URL to the primary",
     );
   }
-  const report = await migrate(database, migrations ?? await readMigrations());
+  const all = migrations ?? await readMigrations();
+  const report = await migrate(database, all);
+  const { applied } = report;
+  if (applied.length > 0) {
+    const what = applied.length === all.length ? "The archive was made" : "The schema was upgraded";
+    events?.note({
+      kind: "schema_upgraded",
+      text: `${what}, by Titan-10 ${VERSION}: ${applied.at(-1)}`,
+    });
+  }
   await refuseHalfCopy(database);
   // A dump may have been restored without its owners, or the database may have another owner than before.
   await guardQueries(database);
@@ -164,6 +190,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<O
     database,
     exchanges: [],
     failures: new FailureLog(),
+    events: ground.events ?? new EventLog(ground),
   };
   archive.exchanges = await openExchanges(archive, config);
   // A breaker starts closed in every process, so a state stored by an earlier process is out of date.

@@ -5,6 +5,8 @@ import { symbolsOfKinds } from "../config/symbols.ts";
 import { openExchange } from "../exchange/client.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { BreakerChange } from "../archive/breakers.ts";
+import { utcText } from "../market/event.ts";
 import { planRollups } from "../market/rollup.ts";
 import { nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { errorText } from "../text/redact.ts";
@@ -75,7 +77,7 @@ async function openOne(
   { archive, config }: { readonly archive: Archive; readonly config: Config },
   id: string,
 ): Promise<ArchivedExchange | ConfigProblem> {
-  const { clock, random, metrics, log, database } = archive;
+  const { clock, random, metrics, log, database, events } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
   const keep = async (what: string, write: Promise<void>): Promise<void> => {
     try {
@@ -102,8 +104,10 @@ async function openOne(
         log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
         // Another client may have taken this one's place meanwhile: the exchange means both.
         archive.exchanges.find((one) => one.id === id)?.client.restoreBan(untilMs, reason);
+        noteBan(events, id, { untilMs, reason });
         await keep("a ban", writeBan(database, id, { untilMs, reason }));
       },
+      onBanEnd: () => noteBan(events, id),
     });
     return new ArchivedExchange({
       client,
@@ -119,6 +123,7 @@ async function openOne(
           state,
           ...(kind === undefined ? {} : { kind }),
         });
+        noteBreaker(events, id, { state, kind });
         void breaker.set(worst);
       },
       keepCapability: async (row) => {
@@ -137,6 +142,39 @@ async function openOne(
       value: id,
       allowed: `an exchange that can be opened (${errorText(error)})`,
     };
+  }
+}
+
+/** Its beginning, or its end. */
+function noteBan(
+  events: Archive["events"],
+  exchange: string,
+  ban?: { readonly untilMs: number; readonly reason: string },
+): void {
+  if (ban === undefined) {
+    const text = `${exchange}: it answers again after its ban`;
+    return events.note({ kind: "ban_ended", exchange, text });
+  }
+  const text = `${exchange}: it wants to be left alone until ${
+    utcText(ban.untilMs)
+  }. ${ban.reason}`;
+  events.note({ kind: "banned", exchange, text });
+}
+
+/** A trial in between is no news. */
+function noteBreaker(
+  events: Archive["events"],
+  exchange: string,
+  { state, kind }: Pick<BreakerChange, "state" | "kind">,
+): void {
+  const of = kind === undefined ? exchange : `${exchange} ${kind} markets`;
+  if (state === "open") {
+    const text = `${of}: too many requests failed, so the breaker is open and only trials are sent`;
+    events.note({ kind: "breaker_opened", exchange, text });
+  }
+  if (state === "closed") {
+    const text = `${of}: a trial was answered, so the breaker is closed and all is asked for again`;
+    events.note({ kind: "breaker_closed", exchange, text });
   }
 }
 

@@ -10,6 +10,8 @@ import { symbolsOfKinds } from "../config/symbols.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isConfigured } from "../archive/desire.ts";
 import { explainBounds, forgetUnconfigured } from "../gap/account.ts";
+import type { NewEvent } from "../archive/event_log.ts";
+import { someNames } from "../market/event.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import type { ReloadAnswer } from "../serve/reload_answer.ts";
@@ -97,15 +99,26 @@ export class Reloads {
           settings: answer.needsRestart,
         });
       }
+      this.#note({ kind: "settings_reloaded", text: reloadText(answer) });
       this.#last = { at, ok, error: null };
       return answer;
     } catch (error) {
       const problems = problemsOf(error);
       metrics.setConfigReloaded(false);
       log.error("settings not reloaded: they stay as they were", { problems });
+      const what = someNames(problems);
+      this.#note({
+        kind: "settings_refused",
+        text:
+          `The settings were changed and cannot be used, so those before stay in force: ${what}`,
+      });
       this.#last = { at, ok: false, error: problems.join("\n") };
       return { ok: false, problems };
     }
+  }
+
+  #note(event: NewEvent): void {
+    this.#reloaded?.archive.events.note(event);
   }
 
   /** @throws ConfigError, StoreError, Error; nothing has changed then. */
@@ -242,6 +255,19 @@ function shapeOf(symbol: string): string {
   if (settle === "") return "spot";
   return `${settle === base} ${settle === quote} ${rest.replace(/[^-]+/g, "…")}`;
 }
+
+function reloadText({ added, removed, changed, needsRestart }: ReloadChange): string {
+  const changes = [
+    ...added.map((id) => `${id} added`),
+    ...removed.map((id) => `${id} removed`),
+    ...changed,
+    ...needsRestart.map((name) => `${name} only after a restart`),
+  ];
+  const what = changes.length === 0 ? "nothing has changed" : changes.join("; ");
+  return `The settings were read again: ${what}`;
+}
+
+type ReloadChange = Extract<ReloadAnswer, { readonly ok: true }>;
 
 function problemsOf(error: unknown): readonly string[] {
   return error instanceof ConfigError

@@ -12,6 +12,8 @@ export class Ban {
   #lengthMs = 0;
   #reason = "";
   #inARow = 0;
+  /** Whether nothing was answered since. */
+  #isUnanswered = false;
 
   /** In the past when nothing forbids asking. Milliseconds. */
   get untilMs(): number {
@@ -27,11 +29,18 @@ export class Ban {
     if (untilMs <= this.#untilMs) return;
     this.#untilMs = untilMs;
     this.#reason = reason;
+    this.#isUnanswered = true;
   }
 
-  /** The exchange has answered: the next ban is the first again. */
-  answered(): void {
+  /**
+   * The exchange has answered: the next ban is the first again. Returns whether that ends a ban: answers on their way when
+   * it began do not.
+   */
+  answered(nowMs: number): boolean {
     this.#inARow = 0;
+    const isEnd = this.#isUnanswered && nowMs >= this.#untilMs;
+    if (isEnd) this.#isUnanswered = false;
+    return isEnd;
   }
 
   /** How long a ban lasts of which the exchange does not say until when. */
@@ -50,6 +59,7 @@ export class Ban {
     const lengthMs = untilMs - nowMs;
     if (untilMs <= this.#untilMs || (!isOver && lengthMs <= this.#lengthMs)) return false;
     this.#untilMs = untilMs;
+    this.#isUnanswered = true;
     this.#lengthMs = lengthMs;
     this.#reason = message;
     return true;

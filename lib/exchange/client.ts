@@ -35,6 +35,8 @@ export interface OpenExchangeOptions {
   readonly symbols?: readonly string[] | undefined;
   /** Stores every ban, so that it survives a restart. The banned request fails only after this has resolved. */
   readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
+  /** Called when it answers after a ban. */
+  readonly onBanEnd?: () => void;
 }
 
 interface FetchOptions {
@@ -258,7 +260,7 @@ export class ExchangeClient {
     return await runCall(signal, async (call) => {
       try {
         const result = await fn(call);
-        this.#ban.answered();
+        if (this.#ban.answered(this.#clock.now())) this.#options.onBanEnd?.();
         for (const host of call.hosts) denials.answered(host);
         return result;
       } catch (error) {

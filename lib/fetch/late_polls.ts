@@ -58,6 +58,8 @@ export class LatePolls {
     // Polls wait for the database, which is told of by itself.
     if (database.writes.trouble !== undefined) return;
     const nowMs = clock.now();
+    this.#archive.exchanges.find(({ id }) => id === exchange)?.work.skippedPolls
+      .note(nowMs, skipped > 0);
     const { ticks, sinceMs } = this.#late.get(exchange) ?? { ticks: 0, sinceMs: nowMs };
     if (skipped > 0) this.#late.set(exchange, { ticks: ticks + 1, sinceMs });
     else this.#late.delete(exchange);

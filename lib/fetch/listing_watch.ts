@@ -1,10 +1,33 @@
 /** Enters into the ledger what has changed about the listings of archived symbols. @module */
 import type { Series } from "../market/series.ts";
+import { someNames, utcText } from "../market/event.ts";
 import { ceilTime, floorTime } from "../market/timeframe.ts";
 import { beginListings, endListing, noteAbsent, replaceListings } from "../store/listings.ts";
 import { noteMarkets } from "../store/listing_facts.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
 import type { ListingChange, ListingNews } from "./listing_change.ts";
+
+/** Tells of symbols that these markets have, and those before had not; and of those that no market has. */
+export function noteFurther(
+  { events, failures }: Archive,
+  { exchange, series, unlisted }: Pick<Markets, "exchange" | "series" | "unlisted">,
+  before: Markets | undefined,
+): void {
+  const known = new Set(before?.series.map(({ symbol }) => symbol));
+  const further = new Set(series.map(({ symbol }) => symbol).filter((one) => !known.has(one)));
+  // All are further ones at the start.
+  if (before !== undefined && further.size > 0) {
+    const text = `${exchange}: archived from now on: ${someNames([...further])}`;
+    events.note({ kind: "listed", exchange, text });
+  }
+  for (const { symbol, nearest } of unlisted) {
+    const near = nearest.length === 0 ? "" : `. Similar ones are ${someNames(nearest)}`;
+    const text = `${exchange}: ${symbol} is in the settings, and not listed there${near}`;
+    if (!failures.isNews(`${exchange} unlisted ${symbol}`, text)) continue;
+    events.note({ kind: "not_listed", exchange, symbol, text });
+  }
+}
 
 /**
  * Enters the changes of the symbols of `series` into the ledger.
@@ -21,7 +44,7 @@ export async function enterListings(
     readonly nowMs: number;
   },
 ): Promise<ReadonlyMap<string, number>> {
-  const { database, log } = archive;
+  const { database, events, log } = archive;
   if (missing.length > 0) await noteAbsent(database, exchange, { symbols: missing, nowMs });
   const replaced = changes.filter((change) => change.kind === "replaced");
   const replacedMs = await replaceAll(archive, exchange, { changes: replaced, nowMs });
@@ -30,6 +53,13 @@ export async function enterListings(
   const changed = new Set(changes.map(({ symbol }) => symbol));
   const noted = markets.filter(({ symbol }) => changed.has(symbol));
   if (noted.length > 0) await noteMarkets(database, exchange, noted);
+  for (const { symbol, formerId, marketId } of noted) {
+    if (formerId === undefined || marketId === undefined || marketId === formerId) continue;
+    const text =
+      `${exchange} ${symbol}: its market has the id ${marketId} now, which was ${formerId}, ` +
+      "and the same candles: it goes on";
+    events.note({ kind: "market_respelled", exchange, symbol, text });
+  }
   for (const change of changes) {
     if (change.kind === "ends") await endOne(archive, exchange, { change, series });
   }
@@ -43,7 +73,7 @@ export async function enterListings(
 }
 
 async function replaceAll(
-  { database, log }: Archive,
+  { database, events, log }: Archive,
   exchange: string,
   { changes, nowMs }: {
     readonly changes: readonly Extract<ListingChange, { kind: "replaced" }>[];
@@ -53,6 +83,10 @@ async function replaceAll(
   if (changes.length === 0) return new Map();
   const replacedMs = await replaceListings(database, exchange, { replacements: changes, nowMs });
   for (const { symbol, formerId, marketId, difference, successor } of changes) {
+    const text =
+      `${exchange} ${symbol}: the symbol is another market now, ${difference}. Its candles begin anew` +
+      (successor === undefined ? "" : `; the market before goes on as ${successor}`);
+    events.note({ kind: "market_replaced", exchange, symbol, text });
     log.warn(
       "symbol is another market now: a new listing begins, and nothing before it is asked for",
       {
@@ -69,7 +103,7 @@ async function replaceAll(
 }
 
 async function beginAll(
-  { database, log }: Archive,
+  { database, events, log }: Archive,
   exchange: string,
   { changes, series, nowMs }: {
     readonly changes: readonly Extract<ListingChange, { kind: "begins" | "returns" }>[];
@@ -96,6 +130,9 @@ async function beginAll(
   });
   for (const change of changes) {
     if (change.kind === "begins") continue;
+    const what = change.isNew ? "is listed again, as a new listing" : "is traded again";
+    const text = `${exchange} ${change.symbol}: the symbol ${what}`;
+    events.note({ kind: "relisted", exchange, symbol: change.symbol, text });
     log.warn(change.isNew ? "symbol is listed again, as a new listing" : "symbol is traded again", {
       exchange,
       symbol: change.symbol,
@@ -104,7 +141,7 @@ async function beginAll(
 }
 
 async function endOne(
-  { database, log }: Archive,
+  { database, events, log }: Archive,
   exchange: string,
   { change: { symbol, why, successor, atMs }, series }: {
     readonly change: Extract<ListingChange, { kind: "ends" }>;
@@ -119,5 +156,8 @@ async function endOne(
     series: series.filter((one) => one.symbol === symbol)
       .map((one) => ({ series: one, untilMs: ceilTime(one.timeframe, atMs) })),
   });
+  const as = successor === undefined ? "" : `, its market goes on as ${successor}`;
+  const text = `${exchange} ${symbol}: ${why}${as}. Its series end at ${utcText(atMs)}`;
+  events.note({ kind: why, exchange, symbol, text });
   log.warn(`symbol ${why}: its series end`, { exchange, symbol, successor });
 }

@@ -30,7 +30,7 @@ import {
   wantedSymbols,
 } from "./archived_symbols.ts";
 import { judgeListings, type ListingNews } from "./listing_change.ts";
-import { enterListings } from "./listing_watch.ts";
+import { enterListings, noteFurther } from "./listing_watch.ts";
 import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
 
@@ -77,6 +77,7 @@ export async function refreshMarkets(
       const [failed] = made.markets.unloaded;
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
       const markets = settle(archive, exchange, made);
+      noteFurther(archive, markets, exchange.markets.value);
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
     onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),

@@ -3,7 +3,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { subtract } from "../market/coverage.ts";
 import { rejectedRows, rowsOf } from "../market/kept_rejections.ts";
-import { seriesName } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { type PreparedPage, writePreparedPage } from "../store/page_write.ts";
@@ -47,6 +47,12 @@ export async function storePage(
   for (const row of verdict.rejected) {
     metrics.candlesRejected.inc({ exchange, reason: row.reason }, rowsOf(row));
   }
+  const rejected = rejectedRows(verdict.rejected);
+  noteOddCandles(archive, series, {
+    revised: written.revised,
+    rejected,
+    why: verdict.rejected[0]?.reason,
+  });
   if (written.lastMs !== undefined) {
     const labels = { exchange, symbol, timeframe: timeframe.text };
     metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
@@ -55,7 +61,7 @@ export async function storePage(
     const [example] = verdict.rejected;
     log.warn("rejected candles", {
       series: seriesName(series),
-      candles: rejectedRows(verdict.rejected),
+      candles: rejected,
       reason: example?.reason,
       row: example?.row,
     });
@@ -71,8 +77,30 @@ export async function storePage(
     added: written.added,
     revised: written.revised,
     revisedFromMs: written.revisedFromMs,
-    rejected: rejectedRows(verdict.rejected),
+    rejected,
   };
   onStored?.(outcome);
   return outcome;
+}
+
+/** One event for an exchange, whatever series it is about. */
+function noteOddCandles(
+  { events }: Archive,
+  { exchange, symbol, timeframe: { text: timeframe } }: Series,
+  { revised, rejected, why }: {
+    readonly revised: number;
+    readonly rejected: number;
+    readonly why: string | undefined;
+  },
+): void {
+  if (revised > 0) {
+    const text = `${exchange}: stored candles came with other values, the last of ${symbol} ` +
+      `${timeframe}. The older values are in candle_revisions`;
+    events.note({ kind: "candles_revised", exchange, candles: revised, text });
+  }
+  if (rejected > 0) {
+    const text = `${exchange}: rows failed a check and were not stored, the last of ${symbol} ` +
+      `${timeframe} (${why}). They are in rejected_candles`;
+    events.note({ kind: "candles_rejected", exchange, candles: rejected, text });
+  }
 }

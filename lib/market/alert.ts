@@ -5,6 +5,7 @@
  * - `breaker_open`: an exchange keeps failing, so requests to it are stopped.
  * - `access_denied`: an exchange, or a firewall in front of it, refuses this address.
  * - `stale`: an exchange has not answered for a series' newest candles.
+ * - `polls_skipped`: polls of an exchange do not begin, because those before have not ended.
  * - `retention_loss`: the exchange will soon drop candles that are still owed.
  * - `listing_changed`: a symbol means another market than before. Ends by itself a day later.
  */
@@ -13,6 +14,7 @@ export const ALERTS = [
   "breaker_open",
   "access_denied",
   "stale",
+  "polls_skipped",
   "retention_loss",
   "listing_changed",
 ] as const;
@@ -46,7 +48,7 @@ export interface Condition extends AlertSubject {
 /**
  * How many judgements in a row a condition must hold before its alert begins. Most holes are filled or explained by the
  * next two repairs, which run as often as the judgement. Series that waited for a breaker catch up with the poll after
- * the one that closed it. `breaker_open` measures its own time, two answers have proved
+ * the one that closed it. `breaker_open` and `polls_skipped` measure their own time, two answers have proved
  * `access_denied`, and `listing_changed` is a fact of the ledger.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
@@ -54,8 +56,32 @@ export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   breaker_open: 1,
   access_denied: 1,
   stale: 2,
+  polls_skipped: 1,
   retention_loss: 2,
   listing_changed: 1,
+};
+
+/** What to do about each. `docs/alerts.md` has more in a section of the same name. */
+export const REMEDIES: Readonly<Record<AlertKind, string>> = {
+  gap_percent:
+    "Wait if the candles are younger than a day: most holes are explained by the third ask. titan10 gaps lists them, " +
+    "titan10 gaps --repair asks for them at once.",
+  breaker_open:
+    "Nothing, if the exchange is away: the next trial that is answered ends this, and what was missed is asked for. " +
+    "titan10 doctor says whether it is this machine's network.",
+  access_denied:
+    "Give this exchange a proxy in another country (httpsProxy in EXCHANGE_<ID>), or take it out of EXCHANGES. " +
+    "titan10 doctor quotes its words.",
+  stale:
+    "titan10 status shows the last error of the series, titan10 plan whether the polls of the exchange fit into a minute.",
+  polls_skipped:
+    "Archive fewer symbols or timeframes of this exchange: titan10 plan says how many fit. Nothing is lost, what is " +
+    "skipped comes later.",
+  retention_loss:
+    "End what holds up the backfill: a ban, a breaker, a database that is away. titan10 plan says what is owed. After " +
+    "that time nobody has these candles.",
+  listing_changed:
+    "Nothing, if the new market is what you want; else leave the symbol out of SYMBOLS. This ends a day after the change.",
 };
 
 /** The name of a subject, `binance BTC/USDT 1m` or `binance`. Unique, so it is also used as a key. */

@@ -72,6 +72,8 @@ const CANDLES_DEFAULT = 500;
 /** A rough check only: the database then tells whether the series exists. */
 const EXCHANGE = /^[a-z0-9_]{1,40}$/i;
 
+const CCXT_ID = "a CCXT id: binance";
+
 const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/;
 
 /**
@@ -89,7 +91,7 @@ export async function readCandlesDocument(
   const series = asked.series();
   const sinceMs = asked.time("since");
   const window = { sinceMs: sinceMs ?? 0, untilMs: asked.time("until") ?? nowMs };
-  const candlesMax = asked.limit();
+  const candlesMax = asked.limit({ most: CANDLES_MAX, otherwise: CANDLES_DEFAULT });
   const timeframes = await readChartTimeframes(database, series);
   const { rolledUpFrom } = timeframeOf(series, timeframes);
   const isRollup = rolledUpFrom !== undefined;
@@ -175,7 +177,7 @@ function timeframeOf(
 }
 
 /** The parameters of a request. */
-class Query {
+export class Query {
   readonly #query: URLSearchParams;
 
   /** @throws BadQueryError for unknown or repeated parameters. */
@@ -194,7 +196,7 @@ class Query {
   }
 
   series(): Series {
-    const exchange = this.#text("exchange", (text) => EXCHANGE.test(text), "a CCXT id: binance");
+    const exchange = this.#text("exchange", (text) => EXCHANGE.test(text), CCXT_ID);
     const symbol = this.#text("symbol", isSymbol, "a unified symbol: BTC/USDT");
     const text = this.#text("timeframe", isTimeframe, "a CCXT timeframe: 1m, 4h, 1d, 1M");
     return { exchange, symbol, timeframe: parseTimeframe(text) };
@@ -209,14 +211,30 @@ class Query {
     return timeMs;
   }
 
-  limit(): number {
+  limit({ most, otherwise }: { readonly most: number; readonly otherwise: number }): number {
     const text = this.#query.get("limit");
-    if (text === null) return CANDLES_DEFAULT;
+    if (text === null) return otherwise;
     const limit = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
-    if (!(limit >= 1 && limit <= CANDLES_MAX)) {
-      this.#refuse("limit", text, `a whole number from 1 to ${CANDLES_MAX}`);
+    if (!(limit >= 1 && limit <= most)) {
+      this.#refuse("limit", text, `a whole number from 1 to ${most}`);
     }
     return limit;
+  }
+
+  /** Undefined when it is not given. */
+  exchange(): string | undefined {
+    return this.optional("exchange", (text): text is string => EXCHANGE.test(text), CCXT_ID);
+  }
+
+  /** Undefined when it is not given. */
+  optional<Text extends string>(
+    name: string,
+    isValid: (text: string) => text is Text,
+    allowed: string,
+  ): Text | undefined {
+    const text = this.#query.get(name);
+    if (text === null || isValid(text)) return text ?? undefined;
+    return this.#refuse(name, text, allowed);
   }
 
   lacks(name: string): never {

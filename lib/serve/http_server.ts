@@ -45,7 +45,8 @@ interface HttpOptions {
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const { hostname, port, token, allowedHosts = [], log, clock, page } = options;
-  const feed = new StatusFeed({ status: answers.status, clock, log });
+  const { status, news } = answers;
+  const feed = new StatusFeed({ status, news, clock, log });
   const routes = visitorRoutes(answers, {
     clock,
     feed,

@@ -14,6 +14,7 @@ import type { CandlesDocument, ExplainedDocument } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import { RELOAD_HEADER, RELOAD_HEADER_VALUE, type ReloadAnswer } from "./reload_answer.ts";
+import type { EventsDocument, News } from "./news.ts";
 import type { Status } from "./status.ts";
 import type { StatusFeed } from "./status_feed.ts";
 import type { StorageDocument } from "./storage_report.ts";
@@ -32,8 +33,11 @@ export interface Answers {
   /** Whether the process can work: database, migrations, at least one exchange. From memory, as `health` is. */
   readonly readiness: () => Health;
   readonly metrics: Metrics;
-  /** Like the next two, ends when the signal aborts: nobody waits for it any more. */
+  /** What of the status must be seen at once. Like the next four, ends when the signal aborts: nobody waits for it any more. */
+  readonly news: (signal: AbortSignal) => Promise<News>;
   readonly status: (signal: AbortSignal) => Promise<Status>;
+  /** @throws BadQueryError */
+  readonly events: (query: URLSearchParams, signal: AbortSignal) => Promise<EventsDocument>;
   /** @throws BadQueryError */
   readonly candles: (query: URLSearchParams, signal: AbortSignal) => Promise<CandlesDocument>;
   /** @throws BadQueryError */
@@ -155,6 +159,7 @@ export function visitorRoutes(
     ...publicRoutes(answers, database),
     read("/candles", answers.candles),
     read("/explained", answers.explained),
+    read("/eventlog", answers.events),
     reloadRoute(answers, ({ peer }) => isGuarded || isLoopback(peer) || peer === LOOPBACK_NETWORK),
     {
       path: "/events",
@@ -205,6 +210,11 @@ export function commandRoutes(
     {
       path: "/plan",
       answer: async ({ query }) => jsonAnswer(await answers.plan(new URLSearchParams(query))),
+    },
+    {
+      path: "/eventlog",
+      answer: async ({ query }) =>
+        jsonAnswer(await answers.events(new URLSearchParams(query), signal)),
     },
     document("/doctor", answers.doctor),
     document("/storage", answers.storage),

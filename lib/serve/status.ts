@@ -10,9 +10,10 @@ import type { EndedWhy } from "../store/ledger.ts";
 import { type JobOutcome, readJobs } from "../store/job_state.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { VERSION } from "../version.ts";
+import { type News, NO_NEWS, readNews } from "./news.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
-export interface Status {
+export interface Status extends News {
   readonly version: string;
   /** When the daemon started; null if the status was read without a daemon. */
   readonly startedAt: string | null;
@@ -127,11 +128,13 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   const states = new Map(known.map((state) => [state.exchange, state]));
   const accounts = isUnmade ? [] : await readAccounts(database, options);
   const jobs = isUnmade ? [] : await readJobs(database);
+  const news = isUnmade ? NO_NEWS : await readNews(database);
   return {
     version: VERSION,
     startedAt: iso(startedAtMs),
     database: { kind: database.kind, timescaledb: await timescaleVersion(database) },
     lastReload: null,
+    ...news,
     exchanges: exchangesOf(options, { accounts, states }).map((exchange) => {
       const state = states.get(exchange);
       const banMs = state?.bannedUntilMs;

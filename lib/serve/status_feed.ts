@@ -2,12 +2,15 @@
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
+import type { News } from "./news.ts";
 import { SchemaBehindError, type Status } from "./status.ts";
 
 /** The JSON of one `data:` line. */
 type FeedEvent =
   /** The complete status, after a change. */
   | { readonly now: string; readonly status: Status }
+  /** Alerts that fire and what has happened, after a change, soon after it. */
+  | { readonly now: string; readonly news: News }
   /** Nothing has changed. Sent to show the time and to keep the connection alive. */
   | { readonly now: string }
   /** The status could not be read, for example because the database is down. */
@@ -15,6 +18,7 @@ type FeedEvent =
 
 interface StatusFeedOptions {
   readonly status: (signal: AbortSignal) => Promise<Status>;
+  readonly news: (signal: AbortSignal) => Promise<News>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -29,6 +33,13 @@ const INTERVAL_MS = 3_000;
 
 /** A new listener is told after this time that the database has not answered; it may be away without an error. */
 const UNANSWERED_MS = 4_000;
+
+/** A person should see within two seconds what has happened. */
+const NEWS_INTERVAL_MS = 1_000;
+
+/** News are two small tables. */
+const NEWS_SHARE_MAX = 1 / 4;
+const NEWS_PAUSE_MS_MAX = 5_000;
 
 /** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
@@ -51,6 +62,7 @@ interface Listener {
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** The last content sent to it. */
   sent: string | undefined;
+  sentNews: string | undefined;
   behindRounds: number;
 }
 
@@ -64,6 +76,9 @@ export class StatusFeed {
   /** The newest event without its time; undefined before the first one and while there are no listeners. */
   #content: string | undefined;
   #isRunning = false;
+  /** The newest news; undefined before the first and while there are no listeners. */
+  #news: string | undefined;
+  #isReadingNews = false;
 
   constructor(options: StatusFeedOptions) {
     this.#options = options;
@@ -83,18 +98,21 @@ export class StatusFeed {
     const ofPeer = [...this.#listeners].filter((listener) => listener.peer === peer);
     if (ofPeer.length >= LISTENERS_PER_PEER_MAX) return undefined;
     let listener: Listener;
+    // A status and news may wait to be read.
     return new ReadableStream({
       start: (controller) => {
-        listener = { peer, controller, sent: undefined, behindRounds: 0 };
+        listener = { peer, controller, sent: undefined, sentNews: undefined, behindRounds: 0 };
         this.#listeners.add(listener);
         this.#send(listener);
+        this.#sendNews(listener);
         if (!this.#isRunning) void this.#run();
+        if (!this.#isReadingNews) void this.#runNews();
       },
       cancel: () => {
         this.#listeners.delete(listener);
         if (this.#listeners.size === 0) this.#reading.abort();
       },
-    });
+    }, { highWaterMark: 2 });
   }
 
   /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
@@ -126,6 +144,36 @@ export class StatusFeed {
     }
     this.#content = undefined;
     this.#isRunning = false;
+  }
+
+  /** By itself, since the status of a large archive is read rarely. That news cannot be read is told of by the status. */
+  async #runNews(): Promise<void> {
+    const { clock, news, log } = this.#options;
+    const { signal } = this.#stop;
+    this.#isReadingNews = true;
+    while (this.#listeners.size > 0 && !signal.aborted) {
+      const startMs = clock.now();
+      try {
+        this.#news = JSON.stringify(await news(signal));
+      } catch (error) {
+        log.debug("cannot read the news", { error });
+      }
+      for (const listener of this.#listeners) this.#sendNews(listener);
+      const readMs = clock.now() - startMs;
+      const pauseMs = Math.max(NEWS_INTERVAL_MS, readMs / NEWS_SHARE_MAX);
+      await clock.sleep(Math.min(NEWS_PAUSE_MS_MAX, pauseMs), { signal }).catch(() => {});
+    }
+    this.#news = undefined;
+    this.#isReadingNews = false;
+  }
+
+  #sendNews(listener: Listener): void {
+    const news = this.#news;
+    // One that is slow gets the newest later.
+    const isReady = (listener.controller.desiredSize ?? 0) > 0;
+    if (news === undefined || news === listener.sentNews || !isReady) return;
+    this.#enqueue(listener, `"news":${news}`);
+    listener.sentNews = news;
   }
 
   /** While nothing was read yet, listeners learn when it takes long. */
@@ -174,10 +222,14 @@ export class StatusFeed {
       listener.controller.error(new Error("the listener is too slow"));
       return;
     }
-    const now = new Date(this.#options.clock.now()).toISOString();
-    const members = isNew ? `"now":"${now}",${content}` : `"now":"${now}"`;
-    listener.controller.enqueue(new TextEncoder().encode(`data: {${members}}\n\n`));
+    this.#enqueue(listener, isNew ? content : undefined);
     listener.behindRounds = 0;
     if (isNew) listener.sent = content;
+  }
+
+  #enqueue({ controller }: Listener, members: string | undefined): void {
+    const now = new Date(this.#options.clock.now()).toISOString();
+    const more = members === undefined ? "" : `,${members}`;
+    controller.enqueue(new TextEncoder().encode(`data: {"now":"${now}"${more}}\n\n`));
   }
 }

@@ -134,6 +134,21 @@ export async function readFiringNews(
   });
 }
 
+/** The alerts that fire, those that lose candles first, then the oldest; and how many there are. */
+export async function readFiringAlerts(
+  database: Database,
+  alertsMax: number,
+): Promise<{ readonly alerts: readonly AlertNews[]; readonly firing: number }> {
+  return await database.run("read the alerts that fire", async (sql) => {
+    const rows = await sql<(NewsRow & { readonly firing: number })[]>`
+      select id::int, alert, exchange, symbol, timeframe, value, threshold, summary, began, ended,
+             count(*) over ()::int as firing
+      from alerts where ended is null
+      order by alert <> 'retention_loss', began, id limit ${alertsMax}::int`;
+    return { alerts: rows.map(newsOf), firing: rows[0]?.firing ?? 0 };
+  });
+}
+
 /** Records that a piece of news was sent to the webhook, or that sending it was given up. */
 export async function markNewsSent(
   database: Database,

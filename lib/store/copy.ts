@@ -25,10 +25,11 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   capabilities: ["exchange", "timeframe"],
   jobs: ["job"],
   alerts: ["id"],
+  events: ["id"],
 };
 
 /** The tables whose `id` the database generates. */
-const COUNTED_TABLES: readonly string[] = ["imports", "alerts"];
+const COUNTED_TABLES: readonly string[] = ["imports", "alerts", "events"];
 
 /** The most ledger rows that are read at once. */
 export const LEDGER_ROWS_MAX = 2_000;

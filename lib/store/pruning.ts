@@ -59,7 +59,7 @@ const DUE: Readonly<Record<PrunedTable, readonly string[]>> = {
  */
 export async function reuseRoom(
   database: Database,
-  table: PrunedTable | "recent_pages",
+  table: PrunedTable | "recent_pages" | "events",
 ): Promise<void> {
   if (database.kind === "server") return;
   await database.runLong(`vacuum ${table}`, async (sql) => {

@@ -47,6 +47,7 @@ export function upkeepJob(archive: Archive): Job {
       const dropped = await expire(archive, { signal });
       // Each page that is written takes the row of an older one away.
       await reuseRoom(archive.database, "recent_pages");
+      await reuseRoom(archive.database, "events");
       return { refreshed, dropped };
     },
   };

@@ -79,7 +79,7 @@ async function tryKeyboard(t: Deno.TestContext, tab: Tab): Promise<void> {
     await tab.until(`(scrollTo(0, 1e6), document.querySelector("#series-more").hidden)`);
     assert.equal(await tab.evaluate(`${ROWS}.length`), SERIES);
     const wanted = await tab.evaluate<string[]>(
-      `[...document.querySelectorAll("a, button, input, [tabindex='0']")]
+      `[...document.querySelectorAll("a, button, input, select, [tabindex='0']")]
          .filter((one) => one.checkVisibility())
          .map(({ id, ariaLabel, textContent }) => id || ariaLabel || textContent)`,
     );

@@ -7,6 +7,7 @@ import { readPage } from "../../lib/serve/page_files.ts";
 import { type HttpServer, serveHttp } from "../../lib/serve/http_server.ts";
 import { type Answers, visitorRoutes } from "../../lib/serve/routes.ts";
 import type { Asked } from "../../lib/serve/http_answer.ts";
+import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { StatusFeed } from "../../lib/serve/status_feed.ts";
 
@@ -17,6 +18,7 @@ const STATUS: Status = {
   startedAt: null,
   database: { kind: "embedded", timescaledb: null },
   lastReload: null,
+  ...NO_NEWS,
   exchanges: [],
   series: [],
   jobs: [],
@@ -31,6 +33,8 @@ const ANSWERS: Answers = {
   readiness: () => ({ ok: false, reasons: ["the daemon is starting"] }),
   metrics: createMetrics(),
   status: () => Promise.resolve(STATUS),
+  news: () => Promise.resolve(NO_NEWS),
+  events: refuse,
   candles: refuse,
   explained: refuse,
   reload: () => Promise.resolve({ ok: false, problems: ["a fault"] }),
@@ -363,7 +367,7 @@ Deno.test("a request that never ends delays neither others nor the end of the se
 });
 
 Deno.test("without a token only the daemon's own machine may ask for a reload", async () => {
-  const feed = new StatusFeed({ status: ANSWERS.status, ...OPTIONS });
+  const feed = new StatusFeed({ status: ANSWERS.status, news: ANSWERS.news, ...OPTIONS });
   for (
     const [peer, isGuarded, status] of [
       ["127.0.0.1", false, 422],

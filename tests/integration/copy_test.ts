@@ -214,7 +214,8 @@ async function fill(database: Database): Promise<void> {
     insert into capabilities values ('kraken', '1h', 720, 'answers', 720, false, 720, null, now());
     insert into jobs (job, last_start) values ('poll', now());
     insert into alerts (id, alert, exchange, value, threshold, summary, began, began_sent) overriding system value
-      values (7, 'stale', 'kraken', 0.1, 180, 'stale', now(), '-infinity')`);
+      values (7, 'stale', 'kraken', 0.1, 180, 'stale', now(), '-infinity');
+    select titan10_note_event('banned', 'kraken', null, null, null, now(), now(), 37, null, 'banned', false)`);
 }
 
 /** All rows of all tables, as texts. */
@@ -229,7 +230,9 @@ function contentOf(url: string | undefined, dataDir: string): Promise<unknown> {
       ]
     ) {
       const rows = await sql.unsafe<{ row: string }[]>(
-        `select row_to_json(entry)::text as row from (select ${columns} from ${table}) as entry`,
+        `select row_to_json(entry)::text as row from (select ${columns} from ${table}) as entry ${
+          // That it was copied is told at the target alone.
+          table === "events" ? "where kind <> 'copied'" : ""}`,
       );
       content[table!] = rows.map(({ row }) => row).sort();
     }

@@ -203,6 +203,10 @@ async function fill(database: Database): Promise<void> {
       values ('stale', 'binance', ${symbol}, '1m', 1, 1, 'late', now()),
              ('listing_changed', 'binance', ${symbol}, null, 1, 1, 'another market', now())`;
     await sql`
+      insert into events (kind, exchange, symbol, timeframe, time, since, times, text)
+      values ('imported', 'binance', ${symbol}, '1m', now(), now(), 1, 'a file'),
+             ('relisted', 'binance', ${symbol}, null, now(), now(), 1, 'again')`;
+    await sql`
       insert into listings (exchange, symbol, since, market_id)
       values ('binance', ${symbol}, '2020-01-01', ${symbol.replace("/", "")})`;
     await sql`

@@ -34,6 +34,8 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
       await turn();
       return {} as Awaited<ReturnType<Answers["status"]>>;
     },
+    news: refuse,
+    events: refuse,
     // More than the buffers of a connection hold.
     candles: () => Promise.resolve({ large: "x".repeat(32_000_000) } as never),
     explained: () =>

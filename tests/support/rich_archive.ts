@@ -117,6 +117,7 @@ export async function serveRichArchive(
     }
   }
   await addTroubles(database, exchanges);
+  await addNews(database, exchanges);
   await explainBounds({ config, database, clock });
   const answers = answersOf({
     ground,
@@ -279,6 +280,39 @@ async function addTroubles({ sql }: Database, exchanges: readonly string[]): Pro
            ('gaps', now() - interval '3 min', now() - interval '3 min', 'success'),
            ('backfill', now() - interval '4 h', now() - interval '1 day', 'failure'),
            ('maintenance', now() - interval '8 min', now() - interval '8 min', 'success')`;
+}
+
+/** Two alerts, and a week of what has happened. */
+async function addNews({ sql }: Database, exchanges: readonly string[]): Promise<void> {
+  const [first = "", second = first, third = second] = exchanges;
+  await sql`
+    insert into alerts (alert, exchange, symbol, timeframe, value, threshold, summary, began)
+    values ('breaker_open', ${third}, null, null, 2460, 300,
+            ${`${third}: the breaker has not been closed for 41 min (over 5 min)`}, now() - interval '36 min'),
+           ('gap_percent', ${first}, 'BTC/USDT', '1m', 7.2, 5,
+            ${`${first}: 7.2 % of the candles of BTC/USDT 1m are missing (over 5 %)`}, now() - interval '2 h')`;
+  await sql.unsafe(
+    `insert into events (kind, exchange, symbol, alert, time, since, times, candles, text)
+     select kind, exchange, symbol, alert, now() - ago, now() - coalesce(began, ago), times, candles, text
+     from (values
+       ('banned', $2, null, null, interval '1 min', interval '3 h', 37, null::bigint,
+        $2 || ': it wants to be left alone until 12:05:30 UTC. 429 Too Many Requests, retry after 420 s'),
+       ('alert_began', $3, null, 'breaker_open', interval '36 min', null, 1, null,
+        $3 || ': the breaker has not been closed for 5 min (over 5 min)'),
+       ('breaker_opened', $3, null, null, interval '41 min', null, 1, null,
+        $3 || ': too many requests failed, so the breaker is open and only trials are sent'),
+       ('candles_revised', $1, null, null, interval '2 h', interval '9 h', 4, 12,
+        $1 || ': stored candles came with other values, the last of BTC/USDT 1m. The older values are in candle_revisions'),
+       ('settings_reloaded', null, null, null, interval '4 h', null, 1, null,
+        'The settings were read again: ' || $1 || ' symbols: SOL/USDT added'),
+       ('database_back', null, null, null, interval '1 day', interval '1 day 40 s', 1, null,
+        'The database was away for 40 s, from 2026-01-30 12:03:05 UTC on'),
+       ('delisted', $1, 'MATIC/USDT', null, interval '5 days', null, 1, null,
+        $1 || ' MATIC/USDT: delisted. Its series end at 2026-01-26 08:00:00 UTC'),
+       ('daemon_started', null, null, null, interval '6 days', null, 1, null, 'Titan-10 1.0.0 started')
+     ) as told (kind, exchange, symbol, alert, ago, began, times, candles, text)`,
+    [first, second, third],
+  );
 }
 
 function isoOrNull(timeMs: number | undefined): string | null {

@@ -34,8 +34,19 @@ Deno.test("bans in a row without an answer between them double, up to an hour", 
     lengths.push((ban.untilMs - nowMs) / MINUTE_MS);
   }
   assert.deepEqual(lengths, [1, 2, 4, 8, 16, 32, 60, 60]);
-  ban.answered();
+  ban.answered(ban.untilMs);
   assert.equal(ban.defaultMs(ban.untilMs), MINUTE_MS);
+});
+
+Deno.test("the first answer after a ban ends it, also one from before a restart; answers within it do not", () => {
+  const ban = new Ban();
+  assert.equal(ban.answered(NOW_MS), false);
+  refuse(ban, NOW_MS);
+  assert.equal(ban.answered(ban.untilMs - 1), false);
+  assert.equal(ban.answered(ban.untilMs), true);
+  assert.equal(ban.answered(ban.untilMs + 1), false);
+  ban.restore(ban.untilMs + 5_000, "before the restart");
+  assert.equal(ban.answered(ban.untilMs), true);
 });
 
 Deno.test("a ban that is restored replaces a shorter one with its reason, and not a longer one", () => {

@@ -1,5 +1,6 @@
 /** The sentences of the page: what is the matter, since when, and what to do. @module */
 import assert from "node:assert/strict";
+import { NO_NEWS } from "../../lib/serve/news.ts";
 import { adviceOf } from "../../lib/serve/page/advice.js";
 import { BackfillPace } from "../../lib/serve/page/backfill_pace.js";
 import { noticesOf } from "../../lib/serve/page/notices.js";
@@ -282,6 +283,7 @@ Deno.test("an archive that is empty or that nothing answers says what comes next
       startedAt: null,
       database: { kind: "embedded", timescaledb: null },
       lastReload: null,
+      ...NO_NEWS,
       exchanges: [EXCHANGE],
       series: [SERIES],
       jobs: [POLL],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { logger } from "../../lib/telemetry/log.ts";
+import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
@@ -10,6 +11,7 @@ const STATUS: Status = {
   startedAt: null,
   database: { kind: "embedded", timescaledb: null },
   lastReload: null,
+  ...NO_NEWS,
   exchanges: [],
   series: [],
   jobs: [],
@@ -28,12 +30,17 @@ interface Scene {
   isGone: boolean;
   /** How long a read takes. */
   readMs: number;
+  /** What the news say. */
+  firing: number;
+  isNewsAway: boolean;
   /** A listener that keeps what came, without the time. */
   listen(peer?: string): Listener;
 }
 
 interface Listener {
   readonly events: unknown[];
+  /** What news said of the number of alerts. */
+  readonly firing: number[];
   isOver: boolean;
   leave(): Promise<void>;
 }
@@ -43,6 +50,10 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
   const feed = new StatusFeed({
     clock,
     log: logger("test"),
+    news: () =>
+      scene.isNewsAway
+        ? Promise.reject(GONE)
+        : Promise.resolve({ ...NO_NEWS, alertsFiring: scene.firing }),
     status: async () => {
       scene.reads++;
       if (scene.readMs > 0) await clock.sleep(scene.readMs);
@@ -60,18 +71,26 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     isAway: false,
     isGone: false,
     readMs: 0,
+    firing: 0,
+    isNewsAway: false,
     listen(peer = "127.0.0.1"): Listener {
       const stream = feed.listen(peer);
       assert.ok(stream !== undefined);
       const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-      const listener = { events: [] as unknown[], isOver: false, leave: () => reader.cancel() };
+      const listener = {
+        events: [] as unknown[],
+        firing: [] as number[],
+        isOver: false,
+        leave: () => reader.cancel(),
+      };
       const read = async (): Promise<void> => {
         for (;;) {
           const { done, value } = await reader.read();
           if (done) break;
           const { now, status, ...rest } = JSON.parse(/^data: (.*)\n\n$/.exec(value)?.[1] ?? "");
           assert.equal(new Date(now).getTime(), clock.now());
-          listener.events.push(status?.version ?? rest);
+          if (rest.news !== undefined) listener.firing.push(rest.news.alertsFiring);
+          else listener.events.push(status?.version ?? rest);
         }
         listener.isOver = true;
       };
@@ -110,6 +129,29 @@ Deno.test("a status is read once for all who listen, and sent when it has change
     scene.version = "2";
     await scene.clock.advance(3_000);
     assert.deepEqual([one.events, other.events, scene.reads], [["1", "2"], ["1", "2"], 3]);
+  }));
+
+Deno.test("news are told within two seconds, once, however rarely the status is read", () =>
+  withFeed(async (scene) => {
+    // So long that the next read of the status begins twenty seconds later.
+    scene.readMs = 3_000;
+    const one = scene.listen();
+    await scene.clock.advance(3_000);
+    assert.deepEqual([one.firing, one.events], [[0], ["1"]]);
+    scene.firing = 1;
+    await scene.clock.advance(1_000);
+    assert.deepEqual([one.firing, one.events, scene.reads], [[0, 1], ["1"], 1]);
+    const other = scene.listen();
+    await scene.clock.advance(0);
+    assert.deepEqual(other.firing, [1]);
+    // What cannot be read is told of by the status.
+    scene.isNewsAway = true;
+    scene.firing = 2;
+    await scene.clock.advance(5_000);
+    assert.deepEqual(other.firing, [1]);
+    scene.isNewsAway = false;
+    await scene.clock.advance(1_000);
+    assert.deepEqual([one.firing, other.firing], [[0, 1, 2], [1, 2]]);
   }));
 
 Deno.test("without a change the time is told every fifteen seconds", () =>

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { renderStatus } from "../../lib/cli/status_view.ts";
 import { width } from "../../lib/cli/text.ts";
 import { frame } from "../../lib/cli/watch.ts";
+import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { ExchangeStatus, SeriesStatus, Status } from "../../lib/serve/status.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31, 12, 0, 0);
@@ -42,6 +43,7 @@ function statusOf(change: Partial<Status>): Status {
     startedAt: "2026-01-31T11:00:00.000Z",
     database: { kind: "embedded", timescaledb: "2.23.0" },
     lastReload: null,
+    ...NO_NEWS,
     exchanges: [QUIET],
     series: [SERIES],
     jobs: [{

@@ -1,6 +1,8 @@
 /** The page: shows the daemon's status, and asks for the token if one is needed. @module */
+import { showAlerts, tellAlertAges } from "./alerts.js";
 import { BackfillPace } from "./backfill_pace.js";
 import { Chart } from "./chart.js";
+import { Events } from "./events.js";
 import { keepToken, listen, TokenError } from "./feed.js";
 import { Overview } from "./overview.js";
 import { PageState } from "./page_state.js";
@@ -9,9 +11,13 @@ import { SeriesTable } from "./series_table.js";
 import { legendEntries } from "./state.js";
 import { age, byId, compact, count, element, percent, setText } from "./text.js";
 
-/** @typedef {import("../status.ts").Status} Status */
+/**
+ * @typedef {import("../status.ts").Status} Status
+ * @typedef {import("../news.ts").News} News
+ */
 
 const state = new PageState();
+const events = new Events();
 const chart = new Chart();
 const overview = new Overview();
 const pace = new BackfillPace();
@@ -46,17 +52,25 @@ async function start() {
   }
 }
 
-/** @param {{ now: string, status?: Status, error?: string }} event */
-function onEvent({ now, status, error }) {
+/** @param {{ now: string, status?: Status, news?: News, error?: string }} event */
+function onEvent({ now, status, news, error }) {
   const nowMs = Date.parse(now);
+  if (news !== undefined) {
+    showAlerts(news, nowMs);
+    events.update(news.events, nowMs);
+    return;
+  }
   state.onEvent(now, error);
   // What is shown stays as it was told, with its ages.
   if (error !== undefined) return;
+  tellAlertAges(nowMs);
+  events.tell(nowMs);
   if (status !== undefined) {
     const isFirst = newest === undefined;
     newest = status;
     pace.note(status.series, nowMs);
     showSums(status);
+    events.offer(status.exchanges.map(({ exchange }) => exchange));
     table.update(status.series, {
       nowMs,
       pace,

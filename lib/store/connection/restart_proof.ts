@@ -17,6 +17,12 @@ export const WRITE_AGAIN = `insert into jobs as known (job) values ('poll')
 /** What a server that was started again must still have. */
 export class RestartProof {
   #findings: readonly Finding[] = [];
+  #onProved: (() => void) | undefined;
+
+  /** Registers what is called after each proof. */
+  whenProved(onProved: () => void): void {
+    this.#onProved = onProved;
+  }
 
   /** Call it when the server has answered that something is written. */
   expect(finding: Finding): void {
@@ -37,5 +43,6 @@ export class RestartProof {
     for (const finding of this.#findings) await finding(ask);
     const { rows } = await ask("select to_regclass('jobs') is not null");
     if (rows[0]?.[0] === "t") await ask(WRITE_AGAIN);
+    this.#onProved?.();
   }
 }

@@ -1,0 +1,67 @@
+/** `titan10 events`: what has happened to the archive, the newest last. @module */
+import { type EventEntry, type EventsDocument, readEventsDocument } from "../serve/news.ts";
+import { requireArchive } from "../store/connection/migrations.ts";
+import { printable } from "../text/printable.ts";
+import { ConfigError } from "../config/config.ts";
+import { askDaemon } from "./control.ts";
+import { filterOf } from "./series_filter.ts";
+import { type Flags, readGround } from "./settings.ts";
+import { EXIT, type ExitCode, type Shell } from "./shell.ts";
+import { count, minute, wrap } from "./text.ts";
+import { withArchive } from "./with_archive.ts";
+
+/** How many are read, of which the flags let some through. */
+const READ_MAX = 500;
+
+/** Prints the events, from the database or from the daemon that holds it. */
+export async function events(shell: Shell, flags: Flags): Promise<ExitCode> {
+  const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
+  const rowsMax = readLimit(flags["limit"]);
+  const filter = filterOf(flags, ground.config);
+  const query = new URLSearchParams({ limit: String(READ_MAX) });
+  const { events } = await withArchive<EventsDocument>(ground, {
+    mustExist: true,
+    here: async (database) => {
+      await requireArchive(database);
+      return await readEventsDocument(database, query);
+    },
+    daemon: async () =>
+      await askDaemon(ground.config.dataDir, `/eventlog?${query}`) as EventsDocument,
+  });
+  const shown = events.filter((one) => {
+    const { exchange, symbol } = one;
+    if (exchange === null || symbol === null) {
+      return filter.symbols === undefined &&
+        (exchange === null ? filter.exchanges === undefined : filter.passesExchange(exchange));
+    }
+    return filter.passes({ exchange, symbol });
+  }).slice(0, rowsMax);
+  if (flags["json"] === true) shell.print(JSON.stringify({ events: shown }));
+  else if (shown.length === 0) shell.print("Nothing has happened yet.");
+  else for (const one of shown.toReversed()) print(shell, one);
+  return EXIT.done;
+}
+
+function readLimit(text: unknown): number {
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= READ_MAX) return limit;
+  const allowed = `a whole number from 1 to ${READ_MAX}`;
+  throw new ConfigError([{ variable: "--limit", value: String(text), allowed }]);
+}
+
+function print(shell: Shell, event: EventEntry): void {
+  const time = minute(event.time);
+  const columns = Math.max(80, shell.screen?.columns ?? 80) - time.length - 2;
+  const lines = wrap(printable(`${event.text}${extrasOf(event)}`), columns);
+  for (const [at, line] of lines.entries()) {
+    shell.print(`${at === 0 ? time : " ".repeat(time.length)}  ${line}`);
+  }
+}
+
+function extrasOf({ times, since, candles }: EventEntry): string {
+  const extras = [
+    ...(candles === null ? [] : [`${count(candles)} candle${candles === 1 ? "" : "s"}`]),
+    ...(times === 1 ? [] : [`${count(times)} times since ${minute(since)}`]),
+  ];
+  return extras.length === 0 ? "" : ` (${extras.join(", ")})`;
+}
