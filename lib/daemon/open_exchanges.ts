@@ -79,16 +79,14 @@ async function openOne(
 ): Promise<ArchivedExchange | ConfigProblem> {
   const { clock, random, metrics, log, database, events } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
-  const keep = async (what: string, write: Promise<void>): Promise<void> => {
-    try {
-      await write;
-    } catch (error) {
-      log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
-        exchange: id,
-        error,
-      });
-    }
-  };
+  const tellUnstored = (what: string, error: unknown, timeframe?: string): void =>
+    log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
+      exchange: id,
+      ...(timeframe === undefined ? {} : { timeframe }),
+      error,
+    });
+  const keep = (what: string, write: Promise<void>): Promise<void> =>
+    write.catch((error) => tellUnstored(what, error));
   const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
     keep("a breaker's state", writeBreaker(database, id, kind))
   );
@@ -127,13 +125,10 @@ async function openOne(
         void breaker.set(worst);
       },
       keepCapability: async (row) => {
-        try {
-          await writeCapability(database, row);
-        } catch (error) {
-          const fields = { exchange: id, timeframe: row.timeframe, error };
-          log[isServerAway(error) ? "debug" : "warn"]("a learned limit was not stored", fields);
+        await writeCapability(database, row).catch((error) => {
+          tellUnstored("a learned limit", error, row.timeframe);
           throw error;
-        }
+        });
       },
     });
   } catch (error) {
