@@ -17,6 +17,7 @@ import { memory } from "./memory.ts";
 import { pageWrite } from "./page_write.ts";
 import { paging } from "./paging.ts";
 import { seriesCount } from "./series_count.ts";
+import { statusFeed } from "./status_feed.ts";
 
 const BENCHES: readonly Bench[] = [
   endToEnd,
@@ -28,6 +29,7 @@ const BENCHES: readonly Bench[] = [
   gapScan,
   seriesCount,
   paging,
+  statusFeed,
 ];
 
 const { values } = parseArgs({
