@@ -20,6 +20,7 @@ import { memory } from "./memory.ts";
 import { pageWrite } from "./page_write.ts";
 import { paging } from "./paging.ts";
 import { seriesCount } from "./series_count.ts";
+import { statusFeed } from "./status_feed.ts";
 
 const BENCHES: readonly Bench[] = [
   endToEnd,
@@ -34,6 +35,7 @@ const BENCHES: readonly Bench[] = [
   candleSize,
   firstBackfill,
   daemonMemory,
+  statusFeed,
 ];
 
 const { values } = parseArgs({

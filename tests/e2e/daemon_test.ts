@@ -218,6 +218,14 @@ Deno.test("an exchange that answers only 500 and a symbol that vanishes leave al
           /titan10_fetch_failures_total\{exchange="binance",kind="permanent"\} [1-9]/,
         );
         assert.match(metrics, /titan10_breaker_state\{exchange="kraken",state="open"\} 1/);
+        const later: Status = await (await fetch(`${url}/status`)).json();
+        const failing = later.exchanges.find(({ exchange }) => exchange === "kraken");
+        const [since, trial] = [failing?.breakerSince, failing?.trialAt].map((at) =>
+          Date.parse(at ?? "")
+        );
+        assert(since! < trial!, Deno.inspect(failing));
+        const poll = later.jobs.find(({ job }) => job === "poll");
+        assert((poll?.nextStart ?? "") > (poll?.lastStart ?? "z"), Deno.inspect(poll));
       } finally {
         await stop(daemon, "SIGTERM", 143);
       }

@@ -14,6 +14,8 @@ export interface TabOptions {
   readonly height?: number;
   readonly isDark?: boolean;
   readonly isPhone?: boolean;
+  /** The folder that what the page saves goes to. @default none: nothing is saved */
+  readonly savesTo?: string;
 }
 
 export interface Tab {
@@ -154,6 +156,13 @@ class Devtools {
 
 async function openTab(devtools: Devtools, url: string, options: TabOptions): Promise<Tab> {
   const { browserContextId } = await devtools.send("Target.createBrowserContext");
+  if (options.savesTo !== undefined) {
+    await devtools.send("Browser.setDownloadBehavior", {
+      behavior: "allow",
+      browserContextId,
+      downloadPath: options.savesTo,
+    });
+  }
   const { targetId } = await devtools.send("Target.createTarget", {
     url: "about:blank",
     browserContextId,

@@ -41,6 +41,10 @@ export interface RichArchiveOptions {
 export interface RichArchive {
   readonly server: HttpServer;
   readonly database: Database;
+  /** As in DATABASE_URL; undefined for the embedded database. */
+  readonly databaseUrl: string | undefined;
+  /** Serves again where it was served, after `server.stop()`. */
+  serveAgain(): void;
   close(): Promise<void>;
 }
 
@@ -137,17 +141,19 @@ export async function serveRichArchive(
     }));
     return { ...status, exchanges: paced };
   };
-  const server = serveHttp({ ...answers, status }, {
-    hostname: "127.0.0.1",
-    port: 0,
-    token,
-    log,
-    clock,
-    page: await readPage(),
-  });
+  const page = await readPage();
+  const serve = (port: number): HttpServer =>
+    serveHttp({ ...answers, status }, { hostname: "127.0.0.1", port, token, log, clock, page });
+  let server = serve(0);
   return {
-    server,
+    get server(): HttpServer {
+      return server;
+    },
     database,
+    databaseUrl: opened.url,
+    serveAgain(): void {
+      server = serve(Number(new URL(server.url).port));
+    },
     async close(): Promise<void> {
       await server.stop();
       await drop();

@@ -304,6 +304,10 @@ Deno.test("an archive that is empty or that nothing answers says what comes next
     told({ exchanges: [failing, { ...failing, exchange: "okx" }] }),
     /^None of the 2 exchanges answers\. .* the newest candle closed at 12:00/,
   );
+  assert.match(
+    told({ series: [{ ...SERIES, last: "2026-01-31T11:00:00.000Z" }] }),
+    /^No new candles since 11:01\. The last poll succeeded at 12:00:02, .* titan10 doctor/,
+  );
   const at = "2026-01-31T11:00:00.000Z";
   assert.match(
     told({ lastReload: { at, ok: false, error: "Cannot read POLL_CRON." } }),

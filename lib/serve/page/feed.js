@@ -69,7 +69,7 @@ async function readEvents(onEvent) {
   const response = await send("/events", end.signal);
   if (!response.ok || response.body === null) {
     const { error } = await response.json().catch(() => ({}));
-    throw new Error(error ?? `it answers with HTTP ${response.status}`);
+    throw new Error(error ?? `the daemon answers with HTTP ${response.status}`);
   }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";

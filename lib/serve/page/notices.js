@@ -40,12 +40,17 @@ export function noticesOf(status, nowMs) {
 }
 
 /** @param {Status} status @param {number} nowMs @returns {Notice} */
-function failingNotice({ exchanges, series }, nowMs) {
+function failingNotice({ exchanges, series, jobs }, nowMs) {
   const newestMs = [...talliesOf(series, nowMs).values()]
     .reduce((newest, tally) => Math.max(newest, tally.newestMs), 0);
   const since = newestMs === 0
     ? "no candle has come yet"
     : `the newest candle closed at ${moment(new Date(newestMs).toISOString(), nowMs)}`;
+  // They are asked, or would be: what is late has another cause.
+  const isAsked = exchanges.every(({ breaker, bannedUntil, deniedSince }) =>
+    breaker === "closed" && bannedUntil === null && deniedSince === null
+  );
+  if (isAsked && newestMs > 0) return staleNotice(jobs, newestMs, nowMs);
   const title = exchanges.length === 1
     ? `${exchanges[0]?.exchange} does not answer`
     : `None of the ${count(exchanges.length)} exchanges answers`;
@@ -55,6 +60,21 @@ function failingNotice({ exchanges, series }, nowMs) {
     text:
       `What is stored stays as it is; ${since}. Each is tried again by itself, and what was missed ` +
       "is fetched then. Exchanges says what is the matter; titan10 doctor tests this machine's way out.",
+  };
+}
+
+/** @param {Status["jobs"]} jobs @param {number} newestMs @param {number} nowMs @returns {Notice} */
+function staleNotice(jobs, newestMs, nowMs) {
+  const poll = jobs.find(({ job }) => job === "poll");
+  const last = poll?.lastSuccess ?? null;
+  const polls = last === null
+    ? "No poll has succeeded yet"
+    : `The last poll succeeded at ${moment(last, nowMs)}`;
+  return {
+    level: "bad",
+    title: `No new candles since ${moment(new Date(newestMs).toISOString(), nowMs)}`,
+    text: `${polls}, and no exchange is left alone. If this lasts, run titan10 doctor: ` +
+      "it tests each exchange and this machine's clock.",
   };
 }
 

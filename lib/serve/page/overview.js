@@ -50,9 +50,12 @@ function worstFirst(all) {
 /** @param {string} id @param {readonly Judged[]} all @param {string} verb */
 function tellFailing(id, all, verb) {
   const failing = all.filter(({ reason }) => reason.level === "bad").length;
-  const text = failing === 0
-    ? all.length < 2 ? "" : `all ${count(all.length)} ${verb}`
-    : `${count(failing)} of ${count(all.length)} failing`;
+  const isAllGood = all.length > 1 && all.every(({ reason }) => reason.level === "good");
+  const text = failing > 0
+    ? `${count(failing)} of ${count(all.length)} failing`
+    : isAllGood
+    ? `all ${count(all.length)} ${verb}`
+    : "";
   setText(byId(id), text);
   byId(id).classList.toggle("alarming", failing > 0);
 }

@@ -48,7 +48,7 @@ async function start() {
     await listen({ onEvent, onLost: (error) => state.onLost(error) });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    state.onToken(error.isWrong ? `${error.message}.` : "");
+    state.onToken(error.isWrong ? `${error.message}: it is not the daemon's HTTP_TOKEN.` : "");
   }
 }
 

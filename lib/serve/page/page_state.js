@@ -5,7 +5,7 @@ import { age, byId, element, setText, time } from "./text.js";
 
 /**
  * @typedef {import("../status.ts").Status} Status
- * @typedef {"connecting" | "live" | "away" | "database" | "token"} State
+ * @typedef {"connecting" | "live" | "away" | "unread" | "token"} State
  */
 
 /** How the browser knows the state, for the pill at the top. */
@@ -13,7 +13,7 @@ const PILLS = {
   connecting: ["waiting", "connecting"],
   live: ["live", "live"],
   away: ["lost", "not connected"],
-  database: ["lost", "database away"],
+  unread: ["lost", "not current"],
   token: ["waiting", "token needed"],
 };
 
@@ -40,14 +40,15 @@ export class PageState {
       byId("live").title = `as of ${time(now)}`;
       return;
     }
-    this.#enter("database", `${error}. ${this.#shown()}`);
+    this.#enter("unread", `${error}. ${this.#shown()}`);
   }
 
   /** @param {Error} error */
   onLost(error) {
     // Browsers word this each in its own way.
-    const why = error instanceof TypeError ? "it cannot be reached" : error.message;
-    this.#enter("away", `The daemon is away: ${why}. ${this.#shown()}`);
+    const why = error instanceof TypeError ? "the daemon cannot be reached" : error.message;
+    const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`;
+    this.#enter("away", `${sentence} It is tried again every few seconds. ${this.#shown()}`);
   }
 
   /** @param {string} hint what was wrong with the token; empty if none was given */
@@ -65,8 +66,8 @@ export class PageState {
 
   #shown() {
     return this.#seen === undefined
-      ? "There is nothing to show yet. It is tried again every few seconds."
-      : `What is shown below is of ${time(this.#seen)} UTC. It is tried again every few seconds.`;
+      ? "There is nothing to show yet."
+      : `What is shown below is of ${time(this.#seen)} UTC.`;
   }
 
   /** @param {State} state @param {string} trouble */
@@ -78,7 +79,7 @@ export class PageState {
     setText(live, words);
     byId("trouble").hidden = trouble === "";
     setText(byId("trouble-text"), trouble);
-    if (state === "away" || state === "database") {
+    if (state === "away" || state === "unread") {
       setText(byId("waiting-text"), "No answer yet");
     }
     this.#tellAge();

@@ -12,10 +12,10 @@ import { byId, count, element, setText } from "./text.js";
  */
 
 /** Rows made at once: more than any screen shows. */
-const STEP_ROWS = 60;
+const STEP_ROWS = 30;
 
 /** Rows are made when the end of the made ones is this near to the window. */
-const NEAR = "800px";
+const NEAR = "400px";
 
 const SORT_KEY = "titan10.sort";
 
