@@ -138,7 +138,7 @@ function tellStart(
   const telling = first.summary(archive, { url, signal: stopping.signal }).then((summary) => {
     if (onStarted === undefined) log.info("started", { ...summary });
     else onStarted(summary);
-  }).catch((error: unknown) => log.debug("the start was not told of", { error }));
+  }).catch((error: unknown) => log.debug("the summary of the start was not written", { error }));
   return async () => {
     stopping.abort(new Error("the daemon is stopping"));
     await telling;
@@ -160,7 +160,7 @@ async function untilOver(
     const guarded = watchdog.guard(signal, { onClockSet: () => schedule.start() });
     await Promise.race([aborted(signal), guarded, crashed]);
   } catch (error) {
-    log.fatal("stopping, to be started again", { error });
+    log.fatal("stopping with an error, so that the daemon is started again", { error });
     throw error;
   }
 }
@@ -227,7 +227,7 @@ async function listen(
   const { httpHost: hostname, httpPort: port, httpToken: token } = config;
   const allowedHosts = config.httpAllowedHosts;
   if (token === undefined && !isLoopback(hostname)) {
-    log.warn("status and metrics are open to everybody who can reach this port: set HTTP_TOKEN", {
+    log.warn("everybody who can reach this port can read status and metrics: set HTTP_TOKEN", {
       host: hostname,
       port,
     });

@@ -87,7 +87,7 @@ function tellReach({ clock, log }: Ground, awayIsLogged: AwayIsLogged): OnReach 
       const { error, action, wasThere } = away;
       if (!wasThere && awayIsLogged !== "always") return;
       awayMs = nowMs;
-      log.warn("the database is away; what needs it is tried again", { action, error });
+      log.warn("the database cannot be reached; trying again", { action, error });
     } else if (awayMs !== undefined) {
       log.info("the database is back", { seconds: (nowMs - awayMs) / 1000 });
       awayMs = undefined;

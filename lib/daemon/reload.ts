@@ -102,7 +102,7 @@ export class Reloads {
     } catch (error) {
       const problems = problemsOf(error);
       metrics.setConfigReloaded(false);
-      log.error("settings not reloaded: they stay as they were", { problems });
+      log.error("settings not reloaded: the old ones stay in force", { problems });
       this.#last = { at, ok: false, error: problems.join("\n") };
       return { ok: false, problems };
     }

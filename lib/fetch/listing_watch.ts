@@ -34,7 +34,7 @@ export async function enterListings(
     if (change.kind === "ends") await endOne(archive, exchange, { change, series });
   }
   for (const symbol of absentSinceMs.keys()) {
-    log.warn("symbol is not listed any more; looking again before it counts as delisted", {
+    log.warn("symbol is not listed any more; checking again before it counts as delisted", {
       exchange,
       symbol,
     });
@@ -54,7 +54,7 @@ async function replaceAll(
   const replacedMs = await replaceListings(database, exchange, { replacements: changes, nowMs });
   for (const { symbol, formerId, marketId, difference, successor } of changes) {
     log.warn(
-      "symbol is another market now: a new listing begins, and nothing before it is asked for",
+      "symbol means another market now: a new listing begins, and nothing older is requested",
       {
         exchange,
         symbol,
