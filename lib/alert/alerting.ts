@@ -229,7 +229,7 @@ export class Alerts {
     } catch (error) {
       if (!(error instanceof WebhookError) || error.kind !== "refused") throw error;
       for (const { alert, state, summary } of post.alerts) {
-        log.error("the webhook refused an alert, which is not sent again", {
+        log.error("the webhook refused an alert for good: it is not sent again", {
           alert,
           state,
           summary,

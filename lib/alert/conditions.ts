@@ -122,7 +122,9 @@ export function deniedConditions(
     return [{
       ...condition,
       value: Math.round((nowMs - sinceMs) / 1000),
-      summary: `${exchange}: access is refused since ${new Date(sinceMs).toISOString()}. ${why}`,
+      summary: `${exchange}: access has been refused since ${
+        new Date(sinceMs).toISOString()
+      }. ${why}`,
     }];
   });
 }
@@ -199,7 +201,8 @@ export function lossConditions(
       exchange,
       value,
       threshold: Math.round(nearMs / 1000),
-      summary: `${exchange}: candles of ${symbol} ${timeframe.text} that are still owed are lost ` +
+      summary:
+        `${exchange}: candles of ${symbol} ${timeframe.text} that are not fetched yet will be lost ` +
         `in ${durationText(leftMs)} (under ${durationText(nearMs)})`,
     });
   }
@@ -221,9 +224,9 @@ export function changedConditions(
     value: Math.max(0, Math.round((nowMs - fromMs) / 1000)),
     threshold: 0,
     summary:
-      `${exchange} ${symbol}: the symbol means another market since ${
+      `${exchange} ${symbol}: the symbol has meant another market since ${
         new Date(fromMs).toISOString()
-      }, ` + `${marketDifference(former, market)}. Its candles begin anew there`,
+      }, ` + `${marketDifference(former, market)}. A new listing begins there`,
   }));
 }
 

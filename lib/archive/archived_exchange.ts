@@ -204,7 +204,7 @@ export class ArchivedExchange {
     const isAhead = aheadMs > AHEAD_MS_MAX;
     if (isAhead && !this.#isClockAhead) {
       this.#options.log.warn(
-        "this machine's clock is ahead of the exchange's: the exchange's time is used for its candles",
+        "this machine's clock is ahead of the exchange's clock: the exchange's time is used for its candles",
         { exchange: this.id, seconds: Math.round(aheadMs / 1000) },
       );
     }

@@ -187,7 +187,7 @@ export function newsOf(markets: Markets | undefined): MarketNews {
       ),
     ],
     replaced: replaced.map(({ symbol, difference }) =>
-      `${symbol} is another market now, ${difference}: its candles begin anew`
+      `${symbol} now means another market, ${difference}: a new listing begins`
     ),
     unloaded: unloaded.map(({ symbol, error }) => `${exchange} ${symbol}: ${errorText(error)}`),
   };

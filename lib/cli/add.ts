@@ -30,7 +30,7 @@ export function makeAdd(empty: Command, shell: Shell, perform: Perform): void {
     .argument("<symbols...>", "exchange and symbol: binance:SOL/USDT")
     .option(
       "--timeframes <list>",
-      "poll the exchange in these, too: 1m,1h",
+      "also poll the exchange in these timeframes: 1m,1h",
       (text) => text.split(",").map((item) => item.trim()),
     )
     .addHelpText("after", HELP);
@@ -96,7 +96,7 @@ async function add(
       if (shell.signal.aborted) throw error;
       shell.tell(
         printable(
-          `Whether ${exchange} lists ${symbols.join(", ")} is not known: ${errorText(error)}`,
+          `Cannot find out whether ${exchange} lists ${symbols.join(", ")}: ${errorText(error)}`,
         ),
       );
     }

@@ -23,7 +23,7 @@ export async function testAlerts(shell: Shell, flags: Flags): Promise<ExitCode> 
   const [post] = postsOf([testAlert(nowMs)], { url, format, nowMs });
   try {
     const answer = await postOnce({ config, clock }, post!, { format, signal: shell.signal });
-    shell.print(`The test alert was taken, in the format ${format}: ${answer}.`);
+    shell.print(`The webhook accepted the test alert, in the format ${format}: ${answer}.`);
     return EXIT.done;
   } catch (error) {
     shell.tell(

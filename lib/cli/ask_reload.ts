@@ -55,7 +55,7 @@ export async function askReload(
   else if (answer.ok) shell.print(linesOf(answer, shell.columns).join("\n"));
   if (answer.ok) return EXIT.done;
   if (!isJson) {
-    shell.tell(["Not reloaded, the daemon keeps its settings:", ...answer.problems].join("\n"));
+    shell.tell(["Not reloaded. The daemon keeps its old settings:", ...answer.problems].join("\n"));
   }
   return EXIT.failed;
 }
@@ -138,9 +138,9 @@ function linesOf(
     );
   const lines = [
     ...listed("  added", added),
-    ...listed("  removed", removed.map((id) => `${id}: not asked any more, its candles stay`)),
+    ...listed("  removed", removed.map((id) => `${id}: removed, its candles are kept`)),
     ...listed("  changed", changed),
     ...listed("  needs restart", needsRestart),
   ];
-  return lines.length === 0 ? ["Reloaded: nothing is different."] : ["Reloaded:", ...lines];
+  return lines.length === 0 ? ["Reloaded: nothing has changed."] : ["Reloaded:", ...lines];
 }

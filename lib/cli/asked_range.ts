@@ -10,10 +10,10 @@ export function addRangeFlags(command: Command): void {
   command
     .option(
       "--since <time>",
-      "this time in the place of BACKFILL's: 2024-01-31 or 2024-01-31T12:00Z",
+      "start here instead of where BACKFILL starts: 2024-01-31 or 2024-01-31T12:00Z",
       timeFlag,
     )
-    .option("--until <time>", "only up to this time, which is left out itself", timeFlag);
+    .option("--until <time>", "stop before this time", timeFlag);
 }
 
 /** The range that the flags ask for. @throws ConfigError when there is no time in it that has passed. */

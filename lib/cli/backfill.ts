@@ -60,8 +60,8 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
 /** What to do when candles are left owed. */
 function goingOn(reports: readonly BackfillReport[]): string {
   return reports.every(({ left }) => left === undefined)
-    ? "No exchange could be asked: titan10 doctor says what helps. Then run the same command again."
-    : "Nothing is lost: run the same command again to ask for what is still owed.";
+    ? "No exchange answered. Run titan10 doctor, fix what it names, then run this command again."
+    : "Nothing is lost. Run this command again to fetch what is still missing.";
 }
 
 /** Whether candles are left owed that the exchange should have given, whatever happened on the way. */
@@ -99,7 +99,7 @@ function summary(report: BackfillReport): string {
   const extras = [
     revised > 0 ? `, ${count(revised)} revised` : "",
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
-    left === undefined ? ", nothing could be asked" : "",
+    left === undefined ? ", no request was possible" : "",
     left !== undefined && left > 0 ? `, ${count(left)} still owed` : "",
     finalMs === undefined
       ? ""
@@ -115,7 +115,7 @@ function summary(report: BackfillReport): string {
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) lines.push(`  and ${more} more`);
     if (problems.length === 0) {
-      lines.push("  The exchange answered, but without the candles that are owed.");
+      lines.push("  The exchange answered, but without these candles.");
     }
   }
   return lines.join("\n");

@@ -20,10 +20,10 @@ export function readNamedSymbol(
   const [, exchange = "", symbol = ""] = /^([^:]*):(.*)$/.exec(text) ?? [];
   const shown = printable(text);
   if (!isSymbol(symbol) || isSymbolPattern(symbol)) {
-    return `${shown} is no exchange and symbol, such as binance:SOL/USDT`;
+    return `${shown} is not an exchange and a symbol, such as binance:SOL/USDT`;
   }
   if (knownExchanges.includes(exchange)) return { exchange, symbol };
-  return `${printable(exchange)} of ${shown} is no CCXT exchange id${
+  return `${printable(exchange)} of ${shown} is not a CCXT exchange id${
     didYouMean(nearest(exchange, knownExchanges))
   }`;
 }

@@ -25,7 +25,7 @@ from the candles and only rollups still hold stays in the embedded archive.`;
 /** Adds the command's options and its action. */
 export function makeCopy(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .option("--to <url>", "the server's database, postgres://user@host/database")
+    .option("--to <url>", "URL of the target database, postgres://user@host/database")
     .option("--json", "print JSON")
     .addHelpText("after", HELP);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "DB_POOL_MAX", "LOG_LEVEL"]);
@@ -54,7 +54,9 @@ async function copy(
   };
   const { databaseUrl: url, dataDir } = ground.config;
   if (url === undefined) {
-    command.error("error: say where to copy by --to or DATABASE_URL", { exitCode: EXIT.usage });
+    command.error("error: set --to or DATABASE_URL to the server to copy to", {
+      exitCode: EXIT.usage,
+    });
   }
   if (flags.to !== undefined && secretsOf({ DATABASE_URL: flags.to }).length > 0) {
     shell.tell(
@@ -89,7 +91,7 @@ async function copy(
     daemon: (held) =>
       Promise.reject(
         new Error(
-          `Cannot copy: the daemon holds ${dataDir}, and what it writes meanwhile would be lost. Stop it first`,
+          `Cannot copy: the daemon holds ${dataDir}, and what it wrote during the copy would be lost. Stop the daemon first`,
           { cause: held },
         ),
       ),
@@ -108,7 +110,7 @@ async function copy(
 async function requireEmbedded(dataDir: string): Promise<void> {
   if (await holdsDatabase(dataDir)) return;
   throw new Error(
-    `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of one`,
+    `Cannot copy: there is no embedded archive in ${dataDir}. Set DATA_DIR to the directory of the archive`,
   );
 }
 
@@ -145,14 +147,14 @@ function summary(report: CopyReport, { seconds, dataDir, to, migrated, columns }
   const found = report.found === 0 ? "" : `, ${count(report.found)} of them before`;
   const ledger = Object.entries(rows).filter(([, number]) => number > 0);
   const sentences = [
-    `They come to the same in ${to} (${duration(seconds)}).`,
+    `Candle counts and totals are the same in ${to} (${duration(seconds)}).`,
     ...(migrated.timescaledb === null
-      ? [`There without TimescaleDB: ${migrated.plainReason ?? "it is not used"}.`]
+      ? [`TimescaleDB is not used there: ${migrated.plainReason ?? "it is not used"}.`]
       : []),
     ...report.leftBehind.map((view) =>
-      `Not copied: what RETENTION has dropped and only ${view} still holds.`
+      `Not copied: candles that RETENTION has dropped and only ${view} still has.`
     ),
-    `Start the daemon with that DATABASE_URL from now on. ${dataDir} is as it was.`,
+    `From now on, start the daemon with this DATABASE_URL. ${dataDir} is unchanged.`,
   ];
   return [
     `${count(report.candles)} candles of ${count(report.series)} series copied${found}`,

@@ -80,7 +80,7 @@ export function render(
     for (const check of checks) lines.push(linesOf(check).join("\n"));
     lines.push(capabilityTable(capabilities).replace(/^/gm, "  "));
   }
-  if (exchanges.length === 0) lines.push("", "No exchange was asked: this comes first.");
+  if (exchanges.length === 0) lines.push("", "No exchange was checked: fix this first.");
   const wrong = [...checks, ...exchanges.flatMap(({ checks }) => checks)].filter(({ ok }) => !ok);
   const sum = wrong.length === 1 ? "One thing is wrong." : `${wrong.length} things are wrong.`;
   lines.push("", ok ? "Nothing is wrong." : sum);

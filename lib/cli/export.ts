@@ -28,32 +28,35 @@ While the daemon uses the embedded database, the candles come from the daemon.`;
 /** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .option("-o, --output <file>", "where to; - or nothing is standard output")
+    .option("-o, --output <file>", "file to write; standard output by default or with -")
     .addOption(
-      new Option("--format <format>", "csv or parquet; by the file's name when not given")
+      new Option("--format <format>", "csv or parquet; by default according to the file name")
         .choices(["csv", "parquet"]),
     )
     .option("--exchange <ids>", "only these, separated by commas", names)
     .option("--symbol <symbols>", "only these, separated by commas", names)
     .option("--timeframe <timeframes>", "only these, separated by commas", names)
     .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
-    .option("--until <time>", "up to this time, which is left out itself", timeFlag)
+    .option("--until <time>", "before this time", timeFlag)
     .addOption(
-      new Option("--source <source>", "each exchange's candles, or one merged from all")
+      new Option("--source <source>", "each exchange's own candles, or merged ones")
         .choices(["exchange", "merged"]).default("exchange"),
     )
     .addOption(
       new Option(
         "--merge <method>",
-        "of merged candles: the first exchange's that has one, in the order of --exchange or else of volume; or weighted by volume",
+        "how to merge: primary takes the first exchange that has the candle, in the order of --exchange or else of volume; volume weights by volume",
       ).choices(["primary", "volume"]).default("primary"),
     )
     .option(
       "--quote-formulas",
-      "CSV for a spreadsheet: an apostrophe before what it would calculate",
+      "in CSV, put an apostrophe before text that a spreadsheet would calculate",
     )
     .addOption(
-      new Option("--numbers <numbers>", "of Parquet: see below").choices(["double", "exact"]),
+      new Option("--numbers <numbers>", "numbers in Parquet: see below").choices([
+        "double",
+        "exact",
+      ]),
     )
     .addHelpText("after", HELP);
   addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action((flags: unknown) =>
@@ -82,14 +85,17 @@ async function exportCandles(
 ): Promise<ExitCode> {
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
-    command.error("error: --numbers is of Parquet: CSV keeps every digit", {
+    command.error("error: --numbers is only for Parquet; CSV always keeps every digit", {
       exitCode: EXIT.usage,
     });
   }
   if (flags.quoteFormulas === true && format === "parquet") {
-    command.error("error: --quote-formulas is of CSV: nothing in Parquet is calculated", {
-      exitCode: EXIT.usage,
-    });
+    command.error(
+      "error: --quote-formulas is only for CSV; spreadsheets calculate nothing in Parquet",
+      {
+        exitCode: EXIT.usage,
+      },
+    );
   }
   const isMerged = flags.source === "merged";
   const request: ExportRequest = {

@@ -38,7 +38,7 @@ them: what the exchange no longer keeps cannot be had back.`;
 export function makeForget(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .argument("<symbols...>", "exchange and symbol: binance:SOL/USDT")
-    .option("--delete", "also delete their candles and all that is known of them")
+    .option("--delete", "also delete their candles and everything stored about them")
     .option("--yes", "delete without asking")
     .addHelpText("after", HELP);
   addSettingFlags(command as unknown as Command, [
@@ -121,7 +121,7 @@ function isForgotten(
     return config.exchanges.includes(exchange) && mayBeArchived(symbols, symbol);
   });
   if (wanted.length === 0) {
-    for (const one of asked) shell.print(printable(`${nameOf(one)} is not asked for.`));
+    for (const one of asked) shell.print(printable(`${nameOf(one)} is not archived.`));
     return true;
   }
   const { symbols } = config.everywhere;
@@ -184,10 +184,12 @@ async function isConfirmed(shell: Shell, held: readonly HeldSymbol[]): Promise<b
   );
   const what = printable(parts.join(" and "));
   if (shell.ask === undefined) {
-    shell.tell(`This deletes ${what}. Say --yes to do so. Nothing was changed.`);
+    shell.tell(
+      `This would delete ${what}. Repeat the command with --yes to delete. Nothing was changed.`,
+    );
     return false;
   }
-  const answer = await shell.ask(`Delete ${what}, and all that is known of them? [y/N] `);
+  const answer = await shell.ask(`Delete ${what}, and everything stored about them? [y/N] `);
   if (/^y(?:es)?$/i.test(answer)) return true;
   shell.tell("Nothing was changed.");
   return false;

@@ -53,7 +53,7 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
     daemon: async () => {
       if (repairs) {
         shell.tell(
-          "The daemon holds the database, and repairs gaps itself whenever GAPS_CRON says so.",
+          "Cannot repair gaps while the daemon uses the database. The daemon repairs them itself, at the times of GAPS_CRON.",
         );
         return EXIT.failed;
       }

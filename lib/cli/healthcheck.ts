@@ -55,8 +55,8 @@ function silence(url: string, error: unknown): string {
   const { host } = new URL(url);
   const reason = error instanceof Error ? networkReason(error) : errorText(error);
   return /connection refused/i.test(reason)
-    ? `nothing listens at ${host}. Start titan10 run, or set HTTP_HOST and HTTP_PORT to where it listens`
-    : `${host} cannot be asked: ${errorText(reason)}`;
+    ? `nothing listens at ${host}. Start titan10 run, or set HTTP_HOST and HTTP_PORT to its address`
+    : `${host} does not answer: ${errorText(reason)}`;
 }
 
 /** If the daemon listens on all addresses, it is asked on loopback. */

@@ -42,19 +42,19 @@ where. Stopped half way, it goes on when it is started again.`;
 export function makeImport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
     .argument("<file>", "the file; - is standard input")
-    .option("--exchange <id>", "of the file's candles, where it does not say so")
-    .option("--symbol <symbol>", "of the file's candles, where it does not say so")
-    .option("--timeframe <timeframe>", "of the file's candles, where it does not say so")
-    .option("--instrument <name>", "only rows of this instrument, as the file calls it")
+    .option("--exchange <id>", "for a file that does not name it")
+    .option("--symbol <symbol>", "for a file that does not name it")
+    .option("--timeframe <timeframe>", "for a file that does not name it")
+    .option("--instrument <name>", "import only rows with this instrument name")
     .option(
       "--columns <names>",
-      "what the columns are: time,open,high,low,close,volume,-",
+      "names of the columns: time,open,high,low,close,volume,-",
       columnsFlag,
     )
-    .option("--timezone <offset>", "of times that name none: +02:00", zoneFlag)
+    .option("--timezone <offset>", "time zone of times without one: +02:00", zoneFlag)
     .option("--since <time>", "only from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
-    .option("--until <time>", "only up to this time, which is left out itself", timeFlag)
-    .option("--complete", "a candle that is not in the file does not exist")
+    .option("--until <time>", "stop before this time", timeFlag)
+    .option("--complete", "candles that are not in the file do not exist")
     .option("--replace", "replace stored candles that differ")
     .option("--json", "print JSON")
     .addHelpText("after", HELP);
@@ -135,7 +135,7 @@ async function importFile(
     if (shell.canRedraw) shell.draw([]);
     if (candles.cutLine !== undefined) {
       shell.tell(
-        `Line ${candles.cutLine} is the last and has no line end: it may have been cut, and was left out`,
+        `Line ${candles.cutLine} is the last line and has no line end. It may be incomplete and was left out`,
       );
     }
     if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));

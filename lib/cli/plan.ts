@@ -34,10 +34,10 @@ export async function plan(shell: Shell, flags: Flags): Promise<ExitCode> {
   shell.signal.throwIfAborted();
   shell.print(flags["json"] === true ? JSON.stringify(document) : render(document));
   for (const { exchange, problem } of document.problems) {
-    shell.tell(printable(`${exchange} is not planned, or not all of it: ${problem}`));
+    shell.tell(printable(`${exchange} could not be planned completely: ${problem}`));
   }
   if (document.problems.length > 0) {
-    shell.tell("Run titan10 plan again when they answer. titan10 doctor says what helps");
+    shell.tell("Run titan10 doctor, fix what it names, then run titan10 plan again");
   }
   for (const problem of document.lost) shell.tell(printable(problem));
   return document.problems.length + document.lost.length === 0 ? EXIT.done : EXIT.failed;
@@ -77,7 +77,7 @@ export function render(
   lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {
-    lines.push("", "IMPOSSIBLE: wanted, but no longer kept by the exchange");
+    lines.push("", "NOT AVAILABLE: wanted, but the exchange does not keep it any more");
   }
   for (const entry of impossible) {
     const reach = entry.reachFrom === null ? "" : `, nothing before ${minute(entry.reachFrom)}`;

@@ -51,19 +51,19 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "reload",
-    summary: "Let the running daemon read its settings again",
+    summary: "Make the running daemon read its settings again",
     action: reload,
     hasJson: true,
   },
   {
     name: "backfill",
-    summary: "Fetch everything that is owed, once",
+    summary: "Fetch everything that is missing, once",
     action: backfill,
     hasJson: true,
   },
   {
     name: "gaps",
-    summary: "List holes inside coverage, each with its state or reason",
+    summary: "List gaps, each with its state or reason",
     action: gaps,
     hasJson: true,
   },
@@ -188,7 +188,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     .addHelpText("after", FIRST_MINUTE)
     .commandsGroup(groupOf("help"))
     .helpCommand(true)
-    .helpOption("-h, --help", "display this help; with --all, of all settings, too")
+    .helpOption("-h, --help", "display this help; with --all, also all settings")
     .configureHelp({ groupItems: ownFirst })
     .showHelpAfterError("Run titan10 --help to see what is available.")
     .exitOverride()
@@ -211,7 +211,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     const command = add(name, summary);
     if (hasJson) command.option("--json", "print JSON");
     if (name === "backfill" || name === "plan") addRangeFlags(command);
-    if (name === "gaps") command.option("--repair", "first request the gaps again that are due");
+    if (name === "gaps") command.option("--repair", "first request again the gaps that are due");
     if (name === "events") command.option("--limit <rows>", "how many of the newest", "20");
     if (name === "status") {
       command.option("--watch", "redraw it every 2 s until Ctrl-C");
@@ -221,9 +221,9 @@ function makeProgram(shell: Shell, perform: Perform): Command {
       perform(() => action(shell, flags as Flags))
     );
   }
-  makeInit(add("init", "Write a file of settings to begin with"), shell, perform);
-  makeAdd(add("add", "Archive further symbols from now on"), shell, perform);
-  makeForget(add("forget", "Archive symbols no more, or delete them, too"), shell, perform);
+  makeInit(add("init", "Write a first titan10.yaml"), shell, perform);
+  makeAdd(add("add", "Add symbols to the archive"), shell, perform);
+  makeForget(add("forget", "Stop archiving symbols, or delete their candles, too"), shell, perform);
   makeQuery(
     add("query", "Query the database with SQL, read-only"),
     shell,
@@ -250,13 +250,13 @@ function addOthers(
   shell: Shell,
   perform: Perform,
 ): void {
-  add("demo", "Try all of it with a local exchange, without network")
+  add("demo", "Try Titan-10 with a local exchange, without network")
     .option("--for <seconds>", "stop after this time, such as 30s")
     .option("--http-host <value>", "HTTP_HOST")
     .option("--http-port <value>", "HTTP_PORT")
     .action((flags: unknown) => perform(() => demo(shell, flags as Flags)));
   addSettingFlags(add("config", "Show which settings are in force and where each comes from"))
-    .addArgument(new Argument("[what]", "check them only").choices(["check"] as const))
+    .addArgument(new Argument("[what]", "only check them").choices(["check"] as const))
     .option("--json", "print JSON")
     .option("--schema", "print the JSON Schema of titan10.yaml")
     .action((what, flags) => perform(() => config(shell, flags as Flags, what)));
@@ -292,7 +292,7 @@ function completedOf(program: Command): readonly CompletedCommand[] {
         meaning: option.description,
         takesValue: option.required,
       })),
-      { name: ALL, meaning: "with --help: of all settings, too", takesValue: false },
+      { name: ALL, meaning: "with --help: also list all settings", takesValue: false },
     ],
   }));
 }

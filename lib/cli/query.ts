@@ -42,14 +42,18 @@ export function makeQuery(empty: Command, shell: Shell, perform: Perform): void 
     .addOption(
       new Option(
         "--quote-formulas",
-        "CSV for a spreadsheet: an apostrophe before what it would calculate",
+        "in CSV, put an apostrophe before text that a spreadsheet would calculate",
       ).implies({ csv: true }).conflicts("json"),
     )
-    .option("--limit <rows>", "rows at most (default: 1000 of a table, else all)", rowCount)
+    .option(
+      "--limit <rows>",
+      "maximum number of rows (default: 1000 in a table, else all)",
+      rowCount,
+    )
     .addOption(
       new Option(
         "--timeout <duration>",
-        "ends a query that takes longer, 90s or 10m (default: 60s, beside the daemon 20s)",
+        "maximum duration, 90s or 10m (default: 60s, 20s while a daemon runs)",
       ).argParser(timeout),
     )
     .addHelpText("after", HELP);

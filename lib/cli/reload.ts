@@ -12,7 +12,7 @@ export async function reload(shell: Shell, flags: Flags): Promise<ExitCode> {
     config = await readSettings(shell, flags, { withoutSettingsFile: true });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    shell.tell(`${error.message}\nThe daemon was not asked, and keeps its settings.`);
+    shell.tell(`${error.message}\nNothing was reloaded: the daemon keeps its old settings.`);
     return EXIT.failed;
   }
   return await askReload({ config }, shell, { isJson: flags["json"] === true });

@@ -36,7 +36,7 @@ export function startText(summary: StartSummary, columns: number): string {
     ? ""
     : `; ${unanswered.length} not answered yet: ${unanswered.join(", ")}`;
   return [
-    `titan10 ${version} is at work. Ctrl-C ends it`,
+    `titan10 ${version} is running. Ctrl-C stops it`,
     `  archive  ${byteText(bytes)} in ${place} (${kind}, ${extension})`,
     `  series   ${count(series)} of ${counted(exchanges, "exchange")}${waiting}`,
     `  pace     ${paceText(summary)}`,
@@ -53,9 +53,9 @@ function paceText({ tight, exchanges, unanswered }: StartSummary): string {
   }
   if (first !== undefined) {
     const names = tight.map(({ exchange }) => exchange).join(", ");
-    return `too slow at ${tight.length} exchanges, see titan10 plan: ${names}`;
+    return `polls take too long at ${tight.length} exchanges, see titan10 plan: ${names}`;
   }
-  return exchanges === unanswered.length ? "not known yet" : "all that is polled fits";
+  return exchanges === unanswered.length ? "not known yet" : "polls fit into every minute";
 }
 
 function counted(number: number, name: string): string {

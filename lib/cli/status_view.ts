@@ -186,12 +186,12 @@ function troubleOf(
     const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
     if (breaker === "open") {
       texts.push(
-        `${exchange}: too many requests failed, so the breaker${of} is open: nothing is asked`,
+        `${exchange}: too many requests failed: the breaker${of} is open, requests are paused`,
       );
     }
     if (breaker === "half_open") {
       texts.push(
-        `${exchange}: the breaker${of} is half open: one request tests whether it answers`,
+        `${exchange}: the breaker${of} is half open: one trial request tests whether it answers`,
       );
     }
     return texts;

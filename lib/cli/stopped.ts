@@ -14,8 +14,8 @@ export class Stopped extends Error {
 
 /** How each command goes on. Those that only show something are run again. */
 const GOING_ON: Readonly<Record<string, string>> = {
-  run: "titan10 run goes on where it was",
-  backfill: "What was fetched is stored, and titan10 backfill goes on with what is still owed",
+  run: "titan10 run continues where it stopped",
+  backfill: "What was fetched is stored. titan10 backfill fetches the rest",
   gaps: "What was found and filled is stored. Run titan10 gaps again for the whole list",
   import: "No row is stored twice: run titan10 import again with the same file to go on",
   export: "No file of -o was written: run titan10 export again",

@@ -43,7 +43,7 @@ type Parameter = (text: string, values: ParameterValues) => string | undefined;
 
 /** What the values of `sslmode` are, and why not the others. */
 const SSLMODES_ALLOWED = "sslmode=disable, require, verify-ca or verify-full, the last " +
-  "three verified alike; prefer and allow protect from nobody";
+  "three verify alike; prefer and allow do not protect the connection";
 
 const VERIFIED = ["require", "verify-ca", "verify-full"];
 
@@ -123,7 +123,7 @@ const OWN_SETTINGS = [
 /** The name of such a setting. */
 export type OwnSetting = typeof OWN_SETTINGS[number];
 
-const SET_ALWAYS = "answers depend on it, so that it is always set";
+const SET_ALWAYS = "titan10 always sets it";
 
 /** `-c name=value` or `--name=value`, as in the options of PostgreSQL's own program. */
 const OPTION = /(?:^|\s)(?:-c\s*|--)([\w.-]+)\s*=/g;
@@ -137,13 +137,13 @@ function options(text: string, values: ParameterValues): string | undefined {
   values.settings["options"] = text;
 }
 
-const NO_CLIENT_CERTIFICATE = "certificates of clients are not supported: use a password";
+const NO_CLIENT_CERTIFICATE = "client certificates are not supported: use a password";
 const NO_GSSAPI = "GSSAPI is not supported";
-const NO_REVOCATION = "lists of revoked certificates are not supported";
+const NO_REVOCATION = "certificate revocation lists are not supported";
 const NO_KEEPALIVE_TIMES =
   "it is the system's: net.ipv4.tcp_keepalive_* (every statement has its " +
   "own deadline)";
-const NO_NAMED_URLS = "files of services are not read: write the URL in full";
+const NO_NAMED_URLS = "service files are not read: write the URL in full";
 const NO_OAUTH = "OAuth is not supported";
 const OWN_DEADLINES = "every statement has its own deadline";
 
@@ -178,7 +178,11 @@ const RULES: Readonly<Record<string, Parameter>> = {
   // Names the program where it does not name itself. Titan-10 does.
   fallback_application_name: () => undefined,
   client_encoding: only("client_encoding", ["UTF8", "utf8", "UTF-8", "auto"], "texts are UTF-8"),
-  replication: only("replication", ["false", "off", "no", "0"], "statements are what is run"),
+  replication: only(
+    "replication",
+    ["false", "off", "no", "0"],
+    "titan10 sends statements, not replication commands",
+  ),
   channel_binding: only("channel_binding", ["prefer", "disable"], "it is not supported"),
   load_balance_hosts: only("load_balance_hosts", ["disable"], "hosts are tried in their order"),
   min_protocol_version: only("min_protocol_version", ["3.0"], "protocol 3.0 is spoken"),
@@ -192,17 +196,17 @@ const RULES: Readonly<Record<string, Parameter>> = {
   ssl_min_protocol_version: only(
     "ssl_min_protocol_version",
     ["TLSv1", "TLSv1.1", "TLSv1.2"],
-    "TLS 1.2 and newer are spoken",
+    "only TLS 1.2 and newer are used",
   ),
   ssl_max_protocol_version: only(
     "ssl_max_protocol_version",
     ["TLSv1.3"],
-    "TLS 1.2 and newer are spoken",
+    "only TLS 1.2 and newer are used",
   ),
   sslcert: never("sslcert", NO_CLIENT_CERTIFICATE),
   sslkey: never("sslkey", NO_CLIENT_CERTIFICATE),
   sslpassword: never("sslpassword", NO_CLIENT_CERTIFICATE),
-  sslkeylogfile: never("sslkeylogfile", "keys of connections are not written"),
+  sslkeylogfile: never("sslkeylogfile", "keys of connections are never written to a file"),
   sslcrl: never("sslcrl", NO_REVOCATION),
   sslcrldir: never("sslcrldir", NO_REVOCATION),
   requirepeer: never("requirepeer", "the owner of a socket is not looked up"),

@@ -65,18 +65,18 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
   features: OBJECT,
   // Accepted only with the value that is used anyway.
   enableRateLimit: {
-    allowed: "true: every exchange is asked at its pace",
+    allowed: "true: titan10 always keeps to the exchange's rate limit",
     isAllowed: (value) => value === true,
   },
   verbose: {
-    allowed: "false: it would print what is sent, with keys; LOG_LEVEL=debug tells what is safe",
+    allowed: "false: it would print requests with their keys; use LOG_LEVEL=debug",
     isAllowed: (value) => value === false,
   },
 }));
 
 /** CCXT options that have no effect here, and what to use instead. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
-  ["timeout", "FETCH_TIMEOUT in its place"],
+  ["timeout", "FETCH_TIMEOUT instead"],
   ["wsProxy", "httpsProxy in its place: there are no websockets"],
   ["wssProxy", "httpsProxy in its place: there are no websockets"],
   ["wsSocksProxy", "socksProxy in its place: there are no websockets"],

@@ -16,7 +16,7 @@ export async function replaceText(
     await replaceReal(await Deno.realPath(path), { before, after });
   } catch (error) {
     throw new Error(
-      `Cannot change ${printable(path)}: ${errorText(error)}. It is as it was`,
+      `Cannot change ${printable(path)}: ${errorText(error)}. It is unchanged`,
       { cause: error },
     );
   }
@@ -43,7 +43,7 @@ async function replaceReal(
     if (uid !== own.uid || gid !== own.gid) await Deno.chown(made, uid, gid);
     if (mode !== null) await Deno.chmod(made, mode & 0o777);
     if (new TextDecoder().decode(await Deno.readFile(path)) !== before) {
-      throw new Error("something else has changed it meanwhile. Run this again");
+      throw new Error("another program has changed it meanwhile. Run the command again");
     }
     await Deno.rename(made, path);
   } catch (error) {

@@ -74,7 +74,7 @@ export function withoutSymbol(file: ChangedFile, { exchange, symbol }: NamedSymb
   const { settings, config, own } = stateOf(file, exchange);
   const name = `${exchange} ${symbol}`;
   if (settings === undefined || !mayBeArchived(settings.symbols, symbol)) {
-    return { text: file.text, told: [`${name} is not asked for.`] };
+    return { text: file.text, told: [`${name} is not archived.`] };
   }
   const left = itemsOf(file, exchange).filter((item) => item !== symbol);
   const wanted = mayBeChosen(settings.symbols, symbol) ? [...left, `!${symbol}`] : left;
@@ -82,7 +82,7 @@ export function withoutSymbol(file: ChangedFile, { exchange, symbol }: NamedSymb
     const text = withItems(file, exchange, wanted);
     return {
       text,
-      told: [`${name} is not asked for any more.`, ...listTold(own, exchange, wanted)],
+      told: [`${name} is not archived any more.`, ...listTold(own, exchange, wanted)],
     };
   }
   // An exchange without symbols has no place in the file.
@@ -97,12 +97,14 @@ export function withoutSymbol(file: ChangedFile, { exchange, symbol }: NamedSymb
   if (after.settings !== undefined) {
     throw new Error(
       `Cannot forget ${name}, the only symbol of ${exchange}: ${EXCHANGES} (${after.from}) names that exchange. ` +
-        "Take it out there",
+        "Remove it there",
     );
   }
   return {
     text,
-    told: [`${name} was the only symbol of ${exchange}, which is not asked any more.`],
+    told: [
+      `${name} was the only symbol of ${exchange} and is removed with it: the exchange is not archived any more.`,
+    ],
   };
 }
 
@@ -156,7 +158,7 @@ function withTimeframes(
     const entries = reaches.map(({ timeframe, reach }) => [timeframe, reach.text]);
     text = withValue(text, ["exchanges", exchange, "backfill"], Object.fromEntries(entries));
   }
-  return { text, told: [`All symbols of ${exchange} are polled in ${wanted.join(", ")}.`] };
+  return { text, told: [`All symbols of ${exchange} are now polled in ${wanted.join(", ")}.`] };
 }
 
 /** What a text of the file comes to, together with all other sources. @throws ConfigError */

@@ -53,7 +53,7 @@ const ALLOWED_BY_CODE: Partial<Record<YAMLError["code"], string>> = {
   BAD_DQ_ESCAPE: "single quotes around a text that contains a backslash",
   MULTIPLE_DOCS: "one document, so no further line of ---",
   TAG_RESOLVE_FAILED: 'quotes around a text that begins with !, such as "!*UP/*"',
-  RESOURCE_EXHAUSTION: "at most some levels of lists and maps",
+  RESOURCE_EXHAUSTION: "fewer levels of lists and maps",
   UNEXPECTED_TOKEN:
     'one value, and quotes around a text that contains { } [ ] or , such as "${NAME}"',
   BAD_DIRECTIVE: "no line that begins with %",

@@ -214,7 +214,7 @@ async function reasonsOf(
     if (error instanceof DeadlineError) return ["the database does not answer in time"];
     if (error instanceof StoreError && error.cause instanceof TwoPrimariesError) {
       return [
-        "two hosts of DATABASE_URL are primaries that have parted: nothing is written until one is stopped",
+        "two hosts of DATABASE_URL both act as primary (split brain): nothing is written until one is stopped",
       ];
     }
     const kind = error instanceof StoreError ? error.kind : "unknown";

@@ -159,7 +159,7 @@ function tellStart(
   const telling = first.summary(archive, { url, signal: stopping.signal }).then((summary) => {
     if (onStarted === undefined) log.info("started", { ...summary });
     else onStarted(summary);
-  }).catch((error: unknown) => log.debug("the start was not told of", { error }));
+  }).catch((error: unknown) => log.debug("the summary of the start was not written", { error }));
   return async () => {
     stopping.abort(new Error("the daemon is stopping"));
     await telling;
@@ -183,7 +183,7 @@ async function untilOver(
     noteStop(archive);
   } catch (error) {
     noteStop(archive, error);
-    log.fatal("stopping, to be started again", { error });
+    log.fatal("stopping with an error, so that the daemon is started again", { error });
     throw error;
   }
 }
@@ -250,7 +250,7 @@ async function listen(
   const { httpHost: hostname, httpPort: port, httpToken: token } = config;
   const allowedHosts = config.httpAllowedHosts;
   if (token === undefined && !isLoopback(hostname)) {
-    log.warn("status and metrics are open to everybody who can reach this port: set HTTP_TOKEN", {
+    log.warn("everybody who can reach this port can read status and metrics: set HTTP_TOKEN", {
       host: hostname,
       port,
     });

@@ -98,7 +98,7 @@ function tellReach({ clock, log, events }: Ground, awayIsLogged: AwayIsLogged): 
       const { error, action, wasThere } = away;
       if (!wasThere && awayIsLogged !== "always") return;
       awayMs = nowMs;
-      log.warn("the database is away; what needs it is tried again", { action, error });
+      log.warn("the database cannot be reached; trying again", { action, error });
     } else if (awayMs !== undefined) {
       const seconds = (nowMs - awayMs) / 1000;
       log.info("the database is back", { seconds });

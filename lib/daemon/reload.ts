@@ -105,7 +105,7 @@ export class Reloads {
     } catch (error) {
       const problems = problemsOf(error);
       metrics.setConfigReloaded(false);
-      log.error("settings not reloaded: they stay as they were", { problems });
+      log.error("settings not reloaded: the old ones stay in force", { problems });
       const what = someNames(problems);
       this.#note({
         kind: "settings_refused",

@@ -106,13 +106,13 @@ function timescaleHints(settings: ServerSettings): readonly Check[] {
     // Without policies their workers do not matter.
     return [hint(
       `timescaledb.license is ${timescaleLicense}: candles are not compressed, and rollups are views that every ` +
-        "query works out. All else works. Run: alter system set timescaledb.license = 'timescale', " +
+        "query computes. Everything else works. Run: alter system set timescaledb.license = 'timescale', " +
         "and restart the server",
     )];
   }
   if (backgroundWorkersMax < BACKGROUND_WORKERS_MIN) {
     hints.push(hint(
-      `timescaledb.max_background_workers is ${backgroundWorkersMax}: policies wait for each other. ` +
+      `timescaledb.max_background_workers is ${backgroundWorkersMax}: background jobs wait for each other. ` +
         "Run: alter system set timescaledb.max_background_workers = 16, and restart the server",
     ));
   }

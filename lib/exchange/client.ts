@@ -113,7 +113,7 @@ export class ExchangeClient {
     if (this.#clock.now() >= untilMs) return;
     throw new FetchError(
       "rate_limited",
-      `Cannot ask ${this.id} before ${new Date(untilMs).toISOString()}: ${reason}`,
+      `Cannot send requests to ${this.id} before ${new Date(untilMs).toISOString()}: ${reason}`,
       { untilMs },
     );
   }

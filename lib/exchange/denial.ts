@@ -162,9 +162,13 @@ export class Denials {
     const known = this.#hosts.get(host);
     if (known === undefined || this.#clock.now() >= known.heldUntilMs) return;
     const until = new Date(known.heldUntilMs).toISOString();
-    throw new FetchError("denied", `Cannot ask ${host} before ${until}: ${known.why}`, {
-      untilMs: known.heldUntilMs,
-    });
+    throw new FetchError(
+      "denied",
+      `Cannot send requests to ${host} before ${until}: ${known.why}`,
+      {
+        untilMs: known.heldUntilMs,
+      },
+    );
   }
 
   /** Notes an answer that refuses us, and gives its error with the time when to ask again, once that is proved. */

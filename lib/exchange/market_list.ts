@@ -69,7 +69,10 @@ export function usableMarkets(
   }
   const { entriesMax } = ANSWER_BOUNDS.lists;
   if (usable.length > entriesMax) {
-    throw new FetchError("transient", `Cannot ${action}: it has more than ${entriesMax} markets`);
+    throw new FetchError(
+      "transient",
+      `Cannot ${action}: the answer has more than ${entriesMax} markets`,
+    );
   }
   call.oddEntries += markets.length - usable.length;
   return usable;

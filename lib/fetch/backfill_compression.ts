@@ -59,7 +59,7 @@ export class BackfillCompression {
     if (writers !== undefined) return;
     this.#writers.set(timeframe.text, new Set([exchange]));
     await this.#attempt(
-      "a compression policy was not paused",
+      "a compression policy could not be paused",
       () => pauseCompression(database, timeframe),
     );
   }
@@ -86,14 +86,17 @@ export class BackfillCompression {
 
   async #settle(timeframe: Timeframe): Promise<void> {
     const { log, database } = this.#archive;
-    await this.#attempt("what a backfill wrote was not compressed", async () => {
+    await this.#attempt("chunks written by a backfill were not compressed", async () => {
       const report = await compressChunks(database, {
         hypertable: candleTable(timeframe),
         beforeMs: this.#compressBeforeMs(),
         signal: this.#signal,
         log,
       });
-      log.info("compressed what a backfill wrote", { timeframe: timeframe.text, ...report });
+      log.info("compressed the chunks written by a backfill", {
+        timeframe: timeframe.text,
+        ...report,
+      });
     });
     // Another exchange may have begun to write to this table while its chunks were compressed.
     if (this.#writers.has(timeframe.text)) return;

@@ -38,7 +38,7 @@ export class LatePolls {
       const capacity = await pollCapacity(this.#archive, exchange, markets);
       const problem = capacityProblem(capacity);
       if (problem !== undefined && problem !== this.#problems.get(exchange.id)) {
-        log.warn("an exchange has more to poll than its pace allows", {
+        log.warn("polls of an exchange need more time than its rate limit allows", {
           exchange: exchange.id,
           problem,
         });
@@ -46,7 +46,7 @@ export class LatePolls {
       this.#problems.set(exchange.id, problem);
       return capacity;
     } catch (error) {
-      log.debug("whether the polls fit was not found out", { exchange: exchange.id, error });
+      log.debug("could not compute whether polls fit", { exchange: exchange.id, error });
       return undefined;
     }
   }
@@ -64,7 +64,7 @@ export class LatePolls {
     if (skipped > 0) this.#late.set(exchange, { ticks: ticks + 1, sinceMs });
     else this.#late.delete(exchange);
     if (skipped > 0 && ticks + 1 === LATE_TICKS) {
-      log.warn("polls are skipped: those before have not ended", {
+      log.warn("polls are skipped because the polls before have not ended", {
         exchange,
         skipped,
         problem: this.#problems.get(exchange) ??

@@ -64,7 +64,7 @@ export async function enterListings(
     if (change.kind === "ends") await endOne(archive, exchange, { change, series });
   }
   for (const symbol of absentSinceMs.keys()) {
-    log.warn("symbol is not listed any more; looking again before it counts as delisted", {
+    log.warn("symbol is not listed any more; checking again before it counts as delisted", {
       exchange,
       symbol,
     });
@@ -88,7 +88,7 @@ async function replaceAll(
       (successor === undefined ? "" : `; the market before goes on as ${successor}`);
     events.note({ kind: "market_replaced", exchange, symbol, text });
     log.warn(
-      "symbol is another market now: a new listing begins, and nothing before it is asked for",
+      "symbol means another market now: a new listing begins, and nothing older is requested",
       {
         exchange,
         symbol,

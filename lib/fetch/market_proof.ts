@@ -62,7 +62,7 @@ export async function proveMarkets(
         (series !== "too_few" && await gives(exchange, { ...series, markets, signal }));
       if (!isSame) continue;
       respelled.set(symbol, marketId);
-      archive.log.info("a market has a new id and the same candles: it goes on", {
+      archive.log.info("a market has a new id and the same candles: its series continue", {
         exchange: exchange.id,
         symbol,
         formerId,

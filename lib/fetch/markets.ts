@@ -299,7 +299,7 @@ function settle(
     log.warn(`no market qualifies for SYMBOLS=${ruleText(wanted)}`, { exchange });
   }
   if (leftOut.length > 0) {
-    log.warn("timeframes are left out: this exchange opens their candles at other times than UTC", {
+    log.warn("timeframes are left out: their candles at this exchange do not open at UTC times", {
       exchange,
       timeframes: leftOut.join(", "),
     });

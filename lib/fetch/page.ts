@@ -81,7 +81,7 @@ export async function ingestPage(
       return await ingestOfMarket(archive, exchange, series, { ...ask, markets: value });
     } catch (error) {
       if (!isOfOtherMarket(error)) throw error;
-      archive.log.info("another program knows newer markets: loading them", {
+      archive.log.info("another process has loaded newer markets: loading them, too", {
         series: seriesName(series),
         error,
       });
@@ -204,7 +204,7 @@ async function ingestReach(
   const isReachProved = proof === "proved";
   if (!isReachProved) {
     archive.log.warn(
-      "no older candles came, but it is not proved that there are none: they stay owed",
+      "no older candles came, which does not prove that there are none: they will be requested again",
       {
         series: seriesName(series),
         from: new Date(reachFromMs).toISOString(),

@@ -88,10 +88,13 @@ async function withdraw(
   { capabilities }: ArchivedExchange,
   { series, reachFromMs }: SeriesReach,
 ): Promise<void> {
-  log.warn("the exchange has older candles after all: what was marked as retention is owed again", {
-    series: seriesName(series),
-    reachFrom: new Date(reachFromMs).toISOString(),
-  });
+  log.warn(
+    "the exchange has older candles after all: those marked as retention are requested again",
+    {
+      series: seriesName(series),
+      reachFrom: new Date(reachFromMs).toISOString(),
+    },
+  );
   await withdrawReach(database, series, clock.now());
   capabilities.forgetReach(series.timeframe);
   await capabilities.keep();

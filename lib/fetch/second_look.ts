@@ -30,11 +30,11 @@ export async function askTwice<M extends { readonly markets: Markets }>(
     before = symbols;
     const waitMs = Math.min(WAIT_MS_MAX, config.retry.maxMs);
     const seconds = waitMs / 1000;
-    log.warn("symbols seem to mean other markets: looking again", { exchange, symbols, seconds });
+    log.warn("symbols seem to mean other markets: checking again", { exchange, symbols, seconds });
     await clock.sleep(waitMs, { signal });
   }
   throw new FetchError(
     "transient",
-    `Cannot use the markets: each list gives other markets to the archived symbols, such as ${before}`,
+    `Cannot use the markets: the exchange's lists contradict each other about archived symbols, such as ${before}`,
   );
 }

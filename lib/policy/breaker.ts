@@ -53,7 +53,7 @@ export class BreakerOpenError extends Error {
     const reason = state.kind === "open"
       ? `its breaker is open until ${new Date(state.untilMs).toISOString()}`
       : "its breaker is half open and a trial call is running";
-    super(`Cannot call ${action}: ${reason}`);
+    super(`Cannot send a request to ${action}: ${reason}`);
     this.untilMs = state.untilMs;
   }
 }

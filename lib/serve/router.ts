@@ -77,7 +77,7 @@ function dressed({ status, headers, body }: Answer, { method }: Asked): Answer {
   return { status, headers: all, body: NOTHING };
 }
 
-const AWAY = "the database is away. It is tried again";
+const AWAY = "the database cannot be reached. Trying again";
 
 function failure(
   error: unknown,

@@ -200,7 +200,7 @@ export class StatusFeed {
     } catch (error) {
       if (signal.aborted) return undefined;
       // That it is away was logged already, once.
-      if (isServerAway(error)) return `"error":"The database is away. It is tried again"`;
+      if (isServerAway(error)) return `"error":"The database cannot be reached. Trying again"`;
       if (error instanceof SchemaBehindError) {
         return `"error":${JSON.stringify(`Cannot read the status: ${error.message}`)}`;
       }

@@ -152,7 +152,7 @@ export async function refuseHalfCopy(database: Database): Promise<void> {
     if (half === undefined) return;
     throw new StoreError(
       "refused",
-      "Cannot use this database: a copy to it was stopped half way. Run the same titan10 copy again",
+      "Cannot use this database: a copy to it is not complete. Run the same titan10 copy again",
     );
   });
 }

@@ -103,7 +103,7 @@ export async function* runQuery(
   const most = rows.length > rowsMax ? `${rowsMax} rows` : byteText(FETCH_BYTES);
   throw new StoreError(
     "refused",
-    `Cannot return more than ${most} of a query while the daemon runs: ask for fewer or shorter rows, ` +
+    `Cannot return more than ${most} of a query while the daemon runs. Ask for fewer or shorter rows, ` +
       "use titan10 export, or stop the daemon",
   );
 }
@@ -126,7 +126,9 @@ async function openQuery(
   text: string,
   { timeoutMs }: QueryOptions,
 ): Promise<(rows: number) => Promise<FetchedPage>> {
-  if (text.includes("\0")) throw new StoreError("refused", `Cannot ${ACTION}: it has a NUL in it`);
+  if (text.includes("\0")) {
+    throw new StoreError("refused", `Cannot ${ACTION}: it contains a NUL character`);
+  }
   await session.ask("begin transaction isolation level repeatable read read only");
   const { rows: [found] } = await session.ask(guardStatement(timeoutMs));
   const { schema, owner } = ownerOf(found!);

@@ -37,7 +37,7 @@ export async function readFormat(file: LineFile, options: FormatOptions): Promis
   };
   if (found.rows === 0) return refuse("it has no rows");
   if (found.commas === "unclear") {
-    refuse("1,234 may be a decimal or a thousand in it. Write its numbers with a decimal point");
+    refuse("1,234 in it may mean 1.234 or 1234. Write numbers with a decimal point");
   }
   const columns = options.columns !== undefined && head.columns !== undefined
     ? head.columns

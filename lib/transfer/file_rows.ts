@@ -52,7 +52,7 @@ export async function* tableRows(
     }
     if (time.style === "MetaTrader's text" && format.zoneMs === undefined) {
       fail(
-        "its time is a broker's, which is not UTC. Say its time zone with --timezone, as +02:00",
+        "its times are in the broker's time zone. Set it with --timezone, such as +02:00",
       );
     }
     if (time.timeMs < OLDEST_CANDLE_MS) {

@@ -180,7 +180,7 @@ export class SeriesEvidence {
       marks = this.#memory.take();
       if (marks === undefined) {
         this.#fault =
-          `the file has too many candles, or too far apart, at line ${line}. Cut it into parts`;
+          `the file has too many candles, or too far apart, at line ${line}. Split it into several files`;
         return;
       }
       this.#marks.set(block, marks);

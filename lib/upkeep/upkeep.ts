@@ -70,7 +70,7 @@ export async function rollUp(
   if (added.length + dropped.length > 0) log.info("rollups changed", { added, dropped });
   for (const { rollup, readBy } of used) {
     if (!failures.isNews(`used ${rollup}`, readBy.join())) continue;
-    log.warn("a rollup is neither dropped nor made anew while something else reads it: drop that", {
+    log.warn("a rollup is kept because another view or table reads it: drop that first", {
       rollup,
       readBy: readBy.slice(0, NAMED_MAX),
       readers: readBy.length,

@@ -123,7 +123,7 @@ Deno.test("healthcheck says that nothing listens there, or that the name is unkn
     const astray = await run(["healthcheck", "--http-host", "titan10.invalid"], { cwd });
     assert.match(
       astray.stderr,
-      /^unhealthy: titan10\.invalid:9464 cannot be asked: no address is known for this name: /,
+      /^unhealthy: titan10\.invalid:9464 does not answer: no address is known for this name: /,
     );
   }));
 
@@ -248,7 +248,7 @@ Deno.test("a backfill that could not have everything ends with 1 and says what i
       assertCode(result, 1);
       assert.match(result.stdout, /binance: 48\d candles in [12] pages, 48\d still owed/);
       assert.match(result.stdout, /Cannot fetch candles of binance ETH\/USDT 1h/);
-      assert.match(result.stdout, /run the same command again/);
+      assert.match(result.stdout, /Run this command again/);
     });
   }));
 

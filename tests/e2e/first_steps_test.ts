@@ -74,7 +74,7 @@ async function useIt(
   assertCode(unsure, 1);
   assert.match(
     unsure.stderr,
-    /^This deletes [\d,]+ candles of binance SOL\/USDT \(1m, 1d\)\. Say --yes/,
+    /^This would delete [\d,]+ candles of binance SOL\/USDT \(1m, 1d\)\. Repeat the command/,
   );
   const deleted = await run(["forget", "binance:SOL/USDT", "--delete", "--yes"], place);
   assertCode(deleted, 0);

@@ -82,7 +82,7 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {}, backoff: () => 0.1 });
     try {
       const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-      await daemon.waitFor(/the database is away/);
+      await daemon.waitFor(/the database cannot be reached/);
       assert.equal((await answer(url, "/healthz")).status, 200);
       const starting = await answer(url, "/readyz");
       assert.equal(starting.status, 503);
@@ -138,16 +138,19 @@ Deno.test("away and back are one line of the log each, and who looks meanwhile i
       const { status, text } = await answer(url, "/status");
       assert.deepEqual([status, text], [
         503,
-        '{"error":"Cannot answer /status: the database is away. It is tried again"}',
+        '{"error":"Cannot answer /status: the database cannot be reached. Trying again"}',
       ]);
       const page = await fetch(`${url}/events`);
       const reader = page.body!.pipeThrough(new TextDecoderStream()).getReader();
-      assert.match((await reader.read()).value ?? "", /"error":"The database is away\. It is/);
+      assert.match(
+        (await reader.read()).value ?? "",
+        /"error":"The database cannot be reached\. Trying/,
+      );
       await reader.cancel();
       await server.restart();
       await daemon.waitFor(/"message":"the database is back"/);
       const told = lines().filter(({ level }) => level !== "info").map(({ message }) => message);
-      assert.deepEqual(told, ["the database is away; what needs it is tried again"]);
+      assert.deepEqual(told, ["the database cannot be reached; trying again"]);
       const back = lines().filter(({ message }) => message === "the database is back");
       assert.equal(back.length, 1);
       assert(Number(back[0]?.["seconds"]) > 0);

@@ -97,7 +97,7 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
           [
             "Reloaded:",
             "  added         coinex",
-            "  removed       mexc: not asked any more, its candles stay",
+            "  removed       mexc: removed, its candles are kept",
             "  changed       coinbase: backfill of 1h",
             "",
           ].join("\n"),

@@ -96,7 +96,7 @@ Deno.test({
         await terminal.ended;
       }
       const lines = linesOf(terminal);
-      const at = lines.findIndex((line) => /^titan10 \S+ is at work/.test(line));
+      const at = lines.findIndex((line) => /^titan10 \S+ is running/.test(line));
       const five = lines.slice(at, at + 5);
       assert.deepEqual(five.slice(1).map((line) => line.trim().split(" ")[0]), [
         "archive",
@@ -203,7 +203,7 @@ const STOPPED: readonly StoppedCase[] = [
   [
     ["backfill"],
     "exchange",
-    /What was fetched is stored, and titan10 backfill goes on with what is/,
+    /What was fetched is stored. titan10 backfill fetches the rest/,
   ],
   [
     ["gaps", "--repair"],

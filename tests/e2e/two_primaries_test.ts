@@ -54,9 +54,11 @@ Deno.test("between two primaries the daemon is not ready and writes nothing, unt
         };
         await until(
           "/readyz",
-          /two hosts of DATABASE_URL are primaries that have parted: nothing is/,
+          /two hosts of DATABASE_URL both act as primary (split brain): nothing is/,
         );
-        await daemon.waitFor(/the database is away.*parted: 127\.0\.0\.1:\d+ \(timeline 1\), 127/);
+        await daemon.waitFor(
+          /the database cannot be reached.*split brain\): 127\.0\.0\.1:\d+ \(timeline 1\), 127/,
+        );
         const asked = exchange.requests.length;
         await until("/metrics", /job_runs_total\{job="poll",outcome="success"\} (?:[5-9]|\d\d)/);
         assert.equal(exchange.requests.length, asked, "what cannot be stored is not asked for");

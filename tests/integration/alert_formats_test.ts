@@ -34,7 +34,7 @@ Deno.test("titan10 alerts test says that each service took the alert, and how it
       assert.equal(code, 0, stderr);
       assert.match(
         stdout,
-        new RegExp(`taken, in the format ${service}: .* ${answers[service]}\\.$`),
+        new RegExp(`accepted the test alert, in the format ${service}: .* ${answers[service]}\\.$`),
       );
     }
     assert.equal(shown.length, SERVICES.length);

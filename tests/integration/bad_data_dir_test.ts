@@ -127,7 +127,8 @@ const BAD: readonly BadDirectory[] = [
       await Deno.writeTextFile(join(path, "pgdata", "PG_VERSION"), "99\n");
       return path;
     },
-    says: /it is PostgreSQL 99's, and this program brings PostgreSQL 17\. Set DATA_DIR to another/,
+    says:
+      /it is PostgreSQL 99's, and this program contains PostgreSQL 17\. Set DATA_DIR to another/,
   },
   {
     name: "a version that moves the cursor: refused, harmless to a terminal",
@@ -145,7 +146,8 @@ const BAD: readonly BadDirectory[] = [
       await Deno.writeTextFile(join(path, "pgdata", "holiday.jpg"), "");
       return path;
     },
-    says: /it is not one, and holds holiday\.jpg\. Set DATA_DIR to another directory$/,
+    says:
+      /it is not an embedded database, and contains holiday\.jpg\. Set DATA_DIR to another directory$/,
   },
   {
     name: "a file where the database would be: refused",

@@ -86,7 +86,7 @@ const BAD: Readonly<Record<string, BadDatabase>> = {
     url: (url) => `${url.href}?sslpassword=hunter2`,
     command: "status",
     code: 2,
-    says: /expected no sslpassword, because certificates of clients are not supported/,
+    says: /expected no sslpassword, because client certificates are not supported/,
   },
   "a parameter that is nobody's: refused, with its name": {
     url: (url) => `${url.href}?ssl_mode=disable`,

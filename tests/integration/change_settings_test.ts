@@ -98,14 +98,14 @@ Deno.test("a symbol is added where its exchange lists it, and the rest of the fi
     assert.deepEqual([forgotten.code, forgotten.stderr], [0, NO_DAEMON]);
     assert.equal(await Deno.readTextFile(path), FILE);
     const gone = await run("forget", "binance:SOL/USDT");
-    assert.deepEqual([gone.code, gone.stdout], [0, "binance SOL/USDT is not asked for."]);
+    assert.deepEqual([gone.code, gone.stdout], [0, "binance SOL/USDT is not archived."]);
   }));
 
 Deno.test("where the exchange cannot be asked, a symbol is added with a warning", () =>
   withFile(FILE, async ({ path, run }) => {
     const added = await run("add", "okx:SOL/USDT");
     assert.equal(added.code, 0, added.stderr);
-    assert.match(added.stderr, /^Whether okx lists SOL\/USDT is not known: /);
+    assert.match(added.stderr, /^Cannot find out whether okx lists SOL\/USDT: /);
     assert.equal(await Deno.readTextFile(path), `${FILE}  okx:\n    symbols: [SOL/USDT]\n`);
   }));
 
@@ -143,10 +143,10 @@ Deno.test("a text that names no symbol of an exchange is wrong usage", () =>
   withFile(FILE, async ({ run }) => {
     const says = {
       "krakn:BTC/USD":
-        /error: krakn of krakn:BTC\/USD is no CCXT exchange id; did you mean kraken\?/,
-      "BTC/USDT": /error: BTC\/USDT is no exchange and symbol, such as binance:SOL\/USDT/,
-      "binance:top:20": /error: binance:top:20 is no exchange and symbol/,
-      "binance:*/USDT": /error: binance:\*\/USDT is no exchange and symbol/,
+        /error: krakn of krakn:BTC\/USD is not a CCXT exchange id; did you mean kraken\?/,
+      "BTC/USDT": /error: BTC\/USDT is not an exchange and a symbol, such as binance:SOL\/USDT/,
+      "binance:top:20": /error: binance:top:20 is not an exchange and a symbol/,
+      "binance:*/USDT": /error: binance:\*\/USDT is not an exchange and a symbol/,
     };
     for (const [text, expected] of Object.entries(says)) {
       const { code, stderr } = await run("add", text);
@@ -200,7 +200,7 @@ Deno.test("nothing is deleted before the user has agreed to how much that is", (
     const unasked = await run("forget", "binance:ETH/USDT", "--delete");
     assert.deepEqual([unasked.code, unasked.stderr], [
       1,
-      `This deletes ${says}. Say --yes to do so. Nothing was changed.`,
+      `This would delete ${says}. Repeat the command with --yes to delete. Nothing was changed.`,
     ]);
     const refused = await answered("");
     assert.deepEqual([refused.code, refused.stderr], [1, "Nothing was changed."]);
@@ -209,7 +209,7 @@ Deno.test("nothing is deleted before the user has agreed to how much that is", (
     assert.equal(agreed.code, 0, agreed.stderr);
     assert.match(agreed.stdout, /^binance ETH\/USDT: 1,250 candles deleted\.$/m);
     assert.deepEqual(questions, [
-      ...Array(2).fill(`Delete ${says}, and all that is known of them? [y/N] `),
+      ...Array(2).fill(`Delete ${says}, and everything stored about them? [y/N] `),
     ]);
     assert.equal(await Deno.readTextFile(path), FILE.replace(", ETH/USDT", ""));
     const left = await open();
@@ -223,7 +223,7 @@ Deno.test("nothing is deleted before the user has agreed to how much that is", (
     const again = await run("forget", "binance:ETH/USDT", "--delete");
     assert.deepEqual([again.code, again.stdout], [
       0,
-      "binance ETH/USDT is not asked for.\nThere is nothing to delete.",
+      "binance ETH/USDT is not archived.\nThere is nothing to delete.",
     ]);
   }));
 

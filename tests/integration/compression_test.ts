@@ -183,7 +183,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       assert((await chunkStates(database)).includes("uncompressed"), "the newest chunk is open");
 
       const compressions = (): number =>
-        archive.lines.filter((line) => line.includes("compressed what a backfill wrote")).length;
+        archive.lines.filter((line) => line.includes("compressed the chunks written by a backfill"))
+          .length;
       assert.equal(compressions(), 1);
       await backfill(archive, { patient: false });
       assert.equal(compressions(), 1, "a backfill that writes nothing has nothing to compress");

@@ -50,8 +50,8 @@ Deno.test("a contract of another size begins anew, one whose size was not known 
     listed.contractSize = "0.001";
     clock.pass(5 * HOUR_MS);
     assert.deepEqual((await fill()).replaced, [
-      "BTC/USDT:USDT is another market now, BTC_USDT with contracts of 0.001 instead of 0.0001: " +
-      "its candles begin anew",
+      "BTC/USDT:USDT now means another market, BTC_USDT with contracts of 0.001 instead of 0.0001: " +
+      "a new listing begins",
     ]);
     clock.pass(3 * HOUR_MS);
     assert.deepEqual((await fill()).replaced, [], "it is news once");

@@ -150,7 +150,7 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
       for (const args of [["run"], ["backfill"], ["gaps"]]) {
         const refused = await runInProcess(args, { ...env, DATABASE_URL: half });
         assert.equal(refused.code, 1, args[0]);
-        assert.match(refused.stderr, /a copy to it was stopped half way/);
+        assert.match(refused.stderr, /a copy to it is not complete/);
       }
       await withDatabase(undefined, env.DATA_DIR, async ({ sql }) => {
         await sql`update ohlcv_1h set close = 39999.99 where exchange = 'kraken'`;
@@ -182,7 +182,7 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
     try {
       assert.match(
         (await copied(whole)).stderr,
-        /^Cannot copy: the daemon holds .*\. Stop it first$/,
+        /^Cannot copy: the daemon holds .*\. Stop the daemon first$/,
       );
     } finally {
       await holder.close();

@@ -122,8 +122,11 @@ const DEEP: readonly (readonly [text: string, expected: string | RegExp])[] = [
   [Array(500).fill("select 1").join(" union all "), "1"],
   [`select * from ${"(select * from ".repeat(500)}(select 1) x${") y".repeat(500)}`, "1"],
   ["select length((repeat('[', 5000) || repeat(']', 5000))::jsonb::text)", "10000"],
-  ["select repeat('[', 10000)::json", /too deep for the embedded database|stack depth/],
-  [`select ${Array(10_000).fill("1").join("+")}`, /too deep for the embedded database|stack depth/],
+  ["select repeat('[', 10000)::json", /too deeply for the embedded database|stack depth/],
+  [
+    `select ${Array(10_000).fill("1").join("+")}`,
+    /too deeply for the embedded database|stack depth/,
+  ],
 ];
 
 /** What once made the program two gigabytes large. */
@@ -134,7 +137,7 @@ const GREEDY: readonly (readonly [text: string, expected: RegExp])[] = [
   ["select repeat('x', 9000000)::int", /invalid input syntax .* more characters/],
   [
     "select repeat('x', 100000) from generate_series(1, 10000)",
-    /Cannot return more than 4\.0 MB of a query while the daemon runs: ask for fewer or shorter rows/,
+    /Cannot return more than 4\.0 MB of a query while the daemon runs. Ask for fewer or shorter rows/,
   ],
 ];
 

@@ -644,7 +644,7 @@ Deno.test("a ban from before a restart is in force until its end, and is not tol
     assert.equal(untilMs, NOW_MS + 30_000);
     assert.equal(
       message,
-      "Cannot ask binance before 2024-06-01T12:01:00.000Z: Way too many requests",
+      "Cannot send requests to binance before 2024-06-01T12:01:00.000Z: Way too many requests",
     );
     client.restoreBan(NOW_MS + 10_000, "an older one");
     assert.equal(client.bannedUntilMs, NOW_MS + 30_000);

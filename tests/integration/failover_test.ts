@@ -194,7 +194,7 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
         assert(error.cause instanceof TwoPrimariesError);
         assert.match(
           error.message,
-          /primaries that have parted: 127\.0\.0\.1:\d+ \(timeline 2\), 127\.0\.0\.1:\d+ \(timeline 1\)/,
+          /both act as primary \(split brain\): 127\.0\.0\.1:\d+ \(timeline 2\), 127\.0\.0\.1:\d+ \(timeline 1\)/,
         );
         return true;
       });
@@ -221,7 +221,7 @@ Deno.test("two primaries of one timeline are two servers, and a server of two na
     await assertOnePrimary({ names: ["one", "itself"], ask });
     await assert.rejects(
       assertOnePrimary({ names: ["one", "itself", "other"], ask }),
-      /parted: one \(timeline 1\), itself \(timeline 1\), other \(timeline 1\)/,
+      /split brain\): one \(timeline 1\), itself \(timeline 1\), other \(timeline 1\)/,
     );
   } finally {
     for (const one of sql) await one.end({ timeout: 1 });

@@ -163,8 +163,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const { code, stdout, stderr } = await command(["plan"]);
     rule.remove();
     assert.match(stdout, /kraken/);
-    assert.match(stderr, /^binance is not planned, or not all of it: Cannot load the markets/m);
-    assert.match(stderr, /titan10 doctor says what helps/);
+    assert.match(stderr, /^binance could not be planned completely: Cannot load the markets/m);
+    assert.match(stderr, /Run titan10 doctor, fix what it names/);
     assert.equal(code, 1);
   },
 };

@@ -31,7 +31,7 @@ const TESTS: Readonly<Record<string, (scene: TwinScene) => Promise<void>>> = {
       clock.pass(90 * MINUTE_MS);
       const report = await fill(scene);
       assert.deepEqual(report.replaced, [
-        "REP/USD is another market now, XREPZUSD instead of REPV2USD: its candles begin anew",
+        "REP/USD now means another market, XREPZUSD instead of REPV2USD: a new listing begins",
       ]);
       assert.deepEqual([report.left, report.problems], [0, []]);
       await assertUnmixed(scene);
@@ -110,7 +110,7 @@ const TESTS: Readonly<Record<string, (scene: TwinScene) => Promise<void>>> = {
       });
       assert.match(
         String(summary),
-        /means another market since 2024-.*, XREPZUSD instead of REPV2USD[.]/,
+        /has meant another market since 2024-.*, XREPZUSD instead of REPV2USD[.]/,
       );
     },
 

@@ -102,7 +102,10 @@ const TESTS: Readonly<Record<string, (scene: TwinScene) => Promise<void>>> = {
       .sql`update checkpoints set covered = tstzmultirange(tstzrange(lower(covered),
       lower(covered) + interval '9 min')) where timeframe = '1m'`;
     const { replaced } = await fill(scene);
-    assert.match(replaced.join(), /REP[/]USD is another market now, REPV2-USD instead of REPV2USD/);
+    assert.match(
+      replaced.join(),
+      /REP[/]USD now means another market, REPV2-USD instead of REPV2USD/,
+    );
   },
 
   "a symbol of which nothing was fetched yet goes on under the new id": async (scene) => {

@@ -224,10 +224,13 @@ Deno.test("polls send as many requests, and take as long, as is said", async (t)
       );
       const told = warningsOf(scene);
       assert.equal(told.length, 2, told.join("\n"));
-      assert.match(told[0]!, /has more to poll .* need 70 s of every minute, so polls are skipped/);
+      assert.match(
+        told[0]!,
+        /polls of an exchange need more time .* need 70 s of every minute, so polls are skipped/,
+      );
       assert.match(
         told[1]!,
-        /polls are skipped: those before .* at most 5 fit. Reduce the symbols/,
+        /polls are skipped because .* at most 5 fit. Reduce the symbols/,
       );
       // Nothing waits any more, so the next tick is on time.
       await scene.minutes(1);

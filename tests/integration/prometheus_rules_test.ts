@@ -1,7 +1,9 @@
 /** The Prometheus rules say what the daemon's own alerts say, from metrics that the daemon has. @module */
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { ALERTS } from "../../lib/market/alert.ts";
 import { nominalMs, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { anchorsOf } from "../support/markdown.ts";
 import { readStoredMetrics, unknownIn } from "../support/promql.ts";
 import { promtool } from "../support/promtool.ts";
 
@@ -67,6 +69,28 @@ Deno.test("docs/alerts.md has a section for each alert, and for no other", async
   assert.deepEqual(titles.map(ruleOf).toSorted(), rules.toSorted());
 });
 
+Deno.test("each alert links to its section of docs/alerts.md, in a release by its whole address", async () => {
+  const text = await readRoot(RULES);
+  const anchors = anchorsOf(await readRoot("docs/alerts.md"));
+  const links = [
+    ...text.matchAll(
+      /- alert: (\w+)\n(?: {8}.*\n)+?(?: {10}.*\n)* {10}runbook: docs\/alerts\.md#(\S+)$/gm,
+    ),
+  ];
+  assert.deepEqual(links.map(([, name]) => name), alertsIn(text));
+  for (const [, name = "", anchor = ""] of links) {
+    assert(anchors.includes(anchor), `${name}: docs/alerts.md has no heading ${anchor}`);
+    assert(anchor.replaceAll("_", "").includes(name.replace("Titan10", "").toLowerCase()), name);
+  }
+  assert.equal(
+    await releasedRules(),
+    text.replaceAll(
+      "runbook: docs/",
+      "runbook_url: https://git.example/owner/name/blob/v1.2.3/docs/",
+    ),
+  );
+});
+
 Deno.test("the rules name metrics and labels that there are", async () => {
   const stored = await readStoredMetrics();
   const text = await readRoot(RULES);
@@ -86,6 +110,24 @@ Deno.test("the table of timeframes has their true lengths", async () => {
     assert.equal(Number(count) * Number(seconds), length, timeframe);
   }
 });
+
+/** The rules as the workflow of a release writes them, by its own lines. */
+async function releasedRules(): Promise<string> {
+  const workflow = await readRoot(".github/workflows/release.yml");
+  const lines = /^ +docs=.*\n +sed .*titan10\.rules\.yml$/m.exec(workflow)?.[0];
+  assert(lines !== undefined, "release.yml does not release the rules");
+  const { success, stdout, stderr } = await new Deno.Command("bash", {
+    args: ["-euc", lines.replace("release/titan10.rules.yml", "/dev/stdout")],
+    cwd: fileURLToPath(ROOT),
+    env: {
+      GITHUB_SERVER_URL: "https://git.example",
+      GITHUB_REPOSITORY: "owner/name",
+      GITHUB_REF_NAME: "v1.2.3",
+    },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
 
 function alertsIn(text: string): readonly string[] {
   return [...text.matchAll(/- alert: (\w+)/g)].map(([, name = ""]) => name);

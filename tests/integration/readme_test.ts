@@ -154,15 +154,48 @@ Deno.test("the table of alerts has a row for each, and for no other", () => {
 });
 
 Deno.test("each message that is explained is one of the program", async () => {
-  const sources = await sourcesOf("lib/");
+  const sources = [...(await sourcesOf("lib/")).values()];
   for (const [cell = ""] of tableRows("message")) {
     const parts = plain(cell).split("…").map((part) => part.trim()).filter((part) =>
       part.length > 3
     );
     assert(parts.length > 0, `${TABLES.message} explains ${cell}, which names nothing`);
-    const isThere = sources.some((source) => parts.every((part) => source.includes(part)));
+    // What cannot be done may be named elsewhere than in the message.
+    const isThere = sources.some((source) =>
+      parts.every((part) => source.includes(part) || source.includes(part.replace(/^Cannot /, "")))
+    );
     assert(isThere, `${TABLES.message} explains ${cell}, and no file of the program says it`);
   }
+});
+
+/** Mistakes in the program itself, and what is only ever a part of another message. */
+const NEVER_ALONE = [
+  /^Cannot (?:…|answer again|back off|calculate|give an answer|make a breaker|set a deadline|retry)/,
+  /^Cannot (?:read (?:JSON|a precision|a time|more than|the page|timeframe)|queue|wait for a turn)/,
+  /^Cannot (?:ask …: the list|list|send a request outside|go on with)/,
+];
+
+Deno.test("each message of the program that says what cannot be done is explained", async () => {
+  const explained = tableRows("message").map(([cell = ""]) => plain(cell))
+    .filter((text) => text.startsWith("Cannot"))
+    .map((text) =>
+      new RegExp(`^${text.split("…").map((part) => RegExp.escape(part.trim())).join(".*")}`)
+    );
+  const missing: string[] = [];
+  let found = 0;
+  for (const [path, source] of await sourcesOf("lib/")) {
+    if (path.startsWith("lib/local_exchange/")) continue;
+    for (const [, text = ""] of source.matchAll(/["`](Cannot (?:\$\{[^}]*\}|[^"`$])+)/g)) {
+      const message = text.replaceAll(/\s*\$\{[^}]*\}/g, " …").replaceAll(/\s+/g, " ");
+      if (NEVER_ALONE.some((internal) => internal.test(message))) continue;
+      found++;
+      const start = message.replace(/ …$/, " ");
+      const isExplained = explained.some((one) => one.test(message) || one.test(start));
+      if (!isExplained) missing.push(`${path}: ${message}`);
+    }
+  }
+  assert(found > 50, `${found}`);
+  assert.deepEqual(missing, [], `not explained in ${TABLES.message}: ${missing.join("; ")}`);
 });
 
 Deno.test("what the documents link to is there, file and heading, and so is each task that they run", async () => {
@@ -203,13 +236,14 @@ async function commandsOfProgram(): Promise<ReadonlyMap<string, readonly string[
 }
 
 /** The text of each file below the folder, with texts that are written in parts made whole. */
-async function sourcesOf(folder: string): Promise<readonly string[]> {
+async function sourcesOf(folder: string): Promise<ReadonlyMap<string, string>> {
   const entries = await Array.fromAsync(Deno.readDir(new URL(folder, ROOT)));
   const texts = await Promise.all(entries.map(async ({ name, isDirectory }) => {
-    if (isDirectory) return await sourcesOf(`${folder}${name}/`);
-    return [(await read(`${folder}${name}`)).replaceAll(/["`] \+\s*["`]/g, "")];
+    const path = `${folder}${name}`;
+    if (isDirectory) return [...await sourcesOf(`${path}/`)];
+    return [[path, (await read(path)).replaceAll(/["`] \+\s*["`]/g, "")] as const];
   }));
-  return texts.flat();
+  return new Map(texts.flat());
 }
 
 /** Path from the root of what a document links to. */

@@ -66,7 +66,7 @@ Deno.test("what a reload has changed is told in at most 80 columns", () => {
 Deno.test("that nothing is different is told, too", () =>
   withDaemon(NOTHING, async ({ reload }) => {
     const { code, stdout } = await reload();
-    assert.deepEqual([code, stdout], [0, "Reloaded: nothing is different."]);
+    assert.deepEqual([code, stdout], [0, "Reloaded: nothing has changed."]);
   }));
 
 Deno.test("a reload that is refused ends with 1 and all problems", () =>
@@ -75,7 +75,7 @@ Deno.test("a reload that is refused ends with 1 and all problems", () =>
     assert.deepEqual([code, stdout], [1, ""]);
     assert.equal(
       stderr,
-      "Not reloaded, the daemon keeps its settings:\ntitan10.yaml:3:3 one\ntwo",
+      "Not reloaded. The daemon keeps its old settings:\ntitan10.yaml:3:3 one\ntwo",
     );
   }));
 
@@ -86,7 +86,7 @@ Deno.test("a daemon that is not there, wants another token, or cannot be found b
     assert.match(stranger.stderr.replaceAll("\n", " "), /it answered 401: .*HTTP_TOKEN/);
     const faulty = await reload({ RETRY_MAX: "soon" });
     assert.equal(faulty.code, 1);
-    assert.match(faulty.stderr, /RETRY_MAX="soon".*\nThe daemon was not asked/s);
+    assert.match(faulty.stderr, /RETRY_MAX="soon".*\nNothing was reloaded/s);
     const gone = await reload({ HTTP_PORT: "9" });
     assert.equal(gone.code, 1);
     assert.match(

@@ -121,7 +121,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await rollUp(archive);
       await rollUp(archive);
       await assertRollups(scene, ["5m", "1h"]);
-      const told = lines.filter((line) => line.includes("neither dropped nor made anew"));
+      const told = lines.filter((line) => line.includes("a rollup is kept because"));
       assert.equal(told.length, 1, told.join("\n"));
       assert.match(
         told[0]!,

@@ -73,7 +73,7 @@ Deno.test("a query's long rows are fetched from a server a few at once", async (
       assert.equal(four.flatMap(({ rows }) => rows).length, 3);
       await assert.rejects(Array.fromAsync(ask(database, sql.replace("N", "5"), 10_000)), {
         message:
-          "Cannot return more than 4.0 MB of a query while the daemon runs: ask for fewer or shorter rows, " +
+          "Cannot return more than 4.0 MB of a query while the daemon runs. Ask for fewer or shorter rows, " +
           "use titan10 export, or stop the daemon",
       });
     });

@@ -151,7 +151,7 @@ const TESTS: readonly {
     assert.deepEqual([licence?.ok, licence?.isHint], [true, true]);
     assert.match(
       licence?.message ?? "",
-      /candles are not compressed, and rollups are views that every query works out\. All else works/,
+      /candles are not compressed, and rollups are views that every query computes\. Everything else works/,
     );
     pass(9 * DAY_MS);
     const variables = { RETENTION: "1m:10d", ROLLUPS: "" };

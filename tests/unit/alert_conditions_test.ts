@@ -127,7 +127,7 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
       value: 600,
       threshold: 3600,
       summary:
-        "kraken: candles of ETH/USD 1m that are still owed are lost in 10 min (under 60 min)",
+        "kraken: candles of ETH/USD 1m that are not fetched yet will be lost in 10 min (under 60 min)",
     }],
   );
   assert.deepEqual(lossConditions([owedAgo(660, "BTC/USD")], options), []);

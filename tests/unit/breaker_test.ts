@@ -108,7 +108,7 @@ Deno.test("an open breaker refuses without calling, until the cooldown is over",
     (error) =>
       error instanceof BreakerOpenError && error.untilMs === START_MS + 1_000 &&
       error.message ===
-        "Cannot call binance: its breaker is open until 2024-01-01T00:00:01.000Z",
+        "Cannot send a request to binance: its breaker is open until 2024-01-01T00:00:01.000Z",
   );
   await clock.advance(1);
   assert.equal(breaker.passes, true);

@@ -113,7 +113,7 @@ Deno.test("a server that is set up well has nothing wrong, and each trouble is t
     [{ sharedBuffersBytes: 2 ** 27 }, /^hint shared_buffers is 128 MB.*alter system/],
     [
       { timescaleLicense: "apache" },
-      /^hint timescaledb\.license is apache: candles are not compressed.*All else works\. Run: alter system/,
+      /^hint timescaledb\.license is apache: candles are not compressed.*Everything else works\. Run: alter system/,
     ],
     [{ backgroundWorkersMax: 1 }, /^hint timescaledb\.max_background_workers is 1/],
     [{ workerProcessesMax: 8 }, /^hint max_worker_processes is 8.*= 27, and restart the server$/],

@@ -60,14 +60,14 @@ const PROBLEMS: readonly (readonly [options: unknown, said: RegExp])[] = [
   [{ options: [] }, /^"options" to be an object$/],
   [{ urls: "http://hunter2" }, /^"urls" to be an object$/],
   // What CCXT would take and this program would not heed.
-  [{ timeout: 10_000 }, /^FETCH_TIMEOUT in its place$/],
+  [{ timeout: 10_000 }, /^FETCH_TIMEOUT instead$/],
   [{ wssProxy: "http://hunter2" }, /^httpsProxy in its place: there are no websockets$/],
   [
     { enableRateLimit: false },
-    /^"enableRateLimit" to be true: every exchange is asked at its pace$/,
+    /^"enableRateLimit" to be true: titan10 always keeps to the exchange's rate limit$/,
   ],
   // CCXT would print every request with its headers, past the log and its redaction.
-  [{ verbose: true }, /^"verbose" to be false: it would print what is sent, with keys/],
+  [{ verbose: true }, /^"verbose" to be false: it would print requests with their keys/],
   [{ apiKey: 1, secret: 2 }, /^"apiKey" to be a text in quotes; "secret" to be a text in quotes$/],
 ];
 for (const [options, said] of PROBLEMS) {

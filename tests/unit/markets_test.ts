@@ -317,7 +317,7 @@ Deno.test("a symbol that means another market begins anew there, and says what i
   assert.equal(idOf(news, "ETH/USDT"), "ETH2USDT");
   assert.deepEqual([...markets.replacedMs], [["ETH/USDT", NOW_MS]]);
   assert.deepEqual(newsOf(markets).replaced, [
-    "ETH/USDT is another market now, ETH2USDT instead of ETHUSDT: its candles begin anew",
+    "ETH/USDT now means another market, ETH2USDT instead of ETHUSDT: a new listing begins",
   ]);
   assert.equal(names(markets).length, 2);
 });
@@ -461,7 +461,7 @@ Deno.test("a contract whose numbers mean something else begins anew, though it k
   ) {
     const { markets, news } = changed({}, change);
     assert.deepEqual(newsOf(markets).replaced, [
-      `${swap} is another market now, ETHUSDT with ${words}: its candles begin anew`,
+      `${swap} now means another market, ETHUSDT with ${words}: a new listing begins`,
     ]);
     assert.deepEqual([...markets.replacedMs], [[swap, NOW_MS]]);
     assert.deepEqual({ ...LINEAR, ...news.markets[1], ...change }, news.markets[1]);

@@ -26,10 +26,10 @@ const tight = (exchange: string): StartSummary["tight"][number] => ({
 Deno.test("a start is told in five lines: version, archive, series, pace, and where to look", () => {
   assert.equal(
     startText(SUMMARY, 80),
-    `titan10 1.2.3 is at work. Ctrl-C ends it
+    `titan10 1.2.3 is running. Ctrl-C stops it
   archive  1.2 GB in ./titan10-data (embedded, TimescaleDB 2.23.0)
   series   1,210 of 5 exchanges
-  pace     all that is polled fits
+  pace     polls fit into every minute
   look     http://127.0.0.1:9464/ or titan10 status`,
   );
 });
@@ -54,7 +54,7 @@ Deno.test("five lines they stay, none wider than the terminal, whatever there is
   assert.equal(lines.length, 5);
   assert.deepEqual(lines.filter((line) => line.length > 80), []);
   assert.match(text, /; 4 not answered yet: krakenfutures, /);
-  assert.match(text, /pace +too slow at 4 exchanges, see titan10 plan: krakenfutures, /);
+  assert.match(text, /pace +polls take too long at 4 exchanges, see titan10 plan: krakenfutures,/);
 });
 
 Deno.test("a pace of which no exchange has answered is not praised", () => {

@@ -28,7 +28,7 @@ Deno.test("the series of one file share the memory for their times, and a file w
   judge("BTC/USD", memory, far);
   assert.throws(
     () => judge("ETH/USD", memory, far),
-    /Cannot import candles of kraken ETH\/USD 1m: the file has too many candles.* at line 3\. Cut it/,
+    /Cannot import candles of kraken ETH\/USD 1m: the file has too many candles.* at line 3\. Split it/,
   );
   judge("ETH/USD", new MarkMemory(3), far);
 });

@@ -211,7 +211,7 @@ Deno.test("that the database is away is said, without its name", () =>
     scene.isGone = true;
     const { events } = scene.listen();
     await scene.clock.advance(0);
-    assert.deepEqual(events, [{ error: "The database is away. It is tried again" }]);
+    assert.deepEqual(events, [{ error: "The database cannot be reached. Trying again" }]);
   }));
 
 Deno.test("no more listen than a bound, half of them from one address, and a place that is left is free again", () =>

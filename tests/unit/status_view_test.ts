@@ -117,7 +117,7 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
       "  kraken, 2026-01-30 10:03: Cannot fetch candles: HTTP 429",
       "",
       "TROUBLE",
-      "  binance: too many requests failed, so the breaker is open: nothing is asked",
+      "  binance: too many requests failed: the breaker is open, requests are paused",
       "  kraken is banned until 2026-01-31 12:24 UTC, for another 24 min",
     ],
   );

@@ -67,7 +67,7 @@ export async function holdDataDir(path: string, clock: Clock): Promise<HeldDataD
         `Cannot open the embedded database in ${path}: process ${
           holder || "?"
         } holds it. Stop that process, ` +
-          `or give this one another DATA_DIR or a DATABASE_URL`,
+          `or set another DATA_DIR or a DATABASE_URL for this one`,
       );
     }
     await file.truncate(0);
@@ -203,7 +203,9 @@ async function isMade(databasePath: string): Promise<boolean> {
     const version = (await Deno.readTextFile(join(databasePath, "PG_VERSION"))).trim();
     if (version === POSTGRES_VERSION) return true;
     return refuse(
-      `it is PostgreSQL ${printable(version.slice(0, 20))}'s, and this program brings PostgreSQL ` +
+      `it is PostgreSQL ${
+        printable(version.slice(0, 20))
+      }'s, and this program contains PostgreSQL ` +
         POSTGRES_VERSION,
     );
   } catch (error) {
@@ -211,7 +213,7 @@ async function isMade(databasePath: string): Promise<boolean> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
   for await (const { name } of readDirIfThere(databasePath)) {
-    refuse(`it is not one, and holds ${printable(name)}`);
+    refuse(`it is not an embedded database, and contains ${printable(name)}`);
   }
   return false;
 }

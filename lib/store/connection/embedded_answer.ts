@@ -16,7 +16,7 @@ export function harmOf(answer: WorkerAnswer): Error | undefined {
 
 /** What to tell of a query that ended the server. */
 export function broughtDown(failure: string): string {
-  return `it is too deep for the embedded database, which ended with it (${failure}) and is started again; ` +
+  return `it is nested too deeply for the embedded database, which it ended (${failure}). The database is started again; ` +
     "nothing that was stored is lost";
 }
 

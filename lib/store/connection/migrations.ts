@@ -246,7 +246,7 @@ function assertUnchanged({ name, hash }: Migration, known: string): void {
     `Cannot use this database: ${name} was applied with another text (hash ${
       known.slice(0, 12)
     }…, ` +
-      `here ${hash.slice(0, 12)}…). A migration is never changed once applied`,
+      `here ${hash.slice(0, 12)}…). Use the titan10 that applied it, or restore a backup`,
   );
 }
 

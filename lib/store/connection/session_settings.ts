@@ -140,7 +140,7 @@ export function foreignRefusal(foreign: readonly ForeignSetting[]): StoreError {
   const mend = foreign.map(({ name, needed }) => `${name} = ${needed}`).join(", ");
   const [why, orElse] = foreign.some(({ isSent }) => isSent)
     ? [
-      "use this pooler: it keeps settings from the server that the answers depend on, and ",
+      "use this pooler: it drops settings that titan10 needs, and ",
       ", or name the server itself in DATABASE_URL",
     ]
     : ["use this server as this user: ", ""];
@@ -168,7 +168,7 @@ export function refusesSettings(error: unknown): error is Error {
 export function refusalOf(error: Error): StoreError {
   return new StoreError(
     "refused",
-    `Cannot use DATABASE_URL: the server or the pooler before it refuses a parameter of it, "${error.message}". ` +
+    `Cannot use DATABASE_URL: the server, or the pooler in front of it, refuses its parameter "${error.message}". ` +
       "Leave it out (schema there sets search_path) and set it for the role instead: alter role … set",
   );
 }

@@ -61,7 +61,7 @@ const NOT_PRELOADED = "the server offers the extension timescaledb but does not 
 
 const UNLICENSED =
   "timescaledb.license is apache: candles are not compressed, and rollups are views that every " +
-  "query works out. All else works";
+  "query computes. Everything else works";
 
 /** The same rules as `titan10_timescale` and `titan10_may_compress` in sql/. Undefined when the database lacks it. */
 async function findTimescale(
