@@ -36,7 +36,7 @@ export async function readText(
     }
     while (status < 400 || bytes < ERROR_BYTES_MAX) {
       const { done, value } = await reader.read(buffer);
-      if (done) return decoded(all, bytes);
+      if (done) return decodedStart(all, bytes);
       await budget.addBytes(value.length, signal);
       while (bytes + value.length > all.byteLength) all = all.transfer(2 * all.byteLength);
       new Uint8Array(all).set(value, bytes);
@@ -44,17 +44,17 @@ export async function readText(
       buffer = new Uint8Array(value.buffer);
     }
     await reader.cancel();
-    return decoded(all, bytes);
+    return decodedStart(all, bytes);
   } catch (error) {
     // If the body itself failed, it is closed already and cancel() rejects with the same error.
     await reader.cancel(error).catch(() => {});
     throw error;
+  } finally {
+    // At once: several long answers may be refused between two garbage collections.
+    all.transfer(0);
   }
 }
 
-/** Frees the buffer. */
-function decoded(buffer: ArrayBuffer, bytes: number): string {
-  const text = new TextDecoder().decode(new Uint8Array(buffer, 0, bytes));
-  buffer.transfer(0);
-  return text;
+function decodedStart(buffer: ArrayBuffer, bytes: number): string {
+  return new TextDecoder().decode(new Uint8Array(buffer, 0, bytes));
 }

@@ -114,6 +114,9 @@ export class VisitorConnection {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // At once: thousands of visitors may come and go between two garbage collections.
+    this.#bytes.buffer.transfer(0);
+    this.#chunk.buffer.transfer(0);
     this.#gone.abort(GONE);
     try {
       this.#connection.close();

@@ -143,6 +143,23 @@ Deno.test("a head that trickles in is cut off in time, however often a byte come
     assert.equal(await next(slow), "");
   }));
 
+Deno.test("the buffers of a visitor are given back when it goes, not when garbage is collected", () =>
+  withServer(async ({ connect }) => {
+    const [other, buffer] = [await connect(), new Uint8Array(8192)];
+    await arrived(other);
+    const bytesBefore = Deno.memoryUsage().external;
+    const visitors = 500;
+    for (let visitor = 0; visitor < visitors; visitor++) {
+      const connection = await connect();
+      await send(connection, get("/healthz"));
+      await connection.read(buffer);
+      connection.close();
+    }
+    await arrived(other);
+    const bytes = (Deno.memoryUsage().external - bytesBefore) / visitors;
+    assert(bytes < 4_096, `${Math.round(bytes)} bytes a visitor`);
+  }));
+
 Deno.test("a connection that asks for nothing ends, and one that asks now and then does not", () =>
   withServer(async ({ clock, connect }) => {
     const [silent, regular] = [await connect(), await connect()];
