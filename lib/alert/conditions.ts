@@ -101,8 +101,8 @@ export function skippedConditions(
     return [{
       ...condition,
       value: Math.round(lateMs / 1000),
-      summary: `${exchange}: polls are skipped since ${durationText(lateMs)} ` +
-        `(over ${durationText(POLLS_SKIPPED_MS)}), because those before have not ended`,
+      summary: `${exchange}: polls have been skipped for ${durationText(lateMs)} ` +
+        `(over ${durationText(POLLS_SKIPPED_MS)}), because those before had not ended`,
       mayBegin: lateMs > POLLS_SKIPPED_MS && breakers.troubled.length === 0,
     }];
   });

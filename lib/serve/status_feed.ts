@@ -34,12 +34,8 @@ const INTERVAL_MS = 3_000;
 /** A new listener is told after this time that the database has not answered; it may be away without an error. */
 const UNANSWERED_MS = 4_000;
 
-/** A person should see within two seconds what has happened. */
-const NEWS_INTERVAL_MS = 1_000;
-
-/** News are two small tables. */
-const NEWS_SHARE_MAX = 1 / 4;
-const NEWS_PAUSE_MS_MAX = 5_000;
+/** Between two looks at two small tables: a person should see within two seconds what has happened. */
+const NEWS_PAUSE_MS = 1_000;
 
 /** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
@@ -152,16 +148,13 @@ export class StatusFeed {
     const { signal } = this.#stop;
     this.#isReadingNews = true;
     while (this.#listeners.size > 0 && !signal.aborted) {
-      const startMs = clock.now();
       try {
         this.#news = JSON.stringify(await news(signal));
       } catch (error) {
         log.debug("cannot read the news", { error });
       }
       for (const listener of this.#listeners) this.#sendNews(listener);
-      const readMs = clock.now() - startMs;
-      const pauseMs = Math.max(NEWS_INTERVAL_MS, readMs / NEWS_SHARE_MAX);
-      await clock.sleep(Math.min(NEWS_PAUSE_MS_MAX, pauseMs), { signal }).catch(() => {});
+      await clock.sleep(NEWS_PAUSE_MS, { signal }).catch(() => {});
     }
     this.#news = undefined;
     this.#isReadingNews = false;

@@ -152,6 +152,12 @@ Deno.test("a killed daemon goes on where it was", () =>
       const hourly = series.find(({ timeframe, symbol }) =>
         timeframe === "1h" && symbol === "BTC/USDT"
       );
+      const told = await run(["events", "--limit", "3"], { cwd, env });
+      assertCode(told, 0);
+      assert.match(
+        told.stdout.replaceAll(/\n +/g, " "),
+        /^\S+ \S+ {2}Titan-10 \S+ started\. The run before it has no end: it was killed.* \(2 times since /m,
+      );
       // All 2,400 but one, which may not be final yet.
       assert((hourly?.candles ?? 0) >= 2399, JSON.stringify(hourly));
       const again = exchange.requests.slice(before).filter(({ path, query }) =>

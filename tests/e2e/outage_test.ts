@@ -16,6 +16,7 @@ import { settleQuickly } from "../support/quick_settling.ts";
 import { startSwallowingProxy } from "../support/swallowing_proxy.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import type { EventsDocument } from "../../lib/serve/news.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 
 /** How often the server is killed under the daemon; TITAN10_KILLS=30 for a longer look. */
@@ -99,6 +100,14 @@ Deno.test("a daemon waits for a server that is not there yet, and survives its e
         await server.restart();
         await until(daemon, async () => (await answer(url, "/readyz")).status === 200);
       }
+      const { events }: EventsDocument = JSON.parse((await answer(url, "/eventlog")).text);
+      assert.ok(events.some(({ kind }) => kind === "daemon_started"), JSON.stringify(events));
+      // The last one is written soon after the database is ready again.
+      await until(daemon, async () => {
+        const { events }: EventsDocument = JSON.parse((await answer(url, "/eventlog")).text);
+        const back = events.filter(({ kind }) => kind === "database_back");
+        return back.length === 1 && back[0]!.times >= KILLS;
+      });
       // Whatever the daemon has come to: stopped like this it goes on when it is woken.
       daemon.kill("SIGSTOP");
       const asleep = await covered(sql);

@@ -1,5 +1,6 @@
 /** The page in a real browser: contrast, narrow screens, hostile texts, a chart's keys. Chromium by CHROMIUM or on PATH. @module */
 import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
 import { shellWord } from "../../lib/text/shell_word.ts";
 import { type Browser, findChromium, startChromium, type Tab } from "../support/chromium.ts";
 import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
@@ -154,11 +155,24 @@ Deno.test({
       await addSeries(archive, HOSTILE_SYMBOL);
       await archive.database.sql`update exchanges set last_error = ${HOSTILE_ERROR}`;
       await archive.database.sql`update checkpoints set last_error = ${HOSTILE_ERROR}`;
+      await archive.database.sql`update alerts set summary = ${HOSTILE_ERROR}`;
+      await archive.database
+        .sql`update events set text = ${HOSTILE_ERROR}, times = 1, candles = null`;
       const tab = await openPage(browser, archive);
       const symbols =
         `[...document.querySelectorAll("#series-rows .open")].map((one) => one.textContent)`;
       assert.ok((await tab.evaluate<string[]>(symbols)).includes(HOSTILE_SYMBOL));
-      for (const place of ["#exchanges .error .long", "#series-rows .why .long"]) {
+      await tab.until(
+        `document.querySelector("#alerts-list .summary")?.textContent.startsWith("<")`,
+      );
+      for (
+        const place of [
+          "#exchanges .error .long",
+          "#series-rows .why .long",
+          "#alerts-list .summary",
+          "#events-list li:first-child p",
+        ]
+      ) {
         const said = await tab.evaluate<string>(`document.querySelector("${place}").textContent`);
         assert.equal(said.slice(0, HOSTILE_ERROR.length), HOSTILE_ERROR);
       }
@@ -172,6 +186,59 @@ Deno.test({
         0,
         "Titan-10",
       ]);
+      assert.deepEqual(tab.errors, []);
+    }),
+});
+
+Deno.test({
+  name:
+    `alerts and events come and go by themselves, and one exchange's can be looked at alone${SKIPPED}`,
+  ignore: CHROMIUM === undefined,
+  fn: (t) =>
+    withPage(async ({ archive, browser }) => {
+      const { sql } = archive.database;
+      const tab = await openPage(browser, archive);
+      const count = `document.querySelector("#alerts-count").textContent`;
+      const rows =
+        `[...document.querySelectorAll("#events-list li")].map((one) => one.dataset.kind)`;
+      await tab.until(`${count} === "2 alerts fire"`);
+      await tab.until(`${rows}.length === 8`);
+      let seenMs = 0;
+      await t.step("an alert that ends is gone, and an event that comes is first", async () => {
+        await sql`update alerts set ended = now()`;
+        await sql`select titan10_note_event('alert_ended', 'coinbase', null, null, 'breaker_open', now(), now(), 1,
+                                            null, 'Resolved', false)`;
+        const beganMs = systemClock.now();
+        await tab.until(`${rows}[0] === "alert_ended" && ${count} === "No alert fires."`);
+        seenMs = systemClock.now() - beganMs;
+      });
+      await t.step(`that was seen ${seenMs} ms later`, () => {});
+      const choose = (exchange: string): Promise<unknown> =>
+        tab.evaluate(
+          `(({ target }) => { target.value = "${exchange}"; target.dispatchEvent(new Event("change")) })(
+          { target: document.querySelector("#events-exchange") })`,
+        );
+      await t.step("of one exchange, also what comes later", async () => {
+        await choose("coinbase");
+        await tab.until(`${rows}.join() === "alert_ended,alert_began,breaker_opened"`);
+        for (const exchange of ["bybit", "coinbase"]) {
+          await sql`select titan10_note_event('breaker_closed', ${exchange}, null, null, null, now(), now(), 1, null,
+                                              'closed', false)`;
+        }
+        await tab.until(
+          `${rows}.join() === "breaker_closed,alert_ended,alert_began,breaker_opened"`,
+        );
+      });
+      await t.step("older ones are had by a button, down to the oldest", async () => {
+        await sql`
+          insert into events (kind, time, since, times, text)
+          select 'imported', now() - n * interval '1 h', now() - n * interval '1 h', 1, 'file ' || n
+          from generate_series(1, 60) as n`;
+        await choose("");
+        await tab.until(`${rows}.length === 50`);
+        await tab.evaluate(`document.querySelector("#events-older").click()`);
+        await tab.until(`${rows}.length === 71 && document.querySelector("#events-older").hidden`);
+      });
       assert.deepEqual(tab.errors, []);
     }),
 });

@@ -65,6 +65,21 @@ Deno.test({
         const before = JSON.stringify(await tab.evaluate(counts));
         await tab.until(`${counts} !== ${before}`, { patienceMs: A_CANDLE_AND_ITS_POLL_MS });
       });
+      let seenMs = 0;
+      await t.step("what happens is told without a reload", async () => {
+        // As titan10 reload does it.
+        const headers = { "titan10-request": "reload" };
+        const response = await fetch(`${url}/reload`, { method: "POST", headers });
+        await response.body?.cancel();
+        const beganMs = systemClock.now();
+        await tab.until(`document.querySelector("#events-list [data-kind=settings_reloaded]")`);
+        seenMs = systemClock.now() - beganMs;
+        assert.equal(
+          await tab.evaluate(`document.querySelector("#alerts-count").textContent`),
+          "No alert fires.",
+        );
+      });
+      await t.step(`that was ${seenMs} ms later`, () => {});
       await tryKeyboard(t, tab);
       await t.step("nothing was asked of anybody else, and nothing went wrong", () => {
         assert.deepEqual(tab.requests.filter((request) => !request.startsWith(url)), []);

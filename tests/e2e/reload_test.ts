@@ -187,6 +187,9 @@ Deno.test("a file with a fault changes nothing and says why, and what is mended 
         assert.equal(lastReload?.ok, false);
         assert.match(lastReload?.error ?? "", problem);
         assert.equal(row?.exchange, "binance");
+        const { events: [event] } = await status(url);
+        assert.deepEqual([event?.kind, event?.tone], ["settings_refused", "trouble"]);
+        assert.match(event?.text ?? "", problem);
         assert.match(await metricsOf(url), /titan10_config_last_reload_successful 0\n/);
 
         // A file that is gone, or was emptied, does not mean the defaults.

@@ -150,6 +150,19 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     assert.equal(copied.length, 7);
     assert.deepEqual(await read(database, { exchange: "okx" }), []);
   });
+  await t.step("a request that cannot be meant is refused with what is allowed", async () => {
+    for (
+      const [query, allowed] of [
+        [{ kind: "nothing" }, /^Cannot read kind="nothing": expected one of daemon_started, /],
+        [{ limit: "501" }, /^Cannot read limit="501": expected a whole number from 1 to 500$/],
+        [{ before: "yesterday" }, /^Cannot read before="yesterday": expected ISO 8601/],
+        [{ exchange: "a b" }, /^Cannot read exchange="a b": expected a CCXT id/],
+        [{ befor: "2026-01-31" }, /^Cannot use the parameter "befor": did you mean before\?$/],
+      ] as const
+    ) {
+      await assert.rejects(read(database, query), { status: 400, message: allowed });
+    }
+  });
   await t.step("how the last run ended is known", async () => {
     await database.sql`delete from events`;
     assert.equal(await wasStopped(database), undefined);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { pollCapacity } from "../../lib/fetch/poll_capacity.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
+import { Alerts } from "../../lib/alert/alerting.ts";
 import { Poll, type PollReport } from "../../lib/fetch/poll.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import type { ArchivedExchange } from "../../lib/archive/archived_exchange.ts";
@@ -293,6 +294,22 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
     assert.match(text, /titan10_polls_skipped_total\{exchange="kraken"\} 8\n/);
     assert.doesNotMatch(text, /titan10_polls_skipped_total\{exchange="binance"\}/);
     assert.match(skipped()[0]!, /"exchange":"kraken".*answers too slowly or not at all/);
+    const alerts = new Alerts(archive);
+    const firing = async (): Promise<readonly string[]> => {
+      await alerts.judgePolls();
+      const rows = await database.sql<{ name: string }[]>`
+        select exchange || ' ' || alert as name from alerts where alert = 'polls_skipped'`;
+      return rows.map(({ name }) => name);
+    };
+    assert.deepEqual(await firing(), [], "not before ten minutes");
+    for (let tick = 0; tick < 2; tick++) {
+      clock.pass(4 * MINUTE_MS);
+      runs.push(poll.runOnce({ signal: end.signal }));
+      const newestMs = clock.now() - clock.now() % MINUTE_MS - MINUTE_MS;
+      while (await newestOf(database, "binance") < newestMs) await systemClock.sleep(5);
+    }
+    assert.deepEqual(await firing(), ["kraken polls_skipped"]);
+    await alerts.stop();
   } finally {
     end.abort();
     await Promise.all(runs);

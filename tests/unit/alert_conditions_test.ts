@@ -4,8 +4,10 @@ import {
   deniedConditions,
   gapConditions,
   lossConditions,
+  skippedConditions,
   staleConditions,
 } from "../../lib/alert/conditions.ts";
+import { SkippedPolls } from "../../lib/archive/skipped_polls.ts";
 import type { SeriesAccount } from "../../lib/gap/account.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { CoverageEnd } from "../../lib/store/coverage_ends.ts";
@@ -162,4 +164,40 @@ Deno.test("series are not stale on top of refused candles, but are where another
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
   assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);
+});
+
+Deno.test("polls that are skipped for over ten minutes are a condition, also if some in between are not", () => {
+  const skippedPolls = new SkippedPolls();
+  const judged = (
+    minutes: number,
+    troubled: readonly { kind: undefined; sinceMs: number }[] = [],
+  ) =>
+    skippedConditions(
+      [{ id: "kraken", breakers: { troubled }, work: { skippedPolls } }],
+      NOW_MS + minutes * MINUTE_MS,
+    );
+  // A running alert does not end only because the program was started again.
+  assert.deepEqual(judged(0).map(({ mayBegin }) => mayBegin), [false]);
+  for (let tick = 0; tick <= 10; tick++) {
+    skippedPolls.note(NOW_MS + tick * MINUTE_MS, tick % 2 === 0);
+    assert.deepEqual(judged(tick).map(({ mayBegin }) => mayBegin), [false], `${tick}`);
+  }
+  skippedPolls.note(NOW_MS + 11 * MINUTE_MS, true);
+  assert.deepEqual(judged(11), [{
+    exchange: "kraken",
+    value: 660,
+    threshold: 600,
+    summary:
+      "kraken: polls have been skipped for 11 min (over 10 min), because those before had not ended",
+    mayBegin: true,
+  }]);
+  assert.deepEqual(
+    judged(11, [{ kind: undefined, sinceMs: NOW_MS }]).map(({ mayBegin }) => mayBegin),
+    [false],
+    "a breaker that is open says it already",
+  );
+  skippedPolls.note(NOW_MS + 16 * MINUTE_MS, false);
+  assert.deepEqual(judged(16), [], "none for five minutes");
+  skippedPolls.note(NOW_MS + 17 * MINUTE_MS, true);
+  assert.deepEqual(judged(17).map(({ value, mayBegin }) => [value, mayBegin]), [[0, false]]);
 });
