@@ -5,7 +5,6 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Archive } from "../archive/archive.ts";
-import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
@@ -16,7 +15,12 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
-import { readStatus, SchemaBehindError, type Status } from "../serve/status.ts";
+import {
+  type ExchangeStatus,
+  readStatus,
+  SchemaBehindError,
+  type Status,
+} from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Migration, pendingMigrations } from "../store/connection/migrations.ts";
@@ -82,10 +86,7 @@ export function answersOf(options: AnswersOptions): Answers {
       return {
         ...status,
         lastReload: reloads.last ?? null,
-        exchanges: status.exchanges.map((row) => {
-          const exchange = exchangeOf(row.exchange);
-          return exchange === undefined ? row : { ...row, ...stateOf(exchange) };
-        }),
+        exchanges: status.exchanges.map((row) => withWork(row, exchangeOf(row.exchange))),
         jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
     },
@@ -110,21 +111,25 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** What only the process that asks an exchange knows of it. */
-function stateOf(
-  { breakers, client, denial }: ArchivedExchange,
-): Omit<Status["exchanges"][number], "exchange" | "bannedUntil" | "lastError" | "lastErrorAt"> {
+/** What only a running daemon knows of an exchange. */
+function withWork(
+  row: ExchangeStatus,
+  exchange: Archive["exchanges"][number] | undefined,
+): ExchangeStatus {
+  if (exchange === undefined) return row;
+  const { breakers, client, denial } = exchange;
   const { troubled } = breakers;
-  const least = (times: readonly number[]): string | null =>
+  const first = (times: readonly number[]): string | null =>
     times.length === 0
       ? null
-      : new Date(times.reduce((first, time) => Math.min(first, time))).toISOString();
+      : new Date(times.reduce((least, time) => Math.min(least, time))).toISOString();
   return {
+    ...row,
     breaker: breakers.worst,
     breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
-    breakerSince: least(troubled.map(({ sinceMs }) => sinceMs)),
-    trialAt: least(troubled.map(({ untilMs }) => untilMs)),
-    deniedSince: denial === undefined || denial === "unknown" ? null : least([denial.sinceMs]),
+    breakerSince: first(troubled.map(({ sinceMs }) => sinceMs)),
+    trialAt: first(troubled.map(({ untilMs }) => untilMs)),
+    deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
     paceMs: client.requestIntervalMs,
   };
 }
