@@ -6,7 +6,6 @@ import { mayBeArchived } from "../config/symbols.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { forgottenEvent } from "../archive/event_log.ts";
 import type { Archive } from "../archive/archive.ts";
-import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
@@ -89,10 +88,7 @@ export function answersOf(options: AnswersOptions): Answers {
       return {
         ...status,
         lastReload: reloads.last ?? null,
-        exchanges: status.exchanges.map((row) => {
-          const exchange = exchangeOf(row.exchange);
-          return exchange === undefined ? row : { ...row, ...stateOf(exchange) };
-        }),
+        exchanges: status.exchanges.map((row) => withWork(row, exchangeOf(row.exchange))),
         jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
     },
@@ -119,21 +115,25 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** What only the process that asks an exchange knows of it. */
-function stateOf(
-  { breakers, client, denial }: ArchivedExchange,
-): Omit<ExchangeStatus, "exchange" | "bannedUntil" | "lastError" | "lastErrorAt"> {
+/** What only a running daemon knows of an exchange. */
+function withWork(
+  row: ExchangeStatus,
+  exchange: Archive["exchanges"][number] | undefined,
+): ExchangeStatus {
+  if (exchange === undefined) return row;
+  const { breakers, client, denial } = exchange;
   const { troubled } = breakers;
-  const least = (times: readonly number[]): string | null =>
+  const first = (times: readonly number[]): string | null =>
     times.length === 0
       ? null
-      : new Date(times.reduce((first, time) => Math.min(first, time))).toISOString();
+      : new Date(times.reduce((least, time) => Math.min(least, time))).toISOString();
   return {
+    ...row,
     breaker: breakers.worst,
     breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
-    breakerSince: least(troubled.map(({ sinceMs }) => sinceMs)),
-    trialAt: least(troubled.map(({ untilMs }) => untilMs)),
-    deniedSince: denial === undefined || denial === "unknown" ? null : least([denial.sinceMs]),
+    breakerSince: first(troubled.map(({ sinceMs }) => sinceMs)),
+    trialAt: first(troubled.map(({ untilMs }) => untilMs)),
+    deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
     paceMs: client.requestIntervalMs,
   };
 }

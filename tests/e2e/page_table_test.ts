@@ -78,7 +78,13 @@ Deno.test({
       );
       await t.step("further rows are made when they come into sight", async () => {
         const before = await tab.evaluate<number>(`${ROWS}.length`);
-        await tab.until(`(scrollTo(0, 1e6), ${ROWS}.length > ${before})`);
+        await tab.until(`(scrollTo(0, 1e6), ${ROWS}.length > ${before} + 90)`);
+        // Also where it stays in sight: few rows are left of a search, and then there are all again.
+        await tab.evaluate(`(search.value = "c77", search.dispatchEvent(new Event("input")))`);
+        await tab.evaluate(`(search.value = "", search.dispatchEvent(new Event("input")))`);
+        await tab.until(
+          `document.querySelector("#series-more").getBoundingClientRect().top > innerHeight`,
+        );
       });
       assert.deepEqual(tab.errors, []);
     }),

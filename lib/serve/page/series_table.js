@@ -30,6 +30,9 @@ export class SeriesTable {
   #rowsMax = STEP_ROWS;
   /** @type {Facts | undefined} */
   #facts;
+  #sight = new IntersectionObserver((seen) => {
+    if (seen.some(({ isIntersecting }) => isIntersecting)) this.#showMore();
+  }, { rootMargin: NEAR });
   #onOpen;
   /** @type {HTMLTableCellElement[]} */
   #heads;
@@ -52,11 +55,7 @@ export class SeriesTable {
       this.#rowsMax = STEP_ROWS;
       this.#show();
     });
-    const more = byId("series-more");
-    more.addEventListener("click", () => this.#showMore());
-    new IntersectionObserver((seen) => {
-      if (seen.some(({ isIntersecting }) => isIntersecting)) this.#showMore();
-    }, { rootMargin: NEAR }).observe(more);
+    byId("series-more").addEventListener("click", () => this.#showMore());
     this.#showSort();
   }
 
@@ -164,6 +163,9 @@ export class SeriesTable {
     // Where it has the focus and goes, the focus goes to the row that it has made last.
     const hadFocus = document.activeElement === more;
     more.hidden = shown === found;
+    // Only a change is told. Where it stays in sight, as after a few rows more, it must be looked at again.
+    this.#sight.unobserve(more);
+    if (!more.hidden) this.#sight.observe(more);
     setText(more, `Show more: ${count(found - shown)} are left`);
     if (hadFocus && more.hidden) {
       /** @type {HTMLElement | null} */ (
