@@ -23,7 +23,7 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
     ...["run", "reload", "add", "forget"],
     ...["backfill", "gaps", "import", "copy", "migrate"],
   ]],
-  ["Look at it:", ["status", "healthcheck", "query", "export"]],
+  ["Look at it:", ["status", "report", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
 
@@ -67,6 +67,11 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 status --watch", "the same, drawn anew every 2 s"],
     ["titan10 status --storage", "bytes of each table"],
     ["titan10 status --json | jq '.series[] | select(.missing > 0)'", "for a program"],
+  ],
+  report: [
+    ["titan10 report", "how complete is it, and how sound?"],
+    ["titan10 report --html report.html", "a page to print or to send"],
+    ["titan10 report --since 2024-01-01 --timeout 10m", "compare more prices"],
   ],
   config: [
     ["titan10 config", "what is in force, and from where"],

@@ -39,6 +39,7 @@ const ANSWERS: Answers = {
   doctor: refuse,
   gaps: refuse,
   storage: refuse,
+  report: refuse,
   export: refuse,
   query: refuse,
 };

@@ -23,6 +23,8 @@ const ACCOUNT: SeriesAccount = {
   lastMs: NOW_MS,
   owed: 0,
   owedTimes: [],
+  heldTimes: [],
+  beginMs: Infinity,
   coveredSinceMs: NOW_MS - 1_000 * MINUTE_MS,
   missing: 124,
   explained: 0,
