@@ -23,7 +23,7 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
     ...["run", "reload", "add", "forget"],
     ...["backfill", "gaps", "import", "copy", "migrate"],
   ]],
-  ["Look at it:", ["status", "events", "healthcheck", "query", "export"]],
+  ["Look at it:", ["status", "report", "events", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
 
@@ -72,6 +72,11 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 events", "the newest 20, newest last"],
     ["titan10 events --exchanges kraken --limit 100", "of one exchange"],
     ["titan10 events --json | jq '.events[] | select(.tone == \"trouble\")'", "for a program"],
+  ],
+  report: [
+    ["titan10 report", "how complete is it, and how sound?"],
+    ["titan10 report --html report.html", "a page to print or to send"],
+    ["titan10 report --since 2024-01-01 --timeout 10m", "compare more prices"],
   ],
   config: [
     ["titan10 config", "what is in force, and from where"],

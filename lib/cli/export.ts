@@ -1,5 +1,5 @@
 /** `titan10 export`: writes candles as CSV or Parquet, by series and time range. @module */
-import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import {
@@ -9,6 +9,7 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
+import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -33,9 +34,9 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
       new Option("--format <format>", "csv or parquet; by default according to the file name")
         .choices(["csv", "parquet"]),
     )
-    .option("--exchange <ids>", "only these, separated by commas", names)
-    .option("--symbol <symbols>", "only these, separated by commas", names)
-    .option("--timeframe <timeframes>", "only these, separated by commas", names)
+    .option("--exchange <ids>", "only these, separated by commas", nameFlag)
+    .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
+    .option("--timeframe <timeframes>", "only these, separated by commas", nameFlag)
     .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "before this time", timeFlag)
     .addOption(
@@ -166,11 +167,4 @@ function tell(shell: Shell, path: string | undefined, { candles, series }: Tally
   const what = `${count(candles)} candles of ${count(series)} series`;
   if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
   else if (candles === 0) shell.tell(`${what}: there are none in that range`);
-}
-
-/** Accepts both `a,b` and `--x a --x b`. */
-function names(text: string, previous: readonly string[] = []): readonly string[] {
-  const all = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
-  if (all.length === 0) throw new InvalidArgumentError("expected names separated by commas");
-  return [...previous, ...all];
 }

@@ -27,6 +27,7 @@ import { migrate } from "./migrate.ts";
 import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
 import { reload } from "./reload.ts";
+import { makeReportCommand } from "./report.ts";
 import { run } from "./run.ts";
 import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -230,6 +231,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     perform,
   );
   makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
+  makeReportCommand(add("report", "Report how good the archive is, as a page"), shell, perform);
   makeImport(add("import", "Import candles from a CSV file"), shell, perform);
   makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);
   addOthers(add, shell, perform);

@@ -1,8 +1,8 @@
 /** `titan10 query`: runs one read-only SQL query. @module */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { type QueryPage, runQuery } from "../store/read_query.ts";
-import { durationMs } from "../config/setting.ts";
 import { csvField, spreadsheetField } from "../transfer/candle_csv.ts";
+import { durationFlag } from "./duration_flag.ts";
 import { csvHead, csvLines, jsonLinesOf, rowLayout } from "./query_output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -54,7 +54,7 @@ export function makeQuery(empty: Command, shell: Shell, perform: Perform): void 
       new Option(
         "--timeout <duration>",
         "maximum duration, 90s or 10m (default: 60s, 20s while a daemon runs)",
-      ).argParser(timeout),
+      ).argParser(durationFlag),
     )
     .addHelpText("after", HELP);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "LOG_LEVEL"]);
@@ -144,12 +144,4 @@ function rowCount(text: string): number {
   const rows = /^\d{1,12}$/.test(text) ? Number(text) : 0;
   if (rows < 1) throw new InvalidArgumentError("expected a number of rows");
   return rows;
-}
-
-function timeout(text: string): number {
-  const timeoutMs = durationMs(text) ?? 0;
-  if (timeoutMs < 1 || timeoutMs > 2 ** 31 - 1) {
-    throw new InvalidArgumentError("expected a duration, such as 90s or 10m");
-  }
-  return timeoutMs;
 }

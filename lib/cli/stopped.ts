@@ -19,6 +19,7 @@ const GOING_ON: Readonly<Record<string, string>> = {
   gaps: "What was found and filled is stored. Run titan10 gaps again for the whole list",
   import: "No row is stored twice: run titan10 import again with the same file to go on",
   export: "No file of -o was written: run titan10 export again",
+  report: "No file of --html was written: run titan10 report again",
   copy: "Run titan10 copy again to go on. No daemon starts on the copy until it is complete",
   migrate: "Each migration is applied as a whole or not at all: run titan10 migrate again to go on",
   demo: "The demo's archive is removed",

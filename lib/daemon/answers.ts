@@ -11,6 +11,8 @@ import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
+import type { ReportRequest } from "../report/document.ts";
+import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
@@ -52,8 +54,7 @@ interface AnswersOptions {
 
 /** The answers of a daemon, also while it is starting and has no archive yet. */
 export function answersOf(options: AnswersOptions): Answers {
-  const { ground, database, migrations, startedAtMs, state, watchdog, readiness, reloads } =
-    options;
+  const { ground, database, migrations, startedAtMs, state, watchdog, reloads } = options;
   const { clock, metrics } = ground;
   const visitors = (signal: AbortSignal): Database => database.visitors?.(signal) ?? database;
   const exchangeOf = (id: string): Archive["exchanges"][number] | undefined =>
@@ -62,7 +63,7 @@ export function answersOf(options: AnswersOptions): Answers {
     metrics,
     health: () => healthOf(watchdog.trouble === undefined ? [] : [watchdog.trouble]),
     readiness: () => {
-      const reasons = [...readiness.reasons];
+      const reasons = [...options.readiness.reasons];
       const { archive } = state;
       if (archive === undefined) reasons.push("the daemon is starting");
       else if (!archive.exchanges.some(({ breakers }) => breakers.isAnyClosed)) {
@@ -100,6 +101,7 @@ export function answersOf(options: AnswersOptions): Answers {
     gaps: () => readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
     export: (request) => exportPages(database, request),
+    report: (request, signal) => makeReport(visitors(signal), reportOptions(options, request)),
     forget: (asked) => forgetOn(database, state.archive ?? ground, asked),
     query: ({ text, timeoutMs }, signal) =>
       runQuery(database, text, { timeoutMs, signal, clock, rowsMax: SHARED_ROWS_MAX }),
@@ -159,6 +161,14 @@ function withNextStarts(
     const next = cron === undefined ? undefined : nextTime(cron, nowMs);
     return { ...row, nextStart: next?.toISOString() ?? null };
   });
+}
+
+function reportOptions(
+  { ground, state }: AnswersOptions,
+  request: ReportRequest,
+): Parameters<typeof makeReport>[1] {
+  const config = state.archive?.config ?? ground.config;
+  return { config, clock: ground.clock, newestCandlesMax, request };
 }
 
 function askedRange(query: URLSearchParams): AskedRange {

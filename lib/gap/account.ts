@@ -1,7 +1,7 @@
 /** Counts what is missing from the archive, per series: owed candles, and holes inside coverage. @module */
 import type { Config } from "../config/config.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
-import { type Coverage, coverageCandles, intersect, subtract } from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect, subtract, unite } from "../market/coverage.ts";
 import { atMost, type GapReasons, mergeReasons, sumReasons } from "../market/gap_reasons.ts";
 import { lossMs } from "../market/loss.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -38,6 +38,12 @@ export interface SeriesAccount {
   readonly owed: number;
   /** The times of the owed candles; empty for a series that nothing wants. */
   readonly owedTimes: Coverage;
+  /**
+   * The times for which its candles are there or missing inside: covered from where they begin, or stored and not final.
+   */
+  readonly heldTimes: Coverage;
+  /** Where its candles begin; Infinity before there are any. Milliseconds. */
+  readonly beginMs: number;
   /** Start of the oldest covered range. Milliseconds; undefined before the first answer. */
   readonly coveredSinceMs: number | undefined;
   /** Missing candles inside coverage that have no reason yet. */
@@ -103,6 +109,8 @@ export async function readAccounts(
       lastMs,
       owed: coverageCandles(timeframe, owedTimes),
       owedTimes,
+      heldTimes: unite(covered, checkpoint.unsettled),
+      beginMs: beginOf(checkpoint) ?? Infinity,
       coveredSinceMs: (checkpoint.expiredUntilMs === undefined ? checkpoint.covered : covered)[0]
         ?.sinceMs,
       missing: holes - sumReasons(inside) + beforeFirst,

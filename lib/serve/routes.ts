@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Checkup } from "../doctor/checkup.ts";
 import type { Plan } from "../fetch/plan.ts";
 import { withDeadline } from "../policy/deadline.ts";
+import type { ReportRequest, ReportStep } from "../report/document.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
@@ -54,6 +55,11 @@ export interface Answers {
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
   readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  /** Only on the unix socket, for `titan10 report`. */
+  readonly report: (
+    request: ReportRequest,
+    signal: AbortSignal,
+  ) => AsyncGenerator<ReportStep, void>;
   /** Only on the unix socket, for `titan10 forget --delete`. */
   readonly forget: (asked: ForgetRequest) => Promise<ForgetAnswer>;
   /** Only on the unix socket, for `titan10 query`. */
@@ -225,6 +231,7 @@ export function commandRoutes(
     },
     streamed("/gaps", () => answers.gaps()),
     streamed("/export", (asked) => answers.export(asked as ExportRequest)),
+    streamed("/report", (asked, signal) => answers.report(asked as ReportRequest, signal)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),
   ];
 }

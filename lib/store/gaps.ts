@@ -19,6 +19,8 @@ export interface Gap {
   readonly firstSeenMs: number;
   readonly lastTryMs: number | undefined;
   readonly nextTryMs: number;
+  /** Whether it follows from the bounds of its series: it lies outside of what its candles begin with. */
+  readonly isBound: boolean;
 }
 
 /** A gap that is to be asked for. */
@@ -106,7 +108,7 @@ export async function* readGapPages(database: Database): AsyncGenerator<readonly
       (sql) => sql.unsafe<PageRow[]>(PAGE_STATEMENT, from, { prepare: true }),
     );
     if (rows.length > 0) yield rows.map(gapOf);
-    const isFull = rows.filter(({ is_bound }) => !is_bound).length === PAGE_GAPS;
+    const isFull = rows.filter(({ is_entered }) => is_entered).length === PAGE_GAPS;
     after = isFull ? placeOf(rows.at(-1)!) : undefined;
   }
 }
@@ -205,16 +207,16 @@ with page as materialized (
 page_end as materialized (
   select * from page order by exchange, symbol, timeframe, since offset ${PAGE_GAPS - 1}
 )
-select ${COLUMNS}, false as is_bound from page
+select ${COLUMNS}, false as is_bound, true as is_entered from page
 union all
-select ${COLUMNS}, true from titan10_bound_gaps
+select ${COLUMNS}, true, false from titan10_bound_gaps
 where ${AFTER} and (exchange, symbol, timeframe) >= ($1::text, $2::text, $3::text)
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe) <= (select exchange, symbol, timeframe from page_end))
   and (not exists (select from page_end)
        or (exchange, symbol, timeframe, since) <= (select exchange, symbol, timeframe, since from page_end))
 union all
-select ${COLUMNS}, true from (
+select ${COLUMNS}, false, false from (
   select exchange, symbol, timeframe, hole.since, hole.until, 'suspected' as state, 0 as attempts,
          (select count(*) from generate_series(hole.since, hole.until - interval '1 microsecond',
                                                titan10_step(timeframe)))::int as missing,
@@ -231,6 +233,8 @@ order by exchange, symbol, timeframe, since_ms`;
 
 interface PageRow extends GapRow {
   readonly is_bound: boolean;
+  /** Whether it is a row of the table of gaps. */
+  readonly is_entered: boolean;
 }
 
 interface GapRow {
@@ -247,7 +251,7 @@ interface GapRow {
   readonly next_try_ms: number;
 }
 
-function gapOf(row: GapRow): Gap {
+function gapOf(row: GapRow & Partial<PageRow>): Gap {
   return {
     series: {
       exchange: row.exchange,
@@ -261,5 +265,6 @@ function gapOf(row: GapRow): Gap {
     firstSeenMs: row.first_seen_ms,
     lastTryMs: row.last_try_ms ?? undefined,
     nextTryMs: row.next_try_ms,
+    isBound: row.is_bound === true,
   };
 }

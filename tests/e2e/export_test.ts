@@ -71,6 +71,15 @@ for (const kind of ["embedded", "postgres"] as const) {
             assert.deepEqual(left.filter((name) => name.includes("cut")), []);
           }
         });
+        await t.step("a report is made by the daemon, too", async () => {
+          const asked = await run(["report", "--json", "--until", SINCE], { cwd, env });
+          assertCode(asked, 0);
+          assert.equal(JSON.parse(asked.stdout).archive.candles, CANDLES[kind]);
+          const page = await run(["report", "--html", `${cwd}/report.html`], { cwd, env });
+          assertCode(page, 0);
+          const text = await Deno.readTextFile(`${cwd}/report.html`);
+          assert.match(text, /100,000 of [\d,]+ wanted candles are there/);
+        });
         await t.step("a query is answered by the daemon, too", async () => {
           const sql = "select count(*) from ohlcv where timeframe = '1m'";
           const asked = await run(["query", "--csv", sql], { cwd, env });

@@ -43,6 +43,7 @@ const ANSWERS: Answers = {
   doctor: refuse,
   gaps: refuse,
   storage: refuse,
+  report: refuse,
   export: refuse,
   query: refuse,
 };

@@ -46,6 +46,7 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
     doctor: refuse,
     gaps: refuse,
     storage: refuse,
+    report: refuse,
     export: refuse,
     query: refuse,
   };

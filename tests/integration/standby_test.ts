@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   plan: ["plan", "--json"],
 };
 
-Deno.test("a standby answers status, gaps, query, export and plan without being written to", async (t) => {
+Deno.test("a standby answers status, gaps, query, export, plan and report without being written to", async (t) => {
   const primary = await startPrimary();
   if (primary === undefined) {
     await t.step({ name: "needs PostgreSQL and pg_basebackup", ignore: true, fn: () => {} });
@@ -65,6 +65,18 @@ Deno.test("a standby answers status, gaps, query, export and plan without being 
           const { stdout } = await run(args, { ...env, DATABASE_URL: url });
           assert.equal(told.get(name), stdout, name);
         }
+      });
+      await t.step("report of a standby", async () => {
+        // The sizes of the two differ, so what it says is not compared as a whole.
+        const totals = await Promise.all(
+          [replica, { ...env, DATABASE_URL: url }].map(async (env) => {
+            const { code, stdout, stderr } = await run(["report", "--json"], env);
+            assert.equal(code, 0, stderr);
+            return JSON.parse(stdout).total;
+          }),
+        );
+        assert.equal(totals[0].there, 2 * 1440);
+        assert.deepEqual(totals[0], totals[1]);
       });
       await t.step("what must write says that it is a standby", async () => {
         for (const args of [["migrate"], ["backfill"], ["gaps", "--repair"]]) {

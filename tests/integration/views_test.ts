@@ -1,4 +1,4 @@
-/** Right after any command the four views of an archive agree: random schedules of commands and faults. @module */
+/** Right after any command the views of an archive agree: random schedules of commands and faults. @module */
 import assert from "node:assert/strict";
 import { EXIT } from "../../lib/cli/shell.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -35,7 +35,7 @@ const argument = (name: string): number | undefined => {
 const [seed, runs] = [argument("seed"), argument("runs") ?? 6];
 const seeds = seed === undefined ? Array.from({ length: runs }, (_, n) => n + 1) : [seed];
 
-Deno.test("status, gaps, ohlcv_explained and the page agree after every command", async (t) => {
+Deno.test("status, gaps, report, ohlcv_explained and the page agree after every command", async (t) => {
   const server = await openPostgres();
   if (server === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
@@ -91,6 +91,7 @@ async function play(seed: number, server: string): Promise<void> {
       const found = await disagreements(database, {
         status: JSON.parse(await command("status", "--json")),
         gaps: JSON.parse(await command("gaps", "--json")).gaps,
+        report: JSON.parse(await command("report", "--json")),
         nowMs: clock.now(),
         wantedSinceMs: () => addCandles(HOUR, closedUntil(HOUR, clock.now()), -REACH_HOURS),
       });

@@ -1,7 +1,8 @@
-/** The four views of an archive: where they disagree, candle by candle. @module */
+/** The views of an archive: where they disagree, candle by candle. @module */
 import { readCandlesDocument, readExplainedDocument } from "../../lib/serve/chart_answer.ts";
 import { type GapEntry } from "../../lib/serve/gap_list.ts";
 import type { SeriesStatus, Status } from "../../lib/serve/status.ts";
+import type { Report } from "../../lib/report/document.ts";
 import { isOpen } from "../../lib/market/gap.ts";
 import {
   addCandles,
@@ -18,6 +19,8 @@ import type { Database } from "../../lib/store/connection/database.ts";
 export interface PrintedViews {
   readonly status: Pick<Status, "series">;
   readonly gaps: readonly GapEntry[];
+  /** Where it was printed. */
+  readonly report?: Pick<Report, "series">;
   readonly nowMs: number;
   readonly wantedSinceMs: (timeframe: string, symbol: string) => number;
 }
@@ -31,7 +34,7 @@ const PAGE_CANDLES = 2_000;
 /** One sentence a disagreement: `status` and `gaps` as printed, the page's data and the function in SQL as read here. */
 export async function disagreements(
   database: Database,
-  { status, gaps, nowMs, wantedSinceMs }: PrintedViews,
+  { status, gaps, report, nowMs, wantedSinceMs }: PrintedViews,
 ): Promise<readonly string[]> {
   const found: string[] = [];
   const settling = await readSettling(database, nowMs);
@@ -64,6 +67,7 @@ export async function disagreements(
       ...(missing === listed.size
         ? []
         : [`gaps: ${missing} candles are missing, ${listed.size} in their windows`]),
+      ...(report === undefined ? [] : reportApart(counts, report)),
       ...countsApart(counts, explained, {
         sinceMs: wantedMs,
         untilMs: closedUntil(
@@ -159,6 +163,25 @@ function differences(view: string, said: States, explained: States): readonly st
       new Date(first).toISOString()
     }: it says ${a}, ohlcv_explained says ${b}`,
   ];
+}
+
+/** The counts of `report` against those of `status`. */
+function reportApart(
+  { exchange, symbol, timeframe, candles, owed, missing, reasons }: SeriesStatus,
+  { series }: Pick<Report, "series">,
+): readonly string[] {
+  const said = series.find((one) =>
+    one.exchange === exchange && one.symbol === symbol && one.timeframe === timeframe
+  );
+  const texts = [said, { there: candles, owed, missing, reasons }].map((counts) =>
+    JSON.stringify([
+      counts?.there,
+      counts?.owed,
+      counts?.missing,
+      Object.entries(counts?.reasons ?? {}).toSorted(),
+    ])
+  );
+  return texts[0] === texts[1] ? [] : [`report: ${texts[0]}, and status says ${texts[1]}`];
 }
 
 /** The counts of `status` against those of `ohlcv_explained`. */

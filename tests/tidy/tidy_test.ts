@@ -38,7 +38,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["lib/cli/"],
   ["lib/daemon/"],
   ["lib/serve/"],
-  ["lib/doctor/", "lib/transfer/"],
+  ["lib/doctor/", "lib/report/", "lib/transfer/"],
   ["lib/fetch/", "lib/live/", "lib/gap/", "lib/upkeep/", "lib/alert/"],
   ["lib/archive/"],
   ["lib/exchange/", "lib/store/", "lib/local_exchange/"],

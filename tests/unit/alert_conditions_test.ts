@@ -25,6 +25,8 @@ const ACCOUNT: SeriesAccount = {
   lastMs: NOW_MS,
   owed: 0,
   owedTimes: [],
+  heldTimes: [],
+  beginMs: Infinity,
   coveredSinceMs: NOW_MS - 1_000 * MINUTE_MS,
   missing: 124,
   explained: 0,
@@ -170,7 +172,7 @@ Deno.test("polls that are skipped for over ten minutes are a condition, also if 
   const skippedPolls = new SkippedPolls();
   const judged = (
     minutes: number,
-    troubled: readonly { kind: undefined; sinceMs: number }[] = [],
+    troubled: readonly { kind: undefined; sinceMs: number; untilMs: number }[] = [],
   ) =>
     skippedConditions(
       [{ id: "kraken", breakers: { troubled }, work: { skippedPolls } }],
@@ -192,7 +194,9 @@ Deno.test("polls that are skipped for over ten minutes are a condition, also if 
     mayBegin: true,
   }]);
   assert.deepEqual(
-    judged(11, [{ kind: undefined, sinceMs: NOW_MS }]).map(({ mayBegin }) => mayBegin),
+    judged(11, [{ kind: undefined, sinceMs: NOW_MS, untilMs: NOW_MS }]).map(({ mayBegin }) =>
+      mayBegin
+    ),
     [false],
     "a breaker that is open says it already",
   );
