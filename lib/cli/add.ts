@@ -19,10 +19,10 @@ import { addSettingFlags, type Flags, readGround, readSources } from "./settings
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 
 const HELP = `
-titan10.yaml is changed, with its comments and its order kept: the symbol comes
-into the list of its exchange, and an exchange that is not there yet gets one.
-First the exchange is asked whether it lists the symbol. A running daemon reads
-the file again at once. With --timeframes the exchange is also polled in these.`;
+Adds the symbol to the list of its exchange in titan10.yaml, and adds the
+exchange if the file does not have it. Comments and order are kept. First the
+exchange is asked whether it lists the symbol. A running daemon reads the file
+again at once. With --timeframes the exchange is also polled in these.`;
 
 /** Adds the command's options and its action. */
 export function makeAdd(empty: Command, shell: Shell, perform: Perform): void {

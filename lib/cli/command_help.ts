@@ -7,11 +7,11 @@ The first minute, without network, server or configuration:
 
 Then with exchanges of your choice. Without DATABASE_URL the archive lives in an
 embedded TimescaleDB in ./titan10-data:
-  titan10 init       write titan10.yaml, which says what is archived
+  titan10 init       write titan10.yaml: what to archive
   titan10 doctor     is everything reachable?
-  titan10 plan       what will be asked, and how long does it take?
+  titan10 plan       what will be fetched, and how long will it take?
   titan10 run        keep the archive, until Ctrl-C
-  titan10 status     what does it hold, what is missing? Also while it runs
+  titan10 status     what is stored, and what is missing?
 
 Other settings are environment variables, lines of .env, or flags of each
 command: titan10 run --help --all lists them.`;
@@ -23,7 +23,7 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
     ...["run", "reload", "add", "forget"],
     ...["backfill", "gaps", "import", "copy", "migrate"],
   ]],
-  ["Look at it:", ["status", "report", "events", "healthcheck", "query", "export"]],
+  ["Look at the archive:", ["status", "report", "events", "healthcheck", "query", "export"]],
   ["More:", ["completions", "help"]],
 ];
 
@@ -49,14 +49,14 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 reload", "after a change of titan10.yaml"],
   ],
   backfill: [
-    ["titan10 backfill", "ask for all that is owed"],
+    ["titan10 backfill", "fetch all that is missing"],
     ["titan10 backfill --backfill 1h:2y", "two years of hours"],
-    ["titan10 backfill --since 2021-01-01", "more, in the place of BACKFILL"],
+    ["titan10 backfill --since 2021-01-01", "another range than BACKFILL"],
     ["titan10 backfill --json | jq .exchanges", "what came, for a program"],
   ],
   gaps: [
-    ["titan10 gaps", "every hole and its reason"],
-    ["titan10 gaps --repair", "ask again first"],
+    ["titan10 gaps", "every gap and its reason"],
+    ["titan10 gaps --repair", "request them again first"],
   ],
   plan: [
     ["titan10 plan", "requests, least time, disk"],
@@ -85,12 +85,12 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   ],
   init: [["titan10 init && titan10 run", "an archive of four symbols"]],
   add: [
-    ["titan10 add binance:SOL/USDT kraken:SOL/USD", "one more of each"],
+    ["titan10 add binance:SOL/USDT kraken:SOL/USD", "one more symbol at each"],
     ["titan10 add okx:BTC/USDT --timeframes 1h,1d", "one more exchange"],
   ],
   forget: [
-    ["titan10 forget binance:SOL/USDT", "its candles stay"],
-    ["titan10 forget binance:SOL/USDT --delete", "they go, too"],
+    ["titan10 forget binance:SOL/USDT", "keep its candles"],
+    ["titan10 forget binance:SOL/USDT --delete", "also delete its candles"],
   ],
   doctor: [
     ["titan10 doctor", "check all, also beside a daemon"],

@@ -10,17 +10,17 @@ import { count, duration, wrap } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
 const HELP = `
-The embedded archive of DATA_DIR goes to an empty database on a server: candles,
-and the whole ledger with coverage, gaps, revisions, rejected candles, imports
-and what was learned of exchanges. Without --to it goes to DATABASE_URL, where a
-password is not seen by others; or to what is in the file DATABASE_URL_FILE.
+Copies the embedded archive in DATA_DIR to an empty database on a server:
+candles, coverage, gaps, revisions, rejected candles, imports and what was
+learned about exchanges. Without --to the target is DATABASE_URL or the URL in
+the file DATABASE_URL_FILE, where other users cannot read the password.
 
-The daemon must not run meanwhile. An interrupted copy continues when it is
-started again; until it is complete, no daemon starts on it. At the end the sums
-of every series are compared. The embedded archive is not changed.
+Stop the daemon first. If a copy is interrupted, run the same command again: it
+continues. Until the copy is complete, no daemon can use it. At the end the
+totals of every series are compared. The embedded archive is not changed.
 
-Rollups are not copied but calculated again. What RETENTION has dropped
-from the candles and only rollups still hold stays in the embedded archive.`;
+Rollups are not copied but calculated again. Candles that RETENTION has dropped
+and only rollups still have stay in the embedded archive.`;
 
 /** Adds the command's options and its action. */
 export function makeCopy(empty: Command, shell: Shell, perform: Perform): void {

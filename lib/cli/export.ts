@@ -20,9 +20,9 @@ import { pagesOfArchive } from "./with_archive.ts";
 const HELP = `
 Candles come series by series, oldest first, and are read in pages: a large
 archive needs no more memory than a small one. CSV keeps every digit. Parquet
-holds prices and volumes as doubles, which every reader computes with, or with
---numbers exact as DECIMAL(38, 18). An exchange chooses the names of its
-markets: --quote-formulas is for CSV that a spreadsheet opens.
+holds prices and volumes as doubles, which all programs can read, or with
+--numbers exact as DECIMAL(38, 18). Exchanges choose the names of their markets,
+which may look like formulas: --quote-formulas makes CSV safe for a spreadsheet.
 
 While the daemon uses the embedded database, the candles come from the daemon.`;
 

@@ -28,11 +28,11 @@ import { count } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
 const HELP = `
-titan10.yaml is changed, with its comments and its order kept: the symbol leaves
-the list of its exchange, or is left out of what patterns and top:N choose, by
-"!SOL/USDT". A running daemon reads the file again at once, and asks no more for
-the symbol. Its candles stay. With --delete they go, with all that is known of
-them: what the exchange no longer keeps cannot be had back.`;
+Removes the symbol from the list of its exchange in titan10.yaml or, if a
+pattern or top:N chooses it, excludes it with "!SOL/USDT". Comments and order
+are kept. A running daemon reads the file again at once and stops fetching the
+symbol. Its candles are kept. --delete deletes them with everything stored about
+them: what the exchange no longer keeps cannot be fetched again.`;
 
 /** Adds the command's options and its action. */
 export function makeForget(empty: Command, shell: Shell, perform: Perform): void {

@@ -20,23 +20,24 @@ const HELP = `
 The file is CSV as titan10 export writes it, or any other whose first line names
 time, open, high, low, close and volume. Without names, the order of the columns
 and the unit of the volume are taken only if all rows prove them. Times are ISO
-8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the name is.
+8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the file's name.
 
-The whole file is judged before anything is stored. It is refused if a line has
-lost fields, a date does not exist, the rows are of another timeframe or of
+The whole file is checked before anything is stored. It is refused if a line
+lacks fields, a date does not exist, the rows are of another timeframe or of
 several instruments, or the volume counts contracts; the message names the line
-and the option that helps. If a file names instruments, --symbol picks one.
+and the option that helps. If a file names instruments, --symbol chooses one.
 
-Rows pass the checks of an exchange's: malformed ones go to rejected_candles,
-candles that have not closed are left out. What an exchange has said is kept: of
-a candle that is stored with other values the file's go to import_conflicts.
-With --replace they replace the older ones, which go to candle_revisions.
+Rows are checked like those of an exchange: malformed ones go to the table
+rejected_candles, candles that have not closed are left out. If a candle is
+stored already with other values, it is kept and the file's values go to the
+table import_conflicts. With --replace the file's values are stored and the old
+ones go to candle_revisions.
 
-The file answers for the candles it holds. What lies between them stays owed,
-and the exchange is asked for it, unless --complete says that it does not exist.
-With --since and --until, --complete speaks of that range; without, of the time
-from the file's first candle to its last. The table imports says what came from
-where. Stopped half way, it goes on when it is started again.`;
+Only the candles in the file count as fetched. What lies between them is still
+requested from the exchange, unless --complete says that it does not exist:
+between --since and --until, or without these from the file's first candle to
+its last. The table imports records which file brought what. If an import is
+stopped, run the same command again: it continues.`;
 
 /** Adds the command's options and its action. */
 export function makeImport(empty: Command, shell: Shell, perform: Perform): void {

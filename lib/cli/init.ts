@@ -71,7 +71,7 @@ async function init(shell: Shell, flags: Flags): Promise<ExitCode> {
     if (error instanceof Deno.errors.AlreadyExists) return;
     shell.tell(`Cannot write ${printable(schema)}, which only editors read: ${errorText(error)}`);
   });
-  shell.print(`${name} is written. Look at it, then: titan10 run`);
+  shell.print(`${name} was written. Check it, then run: titan10 run`);
   const { text: exchanges = "", from = "" } = settingsInForce(all).get(SETTINGS.exchanges.name) ??
     {};
   const wanted = [...file.own.keys()];

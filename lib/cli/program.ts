@@ -46,7 +46,7 @@ interface CommandSpec {
 const COMMANDS: readonly CommandSpec[] = [
   {
     name: "run",
-    summary: "Poll, backfill and serve until stopped: the daemon",
+    summary: "Run the daemon: poll, backfill and serve the page",
     action: run,
     hasJson: false,
   },
@@ -70,7 +70,7 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "plan",
-    summary: "Show what a backfill would request, and what is no longer available",
+    summary: "Show what a backfill would fetch, and what is no longer available",
     action: plan,
     hasJson: true,
   },
@@ -101,7 +101,7 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: "healthcheck",
-    summary: "Check whether the daemon of this machine is healthy",
+    summary: "Check whether the daemon on this machine is healthy",
     action: healthcheck,
     hasJson: true,
   },

@@ -10,13 +10,13 @@ import { count } from "./text.ts";
 import { pagesOfArchive } from "./with_archive.ts";
 
 const HELP = `
-A query is one SELECT, WITH, VALUES or TABLE. It changes nothing, whoever logs
-in: it runs in a read-only transaction and with the rights of the role
-pg_database_owner, which may read the archive alone, and PostgreSQL refuses to
-leave either. To let queries read another table: grant select on … to
-pg_database_owner. docs/sql.md says where that role cannot be used.
+A query is one SELECT, WITH, VALUES or TABLE. It cannot change anything: it runs
+in a read-only transaction and with the rights of the role pg_database_owner,
+which may only read the archive, and PostgreSQL lets it leave neither. To let
+queries read another table: grant select on … to pg_database_owner. docs/sql.md
+says when that role cannot be used.
 
-A row has at most 4 MB: of longer texts, ask for parts.
+A row may have at most 4 MB: select parts of longer texts.
 
 While the daemon uses the embedded database, it runs the query, and returns at
 most 10,000 rows or 4 MB. Its own writes wait until the query ends, so the
