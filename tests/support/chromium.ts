@@ -14,6 +14,8 @@ export interface TabOptions {
   readonly height?: number;
   readonly isDark?: boolean;
   readonly isPhone?: boolean;
+  /** Runs before the page's own scripts. */
+  readonly script?: string;
 }
 
 export interface Tab {
@@ -173,7 +175,7 @@ async function openTab(devtools: Devtools, url: string, options: TabOptions): Pr
       errors.push(JSON.stringify(params.args));
     }
   });
-  const { width = 1440, height = 900, isDark = false, isPhone = false } = options;
+  const { width = 1440, height = 900, isDark = false, isPhone = false, script = "" } = options;
   for (const domain of ["Page", "Runtime", "Network", "Log"]) await send(`${domain}.enable`);
   await send("Emulation.setDeviceMetricsOverride", {
     width,
@@ -184,6 +186,7 @@ async function openTab(devtools: Devtools, url: string, options: TabOptions): Pr
   await send("Emulation.setEmulatedMedia", {
     features: [{ name: "prefers-color-scheme", value: isDark ? "dark" : "light" }],
   });
+  await send("Page.addScriptToEvaluateOnNewDocument", { source: script });
   await send("Page.navigate", { url });
   return { errors, requests, ...commandsOf(send) };
 }

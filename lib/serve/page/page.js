@@ -35,6 +35,7 @@ async function start() {
     await listen({ onEvent, onLost });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
+    chart.leave();
     byId("token-form").hidden = false;
     byId("content").hidden = true;
     setText(byId("token-hint"), error.isWrong ? `${error.message}.` : "");
@@ -66,6 +67,7 @@ function onEvent({ now, status, error }) {
 
 /** @param {Error} error */
 function onLost(error) {
+  chart.lose();
   showLive("lost", "not connected");
   showTrouble(
     `Not connected (${error.message}). Trying again. The values below are old.`,
