@@ -134,7 +134,8 @@ Deno.test({
       await tab.until(`document.querySelectorAll("#chart-gaps button").length > 3`);
       const name = `({ id, ariaLabel, textContent }) => id || ariaLabel || textContent`;
       const wanted = await tab.evaluate<string[]>(
-        `[...document.querySelectorAll("#chart button, #chart [tabindex='0']")].map(${name})`,
+        `[...document.querySelectorAll("#chart :is(button, input, select, [tabindex='0'])")]
+           .filter((one) => one.checkVisibility()).map(${name})`,
       );
       await tab.evaluate(`document.querySelector("#chart-timeframes button").focus()`);
       const reached: string[] = [];

@@ -16,6 +16,8 @@ export interface TabOptions {
   readonly isPhone?: boolean;
   /** The folder that what the page saves goes to. @default none: nothing is saved */
   readonly savesTo?: string;
+  /** Runs before the page's own scripts. */
+  readonly script?: string;
 }
 
 export interface Tab {
@@ -182,7 +184,7 @@ async function openTab(devtools: Devtools, url: string, options: TabOptions): Pr
       errors.push(JSON.stringify(params.args));
     }
   });
-  const { width = 1440, height = 900, isDark = false, isPhone = false } = options;
+  const { width = 1440, height = 900, isDark = false, isPhone = false, script = "" } = options;
   for (const domain of ["Page", "Runtime", "Network", "Log"]) await send(`${domain}.enable`);
   await send("Emulation.setDeviceMetricsOverride", {
     width,
@@ -193,6 +195,7 @@ async function openTab(devtools: Devtools, url: string, options: TabOptions): Pr
   await send("Emulation.setEmulatedMedia", {
     features: [{ name: "prefers-color-scheme", value: isDark ? "dark" : "light" }],
   });
+  await send("Page.addScriptToEvaluateOnNewDocument", { source: script });
   await send("Page.navigate", { url });
   return { errors, requests, ...commandsOf(send) };
 }

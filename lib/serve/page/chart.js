@@ -1,60 +1,70 @@
-/** The chart of one series: candlesticks, volume and spans without candles. Loads older candles while scrolling. @module */
-import { ChartCandles } from "./chart_candles.js";
-import { makeDrawing } from "./chart_drawing.js";
-import { stateOf, STATES } from "./state.js";
+/** The dialog of the chart: which series it shows and where, by the table, its tools and the address. @module */
+import { drawState, unknownState } from "./chart_state.js";
+import { focusDate, offerTools, tellView, timeframeFor } from "./chart_tools.js";
+import { ChartView } from "./chart_view.js";
+import { floorTime } from "./dates.js";
+import { nearSeries } from "./near_series.js";
+import { OtherExchanges } from "./other_exchanges.js";
+import { Address, linkOf } from "./permalink.js";
 import { Take } from "./take.js";
-import { addCandles, byId, count, element, setText, shellWord, time } from "./text.js";
+import { addCandles, byId, setText, shellWord } from "./text.js";
+import { offerZones } from "./time_zone.js";
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
+ * @typedef {import("./chart_bounds.js").Place} Place
  * @typedef {import("./chart_candles.js").Shown} Shown
- * @typedef {import("./chart_candles.js").Span} Span
- * @typedef {import("./chart_drawing.js").Drawing} Drawing
  */
-
-/** Candles loaded per step to the left: some screens full. */
-const STEP_CANDLES = 500;
-
-/** Older candles are loaded when fewer than this are left on the left. */
-const AHEAD_CANDLES = 100;
-
-/** The newest candles may be revised, so this many are loaded again together with new ones. */
-const REVISABLE_CANDLES = 5;
-
-const LISTED_SPANS_MAX = 100;
 
 const dialog = /** @type {HTMLDialogElement} */ (byId("chart"));
 
 export class Chart {
-  /** @type {Drawing | undefined} */
-  #drawing;
-  /** @type {Shown | undefined} */
-  #shown;
-  #candles = new ChartCandles({ exchange: "", symbol: "", timeframe: "1m" }, false);
-  /** @type {readonly SeriesStatus[]} */
-  #all = [];
-  #nowMs = 0;
-  #isLoading = false;
-  #hasAll = false;
-  #isRollup = false;
+  /** @type {ChartView | undefined} */
+  #view;
+  /** @type {{ readonly all: readonly SeriesStatus[], readonly nowMs: number } | undefined} */
+  #archive;
+  #zone;
+  #isLeaving = false;
   #take = new Take();
+  #others = new OtherExchanges(() => void this.#view?.loadOthers());
+  #address = new Address(() => this.#follow());
 
   constructor() {
     byId("chart-close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => this.#close());
     // The target is the dialog itself only if the click was outside its content.
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
-    byId("chart-canvas").addEventListener("keydown", (event) => this.#key(event));
+    dialog.addEventListener("keydown", (event) => {
+      const isWriting = event.target instanceof HTMLInputElement ||
+        event.target instanceof HTMLSelectElement;
+      if (event.key !== "g" || isWriting || isCommand(event)) return;
+      event.preventDefault();
+      focusDate();
+    });
+    byId("chart-canvas").addEventListener("keydown", (event) => this.#press(event));
     byId("chart-copy").addEventListener("click", () => void copyCommand());
+    this.#zone = offerZones((zone) => {
+      this.#zone = zone;
+      this.#showAgain();
+    });
+    offerTools({
+      onRange: (sinceMs) => this.#showRange(sinceMs),
+      onFromTo: (sinceMs, untilMs) => this.#showRange(sinceMs, untilMs),
+      onDate: (atMs) => this.#goTo(atMs),
+      writing: () => ({ zone: this.#zone, timeframe: this.#view?.shown.timeframe ?? "1m" }),
+      untilMs: () => this.#view?.endMs ?? 0,
+    });
   }
 
   /** @param {SeriesStatus} series */
-  async open({ exchange, symbol, timeframe }) {
-    setText(byId("chart-title"), `${exchange} ${symbol}`);
-    setText(byId("chart-forget"), `titan10 forget ${shellWord(`${exchange}:${symbol}`)}`);
-    setText(byId("chart-copy"), "Copy");
-    dialog.showModal();
-    await this.#show({ exchange, symbol, timeframe }, { isRollup: false });
+  open({ exchange, symbol, timeframe }) {
+    return this.#open({ exchange, symbol, timeframe });
+  }
+
+  /** @param {Shown} shown */
+  #open(shown) {
+    this.#address.push(linkOf(shown));
+    return this.#show(shown, {});
   }
 
   /**
@@ -62,202 +72,160 @@ export class Chart {
    * @param {number} nowMs
    */
   async update(all, nowMs) {
-    this.#all = all;
-    this.#nowMs = nowMs;
-    if (this.#shown === undefined || this.#isLoading || this.#candles.untilMs < 0) return;
-    const { timeframe } = this.#shown;
-    const untilMs = this.#untilMs(this.#shown);
-    if (untilMs <= this.#candles.untilMs) return;
-    await this.#load(addCandles(timeframe, this.#candles.untilMs, -REVISABLE_CANDLES), untilMs);
+    const isFirst = this.#archive === undefined;
+    this.#archive = { all, nowMs };
+    // What the address names may have come into the archive.
+    if (isFirst || dialog.open && this.#view === undefined) this.#follow();
+    else await this.#view?.update();
+  }
+
+  /** The daemon is not heard any more. */
+  lose() {
+    this.#view?.lose();
+  }
+
+  /** Makes room for the question for a token. The address stays, so that the chart opens again. */
+  leave() {
+    this.#archive = undefined;
+    this.#isLeaving = dialog.open;
+    dialog.close();
+  }
+
+  /** Opens what the address names. */
+  #follow() {
+    const { link } = this.#address;
+    const { all } = this.#archive ?? {};
+    if (all === undefined) return;
+    if (link === undefined) return dialog.close();
+    const { exchange, symbol, timeframe, date, atMs } = link;
+    const asked = { exchange, symbol, timeframe };
+    const isThere = all.some((one) => one.exchange === exchange && one.symbol === symbol);
+    if (timeframe === "" || !isThere) return this.#showUnknown(asked, all);
+    const note = date === undefined || atMs !== undefined
+      ? undefined
+      : `Cannot read the date ${date} of this link: it is written as 2024-03-01 or ` +
+        "2024-03-01T12:30, in UTC. Shown are the newest candles.";
+    void this.#show(asked, { atMs }, note);
+  }
+
+  /** @param {Shown} asked @param {readonly SeriesStatus[]} all */
+  #showUnknown(asked, all) {
+    this.#view?.remove();
+    this.#view = undefined;
+    this.#present(asked);
+    byId("chart-timeframes").replaceChildren();
+    byId("chart-others").hidden = true;
+    setText(byId("chart-reading"), "");
+    dialog.classList.add("unknown");
+    drawState(unknownState(asked, nearSeries(asked, all)), { isAlone: true });
+    byId("chart-state").querySelector("a")?.focus();
+  }
+
+  /** @param {Shown} shown */
+  #present({ exchange, symbol }) {
+    setText(byId("chart-title"), `${exchange} ${symbol}`);
+    setText(byId("chart-forget"), `titan10 forget ${shellWord(`${exchange}:${symbol}`)}`);
+    setText(byId("chart-copy"), "Copy");
+    dialog.classList.remove("unknown");
+    if (!dialog.open) dialog.showModal();
   }
 
   /**
    * @param {Shown} shown
-   * @param {{ readonly isRollup: boolean }} options
+   * @param {Place} place
+   * @param {string} [note]
    */
-  async #show(shown, { isRollup }) {
-    this.#close();
-    this.#shown = shown;
-    this.#candles = new ChartCandles(shown, isRollup);
-    this.#isRollup = isRollup;
-    setText(byId("chart-note"), "loading");
-    const drawing = await makeDrawing(byId("chart-canvas"), {
-      readingOf: (openTimeMs) => this.#reading(openTimeMs),
-      onMove: (firstSlot) => {
-        this.#tellTake();
-        void this.#loadOlder(firstSlot);
+  async #show(shown, place, note) {
+    this.#view?.remove();
+    this.#present(shown);
+    const view = new ChartView(shown, {
+      zone: this.#zone,
+      others: this.#others,
+      archive: () => this.#archive ?? { all: [], nowMs: 0 },
+      onView: ({ firstMs, lastMs }, { isMoved }) => {
+        const untilMs = addCandles(shown.timeframe, lastMs, 1);
+        const isRollup = !this.#isArchived(shown);
+        this.#take.show({ ...shown, isRollup, sinceMs: firstMs, untilMs });
+        tellView(firstMs, lastMs, { zone: this.#zone, timeframe: shown.timeframe });
+        if (isMoved || place.range !== undefined) void this.#address.move(linkOf(shown, view.atMs));
+      },
+      onTimeframe: (timeframe) => {
+        // The button may be of the view before.
+        const seenMs = this.#view?.atMs;
+        const atMs = seenMs === undefined ? undefined : floorTime(timeframe, seenMs);
+        this.#address.push(linkOf({ ...shown, timeframe }, atMs));
+        void this.#show({ ...shown, timeframe }, { atMs });
       },
     });
-    if (this.#shown !== shown) return drawing.remove();
-    this.#drawing = drawing;
-    const untilMs = this.#untilMs(shown);
-    await this.#load(addCandles(shown.timeframe, untilMs, -STEP_CANDLES), untilMs);
-    this.#drawing?.showNewest();
+    this.#view = view;
+    await view.start(place, note);
   }
 
-  #tellTake() {
-    const view = this.#drawing?.view();
-    if (this.#shown === undefined || view === undefined) return;
-    const untilMs = addCandles(this.#shown.timeframe, view.lastMs, 1);
-    const { exchange, symbol, timeframe } = this.#shown;
-    const isRollup = this.#isRollup;
-    this.#take.show({ exchange, symbol, timeframe, isRollup, sinceMs: view.firstMs, untilMs });
+  /** Whether its candles are asked for, and not rolled up from those of another timeframe. @param {Shown} shown */
+  #isArchived({ exchange, symbol, timeframe }) {
+    return this.#archive?.all.some((one) =>
+      one.exchange === exchange && one.symbol === symbol && one.timeframe === timeframe
+    ) === true;
+  }
+
+  /** The same window, in another time zone. */
+  #showAgain() {
+    const view = this.#view;
+    const seen = view?.drawing?.view();
+    if (view === undefined || seen === undefined) return;
+    const untilMs = addCandles(view.shown.timeframe, seen.lastMs, 1);
+    void this.#show(view.shown, { range: { sinceMs: seen.firstMs, untilMs } });
+  }
+
+  /** @param {number} atMs */
+  #goTo(atMs) {
+    const { shown } = this.#view ?? {};
+    if (shown === undefined) return;
+    this.#address.push(linkOf(shown, floorTime(shown.timeframe, atMs)));
+    byId("chart-canvas").focus();
+    void this.#show(shown, { atMs });
+  }
+
+  /**
+   * @param {number | undefined} sinceMs undefined for the oldest candle of the symbol in any timeframe
+   * @param {number} [untilMs] the newest candle if it is not given
+   */
+  #showRange(sinceMs, untilMs) {
+    const view = this.#view;
+    const { all } = this.#archive ?? {};
+    if (view?.drawing === undefined || all === undefined) return;
+    const { exchange, symbol, timeframe: before } = view.shown;
+    const archived = all.filter((one) => one.exchange === exchange && one.symbol === symbol);
+    const firsts = archived.flatMap(({ first }) => first === null ? [] : [Date.parse(first)]);
+    const endMs = untilMs ?? view.endMs;
+    const range = {
+      sinceMs: sinceMs ?? firsts.reduce((oldest, first) => Math.min(oldest, first), endMs),
+      untilMs: endMs,
+    };
+    const fitting = view.drawing.width();
+    // Until an answer has come, those that are calculated are not known.
+    const timeframes = view.timeframes.length > 0
+      ? view.timeframes
+      : archived.map(({ timeframe }) => timeframe);
+    const timeframe = timeframeFor(timeframes, { ...range, shown: before, fitting });
+    if (timeframe !== before) this.#address.push(linkOf({ exchange, symbol, timeframe }));
+    void this.#show({ exchange, symbol, timeframe }, { range });
   }
 
   #close() {
     this.#take.close();
-    this.#candles.drop();
-    this.#drawing?.remove();
-    this.#drawing = undefined;
-    this.#shown = undefined;
-    this.#isLoading = false;
-    this.#hasAll = false;
-    byId("chart-gaps").replaceChildren();
-    setText(byId("chart-reading"), "");
-  }
-
-  /** @param {Shown} shown @returns {number} the end of the time to show */
-  #untilMs({ exchange, symbol, timeframe }) {
-    const known = this.#all.filter((one) => one.exchange === exchange && one.symbol === symbol);
-    const own = known.filter((one) => one.timeframe === timeframe);
-    const lasts = (own.length > 0 ? own : known).map(({ last }) => last ?? "").sort();
-    const stepMs = addCandles(timeframe, 0, 1);
-    const floor = (/** @type {number} */ ms) => Math.floor(ms / stepMs) * stepMs;
-    const last = lasts.at(-1) ?? "";
-    if (last === "") return floor(this.#nowMs);
-    const lastMs = own.length > 0 ? Date.parse(last) : floor(Date.parse(last));
-    const endMs = addCandles(timeframe, lastMs, 1);
-    // Also show the time since the last candle, as owed, unless it would fill most of the chart.
-    const isFixed = !/[wMy]$/.test(timeframe) && own.length > 0;
-    const isNear = this.#nowMs - endMs < (stepMs * STEP_CANDLES) / 2;
-    return isFixed && isNear ? Math.max(endMs, floor(this.#nowMs)) : endMs;
-  }
-
-  /** @param {number} firstSlot index of the first visible candle among the loaded ones */
-  async #loadOlder(firstSlot) {
-    if (this.#shown === undefined || this.#isLoading || this.#hasAll) return;
-    if (firstSlot > AHEAD_CANDLES || this.#candles.isFull || this.#candles.untilMs < 0) return;
-    // The series has no candles at all.
-    if (this.#candles.newestMs === undefined) return;
-    const { exchange, symbol, timeframe } = this.#shown;
-    const { sinceMs } = this.#candles;
-    const came = await this.#load(addCandles(timeframe, sinceMs, -STEP_CANDLES), sinceMs);
-    const firstMs = this.#all
-      .filter((one) => one.exchange === exchange && one.symbol === symbol && one.first !== null)
-      .reduce((least, { first }) => Math.min(least, Date.parse(first ?? "")), Infinity);
-    // One step before the first candle is shown too, with its reason.
-    if (came === 0 && sinceMs <= firstMs) this.#hasAll = true;
-  }
-
-  /**
-   * @param {number} sinceMs
-   * @param {number} untilMs
-   * @returns {Promise<number>}
-   */
-  async #load(sinceMs, untilMs) {
-    const candles = this.#candles;
-    this.#isLoading = true;
-    try {
-      const came = await candles.load(sinceMs, untilMs);
-      if (candles === this.#candles) this.#draw();
-      return came;
-    } catch (error) {
-      if (candles !== this.#candles) return 0;
-      setText(byId("chart-note"), error instanceof Error ? error.message : String(error));
-      return 0;
-    } finally {
-      if (candles === this.#candles) this.#isLoading = false;
-    }
-  }
-
-  #draw() {
-    const candles = this.#candles;
-    const shown = this.#shown;
-    if (shown === undefined || this.#drawing === undefined) return;
-    const { timeframe } = shown;
-    this.#drawing.show(candles, timeframe);
-    byId("chart-timeframes").replaceChildren(...candles.timeframes.map((one) => {
-      const button = element("button", { type: "button" }, one.timeframe);
-      button.setAttribute("aria-pressed", String(one.timeframe === timeframe));
-      if (one.rolledUpFrom !== null) button.title = `calculated from ${one.rolledUpFrom}`;
-      button.addEventListener("click", () => {
-        const isRollup = one.rolledUpFrom !== null;
-        void this.#show({ ...shown, timeframe: one.timeframe }, { isRollup });
-      });
-      return button;
-    }));
-    this.#refocusTimeframe(timeframe);
-    const since = time(new Date(candles.sinceMs).toISOString());
-    const until = time(new Date(candles.untilMs).toISOString());
-    byId("chart-canvas").setAttribute(
-      "aria-label",
-      `Candlesticks and volume of ${shown.exchange} ${shown.symbol} ${timeframe}, ${since} to ${until}`,
-    );
-    this.#list(candles.spans, `from ${since} to ${until}`);
-    setText(byId("chart-reading"), this.#reading(undefined));
-  }
-
-  /** The pressed button was replaced. Focuses the new one, for users of the keyboard. @param {string} timeframe */
-  #refocusTimeframe(timeframe) {
-    if (document.activeElement !== document.body && document.activeElement !== dialog) return;
-    for (const button of byId("chart-timeframes").children) {
-      if (button.textContent === timeframe) /** @type {HTMLElement} */ (button).focus();
-    }
-  }
-
-  /** @param {readonly Span[]} spans @param {string} where */
-  #list(spans, where) {
-    const { timeframe = "1m" } = this.#shown ?? {};
-    const newest = spans.slice(-LISTED_SPANS_MAX).reverse();
-    const rolledUp = this.#candles.timeframes.find((one) => one.timeframe === timeframe)
-      ?.rolledUpFrom;
-    const note = rolledUp !== null && rolledUp !== undefined
-      ? `Calculated from ${rolledUp}: see there for the reasons.`
-      : spans.length === 0
-      ? `None ${where}.`
-      : `${count(spans.length)} ${spans.length === 1 ? "span" : "spans"} ${where}` +
-        (newest.length < spans.length ? `, the newest ${newest.length}:` : ":");
-    setText(byId("chart-note"), note);
-    byId("chart-gaps").replaceChildren(...newest.map(({ state, sinceMs, untilMs }) => {
-      let candles = 0;
-      for (let ms = sinceMs; ms < untilMs; ms = addCandles(timeframe, ms, 1)) candles++;
-      const [since = "", until = ""] = [sinceMs, untilMs].map((ms) =>
-        time(new Date(ms).toISOString())
-      );
-      const isOneDay = since.length > 10 && until.startsWith(`${since.slice(0, 10)} `);
-      const button = element(
-        "button",
-        { type: "button" },
-        element("span", { class: "part", "data-state": stateOf(state) }),
-        element("strong", {}, STATES[stateOf(state)]),
-        ` ${since} – ${isOneDay ? until.slice(11) : until}, ${count(candles)} ${
-          candles === 1 ? "candle" : "candles"
-        }`,
-      );
-      button.addEventListener("click", () => this.#drawing?.showSpan(sinceMs, untilMs));
-      return element("li", {}, button);
-    }));
-  }
-
-  /** @param {number | undefined} openTimeMs the newest when undefined @returns {string} */
-  #reading(openTimeMs) {
-    const candles = this.#candles;
-    const ms = openTimeMs ?? candles.newestMs;
-    if (ms === undefined) return "";
-    const at = time(new Date(ms).toISOString());
-    const candle = candles.at(ms);
-    if (candle !== undefined) {
-      const { open, high, low, close, volume } = candle;
-      return `${at}   O ${open}   H ${high}   L ${low}   C ${close}   V ${volume}`;
-    }
-    const span = candles.spans.find(({ sinceMs, untilMs }) => sinceMs <= ms && ms < untilMs);
-    return `${at}   ${span === undefined ? "no candle" : STATES[stateOf(span.state)]}`;
+    this.#view?.remove();
+    this.#view = undefined;
+    this.#others.drop();
+    if (this.#address.link !== undefined && !this.#isLeaving) this.#address.push("");
+    this.#isLeaving = false;
   }
 
   /** @param {KeyboardEvent} event */
-  #key(event) {
-    const drawing = this.#drawing;
-    if (drawing === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  #press(event) {
+    const view = this.#view;
+    const drawing = view?.drawing;
+    if (view === undefined || drawing === undefined || isCommand(event)) return;
     const far = event.shiftKey ? 100 : 10;
     /** @type {Readonly<Record<string, () => void>>} */
     const keys = {
@@ -266,13 +234,18 @@ export class Chart {
       "+": () => drawing.zoom(1.25),
       "=": () => drawing.zoom(1.25),
       "-": () => drawing.zoom(0.8),
-      End: () => drawing.showNewest(),
+      End: () => view.isAtEnd ? drawing.showNewest() : void this.#open(view.shown),
     };
     const act = keys[event.key];
     if (act === undefined) return;
     act();
     event.preventDefault();
   }
+}
+
+/** Whether the key is meant for the browser. @param {KeyboardEvent} event */
+function isCommand({ ctrlKey, metaKey, altKey }) {
+  return ctrlKey || metaKey || altKey;
 }
 
 /** Where the browser allows no page to copy, as over plain HTTP, the user copies what is selected. */

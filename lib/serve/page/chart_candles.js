@@ -1,5 +1,6 @@
 /** The loaded candles of one series, and why others are missing. @module */
 import { ask } from "./feed.js";
+import { decimalsOf } from "./price_text.js";
 import { addCandles } from "./text.js";
 
 /**
@@ -12,7 +13,7 @@ import { addCandles } from "./text.js";
 /** Candles per request; the server's maximum. */
 const REQUEST_CANDLES_MAX = 2_000;
 
-/** For more candles the user should choose a coarser timeframe. */
+/** What is farther away is dropped, and loaded again when it comes near. */
 const LOADED_CANDLES_MAX = 20_000;
 
 export class ChartCandles {
@@ -25,27 +26,19 @@ export class ChartCandles {
   /** @type {readonly { timeframe: string, rolledUpFrom: string | null }[]} */
   timeframes = [];
   #end = new AbortController();
+  /** The most decimals of any price: the market's own ticks. */
+  decimals = 0;
   #shown;
-  #isRollup;
+  #hasReasons;
 
   /**
    * @param {Shown} shown
-   * @param {boolean} isRollup
+   * @param {{ readonly hasReasons: boolean }} options whether it is asked why candles are missing, as is known of archived
+   *   series alone
    */
-  constructor(shown, isRollup) {
+  constructor(shown, { hasReasons }) {
     this.#shown = shown;
-    this.#isRollup = isRollup;
-  }
-
-  /** How many candles fit into the loaded time. */
-  get slots() {
-    let slots = 0;
-    for (const _ of this.openTimes()) slots++;
-    return slots;
-  }
-
-  get isFull() {
-    return this.slots >= LOADED_CANDLES_MAX;
+    this.#hasReasons = hasReasons;
   }
 
   /** The open time of the newest candle; undefined if there is none. */
@@ -81,6 +74,19 @@ export class ChartCandles {
    * @returns {Promise<number>} how many candles came
    */
   async load(sinceMs, untilMs) {
+    const { timeframe } = this.#shown;
+    let came = 0;
+    // The newest first, so that each part touches the one before.
+    for (let endMs = untilMs; endMs > sinceMs;) {
+      const beginMs = Math.max(sinceMs, addCandles(timeframe, endMs, -REQUEST_CANDLES_MAX));
+      came += await this.#loadPart(beginMs, endMs);
+      endMs = beginMs;
+    }
+    return came;
+  }
+
+  /** @param {number} sinceMs @param {number} untilMs @returns {Promise<number>} */
+  async #loadPart(sinceMs, untilMs) {
     const query = {
       ...this.#shown,
       since: new Date(sinceMs).toISOString(),
@@ -90,10 +96,15 @@ export class ChartCandles {
     /** @type {[import("../chart_answer.ts").CandlesDocument, import("../chart_answer.ts").ExplainedDocument]} */
     const [{ candles, timeframes }, { spans }] = await Promise.all([
       ask("/candles", { ...query, limit: String(REQUEST_CANDLES_MAX) }, signal),
-      this.#isRollup ? { spans: [] } : ask("/explained", query, signal),
+      this.#hasReasons ? ask("/explained", query, signal) : { spans: [] },
     ]);
     this.timeframes = timeframes;
-    for (const candle of candles) this.#candles.set(Date.parse(candle.time), candle);
+    for (const candle of candles) {
+      this.#candles.set(Date.parse(candle.time), candle);
+      for (const price of [candle.open, candle.high, candle.low, candle.close]) {
+        this.decimals = Math.max(this.decimals, decimalsOf(price));
+      }
+    }
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.untilMs = Math.max(this.untilMs, untilMs);
     this.#spans = joined([
@@ -107,6 +118,31 @@ export class ChartCandles {
         })),
     ]);
     return candles.length;
+  }
+
+  /** Drops what is too much, at one end. @param {{ readonly keepsOldest: boolean }} options */
+  trim({ keepsOldest }) {
+    const times = [...this.openTimes()];
+    const over = times.length - LOADED_CANDLES_MAX;
+    if (over <= 0) return;
+    const edge = (keepsOldest ? times.at(-over) : times[over]) ?? this.sinceMs;
+    this.keep(keepsOldest ? this.sinceMs : edge, keepsOldest ? edge : this.untilMs);
+  }
+
+  /** Drops what is outside of a window. @param {number} sinceMs @param {number} untilMs */
+  keep(sinceMs, untilMs) {
+    for (const ms of [...this.#candles.keys()]) {
+      if (ms < sinceMs || ms >= untilMs) this.#candles.delete(ms);
+    }
+    this.sinceMs = Math.max(this.sinceMs, sinceMs);
+    this.untilMs = Math.min(this.untilMs, untilMs);
+    this.#spans = this.#spans
+      .map((span) => ({
+        ...span,
+        sinceMs: Math.max(span.sinceMs, sinceMs),
+        untilMs: Math.min(span.untilMs, untilMs),
+      }))
+      .filter((span) => span.sinceMs < span.untilMs);
   }
 }
 
@@ -131,4 +167,11 @@ function joined(spans) {
     } else all.push(span);
   }
   return all;
+}
+
+/** @param {Shown} shown @returns {Promise<string | null>} the timeframe that it is calculated from, if from another */
+export async function baseOf(shown) {
+  /** @type {import("../chart_answer.ts").CandlesDocument} */
+  const { timeframes } = await ask("/candles", { ...shown, limit: "1" });
+  return timeframes.find(({ timeframe }) => timeframe === shown.timeframe)?.rolledUpFrom ?? null;
 }

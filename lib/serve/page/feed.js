@@ -20,6 +20,27 @@ export class TokenError extends Error {
   }
 }
 
+/** The daemon cannot be reached. */
+export class AwayError extends Error {
+  /** @override */
+  name = "AwayError";
+}
+
+/** The daemon answered, but not with what was asked for. */
+export class AnswerError extends Error {
+  /** @override */
+  name = "AnswerError";
+  /**
+   * @param {string} message
+   * @param {{ readonly status: number, readonly retryMs: number | undefined }} answer when to ask again, if it said so
+   */
+  constructor(message, { status, retryMs }) {
+    super(message);
+    this.status = status;
+    this.retryMs = retryMs;
+  }
+}
+
 /** @param {string} token */
 export function keepToken(token) {
   sessionStorage.setItem(TOKEN_KEY, token);
@@ -36,12 +57,18 @@ export function isGuarded() {
  * @param {Readonly<Record<string, string>>} query
  * @param {AbortSignal} [signal]
  * @returns {Promise<any>}
+ * @throws {TokenError | AnswerError | AwayError}
  */
 export async function ask(path, query, signal) {
   const response = await send(`${path}?${new URLSearchParams(query)}`, signal);
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error ?? `${path}: ${response.status}`);
-  return answer;
+  if (response.ok) return await response.json();
+  // What stands in between, as a reverse proxy, answers with pages of its own.
+  const { error } = await response.json().catch(() => ({}));
+  const seconds = Number(response.headers.get("retry-after") ?? NaN);
+  throw new AnswerError(error ?? `${path} was answered with ${response.status}`, {
+    status: response.status,
+    retryMs: seconds >= 0 ? seconds * 1_000 : undefined,
+  });
 }
 
 /**
@@ -90,20 +117,22 @@ async function readEvents(onEvent) {
  * @param {string} path
  * @param {AbortSignal} [signal]
  * @returns {Promise<Response>}
- * @throws {TokenError}
+ * @throws {TokenError | AwayError}
  */
 async function send(path, signal) {
   const token = sessionStorage.getItem(TOKEN_KEY);
   const response = await fetch(path, {
     headers: token === null ? {} : { authorization: `Bearer ${token}` },
     ...(signal === undefined ? {} : { signal }),
+  }).catch((error) => {
+    throw signal?.aborted ? error : new AwayError(error.message, { cause: error });
   });
   if (response.status === 401) throw new TokenError(token !== null);
   return response;
 }
 
 /** @param {number} ms @returns {Promise<void>} */
-function pause(ms) {
+export function pause(ms) {
   return new Promise((resolve) => {
     AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
   });

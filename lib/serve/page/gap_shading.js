@@ -1,12 +1,13 @@
-/** Shades the spans of a chart without candles and labels them with the reason. @module */
+/** Shades the spans of a chart without candles and labels them with the reason and the dates. @module */
+import { spanText } from "./dates.js";
 import { stateOf, STATES } from "./state.js";
 
 /**
- * @typedef {import("lightweight-charts").IChartApi} ChartApi
+ * @typedef {import("lightweight-charts").IChartApiBase<import("lightweight-charts").Time>} ChartApi
  * @typedef {import("lightweight-charts").UTCTimestamp} Seconds
  * @typedef {import("lightweight-charts").ISeriesPrimitive<Seconds>} Primitive
- * @typedef {{ readonly state: string, readonly sinceMs: number, readonly lastMs: number }} ShadedSpan
- * @typedef {{ readonly state: keyof typeof STATES, readonly left: number, readonly width: number,
+ * @typedef {{ readonly state: string, readonly sinceMs: number, readonly untilMs: number, readonly lastMs: number }} ShadedSpan
+ * @typedef {{ readonly state: keyof typeof STATES, readonly dates: string, readonly left: number, readonly width: number,
  *   readonly height: number }} Area in CSS pixels
  */
 
@@ -19,11 +20,13 @@ export class GapShading {
   /** @type {readonly ShadedSpan[]} */
   #spans = [];
   #chart;
+  #writing;
   #requestUpdate = () => {};
 
-  /** @param {ChartApi} chart */
-  constructor(chart) {
+  /** @param {ChartApi} chart @param {import("./dates.js").Writing} writing */
+  constructor(chart, writing) {
     this.#chart = chart;
+    this.#writing = writing;
   }
 
   /** @param {readonly ShadedSpan[]} spans `lastMs` is the open time of the last candle of each */
@@ -71,16 +74,16 @@ export class GapShading {
    * @param {{ readonly width: number, readonly height: number }} size
    * @returns {Area | undefined} undefined if it is not visible
    */
-  #areaOf({ state, sinceMs, lastMs }, { width, height }) {
+  #areaOf({ state, sinceMs, untilMs, lastMs }, { width, height }) {
     const scale = this.#chart.timeScale();
     const first = scale.timeToCoordinate(/** @type {Seconds} */ (sinceMs / 1000));
     const last = scale.timeToCoordinate(/** @type {Seconds} */ (lastMs / 1000));
     if (first === null || last === null) return undefined;
     const half = scale.options().barSpacing / 2;
     const [left, right] = [Math.max(-1, first - half), Math.min(width + 1, last + half)];
-    return right <= 0 || left >= width
-      ? undefined
-      : { state: stateOf(state), left, width: Math.max(1, right - left), height };
+    if (right <= 0 || left >= width) return undefined;
+    const dates = spanText(sinceMs, untilMs, this.#writing);
+    return { state: stateOf(state), dates, left, width: Math.max(1, right - left), height };
   }
 }
 
@@ -100,7 +103,7 @@ function drawShade(context, { state, left, width, height }) {
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Area} area */
-function drawName(context, { state, left, width, height }) {
+function drawName(context, { state, dates, left, width, height }) {
   context.fillStyle = styleOf("--text");
   context.font = `11px ${styleOf("--font")}`;
   const from = Math.max(left, 0);
@@ -110,6 +113,10 @@ function drawName(context, { state, left, width, height }) {
     context.rect(left, 0, width, height);
     context.clip();
     context.fillText(STATES[state], from + 6, 18);
+    // The dates, where all of them fit: half of a date is a wrong one.
+    if (left + width - from >= context.measureText(dates).width + 12) {
+      context.fillText(dates, from + 6, 32);
+    }
   } else if (width >= NAMED_UPRIGHT_PX_MIN) {
     context.translate(left + width / 2 + 4, 10 + context.measureText(STATES[state]).width);
     context.rotate(-Math.PI / 2);

@@ -45,11 +45,18 @@ void start();
 
 async function start() {
   try {
-    await listen({ onEvent, onLost: (error) => state.onLost(error) });
+    await listen({ onEvent, onLost });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
+    chart.leave();
     state.onToken(error.isWrong ? `${error.message}: it is not the daemon's HTTP_TOKEN.` : "");
   }
+}
+
+/** @param {Error} error */
+function onLost(error) {
+  chart.lose();
+  state.onLost(error);
 }
 
 /** @param {{ now: string, status?: Status, news?: News, error?: string }} event */
