@@ -1,4 +1,5 @@
 /** Whether the page is told what is true now: connected, away, without its database, without the token. @module */
+import { AwayError } from "./feed.js";
 import { KeyedRows } from "./keyed_rows.js";
 import { noticesOf } from "./notices.js";
 import { age, byId, element, setText, time } from "./text.js";
@@ -45,8 +46,9 @@ export class PageState {
 
   /** @param {Error} error */
   onLost(error) {
-    // Browsers word this each in its own way.
-    const why = error instanceof TypeError ? "the daemon cannot be reached" : error.message;
+    // Browsers word this each in its own way, and a connection that ends while it tells is a TypeError.
+    const isAway = error instanceof AwayError || error instanceof TypeError;
+    const why = isAway ? "the daemon cannot be reached" : error.message;
     const sentence = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`;
     this.#enter("away", `${sentence} It is tried again every few seconds. ${this.#shown()}`);
   }
