@@ -217,6 +217,9 @@ Deno.test("nothing is deleted before the user has agreed to how much that is", (
       const rows = await left.sql<{ symbol: string; candles: number }[]>`
         select symbol, count(*)::int as candles from ohlcv group by symbol`;
       assert.deepEqual(rows.map((row) => ({ ...row })), [{ symbol: "BTC/USDT", candles: 7 }]);
+      const told = await left.sql<{ symbol: string; candles: number }[]>`
+        select symbol, candles::int from events where kind = 'forgotten'`;
+      assert.deepEqual(told.map((row) => ({ ...row })), [{ symbol: "ETH/USDT", candles: 1_250 }]);
     } finally {
       await left.close();
     }

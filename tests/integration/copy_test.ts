@@ -92,6 +92,11 @@ async function steps(t: Deno.TestContext, { env, databaseUrl }: Tools): Promise<
         await sql`insert into alerts (alert, exchange, value, threshold, summary, began)
         values ('breaker_open', 'kraken', 1, 1, 'later', now()) returning id`;
       assert.equal(next?.["id"], "8");
+      const [told] = await sql`select text, candles::int from events where kind = 'copied'`;
+      assert.deepEqual({ ...told }, {
+        text: "An embedded archive of 3 series was copied here",
+        candles: 25_003,
+      });
     });
   });
   await t.step("a copy is not made twice, nor into another archive", async () => {

@@ -7,6 +7,8 @@ import { EVENTS } from "../../lib/market/event.ts";
 import { type EventEntry, readEventsDocument, readNews } from "../../lib/serve/news.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import type { TextRows } from "../../lib/store/connection/embedded_worker.ts";
+import { RestartProof } from "../../lib/store/connection/restart_proof.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { wasStopped } from "../../lib/store/events.ts";
 import { logger } from "../../lib/telemetry/log.ts";
@@ -222,6 +224,19 @@ Deno.test("while the database is away events wait, no more than a bound, and not
   events.note(OPENED);
   await events.stop();
   assert.match(written.at(-1)![0]!, /breaker_opened/);
+});
+
+Deno.test("that the embedded database was started again is told when it has proved itself, and not before", async () => {
+  const proof = new RestartProof();
+  let proved = 0;
+  proof.whenProved(() => proved++);
+  proof.expect(() => Promise.reject(new Error("a page is not there")));
+  const ask = (): Promise<TextRows> => Promise.resolve({ columns: [], rows: [["t"]] });
+  await assert.rejects(proof.check(ask), /a page is not there/);
+  assert.equal(proved, 0);
+  proof.release();
+  await proof.check(ask);
+  assert.equal(proved, 1);
 });
 
 Deno.test("what an exchange does to an archive is told, from its first answer to the alert", async () => {

@@ -95,6 +95,25 @@ async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
         { file: "all.csv", sha256: hash, added: 0, ended: true, whole: false },
       ],
     );
+    assert.deepEqual(
+      await asked(
+        `select symbol, text, times, candles::int from events where kind = 'imported' order by symbol desc`,
+      ),
+      [
+        {
+          symbol: "ETH/USDT",
+          text: "binance ETH/USDT 1h: imported from all.csv",
+          times: 2,
+          candles: 25_000,
+        },
+        {
+          symbol: "ETH/USD:USD",
+          text: "kraken ETH/USD:USD 1M: imported from all.csv",
+          times: 2,
+          candles: 3,
+        },
+      ],
+    );
   });
   await t.step("a file with one bad line is refused, and nothing of it is stored", async () => {
     await withDatabase(async ({ sql }) => {
