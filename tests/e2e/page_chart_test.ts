@@ -249,7 +249,8 @@ async function tryFailures(tab: Tab): Promise<void> {
     /^The daemon cannot be reached.*goes on by itself\.Try again$/,
   );
   await answer(`realFetch(url, ...rest)`);
-  await tab.evaluate(`document.querySelector("#chart-act").click()`);
+  // Unless the daemon has told of itself in the meantime.
+  await tab.evaluate(`document.querySelector("#chart-act")?.click()`);
   await tab.until(`document.querySelector("#chart-state").hidden && ${READING} !== ""`);
   await answer(response(503, "Too many ask", `{ "retry-after": "1" }`));
   await shows(

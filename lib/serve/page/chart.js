@@ -9,6 +9,7 @@ import { Address, linkOf } from "./permalink.js";
 import { Take } from "./take.js";
 import { addCandles, byId, setText, shellWord } from "./text.js";
 import { offerZones } from "./time_zone.js";
+import { pressTimeframe } from "./timeframe_choice.js";
 
 /**
  * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
@@ -23,6 +24,8 @@ export class Chart {
   #view;
   /** @type {{ readonly all: readonly SeriesStatus[], readonly nowMs: number } | undefined} */
   #archive;
+  /** Where the chart was sent last. @type {Place} */
+  #place = {};
   #zone;
   #isLeaving = false;
   #take = new Take();
@@ -122,7 +125,8 @@ export class Chart {
   }
 
   /** @param {Shown} shown */
-  #present({ exchange, symbol }) {
+  #present({ exchange, symbol, timeframe }) {
+    pressTimeframe(timeframe);
     setText(byId("chart-title"), `${exchange} ${symbol}`);
     setText(byId("chart-forget"), `titan10 forget ${shellWord(`${exchange}:${symbol}`)}`);
     setText(byId("chart-copy"), "Copy");
@@ -137,6 +141,7 @@ export class Chart {
    */
   async #show(shown, place, note) {
     this.#view?.remove();
+    this.#place = place;
     this.#present(shown);
     const view = new ChartView(shown, {
       zone: this.#zone,
@@ -149,6 +154,7 @@ export class Chart {
         tellView(firstMs, lastMs, { zone: this.#zone, timeframe: shown.timeframe });
         if (isMoved || place.range !== undefined) void this.#address.move(linkOf(shown, view.atMs));
       },
+      onNewest: () => void this.#open(shown),
       onTimeframe: (timeframe) => {
         // The button may be of the view before.
         const seenMs = this.#view?.atMs;
@@ -171,8 +177,10 @@ export class Chart {
   /** The same window, in another time zone. */
   #showAgain() {
     const view = this.#view;
-    const seen = view?.drawing?.view();
-    if (view === undefined || seen === undefined) return;
+    if (view === undefined) return;
+    const seen = view.drawing?.view();
+    // Before the chart is drawn, it goes where it was sent.
+    if (seen === undefined) return void this.#show(view.shown, this.#place);
     const untilMs = addCandles(view.shown.timeframe, seen.lastMs, 1);
     void this.#show(view.shown, { range: { sinceMs: seen.firstMs, untilMs } });
   }

@@ -124,12 +124,12 @@ export function awayState(again) {
 /**
  * Where no candle is in the loaded time.
  * @param {SeriesStatus | undefined} series undefined where it is calculated from another
- * @param {{ readonly base: string | null, readonly lastMs: number | undefined }} known the timeframe that it is
- *   calculated from, and its newest candle, if it has any
+ * @param {{ readonly base: string | null, readonly lastMs: number | undefined, readonly onNewest: () => void }} known
+ *   the timeframe that it is calculated from, and its newest candle, if it has any
  * @param {import("./dates.js").Writing} writing
  * @returns {ChartState}
  */
-export function emptyState(series, { base, lastMs }, writing) {
+export function emptyState(series, { base, lastMs, onNewest }, writing) {
   if (lastMs !== undefined) {
     const last = dateText(lastMs, writing);
     const why = base === null ? "Why is shaded and listed below" : `Why is told in ${base}`;
@@ -137,6 +137,7 @@ export function emptyState(series, { base, lastMs }, writing) {
       kind: "empty",
       title: "No candle here",
       text: `${why}. The newest one stored is of ${last}.`,
+      action: { text: "Show the newest", act: onNewest },
     };
   }
   const title = "No candle is stored yet";

@@ -29,6 +29,7 @@ import { drawTimeframes } from "./timeframe_choice.js";
  *   readonly others: import("./other_exchanges.js").OtherExchanges,
  *   readonly archive: () => { readonly all: readonly SeriesStatus[], readonly nowMs: number },
  *   readonly onView: (view: View, options: { readonly isMoved: boolean }) => void,
+ *   readonly onNewest: () => void,
  *   readonly onTimeframe: (timeframe: string) => void,
  * }} Surroundings
  */
@@ -148,7 +149,6 @@ export class ChartView {
     await this.#settle(() => this.#load(sinceMs, endMs, { isFollowing }));
   }
 
-  /** The daemon is not heard any more. */
   lose() {
     this.#isAway = true;
     this.#tell();
@@ -174,6 +174,7 @@ export class ChartView {
     this.#seenMs = view.middleMs;
     if (this.atMs === undefined && !this.#isNewest(view)) this.atMs = view.middleMs;
     this.#around.onView(view, { isMoved: false });
+    this.#tellReading(undefined);
     this.#onMove();
   }
 
@@ -183,7 +184,7 @@ export class ChartView {
     const view = this.drawing?.view();
     if (view === undefined || this.#isGone) return;
     if (this.#settling === 0) this.#tellMoved(view);
-    if (this.#bounds.firstMs === undefined || this.#isLoading || this.#failure !== undefined) {
+    if (this.#candles.newestMs === undefined || this.#isLoading || this.#failure !== undefined) {
       return;
     }
     if (view.before <= AHEAD_CANDLES && !this.#hasAll) void this.#loadOlder();
@@ -279,7 +280,7 @@ export class ChartView {
 
   #tell() {
     const isAlone = this.#candles.newestMs === undefined;
-    const known = { base: this.#base, lastMs: this.#bounds.lastMs };
+    const known = { ...this.#around, base: this.#base, lastMs: this.#bounds.lastMs };
     const empty = isAlone ? emptyState(this.#own, known, this.#writing) : undefined;
     const plain = this.#candles.untilMs >= 0 ? empty : LOADING;
     const note = isAlone ? undefined : noteState(this.#note);

@@ -20,3 +20,10 @@ export function drawTimeframes(timeframes, shown, onChoose) {
   const pressed = /** @type {HTMLElement | null} */ (place.querySelector("[aria-pressed=true]"));
   if (hadFocus) pressed?.focus();
 }
+
+/** Until the buttons of a series have come. @param {string} shown */
+export function pressTimeframe(shown) {
+  for (const button of byId("chart-timeframes").children) {
+    button.setAttribute("aria-pressed", String(button.textContent === shown));
+  }
+}
