@@ -224,7 +224,7 @@ async function reasonsOf(
     if (error instanceof DeadlineError) return ["the database does not answer in time"];
     if (error instanceof StoreError && error.cause instanceof TwoPrimariesError) {
       return [
-        "two hosts of DATABASE_URL both act as primary (split brain): nothing is written until one is stopped",
+        "several hosts of DATABASE_URL act as primary (split brain): nothing is written until one is stopped",
       ];
     }
     const kind = error instanceof StoreError ? error.kind : "unknown";

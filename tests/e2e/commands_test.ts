@@ -118,7 +118,7 @@ Deno.test("healthcheck says that nothing listens there, or that the name is unkn
     assert.equal(
       result.stderr,
       `unhealthy: nothing listens at 127.0.0.1:${port}. Start titan10 run, or set HTTP_HOST and HTTP_PORT to ` +
-        "where it listens\n",
+        "its address\n",
     );
     const astray = await run(["healthcheck", "--http-host", "titan10.invalid"], { cwd });
     assert.match(

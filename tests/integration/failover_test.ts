@@ -194,7 +194,7 @@ Deno.test("two hosts that are primaries of different timelines stop all statemen
         assert(error.cause instanceof TwoPrimariesError);
         assert.match(
           error.message,
-          /both act as primary \(split brain\): 127\.0\.0\.1:\d+ \(timeline 2\), 127\.0\.0\.1:\d+ \(timeline 1\)/,
+          /act as primary \(split brain\): 127\.0\.0\.1:\d+ \(timeline 2\), 127\.0\.0\.1:\d+ \(timeline 1\)/,
         );
         return true;
       });

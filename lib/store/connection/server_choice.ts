@@ -60,7 +60,7 @@ export async function assertOnePrimary(
   const found = primaries.map(({ name, timeline }) => `${name} (timeline ${timeline ?? "unknown"})`)
     .join(", ");
   throw new TwoPrimariesError(
-    `hosts of DATABASE_URL both act as primary (split brain): ${found}. Stop the one that must not be written to`,
+    `several hosts of DATABASE_URL act as primary (split brain): ${found}. Stop the one that must not be written to`,
   );
 }
 
