@@ -175,6 +175,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         { why: "delisted", open: false },
         { why: null, open: true },
       ]);
+      assert.deepEqual(await told(scene, archive), [
+        ["delisted", "BTC/USDT"],
+        ["relisted", "BTC/USDT"],
+        ["listed", null],
+      ]);
     },
 
   "a suspended market is not polled, and its pause is asked about when it is traded again": async (
@@ -204,6 +209,10 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     );
     assert(gaps.length > 0 && gaps.every(({ state }) => state === "no_trades"));
     assert.equal((await accountOf(scene, archive, "BTC/USDT"))?.missing, 0);
+    assert.deepEqual((await told(scene, archive)).slice(0, 2), [
+      ["suspended", "BTC/USDT"],
+      ["relisted", "BTC/USDT"],
+    ]);
   },
 
   "a market that is listed under another symbol was renamed: its series ends and names the new one":
@@ -221,6 +230,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const [listing] = await scene.database.sql`
       select why, successor from listings where symbol = 'BTC/USDT'`;
       assert.deepEqual({ ...listing }, { why: "renamed", successor: "BTCUS/DT" });
+      assert.deepEqual(await told(scene, archive), [["renamed", "BTC/USDT"]]);
     },
 
   "markets that cannot be loaded again still serve": async (scene) => {
@@ -316,4 +326,16 @@ async function assertSame(
 ): Promise<void> {
   const window = { sinceMs, untilMs: closedUntil(HOUR, clock.now()) };
   await assertSameCandles(database, exchange, { symbol, timeframe: "1h", window });
+}
+
+/** What the event log says of listings, oldest first. */
+async function told(
+  { database }: Scene,
+  { events }: Archive,
+): Promise<readonly (readonly [kind: string, symbol: string | null])[]> {
+  await events.flush(database);
+  const rows = await database.sql<{ kind: string; symbol: string | null }[]>`
+    select kind, symbol from events
+    where kind in ('listed', 'relisted', 'delisted', 'suspended', 'renamed') order by time, id`;
+  return rows.map(({ kind, symbol }) => [kind, symbol]);
 }
