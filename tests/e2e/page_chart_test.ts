@@ -27,10 +27,10 @@ const RECORD = `(() => {
   let from = 0;
   Object.assign(CanvasRenderingContext2D.prototype, {
     fillText(text, ...place) { written.add(text); return fillText.call(this, text, ...place); },
-    moveTo(x, y) { from = x; return moveTo.call(this, x, y); },
+    moveTo(x, y) { from = Number.isFinite(y) ? x : from; return moveTo.call(this, x, y); },
     lineTo(x, y) {
       if (this.strokeStyle === "#0b57d0") steps.push(x - from);
-      from = x;
+      from = Number.isFinite(y) ? x : from;
       return lineTo.call(this, x, y);
     },
   });

@@ -69,12 +69,14 @@ export class BrokenLine {
           visibleRange.to + 1,
         )
       ) {
-        const y = heightOf(originalData.value);
+        const y = "value" in originalData ? heightOf(originalData.value) : null;
         if (y === null) continue;
         if (originalData.isJoined) context.lineTo(x, y);
-        // A candle alone is a point.
-        else {context.rect(x - LINE_PX / 2, y - LINE_PX / 2, LINE_PX / 2, LINE_PX / 2),
-            context.moveTo(x, y);}
+        else {
+          // A candle alone is a point.
+          context.rect(x - LINE_PX / 2, y - LINE_PX / 2, LINE_PX / 2, LINE_PX / 2);
+          context.moveTo(x, y);
+        }
       }
       context.stroke();
     });

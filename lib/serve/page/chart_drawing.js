@@ -32,9 +32,11 @@ import { zoneScale } from "./zone_scale.js";
 /** Candles visible at first. */
 const NEWEST_CANDLES = 150;
 
-/** Pixels a candle takes: enough for all of what is loaded, and no more than a thumb. */
-const SPACING_PX_MIN = 0.05;
-const SPACING_PX_MAX = 60;
+/** Pixels a candle takes, at least and at most. */
+const [SPACING_PX_MIN, SPACING_PX_MAX] = [0.05, 60];
+
+/** A candle is in view with its middle; edges are never quite where they were put. */
+const SLACK = 0.25;
 
 /** How the lines of other exchanges are dashed, so that colour is not all that tells them apart; as in chart.css. */
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [14, 5]];
@@ -51,7 +53,7 @@ export async function makeDrawing(place, writing, { onCross, onMove }) {
   const { createChartEx, defaultHorzScaleBehavior } = library;
   const chart = createChartEx(place, zoneScale(defaultHorzScaleBehavior, writing), {
     autoSize: true,
-    // Credited in the footer instead: the logo needs a style element and HTML, which the page's policy forbids.
+    // Credited in the footer: the logo needs a style element and HTML, which the page's policy forbids.
     layout: { attributionLogo: false },
     localization: {
       timeFormatter: (/** @type {Seconds} */ time) => dateText(time * 1000, writing),
@@ -233,9 +235,9 @@ function movesOf(chart, slotsOf) {
         const at = (/** @type {number} */ slot) =>
           slots[Math.max(0, Math.min(slots.length - 1, Math.round(slot)))] ?? 0;
         return {
-          firstMs: at(now.from),
+          firstMs: at(Math.ceil(now.from - SLACK)),
           middleMs: at((now.from + now.to) / 2),
-          lastMs: at(now.to),
+          lastMs: at(Math.floor(now.to + SLACK)),
           before: now.from,
           after: slots.length - 1 - now.to,
         };
@@ -266,13 +268,12 @@ function volumeAt(loaded, ms) {
   return candle === undefined ? { time } : { time, value: Number(candle.volume) };
 }
 
-/** @param {ChartCandles} loaded @param {number} ms @param {number | undefined} beforeMs */
-function pointAt(loaded, ms, beforeMs) {
+/** @param {ChartCandles} loaded @param {number} ms @param {number} [beforeMs] */
+function pointAt(loaded, ms, beforeMs = NaN) {
   const time = /** @type {Seconds} */ (ms / 1000);
   const candle = loaded.at(ms);
   if (candle === undefined) return { time };
-  const isJoined = beforeMs !== undefined && loaded.at(beforeMs) !== undefined;
-  return { time, value: Number(candle.close), isJoined };
+  return { time, value: Number(candle.close), isJoined: loaded.at(beforeMs) !== undefined };
 }
 
 /**
