@@ -23,7 +23,7 @@ const CANDLES = 10_080;
 const NEWEST_MS = Date.UTC(2024, 0, 1);
 
 export const candleSize: Bench = {
-  name: "k candle size",
+  name: "l candle size",
   async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     await ensureCandleTables(database, TIMEFRAMES);
     const results: Result[] = [];

@@ -15,7 +15,7 @@ const LATENCY_MS = 100;
 const RUN_MS = 120_000;
 
 export const daemonMemory: Bench = {
-  name: "m daemon memory",
+  name: "n daemon memory",
   async run({ opened: { database, url }, scale }): Promise<readonly Result[]> {
     // What takes minutes to be there cannot be made smaller.
     if (scale < 0.5) return [];

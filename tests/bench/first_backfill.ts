@@ -33,7 +33,7 @@ const SCENARIOS: readonly Scenario[] = [
 const COMPRESS_AFTER_MS = 7 * 86_400_000;
 
 export const firstBackfill: Bench = {
-  name: "l first backfill",
+  name: "m first backfill",
   async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     const results: Result[] = [];
     for (const scenario of scale < 0.5 ? SCENARIOS.slice(0, 1) : SCENARIOS) {

@@ -11,7 +11,7 @@ const SERIES = [100, 1_000, 5_000];
 const LOOKS = 10;
 
 export const statusFeed: Bench = {
-  name: "n status feed",
+  name: "k status feed",
   async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     const costs: { series: number; cpuMs: number; ms: number; kB: number }[] = [];
     for (const full of SERIES) {
