@@ -1,0 +1,184 @@
+/** The subscriptions of one connection: what is wanted, asked for, in force and refused. @module */
+import type { StreamDialect, Told, Topic } from "./stream_dialect.ts";
+
+interface SubscriptionsOptions {
+  readonly onAgreed: (topic: string) => void;
+  readonly onRefused: (topic: string, why: string) => void;
+}
+
+type State =
+  | { readonly kind: "wanted"; readonly isAlone: boolean }
+  | { readonly kind: "asked"; readonly id: string; readonly isAlone: boolean; askedMs: number }
+  | { readonly kind: "agreed" }
+  | { readonly kind: "refused" };
+
+interface Subscription {
+  readonly topic: Topic;
+  state: State;
+  /** Whether it is wanted still. One that is not will be unsubscribed. */
+  isWanted: boolean;
+}
+
+/** What an answer is about. */
+interface About {
+  readonly topic?: string | undefined;
+  readonly id?: string | undefined;
+  readonly market?: string | undefined;
+}
+
+export class Subscriptions {
+  readonly #dialect: StreamDialect;
+  readonly #options: SubscriptionsOptions;
+  /** By the topic's name. */
+  readonly #all = new Map<string, Subscription>();
+  /** The exchange's alias → the topic's name, and back. */
+  readonly #topics = new Map<string, string>();
+  readonly #aliases = new Map<string, string>();
+  #ids = 0;
+
+  constructor(dialect: StreamDialect, options: SubscriptionsOptions) {
+    this.#dialect = dialect;
+    this.#options = options;
+  }
+
+  /** The number of a message of ours. */
+  nextId(): string {
+    return String(++this.#ids);
+  }
+
+  get areAllRefused(): boolean {
+    return this.#all.size > 0 && this.#all.values().every(({ state }) => state.kind === "refused");
+  }
+
+  /** What is wanted from now on, all of it. */
+  want(topics: ReadonlyMap<string, Topic>): void {
+    for (const [name, subscription] of this.#all) {
+      if (topics.has(name)) continue;
+      subscription.isWanted = false;
+      const { kind } = subscription.state;
+      if (kind === "wanted" || kind === "refused") this.#all.delete(name);
+    }
+    for (const [name, topic] of topics) {
+      const subscription = this.#all.get(name);
+      if (subscription === undefined) {
+        const state: State = { kind: "wanted", isAlone: false };
+        this.#all.set(name, { topic, state, isWanted: true });
+      } else if (!subscription.isWanted) {
+        // It was not unsubscribed yet.
+        subscription.isWanted = true;
+        if (subscription.state.kind === "agreed") this.#options.onAgreed(name);
+      }
+    }
+  }
+
+  /** The next message to send, which then counts as sent; undefined when there is none. */
+  next(): string | undefined {
+    return this.#nextUnsubscription() ?? this.#nextSubscription();
+  }
+
+  #nextUnsubscription(): string | undefined {
+    // What was asked for and not answered has no alias yet by which it could be unsubscribed.
+    const unwanted = [...this.#all.values()].filter(({ isWanted, state }) =>
+      !isWanted && (state.kind === "agreed" || !this.#dialect.isAnswering)
+    );
+    const batch = batchOf(unwanted, this.#dialect.batchMax);
+    if (batch.length === 0) return undefined;
+    const text = this.#dialect.unsubscribe(batch, this.nextId(), this.#aliases);
+    for (const { name } of batch) this.#forget(name);
+    return text;
+  }
+
+  #nextSubscription(): string | undefined {
+    const isNext = (isAlone: boolean) => ({ state }: Subscription): boolean =>
+      state.kind === "wanted" && state.isAlone === isAlone;
+    const all = [...this.#all.values()];
+    const together = batchOf(all.filter(isNext(false)), this.#dialect.batchMax);
+    const batch = together.length > 0 ? together : batchOf(all.filter(isNext(true)), 1);
+    if (batch.length === 0) return undefined;
+    const id = this.nextId();
+    for (const { name } of batch) {
+      const subscription = this.#all.get(name);
+      if (subscription === undefined) continue;
+      subscription.state = { kind: "asked", id, isAlone: batch.length === 1, askedMs: 0 };
+    }
+    return this.#dialect.subscribe(batch, id);
+  }
+
+  /** The name of a topic that messages name so; undefined when it is not subscribed. */
+  topicOf(named: string): string | undefined {
+    const name = this.#topics.get(named) ?? named;
+    const subscription = this.#all.get(name);
+    if (subscription === undefined || !subscription.isWanted) return undefined;
+    if (subscription.state.kind === "wanted") return undefined;
+    this.#agreeTo(subscription);
+    return name;
+  }
+
+  agree({ topic, id, alias }: Told & { readonly kind: "agreed" }): void {
+    if (topic !== undefined && alias !== undefined && this.#all.has(topic)) {
+      this.#topics.set(alias, topic);
+      this.#aliases.set(topic, alias);
+    }
+    for (const subscription of this.#meant({ topic, id })) this.#agreeTo(subscription);
+  }
+
+  /** Of a request with several topics, it may be one that is refused: they are asked for again, each alone. */
+  refuse({ topic, id, market, why }: Told & { readonly kind: "refused" }): void {
+    for (const subscription of this.#meant({ topic, id, market })) {
+      const { state } = subscription;
+      if (state.kind !== "asked") continue;
+      if (state.isAlone || topic !== undefined || market !== undefined) {
+        this.#refuseOne(subscription, why);
+      } else subscription.state = { kind: "wanted", isAlone: true };
+    }
+  }
+
+  /** Lets time pass for subscriptions that wait for an answer. */
+  pass(ms: number, unansweredMsMax: number): void {
+    if (!this.#dialect.isAnswering) return;
+    for (const subscription of this.#all.values()) {
+      const { state } = subscription;
+      if (state.kind !== "asked") continue;
+      state.askedMs += ms;
+      if (state.askedMs < unansweredMsMax) continue;
+      this.#refuseOne(subscription, `no answer within ${unansweredMsMax / 1_000} s`);
+    }
+  }
+
+  /** The subscriptions that an answer is about. One that names nothing is about the only one that waits. */
+  #meant({ topic, id, market }: About): readonly Subscription[] {
+    if (topic !== undefined) return [this.#all.get(topic)].filter((one) => one !== undefined);
+    const asked = [...this.#all.values()].filter(({ state }) => state.kind === "asked");
+    if (id === undefined && market === undefined) return asked.length === 1 ? asked : [];
+    return asked.filter(({ topic, state }) =>
+      state.kind === "asked" && (id === undefined || state.id === id) &&
+      (market === undefined || topic.market === market)
+    );
+  }
+
+  #agreeTo(subscription: Subscription): void {
+    if (subscription.state.kind === "agreed") return;
+    subscription.state = { kind: "agreed" };
+    if (subscription.isWanted) this.#options.onAgreed(subscription.topic.name);
+  }
+
+  #refuseOne(subscription: Subscription, why: string): void {
+    const { topic: { name }, isWanted } = subscription;
+    subscription.state = { kind: "refused" };
+    if (isWanted) this.#options.onRefused(name, why);
+    else this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#all.delete(name);
+    this.#topics.delete(this.#aliases.get(name) ?? "");
+    this.#aliases.delete(name);
+  }
+}
+
+/** The first topics, all of one interval. */
+function batchOf(subscriptions: readonly Subscription[], topicsMax: number): readonly Topic[] {
+  const interval = subscriptions[0]?.topic.interval;
+  const topics = subscriptions.map(({ topic }) => topic);
+  return topics.filter((topic) => topic.interval === interval).slice(0, topicsMax);
+}
