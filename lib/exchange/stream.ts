@@ -1,6 +1,7 @@
 /** The streams of one exchange: its series spread over connections, which are opened anew for as long as they are wanted. @module */
 import type { Clock } from "../clock.ts";
 import { backoffMs } from "../policy/backoff.ts";
+import { shortText } from "../text/redact.ts";
 import { Pace } from "./pace.ts";
 import { findStream, type StreamAddress, type StreamedExchange } from "./stream_address.ts";
 import {
@@ -11,7 +12,7 @@ import {
 } from "./stream_connection.ts";
 import type { StreamDialect, Topic } from "./stream_dialect.ts";
 import type { SeriesNews, StreamedSeries, StreamEvent, WishedSeries } from "./stream_event.ts";
-import { openWebSocket } from "./stream_socket.ts";
+import { PlatformSockets } from "./stream_socket.ts";
 
 interface StreamsOptions {
   readonly exchange: StreamedExchange;
@@ -64,6 +65,7 @@ export class Streams {
   readonly #address: StreamAddress;
   readonly #openings: Pace;
   readonly #places: Place[] = [];
+  readonly #sockets = new PlatformSockets();
   /** By the topic's name. */
   readonly #series = new Map<string, StreamedSeries>();
   /** What cannot be streamed, told once. */
@@ -136,6 +138,7 @@ export class Streams {
       connection?.end("stopped", "it is not wanted any more");
     }
     await Promise.all(this.#work);
+    this.#sockets.close();
   }
 
   /** The topics of what can be streamed. What cannot is told, once for as long as it is wished. */
@@ -230,7 +233,7 @@ export class Streams {
   async #connect(
     place: Place,
   ): Promise<{ readonly reason: EndReason; readonly ageMs: number }> {
-    const { clock, random, onEvent, openSocket = openWebSocket } = this.#options;
+    const { clock, random, onEvent, openSocket = this.#sockets.open } = this.#options;
     const ended = Promise.withResolvers<EndReason>();
     const seriesOf = (topic: string): StreamedSeries | undefined => this.#series.get(topic);
     const tell = (topic: string, event: SeriesNews): void => {
@@ -243,13 +246,14 @@ export class Streams {
       onGarbage: () => void this.#garbage++,
       onUnasked: () => void this.#unasked++,
       onAgreed: (topic) => tell(topic, { kind: "subscribed", connection: connection.number }),
-      onRefused: (topic, why) => tell(topic, { kind: "refused", why }),
+      onRefused: (topic, why) => tell(topic, { kind: "refused", why: shortText(why) }),
       onCandle: (topic, { row, isClosed, isSnapshot = false, exchangeMs }) =>
         tell(topic, {
           ...{ kind: "candle", connection: connection.number, row, isClosed, isSnapshot },
           ...{ exchangeMs, receivedMs: clock.now() },
         }),
-      onEnd: (reason, why) => {
+      onEnd: (reason, text) => {
+        const why = shortText(text);
         this.#ends[reason]++;
         place.connection = undefined;
         const series = [...place.topics.keys()].flatMap((topic) => seriesOf(topic) ?? []);

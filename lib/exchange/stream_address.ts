@@ -1,10 +1,20 @@
 /** Where an exchange's stream is, and by which way: its own address, or that of the configuration. @module */
 import { factOf } from "./ancestry.ts";
-import { bitfinex } from "./dialects/bitfinex.ts";
 import { binance, binanceus } from "./dialects/binance.ts";
+import { bingx } from "./dialects/bingx.ts";
+import { bitfinex } from "./dialects/bitfinex.ts";
+import { bitget } from "./dialects/bitget.ts";
+import { bitvavo } from "./dialects/bitvavo.ts";
 import { bybit, bybiteu, bybitid } from "./dialects/bybit.ts";
+import { cryptocom } from "./dialects/cryptocom.ts";
+import { gate, gateeu } from "./dialects/gate.ts";
+import { gemini } from "./dialects/gemini.ts";
+import { bequant, hitbtc } from "./dialects/hitbtc.ts";
+import { htx } from "./dialects/htx.ts";
 import { kraken } from "./dialects/kraken.ts";
+import { kucoin } from "./dialects/kucoin.ts";
 import { myokx, okx, okxus } from "./dialects/okx.ts";
+import { poloniex } from "./dialects/poloniex.ts";
 import { recordOf, type StreamDialect } from "./stream_dialect.ts";
 
 /** An exchange whose candles may be streamed, with the options that its requests have. */
@@ -42,10 +52,17 @@ export interface StreamAddress {
  */
 export const STREAM_DIALECTS: Readonly<Record<string, StreamDialect | undefined>> = {
   ...{ binance, binanceus, binancecoinm: undefined, binanceusdm: undefined },
-  bitfinex,
+  ...{ bingx, bitfinex, bitget, bitvavo },
   ...{ bybit, bybiteu, bybitid },
+  cryptocom,
+  ...{ gate, gateeu },
+  gemini,
+  ...{ hitbtc, bequant, fmfwio: undefined },
+  htx,
   kraken,
+  ...{ kucoin, kucoinfutures: undefined },
   ...{ okx, myokx, okxus },
+  poloniex,
 };
 
 /** Options of CCXT that put a prefix before every address. A stream cannot go through one. */
@@ -96,14 +113,14 @@ export function findStream(
   return { dialect, address: { url, proxy, headers: headersOf(config) } };
 }
 
-/** The address that the configuration names: `urls.ws` as it is, or `urls.api.ws` as CCXT's class has it. */
+/** The address that the configuration names: `urls.ws` as it is, or what is in `urls.api` where CCXT's class has it. */
 function namedUrl(
   { urls }: Readonly<Record<string, unknown>>,
   { urlKeys, urlSuffix = "" }: StreamDialect,
 ): string | undefined {
   const { ws, api } = recordOf(urls) ?? {};
   if (isText(ws)) return ws;
-  let named = recordOf(api)?.["ws"];
+  let named: unknown = recordOf(api);
   for (const key of urlKeys) if (!isText(named)) named = recordOf(named)?.[key];
   return isText(named) ? named + urlSuffix : undefined;
 }
@@ -114,15 +131,20 @@ function isElsewhere(config: Readonly<Record<string, unknown>>): boolean {
     config["testnet"] === true || recordOf(config["urls"])?.["api"] !== undefined;
 }
 
-/** Those that CCXT gives to requests and to streams. */
+/**
+ * Those that CCXT gives to requests and to streams. Without a user agent: the platform sends its own, and would send both in
+ * one header.
+ */
 function headersOf(config: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
-  const userAgent = config["userAgent"] ?? config["user_agent"];
-  const ofStreams = recordOf(recordOf(recordOf(config["options"])?.["ws"])?.["options"])
-    ?.["headers"];
-  const given = { ...recordOf(config["headers"]), ...recordOf(ofStreams) };
+  const ws = recordOf(recordOf(config["options"])?.["ws"]);
+  const given = {
+    ...recordOf(config["headers"]),
+    ...recordOf(recordOf(ws?.["options"])?.["headers"]),
+  };
   return Object.fromEntries(
-    Object.entries({ ...(isText(userAgent) ? { "user-agent": userAgent } : {}), ...given })
-      .filter((entry): entry is [string, string] => isText(entry[1])),
+    Object.entries(given).filter((entry): entry is [string, string] =>
+      isText(entry[1]) && entry[0].toLowerCase() !== "user-agent"
+    ),
   );
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import { errorText } from "../text/redact.ts";
 import type { StreamAddress } from "./stream_address.ts";
 import type { StreamDialect, Told, Topic } from "./stream_dialect.ts";
-import { messageText, messageValues } from "./stream_message.ts";
+import { messageLength, messageText, messageValues } from "./stream_message.ts";
 import { Subscriptions } from "./stream_subscriptions.ts";
 
 /** Why a connection has ended. A fixed set, because it is also a metric label. */
@@ -68,6 +68,13 @@ const UNANSWERED_MS_MAX = 15_000;
 /** After so many messages in a row that cannot be read, the connection is not that of this exchange. */
 const GARBAGE_MAX = 20;
 
+/**
+ * What comes in one beat. A burst of 100,000 messages of candles is 15 MB; whatever goes on like that would keep the program
+ * from everything else.
+ */
+const BEAT_MESSAGES_MAX = 300_000;
+const BEAT_BYTES_MAX = 32 * 1024 * 1024;
+
 /** The last number given. A number never comes again in a process. */
 let numbers = 0;
 
@@ -83,15 +90,18 @@ export class StreamConnection {
   #isOpen = false;
   #isSending = false;
   #garbage = 0;
-  #isHeard = false;
+  /** Messages since the last beat, and how long they were. */
+  #heard = 0;
+  #heardBytes = 0;
   /** How long the connection has been open. Milliseconds, counted in beats. */
   #ageMs = 0;
 
   /** Begins to open the connection. */
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    const { dialect, onAgreed, onRefused } = options;
-    this.#subscriptions = new Subscriptions(dialect, { onAgreed, onRefused });
+    const { dialect, clock, onAgreed, onRefused } = options;
+    const now = (): number => clock.now();
+    this.#subscriptions = new Subscriptions(dialect, { now, onAgreed, onRefused });
   }
 
   get isOpen(): boolean {
@@ -167,8 +177,8 @@ export class StreamConnection {
     let [quietMs, unpingedMs, unwrittenMs] = [0, 0, 0];
     while (await this.#isAfter(BEAT_MS)) {
       this.#ageMs += BEAT_MS;
-      quietMs = this.#isHeard ? 0 : quietMs + BEAT_MS;
-      this.#isHeard = false;
+      quietMs = this.#heard > 0 ? 0 : quietMs + BEAT_MS;
+      [this.#heard, this.#heardBytes] = [0, 0];
       unwrittenMs = (this.#socket?.bufferedAmount ?? 0) === 0 ? 0 : unwrittenMs + BEAT_MS;
       unpingedMs += BEAT_MS;
       if (quietMs >= silenceMs) return this.end("silent", `no message for ${silenceMs / 1_000} s`);
@@ -178,16 +188,20 @@ export class StreamConnection {
       if (this.#subscriptions.areAllRefused) {
         return this.end("refused", "every subscription is refused");
       }
+      void this.#sendAll();
       if (dialect.ping !== undefined && unpingedMs >= pingEveryMs) {
         unpingedMs = 0;
-        this.#send(dialect.ping(this.#subscriptions.nextId()));
+        this.#send(dialect.ping(this.#subscriptions.asking()));
       }
     }
   }
 
   #hear(data: unknown): void {
     const { dialect, onMessage, onGarbage } = this.#options;
-    this.#isHeard = true;
+    this.#heardBytes += messageLength(data);
+    if (++this.#heard > BEAT_MESSAGES_MAX || this.#heardBytes > BEAT_BYTES_MAX) {
+      return this.end("backpressure", "it sends more than can be read");
+    }
     let told: readonly Told[] | undefined;
     try {
       const text = messageText(data);

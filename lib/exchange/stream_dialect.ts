@@ -57,11 +57,18 @@ export type Told =
   /** The exchange asks to connect again, or will soon close. */
   | { readonly kind: "closing"; readonly why: string };
 
+/** What a message of ours may carry. */
+export interface Asking {
+  /** Its number on its connection. */
+  readonly id: string;
+  readonly nowMs: number;
+}
+
 /** One exchange's public stream of spot candles. Everything here is pure. */
 export interface StreamDialect {
   /** The address, as in CCXT's class. */
   readonly url: string;
-  /** Under which keys of `urls.api.ws` CCXT's class has its address, and what it appends. */
+  /** Under which keys of `urls.api` CCXT's class has its address, and what it appends. */
   readonly urlKeys: readonly string[];
   readonly urlSuffix?: string;
   /** The exchange's words for CCXT's timeframes, those whose candles open where the archive's do. */
@@ -87,11 +94,15 @@ export interface StreamDialect {
   /** Messages that are not JSON, and what to answer. @default none */
   readonly words?: Readonly<Record<string, string | undefined>>;
   /** A message that makes the exchange answer; undefined where it speaks often enough by itself. */
-  ping?(id: string): string;
+  ping?(asking: Asking): string;
   topicName(market: string, interval: string): string;
-  subscribe(topics: readonly Topic[], id: string): string;
+  subscribe(topics: readonly Topic[], asking: Asking): string;
   /** `aliases` are those of the topics that have one, by the topic's name. */
-  unsubscribe(topics: readonly Topic[], id: string, aliases: ReadonlyMap<string, string>): string;
+  unsubscribe(
+    topics: readonly Topic[],
+    asking: Asking,
+    aliases: ReadonlyMap<string, string>,
+  ): string;
   /** What a message says; undefined when it is none that this exchange is known to send. */
   read(message: unknown): readonly Told[] | undefined;
 }

@@ -2,12 +2,18 @@
 import type { StreamAddress } from "./stream_address.ts";
 import type { StreamSocket } from "./stream_connection.ts";
 
-/** Opens a WebSocket of the platform. Those of one proxy share its client. */
-export function openWebSocket({ url, proxy, headers }: StreamAddress): StreamSocket {
-  if (proxy === undefined) return new WebSocket(url, { headers });
-  const client = CLIENTS.get(proxy) ?? Deno.createHttpClient({ proxy: { url: proxy } });
-  CLIENTS.set(proxy, client);
-  return new WebSocket(url, { headers, client });
-}
+/** The sockets of one exchange, which share the way through its proxy. */
+export class PlatformSockets {
+  #client: Deno.HttpClient | undefined;
 
-const CLIENTS = new Map<string, Deno.HttpClient>();
+  readonly open = ({ url, proxy, headers }: StreamAddress): StreamSocket => {
+    if (proxy === undefined) return new WebSocket(url, { headers });
+    this.#client ??= Deno.createHttpClient({ proxy: { url: proxy } });
+    return new WebSocket(url, { headers, client: this.#client });
+  };
+
+  close(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+}

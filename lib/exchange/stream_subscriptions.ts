@@ -1,7 +1,8 @@
 /** The subscriptions of one connection: what is wanted, asked for, in force and refused. @module */
-import type { StreamDialect, Told, Topic } from "./stream_dialect.ts";
+import type { Asking, StreamDialect, Told, Topic } from "./stream_dialect.ts";
 
 interface SubscriptionsOptions {
+  readonly now: () => number;
   readonly onAgreed: (topic: string) => void;
   readonly onRefused: (topic: string, why: string) => void;
 }
@@ -41,9 +42,9 @@ export class Subscriptions {
     this.#options = options;
   }
 
-  /** The number of a message of ours. */
-  nextId(): string {
-    return String(++this.#ids);
+  /** What the next message of ours carries. */
+  asking(): Asking {
+    return { id: String(++this.#ids), nowMs: this.#options.now() };
   }
 
   get areAllRefused(): boolean {
@@ -83,7 +84,7 @@ export class Subscriptions {
     );
     const batch = batchOf(unwanted, this.#dialect.batchMax);
     if (batch.length === 0) return undefined;
-    const text = this.#dialect.unsubscribe(batch, this.nextId(), this.#aliases);
+    const text = this.#dialect.unsubscribe(batch, this.asking(), this.#aliases);
     for (const { name } of batch) this.#forget(name);
     return text;
   }
@@ -93,15 +94,20 @@ export class Subscriptions {
       state.kind === "wanted" && state.isAlone === isAlone;
     const all = [...this.#all.values()];
     const together = batchOf(all.filter(isNext(false)), this.#dialect.batchMax);
-    const batch = together.length > 0 ? together : batchOf(all.filter(isNext(true)), 1);
+    // One after the other, so that a refusal which names nothing is about the only one that waits.
+    const isWaiting = all.some(({ state }) => state.kind === "asked");
+    const alone = isWaiting ? [] : all.filter(isNext(true));
+    const batch = together.length > 0 ? together : batchOf(alone, 1);
     if (batch.length === 0) return undefined;
-    const id = this.nextId();
+    const asking = this.asking();
     for (const { name } of batch) {
       const subscription = this.#all.get(name);
       if (subscription === undefined) continue;
-      subscription.state = { kind: "asked", id, isAlone: batch.length === 1, askedMs: 0 };
+      subscription.state = {
+        ...{ kind: "asked", id: asking.id, isAlone: batch.length === 1, askedMs: 0 },
+      };
     }
-    return this.#dialect.subscribe(batch, id);
+    return this.#dialect.subscribe(batch, asking);
   }
 
   /** The name of a topic that messages name so; undefined when it is not subscribed. */
@@ -145,15 +151,18 @@ export class Subscriptions {
     }
   }
 
-  /** The subscriptions that an answer is about. One that names nothing is about the only one that waits. */
+  /** The subscriptions that an answer is about. One that names nothing is about the only request that waits. */
   #meant({ topic, id, market }: About): readonly Subscription[] {
     if (topic !== undefined) return [this.#all.get(topic)].filter((one) => one !== undefined);
-    const asked = [...this.#all.values()].filter(({ state }) => state.kind === "asked");
-    if (id === undefined && market === undefined) return asked.length === 1 ? asked : [];
-    return asked.filter(({ topic, state }) =>
-      state.kind === "asked" && (id === undefined || state.id === id) &&
-      (market === undefined || topic.market === market)
+    const waiting = [...this.#all.values()].flatMap((subscription) =>
+      subscription.state.kind === "asked" ? [{ subscription, id: subscription.state.id }] : []
     );
+    const requests = new Set(waiting.map(({ id }) => id));
+    if (id === undefined && market === undefined && requests.size > 1) return [];
+    return waiting.filter((one) =>
+      (id === undefined || one.id === id) &&
+      (market === undefined || one.subscription.topic.market === market)
+    ).map(({ subscription }) => subscription);
   }
 
   #agreeTo(subscription: Subscription): void {

@@ -73,15 +73,13 @@ Deno.test("a stream goes through the proxy of the requests, and there is none be
     ...{ id: "okx", proxyUrl: "https://prefix.example/" },
     config: {
       socksProxy: "socks5://127.0.0.1:1080",
-      ...{ userAgent: "archive", headers: { "X-Gate": "1" } },
+      headers: { "X-Gate": "1", "User-Agent": "archive" },
       options: { ws: { options: { headers: { Origin: "https://okx.com" } } } },
     },
   });
   assert.ok(!("why" in found));
   assert.equal(found.address.proxy, "socks5://127.0.0.1:1080");
-  assert.deepEqual(found.address.headers, {
-    ...{ "user-agent": "archive", "X-Gate": "1", Origin: "https://okx.com" },
-  });
+  assert.deepEqual(found.address.headers, { "X-Gate": "1", Origin: "https://okx.com" });
   const prefixed = /^its requests go to a prefix/;
   assert.match(urlOf({ id: "okx", proxyUrl: "https://prefix.example/" }), prefixed);
   assert.match(urlOf({ id: "okx", config: { proxy: "https://prefix.example/" } }), prefixed);

@@ -271,6 +271,9 @@ Deno.test("of a refused batch each series is asked for alone, and only what is r
   };
   answer(true);
   await scene.clock.advance(250);
+  // The second is asked for once the first is answered.
+  await scene.clock.advance(5_000);
+  assert.equal(socket?.asked.length, 2);
   answer(false);
   await scene.clock.advance(250);
   answer(true);
@@ -331,6 +334,21 @@ Deno.test("garbage is counted, and ends the connection only after twenty message
   socket.say("<html>");
   assert.equal(scene.of("ended")[0]?.reason, "garbage");
   assert.equal(scene.of("candle").length, 1);
+  await close(scene);
+});
+
+Deno.test("an exchange that sends more than can be read is left, and told so", async () => {
+  const scene = setUp();
+  scene.streams.subscribe([BTC]);
+  const socket = await openNewest(scene);
+  const long = " ".repeat(2 ** 18 - 200) + JSON.stringify(candle("BTCUSDT"));
+  for (let at = 0; at < 127; at++) socket.say(long);
+  await scene.clock.advance(1_000);
+  for (let at = 0; at < 127; at++) socket.say(long);
+  assert.deepEqual(scene.of("ended"), []);
+  socket.say(long);
+  socket.say(long);
+  assert.equal(scene.of("ended")[0]?.reason, "backpressure");
   await close(scene);
 });
 

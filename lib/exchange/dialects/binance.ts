@@ -16,7 +16,7 @@ import {
  */
 export const binance: StreamDialect = {
   url: "wss://stream.binance.com:9443/ws",
-  urlKeys: ["spot"],
+  urlKeys: ["ws", "spot"],
   intervals: own("1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M"),
   flagsClosed: true,
   isAnswering: true,
@@ -29,10 +29,10 @@ export const binance: StreamDialect = {
   pingEveryMs: 20_000,
   silenceMs: 45_000,
   ageMsMax: 23 * 3_600_000,
-  ping: (id) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id: Number(id) }),
+  ping: ({ id }) => JSON.stringify({ method: "LIST_SUBSCRIPTIONS", id: Number(id) }),
   topicName: (market, interval) => `${market.toLowerCase()}@kline_${interval}`,
-  subscribe: (topics, id) => request("SUBSCRIBE", topics, id),
-  unsubscribe: (topics, id) => request("UNSUBSCRIBE", topics, id),
+  subscribe: (topics, { id }) => request("SUBSCRIBE", topics, id),
+  unsubscribe: (topics, { id }) => request("UNSUBSCRIBE", topics, id),
   read,
 };
 

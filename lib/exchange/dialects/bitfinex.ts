@@ -17,7 +17,7 @@ import {
  */
 export const bitfinex: StreamDialect = {
   url: "wss://api-pub.bitfinex.com/ws/2",
-  urlKeys: ["public"],
+  urlKeys: ["ws", "public"],
   intervals: {
     ...{ "1m": "1m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1h", "3h": "3h" },
     ...{ "6h": "6h", "12h": "12h", "1d": "1D", "1M": "1M" },
@@ -31,11 +31,11 @@ export const bitfinex: StreamDialect = {
   pingEveryMs: 20_000,
   silenceMs: 40_000,
   ageMsMax: 23 * 3_600_000,
-  ping: (id) => JSON.stringify({ event: "ping", cid: Number(id) }),
+  ping: ({ id }) => JSON.stringify({ event: "ping", cid: Number(id) }),
   topicName: (market, interval) => `trade:${interval}:${market}`,
   subscribe: (topics) =>
     JSON.stringify({ event: "subscribe", channel: "candles", key: topics[0]?.name }),
-  unsubscribe: (topics, _id, aliases) => {
+  unsubscribe: (topics, _asking, aliases) => {
     const chanId = Number(aliases.get(topics[0]?.name ?? ""));
     return JSON.stringify({ event: "unsubscribe", chanId });
   },

@@ -16,7 +16,7 @@ import {
  */
 export const bybit: StreamDialect = {
   url: "wss://stream.bybit.com/v5/public/spot",
-  urlKeys: ["public", "spot"],
+  urlKeys: ["ws", "public", "spot"],
   intervals: {
     ...{ "1m": "1", "3m": "3", "5m": "5", "15m": "15", "30m": "30" },
     ...{ "1h": "60", "2h": "120", "4h": "240", "6h": "360", "12h": "720" },
@@ -31,10 +31,10 @@ export const bybit: StreamDialect = {
   pingEveryMs: 20_000,
   silenceMs: 45_000,
   ageMsMax: 23 * 3_600_000,
-  ping: (id) => JSON.stringify({ req_id: id, op: "ping" }),
+  ping: ({ id }) => JSON.stringify({ req_id: id, op: "ping" }),
   topicName: (market, interval) => `kline.${interval}.${market}`,
-  subscribe: (topics, id) => request("subscribe", topics, id),
-  unsubscribe: (topics, id) => request("unsubscribe", topics, id),
+  subscribe: (topics, { id }) => request("subscribe", topics, id),
+  unsubscribe: (topics, { id }) => request("unsubscribe", topics, id),
   read,
 };
 

@@ -16,7 +16,7 @@ import {
  */
 export const kraken: StreamDialect = {
   url: "wss://ws.kraken.com/v2",
-  urlKeys: ["publicV2"],
+  urlKeys: ["ws", "publicV2"],
   // Its weeks open on Thursdays.
   intervals: {
     ...{ "1m": "1", "5m": "5", "15m": "15", "30m": "30", "1h": "60", "4h": "240", "1d": "1440" },
@@ -30,10 +30,10 @@ export const kraken: StreamDialect = {
   pingEveryMs: 20_000,
   silenceMs: 30_000,
   ageMsMax: 23 * 3_600_000,
-  ping: (id) => JSON.stringify({ method: "ping", req_id: Number(id) }),
+  ping: ({ id }) => JSON.stringify({ method: "ping", req_id: Number(id) }),
   topicName: (market, interval) => `ohlc:${interval}:${market}`,
-  subscribe: (topics, id) => request("subscribe", topics, id),
-  unsubscribe: (topics, id) => request("unsubscribe", topics, id),
+  subscribe: (topics, { id }) => request("subscribe", topics, id),
+  unsubscribe: (topics, { id }) => request("unsubscribe", topics, id),
   read,
 };
 

@@ -17,7 +17,7 @@ import {
  */
 export const okx: StreamDialect = {
   url: "wss://ws.okx.com:8443/ws/v5/business",
-  urlKeys: [],
+  urlKeys: ["ws"],
   urlSuffix: "/business",
   // Without `utc`, candles of six hours and more open by the time of Hong Kong.
   intervals: {
@@ -37,8 +37,8 @@ export const okx: StreamDialect = {
   words: { pong: undefined },
   ping: () => "ping",
   topicName: (market, interval) => `candle${interval}:${market}`,
-  subscribe: (topics, id) => request("subscribe", topics, id),
-  unsubscribe: (topics, id) => request("unsubscribe", topics, id),
+  subscribe: (topics, { id }) => request("subscribe", topics, id),
+  unsubscribe: (topics, { id }) => request("unsubscribe", topics, id),
   read,
 };
 
