@@ -89,6 +89,7 @@ export class Streams {
     this.#address = address;
     this.#openings = new Pace({ intervalMs: dialect.openIntervalMs, clock: options.clock });
     options.signal?.addEventListener("abort", () => void this.close(), { once: true });
+    if (options.signal?.aborted) this.#closed.abort();
   }
 
   /** What is to be streamed from now on, all of it. What was streamed before and is not named ends. */
@@ -98,7 +99,7 @@ export class Streams {
     for (const place of this.#places) this.#drop(place, topics);
     for (const [name, { topic, series }] of topics) {
       if (this.#series.has(name)) continue;
-      const place = this.#placeWithRoom();
+      const place = this.#placeFor(topic);
       if (place === undefined) {
         const why = `${CONNECTIONS_MAX} connections carry no more series`;
         this.#options.onEvent({ kind: "refused", ...series, why });
@@ -149,7 +150,11 @@ export class Streams {
     const lacking = new Set<string>();
     for (const { symbol, timeframe, market } of wished) {
       const series = { symbol, timeframe };
-      const found = this.#topicOf(timeframe, market);
+      const topic = this.#topicOf(timeframe, market);
+      const other = typeof topic === "string" ? undefined : topics.get(topic.name);
+      const found = other === undefined
+        ? topic
+        : `its market is streamed as ${other.series.symbol}`;
       if (typeof found !== "string") {
         topics.set(found.name, { topic: found, series });
         continue;
@@ -187,9 +192,12 @@ export class Streams {
     place.connection?.want(place.topics);
   }
 
-  #placeWithRoom(): Place | undefined {
-    const { topicsMax } = this.#dialect;
-    const place = this.#places.find(({ topics }) => topics.size < topicsMax);
+  #placeFor({ market }: Topic): Place | undefined {
+    const { topicsMax, isOneIntervalEach = false } = this.#dialect;
+    const place = this.#places.find(({ topics }) =>
+      topics.size < topicsMax &&
+      !(isOneIntervalEach && topics.values().some((topic) => topic.market === market))
+    );
     if (place !== undefined || this.#places.length >= CONNECTIONS_MAX) return place;
     const added: Place = { topics: new Map(), connection: undefined, ended: 0, isKept: false };
     this.#places.push(added);

@@ -79,6 +79,8 @@ export interface StreamDialect {
   readonly isAnswering: boolean;
   /** Most topics of a connection. */
   readonly topicsMax: number;
+  /** Whether a connection takes one timeframe of each market, and no second. @default false */
+  readonly isOneIntervalEach?: boolean;
   /** Most topics of one message that subscribes. All are of one interval. */
   readonly batchMax: number;
   /** Least time between two messages of ours. */

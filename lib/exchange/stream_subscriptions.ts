@@ -7,18 +7,33 @@ interface SubscriptionsOptions {
   readonly onRefused: (topic: string, why: string) => void;
 }
 
+/** A subscription that was sent, with the number of the message. */
+interface Sent {
+  readonly id: string;
+  /** Whether the message was about this topic only. */
+  readonly isAlone: boolean;
+  /** How long it has been asked for, or refused. Milliseconds. */
+  forMs: number;
+}
+
 type State =
   | { readonly kind: "wanted"; readonly isAlone: boolean }
-  | { readonly kind: "asked"; readonly id: string; readonly isAlone: boolean; askedMs: number }
+  | { readonly kind: "asked" } & Sent
   | { readonly kind: "agreed" }
-  | { readonly kind: "refused" };
+  // The answer may still come.
+  | { readonly kind: "refused" } & Sent;
 
 interface Subscription {
   readonly topic: Topic;
   state: State;
   /** Whether it is wanted still. One that is not will be unsubscribed. */
   isWanted: boolean;
+  /** Whether it was told that it is refused. */
+  isRefusalTold: boolean;
 }
+
+/** A refused subscription is asked for again after this time: the refusal may have been about that moment. */
+const REFUSED_MS = 600_000;
 
 /** What an answer is about. */
 interface About {
@@ -63,7 +78,7 @@ export class Subscriptions {
       const subscription = this.#all.get(name);
       if (subscription === undefined) {
         const state: State = { kind: "wanted", isAlone: false };
-        this.#all.set(name, { topic, state, isWanted: true });
+        this.#all.set(name, { topic, state, isWanted: true, isRefusalTold: false });
       } else if (!subscription.isWanted) {
         // It was not unsubscribed yet.
         subscription.isWanted = true;
@@ -104,7 +119,7 @@ export class Subscriptions {
       const subscription = this.#all.get(name);
       if (subscription === undefined) continue;
       subscription.state = {
-        ...{ kind: "asked", id: asking.id, isAlone: batch.length === 1, askedMs: 0 },
+        ...{ kind: "asked", id: asking.id, isAlone: batch.length === 1, forMs: 0 },
       };
     }
     return this.#dialect.subscribe(batch, asking);
@@ -132,34 +147,41 @@ export class Subscriptions {
   refuse({ topic, id, market, why }: Told & { readonly kind: "refused" }): void {
     for (const subscription of this.#meant({ topic, id, market })) {
       const { state } = subscription;
-      if (state.kind !== "asked") continue;
+      if (state.kind !== "asked" && state.kind !== "refused") continue;
       if (state.isAlone || topic !== undefined || market !== undefined) {
-        this.#refuseOne(subscription, why);
+        this.#refuseOne(subscription, state, why);
       } else subscription.state = { kind: "wanted", isAlone: true };
     }
   }
 
-  /** Lets time pass for subscriptions that wait for an answer. */
+  /** Lets time pass for subscriptions that wait for an answer, and for those that are refused. */
   pass(ms: number, unansweredMsMax: number): void {
-    if (!this.#dialect.isAnswering) return;
+    const { isAnswering } = this.#dialect;
     for (const subscription of this.#all.values()) {
       const { state } = subscription;
-      if (state.kind !== "asked") continue;
-      state.askedMs += ms;
-      if (state.askedMs < unansweredMsMax) continue;
-      this.#refuseOne(subscription, `no answer within ${unansweredMsMax / 1_000} s`);
+      if (state.kind !== "asked" && state.kind !== "refused") continue;
+      state.forMs += ms;
+      if (state.kind === "asked" && isAnswering && state.forMs >= unansweredMsMax) {
+        this.#refuseOne(subscription, state, `no answer within ${unansweredMsMax / 1_000} s`);
+      } else if (state.kind === "refused" && state.forMs >= REFUSED_MS) {
+        subscription.state = { kind: "wanted", isAlone: true };
+      }
     }
   }
 
   /** The subscriptions that an answer is about. One that names nothing is about the only request that waits. */
   #meant({ topic, id, market }: About): readonly Subscription[] {
     if (topic !== undefined) return [this.#all.get(topic)].filter((one) => one !== undefined);
-    const waiting = [...this.#all.values()].flatMap((subscription) =>
-      subscription.state.kind === "asked" ? [{ subscription, id: subscription.state.id }] : []
-    );
-    const requests = new Set(waiting.map(({ id }) => id));
+    const all = [...this.#all.values()].flatMap((subscription) => {
+      const { state } = subscription;
+      if (state.kind !== "asked" && state.kind !== "refused") return [];
+      return [{ subscription, id: state.id, isWaiting: state.kind === "asked" }];
+    });
+    // One that names its request may come late.
+    const meant = id === undefined ? all.filter(({ isWaiting }) => isWaiting) : all;
+    const requests = new Set(meant.map(({ id }) => id));
     if (id === undefined && market === undefined && requests.size > 1) return [];
-    return waiting.filter((one) =>
+    return meant.filter((one) =>
       (id === undefined || one.id === id) &&
       (market === undefined || one.subscription.topic.market === market)
     ).map(({ subscription }) => subscription);
@@ -168,14 +190,16 @@ export class Subscriptions {
   #agreeTo(subscription: Subscription): void {
     if (subscription.state.kind === "agreed") return;
     subscription.state = { kind: "agreed" };
+    subscription.isRefusalTold = false;
     if (subscription.isWanted) this.#options.onAgreed(subscription.topic.name);
   }
 
-  #refuseOne(subscription: Subscription, why: string): void {
-    const { topic: { name }, isWanted } = subscription;
-    subscription.state = { kind: "refused" };
-    if (isWanted) this.#options.onRefused(name, why);
-    else this.#forget(name);
+  #refuseOne(subscription: Subscription, { id, isAlone }: Sent, why: string): void {
+    const { topic: { name }, isWanted, isRefusalTold } = subscription;
+    if (!isWanted) return this.#forget(name);
+    subscription.state = { kind: "refused", id, isAlone, forMs: 0 };
+    subscription.isRefusalTold = true;
+    if (!isRefusalTold) this.#options.onRefused(name, why);
   }
 
   #forget(name: string): void {

@@ -3,7 +3,10 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { findStream, STREAM_DIALECTS } from "../../lib/exchange/stream_address.ts";
 import { openStreams, type Streams } from "../../lib/exchange/stream.ts";
 import type { StreamEvent, WishedSeries } from "../../lib/exchange/stream_event.ts";
+import { openExchange } from "../../lib/exchange/client.ts";
 import { opensElsewhere } from "../../lib/exchange/limits.ts";
+import { kraken } from "../support/dialects/kraken.ts";
+import { STILL_CLOCK, withExchange } from "../support/dialects/local_client.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { startRawStream, textFrames } from "../support/raw_stream.ts";
@@ -290,6 +293,19 @@ Deno.test("every dialect's address is that of CCXT's own class, and its timefram
       assert.ok(!opensElsewhere(id, timeframe), `${id} ${timeframe}`);
     }
   }
+});
+
+Deno.test("Kraken's stream has its markets by the usual codes, whatever their ids are", async () => {
+  await withExchange({ dialect: kraken }, async ({ url }) => {
+    const config = { urls: { api: { public: url } } };
+    const client = await openExchange("kraken", { clock: STILL_CLOCK, config });
+    const list = await client.loadMarkets();
+    const [btc, doge] = [list.get("BTC/USDT"), list.get("DOGE/USDT")];
+    assert.deepEqual([btc?.id, btc?.streamName], ["XBTUSDT", "BTC/USDT"]);
+    assert.deepEqual([doge?.id, doge?.streamName], ["XDGUSDT", "DOGE/USDT"]);
+    const kept = client.keepMarkets(list, new Map([["BTC/USDT", btc?.id]]));
+    assert.equal(kept.get("BTC/USDT")?.streamName, "BTC/USDT");
+  });
 });
 
 Deno.test("the local exchange tells of forming candles, and of each closed one once", async () => {

@@ -222,6 +222,21 @@ Deno.test("more series than a connection carries are spread over several, in bat
   await close(scene);
 });
 
+Deno.test("where a connection takes one timeframe of each market, another takes the second", async () => {
+  const scene = setUp("kraken");
+  scene.streams.subscribe([BTC, spot("BTC/USDT", "1h"), spot("ETH/USDT", "1h")]);
+  await openNewest(scene);
+  await scene.clock.advance(2_000);
+  await openNewest(scene);
+  await scene.clock.advance(1_000);
+  const asked = scene.sockets.map(({ asked }) =>
+    asked.map(({ params }) => params as { interval: number; symbol: string[] })
+      .map(({ interval, symbol }) => [interval, ...symbol])
+  );
+  assert.deepEqual(asked, [[[1, "BTCUSDT"], [60, "ETHUSDT"]], [[60, "BTCUSDT"]]]);
+  await close(scene);
+});
+
 Deno.test("a change subscribes and unsubscribes the difference alone", async () => {
   const scene = setUp();
   scene.streams.subscribe([BTC, spot("ETH/USDT")]);
@@ -300,17 +315,46 @@ Deno.test("a subscription without an answer is told as refused, and a connection
   await close(scene);
 });
 
+Deno.test("a refused series is asked for again after ten minutes, and told only when it comes", async () => {
+  const scene = setUp("kraken");
+  scene.streams.subscribe([BTC, spot("NO/USDT")]);
+  await scene.clock.advance(0);
+  const [socket] = scene.sockets;
+  socket?.open();
+  const answer = (symbol: string, success: boolean): void => {
+    const req_id = socket?.asked.findLast(({ method }) => method === "subscribe")?.["req_id"];
+    const result = { channel: "ohlc", interval: 1, symbol };
+    socket?.say({ method: "subscribe", req_id, success, symbol, error: "too many", result });
+  };
+  answer("BTCUSDT", true);
+  const pass = async (seconds: number): Promise<void> => {
+    for (let at = 0; at < seconds; at += 10) {
+      await scene.clock.advance(10_000);
+      socket?.say({ channel: "heartbeat" });
+    }
+  };
+  answer("NOUSDT", false);
+  await pass(600);
+  answer("NOUSDT", false);
+  assert.equal(scene.of("refused").length, 1);
+  await pass(600);
+  answer("NOUSDT", true);
+  assert.equal(scene.of("subscribed").at(-1)?.symbol, "NO/USDT");
+  await close(scene);
+});
+
 Deno.test("what has no stream is told once, and the rest is streamed", async () => {
   const scene = setUp();
   const perpetual: WishedSeries = {
     ...{ symbol: "BTC/USDT:USDT", timeframe: "1m", market: { id: "BTCUSDT", kind: "linear" } },
   };
-  const wished = [perpetual, spot("BTC/USDT", "9m"), BTC];
+  const wished = [perpetual, spot("BTC/USDT", "9m"), BTC, { ...BTC, symbol: "XBT/USDT" }];
   scene.streams.subscribe(wished);
   scene.streams.subscribe(wished);
   assert.deepEqual(scene.of("refused").map(({ why }) => why), [
     "only spot markets are streamed",
     "9m is not streamed",
+    "its market is streamed as BTC/USDT",
   ]);
   const socket = await openNewest(scene);
   assert.deepEqual(socket.asked[0]?.["params"], ["btcusdt@kline_1m"]);

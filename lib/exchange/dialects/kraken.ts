@@ -24,6 +24,8 @@ export const kraken: StreamDialect = {
   flagsClosed: false,
   isAnswering: true,
   topicsMax: 200,
+  // It refuses a second: "Already subscribed to one ohlc interval on this symbol".
+  isOneIntervalEach: true,
   batchMax: 50,
   sendIntervalMs: 250,
   openIntervalMs: 2_000,
