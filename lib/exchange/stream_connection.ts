@@ -1,6 +1,7 @@
 /** One WebSocket to an exchange: opened in time, subscribed at the exchange's pace, and ended when it is of no use. @module */
 import type { Clock } from "../clock.ts";
 import { errorText } from "../text/redact.ts";
+import { MessageTurns } from "./message_turns.ts";
 import type { StreamAddress } from "./stream_address.ts";
 import type { StreamDialect, Told, Topic } from "./stream_dialect.ts";
 import { messageLength, messageText, messageValues } from "./stream_message.ts";
@@ -69,10 +70,9 @@ const UNANSWERED_MS_MAX = 15_000;
 const GARBAGE_MAX = 20;
 
 /**
- * What comes in one beat. A burst of 100,000 messages of candles is 15 MB; whatever goes on like that would keep the program
- * from everything else.
+ * What is taken in one beat. A burst of 100,000 messages of candles is 15 MB; whatever goes on like that would keep the
+ * program from everything else.
  */
-const BEAT_MESSAGES_MAX = 300_000;
 const BEAT_BYTES_MAX = 32 * 1024 * 1024;
 
 /** The last number given. A number never comes again in a process. */
@@ -86,6 +86,7 @@ export class StreamConnection {
   readonly #options: ConnectionOptions;
   readonly #subscriptions: Subscriptions;
   readonly #over = new AbortController();
+  readonly #turns: MessageTurns;
   #socket: StreamSocket | undefined;
   #isOpen = false;
   #isSending = false;
@@ -102,6 +103,10 @@ export class StreamConnection {
     const { dialect, clock, onAgreed, onRefused } = options;
     const now = (): number => clock.now();
     this.#subscriptions = new Subscriptions(dialect, { now, onAgreed, onRefused });
+    this.#turns = new MessageTurns({
+      ...{ clock, signal: this.#over.signal, take: (data) => this.#hear(data) },
+      onFull: () => this.#flooded(),
+    });
   }
 
   get isOpen(): boolean {
@@ -121,7 +126,7 @@ export class StreamConnection {
       this.#socket = socket;
       socket.binaryType = "arraybuffer";
       socket.onopen = () => this.#opened();
-      socket.onmessage = ({ data }) => this.#hear(data);
+      socket.onmessage = ({ data }) => this.#turns.add(data);
       socket.onerror = (event) => this.#close(event instanceof ErrorEvent ? event.message : "");
       socket.onclose = ({ code, reason }) => this.#close(`code ${code} ${reason}`);
     } catch (error) {
@@ -198,10 +203,9 @@ export class StreamConnection {
 
   #hear(data: unknown): void {
     const { dialect, onMessage, onGarbage } = this.#options;
+    this.#heard++;
     this.#heardBytes += messageLength(data);
-    if (++this.#heard > BEAT_MESSAGES_MAX || this.#heardBytes > BEAT_BYTES_MAX) {
-      return this.end("backpressure", "it sends more than can be read");
-    }
+    if (this.#heardBytes > BEAT_BYTES_MAX) return this.#flooded();
     let told: readonly Told[] | undefined;
     try {
       const text = messageText(data);
@@ -222,6 +226,10 @@ export class StreamConnection {
     this.#garbage = 0;
     onMessage();
     for (const one of told) this.#understand(one);
+  }
+
+  #flooded(): void {
+    this.end("backpressure", "it sends more than can be read");
   }
 
   #understand(told: Told): void {

@@ -231,14 +231,14 @@ Deno.test("an encrypted stream is tunnelled through an HTTP proxy", async () => 
   });
 });
 
-Deno.test("a burst of 100,000 messages loses none, and keeps no timer waiting for long", async () => {
+Deno.test("a burst of 100,000 messages loses none, and lets timers have their turns", async () => {
   const server = startRawStream();
   let last: StreamEvent | undefined;
   const [over, isOver] = [Promise.withResolvers<void>(), { value: false }];
   let candles = 0;
   const streams = openStreams({
     exchange: { id: "binance", config: { urls: { ws: server.url } } },
-    ...{ clock: new ManualClock(), random: () => 0.5 },
+    ...{ clock: systemClock, random: () => 0.5 },
     onEvent: (event) => {
       if (event.kind !== "candle") return;
       last = event;
@@ -257,20 +257,20 @@ Deno.test("a burst of 100,000 messages loses none, and keeps no timer waiting fo
   try {
     streams.subscribe([BTC]);
     const sent = server.send(frames);
-    const late = (async (): Promise<number> => {
-      let lateMs = 0;
+    // Counted in messages between two of its turns: how long these take depends on the machine.
+    const most = (async (): Promise<number> => {
+      let [most, before] = [0, 0];
       while (!isOver.value) {
-        const sinceMs = performance.now();
         await systemClock.sleep(10);
-        lateMs = Math.max(lateMs, performance.now() - sinceMs - 10);
+        [most, before] = [Math.max(most, candles - before), candles];
       }
-      return lateMs;
+      return most;
     })();
     await Promise.all([over.promise, sent]);
     isOver.value = true;
     assert.equal(last?.kind === "candle" && last.row[5], "99999");
-    const lateMs = await late;
-    assert.ok(lateMs < 1_000, `a timer was ${lateMs} ms late`);
+    const messages = await most;
+    assert.ok(messages < 10_000, `${messages} messages were taken before a timer's turn`);
   } finally {
     await streams.close();
     await server.close();
