@@ -46,7 +46,9 @@ async function runDemo(
       forced: {
         ...DEMO_SETTINGS,
         DATA_DIR: dataDir,
-        EXCHANGE_BINANCE: JSON.stringify({ urls: { api: { public: `${exchange.url}/api/v3` } } }),
+        EXCHANGE_BINANCE: JSON.stringify({
+          urls: { api: { public: `${exchange.url}/api/v3` }, ws: exchange.streamUrl },
+        }),
       },
     },
   );

@@ -77,9 +77,9 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(Object.entries({
 /** CCXT options that have no effect here, and what to use instead. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ["timeout", "FETCH_TIMEOUT instead"],
-  ["wsProxy", "httpsProxy in its place: there are no websockets"],
-  ["wssProxy", "httpsProxy in its place: there are no websockets"],
-  ["wsSocksProxy", "socksProxy in its place: there are no websockets"],
+  ["wsProxy", "httpsProxy in its place: streams go through it, too"],
+  ["wssProxy", "httpsProxy in its place: streams go through it, too"],
+  ["wsSocksProxy", "socksProxy in its place: streams go through it, too"],
 ]);
 
 /** Reads an `EXCHANGE_<ID>`. Error messages name its options but show no values. */

@@ -52,6 +52,8 @@ export interface CcxtMarket {
   readonly settle?: string | undefined;
   readonly contractSize?: string | number | undefined;
   readonly active?: boolean;
+  /** The market as the exchange listed it. */
+  readonly info?: { readonly wsname?: unknown } | undefined;
 }
 
 /** A unified ticker of CCXT. Numbers are decimal texts. */

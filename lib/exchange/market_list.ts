@@ -19,6 +19,8 @@ export interface MarketFacts extends MarketTerms {
   readonly id: string | undefined;
   /** Whether the market is traded now. */
   readonly isActive: boolean;
+  /** What the exchange's stream calls the market, if not by its id. */
+  readonly streamName?: string;
   /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
   readonly namesakes?: readonly MarketFacts[];
 }
@@ -116,12 +118,25 @@ export function marketOf(
   return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
 }
 
-function factsOf({ id, active, ...market }: CcxtMarket): MarketFacts {
-  return { id, isActive: active !== false, ...termsOf(market) };
+function factsOf({ id, active, info, ...market }: CcxtMarket): MarketFacts {
+  const streamName = krakenName(info?.wsname);
+  return {
+    ...{ id, isActive: active !== false, ...termsOf(market) },
+    ...(streamName === undefined ? {} : { streamName }),
+  };
+}
+
+/** Kraken's own codes that version 2 of its stream has replaced by the usual ones. */
+const USUAL_CODES: Readonly<Record<string, string>> = { XBT: "BTC", XDG: "DOGE" };
+
+/** `XBT/USD`, as only Kraken's list of markets says → `BTC/USD`. */
+function krakenName(wsname: unknown): string | undefined {
+  if (typeof wsname !== "string" || !/^[^/]+\/[^/]+$/.test(wsname)) return undefined;
+  return wsname.split("/").map((code) => USUAL_CODES[code] ?? code).join("/");
 }
 
 function termsOf(
-  { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active">,
+  { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active" | "info">,
 ): MarketTerms {
   if (spot !== false) return { kind: "spot", settle: undefined, contractSize: undefined };
   const size = Number(contractSize);

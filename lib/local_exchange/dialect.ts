@@ -12,6 +12,8 @@ export interface Dialect {
   /** CCXT id, `binance`. */
   readonly exchange: string;
   readonly silence: Silence;
+  /** Its WebSocket. @default it has none */
+  readonly stream?: StreamFormat | undefined;
   /** Parses a request; undefined when this exchange has no such endpoint. */
   read(request: DialectRequest): Ask | undefined;
 }
@@ -63,6 +65,32 @@ export interface PageRow extends Omit<LocalCandle, PriceName | "volume"> {
 }
 
 type PriceName = "open" | "high" | "low" | "close";
+
+/** The candles of one market that a client has subscribed. */
+export interface LocalTopic {
+  /** As the exchange names it. */
+  readonly name: string;
+  readonly symbol: LocalSymbol;
+  readonly timeframe: Timeframe;
+}
+
+/** What a message of a client asks for, and the answer. */
+export interface StreamAsk {
+  readonly answer: string;
+  readonly subscribed?: readonly LocalTopic[];
+  readonly unsubscribed?: readonly string[];
+}
+
+/** The WebSocket of one exchange: its messages, not what happens. */
+export interface StreamFormat {
+  readonly path: string;
+  readAsk(text: string, symbols: readonly LocalSymbol[]): StreamAsk;
+  candleText(
+    topic: LocalTopic,
+    row: PageRow,
+    told: { readonly isClosed: boolean; readonly nowMs: number },
+  ): string;
+}
 
 /** A request that is answered with status 200. */
 export function plain(about: PlainAsk["about"], endpoint: string, body: unknown): PlainAsk {

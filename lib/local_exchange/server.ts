@@ -2,7 +2,8 @@
 import type { Clock } from "../clock.ts";
 import type { Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { binance } from "./binance.ts";
+import { binance } from "./local_binance.ts";
+import { acceptStream } from "./candle_stream.ts";
 import type { LocalCandle } from "./price_walk.ts";
 import type { Dialect } from "./dialect.ts";
 import { closedCandles, page } from "./history.ts";
@@ -28,6 +29,8 @@ export interface LocalExchangeOptions {
 export interface LocalExchange {
   /** Without a trailing slash: `http://127.0.0.1:40123`. */
   readonly url: string;
+  /** Where the first dialect's stream is. */
+  readonly streamUrl: string;
   /** The value for CCXT's `proxyUrl`; it ends with a slash. */
   readonly proxyUrl: string;
   readonly port: number;
@@ -96,6 +99,7 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
   const url = `http://${HOSTNAME}:${server.addr.port}`;
   return {
     url,
+    streamUrl: `${url.replace("http", "ws")}${state.dialects[0]?.stream?.path ?? ""}`,
     proxyUrl: `${url}/proxy/`,
     port: server.addr.port,
     get requests() {
@@ -131,6 +135,8 @@ async function respond(state: State, request: Request): Promise<Response> {
   const nowMs = state.clock.now();
   const target = requestTarget(request.url);
   const entry = state.log.add(target, nowMs);
+  const stream = streamAt(state, request, target.path);
+  if (stream !== undefined) return entry.answered(acceptStream(request, stream));
   const asked = understand(state, target, nowMs);
   if (asked === undefined) {
     return entry.answered(new Response(`No such endpoint: ${target.path}\n`, { status: 404 }));
@@ -143,6 +149,19 @@ async function respond(state: State, request: Request): Promise<Response> {
   }
   response.headers.set("date", new Date(nowMs).toUTCString());
   return entry.answered(response);
+}
+
+/** The WebSocket that a request asks for, if it asks for one. */
+function streamAt(
+  { clock, dialects, symbols, closing }: State,
+  { headers }: Request,
+  path: string,
+): Parameters<typeof acceptStream>[1] | undefined {
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") return undefined;
+  const dialect = dialects.find(({ stream }) => stream?.path === path);
+  if (dialect?.stream === undefined) return undefined;
+  const markets = (): readonly LocalSymbol[] => [...symbols.values()];
+  return { dialect, format: dialect.stream, clock, symbols: markets, closing };
 }
 
 function understand(

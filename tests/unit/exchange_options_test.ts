@@ -61,7 +61,7 @@ const PROBLEMS: readonly (readonly [options: unknown, said: RegExp])[] = [
   [{ urls: "http://hunter2" }, /^"urls" to be an object$/],
   // What CCXT would take and this program would not heed.
   [{ timeout: 10_000 }, /^FETCH_TIMEOUT instead$/],
-  [{ wssProxy: "http://hunter2" }, /^httpsProxy in its place: there are no websockets$/],
+  [{ wssProxy: "http://hunter2" }, /^httpsProxy in its place: streams go through it, too$/],
   [
     { enableRateLimit: false },
     /^"enableRateLimit" to be true: titan10 always keeps to the exchange's rate limit$/,

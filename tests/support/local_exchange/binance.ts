@@ -1,5 +1,5 @@
 /** Binance's dialect, and how it words refusals. @module */
-import { binance as truthful } from "../../../lib/local_exchange/binance.ts";
+import { binance as truthful } from "../../../lib/local_exchange/local_binance.ts";
 import type { Dialect } from "./dialect.ts";
 
 /** Codes and messages follow Binance's documentation of the spot REST API (error codes). */

@@ -1,5 +1,6 @@
 /** The dialect of Binance's spot API, `/api/v3`. It is the default dialect of the local exchange. @module */
 import { addCandles, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import { binanceStream } from "./binance_stream.ts";
 import { type LocalTicker, tickerAt } from "./price_walk.ts";
 import {
   type Ask,
@@ -22,6 +23,7 @@ export const binance: Dialect = {
   exchange: "binance",
   // A minute without trades is a row with the last price and no volume. Downtime leaves a hole.
   silence: "omitted",
+  stream: binanceStream,
   read: readBinance,
 };
 

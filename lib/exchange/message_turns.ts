@@ -1,0 +1,63 @@
+/** Hands messages on, so many in each turn of the event loop: timers have their turns in between. @module */
+import type { Clock } from "../clock.ts";
+import { messageLength } from "./stream_message.ts";
+
+interface MessageTurnsOptions {
+  readonly clock: Clock;
+  /** Drops what waits. */
+  readonly signal: AbortSignal;
+  readonly take: (data: unknown) => void;
+  /** Called when more waits than may. */
+  readonly onFull: () => void;
+}
+
+/** Ten milliseconds of work. The platform alone would hand on 40,000 at once, all that its buffers hold. */
+const TURN_MESSAGES_MAX = 2_000;
+
+/** A burst of 100,000 messages of candles is 15 MB. */
+const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+
+export class MessageTurns {
+  readonly #options: MessageTurnsOptions;
+  /** Oldest first, from `#next` on. */
+  #waiting: unknown[] = [];
+  #next = 0;
+  #waitingBytes = 0;
+  #taken = 0;
+  #isTurning = false;
+
+  constructor(options: MessageTurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Hands a message on, at once or after those that wait. */
+  add(data: unknown): void {
+    const { signal, take, onFull } = this.#options;
+    if (signal.aborted) return;
+    if (!this.#isTurning) void this.#turn();
+    if (this.#waiting.length === 0 && this.#taken < TURN_MESSAGES_MAX) {
+      this.#taken++;
+      return take(data);
+    }
+    this.#waiting.push(data);
+    this.#waitingBytes += messageLength(data);
+    if (this.#waitingBytes > WAITING_BYTES_MAX) onFull();
+  }
+
+  async #turn(): Promise<void> {
+    const { clock, signal, take } = this.#options;
+    this.#isTurning = true;
+    do {
+      await clock.sleep(0, { signal }).catch(() => {});
+      for (this.#taken = 0; this.#taken < TURN_MESSAGES_MAX && !signal.aborted; this.#taken++) {
+        if (this.#next === this.#waiting.length) break;
+        const data = this.#waiting[this.#next++];
+        this.#waitingBytes -= messageLength(data);
+        take(data);
+      }
+      if (this.#next === this.#waiting.length) [this.#waiting, this.#next] = [[], 0];
+    } while (this.#waiting.length > 0 && !signal.aborted);
+    this.#waiting = [];
+    this.#isTurning = false;
+  }
+}
