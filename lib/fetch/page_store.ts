@@ -47,6 +47,9 @@ export async function storePage(
   for (const row of verdict.rejected) {
     metrics.candlesRejected.inc({ exchange, reason: row.reason }, rowsOf(row));
   }
+  for (const [outcome, candles] of Object.entries(written.streamed)) {
+    if (candles > 0) metrics.streamCandles.inc({ exchange, outcome }, candles);
+  }
   if (written.lastMs !== undefined) {
     const labels = { exchange, symbol, timeframe: timeframe.text };
     metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
@@ -71,6 +74,7 @@ export async function storePage(
     added: written.added,
     revised: written.revised,
     revisedFromMs: written.revisedFromMs,
+    addedFromMs: written.addedFromMs,
     rejected: rejectedRows(verdict.rejected),
   };
   onStored?.(outcome);
