@@ -23,6 +23,10 @@ holds prices and volumes as doubles, which every reader computes with, or with
 --numbers exact as DECIMAL(38, 18). An exchange chooses the names of its
 markets: --quote-formulas is for CSV that a spreadsheet opens.
 
+The newest candles are provisional: they closed only just, or came over a
+stream, and the exchange may still give other values or take one back.
+--final-only leaves them out, of each exchange's candles.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
@@ -38,6 +42,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .option("--timeframe <timeframes>", "only these, separated by commas", names)
     .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "up to this time, which is left out itself", timeFlag)
+    .option("--final-only", "leave out candles that may still change: see below")
     .addOption(
       new Option("--source <source>", "each exchange's candles, or one merged from all")
         .choices(["exchange", "merged"]).default("exchange"),
@@ -69,6 +74,7 @@ interface ExportFlags {
   readonly timeframe?: readonly string[];
   readonly since?: number;
   readonly until?: number;
+  readonly finalOnly?: true;
   readonly source: "exchange" | "merged";
   readonly merge: "primary" | "volume";
   readonly numbers?: Numbers;
@@ -92,6 +98,11 @@ async function exportCandles(
     });
   }
   const isMerged = flags.source === "merged";
+  if (flags.finalOnly === true && isMerged) {
+    command.error("error: --final-only is of each exchange's candles: leave out --source merged", {
+      exitCode: EXIT.usage,
+    });
+  }
   const request: ExportRequest = {
     exchanges: flags.exchange ?? [],
     symbols: flags.symbol ?? [],
@@ -99,6 +110,7 @@ async function exportCandles(
     sinceMs: flags.since ?? null,
     untilMs: flags.until ?? null,
     merge: isMerged ? flags.merge : null,
+    isFinalOnly: flags.finalOnly === true,
   };
   const output = await openOutput(shell, flags.output);
   try {
