@@ -1,6 +1,6 @@
 /** Streams that a test speaks for, an exchange that answers over HTTP, a real database: what is stored, and what is asked. */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
+import { type Clock, systemClock } from "../../lib/clock.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { Live } from "../../lib/live/live.ts";
 import type { StreamNews, StreamSource } from "../../lib/live/stream_source.ts";
@@ -23,6 +23,12 @@ const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT"];
 
 /** Long enough on a busy machine. */
 const STORED_MS_MAX = 30_000;
+
+/** Waits are real, and move nothing: on a slow machine a tick is not later. */
+const STILL_CLOCK: Clock = {
+  now: () => testClock.now(),
+  sleep: (ms, options) => systemClock.sleep(ms, options),
+};
 
 interface Scene {
   readonly database: Database;
@@ -98,7 +104,7 @@ Deno.test("candles of streams", async (t) => {
           EXCHANGE_BINANCE: binanceAt(exchange),
         });
         const streams = new FakeStreams();
-        const live = new Live(archive, streams);
+        const live = new Live({ ...archive, clock: STILL_CLOCK }, streams);
         const poll = new Poll(archive, { streams: live });
         const tick: Scene["tick"] = async (minute, told) => {
           const sinceMs = CLOSE_MS + (minute - 1) * MINUTE_MS;
