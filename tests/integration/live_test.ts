@@ -52,6 +52,8 @@ class FakeStreams implements StreamSource {
   wished: readonly string[] = [];
   readonly ended: string[] = [];
   isClosed = false;
+  /** How often what was told has been dealt with. */
+  turns = 0;
   tell: (news: StreamNews) => void = () => assert.fail("no streams are open");
 
   readonly open: StreamSource["open"] = (_exchange, onNews) => {
@@ -63,7 +65,10 @@ class FakeStreams implements StreamSource {
         );
       },
       end: (connection, reason) => void this.ended.push(`${connection} ${reason}`),
-      counts: () => ({ connections: 1, up: 1, messages: 7 }),
+      counts: () => {
+        this.turns++;
+        return { connections: 1, up: 1, messages: 7 };
+      },
       close: () => {
         this.isClosed = true;
         return Promise.resolve();
@@ -116,7 +121,12 @@ Deno.test("candles of streams", async (t) => {
             });
             streams.candle(symbol, told === "other" ? { ...truth!, volume: "0.123" } : truth!);
           }
-          if (told !== "nothing") await untilStored(database, sinceMs);
+          if (told !== "nothing") {
+            await untilStored(database, sinceMs);
+            // Noted, too.
+            const { turns } = streams;
+            while (streams.turns === turns) await systemClock.sleep(10);
+          }
           return (await poll.runOnce()).asked;
         };
         try {
