@@ -24,6 +24,10 @@ holds prices and volumes as doubles, which all programs can read, or with
 --numbers exact as DECIMAL(38, 18). Exchanges choose the names of their markets,
 which may look like formulas: --quote-formulas makes CSV safe for a spreadsheet.
 
+The newest candles are provisional: they closed only just, or came over a
+stream, and the exchange may still give other values or take one back.
+--final-only leaves them out, of each exchange's candles.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
@@ -39,6 +43,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .option("--timeframe <timeframes>", "only these, separated by commas", nameFlag)
     .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "before this time", timeFlag)
+    .option("--final-only", "leave out candles that may still change: see below")
     .addOption(
       new Option("--source <source>", "each exchange's own candles, or merged ones")
         .choices(["exchange", "merged"]).default("exchange"),
@@ -73,6 +78,7 @@ interface ExportFlags {
   readonly timeframe?: readonly string[];
   readonly since?: number;
   readonly until?: number;
+  readonly finalOnly?: true;
   readonly source: "exchange" | "merged";
   readonly merge: "primary" | "volume";
   readonly numbers?: Numbers;
@@ -99,6 +105,14 @@ async function exportCandles(
     );
   }
   const isMerged = flags.source === "merged";
+  if (flags.finalOnly === true && isMerged) {
+    command.error(
+      "error: --final-only works only with each exchange's own candles: leave out --source merged",
+      {
+        exitCode: EXIT.usage,
+      },
+    );
+  }
   const request: ExportRequest = {
     exchanges: flags.exchange ?? [],
     symbols: flags.symbol ?? [],
@@ -106,6 +120,7 @@ async function exportCandles(
     sinceMs: flags.since ?? null,
     untilMs: flags.until ?? null,
     merge: isMerged ? flags.merge : null,
+    isFinalOnly: flags.finalOnly === true,
   };
   const output = await openOutput(shell, flags.output);
   try {

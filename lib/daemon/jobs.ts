@@ -1,6 +1,7 @@
 /** The daemon's jobs, and which job wakes which. @module */
 import type { Alerts } from "../alert/alerting.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { FreshSeries } from "../archive/fresh_series.ts";
 import type { Job, JobName } from "../archive/job.ts";
 import { backfillJob } from "../fetch/backfill_job.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
@@ -22,6 +23,8 @@ export interface JobsOptions {
   readonly watchdog?: Watchdog | undefined;
   /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
   readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
+  /** @default nothing is streamed */
+  readonly streams?: FreshSeries | undefined;
   /** Called after every poll. */
   readonly onPoll?: ((report: PollReport) => void) | undefined;
   /** Called after every page of a backfill. */
@@ -43,6 +46,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {
     onMarkets: options.onMarkets,
+    streams: options.streams,
     onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
     onEnd: (report) => {
       options.onPoll?.(report);

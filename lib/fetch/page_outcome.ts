@@ -15,6 +15,8 @@ export interface PageOutcome {
   readonly revised: number;
   /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
   readonly revisedFromMs?: number | undefined;
+  /** Open time of the oldest candle that was added beside stored ones. Milliseconds; undefined when none was. */
+  readonly addedFromMs?: number | undefined;
   readonly rejected: number;
 }
 
@@ -38,6 +40,7 @@ export function both(first: PageOutcome, second: PageOutcome): PageOutcome {
     added: first.added + second.added,
     revised: first.revised + second.revised,
     revisedFromMs: second.revisedFromMs ?? first.revisedFromMs,
+    addedFromMs: second.addedFromMs ?? first.addedFromMs,
     rejected: first.rejected + second.rejected,
   };
 }

@@ -53,6 +53,9 @@ export async function storePage(
     rejected,
     why: verdict.rejected[0]?.reason,
   });
+  for (const [outcome, candles] of Object.entries(written.streamed)) {
+    if (candles > 0) metrics.streamCandles.inc({ exchange, outcome }, candles);
+  }
   if (written.lastMs !== undefined) {
     const labels = { exchange, symbol, timeframe: timeframe.text };
     metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
@@ -77,6 +80,7 @@ export async function storePage(
     added: written.added,
     revised: written.revised,
     revisedFromMs: written.revisedFromMs,
+    addedFromMs: written.addedFromMs,
     rejected,
   };
   onStored?.(outcome);

@@ -6,6 +6,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { FreshSeries } from "../archive/fresh_series.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Job } from "../archive/job.ts";
 import {
@@ -28,6 +29,7 @@ import { noteFirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { RefusedPolls } from "./refused_polls.ts";
+import { ThinnedPolls } from "./thinned_polls.ts";
 
 /** If the exchange's clock is behind by at most this, polls wait for the newest candle; else the next tick gets it. */
 const EARLY_MS_MAX = 10_000;
@@ -50,6 +52,8 @@ interface PollOptions {
   readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
   /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
   readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
+  /** What streams keep fresh is polled less often. @default there are none */
+  readonly streams?: FreshSeries | undefined;
 }
 
 /** The polling job. `onEnd` is called with the report of each tick. */
@@ -98,11 +102,13 @@ export class Poll {
   /** Series with a running request, by name, and exchanges whose markets are being loaded. */
   readonly #busy = new Set<string | ArchivedExchange>();
   readonly #refused = new RefusedPolls();
+  readonly #thinned: ThinnedPolls;
 
   constructor(archive: Archive, options: PollOptions = {}) {
     this.#archive = archive;
     this.#options = options;
     this.#late = new LatePolls(archive);
+    this.#thinned = new ThinnedPolls(options.streams);
   }
 
   /** Sets where the ledger ends, so that the first poll fetches the time since the last run, up to one page. */
@@ -118,6 +124,7 @@ export class Poll {
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<PollReport> {
     const { exchanges } = this.#archive;
+    this.#thinned.countTick();
     const reports = await Promise.all(
       exchanges.map((exchange) => this.#pollExchange(exchange, signal)),
     );
@@ -148,6 +155,7 @@ export class Poll {
       this.#busy.delete(exchange);
     }
     archive.failures.clear(exchange.id);
+    this.#options.streams?.follow();
     const capacity = await this.#late.judge(exchange, markets);
     if (capacity !== undefined) this.#options.onMarkets?.(exchange.id, capacity);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
@@ -191,7 +199,7 @@ export class Poll {
     const answeredMs = this.#answeredUntilMs.get(name);
     if (answeredMs === undefined) return true;
     const closedMs = closedUntil(series.timeframe, nowMs);
-    if (closedMs <= answeredMs) return false;
+    if (closedMs <= answeredMs || this.#thinned.isLeftOut(series, nowMs)) return false;
     const askedMs = this.#askedMs.get(name) ?? -Infinity;
     // Later than now: the clock was set back.
     const isNew = closedMs > askedMs || askedMs > nowMs;
@@ -214,6 +222,7 @@ export class Poll {
     const onStored = (part: PageOutcome): void => {
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
       report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
+      this.#options.streams?.noteAnswer(series, part);
     };
     const ask = (): Promise<PageOutcome> => {
       report = sum([report, { ...NOTHING, asked: 1 }]);

@@ -60,7 +60,10 @@ interface StoredSeriesRow {
 export async function readCandlePage(
   database: Database,
   { exchange, symbol, timeframe }: Series,
-  window: Window,
+  { isFinalOnly = false, ...window }: Window & {
+    /** Whether to leave out what no answer has covered: it closed only just, or came over a stream. @default false */
+    readonly isFinalOnly?: boolean;
+  },
 ): Promise<readonly StoredRow[]> {
   assertPage(timeframe, window);
   return await database.run(
@@ -71,12 +74,16 @@ export async function readCandlePage(
        from ${candleTable(timeframe)}
        where exchange = $1 and symbol = $2
          and time >= ${timeLiteral(window.sinceMs)} and time < ${timeLiteral(window.untilMs)}
+         ${isFinalOnly ? IS_FINAL : ""}
        order by time`,
-        [exchange, symbol],
+        isFinalOnly ? [exchange, symbol, timeframe.text] : [exchange, symbol],
       ).values() as unknown as readonly StoredRow[];
     },
   );
 }
+
+const IS_FINAL = `and not coalesce((select unsettled from checkpoints
+           where exchange = $1 and symbol = $2 and timeframe = $3) @> time, false)`;
 
 function assertPage(timeframe: Timeframe, window: Window): void {
   if (windowCandles(timeframe, window) <= PAGE_ROWS_MAX) return;

@@ -1,6 +1,6 @@
 /** The statement that stores a page. @module */
 import type { Window } from "../market/window.ts";
-import { LOCK_SERIES, pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
+import { pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import { columns } from "./parameters.ts";
 
@@ -15,6 +15,10 @@ export interface WrittenRow {
   readonly added: string;
   readonly revised: string;
   readonly revised_from: Date | null;
+  readonly added_from: Date | null;
+  readonly streamed_answered: string;
+  readonly streamed_revised: string;
+  readonly streamed_withdrawn: string;
   readonly last: Date | null;
   readonly unproved_from: Date | null;
 }
@@ -43,8 +47,15 @@ export function pageStatement(table: string, isNew: boolean): string {
   const text = `
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
-         set_config('lock_timeout', $16::text, true)
-         ${isNew ? "" : `, ${LOCK_SERIES}`}
+         set_config('lock_timeout', $16::text, true),
+         coalesce((select streamed from checkpoints
+                   where exchange = $1::text and symbol = $2::text and timeframe = $3::text
+                   ${isNew ? "" : "for update"}), '{}') as streamed
+),
+answered as (
+  select count(*) as candles, coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as times
+  from unlimited, unnest($4::float8[]) as ms, to_timestamp(ms / 1000.0) as time
+  where not isempty(streamed) and streamed @> time
 ),
 numbered as materialized (select nextval('page_numbers') as number, $19::bigint as known),
 page as (${pageRows(4, "from unlimited")}),
@@ -104,15 +115,22 @@ const UPSERT = `on conflict (exchange, symbol, time) do update
              then titan10_may_revise($1::text, $2::text, $3::text, stored.time, $19::bigint) else false end
   returning (xmax = 0) as added, stored.time`;
 
+/** A stream had brought it, and no answer had told of it. */
+const WAS_STREAMED = "(select streamed from unlimited) @> time";
+
 const UPSERTED =
   `select count(*) filter (where added) as added, count(*) filter (where not added) as revised,
-         min(time) as first, max(time) as last, min(time) filter (where not added) as revised_from,
+         min(time) as first, max(time) as last,
+         min(time) filter (where not added and not ${WAS_STREAMED}) as revised_from,
+         min(time) filter (where added) as added_from,
+         count(*) filter (where not added and ${WAS_STREAMED}) as streamed_revised,
          ${ADDED_TIMES}
   from written`;
 
 /** The counts of the whole page, whose candles are ascending. */
 const INSERTED = `select cardinality($4::float8[]) as added, 0 as revised, ${FIRST_TIME} as first,
-         ${LAST_TIME} as last, null::timestamptz as revised_from, $4::float8[] as added_ms`;
+         ${LAST_TIME} as last, null::timestamptz as revised_from, null::timestamptz as added_from,
+         0 as streamed_revised, $4::float8[] as added_ms`;
 
 /** What the answer covers. */
 const PROVED = `(excluded.covered - titan10_unproved(known.unsettled,
@@ -144,10 +162,17 @@ set covered = known.covered + ${PROVED},
     ),
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + ${PROVED}),
+    streamed = (known.streamed - (select times from answered)) * known.unsettled - (known.covered + ${PROVED}),
     last_error = null
 where titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
-          (select revised_from from tally) as revised_from, (select number from numbered) as number,
+          (select revised_from from tally) as revised_from, (select added_from from tally) as added_from,
+          (select candles from answered) as streamed_answered,
+          (select streamed_revised from tally) as streamed_revised,
+          (select coalesce(sum(titan10_candles($3::text, lower(range), upper(range))), 0)
+           from unnest((select streamed from unlimited) - unsettled - (select times from answered)) as range)
+            as streamed_withdrawn,
+          (select number from numbered) as number,
           case when $10::float8 is not null
                then lower(tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0),
                                                    to_timestamp($11::float8 / 1000.0))) - covered) end as unproved_from,

@@ -60,13 +60,29 @@ export interface PageWrite {
  */
 const LOCK_WAIT_MS_MAX = 60_000;
 
+/** What became of candles that came over a stream, when an answer told of their time. */
+interface AnsweredStreamed {
+  /** The answer has them, too, with the same values. */
+  readonly confirmed: number;
+  /** The answer has other values. */
+  readonly revised: number;
+  /** The answer does not have them: they were taken back. */
+  readonly withdrawn: number;
+}
+
 interface PageWritten {
   /** Candles that were not stored before. */
   readonly added: number;
   /** Stored candles that had other values. */
   readonly revised: number;
-  /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
+  /**
+   * Open time of the oldest candle that was revised, of those that an answer had told of before. Milliseconds; undefined when
+   * none was.
+   */
   readonly revisedFromMs: number | undefined;
+  /** Open time of the oldest candle that was added to stored ones. Milliseconds; undefined when none was. */
+  readonly addedFromMs: number | undefined;
+  readonly streamed: AnsweredStreamed;
   /** Open time of the newest candle of the series, in milliseconds. */
   readonly lastMs: number | undefined;
   /**
@@ -140,6 +156,8 @@ export async function writePreparedPage(
       added: Number(row?.added ?? 0),
       revised: Number(row?.revised ?? 0),
       revisedFromMs: epochMs(row?.revised_from ?? null),
+      addedFromMs: epochMs(row?.added_from ?? null),
+      streamed: answeredOf(row),
       lastMs: epochMs(row?.last ?? null),
       unprovedFromMs: epochMs(row?.unproved_from ?? null),
     };
@@ -160,6 +178,17 @@ export async function writePreparedPage(
       throw error;
     },
   );
+}
+
+function answeredOf(row: WrittenRow | undefined): AnsweredStreamed {
+  const answered = Number(row?.streamed_answered ?? 0);
+  // Of a candle whose values are the same nothing is written.
+  const revised = Number(row?.streamed_revised ?? 0);
+  return {
+    confirmed: answered - revised,
+    revised,
+    withdrawn: Number(row?.streamed_withdrawn ?? 0),
+  };
 }
 
 /**

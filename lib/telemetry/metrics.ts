@@ -19,6 +19,9 @@ const FETCH_BUCKETS_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** Writing a page takes milliseconds, or more if the disk is slow or chunks must be decompressed. */
 const WRITE_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 
+/** A stream tells of a candle a moment after its close, a poll up to some minutes after. */
+const AGE_BUCKETS_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+
 /** A poll should end within a minute. A first backfill takes hours. */
 const JOB_BUCKETS_SECONDS = [0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400];
 
@@ -105,6 +108,31 @@ const METRICS = {
     "titan10_db_write_duration_seconds",
     "How long writing one page with its coverage took.",
     { labels: ["exchange"], bucketsSeconds: WRITE_BUCKETS_SECONDS },
+  ),
+  streamUp: gauge(
+    "titan10_stream_up",
+    "1 while all connections of the exchange's streams are open, else 0; absent without streams.",
+    ["exchange"],
+  ),
+  streamMessages: counter(
+    "titan10_stream_messages_total",
+    "Messages of the exchange's streams that could be read.",
+    ["exchange"],
+  ),
+  streamEnds: counter(
+    "titan10_stream_ends_total",
+    "Connections of the exchange's streams that ended, by reason.",
+    ["exchange", "reason"],
+  ),
+  streamCandles: counter(
+    "titan10_stream_candles_total",
+    "Candles of streams: stored; then confirmed, revised or withdrawn by an answer; missed by an open stream.",
+    ["exchange", "outcome"],
+  ),
+  candleAgeSeconds: histogram(
+    "titan10_candle_age_seconds",
+    "How long after its close a new candle of a stream was stored.",
+    { labels: ["exchange"], bucketsSeconds: AGE_BUCKETS_SECONDS },
   ),
   lastClosedCandleSeconds: gauge(
     "titan10_last_closed_candle_timestamp_seconds",

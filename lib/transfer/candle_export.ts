@@ -24,6 +24,8 @@ export interface ExportRequest {
   readonly untilMs: number | null;
   /** How to merge the candles of several exchanges; null to export each exchange separately. */
   readonly merge: MergeMethod | null;
+  /** Whether to leave out candles that may still change. Of merged candles it cannot be said. */
+  readonly isFinalOnly: boolean;
 }
 
 /** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
@@ -55,7 +57,10 @@ export async function* exportPages(
     const { series } = stored;
     const { exchange, symbol, timeframe } = series;
     for (const window of pagesOf(timeframe, request, [stored])) {
-      const rows = await readCandlePage(database, series, window);
+      const rows = await readCandlePage(database, series, {
+        ...window,
+        isFinalOnly: request.isFinalOnly,
+      });
       if (rows.length > 0) yield { exchange, symbol, timeframe: timeframe.text, rows };
     }
   }

@@ -21,6 +21,10 @@ for (const kind of ["embedded", "postgres"] as const) {
         await database
           .sql`update ohlcv_1h set volume = 12345678901234567890123 where exchange = 'kraken'
           and time = '2024-01-01 02:00Z'`;
+        // As of a stream, or of a poll right after the close.
+        await database.sql`
+          update checkpoints set unsettled = '{[2024-01-01 04:00Z, 2024-01-01 05:00Z)}'
+          where exchange = 'kraken' and timeframe = '1h'`;
       });
       const exported = (...args: string[]): Promise<CommandResult> =>
         runInProcess(["export", ...args], env);
@@ -47,6 +51,21 @@ kraken,BTC/USDT,1h,2024-01-01T02:00:00Z,40000.00,41000.5,0.0000000001,40000.00,1
 kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0.00012345678901`,
     );
   });
+  await t.step(
+    "--final-only leaves out what may still change, of each exchange's candles",
+    async () => {
+      const args = ["--exchange", "kraken", "--timeframe", "1h"];
+      const timesOf = async (...more: string[]): Promise<readonly string[]> =>
+        (await exported(...args, ...more)).stdout.split("\n").slice(1).map((line) =>
+          line.split(",")[3]!.slice(11, 16)
+        );
+      assert.deepEqual(await timesOf(), ["02:00", "03:00", "04:00"]);
+      assert.deepEqual(await timesOf("--final-only"), ["02:00", "03:00"]);
+      const merged = await exported(...args, "--final-only", "--source", "merged");
+      assert.equal(merged.code, 2);
+      assert.match(merged.stderr, /leave out --source merged/);
+    },
+  );
   await t.step("several pages make one whole, each candle once and in order", async () => {
     const { stdout } = await exported("--exchange", "binance");
     const times = stdout.split("\n").slice(1).map((line) => line.split(",")[3]!);

@@ -17,6 +17,11 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.retries.inc({ exchange });
   metrics.setBreakerState(exchange, "closed");
   metrics.exchangeBannedUntilSeconds.set({ exchange }, 1);
+  metrics.streamUp.set({ exchange }, 1);
+  metrics.streamMessages.inc({ exchange });
+  metrics.streamEnds.inc({ exchange, reason: "silent" });
+  metrics.streamCandles.inc({ exchange, outcome: "stored" });
+  metrics.candleAgeSeconds.observe({ exchange }, 0.3);
   metrics.lastClosedCandleSeconds.set(series, 1);
   metrics.candlesMissing.set(series, 1);
   metrics.candlesMissingRatio.set(series, 1);

@@ -78,7 +78,7 @@ Deno.test("symbols that read oddly are archived when they are named, and read ev
     }
 
     const everything = {
-      ...{ exchanges: [], symbols: [], timeframes: [], merge: null },
+      ...{ exchanges: [], symbols: [], timeframes: [], merge: null, isFinalOnly: false },
       ...{ sinceMs: null, untilMs: null },
     };
     let csv = "";

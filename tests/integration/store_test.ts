@@ -74,6 +74,8 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
       added: 3,
       revised: 0,
       revisedFromMs: undefined,
+      addedFromMs: START_MS,
+      streamed: { confirmed: 0, revised: 0, withdrawn: 0 },
       lastMs,
       unprovedFromMs: undefined,
     });

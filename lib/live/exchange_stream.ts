@@ -1,0 +1,170 @@
+/** The streams of one exchange: what they tell, and the whole candles that wait to be stored. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
+import type { Candle } from "../market/candle.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
+import type { StreamedCandle } from "../store/streamed_write.ts";
+import type { OpenStreams, StreamNews, StreamSource } from "./stream_source.ts";
+import { WholeCandles } from "./whole_candles.ts";
+
+/** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
+const WAITING_PER_SERIES = 4;
+
+/** A stream has told of a candle so long after its close, or not at all. */
+const GRACE_MS = 5_000;
+
+/** After so many misses in a row a series needs as many answers without one, before it is polled less again. */
+const MISSED_MAX = 3;
+
+export class ExchangeStream {
+  readonly exchange: ArchivedExchange;
+  readonly #archive: Archive;
+  readonly #streams: OpenStreams;
+  readonly #whole = new WholeCandles();
+  #series = new Map<string, Series>();
+  /** The whole candles that are not stored yet, by series and time: of one candle only the newest values. */
+  #waiting = new Map<string, StreamedCandle>();
+  /** Until when each series is told of. Milliseconds. */
+  readonly #toldUntilMs = new Map<string, number>();
+  /** How many candles in a row an open stream lacked. */
+  readonly #missed = new Map<string, number>();
+  #messages = 0;
+
+  constructor(archive: Archive, exchange: ArchivedExchange, source: StreamSource) {
+    this.#archive = archive;
+    this.exchange = exchange;
+    this.#streams = source.open(exchange.id, (news) => this.#note(news));
+  }
+
+  /** Streams what is polled of the markets in force. */
+  follow(): void {
+    const { exchange: { id, markets: { value } } } = this;
+    if (value === undefined) return;
+    const polled = new Set(settingsOf(this.#archive.config, id).timeframes);
+    const series = value.series.filter(({ symbol, timeframe }) =>
+      polled.has(timeframe.text) && !value.suspended.has(symbol)
+    );
+    this.#series = new Map(series.map((one) => [seriesName(one), one]));
+    this.#streams.subscribe(series.flatMap(({ symbol, timeframe }) => {
+      const market = value.list.get(symbol);
+      return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
+    }));
+    this.tell();
+  }
+
+  /** Whether the newest candle that has closed was told of, and answers had none that was not. */
+  isFresh(series: Series, nowMs: number): boolean {
+    const name = seriesName(series);
+    if (this.#whole.sinceMs(series) === undefined || (this.#missed.get(name) ?? 0) > 0) {
+      return false;
+    }
+    const toldMs = this.#toldUntilMs.get(name) ?? -Infinity;
+    return closedUntil(series.timeframe, nowMs - GRACE_MS) <= toldMs;
+  }
+
+  /** Counts a candle that an answer had and the open stream had not told of. */
+  noteAnswer(series: Series, addedFromMs: number | undefined): void {
+    const name = seriesName(series);
+    const sinceMs = this.#whole.sinceMs(series);
+    if (sinceMs === undefined) return;
+    const missed = this.#missed.get(name) ?? 0;
+    const isMissed = addedFromMs !== undefined && addedFromMs >= sinceMs &&
+      addCandles(series.timeframe, addedFromMs, 1) + GRACE_MS <= this.#archive.clock.now();
+    this.#missed.set(name, isMissed ? Math.min(missed + 1, MISSED_MAX) : Math.max(missed - 1, 0));
+    if (!isMissed) return;
+    this.#archive.metrics.streamCandles.inc({ exchange: this.exchange.id, outcome: "missed" });
+  }
+
+  /** Takes all candles that are whole by now. The caller stores them, or gives them back. */
+  take(nowMs: number): readonly StreamedCandle[] {
+    for (const { series, candle } of this.#whole.due(nowMs)) this.#put(series, candle);
+    const taken = [...this.#waiting.values()];
+    this.#waiting = new Map();
+    return taken;
+  }
+
+  /** Gives back candles that were not stored. Values that came meanwhile are newer. */
+  giveBack(candles: readonly StreamedCandle[]): void {
+    const newer = this.#waiting;
+    this.#waiting = new Map(candles.map((one) => [keyOf(one.series, one.candle), one]));
+    for (const [key, one] of newer) this.#waiting.set(key, one);
+  }
+
+  /** Notes that a candle is in the archive. Returns how old it was. */
+  noteStored({ series, candle }: StreamedCandle): number {
+    const untilMs = addCandles(series.timeframe, candle.openTimeMs, 1);
+    const name = seriesName(series);
+    this.#toldUntilMs.set(name, Math.max(untilMs, this.#toldUntilMs.get(name) ?? -Infinity));
+    return this.#archive.clock.now() - untilMs;
+  }
+
+  /** Tells the metrics. */
+  tell(): void {
+    const { metrics } = this.#archive;
+    const labels = { exchange: this.exchange.id };
+    const { connections, up, messages } = this.#streams.counts();
+    metrics.streamUp.set(labels, connections > 0 && up === connections ? 1 : 0);
+    metrics.streamMessages.inc(labels, messages - this.#messages);
+    this.#messages = messages;
+  }
+
+  async close(): Promise<void> {
+    await this.#streams.close();
+    this.#archive.metrics.streamUp.remove({ exchange: this.exchange.id });
+  }
+
+  #note(news: StreamNews): void {
+    const { clock, log, metrics } = this.#archive;
+    const exchange = this.exchange.id;
+    if (news.kind === "ended") {
+      const { reason, why } = news;
+      metrics.streamEnds.inc({ exchange, reason });
+      log.debug("a stream has ended", { exchange, reason, why });
+      for (const one of news.series) this.#whole.leave(seriesOf(exchange, one));
+      return;
+    }
+    const series = seriesOf(exchange, news);
+    if (news.kind === "refused") {
+      log.debug("a series is not streamed", { series: seriesName(series), why: news.why });
+      this.#whole.leave(series);
+    } else if (news.kind === "subscribed") {
+      this.#whole.follow(series, { connection: news.connection, nowMs: clock.now() });
+    } else {
+      const noted = this.#whole.note({ ...news, series });
+      if (noted === undefined) return;
+      if ("reason" in noted) metrics.candlesRejected.inc({ exchange, reason: noted.reason });
+      else if (!this.#put(series, noted.candle)) {
+        log.warn("an exchange's stream is faster than the database: it is opened anew", {
+          exchange,
+          waiting: this.#waiting.size,
+        });
+        this.#streams.end(news.connection, "backpressure");
+      }
+    }
+  }
+
+  /** Lets a candle wait to be stored, unless too many wait. */
+  #put(series: Series, candle: Candle): boolean {
+    // What is not wished any more may come for a moment.
+    if (!this.#series.has(seriesName(series))) return true;
+    const key = keyOf(series, candle);
+    const hasRoom = this.#waiting.size < WAITING_PER_SERIES * this.#series.size;
+    if (!hasRoom && !this.#waiting.has(key)) return false;
+    const marketId = this.exchange.markets.value?.list.get(series.symbol)?.id;
+    this.#waiting.set(key, { series, candle, marketId });
+    return true;
+  }
+}
+
+function seriesOf(
+  exchange: string,
+  { symbol, timeframe }: { readonly symbol: string; readonly timeframe: string },
+): Series {
+  return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
+}
+
+function keyOf(series: Series, { openTimeMs }: Candle): string {
+  return `${seriesName(series)} ${openTimeMs}`;
+}

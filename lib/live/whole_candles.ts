@@ -1,0 +1,153 @@
+/** Decides which candles of one exchange's streams are whole, and when. Pure: time comes with what is told. @module */
+import { type Candle, checkRow, type RejectedCandle, sameCandle } from "../market/candle.ts";
+import { type Series, seriesName } from "../market/series.ts";
+import { addCandles } from "../market/timeframe.ts";
+
+/** A candle as a stream tells of it. */
+export interface ToldCandle {
+  readonly series: Series;
+  /** The number of the connection over which it came. */
+  readonly connection: number;
+  readonly row: readonly unknown[];
+  /** Whether the exchange calls it closed; undefined where it never says so. */
+  readonly isClosed: boolean | undefined;
+  /** Whether it tells of the past, because somebody subscribed. */
+  readonly isSnapshot: boolean;
+  /** The exchange's clock, where the message says. Milliseconds. */
+  readonly exchangeMs: number | undefined;
+  readonly receivedMs: number;
+}
+
+/** A whole candle of a series. */
+interface WholeCandle {
+  readonly series: Series;
+  readonly candle: Candle;
+  /** The number of the connection over which it came. */
+  readonly connection: number;
+}
+
+/** What is known of one series on its living connection. */
+interface Followed {
+  readonly series: Series;
+  readonly connection: number;
+  /** Everything since then came over this connection. Milliseconds. */
+  readonly sinceMs: number;
+  /** The candle of which the stream has told last, where it never says that one is closed. */
+  forming: Candle | undefined;
+  /** The one before it: newer messages have shown that it has closed. It is told when it has settled. */
+  closed: { readonly candle: Candle; readonly dueMs: number } | undefined;
+  /** The newest candle that was whole. */
+  whole: Candle | undefined;
+}
+
+/** The exchange's last message of a candle may follow its close, and the next candle's first message, by so much. */
+const SETTLE_MS = 300;
+
+/**
+ * This machine's clock may be ahead of the exchange's by so much, where its messages do not tell the time. If it is further
+ * ahead, a candle is stored a moment before its close, and stored again with what is told of it after.
+ */
+const AHEAD_MS_MAX = 1_500;
+
+/** A message may come from a clock that is ahead of ours by so much. What closes later is not closed. */
+const EARLY_MS_MAX = 5_000;
+
+/** A candle that closed longer ago is left to the exchange's answers: its message was late, or is of another time. */
+const LATE_MS_MAX = 5 * 60_000;
+
+/** Of the streams of one exchange. */
+export class WholeCandles {
+  readonly #followed = new Map<string, Followed>();
+  /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
+  #aheadMs: number | undefined;
+
+  /** Call when a subscription is in force: from now on the connection misses nothing. */
+  follow(series: Series, { connection, nowMs }: {
+    readonly connection: number;
+    readonly nowMs: number;
+  }): void {
+    const name = seriesName(series);
+    if (this.#followed.get(name)?.connection === connection) return;
+    const fresh = { forming: undefined, closed: undefined, whole: undefined };
+    this.#followed.set(name, { series, connection, sinceMs: nowMs, ...fresh });
+  }
+
+  /** Call when a series is not streamed (any more). What was told of its forming candle is forgotten. */
+  leave(series: Series): void {
+    this.#followed.delete(seriesName(series));
+  }
+
+  /** Since when the series' living connection has told all of it. Milliseconds; undefined when there is none. */
+  sinceMs(series: Series): number | undefined {
+    return this.#followed.get(seriesName(series))?.sinceMs;
+  }
+
+  /** Takes what a stream tells. Returns the candle if it is whole by that, or why it is none. */
+  note(told: ToldCandle): WholeCandle | RejectedCandle | undefined {
+    const { series, connection, receivedMs, exchangeMs } = told;
+    if (exchangeMs !== undefined) this.#aheadMs = receivedMs - exchangeMs;
+    const { candle, rejected } = checkRow(series.timeframe, told.row);
+    if (candle === undefined) return rejected;
+    // A snapshot repeats the past. The candle that forms meanwhile was not seen from its open.
+    if (told.isSnapshot) return undefined;
+    this.follow(series, { connection, nowMs: receivedMs });
+    const followed = this.#followed.get(seriesName(series))!;
+    const closeMs = addCandles(series.timeframe, candle.openTimeMs, 1);
+    if (receivedMs - closeMs > LATE_MS_MAX) return undefined;
+    if (told.isClosed !== undefined) {
+      const isEarly = closeMs > (exchangeMs ?? receivedMs + EARLY_MS_MAX);
+      return told.isClosed && !isEarly ? whole(followed, candle) : undefined;
+    }
+    // Of the rest of a candle that formed before nothing whole can be told.
+    if (followed.sinceMs > candle.openTimeMs) return undefined;
+    return this.#form(followed, candle, receivedMs);
+  }
+
+  /** The candles that are whole by now, because they have closed and settled. */
+  due(nowMs: number): readonly WholeCandle[] {
+    const candles: WholeCandle[] = [];
+    for (const followed of this.#followed.values()) {
+      const { forming, closed, series: { timeframe } } = followed;
+      if (closed !== undefined && closed.dueMs <= nowMs) {
+        followed.closed = undefined;
+        const one = whole(followed, closed.candle);
+        if (one !== undefined) candles.push(one);
+      }
+      if (forming === undefined) continue;
+      const aheadMs = this.#aheadMs ?? AHEAD_MS_MAX;
+      if (addCandles(timeframe, forming.openTimeMs, 1) + aheadMs + SETTLE_MS > nowMs) continue;
+      followed.forming = undefined;
+      const one = whole(followed, forming);
+      if (one !== undefined) candles.push(one);
+    }
+    return candles;
+  }
+
+  #form(followed: Followed, candle: Candle, nowMs: number): WholeCandle | undefined {
+    const { forming, closed, whole: last } = followed;
+    if (last !== undefined && candle.openTimeMs <= last.openTimeMs) {
+      // The exchange goes on to tell of a candle that was whole: its newest values count.
+      return candle.openTimeMs === last.openTimeMs ? whole(followed, candle) : undefined;
+    }
+    if (closed?.candle.openTimeMs === candle.openTimeMs) {
+      followed.closed = { candle, dueMs: closed.dueMs };
+      return undefined;
+    }
+    if (forming !== undefined && candle.openTimeMs < forming.openTimeMs) return undefined;
+    followed.forming = candle;
+    if (forming === undefined || forming.openTimeMs === candle.openTimeMs) return undefined;
+    // That the next one forms says that this one has closed by the exchange's own clock.
+    const before = followed.closed;
+    followed.closed = { candle: forming, dueMs: nowMs + SETTLE_MS };
+    return before && whole(followed, before.candle);
+  }
+}
+
+/** The candle, if nothing newer was whole, nor the same. */
+function whole(followed: Followed, candle: Candle): WholeCandle | undefined {
+  const { series, connection, whole: last } = followed;
+  if (last !== undefined && candle.openTimeMs < last.openTimeMs) return undefined;
+  if (last?.openTimeMs === candle.openTimeMs && sameCandle(last, candle)) return undefined;
+  followed.whole = candle;
+  return { series, candle, connection };
+}

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { type ToldCandle, WholeCandles } from "../../lib/live/whole_candles.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+
+const MINUTE_MS = 60_000;
+const OPEN_MS = Date.UTC(2024, 2, 15, 12);
+const CLOSE_MS = OPEN_MS + MINUTE_MS;
+const SERIES = { exchange: "kraken", symbol: "BTC/USD", timeframe: parseTimeframe("1m") } as const;
+
+/** What a stream tells at a time: of which minute, and what its price is. */
+function told(
+  receivedMs: number,
+  price: number,
+  { openMs = OPEN_MS, ...rest }: Partial<ToldCandle> & { readonly openMs?: number } = {},
+): ToldCandle {
+  const text = String(price);
+  return {
+    ...{ series: SERIES, connection: 1, isClosed: undefined, isSnapshot: false },
+    ...{ exchangeMs: undefined, receivedMs, row: [openMs, text, text, text, text, "1"], ...rest },
+  };
+}
+
+/** Candles of a stream that was subscribed a second before the minute. */
+function followed(): WholeCandles {
+  const candles = new WholeCandles();
+  candles.follow(SERIES, { connection: 1, nowMs: OPEN_MS - 1_000 });
+  return candles;
+}
+
+function pricesOf(candles: WholeCandles, nowMs: number): readonly (readonly [number, string])[] {
+  return candles.due(nowMs).map(({ candle }) => [candle.openTimeMs, candle.close]);
+}
+
+/** The price of what is whole at once; undefined when nothing is. */
+function priceOf(candles: WholeCandles, news: ToldCandle): string | undefined {
+  const one = candles.note(news);
+  return one !== undefined && "candle" in one ? one.candle.close : undefined;
+}
+
+Deno.test("a candle that the exchange calls closed is whole at once, and one that it calls open is not", () => {
+  const candles = followed();
+  assert.equal(priceOf(candles, told(CLOSE_MS - 1, 1, { isClosed: false })), undefined);
+  assert.equal(priceOf(candles, told(CLOSE_MS + 9, 2, { isClosed: true })), "2");
+  assert.equal(priceOf(candles, told(CLOSE_MS + 10, 2, { isClosed: true })), undefined, "twice");
+  assert.equal(priceOf(candles, told(CLOSE_MS + 11, 3, { isClosed: true })), "3", "a second final");
+  assert.deepEqual(candles.due(CLOSE_MS + MINUTE_MS), []);
+});
+
+Deno.test("a candle that is called closed before its time by the exchange's clock is not whole", () => {
+  const early = { isClosed: true, exchangeMs: CLOSE_MS - 1 };
+  assert.equal(priceOf(followed(), told(CLOSE_MS + 50, 1, early)), undefined);
+  assert.equal(
+    priceOf(followed(), told(CLOSE_MS - 2_000, 1, { isClosed: true })),
+    "1",
+    "our clock is behind",
+  );
+  assert.equal(priceOf(followed(), told(CLOSE_MS - 6_000, 1, { isClosed: true })), undefined);
+});
+
+Deno.test("without a flag, a candle is whole when the next one has begun and it has settled", () => {
+  const candles = followed();
+  const next = { openMs: CLOSE_MS };
+  assert.equal(priceOf(candles, told(OPEN_MS + 5, 1)), undefined);
+  assert.equal(priceOf(candles, told(CLOSE_MS + 20, 9, next)), undefined);
+  // A late trade of it.
+  assert.equal(priceOf(candles, told(CLOSE_MS + 100, 2)), undefined);
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 319), []);
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 320), [[OPEN_MS, "2"]]);
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 321), []);
+  assert.equal(priceOf(candles, told(CLOSE_MS + 400, 3)), "3", "what is told of it later counts");
+});
+
+Deno.test("without a flag and without a next candle, it is whole by the exchange's clock, or later by ours", () => {
+  const quiet = followed();
+  quiet.note(told(OPEN_MS + 5, 1));
+  assert.deepEqual(pricesOf(quiet, CLOSE_MS + 1_799), []);
+  assert.deepEqual(pricesOf(quiet, CLOSE_MS + 1_800), [[OPEN_MS, "1"]]);
+  for (const aheadMs of [-2_000, 40, 2_000]) {
+    const timed = followed();
+    timed.note(told(OPEN_MS + 5_000, 1, { exchangeMs: OPEN_MS + 5_000 - aheadMs }));
+    assert.deepEqual(pricesOf(timed, CLOSE_MS + aheadMs + 299), [], `ahead by ${aheadMs}`);
+    assert.deepEqual(pricesOf(timed, CLOSE_MS + aheadMs + 300), [[OPEN_MS, "1"]]);
+  }
+});
+
+Deno.test("without a flag, a candle that was not seen from its open on one connection is never whole", () => {
+  const late = new WholeCandles();
+  late.follow(SERIES, { connection: 1, nowMs: OPEN_MS + 1 });
+  late.note(told(OPEN_MS + 5, 1));
+  late.note(told(CLOSE_MS + 5, 2, { openMs: CLOSE_MS }));
+  assert.deepEqual(pricesOf(late, CLOSE_MS + 10_000), []);
+
+  const cut = followed();
+  cut.note(told(OPEN_MS + 5, 1));
+  cut.leave(SERIES);
+  assert.deepEqual(pricesOf(cut, CLOSE_MS + 10_000), []);
+
+  const changed = followed();
+  changed.note(told(OPEN_MS + 5, 1));
+  changed.note(told(OPEN_MS + 9, 1, { connection: 2 }));
+  assert.deepEqual(pricesOf(changed, CLOSE_MS + 10_000), []);
+  assert.equal(changed.sinceMs(SERIES), OPEN_MS + 9);
+});
+
+Deno.test("a snapshot, an old candle and a malformed row are never whole", () => {
+  const candles = followed();
+  candles.note(told(OPEN_MS + 5, 1, { isSnapshot: true }));
+  assert.equal(
+    priceOf(candles, told(CLOSE_MS, 1, { isSnapshot: true, isClosed: true })),
+    undefined,
+  );
+  const stale = { isClosed: true, openMs: OPEN_MS - 10 * MINUTE_MS };
+  assert.equal(priceOf(candles, told(CLOSE_MS, 1, stale)), undefined);
+  const bad = candles.note(
+    told(CLOSE_MS, 1, { isClosed: true, row: [OPEN_MS + 1, "1", "1", "1", "1", "1"] }),
+  );
+  assert.ok(bad !== undefined && "reason" in bad && bad.reason === "time_not_aligned");
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 10_000), []);
+});
+
+Deno.test("of candles that close faster than they settle none is lost", () => {
+  const candles = followed();
+  const prices: string[] = [];
+  for (let minute = 0; minute < 4; minute++) {
+    const openMs = OPEN_MS + minute * MINUTE_MS;
+    const price = priceOf(candles, told(OPEN_MS + 3 * MINUTE_MS, minute + 1, { openMs }));
+    if (price !== undefined) prices.push(price);
+  }
+  prices.push(...candles.due(OPEN_MS + 3 * MINUTE_MS + 300).map(({ candle }) => candle.close));
+  assert.deepEqual(prices, ["1", "2", "3"]);
+});
