@@ -26,6 +26,7 @@ import {
   staleConditions,
 } from "./conditions.ts";
 import type { Archive } from "../archive/archive.ts";
+import { isStreamed } from "../config/live_setting.ts";
 import type { Job, JobReport } from "../archive/job.ts";
 import { takeStock } from "../gap/account.ts";
 import { type AlertPost, postsOf } from "./alert_message.ts";
@@ -93,7 +94,10 @@ export class Alerts {
         breaker_open: breakerConditions(exchanges, nowMs),
         access_denied: deniedConditions(exchanges, nowMs),
         polls_skipped: skippedConditions(exchanges, nowMs),
-        stale: staleConditions(ends, { exchanges, nowMs }),
+        stale: staleConditions(ends, {
+          ...{ exchanges, nowMs },
+          isStreamed: (id) => isStreamed(this.#archive.config.live, id),
+        }),
       };
     });
   }

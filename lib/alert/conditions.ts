@@ -21,6 +21,9 @@ const BREAKER_OPEN_MS = 5 * 60_000;
 /** A series is stale when this many of its candles are not answered for when the last one must be final. */
 const STALE_CANDLES = 3;
 
+/** A series that a stream keeps fresh is polled every third tick: of two more minutes no answer tells. */
+const THINNED_MS = 2 * 60_000;
+
 /** But not sooner: the poll that comes after a candle is final must have had its turn. */
 const STALE_MS_MIN = 2 * 60_000;
 
@@ -147,9 +150,11 @@ export function polledEnds(
  */
 export function staleConditions(
   ends: readonly CoverageEnd[],
-  { exchanges, nowMs }: {
+  { exchanges, nowMs, isStreamed = () => false }: {
     readonly exchanges: readonly WatchedExchange[];
     readonly nowMs: number;
+    /** Whether candles of an exchange are streamed. @default none are */
+    readonly isStreamed?: (exchange: string) => boolean;
   },
 ): readonly Condition[] {
   const isTroubled = ({ exchange, symbol }: Series): boolean => {
@@ -161,7 +166,7 @@ export function staleConditions(
   return ends.flatMap(({ series, coveredUntilMs }) => {
     const ageMs = nowMs - coveredUntilMs;
     const settleMs = settlings.get(series.exchange) ?? SETTLE_MS;
-    const ageMsMax = settleMs +
+    const ageMsMax = settleMs + (isStreamed(series.exchange) ? THINNED_MS : 0) +
       Math.max(STALE_CANDLES * nominalMs(series.timeframe), STALE_MS_MIN);
     if (ageMs <= ageMsMax) return [];
     return [{

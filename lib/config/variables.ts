@@ -4,6 +4,7 @@ import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
+import { LIVE } from "./live_setting.ts";
 import * as read from "./setting.ts";
 import { symbols } from "./symbols.ts";
 import { FORMAT_SETTINGS } from "./webhook_format.ts";
@@ -155,6 +156,7 @@ export const SETTINGS = {
       meaning: "When to fetch older history, as five cron fields in UTC.",
       read: cron,
     },
+    live: LIVE,
   }),
   ...inGroup("Requests to exchanges", {
     pollCandles: {
@@ -218,8 +220,7 @@ export const SETTINGS = {
     exchangeProxyUrl: {
       name: "EXCHANGE_PROXY_URL",
       meaning: "Prefix for the full URL of every request to an exchange (CCXT's proxyUrl).",
-      details:
-        "For a forward proxy for all exchanges, set HTTPS_PROXY in the environment, not here.",
+      details: "For a forward proxy for all exchanges, set HTTPS_PROXY in the environment.",
       secret: true,
       read: () => HTTP_URL.optional(),
     },
@@ -241,8 +242,7 @@ export const SETTINGS = {
       name: "ALERT_WEBHOOK_FORMAT",
       default: "auto",
       meaning: "Format of the alerts: auto, json, slack, discord, telegram or alertmanager.",
-      details:
-        "auto recognises Slack, Discord and Telegram by the URL, and is json for all others.",
+      details: "auto recognises Slack, Discord and Telegram by the URL, and is json otherwise.",
       read: () => read.oneOf(FORMAT_SETTINGS),
       completion: { kind: "one", words: FORMAT_SETTINGS },
     },

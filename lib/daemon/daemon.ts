@@ -16,9 +16,11 @@ import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import { retry } from "../policy/retry.ts";
+import { Live } from "../live/live.ts";
 import { Readiness } from "./readiness.ts";
 import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
+import { streamSource } from "./open_streams.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
 import type { Answers } from "../serve/routes.ts";
@@ -31,7 +33,7 @@ import { errorText } from "../text/redact.ts";
 import { VERSION } from "../version.ts";
 import { Watchdog } from "./watchdog.ts";
 
-interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog" | "onMarkets"> {
+interface DaemonOptions extends Omit<JobsOptions, "alerts" | "watchdog" | "onMarkets" | "streams"> {
   /** Ends the daemon. */
   readonly signal: AbortSignal;
   /** Registers what is done when the process is told to read its settings again. */
@@ -111,10 +113,11 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     await readiness.look();
     const alerts = new Alerts(archive);
     stops.push(() => alerts.stop());
+    const live = new Live(archive, streamSource(archive));
+    stops.push(() => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
-    const onMarkets: JobsOptions["onMarkets"] = (exchange, capacity) =>
-      first.note(exchange, capacity);
-    const jobs = await scheduleOf(archive, { ...options, onMarkets, alerts, watchdog });
+    const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
+    const jobs = await scheduleOf(archive, { ...options, ...parts });
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
     schedule.start();

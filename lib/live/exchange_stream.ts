@@ -2,11 +2,12 @@
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
+import type { StreamEvent } from "../exchange/stream_event.ts";
 import type { Candle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
 import type { StreamedCandle } from "../store/streamed_write.ts";
-import type { OpenStreams, StreamNews, StreamSource } from "./stream_source.ts";
+import type { OpenStreams, StreamSource } from "./stream_source.ts";
 import { WholeCandles } from "./whole_candles.ts";
 
 /** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
@@ -35,7 +36,7 @@ export class ExchangeStream {
   constructor(archive: Archive, exchange: ArchivedExchange, source: StreamSource) {
     this.#archive = archive;
     this.exchange = exchange;
-    this.#streams = source.open(exchange.id, (news) => this.#note(news));
+    this.#streams = source.open(exchange.id, (event) => this.#note(event));
   }
 
   /** Streams what is polled of the markets in force. */
@@ -115,24 +116,24 @@ export class ExchangeStream {
     this.#archive.metrics.streamUp.remove({ exchange: this.exchange.id });
   }
 
-  #note(news: StreamNews): void {
+  #note(event: StreamEvent): void {
     const { clock, log, metrics } = this.#archive;
     const exchange = this.exchange.id;
-    if (news.kind === "ended") {
-      const { reason, why } = news;
+    if (event.kind === "ended") {
+      const { reason, why } = event;
       metrics.streamEnds.inc({ exchange, reason });
       log.debug("a stream has ended", { exchange, reason, why });
-      for (const one of news.series) this.#whole.leave(seriesOf(exchange, one));
+      for (const one of event.series) this.#whole.leave(seriesOf(exchange, one));
       return;
     }
-    const series = seriesOf(exchange, news);
-    if (news.kind === "refused") {
-      log.debug("a series is not streamed", { series: seriesName(series), why: news.why });
+    const series = seriesOf(exchange, event);
+    if (event.kind === "refused") {
+      log.debug("a series is not streamed", { series: seriesName(series), why: event.why });
       this.#whole.leave(series);
-    } else if (news.kind === "subscribed") {
-      this.#whole.follow(series, { connection: news.connection, nowMs: clock.now() });
+    } else if (event.kind === "subscribed") {
+      this.#whole.follow(series, { connection: event.connection, nowMs: clock.now() });
     } else {
-      const noted = this.#whole.note({ ...news, series });
+      const noted = this.#whole.note({ ...event, series });
       if (noted === undefined) return;
       if ("reason" in noted) metrics.candlesRejected.inc({ exchange, reason: noted.reason });
       else if (!this.#put(series, noted.candle)) {
@@ -140,7 +141,7 @@ export class ExchangeStream {
           exchange,
           waiting: this.#waiting.size,
         });
-        this.#streams.end(news.connection, "backpressure");
+        this.#streams.end(event.connection, "backpressure");
       }
     }
   }

@@ -1,9 +1,11 @@
 /** Streams that a test speaks for, an exchange that answers over HTTP, a real database: what is stored, and what is asked. */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { streamSource } from "../../lib/daemon/open_streams.ts";
+import type { StreamEvent } from "../../lib/exchange/stream_event.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { Live } from "../../lib/live/live.ts";
-import type { StreamNews, StreamSource } from "../../lib/live/stream_source.ts";
+import type { StreamSource } from "../../lib/live/stream_source.ts";
 import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -54,7 +56,7 @@ class FakeStreams implements StreamSource {
   isClosed = false;
   /** How often what was told has been dealt with. */
   turns = 0;
-  tell: (news: StreamNews) => void = () => assert.fail("no streams are open");
+  tell: (event: StreamEvent) => void = () => assert.fail("no streams are open");
 
   readonly open: StreamSource["open"] = (_exchange, onNews) => {
     this.tell = onNews;
@@ -142,6 +144,52 @@ Deno.test("candles of streams", async (t) => {
       });
     }
   } finally {
+    await opened.drop();
+  }
+});
+
+Deno.test("a candle of a real WebSocket is stored before it is asked for, and confirmed by an answer", async () => {
+  const opened = await openAnyTest();
+  const { database } = opened;
+  await emptyDatabase(database);
+  // The next minute closes in two seconds.
+  testClock.restart(CLOSE_MS + MINUTE_MS - 2_000);
+  const exchange = await startLocalExchange({ clock: testClock });
+  const { urls } = JSON.parse(binanceAt(exchange));
+  const archive = await openTestArchive(database, {
+    EXCHANGES: "binance",
+    SYMBOLS: SYMBOLS.join(),
+    TIMEFRAMES: "1m",
+    BACKFILL: "off",
+    LIVE: "binance",
+    EXCHANGE_BINANCE: JSON.stringify({ urls: { ...urls, ws: exchange.streamUrl } }),
+  });
+  const live = new Live(archive, streamSource(archive));
+  try {
+    const poll = new Poll(archive, { streams: live });
+    await poll.runOnce();
+    await untilStored(database, CLOSE_MS);
+    const streamed = await database.sql`select from streamed_candles`;
+    assert.equal(streamed.length, SYMBOLS.length);
+    testClock.pass(5 * MINUTE_MS);
+    await poll.runOnce();
+    assert.equal((await database.sql`select from streamed_candles`).length, 0);
+    const window = { sinceMs: CLOSE_MS, untilMs: CLOSE_MS + MINUTE_MS };
+    const [truth] = exchange.truth("BTC/USDT", parseTimeframe("1m"), window);
+    const [row] = await database.sql`select close::text, volume::text from ohlcv_1m
+      where symbol = 'BTC/USDT' and time = to_timestamp(${CLOSE_MS / 1000})`;
+    assert.deepEqual([Number(row?.["close"]), Number(row?.["volume"])], [
+      Number(truth?.close),
+      Number(truth?.volume),
+    ]);
+    const text = await archive.metrics.text();
+    assert.match(
+      text,
+      /titan10_stream_candles_total\{exchange="binance",outcome="confirmed"\} 3\n/,
+    );
+  } finally {
+    await live.stop();
+    await exchange.close();
     await opened.drop();
   }
 });

@@ -1,0 +1,32 @@
+/** The setting `LIVE`: of which exchanges candles are streamed. @module */
+import type { ConfigRules } from "./variable.ts";
+import * as read from "./setting.ts";
+
+/** The streamed exchanges, or all that have a stream. */
+type LiveSetting = "off" | "auto" | readonly string[];
+
+/** Whether candles of an exchange are streamed, if it has a stream. */
+export function isStreamed(live: LiveSetting, exchange: string): boolean {
+  return live === "auto" || (live !== "off" && live.includes(exchange));
+}
+
+/** `off`, `auto`, or exchanges. */
+function liveSetting({ knownExchanges }: ConfigRules): read.Setting<LiveSetting> {
+  return read.list(read.knownName(ALLOWED, [...knownExchanges, ...WORDS]))
+    .refine((all) => all.length === 1 || !WORDS.some((word) => all.includes(word)), ALLOWED)
+    .transform((all) => WORDS.find((word) => all.includes(word)) ?? all);
+}
+
+const WORDS = ["off", "auto"] as const;
+
+const ALLOWED = "off, auto, or CCXT exchange ids separated by commas";
+
+/** The row of the table of variables. */
+export const LIVE = {
+  name: "LIVE",
+  default: "off",
+  meaning: "Exchanges whose candles are streamed as they close; auto for all that can, or off.",
+  details: "A streamed candle is stored a moment after its close, and is provisional until an " +
+    "answer of the exchange confirms, revises or withdraws it.",
+  read: liveSetting,
+} as const;
