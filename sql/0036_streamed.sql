@@ -89,20 +89,12 @@ end
 $$;
 
 -- As before, with the view above.
-do $relations$
-declare
-  names text[];
-begin
-  select array_agg(name order by name) into names
-  from (select titan10_relations() union select 'streamed_candles'
-        except (select table_name from timeframes union select view_name from rollups union select held_name from rollups)
-       ) as relation (name);
-  execute format($function$
-    create or replace function titan10_relations() returns setof text language sql stable as $body$
-      select unnest(%L::text[])
-      union all select table_name from timeframes
-      union all select unnest(array[view_name, held_name]) from rollups
-    $body$
-  $function$, names);
-end
-$relations$;
+create or replace function titan10_relations() returns setof text language sql stable as $$
+  select unnest(array[
+    'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'checkpoints', 'copied_series', 'events',
+    'exchanges', 'gaps', 'import_conflicts', 'imports', 'jobs', 'listings', 'ohlcv', 'policy_runs', 'recent_pages',
+    'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps', 'titan10_migrations'
+  ])
+  union all select table_name from timeframes
+  union all select unnest(array[view_name, held_name]) from rollups
+$$;

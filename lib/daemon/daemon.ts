@@ -112,9 +112,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
     const alerts = new Alerts(archive);
-    stops.push(() => alerts.stop());
     const live = new Live(archive, streamSource(archive));
-    stops.push(() => live.stop());
+    stops.push(() => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
     const jobs = await scheduleOf(archive, { ...options, ...parts });

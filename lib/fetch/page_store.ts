@@ -23,7 +23,7 @@ export async function storePage(
 ): Promise<PageOutcome> {
   const { config, database, clock, random, metrics, log } = archive;
   const { series } = prepared;
-  const { exchange, symbol, timeframe } = series;
+  const { exchange } = series;
   const startMs = clock.now();
   // A shutdown ends the wait between attempts, but not a write that has begun.
   const written = await retry(() => writePreparedPage(database, prepared), {
@@ -42,8 +42,7 @@ export async function storePage(
     },
   });
   metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
-  metrics.candlesWritten.inc({ exchange }, written.added);
-  metrics.candlesRevised.inc({ exchange }, written.revised);
+  countWritten(metrics, series, written);
   for (const row of verdict.rejected) {
     metrics.candlesRejected.inc({ exchange, reason: row.reason }, rowsOf(row));
   }
@@ -53,13 +52,6 @@ export async function storePage(
     rejected,
     why: verdict.rejected[0]?.reason,
   });
-  for (const [outcome, candles] of Object.entries(written.streamed)) {
-    if (candles > 0) metrics.streamCandles.inc({ exchange, outcome }, candles);
-  }
-  if (written.lastMs !== undefined) {
-    const labels = { exchange, symbol, timeframe: timeframe.text };
-    metrics.lastClosedCandleSeconds.set(labels, written.lastMs / 1000);
-  }
   if (verdict.rejected.length > 0) {
     const [example] = verdict.rejected;
     log.warn("rejected candles", {
@@ -85,6 +77,21 @@ export async function storePage(
   };
   onStored?.(outcome);
   return outcome;
+}
+
+function countWritten(
+  metrics: Archive["metrics"],
+  { exchange, symbol, timeframe }: Series,
+  { added, revised, streamed, lastMs }: Awaited<ReturnType<typeof writePreparedPage>>,
+): void {
+  metrics.candlesWritten.inc({ exchange }, added);
+  metrics.candlesRevised.inc({ exchange }, revised);
+  for (const [outcome, candles] of Object.entries(streamed)) {
+    if (candles > 0) metrics.streamCandles.inc({ exchange, outcome }, candles);
+  }
+  if (lastMs === undefined) return;
+  const labels = { exchange, symbol, timeframe: timeframe.text };
+  metrics.lastClosedCandleSeconds.set(labels, lastMs / 1000);
 }
 
 /** One event for an exchange, whatever series it is about. */
