@@ -125,6 +125,6 @@ async function programSources(): Promise<string> {
       else texts.push(await read(`${folder}${name}`));
     }
   };
-  await Promise.all(["lib/", "sql/"].map(walk));
+  await Promise.all(["lib/", "sql/", ".github/workflows/"].map(walk));
   return texts.join("\n");
 }

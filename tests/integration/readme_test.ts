@@ -170,7 +170,7 @@ Deno.test("each message that is explained is one of the program", async () => {
 
 /** Mistakes in the program itself, and what is only ever a part of another message. */
 const NEVER_ALONE = [
-  /^Cannot (?:…|answer again|back off|calculate|give an answer|make a breaker|set a deadline|retry)/,
+  /^Cannot (?:…|answer again|back off|calculate|give an answer|make a breaker|set a deadline|retry|stream candles)/,
   /^Cannot (?:read (?:JSON|a precision|a time|more than|the page|timeframe)|queue|wait for a turn)/,
   /^Cannot (?:ask …: the list|list|send a request outside|go on with)/,
 ];
