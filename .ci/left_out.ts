@@ -32,6 +32,10 @@ const FOLDERS_LEFT_OUT = [
 const FILES_LEFT_OUT =
   /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape|croner)\/.*\.cjs$|\.umd\.js$|\/@scure\/.*\.ts$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
 
+/** Hashes and curves that neither CCXT nor its Starknet library imports. */
+const UNUSED_CRYPTOGRAPHY =
+  /\/@noble\/(?:hashes\/(?:argon2|blake[13]|scrypt|eskdf|sha3-addons|webcrypto)|curves\/(?:bls12-381|bn254|ed448|misc|webcrypto|abstract\/(?:bls|tower)))\.js$/;
+
 /** The paths below a folder that are left out, a folder standing for all that is in it. */
 export async function findLeftOut(folder: string): Promise<readonly string[]> {
   const found: string[] = [];
@@ -39,7 +43,9 @@ export async function findLeftOut(folder: string): Promise<readonly string[]> {
     const path = `${folder}/${name}`;
     if (isDirectory && FOLDERS_LEFT_OUT.some((pattern) => pattern.test(path))) found.push(path);
     else if (isDirectory) found.push(...await findLeftOut(path));
-    else if (isFile && FILES_LEFT_OUT.test(path)) found.push(path);
+    else if (isFile && (FILES_LEFT_OUT.test(path) || UNUSED_CRYPTOGRAPHY.test(path))) {
+      found.push(path);
+    }
   }
   return found;
 }

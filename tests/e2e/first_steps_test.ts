@@ -1,17 +1,9 @@
 /** What a beginner does first, as README has it: init, doctor, run; then add and forget. No settings but where the exchanges are, and how often they are asked. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { market } from "../../lib/local_exchange/local_symbol.ts";
 import type { Status } from "../../lib/serve/status.ts";
-import { kraken } from "../support/dialects/kraken.ts";
-import { binanceAt } from "../support/local_archive.ts";
-import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { withInitExchanges } from "../support/init_exchanges.ts";
 import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
-
-const DOLLARS = [
-  market("BTC/USD", { tickDecimals: 1, price: 60_000, quoteVolume24h: 1_000_000 }),
-  market("ETH/USD", { tickDecimals: 2, price: 3_000, quoteVolume24h: 1_000_000 }),
-];
 
 /** `init`, `doctor`, `run`: what follows the demo in README. */
 const STEPS = [
@@ -22,19 +14,8 @@ const STEPS = [
 Deno.test("README's first steps are enough, and symbols come and go while it runs", async () => {
   assert.equal(STEPS.at(-1), "run");
   assert(STEPS.includes("init") && STEPS.length <= 4, STEPS.join());
-  const exchanges = [
-    await startLocalExchange({ clock: systemClock }),
-    await startLocalExchange({ clock: systemClock, dialect: kraken, symbols: DOLLARS }),
-  ] as const;
-  const env = {
-    EXCHANGE_BINANCE: binanceAt(exchanges[0]),
-    EXCHANGE_KRAKEN: JSON.stringify({ proxyUrl: exchanges[1].proxyUrl, rateLimit: 1 }),
-    HTTP_PORT: "0",
-    // Not a minute.
-    POLL_CRON: "*/2 * * * * *",
-  };
-  try {
-    await withArchiveDirectory(async (cwd) => {
+  await withInitExchanges((env) =>
+    withArchiveDirectory(async (cwd) => {
       for (const step of STEPS.slice(0, -1)) assertCode(await run([step], { cwd, env }), 0);
       const daemon = start(["run"], { cwd, env });
       try {
@@ -43,10 +24,8 @@ Deno.test("README's first steps are enough, and symbols come and go while it run
         daemon.kill("SIGTERM");
         assert.equal((await daemon.ended).code, 143, daemon.stderr());
       }
-    });
-  } finally {
-    for (const exchange of exchanges) await exchange.close();
-  }
+    })
+  );
 });
 
 async function useIt(

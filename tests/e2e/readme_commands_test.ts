@@ -1,23 +1,14 @@
 /** README's commands as they are written there, from a fresh copy to a chart in a browser. @module */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../lib/clock.ts";
-import { market } from "../../lib/local_exchange/local_symbol.ts";
 import { findChromium, startChromium } from "../support/chromium.ts";
-import { kraken } from "../support/dialects/kraken.ts";
-import { binanceAt } from "../support/local_archive.ts";
-import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
+import { withInitExchanges } from "../support/init_exchanges.ts";
 import { startLine, withDirectory } from "../support/program.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What the program consists of; packages are there already, as after any first command. */
 const COPIED = ["deno.json", "deno.lock", "main.ts", "lib", "sql"];
-
-const DOLLARS = [
-  market("BTC/USD", { tickDecimals: 1, price: 60_000, quoteVolume24h: 1_000_000 }),
-  market("ETH/USD", { tickDecimals: 2, price: 3_000, quoteVolume24h: 1_000_000 }),
-];
 
 /** What a newcomer types, top to bottom: what follows is typed by people who have an archive. */
 const LINES = [
@@ -40,19 +31,8 @@ Deno.test({
     assert.match(demo, / demo$/);
     // The demo, these, and the daemon.
     assert(last >= 0 && last + 2 <= 5, LINES.join("\n"));
-    const exchanges = [
-      await startLocalExchange({ clock: systemClock }),
-      await startLocalExchange({ clock: systemClock, dialect: kraken, symbols: DOLLARS }),
-    ] as const;
-    const env = {
-      EXCHANGE_BINANCE: binanceAt(exchanges[0]),
-      EXCHANGE_KRAKEN: JSON.stringify({ proxyUrl: exchanges[1].proxyUrl, rateLimit: 1 }),
-      HTTP_PORT: "0",
-      // Not a minute.
-      POLL_CRON: "*/2 * * * * *",
-    };
-    try {
-      await withDirectory(async (cwd) => {
+    await withInitExchanges((env) =>
+      withDirectory(async (cwd) => {
         await copyProject(cwd);
         await t.step(demo, () => untilPage({ line: demo, cwd, env }, () => Promise.resolve()));
         for (const line of steps) {
@@ -62,10 +42,8 @@ Deno.test({
           });
         }
         await t.step(daemon, () => untilPage({ line: daemon, cwd, env }, openChart));
-      });
-    } finally {
-      for (const exchange of exchanges) await exchange.close();
-    }
+      })
+    );
   },
 });
 
