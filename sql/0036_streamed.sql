@@ -53,7 +53,8 @@ begin
                                           where newest.exchange = known.exchange and newest.symbol = known.symbol
                                           order by newest.since desc limit 1), true) as is_wanted,
              given.time < upper(known.covered)
-             or (known.unsettled @> given.time and not known.streamed @> given.time) as is_told
+             or (known.unsettled @> given.time and not known.streamed @> given.time) as is_told,
+             (known.unsettled * known.streamed) @> given.time as is_again
       from given join checkpoints as known using (exchange, symbol)
       where known.timeframe = $1
     ),
@@ -66,6 +67,8 @@ begin
           volume = excluded.volume
       where (stored.open, stored.high, stored.low, stored.close, stored.volume)
             is distinct from (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
+            -- What came another way, as from a file, is not a stream's to change.
+            and (stored.exchange, stored.symbol, stored.time) in (select exchange, symbol, time from judged where is_again)
       returning (xmax = 0) as added, stored.exchange, stored.symbol, stored.time
     ),
     counted as (

@@ -49,7 +49,7 @@ const SETTLE_MS = 300;
  */
 const AHEAD_MS_MAX = 1_500;
 
-/** A message may come from a clock that is ahead of ours by so much. What closes later is not closed. */
+/** The exchange's clock may be ahead of ours by so much, whatever it tells. What closes later by ours is not closed. */
 const EARLY_MS_MAX = 5_000;
 
 /** A candle that closed longer ago is left to the exchange's answers: its message was late, or is of another time. */
@@ -61,15 +61,16 @@ export class WholeCandles {
   /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
   #aheadMs: number | undefined;
 
-  /** Call when a subscription is in force: from now on the connection misses nothing. */
+  /**
+   * Call when a subscription comes into force: from now on the connection misses nothing. What it told before counts no more,
+   * because it may have been without the subscription meanwhile.
+   */
   follow(series: Series, { connection, nowMs }: {
     readonly connection: number;
     readonly nowMs: number;
   }): void {
-    const name = seriesName(series);
-    if (this.#followed.get(name)?.connection === connection) return;
     const fresh = { forming: undefined, closed: undefined, whole: undefined };
-    this.#followed.set(name, { series, connection, sinceMs: nowMs, ...fresh });
+    this.#followed.set(seriesName(series), { series, connection, sinceMs: nowMs, ...fresh });
   }
 
   /** Call when a series is not streamed (any more). What was told of its forming candle is forgotten. */
@@ -85,17 +86,24 @@ export class WholeCandles {
   /** Takes what a stream tells. Returns the candle if it is whole by that, or why it is none. */
   note(told: ToldCandle): WholeCandle | RejectedCandle | undefined {
     const { series, connection, receivedMs, exchangeMs } = told;
-    if (exchangeMs !== undefined) this.#aheadMs = receivedMs - exchangeMs;
+    if (exchangeMs !== undefined) {
+      this.#aheadMs = Math.max(receivedMs - exchangeMs, -EARLY_MS_MAX);
+    }
     const { candle, rejected } = checkRow(series.timeframe, told.row);
     if (candle === undefined) return rejected;
     // A snapshot repeats the past. The candle that forms meanwhile was not seen from its open.
     if (told.isSnapshot) return undefined;
-    this.follow(series, { connection, nowMs: receivedMs });
-    const followed = this.#followed.get(seriesName(series))!;
+    const name = seriesName(series);
+    if (this.#followed.get(name)?.connection !== connection) {
+      this.follow(series, { connection, nowMs: receivedMs });
+    }
+    const followed = this.#followed.get(name)!;
     const closeMs = addCandles(series.timeframe, candle.openTimeMs, 1);
     if (receivedMs - closeMs > LATE_MS_MAX) return undefined;
+    const latestMs = receivedMs + EARLY_MS_MAX;
+    if (candle.openTimeMs > latestMs) return undefined;
     if (told.isClosed !== undefined) {
-      const isEarly = closeMs > (exchangeMs ?? receivedMs + EARLY_MS_MAX);
+      const isEarly = closeMs > Math.min(exchangeMs ?? latestMs, latestMs);
       return told.isClosed && !isEarly ? whole(followed, candle) : undefined;
     }
     // Of the rest of a candle that formed before nothing whole can be told.

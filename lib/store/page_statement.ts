@@ -48,7 +48,7 @@ export function pageStatement(table: string, isNew: boolean): string {
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true),
-         coalesce((select streamed from checkpoints
+         coalesce((select streamed * unsettled from checkpoints
                    where exchange = $1::text and symbol = $2::text and timeframe = $3::text
                    ${isNew ? "" : "for update"}), '{}') as streamed
 ),

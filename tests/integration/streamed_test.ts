@@ -162,6 +162,65 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     assert.deepEqual(both.candles.map(({ ms }) => ms), [0, 2, 3, 4].map(timeOf));
   },
 
+  "change nothing that is stored and not theirs": async (database) => {
+    await writePage(database, BOTH, asked([0, 1], 0, 1));
+    // As from a file, which brings candles that no answer has told of.
+    await database.sql`insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+      values (to_timestamp(${timeOf(2) / 1000}), 'binance', 'BTC/USDT', 3, 3, 3, 3, 1)`;
+    await database.sql`update checkpoints set candles = 2, last = to_timestamp(${
+      timeOf(2) / 1000
+    })`;
+    assert.equal(await stream(database, 2, { value: 2 }), 0);
+    const { both, streamed } = await storedIn(database);
+    assert.deepEqual(both.candles, [{ ms: timeOf(0), close: "1" }, { ms: timeOf(2), close: "3" }]);
+    assert.deepEqual(streamed, []);
+  },
+
+  "that were taken back by another statement are not told of by the next answer": async (
+    database,
+  ) => {
+    await writePage(database, BOTH, asked([0, 1], 0, 1));
+    await stream(database, 1, { value: 1 });
+    // As where a listing begins: what was not final before it is taken back.
+    await database.sql`delete from ohlcv_1m where time = to_timestamp(${timeOf(1) / 1000})`;
+    await database.sql`update checkpoints set unsettled = '{}', candles = 1, last = first`;
+    const written = await writePage(database, BOTH, asked([1, 1], 1, 3));
+    assert.deepEqual(written.streamed, { confirmed: 0, revised: 0, withdrawn: 0 });
+    assert.equal(written.addedFromMs, timeOf(1));
+    await assertSound(database);
+  },
+
+  "are told of by an answer that has them before they are final, and are its own from then on":
+    async (database) => {
+      await writePage(database, BOTH, asked([0, 1], 0, 1));
+      assert.equal(await stream(database, 1, { value: 2 }), 1);
+      const young = await writePage(database, BOTH, asked([1, 4], 0, 1));
+      assert.deepEqual(young.streamed, { confirmed: 0, revised: 1, withdrawn: 0 });
+      assert.equal(await stream(database, 1, { value: 3 }), 0, "an answer has told of it");
+      const { both, streamed } = await assertSound(database);
+      assert.deepEqual([both.candles.at(-1)?.close, streamed], ["4", []]);
+      const again = await writePage(database, BOTH, asked([1, 4], 1, 2));
+      assert.deepEqual(again.streamed, { confirmed: 0, revised: 0, withdrawn: 0 });
+    },
+
+  "come to a compressed chunk, and are revised and withdrawn there": async (database) => {
+    if (database.kind !== "embedded") return;
+    await writePage(database, BOTH, asked([0, 1], 0, 1));
+    await stream(database, 1, { value: 2 });
+    const compress = (): Promise<unknown> =>
+      database.sql`select compress_chunk(chunk) from show_chunks('ohlcv_1m') as chunk`;
+    await compress();
+    assert.equal(await stream(database, 2, { value: 2 }), 1);
+    await compress();
+    assert.equal(await stream(database, 1, { value: 3 }), 0, "told anew, with another value");
+    const { both } = await assertSound(database);
+    assert.deepEqual(both.candles.map(({ close }) => close), ["1", "3", "2"]);
+    await compress();
+    const { streamed } = await writePage(database, BOTH, asked([1, 4], [3, 1], 1, 4));
+    assert.deepEqual(streamed, { confirmed: 0, revised: 1, withdrawn: 1 });
+    await assertSound(database);
+  },
+
   "and the answer for their time, at once, end the same whichever comes first": async (
     database,
   ) => {

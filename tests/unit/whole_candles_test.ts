@@ -129,3 +129,32 @@ Deno.test("of candles that close faster than they settle none is lost", () => {
   prices.push(...candles.due(OPEN_MS + 3 * MINUTE_MS + 300).map(({ candle }) => candle.close));
   assert.deepEqual(prices, ["1", "2", "3"]);
 });
+
+Deno.test("a candle that was subscribed anew meanwhile is not whole, though its connection lives", () => {
+  const candles = followed();
+  candles.note(told(OPEN_MS + 5_000, 1));
+  // What was told between was not heard.
+  candles.follow(SERIES, { connection: 1, nowMs: OPEN_MS + 40_000 });
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 2_000), []);
+  assert.equal(candles.sinceMs(SERIES), OPEN_MS + 40_000);
+});
+
+Deno.test("nothing is whole long before its close by our clock, whatever time the exchange tells", () => {
+  const hourAheadMs = OPEN_MS + 10_000 + 3_600_000;
+  const timed = followed();
+  timed.note(told(OPEN_MS + 10_000, 1, { exchangeMs: hourAheadMs }));
+  assert.deepEqual(pricesOf(timed, CLOSE_MS - 5_000), []);
+  assert.deepEqual(pricesOf(timed, CLOSE_MS), [[OPEN_MS, "1"]]);
+  const flagged = told(OPEN_MS + 10_000, 1, { isClosed: true, exchangeMs: hourAheadMs });
+  assert.equal(priceOf(followed(), flagged), undefined);
+});
+
+Deno.test("a candle that opens later than any clock may say closes none, and is not waited for", () => {
+  const candles = followed();
+  candles.note(told(OPEN_MS + 10_000, 1));
+  candles.note(told(OPEN_MS + 11_000, 9, { openMs: OPEN_MS + 3_600_000 }));
+  assert.deepEqual(pricesOf(candles, OPEN_MS + 12_000), []);
+  candles.note(told(OPEN_MS + 50_000, 2));
+  candles.note(told(CLOSE_MS - 3_000, 5, { openMs: CLOSE_MS }));
+  assert.deepEqual(pricesOf(candles, CLOSE_MS), [[OPEN_MS, "2"]], "our clock is behind");
+});
