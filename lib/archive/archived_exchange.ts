@@ -45,6 +45,7 @@ interface AskOptions {
 interface GuardOptions extends AskOptions {
   /** @default the main one of the exchange */
   readonly breaker?: Breaker | undefined;
+  readonly subject?: string | undefined;
   /** @default `RETRY_ATTEMPTS` */
   readonly attempts?: number | undefined;
 }
@@ -153,7 +154,7 @@ export class ArchivedExchange {
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
     const verdict = await this.#guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, breaker: this.breakers.of(series.symbol) },
+      { ...options, ...this.breakers.guardOf(series, options.priority) },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -252,11 +253,8 @@ export class ArchivedExchange {
         // Polls wait for this load: when markets are in force, one attempt is enough, and the next load makes another.
         const attempts = isMain || previous === undefined ? undefined : 1;
         try {
-          return await this.#guarded(`load the ${kind.title} of ${this.id}`, {
-            ...options,
-            breaker,
-            attempts,
-          }, load);
+          const name = `load the ${kind.title} of ${this.id}`;
+          return await this.#guarded(name, { ...options, breaker, attempts }, load);
         } catch (error) {
           if (kind.isAlone || !mayLack(kind, error)) throw error;
           return false;
@@ -279,7 +277,7 @@ export class ArchivedExchange {
 
   async #guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, subject, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -303,6 +301,7 @@ export class ArchivedExchange {
         ...config.retry,
         ...(attempts === undefined ? {} : { attempts }),
         breaker,
+        subject,
         timeoutMs: config.fetchTimeoutMs,
         clock,
         random,

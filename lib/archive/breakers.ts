@@ -1,5 +1,7 @@
 /** The circuit breakers of one exchange: one for each kind of market, because each kind may have servers of its own. @module */
 import { type Symbols, symbolsOfKinds } from "../config/symbols.ts";
+import type { Priority } from "../exchange/pace.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions, type BreakerState } from "../policy/breaker.ts";
 
@@ -52,6 +54,23 @@ export class Breakers {
   /** The breaker of a symbol's kind of market. */
   of(symbol: string): Breaker {
     return this.#byKind.get(kindOf(symbol)) ?? this.main;
+  }
+
+  /** The breaker of a request for candles of a series, and what the request is about: its newest candles or its history. */
+  guardOf(
+    series: Series,
+    priority: Priority,
+  ): { readonly breaker: Breaker; readonly subject: string } {
+    return {
+      breaker: this.of(series.symbol),
+      subject: `${seriesName(series)} ${priority}`,
+    };
+  }
+
+  /** Whether requests for the history of a series fail while others are answered. */
+  hasHistoryFailing(series: Series): boolean {
+    const { breaker, subject } = this.guardOf(series, "backfill");
+    return breaker.failsAlone(subject);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** The series that an exchange refuses, or whose kind of market is down, during one backfill: they rest, or are given up. @module */
 import type { Clock } from "../clock.ts";
 import type { Breakers } from "../archive/breakers.ts";
+import { judgeError } from "../archive/failure_kind.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
@@ -13,6 +14,9 @@ const REFUSED_PAUSE_MS = 10_000;
 /** An error of which nothing is known stays when it comes three times, each time to all attempts of a page. */
 const UNKNOWN_MAX = 3;
 const UNKNOWN_PAUSE_MS = 60_000;
+
+/** A series that fails while others are answered rests longer each time: the patient do not give it up. */
+const FAILED_PAUSE_MS_MAX = 10 * 60_000;
 
 /** A one-shot backfill gives up a kind of market after its breaker has opened this many times in a row. */
 const DOWN_MAX = 5;
@@ -46,9 +50,10 @@ export class Refusals {
     this.#options = options;
   }
 
-  /** Lets a refused series rest, or gives it up. Other errors change nothing. */
+  /** Lets a series that is refused, or that fails while others are answered, rest or gives it up. Other errors change nothing. */
   note(series: Series, error: unknown): void {
     this.#noteDown(series, error);
+    this.#noteFailing(series, error);
     if (!(error instanceof FetchError)) return;
     const { kind, untilMs, isUnknown, cause } = error;
     const name = seriesName(series);
@@ -68,6 +73,18 @@ export class Refusals {
       : [REFUSALS_MAX, REFUSED_PAUSE_MS];
     // Without a cause nothing was asked: the exchange does not list the symbol.
     if (cause === undefined || times + 1 >= timesMax) this.#hopeless.add(name);
+    this.#bySeries.set(name, { times: times + 1, nextTryMs: nowMs + pauseMs });
+  }
+
+  #noteFailing(series: Series, error: unknown): void {
+    const { patient, breakers } = this.#options;
+    if (!patient || judgeError(error) !== "failure" || !breakers.hasHistoryFailing(series)) return;
+    const nowMs = this.#clock.now();
+    const name = seriesName(series);
+    const { times, nextTryMs } = this.#bySeries.get(name) ?? { times: 0, nextTryMs: -Infinity };
+    // Pages that were asked for at the same time fail alike: they count once.
+    if (nowMs < nextTryMs) return;
+    const pauseMs = Math.min(REFUSED_PAUSE_MS * 2 ** times, FAILED_PAUSE_MS_MAX);
     this.#bySeries.set(name, { times: times + 1, nextTryMs: nowMs + pauseMs });
   }
 

@@ -49,18 +49,36 @@ export class BreakerOpenError extends Error {
   /** No call passes before this time. In the past while a trial runs. Milliseconds since the Unix epoch. */
   readonly untilMs: number;
 
-  constructor(action: string, state: Exclude<BreakerState, { kind: "closed" }>) {
-    const reason = state.kind === "open"
-      ? `its breaker is open until ${new Date(state.untilMs).toISOString()}`
+  constructor(
+    action: string,
+    { kind, untilMs }: { readonly kind: "open" | "half_open"; readonly untilMs: number },
+  ) {
+    const reason = kind === "open"
+      ? `its breaker is open until ${new Date(untilMs).toISOString()}`
       : "its breaker is half open and a trial call is running";
     super(`Cannot send a request to ${action}: ${reason}`);
-    this.untilMs = state.untilMs;
+    this.untilMs = untilMs;
   }
+}
+
+/** A call that a breaker guards. */
+interface GuardedCall {
+  /** When it is aborted, the caller ended the call, not the other side. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * What the call is about, see {@linkcode Breaker.failsAlone}.
+   *
+   * @default the other side as a whole
+   */
+  readonly subject?: string | undefined;
 }
 
 /**
  * A circuit breaker: closed → open after consecutive failures → half open for exactly one trial call → closed or open
  * again. Only calls change the state; there is no timer.
+ *
+ * A subject that always fails keeps nothing from the others: when its trial has failed, it leaves the next one to them
+ * for a cooldown more; and when another one closes the breaker, its failures do not count until it is answered.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -70,6 +88,10 @@ export class Breaker {
   #troubledSinceMs: number | undefined = undefined;
   /** Number of state changes. A call counts only if the state has not changed since the call began. */
   #era = 0;
+  /** Subjects of the failures in a row that are counted. */
+  readonly #failed = new Set<string>();
+  /** Subjects whose trial has failed, or that opened the breaker which another closed; not answered since. */
+  readonly #suspects = new Set<string>();
 
   /** @throws RangeError when `failures` or `cooldownMs` is out of its range. */
   constructor(options: BreakerOptions) {
@@ -100,32 +122,46 @@ export class Breaker {
    * later `run` may still be refused.
    */
   get passes(): boolean {
+    return this.#lets(0);
+  }
+
+  /** Whether this subject failed before another closed the breaker, and was not answered since. */
+  failsAlone(subject: string | undefined): boolean {
+    return this.#state.kind === "closed" && this.#isSuspect(subject);
+  }
+
+  #isSuspect(subject: string | undefined): boolean {
+    return subject !== undefined && this.#suspects.has(subject);
+  }
+
+  /** @throws BreakerOpenError when a call about `subject` would not pass now. */
+  check({ subject }: GuardedCall = {}): void {
+    const state = this.#state;
+    const laterMs = this.#isSuspect(subject) ? this.#cooldownMs : 0;
+    if (state.kind === "closed" || this.#lets(laterMs)) return;
+    const { kind, untilMs } = state;
+    const name = this.#options.name ?? "the other side";
+    throw new BreakerOpenError(name, { kind, untilMs: untilMs + laterMs });
+  }
+
+  /** Whether a call passes that may be the trial only `laterMs` after the cooldown. */
+  #lets(laterMs: number): boolean {
     const state = this.#state;
     if (state.kind !== "open") return state.kind === "closed";
     const leftMs = state.untilMs - this.#options.clock.now();
     // More than a cooldown left means that the clock was set back. Do not refuse calls for that long.
-    return leftMs <= 0 || leftMs > this.#cooldownMs;
-  }
-
-  /** @throws BreakerOpenError when a call would not pass now. */
-  check(): void {
-    const state = this.#state;
-    if (state.kind === "closed" || this.passes) return;
-    throw new BreakerOpenError(this.#options.name ?? "the other side", state);
+    return leftMs <= -laterMs || leftMs > this.#cooldownMs;
   }
 
   /**
-   * Calls `fn` and counts its outcome. An error after `signal` was aborted is ignored: the caller ended the call, not
-   * the other side.
+   * Calls `fn` and counts its outcome. An error after `signal` was aborted is ignored.
    *
    * @throws BreakerOpenError without calling `fn`, while the breaker is open or its trial call is running.
    * @throws whatever `fn` throws.
    */
-  async run<T>(
-    fn: () => Promise<T>,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<T> {
-    this.check();
+  async run<T>(fn: () => Promise<T>, call: GuardedCall = {}): Promise<T> {
+    const { signal, subject } = call;
+    this.check(call);
     const state = this.#state;
     if (state.kind === "open") this.#enter({ kind: "half_open", untilMs: state.untilMs });
     const era = this.#era;
@@ -141,21 +177,39 @@ export class Breaker {
       throw error;
     } finally {
       // A call that began in an earlier state says nothing about the present one.
-      if (era === this.#era) this.#settle(verdict);
+      if (era === this.#era) this.#settle(verdict, subject);
     }
   }
 
-  #settle(verdict: BreakerVerdict): void {
+  #settle(verdict: BreakerVerdict, subject: string | undefined): void {
     const state = this.#state;
     if (verdict === "ignore") {
       // Open again, but with the old end of the cooldown: the next call is the trial.
       if (state.kind === "half_open") this.#enter({ kind: "open", untilMs: state.untilMs });
     } else if (verdict === "success") {
       this.#strategy.succeeded();
+      if (state.kind === "half_open") this.#judgeSubjects(subject);
+      this.#failed.clear();
+      if (subject !== undefined) this.#suspects.delete(subject);
       if (state.kind === "half_open") this.#enter({ kind: "closed" });
-    } else if (this.#strategy.failed() || state.kind === "half_open") {
-      this.#enter({ kind: "open", untilMs: this.#options.clock.now() + this.#cooldownMs });
+    } else if (state.kind === "half_open") {
+      if (subject !== undefined) this.#suspects.add(subject);
+      this.#open();
+    } else if (!this.failsAlone(subject)) {
+      if (subject !== undefined) this.#failed.add(subject);
+      if (this.#strategy.failed()) this.#open();
     }
+  }
+
+  /** A trial succeeded: the subjects that opened the breaker are suspects, until they are answered. */
+  #judgeSubjects(answered: string | undefined): void {
+    // A trial about no subject does not tell whether any of them is answered.
+    if (answered === undefined) this.#suspects.clear();
+    else for (const subject of this.#failed) this.#suspects.add(subject);
+  }
+
+  #open(): void {
+    this.#enter({ kind: "open", untilMs: this.#options.clock.now() + this.#cooldownMs });
   }
 
   #enter(state: BreakerState): void {

@@ -6,6 +6,8 @@ import { retry, type RetryOptions } from "./retry.ts";
 export interface ResilienceOptions extends RetryOptions {
   /** Shared by all calls to the same exchange. */
   readonly breaker: Breaker;
+  /** What the call is about, for the breaker. @default the other side as a whole */
+  readonly subject?: string | undefined;
   /** How long one attempt may take, not counting the wait in `before`. */
   readonly timeoutMs: number;
   /**
@@ -36,16 +38,16 @@ export async function withResilience<T>(
   fn: (context: { readonly attempt: number; readonly signal: AbortSignal }) => Promise<T>,
   options: ResilienceOptions,
 ): Promise<T> {
-  const { breaker, timeoutMs, before, clock, name, isRetryable = () => true } = options;
+  const { breaker, subject, timeoutMs, before, clock, name, isRetryable = () => true } = options;
   // Checked here: inside the breaker a bad option would count as a failure of the exchange.
   assertTimeoutMs(timeoutMs);
   return await retry(async ({ attempt, signal }) => {
-    breaker.check();
+    breaker.check({ subject });
     await before?.(signal);
     return await breaker.run(
       () =>
         withDeadline(timeoutMs, (inner) => fn({ attempt, signal: inner }), { clock, signal, name }),
-      { signal },
+      { signal, subject },
     );
   }, {
     ...options,

@@ -245,6 +245,26 @@ Deno.test("a judge that throws does not leave the trial under way for ever", asy
   assert.equal(await succeed(breaker), "up");
 });
 
+Deno.test("a subject that always fails leaves the next trial to others, and opens the breaker no more", async () => {
+  const { breaker, clock } = setUp();
+  const ask = (subject: string, isUp: boolean): Promise<void> =>
+    breaker.run(() => isUp ? Promise.resolve() : Promise.reject(new Judged("failure")), {
+      subject,
+    });
+  await assert.rejects(ask("bad", false), Judged);
+  await fail(breaker, 2);
+  await clock.advance(1_000);
+  await assert.rejects(ask("bad", false), Judged);
+  await clock.advance(1_000);
+  await assert.rejects(ask("bad", false), BreakerOpenError);
+  await ask("good", true);
+  for (let times = 0; times < 9; times++) await assert.rejects(ask("bad", false), Judged);
+  assert.equal(breaker.state.kind, "closed");
+  await ask("bad", true);
+  for (let times = 0; times < 3; times++) await assert.rejects(ask("bad", false), Judged);
+  assert.equal(breaker.state.kind, "open", "it was answered: its failures count again");
+});
+
 const refused: Record<string, Partial<BreakerOptions>> = {
   "no failures": { failures: 0 },
   "half a failure": { failures: 2.5 },
