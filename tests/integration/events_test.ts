@@ -10,12 +10,13 @@ import { migrate, readMigrations } from "../../lib/store/connection/migrations.t
 import type { TextRows } from "../../lib/store/connection/embedded_worker.ts";
 import { RestartProof } from "../../lib/store/connection/restart_proof.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
-import { wasStopped } from "../../lib/store/events.ts";
+import { wasStopped, writeEvents } from "../../lib/store/events.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { hideSecrets } from "../../lib/text/redact.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { holdTable } from "../support/row_locks.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openAnyTest, openTestDatabase } from "../support/test_database.ts";
 
@@ -29,6 +30,8 @@ const OPENED: NewEvent = {
   exchange: "binance",
   text: "binance: it is open",
 };
+
+const AT_ONCE = { timeMs: 0, sinceMs: 0, times: 1 } as const;
 
 for (const kind of DATABASE_KINDS) {
   Deno.test(`events are kept in a database that is ${kind}`, async (t) => {
@@ -175,6 +178,19 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
       ends.push(await wasStopped(database));
     }
     assert.deepEqual(ends, [false, true, false]);
+  });
+  await t.step("while someone holds their table nothing waits for it for long", async () => {
+    // The embedded database lets in nobody else.
+    if (database.kind === "embedded") return;
+    const holder = await holdTable(database, "events", { isAlone: true });
+    try {
+      // A statement that is not answered would end all connections, those of pages as well.
+      const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
+      await assert.rejects(wasStopped(database), isLocked);
+      await assert.rejects(writeEvents(database, [{ ...OPENED, ...AT_ONCE }]), isLocked);
+    } finally {
+      await holder.release();
+    }
   });
 }
 
