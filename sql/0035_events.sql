@@ -28,6 +28,21 @@ comment on column events.since is 'When it began; where it has happened several 
 comment on column events.times is 'How often it has happened, without an hour between two of them.';
 comment on column events.candles is 'How many candles it is about, in all of these times.';
 
+-- Who could read the alerts reads the events, too: the status has both.
+do $$
+declare
+  reader text;
+begin
+  for reader in
+    select distinct case grantee when 0 then 'public' else grantee::regrole::text end
+    from pg_class cross join lateral aclexplode(relacl)
+    where pg_class.oid = 'alerts'::regclass and privilege_type = 'SELECT' and grantee <> relowner
+  loop
+    execute format('grant select on events to %s', reader);
+  end loop;
+end
+$$;
+
 -- Keeps an event: where the same has happened within the hour before, its row counts one more. `is_each` is for kinds whose
 -- text says what is different each time: then only the same text counts. Then deletes what is too old or too much.
 --

@@ -17,8 +17,14 @@ import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { holdTable } from "../support/row_locks.ts";
+import { runInProcess } from "../support/shell.ts";
 import { TestClock } from "../support/test_clock.ts";
-import { DATABASE_KINDS, openAnyTest, openTestDatabase } from "../support/test_database.ts";
+import {
+  DATABASE_KINDS,
+  openAnyTest,
+  openTestDatabase,
+  type TestDatabase,
+} from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -43,6 +49,7 @@ for (const kind of DATABASE_KINDS) {
     try {
       await migrate(opened.database, await readMigrations());
       await steps(t, opened.database);
+      await findsOldOnes(t, opened);
     } finally {
       await opened.drop();
     }
@@ -194,6 +201,33 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
   });
 }
 
+/** Of a server: the embedded one is asked in the same way. */
+async function findsOldOnes(
+  t: Deno.TestContext,
+  { database, url }: Pick<TestDatabase, "database" | "url">,
+): Promise<void> {
+  if (url === undefined) return;
+  await t.step("the command finds an event behind many newer ones of other exchanges", async () => {
+    await database.sql`delete from events`;
+    await database.sql`
+      insert into events (kind, exchange, time, since, times, text)
+      select 'breaker_closed', 'okx', time, time, 1, 'okx: the old one' from (select now() - interval '1 day') as at (time)
+      union all
+      select kind, 'binance', time, time, 1, 'newer'
+      from unnest(array['banned', 'ban_ended', 'breaker_opened', 'listed', 'imported', 'copied']) as kind (kind),
+           generate_series(now() - interval '99 minutes', now(), '1 minute') as time (time)`;
+    const told = async (exchange: string): Promise<string> => {
+      const args = ["events", "--exchanges", exchange];
+      const { code, stdout, stderr } = await runInProcess(args, { DATABASE_URL: url });
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    assert.match(await told("okx"), /okx: the old one$/);
+    assert.equal((await told("binance")).split("\n").length, 20);
+    assert.equal(await told("kraken"), "No event of these exchanges or symbols is kept.");
+  });
+}
+
 /** All events, newest first. */
 async function read(
   database: Database,
@@ -201,6 +235,34 @@ async function read(
 ): Promise<readonly EventEntry[]> {
   return (await readEventsDocument(database, new URLSearchParams(query))).events;
 }
+
+Deno.test("a role that could read the archive before the upgrade to events reads it after", async (t) => {
+  const opened = await openTestDatabase("postgres", { isUnmigrated: true });
+  if (opened?.url === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const { database: { sql }, database, url, drop } = opened;
+  const reader = `reader_${crypto.randomUUID().replaceAll("-", "")}`;
+  try {
+    const all = await readMigrations();
+    await migrate(database, all.filter(({ version }) => version < 35));
+    await sql.unsafe(
+      `create role ${reader} login password 'p'; grant usage on schema public to ${reader};
+      grant select on all tables in schema public to ${reader}`,
+    );
+    await migrate(database, all);
+    const ofReader = new URL(url);
+    [ofReader.username, ofReader.password] = [reader, "p"];
+    for (const command of ["status", "events"]) {
+      const { code, stderr } = await runInProcess([command], { DATABASE_URL: ofReader.href });
+      assert.deepEqual([command, code, stderr], [command, 0, ""]);
+    }
+  } finally {
+    await sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
+    await drop();
+  }
+});
 
 Deno.test("while the database is away events wait, no more than a bound, and nothing waits for them", async () => {
   const clock = new ManualClock({ startMs: 0 });
