@@ -28,15 +28,31 @@ comment on column events.since is 'When it began; where it has happened several 
 comment on column events.times is 'How often it has happened, without an hour between two of them.';
 comment on column events.candles is 'How many candles it is about, in all of these times.';
 
+-- Who could read the alerts reads the events, too: the status has both.
+do $$
+declare
+  reader text;
+begin
+  for reader in
+    select distinct case grantee when 0 then 'public' else grantee::regrole::text end
+    from pg_class cross join lateral aclexplode(relacl)
+    where pg_class.oid = 'alerts'::regclass and privilege_type = 'SELECT' and grantee <> relowner
+  loop
+    execute format('grant select on events to %s', reader);
+  end loop;
+end
+$$;
+
 -- Keeps an event: where the same has happened within the hour before, its row counts one more. `is_each` is for kinds whose
 -- text says what is different each time: then only the same text counts. Then deletes what is too old or too much.
 --
 -- No index but that of the key: a row that counts on is written where it was, so that nothing grows where there is no
--- vacuum. Several writers wait for each other here, before they hold a row.
+-- vacuum. Several writers wait for each other here, before they hold a row. While someone else holds the table, the event is
+-- refused and comes again: a statement without an answer would end all connections of the program.
 create function titan10_note_event(
   told_kind text, told_exchange text, told_symbol text, told_timeframe text, told_alert text,
   told_time timestamptz, told_since timestamptz, told_times int, told_candles bigint, told_text text, is_each boolean
-) returns void language plpgsql volatile as $$
+) returns void language plpgsql volatile set lock_timeout = '1s' as $$
 declare
   known bigint;
 begin
@@ -65,6 +81,12 @@ begin
      or (kind = told_kind and id not in (select id from events where kind = told_kind
                                          order by time desc, id desc limit 100));
 end
+$$;
+
+-- Whether the newest of these events is that a daemon has started or that it has stopped; null where there is neither.
+create function titan10_last_run() returns text language sql stable set lock_timeout = '1s' as $$
+  select kind from events where kind in ('daemon_started', 'daemon_stopped')
+  order by time desc, kind desc limit 1
 $$;
 
 -- A poll that is left out again and again is an alert of the webhook, too.

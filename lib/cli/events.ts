@@ -10,7 +10,7 @@ import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, minute, wrap } from "./text.ts";
 import { withArchive } from "./with_archive.ts";
 
-/** How many are read, of which the flags let some through. */
+/** How many are read at once, of which the flags let some through. */
 const READ_MAX = 500;
 
 /** Prints the events, from the database or from the daemon that holds it. */
@@ -18,28 +18,54 @@ export async function events(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "warning" });
   const rowsMax = readLimit(flags["limit"]);
   const filter = filterOf(flags, ground.config);
-  const query = new URLSearchParams({ limit: String(READ_MAX) });
-  const { events } = await withArchive<EventsDocument>(ground, {
-    mustExist: true,
-    here: async (database) => {
-      await requireArchive(database);
-      return await readEventsDocument(database, query);
-    },
-    daemon: async () =>
-      await askDaemon(ground.config.dataDir, `/eventlog?${query}`) as EventsDocument,
-  });
-  const shown = events.filter((one) => {
-    const { exchange, symbol } = one;
+  const passes = ({ exchange, symbol }: EventEntry): boolean => {
     if (exchange === null || symbol === null) {
       return filter.symbols === undefined &&
         (exchange === null ? filter.exchanges === undefined : filter.passesExchange(exchange));
     }
     return filter.passes({ exchange, symbol });
-  }).slice(0, rowsMax);
+  };
+  const shown = await withArchive(ground, {
+    mustExist: true,
+    here: async (database) => {
+      await requireArchive(database);
+      const read = (query: URLSearchParams): Promise<EventsDocument> =>
+        readEventsDocument(database, query);
+      return await newestOf(read, { passes, rowsMax });
+    },
+    daemon: async () => {
+      const read = async (query: URLSearchParams): Promise<EventsDocument> =>
+        await askDaemon(ground.config.dataDir, `/eventlog?${query}`) as EventsDocument;
+      return await newestOf(read, { passes, rowsMax });
+    },
+  });
+  const isFiltered = flags["exchanges"] !== undefined || flags["symbols"] !== undefined;
   if (flags["json"] === true) shell.print(JSON.stringify({ events: shown }));
-  else if (shown.length === 0) shell.print("Nothing has happened yet.");
-  else for (const one of shown.toReversed()) print(shell, one);
+  else if (shown.length > 0) { for (const one of shown.toReversed()) print(shell, one); }
+  else if (isFiltered) shell.print("No event of these exchanges or symbols is kept.");
+  else shell.print("Nothing has happened yet.");
   return EXIT.done;
+}
+
+/** The newest that pass, newest first. Reads on until there are enough: all that is kept is a few thousand rows. */
+async function newestOf(
+  read: (query: URLSearchParams) => Promise<EventsDocument>,
+  { passes, rowsMax }: {
+    readonly passes: (event: EventEntry) => boolean;
+    readonly rowsMax: number;
+  },
+): Promise<readonly EventEntry[]> {
+  const query = new URLSearchParams({ limit: String(READ_MAX) });
+  const found: EventEntry[] = [];
+  for (;;) {
+    const { events } = await read(query);
+    for (const one of events) if (passes(one)) found.push(one);
+    const last = events.at(-1);
+    if (found.length >= rowsMax || events.length < READ_MAX || last === undefined) {
+      return found.slice(0, rowsMax);
+    }
+    query.set("before", last.time);
+  }
 }
 
 function readLimit(text: unknown): number {

@@ -4,7 +4,7 @@ import { type Coverage, coverageCandles, intersect } from "../market/coverage.ts
 import { type GapState, isOpen } from "../market/gap.ts";
 import { type GapReasons, mergeReasons, sumReasons } from "../market/gap_reasons.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { ceilTime, countCandles, type Timeframe } from "../market/timeframe.ts";
+import { ceilTime, countCandles, nominalMs, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type Gap, readGapPages } from "../store/gaps.ts";
@@ -170,17 +170,31 @@ function reasonsOf(states: Iterable<readonly [GapState, number]>): GapReasons {
   return Object.fromEntries([...states].filter(([state]) => !isOpen(state)));
 }
 
-/** Counts the days of all series together. */
+/** Counts the days of all series together. Whole days of ten years are added in two steps: the daemon polls meanwhile. */
 class DayTally {
   readonly #days = new Map<number, { held: number; readonly lacking: Map<GapState, number> }>();
+  /** From this day on so many candles more may be there on each day. */
+  readonly #steps = new Map<number, number>();
 
   /** Adds the candles of a series that may be there. */
   hold(timeframe: Timeframe, held: Coverage): void {
+    const candlesOfDay = DAY_MS / nominalMs(timeframe);
     for (const window of held) {
-      for (const { dayMs, candles } of daysOf(timeframe, window)) {
-        this.#of(dayMs).held += candles;
+      const firstMs = Math.ceil(window.sinceMs / DAY_MS) * DAY_MS;
+      const lastMs = Math.floor(window.untilMs / DAY_MS) * DAY_MS;
+      if (firstMs >= lastMs || !Number.isInteger(candlesOfDay)) {
+        this.#hold(timeframe, window);
+        continue;
       }
+      this.#hold(timeframe, { ...window, untilMs: firstMs });
+      this.#hold(timeframe, { ...window, sinceMs: lastMs });
+      this.#steps.set(firstMs, (this.#steps.get(firstMs) ?? 0) + candlesOfDay);
+      this.#steps.set(lastMs, (this.#steps.get(lastMs) ?? 0) - candlesOfDay);
     }
+  }
+
+  #hold(timeframe: Timeframe, window: Window): void {
+    for (const { dayMs, candles } of daysOf(timeframe, window)) this.#of(dayMs).held += candles;
   }
 
   lack(dayMs: number, state: GapState, candles: number): void {
@@ -190,8 +204,15 @@ class DayTally {
 
   /** The days of which the largest share is missing, worst first; of equal ones the newest. */
   worst(daysMax: number): readonly DayCompleteness[] {
-    return [...this.#days].filter(([, { lacking }]) => lacking.size > 0)
-      .map(([dayMs, { held: wanted, lacking }]) => {
+    const steps = [...this.#steps].sort(([one], [other]) => one - other);
+    let [at, whole] = [0, 0];
+    return [...this.#days].sort(([one], [other]) => one - other)
+      .map(([dayMs, { held, lacking }]) => {
+        for (; at < steps.length && steps[at]![0] <= dayMs; at++) whole += steps[at]![1];
+        return { dayMs, wanted: held + whole, lacking };
+      })
+      .filter(({ lacking }) => lacking.size > 0)
+      .map(({ dayMs, wanted, lacking }) => {
         const gone = lacking.values().reduce((sum, candles) => sum + candles, 0);
         const reasons = reasonsOf(lacking);
         const there = wanted - gone;

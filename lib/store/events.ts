@@ -87,10 +87,9 @@ export async function readEvents(
 /** Whether the newest start of a daemon was followed by its stop; undefined before the first start. */
 export async function wasStopped(database: Database): Promise<boolean | undefined> {
   return await database.run("read how the last run ended", async (sql) => {
-    const [row] = await sql<{ kind: EventKind }[]>`
-      select kind from events where kind in ('daemon_started', 'daemon_stopped')
-      order by time desc, kind desc limit 1`;
-    return row === undefined ? undefined : row.kind === "daemon_stopped";
+    const [row] = await sql<{ kind: EventKind | null }[]>`select titan10_last_run() as kind`;
+    const kind = row?.kind ?? undefined;
+    return kind === undefined ? undefined : kind === "daemon_stopped";
   });
 }
 

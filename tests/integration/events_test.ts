@@ -10,14 +10,21 @@ import { migrate, readMigrations } from "../../lib/store/connection/migrations.t
 import type { TextRows } from "../../lib/store/connection/embedded_worker.ts";
 import { RestartProof } from "../../lib/store/connection/restart_proof.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
-import { wasStopped } from "../../lib/store/events.ts";
+import { wasStopped, writeEvents } from "../../lib/store/events.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { hideSecrets } from "../../lib/text/redact.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { holdTable } from "../support/row_locks.ts";
+import { runInProcess } from "../support/shell.ts";
 import { TestClock } from "../support/test_clock.ts";
-import { DATABASE_KINDS, openAnyTest, openTestDatabase } from "../support/test_database.ts";
+import {
+  DATABASE_KINDS,
+  openAnyTest,
+  openTestDatabase,
+  type TestDatabase,
+} from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -30,6 +37,8 @@ const OPENED: NewEvent = {
   text: "binance: it is open",
 };
 
+const AT_ONCE = { timeMs: 0, sinceMs: 0, times: 1 } as const;
+
 for (const kind of DATABASE_KINDS) {
   Deno.test(`events are kept in a database that is ${kind}`, async (t) => {
     const opened = await openTestDatabase(kind);
@@ -40,6 +49,7 @@ for (const kind of DATABASE_KINDS) {
     try {
       await migrate(opened.database, await readMigrations());
       await steps(t, opened.database);
+      await findsOldOnes(t, opened);
     } finally {
       await opened.drop();
     }
@@ -176,6 +186,46 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     }
     assert.deepEqual(ends, [false, true, false]);
   });
+  await t.step("while someone holds their table nothing waits for it for long", async () => {
+    // The embedded database lets in nobody else.
+    if (database.kind === "embedded") return;
+    const holder = await holdTable(database, "events", { isAlone: true });
+    try {
+      // A statement that is not answered would end all connections, those of pages as well.
+      const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
+      await assert.rejects(wasStopped(database), isLocked);
+      await assert.rejects(writeEvents(database, [{ ...OPENED, ...AT_ONCE }]), isLocked);
+    } finally {
+      await holder.release();
+    }
+  });
+}
+
+/** Of a server: the embedded one is asked in the same way. */
+async function findsOldOnes(
+  t: Deno.TestContext,
+  { database, url }: Pick<TestDatabase, "database" | "url">,
+): Promise<void> {
+  if (url === undefined) return;
+  await t.step("the command finds an event behind many newer ones of other exchanges", async () => {
+    await database.sql`delete from events`;
+    await database.sql`
+      insert into events (kind, exchange, time, since, times, text)
+      select 'breaker_closed', 'okx', time, time, 1, 'okx: the old one' from (select now() - interval '1 day') as at (time)
+      union all
+      select kind, 'binance', time, time, 1, 'newer'
+      from unnest(array['banned', 'ban_ended', 'breaker_opened', 'listed', 'imported', 'copied']) as kind (kind),
+           generate_series(now() - interval '99 minutes', now(), '1 minute') as time (time)`;
+    const told = async (exchange: string): Promise<string> => {
+      const args = ["events", "--exchanges", exchange];
+      const { code, stdout, stderr } = await runInProcess(args, { DATABASE_URL: url });
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    assert.match(await told("okx"), /okx: the old one$/);
+    assert.equal((await told("binance")).split("\n").length, 20);
+    assert.equal(await told("kraken"), "No event of these exchanges or symbols is kept.");
+  });
 }
 
 /** All events, newest first. */
@@ -185,6 +235,34 @@ async function read(
 ): Promise<readonly EventEntry[]> {
   return (await readEventsDocument(database, new URLSearchParams(query))).events;
 }
+
+Deno.test("a role that could read the archive before the upgrade to events reads it after", async (t) => {
+  const opened = await openTestDatabase("postgres", { isUnmigrated: true });
+  if (opened?.url === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const { database: { sql }, database, url, drop } = opened;
+  const reader = `reader_${crypto.randomUUID().replaceAll("-", "")}`;
+  try {
+    const all = await readMigrations();
+    await migrate(database, all.filter(({ version }) => version < 35));
+    await sql.unsafe(
+      `create role ${reader} login password 'p'; grant usage on schema public to ${reader};
+      grant select on all tables in schema public to ${reader}`,
+    );
+    await migrate(database, all);
+    const ofReader = new URL(url);
+    [ofReader.username, ofReader.password] = [reader, "p"];
+    for (const command of ["status", "events"]) {
+      const { code, stderr } = await runInProcess([command], { DATABASE_URL: ofReader.href });
+      assert.deepEqual([command, code, stderr], [command, 0, ""]);
+    }
+  } finally {
+    await sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
+    await drop();
+  }
+});
 
 Deno.test("while the database is away events wait, no more than a bound, and nothing waits for them", async () => {
   const clock = new ManualClock({ startMs: 0 });

@@ -15,9 +15,14 @@ export function holdRows(database: Database, table: string): Promise<Holder> {
   return hold(database, `select from ${table} for update`);
 }
 
-/** Holds a table as a transaction does that writes to it. */
-export function holdTable(database: Database, table: string): Promise<Holder> {
-  return hold(database, `lock table ${table} in row exclusive mode`);
+/** Holds a table as a transaction does that writes to it, or with `isAlone` against all others. */
+export function holdTable(
+  database: Database,
+  table: string,
+  { isAlone = false } = {},
+): Promise<Holder> {
+  const mode = isAlone ? "access exclusive" : "row exclusive";
+  return hold(database, `lock table ${table} in ${mode} mode`);
 }
 
 async function hold({ sql }: Database, statement: string): Promise<Holder> {
