@@ -150,9 +150,7 @@ function noteBan(
     const text = `${exchange}: it answers again after its ban`;
     return events.note({ kind: "ban_ended", exchange, text });
   }
-  const text = `${exchange}: it wants to be left alone until ${
-    utcText(ban.untilMs)
-  }. ${ban.reason}`;
+  const text = `${exchange}: banned until ${utcText(ban.untilMs)}. ${ban.reason}`;
   events.note({ kind: "banned", exchange, text });
 }
 

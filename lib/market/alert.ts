@@ -64,8 +64,8 @@ export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
 /** What to do about each. `docs/alerts.md` has more in a section of the same name. */
 export const REMEDIES: Readonly<Record<AlertKind, string>> = {
   gap_percent:
-    "Wait if the candles are younger than a day: most holes are explained by the third ask. titan10 gaps lists them, " +
-    "titan10 gaps --repair asks for them at once.",
+    "Wait if the candles are younger than a day: most gaps have a reason once they have been asked for three times. " +
+    "titan10 gaps lists them, titan10 gaps --repair asks for them at once.",
   breaker_open:
     "Nothing, if the exchange is away: the next trial that is answered ends this, and what was missed is asked for. " +
     "titan10 doctor says whether it is this machine's network.",

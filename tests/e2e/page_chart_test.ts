@@ -132,7 +132,7 @@ async function tryKeyboard(tab: Tab): Promise<void> {
   await tab.press("g");
   await write("2024-02-31");
   await tab.until(`document.querySelector("#chart-hint").textContent ===
-    "Cannot read the date 2024-02-31: 2024-03-01, 2024-03-01 12:30 or 2024-03."`);
+    "Cannot read the date 2024-02-31: write it as 2024-03-01, 2024-03-01 12:30 or 2024-03."`);
   await tab.evaluate(`document.activeElement.select()`);
   await write(`${DAY} 06:20`);
   await tab.until(`${READING}.startsWith("${DAY} 06:20   O ")`);

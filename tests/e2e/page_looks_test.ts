@@ -77,7 +77,7 @@ Deno.test({
     withPage(async ({ archive, browser }) => {
       await addSeries(archive, LONG_SYMBOL);
       await archive.database.sql`update exchanges set last_error = ${"x".repeat(900)}`;
-      for (const width of [1301, 1001, 861, 390, 320]) {
+      for (const width of [1301, 1001, 861, 641, 390, 320]) {
         const tab = await openPage(browser, archive, { width, isPhone: width < 860 });
         const tooWide = (inside: string): Promise<string[]> =>
           tab.evaluate(`[...document.querySelectorAll("${inside}")]
@@ -87,6 +87,9 @@ Deno.test({
           width,
         ]);
         assert.equal(await tab.evaluate(`document.documentElement.scrollWidth`), width);
+        // What happened leaves the screen to the series.
+        const eventsHeight = `document.querySelector(".events").offsetHeight`;
+        assert.ok(await tab.evaluate<number>(eventsHeight) < 210);
         await openChart(tab, `binance ${LONG_SYMBOL} 1m`);
         // A shell takes whatever an exchange calls its market for one word.
         assert.equal(
@@ -94,6 +97,10 @@ Deno.test({
           `titan10 forget ${shellWord(`binance:${LONG_SYMBOL}`)}`,
         );
         await tab.until(`document.querySelector("#chart-canvas canvas")`);
+        // The button that closes it is in its corner, beside the name.
+        assert.ok(
+          await tab.evaluate<number>(`document.querySelector("#chart-close").offsetTop`) < 30,
+        );
         assert.deepEqual(await tooWide("#chart, #chart > *, #chart header *, #chart ul *"), []);
         const hidden = `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(chart)`;
         assert.equal(await tab.evaluate(hidden), 0);

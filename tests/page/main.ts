@@ -3,9 +3,9 @@ import { findChromium, startChromium, type Tab, type TabOptions } from "../suppo
 import { serveRichArchive } from "../support/rich_archive.ts";
 
 const SHOTS: readonly (TabOptions & { readonly name: string; readonly opens?: string })[] = [
-  { name: "page-light", height: 1000 },
-  { name: "page-dark", height: 1000, isDark: true },
-  { name: "page-phone", width: 390, height: 1280, isPhone: true },
+  { name: "page-light", height: 1360 },
+  { name: "page-dark", height: 1360, isDark: true },
+  { name: "page-phone", width: 390, height: 1960, isPhone: true },
   { name: "chart", height: 860, isDark: true, opens: "binance BTC/USDT 1m" },
 ];
 

@@ -302,7 +302,7 @@ async function addNews({ sql }: Database, exchanges: readonly string[]): Promise
      select kind, exchange, symbol, alert, now() - ago, now() - coalesce(began, ago), times, candles, text
      from (values
        ('banned', $2, null, null, interval '1 min', interval '3 h', 37, null::bigint,
-        $2 || ': it wants to be left alone until 12:05:30 UTC. 429 Too Many Requests, retry after 420 s'),
+        $2 || ': banned until 12:05:30 UTC. 429 Too Many Requests, retry after 420 s'),
        ('alert_began', $3, null, 'breaker_open', interval '36 min', null, 1, null,
         $3 || ': the breaker has not been closed for 5 min (over 5 min)'),
        ('breaker_opened', $3, null, null, interval '41 min', null, 1, null,

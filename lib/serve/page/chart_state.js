@@ -132,7 +132,9 @@ export function awayState(again) {
 export function emptyState(series, { base, lastMs, onNewest }, writing) {
   if (lastMs !== undefined) {
     const last = dateText(lastMs, writing);
-    const why = base === null ? "Why is shaded and listed below" : `Why is told in ${base}`;
+    const why = base === null
+      ? "The reason is shaded and listed below"
+      : `The reason is told in ${base}`;
     return {
       kind: "empty",
       title: "No candle here",

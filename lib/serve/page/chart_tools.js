@@ -45,8 +45,8 @@ export function offerTools({ onRange, onFromTo, onDate, writing, untilMs }) {
     if (date === undefined) {
       tell(
         `${
-          value.trim() === "" ? "Write a date" : `Cannot read the date ${value.trim()}`
-        }: ${EXAMPLES}.`,
+          value.trim() === "" ? "Write a date" : `Cannot read the date ${value.trim()}: write it`
+        } as ${EXAMPLES}.`,
         id,
       );
     }

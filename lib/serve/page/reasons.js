@@ -1,6 +1,6 @@
 /** What is the matter with an exchange or a job, since when, and what to do: one or two sentences each. @module */
 import { adviceOf } from "./advice.js";
-import { age, count, time } from "./text.js";
+import { count, time } from "./text.js";
 
 /**
  * How bad it is: `bad` needs a look, `warn` may pass, `wait` is on its way, `good` is as it should be.
@@ -42,9 +42,8 @@ export function exchangeReason(status, tally, nowMs) {
     return bad(`It refuses this machine's address since ${moment(deniedSince, nowMs)}.${advice}`);
   }
   if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs) {
-    const left = age(Date.parse(bannedUntil) - nowMs);
     return bad(
-      `Banned until ${moment(bannedUntil, nowMs)}, for another ${left}. ` +
+      `Banned until ${moment(bannedUntil, nowMs)}. ` +
         "Nothing to do: requests begin again by themselves.",
     );
   }
@@ -94,15 +93,12 @@ function bad(text) {
  * @param {number} nowMs
  * @returns {Reason}
  */
-export function jobReason({ job, lastStart, lastSuccess, lastOutcome, nextStart }, nowMs) {
+export function jobReason({ job, lastOutcome, nextStart }, nowMs) {
   const next = nextStart === null ? "when there is work" : `at ${moment(nextStart, nowMs)}`;
-  const good = lastSuccess === null
-    ? "It has not succeeded yet."
-    : `It last succeeded at ${moment(lastSuccess, nowMs)}.`;
+  // When it started and last succeeded is in the columns beside.
   if (lastOutcome === "failure") {
     return bad(
-      `It failed${lastStart === null ? "" : ` at ${moment(lastStart, nowMs)}`}. ${good} ` +
-        `It runs again ${next}. The log says why: look for "job failed" and ${job}.`,
+      `It runs again ${next}. The log says why it failed: look for "job failed" and ${job}.`,
     );
   }
   if (lastOutcome === "cancelled") {
