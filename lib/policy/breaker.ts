@@ -88,6 +88,8 @@ export class Breaker {
   #troubledSinceMs: number | undefined = undefined;
   /** Number of state changes. A call counts only if the state has not changed since the call began. */
   #era = 0;
+  /** All subjects so far: the only one leaves no trial to others. */
+  readonly #subjects = new Set<string>();
   /** Subjects of the failures in a row that are counted. */
   readonly #failed = new Set<string>();
   /** Subjects whose trial has failed, or that opened the breaker which another closed; not answered since. */
@@ -137,7 +139,9 @@ export class Breaker {
   /** @throws BreakerOpenError when a call about `subject` would not pass now. */
   check({ subject }: GuardedCall = {}): void {
     const state = this.#state;
-    const laterMs = this.#isSuspect(subject) ? this.#cooldownMs : 0;
+    if (subject !== undefined) this.#subjects.add(subject);
+    const isYielding = this.#subjects.size > 1 && this.#isSuspect(subject);
+    const laterMs = isYielding ? this.#cooldownMs : 0;
     if (state.kind === "closed" || this.#lets(laterMs)) return;
     const { kind, untilMs } = state;
     const name = this.#options.name ?? "the other side";

@@ -256,6 +256,9 @@ Deno.test("a subject that always fails leaves the next trial to others, and open
   await clock.advance(1_000);
   await assert.rejects(ask("bad", false), Judged);
   await clock.advance(1_000);
+  await assert.rejects(ask("bad", false), Judged, "the only one leaves its trial to no other");
+  await assert.rejects(ask("good", true), BreakerOpenError);
+  await clock.advance(1_000);
   await assert.rejects(ask("bad", false), BreakerOpenError);
   await ask("good", true);
   for (let times = 0; times < 9; times++) await assert.rejects(ask("bad", false), Judged);
