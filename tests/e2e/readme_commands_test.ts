@@ -1,9 +1,12 @@
-/** README's commands as they are written there, from a fresh copy to a chart in a browser. @module */
+/** The documents' commands as they are written there: README's first from a fresh copy to a chart in a browser, then all others. @module */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { systemClock } from "../../lib/clock.ts";
+import type { Status } from "../../lib/serve/status.ts";
 import { findChromium, startChromium } from "../support/chromium.ts";
+import { DOCUMENTS } from "../support/documents.ts";
 import { withInitExchanges } from "../support/init_exchanges.ts";
-import { startLine, withDirectory } from "../support/program.ts";
+import { commandLine, startLine, withDirectory } from "../support/program.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -17,13 +20,27 @@ const LINES = [
   ),
 ].map(([, line = ""]) => line);
 
+/** What people type who have an archive, in all documents; what changes the archive before what reads it. */
+const LATER_LINES = [
+  ...new Set(
+    [...DOCUMENTS.values()].flatMap((text) =>
+      [...text.matchAll(/^\$ (titan10 .*?)(?: +#.*)?$/gm)].map(([, line = ""]) => line)
+    ),
+  ),
+].sort((a, b) => Number(b === "titan10 reload") - Number(a === "titan10 reload"));
+
+interface Place {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** A new archive has made its database, loaded markets and fetched its first page by then, on a machine at its limit. */
 const FIRST_CANDLES_MS = 120_000;
 
 const CHROMIUM = await findChromium();
 
 Deno.test({
-  name: `README's first commands, as written, lead to a chart${
+  name: `README's first commands, as written, lead to a chart, and all others of the documents run${
     CHROMIUM === undefined ? " (skipped: no Chromium on PATH, CHROMIUM names none)" : ""
   }`,
   ignore: CHROMIUM === undefined,
@@ -38,13 +55,12 @@ Deno.test({
       withDirectory(async (cwd) => {
         await copyProject(cwd);
         await t.step(demo, () => untilPage({ line: demo, cwd, env }, () => Promise.resolve()));
-        for (const line of steps) {
-          await t.step(line, async () => {
-            const { ended, stdout, stderr } = startLine(line, { cwd, env });
-            assert.equal((await ended).code, 0, `${stdout()}\n${stderr()}`);
-          });
-        }
-        await t.step(daemon, () => untilPage({ line: daemon, cwd, env }, openChart));
+        for (const line of steps) await t.step(line, () => runLine(line, { cwd, env }));
+        await t.step(daemon, (t) =>
+          untilPage({ line: daemon, cwd, env }, async (url) => {
+            await openChart(url);
+            await runLater(t, url, { cwd, env });
+          }));
       })
     );
   },
@@ -58,12 +74,38 @@ async function copyProject(to: string): Promise<void> {
   await Deno.symlink(`${PROJECT}node_modules`, `${to}/node_modules`);
 }
 
+async function runLine(line: string, place: Place): Promise<void> {
+  const { ended, stdout, stderr } = startLine(line, place);
+  assert.equal((await ended).code, 0, `${line}\n${stdout()}\n${stderr()}`);
+}
+
+/** Runs the other lines beside the daemon, with the timeframes that they name archived. */
+async function runLater(t: Deno.TestContext, url: string, { cwd, env }: Place): Promise<void> {
+  const file = `${cwd}/titan10.yaml`;
+  const settings = await Deno.readTextFile(file);
+  await Deno.writeTextFile(file, settings.replace("[1m, 1d]", "[1m, 1h, 1d]"));
+  const bin = `${cwd}/bin`;
+  await Deno.mkdir(bin);
+  const words = commandLine().map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(`${bin}/titan10`, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  const place = { cwd, env: { ...env, PATH: `${bin}:${Deno.env.get("PATH")}` } };
+  const [reload = "", ...lines] = LATER_LINES;
+  assert(reload === "titan10 reload" && lines.length >= 9, LATER_LINES.join("\n"));
+  await t.step(reload, () => runLine(reload, place));
+  const hasHours = ({ series }: Status): boolean =>
+    series.some(({ exchange, timeframe, candles }) =>
+      exchange === "binance" && timeframe === "1h" && candles > 0
+    );
+  while (!hasHours(await (await fetch(`${url}/status`)).json())) await systemClock.sleep(200);
+  for (const line of lines) await t.step(line, () => runLine(line, place));
+}
+
 /** Runs a line until its page is there and used, then ends it as Ctrl-C does. */
 async function untilPage(
-  { line, cwd, env }: { line: string; cwd: string; env: Readonly<Record<string, string>> },
+  { line, ...place }: Place & { readonly line: string },
   use: (url: string) => Promise<void>,
 ): Promise<void> {
-  const started = startLine(line, { cwd, env });
+  const started = startLine(line, place);
   try {
     const [, url = ""] = await started.waitFor(/(http:\/\/127\.0\.0\.1:\d+)/);
     assert.equal(
