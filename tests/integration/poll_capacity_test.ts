@@ -272,6 +272,7 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
       EXCHANGE_KRAKEN: options,
     }, clock);
     const poll = new Poll(archive);
+    const polled = polledOf(archive, "binance");
     await poll.runOnce();
     exchange.faults.add({
       when: { exchange: "kraken", about: "candles" },
@@ -282,12 +283,13 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
     for (let tick = 1; tick <= 5; tick++) {
       clock.pass(MINUTE_MS);
       const before = exchange.requests.length;
+      const next = polled.next();
       runs.push(poll.runOnce({ signal: end.signal }));
+      await next;
       // The two of binance are answered in every tick; those of kraken are under way since the first one.
       const sent = before + (tick === 1 ? 4 : 2);
       while (exchange.requests.length < sent) await systemClock.sleep(5);
-      const newestMs = clock.now() - clock.now() % MINUTE_MS - MINUTE_MS;
-      while (await newestOf(database, "binance") < newestMs) await systemClock.sleep(5);
+      assert.equal(await newestOf(database, "binance"), newestAt(clock));
       assert.equal(skipped().length, tick < 4 ? 0 : 1, `tick ${tick}`);
     }
     const text = await archive.metrics.text();
@@ -304,9 +306,10 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
     assert.deepEqual(await firing(), [], "not before ten minutes");
     for (let tick = 0; tick < 2; tick++) {
       clock.pass(4 * MINUTE_MS);
+      const next = polled.next();
       runs.push(poll.runOnce({ signal: end.signal }));
-      const newestMs = clock.now() - clock.now() % MINUTE_MS - MINUTE_MS;
-      while (await newestOf(database, "binance") < newestMs) await systemClock.sleep(5);
+      await next;
+      assert.equal(await newestOf(database, "binance"), newestAt(clock));
     }
     assert.deepEqual(await firing(), ["kraken polls_skipped"]);
     await alerts.stop();
@@ -317,6 +320,29 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
     await exchange.close();
   }
 });
+
+/** Tells when a poll of an exchange has ended. Its candles are in the database before: then it is still under way. */
+function polledOf(
+  { failures }: Archive,
+  exchange: string,
+): { readonly next: () => Promise<void> } {
+  let ended = Promise.withResolvers<void>();
+  const clear = failures.clear.bind(failures);
+  // The last step of a poll that nothing failed in.
+  failures.clear = (text) => {
+    clear(text);
+    if (text === `${exchange} pages`) {
+      ended.resolve();
+      ended = Promise.withResolvers();
+    }
+  };
+  return { next: () => ended.promise };
+}
+
+/** When the newest closed candle opens. Milliseconds. */
+function newestAt(clock: TestClock): number {
+  return clock.now() - clock.now() % MINUTE_MS - MINUTE_MS;
+}
 
 /** When the newest candle of every series of an exchange opens, of the one that is the oldest. Milliseconds. */
 async function newestOf({ sql }: Database, exchange: string): Promise<number> {
