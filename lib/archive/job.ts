@@ -6,6 +6,7 @@ export type JobName =
   | "gaps"
   | "backfill"
   | "catch_up"
+  | "doubt"
   | "alerts"
   | "gap_alerts"
   | "upkeep"

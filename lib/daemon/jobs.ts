@@ -7,6 +7,7 @@ import { backfillJob } from "../fetch/backfill_job.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { CatchUp } from "../fetch/catch_up.ts";
 import { pollJob, type PollReport } from "../fetch/poll.ts";
+import { doubtJob } from "../fetch/reach_doubt.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import type { Capacity } from "../market/capacity.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
@@ -62,6 +63,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
   const schedule: Schedule = new Schedule([
     Object.assign(poll, { watchdog: options.watchdog }),
     catchUp.job,
+    doubtJob(archive, { onOwed: backfill.startOver }),
     gapsJob(archive, { onFilled: onWritten }),
     ...options.alerts.jobs,
     backfill,

@@ -17,18 +17,19 @@ interface BackfillJobOptions {
 
 /** The job, and how to let it begin with other ranges. */
 interface BackfillJob extends Job {
-  /** Call when other ranges of an exchange are wanted. A run that is busy with it must be ending. */
+  /** Call when other candles of an exchange are owed. A run that is busy with it ends first. */
   readonly startOver: (exchange: string) => void;
 }
 
 export function backfillJob(archive: Archive, options: BackfillJobOptions): BackfillJob {
   /** Exchanges whose backfill is running. One that is down may be waited for until it comes back. */
   const busy = new Set<string>();
+  /** Those of them of which other candles are owed now. */
+  const again = new Set<string>();
   /** The only exchange of the next run. @default all of them */
   let due: string | undefined;
   const startOver = (exchange: string): void => {
-    // It begins when that run has ended.
-    if (busy.has(exchange)) return;
+    if (busy.has(exchange)) return void again.add(exchange);
     due = exchange;
     options.onDue();
   };
@@ -63,8 +64,9 @@ export function backfillJob(archive: Archive, options: BackfillJobOptions): Back
           onProgress: (progress) => options.onProgress?.(progress),
           onExchangeEnd: (id) => {
             busy.delete(id);
-            // It has ended before its time, because other ranges are wanted.
-            if (wants.get(id)?.aborted && !signal.aborted) startOver(id);
+            // It may have ended before its time, because other ranges are wanted.
+            const isOwing = again.delete(id) || wants.get(id)?.aborted === true;
+            if (isOwing && !signal.aborted) startOver(id);
           },
         }),
       );

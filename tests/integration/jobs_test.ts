@@ -71,6 +71,8 @@ for (const kind of DATABASE_KINDS) {
   });
 }
 
+const TOO_OLD = JSON.stringify({ code: -1, msg: "Candlestick too long ago. Maximum 60 points" });
+
 const LOCKED = "gaps are repaired and judged while upkeep waits for a lock on the rollups";
 
 /** A second connection holds what the program waits for; the embedded database has one. */
@@ -136,6 +138,27 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const { asked } = await start.log.run(start.schedule, "poll");
       const { pages } = await start.log.run(start.schedule, "catch_up");
       assert.deepEqual([asked, pages], [0, 0]);
+    },
+
+  "what an exchange in trouble seemed not to have is asked for again a minute later, and comes":
+    async (scene) => {
+      const fault = scene.exchange.faults.add({
+        when: { about: "candles", untilMs: closedUntil(MINUTE, NOW_MS) - HOUR_MS },
+        fault: { kind: "status", status: 400, body: TOO_OLD },
+      });
+      const start = await scene.start();
+      await start.log.run(start.schedule, "poll");
+      await start.log.run(start.schedule, "backfill");
+      assert.equal(await owedOf(scene, start), 0, "it is written off");
+      fault.remove();
+      const doubt = async (): Promise<unknown> =>
+        (await start.log.run(start.schedule, "doubt"))["owing"];
+      assert.equal(await doubt(), 0, "it is too early");
+      scene.pass(MINUTE_MS);
+      assert.equal(await doubt(), 1);
+      await start.log.reached("backfill", 2);
+      await start.log.run(start.schedule, "poll");
+      await assertComplete(scene, 5 * HOUR_MS);
     },
 
   "it is begun within five minutes": async (scene) => {

@@ -138,7 +138,7 @@ const TESTS: Readonly<Record<string, Test>> = {
     }
   }],
 
-  "what was gone is asked for again after a day, a week and a month, and owed again when it comes":
+  "what was gone is asked for again after minutes, a day, a week and a month, and owed again when it comes":
     [
       binance,
       async ({ database, exchange, fill }) => {
@@ -152,6 +152,8 @@ const TESTS: Readonly<Record<string, Test>> = {
           return exchange.requests.slice(before).filter(({ status }) => status === 400).length;
         };
         // Each time of two symbols, with and without an end.
+        assert.deepEqual([await refusedAfter(0), await refusedAfter(1 / 60)], [0, 4]);
+        assert.deepEqual([await refusedAfter(14 / 60), await refusedAfter(1 / 60)], [0, 4]);
         assert.deepEqual([await refusedAfter(22), await refusedAfter(2)], [0, 4]);
         assert.deepEqual([await refusedAfter(6 * 24), await refusedAfter(24)], [0, 4]);
         fault?.remove();

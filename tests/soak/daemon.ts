@@ -15,7 +15,7 @@ export interface Daemon extends Running {
 }
 
 /** How far back from its start its archive reaches. */
-export const HISTORY_MS = 3_600_000;
+export const HISTORY_MS = 2 * 3_600_000;
 
 /** The sums of the metrics that the soak prints. */
 export interface Metrics {
@@ -33,7 +33,7 @@ export function startDaemon({ settings }: ManyExchanges, url: string, cwd: strin
   const get = (path: string): Promise<Response> => getFrom(`http://${HTTP_HOST}:${port}${path}`);
   const env: Record<string, string> = {
     TIMEFRAMES: "1m",
-    BACKFILL: "1m:1h",
+    BACKFILL: "1m:2h",
     POLL_CRON: "*/10 * * * * *",
     BACKFILL_CRON: "5-59/20 * * * * *",
     GAPS_CRON: "15-59/20 * * * * *",

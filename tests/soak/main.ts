@@ -28,7 +28,10 @@ const MINUTE_MS = 60_000;
 
 /** How long it may take to start, to recover, and to stop. */
 const START_MS_MAX = 60_000;
-const RECOVERY_MS_MAX = 3 * 60_000;
+const RECOVERY_MS_MAX = 4 * 60_000;
+
+/** After the last fault, what the exchanges seemed not to have is asked for again by then: a minute later. */
+const DOUBTED_MS = 65_000;
 const STOP_MS_MAX = 20_000;
 
 const { values } = parseArgs({
@@ -112,7 +115,8 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
       struck: storm.struck,
       recoveryMs,
       judgement: await judge(sql, many, {
-        sinceMs: startMs - HISTORY_MS + MINUTE_MS,
+        // What is owed again after a proof that was wrong reaches back from then on.
+        sinceMs: Math.max(startMs - HISTORY_MS / 2, systemClock.now() - HISTORY_MS) + MINUTE_MS,
         untilMs: finalUntilMs,
       }),
     });
@@ -155,7 +159,7 @@ interface Recovery {
   readonly finalUntilMs: number;
 }
 
-/** Waits until nothing is owed and all of it has been looked through for gaps. */
+/** Waits until nothing is owed, what was written off was asked for again, and all was looked through for gaps. */
 async function recover(daemon: Daemon): Promise<Recovery> {
   const startMs = systemClock.now();
   let doneMs = Infinity;
@@ -165,12 +169,18 @@ async function recover(daemon: Daemon): Promise<Recovery> {
     const status = await daemon.status();
     const isComplete = status.series.length === size.exchanges * size.symbols &&
       status.series.every(({ owed }) => owed === 0);
+    // Older candles that come after all are owed again.
+    if (!isComplete) doneMs = Infinity;
     if (isComplete && doneMs === Infinity) {
       doneMs = systemClock.now();
       finalUntilMs = Math.floor((askedMs - SETTLE_MS) / MINUTE_MS) * MINUTE_MS;
     }
-    const gaps = status.jobs.find(({ job }) => job === "gaps");
-    return Date.parse(gaps?.lastSuccess ?? "") > doneMs;
+    const lastOf = (name: string): Status["jobs"][number] | undefined =>
+      status.jobs.find(({ job }) => job === name);
+    // It asks for them first.
+    const isDoubted = Date.parse(lastOf("backfill")?.lastStart ?? "") > startMs + DOUBTED_MS &&
+      lastOf("backfill")?.lastOutcome === "success";
+    return isDoubted && Date.parse(lastOf("gaps")?.lastSuccess ?? "") > doneMs;
   });
   return { recoveryMs: doneMs - startMs, finalUntilMs };
 }
