@@ -101,3 +101,18 @@ create or replace function titan10_relations() returns setof text language sql s
   union all select table_name from timeframes
   union all select unnest(array[view_name, held_name]) from rollups
 $$;
+
+-- Who may read `checkpoints`, of which the view is made, may read the view, too.
+do $$
+declare
+  reader text;
+begin
+  for reader in
+    select distinct case grantee when 0 then 'public' else grantee::regrole::text end
+    from pg_class cross join lateral aclexplode(relacl)
+    where pg_class.oid = 'checkpoints'::regclass and privilege_type = 'SELECT' and grantee <> relowner
+  loop
+    execute format('grant select on streamed_candles to %s', reader);
+  end loop;
+end
+$$;

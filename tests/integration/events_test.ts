@@ -258,7 +258,7 @@ async function read(
   return (await readEventsDocument(database, new URLSearchParams(query))).events;
 }
 
-Deno.test("a role that could read the archive before the upgrade to events reads it after", async (t) => {
+Deno.test("a role that could read the archive before the upgrade reads events and streamed candles after", async (t) => {
   const opened = await openTestDatabase("postgres", { isUnmigrated: true });
   if (opened?.url === undefined) {
     await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
@@ -271,7 +271,8 @@ Deno.test("a role that could read the archive before the upgrade to events reads
     await migrate(database, all.filter(({ version }) => version < 35));
     await sql.unsafe(
       `create role ${reader} login password 'p'; grant usage on schema public to ${reader};
-      grant select on all tables in schema public to ${reader}`,
+      grant select on all tables in schema public to ${reader};
+      grant execute on function titan10_query_open, titan10_query_fetch to ${reader}`,
     );
     await migrate(database, all);
     const ofReader = new URL(url);
@@ -280,6 +281,10 @@ Deno.test("a role that could read the archive before the upgrade to events reads
       const { code, stderr } = await runInProcess([command], { DATABASE_URL: ofReader.href });
       assert.deepEqual([command, code, stderr], [command, 0, ""]);
     }
+    const asked = ["query", "select count(*) as n from streamed_candles", "--json"];
+    const { code, stdout, stderr } = await runInProcess(asked, { DATABASE_URL: ofReader.href });
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /"n":\s*"?0/);
   } finally {
     await sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
     await drop();
