@@ -5,6 +5,7 @@ import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { LocalCandle } from "../../lib/local_exchange/price_walk.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
 import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { geminiVoice } from "./gemini_voice.ts";
 import type { Dialect } from "./local_exchange/dialect.ts";
 import {
   STREAM_VOICES,
@@ -32,15 +33,20 @@ export interface CandleStream {
 const MINUTE = parseTimeframe("1m");
 const SECOND_MS = 1_000;
 
+const VOICES: Readonly<Record<string, () => StreamVoice>> = {
+  gemini: () => geminiVoice,
+  ...STREAM_VOICES,
+};
+
 /** Whether the test's exchanges know how this one speaks. */
 export function hasVoice({ exchange }: Dialect): boolean {
-  return Object.hasOwn(STREAM_VOICES, exchange);
+  return Object.hasOwn(VOICES, exchange);
 }
 
 /** Starts the stream of an exchange that has a voice. */
 export function startCandleStream(options: CandleStreamOptions): CandleStream {
   const { dialect: { exchange } } = options;
-  const voiceOf = STREAM_VOICES[exchange];
+  const voiceOf = VOICES[exchange];
   if (voiceOf === undefined) throw new RangeError(`No voice of ${exchange}`);
   const state = { isSilent: false };
   const sockets = new Set<WebSocket>();

@@ -102,20 +102,6 @@ export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
       return json({ topic: `kline.${interval}.${market}`, data, ts, type: "snapshot" });
     },
   }),
-  gemini: () => ({
-    hear(text): Heard {
-      const { type, subscriptions = [] } = JSON.parse(text);
-      if (type !== "subscribe") return NOTHING;
-      return {
-        answers: [],
-        subscribed: (subscriptions as { name: string; symbols: string[] }[]).flatMap((
-          { name, symbols },
-        ) => symbols.map((market) => ({ market, interval: name.replace("candles_", "") }))),
-      };
-    },
-    candle: ({ market: symbol, interval }, [t, o, h, l, c, v]) =>
-      `{"type":"candles_${interval}_updates","symbol":"${symbol}","changes":[[${t},${o},${h},${l},${c},${v}]]}`,
-  }),
   kraken: () => ({
     hear(text, refused): Heard {
       const { method, params = {}, req_id } = JSON.parse(text);
