@@ -10,6 +10,13 @@ interface PaceOptions {
   readonly clock: Clock;
 }
 
+/**
+ * A timer that fires late by so much delays one request, and not all that wait behind it: over twenty requests the delays
+ * would add up. It is less than what the network does to the time between two requests.
+ * Milliseconds.
+ */
+const LATE_MS_MAX = 25;
+
 interface Waiter {
   readonly grant: () => void;
 }
@@ -27,11 +34,13 @@ export class Pace {
   };
   /**
    * How long to wait before the next request, measured at `#atMs`. A duration and not a time: a time would be wrong by
-   * hours after the clock is set.
+   * hours after the clock is set. Below zero while requests wait whose turn comes late.
    */
   #owedMs = 0;
   #atMs: number;
   #granting = false;
+  /** Whether those that wait have waited for a timer. */
+  #isTimed = false;
   /** Aborted to end the current wait early: when no request waits any more, or when the wait became shorter. */
   #pause = new AbortController();
 
@@ -77,7 +86,8 @@ export class Pace {
    * shortens the current wait.
    */
   charge(cost: number): void {
-    this.#owedMs = Math.max(0, this.#waitMs() + cost * this.#intervalMs);
+    const waitMs = this.#waitMs();
+    this.#owedMs = Math.max(Math.min(0, waitMs), waitMs + cost * this.#intervalMs);
     if (cost < 0) this.#pause.abort();
   }
 
@@ -89,7 +99,8 @@ export class Pace {
         this.#pause = new AbortController();
         // Rounded up: the clock counts whole milliseconds, so after a shorter sleep no time would seem to have passed.
         // Rejects when `#pause` is aborted; the next round of the loop then computes the wait anew.
-        await this.#clock.sleep(Math.ceil(waitMs), { signal: this.#pause.signal }).catch(() => {});
+        await this.#clock.sleep(Math.ceil(waitMs), { signal: this.#pause.signal })
+          .then(() => this.#isTimed = true, () => {});
         continue;
       }
       const queue = this.#waiting.live.size > 0 ? this.#waiting.live : this.#waiting.backfill;
@@ -100,12 +111,14 @@ export class Pace {
       next.grant();
     }
     this.#granting = false;
+    this.#isTimed = false;
   }
 
   /** How long to wait from now on. If the clock was set back, no time has passed. */
   #waitMs(): number {
     const nowMs = this.#clock.now();
-    this.#owedMs = Math.max(0, this.#owedMs - Math.max(0, nowMs - this.#atMs));
+    const leastMs = this.#isTimed ? -LATE_MS_MAX : 0;
+    this.#owedMs = Math.max(leastMs, this.#owedMs - Math.max(0, nowMs - this.#atMs));
     this.#atMs = nowMs;
     return this.#owedMs;
   }

@@ -107,8 +107,14 @@ export function findStream(
     };
   }
   const proxy = FORWARD_PROXIES.map((name) => config[name]).find(isText);
-  if (PREFIXES.some((name) => isText(config[name])) || (isText(proxyUrl) && proxy === undefined)) {
-    return { why: "its requests go to a prefix (proxyUrl), and a stream cannot: use httpsProxy" };
+  const isPrefixed = PREFIXES.some((name) => isText(config[name])) ||
+    (isText(proxyUrl) && proxy === undefined);
+  // An address that stands for the stream alone is reached without the prefix.
+  if (isPrefixed && !isText(recordOf(config["urls"])?.["ws"])) {
+    return {
+      why: "its requests go to a prefix (proxyUrl), and a stream cannot: use httpsProxy, or name " +
+        `the stream's address as urls.ws of EXCHANGE_${id.toUpperCase()}`,
+    };
   }
   return { dialect, address: { url, proxy, headers: headersOf(config) } };
 }

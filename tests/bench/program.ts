@@ -83,6 +83,26 @@ export async function peakBytes(pid: number): Promise<number> {
   return 1024 * Number(/^VmHWM:\s+(\d+) kB/m.exec(new TextDecoder().decode(stdout))?.[1] ?? 0);
 }
 
+export interface Usage {
+  /** Of processors, since the process began. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
+/** What a process has taken, as Linux tells. */
+export async function usageOf(pid: number): Promise<Usage> {
+  const { stdout } = await new Deno.Command("cat", {
+    args: [`/proc/${pid}/stat`, `/proc/${pid}/status`],
+  }).output();
+  const text = new TextDecoder().decode(stdout);
+  // The program's name is in parentheses, and may have spaces. Times are hundredths of seconds.
+  const fields = text.slice(text.indexOf(") ") + 2).split(" ");
+  return {
+    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100,
+    residentBytes: 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1] ?? NaN),
+  };
+}
+
 function processOf(child: Deno.ChildProcess): Process {
   return {
     pid: child.pid,

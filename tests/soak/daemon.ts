@@ -1,6 +1,6 @@
 /** The daemon under test, as a process, and what it says of itself over HTTP. @module */
 import type { Status } from "../../lib/serve/status.ts";
-import type { ManyExchanges } from "../support/many_exchanges.ts";
+import type { ManyStreams } from "../support/many_streams.ts";
 import { type Running, start } from "../support/program.ts";
 
 const HTTP_HOST = "127.0.0.1";
@@ -24,11 +24,19 @@ export interface Metrics {
   readonly failures: number;
   readonly retries: number;
   readonly rejected: number;
+  /** Candles of streams that were stored before an answer had told of them. */
+  readonly streamed: number;
+  /** Of these, what answers made. */
+  readonly confirmed: number;
+  readonly revised: number;
+  readonly withdrawn: number;
+  /** Connections of streams that have ended. */
+  readonly streamEnds: number;
   readonly cpuSeconds: number;
 }
 
 /** Starts it with quick misfortunes, and with jobs that run so often that a soak sees many of each. */
-export function startDaemon({ settings }: ManyExchanges, url: string, cwd: string): Daemon {
+export function startDaemon({ settings }: ManyStreams, url: string, cwd: string): Daemon {
   const port = freePort();
   const get = (path: string): Promise<Response> => getFrom(`http://${HTTP_HOST}:${port}${path}`);
   const env: Record<string, string> = {
@@ -44,6 +52,7 @@ export function startDaemon({ settings }: ManyExchanges, url: string, cwd: strin
     BREAKER_COOLDOWN: "3s",
     HTTP_HOST,
     HTTP_PORT: String(port),
+    LIVE: "auto",
     LOG_LEVEL: "error",
     LOG_FORMAT: "json",
     DATABASE_URL: url,
@@ -63,6 +72,11 @@ export function startDaemon({ settings }: ManyExchanges, url: string, cwd: strin
         failures: sum(text, "titan10_fetch_failures_total"),
         retries: sum(text, "titan10_retries_total"),
         rejected: sum(text, "titan10_candles_rejected_total"),
+        streamed: sum(text, STREAMED, "stored"),
+        confirmed: sum(text, STREAMED, "confirmed"),
+        revised: sum(text, STREAMED, "revised"),
+        withdrawn: sum(text, STREAMED, "withdrawn"),
+        streamEnds: sum(text, "titan10_stream_ends_total"),
         cpuSeconds: sum(text, "process_cpu_seconds_total"),
       };
     },
@@ -86,8 +100,16 @@ function freePort(): number {
   return port;
 }
 
-/** The sum over all labels. */
-function sum(text: string, name: string): number {
-  const lines = text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "gm"));
-  return [...lines].reduce((total, [, value]) => total + Number(value), 0);
+const STREAMED = "titan10_stream_candles_total";
+
+/** The sum over all labels, or over those with an outcome. */
+function sum(text: string, name: string, outcome?: string): number {
+  const lines = text.matchAll(new RegExp(`^${name}(\\{.*\\})? (\\S+)$`, "gm"));
+  return [...lines].reduce(
+    (total, [, labels = "", value]) =>
+      outcome === undefined || labels.includes(`outcome="${outcome}"`)
+        ? total + Number(value)
+        : total,
+    0,
+  );
 }

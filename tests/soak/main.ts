@@ -1,5 +1,6 @@
 /**
- * The daemon for a long time: 400 series of twenty local exchanges that fail at random, on a PostgreSQL. In the end it
+ * The daemon for a long time: 400 series of twenty local exchanges that fail at random, some with streams that are cut
+ * every few seconds, on a PostgreSQL. In the end it
  * must still be the same process, take as much memory, files, threads and connections as early on, owe nothing, and
  * have stored what the exchanges say, candle by candle, with a reason for each that is missing. How many timers it
  * holds is not looked at: nothing outside the process tells.
@@ -15,6 +16,7 @@ import { systemClock } from "../../lib/clock.ts";
 import { SETTLE_MS } from "../../lib/market/answer.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { type ManyExchanges, startManyExchanges } from "../support/many_exchanges.ts";
+import { startManyStreams } from "../support/many_streams.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { withDirectory } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
@@ -22,6 +24,7 @@ import { type Daemon, HISTORY_MS, type Metrics, startDaemon } from "./daemon.ts"
 import { judge, type Judgement } from "./oracle.ts";
 import { type Sample, SAMPLES_MIN, takeSample, type Trend, trendsOf } from "./sample.ts";
 import { startStorm, type Storm } from "./storm.ts";
+import { startStreamStorm, type StreamStorm } from "./stream_storm.ts";
 
 const SAMPLE_EVERY_MS = 5_000;
 const MINUTE_MS = 60_000;
@@ -90,9 +93,11 @@ async function withServer<T>(use: (url: string) => Promise<T>): Promise<T> {
 async function soak(url: string, cwd: string): Promise<readonly string[]> {
   const startMs = systemClock.now();
   const many = await startManyExchanges({ ...size, clock: systemClock });
+  const streams = startManyStreams(many, { clock: systemClock });
   const storm = startStorm(many.exchanges, size.seed);
+  const streamStorm = startStreamStorm(streams, size.seed);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
-  const daemon = startDaemon(many, url, cwd);
+  const daemon = startDaemon(streams, url, cwd);
   const ended = new Promise<never>((_, reject) => {
     daemon.ended.then(({ code }) => reject(new Error(`the daemon ended by itself, code ${code}`)));
     interrupted.signal.addEventListener("abort", () => reject(interrupted.signal.reason));
@@ -105,6 +110,7 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
   try {
     const samples = await Promise.race([ended, watch(daemon, sql, storm)]);
     storm.end();
+    streamStorm.end();
     const metrics = await daemon.metrics();
     const { recoveryMs, finalUntilMs } = await Promise.race([ended, recover(daemon)]);
     await stop(daemon);
@@ -113,6 +119,7 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
       samples,
       metrics,
       struck: storm.struck,
+      cut: streamStorm.struck,
       recoveryMs,
       judgement: await judge(sql, many, {
         // What is owed again after a proof that was wrong reaches back from then on.
@@ -126,8 +133,10 @@ async function soak(url: string, cwd: string): Promise<readonly string[]> {
     throw error;
   } finally {
     storm.end();
+    streamStorm.end();
     await stop(daemon);
     await sql.end();
+    await streams.close();
     await closeAll(many);
   }
 }
@@ -204,13 +213,14 @@ interface Findings {
   readonly samples: readonly Sample[];
   readonly metrics: Metrics;
   readonly struck: number;
+  readonly cut: StreamStorm["struck"];
   readonly recoveryMs: number;
   readonly judgement: Judgement;
 }
 
 /** Prints the end of it. */
 function report(findings: Findings): readonly string[] {
-  const { trends, samples, metrics, struck, recoveryMs, judgement } = findings;
+  const { trends, samples, metrics, struck, cut, recoveryMs, judgement } = findings;
   const isJudged = samples.length >= SAMPLES_MIN;
   const failures = [...judgement.differences];
   console.log("measure      early (2nd quarter)   late (4th quarter)   most");
@@ -225,18 +235,32 @@ function report(findings: Findings): readonly string[] {
   console.log(
     `${metrics.requests} requests, ${struck} spoiled, ${metrics.failures} failed, ` +
       `${metrics.retries} asked again, ${metrics.rejected} candles rejected\n` +
+      `streams: ${cut.killed} times killed, ${cut.halfOpen} half-open, ${cut.silent} silent, ` +
+      `${metrics.streamEnds} connections ended; ${metrics.streamed} candles stored, ` +
+      `${metrics.confirmed} confirmed, ${metrics.revised} revised, ${metrics.withdrawn} withdrawn\n` +
       `nothing owed ${
         (recoveryMs / 1000).toFixed(0)
       } s after the last fault; ${judgement.series} series, ` +
       `${judgement.right} candles as the exchanges have them, ${judgement.explained} missing with a reason, ` +
       `${judgement.differences.length} differences`,
   );
+  if (isJudged && metrics.streamed === 0) failures.push("no candle has come over a stream");
   if (struck === 0) failures.push("no fault has struck: nothing was tried");
   if (values.json === true) {
     const { differences: _, ...judged } = judgement;
     const ok = failures.length === 0;
     console.log(
-      JSON.stringify({ soak: size, ok, failures, ...judged, struck, recoveryMs, metrics, trends }),
+      JSON.stringify({
+        soak: size,
+        ok,
+        failures,
+        ...judged,
+        struck,
+        cut,
+        recoveryMs,
+        metrics,
+        trends,
+      }),
     );
   }
   return failures;

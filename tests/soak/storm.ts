@@ -104,7 +104,7 @@ function faultOf(random: () => number): Fault {
 }
 
 /** A linear congruential generator (Numerical Recipes): a seed that failed can be tried again. */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

@@ -7,6 +7,8 @@ export interface SwallowingProxy {
   readonly connections: number;
   /** Whether bytes are swallowed on the connections that are open now, and on new ones. */
   swallow(isSwallowing: boolean): void;
+  /** Ends the connections that are open now, without a goodbye. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,10 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
     },
     swallow: (value) => {
       isSwallowing = value;
+    },
+    cut: () => {
+      for (const one of open) one.close();
+      open.clear();
     },
     async close(): Promise<void> {
       listener.close();

@@ -83,4 +83,12 @@ Deno.test("a stream goes through the proxy of the requests, and there is none be
   const prefixed = /^its requests go to a prefix/;
   assert.match(urlOf({ id: "okx", proxyUrl: "https://prefix.example/" }), prefixed);
   assert.match(urlOf({ id: "okx", config: { proxy: "https://prefix.example/" } }), prefixed);
+  assert.equal(
+    urlOf({
+      id: "okx",
+      config: { proxyUrl: "https://prefix.example/", urls: { ws: "wss://stream.example" } },
+    }),
+    "wss://stream.example",
+    "an address of the stream alone is reached without the prefix",
+  );
 });
