@@ -5,6 +5,7 @@ import type { Series } from "../market/series.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { type StreamedCandle, writeStreamed } from "../store/streamed_write.ts";
 import { ExchangeStream } from "./exchange_stream.ts";
+import type { FormingCandle } from "./forming.ts";
 import type { StreamSource } from "./stream_source.ts";
 
 /** Candles of all exchanges that close at the same time are stored together: waiting this long costs no one anything. */
@@ -51,6 +52,11 @@ export class Live implements FreshSeries {
 
   isFresh(series: Series, nowMs: number): boolean {
     return this.#streams.get(series.exchange)?.isFresh(series, nowMs) ?? false;
+  }
+
+  /** The candle of a series that forms now; undefined when no stream has told of it. */
+  forming(series: Series): FormingCandle | undefined {
+    return this.#streams.get(series.exchange)?.forming(series);
   }
 
   noteAnswer(series: Series, { addedFromMs }: Parameters<FreshSeries["noteAnswer"]>[1]): void {
