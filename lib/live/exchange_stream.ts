@@ -9,6 +9,7 @@ import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts"
 import type { StreamedCandle } from "../store/streamed_write.ts";
 import { type FormingCandle, FormingCandles } from "./forming.ts";
 import type { OpenStreams, StreamSource } from "./stream_source.ts";
+import { type StreamState, StreamWatch } from "./stream_state.ts";
 import { WholeCandles } from "./whole_candles.ts";
 
 /** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
@@ -33,11 +34,12 @@ export class ExchangeStream {
   readonly #toldUntilMs = new Map<string, number>();
   /** How many candles in a row an open stream lacked. */
   readonly #missed = new Map<string, number>();
-  #messages = 0;
+  readonly #watch: StreamWatch;
 
   constructor(archive: Archive, exchange: ArchivedExchange, source: StreamSource) {
     this.#archive = archive;
     this.exchange = exchange;
+    this.#watch = new StreamWatch(archive.clock.now());
     this.#streams = source.open(exchange.id, (event) => this.#note(event));
   }
 
@@ -112,12 +114,17 @@ export class ExchangeStream {
 
   /** Tells the metrics. */
   tell(): void {
-    const { metrics } = this.#archive;
+    const { clock, metrics } = this.#archive;
     const labels = { exchange: this.exchange.id };
-    const { connections, up, messages } = this.#streams.counts();
-    metrics.streamUp.set(labels, connections > 0 && up === connections ? 1 : 0);
-    metrics.streamMessages.inc(labels, messages - this.#messages);
-    this.#messages = messages;
+    const counts = this.#streams.counts();
+    metrics.streamMessages.inc(labels, this.#watch.count(counts, clock.now()));
+    metrics.streamUp.set(labels, this.#watch.state(counts).kind === "up" ? 1 : 0);
+  }
+
+  /** How it is now. */
+  state(): StreamState {
+    this.tell();
+    return this.#watch.state(this.#streams.counts());
   }
 
   async close(): Promise<void> {
@@ -131,6 +138,7 @@ export class ExchangeStream {
     if (event.kind === "ended") {
       const { reason, why } = event;
       metrics.streamEnds.inc({ exchange, reason });
+      this.#watch.end({ atMs: clock.now(), reason, why });
       log.debug("a stream has ended", { exchange, reason, why });
       for (const one of event.series) this.#leave(seriesOf(exchange, one));
       return;

@@ -189,7 +189,7 @@ export class StatusFeed {
   async #read(): Promise<string | undefined> {
     const { signal } = this.#reading = new AbortController();
     try {
-      return `"status":${JSON.stringify(await this.#options.status(signal))}`;
+      return `"status":${JSON.stringify(calm(await this.#options.status(signal)))}`;
     } catch (error) {
       if (signal.aborted) return undefined;
       // That it is away was logged already, once.
@@ -225,4 +225,14 @@ export class StatusFeed {
     const more = members === undefined ? "" : `,${members}`;
     controller.enqueue(new TextEncoder().encode(`data: {"now":"${now}"${more}}\n\n`));
   }
+}
+
+/** With the minute of each exchange's last message: its second would be a change at every look. */
+function calm(status: Status): Status {
+  const exchanges = status.exchanges.map((row) => {
+    const at = row.stream?.lastMessageAt ?? null;
+    if (row.stream === null || at === null) return row;
+    return { ...row, stream: { ...row.stream, lastMessageAt: `${at.slice(0, 16)}:00.000Z` } };
+  });
+  return { ...status, exchanges };
 }
