@@ -98,6 +98,7 @@ export function answersOf(options: AnswersOptions): Answers {
       };
     },
     news: (signal) => readNews(visitors(signal)),
+    forming: (series) => state.live?.forming(series),
     events: (query, signal) => readEventsDocument(visitors(signal), query),
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
