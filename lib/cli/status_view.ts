@@ -23,7 +23,7 @@ const MESSAGE_COLUMNS_MAX = 300;
 /** The document as text. Each line is at most `columns` wide. */
 export function renderStatus(document: Status, options: StatusViewOptions): string {
   const { columns = 80, paint = painter(false) } = options;
-  const { exchanges, series } = document;
+  const { exchanges } = document;
   const blocks = [
     [headOf(document, options), ...firingOf(document, { ...options, columns, paint })],
     exchangeTable(document, { ...options, columns, paint }),
@@ -32,7 +32,7 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
   ].filter((block) => block.length > 0);
   const lines = blocks.flatMap((block) => ["", ...block]).slice(1);
   const roomForSeries = options.rows === undefined ? Infinity : options.rows - lines.length - 3;
-  const rows = seriesTable(series, { ...options, columns, roomMax: Math.max(0, roomForSeries) });
+  const rows = seriesTable(document, { ...options, columns, roomMax: Math.max(0, roomForSeries) });
   // The series come between the sums and the jobs. Problems come last, because a terminal shows the end of the output.
   const first = 1 + blocks[0]!.length + (exchanges.length > 0 ? blocks[1]!.length : 0);
   const all = [...lines.slice(0, first), "", ...rows, ...lines.slice(first)];
@@ -107,20 +107,37 @@ function stateOf(row: ExchangeStatus | undefined, { nowMs }: StatusViewOptions):
   if (row === undefined) return "not asked";
   if (row.bannedUntil !== null) return `banned to ${moment(row.bannedUntil, nowMs)}`;
   if (row.breaker !== "closed") return `breaker ${row.breaker.replace("_", " ")}`;
-  return "ok";
+  return row.stream === null || row.stream.state === "off"
+    ? "ok"
+    : `ok, stream ${row.stream.state}`;
+}
+
+/** Whether ages are of use: without streams they follow from the polls. */
+function isStreaming({ exchanges, series }: Status): boolean {
+  return exchanges.some(({ stream }) => (stream?.state ?? "off") !== "off") ||
+    series.some(({ lastSource }) => lastSource === "stream");
+}
+
+/** How old the newest candle is, and that no answer has confirmed it yet. */
+function ageOf({ lastClosedAt, lastSource }: SeriesStatus, nowMs: number): string {
+  if (lastClosedAt === null) return "–";
+  const age = duration(Math.max(0, nowMs - Date.parse(lastClosedAt)) / 1000);
+  return lastSource === "stream" ? `${age}, stream` : age;
 }
 
 function seriesTable(
-  all: readonly SeriesStatus[],
+  document: Status,
   { nowMs, columns, roomMax }: StatusViewOptions & {
     readonly columns: number;
     readonly roomMax: number;
   },
 ): readonly string[] {
+  const { series: all } = document;
   if (all.length === 0) return ["no series yet: run titan10 backfill or titan10 run"];
   const fit = all.length <= roomMax;
   // One line is needed for the number of the others.
   const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - 1));
+  const withAge = isStreaming(document);
   const rows = shown.map((row) => [
     printable(`${row.exchange} ${row.symbol} ${row.timeframe}`),
     count(row.candles),
@@ -128,8 +145,10 @@ function seriesTable(
     row.last === null ? "–" : moment(row.last, nowMs),
     count(row.owed),
     count(row.missing),
+    ...withAge ? [ageOf(row, nowMs)] : [],
   ]);
-  const head = ["SERIES", "CANDLES", "FIRST", "LAST", "OWED", "MISSING"];
+  const age = withAge ? ["AGE"] : [];
+  const head = ["SERIES", "CANDLES", "FIRST", "LAST", "OWED", "MISSING", ...age];
   const lines = table(head, rows, { numeric: [1, 4, 5], columns }).split("\n");
   return fit ? lines : [...lines, `and ${count(all.length - shown.length)} more series`];
 }
@@ -177,7 +196,7 @@ function troubleOf(
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
-    const { exchange, breaker, breakerOf, bannedUntil } = row;
+    const { exchange, breaker, breakerOf, bannedUntil, stream } = row;
     const texts: string[] = [];
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
@@ -188,6 +207,13 @@ function troubleOf(
       texts.push(
         `${exchange}: too many requests failed: the breaker${of} is open, requests are paused`,
       );
+    }
+    if (stream?.state === "down" && stream.since !== null) {
+      const why = stream.lastEnd === null
+        ? ""
+        : ` (${stream.lastEnd.reason}: ${stream.lastEnd.why})`;
+      const since = minute(stream.since);
+      texts.push(`${exchange}: its stream is down since ${since}${why}: candles come by polls`);
     }
     if (breaker === "half_open") {
       texts.push(

@@ -9,6 +9,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { examine } from "../doctor/checkup.ts";
 import { makePlan } from "../fetch/plan.ts";
+import type { Live } from "../live/live.ts";
 import type { Ground } from "./open_archive.ts";
 import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest } from "../report/document.ts";
@@ -24,6 +25,7 @@ import {
   readStatus,
   SchemaBehindError,
   type Status,
+  streamStatus,
 } from "../serve/status.ts";
 import { readStorageDocument } from "../serve/storage_report.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -46,8 +48,8 @@ interface AnswersOptions {
   readonly database: Database;
   readonly migrations: readonly Migration[];
   readonly startedAtMs: number;
-  /** `archive` is set once the archive is open. */
-  readonly state: { readonly archive?: Archive };
+  /** Both are set once the archive is open. */
+  readonly state: { readonly archive?: Archive; readonly live?: Live };
   readonly watchdog: Watchdog;
   readonly reloads: Reloads;
 }
@@ -89,11 +91,14 @@ export function answersOf(options: AnswersOptions): Answers {
       return {
         ...status,
         lastReload: reloads.last ?? null,
-        exchanges: status.exchanges.map((row) => withWork(row, exchangeOf(row.exchange))),
+        exchanges: status.exchanges.map((row) =>
+          withWork(row, exchangeOf(row.exchange), state.live)
+        ),
         jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
     },
     news: (signal) => readNews(visitors(signal)),
+    forming: (series) => state.live?.forming(series),
     events: (query, signal) => readEventsDocument(visitors(signal), query),
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
@@ -121,6 +126,7 @@ export function answersOf(options: AnswersOptions): Answers {
 function withWork(
   row: ExchangeStatus,
   exchange: Archive["exchanges"][number] | undefined,
+  live: Live | undefined,
 ): ExchangeStatus {
   if (exchange === undefined) return row;
   const { breakers, client, denial } = exchange;
@@ -137,6 +143,7 @@ function withWork(
     trialAt: first(troubled.map(({ untilMs }) => untilMs)),
     deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
     paceMs: client.requestIntervalMs,
+    stream: live === undefined ? null : streamStatus(live.state(exchange.id)),
   };
 }
 

@@ -72,7 +72,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     clock,
   });
   const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
-  const state: { archive?: OpenArchive } = {};
+  const state: { archive?: OpenArchive; live?: Live } = {};
   const reloads = new Reloads(ground);
   options.onHangup?.(() => void reloads.ask());
   const watchdog = new Watchdog({
@@ -112,7 +112,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
     const alerts = new Alerts(archive);
-    const live = new Live(archive, streamSource(archive));
+    const live = state.live = new Live(archive, streamSource(archive));
     stops.push(() => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };

@@ -7,7 +7,9 @@ import type { Candle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
 import type { StreamedCandle } from "../store/streamed_write.ts";
+import { type FormingCandle, FormingCandles } from "./forming.ts";
 import type { OpenStreams, StreamSource } from "./stream_source.ts";
+import { type StreamState, StreamWatch } from "./stream_state.ts";
 import { WholeCandles } from "./whole_candles.ts";
 
 /** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
@@ -24,6 +26,7 @@ export class ExchangeStream {
   readonly #archive: Archive;
   readonly #streams: OpenStreams;
   readonly #whole = new WholeCandles();
+  readonly #forming = new FormingCandles();
   #series = new Map<string, Series>();
   /** The whole candles that are not stored yet, by series and time: of one candle only the newest values. */
   #waiting = new Map<string, StreamedCandle>();
@@ -31,11 +34,12 @@ export class ExchangeStream {
   readonly #toldUntilMs = new Map<string, number>();
   /** How many candles in a row an open stream lacked. */
   readonly #missed = new Map<string, number>();
-  #messages = 0;
+  readonly #watch: StreamWatch;
 
   constructor(archive: Archive, exchange: ArchivedExchange, source: StreamSource) {
     this.#archive = archive;
     this.exchange = exchange;
+    this.#watch = new StreamWatch(archive.clock.now());
     this.#streams = source.open(exchange.id, (event) => this.#note(event));
   }
 
@@ -47,7 +51,9 @@ export class ExchangeStream {
     const series = value.series.filter(({ symbol, timeframe }) =>
       polled.has(timeframe.text) && !value.suspended.has(symbol)
     );
+    const before = this.#series;
     this.#series = new Map(series.map((one) => [seriesName(one), one]));
+    for (const [name, one] of before) if (!this.#series.has(name)) this.#forming.leave(one);
     this.#streams.subscribe(series.flatMap(({ symbol, timeframe }) => {
       const market = value.list.get(symbol);
       return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
@@ -63,6 +69,11 @@ export class ExchangeStream {
     }
     const toldMs = this.#toldUntilMs.get(name) ?? -Infinity;
     return closedUntil(series.timeframe, nowMs - GRACE_MS) <= toldMs;
+  }
+
+  /** The candle of a series that forms now, as the stream told of it last. */
+  forming(series: Series): FormingCandle | undefined {
+    return this.#forming.of(series, this.#archive.clock.now());
   }
 
   /** Counts a candle that an answer had and the open stream had not told of. */
@@ -103,12 +114,17 @@ export class ExchangeStream {
 
   /** Tells the metrics. */
   tell(): void {
-    const { metrics } = this.#archive;
+    const { clock, metrics } = this.#archive;
     const labels = { exchange: this.exchange.id };
-    const { connections, up, messages } = this.#streams.counts();
-    metrics.streamUp.set(labels, connections > 0 && up === connections ? 1 : 0);
-    metrics.streamMessages.inc(labels, messages - this.#messages);
-    this.#messages = messages;
+    const counts = this.#streams.counts();
+    metrics.streamMessages.inc(labels, this.#watch.count(counts, clock.now()));
+    metrics.streamUp.set(labels, this.#watch.state(counts).kind === "up" ? 1 : 0);
+  }
+
+  /** How it is now. */
+  state(): StreamState {
+    this.tell();
+    return this.#watch.state(this.#streams.counts());
   }
 
   async close(): Promise<void> {
@@ -122,17 +138,19 @@ export class ExchangeStream {
     if (event.kind === "ended") {
       const { reason, why } = event;
       metrics.streamEnds.inc({ exchange, reason });
+      this.#watch.end({ atMs: clock.now(), reason, why });
       log.debug("a stream has ended", { exchange, reason, why });
-      for (const one of event.series) this.#whole.leave(seriesOf(exchange, one));
+      for (const one of event.series) this.#leave(seriesOf(exchange, one));
       return;
     }
     const series = seriesOf(exchange, event);
     if (event.kind === "refused") {
       log.debug("a series is not streamed", { series: seriesName(series), why: event.why });
-      this.#whole.leave(series);
+      this.#leave(series);
     } else if (event.kind === "subscribed") {
       this.#whole.follow(series, { connection: event.connection, nowMs: clock.now() });
     } else {
+      if (this.#series.has(seriesName(series))) this.#forming.note({ ...event, series });
       const noted = this.#whole.note({ ...event, series });
       if (noted === undefined) return;
       if ("reason" in noted) metrics.candlesRejected.inc({ exchange, reason: noted.reason });
@@ -144,6 +162,11 @@ export class ExchangeStream {
         this.#streams.end(event.connection, "backpressure");
       }
     }
+  }
+
+  #leave(series: Series): void {
+    this.#whole.leave(series);
+    this.#forming.leave(series);
   }
 
   /** Lets a candle wait to be stored, unless too many wait. */

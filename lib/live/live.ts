@@ -5,7 +5,9 @@ import type { Series } from "../market/series.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { type StreamedCandle, writeStreamed } from "../store/streamed_write.ts";
 import { ExchangeStream } from "./exchange_stream.ts";
+import type { FormingCandle } from "./forming.ts";
 import type { StreamSource } from "./stream_source.ts";
+import { type StreamState, UNOPENED } from "./stream_state.ts";
 
 /** Candles of all exchanges that close at the same time are stored together: waiting this long costs no one anything. */
 const BEAT_MS = 100;
@@ -51,6 +53,19 @@ export class Live implements FreshSeries {
 
   isFresh(series: Series, nowMs: number): boolean {
     return this.#streams.get(series.exchange)?.isFresh(series, nowMs) ?? false;
+  }
+
+  /** The candle of a series that forms now; undefined when no stream has told of it. */
+  forming(series: Series): FormingCandle | undefined {
+    return this.#streams.get(series.exchange)?.forming(series);
+  }
+
+  /** How the streams of an exchange are. */
+  state(exchange: string): StreamState {
+    if (!this.#source.isWanted(exchange)) return { kind: "off", why: "LIVE does not name it" };
+    const why = this.#source.lackOf(exchange);
+    if (why !== undefined) return { kind: "off", why };
+    return this.#streams.get(exchange)?.state() ?? UNOPENED;
   }
 
   noteAnswer(series: Series, { addedFromMs }: Parameters<FreshSeries["noteAnswer"]>[1]): void {

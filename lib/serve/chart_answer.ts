@@ -39,6 +39,8 @@ export interface CandlesDocument {
     readonly low: string;
     readonly close: string;
     readonly volume: string;
+    /** Whether nothing but a stream has told of it, or of a part of it: an answer of the exchange confirms it later. */
+    readonly provisional: boolean;
   }[];
 }
 
@@ -94,10 +96,9 @@ export async function readCandlesDocument(
   const candlesMax = asked.limit({ most: CANDLES_MAX, otherwise: CANDLES_DEFAULT });
   const timeframes = await readChartTimeframes(database, series);
   const { rolledUpFrom } = timeframeOf(series, timeframes);
-  const isRollup = rolledUpFrom !== undefined;
   const candles = await readChartCandles(database, series, {
     window,
-    isRollup,
+    rolledUpFrom,
     candlesMax,
     isForward: sinceMs !== undefined,
   });
@@ -107,7 +108,9 @@ export async function readCandlesDocument(
       timeframe: timeframe.text,
       rolledUpFrom: rolledUpFrom?.text ?? null,
     })),
-    candles: candles.map(({ openTimeMs, ...values }) => ({ time: iso(openTimeMs), ...values })),
+    candles: candles.map(({ openTimeMs, isProvisional, ...values }) => ({
+      ...{ time: iso(openTimeMs), ...values, provisional: isProvisional },
+    })),
   };
 }
 

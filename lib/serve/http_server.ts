@@ -45,8 +45,8 @@ interface HttpOptions {
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const { hostname, port, token, allowedHosts = [], log, clock, page } = options;
-  const { status, news } = answers;
-  const feed = new StatusFeed({ status, news, clock, log });
+  const { status, news, forming } = answers;
+  const feed = new StatusFeed({ status, news, forming, clock, log });
   const routes = visitorRoutes(answers, {
     clock,
     feed,

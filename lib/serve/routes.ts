@@ -2,6 +2,8 @@
 import type { Clock } from "../clock.ts";
 import type { Checkup } from "../doctor/checkup.ts";
 import type { Plan } from "../fetch/plan.ts";
+import type { FormingCandle } from "../live/forming.ts";
+import type { Series } from "../market/series.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest, ReportStep } from "../report/document.ts";
 import { SharedRun } from "../policy/shared_run.ts";
@@ -11,7 +13,7 @@ import { isLoopback } from "../text/loopback.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
-import type { CandlesDocument, ExplainedDocument } from "./chart_answer.ts";
+import { type CandlesDocument, type ExplainedDocument, Query } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import { RELOAD_HEADER, RELOAD_HEADER_VALUE, type ReloadAnswer } from "./reload_answer.ts";
@@ -37,6 +39,8 @@ export interface Answers {
   /** What of the status must be seen at once. Like the next four, ends when the signal aborts: nobody waits for it any more. */
   readonly news: (signal: AbortSignal) => Promise<News>;
   readonly status: (signal: AbortSignal) => Promise<Status>;
+  /** The candle of a series that forms, as its stream has told; from memory. */
+  readonly forming: (series: Series) => FormingCandle | undefined;
   /** @throws BadQueryError */
   readonly events: (query: URLSearchParams, signal: AbortSignal) => Promise<EventsDocument>;
   /** @throws BadQueryError */
@@ -169,8 +173,9 @@ export function visitorRoutes(
     reloadRoute(answers, ({ peer }) => isGuarded || isLoopback(peer) || peer === LOOPBACK_NETWORK),
     {
       path: "/events",
-      answer: ({ peer }) => {
-        const body = feed.listen(peer);
+      answer: ({ peer, query }) => {
+        const asked = new Query(new URLSearchParams(query), ["exchange", "symbol", "timeframe"]);
+        const body = feed.listen(peer, query === "" ? undefined : asked.series());
         const headers = { "content-type": "text/event-stream" };
         return body === undefined
           ? refusal(503, "Too many listen already", { "retry-after": "10" })

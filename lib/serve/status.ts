@@ -2,14 +2,17 @@
 import type { Config } from "../config/config.ts";
 import { readAccounts, type SeriesAccount } from "../gap/account.ts";
 import type { GapReasons } from "../market/gap_reasons.ts";
-import type { Series } from "../market/series.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import type { SymbolKind } from "../market/symbol.ts";
+import { addCandles } from "../market/timeframe.ts";
 import type { Database } from "../store/connection/database.ts";
 import { type ExchangeState, readExchangeStates } from "../store/exchange_state.ts";
 import type { EndedWhy } from "../store/ledger.ts";
 import { type JobOutcome, readJobs } from "../store/job_state.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { VERSION } from "../version.ts";
+import type { StreamState } from "../live/stream_state.ts";
+import { readProvisional } from "../store/provisional.ts";
 import { type News, NO_NEWS, readNews } from "./news.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
@@ -55,6 +58,27 @@ export interface ExchangeStatus {
   readonly lastError: string | null;
   /** When that error happened. It stays after the exchange has answered again. */
   readonly lastErrorAt: string | null;
+  /** The streams of its candles; null if the status was read without a daemon. */
+  readonly stream: StreamStatus | null;
+}
+
+export interface StreamStatus {
+  /** `up` while all connections are open. */
+  readonly state: StreamState["kind"];
+  /** Why it is off; null if it is not. */
+  readonly why: string | null;
+  /** Since when it is up or down; null while it is off, and before it was opened. */
+  readonly since: string | null;
+  readonly connections: number;
+  /** How many of them are open. */
+  readonly open: number;
+  readonly lastMessageAt: string | null;
+  /** How the last connection that has ended did; it stays after another is open. */
+  readonly lastEnd: {
+    readonly at: string;
+    readonly reason: string;
+    readonly why: string;
+  } | null;
 }
 
 export interface SeriesStatus {
@@ -64,6 +88,10 @@ export interface SeriesStatus {
   readonly candles: number;
   readonly first: string | null;
   readonly last: string | null;
+  /** When the newest candle closed. Its age is the time since then. */
+  readonly lastClosedAt: string | null;
+  /** `stream` while nothing but a stream has told of the newest candle, and no answer has confirmed it. */
+  readonly lastSource: "stream" | "answer" | null;
   /** Candles not fetched yet. */
   readonly owed: number;
   /**
@@ -129,6 +157,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   const accounts = isUnmade ? [] : await readAccounts(database, options);
   const jobs = isUnmade ? [] : await readJobs(database);
   const news = isUnmade ? NO_NEWS : await readNews(database);
+  const provisional = isUnmade ? new Set() : await readProvisional(database);
   return {
     version: VERSION,
     startedAt: iso(startedAtMs),
@@ -149,6 +178,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         paceMs: null,
         lastError: state?.lastError ?? null,
         lastErrorAt: iso(state?.lastErrorAtMs),
+        stream: null,
       };
     }),
     series: accounts.map((
@@ -160,6 +190,12 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       candles: counts.candles,
       first: iso(firstMs),
       last: iso(lastMs),
+      lastClosedAt: iso(lastMs === undefined ? undefined : addCandles(series.timeframe, lastMs, 1)),
+      lastSource: lastMs === undefined
+        ? null
+        : provisional.has(seriesName(series))
+        ? "stream"
+        : "answer",
       owed: counts.owed,
       wantedBy: counts.isWanted ? counts.isConfigured ? "settings" : "archive" : null,
       missing: counts.missing,
@@ -194,6 +230,26 @@ function exchangesOf(
   const isTold = (id: string): boolean =>
     startedAtMs !== undefined || archived.size === 0 || archived.has(id) || states.has(id);
   return [...new Set([...config.exchanges.filter(isTold), ...archived])];
+}
+
+/** The state of streams as it is told. */
+export function streamStatus(state: StreamState): StreamStatus {
+  if (state.kind === "off") {
+    return {
+      ...{ state: "off", why: state.why, since: null, connections: 0, open: 0 },
+      ...{ lastMessageAt: null, lastEnd: null },
+    };
+  }
+  const { kind, sinceMs, connections, open, lastMessageMs, lastEnd } = state;
+  return {
+    ...{ state: kind, why: null, since: iso(sinceMs), connections, open },
+    lastMessageAt: iso(lastMessageMs),
+    lastEnd: lastEnd === undefined ? null : {
+      at: new Date(lastEnd.atMs).toISOString(),
+      reason: lastEnd.reason,
+      why: lastEnd.why,
+    },
+  };
 }
 
 function iso(timeMs: number | undefined): string | null {

@@ -1,5 +1,7 @@
 /** Server-sent events: reads the status once for all listeners and sends it when it has changed. @module */
 import type { Clock } from "../clock.ts";
+import type { FormingCandle } from "../live/forming.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import type { News } from "./news.ts";
@@ -11,14 +13,28 @@ type FeedEvent =
   | { readonly now: string; readonly status: Status }
   /** Alerts that fire and what has happened, after a change, soon after it. */
   | { readonly now: string; readonly news: News }
+  /** The candle of the listener's series that forms, after a change; null when none is known. */
+  | { readonly now: string; readonly forming: FormingEntry | null }
   /** Nothing has changed. Sent to show the time and to keep the connection alive. */
   | { readonly now: string }
   /** The status could not be read, for example because the database is down. */
   | { readonly now: string; readonly error: string };
 
+/** A candle that forms. Times are ISO 8601 UTC, values decimal texts. */
+interface FormingEntry {
+  readonly time: string;
+  readonly open: string;
+  readonly high: string;
+  readonly low: string;
+  readonly close: string;
+  readonly volume: string;
+}
+
 interface StatusFeedOptions {
   readonly status: (signal: AbortSignal) => Promise<Status>;
   readonly news: (signal: AbortSignal) => Promise<News>;
+  /** From memory. */
+  readonly forming: (series: Series) => FormingCandle | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -36,6 +52,9 @@ const UNANSWERED_MS = 4_000;
 
 /** Between two looks at two small tables: a person should see within two seconds what has happened. */
 const NEWS_PAUSE_MS = 1_000;
+
+/** Exchanges tell of a candle that forms a few times a second; a person sees it move at this pace. */
+const FORMING_PAUSE_MS = 1_000;
 
 /** Reading the status takes at most this share of the time of the database's one connection, even for large archives. */
 const SHARE_MAX = 1 / 20;
@@ -55,10 +74,13 @@ const BEHIND_ROUNDS_MAX = 20;
 interface Listener {
   /** Its address. */
   readonly peer: string;
+  /** Of which it is told how the newest candle forms. */
+  readonly series: Series | undefined;
   readonly controller: ReadableStreamDefaultController<Uint8Array>;
   /** The last content sent to it. */
   sent: string | undefined;
   sentNews: string | undefined;
+  sentForming: string | undefined;
   behindRounds: number;
 }
 
@@ -75,6 +97,7 @@ export class StatusFeed {
   /** The newest news; undefined before the first and while there are no listeners. */
   #news: string | undefined;
   #isReadingNews = false;
+  #isTellingForming = false;
 
   constructor(options: StatusFeedOptions) {
     this.#options = options;
@@ -89,26 +112,28 @@ export class StatusFeed {
    * A stream of events; undefined when there are {@linkcode LISTENERS_MAX} listeners already, or
    * {@linkcode LISTENERS_PER_PEER_MAX} of this address, or after `stop`.
    */
-  listen(peer: string): ReadableStream<Uint8Array> | undefined {
+  listen(peer: string, series?: Series): ReadableStream<Uint8Array> | undefined {
     if (this.#stop.signal.aborted || this.#listeners.size >= LISTENERS_MAX) return undefined;
     const ofPeer = [...this.#listeners].filter((listener) => listener.peer === peer);
     if (ofPeer.length >= LISTENERS_PER_PEER_MAX) return undefined;
     let listener: Listener;
-    // A status and news may wait to be read.
+    // A status, news and a candle may wait to be read.
     return new ReadableStream({
       start: (controller) => {
-        listener = { peer, controller, sent: undefined, sentNews: undefined, behindRounds: 0 };
+        const unsent = { sent: undefined, sentNews: undefined, sentForming: undefined };
+        listener = { peer, series, controller, ...unsent, behindRounds: 0 };
         this.#listeners.add(listener);
         this.#send(listener);
         this.#sendNews(listener);
         if (!this.#isRunning) void this.#run();
         if (!this.#isReadingNews) void this.#runNews();
+        if (series !== undefined && !this.#isTellingForming) void this.#runForming();
       },
       cancel: () => {
         this.#listeners.delete(listener);
         if (this.#listeners.size === 0) this.#reading.abort();
       },
-    }, { highWaterMark: 2 });
+    }, { highWaterMark: series === undefined ? 2 : 3 });
   }
 
   /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
@@ -160,6 +185,37 @@ export class StatusFeed {
     this.#isReadingNews = false;
   }
 
+  /** Tells each listener of its series alone. */
+  async #runForming(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stop;
+    const ofSeries = (): readonly Listener[] =>
+      [...this.#listeners].filter(({ series }) => series !== undefined);
+    this.#isTellingForming = true;
+    for (let all = ofSeries(); all.length > 0 && !signal.aborted; all = ofSeries()) {
+      const texts = new Map<string, string>();
+      for (const listener of all) {
+        const name = seriesName(listener.series!);
+        const text = texts.get(name) ?? this.#formingText(listener.series!);
+        texts.set(name, text);
+        const isReady = (listener.controller.desiredSize ?? 0) > 0;
+        if (!isReady || text === listener.sentForming) continue;
+        this.#enqueue(listener, `"forming":${text}`);
+        listener.sentForming = text;
+      }
+      await clock.sleep(FORMING_PAUSE_MS, { signal }).catch(() => {});
+    }
+    this.#isTellingForming = false;
+  }
+
+  #formingText(series: Series): string {
+    const forming = this.#options.forming(series);
+    if (forming === undefined) return "null";
+    const { openTimeMs, ...values } = forming.candle;
+    const entry: FormingEntry = { time: new Date(openTimeMs).toISOString(), ...values };
+    return JSON.stringify(entry);
+  }
+
   #sendNews(listener: Listener): void {
     const news = this.#news;
     // One that is slow gets the newest later.
@@ -189,7 +245,7 @@ export class StatusFeed {
   async #read(): Promise<string | undefined> {
     const { signal } = this.#reading = new AbortController();
     try {
-      return `"status":${JSON.stringify(await this.#options.status(signal))}`;
+      return `"status":${JSON.stringify(calm(await this.#options.status(signal)))}`;
     } catch (error) {
       if (signal.aborted) return undefined;
       // That it is away was logged already, once.
@@ -225,4 +281,14 @@ export class StatusFeed {
     const more = members === undefined ? "" : `,${members}`;
     controller.enqueue(new TextEncoder().encode(`data: {"now":"${now}"${more}}\n\n`));
   }
+}
+
+/** With the minute of each exchange's last message: its second would be a change at every look. */
+function calm(status: Status): Status {
+  const exchanges = status.exchanges.map((row) => {
+    const at = row.stream?.lastMessageAt ?? null;
+    if (row.stream === null || at === null) return row;
+    return { ...row, stream: { ...row.stream, lastMessageAt: `${at.slice(0, 16)}:00.000Z` } };
+  });
+  return { ...status, exchanges };
 }

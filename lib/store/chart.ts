@@ -15,6 +15,12 @@ export interface ChartTimeframe {
   readonly rolledUpFrom: Timeframe | undefined;
 }
 
+/** A candle as a chart shows it. */
+interface ChartCandle extends Candle {
+  /** Whether nothing but a stream has told of it, or of a part of it, and no answer of the exchange yet. */
+  readonly isProvisional: boolean;
+}
+
 /** A part of a window in which all candles share one state. */
 export interface ExplainedSpan extends Window {
   readonly state: "stored" | "owed" | "expired" | "ended" | "outside_range" | GapState;
@@ -53,25 +59,32 @@ export async function readChartTimeframes(
 export async function readChartCandles(
   database: Database,
   { exchange, symbol, timeframe }: Series,
-  { window, isRollup, candlesMax, isForward }: {
+  { window, rolledUpFrom, candlesMax, isForward }: {
     readonly window: Window;
-    readonly isRollup: boolean;
+    /** The archived timeframe that it is computed from; undefined when the timeframe itself is archived. */
+    readonly rolledUpFrom: Timeframe | undefined;
     readonly candlesMax: number;
     readonly isForward: boolean;
   },
-): Promise<readonly Candle[]> {
-  const source = isRollup ? rollupView(timeframe) : candleTable(timeframe);
+): Promise<readonly ChartCandle[]> {
+  const source = rolledUpFrom === undefined ? candleTable(timeframe) : rollupView(timeframe);
   return await database.run(
     `read candles of ${exchange} ${symbol} ${timeframe.text}`,
     async (sql) => {
-      const rows = await sql.unsafe<(Omit<Candle, "openTimeMs"> & { time_ms: number })[]>(
+      const rows = await sql.unsafe<(Omit<ChartCandle, "openTimeMs"> & { time_ms: number })[]>(
         `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
-              volume::text
+              volume::text,
+              coalesce((select streamed * unsettled from checkpoints
+                        where exchange = $1 and symbol = $2 and timeframe = $6)
+                       && tstzrange(time, time + titan10_step($7)), false) as "isProvisional"
        from ${source}
        where exchange = $1 and symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
          and time < to_timestamp($4::float8 / 1000.0)
        order by time ${isForward ? "asc" : "desc"} limit $5::int`,
-        [exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
+        [
+          ...[exchange, symbol, window.sinceMs, window.untilMs, candlesMax],
+          ...[(rolledUpFrom ?? timeframe).text, timeframe.text],
+        ],
       );
       const candles = rows.map(({ time_ms, ...values }) => ({ openTimeMs: time_ms, ...values }));
       return isForward ? candles : candles.reverse();

@@ -1,5 +1,6 @@
 /** The page's chart in a real browser: links, dates, ranges, time zones, ticks, other exchanges, failures. @module */
 import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { candleTable } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -58,6 +59,10 @@ Deno.test({
       await t.step(
         "the keyboard alone goes to a date and chooses a range",
         () => tryKeyboard(tab),
+      );
+      await t.step(
+        "the candle that forms moves, and one that is not confirmed is drawn apart",
+        () => tryForming(browser, archive),
       );
       await t.step(
         "a time zone holds for all but the address, and is remembered",
@@ -240,7 +245,8 @@ async function tryFailures(tab: Tab): Promise<void> {
     "#binance/SUN/USDT/1h",
     /^The candles cannot be shown \(500\)Cannot read candles\. .*Try again$/,
   );
-  assert.equal(await tab.evaluate(`document.querySelector("#chart-state").role`), "alert");
+  // Where the daemon is heard meanwhile, the chart asks again, and fails again.
+  await tab.until(`document.querySelector("#chart-state").role === "alert"`);
   await answer(response(401, "A token is required"));
   await shows("#binance/SUN/USDT/1d", /^The token is not accepted.*HTTP_TOKEN.*Enter the token$/);
   await answer(`Promise.reject(new TypeError("Failed to fetch"))`);
@@ -309,6 +315,53 @@ interface NewSeries {
   readonly step: string;
   /** From this candle on sixty are missing. */
   readonly hole?: number;
+}
+
+async function tryForming(browser: Browser, archive: RichArchive): Promise<void> {
+  const { sql } = archive.database;
+  const tab = await browser.open(`${archive.server.url}/#binance/BTC/USDT/1m`);
+  await tab.until(`/ C /.test(${READING})`);
+  const shown = (id: string): string => `document.querySelector("#legend-${id}").checkVisibility()`;
+  assert.deepEqual(
+    [await tab.evaluate(shown("provisional")), await tab.evaluate(shown("forming"))],
+    [
+      false,
+      false,
+    ],
+  );
+  // A minute ahead, so that it forms also when this minute ends meanwhile.
+  const openTimeMs = Math.floor(systemClock.now() / 60_000 + 1) * 60_000;
+  const form = (close: string): void => {
+    const values = { open: "64000.00", high: "65000.00", low: "63000.00", close, volume: "1" };
+    archive.forming = { candle: { openTimeMs, ...values }, toldMs: openTimeMs };
+  };
+  form("64100.50");
+  await tab.until(`/ C 64100.50 .*forming$/.test(${READING}) && ${shown("forming")}`);
+  form("64222.25");
+  await tab.until(`/ C 64222.25 .*forming$/.test(${READING})`);
+  // What is asked again and again is the feed alone, once for each series in view.
+  assert.equal(tab.requests.filter((url) => url.includes("/events?")).length, 1);
+  // It closes: the stream's candle is stored, and an answer has not come yet.
+  await sql`insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+    values (to_timestamp(${
+    openTimeMs / 1000
+  }), 'binance', 'BTC/USDT', 64000, 65000, 63000, 64222.25, 1)`;
+  const [since, until] = [openTimeMs / 1000, openTimeMs / 1000 + 60];
+  await sql`update checkpoints set last = to_timestamp(${since}), candles = candles + 1,
+      unsettled = tstzmultirange(tstzrange(to_timestamp(${since}), to_timestamp(${until}))),
+      streamed = tstzmultirange(tstzrange(to_timestamp(${since}), to_timestamp(${until})))
+    where exchange = 'binance' and symbol = 'BTC/USDT' and timeframe = '1m'`;
+  archive.forming = undefined;
+  await tab.until(`${shown("provisional")} && !${shown("forming")}`);
+  await tab.until(`/ C 64222.25 .*provisional$/.test(${READING})`);
+  const row = `document.querySelector('[aria-label^="binance BTC/USDT 1m:"]').closest("tr")`;
+  await tab.until(`${row}.querySelector(".provisional")?.textContent.endsWith(", streamed")`);
+  // An answer confirms it.
+  await sql`update checkpoints set covered = covered + unsettled, unsettled = '{}', streamed = '{}'
+    where exchange = 'binance' and symbol = 'BTC/USDT' and timeframe = '1m'`;
+  await tab.until(`!${row}.querySelector(".provisional") && !${shown("provisional")}`);
+  await tab.evaluate(`document.querySelector("#chart-close").click()`);
+  assert.deepEqual(tab.errors, []);
 }
 
 /** A coin that was traded long ago: on four exchanges, on one of them with a hole. */

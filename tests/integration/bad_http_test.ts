@@ -34,6 +34,7 @@ const ANSWERS: Answers = {
   metrics: createMetrics(),
   status: () => Promise.resolve(STATUS),
   news: () => Promise.resolve(NO_NEWS),
+  forming: () => undefined,
   events: refuse,
   candles: refuse,
   explained: refuse,
@@ -368,7 +369,8 @@ Deno.test("a request that never ends delays neither others nor the end of the se
 });
 
 Deno.test("without a token only the daemon's own machine may ask for a reload", async () => {
-  const feed = new StatusFeed({ status: ANSWERS.status, news: ANSWERS.news, ...OPTIONS });
+  const { status, news, forming } = ANSWERS;
+  const feed = new StatusFeed({ status, news, forming, ...OPTIONS });
   for (
     const [peer, isGuarded, status] of [
       ["127.0.0.1", false, 422],

@@ -1,6 +1,11 @@
 /** Streams that a test speaks for, an exchange that answers over HTTP, a real database: what is stored, and what is asked. */
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { answersOf } from "../../lib/daemon/answers.ts";
+import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
+import { Reloads } from "../../lib/daemon/reload.ts";
+import { Watchdog } from "../../lib/daemon/watchdog.ts";
+import type { Status } from "../../lib/serve/status.ts";
 import { streamSource } from "../../lib/daemon/open_streams.ts";
 import type { StreamEvent } from "../../lib/exchange/stream_event.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
@@ -171,8 +176,21 @@ Deno.test("a candle of a real WebSocket is stored before it is asked for, and co
     await untilStored(database, CLOSE_MS);
     const streamed = await database.sql`select from streamed_candles`;
     assert.equal(streamed.length, SYMBOLS.length);
+    const told = await statusOf(archive, live);
+    const { state, why, connections, open, lastEnd } = told.exchanges[0]!.stream!;
+    assert.deepEqual({ state, why, connections, open, lastEnd }, {
+      ...{ state: "up", why: null, connections: 1, open: 1, lastEnd: null },
+    });
+    const { since, lastMessageAt } = told.exchanges[0]!.stream!;
+    assert.ok(since !== null && lastMessageAt !== null && since <= lastMessageAt);
+    const closedAt = new Date(CLOSE_MS + MINUTE_MS).toISOString();
+    for (const { lastClosedAt, lastSource } of told.series) {
+      assert.deepEqual([lastClosedAt, lastSource], [closedAt, "stream"]);
+    }
     testClock.pass(5 * MINUTE_MS);
     await poll.runOnce();
+    const confirmed = await statusOf(archive, live);
+    assert.ok(confirmed.series.every(({ lastSource }) => lastSource === "answer"));
     assert.equal((await database.sql`select from streamed_candles`).length, 0);
     const window = { sinceMs: CLOSE_MS, untilMs: CLOSE_MS + MINUTE_MS };
     const [truth] = exchange.truth("BTC/USDT", parseTimeframe("1m"), window);
@@ -275,6 +293,23 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 };
+
+/** As the daemon tells it. */
+async function statusOf(archive: OpenArchive, live: Live): Promise<Status> {
+  const answers = answersOf({
+    ground: archive,
+    readiness: { reasons: [] },
+    database: archive.database,
+    migrations: [],
+    startedAtMs: testClock.now(),
+    state: { archive, live },
+    reloads: new Reloads(archive),
+    watchdog: new Watchdog({
+      ...{ job: "poll", cron: archive.config.pollCron, clock: testClock, log: archive.log },
+    }),
+  });
+  return await answers.status(new AbortController().signal);
+}
 
 function minute(): ReturnType<typeof parseTimeframe> {
   return parseTimeframe("1m");

@@ -35,6 +35,7 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
       return {} as Awaited<ReturnType<Answers["status"]>>;
     },
     news: refuse,
+    forming: () => undefined,
     events: refuse,
     // More than the buffers of a connection hold.
     candles: () => Promise.resolve({ large: "x".repeat(32_000_000) } as never),

@@ -1,5 +1,7 @@
 /** An archive with a bit of everything, invented, behind the real endpoints: for the page. @module */
 import { answersOf } from "../../lib/daemon/answers.ts";
+import type { FormingCandle } from "../../lib/live/forming.ts";
+import type { StreamStatus } from "../../lib/serve/status.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
@@ -26,7 +28,7 @@ import { type DatabaseKind, openAnyTest, openTestDatabase } from "./test_databas
 export interface RichArchiveOptions {
   /**
    * The second one is banned, and its history is half fetched; the third one's breaker is open, and its candles are late;
-   * the fourth one gives no old ones.
+   * the fourth one gives no old ones. The first one's stream is up, the second one's down, and others have none.
    */
   readonly exchanges: readonly string[];
   /** In USDT; in USD where an exchange trades for that. */
@@ -43,6 +45,8 @@ export interface RichArchive {
   readonly database: Database;
   /** As in DATABASE_URL; undefined for the embedded database. */
   readonly databaseUrl: string | undefined;
+  /** The candle that forms, of all series. @default none */
+  forming: FormingCandle | undefined;
   /** Serves again where it was served, after `server.stop()`. */
   serveAgain(): void;
   close(): Promise<void>;
@@ -65,6 +69,24 @@ const ENDED = "MATIC";
 const LATE_MS = 41 * MINUTE_MS;
 
 const PACES_MS = [50, 20, 100, 1_000, 100];
+
+const STREAM: StreamStatus = {
+  ...{ state: "up", why: null, since: "2026-01-31T12:00:00.000Z", connections: 2, open: 2 },
+  ...{ lastMessageAt: "2026-01-31T12:05:00.000Z", lastEnd: null },
+};
+
+const STREAMS: readonly StreamStatus[] = [
+  STREAM,
+  {
+    ...{ ...STREAM, state: "down", open: 1 },
+    lastEnd: { at: "2026-01-31T12:00:00.000Z", reason: "killed", why: "code 1006" },
+  },
+];
+
+const NO_STREAM: StreamStatus = {
+  ...{ ...STREAM, state: "off", why: "LIVE does not name it", since: null, connections: 0 },
+  ...{ open: 0, lastMessageAt: null },
+};
 
 /** Candles of a series. */
 const SLOTS: Readonly<Record<string, number>> = { "1m": 10_080, "1h": 8_760, "1d": 1_826 };
@@ -138,14 +160,24 @@ export async function serveRichArchive(
     const paced = status.exchanges.map((one, at) => ({
       ...one,
       paceMs: PACES_MS[at % PACES_MS.length]!,
+      stream: STREAMS[at] ?? NO_STREAM,
     }));
     return { ...status, exchanges: paced };
   };
   const page = await readPage();
+  const forming = (): FormingCandle | undefined => rich.forming;
   const serve = (port: number): HttpServer =>
-    serveHttp({ ...answers, status }, { hostname: "127.0.0.1", port, token, log, clock, page });
+    serveHttp({ ...answers, status, forming }, {
+      hostname: "127.0.0.1",
+      port,
+      token,
+      log,
+      clock,
+      page,
+    });
   let server = serve(0);
-  return {
+  const rich: RichArchive = {
+    forming: undefined,
     get server(): HttpServer {
       return server;
     },
@@ -159,6 +191,7 @@ export async function serveRichArchive(
       await drop();
     },
   };
+  return rich;
 }
 
 function symbolsOn(exchange: string, symbols: readonly string[]): readonly string[] {

@@ -21,6 +21,8 @@ function seriesOf(exchange: string, symbol: string, timeframe: string): SeriesSt
     candles: 2,
     first: "2024-03-01T00:00:00.000Z",
     last: "2024-03-10T00:00:00.000Z",
+    lastClosedAt: null,
+    lastSource: "answer",
     owed: 0,
     wantedBy: null,
     missing: 0,

@@ -7,6 +7,7 @@ import { noticesOf } from "../../lib/serve/page/notices.js";
 import { exchangeReason, jobReason } from "../../lib/serve/page/reasons.js";
 import { seriesReason, talliesOf } from "../../lib/serve/page/series_reasons.js";
 import { sorted } from "../../lib/serve/page/series_columns.js";
+import { streamText } from "../../lib/serve/page/stream_dot.js";
 import type { ExchangeStatus, SeriesStatus, Status } from "../../lib/serve/status.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31, 12, 0, 30);
@@ -22,6 +23,7 @@ const EXCHANGE: ExchangeStatus = {
   paceMs: 50,
   lastError: null,
   lastErrorAt: null,
+  stream: null,
 };
 
 const SERIES: SeriesStatus = {
@@ -31,6 +33,8 @@ const SERIES: SeriesStatus = {
   candles: 10_080,
   first: "2026-01-24T12:00:00.000Z",
   last: "2026-01-31T11:59:00.000Z",
+  lastClosedAt: "2026-01-31T12:00:00.000Z",
+  lastSource: "answer",
   owed: 0,
   wantedBy: "settings",
   missing: 0,
@@ -140,6 +144,29 @@ Deno.test("an exchange says what is the matter, since when, and what to do", () 
   );
 });
 
+Deno.test("a stream says whether it is up, since when, and how its last connection ended", () => {
+  const up = {
+    ...{ state: "up" as const, why: null, since: "2026-01-31T11:00:00.000Z", connections: 2 },
+    ...{ open: 2, lastMessageAt: "2026-01-31T12:00:00.000Z", lastEnd: null },
+  };
+  const textOf = (stream: ExchangeStatus["stream"]): string =>
+    streamText({ ...EXCHANGE, stream }, NOW_MS);
+  assert.equal(
+    textOf(up),
+    "Candles of binance are streamed since 11:00: 2 of 2 connections open, last message 12:00.",
+  );
+  const lastEnd = { at: "2026-01-31T11:00:00.000Z", reason: "killed", why: "code 1006" };
+  assert.equal(
+    textOf({ ...up, state: "down", open: 1, lastMessageAt: null, lastEnd }),
+    "The stream of binance is down since 11:00, and candles come by polls: 1 of 2 connections open, " +
+      "no message yet. The last connection that ended did at 11:00 (killed: code 1006).",
+  );
+  assert.equal(
+    textOf({ ...up, state: "off", why: "LIVE does not name it" }),
+    "Candles of binance come by polls alone: LIVE does not name it.",
+  );
+});
+
 Deno.test("what to do about an error follows from its words", () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     [
@@ -187,7 +214,7 @@ Deno.test("a series says why it is empty, late or incomplete", () => {
     [
       ofSeries({ ...empty, owed: 9 }, { exchange: { breaker: "open" } }),
       "empty",
-      "Nothing stored yet: binance is failing and is left alone, see Exchanges.",
+      "Nothing stored yet: binance is failing and is not asked for now, see Exchanges.",
     ],
     [
       ofSeries({ ...empty, explained: 9 }),

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { logger } from "../../lib/telemetry/log.ts";
 import { NO_NEWS } from "../../lib/serve/news.ts";
-import type { Status } from "../../lib/serve/status.ts";
+import type { Series } from "../../lib/market/series.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { ExchangeStatus, Status, StreamStatus } from "../../lib/serve/status.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
 import { ManualClock } from "../support/manual_clock.ts";
@@ -15,6 +17,21 @@ const STATUS: Status = {
   exchanges: [],
   series: [],
   jobs: [],
+};
+
+const EXCHANGE: ExchangeStatus = {
+  ...{ exchange: "binance", breaker: "closed", breakerOf: [], breakerSince: null, trialAt: null },
+  ...{ deniedSince: null, bannedUntil: null, paceMs: 50, lastError: null, lastErrorAt: null },
+  stream: null,
+};
+
+const STREAM: StreamStatus = {
+  ...{ state: "up", why: null, since: "2026-01-31T12:00:00.000Z", connections: 1, open: 1 },
+  ...{ lastMessageAt: null, lastEnd: null },
+};
+
+const BTC: Series = {
+  ...{ exchange: "binance", symbol: "BTC/USDT", timeframe: parseTimeframe("1m") },
 };
 
 const GONE = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
@@ -33,14 +50,20 @@ interface Scene {
   /** What the news say. */
   firing: number;
   isNewsAway: boolean;
+  /** When the exchange's stream told something last. */
+  lastMessageAt: string;
+  /** The price of the candle that forms; undefined when none is known. */
+  price: string | undefined;
   /** A listener that keeps what came, without the time. */
-  listen(peer?: string): Listener;
+  listen(peer?: string, series?: Series): Listener;
 }
 
 interface Listener {
   readonly events: unknown[];
   /** What news said of the number of alerts. */
   readonly firing: number[];
+  /** The closing prices of the candle that forms. */
+  readonly prices: (string | undefined)[];
   isOver: boolean;
   leave(): Promise<void>;
 }
@@ -54,13 +77,23 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
       scene.isNewsAway
         ? Promise.reject(GONE)
         : Promise.resolve({ ...NO_NEWS, alertsFiring: scene.firing }),
+    forming: ({ symbol }) => {
+      const { price } = scene;
+      if (price === undefined || symbol !== BTC.symbol) return undefined;
+      const values = { open: "1", high: "9", low: "1", close: price, volume: "1" };
+      return { candle: { openTimeMs: 0, ...values }, toldMs: clock.now() };
+    },
     status: async () => {
       scene.reads++;
       if (scene.readMs > 0) await clock.sleep(scene.readMs);
       if (scene.isGone) throw new StoreError("unavailable", "host is away", { cause: GONE });
       return scene.isAway
         ? Promise.reject(new Error("postgres://user:secret@host is away"))
-        : Promise.resolve({ ...STATUS, version: scene.version });
+        : Promise.resolve({
+          ...STATUS,
+          version: scene.version,
+          exchanges: [{ ...EXCHANGE, stream: { ...STREAM, lastMessageAt: scene.lastMessageAt } }],
+        });
     },
   });
   const scene: Scene = {
@@ -73,13 +106,16 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     readMs: 0,
     firing: 0,
     isNewsAway: false,
-    listen(peer = "127.0.0.1"): Listener {
-      const stream = feed.listen(peer);
+    lastMessageAt: "2026-01-31T12:00:01.000Z",
+    price: undefined,
+    listen(peer = "127.0.0.1", series?: Series): Listener {
+      const stream = feed.listen(peer, series);
       assert.ok(stream !== undefined);
       const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
       const listener = {
         events: [] as unknown[],
         firing: [] as number[],
+        prices: [] as (string | undefined)[],
         isOver: false,
         leave: () => reader.cancel(),
       };
@@ -89,7 +125,8 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
           if (done) break;
           const { now, status, ...rest } = JSON.parse(/^data: (.*)\n\n$/.exec(value)?.[1] ?? "");
           assert.equal(new Date(now).getTime(), clock.now());
-          if (rest.news !== undefined) listener.firing.push(rest.news.alertsFiring);
+          if (rest.forming !== undefined) listener.prices.push(rest.forming?.close);
+          else if (rest.news !== undefined) listener.firing.push(rest.news.alertsFiring);
           else listener.events.push(status?.version ?? rest);
         }
         listener.isOver = true;
@@ -152,6 +189,38 @@ Deno.test("news are told within two seconds, once, however rarely the status is 
     scene.isNewsAway = false;
     await scene.clock.advance(1_000);
     assert.deepEqual([one.firing, other.firing], [[0, 1, 2], [1, 2]]);
+  }));
+
+Deno.test("a message of a stream is no change until the next minute", () =>
+  withFeed(async (scene) => {
+    const { events } = scene.listen();
+    await scene.clock.advance(3_000);
+    scene.lastMessageAt = "2026-01-31T12:00:59.000Z";
+    await scene.clock.advance(3_000);
+    assert.deepEqual(events, ["1"]);
+    scene.lastMessageAt = "2026-01-31T12:01:00.000Z";
+    await scene.clock.advance(3_000);
+    assert.deepEqual(events, ["1", "1"]);
+  }));
+
+Deno.test("how a candle forms is told to who asks for its series, each change once, and read from no database", () =>
+  withFeed(async (scene) => {
+    scene.readMs = 3_000;
+    const [all, one] = [scene.listen(), scene.listen("127.0.0.1", BTC)];
+    const other = scene.listen("127.0.0.1", { ...BTC, symbol: "ETH/USDT" });
+    for (const price of ["5", "6", "6", undefined]) {
+      scene.price = price;
+      await scene.clock.advance(1_000);
+    }
+    assert.deepEqual(one.prices, [undefined, "5", "6", undefined]);
+    assert.deepEqual([all.prices, other.prices, scene.reads], [[], [undefined], 1]);
+    await one.leave();
+    await other.leave();
+    await scene.clock.advance(40_000);
+    const again = scene.listen("127.0.0.1", BTC);
+    scene.price = "7";
+    await scene.clock.advance(1_000);
+    assert.deepEqual(again.prices.at(-1), "7");
   }));
 
 Deno.test("without a change the time is told every fifteen seconds", () =>

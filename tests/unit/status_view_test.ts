@@ -3,7 +3,7 @@ import { renderStatus } from "../../lib/cli/status_view.ts";
 import { width } from "../../lib/cli/text.ts";
 import { frame } from "../../lib/cli/watch.ts";
 import { NO_NEWS } from "../../lib/serve/news.ts";
-import type { ExchangeStatus, SeriesStatus, Status } from "../../lib/serve/status.ts";
+import type { ExchangeStatus, SeriesStatus, Status, StreamStatus } from "../../lib/serve/status.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31, 12, 0, 0);
 
@@ -18,6 +18,7 @@ const QUIET: ExchangeStatus = {
   paceMs: null,
   lastError: null,
   lastErrorAt: null,
+  stream: null,
 };
 
 const SERIES: SeriesStatus = {
@@ -27,6 +28,8 @@ const SERIES: SeriesStatus = {
   candles: 10_080,
   first: "2026-01-24T12:00:00.000Z",
   last: "2026-01-31T11:59:00.000Z",
+  lastClosedAt: "2026-01-31T12:00:00.000Z",
+  lastSource: "answer",
   owed: 0,
   wantedBy: "settings",
   missing: 0,
@@ -76,6 +79,40 @@ Deno.test("a sound archive is read at a glance", () => {
   ]);
 });
 
+Deno.test("where candles are streamed, it is told whether streams are up, and how old each newest candle is", () => {
+  const up: StreamStatus = {
+    ...{
+      state: "up" as const,
+      why: null,
+      since: "2026-01-31T11:00:00.000Z",
+      connections: 2,
+      open: 2,
+    },
+    ...{ lastMessageAt: "2026-01-31T11:59:59.000Z", lastEnd: null },
+  };
+  const end = { at: "2026-01-31T11:00:00.000Z", reason: "killed", why: "code 1006" };
+  const down = { ...up, state: "down" as const, open: 1, lastEnd: end };
+  const status = statusOf({
+    exchanges: [{ ...QUIET, stream: up }, { ...QUIET, exchange: "kraken", stream: down }],
+    series: [
+      { ...SERIES, lastClosedAt: "2026-01-31T11:59:57.500Z", lastSource: "stream" },
+      { ...SERIES, exchange: "kraken", symbol: "PEPE2/USDT:USDT-261231@mark" },
+    ],
+  });
+  const shown = lines(status);
+  assert.equal(shown.find((line) => line.startsWith("binance"))?.slice(53), "ok, stream up");
+  assert.equal(shown.find((line) => line.startsWith("kraken"))?.slice(53), "ok, stream down");
+  const [head, streamed, polled] = shown.slice(shown.findIndex((line) => /^SERIES/.test(line)));
+  assert.match(head!, / AGE$/);
+  assert.match(streamed!, / 2\.5 s, stream$/);
+  assert.match(polled!, / 0\.0 s$/);
+  assert.match(
+    shown.slice(shown.indexOf("TROUBLE")).join(" ").replaceAll(/ +/g, " "),
+    /kraken: its stream is down since 2026-01-31 11:00 \(killed: code 1006\): candles come by polls/,
+  );
+  assert.ok(shown.every((line) => width(line) <= 80));
+});
+
 Deno.test("several exchanges have a sum, also of series of those that are not asked any more", () => {
   const status = statusOf({
     exchanges: [QUIET, { ...QUIET, exchange: "kraken" }],
@@ -104,6 +141,7 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
         paceMs: null,
         lastError: "Cannot fetch candles: HTTP 429",
         lastErrorAt: "2026-01-30T10:03:00.000Z",
+        stream: null,
       },
     ],
   });

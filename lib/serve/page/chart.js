@@ -6,6 +6,8 @@ import { floorTime } from "./dates.js";
 import { nearSeries } from "./near_series.js";
 import { OtherExchanges } from "./other_exchanges.js";
 import { Address, linkOf } from "./permalink.js";
+import { copyButton } from "./copy_button.js";
+import { follow } from "./feed.js";
 import { Take } from "./take.js";
 import { addCandles, byId, setText, shellWord } from "./text.js";
 import { offerZones } from "./time_zone.js";
@@ -22,12 +24,13 @@ const dialog = /** @type {HTMLDialogElement} */ (byId("chart"));
 export class Chart {
   /** @type {ChartView | undefined} */
   #view;
-  /** @type {{ readonly all: readonly SeriesStatus[], readonly nowMs: number } | undefined} */
+  /** @type {{ readonly all: readonly SeriesStatus[], readonly streamed: ReadonlySet<string>, readonly nowMs: number } | undefined} */
   #archive;
   /** Where the chart was sent last. @type {Place} */
   #place = {};
   #zone;
   #isLeaving = false;
+  #copy = copyButton(byId("chart-forget"), "the command");
   #take = new Take();
   #others = new OtherExchanges(() => void this.#view?.loadOthers());
   #address = new Address(() => this.#follow());
@@ -45,7 +48,8 @@ export class Chart {
       focusDate();
     });
     byId("chart-canvas").addEventListener("keydown", (event) => this.#press(event));
-    byId("chart-copy").addEventListener("click", () => void copyCommand());
+    this.#copy.id = "chart-copy";
+    byId("chart-forget").after(" ", this.#copy);
     this.#zone = offerZones((zone) => {
       this.#zone = zone;
       this.#showAgain();
@@ -71,15 +75,34 @@ export class Chart {
   }
 
   /**
-   * @param {readonly SeriesStatus[]} all
+   * @param {import("../status.ts").Status} status
    * @param {number} nowMs
    */
-  async update(all, nowMs) {
+  async update({ series: all, exchanges }, nowMs) {
     const isFirst = this.#archive === undefined;
-    this.#archive = { all, nowMs };
+    const streamed = new Set(
+      exchanges.flatMap(({ exchange, stream }) =>
+        (stream?.state ?? "off") === "off" ? [] : [exchange]
+      ),
+    );
+    this.#archive = { all, streamed, nowMs };
+    this.#followForming();
     // What the address names may have come into the archive.
     if (isFirst || dialog.open && this.#view === undefined) this.#follow();
     else await this.#view?.update();
+  }
+
+  /** @param {import("./chart_candles.js").Candle | null} candle of the series in view */
+  form(candle) {
+    this.#view?.form(candle);
+  }
+
+  /** Lets the daemon tell how the newest candle of the series in view forms, where it is streamed. */
+  #followForming() {
+    const { shown } = this.#view ?? {};
+    const isStreamed = shown !== undefined && this.#isArchived(shown) &&
+      this.#archive?.streamed.has(shown.exchange) === true;
+    follow(isStreamed ? shown : undefined);
   }
 
   /** The daemon is not heard any more. */
@@ -129,7 +152,7 @@ export class Chart {
     pressTimeframe(timeframe);
     setText(byId("chart-title"), `${exchange} ${symbol}`);
     setText(byId("chart-forget"), `titan10 forget ${shellWord(`${exchange}:${symbol}`)}`);
-    setText(byId("chart-copy"), "Copy");
+    this.#copy.reset();
     dialog.classList.remove("unknown");
     if (!dialog.open) dialog.showModal();
   }
@@ -164,6 +187,7 @@ export class Chart {
       },
     });
     this.#view = view;
+    this.#followForming();
     await view.start(place, note);
   }
 
@@ -224,6 +248,7 @@ export class Chart {
     this.#take.close();
     this.#view?.remove();
     this.#view = undefined;
+    this.#followForming();
     this.#others.drop();
     if (this.#address.link !== undefined && !this.#isLeaving) this.#address.push("");
     this.#isLeaving = false;
@@ -254,16 +279,4 @@ export class Chart {
 /** Whether the key is meant for the browser. @param {KeyboardEvent} event */
 function isCommand({ ctrlKey, metaKey, altKey }) {
   return ctrlKey || metaKey || altKey;
-}
-
-/** Where the browser allows no page to copy, as over plain HTTP, the user copies what is selected. */
-async function copyCommand() {
-  const command = byId("chart-forget");
-  getSelection()?.selectAllChildren(command);
-  try {
-    await navigator.clipboard.writeText(command.textContent ?? "");
-    setText(byId("chart-copy"), "Copied");
-  } catch {
-    setText(byId("chart-copy"), "Selected");
-  }
 }

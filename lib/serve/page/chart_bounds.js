@@ -18,6 +18,9 @@ import { addCandles } from "./text.js";
 /** Candles loaded per step to a side: some screens full. */
 export const STEP_CANDLES = 500;
 
+/** The newest candles may be revised, so this many are loaded again together with new ones. */
+export const REVISABLE_CANDLES = 5;
+
 /** A range has no more candles than are kept. */
 const RANGE_CANDLES_MAX = 20_000;
 

@@ -5,7 +5,8 @@ import { addCandles } from "./text.js";
 
 /**
  * @typedef {{ readonly time: string, readonly open: string, readonly high: string, readonly low: string,
- *   readonly close: string, readonly volume: string }} Candle
+ *   readonly close: string, readonly volume: string, readonly provisional?: boolean }} Candle
+ * @typedef {"stored" | "provisional" | "forming"} Kind
  * @typedef {{ readonly state: string, readonly sinceMs: number, readonly untilMs: number }} Span
  * @typedef {{ readonly exchange: string, readonly symbol: string, readonly timeframe: string }} Shown
  */
@@ -16,9 +17,16 @@ const REQUEST_CANDLES_MAX = 2_000;
 /** What is farther away is dropped, and loaded again when it comes near. */
 const LOADED_CANDLES_MAX = 20_000;
 
+/** A candle that has formed is loaded as a stored one before so many more have. */
+const FORMING_MAX = 3;
+
 export class ChartCandles {
   /** @type {Map<number, Candle>} */
   #candles = new Map();
+  /** @type {Map<number, Candle>} What streams tell, until it is stored. */
+  #forming = new Map();
+  /** @type {Set<number>} */
+  #provisional = new Set();
   /** @type {Span[]} Spans without candles, ascending. */
   #spans = [];
   sinceMs = Infinity;
@@ -54,12 +62,63 @@ export class ChartCandles {
 
   /** @param {number} openTimeMs */
   at(openTimeMs) {
-    return this.#candles.get(openTimeMs);
+    return this.#candles.get(openTimeMs) ?? this.#forming.get(openTimeMs);
+  }
+
+  /** @param {number} openTimeMs of a candle @returns {Kind} */
+  kindAt(openTimeMs) {
+    if (!this.#candles.has(openTimeMs)) return "forming";
+    return this.#provisional.has(openTimeMs) ? "provisional" : "stored";
+  }
+
+  /** The kinds of candles that are there. @returns {ReadonlySet<Kind>} */
+  get kinds() {
+    /** @type {Set<Kind>} */
+    const kinds = new Set();
+    if (this.#candles.size > this.#provisional.size) kinds.add("stored");
+    if (this.#provisional.size > 0) kinds.add("provisional");
+    if (this.formingMs !== undefined) kinds.add("forming");
+    return kinds;
+  }
+
+  /** The open time of the candle that forms right after the loaded ones; undefined if there is none. */
+  get formingMs() {
+    const newestMs = [...this.#forming.keys()].at(-1) ?? -Infinity;
+    const endMs = addCandles(this.#shown.timeframe, this.untilMs, FORMING_MAX);
+    return newestMs >= this.untilMs && newestMs < endMs ? newestMs : undefined;
+  }
+
+  /**
+   * Takes how the newest candle forms.
+   * @param {Candle | null} candle null when that is not known any more
+   * @returns {boolean} whether it is another candle than before
+   */
+  form(candle) {
+    if (candle === null) {
+      const wasThere = this.#forming.size > 0;
+      this.#forming.clear();
+      return wasThere;
+    }
+    const ms = Date.parse(candle.time);
+    const isOther = !this.#forming.has(ms);
+    this.#forming.set(ms, candle);
+    this.#noteDecimals(candle);
+    for (const old of [...this.#forming.keys()].slice(0, -FORMING_MAX)) this.#forming.delete(old);
+    return isOther;
   }
 
   *openTimes() {
     const { timeframe } = this.#shown;
-    for (let ms = this.sinceMs; ms < this.untilMs; ms = addCandles(timeframe, ms, 1)) yield ms;
+    const { formingMs } = this;
+    const endMs = formingMs === undefined ? this.untilMs : addCandles(timeframe, formingMs, 1);
+    for (let ms = this.sinceMs; ms < endMs; ms = addCandles(timeframe, ms, 1)) yield ms;
+  }
+
+  /** @param {Candle} candle */
+  #noteDecimals({ open, high, low, close }) {
+    for (const price of [open, high, low, close]) {
+      this.decimals = Math.max(this.decimals, decimalsOf(price));
+    }
   }
 
   /** Aborts running requests. */
@@ -100,10 +159,11 @@ export class ChartCandles {
     ]);
     this.timeframes = timeframes;
     for (const candle of candles) {
-      this.#candles.set(Date.parse(candle.time), candle);
-      for (const price of [candle.open, candle.high, candle.low, candle.close]) {
-        this.decimals = Math.max(this.decimals, decimalsOf(price));
-      }
+      const ms = Date.parse(candle.time);
+      this.#candles.set(ms, candle);
+      if (candle.provisional) this.#provisional.add(ms);
+      else this.#provisional.delete(ms);
+      this.#noteDecimals(candle);
     }
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
     this.untilMs = Math.max(this.untilMs, untilMs);
@@ -132,7 +192,9 @@ export class ChartCandles {
   /** Drops what is outside of a window. @param {number} sinceMs @param {number} untilMs */
   keep(sinceMs, untilMs) {
     for (const ms of [...this.#candles.keys()]) {
-      if (ms < sinceMs || ms >= untilMs) this.#candles.delete(ms);
+      if (ms >= sinceMs && ms < untilMs) continue;
+      this.#candles.delete(ms);
+      this.#provisional.delete(ms);
     }
     this.sinceMs = Math.max(this.sinceMs, sinceMs);
     this.untilMs = Math.min(this.untilMs, untilMs);

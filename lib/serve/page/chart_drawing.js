@@ -1,5 +1,6 @@
 /** Draws a chart with TradingView's Lightweight Charts, in the page's colours. @module */
 import { BrokenLine } from "./broken_line.js";
+import { candleAt, candleColours, pointAt, volumeAt } from "./chart_points.js";
 import { GapShading } from "./gap_shading.js";
 import { dateText } from "./dates.js";
 import { axisText } from "./price_text.js";
@@ -16,6 +17,7 @@ import { zoneScale } from "./zone_scale.js";
  *   where the view reaches farther
  * @typedef {{
  *   show: (candles: ChartCandles, options: { readonly isFollowing: boolean }) => void,
+ *   renewLast: (candles: ChartCandles) => void,
  *   showOthers: (lines: readonly OtherLine[]) => void,
  *   showNewest: () => void,
  *   stand: (place: Pick<import("./chart_bounds.js").Window, "atMs" | "range">) => void,
@@ -95,6 +97,7 @@ export async function makeDrawing(place, writing, { onCross, onMove }) {
       const far = shift + (isFollowing ? slots.length - shift - length : 0);
       moves.range(seen.from + far, seen.to + far);
     },
+    renewLast: (loaded) => series.renew(loaded, slots.at(-1)),
     showOthers: (lines) => series.showOthers(lines, slots),
     point(openTimeMs) {
       chart.setCrosshairPosition(NaN, /** @type {Seconds} */ (openTimeMs / 1000), series.candles);
@@ -131,6 +134,8 @@ function addSeries(chart, { CandlestickSeries, HistogramSeries, customSeriesDefa
   const others = new Map();
   let colour = /** @type {Colour} */ (() => "");
   let decimals = 0;
+  /** @type {{ readonly loaded: ChartCandles, readonly slots: readonly number[] } | undefined} */
+  let shown;
   const format = () => ({
     type: /** @type {const} */ ("custom"),
     formatter: (/** @type {number} */ price) => axisText(price, decimals),
@@ -142,16 +147,24 @@ function addSeries(chart, { CandlestickSeries, HistogramSeries, customSeriesDefa
     /** @param {Colour} ofTheme */
     paint(ofTheme) {
       colour = ofTheme;
+      if (shown !== undefined) this.show(shown.loaded, shown.slots);
       candles.applyOptions(candleColours(colour));
       volume.applyOptions({ color: colour("--volume") });
       for (const [at, line] of others) line.applyOptions({ color: colour(`--other-${at}`) });
     },
     /** @param {ChartCandles} loaded @param {readonly number[]} slots */
     show(loaded, slots) {
+      shown = { loaded, slots };
       decimals = loaded.decimals;
       candles.applyOptions({ priceFormat: format() });
-      candles.setData(slots.map((ms) => candleAt(loaded, ms)));
-      volume.setData(slots.map((ms) => volumeAt(loaded, ms)));
+      candles.setData(slots.map((ms) => candleAt(loaded, ms, colour)));
+      volume.setData(slots.map((ms) => volumeAt(loaded, ms, colour)));
+    },
+    /** @param {ChartCandles} loaded @param {number | undefined} ms the last slot */
+    renew(loaded, ms) {
+      if (ms === undefined) return;
+      candles.update(candleAt(loaded, ms, colour));
+      volume.update(volumeAt(loaded, ms, colour));
     },
     /** @param {readonly OtherLine[]} lines @param {readonly number[]} slots */
     showOthers(lines, slots) {
@@ -252,30 +265,6 @@ function slotsIn(slots, sinceMs, untilMs) {
   return { from, to: slots.findLastIndex((ms) => ms < untilMs) };
 }
 
-/** @param {ChartCandles} loaded @param {number} ms */
-function candleAt(loaded, ms) {
-  const time = /** @type {Seconds} */ (ms / 1000);
-  const candle = loaded.at(ms);
-  if (candle === undefined) return { time };
-  const { open, high, low, close } = candle;
-  return { time, open: Number(open), high: Number(high), low: Number(low), close: Number(close) };
-}
-
-/** @param {ChartCandles} loaded @param {number} ms */
-function volumeAt(loaded, ms) {
-  const time = /** @type {Seconds} */ (ms / 1000);
-  const candle = loaded.at(ms);
-  return candle === undefined ? { time } : { time, value: Number(candle.volume) };
-}
-
-/** @param {ChartCandles} loaded @param {number} ms @param {number} [beforeMs] */
-function pointAt(loaded, ms, beforeMs = NaN) {
-  const time = /** @type {Seconds} */ (ms / 1000);
-  const candle = loaded.at(ms);
-  if (candle === undefined) return { time };
-  return { time, value: Number(candle.close), isJoined: loaded.at(beforeMs) !== undefined };
-}
-
 /**
  * Paints now, and whenever the theme changes.
  * @param {(colour: (name: string) => string) => void} paint
@@ -303,18 +292,5 @@ function chartOptions(colour) {
     rightPriceScale: { borderColor: colour("--line") },
     timeScale: { borderColor: colour("--line") },
     crosshair: { mode: 0 },
-  };
-}
-
-/** @param {(name: string) => string} colour */
-function candleColours(colour) {
-  const [up, down] = [colour("--up"), colour("--down")];
-  return {
-    upColor: up,
-    wickUpColor: up,
-    borderUpColor: up,
-    downColor: down,
-    wickDownColor: down,
-    borderDownColor: down,
   };
 }

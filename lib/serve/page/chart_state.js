@@ -62,10 +62,24 @@ export function drawState(state, { isAlone }) {
 /**
  * @param {unknown} error of a request
  * @param {() => void} again
+ * @param {Parameters<typeof failureState>[2]} asked
+ * @returns {{ readonly state: ChartState, readonly again: (() => void) | undefined, readonly retryMs: number | undefined }}
+ *   what is tried again when the daemon is heard, or after which time by itself
+ */
+export function failureOf(error, again, asked) {
+  const retryMs = error instanceof AnswerError ? error.retryMs : undefined;
+  const state = failureState(error, again, asked);
+  const isFinal = state.kind === "unknown" || retryMs !== undefined;
+  return { state, again: isFinal ? undefined : again, retryMs };
+}
+
+/**
+ * @param {unknown} error of a request
+ * @param {() => void} again
  * @param {{ readonly shown: Shown, readonly all: readonly SeriesStatus[] }} asked
  * @returns {ChartState}
  */
-export function failureState(error, again, { shown, all }) {
+function failureState(error, again, { shown, all }) {
   const action = { text: "Try again", act: again };
   if (error instanceof TokenError) {
     return {

@@ -1,44 +1,29 @@
 /** One series as long as the chart shows it: loads candles while moving, and says what fails. @module */
-import { boundsOf, STEP_CANDLES, windowOf } from "./chart_bounds.js";
+import { boundsOf, REVISABLE_CANDLES, STEP_CANDLES, windowOf } from "./chart_bounds.js";
 import { baseOf, ChartCandles } from "./chart_candles.js";
 import { makeDrawing } from "./chart_drawing.js";
-import {
-  awayState,
-  drawState,
-  emptyState,
-  failureState,
-  LOADING,
-  noteState,
-} from "./chart_state.js";
-import { spanText } from "./dates.js";
-import { AnswerError, pause } from "./feed.js";
+import { awayState, drawState, emptyState, failureOf, LOADING, noteState } from "./chart_state.js";
+import { pause } from "./feed.js";
 import { listMissing } from "./missing_list.js";
-import { drawReading, readingOf } from "./reading.js";
+import { drawLegend, drawReading, readingOf } from "./reading.js";
 import { addCandles, byId, setText } from "./text.js";
 import { drawTimeframes } from "./timeframe_choice.js";
 
 /**
- * @typedef {import("../status.ts").SeriesStatus} SeriesStatus
- * @typedef {import("./chart_bounds.js").Place} Place
  * @typedef {import("./chart_candles.js").Shown} Shown
  * @typedef {import("./chart_drawing.js").Drawing} Drawing
  * @typedef {import("./chart_drawing.js").View} View
- * @typedef {import("./chart_state.js").ChartState} ChartState
  * @typedef {{
  *   readonly zone: string,
  *   readonly others: import("./other_exchanges.js").OtherExchanges,
- *   readonly archive: () => { readonly all: readonly SeriesStatus[], readonly nowMs: number },
+ *   readonly archive: () => { readonly all: readonly import("../status.ts").SeriesStatus[], readonly nowMs: number },
  *   readonly onView: (view: View, options: { readonly isMoved: boolean }) => void,
- *   readonly onNewest: () => void,
- *   readonly onTimeframe: (timeframe: string) => void,
+ *   readonly onNewest: () => void, readonly onTimeframe: (timeframe: string) => void,
  * }} Surroundings
  */
 
 /** More candles are loaded when fewer than this are left on a side. */
 const AHEAD_CANDLES = 100;
-
-/** The newest candles may be revised, so this many are loaded again together with new ones. */
-const REVISABLE_CANDLES = 5;
 
 export class ChartView {
   /** The end of the time to show, which grows. */
@@ -61,9 +46,13 @@ export class ChartView {
   #settling = 0;
   /** The open time in the middle, as it was told last. @type {number | undefined} */
   #seenMs;
+  /** What has told of the newest candle. @type {"stream" | "answer" | null | undefined} */
+  #source;
+  /** The open time of the candle whose values are told. @type {number | undefined} */
+  #toldMs;
   /** What of the asked place is not there. @type {string | undefined} */
   #note;
-  /** @type {{ readonly state: ChartState, readonly again: (() => void) | undefined } | undefined} */
+  /** @type {ReturnType<typeof failureOf> | undefined} */
   #failure;
 
   /** @param {Shown} shown @param {Surroundings} around */
@@ -72,6 +61,7 @@ export class ChartView {
     this.#around = around;
     this.#writing = { zone: around.zone, timeframe: shown.timeframe };
     this.#candles = new ChartCandles(shown, { hasReasons: this.#own !== undefined });
+    this.#source = this.#own?.lastSource;
   }
 
   /** Undefined where the timeframe is not archived itself. */
@@ -92,7 +82,7 @@ export class ChartView {
     return boundsOf(this.shown, all, { base: this.#base, nowMs });
   }
 
-  /** @param {Place} place @param {string} [note] */
+  /** @param {import("./chart_bounds.js").Place} place @param {string} [note] */
   async start(place, note) {
     setText(byId("chart-note"), "");
     byId("chart-gaps").replaceChildren();
@@ -111,9 +101,8 @@ export class ChartView {
       return this.#fail(error, again);
     }
     if (this.#isGone) return this.drawing.remove();
-    const bounds = this.#bounds;
-    this.endMs = bounds.endMs;
-    const window = windowOf(bounds, place, this.#writing);
+    this.endMs = this.#bounds.endMs;
+    const window = windowOf(this.#bounds, place, this.#writing);
     this.#note = note ?? window.note;
     this.atMs = window.atMs;
     await this.#settle(async () => {
@@ -141,12 +130,29 @@ export class ChartView {
     if (this.#isLoading || this.#candles.untilMs < 0) return;
     const wasAtEnd = this.isAtEnd;
     const { endMs } = this.#bounds;
-    if (endMs <= this.endMs) return;
+    const source = this.#own?.lastSource;
+    const isConfirmed = this.#source === "stream" && source === "answer";
+    this.#source = source;
+    if (endMs <= this.endMs && !isConfirmed) return;
     this.endMs = endMs;
     if (!wasAtEnd) return;
     const isFollowing = (this.drawing?.view()?.after ?? 0) <= 0.5;
     const sinceMs = addCandles(this.shown.timeframe, this.#candles.untilMs, -REVISABLE_CANDLES);
     await this.#settle(() => this.#load(sinceMs, endMs, { isFollowing }));
+  }
+
+  /** The newest candle forms. @param {import("./chart_candles.js").Candle | null} candle */
+  form(candle) {
+    const isOther = this.#candles.form(candle);
+    const { formingMs, newestMs } = this.#candles;
+    if (this.#isLoading || newestMs === undefined) return;
+    if (isOther) {
+      const isFollowing = (this.drawing?.view()?.after ?? 0) <= 0.5;
+      return void this.#settle(() => Promise.resolve(this.#draw({ isFollowing })));
+    }
+    if (formingMs === undefined) return;
+    this.drawing?.renewLast(this.#candles);
+    if (formingMs === this.#toldMs) this.#tellReading(formingMs);
   }
 
   lose() {
@@ -207,13 +213,8 @@ export class ChartView {
 
   async #loadOlder() {
     const { sinceMs } = this.#candles;
-    const came = await this.#load(
-      addCandles(this.shown.timeframe, sinceMs, -STEP_CANDLES),
-      sinceMs,
-      {
-        trim: { keepsOldest: true },
-      },
-    );
+    const fromMs = addCandles(this.shown.timeframe, sinceMs, -STEP_CANDLES);
+    const came = await this.#load(fromMs, sinceMs, { trim: { keepsOldest: true } });
     // One step before the first candle is shown too, with its reason.
     if (came === 0 && sinceMs <= (this.#bounds.firstMs ?? Infinity)) this.#hasAll = true;
   }
@@ -225,8 +226,7 @@ export class ChartView {
   }
 
   /**
-   * @param {number} sinceMs
-   * @param {number} untilMs
+   * @param {number} sinceMs @param {number} untilMs
    * @param {{ readonly isFollowing?: boolean, readonly trim?: { readonly keepsOldest: boolean },
    *   readonly again?: () => void }} options how to go on after a failure
    * @returns {Promise<number | undefined>} how many candles came; undefined if it failed
@@ -262,20 +262,17 @@ export class ChartView {
   /** @param {unknown} error @param {() => void} again */
   #fail(error, again) {
     if (this.#isGone) return;
-    const retryMs = error instanceof AnswerError ? error.retryMs : undefined;
     const goOn = () => {
       this.#failure = undefined;
       this.#tell();
       again();
     };
     const { all } = this.#around.archive();
-    const state = failureState(error, goOn, { shown: this.shown, all });
-    const isFinal = state.kind === "unknown" || retryMs !== undefined;
-    const failure = { state, again: isFinal ? undefined : goOn };
+    const failure = failureOf(error, goOn, { shown: this.shown, all });
     this.#failure = failure;
     this.#tell();
-    if (retryMs === undefined) return;
-    void pause(retryMs).then(() => failure === this.#failure && !this.#isGone && goOn());
+    if (failure.retryMs === undefined) return;
+    void pause(failure.retryMs).then(() => failure === this.#failure && !this.#isGone && goOn());
   }
 
   #tell() {
@@ -291,14 +288,9 @@ export class ChartView {
   /** @param {{ readonly isFollowing: boolean }} options */
   #draw(options) {
     const candles = this.#candles;
-    const { exchange, symbol, timeframe } = this.shown;
     this.drawing?.show(candles, options);
-    drawTimeframes(candles.timeframes, timeframe, this.#around.onTimeframe);
-    const dates = spanText(candles.sinceMs, candles.untilMs, this.#writing).replace(" – ", " to ");
-    byId("chart-canvas").setAttribute(
-      "aria-label",
-      `Candlesticks and volume of ${exchange} ${symbol} ${timeframe}, ${dates}`,
-    );
+    drawTimeframes(candles.timeframes, this.shown.timeframe, this.#around.onTimeframe);
+    drawLegend(candles, this.shown, this.#writing);
     listMissing(
       candles,
       this.#writing,
@@ -310,9 +302,10 @@ export class ChartView {
 
   /** @param {number | undefined} openTimeMs the newest in view when undefined */
   #tellReading(openTimeMs) {
-    const { newestMs } = this.#candles;
+    const newestMs = this.#candles.formingMs ?? this.#candles.newestMs;
     const lastMs = this.drawing?.view()?.lastMs ?? Infinity;
     const ms = openTimeMs ?? (newestMs === undefined ? undefined : Math.min(newestMs, lastMs));
+    this.#toldMs = ms;
     drawReading(ms === undefined ? [] : readingOf(this.#candles, ms, this.#writing));
     const close = ms === undefined ? undefined : this.#candles.at(ms)?.close;
     this.#around.others.tell(ms, close === undefined ? undefined : Number(close));

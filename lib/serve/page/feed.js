@@ -9,6 +9,26 @@ const RETRY_MS = 2_000;
 /** The daemon sends events more often than this. After a longer silence the connection is dead. */
 const SILENCE_MS_MAX = 60_000;
 
+/** What the connection asks for beside the status. */
+let asked = "";
+
+/** Ends the connection. */
+let end = new AbortController();
+
+/**
+ * Listens also to how the newest candle of a series forms; at once, by a new connection.
+ * @param {import("./chart_candles.js").Shown | undefined} shown
+ */
+export function follow(shown) {
+  const { exchange = "", symbol = "", timeframe = "" } = shown ?? {};
+  const query = shown === undefined
+    ? ""
+    : `?${new URLSearchParams({ exchange, symbol, timeframe })}`;
+  if (query === asked) return;
+  asked = query;
+  end.abort(new Error("another series is in view"));
+}
+
 /** The token is missing or wrong. */
 export class TokenError extends Error {
   /** @override */
@@ -79,11 +99,13 @@ export async function ask(path, query, signal) {
  */
 export async function listen({ onEvent, onLost }) {
   for (;;) {
+    const query = asked;
     try {
       await readEvents(onEvent);
       onLost(new Error("the daemon has stopped"));
     } catch (error) {
       if (error instanceof TokenError) throw error;
+      if (query !== asked) continue;
       onLost(error instanceof Error ? error : new Error(String(error)));
     }
     await pause(RETRY_MS);
@@ -92,8 +114,8 @@ export async function listen({ onEvent, onLost }) {
 
 /** @param {(event: any) => void} onEvent */
 async function readEvents(onEvent) {
-  const end = new AbortController();
-  const response = await send("/events", end.signal);
+  const ending = end = new AbortController();
+  const response = await send(`/events${asked}`, ending.signal);
   if (!response.ok || response.body === null) {
     const { error } = await response.json().catch(() => ({}));
     throw new Error(error ?? `the daemon answers with HTTP ${response.status}`);
@@ -102,7 +124,7 @@ async function readEvents(onEvent) {
   let text = "";
   for (;;) {
     const silence = AbortSignal.timeout(SILENCE_MS_MAX);
-    const onSilence = () => end.abort(new Error("the daemon does not respond"));
+    const onSilence = () => ending.abort(new Error("the daemon does not respond"));
     silence.addEventListener("abort", onSilence);
     const { done, value } = await reader.read();
     silence.removeEventListener("abort", onSilence);

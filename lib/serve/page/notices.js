@@ -73,7 +73,7 @@ function staleNotice(jobs, newestMs, nowMs) {
   return {
     level: "bad",
     title: `No new candles since ${moment(new Date(newestMs).toISOString(), nowMs)}`,
-    text: `${polls}, and no exchange is left alone. If this lasts, run titan10 doctor: ` +
+    text: `${polls}, and every exchange is asked. If this lasts, run titan10 doctor: ` +
       "it tests each exchange and this machine's clock.",
   };
 }

@@ -3,6 +3,7 @@ import { KeyedRows } from "./keyed_rows.js";
 import { longText } from "./long_text.js";
 import { exchangeReason, jobReason, RANKS } from "./reasons.js";
 import { talliesOf } from "./series_reasons.js";
+import { streamDot } from "./stream_dot.js";
 import { age, byId, count, element, setText, time } from "./text.js";
 
 /**
@@ -63,6 +64,7 @@ function tellFailing(id, all, verb) {
 /** @returns {{ readonly row: HTMLElement, readonly show: (one: Judged & { readonly status: ExchangeStatus }) => void }} */
 function exchangeRow() {
   const name = element("th", { scope: "row", role: "rowheader" });
+  const stream = streamDot();
   const pill = element("span", { class: "pill" });
   const ban = element("td", { role: "cell" });
   const pace = element("td", {
@@ -78,6 +80,7 @@ function exchangeRow() {
     "tr",
     { role: "row" },
     name,
+    stream.cell,
     element("td", { role: "cell" }, pill),
     ban,
     pace,
@@ -89,6 +92,7 @@ function exchangeRow() {
       const { exchange, breaker, breakerOf, bannedUntil, paceMs, lastError, lastErrorAt } = status;
       row.dataset["level"] = reason.level;
       setText(name, exchange);
+      stream.show(status, nowMs);
       setText(pill, [BREAKER_NAMES[breaker], ...breakerOf].join(" "));
       pill.dataset["breaker"] = breaker;
       ban.className = bannedUntil === null ? "zero" : "alarming";

@@ -59,9 +59,13 @@ function onLost(error) {
   state.onLost(error);
 }
 
-/** @param {{ now: string, status?: Status, news?: News, error?: string }} event */
-function onEvent({ now, status, news, error }) {
+/**
+ * @param {{ now: string, status?: Status, news?: News, error?: string,
+ *   forming?: import("./chart_candles.js").Candle | null }} event
+ */
+function onEvent({ now, status, news, error, forming }) {
   const nowMs = Date.parse(now);
+  if (forming !== undefined) return chart.form(forming);
   if (news !== undefined) {
     showAlerts(news, nowMs);
     events.update(news.events, nowMs);
@@ -84,7 +88,7 @@ function onEvent({ now, status, news, error }) {
       exchanges: new Map(status.exchanges.map((one) => [one.exchange, one])),
       jobs: new Map(status.jobs.map((one) => [one.job, one])),
     });
-    void chart.update(status.series, nowMs);
+    void chart.update(status, nowMs);
     if (isFirst) performance.mark("series shown");
   } else table.tell(nowMs);
   if (newest === undefined) return;

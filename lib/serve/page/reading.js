@@ -1,5 +1,5 @@
 /** The line above the chart: the values of one candle, or why there is none. @module */
-import { dateText } from "./dates.js";
+import { dateText, spanText } from "./dates.js";
 import { datesOf } from "./missing_list.js";
 import { priceText, volumeText } from "./price_text.js";
 import { stateOf, STATES } from "./state.js";
@@ -18,7 +18,9 @@ export function readingOf(candles, openTimeMs, writing) {
     const [open, high, low, close] = [candle.open, candle.high, candle.low, candle.close]
       .map((price) => priceText(price, candles.decimals));
     const volume = volumeText(candle.volume);
-    return [at, `O ${open}`, `H ${high}`, `L ${low}`, `C ${close}`, `V ${volume}`];
+    const kind = candles.kindAt(openTimeMs);
+    const values = [`O ${open}`, `H ${high}`, `L ${low}`, `C ${close}`, `V ${volume}`];
+    return [at, ...values, ...kind === "stored" ? [] : [kind]];
   }
   const span = candles.spans.find(({ sinceMs, untilMs }) =>
     sinceMs <= openTimeMs && openTimeMs < untilMs
@@ -33,4 +35,21 @@ export function drawReading(parts) {
   byId("chart-reading").replaceChildren(
     ...spans.flatMap((span, at) => at === 0 ? [span] : ["   ", span]),
   );
+}
+
+/**
+ * Says what the canvas shows, and what is drawn apart.
+ * @param {import("./chart_candles.js").ChartCandles} candles
+ * @param {import("./chart_candles.js").Shown} shown
+ * @param {import("./dates.js").Writing} writing
+ */
+export function drawLegend(candles, { exchange, symbol, timeframe }, writing) {
+  const dates = spanText(candles.sinceMs, candles.untilMs, writing).replace(" – ", " to ");
+  byId("chart-canvas").setAttribute(
+    "aria-label",
+    `Candlesticks and volume of ${exchange} ${symbol} ${timeframe}, ${dates}`,
+  );
+  const { kinds } = candles;
+  byId("legend-provisional").hidden = !kinds.has("provisional");
+  byId("legend-forming").hidden = !kinds.has("forming");
 }

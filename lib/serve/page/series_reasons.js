@@ -123,7 +123,7 @@ function heldText(exchange, nowMs) {
   if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs) {
     return `${id} has banned us until ${moment(bannedUntil, nowMs)}.`;
   }
-  if (breaker !== "closed") return `${id} is failing and is left alone, see Exchanges.`;
+  if (breaker !== "closed") return `${id} is failing and is not asked for now, see Exchanges.`;
   return undefined;
 }
 

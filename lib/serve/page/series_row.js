@@ -25,6 +25,10 @@ const AT = {
   explained: columnNamed("Explained"),
 };
 
+const STREAMED = "came over a stream; no answer of the exchange has confirmed it yet";
+
+const ANSWERED = "came with an answer of the exchange, or was confirmed by one";
+
 /** @param {SeriesStatus} series @returns {string} */
 export function nameOf({ exchange, symbol, timeframe }) {
   return `${exchange} ${symbol} ${timeframe}`;
@@ -37,6 +41,8 @@ export class SeriesRow {
   #bar = element("div", { class: "bar", role: "img" });
   #dates = element("div", { class: "dates", "aria-hidden": "true" });
   #why = longText("why");
+  #age = element("span", {});
+  #source = element("span", { class: "hidden" });
   #drawn = /** @type {SeriesStatus | undefined} */ (undefined);
   row;
 
@@ -59,6 +65,7 @@ export class SeriesRow {
     button.setAttribute("aria-label", `${nameOf(series)}: open the chart`);
     this.#cell(AT.symbol).append(button);
     this.#cell(AT.state).append(this.#pill);
+    this.#cell(AT.closed).append(this.#age, this.#source);
     this.#cell(AT.coverage).append(
       element("div", { class: "coverage" }, this.#bar, this.#dates),
       this.#why.place,
@@ -97,7 +104,11 @@ export class SeriesRow {
   /** Updates the age. @param {SeriesStatus} series @param {number} nowMs */
   tell(series, nowMs) {
     const cell = this.#cell(AT.closed);
-    setText(cell, series.last === null ? "–" : `${age(nowMs - closedMs(series))} ago`);
+    const isProvisional = series.lastSource === "stream";
+    setText(this.#age, series.last === null ? "–" : `${age(nowMs - closedMs(series))} ago`);
+    setText(this.#source, isProvisional ? ", streamed" : "");
+    cell.classList.toggle("provisional", isProvisional);
+    cell.title = series.last === null ? "" : isProvisional ? STREAMED : ANSWERED;
     cell.classList.toggle("late", isLate(series, nowMs));
   }
 
