@@ -77,6 +77,8 @@ export interface StreamDialect {
   readonly flagsClosed: boolean;
   /** Whether each subscription is answered. Where not, the first candle says that it is in force. */
   readonly isAnswering: boolean;
+  /** Whether refusals do not say what they are about: requests then wait for the answer to the one before. @default false */
+  readonly refusesUnnamed?: boolean;
   /** Most topics of a connection. */
   readonly topicsMax: number;
   /** Whether a connection takes one timeframe of each market, and no second. @default false */

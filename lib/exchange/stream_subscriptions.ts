@@ -111,6 +111,7 @@ export class Subscriptions {
     const together = batchOf(all.filter(isNext(false)), this.#dialect.batchMax);
     // One after the other, so that a refusal which names nothing is about the only one that waits.
     const isWaiting = all.some(({ state }) => state.kind === "asked");
+    if (isWaiting && this.#dialect.refusesUnnamed) return undefined;
     const alone = isWaiting ? [] : all.filter(isNext(true));
     const batch = together.length > 0 ? together : batchOf(alone, 1);
     if (batch.length === 0) return undefined;

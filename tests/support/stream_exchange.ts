@@ -1,11 +1,12 @@
 /** An exchange's stream on loopback, which speaks as a test tells it, and fails as a test tells it. @module */
-import {
-  type CandleManner,
-  STREAM_VOICES,
-  type StreamVoice,
-  type VoiceRow,
-  type VoiceTopic,
-} from "./stream_voices.ts";
+import type {
+  CandleManner,
+  StreamVoice,
+  VoiceMessage,
+  VoiceRow,
+  VoiceTopic,
+} from "./stream_voice.ts";
+import { STREAM_VOICES } from "./stream_voices.ts";
 
 interface StreamExchangeOptions {
   /** @default binance */
@@ -58,7 +59,7 @@ export class StreamClient {
   }
 
   /** Sends a text, or bytes. */
-  say(message: string | Uint8Array<ArrayBuffer>): void {
+  say(message: VoiceMessage | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(message);
   }
 

@@ -1,38 +1,10 @@
 /** How exchanges answer over their streams: to subscriptions, to pings, and with candles. Apart from the program's own dialects. @module */
 
-/** A market and the exchange's word for a timeframe. */
-export interface VoiceTopic {
-  readonly market: string;
-  readonly interval: string;
-}
-
-/** `[openTimeMs, open, high, low, close, volume]` */
-export type VoiceRow = readonly [number, string, string, string, string, string];
-
-export interface CandleManner {
-  /** @default false */
-  readonly isClosed?: boolean;
-  /** @default false */
-  readonly isSnapshot?: boolean;
-  /** What the exchange's clock shows. */
-  readonly exchangeMs: number;
-}
-
-export interface Heard {
-  readonly answers: readonly string[];
-  readonly subscribed: readonly VoiceTopic[];
-}
-
-/** One connection's side of the exchange. */
-export interface StreamVoice {
-  /** Answers a client. Markets of `refused` are refused. */
-  hear(text: string, refused: ReadonlySet<string>): Heard;
-  candle(topic: VoiceTopic, row: VoiceRow, manner: CandleManner): string;
-}
-
-const NOTHING: Heard = { answers: [], subscribed: [] };
+import { UNFLAGGED_STREAM_VOICES } from "./unflagged_stream_voices.ts";
+import { type Heard, json, NOTHING, type StreamVoice } from "./stream_voice.ts";
 
 export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
+  ...UNFLAGGED_STREAM_VOICES,
   binance: () => ({
     hear(text): Heard {
       const { method, params = [], id } = JSON.parse(text);
@@ -102,6 +74,28 @@ export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
       return json({ topic: `kline.${interval}.${market}`, data, ts, type: "snapshot" });
     },
   }),
+  gate: () => ({
+    hear(text, refused): Heard {
+      const { id, time, channel, event, payload = [] } = JSON.parse(text);
+      if (channel === "spot.ping") {
+        return { ...NOTHING, answers: [json({ time, channel: "spot.pong", event: "" })] };
+      }
+      const [interval = "", market = ""] = payload as string[];
+      const isRefused = refused.has(market);
+      const error = isRefused ? { code: 2, message: `unknown currency pair: ${market}` } : null;
+      const result = { status: isRefused ? "fail" : "success" };
+      return {
+        answers: [json({ time, id, channel, event, payload, error, result })],
+        subscribed: event === "subscribe" && !isRefused ? [{ market, interval }] : [],
+      };
+    },
+    candle: ({ market, interval }, [openMs, o, h, l, c, a], { isClosed: w = false, exchangeMs }) =>
+      json({
+        ...{ time: Math.floor(exchangeMs / 1_000), time_ms: exchangeMs },
+        ...{ channel: "spot.candlesticks", event: "update" },
+        result: { t: String(openMs / 1_000), v: "1", o, h, l, c, a, n: `${interval}_${market}`, w },
+      }),
+  }),
   kraken: () => ({
     hear(text, refused): Heard {
       const { method, params = {}, req_id } = JSON.parse(text);
@@ -157,7 +151,3 @@ export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
       }),
   }),
 };
-
-function json(value: unknown): string {
-  return JSON.stringify(value);
-}

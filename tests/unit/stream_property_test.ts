@@ -5,7 +5,8 @@ import type { StreamEvent, WishedSeries } from "../../lib/exchange/stream_event.
 import { type FakeSocket, fakeSockets } from "../support/fake_socket.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { fc } from "../support/property.ts";
-import { STREAM_VOICES, type StreamVoice } from "../support/stream_voices.ts";
+import type { StreamVoice } from "../support/stream_voice.ts";
+import { STREAM_VOICES } from "../support/stream_voices.ts";
 
 const MARKETS = ["AAAUSDT", "BBBUSDT", "CCCUSDT", "NOUSDT"] as const;
 const REFUSED = new Set(["NOUSDT"]);
@@ -141,6 +142,8 @@ function keyOf(
 }
 
 for (const id of Object.keys(STREAM_VOICES)) {
+  // A refusal that names nothing and comes after fifteen seconds is taken for that of the next request.
+  if (STREAM_DIALECTS[id]?.refusesUnnamed === true) continue;
   Deno.test(`whatever happens to connections to ${id}, each event is of what is wished, and all that is wished is in force again`, async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.double({ min: 0, max: 0.999 }), async (steps, share) => {
@@ -152,9 +155,14 @@ for (const id of Object.keys(STREAM_VOICES)) {
         });
         const perform = async (step: Step): Promise<void> => {
           switch (step.do) {
-            case "wish":
-              watcher.wished = new Set(step.series.map(keyOf));
-              return streams.subscribe(step.series);
+            case "wish": {
+              const intervals = STREAM_DIALECTS[id]?.intervals ?? {};
+              const series = step.series.filter(({ timeframe }) =>
+                Object.hasOwn(intervals, timeframe)
+              );
+              watcher.wished = new Set(series.map(keyOf));
+              return streams.subscribe(series);
+            }
             case "answer":
               return exchange.answerAll();
             case "open":

@@ -3,6 +3,7 @@ import { openStreams, type Streams } from "../../lib/exchange/stream.ts";
 import type { StreamEvent, WishedSeries } from "../../lib/exchange/stream_event.ts";
 import { type FakeSocket, fakeSockets } from "../support/fake_socket.ts";
 import { ManualClock } from "../support/manual_clock.ts";
+import { STREAM_VOICES } from "../support/stream_voices.ts";
 
 interface Scene {
   readonly clock: ManualClock;
@@ -303,6 +304,30 @@ Deno.test("of a refused batch each series is asked for alone, and only what is r
   ]);
   await close(scene);
 });
+
+for (const id of ["bitvavo", "poloniex"]) {
+  Deno.test(`a refusal of ${id}, which names nothing, takes no other timeframe's series along`, async () => {
+    const scene = setUp(id);
+    const voice = STREAM_VOICES[id]?.();
+    assert.ok(voice);
+    scene.streams.subscribe([spot("NO/USDT"), BTC, spot("BTC/USDT", "1h")]);
+    await scene.clock.advance(0);
+    const [socket] = scene.sockets;
+    socket?.open();
+    // Without the wait for the answer both timeframes would be asked for by now.
+    await scene.clock.advance(2_000);
+    assert.equal(socket?.sent.length, 1);
+    for (let heard = 0; heard < (socket?.sent.length ?? 0); heard++) {
+      const { answers } = voice.hear(socket?.sent[heard] ?? "", new Set(["NOUSDT"]));
+      for (const answer of answers) socket?.say(answer);
+      await scene.clock.advance(1_000);
+    }
+    const inForce = scene.of("subscribed").map(({ symbol, timeframe }) => [symbol, timeframe]);
+    assert.deepEqual(inForce.toSorted(), [["BTC/USDT", "1h"], ["BTC/USDT", "1m"]]);
+    assert.deepEqual(scene.of("refused").map(({ symbol }) => symbol), ["NO/USDT"]);
+    await close(scene);
+  });
+}
 
 Deno.test("a subscription without an answer is told as refused, and a connection with no other ends", async () => {
   const scene = setUp();

@@ -25,6 +25,7 @@ export const bitvavo: StreamDialect = {
   },
   flagsClosed: false,
   isAnswering: true,
+  refusesUnnamed: true,
   topicsMax: 100,
   batchMax: 50,
   sendIntervalMs: 250,

@@ -26,6 +26,7 @@ export const poloniex: StreamDialect = {
   },
   flagsClosed: false,
   isAnswering: true,
+  refusesUnnamed: true,
   topicsMax: 100,
   batchMax: 50,
   sendIntervalMs: 250,
