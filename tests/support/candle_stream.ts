@@ -7,12 +7,8 @@ import type { LocalExchange } from "../../lib/local_exchange/server.ts";
 import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { geminiVoice } from "./gemini_voice.ts";
 import type { Dialect } from "./local_exchange/dialect.ts";
-import {
-  STREAM_VOICES,
-  type StreamVoice,
-  type VoiceRow,
-  type VoiceTopic,
-} from "./stream_voices.ts";
+import type { StreamVoice, VoiceRow, VoiceTopic } from "./stream_voice.ts";
+import { STREAM_VOICES } from "./stream_voices.ts";
 
 interface CandleStreamOptions {
   readonly dialect: Dialect;

@@ -1,5 +1,5 @@
 /** How Gemini speaks over its stream: it answers no subscription, and refuses none. @module */
-import type { Heard, StreamVoice } from "./stream_voices.ts";
+import type { Heard, StreamVoice } from "./stream_voice.ts";
 
 export const geminiVoice: StreamVoice = {
   hear(text): Heard {
