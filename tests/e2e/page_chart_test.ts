@@ -190,7 +190,7 @@ async function tryZone(tab: Tab): Promise<void> {
   );
   const written = await tab.evaluate<string[]>("[...written]");
   assert.ok(written.includes("21:00") && written.includes("22:00"), written.join());
-  await tab.evaluate(`written.clear(), location.reload()`);
+  await tab.reload();
   await tab.until(`/^.{10} 22:00 UTC\\+9:30 {3}O/.test(${READING})`);
   await choose("UTC");
 }

@@ -163,7 +163,7 @@ Deno.test({
       for (const key of "0123456789abcdef-titan10") await tab.press(key);
       await tab.press("Enter");
       await tab.until(`${ROWS}.length > 0`);
-      await tab.evaluate(`location.reload()`);
+      await tab.reload();
       await tab.until(`${ROWS}.length > 0 && document.querySelector("#token-form").hidden`);
       assert.doesNotMatch(tab.requests.join(" "), /titan10$|0123456789abcdef/);
     }),

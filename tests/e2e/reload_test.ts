@@ -15,6 +15,9 @@ const SEEN_MS_MAX = 10_000;
 /** Polls begin this often. */
 const POLL_MS = 2_000;
 
+/** What takes longest when the settings are read again: a page of a backfill. */
+const HELD_MS = 15_000;
+
 /** Polls ask again for what may still change: that is over after two minutes. */
 const POLLED_MS = 5 * 60_000;
 
@@ -47,7 +50,7 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
   // Seen at every poll.
   entries["binance"] = { ...entries["binance"]!, timeframes: ["1s", "1d"] };
   // Under way when the settings are read again.
-  const slow = ([["okx", 3_000], ["mexc", 15_000]] as const).map(([id, ms]) => {
+  const slow = ([["okx", 3_000], ["mexc", HELD_MS]] as const).map(([id, ms]) => {
     entries[id] = { ...entries[id]!, timeframes: ["1h"], backfill: { "1h": "2y" } };
     const when = { about: "candles", untilMs: systemClock.now() - DAY_MS } as const;
     return exchanges.faultsOf(id).add({ when, fault: { kind: "latency", ms } });
@@ -129,7 +132,7 @@ Deno.test("of twenty exchanges one is added, one removed, and one gets another r
           assert(candles > 0, `${exchange} ${symbol} ${timeframe} has nothing`);
           assert.equal(missing, 0, `${exchange} ${symbol} ${timeframe} has holes`);
         }
-        assertPolledOnTime(exchanges.asked, { sinceMs: reloadedMs - 3 * POLL_MS });
+        assertNotHeld(exchanges.asked, { sinceMs: reloadedMs - 3 * POLL_MS });
 
         const metrics = await (await fetch(`${url}/metrics`)).text();
         assert.match(metrics, /titan10_config_last_reload_successful 1\n/);
@@ -321,7 +324,8 @@ function doubled(asked: readonly AskedCandles[]): readonly string[] {
   return names.filter((name, at) => names.indexOf(name) !== at);
 }
 
-function assertPolledOnTime(
+/** Polls of others wait neither for that page nor for the end of what is removed. A tick may be late on a busy machine. */
+function assertNotHeld(
   asked: readonly AskedCandles[],
   { sinceMs }: { readonly sinceMs: number },
 ): void {
@@ -330,7 +334,7 @@ function assertPolledOnTime(
   ).map(({ atMs }) => atMs);
   assert(polls.length > 3, String(polls.length));
   const pauses = polls.slice(1).map((atMs, at) => atMs - polls[at]!);
-  assert(pauses.every((ms) => ms < 2 * POLL_MS), pauses.join(" "));
+  assert(pauses.every((ms) => ms < HELD_MS / 2), pauses.join(" "));
 }
 
 async function until(isSo: () => Promise<boolean>, timeMs: number): Promise<void> {

@@ -132,6 +132,7 @@ class Work {
   #begun = 0;
   #waiting = 0;
   #written = 0;
+  #statements = 0;
 
   constructor(archive: Archive, { onSent }: { readonly onSent: () => void }) {
     const { database, metrics, exchanges: [exchange = assert.fail()] } = archive;
@@ -139,6 +140,17 @@ class Work {
     const reach = database.reach.bind(database);
     // The first step of a page.
     Object.assign(database, { reach: () => (this.#begun++, reach()) });
+    // What a poll writes beside its pages ends it, too.
+    const run = database.run.bind(database);
+    const counted: typeof run = async (...given) => {
+      this.#statements++;
+      try {
+        return await run(...given);
+      } finally {
+        this.#statements--;
+      }
+    };
+    Object.assign(database, { run: counted });
     const turn = client.turn.bind(client);
     client.turn = async (priority, options) => {
       if (priority === "backfill") return await turn(priority, options);
@@ -157,18 +169,20 @@ class Work {
   }
 
   async done(): Promise<void> {
-    do await turnOfTheEventLoop(); while (this.#begun - this.#written !== this.#waiting);
+    do await turnOfTheEventLoop(); while (
+      this.#begun - this.#written !== this.#waiting || this.#statements > 0
+    );
     await turnOfTheEventLoop();
   }
 }
 
 Deno.test("polls send as many requests, and take as long, as is said", async (t) => {
   const { database, drop } = await openAnyTest();
-  const { reach } = database;
+  const { reach, run } = database;
   const step = (name: string, given: Parameters<typeof withPolls>[1], use: Use): Promise<boolean> =>
     t.step(
       name,
-      () => withPolls(database, given, use).finally(() => Object.assign(database, { reach })),
+      () => withPolls(database, given, use).finally(() => Object.assign(database, { reach, run })),
     );
   try {
     await step("six that take the whole minute: none is skipped", { symbols: 6 }, async (scene) => {

@@ -29,11 +29,16 @@ export interface Tab {
   evaluate<T>(expression: string): Promise<T>;
   /** Resolves when an expression is true. Looks again and again. */
   until(expression: string, options?: { readonly patienceMs?: number }): Promise<void>;
+  /** Loads the page again. Resolves when it is the new one. */
+  reload(): Promise<void>;
   /** Presses and releases a key, `Tab`, `Enter`, `a`. */
   press(key: string, options?: { readonly isShifted?: boolean }): Promise<void>;
   /** PNG. */
   screenshot(): Promise<Uint8Array>;
 }
+
+/** What Chromium says of a page that another one is taking the place of. */
+const NAVIGATING = /Inspected target navigated|context was destroyed|Cannot find context/;
 
 /** So that a test that fails ends. */
 const PATIENCE_MS = 30_000;
@@ -202,7 +207,7 @@ async function openTab(devtools: Devtools, url: string, options: TabOptions): Pr
 
 function commandsOf(
   send: Devtools["send"],
-): Pick<Tab, "evaluate" | "until" | "press" | "screenshot"> {
+): Pick<Tab, "evaluate" | "until" | "reload" | "press" | "screenshot"> {
   const evaluate = async <T>(expression: string): Promise<T> => {
     const { result, exceptionDetails } = await send("Runtime.evaluate", {
       expression,
@@ -212,14 +217,28 @@ function commandsOf(
     if (exceptionDetails === undefined) return result.value;
     throw new Error(`${expression}: ${exceptionDetails.exception?.description}`);
   };
+  const isSo = async (expression: string): Promise<boolean> => {
+    try {
+      return await evaluate(`document.readyState === "complete" && Boolean(${expression})`);
+    } catch (error) {
+      if (error instanceof Error && NAVIGATING.test(error.message)) return false;
+      throw error;
+    }
+  };
+  const until: Tab["until"] = async (expression, { patienceMs = PATIENCE_MS } = {}) => {
+    const endMs = systemClock.now() + patienceMs;
+    while (!await isSo(expression)) {
+      if (systemClock.now() > endMs) throw new Error(`In vain waited until ${expression}`);
+      await systemClock.sleep(20);
+    }
+  };
   return {
     evaluate,
-    async until(expression, { patienceMs = PATIENCE_MS } = {}): Promise<void> {
-      const endMs = systemClock.now() + patienceMs;
-      while (!await evaluate(`document.readyState === "complete" && Boolean(${expression})`)) {
-        if (systemClock.now() > endMs) throw new Error(`In vain waited until ${expression}`);
-        await systemClock.sleep(20);
-      }
+    until,
+    async reload(): Promise<void> {
+      await evaluate("globalThis.isBefore = true");
+      await send("Page.reload");
+      await until("globalThis.isBefore === undefined");
     },
     async press(key, { isShifted = false } = {}): Promise<void> {
       const code = KEYS[key];
