@@ -17,6 +17,7 @@ import {
   withArchiveDirectory,
   withDirectory,
 } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 /** A supervisor's patience. */
 const STOP_MS_MAX = 10_000;
@@ -303,7 +304,11 @@ async function untilNewer(
   { symbol, last }: { readonly symbol: string; readonly last: string },
 ): Promise<void> {
   const status = async (): Promise<Status> => await (await fetch(`${url}/status`)).json();
-  while (lastOf(await status(), symbol) <= last) await systemClock.sleep(20);
+  await until(
+    `a candle of ${symbol} after ${last}`,
+    async () => lastOf(await status(), symbol) > last,
+    { instead: status },
+  );
 }
 
 async function stop(daemon: Running, signal: Deno.Signal, code: number): Promise<void> {

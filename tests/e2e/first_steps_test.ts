@@ -1,9 +1,9 @@
 /** What a beginner does first, as README has it: init, doctor, run; then add and forget. No settings but where the exchanges are, and how often they are asked. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { withInitExchanges } from "../support/init_exchanges.ts";
 import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 /** `init`, `doctor`, `run`: what follows the demo in README. */
 const STEPS = [
@@ -75,9 +75,9 @@ function symbolsOf({ series }: Status): readonly string[] {
 }
 
 async function untilStatus(url: string, isIt: (status: Status) => boolean): Promise<Status> {
-  for (;;) {
-    const status: Status = await (await fetch(`${url}/status`)).json();
-    if (isIt(status)) return status;
-    await systemClock.sleep(200);
-  }
+  const ask = async (): Promise<Status> => await (await fetch(`${url}/status`)).json();
+  let status = await ask();
+  const isSo = async (): Promise<boolean> => isIt(status = await ask());
+  await until(`a status of which this is true: ${isIt}`, isSo, { instead: () => status });
+  return status;
 }

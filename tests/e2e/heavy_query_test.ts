@@ -5,6 +5,7 @@ import { startLocalExchange } from "../../lib/local_exchange/server.ts";
 import { binanceAt } from "../support/local_archive.ts";
 import { peakSoFar } from "../support/peak_memory.ts";
 import { assertCode, run, type Running, start, withArchiveDirectory } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 const ENDLESS =
   "select count(*) from generate_series(1, 100000) a, generate_series(1, 100000000) b";
@@ -52,7 +53,10 @@ Deno.test("a heavy query leaves the daemon healthy, can be ended, and costs no c
     });
     await t.step("what was committed is there, and candles go on being written", async () => {
       let after = await candles(where);
-      while (after.length === before.length) after = await candles(where);
+      await until("a new candle", async () => {
+        after = await candles(where);
+        return after.length > before.length;
+      });
       assert.deepEqual(after.slice(0, before.length), before);
       const ranges = await run(
         ["query", "--csv", "select count(*) from checkpoints, unnest(covered)"],
@@ -72,12 +76,11 @@ async function candles(where: Where): Promise<readonly string[]> {
 }
 
 async function untilReadiness(url: string, status: number): Promise<void> {
-  for (;;) {
+  await until(`status ${status} of /readyz`, async () => {
     const response = await fetch(`${url}/readyz`);
     await response.body?.cancel();
-    if (response.status === status) return;
-    await systemClock.sleep(50);
-  }
+    return response.status === status;
+  });
 }
 
 async function withDaemon(

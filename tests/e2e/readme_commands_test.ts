@@ -1,12 +1,12 @@
 /** The documents' commands as they are written there: README's first from a fresh copy to a chart in a browser, then all others. @module */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../lib/clock.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { findChromium, startChromium } from "../support/chromium.ts";
 import { DOCUMENTS } from "../support/documents.ts";
 import { withInitExchanges } from "../support/init_exchanges.ts";
 import { commandLine, startLine, withDirectory } from "../support/program.ts";
+import { until } from "../support/until.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -96,7 +96,8 @@ async function runLater(t: Deno.TestContext, url: string, { cwd, env }: Place): 
     series.some(({ exchange, timeframe, candles }) =>
       exchange === "binance" && timeframe === "1h" && candles > 0
     );
-  while (!hasHours(await (await fetch(`${url}/status`)).json())) await systemClock.sleep(200);
+  const status = async (): Promise<Status> => await (await fetch(`${url}/status`)).json();
+  await until("hours of binance", async () => hasHours(await status()), { instead: status });
   for (const line of lines) await t.step(line, () => runLine(line, place));
 }
 

@@ -7,6 +7,7 @@ import { binanceAt } from "../support/local_archive.ts";
 import { startPostgres, startPrimary } from "../support/postgres_server.ts";
 import { start, withDirectory } from "../support/program.ts";
 import { runInProcess } from "../support/shell.ts";
+import { until } from "../support/until.ts";
 
 Deno.test("between two primaries the daemon is not ready and writes nothing, until one of them is stopped", async (t) => {
   const primary = await startPrimary();
@@ -45,14 +46,12 @@ Deno.test("between two primaries the daemon is not ready and writes nothing, unt
       });
       try {
         const [, url = ""] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-        const until = async (path: string, expected: RegExp): Promise<void> => {
-          for (;;) {
-            const response = await fetch(url + path);
-            if (expected.test(await response.text())) return;
-            await systemClock.sleep(50);
-          }
+        const untilSaid = async (path: string, expected: RegExp): Promise<void> => {
+          const text = async (): Promise<string> => await (await fetch(url + path)).text();
+          const isSaid = async (): Promise<boolean> => expected.test(await text());
+          await until(`${path} to say ${expected}`, isSaid, { instead: text });
         };
-        await until(
+        await untilSaid(
           "/readyz",
           /several hosts of DATABASE_URL act as primary \(split brain\): nothing is/,
         );
@@ -60,12 +59,15 @@ Deno.test("between two primaries the daemon is not ready and writes nothing, unt
           /the database cannot be reached.*split brain\): 127\.0\.0\.1:\d+ \(timeline 1\), 127/,
         );
         const asked = exchange.requests.length;
-        await until("/metrics", /job_runs_total\{job="poll",outcome="success"\} (?:[5-9]|\d\d)/);
+        await untilSaid(
+          "/metrics",
+          /job_runs_total\{job="poll",outcome="success"\} (?:[5-9]|\d\d)/,
+        );
         assert.equal(exchange.requests.length, asked, "what cannot be stored is not asked for");
         await primary.kill9();
-        await until("/readyz", /"ok":true/);
+        await untilSaid("/readyz", /"ok":true/);
         await daemon.waitFor(/"message":"the database is back"/);
-        await until("/metrics", /titan10_candles_written_total\{exchange="binance"\} [1-9]/);
+        await untilSaid("/metrics", /titan10_candles_written_total\{exchange="binance"\} [1-9]/);
         const [row] = await sql`select candles::int from checkpoints`;
         assert(row?.["candles"] > 0, "they are on the one that is left");
       } finally {

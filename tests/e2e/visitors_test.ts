@@ -9,6 +9,7 @@ import { peakSoFar } from "../support/peak_memory.ts";
 import { start, withDirectory } from "../support/program.ts";
 import { openPostgres } from "../support/test_database.ts";
 import { sendCrowd } from "../support/visitors.ts";
+import { until } from "../support/until.ts";
 
 /** The whole figure: VISITORS_SECONDS=3 VISITORS_READYZ=60000 VISITORS_EXPLAINED=20000. */
 const numberOf = (name: string, usual: number): number => Number(Deno.env.get(name) ?? usual);
@@ -105,7 +106,7 @@ async function endsWhatNobodyWaitsFor(url: string, databaseUrl: string): Promise
     await admin.begin(async (sql) => {
       await sql`lock table rollups in access exclusive mode`;
       const asked = assert.rejects(fetch(url, gone));
-      while (await waiting() === 0);
+      await until("a statement that waits", async () => await waiting() > 0);
       const beganMs = systemClock.now();
       gone.abort();
       await asked;

@@ -23,6 +23,7 @@ import {
 import { TestClock, testClock } from "../support/test_clock.ts";
 import { readGaps } from "../support/gap_rows.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const HOUR = parseTimeframe("1h");
 const HOUR_MS = 3_600_000;
@@ -124,7 +125,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const archive = await scene.archived("BTC/USDT");
     const hang = scene.exchange.faults.add({ times: 1, fault: { kind: "hang" } });
     const repaired = repairGaps(archive);
-    while (hang.struck === 0) await readGaps(scene.database);
+    await until("the fault to strike", () => hang.struck > 0);
     assert.equal((await readGaps(scene.database))[0]?.state, "refetching");
     await repaired;
     assert.equal((await readGaps(scene.database))[0]?.state, "suspected");

@@ -23,6 +23,7 @@ import {
 import { holdRows } from "../support/row_locks.ts";
 import { testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const CLOSE_MS = Date.UTC(2024, 2, 15, 13);
@@ -132,7 +133,7 @@ Deno.test("candles of streams", async (t) => {
             await untilStored(database, sinceMs);
             // Noted, too.
             const { turns } = streams;
-            while (streams.turns === turns) await systemClock.sleep(10);
+            await until("a turn of the streams", () => streams.turns > turns);
           }
           return (await poll.runOnce()).asked;
         };

@@ -10,6 +10,7 @@ import { pruneJob } from "../../lib/upkeep/prune.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { DATABASE_KINDS, hasStatistics, openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 const NOW_MS = Date.UTC(2030, 5, 15);
@@ -218,7 +219,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       );
       const { schedule } = await scheduleOf(archive, { alerts: new Alerts(archive) });
       schedule.runNow("prune");
-      while (left !== await count()) await turn();
+      await until(`${left} gaps`, async () => await count() === left, { instead: count });
       await schedule.stop();
       assert.equal(await count(), left);
     }
@@ -232,10 +233,6 @@ function minute(n: number): number {
 
 function at(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-async function turn(): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 async function addGap(

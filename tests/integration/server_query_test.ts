@@ -8,6 +8,7 @@ import { peakOf } from "../support/peak_memory.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { start } from "../support/program.ts";
 import { openPostgres } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const never = new AbortController().signal;
 
@@ -126,7 +127,7 @@ Deno.test("a query that is ended early is ended at the server, too, also behind 
         Array.fromAsync(runQuery(database, "select pg_sleep(60)", options)),
         /told to stop/,
       );
-      while (await running() === 0);
+      await until("the query to run", async () => await running() > 0);
       ending.abort(new Error("told to stop"));
       await asked;
       assert.equal(await running(), 0);

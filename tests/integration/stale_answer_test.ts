@@ -21,6 +21,7 @@ import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { testClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const MINUTE = parseTimeframe("1m");
@@ -154,7 +155,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       exchange.faults.add({ fault: { kind: "latency", ms: 400 }, times: 1 });
       const before = exchange.requests.length;
       const held = ingestPage(slow, slow.exchanges[0]!, SERIES, { window, priority: "live" });
-      while (exchange.requests.length === before) await systemClock.sleep(5);
+      await until("a request", () => exchange.requests.length > before);
       testClock.pass(10_000);
       const final = await ingestPage(quick, other, SERIES, { window, priority: "live" });
       assert.equal(final.revised, 1);

@@ -10,6 +10,7 @@ import {
 } from "../../lib/store/connection/migrations.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { openPostgres } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 /** Makes each statement of a migration slow enough to be met in the middle. */
 const SLOW = `
@@ -65,7 +66,7 @@ Deno.test("a statement whose connection is ended fails with the server's own wor
         error.message ===
           "Cannot ask: terminating connection due to administrator command (57P01)",
     );
-    await until(
+    await untilFound(
       admin,
       "select from pg_stat_activity where query like '%pg_sleep(60)' and state = 'active'",
     );
@@ -80,7 +81,7 @@ Deno.test("a migration that waits for another is ended, and goes on", (t) =>
     const migrations = await readMigrations();
     const [first, second] = [await open(), await open()];
     const both = [migrate(first, migrations), migrate(second, migrations)];
-    await until(admin, `${WAITING} and wait_event_type = 'Lock'`);
+    await untilFound(admin, `${WAITING} and wait_event_type = 'Lock'`);
     await admin.unsafe(`${TERMINATE} and wait_event_type = 'Lock'`);
     const applied = (await Promise.all(both)).map((report) => report.applied.length);
     assert.deepEqual(applied.sort((a, b) => a - b), [0, migrations.length]);
@@ -112,6 +113,6 @@ Deno.test("wherever migrations are ended, all of them are applied or none", (t) 
 const WAITING = `
   select from pg_stat_activity where datname = current_database() and application_name = 'titan10'`;
 
-async function until(admin: postgres.Sql, found: string): Promise<void> {
-  while ((await admin.unsafe(found)).length === 0) await systemClock.sleep(5);
+async function untilFound(admin: postgres.Sql, found: string): Promise<void> {
+  await until(`a row of ${found}`, async () => (await admin.unsafe(found)).length > 0);
 }

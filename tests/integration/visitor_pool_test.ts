@@ -9,6 +9,7 @@ import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { type LateCancels, startLateCancels } from "../support/late_cancels.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { openPostgres } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const never = new AbortController().signal;
 
@@ -180,7 +181,7 @@ Deno.test("a visitor's statement is ended at the server when the visitor has gon
       );
       return row?.["n"];
     };
-    while (await waiting() < 2);
+    await until("two that wait for a lock", async () => await waiting() >= 2);
     gone.abort(new Error("gone"));
     await ended;
     assert.equal(await waiting(), 1);
@@ -215,10 +216,10 @@ for (const others of ["the archive", "visitors"] as const) {
       // The archive has both connections, one of which is busy: a visitor is answered over the other.
       await Promise.all([4, 5].map((one) => lock(one)(database)));
       const long = lock(3)(database);
-      while (await waiting() < 1);
+      await until("one that waits for a lock", async () => await waiting() >= 1);
       const gone = new AbortController();
       const visit = lock(1)(database.visitors!(gone.signal)).catch((error) => error);
-      while (await waiting() < 2);
+      await until("two that wait for a lock", async () => await waiting() >= 2);
       gone.abort(new Error("gone"));
       await cancels[0]!.asked;
       await unlocks[0]!();
