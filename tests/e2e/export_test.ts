@@ -7,6 +7,7 @@ import { assertCode, run, type Running, start, withArchiveDirectory } from "../s
 import { peakOf } from "../support/peak_memory.ts";
 import { seed } from "../support/seeded.ts";
 import { openPostgres } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 /** The embedded server takes its time. */
 const CANDLES = { embedded: 100_000, postgres: 1_000_000 };
@@ -138,9 +139,12 @@ async function exportAll({ cwd, env }: Where, candles: number, serverBytes: numb
 
 /** Resolves when an unfinished file holds something. */
 async function untilWritten(folder: string): Promise<void> {
-  for (;;) {
+  await until("an unfinished file that holds something", async () => {
     for await (const { name } of Deno.readDir(folder)) {
-      if (name.endsWith(".unfinished") && (await Deno.stat(`${folder}/${name}`)).size > 0) return;
+      if (name.endsWith(".unfinished") && (await Deno.stat(`${folder}/${name}`)).size > 0) {
+        return true;
+      }
     }
-  }
+    return false;
+  });
 }

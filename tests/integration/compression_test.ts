@@ -22,6 +22,7 @@ import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_arch
 import { ManualClock } from "../support/manual_clock.ts";
 import { testClock } from "../support/test_clock.ts";
 import { openEmbeddedTest } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -348,9 +349,7 @@ async function isScheduled({ sql }: Database): Promise<boolean | undefined> {
 }
 
 async function untilPaused(database: Database): Promise<void> {
-  while (await isScheduled(database)) {
-    /* Asks again: each ask is a turn of the one connection. */
-  }
+  await until("the policy to be paused", async () => !await isScheduled(database));
 }
 
 /** The states of the chunks of `1m`, oldest first. */

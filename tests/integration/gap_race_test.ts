@@ -13,6 +13,7 @@ import type { Sql } from "../../lib/store/connection/sql.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { noteRejected } from "../../lib/store/rejected_gaps.ts";
 import { openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2024, 0, 1);
@@ -257,7 +258,10 @@ function within(database: Database, tx: unknown): Database {
 async function someoneWaits(tx: { unsafe(text: string): PromiseLike<unknown[]> }): Promise<void> {
   const waiting = `select from pg_locks join pg_stat_activity using (pid)
                    where not granted and datname = current_database()`;
-  while ((await tx.unsafe(waiting)).length === 0);
+  await until(
+    "a statement that waits for a lock",
+    async () => (await tx.unsafe(waiting)).length > 0,
+  );
 }
 
 async function gaps({ sql }: Database): Promise<readonly string[]> {

@@ -19,6 +19,7 @@ import { kraken } from "../support/dialects/kraken.ts";
 import { JobLog } from "../support/job_log.ts";
 import { assertSameCandles, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
@@ -278,30 +279,30 @@ async function breakDown(scene: Scene, { schedule, log }: Start): Promise<void> 
 
 /** Polls until every series is answered for: a breaker that other requests have opened closes again. */
 async function pollAll(scene: Scene, { schedule, log }: Start): Promise<void> {
-  for (;;) {
+  // Polls that the breaker holds back wait for nothing: without a pause the trial's answer would never be read.
+  await until("polls that have nothing left to ask", async () => {
     const { asked, failed, skipped } = await log.run(schedule, "poll");
-    if (asked === 0 && failed === 0 && skipped === 0) return;
-    scene.pass(SECOND_MS);
-    // Polls that the breaker holds back wait for nothing: without this the trial's answer would never be read.
-    await systemClock.sleep(10);
-  }
+    const isAnswered = asked === 0 && failed === 0 && skipped === 0;
+    if (!isAnswered) scene.pass(SECOND_MS);
+    return isAnswered;
+  });
 }
 
 /** Resolves when the fault has struck the catching up. */
 async function stuckOnce(fault: { readonly struck: number }, { log }: Start): Promise<void> {
-  while (fault.struck === 0) {
+  await until("the fault to strike", () => {
     assert.equal(log.count("catch_up"), 0, "it has ended without an ask");
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
+    return fault.struck > 0;
+  });
 }
 
 /** Resolves when upkeep waits for the lock. */
 async function waiting({ sql }: Database, log: JobLog): Promise<void> {
-  for (;;) {
+  await until("upkeep to wait for the lock", async () => {
     const rows = await sql`select from pg_locks where locktype = 'advisory' and not granted`;
-    if (rows.length > 0) return;
     assert.equal(log.count("upkeep"), 0, "it has ended without the lock");
-  }
+    return rows.length > 0;
+  });
 }
 
 async function alertsOf({ database }: Scene): Promise<readonly unknown[]> {

@@ -26,6 +26,7 @@ import {
 import { withdrawReach } from "../../lib/store/series_reach.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { openTestDatabase } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -299,12 +300,14 @@ async function waitsOrEnds(
 ): Promise<"waits" | "ends"> {
   let hasEnded = false;
   running.catch(() => {}).then(() => hasEnded = true);
-  for (;;) {
+  let isWaiting = false;
+  await until("a statement that waits for a lock, or ends", async () => {
     const waiting = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    if (waiting.length > 0) return "waits";
-    if (hasEnded) return "ends";
-  }
+    isWaiting = waiting.length > 0;
+    return isWaiting || hasEnded;
+  });
+  return isWaiting ? "waits" : "ends";
 }
 
 /**

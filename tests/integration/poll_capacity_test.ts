@@ -1,6 +1,5 @@
 /** What polls are said to take is what they take: real classes, a real poll, and a pace on a clock of the test's own. @module */
 import assert from "node:assert/strict";
-import { systemClock } from "../../lib/clock.ts";
 import { pollCapacity } from "../../lib/fetch/poll_capacity.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { Alerts } from "../../lib/alert/alerting.ts";
@@ -18,6 +17,7 @@ import { manyMarkets } from "../support/many_exchanges.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -302,7 +302,7 @@ Deno.test("an exchange that does not answer is skipped by itself, and holds back
       await next;
       // The two of binance are answered in every tick; those of kraken are under way since the first one.
       const sent = before + (tick === 1 ? 4 : 2);
-      while (exchange.requests.length < sent) await systemClock.sleep(5);
+      await until(`${sent} requests`, () => exchange.requests.length >= sent);
       assert.equal(await newestOf(database, "binance"), newestAt(clock));
       assert.equal(skipped().length, tick < 4 ? 0 : 1, `tick ${tick}`);
     }

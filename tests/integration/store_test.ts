@@ -35,6 +35,7 @@ import {
   openTestDatabase,
   type TestDatabase,
 } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2024, 0, 1);
@@ -411,9 +412,10 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
       writing[0]?.then(() => isWritten = true);
       const waiting = () =>
         tx`select from pg_locks where relation = ${chunk}::regclass and not granted`;
-      while ((await waiting()).length === 0) {
+      await until("the page to wait for the lock", async () => {
         assert.equal(isWritten, false, "the page did not wait for the lock");
-      }
+        return (await waiting()).length > 0;
+      });
       await tx.unsafe(`lock table ${chunk} in access exclusive mode`);
     });
     assert.deepEqual((await Promise.all(writing)).map(({ added }) => added), [10]);
