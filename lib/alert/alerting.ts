@@ -24,9 +24,10 @@ import {
   polledEnds,
   skippedConditions,
   staleConditions,
+  streamConditions,
+  type WatchedStreams,
 } from "./conditions.ts";
 import type { Archive } from "../archive/archive.ts";
-import { isStreamed } from "../config/live_setting.ts";
 import type { Job, JobReport } from "../archive/job.ts";
 import { takeStock } from "../gap/account.ts";
 import { type AlertPost, postsOf } from "./alert_message.ts";
@@ -41,6 +42,9 @@ const NEWS_MAX = 100;
 /** The name under which failures to send are logged. */
 const SENDING = "sending alerts";
 
+/** Where candles come by polls alone. */
+const NO_STREAMS: WatchedStreams = { state: () => ({ kind: "off" }) };
+
 /**
  * Evaluates and sends the alerts. One sender at a time runs concurrently with the jobs, so a webhook that hangs delays
  * only the sending. Messages wait in the database, so a restart loses none; a message that was posted just before a
@@ -48,6 +52,7 @@ const SENDING = "sending alerts";
  */
 export class Alerts {
   readonly #archive: Archive;
+  readonly #streams: WatchedStreams;
   readonly #stopping = new AbortController();
   /** How long conditions have held, by kind and subject; see {@linkcode reconcile}. */
   readonly #held = new Map<AlertKind, ReadonlyMap<string, number>>();
@@ -57,8 +62,9 @@ export class Alerts {
   /** The webhook that has asked to be left alone, and until when. Epoch milliseconds. */
   #waiting: { readonly url: string | undefined; readonly untilMs: number } | undefined = undefined;
 
-  constructor(archive: Archive) {
+  constructor(archive: Archive, streams: WatchedStreams = NO_STREAMS) {
     this.#archive = archive;
+    this.#streams = streams;
   }
 
   /** The jobs: `alerts` is woken after every poll, `gap_alerts` runs at the times of `GAPS_CRON`. */
@@ -78,7 +84,7 @@ export class Alerts {
     ];
   }
 
-  /** Evaluates the alerts about breakers and stale series. */
+  /** Evaluates the alerts about breakers, streams and stale series. */
   async judgePolls(): Promise<JobReport> {
     const { clock, database, exchanges, metrics } = this.#archive;
     return await this.#judgeAll(async () => {
@@ -93,10 +99,11 @@ export class Alerts {
       return {
         breaker_open: breakerConditions(exchanges, nowMs),
         access_denied: deniedConditions(exchanges, nowMs),
+        stream_down: streamConditions(exchanges, { streams: this.#streams, nowMs }),
         polls_skipped: skippedConditions(exchanges, nowMs),
         stale: staleConditions(ends, {
           ...{ exchanges, nowMs },
-          isStreamed: (id) => isStreamed(this.#archive.config.live, id),
+          isStreamed: (id) => this.#streams.state(id).kind !== "off",
         }),
       };
     });

@@ -21,7 +21,7 @@ const BREAKER_OPEN_MS = 5 * 60_000;
 /** A series is stale when this many of its candles are not answered for when the last one must be final. */
 const STALE_CANDLES = 3;
 
-/** A series that a stream keeps fresh is polled every third tick: of two more minutes no answer tells. */
+/** A series that a stream keeps fresh is polled every third tick: of two more minutes no answer tells. As in the rules. */
 const THINNED_MS = 2 * 60_000;
 
 /** But not sooner: the poll that comes after a candle is final must have had its turn. */
@@ -78,6 +78,46 @@ export function breakerConditions(
         ` (over ${durationText(BREAKER_OPEN_MS)})`,
       // A breaker starts closed after a restart. Its condition must be found at once, or a running alert would end.
       mayBegin: openMs > BREAKER_OPEN_MS,
+    }];
+  });
+}
+
+/** Streams that are down for less than this raise no alert: exchanges end connections, and the next one is open soon. */
+const STREAM_DOWN_MS = 5 * 60_000;
+
+/** How the streams of exchanges are. */
+export interface WatchedStreams {
+  state(exchange: string): { readonly kind: "off" } | {
+    readonly kind: "up" | "down";
+    /** Since when they are down, or do not stay open; undefined while they do, and before they are opened. */
+    readonly unsteadySinceMs: number | undefined;
+    /** Undefined before they are opened. */
+    readonly sinceMs: number | undefined;
+    readonly lastEnd: { readonly reason: string; readonly why: string } | undefined;
+  };
+}
+
+/** Exchanges whose streams are down, or do not stay open; the alert begins after {@linkcode STREAM_DOWN_MS}. */
+export function streamConditions(
+  exchanges: readonly Pick<WatchedExchange, "id" | "breakers">[],
+  { streams, nowMs }: { readonly streams: WatchedStreams; readonly nowMs: number },
+): readonly Condition[] {
+  return exchanges.flatMap(({ id: exchange, breakers: { troubled } }) => {
+    const state = streams.state(exchange);
+    if (state.kind === "off") return [];
+    const { unsteadySinceMs, sinceMs, lastEnd } = state;
+    // A running alert must not end only because the program was started again, and has opened no stream yet.
+    if (unsteadySinceMs === undefined && sinceMs !== undefined) return [];
+    const downMs = nowMs - (unsteadySinceMs ?? nowMs);
+    const end = lastEnd === undefined ? "" : ` (${lastEnd.reason}: ${lastEnd.why})`;
+    return [{
+      exchange,
+      value: Math.round(downMs / 1000),
+      threshold: STREAM_DOWN_MS / 1000,
+      summary: `${exchange}: its stream has been down, or has not stayed open, for ` +
+        `${durationText(downMs)} (over ${durationText(STREAM_DOWN_MS)})${end}. Polls go on`,
+      // While polls fail as well, the breaker has an alert of its own.
+      mayBegin: downMs > STREAM_DOWN_MS && troubled.length === 0,
     }];
   });
 }
@@ -153,7 +193,7 @@ export function staleConditions(
   { exchanges, nowMs, isStreamed = () => false }: {
     readonly exchanges: readonly WatchedExchange[];
     readonly nowMs: number;
-    /** Whether candles of an exchange are streamed. @default none are */
+    /** Whether an exchange has a stream in force. @default none has */
     readonly isStreamed?: (exchange: string) => boolean;
   },
 ): readonly Condition[] {

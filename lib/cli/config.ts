@@ -33,6 +33,7 @@ const OF_EXCHANGES: readonly string[] = [
   SETTINGS.backfill.name,
   SETTINGS.pageLimit.name,
   SETTINGS.retention.name,
+  SETTINGS.live.name,
 ];
 
 /** @throws ConfigError when the settings cannot be used. */

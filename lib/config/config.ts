@@ -138,6 +138,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     backfill,
     pageLimit,
     retention,
+    live,
     ...values
   } = result.data;
   return {
@@ -148,7 +149,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
-    everywhere: { symbols, timeframes, backfill, pageLimit, retention },
+    everywhere: { symbols, timeframes, backfill, pageLimit, retention, live },
     own,
   };
 }
@@ -232,8 +233,8 @@ function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
       problems.push({ ...problem, place: `${file?.placeOf(id, problem.variable)} ${id}` });
     }
     if (data === undefined) continue;
-    const { symbols, timeframes, backfill, pageLimit, retention } = data;
-    own.set(id, { symbols, timeframes, backfill, pageLimit, retention });
+    const { symbols, timeframes, backfill, pageLimit, retention, live } = data;
+    own.set(id, { symbols, timeframes, backfill, pageLimit, retention, live });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return own;

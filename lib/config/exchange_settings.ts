@@ -1,4 +1,5 @@
 /** What is set for one exchange: which candles are fetched from it, and how. @module */
+import { isStreamed, type LiveSetting } from "./live_setting.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
 import type { TimeframeReach } from "./setting.ts";
 import type { Symbols } from "./symbols.ts";
@@ -13,6 +14,8 @@ export interface ExchangeSettings {
   readonly pageLimit: number | undefined;
   /** How long each timeframe is kept. One that is not named is kept for ever. */
   readonly retention: readonly TimeframeReach[];
+  /** Whether its candles are streamed, if it has a stream; see `isStreamed`. */
+  readonly live: LiveSetting;
 }
 
 /** The settings of all exchanges. */
@@ -29,6 +32,14 @@ export function settingsOf(
   exchange: string,
 ): ExchangeSettings {
   return own.get(exchange) ?? everywhere;
+}
+
+/** Why candles of an exchange are not streamed, by the settings; undefined when they are, if it has a stream. */
+export function unstreamedWhy(settings: SettingsByExchange, exchange: string): string | undefined {
+  const { live } = settingsOf(settings, exchange);
+  if (isStreamed(live, exchange)) return undefined;
+  if (live !== "off") return "LIVE does not name it";
+  return settings.everywhere.live === "off" ? "LIVE=off" : "its settings say live: off";
 }
 
 /** The timeframes that are polled or backfilled, without duplicates, in the configured order. */

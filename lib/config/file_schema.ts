@@ -1,6 +1,7 @@
 /** What `titan10.yaml` may contain. @module */
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
+import { LIVE_WORDS } from "./live_setting.ts";
 import { symbolItem } from "./symbols.ts";
 import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
 import type { ConfigRules } from "./variable.ts";
@@ -13,6 +14,7 @@ export const ENTRY_NAMES = [
   "backfill",
   "pageLimit",
   "retention",
+  "live",
   "options",
 ] as const;
 
@@ -26,6 +28,7 @@ export interface FileEntry {
   readonly backfill?: FileReaches | undefined;
   readonly pageLimit?: number | undefined;
   readonly retention?: FileReaches | undefined;
+  readonly live?: (typeof LIVE_WORDS)[number] | undefined;
 }
 
 /** Reaches by timeframe. */
@@ -86,8 +89,12 @@ function sharedFields(
     pageLimit: z.int({ error: PAGE_LIMIT }).min(1, PAGE_LIMIT).max(10_000, PAGE_LIMIT).optional()
       .describe(SETTINGS.pageLimit.meaning),
     retention: reaches(SETTINGS.retention.read(), REACH).describe(SETTINGS.retention.meaning),
+    live: z.enum(LIVE_WORDS, { error: LIVE_ALLOWED }).optional()
+      .describe("Whether candles are streamed as they close: auto where the exchange can, or off."),
   };
 }
+
+const LIVE_ALLOWED = "auto or off";
 
 const PAGE_LIMIT = "a whole number from 1 to 10000, without quotes";
 

@@ -3,21 +3,22 @@ import type { ConfigRules } from "./variable.ts";
 import * as read from "./setting.ts";
 
 /** The streamed exchanges, or all that have a stream. */
-type LiveSetting = "off" | "auto" | readonly string[];
+export type LiveSetting = "off" | "auto" | readonly string[];
 
 /** Whether candles of an exchange are streamed, if it has a stream. */
 export function isStreamed(live: LiveSetting, exchange: string): boolean {
   return live === "auto" || (live !== "off" && live.includes(exchange));
 }
 
+/** What an exchange's own entry in the file of settings may say. */
+export const LIVE_WORDS = ["off", "auto"] as const;
+
 /** `off`, `auto`, or exchanges. */
 function liveSetting({ knownExchanges }: ConfigRules): read.Setting<LiveSetting> {
-  return read.list(read.knownName(ALLOWED, [...knownExchanges, ...WORDS]))
-    .refine((all) => all.length === 1 || !WORDS.some((word) => all.includes(word)), ALLOWED)
-    .transform((all) => WORDS.find((word) => all.includes(word)) ?? all);
+  return read.list(read.knownName(ALLOWED, [...knownExchanges, ...LIVE_WORDS]))
+    .refine((all) => all.length === 1 || !LIVE_WORDS.some((word) => all.includes(word)), ALLOWED)
+    .transform((all) => LIVE_WORDS.find((word) => all.includes(word)) ?? all);
 }
-
-const WORDS = ["off", "auto"] as const;
 
 const ALLOWED = "off, auto, or CCXT exchange ids separated by commas";
 

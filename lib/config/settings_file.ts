@@ -86,16 +86,20 @@ const VARIABLE_OF = {
   backfill: SETTINGS.backfill.name,
   pageLimit: SETTINGS.pageLimit.name,
   retention: SETTINGS.retention.name,
+  live: SETTINGS.live.name,
 };
 
 /** The settings as the texts of their variables. */
-function textsOf({ symbols, timeframes, backfill, pageLimit, retention }: FileEntry): SettingTexts {
+function textsOf(
+  { symbols, timeframes, backfill, pageLimit, retention, live }: FileEntry,
+): SettingTexts {
   return {
     [VARIABLE_OF.symbols]: symbols?.join(","),
     [VARIABLE_OF.timeframes]: timeframes?.join(","),
     [VARIABLE_OF.backfill]: reachesText(backfill),
     [VARIABLE_OF.pageLimit]: pageLimit?.toString(),
     [VARIABLE_OF.retention]: reachesText(retention),
+    [VARIABLE_OF.live]: live,
   };
 }
 

@@ -1,6 +1,6 @@
 /** What is different between two configurations, and which of it a running daemon can use. @module */
 import type { Config } from "../config/config.ts";
-import { type ExchangeSettings, settingsOf } from "../config/exchange_settings.ts";
+import { type ExchangeSettings, settingsOf, unstreamedWhy } from "../config/exchange_settings.ts";
 import type { TimeframeReach } from "../config/setting.ts";
 import { ruleText, type Symbols } from "../config/symbols.ts";
 import { SETTINGS } from "../config/variables.ts";
@@ -83,6 +83,7 @@ function exchangeChanges(before: Config, after: Config): readonly string[] {
     const options = [before, after].map(({ exchangeOptions }) => exchangeOptions[id]);
     return [
       ...settingChanges(settingsOf(before, id), settingsOf(after, id)),
+      ...liveChange(id, { before, after }),
       ...isDifferent(options[0], options[1]) ? ["options"] : [],
     ].map((text) => ({ id, text }));
   });
@@ -103,6 +104,15 @@ function settingChanges(before: ExchangeSettings, after: ExchangeSettings): read
     ],
   ];
   return changes.flatMap(([what, change]) => change === "" ? [] : [`${what} ${change}`]);
+}
+
+/** Whether its candles are streamed, where that is different. */
+function liveChange(
+  exchange: string,
+  { before, after }: { readonly before: Config; readonly after: Config },
+): readonly string[] {
+  const [was, is] = [before, after].map((config) => unstreamedWhy(config, exchange) === undefined);
+  return was === is ? [] : [`live ${is ? "auto" : "off"}`];
 }
 
 function limitText(limit: number | undefined): string {

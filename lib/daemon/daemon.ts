@@ -111,8 +111,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
-    const alerts = new Alerts(archive);
     const live = state.live = new Live(archive, streamSource(archive));
+    const alerts = new Alerts(archive, live);
     stops.push(() => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };

@@ -1,19 +1,19 @@
 /** Opens the streams of exchanges as the settings in force have them. @module */
 import type { Archive } from "../archive/archive.ts";
-import { isStreamed } from "../config/live_setting.ts";
+import { unstreamedWhy } from "../config/exchange_settings.ts";
 import { openStreams } from "../exchange/stream.ts";
-import { streamAbility, type StreamedExchange } from "../exchange/stream_address.ts";
+import {
+  streamAbility,
+  type StreamedExchange,
+  streamedExchange,
+} from "../exchange/stream_address.ts";
 import type { StreamSource } from "../live/stream_source.ts";
 
 /** The streams of an archive, which may get other settings. */
 export function streamSource(archive: Archive): StreamSource {
-  const exchangeOf = (id: string): StreamedExchange => ({
-    id,
-    config: archive.config.exchangeOptions[id],
-    proxyUrl: archive.config.exchangeProxyUrl,
-  });
+  const exchangeOf = (id: string): StreamedExchange => streamedExchange(id, archive.config);
   return {
-    isWanted: (id) => isStreamed(archive.config.live, id),
+    isWanted: (id) => unstreamedWhy(archive.config, id) === undefined,
     lackOf: (id) => {
       const ability = streamAbility(exchangeOf(id));
       return ability.canStream ? undefined : ability.why;

@@ -29,6 +29,7 @@ interface StreamsOptions {
 
 /** Counted since the streams were opened. */
 interface StreamCounts {
+  /** Connections that are to be open. */
   readonly connections: number;
   /** Connections that are open. */
   readonly up: number;
@@ -121,10 +122,11 @@ export class Streams {
   }
 
   counts(): StreamCounts {
-    const connections = this.#places.flatMap(({ connection }) => connection ?? []);
+    // One that is opened anew counts, also while none is there.
+    const wanted = this.#places.filter(({ topics }) => topics.size > 0);
     return {
-      connections: connections.length,
-      up: connections.filter(({ isOpen }) => isOpen).length,
+      connections: wanted.length,
+      up: wanted.filter(({ connection }) => connection?.isOpen === true).length,
       messages: this.#messages,
       unasked: this.#unasked,
       garbage: this.#garbage,

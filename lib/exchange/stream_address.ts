@@ -27,11 +27,24 @@ export interface StreamedExchange {
   readonly proxyUrl?: string | undefined;
 }
 
+/** An exchange with what the settings say of it. */
+export function streamedExchange(
+  id: string,
+  { exchangeOptions, exchangeProxyUrl }: {
+    readonly exchangeOptions: Readonly<Record<string, StreamedExchange["config"]>>;
+    readonly exchangeProxyUrl?: string | undefined;
+  },
+): StreamedExchange {
+  return { id, config: exchangeOptions[id], proxyUrl: exchangeProxyUrl };
+}
+
 /** Whether an exchange's candles can be streamed. */
 type StreamAbility =
   | { readonly canStream: false; readonly why: string }
   | {
     readonly canStream: true;
+    /** Its server's name, with the port unless it is the usual one. */
+    readonly host: string;
     /** CCXT's timeframes. */
     readonly timeframes: ReadonlySet<string>;
     readonly flagsClosed: boolean;
@@ -78,6 +91,7 @@ export function streamAbility(exchange: StreamedExchange): StreamAbility {
   const { intervals, flagsClosed, topicsMax } = found.dialect;
   return {
     canStream: true,
+    host: new URL(found.address.url).host,
     timeframes: new Set(Object.keys(intervals)),
     flagsClosed,
     seriesPerConnection: topicsMax,

@@ -9,7 +9,7 @@ import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts"
 import type { StreamedCandle } from "../store/streamed_write.ts";
 import { type FormingCandle, FormingCandles } from "./forming.ts";
 import type { OpenStreams, StreamSource } from "./stream_source.ts";
-import { type StreamState, StreamWatch } from "./stream_state.ts";
+import { NOTHING_STREAMED, type StreamState, StreamWatch } from "./stream_state.ts";
 import { WholeCandles } from "./whole_candles.ts";
 
 /** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
@@ -118,13 +118,15 @@ export class ExchangeStream {
     const labels = { exchange: this.exchange.id };
     const counts = this.#streams.counts();
     metrics.streamMessages.inc(labels, this.#watch.count(counts, clock.now()));
-    metrics.streamUp.set(labels, this.#watch.state(counts).kind === "up" ? 1 : 0);
+    if (counts.connections === 0) metrics.streamUp.remove(labels);
+    else metrics.streamUp.set(labels, this.#watch.state(counts).kind === "up" ? 1 : 0);
   }
 
   /** How it is now. */
   state(): StreamState {
     this.tell();
-    return this.#watch.state(this.#streams.counts());
+    const counts = this.#streams.counts();
+    return counts.connections === 0 ? NOTHING_STREAMED : this.#watch.state(counts);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Stores what streams tell: whole candles, a moment after their close. An exchange's answers confirm them later. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { FreshSeries } from "../archive/fresh_series.ts";
+import { unstreamedWhy } from "../config/exchange_settings.ts";
 import type { Series } from "../market/series.ts";
 import { isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { type StreamedCandle, writeStreamed } from "../store/streamed_write.ts";
@@ -62,8 +63,10 @@ export class Live implements FreshSeries {
 
   /** How the streams of an exchange are. */
   state(exchange: string): StreamState {
-    if (!this.#source.isWanted(exchange)) return { kind: "off", why: "LIVE does not name it" };
-    const why = this.#source.lackOf(exchange);
+    const { config } = this.#archive;
+    const why = this.#source.isWanted(exchange)
+      ? this.#source.lackOf(exchange)
+      : unstreamedWhy(config, exchange);
     if (why !== undefined) return { kind: "off", why };
     return this.#streams.get(exchange)?.state() ?? UNOPENED;
   }

@@ -13,6 +13,8 @@ interface StreamedState {
   readonly kind: "up" | "down";
   /** Undefined before the first connection is wanted. */
   readonly sinceMs: number | undefined;
+  /** Since when they are of little use: down, or not open and heard for a minute on end. Undefined while they are well. */
+  readonly unsteadySinceMs: number | undefined;
   readonly connections: number;
   /** How many of them are open. */
   readonly open: number;
@@ -30,20 +32,31 @@ interface StreamEnd {
 
 /** Of an exchange that is not polled yet. */
 export const UNOPENED: StreamState = {
-  ...{ kind: "down", sinceMs: undefined, connections: 0, open: 0 },
+  ...{ kind: "down", sinceMs: undefined, unsteadySinceMs: undefined, connections: 0, open: 0 },
   ...{ lastMessageMs: undefined, lastEnd: undefined },
 };
+
+/** Of an exchange of whose series none can be streamed, such as contracts alone. */
+export const NOTHING_STREAMED: StreamState = {
+  kind: "off",
+  why: "none of its series can be streamed",
+};
+
+/** Streams that end sooner, or say nothing until then, are of no use: an exchange may take connections and end them at once. */
+const STEADY_MS = 60_000;
 
 /** Follows the streams of one exchange. */
 export class StreamWatch {
   #kind: "up" | "down" = "down";
   #sinceMs: number;
+  #unsteadySinceMs: number | undefined;
   #messages = 0;
   #lastMessageMs: number | undefined;
   #lastEnd: StreamEnd | undefined;
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
+    this.#unsteadySinceMs = nowMs;
   }
 
   /** Takes what is counted. Returns how many messages have come since it was called last. */
@@ -54,16 +67,25 @@ export class StreamWatch {
     const added = messages - this.#messages;
     this.#messages = messages;
     if (added > 0) this.#lastMessageMs = nowMs;
+    const isSteady = kind === "up" && nowMs - this.#sinceMs >= STEADY_MS &&
+      (this.#lastMessageMs ?? -Infinity) >= this.#sinceMs;
+    this.#unsteadySinceMs = isSteady ? undefined : this.#unsteadySinceMs ?? nowMs;
     return added;
   }
 
   end(end: StreamEnd): void {
+    // It may be open again before somebody counts.
+    if (this.#kind === "up" && end.reason !== "stopped") {
+      this.#kind = "down";
+      this.#sinceMs = end.atMs;
+    }
     this.#lastEnd = end;
   }
 
   state({ connections, up }: ReturnType<OpenStreams["counts"]>): StreamedState {
     return {
       ...{ kind: this.#kind, sinceMs: this.#sinceMs, connections, open: up },
+      unsteadySinceMs: this.#unsteadySinceMs,
       ...{ lastMessageMs: this.#lastMessageMs, lastEnd: this.#lastEnd },
     };
   }

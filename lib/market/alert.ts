@@ -5,6 +5,7 @@
  * - `breaker_open`: an exchange keeps failing, so requests to it are stopped.
  * - `access_denied`: an exchange, or a firewall in front of it, refuses this address.
  * - `stale`: an exchange has not answered for a series' newest candles.
+ * - `stream_down`: an exchange's stream is down, or does not stay open. Polls go on.
  * - `polls_skipped`: polls of an exchange do not begin, because those before have not ended.
  * - `retention_loss`: the exchange will soon drop candles that are still owed.
  * - `listing_changed`: a symbol means another market than before. Ends by itself a day later.
@@ -14,6 +15,7 @@ export const ALERTS = [
   "breaker_open",
   "access_denied",
   "stale",
+  "stream_down",
   "polls_skipped",
   "retention_loss",
   "listing_changed",
@@ -48,7 +50,7 @@ export interface Condition extends AlertSubject {
 /**
  * How many judgements in a row a condition must hold before its alert begins. Most holes are filled or explained by the
  * next two repairs, which run as often as the judgement. Series that waited for a breaker catch up with the poll after
- * the one that closed it. `breaker_open` and `polls_skipped` measure their own time, two answers have proved
+ * the one that closed it. `breaker_open`, `stream_down` and `polls_skipped` measure their own time, two answers have proved
  * `access_denied`, and `listing_changed` is a fact of the ledger.
  */
 export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
@@ -56,6 +58,7 @@ export const HOLD_RUNS: Readonly<Record<AlertKind, number>> = {
   breaker_open: 1,
   access_denied: 1,
   stale: 2,
+  stream_down: 1,
   polls_skipped: 1,
   retention_loss: 2,
   listing_changed: 1,
@@ -74,6 +77,9 @@ export const REMEDIES: Readonly<Record<AlertKind, string>> = {
     "titan10 doctor quotes its words.",
   stale:
     "titan10 status shows the last error of the series, titan10 plan whether the polls of the exchange fit into a minute.",
+  stream_down:
+    "Nothing is lost: candles come by polls, up to some minutes later. titan10 doctor opens the stream and says what is " +
+    "wrong; with live: off in titan10.yaml, or LIVE=off, it is not opened any more.",
   polls_skipped:
     "Archive fewer symbols or timeframes of this exchange: titan10 plan says how many fit. Nothing is lost, what is " +
     "skipped comes later.",

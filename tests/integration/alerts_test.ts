@@ -3,6 +3,10 @@ import assert from "node:assert/strict";
 import { Alerts } from "../../lib/alert/alerting.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
+import { streamSource } from "../../lib/daemon/open_streams.ts";
+import { Live } from "../../lib/live/live.ts";
+import type { StreamState } from "../../lib/live/stream_state.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { binance } from "../support/local_exchange/binance.ts";
 import {
@@ -13,6 +17,7 @@ import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timefr
 import type { Database } from "../../lib/store/connection/database.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { startStreamExchange } from "../support/stream_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 import { beginAlerts } from "../../lib/store/alerts.ts";
@@ -32,6 +37,7 @@ type OpenArchive = Awaited<ReturnType<typeof openTestArchive>>;
 interface Run {
   readonly archive: OpenArchive;
   readonly alerts: Alerts;
+  readonly live: Live;
   /** One tick of the poll, judged, and waits for what is sent. */
   readonly poll: () => Promise<void>;
   /** One stock-taking, judged, and waits for what is sent. */
@@ -279,6 +285,45 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       "breaker_open firing",
       "breaker_open resolved",
     ]);
+  },
+
+  "a stream that stays away is told of once, while polls go on, and so is its return": async (
+    scene,
+  ) => {
+    const stream = startStreamExchange();
+    const run = await scene.start({
+      LIVE: "binance",
+      EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1, urls: { ws: stream.url } }),
+    });
+    const steps: string[] = [];
+    const tick = async (ms: number): Promise<void> => {
+      scene.pass(ms);
+      await run.poll();
+      steps.push(statesOf(scene).join());
+    };
+    await run.poll();
+    await untilStream(run, (state) => state.kind === "up" && hasHeard(state));
+    await tick(2 * MINUTE_MS);
+    stream.goAway();
+    await untilStream(run, ({ kind }) => kind === "down");
+    await tick(3 * MINUTE_MS);
+    await tick(3 * MINUTE_MS);
+    await tick(MINUTE_MS);
+    assert.deepEqual(steps, ["", "", "firing", "firing"]);
+    const { alert, exchange, symbol, threshold, summary } = scene.webhook.posts[0] ?? {};
+    assert.deepEqual([alert, exchange, symbol, threshold], ["stream_down", "binance", null, 300]);
+    assert.match(
+      String(summary),
+      /^binance: its stream has been down, or has not stayed open, for \d min \(over 5 min\) \(.+: .*\)\. Polls go on$/,
+    );
+    const [row] = await scene.database.sql`select max(time) as newest from ohlcv_1m`;
+    assert.ok(row!["newest"].getTime() > scene.now() - 2 * MINUTE_MS, "polls go on");
+    stream.comeBack();
+    await untilStream(run, (state) => state.kind === "up" && hasHeard(state));
+    await tick(MINUTE_MS);
+    assert.equal(steps.at(-1), "firing,resolved");
+    await run.live.stop();
+    await stream.close();
   },
 
   "too many missing candles are told of at the third stock-taking, and their return": async (
@@ -605,6 +650,15 @@ async function withReceivers(use: (receivers: Receivers) => Promise<void>): Prom
   }
 }
 
+/** Whether anything has come since it is so. */
+function hasHeard(state: StreamState): boolean {
+  return state.kind !== "off" && (state.lastMessageMs ?? -Infinity) >= (state.sinceMs ?? Infinity);
+}
+
+async function untilStream({ live }: Run, isSo: (state: StreamState) => boolean): Promise<void> {
+  while (!isSo(live.state("binance"))) await systemClock.sleep(5);
+}
+
 /** Lets BTC/USDT fail for twelve minutes, until its alert has begun; returns what ends that. */
 async function makeStale(scene: Scene, run: Run): Promise<() => void> {
   const fault = scene.exchange.faults.add({
@@ -655,18 +709,23 @@ async function withScene(
       now: () => clock.now(),
     });
   } finally {
-    for (const { alerts } of runs) await alerts.stop();
+    for (const { alerts, live } of runs) {
+      await live.stop();
+      await alerts.stop();
+    }
     await webhook.close();
     await exchange.close();
   }
 }
 
 function runOf(archive: OpenArchive): Run {
-  const alerts = new Alerts(archive);
-  const poll = new Poll(archive);
+  const live = new Live(archive, streamSource(archive));
+  const alerts = new Alerts(archive, live);
+  const poll = new Poll(archive, { streams: live });
   return {
     archive,
     alerts,
+    live,
     poll: async () => {
       await poll.runOnce();
       await alerts.judgePolls();

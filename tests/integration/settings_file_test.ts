@@ -1,7 +1,7 @@
 /** What `titan10.yaml` may say, what is made of it, and what is told when something is wrong with it. @module */
 import assert from "node:assert/strict";
 import { type Config, ConfigError, readConfig } from "../../lib/config/config.ts";
-import { settingsOf } from "../../lib/config/exchange_settings.ts";
+import { settingsOf, unstreamedWhy } from "../../lib/config/exchange_settings.ts";
 import { readSettingsFile } from "../../lib/config/settings_file.ts";
 import type { ConfigRules } from "../../lib/config/variable.ts";
 import { openArchive, prepareDatabase } from "../../lib/daemon/open_archive.ts";
@@ -174,6 +174,28 @@ exchanges:
   });
 });
 
+Deno.test("an exchange is streamed as its entry says, and else as LIVE or the file's defaults do", () => {
+  const file = `
+defaults: { live: off }
+exchanges:
+  binance: { live: auto }
+  kraken: { live: off }
+  okx:
+`;
+  const whys = (sources: Parameters<typeof read>[1] = {}, text = file): unknown => {
+    const config = read(text, sources);
+    return config.exchanges.map((id) => unstreamedWhy(config, id) ?? "streamed");
+  };
+  const own = "its settings say live: off";
+  assert.deepEqual(whys(), ["streamed", "LIVE=off", "LIVE=off"]);
+  assert.deepEqual(whys({ env: { LIVE: "auto" } }), ["streamed", own, "streamed"]);
+  assert.deepEqual(whys({ env: { LIVE: "kraken" } }), ["streamed", own, "LIVE does not name it"]);
+  assert.deepEqual(whys({ flags: { LIVE: "off" } }), ["LIVE=off", "LIVE=off", "LIVE=off"]);
+  assert.deepEqual(whys({}, file.replace("live: off }\nex", "live: auto }\nex")), [
+    ...["streamed", own, "streamed"],
+  ]);
+});
+
 Deno.test("words that YAML 1.1 reads as switches and dates are texts", () => {
   const { symbols } = settingsOf(read("defaults: { symbols: [NO/ON, 1INCH/USDT] }"), "okx");
   assert.deepEqual(symbols.names, ["NO/ON", "1INCH/USDT"]);
@@ -256,12 +278,12 @@ Deno.test("titan10 config shows what is in force and where it comes from, and no
     runInProcess(["config", ...args], env);
   try {
     Deno.chdir(folder);
-    await Deno.writeTextFile(".env", "PAGE_LIMIT=300\nSYMBOLS=BTC/USDC\n");
+    await Deno.writeTextFile(".env", "PAGE_LIMIT=300\nSYMBOLS=BTC/USDC\nLIVE=okx\n");
     await Deno.writeTextFile(
       "titan10.yaml",
       `defaults: { timeframes: [1h, 1d], backfill: { 1h: 30d, 1d: 5y } }
 exchanges:
-  kraken: { symbols: [BTC/USD], timeframes: [1d] }
+  kraken: { symbols: [BTC/USD], timeframes: [1d], live: off }
   okx: { options: { apiKey: "\${OKX_KEY}" } }
 `,
     );
@@ -280,12 +302,14 @@ exchanges:
       "kraken BACKFILL 1d:5y titan10.yaml:3:11",
       "kraken PAGE_LIMIT 300 .env",
       "kraken RETENTION null default",
+      "kraken LIVE off titan10.yaml:3:51",
       "kraken EXCHANGE_KRAKEN null default",
       "okx SYMBOLS BTC/USDC .env",
       "okx TIMEFRAMES 1h,1d titan10.yaml:1:13",
       "okx BACKFILL 1h:30d,1d:5y titan10.yaml:1:35",
       "okx PAGE_LIMIT 300 .env",
       "okx RETENTION null default",
+      "okx LIVE okx .env",
       "okx EXCHANGE_OKX *** titan10.yaml:4:10",
     ]);
     const fromOf = (name: string): unknown =>
@@ -322,6 +346,10 @@ Deno.test("titan10 config --schema names each exchange and each setting, and for
   const [entry] = top.properties.exchanges.additionalProperties.anyOf;
   assert.deepEqual(
     [Object.keys(entry.properties), entry.required, entry.additionalProperties],
-    [["symbols", "timeframes", "backfill", "pageLimit", "retention", "options"], undefined, false],
+    [
+      ["symbols", "timeframes", "backfill", "pageLimit", "retention", "live", "options"],
+      undefined,
+      false,
+    ],
   );
 });

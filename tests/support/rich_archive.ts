@@ -84,7 +84,7 @@ const STREAMS: readonly StreamStatus[] = [
 ];
 
 const NO_STREAM: StreamStatus = {
-  ...{ ...STREAM, state: "off", why: "LIVE does not name it", since: null, connections: 0 },
+  ...{ ...STREAM, state: "off", why: "LIVE=off", since: null, connections: 0 },
   ...{ open: 0, lastMessageAt: null },
 };
 

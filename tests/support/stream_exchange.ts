@@ -79,6 +79,9 @@ export interface StreamExchange {
   readonly clients: readonly StreamClient[];
   /** The client with this place in the order, as soon as it is there. */
   client(place: number): Promise<StreamClient>;
+  /** Ends all connections, and takes no other until it is back. */
+  goAway(): void;
+  comeBack(): void;
   close(): Promise<void>;
 }
 
@@ -90,7 +93,9 @@ export function startStreamExchange(
   const clients: StreamClient[] = [];
   const sockets = new Set<WebSocket>();
   let arrival = Promise.withResolvers<void>();
+  let isAway = false;
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    if (isAway) return new Response("maintenance", { status: 503 });
     const headers = new Headers(request.headers);
     const { socket, response } = Deno.upgradeWebSocket(request);
     const client = new StreamClient(socket, {
@@ -115,6 +120,11 @@ export function startStreamExchange(
         await arrival.promise;
       }
     },
+    goAway(): void {
+      isAway = true;
+      for (const socket of sockets) socket.close();
+    },
+    comeBack: () => void (isAway = false),
     async close(): Promise<void> {
       for (const socket of sockets) socket.close();
       await server.shutdown();

@@ -6,6 +6,7 @@ import {
   lossConditions,
   skippedConditions,
   staleConditions,
+  streamConditions,
 } from "../../lib/alert/conditions.ts";
 import { SkippedPolls } from "../../lib/archive/skipped_polls.ts";
 import type { SeriesAccount } from "../../lib/gap/account.ts";
@@ -204,4 +205,50 @@ Deno.test("polls that are skipped for over ten minutes are a condition, also if 
   assert.deepEqual(judged(16), [], "none for five minutes");
   skippedPolls.note(NOW_MS + 17 * MINUTE_MS, true);
   assert.deepEqual(judged(17).map(({ value, mayBegin }) => [value, mayBegin]), [[0, false]]);
+});
+
+Deno.test("a stream that is not well for over five minutes is a condition, and none where there is no stream", () => {
+  type State = ReturnType<Parameters<typeof streamConditions>[1]["streams"]["state"]>;
+  const lastEnd = { reason: "unopened", why: "connection refused" };
+  const opened = { kind: "down", sinceMs: NOW_MS - 1_000, lastEnd } as const;
+  const judged = (state: State, isTroubled = false): ReturnType<typeof streamConditions> => {
+    const troubled = isTroubled ? [{ kind: undefined, sinceMs: NOW_MS, untilMs: NOW_MS }] : [];
+    return streamConditions([{ id: "kraken", breakers: { troubled } }], {
+      ...{ nowMs: NOW_MS, streams: { state: () => state } },
+    });
+  };
+  const begins = (state: State, isTroubled?: boolean): unknown =>
+    judged(state, isTroubled).map(({ mayBegin }) => mayBegin);
+  assert.deepEqual(judged({ ...opened, unsteadySinceMs: NOW_MS - 6 * MINUTE_MS }), [{
+    exchange: "kraken",
+    value: 360,
+    threshold: 300,
+    summary: "kraken: its stream has been down, or has not stayed open, for 6 min (over 5 min) " +
+      "(unopened: connection refused). Polls go on",
+    mayBegin: true,
+  }]);
+  const long = { ...opened, unsteadySinceMs: NOW_MS - 6 * MINUTE_MS };
+  assert.deepEqual(begins(long, true), [false], "a breaker that is open says it already");
+  assert.deepEqual(begins({ ...long, kind: "up" }), [true], "it does not stay open");
+  assert.deepEqual(begins({ ...opened, unsteadySinceMs: NOW_MS - 5 * MINUTE_MS }), [false]);
+  assert.deepEqual(judged({ ...opened, unsteadySinceMs: undefined }), []);
+  assert.deepEqual(judged({ kind: "off" }), []);
+  const unopened = {
+    ...opened,
+    sinceMs: undefined,
+    unsteadySinceMs: undefined,
+    lastEnd: undefined,
+  };
+  assert.deepEqual(begins(unopened), [false], "a running alert outlives a restart");
+});
+
+Deno.test("two minutes more are allowed to an exchange that has a stream, and to no other", () => {
+  const ends = (ms: number): readonly CoverageEnd[] => [
+    { series: SERIES, chosen: "list", coveredUntilMs: NOW_MS - ms },
+  ];
+  const exchanges = [{ ...KRAKEN, breakers: { troubled: [] } }];
+  const stale = (ms: number, isStreamed: boolean): number =>
+    staleConditions(ends(ms), { exchanges, nowMs: NOW_MS, isStreamed: () => isStreamed }).length;
+  assert.deepEqual([stale(6 * MINUTE_MS, true), stale(6 * MINUTE_MS, false)], [0, 1]);
+  assert.deepEqual([stale(7 * MINUTE_MS, true), stale(7 * MINUTE_MS + 1, true)], [0, 1]);
 });

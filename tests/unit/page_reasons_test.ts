@@ -162,8 +162,8 @@ Deno.test("a stream says whether it is up, since when, and how its last connecti
       "no message yet. The last connection that ended did at 11:00 (killed: code 1006).",
   );
   assert.equal(
-    textOf({ ...up, state: "off", why: "LIVE does not name it" }),
-    "Candles of binance come by polls alone: LIVE does not name it.",
+    textOf({ ...up, state: "off", why: "LIVE=off" }),
+    "Candles of binance come by polls alone: LIVE=off.",
   );
 });
 

@@ -168,6 +168,8 @@ Deno.test("a killed connection is opened again, later each time, and soon after 
   const waits: number[] = [];
   for (let kill = 0; kill < 9; kill++) {
     (await openNewest(scene)).drop();
+    const { connections, up } = scene.streams.counts();
+    assert.deepEqual([connections, up], [1, 0], "it is to be open, also while none is there");
     const [opened, sinceMs] = [scene.sockets.length, scene.clock.now()];
     while (scene.sockets.length === opened) await scene.clock.advance(250);
     waits.push(scene.clock.now() - sinceMs);
@@ -373,6 +375,8 @@ Deno.test("what has no stream is told once, and the rest is streamed", async () 
   const perpetual: WishedSeries = {
     ...{ symbol: "BTC/USDT:USDT", timeframe: "1m", market: { id: "BTCUSDT", kind: "linear" } },
   };
+  scene.streams.subscribe([perpetual]);
+  assert.equal(scene.streams.counts().connections, 0, "nothing is to be open");
   const wished = [perpetual, spot("BTC/USDT", "9m"), BTC, { ...BTC, symbol: "XBT/USDT" }];
   scene.streams.subscribe(wished);
   scene.streams.subscribe(wished);
