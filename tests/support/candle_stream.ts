@@ -125,7 +125,7 @@ function sayAll(
 }
 
 /** Exchanges spell markets in many ways, all of them with the letters of the base. */
-function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymbol {
+export function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymbol {
   const symbol = symbols.all().find(({ symbol }) =>
     market.toUpperCase().includes(symbol.slice(0, symbol.indexOf("/")))
   );
@@ -133,6 +133,6 @@ function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymb
   return symbol;
 }
 
-function rowOf({ openTimeMs, open, high, low, close, volume }: LocalCandle): VoiceRow {
+export function rowOf({ openTimeMs, open, high, low, close, volume }: LocalCandle): VoiceRow {
   return [openTimeMs, open, high, low, close, volume];
 }
