@@ -80,10 +80,11 @@ async function runDemo(
       );
       isBackfilled = true;
     },
-    onPoll: ({ added, asked }) => {
-      if (!isBackfilled || added === 0) return;
+    onPoll: ({ added, streamed, asked }) => {
+      const arrived = added + streamed;
+      if (!isBackfilled || arrived === 0) return;
       const time = new Date(shell.clock.now()).toISOString().slice(11, 19);
-      shell.print(`${time}  ${count(added)} new candles of ${asked} series arrived`);
+      shell.print(`${time}  ${count(arrived)} new candles of ${asked} series arrived`);
     },
   });
 }

@@ -25,9 +25,10 @@ const ALLOWED = "off, auto, or CCXT exchange ids separated by commas";
 /** The row of the table of variables. */
 export const LIVE = {
   name: "LIVE",
-  default: "off",
+  default: "auto",
   meaning: "Exchanges whose candles are streamed as they close; auto for all that can, or off.",
   details: "A streamed candle is stored a moment after its close, and is provisional until an " +
-    "answer of the exchange confirms, revises or withdraws it.",
+    "answer of the exchange confirms, revises or withdraws it. Where EXCHANGE_<ID> names another " +
+    "server and no urls.ws, nothing is streamed.",
   read: liveSetting,
 } as const;

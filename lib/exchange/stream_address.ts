@@ -147,8 +147,12 @@ function namedUrl(
 
 /** Whether requests go to another server than the exchange's own: of its stream nothing is known. */
 function isElsewhere(config: Readonly<Record<string, unknown>>): boolean {
-  return config["hostname"] !== undefined || config["sandbox"] === true ||
-    config["testnet"] === true || recordOf(config["urls"])?.["api"] !== undefined;
+  const { api, hostnames } = recordOf(config["urls"]) ?? {};
+  // CCXT takes these two from either place.
+  const isSandbox = [config, recordOf(config["options"])].some((given) =>
+    given?.["sandbox"] === true || given?.["testnet"] === true
+  );
+  return isSandbox || [config["hostname"], api, hostnames].some((given) => given !== undefined);
 }
 
 /**

@@ -13,6 +13,8 @@ export interface PageOutcome {
   readonly earlyMs?: number | undefined;
   readonly added: number;
   readonly revised: number;
+  /** Candles that streams had told of, and that came now for the first time. */
+  readonly streamed: number;
   /** Open time of the oldest candle that was revised. Milliseconds; undefined when none was. */
   readonly revisedFromMs?: number | undefined;
   /** Open time of the oldest candle that was added beside stored ones. Milliseconds; undefined when none was. */
@@ -27,6 +29,7 @@ export const NOTHING: PageOutcome = {
   isReachProved: false,
   added: 0,
   revised: 0,
+  streamed: 0,
   rejected: 0,
 };
 
@@ -39,6 +42,7 @@ export function both(first: PageOutcome, second: PageOutcome): PageOutcome {
     earlyMs: first.earlyMs,
     added: first.added + second.added,
     revised: first.revised + second.revised,
+    streamed: first.streamed + second.streamed,
     revisedFromMs: second.revisedFromMs ?? first.revisedFromMs,
     addedFromMs: second.addedFromMs ?? first.addedFromMs,
     rejected: first.rejected + second.rejected,

@@ -71,6 +71,7 @@ export async function storePage(
     earlyMs: verdict.earlyMs,
     added: written.added,
     revised: written.revised,
+    streamed: written.streamed.confirmed + written.streamed.revised,
     revisedFromMs: written.revisedFromMs,
     addedFromMs: written.addedFromMs,
     rejected,

@@ -43,6 +43,8 @@ export interface PollReport {
   readonly failed: number;
   readonly added: number;
   readonly revised: number;
+  /** Candles that streams had told of, and that an answer had for the first time. */
+  readonly streamed: number;
   /** Series left out because their request of an earlier tick is still running. */
   readonly skipped: number;
 }
@@ -220,8 +222,9 @@ export class Poll {
     let report = NOTHING;
     let stored: PageOutcome | undefined;
     const onStored = (part: PageOutcome): void => {
+      const { added, revised, streamed } = part;
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
-      report = sum([report, { ...NOTHING, added: part.added, revised: part.revised }]);
+      report = sum([report, { ...NOTHING, added, revised, streamed }]);
       this.#options.streams?.noteAnswer(series, part);
     };
     const ask = (): Promise<PageOutcome> => {
@@ -299,7 +302,10 @@ function isRefusal(error: unknown): boolean {
     (error.kind === "permanent" || error.kind === "denied" || error.isUnknown);
 }
 
-const NOTHING: PollReport = { asked: 0, failed: 0, skipped: 0, added: 0, revised: 0 };
+const NOTHING: PollReport = {
+  ...{ asked: 0, failed: 0, skipped: 0 },
+  ...{ added: 0, revised: 0, streamed: 0 },
+};
 
 function sum(reports: readonly PollReport[]): PollReport {
   return reports.reduce((total, report) => ({
@@ -308,5 +314,6 @@ function sum(reports: readonly PollReport[]): PollReport {
     skipped: total.skipped + report.skipped,
     added: total.added + report.added,
     revised: total.revised + report.revised,
+    streamed: total.streamed + report.streamed,
   }), NOTHING);
 }

@@ -213,6 +213,71 @@ Deno.test("a candle of a real WebSocket is stored before it is asked for, and co
   }
 });
 
+Deno.test("LIVE=off, and an address of requests alone, ask and store what polls alone do, and open nothing", async () => {
+  const opened = await openAnyTest();
+  const { database } = opened;
+  const addresses: string[] = [];
+  const { WebSocket: Platform } = globalThis;
+  globalThis.WebSocket = class extends Platform {
+    constructor(url: string | URL, options?: string | string[] | WebSocketOptions) {
+      addresses.push(String(url));
+      super(url, options);
+    }
+  };
+  /** What a day of an archive leaves: what was asked, and the rows. */
+  const play = async (
+    { live, hasStream, isKnown }: {
+      /** `LIVE`. */
+      readonly live?: string;
+      /** Whether the address of the stream is named, too. */
+      readonly hasStream: boolean;
+      /** Whether polls know of streams at all. */
+      readonly isKnown: boolean;
+    },
+  ): Promise<unknown> => {
+    await emptyDatabase(database);
+    testClock.restart(CLOSE_MS + 1_000);
+    const exchange = await startLocalExchange({ clock: testClock });
+    const { urls, rateLimit } = JSON.parse(binanceAt(exchange));
+    const ws = hasStream ? { ws: exchange.streamUrl } : {};
+    const archive = await openTestArchive(database, {
+      ...{ EXCHANGES: "binance", SYMBOLS: SYMBOLS.join(), TIMEFRAMES: "1m,1h", BACKFILL: "off" },
+      ...(live === undefined ? {} : { LIVE: live }),
+      EXCHANGE_BINANCE: JSON.stringify({ urls: { ...urls, ...ws }, rateLimit }),
+    });
+    const streams = new Live(archive, streamSource(archive));
+    const poll = new Poll(archive, isKnown ? { streams } : {});
+    try {
+      const asked: unknown[] = [];
+      for (let minute = 1; minute <= 6; minute++) {
+        const before = exchange.requests.length;
+        await poll.runOnce();
+        const made = exchange.requests.slice(before);
+        asked.push(made.map(({ path, query }) => `${path} ${JSON.stringify(query)}`).sort());
+        testClock.pass(MINUTE_MS);
+      }
+      const rows = await database.sql`select * from ohlcv order by timeframe, symbol, time`;
+      const ledger = await readCheckpoints(database);
+      assert.ok(rows.length > 0 && asked.flat().length > 0);
+      return { asked, rows: rows.map((row) => ({ ...row })), ledger };
+    } finally {
+      await streams.stop();
+      await exchange.close();
+    }
+  };
+  try {
+    const before = await play({ live: "off", hasStream: true, isKnown: false });
+    assert.deepEqual(await play({ live: "off", hasStream: true, isKnown: true }), before);
+    assert.deepEqual(await play({ hasStream: false, isKnown: true }), before);
+    assert.deepEqual(addresses, []);
+    await play({ hasStream: true, isKnown: true });
+    assert.match(addresses.join(), /^ws:\/\/127\.0\.0\.1:\d+\/ws$/, "the default streams");
+  } finally {
+    globalThis.WebSocket = Platform;
+    await opened.drop();
+  }
+});
+
 const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "are stored at once, cover nothing, and series that they keep fresh are asked for every third tick":
     async ({ database, streams, tick, metrics }) => {

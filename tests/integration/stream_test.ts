@@ -120,6 +120,29 @@ for (const id of Object.keys(STREAM_VOICES)) {
   });
 }
 
+Deno.test("candles of gemini, which answers no subscription, come over a WebSocket digit for digit", async () => {
+  await withStreams({ id: "gemini", clock: new TestClock() }, async (scene) => {
+    const { exchange, events, streams } = scene;
+    streams.subscribe([BTC]);
+    const client = await exchange.client(0);
+    await client.until(({ subscribed }) => subscribed.length > 0);
+    const row = [OPEN_MS, "0.00000712", "0.00000799", "0.0000071", "0.00000713"] as const;
+    client.candle(client.subscribed[0]!, [...row, "123456789012345678901.5"], { exchangeMs: 1 });
+    const [candle] = await events.until("candle", 1);
+    assert.equal(events.of("subscribed").length, 1, "the first candle says that it is in force");
+    assert.equal(candle?.symbol, "BTC/USDT");
+    assert.deepEqual(candle?.row.map(Number).slice(0, 5), [
+      OPEN_MS,
+      7.12e-6,
+      7.99e-6,
+      7.1e-6,
+      7.13e-6,
+    ]);
+    assert.equal(candle?.row[5], "123456789012345678901.5");
+    assert.deepEqual([candle?.isClosed, candle?.isSnapshot], [undefined, false]);
+  });
+});
+
 Deno.test("a connection that was half-open is left, and its series go on over another", async () => {
   const exchange = startStreamExchange();
   const proxy = startSwallowingProxy(exchange.url);

@@ -5,10 +5,9 @@ import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import type { LocalCandle } from "../../lib/local_exchange/price_walk.ts";
 import type { LocalExchange } from "../../lib/local_exchange/server.ts";
 import { closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
-import { geminiVoice } from "./gemini_voice.ts";
 import type { Dialect } from "./local_exchange/dialect.ts";
 import type { StreamVoice, VoiceRow, VoiceTopic } from "./stream_voice.ts";
-import { STREAM_VOICES } from "./stream_voices.ts";
+import { ALL_STREAM_VOICES } from "./stream_voices.ts";
 
 interface CandleStreamOptions {
   readonly dialect: Dialect;
@@ -29,20 +28,15 @@ export interface CandleStream {
 const MINUTE = parseTimeframe("1m");
 const SECOND_MS = 1_000;
 
-const VOICES: Readonly<Record<string, () => StreamVoice>> = {
-  gemini: () => geminiVoice,
-  ...STREAM_VOICES,
-};
-
 /** Whether the test's exchanges know how this one speaks. */
 export function hasVoice({ exchange }: Dialect): boolean {
-  return Object.hasOwn(VOICES, exchange);
+  return Object.hasOwn(ALL_STREAM_VOICES, exchange);
 }
 
 /** Starts the stream of an exchange that has a voice. */
 export function startCandleStream(options: CandleStreamOptions): CandleStream {
   const { dialect: { exchange } } = options;
-  const voiceOf = VOICES[exchange];
+  const voiceOf = ALL_STREAM_VOICES[exchange];
   if (voiceOf === undefined) throw new RangeError(`No voice of ${exchange}`);
   const state = { isSilent: false };
   const sockets = new Set<WebSocket>();
@@ -131,7 +125,7 @@ function sayAll(
 }
 
 /** Exchanges spell markets in many ways, all of them with the letters of the base. */
-function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymbol {
+export function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymbol {
   const symbol = symbols.all().find(({ symbol }) =>
     market.toUpperCase().includes(symbol.slice(0, symbol.indexOf("/")))
   );
@@ -139,6 +133,6 @@ function symbolOf({ symbols }: LocalExchange, { market }: VoiceTopic): LocalSymb
   return symbol;
 }
 
-function rowOf({ openTimeMs, open, high, low, close, volume }: LocalCandle): VoiceRow {
+export function rowOf({ openTimeMs, open, high, low, close, volume }: LocalCandle): VoiceRow {
   return [openTimeMs, open, high, low, close, volume];
 }

@@ -6,7 +6,7 @@ import type {
   VoiceRow,
   VoiceTopic,
 } from "./stream_voice.ts";
-import { STREAM_VOICES } from "./stream_voices.ts";
+import { ALL_STREAM_VOICES } from "./stream_voices.ts";
 
 interface StreamExchangeOptions {
   /** @default binance */
@@ -88,7 +88,7 @@ export interface StreamExchange {
 export function startStreamExchange(
   { exchange = "binance", refused = new Set(), isSilent = false }: StreamExchangeOptions = {},
 ): StreamExchange {
-  const voice = STREAM_VOICES[exchange];
+  const voice = ALL_STREAM_VOICES[exchange];
   if (voice === undefined) throw new RangeError(`No voice of ${exchange}`);
   const clients: StreamClient[] = [];
   const sockets = new Set<WebSocket>();

@@ -1,8 +1,10 @@
 /** How exchanges answer over their streams: to subscriptions, to pings, and with candles. Apart from the program's own dialects. @module */
 
+import { geminiVoice } from "./gemini_voice.ts";
 import { UNFLAGGED_STREAM_VOICES } from "./unflagged_stream_voices.ts";
 import { type Heard, json, NOTHING, type StreamVoice } from "./stream_voice.ts";
 
+/** Those that answer subscriptions. */
 export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
   ...UNFLAGGED_STREAM_VOICES,
   binance: () => ({
@@ -150,4 +152,9 @@ export const STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
         data: [[String(row[0]), ...row.slice(1), "1", "1", isClosed ? "1" : "0"]],
       }),
   }),
+};
+
+export const ALL_STREAM_VOICES: Readonly<Record<string, () => StreamVoice>> = {
+  gemini: () => geminiVoice,
+  ...STREAM_VOICES,
 };

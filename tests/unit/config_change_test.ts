@@ -28,7 +28,7 @@ const CASES:
         "binance, kraken, okx: backfill of 1d, 1h",
       ],
     }],
-    ["streams", { LIVE: "kraken,okx" }, { changed: ["kraken, okx: live auto"] }],
+    ["streams", { LIVE: "kraken,okx" }, { changed: ["binance: live off"] }],
     ["the options of one", { EXCHANGE_KRAKEN: '{"apiKey":"abcdefgh"}' }, {
       changed: ["kraken: options"],
     }],

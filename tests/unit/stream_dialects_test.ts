@@ -3,6 +3,7 @@ import { STREAM_DIALECTS } from "../../lib/exchange/stream_address.ts";
 import type { Asking, StreamDialect, Told, Topic } from "../../lib/exchange/stream_dialect.ts";
 import { messageValues } from "../../lib/exchange/stream_message.ts";
 import { STREAM_SAMPLES } from "../support/stream_samples.ts";
+import { ALL_STREAM_VOICES } from "../support/stream_voices.ts";
 
 const ASKING: Asking = { id: "1", nowMs: 1_704_067_200_500 };
 
@@ -22,6 +23,11 @@ const READABLE = Object.entries(STREAM_DIALECTS).filter(([, dialect]) => dialect
 Deno.test("every dialect that is not another's has its sample", () => {
   const known = new Set(Object.keys(STREAM_SAMPLES).map((id) => STREAM_DIALECTS[id]?.read));
   assert.deepEqual(READABLE.filter(([, dialect]) => !known.has(dialect?.read)), []);
+});
+
+Deno.test("every dialect speaks with an exchange in the tests, because LIVE=auto streams by all of them", () => {
+  const spoken = new Set(Object.keys(ALL_STREAM_VOICES).map((id) => STREAM_DIALECTS[id]?.read));
+  assert.deepEqual(READABLE.filter(([, dialect]) => !spoken.has(dialect?.read)), []);
 });
 
 Deno.test("no dialect throws at a message, whatever is in it", () => {
