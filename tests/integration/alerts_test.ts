@@ -322,7 +322,19 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await untilStream(run, (state) => state.kind === "up" && hasHeard(state));
     await tick(MINUTE_MS);
     assert.equal(steps.at(-1), "firing,resolved");
-    await run.live.stop();
+    // A reload that has `live: off` for this exchange.
+    const { archive: { config, metrics }, live } = run;
+    const own = new Map([["binance", { ...config.everywhere, live: "off" as const }]]);
+    Object.assign(run.archive, { config: { ...config, own } });
+    await tick(10 * MINUTE_MS);
+    assert.deepEqual(live.state("binance"), { kind: "off", why: "its settings say live: off" });
+    await until(
+      "the stream to be closed",
+      async () => !(await metrics.text()).includes("titan10_stream_up{"),
+    );
+    await tick(10 * MINUTE_MS);
+    assert.equal(steps.at(-1), "firing,resolved", "what is off is not down");
+    await live.stop();
     await stream.close();
   },
 
