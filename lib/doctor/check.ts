@@ -13,6 +13,17 @@ export interface Check {
 /** A clock is wrong if it differs by more. An answer's `Date` has only whole seconds, and takes time to arrive. */
 export const CLOCK_MS_MAX = 5_000;
 
+/** Error texts of rustls for a certificate of another server. An expired certificate is not among them. */
+const FOREIGN_CERTIFICATE =
+  /invalid peer certificate: (?:UnknownIssuer|certificate not valid for name)/;
+
+/** What to do where another server answers; undefined where that is not what went wrong. */
+export function foreignCertificateFix(problem: string): string | undefined {
+  return FOREIGN_CERTIFICATE.test(problem)
+    ? "Another server answers: if it is a proxy with its own certificate authority, set DENO_TLS_CA_STORE=system"
+    : undefined;
+}
+
 /** `12 s ahead of`, `2.0 h behind`. */
 export function clockText(aheadMs: number): string {
   const seconds = Math.abs(aheadMs) / 1000;

@@ -16,7 +16,8 @@ import { pollCapacity } from "../fetch/poll_capacity.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import type { Known } from "../archive/learned_limits.ts";
-import { type Check, counted, iso, withFix } from "./check.ts";
+import { type Check, counted, foreignCertificateFix, iso, withFix } from "./check.ts";
+import { examineStream } from "./stream_checkup.ts";
 import { errorText, redact, shortText } from "../text/redact.ts";
 
 /** The results for one exchange. */
@@ -96,6 +97,7 @@ export async function examineExchange(
       ...newsOf(markets).leftOut.map((message) => ({ check: "settings", ok: false, message })),
       paceCheck(await pollCapacity(archive, exchange, markets)),
       ...candles.checks,
+      ...await examineStream(archive, exchange.id, { markets, signal }),
     ];
   }
   const checkup = {
@@ -259,10 +261,6 @@ function failedCheck(
   return { check, ok: false, message: withFix(message, fixOf(error, id, config)) };
 }
 
-/** Error texts of rustls for a certificate of another server. An expired certificate is not among them. */
-const FOREIGN_CERTIFICATE =
-  /invalid peer certificate: (?:UnknownIssuer|certificate not valid for name)/;
-
 /** What the user can do about a failed request. */
 function fixOf(error: unknown, exchange: string, config: Archive["config"]): string {
   const variable = `EXCHANGE_${exchange.toUpperCase()}`;
@@ -283,14 +281,14 @@ function fixOf(error: unknown, exchange: string, config: Archive["config"]): str
       return `Correct SYMBOLS or ${variable}`;
     case "transient":
     case "timeout":
-    case "malformed":
-      if (FOREIGN_CERTIFICATE.test(errorText(error))) {
-        return "Another server answers: if it is a proxy with its own certificate authority, set DENO_TLS_CA_STORE=system";
-      }
+    case "malformed": {
+      const fix = foreignCertificateFix(errorText(error));
+      if (fix !== undefined) return fix;
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
         return `If this lasts, check the proxy in ${variable}`;
       }
       return `If this lasts, set EXCHANGE_PROXY_URL to a proxy, or remove ${exchange} from EXCHANGES`;
+    }
   }
 }
 

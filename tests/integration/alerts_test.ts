@@ -6,7 +6,6 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { streamSource } from "../../lib/daemon/open_streams.ts";
 import { Live } from "../../lib/live/live.ts";
 import type { StreamState } from "../../lib/live/stream_state.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { binance } from "../support/local_exchange/binance.ts";
 import {
@@ -24,6 +23,7 @@ import { beginAlerts } from "../../lib/store/alerts.ts";
 import type { Condition } from "../../lib/market/alert.ts";
 import { printable } from "../../lib/text/printable.ts";
 import { type Receivers, startReceivers, TOKENS } from "../support/receivers.ts";
+import { until } from "../support/until.ts";
 import { startWebhook, type TestWebhook, WEBHOOK_SECRETS } from "../support/webhook.ts";
 
 const MINUTE_MS = 60_000;
@@ -322,7 +322,19 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await untilStream(run, (state) => state.kind === "up" && hasHeard(state));
     await tick(MINUTE_MS);
     assert.equal(steps.at(-1), "firing,resolved");
-    await run.live.stop();
+    // A reload that has `live: off` for this exchange.
+    const { archive: { config, metrics }, live } = run;
+    const own = new Map([["binance", { ...config.everywhere, live: "off" as const }]]);
+    Object.assign(run.archive, { config: { ...config, own } });
+    await tick(10 * MINUTE_MS);
+    assert.deepEqual(live.state("binance"), { kind: "off", why: "its settings say live: off" });
+    await until(
+      "the stream to be closed",
+      async () => !(await metrics.text()).includes("titan10_stream_up{"),
+    );
+    await tick(10 * MINUTE_MS);
+    assert.equal(steps.at(-1), "firing,resolved", "what is off is not down");
+    await live.stop();
     await stream.close();
   },
 
@@ -656,7 +668,9 @@ function hasHeard(state: StreamState): boolean {
 }
 
 async function untilStream({ live }: Run, isSo: (state: StreamState) => boolean): Promise<void> {
-  while (!isSo(live.state("binance"))) await systemClock.sleep(5);
+  await until("the stream to be so", () => isSo(live.state("binance")), {
+    instead: () => live.state("binance"),
+  });
 }
 
 /** Lets BTC/USDT fail for twelve minutes, until its alert has begun; returns what ends that. */

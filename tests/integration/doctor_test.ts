@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { type Checkup, examine } from "../../lib/doctor/checkup.ts";
+import { examineStream } from "../../lib/doctor/stream_checkup.ts";
+import { readMarkets } from "../../lib/fetch/markets.ts";
 import { render } from "../../lib/cli/doctor.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
@@ -11,6 +13,7 @@ import { readServerSettings } from "../../lib/store/connection/server_settings.t
 import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { startStreamExchange } from "../support/stream_exchange.ts";
 import { openEmbeddedTest, openOnServer, openPostgres } from "../support/test_database.ts";
 
 Deno.test("the doctor examines every exchange for itself", async (t) => {
@@ -22,8 +25,9 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
     dialect: kraken,
     symbols: krakenSymbols,
   });
-  const checkup = async (variables: Readonly<Record<string, string>>): Promise<Checkup> => {
-    const archive = await openTestArchive(database, {
+  const krakenAt = JSON.stringify({ urls: { api: { public: other.url } }, rateLimit: 1 });
+  const open = (variables: Readonly<Record<string, string>>): ReturnType<typeof openTestArchive> =>
+    openTestArchive(database, {
       // Only to see its disk: the database is open already.
       DATA_DIR: ".",
       EXCHANGES: "binance,kraken",
@@ -31,11 +35,11 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
       TIMEFRAMES: "1m",
       BACKFILL: "off",
       EXCHANGE_BINANCE: binanceAt(binance),
-      EXCHANGE_KRAKEN: JSON.stringify({ urls: { api: { public: other.url } }, rateLimit: 1 }),
+      EXCHANGE_KRAKEN: krakenAt,
       ...variables,
     }, systemClock);
-    return await examine(archive, { migrations: await readMigrations() });
-  };
+  const checkup = async (variables: Readonly<Record<string, string>>): Promise<Checkup> =>
+    await examine(await open(variables), { migrations: await readMigrations() });
   try {
     await t.step("a symbol that another exchange lists is not wrong", async () => {
       const { ok, exchanges } = await checkup({});
@@ -75,6 +79,66 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
         );
       },
     );
+
+    await t.step("the stream of an exchange is opened, and one series subscribed", async () => {
+      const { ok, exchanges } = await checkup({
+        LIVE: "auto",
+        EXCHANGE_BINANCE: withStream(binanceAt(binance), binance.streamUrl),
+      });
+      assert(ok);
+      const { host } = new URL(binance.streamUrl);
+      assert.deepEqual(messagesOf(exchanges[0], "stream"), [`${host} streams BTC/USDT 1m`]);
+      // Its requests go to another server, which is no fault.
+      assert.match(
+        messagesOf(exchanges[1], "stream")[0] ?? "",
+        /^candles come by polls alone: EXCHANGE_KRAKEN names another server .* name it as urls\.ws$/,
+      );
+      const off = await checkup({ LIVE: "off" });
+      assert.deepEqual(off.exchanges.flatMap((one) => messagesOf(one, "stream")), []);
+    });
+
+    await t.step("a stream that fails is wrong, with what to do, and polls go on", async () => {
+      const stream = startStreamExchange({ exchange: "kraken", refused: new Set(["BTC/USDT"]) });
+      const silent = startStreamExchange({ isSilent: true });
+      const { host } = new URL(stream.url);
+      const variables = {
+        LIVE: "auto",
+        EXCHANGE_BINANCE: withStream(binanceAt(binance), binance.streamUrl),
+        EXCHANGE_KRAKEN: withStream(krakenAt, stream.url),
+      };
+      try {
+        const { ok, exchanges } = await checkup(variables);
+        assert.deepEqual([ok, exchanges[0]?.ok], [false, true]);
+        assert.deepEqual(exchanges[1]?.checks.filter(({ ok }) => !ok), [{
+          ...{ check: "stream", ok: false },
+          message:
+            `candles come by polls alone: ${host} refuses BTC/USDT 1m: Currency pair not supported. ` +
+            "If this lasts, set live: off for kraken in titan10.yaml, or leave it out of LIVE",
+        }]);
+        stream.goAway();
+        const away = await checkup(variables);
+        assert.match(
+          messagesOf(away.exchanges[1], "stream")[0] ?? "",
+          new RegExp(
+            `^candles come by polls alone: the connection to ${host} has ended \\(unopened: .+\\)\\. ` +
+              `Let WebSockets to ${host} pass the firewall, set httpsProxy in EXCHANGE_KRAKEN, or set ` +
+              "live: off for kraken in titan10\\.yaml, or leave it out of LIVE$",
+          ),
+        );
+        const archive = await open({
+          ...variables,
+          EXCHANGE_BINANCE: withStream(binanceAt(binance), silent.url),
+        });
+        const markets = await readMarkets(archive, archive.exchanges[0]!, {});
+        const options = { markets, signal: undefined };
+        const [mute] = await examineStream({ ...archive, clock: HASTY_CLOCK }, "binance", options);
+        assert.equal(mute?.ok, false);
+        assert.match(mute?.message ?? "", / within \d+ s\b.*\. .* live: off for binance/);
+      } finally {
+        await stream.close();
+        await silent.close();
+      }
+    });
 
     await t.step("an exchange that lists none of the symbols is wrong", async () => {
       const { ok, exchanges } = await checkup({ SYMBOLS: "ETH/USDT" });
@@ -132,6 +196,18 @@ Deno.test("the doctor examines every exchange for itself", async (t) => {
     await drop();
   }
 });
+
+/** `EXCHANGE_<ID>` with another address of the stream. */
+function withStream(options: string, url: string): string {
+  const { urls, ...others } = JSON.parse(options);
+  return JSON.stringify({ ...others, urls: { ...urls, ws: url } });
+}
+
+/** Waits a hundredth of the time. */
+const HASTY_CLOCK: Clock = {
+  now: () => systemClock.now(),
+  sleep: (ms, options) => systemClock.sleep(ms / 100, options),
+};
 
 function messagesOf(
   exchange: Checkup["exchanges"][number] | undefined,

@@ -60,6 +60,8 @@ class FakeStreams implements StreamSource {
   wished: readonly string[] = [];
   readonly ended: string[] = [];
   isClosed = false;
+  /** All of them are open. */
+  connections = 1;
   /** How often what was told has been dealt with. */
   turns = 0;
   tell: (event: StreamEvent) => void = () => assert.fail("no streams are open");
@@ -75,7 +77,7 @@ class FakeStreams implements StreamSource {
       end: (connection, reason) => void this.ended.push(`${connection} ${reason}`),
       counts: () => {
         this.turns++;
-        return { connections: 1, up: 1, messages: 7 };
+        return { connections: this.connections, up: this.connections, messages: 7 };
       },
       close: () => {
         this.isClosed = true;
@@ -338,6 +340,18 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       /titan10_stream_candles_total\{exchange="binance",outcome="revised"\} 3\n/,
     );
     assert.ok(streams.ended.length === 0);
+  },
+
+  "leave an exchange without a stream where none of its series can be streamed": async (
+    { live, streams, metrics },
+  ) => {
+    streams.connections = 0;
+    const why = "none of its series can be streamed";
+    assert.deepEqual(live.state("binance"), { kind: "off", why });
+    assert.doesNotMatch(await metrics(), /titan10_stream_up\{/);
+    streams.connections = 1;
+    assert.equal(live.state("binance").kind, "up");
+    assert.match(await metrics(), /titan10_stream_up\{exchange="binance"\} 1\n/);
   },
 
   "end a connection that brings more than the database takes": async ({ database, streams }) => {

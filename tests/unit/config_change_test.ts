@@ -7,6 +7,7 @@ const BEFORE = {
   SYMBOLS: "BTC/USDT,ETH/USDT",
   TIMEFRAMES: "1m,1d",
   BACKFILL: "1d:30d",
+  LIVE: "off",
 };
 
 const NOTHING = { added: [], removed: [], changed: [], needsRestart: [] };
