@@ -118,11 +118,18 @@ function isStreaming({ exchanges, series }: Status): boolean {
     series.some(({ lastSource }) => lastSource === "stream");
 }
 
-/** How old the newest candle is, and that no answer has confirmed it yet. */
+/** Behind the age of a candle that only a stream has told of. */
+const PROVISIONAL = "*";
+
+const PROVISIONAL_NOTE =
+  `${PROVISIONAL} came over a stream; no answer of the exchange has confirmed it yet`;
+
+/** How old the newest candle is, in one unit: names need the room. */
 function ageOf({ lastClosedAt, lastSource }: SeriesStatus, nowMs: number): string {
   if (lastClosedAt === null) return "–";
   const age = duration(Math.max(0, nowMs - Date.parse(lastClosedAt)) / 1000);
-  return lastSource === "stream" ? `${age}, stream` : age;
+  const [value, unit] = age.split(" ");
+  return `${value} ${unit}${lastSource === "stream" ? PROVISIONAL : ""}`;
 }
 
 function seriesTable(
@@ -134,9 +141,10 @@ function seriesTable(
 ): readonly string[] {
   const { series: all } = document;
   if (all.length === 0) return ["no series yet: run titan10 backfill or titan10 run"];
-  const fit = all.length <= roomMax;
+  const notes = all.some(({ lastSource }) => lastSource === "stream") ? [PROVISIONAL_NOTE] : [];
+  const fit = all.length + notes.length <= roomMax;
   // One line is needed for the number of the others.
-  const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - 1));
+  const shown = fit ? all : leastSound(all).slice(0, Math.max(0, roomMax - notes.length - 1));
   const withAge = isStreaming(document);
   const rows = shown.map((row) => [
     printable(`${row.exchange} ${row.symbol} ${row.timeframe}`),
@@ -150,7 +158,11 @@ function seriesTable(
   const age = withAge ? ["AGE"] : [];
   const head = ["SERIES", "CANDLES", "FIRST", "LAST", "OWED", "MISSING", ...age];
   const lines = table(head, rows, { numeric: [1, 4, 5], columns }).split("\n");
-  return fit ? lines : [...lines, `and ${count(all.length - shown.length)} more series`];
+  return [
+    ...lines,
+    ...fit ? [] : [`and ${count(all.length - shown.length)} more series`],
+    ...notes,
+  ];
 }
 
 /** Sorts the series with the most problems first. Equal ones keep their order. */

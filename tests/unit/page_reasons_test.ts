@@ -165,6 +165,38 @@ Deno.test("a stream says whether it is up, since when, and how its last connecti
     textOf({ ...up, state: "off", why: "LIVE=off" }),
     "Candles of binance come by polls alone: LIVE=off.",
   );
+  assert.equal(
+    textOf({ ...up, state: "down", since: null, connections: 0, open: 0 }),
+    "The stream of binance is not open yet: its markets are not loaded.",
+  );
+  assert.equal(
+    textOf(null),
+    "Candles of binance are not streamed: the daemon is starting, or its settings do not name binance.",
+  );
+});
+
+Deno.test("of an exchange that answers it is said that its stream is down, and why", () => {
+  const tally = { series: 2, refused: 0, late: 0, live: 2, newestMs: NOW_MS };
+  const stream = {
+    ...{ state: "down" as const, why: null, since: "2026-01-31T11:00:00.000Z", connections: 1 },
+    ...{ open: 0, lastMessageAt: null },
+    lastEnd: {
+      at: "2026-01-31T11:59:00.000Z",
+      reason: "unopened",
+      why: "no handshake within 10 s",
+    },
+  };
+  const reasonOf = (change: Partial<ExchangeStatus>): { level: string; text: string } =>
+    exchangeReason({ ...EXCHANGE, stream, ...change }, tally, NOW_MS);
+  assert.deepEqual(reasonOf({}), {
+    level: "warn",
+    text: "It answers. Its stream is down since 11:00 (unopened: no handshake within 10 s): " +
+      "candles come by polls.",
+  });
+  assert.equal(reasonOf({ stream: { ...stream, state: "up" } }).level, "good");
+  // Not opened yet: the daemon has just started.
+  assert.equal(reasonOf({ stream: { ...stream, since: null } }).level, "good");
+  assert.match(reasonOf({ breaker: "open" }).text, /^Too many requests failed/);
 });
 
 Deno.test("what to do about an error follows from its words", () => {

@@ -102,15 +102,55 @@ Deno.test("where candles are streamed, it is told whether streams are up, and ho
   const shown = lines(status);
   assert.equal(shown.find((line) => line.startsWith("binance"))?.slice(53), "ok, stream up");
   assert.equal(shown.find((line) => line.startsWith("kraken"))?.slice(53), "ok, stream down");
-  const [head, streamed, polled] = shown.slice(shown.findIndex((line) => /^SERIES/.test(line)));
+  const [head, streamed, polled, note] = shown.slice(
+    shown.findIndex((line) => /^SERIES/.test(line)),
+  );
   assert.match(head!, / AGE$/);
-  assert.match(streamed!, / 2\.5 s, stream$/);
+  assert.match(streamed!, / 2\.5 s\*$/);
   assert.match(polled!, / 0\.0 s$/);
+  assert.equal(note, "* came over a stream; no answer of the exchange has confirmed it yet");
   assert.match(
     shown.slice(shown.indexOf("TROUBLE")).join(" ").replaceAll(/ +/g, " "),
     /kraken: its stream is down since 2026-01-31 11:00 \(killed: code 1006\): candles come by polls/,
   );
   assert.ok(shown.every((line) => width(line) <= 80));
+});
+
+Deno.test("ages leave room for the names of series, in a terminal of 80 columns", () => {
+  const stream = { state: "up" as const, why: null, since: "2026-01-31T11:00:00.000Z" };
+  const status = statusOf({
+    exchanges: [{
+      ...QUIET,
+      stream: { ...stream, connections: 1, open: 1, lastMessageAt: null, lastEnd: null },
+    }],
+    series: ["BTC/USDT", "DOGE/USDT"].flatMap((symbol) => [
+      {
+        ...SERIES,
+        symbol,
+        lastClosedAt: "2026-01-31T12:00:00.000Z",
+        lastSource: "stream" as const,
+      },
+      {
+        ...{ ...SERIES, symbol, timeframe: "1d", candles: 1_826, owed: 1_000 },
+        ...{ last: "2026-01-30T00:00:00.000Z", lastClosedAt: "2026-01-31T00:00:00.000Z" },
+      },
+      { ...SERIES, symbol, timeframe: "1h", lastClosedAt: "2026-01-31T11:21:00.000Z" },
+    ]),
+  });
+  for (const rows of [undefined, 14]) {
+    const shown = lines(status, rows === undefined ? {} : { rows });
+    const from = shown.findIndex((line) => line.startsWith("SERIES"));
+    const names = shown.slice(from + 1).filter((line) => line.startsWith("binance "));
+    assert.deepEqual(
+      names.slice(0, 2).map((line) => line.slice(0, 21).trim()),
+      rows === undefined
+        ? ["binance BTC/USDT 1m", "binance BTC/USDT 1d"]
+        : ["binance BTC/USDT 1d", "binance DOGE/USDT 1d"],
+    );
+    assert.match(names.find((line) => line.includes(" 1d"))!, / 12 h$/);
+    assert.ok(shown.length <= (rows ?? Infinity));
+    assert.equal(shown.filter((line) => line.startsWith("* came over")).length, 1);
+  }
 });
 
 Deno.test("several exchanges have a sum, also of series of those that are not asked any more", () => {

@@ -26,6 +26,8 @@ export class Chart {
   #view;
   /** @type {{ readonly all: readonly SeriesStatus[], readonly streamed: ReadonlySet<string>, readonly nowMs: number } | undefined} */
   #archive;
+  /** How the newest candle of the series that is followed forms. @type {import("./chart_candles.js").Candle | null} */
+  #forming = null;
   /** Where the chart was sent last. @type {Place} */
   #place = {};
   #zone;
@@ -94,6 +96,7 @@ export class Chart {
 
   /** @param {import("./chart_candles.js").Candle | null} candle of the series in view */
   form(candle) {
+    this.#forming = candle;
     this.#view?.form(candle);
   }
 
@@ -102,7 +105,9 @@ export class Chart {
     const { shown } = this.#view ?? {};
     const isStreamed = shown !== undefined && this.#isArchived(shown) &&
       this.#archive?.streamed.has(shown.exchange) === true;
-    follow(isStreamed ? shown : undefined);
+    if (follow(isStreamed ? shown : undefined)) this.#forming = null;
+    // It is not told again to another view of the same series.
+    this.#view?.form(this.#forming);
   }
 
   /** The daemon is not heard any more. */

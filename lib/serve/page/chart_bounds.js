@@ -79,7 +79,9 @@ export function windowOf({ firstMs, endMs }, { atMs, range }, writing) {
       floorTime(timeframe, range.sinceMs),
       far(untilMs, -RANGE_CANDLES_MAX),
     );
-    return { sinceMs, untilMs, atMs: undefined, range: { sinceMs, untilMs }, note };
+    // A candle that forms after the end belongs to what was asked for.
+    const endsAtMs = untilMs === endMs ? Infinity : untilMs;
+    return { sinceMs, untilMs, atMs: undefined, range: { sinceMs, untilMs: endsAtMs }, note };
   }
   const nearMs = Math.max(firstMs, Math.min(floorTime(timeframe, askedMs), far(endMs, -1)));
   return {

@@ -62,13 +62,22 @@ export class ChartCandles {
 
   /** @param {number} openTimeMs */
   at(openTimeMs) {
-    return this.#candles.get(openTimeMs) ?? this.#forming.get(openTimeMs);
+    const stored = this.#candles.get(openTimeMs);
+    // Where an answer has told what there is, a stream's word counts no more.
+    return openTimeMs < this.untilMs ? stored : stored ?? this.#forming.get(openTimeMs);
   }
 
   /** @param {number} openTimeMs of a candle @returns {Kind} */
   kindAt(openTimeMs) {
     if (!this.#candles.has(openTimeMs)) return "forming";
     return this.#provisional.has(openTimeMs) ? "provisional" : "stored";
+  }
+
+  /** The open time of the oldest candle that may be confirmed yet; `Infinity` if there is none. */
+  get oldestProvisionalMs() {
+    let oldestMs = Infinity;
+    for (const ms of this.#provisional) oldestMs = Math.min(oldestMs, ms);
+    return oldestMs;
   }
 
   /** The kinds of candles that are there. @returns {ReadonlySet<Kind>} */
@@ -158,11 +167,12 @@ export class ChartCandles {
       this.#hasReasons ? ask("/explained", query, signal) : { spans: [] },
     ]);
     this.timeframes = timeframes;
+    // An answer of the exchange may have taken back what a stream told.
+    this.#drop((ms) => ms >= sinceMs && ms < untilMs);
     for (const candle of candles) {
       const ms = Date.parse(candle.time);
       this.#candles.set(ms, candle);
       if (candle.provisional) this.#provisional.add(ms);
-      else this.#provisional.delete(ms);
       this.#noteDecimals(candle);
     }
     this.sinceMs = Math.min(this.sinceMs, sinceMs);
@@ -189,13 +199,17 @@ export class ChartCandles {
     this.keep(keepsOldest ? this.sinceMs : edge, keepsOldest ? edge : this.untilMs);
   }
 
-  /** Drops what is outside of a window. @param {number} sinceMs @param {number} untilMs */
-  keep(sinceMs, untilMs) {
-    for (const ms of [...this.#candles.keys()]) {
-      if (ms >= sinceMs && ms < untilMs) continue;
+  /** @param {(ms: number) => boolean} isOver */
+  #drop(isOver) {
+    for (const ms of [...this.#candles.keys()].filter(isOver)) {
       this.#candles.delete(ms);
       this.#provisional.delete(ms);
     }
+  }
+
+  /** Drops what is outside of a window. @param {number} sinceMs @param {number} untilMs */
+  keep(sinceMs, untilMs) {
+    this.#drop((ms) => ms < sinceMs || ms >= untilMs);
     this.sinceMs = Math.max(this.sinceMs, sinceMs);
     this.untilMs = Math.min(this.untilMs, untilMs);
     this.#spans = this.#spans

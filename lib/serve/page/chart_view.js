@@ -137,8 +137,15 @@ export class ChartView {
     this.endMs = endMs;
     if (!wasAtEnd) return;
     const isFollowing = (this.drawing?.view()?.after ?? 0) <= 0.5;
-    const sinceMs = addCandles(this.shown.timeframe, this.#candles.untilMs, -REVISABLE_CANDLES);
-    await this.#settle(() => this.#load(sinceMs, endMs, { isFollowing }));
+    const { untilMs, oldestProvisionalMs } = this.#candles;
+    const before = (/** @type {number} */ candles) =>
+      addCandles(this.shown.timeframe, untilMs, -candles);
+    // What is not confirmed yet is loaded again, too.
+    const sinceMs = Math.max(
+      before(STEP_CANDLES),
+      Math.min(before(REVISABLE_CANDLES), oldestProvisionalMs),
+    );
+    await this.#settle(() => this.#load(sinceMs, Math.max(endMs, untilMs), { isFollowing }));
   }
 
   /** The newest candle forms. @param {import("./chart_candles.js").Candle | null} candle */

@@ -15,18 +15,22 @@ let asked = "";
 /** Ends the connection. */
 let end = new AbortController();
 
+const OTHER_SERIES = new Error("another series is in view");
+
 /**
  * Listens also to how the newest candle of a series forms; at once, by a new connection.
  * @param {import("./chart_candles.js").Shown | undefined} shown
+ * @returns {boolean} whether it is another series than before
  */
 export function follow(shown) {
   const { exchange = "", symbol = "", timeframe = "" } = shown ?? {};
   const query = shown === undefined
     ? ""
     : `?${new URLSearchParams({ exchange, symbol, timeframe })}`;
-  if (query === asked) return;
+  if (query === asked) return false;
   asked = query;
-  end.abort(new Error("another series is in view"));
+  end.abort(OTHER_SERIES);
+  return true;
 }
 
 /** The token is missing or wrong. */
@@ -99,13 +103,12 @@ export async function ask(path, query, signal) {
  */
 export async function listen({ onEvent, onLost }) {
   for (;;) {
-    const query = asked;
     try {
       await readEvents(onEvent);
       onLost(new Error("the daemon has stopped"));
     } catch (error) {
       if (error instanceof TokenError) throw error;
-      if (query !== asked) continue;
+      if (end.signal.reason === OTHER_SERIES) continue;
       onLost(error instanceof Error ? error : new Error(String(error)));
     }
     await pause(RETRY_MS);

@@ -35,7 +35,7 @@ export function moment(iso, nowMs) {
  * @returns {Reason}
  */
 export function exchangeReason(status, tally, nowMs) {
-  const { exchange, breaker, bannedUntil, deniedSince, lastError, lastErrorAt } = status;
+  const { exchange, breaker, bannedUntil, deniedSince, lastError, lastErrorAt, stream } = status;
   const advice = lastError === null ? "" : ` ${adviceOf(exchange, lastError)}`;
   const since = lastErrorAt === null ? "" : ` since ${moment(lastErrorAt, nowMs)}`;
   if (deniedSince !== null) {
@@ -63,8 +63,23 @@ export function exchangeReason(status, tally, nowMs) {
   if (lastError !== null && nowMs - wasMs < RECENT_MS) {
     return { level: "warn", text: `It failed at ${moment(lastErrorAt ?? "", nowMs)}.${advice}` };
   }
+  if (stream?.state === "down" && stream.since !== null && tally.series > 0) {
+    return { level: "warn", text: downText(stream.since, stream.lastEnd, nowMs) };
+  }
   if (tally.series === 0) return { level: "wait", text: "Nothing of it is archived yet." };
   return { level: "good", text: lastError === null ? "It answers." : "It answers again." };
+}
+
+/**
+ * @param {string} since
+ * @param {NonNullable<ExchangeStatus["stream"]>["lastEnd"]} end
+ * @param {number} nowMs
+ */
+function downText(since, end, nowMs) {
+  const why = end === null ? "" : ` (${end.reason}: ${end.why})`;
+  return `It answers. Its stream is down since ${
+    moment(since, nowMs)
+  }${why}: candles come by polls.`;
 }
 
 /** @param {ExchangeStatus} status @param {number} nowMs */

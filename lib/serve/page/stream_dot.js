@@ -30,9 +30,14 @@ export function streamDot() {
  * @returns {string} one or two sentences
  */
 export function streamText({ exchange, stream }, nowMs) {
-  if (stream === null) return `The streams of ${exchange} are not known yet.`;
+  if (stream === null) {
+    return `Candles of ${exchange} are not streamed: the daemon is starting, or its settings do not name ${exchange}.`;
+  }
   const { state, why, since, connections, open, lastMessageAt, lastEnd } = stream;
   if (state === "off") return `Candles of ${exchange} come by polls alone: ${why}.`;
+  if (since === null) {
+    return `The stream of ${exchange} is not open yet: its markets are not loaded.`;
+  }
   const from = since === null ? "" : ` since ${moment(since, nowMs)}`;
   const last = lastMessageAt === null
     ? "no message yet"
