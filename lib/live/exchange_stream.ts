@@ -114,7 +114,7 @@ export class ExchangeStream {
     const isAgain = outcome === "away" || outcome === "locked";
     this.#waiting.settle(one, { isAgain: isAgain && isWished });
     if (!isWished || isAgain || outcome === "left") return;
-    if (outcome === "refused") return this.#countDropped();
+    if (outcome === "refused") return this.#drop(one.series);
     this.#noteTold(one, outcome);
   }
 
@@ -152,7 +152,7 @@ export class ExchangeStream {
   async close(): Promise<void> {
     this.tell();
     this.#isClosed = true;
-    for (const _ of this.#waiting.take()) this.#countDropped();
+    for (const { series } of this.#waiting.take()) this.#drop(series);
     this.#archive.metrics.streamUp.remove({ exchange: this.exchange.id });
     await this.#streams.close();
   }
@@ -195,7 +195,7 @@ export class ExchangeStream {
     const { exchange: { id: exchange, markets: { value } } } = this;
     const marketId = value?.list.get(series.symbol)?.id;
     if (this.#waiting.put({ series, candle, marketId })) return;
-    this.#countDropped();
+    this.#drop(series);
     this.#archive.log[this.#isDropping ? "debug" : "warn"](
       "the database does not take an exchange's streamed candles in time: answers will bring them",
       { exchange, series: seriesName(series) },
@@ -203,7 +203,10 @@ export class ExchangeStream {
     this.#isDropping = true;
   }
 
-  #countDropped(): void {
+  /** Leaves a candle to the exchange's answers: until one has brought it, the series is not fresh. */
+  #drop(series: Series): void {
+    const name = seriesName(series);
+    this.#missed.set(name, Math.min((this.#missed.get(name) ?? 0) + 1, MISSED_MAX));
     this.#archive.metrics.streamCandles.inc({ exchange: this.exchange.id, outcome: "dropped" });
   }
 }

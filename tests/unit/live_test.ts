@@ -247,3 +247,29 @@ Deno.test("candles that the database refuses for good are counted as dropped, an
   assert.equal(await scene.candles("dropped"), 1);
   await stop(scene);
 });
+
+Deno.test("a series of which a candle was dropped is not fresh before an answer, whatever is stored of it after", async () => {
+  const scene = new Scene({ symbols: ["BTC/USD"] });
+  const { archive, asked, clock, live } = scene;
+  const [series] = archive.exchanges[0]!.markets.value!.series;
+  scene.subscribe("BTC/USD");
+  await clock.advance(2_100);
+  for (let minute = 0; minute < 5; minute++) {
+    await clock.advance(MINUTE_MS);
+    scene.tell("BTC/USD", { minute, isClosed: true });
+  }
+  assert.equal(await scene.candles("dropped"), 1);
+  for (let statement = 0; statement < 2; statement++) {
+    await clock.advance(100);
+    asked[statement]!.answer(["stored", "stored", "stored"]);
+  }
+  await clock.advance(MINUTE_MS);
+  scene.tell("BTC/USD", { minute: 5, isClosed: true });
+  await clock.advance(100);
+  asked[2]!.answer(["stored"]);
+  await clock.advance(100);
+  assert.equal(live.isFresh(series!, clock.now()), false);
+  live.noteAnswer(series!, {});
+  assert.equal(live.isFresh(series!, clock.now()), true);
+  await stop(scene);
+});
