@@ -120,7 +120,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
     schedule.start();
-    reloads.start({ archive, schedule: jobs });
+    reloads.start({ archive, schedule: jobs, streams: live });
     stops.push(tellStart(first, archive, { ...options, url }));
     await untilOver(archive, { watchdog, schedule, signal });
     log.info("stopping");

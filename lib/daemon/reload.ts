@@ -11,6 +11,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isConfigured } from "../archive/desire.ts";
 import { explainBounds, forgetUnconfigured } from "../gap/account.ts";
 import type { NewEvent } from "../archive/event_log.ts";
+import type { FreshSeries } from "../archive/fresh_series.ts";
 import { someNames } from "../market/event.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -28,6 +29,8 @@ import { closeBreakers, openExchanges, restoreExchanges } from "./open_exchanges
 interface Reloaded {
   readonly archive: OpenArchive;
   readonly schedule: ArchiveSchedule;
+  /** @default nothing is streamed */
+  readonly streams?: Pick<FreshSeries, "follow"> | undefined;
 }
 
 /** How long the answer waits for aborted work to end. A write that hangs must not keep it for ever. */
@@ -125,7 +128,7 @@ export class Reloads {
   async #use(): Promise<Extract<ReloadAnswer, { readonly ok: true }>> {
     const { reread } = this.#ground;
     if (reread === undefined || this.#reloaded === undefined) throw new Error(this.#unable);
-    const { archive, schedule: { schedule, startBackfill } } = this.#reloaded;
+    const { archive, schedule: { schedule, startBackfill }, streams } = this.#reloaded;
     const { database, config: before, exchanges: all } = archive;
     const { config: wanted, fileHints, useLog } = await reread();
     const config = withOpened(wanted, before);
@@ -144,6 +147,7 @@ export class Reloads {
     Object.assign(archive, { config, exchanges, fileHints });
     useLog();
     const change = changeExchanges(archive, { before, all, checkpoints });
+    streams?.follow();
     schedule.retime();
     // The poll registers what is new.
     schedule.runNow("poll");

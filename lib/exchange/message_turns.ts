@@ -19,9 +19,8 @@ const WAITING_BYTES_MAX = 32 * 1024 * 1024;
 
 export class MessageTurns {
   readonly #options: MessageTurnsOptions;
-  /** Oldest first, from `#next` on. */
+  /** Oldest first. */
   #waiting: unknown[] = [];
-  #next = 0;
   #waitingBytes = 0;
   #taken = 0;
   #isTurning = false;
@@ -49,13 +48,13 @@ export class MessageTurns {
     this.#isTurning = true;
     do {
       await clock.sleep(0, { signal }).catch(() => {});
-      for (this.#taken = 0; this.#taken < TURN_MESSAGES_MAX && !signal.aborted; this.#taken++) {
-        if (this.#next === this.#waiting.length) break;
-        const data = this.#waiting[this.#next++];
+      this.#taken = 0;
+      for (const data of this.#waiting.splice(0, TURN_MESSAGES_MAX)) {
+        if (signal.aborted) break;
+        this.#taken++;
         this.#waitingBytes -= messageLength(data);
         take(data);
       }
-      if (this.#next === this.#waiting.length) [this.#waiting, this.#next] = [[], 0];
     } while (this.#waiting.length > 0 && !signal.aborted);
     this.#waiting = [];
     this.#isTurning = false;

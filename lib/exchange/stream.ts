@@ -115,12 +115,6 @@ export class Streams {
     }
   }
 
-  /** Ends one connection. Another is opened in its place. */
-  end(connection: number, reason: EndReason & "backpressure"): void {
-    const place = this.#places.find((place) => place.connection?.number === connection);
-    place?.connection?.end(reason, "its candles are not taken fast enough");
-  }
-
   counts(): StreamCounts {
     // One that is opened anew counts, also while none is there.
     const wanted = this.#places.filter(({ topics }) => topics.size > 0);

@@ -138,6 +138,7 @@ export class Subscriptions {
 
   agree({ topic, id, alias }: Told & { readonly kind: "agreed" }): void {
     if (topic !== undefined && alias !== undefined && this.#all.has(topic)) {
+      this.#topics.delete(this.#aliases.get(topic) ?? "");
       this.#topics.set(alias, topic);
       this.#aliases.set(topic, alias);
     }

@@ -6,14 +6,12 @@ import type { StreamEvent } from "../exchange/stream_event.ts";
 import type { Candle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
-import type { StreamedCandle } from "../store/streamed_write.ts";
+import type { StreamedCandle, StreamedOutcome } from "../store/streamed_write.ts";
 import { type FormingCandle, FormingCandles } from "./forming.ts";
 import type { OpenStreams, StreamSource } from "./stream_source.ts";
 import { NOTHING_STREAMED, type StreamState, StreamWatch } from "./stream_state.ts";
+import { WaitingCandles } from "./waiting_candles.ts";
 import { WholeCandles } from "./whole_candles.ts";
-
-/** So many candles of each series may wait to be stored: more come only while the database is away, or too slow. */
-const WAITING_PER_SERIES = 4;
 
 /** A stream has told of a candle so long after its close, or not at all. */
 const GRACE_MS = 5_000;
@@ -28,8 +26,10 @@ export class ExchangeStream {
   readonly #whole = new WholeCandles();
   readonly #forming = new FormingCandles();
   #series = new Map<string, Series>();
-  /** The whole candles that are not stored yet, by series and time: of one candle only the newest values. */
-  #waiting = new Map<string, StreamedCandle>();
+  readonly #waiting = new WaitingCandles();
+  /** Whether it was told that candles are dropped, since the database last took all. */
+  #isDropping = false;
+  #isClosed = false;
   /** Until when each series is told of. Milliseconds. */
   readonly #toldUntilMs = new Map<string, number>();
   /** How many candles in a row an open stream lacked. */
@@ -53,7 +53,13 @@ export class ExchangeStream {
     );
     const before = this.#series;
     this.#series = new Map(series.map((one) => [seriesName(one), one]));
-    for (const [name, one] of before) if (!this.#series.has(name)) this.#forming.leave(one);
+    for (const [name, one] of before) {
+      if (this.#series.has(name)) continue;
+      this.#leave(one);
+      this.#waiting.leave(one);
+      this.#toldUntilMs.delete(name);
+      this.#missed.delete(name);
+    }
     this.#streams.subscribe(series.flatMap(({ symbol, timeframe }) => {
       const market = value.list.get(symbol);
       return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
@@ -89,31 +95,46 @@ export class ExchangeStream {
     this.#archive.metrics.streamCandles.inc({ exchange: this.exchange.id, outcome: "missed" });
   }
 
-  /** Takes all candles that are whole by now. The caller stores them, or gives them back. */
-  take(nowMs: number): readonly StreamedCandle[] {
-    for (const { series, candle } of this.#whole.due(nowMs)) this.#put(series, candle);
-    const taken = [...this.#waiting.values()];
-    this.#waiting = new Map();
-    return taken;
+  /** Lets candles wait that are whole by now. Call often. */
+  look(): void {
+    for (const { series, candle } of this.#whole.due(this.#archive.clock.now())) {
+      this.#put(series, candle);
+    }
   }
 
-  /** Gives back candles that were not stored. Values that came meanwhile are newer. */
-  giveBack(candles: readonly StreamedCandle[]): void {
-    const newer = this.#waiting;
-    this.#waiting = new Map(candles.map((one) => [keyOf(one.series, one.candle), one]));
-    for (const [key, one] of newer) this.#waiting.set(key, one);
+  /** Takes all candles that wait to be stored. Call {@linkcode ExchangeStream.settle} with each. */
+  take(): readonly StreamedCandle[] {
+    if (this.#waiting.isEmpty) this.#isDropping = false;
+    return this.#waiting.take();
   }
 
-  /** Notes that a candle is in the archive. Returns how old it was. */
-  noteStored({ series, candle }: StreamedCandle): number {
+  /** Notes what became of a candle that was taken: `away` where the database was, and `refused` where it never takes it. */
+  settle(one: StreamedCandle, outcome: StreamedOutcome | "away" | "refused"): void {
+    const isWished = this.#series.has(seriesName(one.series)) && !this.#isClosed;
+    const isAgain = outcome === "away" || outcome === "locked";
+    this.#waiting.settle(one, { isAgain: isAgain && isWished });
+    if (!isWished || isAgain || outcome === "left") return;
+    if (outcome === "refused") return this.#drop(one.series);
+    this.#noteTold(one, outcome);
+  }
+
+  #noteTold({ series, candle }: StreamedCandle, outcome: StreamedOutcome): void {
+    const { clock, metrics } = this.#archive;
     const untilMs = addCandles(series.timeframe, candle.openTimeMs, 1);
     const name = seriesName(series);
     this.#toldUntilMs.set(name, Math.max(untilMs, this.#toldUntilMs.get(name) ?? -Infinity));
-    return this.#archive.clock.now() - untilMs;
+    if (outcome !== "stored") return;
+    const { exchange, symbol, timeframe } = series;
+    metrics.streamCandles.inc({ exchange, outcome: "stored" });
+    metrics.candlesWritten.inc({ exchange });
+    metrics.candleAgeSeconds.observe({ exchange }, (clock.now() - untilMs) / 1000);
+    const labels = { exchange, symbol, timeframe: timeframe.text };
+    metrics.lastClosedCandleSeconds.set(labels, candle.openTimeMs / 1000);
   }
 
   /** Tells the metrics. */
   tell(): void {
+    if (this.#isClosed) return;
     const { clock, metrics } = this.#archive;
     const labels = { exchange: this.exchange.id };
     const counts = this.#streams.counts();
@@ -129,9 +150,13 @@ export class ExchangeStream {
     return counts.connections === 0 ? NOTHING_STREAMED : this.#watch.state(counts);
   }
 
+  /** Ends all connections. Nothing is told of them from now on: other streams may have taken the place of these. */
   async close(): Promise<void> {
-    await this.#streams.close();
+    this.tell();
+    this.#isClosed = true;
+    for (const { series } of this.#waiting.take()) this.#drop(series);
     this.#archive.metrics.streamUp.remove({ exchange: this.exchange.id });
+    await this.#streams.close();
   }
 
   #note(event: StreamEvent): void {
@@ -156,13 +181,7 @@ export class ExchangeStream {
       const noted = this.#whole.note({ ...event, series });
       if (noted === undefined) return;
       if ("reason" in noted) metrics.candlesRejected.inc({ exchange, reason: noted.reason });
-      else if (!this.#put(series, noted.candle)) {
-        log.warn("an exchange's stream is faster than the database: it is opened anew", {
-          exchange,
-          waiting: this.#waiting.size,
-        });
-        this.#streams.end(event.connection, "backpressure");
-      }
+      else this.#put(series, noted.candle);
     }
   }
 
@@ -171,16 +190,26 @@ export class ExchangeStream {
     this.#forming.leave(series);
   }
 
-  /** Lets a candle wait to be stored, unless too many wait. */
-  #put(series: Series, candle: Candle): boolean {
+  /** Lets a candle wait to be stored. Where too many of its series wait it is left to the exchange's answers. */
+  #put(series: Series, candle: Candle): void {
     // What is not wished any more may come for a moment.
-    if (!this.#series.has(seriesName(series))) return true;
-    const key = keyOf(series, candle);
-    const hasRoom = this.#waiting.size < WAITING_PER_SERIES * this.#series.size;
-    if (!hasRoom && !this.#waiting.has(key)) return false;
-    const marketId = this.exchange.markets.value?.list.get(series.symbol)?.id;
-    this.#waiting.set(key, { series, candle, marketId });
-    return true;
+    if (!this.#series.has(seriesName(series))) return;
+    const { exchange: { id: exchange, markets: { value } } } = this;
+    const marketId = value?.list.get(series.symbol)?.id;
+    if (this.#waiting.put({ series, candle, marketId })) return;
+    this.#drop(series);
+    this.#archive.log[this.#isDropping ? "debug" : "warn"](
+      "the database does not take an exchange's streamed candles in time: answers will bring them",
+      { exchange, series: seriesName(series) },
+    );
+    this.#isDropping = true;
+  }
+
+  /** Leaves a candle to the exchange's answers: until one has brought it, the series is not fresh. */
+  #drop(series: Series): void {
+    const name = seriesName(series);
+    this.#missed.set(name, Math.min((this.#missed.get(name) ?? 0) + 1, MISSED_MAX));
+    this.#archive.metrics.streamCandles.inc({ exchange: this.exchange.id, outcome: "dropped" });
   }
 }
 
@@ -189,8 +218,4 @@ function seriesOf(
   { symbol, timeframe }: { readonly symbol: string; readonly timeframe: string },
 ): Series {
   return { exchange, symbol, timeframe: parseTimeframe(timeframe) };
-}
-
-function keyOf(series: Series, { openTimeMs }: Candle): string {
-  return `${seriesName(series)} ${openTimeMs}`;
 }

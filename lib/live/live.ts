@@ -16,6 +16,12 @@ const BEAT_MS = 100;
 /** A database that did not take candles is tried again after this. */
 const RETRY_MS = 1_000;
 
+/** A candle that is being written, and whose it is. */
+interface TakenCandle {
+  readonly stream: ExchangeStream;
+  readonly candle: StreamedCandle;
+}
+
 /** The streams of an archive. Begun by the first poll that has markets, and stopped before the database is closed. */
 export class Live implements FreshSeries {
   readonly #archive: Archive;
@@ -24,7 +30,10 @@ export class Live implements FreshSeries {
   readonly #stopping = new AbortController();
   /** Exchanges of which was told that they have no streams. */
   readonly #lacking = new Set<string>();
-  #isFailing = false;
+  /** Timeframes of which the last candles were not stored. */
+  readonly #failing = new Set<string>();
+  readonly #closings = new Set<Promise<void>>();
+  #looking: Promise<void> | undefined;
   #storing: Promise<void> | undefined;
 
   constructor(archive: Archive, source: StreamSource) {
@@ -40,7 +49,7 @@ export class Live implements FreshSeries {
     for (const [id, stream] of this.#streams) {
       if (wanted.includes(stream.exchange)) continue;
       this.#streams.delete(id);
-      void stream.close();
+      this.#close(stream);
     }
     for (const exchange of wanted) {
       if (exchange.markets.value === undefined) continue;
@@ -49,7 +58,7 @@ export class Live implements FreshSeries {
       this.#streams.set(exchange.id, stream);
       stream.follow();
     }
-    if (this.#streams.size > 0) this.#storing ??= this.#storeAll();
+    if (this.#streams.size > 0) this.#looking ??= this.#lookOften();
   }
 
   isFresh(series: Series, nowMs: number): boolean {
@@ -78,74 +87,69 @@ export class Live implements FreshSeries {
   /** Ends all streams, and the write that is under way. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([...this.#streams.values()].map((stream) => stream.close()));
+    for (const stream of this.#streams.values()) this.#close(stream);
+    await Promise.all(this.#closings);
+    await this.#looking;
     await this.#storing;
   }
 
-  async #storeAll(): Promise<void> {
+  #close(stream: ExchangeStream): void {
+    const closing = stream.close().catch((error: unknown) => {
+      const { log } = this.#archive;
+      log.error("streams were not closed", { exchange: stream.exchange.id, error });
+    }).finally(() => this.#closings.delete(closing));
+    this.#closings.add(closing);
+  }
+
+  /** However long a write takes, streams are looked at: they must know whether time has passed unwatched. */
+  async #lookOften(): Promise<void> {
     const { clock } = this.#archive;
     const { signal } = this.#stopping;
     try {
       for (;;) {
         await clock.sleep(BEAT_MS, { signal });
-        const isStored = await this.#storeDue();
-        if (!isStored) await clock.sleep(RETRY_MS, { signal });
+        for (const stream of this.#streams.values()) stream.look();
+        this.#storing ??= this.#store().finally(() => this.#storing = undefined);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     }
   }
 
-  /** Stores what is whole by now, in one statement for each table. Returns whether the database took it. */
-  async #storeDue(): Promise<boolean> {
-    const nowMs = this.#archive.clock.now();
-    const due = [...this.#streams.values()].flatMap((stream) => stream.take(nowMs));
+  /** Stores what waits, in one statement for each table, and waits for a moment if the database did not take it. */
+  async #store(): Promise<void> {
+    const { clock, database } = this.#archive;
+    const due = [...this.#streams.values()].flatMap((stream) =>
+      stream.take().map((candle) => ({ stream, candle }))
+    );
     let isStored = true;
-    for (const candles of Map.groupBy(due, ({ series }) => series.timeframe.text).values()) {
+    for (
+      const [timeframe, own] of Map.groupBy(due, ({ candle }) => candle.series.timeframe.text)
+    ) {
       try {
-        this.#note(candles, await writeStreamed(this.#archive.database, candles));
-        this.#isFailing = false;
+        const outcomes = await writeStreamed(database, own.map(({ candle }) => candle));
+        this.#failing.delete(timeframe);
+        own.forEach(({ stream, candle }, at) => stream.settle(candle, outcomes[at] ?? "left"));
       } catch (error) {
         isStored = false;
-        this.#fail(candles, error);
+        this.#fail(timeframe, own, error);
       }
     }
     for (const stream of this.#streams.values()) stream.tell();
-    return isStored;
-  }
-
-  #note(
-    candles: readonly StreamedCandle[],
-    outcomes: Awaited<ReturnType<typeof writeStreamed>>,
-  ): void {
-    const { metrics } = this.#archive;
-    candles.forEach((one, at) => {
-      const { exchange, symbol, timeframe } = one.series;
-      if (outcomes[at] === "left") return;
-      const ageMs = this.#streams.get(exchange)?.noteStored(one) ?? 0;
-      if (outcomes[at] !== "stored") return;
-      metrics.streamCandles.inc({ exchange, outcome: "stored" });
-      metrics.candlesWritten.inc({ exchange });
-      metrics.candleAgeSeconds.observe({ exchange }, ageMs / 1000);
-      const labels = { exchange, symbol, timeframe: timeframe.text };
-      metrics.lastClosedCandleSeconds.set(labels, one.candle.openTimeMs / 1000);
-    });
+    if (!isStored) await clock.sleep(RETRY_MS, { signal: this.#stopping.signal }).catch(() => {});
   }
 
   /** Keeps candles that were not stored, while the database is away. What it refuses is left to answers. */
-  #fail(candles: readonly StreamedCandle[], error: unknown): void {
+  #fail(timeframe: string, own: readonly TakenCandle[], error: unknown): void {
     const isAway = error instanceof StoreError && error.kind === "unavailable";
-    const level = this.#isFailing || isServerAway(error) ? "debug" : "warn";
-    this.#isFailing = true;
+    const level = this.#failing.has(timeframe) || isServerAway(error) ? "debug" : "warn";
+    this.#failing.add(timeframe);
     this.#archive.log[level]("streamed candles were not stored", {
-      candles: candles.length,
+      candles: own.length,
       willTryAgain: isAway,
       error,
     });
-    if (!isAway) return;
-    for (const [exchange, own] of Map.groupBy(candles, ({ series }) => series.exchange)) {
-      this.#streams.get(exchange)?.giveBack(own);
-    }
+    for (const { stream, candle } of own) stream.settle(candle, isAway ? "away" : "refused");
   }
 
   #lacks(id: string): boolean {

@@ -5,7 +5,6 @@ import type { StreamEvent, WishedSeries } from "../exchange/stream_event.ts";
 export interface OpenStreams {
   /** All that is to be streamed from now on. */
   subscribe(wished: readonly WishedSeries[]): void;
-  end(connection: number, reason: "backpressure"): void;
   counts(): { readonly connections: number; readonly up: number; readonly messages: number };
   close(): Promise<void>;
 }

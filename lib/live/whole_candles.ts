@@ -1,7 +1,7 @@
 /** Decides which candles of one exchange's streams are whole, and when. Pure: time comes with what is told. @module */
 import { type Candle, checkRow, type RejectedCandle, sameCandle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles } from "../market/timeframe.ts";
+import { addCandles, closedUntil } from "../market/timeframe.ts";
 
 /** A candle as a stream tells of it. */
 export interface ToldCandle {
@@ -22,8 +22,6 @@ export interface ToldCandle {
 interface WholeCandle {
   readonly series: Series;
   readonly candle: Candle;
-  /** The number of the connection over which it came. */
-  readonly connection: number;
 }
 
 /** What is known of one series on its living connection. */
@@ -32,6 +30,8 @@ interface Followed {
   readonly connection: number;
   /** Everything since then came over this connection. Milliseconds. */
   readonly sinceMs: number;
+  /** What opened before is not whole by the clock. Milliseconds. */
+  fromMs: number;
   /** The candle of which the stream has told last, where it never says that one is closed. */
   forming: Candle | undefined;
   /** The one before it: newer messages have shown that it has closed. It is told when it has settled. */
@@ -55,9 +55,17 @@ const EARLY_MS_MAX = 5_000;
 /** A candle that closed longer ago is left to the exchange's answers: its message was late, or is of another time. */
 const LATE_MS_MAX = 5 * 60_000;
 
+/**
+ * Looks are more frequent. After a longer time the machine has slept, or its clock was set: what closed meanwhile may have
+ * been told of without being heard, or its end may still be on its way.
+ */
+const UNWATCHED_MS = 5_000;
+
 /** Of the streams of one exchange. */
 export class WholeCandles {
   readonly #followed = new Map<string, Followed>();
+  /** When it was looked at last, or something was told. Milliseconds. */
+  #lookedMs = Infinity;
   /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
   #aheadMs: number | undefined;
 
@@ -70,7 +78,8 @@ export class WholeCandles {
     readonly nowMs: number;
   }): void {
     const fresh = { forming: undefined, closed: undefined, whole: undefined };
-    this.#followed.set(seriesName(series), { series, connection, sinceMs: nowMs, ...fresh });
+    const from = { sinceMs: nowMs, fromMs: nowMs };
+    this.#followed.set(seriesName(series), { series, connection, ...from, ...fresh });
   }
 
   /** Call when a series is not streamed (any more). What was told of its forming candle is forgotten. */
@@ -86,6 +95,7 @@ export class WholeCandles {
   /** Takes what a stream tells. Returns the candle if it is whole by that, or why it is none. */
   note(told: ToldCandle): WholeCandle | RejectedCandle | undefined {
     const { series, connection, receivedMs, exchangeMs } = told;
+    this.#look(receivedMs);
     if (exchangeMs !== undefined) {
       this.#aheadMs = Math.max(receivedMs - exchangeMs, -EARLY_MS_MAX);
     }
@@ -99,20 +109,25 @@ export class WholeCandles {
     }
     const followed = this.#followed.get(name)!;
     const closeMs = addCandles(series.timeframe, candle.openTimeMs, 1);
-    if (receivedMs - closeMs > LATE_MS_MAX) return undefined;
     const latestMs = receivedMs + EARLY_MS_MAX;
-    if (candle.openTimeMs > latestMs) return undefined;
+    if (receivedMs - closeMs > LATE_MS_MAX || candle.openTimeMs > latestMs) {
+      // What was told of it before is old: the clock has been set since.
+      if (followed.forming?.openTimeMs === candle.openTimeMs) followed.forming = undefined;
+      if (followed.closed?.candle.openTimeMs === candle.openTimeMs) followed.closed = undefined;
+      return undefined;
+    }
     if (told.isClosed !== undefined) {
       const isEarly = closeMs > Math.min(exchangeMs ?? latestMs, latestMs);
       return told.isClosed && !isEarly ? whole(followed, candle) : undefined;
     }
     // Of the rest of a candle that formed before nothing whole can be told.
-    if (followed.sinceMs > candle.openTimeMs) return undefined;
+    if (followed.fromMs > candle.openTimeMs) return undefined;
     return this.#form(followed, candle, receivedMs);
   }
 
-  /** The candles that are whole by now, because they have closed and settled. */
+  /** The candles that are whole by now, because they have closed and settled. Call often. */
   due(nowMs: number): readonly WholeCandle[] {
+    this.#look(nowMs);
     const candles: WholeCandle[] = [];
     for (const followed of this.#followed.values()) {
       const { forming, closed, series: { timeframe } } = followed;
@@ -129,6 +144,22 @@ export class WholeCandles {
       if (one !== undefined) candles.push(one);
     }
     return candles;
+  }
+
+  /** Leaves to the exchange's answers what closed while time passed unwatched. */
+  #look(nowMs: number): void {
+    const isWatched = nowMs - this.#lookedMs <= UNWATCHED_MS;
+    this.#lookedMs = nowMs;
+    if (isWatched) return;
+    this.#aheadMs = undefined;
+    for (const followed of this.#followed.values()) {
+      const { series: { timeframe }, forming } = followed;
+      followed.fromMs = Math.max(followed.sinceMs, closedUntil(timeframe, nowMs));
+      followed.closed = undefined;
+      if (forming !== undefined && forming.openTimeMs < followed.fromMs) {
+        followed.forming = undefined;
+      }
+    }
   }
 
   #form(followed: Followed, candle: Candle, nowMs: number): WholeCandle | undefined {
@@ -153,9 +184,9 @@ export class WholeCandles {
 
 /** The candle, if nothing newer was whole, nor the same. */
 function whole(followed: Followed, candle: Candle): WholeCandle | undefined {
-  const { series, connection, whole: last } = followed;
+  const { series, whole: last } = followed;
   if (last !== undefined && candle.openTimeMs < last.openTimeMs) return undefined;
   if (last?.openTimeMs === candle.openTimeMs && sameCandle(last, candle)) return undefined;
   followed.whole = candle;
-  return { series, candle, connection };
+  return { series, candle };
 }

@@ -18,8 +18,9 @@ export interface StreamedCandle {
  * - `revised`: the stream gave it other values before.
  * - `known`: it is stored already, or the exchange has answered for its time.
  * - `left`: its series is not archived (any more), or no answer has told of it yet.
+ * - `locked`: another statement holds its series. It may be stored later.
  */
-type StreamedOutcome = "stored" | "revised" | "known" | "left";
+export type StreamedOutcome = "stored" | "revised" | "known" | "left" | "locked";
 
 const STREAMED = columns<StreamedCandle>({
   exchange: ["text", ({ series }) => series.exchange],
@@ -34,8 +35,8 @@ const STREAMED = columns<StreamedCandle>({
 });
 
 /**
- * Stores candles of one timeframe, no candle twice, all or none. Where an answer of the exchange has told of a candle or
- * its time, that stays.
+ * Stores candles of one timeframe, no candle twice, all but those of series that another statement holds: it waits for
+ * none of them. Where an answer of the exchange has told of a candle or its time, that stays.
  *
  * @returns the outcome of each, in their order.
  * @throws StoreError

@@ -126,7 +126,7 @@ const METRICS = {
   ),
   streamCandles: counter(
     "titan10_stream_candles_total",
-    "Candles of streams: stored; then confirmed, revised or withdrawn by an answer; missed by an open stream.",
+    "Candles of streams: stored or dropped; then confirmed, revised or withdrawn by an answer; missed by an open stream.",
     ["exchange", "outcome"],
   ),
   candleAgeSeconds: histogram(

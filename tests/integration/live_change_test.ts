@@ -6,6 +6,8 @@ import { Reloads } from "../../lib/daemon/reload.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { backfillJob } from "../../lib/fetch/backfill_job.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
+import { streamSource } from "../../lib/daemon/open_streams.ts";
+import { Live } from "../../lib/live/live.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { readExchangeStates } from "../../lib/store/exchange_state.ts";
 import { forgetSymbol } from "../../lib/store/forget.ts";
@@ -38,6 +40,8 @@ interface Scene {
   readonly archive: Archive;
   /** Puts other settings into force; `startBackfill` is called for each exchange that wants another range. */
   readonly reload: (change: Variables, startBackfill?: () => void) => Promise<void>;
+  /** Has these streams follow what is reloaded. */
+  readonly follow: (streams: Live) => void;
 }
 
 async function withScene(
@@ -64,9 +68,11 @@ async function withScene(
       reread: () => Promise.resolve({ config, fileHints: [], useLog: () => {} }),
     });
     let started = (): void => {};
+    let following = (): void => {};
     reloads.start({
       archive,
       schedule: { ...NO_SCHEDULE, startBackfill: () => started() },
+      streams: { follow: () => following() },
     });
     const reload: Scene["reload"] = async (change, startBackfill = () => {}) => {
       config = configOf({ ...usual, ...change });
@@ -74,7 +80,8 @@ async function withScene(
       const answer = await reloads.ask();
       assert(answer.ok, JSON.stringify(answer));
     };
-    await test({ database, clock, exchange, archive, reload });
+    const follow = (streams: Live): void => void (following = () => streams.follow());
+    await test({ database, clock, exchange, archive, reload, follow });
   } finally {
     await exchange.close();
     await drop();
@@ -223,4 +230,29 @@ Deno.test("who asks for a reload while the daemon is starting is told that it co
     reloads.start({ archive, schedule: NO_SCHEDULE });
     await reread;
     assert((await reloads.ask()).ok);
+  }));
+
+Deno.test("streams that other settings want are opened, and those that they do not want are closed, before the next poll", () =>
+  withScene({ LIVE: "off" }, async ({ archive, clock, exchange, follow, reload }) => {
+    const live = new Live(archive, streamSource(archive));
+    follow(live);
+    try {
+      const urls = JSON.stringify({ urls: { ws: exchange.streamUrl } });
+      await reload({ LIVE: "off", EXCHANGE_BINANCE: urls });
+      await new Poll(archive, { streams: live }).runOnce();
+      assert.equal(live.state("binance").kind, "off");
+      await reload({ LIVE: "binance", EXCHANGE_BINANCE: urls });
+      while (live.state("binance").kind !== "up") await clock.sleep(10);
+      const state = async (): Promise<string> =>
+        /^titan10_stream_up.*$/m.exec(await archive.metrics.text())?.[0] ?? "none";
+      assert.equal(await state(), 'titan10_stream_up{exchange="binance"} 1');
+      await reload({ LIVE: "off", EXCHANGE_BINANCE: urls });
+      assert.equal(await state(), "none");
+      assert.match(
+        await archive.metrics.text(),
+        /titan10_stream_ends_total\{exchange="binance",reason="stopped"\} 1\n/,
+      );
+    } finally {
+      await live.stop();
+    }
   }));

@@ -15,12 +15,17 @@ import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
-import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import {
+  assertSameCandles,
+  binanceAt,
+  emptyDatabase,
+  openTestArchive,
+} from "../support/local_archive.ts";
 import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { holdRows } from "../support/row_locks.ts";
+import { holdRows, holdTable } from "../support/row_locks.ts";
 import { testClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -47,6 +52,8 @@ interface Scene {
   /** Goes on to a second after the close of that minute, which streams tell of, and returns what the polls asked. */
   tick(minute: number, told: Told): Promise<number>;
   metrics(): Promise<string>;
+  /** The log. */
+  readonly lines: readonly string[];
 }
 
 /** What the streams say of the minute that has closed: the truth, nothing, or something else. */
@@ -58,7 +65,6 @@ class FakeStreams implements StreamSource {
     exchange === "binance" ? undefined : "no dialect";
   readonly isWanted = (): boolean => true;
   wished: readonly string[] = [];
-  readonly ended: string[] = [];
   isClosed = false;
   /** All of them are open. */
   connections = 1;
@@ -74,7 +80,6 @@ class FakeStreams implements StreamSource {
           `${symbol} ${timeframe} ${market.id}`
         );
       },
-      end: (connection, reason) => void this.ended.push(`${connection} ${reason}`),
       counts: () => {
         this.turns++;
         return { connections: this.connections, up: this.connections, messages: 7 };
@@ -143,7 +148,8 @@ Deno.test("candles of streams", async (t) => {
           await poll.runOnce();
           streams.follow();
           const metrics = (): Promise<string> => archive.metrics.text();
-          await test({ database, poll, live, streams, exchange, tick, metrics });
+          const { lines } = archive;
+          await test({ database, poll, live, streams, exchange, tick, metrics, lines });
         } finally {
           await live.stop();
           assert.ok(streams.isClosed);
@@ -323,7 +329,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     },
 
   "are revised and withdrawn by what the exchange answers": async (
-    { database, exchange, streams, tick, metrics },
+    { database, exchange, tick, metrics },
   ) => {
     await tick(1, "truth");
     await tick(2, "other");
@@ -339,7 +345,6 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await metrics(),
       /titan10_stream_candles_total\{exchange="binance",outcome="revised"\} 3\n/,
     );
-    assert.ok(streams.ended.length === 0);
   },
 
   "leave an exchange without a stream where none of its series can be streamed": async (
@@ -354,25 +359,57 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.match(await metrics(), /titan10_stream_up\{exchange="binance"\} 1\n/);
   },
 
-  "end a connection that brings more than the database takes": async ({ database, streams }) => {
-    const held = await holdRows(database, "checkpoints");
-    try {
-      for (let at = 0; at < 40 && streams.ended.length === 0; at++) {
+  "wait within bounds while the database takes none, are dropped beyond them and told of once, and answers bring all":
+    async ({ database, exchange, streams, poll, metrics, lines }) => {
+      const held = await holdTable(database, "ohlcv_1m", { isAlone: true });
+      const minutes = 10;
+      for (let at = 0; at < minutes; at++) {
         testClock.pass(MINUTE_MS);
-        for (const symbol of SYMBOLS) {
-          streams.candle(symbol, {
-            openTimeMs: CLOSE_MS + at * MINUTE_MS,
-            ...{ open: "1", high: "1", low: "1", close: "1", volume: String(at) },
-          });
-        }
-        await systemClock.sleep(5);
+        for (const symbol of SYMBOLS) streams.candle(symbol, truthOf(exchange, symbol, at));
+        // Of a candle that waits the newest values do. Long enough for some to be written, and refused.
+        streams.candle("BTC/USDT", { ...truthOf(exchange, "BTC/USDT", at), volume: "0.5" });
+        await systemClock.sleep(60);
       }
-      assert.match(streams.ended[0] ?? "", /^1 backpressure$/);
-    } finally {
+      const dropped = SYMBOLS.length * (minutes - 4) + (minutes - 4);
+      assert.match(await metrics(), new RegExp(`outcome="dropped"\\} ${dropped}\\n`));
       await held.release();
-    }
+      await untilStored(database, CLOSE_MS + 3 * MINUTE_MS);
+      const { turns } = streams;
+      while (streams.turns < turns + 2) await systemClock.sleep(10);
+      const rows = await database.sql`select from ohlcv_1m where time >= to_timestamp(${
+        CLOSE_MS / 1000
+      })`;
+      assert.equal(rows.length, SYMBOLS.length * 4);
+      const told = lines.filter((line) => line.includes("does not take") && line.includes("warn"));
+      assert.equal(told.length, 1, told.join("\n"));
+      testClock.pass(MINUTE_MS);
+      await poll.runOnce();
+      const untilMs = CLOSE_MS + (minutes + 1) * MINUTE_MS;
+      for (const { series: { symbol }, firstMs } of await readCheckpoints(database)) {
+        const window = { sinceMs: firstMs!, untilMs };
+        await assertSameCandles(database, exchange, { symbol, timeframe: "1m", window });
+      }
+    },
+
+  "of a series that another statement holds wait, and those of all others are stored": async (
+    { database, exchange, streams },
+  ) => {
+    const held = await holdRows(database, "checkpoints where symbol = 'BTC/USDT'");
+    testClock.pass(MINUTE_MS);
+    for (const symbol of SYMBOLS) streams.candle(symbol, truthOf(exchange, symbol, 0));
+    await untilStored(database, CLOSE_MS, 2);
+    await held.release();
+    await untilStored(database, CLOSE_MS);
   },
 };
+
+/** The candle that opens so many minutes after the first close, as the exchange has it. */
+function truthOf(exchange: LocalExchange, symbol: string, minutes: number): Candle {
+  const sinceMs = CLOSE_MS + minutes * MINUTE_MS;
+  const [truth] = exchange.truth(symbol, minute(), { sinceMs, untilMs: sinceMs + MINUTE_MS });
+  assert.ok(truth);
+  return truth;
+}
 
 /** As the daemon tells it. */
 async function statusOf(archive: OpenArchive, live: Live): Promise<Status> {
@@ -395,13 +432,17 @@ function minute(): ReturnType<typeof parseTimeframe> {
   return parseTimeframe("1m");
 }
 
-/** Resolves when all series have the candle. */
-async function untilStored({ sql }: Database, openMs: number): Promise<void> {
+/** Resolves when so many series have the candle. */
+async function untilStored(
+  { sql }: Database,
+  openMs: number,
+  series: number = SYMBOLS.length,
+): Promise<void> {
   const endMs = systemClock.now() + STORED_MS_MAX;
   for (;;) {
     const rows = await sql`select from ohlcv_1m where time = to_timestamp(${openMs / 1000})`;
-    if (rows.length === SYMBOLS.length) return;
-    assert.ok(systemClock.now() < endMs, `${rows.length} candles of ${SYMBOLS.length} are stored`);
+    if (rows.length === series) return;
+    assert.ok(systemClock.now() < endMs, `${rows.length} candles of ${series} are stored`);
     await systemClock.sleep(20);
   }
 }

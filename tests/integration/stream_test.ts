@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import { findStream, STREAM_DIALECTS } from "../../lib/exchange/stream_address.ts";
 import { openStreams, type Streams } from "../../lib/exchange/stream.ts";
+import { PlatformSockets, SOCKETS_MAX } from "../../lib/exchange/stream_socket.ts";
 import type { StreamEvent, WishedSeries } from "../../lib/exchange/stream_event.ts";
 import { openExchange } from "../../lib/exchange/client.ts";
 import { opensElsewhere } from "../../lib/exchange/limits.ts";
@@ -9,7 +10,7 @@ import { kraken } from "../support/dialects/kraken.ts";
 import { STILL_CLOCK, withExchange } from "../support/dialects/local_client.ts";
 import { withForwardProxy } from "../support/forward_proxy.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { startRawStream, textFrames } from "../support/raw_stream.ts";
+import { startDeafStream, startRawStream, textFrames } from "../support/raw_stream.ts";
 import { startStreamExchange, type StreamExchange } from "../support/stream_exchange.ts";
 import { STREAM_VOICES } from "../support/stream_voices.ts";
 import { TestClock } from "../support/test_clock.ts";
@@ -360,5 +361,30 @@ Deno.test("the local exchange tells of forming candles, and of each closed one o
   } finally {
     await streams.close();
     await exchange.close();
+  }
+});
+
+Deno.test("connections that an exchange never closes are bounded, and opened again when it has", async () => {
+  const exchange = startDeafStream();
+  const sockets = new PlatformSockets();
+  const address = { url: exchange.url, proxy: undefined, headers: {} };
+  const ended: Promise<unknown>[] = [];
+  const openOne = async (): Promise<void> => {
+    const socket = sockets.open(address) as WebSocket;
+    ended.push(new Promise((resolve) => socket.addEventListener("close", resolve)));
+    socket.onerror = () => {};
+    await new Promise((resolve) => socket.onopen = resolve);
+    socket.close();
+  };
+  try {
+    for (let at = 0; at < SOCKETS_MAX; at++) await openOne();
+    assert.throws(() => sockets.open(address), /64 connections are not closed by the exchange/);
+    exchange.drop();
+    await Promise.all(ended);
+    await openOne();
+  } finally {
+    exchange.close();
+    await Promise.all(ended);
+    sockets.close();
   }
 });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { Candle } from "../../lib/market/candle.ts";
 import { type Coverage, isCovered, subtract } from "../../lib/market/coverage.ts";
+import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
@@ -11,7 +12,7 @@ import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { emptyDatabase } from "../support/local_archive.ts";
 import { fc } from "../support/property.ts";
-import { holdRows, untilWaiting } from "../support/row_locks.ts";
+import { holdRows, holdTable, untilWaiting } from "../support/row_locks.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
@@ -229,24 +230,101 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     for (const isStreamFirst of [true, false]) {
       await emptyDatabase(database);
       await writePage(database, BOTH, asked([0, 1], 0, 1));
-      const held = await holdRows(database, "checkpoints");
-      const begin = [
-        () => stream(database, 1, { value: 2 }),
-        () => writePage(database, BOTH, asked([2, 2], 1, 3)),
-      ];
-      const begun: Promise<unknown>[] = [];
-      for (const one of isStreamFirst ? begin : begin.toReversed()) {
-        begun.push(one());
-        await untilWaiting(database, begun.length);
+      const held = await holding(database);
+      if (isStreamFirst) {
+        assert.equal(await stream(held.database, 1, { value: 2 }), 1);
+        const answering = writePage(database, BOTH, asked([2, 2], 1, 3));
+        await untilWaiting(database, 1);
+        await held.end();
+        await answering;
+      } else {
+        await writePage(held.database, BOTH, asked([2, 2], 1, 3));
+        assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["locked"]);
+        await held.end();
+        assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["known"]);
       }
-      await held.release();
-      await Promise.all(begun);
       const { both, streamed } = await assertSound(database);
       assert.deepEqual(both.candles.map(({ ms }) => ms), [0, 2].map(timeOf));
       assert.deepEqual(streamed, []);
     }
   },
+
+  "of a series that another statement holds are left for later, and those of all others are stored at once":
+    async (database) => {
+      if (database.kind === "embedded") return;
+      for (const series of [BOTH, ASKED]) {
+        await writePage(database, series, asked([0, 1], 0, 1));
+      }
+      const given = [NEVER_ASKED, ASKED, BOTH];
+      // As an answer that is slow: the series first, its candle later.
+      const series = await holdRows(database, "checkpoints where symbol = 'BTC/USDT'");
+      assert.deepEqual(await outcomesOf(database, 1, given), ["left", "stored", "locked"]);
+      await series.release();
+      assert.deepEqual(await outcomesOf(database, 1, given), ["left", "known", "stored"]);
+      // As an answer of what is thought new: its candle first, the series later. It must not wait for the stream in turn.
+      const page = await holding(database);
+      await page.database
+        .sql`insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+        values (to_timestamp(${timeOf(2) / 1000}), 'binance', 'BTC/USDT', 3, 3, 3, 3, 1)`;
+      const streaming = outcomesOf(database, 2, given);
+      await page.database.sql`select from checkpoints where symbol = 'BTC/USDT' for update`;
+      assert.deepEqual(await streaming, ["left", "stored", "locked"]);
+      await page.end({ isKept: false });
+      assert.deepEqual(await outcomesOf(database, 2, given), ["left", "known", "stored"]);
+      for (const { candles, lastMs } of await readCheckpoints(database)) {
+        assert.deepEqual([candles, lastMs], [3, timeOf(2)]);
+      }
+    },
+
+  "wait for a moment where all of their table is held, and are refused then as what comes again":
+    async (database) => {
+      if (database.kind === "embedded") return;
+      await writePage(database, BOTH, asked([0, 1], 0, 1));
+      const table = await holdTable(database, "ohlcv_1m", { isAlone: true });
+      const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
+      await assert.rejects(outcomesOf(database, 1, [BOTH]), isLocked);
+      await table.release();
+      assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["stored"]);
+      const [row] = await database.sql`select current_setting('lock_timeout') as now`;
+      assert.equal(row?.["now"], "0", "the wait is bounded for this statement alone");
+    },
 };
+
+/** What becomes of the candles of one minute of several series. */
+function outcomesOf(
+  database: Database,
+  minute: number,
+  given: readonly Series[],
+): ReturnType<typeof writeStreamed> {
+  return writeStreamed(
+    database,
+    given.map((series) => ({ series, candle: candle(minute, 2), marketId: undefined })),
+  );
+}
+
+/** A database whose statements are all in one transaction, which holds what they have locked until it ends. */
+async function holding(database: Database): Promise<{
+  readonly database: Database;
+  end(options?: { readonly isKept?: boolean }): Promise<void>;
+}> {
+  const begun = Promise.withResolvers<Database>();
+  const ending = Promise.withResolvers<void>();
+  const ended = database.sql.begin(async (sql) => {
+    const inside = sql as unknown as Database["sql"];
+    begun.resolve({ ...database, sql: inside, run: (_action, statements) => statements(inside) });
+    await ending.promise;
+  }).catch((error: unknown) => assert.equal(error, UNDONE));
+  return {
+    database: await begun.promise,
+    async end({ isKept = true } = {}): Promise<void> {
+      if (isKept) ending.resolve();
+      else ending.reject(UNDONE);
+      await ended;
+    },
+  };
+}
+
+const UNDONE = new Error("what the transaction did is not kept");
 
 /** How many candles of that minute were stored. It comes over the streams of two series, of which one was never asked for. */
 async function stream(

@@ -12,8 +12,7 @@ export function startRawStream(): RawStream {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const client = (async (): Promise<Deno.TcpConn> => {
     const connection = await listener.accept();
-    const key = /^sec-websocket-key: (\S+)/im.exec(await readSome(connection))?.[1] ?? "";
-    await writeAll(connection, new TextEncoder().encode(await handshake(key)));
+    await writeAll(connection, await handshakeOf(connection));
     await readSome(connection);
     return connection;
   })();
@@ -23,6 +22,38 @@ export function startRawStream(): RawStream {
     close: async () => {
       listener.close();
       (await client).close();
+    },
+  };
+}
+
+/** Serves any number of clients, and tells them nothing after the handshake: not even that it has heard of their end. */
+interface DeafStream {
+  readonly url: string;
+  /** Ends the connections that there are. */
+  drop(): void;
+  close(): void;
+}
+
+export function startDeafStream(): DeafStream {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections = new Set<Deno.TcpConn>();
+  const drop = (): void => {
+    for (const connection of connections) connection.close();
+    connections.clear();
+  };
+  const serve = async (): Promise<void> => {
+    for await (const connection of listener) {
+      connections.add(connection);
+      await writeAll(connection, await handshakeOf(connection));
+    }
+  };
+  void serve();
+  return {
+    url: `ws://127.0.0.1:${listener.addr.port}/`,
+    drop,
+    close: () => {
+      drop();
+      listener.close();
     },
   };
 }
@@ -40,11 +71,15 @@ export function textFrames(messages: readonly string[]): Uint8Array<ArrayBuffer>
   return all;
 }
 
-async function handshake(key: string): Promise<string> {
+/** The answer to the handshake that a client asks for. */
+async function handshakeOf(connection: Deno.Conn): Promise<Uint8Array<ArrayBuffer>> {
+  const key = /^sec-websocket-key: (\S+)/im.exec(await readSome(connection))?.[1] ?? "";
   const bytes = new TextEncoder().encode(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
   const accept = new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)).toBase64();
-  return "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +
-    `sec-websocket-accept: ${accept}\r\n\r\n`;
+  return new TextEncoder().encode(
+    "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n" +
+      `sec-websocket-accept: ${accept}\r\n\r\n`,
+  );
 }
 
 async function readSome(connection: Deno.Conn): Promise<string> {

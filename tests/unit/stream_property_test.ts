@@ -18,7 +18,7 @@ const SERIES: readonly WishedSeries[] = MARKETS.flatMap((id) =>
 type Step =
   | { readonly do: "wish"; readonly series: readonly WishedSeries[] }
   | { readonly do: "answer" }
-  | { readonly do: "open" | "drop" | "garbage" | "end"; readonly which: number }
+  | { readonly do: "open" | "drop" | "garbage"; readonly which: number }
   | { readonly do: "candle"; readonly which: number; readonly series: WishedSeries }
   | { readonly do: "wait"; readonly ms: number };
 
@@ -31,7 +31,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     },
     { weight: 4, arbitrary: fc.constant({ do: "answer" as const }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constant("open" as const), which }) },
-    fc.record({ do: fc.constantFrom("drop" as const, "garbage" as const, "end" as const), which }),
+    fc.record({ do: fc.constantFrom("drop" as const, "garbage" as const), which }),
     {
       weight: 4,
       arbitrary: fc.record({
@@ -171,11 +171,6 @@ for (const id of Object.keys(STREAM_VOICES)) {
               return exchange.side(step.which)?.socket.drop();
             case "garbage":
               return exchange.side(step.which)?.socket.say("<html>");
-            case "end":
-              return streams.end(
-                [...watcher.living.keys()].at(-1 - step.which) ?? 0,
-                "backpressure",
-              );
             case "candle":
               return exchange.candle(step.which, step.series);
             case "wait":

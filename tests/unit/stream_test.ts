@@ -442,16 +442,19 @@ Deno.test("a packed message that would unpack to more than a message may be is g
   await close(scene);
 });
 
-Deno.test("a connection whose candles are not taken fast enough is ended by its number", async () => {
-  const scene = setUp();
+Deno.test("an alias that the exchange has given anew names nothing any more", async () => {
+  const scene = setUp("bitfinex");
   scene.streams.subscribe([BTC]);
-  await openNewest(scene);
-  const [subscribed] = scene.of("subscribed");
-  assert.ok(subscribed);
-  scene.streams.end(subscribed.connection + 1_000, "backpressure");
-  assert.deepEqual(scene.of("ended"), []);
-  scene.streams.end(subscribed.connection, "backpressure");
-  assert.equal(scene.of("ended")[0]?.reason, "backpressure");
+  await scene.clock.advance(0);
+  const [socket] = scene.sockets;
+  socket?.open();
+  const key = "trade:1m:BTCUSDT";
+  for (const chanId of [1, 2]) {
+    socket?.say({ event: "subscribed", channel: "candles", chanId, key });
+  }
+  for (const chanId of [1, 2]) socket?.say([chanId, [1_704_067_200_000, 1, 1, 1, 1, chanId]]);
+  assert.deepEqual(scene.of("candle").map(({ row }) => row.at(-1)), ["2"]);
+  assert.equal(scene.streams.counts().unasked, 1);
   await close(scene);
 });
 

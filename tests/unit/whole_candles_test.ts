@@ -20,11 +20,43 @@ function told(
   };
 }
 
+/** Is looked at every second, as by the program, until something is told or asked for. */
+class Watched extends WholeCandles {
+  #lookedMs: number;
+
+  constructor(nowMs: number = OPEN_MS - 1_000) {
+    super();
+    this.#lookedMs = nowMs;
+    this.follow(SERIES, { connection: 1, nowMs });
+  }
+
+  override note(news: ToldCandle): ReturnType<WholeCandles["note"]> {
+    assert.deepEqual(this.#lookUntil(news.receivedMs), [], "whole before something is told");
+    return super.note(news);
+  }
+
+  override due(nowMs: number): ReturnType<WholeCandles["due"]> {
+    return [...this.#lookUntil(nowMs), ...super.due(nowMs)];
+  }
+
+  #lookUntil(nowMs: number): ReturnType<WholeCandles["due"]> {
+    const candles = [];
+    for (; this.#lookedMs < nowMs; this.#lookedMs += 1_000) {
+      candles.push(...super.due(this.#lookedMs));
+    }
+    this.#lookedMs = nowMs;
+    return candles;
+  }
+
+  /** Time passes while the program does not run, or the clock is set. */
+  jump(nowMs: number): void {
+    this.#lookedMs = nowMs;
+  }
+}
+
 /** Candles of a stream that was subscribed a second before the minute. */
-function followed(): WholeCandles {
-  const candles = new WholeCandles();
-  candles.follow(SERIES, { connection: 1, nowMs: OPEN_MS - 1_000 });
-  return candles;
+function followed(): Watched {
+  return new Watched();
 }
 
 function pricesOf(candles: WholeCandles, nowMs: number): readonly (readonly [number, string])[] {
@@ -84,8 +116,7 @@ Deno.test("without a flag and without a next candle, it is whole by the exchange
 });
 
 Deno.test("without a flag, a candle that was not seen from its open on one connection is never whole", () => {
-  const late = new WholeCandles();
-  late.follow(SERIES, { connection: 1, nowMs: OPEN_MS + 1 });
+  const late = new Watched(OPEN_MS + 1);
   late.note(told(OPEN_MS + 5, 1));
   late.note(told(CLOSE_MS + 5, 2, { openMs: CLOSE_MS }));
   assert.deepEqual(pricesOf(late, CLOSE_MS + 10_000), []);
@@ -157,4 +188,64 @@ Deno.test("a candle that opens later than any clock may say closes none, and is 
   candles.note(told(OPEN_MS + 50_000, 2));
   candles.note(told(CLOSE_MS - 3_000, 5, { openMs: CLOSE_MS }));
   assert.deepEqual(pricesOf(candles, CLOSE_MS), [[OPEN_MS, "2"]], "our clock is behind");
+});
+
+Deno.test("a candle that closed while the machine slept is not whole, whatever is told of it then, and the next one is", () => {
+  const candles = followed();
+  const next = { openMs: CLOSE_MS + 7_200_000 };
+  candles.note(told(OPEN_MS + 30_000, 1));
+  // Two hours later, half a minute before a close. What the exchange sent meanwhile comes bit by bit.
+  const wakeMs = next.openMs + 30_000;
+  candles.jump(wakeMs);
+  assert.deepEqual(pricesOf(candles, wakeMs), []);
+  assert.equal(priceOf(candles, told(wakeMs + 5, 2)), undefined);
+  assert.equal(priceOf(candles, told(wakeMs + 6, 3, { openMs: CLOSE_MS })), undefined);
+  assert.equal(priceOf(candles, told(wakeMs + 9, 7, next)), undefined);
+  assert.deepEqual(pricesOf(candles, wakeMs + 20_000), []);
+  candles.note(told(wakeMs + 20_000, 8, next));
+  assert.deepEqual(pricesOf(candles, next.openMs + MINUTE_MS + 1_800), [[next.openMs, "8"]]);
+});
+
+Deno.test("a candle that closed in a short sleep is not whole either, whether or not its last message was told first", () => {
+  for (const isTold of [false, true]) {
+    const candles = followed();
+    candles.note(told(CLOSE_MS - 20_000, 1));
+    candles.jump(CLOSE_MS + 40_000);
+    if (isTold) assert.equal(priceOf(candles, told(CLOSE_MS + 40_000, 2)), undefined);
+    assert.deepEqual(pricesOf(candles, CLOSE_MS + 50_000), []);
+    const flagged = told(CLOSE_MS + 50_000, 3, { isClosed: true });
+    assert.equal(priceOf(candles, flagged), "3", "the exchange calls it closed");
+  }
+});
+
+Deno.test("a busy second of the program itself costs no candle", () => {
+  const candles = followed();
+  candles.note(told(CLOSE_MS - 2_000, 1));
+  candles.jump(CLOSE_MS + 2_000);
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 2_000), [[OPEN_MS, "1"]]);
+});
+
+Deno.test("while a clock is set back by a minute no old values are whole, and when it is set right all candles are again", () => {
+  const backMs = -MINUTE_MS;
+  for (const isToldAgain of [true, false]) {
+    const candles = followed();
+    candles.note(told(OPEN_MS + 30_000, 1, { exchangeMs: OPEN_MS + 30_000 }));
+    candles.jump(OPEN_MS + 31_000 + backMs);
+    const tell = (exchangeMs: number, price: number, openMs = OPEN_MS): string | undefined =>
+      priceOf(candles, told(exchangeMs + backMs, price, { exchangeMs, openMs }));
+    // By our clock neither has begun.
+    assert.equal(tell(OPEN_MS + 40_000, 2), undefined);
+    if (isToldAgain) assert.equal(tell(CLOSE_MS - 1_000, 3), undefined);
+    assert.equal(tell(CLOSE_MS + 10_000, 9, CLOSE_MS), undefined);
+    assert.deepEqual(pricesOf(candles, CLOSE_MS - 5_000), []);
+    assert.deepEqual(pricesOf(candles, CLOSE_MS + 300), isToldAgain ? [[OPEN_MS, "3"]] : []);
+    const next = CLOSE_MS + 2 * MINUTE_MS;
+    candles.jump(next + 1_000);
+    candles.note(told(next + 1_000, 4, { exchangeMs: next + 1_000, openMs: next }));
+    const after = next + MINUTE_MS;
+    candles.note(told(after - 1_000, 5, { exchangeMs: after - 1_000, openMs: next }));
+    assert.deepEqual(pricesOf(candles, after + 300), [[next, "5"]]);
+    candles.note(told(after + 1_000, 6, { exchangeMs: after + 1_000, openMs: after }));
+    assert.deepEqual(pricesOf(candles, after + MINUTE_MS + 300), [[after, "6"]]);
+  }
 });
