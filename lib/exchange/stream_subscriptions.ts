@@ -23,6 +23,14 @@ type State =
   // The answer may still come.
   | { readonly kind: "refused" } & Sent;
 
+/** A request that subscribes and was not answered yet. */
+interface Unanswered {
+  readonly id: string;
+  /** Names of its topics. */
+  readonly topics: ReadonlySet<string>;
+  forMs: number;
+}
+
 interface Subscription {
   readonly topic: Topic;
   state: State;
@@ -50,6 +58,11 @@ export class Subscriptions {
   /** The exchange's alias → the topic's name, and back. */
   readonly #topics = new Map<string, string>();
   readonly #aliases = new Map<string, string>();
+  /**
+   * Oldest first, of an exchange whose refusals name nothing. It answers in order, so that a refusal is about the first of
+   * these, however late it comes.
+   */
+  #unanswered: Unanswered[] = [];
   #ids = 0;
 
   constructor(dialect: StreamDialect, options: SubscriptionsOptions) {
@@ -123,6 +136,10 @@ export class Subscriptions {
         ...{ kind: "asked", id: asking.id, isAlone: batch.length === 1, forMs: 0 },
       };
     }
+    if (this.#dialect.refusesUnnamed) {
+      const topics = new Set(batch.map(({ name }) => name));
+      this.#unanswered.push({ id: asking.id, topics, forMs: 0 });
+    }
     return this.#dialect.subscribe(batch, asking);
   }
 
@@ -142,11 +159,16 @@ export class Subscriptions {
       this.#topics.set(alias, topic);
       this.#aliases.set(topic, alias);
     }
+    const answered = this.#unanswered.findIndex(({ topics }) => topics.has(topic ?? ""));
+    this.#unanswered.splice(0, answered + 1);
     for (const subscription of this.#meant({ topic, id })) this.#agreeTo(subscription);
   }
 
   /** Of a request with several topics, it may be one that is refused: they are asked for again, each alone. */
-  refuse({ topic, id, market, why }: Told & { readonly kind: "refused" }): void {
+  refuse({ topic, id: named, market, why }: Told & { readonly kind: "refused" }): void {
+    const isUnnamed = named === undefined && topic === undefined && market === undefined;
+    const id = isUnnamed ? this.#unanswered.shift()?.id : named;
+    if (isUnnamed && id === undefined && this.#dialect.refusesUnnamed) return;
     for (const subscription of this.#meant({ topic, id, market })) {
       const { state } = subscription;
       if (state.kind !== "asked" && state.kind !== "refused") continue;
@@ -159,6 +181,8 @@ export class Subscriptions {
   /** Lets time pass for subscriptions that wait for an answer, and for those that are refused. */
   pass(ms: number, unansweredMsMax: number): void {
     const { isAnswering } = this.#dialect;
+    for (const one of this.#unanswered) one.forMs += ms;
+    this.#unanswered = this.#unanswered.filter(({ forMs }) => forMs < REFUSED_MS);
     for (const subscription of this.#all.values()) {
       const { state } = subscription;
       if (state.kind !== "asked" && state.kind !== "refused") continue;

@@ -7,6 +7,7 @@ import type { Random } from "./random.ts";
 import { busyAnswers, DENIED_PAGES } from "./refusing_answers.ts";
 import type { Scene } from "./scene.ts";
 import type { FaultName } from "./schedule.ts";
+import type { StreamWireFault } from "./stream_wire.ts";
 import type { WireFault } from "./wire.ts";
 
 /** Takes the fault away again. */
@@ -116,6 +117,16 @@ export const EXCHANGE_FAULTS = {
     for (const { symbol } of scene.symbols) if (symbol.includes(":")) scene.refused.add(symbol);
     return () => {};
   },
+  "stream killed": stream("killed"),
+  "stream half-open": stream("half-open"),
+  "stream unopened": stream("unopened"),
+  "stream garbage": stream("garbage"),
+  "stream late": stream("late"),
+  "stream two finals": stream("two finals"),
+  "stream flat": stream("flat"),
+  "stream mistaken": stream("mistaken"),
+  "stream missing": stream("missing"),
+  "stream burst": stream("burst"),
 } as const satisfies Partial<Readonly<Record<FaultName, Begin>>>;
 
 function rule(fault: (random: Random) => Fault): Begin {
@@ -166,6 +177,13 @@ function wire(fault: WireFault): Begin {
   return ({ wire }) => {
     wire.set(fault);
     return () => wire.set(undefined);
+  };
+}
+
+function stream(fault: StreamWireFault): Begin {
+  return ({ streamWire }) => {
+    streamWire.set(fault);
+    return () => streamWire.set(undefined);
   };
 }
 

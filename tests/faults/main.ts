@@ -76,6 +76,7 @@ const total = {
   disagreeing: 0,
   crashes: 0,
   restarts: 0,
+  streamed: 0,
 };
 /** Only one schedule can fill the disk at a time. */
 let diskFree: Promise<void> = Promise.resolve();
@@ -108,6 +109,7 @@ async function play(schedule: Schedule): Promise<Outcome> {
     findings: [],
     crashes: 1,
     restarts: 0,
+    streamed: 0,
     notes: [error instanceof Error ? error.stack ?? error.message : String(error)],
   }));
   const isSound = FAILURES.every((name) => outcome[name] === 0);
@@ -159,7 +161,7 @@ async function onItsDatabase(schedule: Schedule): Promise<Outcome> {
 
 function count(outcome: Outcome): void {
   total.schedules++;
-  for (const name of [...FAILURES, "restarts"] as const) total[name] += outcome[name];
+  for (const name of [...FAILURES, "restarts", "streamed"] as const) total[name] += outcome[name];
 }
 
 function namesOf(list: string | undefined): readonly string[] | undefined {

@@ -20,6 +20,8 @@ export interface Outcome extends Verdict {
   readonly crashes: number;
   /** Ends of the daemon that nobody asked for, whether a restart mended them or not. */
   readonly restarts: number;
+  /** Candles that the last daemon's streams have stored before an answer told of them. */
+  readonly streamed: number;
   /** What to look at, if anything went wrong. */
   readonly notes: readonly string[];
 }
@@ -64,6 +66,7 @@ export async function runSchedule(schedule: Schedule, options: SceneOptions): Pr
     await systemClock.sleep(CALM_MS);
     const unsettled = await untilSettled(scene, scene.clock.now());
     const lastWords = unsettled === undefined ? "" : scene.program.lastWords();
+    const streamed = await streamedCandles(scene).catch(() => 0);
     const code = await scene.program.end("SIGTERM");
     const verdict = await judge(scene, calmMs);
     const { crashes } = scene.program;
@@ -73,6 +76,7 @@ export async function runSchedule(schedule: Schedule, options: SceneOptions): Pr
       ...verdict,
       crashes: hasCrashed ? 1 : 0,
       restarts: crashes.length,
+      streamed,
       notes: [
         ...verdict.findings,
         ...(unsettled === undefined ? [] : [`not settled: ${unsettled}`, lastWords]),
@@ -154,6 +158,12 @@ async function status({ env }: Scene): Promise<Status> {
   });
   if (!response.ok) throw new Error(`/status answers ${response.status}`);
   return await response.json();
+}
+
+async function streamedCandles({ env }: Scene): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${env["HTTP_PORT"]}/metrics`);
+  const stored = /^titan10_stream_candles_total\{.*outcome="stored"\} (\d+)$/m;
+  return Number(stored.exec(await response.text())?.[1] ?? 0);
 }
 
 /** Lets hours pass in which what is owed and what is missing is asked for again, and compares. */

@@ -14,6 +14,7 @@ import { BINANCE, dialectOf } from "./exchange_class.ts";
 import { hasFutures, marketsOf, type SecondMarket } from "./local_markets.ts";
 import { CLOCKS_CAN_JUMP, type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
+import { startStreamWire, type StreamWire } from "./stream_wire.ts";
 import { startWire, type Wire } from "./wire.ts";
 
 const HOUR_MS = 3_600_000;
@@ -49,6 +50,8 @@ export interface Scene {
   /** Symbols whose kind is refused for good. */
   readonly refused: Set<string>;
   readonly wire: Wire;
+  /** In front of the exchange's stream, which is that of Binance. */
+  readonly streamWire: StreamWire;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   /** The server, where the database is not embedded. */
@@ -89,12 +92,13 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     requestsMax: 1_000,
   });
   const wire = startWire(exchange.port);
+  const streamWire = startStreamWire(exchange.streamUrl);
   const cwd = await Deno.makeTempDir({ prefix: "titan10-faults-" });
   const database = options.server === undefined
     ? undefined
     : await databaseOn(options.server, options.port);
   const env = {
-    ...settings(schedule, { wire, symbols }),
+    ...settings(schedule, { wire, streamWire, symbols }),
     DATA_DIR: `${cwd}/data`,
     ...(database === undefined ? {} : { DATABASE_URL: database.url }),
   };
@@ -118,6 +122,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     seconds: new Map(),
     refused: new Set(),
     wire,
+    streamWire,
     cwd,
     env,
     server: options.server,
@@ -129,6 +134,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
       await admin?.end({ timeout: 1 });
       await database?.drop();
       await wire.close();
+      await streamWire.close();
       await exchange.close();
       await Deno.remove(cwd, { recursive: true });
     },
@@ -152,7 +158,7 @@ function reachesOf(schedule: Schedule): Scene["reachesMs"] {
 
 function settings(
   schedule: Schedule,
-  { wire, symbols }: { readonly wire: Wire; readonly symbols: readonly LocalSymbol[] },
+  { wire, streamWire, symbols }: Pick<Scene, "wire" | "streamWire" | "symbols">,
 ): Record<string, string> {
   const { exchange, pageLimit } = schedule;
   const api = {
@@ -167,7 +173,7 @@ function settings(
     TIMEFRAMES: isBinance ? "1s" : "1m",
     BACKFILL: reachesOf(schedule).map(([name, ms]) => `${name}:${ms / HOUR_MS}h`).join(","),
     [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify({
-      ...(isBinance ? { urls: { api } } : {}),
+      ...(isBinance ? { urls: { api, ws: streamWire.url } } : {}),
       rateLimit: 10,
     }),
     ...(isBinance ? {} : { EXCHANGE_PROXY_URL: `${wire.url}/proxy/` }),

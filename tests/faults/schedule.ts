@@ -32,7 +32,7 @@ export interface Step {
 interface FaultKind {
   readonly floor: FaultFloor;
   readonly on: readonly DatabaseOfSchedule[];
-  /** Whether it needs what only the scene of Binance has: seconds, ids of markets, futures. */
+  /** Whether it needs what only the scene of Binance has: seconds, ids of markets, futures, a stream. */
   readonly isBinanceOnly?: boolean;
 }
 
@@ -83,6 +83,16 @@ export const FAULTS = {
   "market replaced": binanceOnly,
   "market doubled": binanceOnly,
   "kind refused": binanceOnly,
+  "stream killed": binanceOnly,
+  "stream half-open": binanceOnly,
+  "stream unopened": binanceOnly,
+  "stream garbage": binanceOnly,
+  "stream late": binanceOnly,
+  "stream two finals": binanceOnly,
+  "stream flat": binanceOnly,
+  "stream mistaken": binanceOnly,
+  "stream missing": binanceOnly,
+  "stream burst": binanceOnly,
   "connections terminated": server,
   "connections used up": server,
   "read only": server,

@@ -12,10 +12,17 @@ import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { hasVoice } from "../support/candle_stream.ts";
+import { kraken } from "../support/dialects/kraken.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
 import { fakeSockets } from "../support/fake_socket.ts";
-import { FaultyStream, type MinuteFault, STREAM_FAULTS } from "../support/faulty_stream.ts";
+import {
+  FaultyStream,
+  type MinuteFault,
+  STREAM_FAULTS,
+  type StreamFault,
+} from "../support/faulty_stream.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { binance } from "../support/local_exchange/binance.ts";
 import type { Dialect } from "../support/local_exchange/dialect.ts";
 import type { Fault } from "../support/local_exchange/fault.ts";
 import {
@@ -73,6 +80,91 @@ const minutes: fc.Arbitrary<readonly Minute[]> = fc.array(
   { minLength: MINUTES, maxLength: MINUTES },
 );
 
+/**
+ * What a minute with a fault and five without make of the candles of two series, and of their connections: where the
+ * exchange calls candles closed, and where it does not, so that only those seen from their open are stored.
+ */
+const OUTCOMES: readonly (readonly [
+  fault: StreamFault,
+  isSecond: boolean,
+  flagged: string,
+  unflagged: string,
+])[] = [
+  ["killed", false, "killed 1, stored 12", "killed 1, stored 10"],
+  ["half-open", false, "silent 1, stored 12", "silent 1, stored 10"],
+  ["no handshake", false, "killed 1, unopened 4, stored 10", "killed 1, unopened 4, stored 8"],
+  ["silent", false, "stored 10, missed 2", "stored 12, revised 2"],
+  ["no candle", false, "stored 10, missed 2", "stored 12, revised 2"],
+  ["late final", false, "stored 10, missed 2", "stored 12, revised 1"],
+  ["two finals", false, "stored 12", "stored 12"],
+  ["two finals", true, "stored 12, revised 2", "stored 12, revised 2"],
+  ["flat candle", false, "stored 12, revised 2", "stored 12, revised 2"],
+  ["stale snapshot", false, "stored 12", "stored 12"],
+  ["wrong market", false, "stored 12", "stored 12"],
+  ["wrong timeframe", false, "stored 12", "stored 12"],
+  ["binary", false, "stored 12", "stored 12"],
+  ["garbage", false, "stored 12", "stored 12"],
+  ["clock ahead", false, "stored 12", "stored 12"],
+  ["clock behind", false, "stored 12", "stored 12"],
+  // Binance agrees to whatever it is asked. Others are asked for the refused market again after ten minutes.
+  ["refused", false, "killed 1, stored 12", "killed 1, stored 5"],
+];
+
+for (const dialect of [binance, kraken]) {
+  Deno.test(`each fault of the stream of ${dialect.exchange} has its outcome`, async () => {
+    const opened = await openAnyTest();
+    const symbols = manyMarkets(2);
+    const scene = await openScene(opened.database, { dialect, symbols, isStreamed: true });
+    const minute = async (fault?: StreamFault, isSecond = false): Promise<number> => {
+      await scene.stream.minute({ fault, isSecond });
+      return (await scene.poll.runOnce()).asked;
+    };
+    const change = async (act: () => Promise<unknown>): Promise<string> => {
+      const before = await outcomesOf(scene);
+      await act();
+      const counts = Object.entries(await outcomesOf(scene)).filter(([name]) =>
+        name !== "confirmed"
+      );
+      return counts.map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
+        .filter(([, count]) => count !== 0).map((one) => one.join(" ")).join(", ");
+    };
+    const good = async (minutes: number): Promise<readonly number[]> => {
+      const asked: number[] = [];
+      for (let at = 0; at < minutes; at++) asked.push(await minute());
+      return asked;
+    };
+    try {
+      await scene.poll.runOnce();
+      await good(4);
+      for (const [fault, isSecond, flagged, unflagged] of OUTCOMES) {
+        const changed = await change(async () => {
+          await minute(fault, isSecond);
+          await good(5);
+        });
+        assert.equal(changed, dialect === binance ? flagged : unflagged, fault);
+      }
+      // The pings of both are answered: one is enough.
+      if (dialect !== binance) return;
+      const asked: number[] = [];
+      const silence = await change(async () => {
+        for (let at = 0; at < 60; at++) asked.push(await minute("silent"));
+      });
+      assert.doesNotMatch(silence, /silent|killed|stored [^2]/);
+      assert.deepEqual(asked.slice(1), Array(59).fill(2), "all are asked for at every tick");
+      await good(4);
+      const thinned = (await good(6)).reduce((sum, count) => sum + count);
+      assert.ok(thinned <= 6, `${thinned} requests in six ticks when the stream speaks again`);
+    } finally {
+      await scene.close();
+      await opened.drop();
+    }
+  });
+}
+
+Deno.test("every fault has its outcome", () => {
+  assert.deepEqual(new Set(OUTCOMES.map(([fault]) => fault)), new Set(STREAM_FAULTS));
+});
+
 /** What is left in the end. */
 interface Left {
   readonly candles: readonly string[];
@@ -104,28 +196,36 @@ Deno.test("whatever streams and answers do, the archive becomes what answers alo
   }
 });
 
-/** Plays a schedule from its start until all is answered for. */
-async function play(
+/** An archive at work, with an exchange whose stream and answers can fail. */
+interface Scene {
+  readonly clock: ManualClock;
+  readonly local: LocalExchange;
+  readonly archive: Awaited<ReturnType<typeof openTestArchive>>;
+  readonly live: Live;
+  readonly poll: Poll;
+  readonly stream: FaultyStream;
+  close(): Promise<void>;
+}
+
+async function openScene(
   database: Database,
-  { schedule, dialect, isStreamed }: {
-    readonly schedule: readonly Minute[];
+  { dialect, symbols, isStreamed }: {
     readonly dialect: Dialect;
+    readonly symbols: readonly LocalSymbol[];
     readonly isStreamed: boolean;
   },
-): Promise<Left> {
+): Promise<Scene> {
   await emptyDatabase(database);
   const manual = new ManualClock({ startMs: START_MS + 6_000 });
   const clock = new WaitingClock(manual);
-  const local = await startLocalExchange({ clock, dialect, symbols: marketsOf(schedule) });
+  const local = await startLocalExchange({ clock, dialect, symbols });
   const { exchange } = dialect;
+  const options = { proxyUrl: local.proxyUrl, rateLimit: 1 };
   const archive = await openTestArchive(database, {
     EXCHANGES: exchange,
-    SYMBOLS: marketsOf(schedule).map(({ symbol }) => symbol).join(),
+    SYMBOLS: symbols.map(({ symbol }) => symbol).join(),
     ...{ TIMEFRAMES: "1m", BACKFILL: "1m:1h", FETCH_TIMEOUT: "60s", BREAKER_COOLDOWN: "1ms" },
-    [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify({
-      proxyUrl: local.proxyUrl,
-      rateLimit: 1,
-    }),
+    [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify(options),
   }, clock);
   const rest = new Rest(manual);
   const { sockets, openSocket } = fakeSockets();
@@ -137,6 +237,26 @@ async function play(
   });
   const stream = new FaultyStream({ dialect, local, clock: manual, sockets, atRest: rest.reached });
   const poll = new Poll(archive, { streams: live });
+  return {
+    ...{ clock: manual, local, archive, live, poll, stream },
+    close: async () => {
+      await live.stop();
+      await local.close();
+    },
+  };
+}
+
+/** Plays a schedule from its start until all is answered for. */
+async function play(
+  database: Database,
+  { schedule, dialect, isStreamed }: {
+    readonly schedule: readonly Minute[];
+    readonly dialect: Dialect;
+    readonly isStreamed: boolean;
+  },
+): Promise<Left> {
+  const scene = await openScene(database, { dialect, symbols: marketsOf(schedule), isStreamed });
+  const { archive, clock, local, poll, stream } = scene;
   try {
     await poll.runOnce();
     for (const minute of schedule) {
@@ -144,34 +264,40 @@ async function play(
         const before = await stateOf(database);
         await stream.minute(minute);
         assertOnlyAdded(before, await stateOf(database));
-      } else await manual.advance(MINUTE_MS);
+      } else await clock.advance(MINUTE_MS);
       const rule = minute.answer && local.faults.add({
         ...{ when: { about: "candles" }, fault: minute.answer },
       });
       await poll.runOnce();
       rule?.remove();
     }
-    await live.stop();
+    await scene.live.stop();
     for (const minutes of LATER_MINUTES) {
-      manual.set(minutes * MINUTE_MS);
+      clock.set(minutes * MINUTE_MS);
       await backfill(archive, { patient: false });
       await repairGaps(archive);
     }
     await bringUpToDate(archive);
     const state = await stateOf(database);
     assert.deepEqual(state.streamed, [], "named as streamed when all is answered for");
-    const text = await archive.metrics.text();
-    const stored = /titan10_stream_candles_total\{[^}]*outcome="stored"\} (\d+)/.exec(text)?.[1];
     assertTrue(state, local);
     return {
       candles: [...state.candles].map((one) => one.join(" ")),
       covered: state.covered,
-      streamed: Number(stored ?? 0),
+      streamed: (await outcomesOf(scene))["stored"] ?? 0,
     };
   } finally {
-    await live.stop();
-    await local.close();
+    await scene.close();
   }
+}
+
+/** How many candles of streams had which outcome, and how many connections ended for which reason. */
+async function outcomesOf({ archive }: Scene): Promise<Readonly<Record<string, number>>> {
+  const text = await archive.metrics.text();
+  const found = text.matchAll(
+    /^titan10_stream_(?:candles|ends)_total\{[^}]*(?:outcome|reason)="(\w+)"\} (\d+)/gm,
+  );
+  return Object.fromEntries([...found].map(([, name, count]) => [name, Number(count)]));
 }
 
 /** The clock of requests: their waits are real and move it, for as long as nothing else does. */

@@ -142,8 +142,6 @@ function keyOf(
 }
 
 for (const id of Object.keys(STREAM_VOICES)) {
-  // A refusal that names nothing and comes after fifteen seconds is taken for that of the next request.
-  if (STREAM_DIALECTS[id]?.refusesUnnamed === true) continue;
   Deno.test(`whatever happens to connections to ${id}, each event is of what is wished, and all that is wished is in force again`, async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.double({ min: 0, max: 0.999 }), async (steps, share) => {

@@ -331,6 +331,31 @@ for (const id of ["bitvavo", "poloniex"]) {
   });
 }
 
+for (const id of ["bitvavo", "poloniex"]) {
+  Deno.test(`a refusal of ${id} that comes late is about its own request, and not about the one that waits`, async () => {
+    const scene = setUp(id);
+    const voice = STREAM_VOICES[id]?.();
+    assert.ok(voice);
+    scene.streams.subscribe([spot("NO/USDT"), spot("BTC/USDT", "1h")]);
+    await scene.clock.advance(0);
+    const [socket] = scene.sockets;
+    socket?.open();
+    await scene.clock.advance(16_000);
+    // The second one is sent when the first is given up, maybe beside a ping.
+    const asked = socket?.sent.filter((text) => text.includes("subscribe")) ?? [];
+    assert.equal(asked.length, 2);
+    const whyOf = (): readonly string[] => scene.of("refused").map(({ why }) => why);
+    assert.deepEqual(whyOf(), ["no answer within 15 s"]);
+    // Both answers come now, in order.
+    for (const text of asked) {
+      for (const answer of voice.hear(text, new Set(["NOUSDT"])).answers) socket?.say(answer);
+    }
+    assert.deepEqual(scene.of("subscribed").map(({ timeframe }) => timeframe), ["1h"]);
+    assert.equal(whyOf().length, 1, "it is told once");
+    await close(scene);
+  });
+}
+
 Deno.test("a subscription without an answer is told as refused, and a connection with no other ends", async () => {
   const scene = setUp();
   scene.streams.subscribe([BTC]);
