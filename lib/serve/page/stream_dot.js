@@ -38,7 +38,7 @@ export function streamText({ exchange, stream }, nowMs) {
   if (since === null) {
     return `The stream of ${exchange} is not open yet: its markets are not loaded.`;
   }
-  const from = since === null ? "" : ` since ${moment(since, nowMs)}`;
+  const from = ` since ${moment(since, nowMs)}`;
   const last = lastMessageAt === null
     ? "no message yet"
     : `last message ${moment(lastMessageAt, nowMs)}`;
