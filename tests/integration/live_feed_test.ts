@@ -190,6 +190,11 @@ const TESTS: Readonly<Record<string, (database: Database, url?: string) => Promi
       await writeMinutes(database, 4, 600);
       await writeMinutes(database, 800, 1_000);
       await withServer(database, async (server) => {
+        for (const bad of ["17", "2024-03-15T12:00:30.000Z/1", "2024-03-15T12:00:00.000Z/-1"]) {
+          const response = await ask(server, bad);
+          assert.equal(response.status, 400, bad);
+          assert.match((await response.json()).error, /^Cannot resume from Last-Event-ID "/);
+        }
         const { events, kinds } = await listen(server, { id });
         const first = await kinds(203);
         assert.deepEqual(first.slice(0, 2), ["candle 4 5", "candle 5 5"]);
@@ -266,6 +271,12 @@ async function withServer<T>(
   }
 }
 
+async function ask(server: HttpServer, id: string | undefined): Promise<Response> {
+  const query = new URLSearchParams({ exchange: "binance", symbol: "BTC/USDT", timeframe: "1m" });
+  const headers: HeadersInit = id === undefined ? {} : { "last-event-id": id };
+  return await fetch(`${server.url}/live?${query}`, { headers });
+}
+
 async function listen(
   server: HttpServer,
   { id }: { readonly id?: string | undefined } = {},
@@ -274,9 +285,7 @@ async function listen(
   /** The next ones in short: what, minute, price. */
   readonly kinds: (count: number) => Promise<readonly string[]>;
 }> {
-  const query = new URLSearchParams({ exchange: "binance", symbol: "BTC/USDT", timeframe: "1m" });
-  const headers: HeadersInit = id === undefined ? {} : { "last-event-id": id };
-  const response = await fetch(`${server.url}/live?${query}`, { headers });
+  const response = await ask(server, id);
   assert.equal(response.headers.get("content-type"), "text/event-stream");
   const events = new EventReader(response.body!);
   const kinds = async (count: number): Promise<readonly string[]> => {
