@@ -17,6 +17,7 @@ import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { exportPages } from "../transfer/candle_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
+import { followedArchive } from "../serve/live_answer.ts";
 import { readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
 import { readEventsDocument, readNews } from "../serve/news.ts";
@@ -99,6 +100,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     news: (signal) => readNews(visitors(signal)),
     forming: (series) => state.live?.forming(series),
+    followed: followedArchive(database, { visitors, clock }),
     events: (query, signal) => readEventsDocument(visitors(signal), query),
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),

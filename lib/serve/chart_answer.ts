@@ -13,6 +13,7 @@ import { nearest } from "../text/nearest.ts";
 import {
   type ChartTimeframe,
   type ExplainedSpan,
+  readArchivedNames,
   readChartCandles,
   readChartTimeframes,
   readExplainedSpans,
@@ -95,7 +96,7 @@ export async function readCandlesDocument(
   const window = { sinceMs: sinceMs ?? 0, untilMs: asked.time("until") ?? nowMs };
   const candlesMax = asked.limit({ most: CANDLES_MAX, otherwise: CANDLES_DEFAULT });
   const timeframes = await readChartTimeframes(database, series);
-  const { rolledUpFrom } = timeframeOf(series, timeframes);
+  const { rolledUpFrom } = await timeframeOf(database, series, timeframes);
   const candles = await readChartCandles(database, series, {
     window,
     rolledUpFrom,
@@ -130,7 +131,8 @@ export async function readExplainedDocument(
     untilMs: asked.time("until") ?? asked.lacks("until"),
   };
   assertShort(series.timeframe, window);
-  const { rolledUpFrom } = timeframeOf(series, await readChartTimeframes(database, series));
+  const timeframes = await readChartTimeframes(database, series);
+  const { rolledUpFrom } = await timeframeOf(database, series, timeframes);
   if (rolledUpFrom !== undefined) {
     throw new BadQueryError(
       400,
@@ -163,19 +165,25 @@ function assertShort(timeframe: Timeframe, { sinceMs, untilMs }: Window): void {
   );
 }
 
-/** The requested timeframe. @throws BadQueryError when the symbol is not archived in it. */
-function timeframeOf(
+/** The requested timeframe. @throws BadQueryError when the symbol is not archived in it. StoreError */
+export async function timeframeOf(
+  database: Database,
   { exchange, symbol, timeframe }: Series,
   there: readonly ChartTimeframe[],
-): ChartTimeframe {
+): Promise<ChartTimeframe> {
   const found = there.find((one) => one.timeframe.text === timeframe.text);
   if (found !== undefined) return found;
+  if (there.length === 0) {
+    const { exchanges, symbols } = await readArchivedNames(database, exchange);
+    const [unknown, names] = symbols.length === 0 ? [exchange, exchanges] : [symbol, symbols];
+    const [...meant] = nearest(unknown, names);
+    const hint = meant.length === 0 ? "" : `: did you mean ${meant.join(" or ")}?`;
+    throw new BadQueryError(404, `${exchange} ${symbol} is not in the archive${hint}`);
+  }
   const texts = there.map((one) => one.timeframe.text);
   throw new BadQueryError(
     404,
-    texts.length === 0
-      ? `${exchange} ${symbol} is not in the archive`
-      : `${exchange} ${symbol} is not archived in ${timeframe.text}, only in ${texts.join(", ")}`,
+    `${exchange} ${symbol} is not archived in ${timeframe.text}, only in ${texts.join(", ")}`,
   );
 }
 

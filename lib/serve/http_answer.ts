@@ -12,6 +12,8 @@ export interface Asked {
   readonly authorization: string | undefined;
   /** What the request is for, which only our own command says; see `reload_answer.ts`. */
   readonly purpose: string | undefined;
+  /** The value of the header Last-Event-ID: where a listener was that has been away. */
+  readonly lastEventId: string | undefined;
   /** The address that asks. */
   readonly peer: string;
   /** Aborts when the visitor has gone. */

@@ -3,6 +3,8 @@ import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Asked } from "./http_answer.ts";
 import { hostRule } from "./host_names.ts";
+import { ListenerSlots } from "./listener_slots.ts";
+import { LiveFeed } from "./live_feed.ts";
 import type { PageFile } from "./page_files.ts";
 import { RELOAD_HEADER } from "./reload_answer.ts";
 import { router } from "./router.ts";
@@ -45,11 +47,14 @@ interface HttpOptions {
  */
 export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
   const { hostname, port, token, allowedHosts = [], log, clock, page } = options;
-  const { status, news, forming } = answers;
-  const feed = new StatusFeed({ status, news, forming, clock, log });
+  const { status, news, forming, followed } = answers;
+  const slots = new ListenerSlots();
+  const feed = new StatusFeed({ status, news, forming, slots, clock, log });
+  const live = new LiveFeed({ archive: followed, forming, slots, clock, log });
   const routes = visitorRoutes(answers, {
     clock,
     feed,
+    live,
     page,
     isGuarded: token !== undefined,
   });
@@ -68,6 +73,7 @@ export function serveHttp(answers: Answers, options: HttpOptions): HttpServer {
     url: `http://${host}:${address.port}`,
     stop(): Promise<void> {
       feed.stop();
+      live.stop();
       return server.stop();
     },
   };
@@ -116,6 +122,7 @@ function askedOf(request: Request, signal: AbortSignal): Asked {
     host: undefined,
     authorization: undefined,
     purpose: request.headers.get(RELOAD_HEADER) ?? undefined,
+    lastEventId: undefined,
     peer: "",
     signal,
     json: () => request.json(),

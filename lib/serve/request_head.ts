@@ -12,6 +12,8 @@ export interface RequestHead {
   readonly authorization: string | undefined;
   /** See `reload_answer.ts`. */
   readonly purpose: string | undefined;
+  /** Where a listener to server-sent events was that has been away. */
+  readonly lastEventId: string | undefined;
   /** Whether another request may follow on the connection. Not after a body: it is not read. */
   readonly keepsAlive: boolean;
 }
@@ -65,6 +67,7 @@ export function readHead(text: string): RequestHead {
     host,
     authorization: only(values, "authorization"),
     purpose: only(values, RELOAD_HEADER),
+    lastEventId: only(values, "last-event-id"),
     keepsAlive: !isOld && !hasBody(values) && !closes(values),
   };
 }

@@ -15,6 +15,7 @@ import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
 import { type CandlesDocument, type ExplainedDocument, Query } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
+import type { FollowedArchive, LiveFeed } from "./live_feed.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
 import { RELOAD_HEADER, RELOAD_HEADER_VALUE, type ReloadAnswer } from "./reload_answer.ts";
 import type { EventsDocument, News } from "./news.ts";
@@ -41,6 +42,8 @@ export interface Answers {
   readonly status: (signal: AbortSignal) => Promise<Status>;
   /** The candle of a series that forms, as its stream has told; from memory. */
   readonly forming: (series: Series) => FormingCandle | undefined;
+  /** For `/live`. */
+  readonly followed: FollowedArchive;
   /** @throws BadQueryError */
   readonly events: (query: URLSearchParams, signal: AbortSignal) => Promise<EventsDocument>;
   /** @throws BadQueryError */
@@ -106,7 +109,7 @@ const PER_PEER_MAX = (AT_ONCE + WAITING_MAX) / 2;
 const ANSWER_MS_MAX = 30_000;
 
 /** Reads a document, as long as the signal is not aborted. */
-type Read = (signal: AbortSignal) => Promise<unknown>;
+type Read<T> = (signal: AbortSignal) => Promise<T>;
 
 /** Answers requests from the database: a few at once, and each only while its visitor waits for it. */
 class DatabaseAnswers {
@@ -119,26 +122,30 @@ class DatabaseAnswers {
   }
 
   /** @throws NoSlotError, DeadlineError when too many ask; what `read` throws. */
-  json(read: Read, signal: AbortSignal): Promise<Answer> {
-    return withDeadline(
-      ANSWER_MS_MAX,
-      (signal) => this.#slots.run(async () => jsonAnswer(await read(signal)), { signal }),
-      { clock: this.#clock, signal, name: "the answer" },
-    );
+  async json(read: Read<unknown>, signal: AbortSignal): Promise<Answer> {
+    return jsonAnswer(await this.#run(read, signal));
   }
 
-  /** The same for what only one visitor asks for. */
-  async jsonFor({ peer, signal }: Asked, read: Read): Promise<Answer> {
+  /** Reads what only one visitor asks for. @throws as `json` does. */
+  async readFor<T>({ peer, signal }: Asked, read: Read<T>): Promise<T> {
     const ofPeer = this.#peers.get(peer) ?? 0;
     if (ofPeer >= PER_PEER_MAX) throw new NoSlotError(PER_PEER_MAX);
     this.#peers.set(peer, ofPeer + 1);
     try {
-      return await this.json(read, signal);
+      return await this.#run(read, signal);
     } finally {
       const left = this.#peers.get(peer)! - 1;
       if (left === 0) this.#peers.delete(peer);
       else this.#peers.set(peer, left);
     }
+  }
+
+  #run<T>(read: Read<T>, signal: AbortSignal): Promise<T> {
+    return withDeadline(
+      ANSWER_MS_MAX,
+      (signal) => this.#slots.run(() => read(signal), { signal }),
+      { clock: this.#clock, signal, name: "the answer" },
+    );
   }
 }
 
@@ -148,11 +155,12 @@ class DatabaseAnswers {
  */
 export function visitorRoutes(
   answers: Answers,
-  { clock, feed, page, isGuarded }: {
+  { clock, feed, live, page, isGuarded }: {
     readonly clock: Clock;
     /** Whether requests must bring a token. */
     readonly isGuarded: boolean;
     readonly feed: StatusFeed;
+    readonly live: LiveFeed;
     readonly page: readonly PageFile[];
   },
 ): readonly Route[] {
@@ -162,8 +170,10 @@ export function visitorRoutes(
     document: (query: URLSearchParams, signal: AbortSignal) => Promise<unknown>,
   ): Route => ({
     path,
-    answer: (asked) =>
-      database.jsonFor(asked, (signal) => document(new URLSearchParams(asked.query), signal)),
+    answer: async (asked) =>
+      jsonAnswer(
+        await database.readFor(asked, (signal) => document(queryOf(asked), signal)),
+      ),
   });
   return [
     ...publicRoutes(answers, database),
@@ -173,13 +183,24 @@ export function visitorRoutes(
     reloadRoute(answers, ({ peer }) => isGuarded || isLoopback(peer) || peer === LOOPBACK_NETWORK),
     {
       path: "/events",
-      answer: ({ peer, query }) => {
-        const asked = new Query(new URLSearchParams(query), ["exchange", "symbol", "timeframe"]);
-        const body = feed.listen(peer, query === "" ? undefined : asked.series());
-        const headers = { "content-type": "text/event-stream" };
-        return body === undefined
-          ? refusal(503, "Too many listen already", { "retry-after": "10" })
-          : { status: 200, headers, body };
+      answer: (asked) => {
+        const query = new Query(queryOf(asked), ["exchange", "symbol", "timeframe"]);
+        return eventsAnswer(
+          feed.listen(asked.peer, asked.query === "" ? undefined : query.series()),
+        );
+      },
+    },
+    {
+      path: "/live",
+      answer: async (asked) => {
+        const id = asked.lastEventId;
+        const followed = await database.readFor(
+          asked,
+          (signal) => answers.followed.find(queryOf(asked), { id, signal }),
+        );
+        // Nobody would read the stream, nor end it.
+        asked.signal.throwIfAborted();
+        return eventsAnswer(live.listen(asked.peer, followed));
       },
     },
     ...page.map(({ path, contentType, bytes: body }) => ({
@@ -192,6 +213,16 @@ export function visitorRoutes(
       }),
     })),
   ];
+}
+
+function queryOf({ query }: Asked): URLSearchParams {
+  return new URLSearchParams(query);
+}
+
+function eventsAnswer(body: ReadableStream<Uint8Array> | undefined): Answer {
+  return body === undefined
+    ? refusal(503, "Too many listen already", { "retry-after": "10" })
+    : { status: 200, headers: { "content-type": "text/event-stream" }, body };
 }
 
 /** What commands ask for. The streams end when the signal aborts. */

@@ -4,6 +4,7 @@ import type { FormingCandle } from "../live/forming.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
+import type { ListenerSlots } from "./listener_slots.ts";
 import type { News } from "./news.ts";
 import { SchemaBehindError, type Status } from "./status.ts";
 
@@ -35,15 +36,10 @@ interface StatusFeedOptions {
   readonly news: (signal: AbortSignal) => Promise<News>;
   /** From memory. */
   readonly forming: (series: Series) => FormingCandle | undefined;
+  readonly slots: ListenerSlots;
   readonly clock: Clock;
   readonly log: Logger;
 }
-
-/** Limits open connections; each also keeps one event in memory. */
-export const LISTENERS_MAX = 32;
-
-/** Of one address: half of them, so that no address keeps out the others. Behind a proxy all listeners have its address. */
-const LISTENERS_PER_PEER_MAX = LISTENERS_MAX / 2;
 
 const INTERVAL_MS = 3_000;
 
@@ -108,14 +104,9 @@ export class StatusFeed {
     return this.#listeners.size;
   }
 
-  /**
-   * A stream of events; undefined when there are {@linkcode LISTENERS_MAX} listeners already, or
-   * {@linkcode LISTENERS_PER_PEER_MAX} of this address, or after `stop`.
-   */
+  /** A stream of events; undefined when there is no slot, or after `stop`. */
   listen(peer: string, series?: Series): ReadableStream<Uint8Array> | undefined {
-    if (this.#stop.signal.aborted || this.#listeners.size >= LISTENERS_MAX) return undefined;
-    const ofPeer = [...this.#listeners].filter((listener) => listener.peer === peer);
-    if (ofPeer.length >= LISTENERS_PER_PEER_MAX) return undefined;
+    if (this.#stop.signal.aborted || !this.#options.slots.take(peer)) return undefined;
     let listener: Listener;
     // A status, news and a candle may wait to be read.
     return new ReadableStream({
@@ -130,7 +121,7 @@ export class StatusFeed {
         if (series !== undefined && !this.#isTellingForming) void this.#runForming();
       },
       cancel: () => {
-        this.#listeners.delete(listener);
+        this.#leave(listener);
         if (this.#listeners.size === 0) this.#reading.abort();
       },
     }, { highWaterMark: series === undefined ? 2 : 3 });
@@ -140,11 +131,16 @@ export class StatusFeed {
   stop(): void {
     this.#stop.abort();
     this.#reading.abort();
-    for (const { controller } of this.#listeners) {
+    for (const listener of this.#listeners) {
+      const { controller } = listener;
+      this.#leave(listener);
       if ((controller.desiredSize ?? 0) > 0) controller.close();
       else controller.error(new Error("the server is stopping"));
     }
-    this.#listeners.clear();
+  }
+
+  #leave(listener: Listener): void {
+    if (this.#listeners.delete(listener)) this.#options.slots.giveBack(listener.peer);
   }
 
   async #run(): Promise<void> {
@@ -267,7 +263,7 @@ export class StatusFeed {
     if ((listener.controller.desiredSize ?? 0) <= 0) {
       listener.behindRounds++;
       if (listener.behindRounds < BEHIND_ROUNDS_MAX) return;
-      this.#listeners.delete(listener);
+      this.#leave(listener);
       listener.controller.error(new Error("the listener is too slow"));
       return;
     }

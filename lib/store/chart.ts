@@ -55,6 +55,20 @@ export async function readChartTimeframes(
   });
 }
 
+/** All exchanges, and the symbols of one of them. */
+export async function readArchivedNames(
+  database: Database,
+  exchange: string,
+): Promise<{ readonly exchanges: readonly string[]; readonly symbols: readonly string[] }> {
+  return await database.run("read what is archived", async (sql) => {
+    const [row] = await sql<{ exchanges: string[]; symbols: string[] }[]>`
+      select coalesce(json_agg(distinct exchange), '[]') as exchanges,
+             coalesce(json_agg(distinct symbol) filter (where exchange = ${exchange}), '[]') as symbols
+      from checkpoints join timeframes using (timeframe)`;
+    return row!;
+  });
+}
+
 /** The newest candles of a window, or forward the oldest ones; ascending, at most `candlesMax`. */
 export async function readChartCandles(
   database: Database,

@@ -29,7 +29,7 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The tables whose `id` the database generates. */
-const COUNTED_TABLES: readonly string[] = ["imports", "alerts", "events"];
+const COUNTED_TABLES: readonly string[] = ["imports", "candle_revisions", "alerts", "events"];
 
 /** The most ledger rows that are read at once. */
 export const LEDGER_ROWS_MAX = 2_000;

@@ -171,13 +171,15 @@ export async function writePreparedPage(
     }
     return await write(sql, false);
   };
-  return await database.writes.note("page", () => database.run(action, writeOnce)).catch(
+  const written = await database.writes.note("page", () => database.run(action, writeOnce)).catch(
     (error) => {
       // Another program wrote that page: its number must be known before the exchange is asked again.
       if (isContested(error)) newestPages.delete(database);
       throw error;
     },
   );
+  database.writes.tell([series]);
+  return written;
 }
 
 function answeredOf(row: WrittenRow | undefined): AnsweredStreamed {

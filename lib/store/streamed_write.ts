@@ -51,7 +51,7 @@ export async function writeStreamed(
   const action = candles.length === 1
     ? `store a streamed candle of ${seriesName(first.series)}`
     : `store ${candles.length} streamed candles in ${candleTable(timeframe)}`;
-  return await database.writes.note("page", () =>
+  const outcomes = await database.writes.note("page", () =>
     database.run(action, async (sql) => {
       const rows = await sql.unsafe<{ outcome: StreamedOutcome }[]>(
         `select outcome from titan10_store_streamed($1::text, ${STREAMED.parameters(2)})
@@ -61,4 +61,6 @@ export async function writeStreamed(
       );
       return rows.map(({ outcome }) => outcome);
     }));
+  database.writes.tell(candles.map(({ series }) => series));
+  return outcomes;
 }

@@ -7,6 +7,8 @@ import { readPage } from "../../lib/serve/page_files.ts";
 import { type HttpServer, serveHttp } from "../../lib/serve/http_server.ts";
 import { type Answers, visitorRoutes } from "../../lib/serve/routes.ts";
 import type { Asked } from "../../lib/serve/http_answer.ts";
+import { ListenerSlots } from "../../lib/serve/listener_slots.ts";
+import { LiveFeed } from "../../lib/serve/live_feed.ts";
 import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { StatusFeed } from "../../lib/serve/status_feed.ts";
@@ -35,6 +37,10 @@ const ANSWERS: Answers = {
   status: () => Promise.resolve(STATUS),
   news: () => Promise.resolve(NO_NEWS),
   forming: () => undefined,
+  followed: {
+    ...{ find: refuse, changes: refuse, present: refuse, marks: refuse },
+    onWritten: refuse,
+  },
   events: refuse,
   candles: refuse,
   explained: refuse,
@@ -369,8 +375,10 @@ Deno.test("a request that never ends delays neither others nor the end of the se
 });
 
 Deno.test("without a token only the daemon's own machine may ask for a reload", async () => {
-  const { status, news, forming } = ANSWERS;
-  const feed = new StatusFeed({ status, news, forming, ...OPTIONS });
+  const { status, news, forming, followed } = ANSWERS;
+  const slots = new ListenerSlots();
+  const feed = new StatusFeed({ status, news, forming, slots, ...OPTIONS });
+  const live = new LiveFeed({ archive: followed, forming, slots, ...OPTIONS });
   for (
     const [peer, isGuarded, status] of [
       ["127.0.0.1", false, 422],
@@ -379,7 +387,7 @@ Deno.test("without a token only the daemon's own machine may ask for a reload", 
       ["192.0.2.7", true, 422],
     ] as const
   ) {
-    const routes = visitorRoutes(ANSWERS, { ...OPTIONS, feed, isGuarded });
+    const routes = visitorRoutes(ANSWERS, { ...OPTIONS, feed, live, isGuarded });
     const route = routes.find(({ path }) => path === "/reload");
     const answer = await route?.answer({ peer, purpose: "reload" } as Asked);
     assert.equal(answer?.status, status, `${peer} ${isGuarded}`);

@@ -1,6 +1,7 @@
 /** The answers that docs/http.md shows have the shape of the daemon's own. @module */
 import assert from "node:assert/strict";
 import { serveRichArchive } from "../support/rich_archive.ts";
+import { EventReader } from "../support/event_reader.ts";
 import { passagesOf } from "../support/markdown.ts";
 
 const DOCUMENT = await Deno.readTextFile(new URL("../../docs/http.md", import.meta.url));
@@ -11,6 +12,15 @@ const EXAMPLES = passagesOf(DOCUMENT).flatMap(({ text, language }, at, all) => {
   const path = /^\$ curl -s "?http:\/\/127\.0\.0\.1:9464(\/[^"\s]*)/.exec(text)?.[1];
   return language === "console" && path !== undefined && answer?.language === "json"
     ? [{ path, shown: JSON.parse(answer.text) as unknown }]
+    : [];
+});
+
+/** Each `console` block with a `curl` that goes on, and the text block behind it. */
+const FEEDS = passagesOf(DOCUMENT).flatMap(({ text, language }, at, all) => {
+  const shown = all.slice(at + 1).find((passage) => passage.language !== undefined);
+  const path = /^\$ curl -sN "http:\/\/127\.0\.0\.1:9464(\/[^"\s]*)"/.exec(text)?.[1];
+  return language === "console" && path !== undefined && shown?.language === "text"
+    ? [{ path, shown: `${shown.text.trimEnd()}\n\n` }]
     : [];
 });
 
@@ -29,6 +39,16 @@ Deno.test("docs/http.md shows answers as the daemon gives them", async () => {
       const given: unknown = await response.json();
       assert.equal(response.status, 200, `${path}: ${JSON.stringify(given)}`);
       assert.deepEqual(shapeOf(shown), shapeOf(given), path);
+    }
+    assert.equal(FEEDS.length, 1);
+    for (const { path, shown } of FEEDS) {
+      const response: Response = await fetch(new URL(path, archive.server.url));
+      const feed = new EventReader(response.body!);
+      const given = await feed.one();
+      const wanted = await new EventReader(new Response(shown).body!).one();
+      assert.deepEqual(shapeOf(wanted), shapeOf(given), path);
+      assert.deepEqual([wanted.kind, typeof wanted.id], [given.kind, typeof given.id]);
+      await feed.leave();
     }
   } finally {
     await archive.close();

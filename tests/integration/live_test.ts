@@ -5,6 +5,8 @@ import { answersOf } from "../../lib/daemon/answers.ts";
 import type { OpenArchive } from "../../lib/daemon/open_archive.ts";
 import { Reloads } from "../../lib/daemon/reload.ts";
 import { Watchdog } from "../../lib/daemon/watchdog.ts";
+import { serveHttp } from "../../lib/serve/http_server.ts";
+import type { Answers } from "../../lib/serve/routes.ts";
 import type { Status } from "../../lib/serve/status.ts";
 import { streamSource } from "../../lib/daemon/open_streams.ts";
 import type { StreamEvent } from "../../lib/exchange/stream_event.ts";
@@ -15,6 +17,7 @@ import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readCheckpoints } from "../../lib/store/ledger.ts";
+import { EventReader } from "../support/event_reader.ts";
 import {
   assertSameCandles,
   binanceAt,
@@ -185,6 +188,14 @@ Deno.test("a candle of a real WebSocket is stored before it is asked for, and co
     await untilStored(database, CLOSE_MS);
     const streamed = await database.sql`select from streamed_candles`;
     assert.equal(streamed.length, SYMBOLS.length);
+    const server = serveHttp(answers(archive, live), {
+      ...{ hostname: "127.0.0.1", port: 0, page: [], clock: systemClock, log: archive.log },
+    });
+    const query = "exchange=binance&symbol=BTC/USDT&timeframe=1m";
+    const { body } = await fetch(`${server.url}/live?${query}`);
+    const followed = new EventReader(body!);
+    const first = await followed.one();
+    assert.deepEqual([first.kind, first.data["provisional"]], ["candle", true]);
     const told = await statusOf(archive, live);
     const { state, why, connections, open, lastEnd } = told.exchanges[0]!.stream!;
     assert.deepEqual({ state, why, connections, open, lastEnd }, {
@@ -198,6 +209,12 @@ Deno.test("a candle of a real WebSocket is stored before it is asked for, and co
     }
     testClock.pass(5 * MINUTE_MS);
     await poll.runOnce();
+    let next = await followed.one();
+    // The answer has newer candles, too.
+    while (next.kind === "candle") next = await followed.one();
+    assert.deepEqual([next.kind, next.data], ["confirmed", { ...first.data, provisional: false }]);
+    await followed.leave();
+    await server.stop();
     const confirmed = await statusOf(archive, live);
     assert.ok(confirmed.series.every(({ lastSource }) => lastSource === "answer"));
     assert.equal((await database.sql`select from streamed_candles`).length, 0);
@@ -413,7 +430,11 @@ function truthOf(exchange: LocalExchange, symbol: string, minutes: number): Cand
 
 /** As the daemon tells it. */
 async function statusOf(archive: OpenArchive, live: Live): Promise<Status> {
-  const answers = answersOf({
+  return await answers(archive, live).status(new AbortController().signal);
+}
+
+function answers(archive: OpenArchive, live: Live): Answers {
+  return answersOf({
     ground: archive,
     readiness: { reasons: [] },
     database: archive.database,
@@ -425,7 +446,6 @@ async function statusOf(archive: OpenArchive, live: Live): Promise<Status> {
       ...{ job: "poll", cron: archive.config.pollCron, clock: testClock, log: archive.log },
     }),
   });
-  return await answers.status(new AbortController().signal);
 }
 
 function minute(): ReturnType<typeof parseTimeframe> {

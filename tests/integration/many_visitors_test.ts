@@ -35,6 +35,10 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
       return {} as Awaited<ReturnType<Answers["status"]>>;
     },
     news: refuse,
+    followed: {
+      ...{ find: refuse, changes: refuse, present: refuse, marks: refuse },
+      onWritten: refuse,
+    },
     forming: () => undefined,
     events: refuse,
     // More than the buffers of a connection hold.

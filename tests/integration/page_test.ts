@@ -1,6 +1,7 @@
 /** The page's files and the endpoints it lives on. @module */
 import assert from "node:assert/strict";
 import { readPage } from "../../lib/serve/page_files.ts";
+import { EventReader } from "../support/event_reader.ts";
 import { type RichArchive, serveRichArchive } from "../support/rich_archive.ts";
 import { DATABASE_KINDS } from "../support/test_database.ts";
 
@@ -51,6 +52,14 @@ for (const databaseKind of DATABASE_KINDS) {
 }
 
 async function trySeries(t: Deno.TestContext, archive: RichArchive): Promise<void> {
+  await t.step("who follows it is told of its newest candle first", async () => {
+    const response = await fetch(`${archive.server.url}/live?${new URLSearchParams(BTC)}`);
+    const events = new EventReader(response.body!);
+    const { kind, data } = await events.one();
+    const { body } = await ask(archive, "/candles", { ...BTC, limit: "1" });
+    assert.deepEqual([kind, data], ["candle", body.candles[0]]);
+    await events.leave();
+  });
   await t.step("the newest candles, ascending, with the digits that are stored", async () => {
     const { body } = await ask(archive, "/candles", { ...BTC, limit: "3" });
     const rows = await archive.database.sql<{ time: Date; close: string; volume: string }[]>`
@@ -182,6 +191,22 @@ const BAD_QUERIES: readonly {
     status: 404,
     says: /not in the archive/,
   },
+  {
+    path: "/candles",
+    query: { ...BTC, symbol: "BTC/USD" },
+    status: 404,
+    says: /BTC\/USD is not in the archive: did you mean BTC\/USDT\?/,
+  },
+  {
+    path: "/live",
+    query: { ...BTC, exchange: "binanec" },
+    status: 404,
+    says: /^binanec BTC\/USDT is not in the archive: did you mean binance\?$/,
+  },
+  { path: "/live", query: { ...BTC, timeframe: "3m" }, status: 404, says: /only in 1m, 5m/ },
+  { path: "/live", query: { ...BTC, timeframe: "15m" }, says: /calculated from 1m. Ask for 1m/ },
+  { path: "/live", query: { ...BTC, forming: "yes" }, says: /forming="yes": expected 0 or 1/ },
+  { path: "/live", query: { ...BTC, limit: "1" }, says: /Cannot use the parameter "limit"/ },
   { path: "/candles", query: { ...BTC, exchange: "a b" }, says: /expected a CCXT id/ },
   { path: "/candles", query: { ...BTC, limit: "0" }, says: /from 1 to 2000/ },
   { path: "/candles", query: { ...BTC, limit: "2001" }, says: /from 1 to 2000/ },
@@ -253,7 +278,8 @@ Deno.test("with a token the page's files are open, and everything that holds dat
   };
   try {
     for (const { path } of await readPage()) assert.equal(await statusOf(path), 200, path);
-    for (const path of ["/status", "/metrics", "/events", "/candles", "/explained", "/page/"]) {
+    const guarded = ["/status", "/metrics", "/events", "/live", "/candles", "/explained"];
+    for (const path of [...guarded, "/page/"]) {
       assert.equal(await statusOf(path), 401, path);
     }
     assert.equal(await statusOf(`/events?token=${TOKEN}`), 401);

@@ -22,6 +22,7 @@ Deno.test("a head says what is asked for, as it was sent", () => {
     host: "localhost:9464",
     authorization: undefined,
     purpose: undefined,
+    lastEventId: undefined,
     keepsAlive: true,
   });
 });

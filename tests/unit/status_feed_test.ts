@@ -5,7 +5,8 @@ import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { ExchangeStatus, Status, StreamStatus } from "../../lib/serve/status.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
-import { LISTENERS_MAX, StatusFeed } from "../../lib/serve/status_feed.ts";
+import { LISTENERS_MAX, ListenerSlots } from "../../lib/serve/listener_slots.ts";
+import { StatusFeed } from "../../lib/serve/status_feed.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const STATUS: Status = {
@@ -72,6 +73,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
   const clock = new ManualClock();
   const feed = new StatusFeed({
     clock,
+    slots: new ListenerSlots(),
     log: logger("test"),
     news: () =>
       scene.isNewsAway

@@ -1,5 +1,6 @@
-/** What is known of a database's writes: whether it takes them. That it answers reads does not tell. @module */
+/** What is known of a database's writes: whether it takes them, and of what. That it answers reads does not tell. @module */
 import type { Clock } from "../../clock.ts";
+import type { Series } from "../../market/series.ts";
 import { codeOf, isConnectionLost, StoreError } from "./store_error.ts";
 import { DeadlineError } from "../../policy/deadline.ts";
 
@@ -19,6 +20,9 @@ interface Failure extends Write {
   readonly why: string;
 }
 
+/** Is told of which series candles may have been written. */
+type Follower = (series: Series) => void;
+
 /** A write that takes longer waits for something: a lock, a query, a disk or a network. */
 const WRITE_MS_MAX = 5_000;
 
@@ -37,6 +41,7 @@ export class KnownWrites {
   /** How many writes had begun when one was taken the last time. What failed or waits since then began later. */
   readonly #taken = new Map<WriteKind, number>();
   #newestMs = -Infinity;
+  readonly #followers = new Set<Follower>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -84,6 +89,18 @@ export class KnownWrites {
     } finally {
       this.#underWay.delete(write);
     }
+  }
+
+  /** Tells that candles of these series may have been written. */
+  tell(series: Iterable<Series>): void {
+    if (this.#followers.size === 0) return;
+    for (const one of series) for (const follower of this.#followers) follower(one);
+  }
+
+  /** Calls `follower` after each write of this process. Returns what ends that. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
   }
 
   /** Whether no write that would tell otherwise was taken since this one began. A page tells of rows, too. */
