@@ -167,6 +167,29 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "and those who ask at the same time share one statement, which others' pages count in": async (
+    { first, second },
+  ) => {
+    let statements = 0;
+    const counted: Database = {
+      ...first,
+      run: (...args) => {
+        statements++;
+        return first.run(...args);
+      },
+    };
+    const before = await numberOf(counted);
+    await writePage(second, SERIES, pageOf(1));
+    statements = 0;
+    const known = await Promise.all(Array.from({ length: 20 }, () => numberOf(counted)));
+    // No other program writes to the embedded database.
+    const isServer = first.kind === "server";
+    assert.equal(statements, isServer ? 1 : 0);
+    assert.deepEqual([...new Set(known)], [isServer ? before + 1 : before]);
+    await writePage(second, SERIES, pageOf(2));
+    assert.equal(await numberOf(counted), isServer ? before + 2 : before);
+  },
+
   "and pages are not remembered for ever": async ({ first }) => {
     await writePage(first, SERIES, pageOf(1));
     await first.sql`select setval('page_numbers', (select last_value from page_numbers) + 200000)`;
