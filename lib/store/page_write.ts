@@ -174,10 +174,7 @@ export async function writePreparedPage(
   return await database.writes.note("page", () => database.run(action, writeOnce)).catch(
     (error) => {
       // Another program wrote that page: its number must be known before the exchange is asked again.
-      if (isContested(error)) {
-        newestPages.delete(database);
-        readings.delete(database);
-      }
+      if (isContested(error)) newestPages.delete(database);
       throw error;
     },
   );
@@ -199,36 +196,17 @@ function answeredOf(row: WrittenRow | undefined): AnsweredStreamed {
  */
 const newestPages = new WeakMap<Database, number>();
 
-/** Statements that read it and have no answer yet. */
-const readings = new WeakMap<Database, Promise<number>>();
-
 /**
  * The number of the newest page that is known to be written. Call it before asking an exchange: a page with a higher
- * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice.
+ * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice: those of
+ * candles that another program has changed since this one wrote its last page. So nothing is read from the database,
+ * except at first and after such a page: no request waits for a statement.
  *
- * @param isExact whether pages count that other programs have written since this one wrote its last. That costs a
- * statement, which calls at the same time share, and is worth it where stored candles are asked for again.
  * @throws StoreError
  */
-export async function newestPageNumber(
-  database: Database,
-  { isExact }: { readonly isExact: boolean },
-): Promise<number> {
-  // No other program writes to the embedded database.
-  const isKnown = !isExact || database.kind === "embedded";
-  const known = isKnown ? newestPages.get(database) : undefined;
+export async function newestPageNumber(database: Database): Promise<number> {
+  const known = newestPages.get(database);
   if (known !== undefined) return known;
-  // The polls of a tick ask all at once, and what was read a moment ago is at most too low.
-  const reading = readings.get(database) ?? readNewestPage(database);
-  readings.set(database, reading);
-  try {
-    return await reading;
-  } finally {
-    if (readings.get(database) === reading) readings.delete(database);
-  }
-}
-
-async function readNewestPage(database: Database): Promise<number> {
   return await database.run("read which page is the newest", async (sql) => {
     const [row] = await sql<{ number: string }[]>`
       select case when is_called then last_value else 0 end as number from page_numbers`;
