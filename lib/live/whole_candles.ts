@@ -60,6 +60,8 @@ export class WholeCandles {
   readonly #followed = new Map<string, Followed>();
   /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
   #aheadMs: number | undefined;
+  /** The newest open time that any of its candles had, which its clock has reached, and when that was told. Milliseconds. */
+  #reached = { openTimeMs: -Infinity, toldMs: -Infinity };
 
   /**
    * Call when a subscription comes into force: from now on the connection misses nothing. What it told before counts no more,
@@ -102,6 +104,9 @@ export class WholeCandles {
     if (receivedMs - closeMs > LATE_MS_MAX) return undefined;
     const latestMs = receivedMs + EARLY_MS_MAX;
     if (candle.openTimeMs > latestMs) return undefined;
+    if (candle.openTimeMs > this.#reached.openTimeMs) {
+      this.#reached = { openTimeMs: candle.openTimeMs, toldMs: receivedMs };
+    }
     if (told.isClosed !== undefined) {
       const isEarly = closeMs > Math.min(exchangeMs ?? latestMs, latestMs);
       return told.isClosed && !isEarly ? whole(followed, candle) : undefined;
@@ -122,13 +127,21 @@ export class WholeCandles {
         if (one !== undefined) candles.push(one);
       }
       if (forming === undefined) continue;
-      const aheadMs = this.#aheadMs ?? AHEAD_MS_MAX;
-      if (addCandles(timeframe, forming.openTimeMs, 1) + aheadMs + SETTLE_MS > nowMs) continue;
+      const closedMs = this.#closedMs(addCandles(timeframe, forming.openTimeMs, 1));
+      if (closedMs + SETTLE_MS > nowMs) continue;
       followed.forming = undefined;
       const one = whole(followed, forming);
       if (one !== undefined) candles.push(one);
     }
     return candles;
+  }
+
+  /** When a candle had closed by the exchange's clock, as far as is known: at the latest then. Milliseconds. */
+  #closedMs(closeMs: number): number {
+    const { openTimeMs, toldMs } = this.#reached;
+    const byClockMs = closeMs + (this.#aheadMs ?? AHEAD_MS_MAX);
+    // A candle of another market that opens then shows it, too.
+    return openTimeMs >= closeMs ? Math.min(toldMs, byClockMs) : byClockMs;
   }
 
   #form(followed: Followed, candle: Candle, nowMs: number): WholeCandle | undefined {
