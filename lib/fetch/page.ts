@@ -135,7 +135,7 @@ async function ingestPart(
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
-  const known = await newestPageNumber(archive.database, { isExact: options.owed === undefined });
+  const known = await newestPageNumber(archive.database);
   let verdict: PageAnswer;
   try {
     verdict = await exchange.askPage(series, window, options);

@@ -1,6 +1,8 @@
 /** The streams of one exchange: what they tell, and the whole candles that wait to be stored. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { StreamEvent } from "../exchange/stream_event.ts";
 import type { Candle } from "../market/candle.ts";
@@ -35,6 +37,8 @@ export class ExchangeStream {
   /** How many candles in a row an open stream lacked. */
   readonly #missed = new Map<string, number>();
   readonly #watch: StreamWatch;
+  /** By what it was told last what to stream. */
+  #followed: { readonly markets: Markets; readonly config: Config } | undefined;
 
   constructor(archive: Archive, exchange: ArchivedExchange, source: StreamSource) {
     this.#archive = archive;
@@ -43,11 +47,17 @@ export class ExchangeStream {
     this.#streams = source.open(exchange.id, (event) => this.#note(event));
   }
 
-  /** Streams what is polled of the markets in force. */
+  /**
+   * Streams what is polled of the markets in force. The polls of all exchanges call it at the begin of a tick, when every
+   * request is to leave at once: nothing is done where neither markets nor settings are new.
+   */
   follow(): void {
     const { exchange: { id, markets: { value } } } = this;
+    const { config } = this.#archive;
     if (value === undefined) return;
-    const polled = new Set(settingsOf(this.#archive.config, id).timeframes);
+    if (value === this.#followed?.markets && config === this.#followed.config) return;
+    this.#followed = { markets: value, config };
+    const polled = new Set(settingsOf(config, id).timeframes);
     const series = value.series.filter(({ symbol, timeframe }) =>
       polled.has(timeframe.text) && !value.suspended.has(symbol)
     );

@@ -61,6 +61,8 @@ const LATE_MS_MAX = 5 * 60_000;
  */
 const UNWATCHED_MS = 5_000;
 
+const NOTHING_REACHED = { openTimeMs: -Infinity, toldMs: -Infinity };
+
 /** Of the streams of one exchange. */
 export class WholeCandles {
   readonly #followed = new Map<string, Followed>();
@@ -68,6 +70,8 @@ export class WholeCandles {
   #lookedMs = Infinity;
   /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
   #aheadMs: number | undefined;
+  /** The newest open time that any of its candles had, which its clock has reached, and when that was told. Milliseconds. */
+  #reached = NOTHING_REACHED;
 
   /**
    * Call when a subscription comes into force: from now on the connection misses nothing. What it told before counts no more,
@@ -116,6 +120,9 @@ export class WholeCandles {
       if (followed.closed?.candle.openTimeMs === candle.openTimeMs) followed.closed = undefined;
       return undefined;
     }
+    if (candle.openTimeMs > this.#reached.openTimeMs) {
+      this.#reached = { openTimeMs: candle.openTimeMs, toldMs: receivedMs };
+    }
     if (told.isClosed !== undefined) {
       const isEarly = closeMs > Math.min(exchangeMs ?? latestMs, latestMs);
       return told.isClosed && !isEarly ? whole(followed, candle) : undefined;
@@ -137,8 +144,8 @@ export class WholeCandles {
         if (one !== undefined) candles.push(one);
       }
       if (forming === undefined) continue;
-      const aheadMs = this.#aheadMs ?? AHEAD_MS_MAX;
-      if (addCandles(timeframe, forming.openTimeMs, 1) + aheadMs + SETTLE_MS > nowMs) continue;
+      const closedMs = this.#closedMs(addCandles(timeframe, forming.openTimeMs, 1));
+      if (closedMs + SETTLE_MS > nowMs) continue;
       followed.forming = undefined;
       const one = whole(followed, forming);
       if (one !== undefined) candles.push(one);
@@ -152,6 +159,7 @@ export class WholeCandles {
     this.#lookedMs = nowMs;
     if (isWatched) return;
     this.#aheadMs = undefined;
+    this.#reached = NOTHING_REACHED;
     for (const followed of this.#followed.values()) {
       const { series: { timeframe }, forming } = followed;
       followed.fromMs = Math.max(followed.sinceMs, closedUntil(timeframe, nowMs));
@@ -160,6 +168,14 @@ export class WholeCandles {
         followed.forming = undefined;
       }
     }
+  }
+
+  /** When a candle had closed by the exchange's clock, as far as is known: at the latest then. Milliseconds. */
+  #closedMs(closeMs: number): number {
+    const { openTimeMs, toldMs } = this.#reached;
+    const byClockMs = closeMs + (this.#aheadMs ?? AHEAD_MS_MAX);
+    // A candle of another market that opens then shows it, too.
+    return openTimeMs >= closeMs ? Math.min(toldMs, byClockMs) : byClockMs;
   }
 
   #form(followed: Followed, candle: Candle, nowMs: number): WholeCandle | undefined {

@@ -12,7 +12,7 @@ import type { Sql } from "./connection/sql.ts";
 import { rememberPage } from "./page_proof.ts";
 import { pageStatement, UNSETTLED, type WrittenRow } from "./page_statement.ts";
 import { epochMs } from "./parameters.ts";
-import { isContested, isDuplicate } from "./connection/store_error.ts";
+import { isDuplicate } from "./connection/store_error.ts";
 
 /** What a page proved, to be stored. */
 export interface PageWrite {
@@ -139,7 +139,7 @@ export function writePage(
  * Stores a page atomically in one round trip. Repeating it changes nothing. A candle that comes back with other values
  * is revised; the table's trigger keeps its older values.
  *
- * @throws StoreError; see {@linkcode isContested} and {@linkcode isOfOtherMarket}
+ * @throws StoreError; see `isContested` and `isOfOtherMarket`
  */
 export async function writePreparedPage(
   database: Database,
@@ -173,8 +173,9 @@ export async function writePreparedPage(
   };
   const written = await database.writes.note("page", () => database.run(action, writeOnce)).catch(
     (error) => {
-      // Another program wrote that page: its number must be known before the exchange is asked again.
-      if (isContested(error)) newestPages.delete(database);
+      // Another program wrote that page: its number must be known before the exchange is asked again. Or another server
+      // answers now, whose numbers may be lower.
+      newestPages.delete(database);
       throw error;
     },
   );
@@ -200,19 +201,14 @@ const newestPages = new WeakMap<Database, number>();
 
 /**
  * The number of the newest page that is known to be written. Call it before asking an exchange: a page with a higher
- * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice.
+ * number may hold newer values than the answer. Too low a number is safe, it only has some pages asked for twice: those of
+ * candles that another program has changed since this one wrote its last page. So nothing is read from the database,
+ * except at first and after a page that failed: no request waits for a statement.
  *
- * @param isExact whether pages count that other programs have written since this one wrote its last. That costs a
- * statement, and is worth it where stored candles are asked for again.
  * @throws StoreError
  */
-export async function newestPageNumber(
-  database: Database,
-  { isExact }: { readonly isExact: boolean },
-): Promise<number> {
-  // No other program writes to the embedded database.
-  const isKnown = !isExact || database.kind === "embedded";
-  const known = isKnown ? newestPages.get(database) : undefined;
+export async function newestPageNumber(database: Database): Promise<number> {
+  const known = newestPages.get(database);
   if (known !== undefined) return known;
   return await database.run("read which page is the newest", async (sql) => {
     const [row] = await sql<{ number: string }[]>`

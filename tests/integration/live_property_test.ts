@@ -229,7 +229,7 @@ async function openScene(
   }, clock);
   const rest = new Rest(manual);
   const { sockets, openSocket } = fakeSockets();
-  const live = new Live({ ...archive, clock: rest }, {
+  const live = new Live({ ...archive, clock: rest, database: rest.watched(archive.database) }, {
     isWanted: () => isStreamed,
     lackOf: () => undefined,
     open: (id, onEvent): OpenStreams =>
@@ -326,6 +326,8 @@ class WaitingClock implements Clock {
 class Rest implements Clock {
   readonly #clock: ManualClock;
   #atWork = 0;
+  /** Streams are looked at while one runs, too. */
+  #statements = 0;
   #hasBegun = false;
   #news = Promise.withResolvers<void>();
 
@@ -337,18 +339,36 @@ class Rest implements Clock {
     return this.#clock.now();
   }
 
+  /** The database, whose statements are work. */
+  watched(database: Database): Database {
+    const run: Database["run"] = async (action, statements) => {
+      this.#statements++;
+      try {
+        return await database.run(action, statements);
+      } finally {
+        this.#statements--;
+        this.#tell();
+      }
+    };
+    return Object.assign(Object.create(database), { run });
+  }
+
+  #tell(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
   /** As on a machine that is slow: fewer beats. */
   async sleep(ms: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
     this.#hasBegun = true;
     this.#atWork = 0;
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
+    this.#tell();
     await this.#clock.sleep(Math.max(ms, 500), options).finally(() => this.#atWork = 1);
   }
 
   /** Resolves when nothing is being stored. */
   readonly reached = async (): Promise<void> => {
-    while (this.#hasBegun && this.#atWork > 0) await this.#news.promise;
+    while (this.#hasBegun && this.#atWork + this.#statements > 0) await this.#news.promise;
   };
 }
 

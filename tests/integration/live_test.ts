@@ -71,6 +71,8 @@ class FakeStreams implements StreamSource {
   isClosed = false;
   /** All of them are open. */
   connections = 1;
+  /** How often it was told what to stream. */
+  subscribed = 0;
   /** How often what was told has been dealt with. */
   turns = 0;
   tell: (event: StreamEvent) => void = () => assert.fail("no streams are open");
@@ -79,6 +81,7 @@ class FakeStreams implements StreamSource {
     this.tell = onNews;
     return {
       subscribe: (wished) => {
+        this.subscribed++;
         this.wished = wished.map(({ symbol, timeframe, market }) =>
           `${symbol} ${timeframe} ${market.id}`
         );
@@ -313,6 +316,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const asked: number[] = [];
       for (let minute = 1; minute <= 7; minute++) asked.push(await tick(minute, "truth"));
       assert.deepEqual(asked.slice(1), [1, 1, 1, 1, 1, 1], "one series of three at a tick");
+      assert.equal(streams.subscribed, 1, "the markets are the same at every tick");
       for (const { covered, unsettled, lastMs } of await readCheckpoints(database)) {
         assert.equal(lastMs, CLOSE_MS + 6 * MINUTE_MS);
         assert.ok(covered.at(-1)!.untilMs <= CLOSE_MS + 7 * MINUTE_MS - 10_000);

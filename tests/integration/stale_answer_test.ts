@@ -79,9 +79,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         let newestAsked = 0;
         const asked = new Map<number, { readonly known: number; readonly value: number }>();
         const ask = async (program: number): Promise<void> => {
-          const known = await newestPageNumber(programs[program]!, {
-            isExact: isNew[program] === false,
-          });
+          const known = await newestPageNumber(programs[program]!);
           newestAsked = said;
           asked.set(program, { known, value: said });
         };
@@ -115,7 +113,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "and while a statement waits for the row of another one": async ({ first, second, isServer }) => {
     if (!isServer) return;
     await writePage(first, SERIES, pageOf(1));
-    const [old, recent] = [await numberOf(first), await numberOf(second)];
+    const [old, recent] = [await newestPageNumber(first), await newestPageNumber(second)];
     const holder = await holdRows(first, "ohlcv_1m");
     const newer = writePage(first, SERIES, { ...pageOf(3), knownPage: recent });
     await untilWaiting(second, 1);
@@ -168,10 +166,36 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "though the number that a program knows is older than a page of another one": async (
+    { first, second, isServer },
+  ) => {
+    if (!isServer) return;
+    await writePage(first, SERIES, pageOf(1));
+    let statements = 0;
+    const counted: Database = {
+      ...first,
+      run: (...args) => {
+        statements++;
+        return first.run(...args);
+      },
+    };
+    const known = await newestPageNumber(counted);
+    await writePage(second, SERIES, pageOf(3));
+    statements = 0;
+    assert.equal(await newestPageNumber(counted), known);
+    assert.equal(statements, 0, "a request waits for no statement");
+    const older = writePage(counted, SERIES, { ...pageOf(2), knownPage: known });
+    await assert.rejects(older, isContested);
+    assert.equal(await storedValue(first), 3);
+    // Asked again, it knows of that page.
+    await writePage(counted, SERIES, { ...pageOf(4), knownPage: await newestPageNumber(counted) });
+    assert.equal(await storedValue(first), 4);
+  },
+
   "and pages are not remembered for ever": async ({ first }) => {
     await writePage(first, SERIES, pageOf(1));
     await first.sql`select setval('page_numbers', (select last_value from page_numbers) + 200000)`;
-    const known = await numberOf(first);
+    const known = await newestPageNumber(first);
     await writePage(first, SERIES, pageOf(2));
     const pages = await first.sql`select from recent_pages`;
     assert.equal(pages.length, 1);
@@ -181,10 +205,6 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(await storedValue(first), 2);
   },
 };
-
-function numberOf(database: Database): Promise<number> {
-  return newestPageNumber(database, { isExact: true });
-}
 
 function pageOf(value: number, openTimeMs = CLOSE_MS): PageWrite {
   const text = String(value);

@@ -115,6 +115,26 @@ Deno.test("without a flag and without a next candle, it is whole by the exchange
   }
 });
 
+Deno.test("a candle of another market that opens at its close shows that it has closed, once it has settled", () => {
+  const other = { ...SERIES, symbol: "ETH/USD" };
+  const candles = followed();
+  candles.follow(other, { connection: 1, nowMs: OPEN_MS - 1_000 });
+  candles.note(told(OPEN_MS + 5, 1));
+  candles.note(told(CLOSE_MS - 400, 7, { series: other }));
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 400), [], "that one is of the same minute");
+  candles.note(told(CLOSE_MS + 40, 8, { series: other, openMs: CLOSE_MS, isSnapshot: true }));
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 400), [], "a snapshot");
+  candles.note(told(CLOSE_MS + 50, 8, { series: other, openMs: CLOSE_MS }));
+  candles.note(told(CLOSE_MS + 200, 9, { series: other, openMs: CLOSE_MS }));
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 349), []);
+  assert.deepEqual(pricesOf(candles, CLOSE_MS + 350), [[OPEN_MS, "1"], [OPEN_MS, "7"]]);
+
+  const timed = followed();
+  timed.note(told(OPEN_MS + 5_000, 1, { exchangeMs: OPEN_MS + 5_000 }));
+  timed.note(told(CLOSE_MS + 50, 8, { series: other, openMs: CLOSE_MS }));
+  assert.deepEqual(pricesOf(timed, CLOSE_MS + 300), [[OPEN_MS, "1"]], "its time is known sooner");
+});
+
 Deno.test("without a flag, a candle that was not seen from its open on one connection is never whole", () => {
   const late = new Watched(OPEN_MS + 1);
   late.note(told(OPEN_MS + 5, 1));
