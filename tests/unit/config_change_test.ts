@@ -29,7 +29,7 @@ const CASES:
         "binance, kraken, okx: backfill of 1d, 1h",
       ],
     }],
-    ["streams", { LIVE: "kraken,okx" }, { changed: ["binance: live off"] }],
+    ["streams", { LIVE: "kraken,okx" }, { changed: ["kraken, okx: live auto"] }],
     ["the options of one", { EXCHANGE_KRAKEN: '{"apiKey":"abcdefgh"}' }, {
       changed: ["kraken: options"],
     }],
