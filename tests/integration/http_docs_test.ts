@@ -49,6 +49,13 @@ Deno.test("docs/http.md shows answers as the daemon gives them", async () => {
       assert.deepEqual(shapeOf(wanted), shapeOf(given), path);
       assert.deepEqual([wanted.kind, typeof wanted.id], [given.kind, typeof given.id]);
       await feed.leave();
+      // As the bot reads it.
+      const bot = new EventSource(new URL(path, archive.server.url));
+      const { promise, resolve } = Promise.withResolvers<MessageEvent>();
+      bot.addEventListener("candle", resolve);
+      const { data, lastEventId } = await promise;
+      bot.close();
+      assert.deepEqual([JSON.parse(data), lastEventId], [given.data, given.id]);
     }
   } finally {
     await archive.close();

@@ -209,6 +209,13 @@ const TESTS: Readonly<Record<string, (database: Database, url?: string) => Promi
         assert.equal(new Set(minutes).size, minutes.length, "none comes twice");
         const wanted = Array.from({ length: 997 }, (_, at) => at + 4);
         assert.deepEqual(minutes.toSorted((a, b) => a - b), wanted);
+        await write(database, { kind: "stream", at: 1_001, price: 1 });
+        assert.deepEqual(await kinds(1), ["candle 1001 1 provisional"]);
+        const lacking = { kind: "page", since: 1_001, prices: [0], covered: 1 } as const;
+        await write(database, { ...lacking, isGivenUp: true });
+        assert.deepEqual(await kinds(1), ["withdrawn 1001"]);
+        await writeMinutes(database, 1_001, 1_002);
+        assert.deepEqual(await kinds(1), ["candle 1001 5"], "it comes again");
         await events.leave();
       });
     },

@@ -1,5 +1,9 @@
 /** Reads server-sent events as a bot does. @module */
 import assert from "node:assert/strict";
+import { systemClock } from "../../lib/clock.ts";
+
+/** Long enough on a busy machine. */
+const EVENT_MS_MAX = 30_000;
 
 export interface ReadEvent {
   readonly kind: string;
@@ -41,11 +45,18 @@ export class EventReader {
     }
   }
 
-  /** The next event, which must be there. */
+  /** The next event, which must come. */
   async one(): Promise<ReadEvent> {
-    const event = await this.next();
-    assert.ok(event !== undefined, "the stream is over");
-    return event;
+    const over = new AbortController();
+    const late = systemClock.sleep(EVENT_MS_MAX, over).then(() => assert.fail("no event comes"));
+    late.catch(() => {});
+    try {
+      const event = await Promise.race([this.next(), late]);
+      assert.ok(event !== undefined, "the stream is over");
+      return event;
+    } finally {
+      over.abort();
+    }
   }
 
   async leave(): Promise<void> {
