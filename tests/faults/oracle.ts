@@ -200,6 +200,16 @@ export async function judgeViews(
   return { ...SOUND, disagreeing: apart.length, findings: apart };
 }
 
+/** Counts candles of streams of which no answer has told in the end. */
+export async function judgeStreamed({ sql }: Database, untilMs: number): Promise<Verdict> {
+  const named = await sql<{ text: string }[]>`
+    select symbol || ' ' || timeframe || ' ' || time as text from streamed_candles
+    where time < ${new Date(untilMs)} order by symbol, timeframe, time`;
+  if (named.length === 0) return SOUND;
+  const text = `${named.length} candles of streams are not confirmed, the first ${named[0]?.text}`;
+  return { ...SOUND, unexplained: named.length, findings: [text] };
+}
+
 export function sumVerdicts(verdicts: readonly Verdict[]): Verdict {
   return verdicts.reduce((sum, one) => ({
     lost: sum.lost + one.lost,

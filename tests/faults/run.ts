@@ -9,7 +9,7 @@ import type { Status } from "../../lib/serve/status.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
-import { judgeSeries, judgeViews, sumVerdicts, type Verdict } from "./oracle.ts";
+import { judgeSeries, judgeStreamed, judgeViews, sumVerdicts, type Verdict } from "./oracle.ts";
 import { Random } from "./random.ts";
 import { openScene, type Scene, type SceneOptions } from "./scene.ts";
 import { type FaultName, FAULTS, type Schedule, type Step } from "./schedule.ts";
@@ -199,6 +199,7 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
     const finalMs = nowMs + FINAL_MS;
     later.ms = finalMs - scene.clock.now();
     await bringUpToDate(archive);
+    verdicts.push(await judgeStreamed(database, calmMs));
     for (const symbol of judgedSymbols(scene)) {
       for (const [timeframe, reachMs] of reachesMs) {
         const step = stepMs(timeframe);

@@ -6,7 +6,7 @@ import { classesOf } from "../../lib/exchange/ancestry.ts";
 import { openCcxt } from "../../lib/exchange/ccxt.ts";
 import { ALIASES, BINANCE, dialectOf } from "../faults/exchange_class.ts";
 import { secondOf } from "../faults/local_markets.ts";
-import { judgeSeries, judgeViews, SOUND, type Verdict } from "../faults/oracle.ts";
+import { judgeSeries, judgeStreamed, judgeViews, SOUND, type Verdict } from "../faults/oracle.ts";
 import { busyAnswers } from "../faults/refusing_answers.ts";
 import { scheduleOf } from "../faults/schedule.ts";
 import { binanceAt, openTestArchive } from "../support/local_archive.ts";
@@ -51,6 +51,21 @@ Deno.test("the oracle counts what is lost, wrong, invented and without a reason"
       const { findings } = await judgeViews(archive);
       assert.match(findings.join(), /status: candles 121, ohlcv_explained has 120/);
       await database.sql`update checkpoints set candles = candles - 1`;
+    });
+    await t.step("a candle of a stream that no answer has told of", async () => {
+      assert.deepEqual(await judgeStreamed(database, untilMs), SOUND);
+      const before = await database.sql`
+        update checkpoints as known set unsettled = tstzmultirange(range), streamed = tstzmultirange(range)
+        from (select tstzrange(${at}, ${new Date(+at + MINUTE_MS)}) as range) as given
+        returning 1`;
+      assert.equal(before.length, 1);
+      const { unexplained, findings } = await judgeStreamed(database, untilMs);
+      assert.equal(unexplained, 1);
+      assert.match(
+        findings.join(),
+        /^1 candles of streams are not confirmed, the first BTC\/USDT 1m/,
+      );
+      await database.sql`update checkpoints set unsettled = '{}', streamed = '{}'`;
     });
     await t.step("a value that differs in its last digit", async () => {
       await database.sql`update ohlcv_1m set volume = volume + 0.00000001 where time = ${at}`;
