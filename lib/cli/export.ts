@@ -24,9 +24,11 @@ holds prices and volumes as doubles, which all programs can read, or with
 --numbers exact as DECIMAL(38, 18). Exchanges choose the names of their markets,
 which may look like formulas: --quote-formulas makes CSV safe for a spreadsheet.
 
-The newest candles are provisional: they closed only just, or came over a
-stream, and the exchange may still give other values or take one back.
---final-only leaves them out, of each exchange's candles.
+A candle that came over a stream is provisional until an answer of the exchange
+confirms it, gives it other values or takes it back. --mark-provisional adds a
+last column, provisional, which is true for these candles, and for a merged one
+that is made of one. --final-only leaves them out, and those that closed only
+just, before candles are merged.
 
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
@@ -44,6 +46,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .option("--since <time>", "from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "before this time", timeFlag)
     .option("--final-only", "leave out candles that may still change: see below")
+    .option("--mark-provisional", "add a column that marks candles of streams: see below")
     .addOption(
       new Option("--source <source>", "each exchange's own candles, or merged ones")
         .choices(["exchange", "merged"]).default("exchange"),
@@ -79,6 +82,7 @@ interface ExportFlags {
   readonly since?: number;
   readonly until?: number;
   readonly finalOnly?: true;
+  readonly markProvisional?: true;
   readonly source: "exchange" | "merged";
   readonly merge: "primary" | "volume";
   readonly numbers?: Numbers;
@@ -105,14 +109,7 @@ async function exportCandles(
     );
   }
   const isMerged = flags.source === "merged";
-  if (flags.finalOnly === true && isMerged) {
-    command.error(
-      "error: --final-only works only with each exchange's own candles: leave out --source merged",
-      {
-        exitCode: EXIT.usage,
-      },
-    );
-  }
+  const isMarked = flags.markProvisional === true;
   const request: ExportRequest = {
     exchanges: flags.exchange ?? [],
     symbols: flags.symbol ?? [],
@@ -121,15 +118,17 @@ async function exportCandles(
     untilMs: flags.until ?? null,
     merge: isMerged ? flags.merge : null,
     isFinalOnly: flags.finalOnly === true,
+    isMarked,
   };
   const output = await openOutput(shell, flags.output);
   try {
     const writer = format === "csv"
       ? csvWriter(output, {
         isMerged,
+        isMarked,
         field: flags.quoteFormulas === true ? spreadsheetField : csvField,
       })
-      : parquetWriter(output, { isMerged, numbers: flags.numbers ?? "double" });
+      : parquetWriter(output, { isMerged, isMarked, numbers: flags.numbers ?? "double" });
     // Keep the permission to write: the output file is finished only at the end.
     const ground = {
       ...await readGround(shell, flags, { logLevelDefault: "error" }),

@@ -178,7 +178,7 @@ function summary(report: ImportReport): string {
     [report.replaced, "replaced: the older values are in candle_revisions"],
     [report.conflicts, "stored with other values, which were kept: see import_conflicts"],
     [report.rejected, "rejected: see rejected_candles"],
-    [report.unclosed, "not closed, or only just: left out"],
+    [report.unclosed, "not closed, only just, or provisional: left out"],
     [report.blank, "without values: no candle"],
     [report.expired, "of time that RETENTION has dropped: left out"],
     [report.outside, "outside of --since and --until: left out"],

@@ -21,6 +21,8 @@ export interface CsvColumns {
   readonly closeTime: number | undefined;
   /** Says whether the candle has closed. */
   readonly confirm: number | undefined;
+  /** Says whether the candle came over a stream, and was not confirmed yet: titan10's own. */
+  readonly provisional?: number | undefined;
   /** How many fields each row has. */
   readonly width: number;
 }
@@ -66,6 +68,7 @@ const NAMES = {
     "iscomplete",
     "complete",
   ],
+  provisional: ["provisional"],
 } as const;
 
 const INSTRUMENT = new Set([
@@ -122,6 +125,7 @@ export function readColumns(fields: readonly string[], symbol: string | undefine
     turnovers,
     closeTime: find("closeTime"),
     confirm: find("confirm"),
+    provisional: find("provisional"),
     width: fields.length,
   };
 }
@@ -130,7 +134,13 @@ export function readColumns(fields: readonly string[], symbol: string | undefine
 export function isGuardName(name: string): boolean {
   const plain = plainName(name);
   return INSTRUMENT.has(plain) || CONSTANT.has(plain) ||
-    [...NAMES.exchange, ...NAMES.timeframe, ...NAMES.closeTime, ...NAMES.confirm]
+    [
+      ...NAMES.exchange,
+      ...NAMES.timeframe,
+      ...NAMES.closeTime,
+      ...NAMES.confirm,
+      ...NAMES.provisional,
+    ]
       .some((known) => known === plain);
 }
 

@@ -12,11 +12,31 @@ import { textArray } from "./parameters.ts";
  */
 export const PAGE_ROWS_MAX = 10_000;
 
-/** One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts. */
-export type StoredRow = readonly [number, string, string, string, string, string];
+/**
+ * One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts. Last, where it was
+ * asked for, whether it is provisional: it came over a stream, and no answer of the exchange has told of it yet.
+ */
+export type StoredRow = readonly [number, string, string, string, string, string, boolean?];
 
-/** One merged candle: a {@linkcode StoredRow} and the exchanges it came from. */
-export type MergedRow = readonly [number, string, string, string, string, string, string[]];
+/** One merged candle: as a {@linkcode StoredRow}, with the exchanges it came from behind the volume. */
+export type MergedRow = readonly [
+  number,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string[],
+  boolean?,
+];
+
+/** What to read besides the values of candles, and what not. */
+interface Marking {
+  /** Whether to say which candles are provisional. @default false */
+  readonly isMarked?: boolean;
+  /** Whether to leave out what no answer has covered: it closed only just, or came over a stream. @default false */
+  readonly isFinalOnly?: boolean;
+}
 
 /** A series that holds candles. */
 export interface StoredSeries {
@@ -60,10 +80,7 @@ interface StoredSeriesRow {
 export async function readCandlePage(
   database: Database,
   { exchange, symbol, timeframe }: Series,
-  { isFinalOnly = false, ...window }: Window & {
-    /** Whether to leave out what no answer has covered: it closed only just, or came over a stream. @default false */
-    readonly isFinalOnly?: boolean;
-  },
+  { isMarked = false, isFinalOnly = false, ...window }: Window & Marking,
 ): Promise<readonly StoredRow[]> {
   assertPage(timeframe, window);
   return await database.run(
@@ -71,19 +88,23 @@ export async function readCandlePage(
     async (sql) => {
       return await sql.unsafe(
         `select ${MILLISECONDS}, open, high, low, close, volume
+                ${isMarked ? `, ${isIn("streamed * unsettled")}` : ""}
        from ${candleTable(timeframe)}
        where exchange = $1 and symbol = $2
          and time >= ${timeLiteral(window.sinceMs)} and time < ${timeLiteral(window.untilMs)}
-         ${isFinalOnly ? IS_FINAL : ""}
+         ${isFinalOnly ? `and not ${isIn("unsettled")}` : ""}
        order by time`,
-        isFinalOnly ? [exchange, symbol, timeframe.text] : [exchange, symbol],
+        isMarked || isFinalOnly ? [exchange, symbol, timeframe.text] : [exchange, symbol],
       ).values() as unknown as readonly StoredRow[];
     },
   );
 }
 
-const IS_FINAL = `and not coalesce((select unsettled from checkpoints
-           where exchange = $1 and symbol = $2 and timeframe = $3) @> time, false)`;
+/** Whether a candle of the series `$1 $2 $3` lies in one of its ranges in the ledger. */
+function isIn(ranges: string): string {
+  return `coalesce((select ${ranges} from checkpoints
+                  where exchange = $1 and symbol = $2 and timeframe = $3) @> time, false)`;
+}
 
 function assertPage(timeframe: Timeframe, window: Window): void {
   if (windowCandles(timeframe, window) <= PAGE_ROWS_MAX) return;
@@ -132,15 +153,21 @@ export async function readExchangesByVolume(
 export async function readMergedPage(
   database: Database,
   { symbol, timeframe, exchanges, method }: Merging,
-  window: Window,
+  { isMarked = false, isFinalOnly = false, ...window }: Window & Marking,
 ): Promise<readonly MergedRow[]> {
   assertPage(timeframe, window);
   return await database.run(`merge candles of ${symbol} ${timeframe.text}`, async (sql) => {
     const rows = await sql.unsafe(
-      `select ${MILLISECONDS}, open, high, low, close, volume, to_json(sources)
-       from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6)
+      `select ${MILLISECONDS}, open, high, low, close, volume, to_json(sources) ${
+        isMarked ? ", provisional" : ""
+      }
+       from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6,
+                         $7::boolean)
        order by time`,
-      [timeframe.text, symbol, window.sinceMs, window.untilMs, textArray(exchanges), method],
+      [
+        ...[timeframe.text, symbol, window.sinceMs, window.untilMs, textArray(exchanges), method],
+        isFinalOnly,
+      ],
       { prepare: true },
     ).values();
     return rows as unknown as readonly MergedRow[];

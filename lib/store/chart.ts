@@ -21,9 +21,19 @@ interface ChartCandle extends Candle {
   readonly isProvisional: boolean;
 }
 
+/** What `ohlcv_explained` says of a candle. */
+type CandleState =
+  | "stored"
+  | "provisional"
+  | "owed"
+  | "expired"
+  | "ended"
+  | "outside_range"
+  | GapState;
+
 /** A part of a window in which all candles share one state. */
 export interface ExplainedSpan extends Window {
-  readonly state: "stored" | "owed" | "expired" | "ended" | "outside_range" | GapState;
+  readonly state: CandleState;
   readonly candles: number;
 }
 

@@ -68,7 +68,8 @@ export async function readSourceSeries(database: Database): Promise<readonly Sou
         from candle_revisions group by exchange, symbol, timeframe
       )
       select exchange, symbol, timeframe, candles, first, last,
-             concat_ws(' ', candles, first, last, revised.state) as state
+             -- What is taken back while another comes leaves the counts as they are, and changes what waits to be final.
+             concat_ws(' ', candles, first, last, revised.state, unsettled) as state
       from checkpoints left join revised using (exchange, symbol, timeframe)
       order by candles, exchange, symbol, timeframe`;
     return rows.map(({ exchange, symbol, timeframe, candles, first, last, state }) => ({
@@ -209,18 +210,15 @@ export async function writeCopiedCandles(
   });
 }
 
-/** Removes candles that were copied, and then dropped in the source database. */
-export async function removeOutside(
-  database: Database,
-  series: Series,
-  { firstMs, lastMs }: { readonly firstMs: number; readonly lastMs: number },
-): Promise<void> {
-  await database.run(`remove candles of ${seriesName(series)}`, async (sql) => {
+/**
+ * Removes the candles of a series that an earlier start copied: the source may have dropped some since, and taken back others
+ * among those that stay.
+ */
+export async function removeCopied(database: Database, series: Series): Promise<void> {
+  await database.runLong(`remove candles of ${seriesName(series)}`, async (sql) => {
     await sql.unsafe(
-      `delete from ${candleTable(series.timeframe)}
-       where exchange = $1 and symbol = $2
-         and (time < to_timestamp($3::float8 / 1000.0) or time > to_timestamp($4::float8 / 1000.0))`,
-      [series.exchange, series.symbol, firstMs, lastMs],
+      `delete from ${candleTable(series.timeframe)} where exchange = $1 and symbol = $2`,
+      [series.exchange, series.symbol],
     );
   });
 }

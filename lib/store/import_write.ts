@@ -186,6 +186,8 @@ from tally, claim
 on conflict (exchange, symbol, timeframe) do update
 -- A stored candle that may still change is not replaced, so no file makes it final.
 set covered = known.covered + (excluded.covered - known.unsettled),
+    -- What a file has replaced is not a stream's any more.
+    streamed = known.streamed - (select times from tally),
     candles = known.candles + excluded.candles,
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),

@@ -23,7 +23,7 @@ import {
   readRollupsHolding,
   readSourceSeries,
   readTimeframes,
-  removeOutside,
+  removeCopied,
   type SourceSeries,
   sumSeries,
   writeCopiedCandles,
@@ -104,11 +104,11 @@ async function copySeries(
   { series, firstMs, lastMs, state }: SourceSeries,
   options: Omit<CopyOptions, "onProgress"> & { readonly onProgress: (copied: number) => void },
 ): Promise<void> {
-  if (firstMs === undefined || lastMs === undefined) return;
   const { timeframe } = series;
   const withRetry = <T>(statements: () => Promise<T>): Promise<T> =>
     retryStore(statements, options);
-  await withRetry(() => removeOutside(target, series, { firstMs, lastMs }));
+  await withRetry(() => removeCopied(target, series));
+  if (firstMs === undefined || lastMs === undefined) return;
   let writing = Promise.resolve();
   let copied = 0;
   for (let sinceMs = firstMs; sinceMs <= lastMs;) {

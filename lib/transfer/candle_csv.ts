@@ -9,24 +9,31 @@ export interface CandleWriter {
   finish(): Promise<void>;
 }
 
-const HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume";
-const MERGED_HEAD = "symbol,timeframe,time,open,high,low,close,volume,sources";
+/** What the rows of a file have besides the values of candles. */
+export interface ColumnChoice {
+  /** Whether they name their sources instead of one exchange. */
+  readonly isMerged: boolean;
+  /** Whether they say, in the last column, which candles are provisional. */
+  readonly isMarked: boolean;
+}
 
 /** Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces. */
 export function csvWriter(
   output: Output,
-  { isMerged, field = csvField }: { readonly isMerged: boolean; readonly field?: CsvField },
+  { field = csvField, ...choice }: ColumnChoice & { readonly field?: CsvField },
 ): CandleWriter {
   const encoder = new TextEncoder();
-  let head = `${isMerged ? MERGED_HEAD : HEAD}\n`;
+  let head = headOf(choice);
   return {
     async write({ exchange, symbol, timeframe, rows }): Promise<void> {
       const series = (exchange === null ? [symbol, timeframe] : [exchange, symbol, timeframe])
         .map(field).join(",");
       let text = head;
       head = "";
-      for (const [timeMs, open, high, low, close, volume, sources] of rows) {
-        const end = sources === undefined ? "" : `,${field(sources.join(" "))}`;
+      for (const row of rows) {
+        const [timeMs, open, high, low, close, volume, ...more] = row;
+        let end = "";
+        for (const cell of more) end += `,${Array.isArray(cell) ? field(cell.join(" ")) : cell}`;
         text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${volume}${end}\n`;
       }
       await output.write(encoder.encode(text));
@@ -35,6 +42,12 @@ export function csvWriter(
       if (head !== "") await output.write(encoder.encode(head));
     },
   };
+}
+
+function headOf({ isMerged, isMarked }: ColumnChoice): string {
+  const names = "symbol,timeframe,time,open,high,low,close,volume";
+  const head = isMerged ? `${names},sources` : `exchange,${names}`;
+  return `${head}${isMarked ? ",provisional" : ""}\n`;
 }
 
 /** `2024-01-01T00:00:00Z`, with milliseconds only if they are not zero. */

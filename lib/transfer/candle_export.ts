@@ -24,8 +24,10 @@ export interface ExportRequest {
   readonly untilMs: number | null;
   /** How to merge the candles of several exchanges; null to export each exchange separately. */
   readonly merge: MergeMethod | null;
-  /** Whether to leave out candles that may still change. Of merged candles it cannot be said. */
+  /** Whether to leave out candles that may still change, before they are merged. */
   readonly isFinalOnly: boolean;
+  /** Whether to say which candles are provisional. */
+  readonly isMarked: boolean;
 }
 
 /** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
@@ -57,10 +59,7 @@ export async function* exportPages(
     const { series } = stored;
     const { exchange, symbol, timeframe } = series;
     for (const window of pagesOf(timeframe, request, [stored])) {
-      const rows = await readCandlePage(database, series, {
-        ...window,
-        isFinalOnly: request.isFinalOnly,
-      });
+      const rows = await readCandlePage(database, series, { ...window, ...markingOf(request) });
       if (rows.length > 0) yield { exchange, symbol, timeframe: timeframe.text, rows };
     }
   }
@@ -86,10 +85,16 @@ async function* mergedPages(
       });
     for (const window of windows) {
       const merging = { symbol, timeframe, exchanges, method };
-      const rows = await readMergedPage(database, merging, window);
+      const rows = await readMergedPage(database, merging, { ...window, ...markingOf(request) });
       if (rows.length > 0) yield { exchange: null, symbol, timeframe: timeframe.text, rows };
     }
   }
+}
+
+function markingOf(
+  { isFinalOnly, isMarked }: ExportRequest,
+): Pick<ExportRequest, "isFinalOnly" | "isMarked"> {
+  return { isFinalOnly, isMarked };
 }
 
 function choose(

@@ -201,8 +201,8 @@ function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
 
 /** Columns that must not change: those with a known name, and texts that nobody knows. */
 function constantColumns({ head, columns }: FileFormat): readonly number[] {
-  const { exchange, instrument, timeframe, time, clock, closeTime, confirm } = columns;
-  const known = [exchange, ...instrument, timeframe, time, clock, closeTime, confirm]
+  const { exchange, instrument, timeframe, time, clock, closeTime, confirm, provisional } = columns;
+  const known = [exchange, ...instrument, timeframe, time, clock, closeTime, confirm, provisional]
     .concat(columns.values);
   const names = head.text === undefined ? [] : csvFields(head.text, head.separator);
   return Array.from({ length: columns.width }, (_, at) => at)
@@ -245,7 +245,10 @@ function coinOf({ columns }: FileFormat, at: number, { symbol }: Series): string
 }
 
 const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
+const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
 function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
-  return columns.confirm !== undefined && NOT_CONFIRMED.test(fields[columns.confirm]!.trim());
+  const says = (at: number | undefined, text: RegExp): boolean =>
+    at !== undefined && text.test(fields[at]!.trim());
+  return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);
 }

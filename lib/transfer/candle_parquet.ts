@@ -1,7 +1,7 @@
 /** Writes candles as Parquet for pandas, Polars and DuckDB, one row group at a time. @module */
 import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import type { ExportPage } from "./candle_export.ts";
-import type { CandleWriter } from "./candle_csv.ts";
+import type { CandleWriter, ColumnChoice } from "./candle_csv.ts";
 import { isoTime } from "./candle_csv.ts";
 import type { Output } from "./output.ts";
 
@@ -11,8 +11,7 @@ import type { Output } from "./output.ts";
  */
 export type Numbers = "double" | "exact";
 
-interface ParquetOptions {
-  readonly isMerged: boolean;
+interface ParquetOptions extends ColumnChoice {
   readonly numbers: Numbers;
 }
 
@@ -69,7 +68,7 @@ export function parquetWriter(output: Output, options: ParquetOptions): CandleWr
   };
 }
 
-function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
+function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
   const text = (name: string): Schema[number] => ({
     name,
     type: "BYTE_ARRAY",
@@ -87,6 +86,11 @@ function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
       scale: DECIMAL_SCALE,
       repetition_type: "REQUIRED",
     };
+  const mark: Schema[number] = {
+    name: "provisional",
+    type: "BOOLEAN",
+    repetition_type: "REQUIRED",
+  };
   const columns: Schema = [
     ...(isMerged ? [] : [text("exchange")]),
     text("symbol"),
@@ -100,6 +104,7 @@ function schemaOf({ isMerged, numbers }: ParquetOptions): Schema {
     },
     ...VALUES.map(value),
     ...(isMerged ? [text("sources")] : []),
+    ...(isMarked ? [mark] : []),
   ];
   return [{ name: "root", num_children: columns.length }, ...columns];
 }
@@ -125,6 +130,7 @@ class RowGroup {
     string[]
   >;
   readonly #times: BigInt64Array;
+  readonly #marks: boolean[] = [];
   readonly #decimals = new Map<string, Uint8Array>();
   readonly #values: readonly (Float64Array | Uint8Array[])[];
 
@@ -137,7 +143,7 @@ class RowGroup {
 
   /** Takes rows of a page, starting at index `from`, until the group is full. Returns how many it took. */
   take(page: ExportPage, from: number): number {
-    const { numbers, isMerged } = this.#options;
+    const { numbers, isMerged, isMarked } = this.#options;
     const taken = Math.min(page.rows.length - from, this.#rowsMax - this.rows);
     for (let i = from; i < from + taken; i++) {
       const row = page.rows[i]!;
@@ -148,10 +154,11 @@ class RowGroup {
           ? Number(text)
           : this.#decimalBytes(text, page, row[0]);
       }
-      if (isMerged) this.#names.sources.push((row[6] ?? []).join(" "));
+      if (isMerged) this.#names.sources.push((row[6] as string[]).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
       this.#names.symbol.push(page.symbol);
       this.#names.timeframe.push(page.timeframe);
+      if (isMarked) this.#marks.push(row.at(-1) === true);
       this.rows++;
     }
     return taken;
@@ -171,7 +178,7 @@ class RowGroup {
   }
 
   columns(): Columns {
-    const { isMerged, numbers } = this.#options;
+    const { isMerged, isMarked, numbers } = this.#options;
     const names = (name: "exchange" | "symbol" | "timeframe" | "sources"): Columns[number] => ({
       name,
       data: this.#names[name],
@@ -189,6 +196,7 @@ class RowGroup {
         statistics: numbers === "double",
       })),
       ...(isMerged ? [names("sources")] : []),
+      ...(isMarked ? [{ name: "provisional", data: this.#marks }] : []),
     ];
   }
 }

@@ -45,7 +45,7 @@ export async function readFormat(file: LineFile, options: FormatOptions): Promis
     ? namedVolume({ head, columns: head.columns, proof: found.volumes }, { ...options, refuse })
     : unnamedColumns(found, options, refuse);
   const isCut = found.last !== undefined && !found.last.isEnded &&
-    [...columns.values, columns.time, columns.confirm, columns.closeTime]
+    [...columns.values, columns.time, columns.confirm, columns.provisional, columns.closeTime]
       .includes(found.width - 1) &&
     !found.isLastWhole;
   return {

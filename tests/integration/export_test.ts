@@ -21,9 +21,10 @@ for (const kind of ["embedded", "postgres"] as const) {
         await database
           .sql`update ohlcv_1h set volume = 12345678901234567890123 where exchange = 'kraken'
           and time = '2024-01-01 02:00Z'`;
-        // As of a stream, or of a poll right after the close.
+        // The newest came over a stream, the one before it by a poll right after its close.
         await database.sql`
-          update checkpoints set unsettled = '{[2024-01-01 04:00Z, 2024-01-01 05:00Z)}'
+          update checkpoints set unsettled = '{[2024-01-01 03:00Z, 2024-01-01 05:00Z)}',
+                                 streamed = '{[2024-01-01 04:00Z, 2024-01-01 05:00Z)}'
           where exchange = 'kraken' and timeframe = '1h'`;
       });
       const exported = (...args: string[]): Promise<CommandResult> =>
@@ -60,10 +61,53 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
           line.split(",")[3]!.slice(11, 16)
         );
       assert.deepEqual(await timesOf(), ["02:00", "03:00", "04:00"]);
-      assert.deepEqual(await timesOf("--final-only"), ["02:00", "03:00"]);
-      const merged = await exported(...args, "--final-only", "--source", "merged");
-      assert.equal(merged.code, 2);
-      assert.match(merged.stderr, /leave out --source merged/);
+      assert.deepEqual(await timesOf("--final-only"), ["02:00"]);
+      const merging = ["--source", "merged", "--exchange", "kraken,binance", ...UNTIL_FIVE];
+      const sourcesOf = async (...more: string[]): Promise<readonly string[]> =>
+        (await exported(...merging, ...more)).stdout.split("\n").slice(3).map((line) =>
+          line.split(",")[8]!
+        );
+      assert.deepEqual(await sourcesOf(), ["kraken", "kraken", "kraken"]);
+      // Before they are merged: another exchange's candle is taken.
+      assert.deepEqual(await sourcesOf("--final-only"), ["kraken", "binance", "binance"]);
+    },
+  );
+  await t.step(
+    "--mark-provisional says in a last column which candles no answer confirmed",
+    async () => {
+      const marksOf = async (...args: string[]): Promise<readonly string[]> =>
+        (await exported("--mark-provisional", ...UNTIL_FIVE, ...args)).stdout.split("\n").map((
+          line,
+        ) => line.split(",").slice(9).join());
+      const own = await marksOf("--exchange", "kraken");
+      assert.deepEqual(own, ["provisional", "false", "false", "true"]);
+      const merged = [
+        "--source",
+        "merged",
+        "--exchange",
+        "kraken,binance",
+        "--since",
+        "2024-01-01T03:00Z",
+      ];
+      assert.deepEqual(await marksOf(...merged), ["provisional", "false", "true"]);
+      const path = `${folder}/marked.parquet`;
+      for (const [source, head] of [["exchange", "exchange"], ["merged", "symbol"]] as const) {
+        const args = [
+          "--exchange",
+          "kraken",
+          "--source",
+          source,
+          "--mark-provisional",
+          ...UNTIL_FIVE,
+        ];
+        assert.equal((await exported("-o", path, ...args)).code, 0);
+        const rows = await parquetReadObjects({
+          file: (await Deno.readFile(path)).buffer,
+        }) as object[];
+        const names = Object.keys(rows[0]!);
+        assert.deepEqual([names[0], names.at(-1)], [head, "provisional"]);
+        assert.deepEqual(rows.map((row) => Object.values(row).at(-1)), [false, false, true]);
+      }
     },
   );
   await t.step("several pages make one whole, each candle once and in order", async () => {
@@ -155,6 +199,8 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
     }
   });
 }
+
+const UNTIL_FIVE = ["--timeframe", "1h", "--until", "2024-01-01T05:00Z"];
 
 /** A decimal as Parquet keeps it: big-endian, in units of 10^-18. */
 function units(bytes: unknown): bigint {

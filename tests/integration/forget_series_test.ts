@@ -9,6 +9,7 @@ import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import { codeOf, StoreError } from "../../lib/store/connection/store_error.ts";
 import { forgetSeries, readForgettable } from "../../lib/store/forget.ts";
 import { writePage } from "../../lib/store/page_write.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { arrangeRollups, readRollups, refreshRollup } from "../../lib/store/rollups.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { seed } from "../support/seeded.ts";
@@ -58,7 +59,10 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
       ]),
       [["1m", CANDLES], ["1d", 10]],
     );
+    const streamed = await rowsOf(database, "streamed_candles");
+    assert.deepEqual([streamed[GONE].length, streamed[KEPT].length], [1, 1]);
     assert.equal(await forgetSeries(database, SERIES), CANDLES);
+    assert.deepEqual(await rowsOf(database, "streamed_candles"), { ...streamed, [GONE]: [] });
     const listings = await rowsOf(database, "listings");
     assert.notEqual(
       listings[GONE].length,
@@ -86,6 +90,9 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     for (const isNew of [true, false]) {
       await assert.rejects(() => writePage(database, SERIES, page({ isNew })), isForgotten);
     }
+    const [candle] = page({ isNew: true }).candles;
+    const streamed = [{ series: SERIES, candle: candle!, marketId: "BTCUSDT" }];
+    assert.deepEqual(await writeStreamed(database, streamed), ["left"], "nor does a stream");
     await assertGone(database);
     // Archived again on purpose, it begins anew.
     await register(database);
@@ -183,6 +190,11 @@ async function fill(database: Database): Promise<void> {
       { exchange: "binance", symbol, timeframe: "1m", since: SINCE, candles: CANDLES },
       { exchange: "binance", symbol, timeframe: "1d", since: SINCE, candles: 10 },
     ]);
+    // The newest came over a stream.
+    await sql`
+      update checkpoints set unsettled = tstzmultirange(tstzrange(last, null)), streamed = tstzmultirange(tstzrange(last, last + interval '1 minute')),
+                             covered = covered - tstzmultirange(tstzrange(last, null))
+      where symbol = ${symbol} and timeframe = '1m'`;
     const [file] = await sql<{ id: string }[]>`
       insert into imports (file, exchange, symbol, timeframe) values ('a.csv', 'binance', ${symbol}, '1m') returning id`;
     const id = file!.id;

@@ -15,6 +15,7 @@ import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { disagreements } from "../support/archive_views.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { fc } from "../support/property.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
@@ -41,6 +42,7 @@ type Exchange = "binance" | "kraken";
 type Step =
   | { readonly kind: "backfill" | "repair" }
   | { readonly kind: "poll"; readonly minutes: number }
+  | { readonly kind: "stream"; readonly minutes: number }
   | { readonly kind: "wait"; readonly ms: number }
   | { readonly kind: "ask"; readonly at: number }
   | { readonly kind: "import"; readonly at: number; readonly isComplete: boolean }
@@ -78,6 +80,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Step>({ kind: "backfill" }) },
   { weight: 2, arbitrary: fc.constant<Step>({ kind: "repair" }) },
   fc.integer({ min: 1, max: 4 }).map((minutes): Step => ({ kind: "poll", minutes })),
+  fc.integer({ min: 1, max: 4 }).map((minutes): Step => ({ kind: "stream", minutes })),
   fc.record({
     kind: fc.constant("import" as const),
     at: fc.integer({ min: -50, max: 99 }).map((percent) => percent / 100),
@@ -194,6 +197,17 @@ const EXAMPLES: Readonly<Record<string, Schedule>> = {
       { kind: "repair" },
     ],
     holes: [[1.002, 2], [1.005, 1]],
+  },
+  "after a stream and after the poll that answers for its candles": {
+    ...PLAIN,
+    holes: [[0.99, 60]],
+    steps: [
+      { kind: "backfill" },
+      { kind: "stream", minutes: 3 },
+      { kind: "repair" },
+      { kind: "poll", minutes: 3 },
+      { kind: "repair" },
+    ],
   },
   "after an import into an archive without a backfill": {
     ...PLAIN,
@@ -403,6 +417,12 @@ async function take(
       }
       // Nothing has looked for gaps yet.
       return;
+    case "stream":
+      for (let minute = 0; minute < step.minutes; minute++) {
+        await streamNewest(archive, exchange);
+        clock.pass(MINUTE_MS);
+      }
+      return;
     case "wait":
       return clock.pass(step.ms);
     case "import":
@@ -414,6 +434,20 @@ async function take(
       exchange.faults.add({ when, times, fault });
     }
   }
+}
+
+/** A stream tells of the newest candle of each market, also where there was no trade. */
+async function streamNewest(archive: Archive, exchange: LocalExchange): Promise<void> {
+  const untilMs = closedUntil(MINUTE, archive.clock.now());
+  const values = { open: "1", high: "1", low: "1", close: "1", volume: "1" };
+  await writeStreamed(
+    archive.database,
+    exchange.symbols.all().map(({ symbol }) => ({
+      series: { exchange: archive.exchanges[0]!.id, symbol, timeframe: MINUTE },
+      candle: { openTimeMs: untilMs - MINUTE_MS, ...values },
+      marketId: undefined,
+    })),
+  );
 }
 
 /** Imports every second candle of some hours. */

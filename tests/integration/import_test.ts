@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
 import { noteGapsAsked } from "../../lib/store/gap_note.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import {
   type ArchivePlace,
@@ -168,7 +169,7 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
         `binance BTC/USDT 1m: 6 rows, 2024-01-01 00:00 to 2024-01-01 00:05
   4 added
   1 rejected: see rejected_candles
-  1 not closed, or only just: left out
+  1 not closed, only just, or provisional: left out
   2 in between are lacking, and owed by the exchange;
   --complete says that they do not exist`,
       ]);
@@ -257,6 +258,56 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
       ],
     );
   });
+  await t.step(
+    "of streamed candles a file proves nothing, and what it replaces is no stream's",
+    async () => {
+      const eth = ["--exchange", "binance", "--symbol", "ETH/USDT", "--timeframe", "1m"];
+      const minuteMs = (minute: number): number => Date.UTC(2024, 1, 1, 10, minute);
+      const row = (minute: number, close: number): string =>
+        `${minuteMs(minute)},1,2,0.5,${close},10`;
+      const streamed = (close: string): Promise<readonly string[]> =>
+        withDatabase((database) =>
+          writeStreamed(
+            database,
+            [3, 4].map((minute) => ({
+              series: { exchange: "binance", symbol: "ETH/USDT", timeframe: parseTimeframe("1m") },
+              candle: {
+                openTimeMs: minuteMs(minute),
+                open: "1",
+                high: "2",
+                low: "0.5",
+                close,
+                volume: "10",
+              },
+              marketId: undefined,
+            })),
+          )
+        );
+      const before = await file("eth.csv", [HEAD, row(0, 1), row(1, 1), row(2, 1)]);
+      assert.equal((await imported(before, ...eth)).code, 0);
+      assert.deepEqual(await streamed("1.6"), ["stored", "stored"]);
+      const lines = [row(3, 1.7), row(4, 1.6), row(5, 1)].map((line, n) => `${line},${n === 2}`);
+      const marked = await file("marked.csv", [`${HEAD},provisional`, ...lines]);
+      const { stdout } = await imported(marked, ...eth, "--replace");
+      assert.match(
+        stdout,
+        /\n {2}1 already stored\n {2}1 replaced: [^]*1 not closed, .*or provisional/,
+      );
+      assert.deepEqual(await streamed("1.8"), ["known", "revised"]);
+      const found = await asked(
+        `select concat_ws(' ', to_char(time at time zone 'UTC', 'MI'), trim_scale(close),
+           case when covered @> time then 'covered' when streamed.time is null then 'stored' else 'streamed' end) as text
+         from ohlcv_1m join checkpoints using (exchange, symbol)
+           left join streamed_candles as streamed using (exchange, symbol, timeframe, time)
+         where symbol = 'ETH/USDT' and timeframe = '1m' and time >= '2024-02-01 10:02Z' order by time`,
+      );
+      assert.deepEqual(found.map((row) => Object.values(row as object)[0]), [
+        ...["02 1 covered", "03 1.7 stored", "04 1.8 streamed"],
+      ]);
+      await asked(`delete from ohlcv_1m where symbol = 'ETH/USDT';
+        delete from checkpoints where symbol = 'ETH/USDT' and timeframe = '1m'`);
+    },
+  );
   await t.step("a gap whose candles a file brings is filled", async () => {
     await withDatabase(async ({ sql }) => {
       await sql`insert into gaps (exchange, symbol, timeframe, since, until, state, missing)

@@ -49,6 +49,40 @@ for (const kind of DATABASE_KINDS) {
           ["02", "106", "5", "binance"],
         ]);
       });
+      await t.step(
+        "it is told what is made of a provisional candle, which can be left out",
+        async () => {
+          // One that came over a stream, and one that closed only just.
+          await database.sql.unsafe(`
+          insert into checkpoints (exchange, symbol, timeframe, unsettled, streamed) values
+            ('okx', 'BTC/USDT', '1h', '{[2024-01-01 02:00Z,2024-01-01 03:00Z)}', '{[2024-01-01 02:00Z,)}'),
+            ('kraken', 'BTC/USDT', '1h', '{[2024-01-01 01:00Z,2024-01-01 02:00Z)}', '{}'),
+            ('binance', 'ETH/USDT', '1h', '{[2024-01-01Z,)}', '{[2024-01-01Z,)}')`);
+          assert.deepEqual(await marked(database, "null, 'primary', false"), [
+            "00 binance false",
+            "01 kraken false",
+            "02 binance false",
+          ]);
+          assert.deepEqual(await marked(database, "array['okx', 'kraken'], 'primary', false"), [
+            "00 kraken false",
+            "01 kraken false",
+            "02 okx true",
+          ]);
+          assert.deepEqual(await marked(database, "null, 'volume', false"), [
+            "00 binance,kraken false",
+            "01 kraken false",
+            "02 binance,okx true",
+          ]);
+          assert.deepEqual(await marked(database, "null, 'volume', true"), [
+            "00 binance,kraken false",
+            "02 binance false",
+          ]);
+          await database.sql`delete from checkpoints`;
+          assert.deepEqual(await marked(database, "array['okx'], 'primary', true"), [
+            "02 okx false",
+          ]);
+        },
+      );
       await t.step("a method or timeframe that is not there is named", async () => {
         await assert.rejects(merged(database, "null, 'median'"), /expected primary or volume/);
         await assert.rejects(
@@ -60,6 +94,14 @@ for (const kind of DATABASE_KINDS) {
       await opened.drop();
     }
   });
+}
+
+/** Hour, sources and mark of each. */
+async function marked({ sql }: Database, rest: string): Promise<readonly string[]> {
+  const rows = await sql.unsafe<{ text: string }[]>(`
+    select concat_ws(' ', to_char(time at time zone 'UTC', 'HH24'), array_to_string(sources, ','), provisional::text) as text
+    from ohlcv_merged('1h', 'BTC/USDT', '2024-01-01', '2024-01-02', ${rest})`);
+  return rows.map(({ text }) => text);
 }
 
 async function merged({ sql }: Database, rest: string): Promise<readonly (readonly string[])[]> {

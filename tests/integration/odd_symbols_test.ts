@@ -78,7 +78,14 @@ Deno.test("symbols that read oddly are archived when they are named, and read ev
     }
 
     const everything = {
-      ...{ exchanges: [], symbols: [], timeframes: [], merge: null, isFinalOnly: false },
+      ...{
+        exchanges: [],
+        symbols: [],
+        timeframes: [],
+        merge: null,
+        isFinalOnly: false,
+        isMarked: false,
+      },
       ...{ sinceMs: null, untilMs: null },
     };
     let csv = "";
@@ -86,7 +93,10 @@ Deno.test("symbols that read oddly are archived when they are named, and read ev
       csv += new TextDecoder().decode(bytes);
       return Promise.resolve();
     };
-    const writer = csvWriter({ write } as Parameters<typeof csvWriter>[0], { isMerged: false });
+    const writer = csvWriter({ write } as Parameters<typeof csvWriter>[0], {
+      isMerged: false,
+      isMarked: false,
+    });
     for await (const page of exportPages(opened.database, everything)) await writer.write(page);
     await writer.finish();
     await withAnyArchivePlace(async ({ folder, env }) => {

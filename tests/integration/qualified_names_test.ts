@@ -35,6 +35,10 @@ Deno.test("every view, and ohlcv_explained, is read from a session that has anot
       await seed(database, [SERIES]);
       await database
         .sql`update checkpoints set wanted_since = '2023-12-01', listed_from = '2024-01-01'`;
+      // The newest came over a stream.
+      await database.sql`
+        update checkpoints set unsettled = '{[2024-01-01 02:00Z,2024-01-01 03:00Z)}',
+          streamed = '{[2024-01-01 02:00Z,2024-01-01 03:00Z)}', covered = '{[2024-01-01 00:00Z,2024-01-01 02:00Z)}'`;
       const { rollups } = planRollups([parseTimeframe("4h")], [parseTimeframe("1h")]);
       await arrangeRollups(database, rollups);
     });
@@ -83,16 +87,22 @@ async function readAll(url: string, schema: string): Promise<void> {
       counts[name] = rows.length;
     }
     assert.deepEqual(
-      [counts["ohlcv"], counts["ohlcv_rollup_4h"], counts["all_gaps"]],
-      [3, 1, 1],
+      [
+        ...[counts["ohlcv"], counts["ohlcv_rollup_4h"], counts["all_gaps"]],
+        counts["streamed_candles"],
+      ],
+      [3, 1, 1, 1],
     );
+    const [rollup] = await sql`select provisional from ${sql(schema)}.ohlcv_rollup_4h`;
+    assert.equal(rollup?.["provisional"], true);
     const spans = await sql`
       select state, candles::int from ${
       sql(schema)
     }.ohlcv_explained('1h', 'binance', 'BTC/USDT', '2023-12-31', '2024-01-02')`;
     assert.deepEqual(spans.map(({ state, candles }) => [state, candles]), [
       ["before_listing", 24],
-      ["stored", 3],
+      ["stored", 2],
+      ["provisional", 1],
       ["owed", 21],
     ]);
   } finally {

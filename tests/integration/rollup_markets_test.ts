@@ -13,6 +13,8 @@ import {
   readRollups,
   refreshRollup,
 } from "../../lib/store/rollups.ts";
+import { writePage } from "../../lib/store/page_write.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { rollUp } from "../../lib/upkeep/upkeep.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { TestClock } from "../support/test_clock.ts";
@@ -98,9 +100,24 @@ for (const kind of DATABASE_KINDS) {
       for (const view of isTimescale ? ["ohlcv_rollup_5m", "ohlcv_rollup_1h"] : []) {
         await database.sql.unsafe(`call refresh_continuous_aggregate('${view}', null, null)`);
       }
+      // What users make of them.
+      await database.sql.unsafe(`
+        create view of_users as select * from ohlcv_rollup_5m;
+        create view merged_of_users as
+          select * from ohlcv_merged('1m', 'REP/USD', '2024-03-14', '2024-03-15', array['kraken']);
+        create view states_of_users as
+          select * from ohlcv_explained('1m', 'kraken', 'REP/USD', '2024-03-14', '2024-03-14 02:00')`);
+      await database.sql`
+        insert into checkpoints (exchange, symbol, timeframe, candles, first, last, covered, unsettled)
+        values ('kraken', 'REP/USD', '1m', 120, '2024-03-14Z', '2024-03-14 01:59Z',
+                '{[2024-03-14Z, 2024-03-14 01:59Z)}', '{[2024-03-14 01:59Z, 2024-03-14 02:00Z)}')`;
+      const of = "time, exchange, symbol, open, high, low, close, volume, candles, complete";
       const read = async (): Promise<readonly unknown[]> => [
-        ...await database.sql`select * from ohlcv_rollup_5m order by time`,
-        ...await database.sql`select * from ohlcv_rollup_1h order by time`,
+        ...await database.sql.unsafe(`select ${of} from ohlcv_rollup_5m order by time`),
+        ...await database.sql.unsafe(`select ${of} from ohlcv_rollup_1h order by time`),
+        ...await database.sql`select * from of_users order by time`,
+        ...await database.sql`select * from merged_of_users`,
+        ...await database.sql`select * from states_of_users`,
       ];
       const reader = `reader_${crypto.randomUUID().slice(0, 8)}`;
       await database.sql.unsafe(`
@@ -108,18 +125,26 @@ for (const kind of DATABASE_KINDS) {
         grant select, insert on ohlcv_rollup_5m to public;
         grant select (time, close) on ohlcv_rollup_1h to ${reader};
         grant select (volume) on ohlcv_rollup_1h to ${reader} with grant option`);
-      const grants = async (): Promise<readonly unknown[]> =>
-        await database.sql`
+      const grants = async (): Promise<readonly unknown[]> => [
+        ...await database.sql`
           select grantee, column_name, privilege_type, is_grantable from information_schema.column_privileges
           where table_name in ('ohlcv_rollup_5m', 'ohlcv_rollup_1h') and grantee in (${reader}, 'PUBLIC')
-          order by 1, 2, 3, table_name`;
+          order by 1, 2, 3, table_name`,
+      ];
       const granted = await grants();
       assert.equal(granted.length, 10 + 2 * 10 + 3);
       const before = await read();
-      assert.equal(before.length, 24 + 2);
+      assert.equal(before.length, 24 + 2 + 24 + 120 + 1);
       await migrate(database, migrations);
       assert.deepEqual(await read(), before);
-      assert.deepEqual(await grants(), granted);
+      // Who may read a whole view may read its new column, too.
+      const isNew = (grant: unknown): boolean =>
+        (grant as { readonly column_name: string }).column_name === "provisional";
+      const now = await grants();
+      assert.deepEqual(now.filter((grant) => !isNew(grant)), granted);
+      assert.equal(now.filter(isNew).length, 3);
+      await streams(database);
+      await database.sql`drop view of_users`;
       await database.sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
 
       const { rollups } = planRollups(["5m", "1h"].map(parseTimeframe), [MINUTE]);
@@ -144,6 +169,39 @@ for (const kind of DATABASE_KINDS) {
       await opened.drop();
     }
   });
+}
+
+/** An archive of an older version takes streamed candles, and marks nothing that it had. */
+async function streams(database: Database): Promise<void> {
+  const marked = async (): Promise<readonly string[]> => {
+    const rows = await database.sql<{ text: string }[]>`
+      select '5m ' || to_char(time at time zone 'UTC', 'HH24:MI') as text from ohlcv_rollup_5m where provisional
+      union all
+      select '1h ' || to_char(time at time zone 'UTC', 'HH24:MI') from ohlcv_rollup_1h where provisional`;
+    return rows.map(({ text }) => text);
+  };
+  assert.deepEqual(await marked(), []);
+  const streamed = {
+    series: { exchange: "kraken", symbol: "REP/USD", timeframe: MINUTE },
+    candle: {
+      ...{ openTimeMs: Date.UTC(2024, 2, 14, 2), open: "1", high: "1", low: "1", close: "1" },
+      volume: "1",
+    },
+    marketId: undefined,
+  };
+  assert.deepEqual(await writeStreamed(database, [streamed]), ["stored"]);
+  assert.deepEqual(await marked(), ["5m 02:00", "1h 02:00"]);
+  const { candle } = streamed;
+  const nextMs = candle.openTimeMs + MINUTE_MS;
+  const page = {
+    candles: [{ ...candle, openTimeMs: nextMs }],
+    rejected: [],
+    answered: { sinceMs: candle.openTimeMs, untilMs: nextMs + MINUTE_MS },
+    reachFromMs: undefined,
+  };
+  // The answer has the next one, and not this one: it is taken back.
+  assert.equal((await writePage(database, streamed.series, page)).streamed.withdrawn, 1);
+  assert.deepEqual(await marked(), []);
 }
 
 /** How many candles each rollup leaves out: those in whose time a symbol became another market, and no others. */

@@ -16,12 +16,14 @@ import { readGaps } from "../support/gap_rows.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import { arrangeRollups, readRollups } from "../../lib/store/rollups.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { START_MS, TestClock } from "../support/test_clock.ts";
 import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 const ROLLUPS = "5m,1h,1d";
 
 /** A Friday: chunks of `1m` begin on Thursdays, so that ten days of it reach into three. */
@@ -96,6 +98,40 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await rollUp(await scene.archived({ ROLLUPS }));
     scene.pass(2 * 60 * MINUTE_MS);
     await scene.archived({ ROLLUPS });
+    await assertRollups(scene);
+  },
+
+  "a candle of a rollup is provisional while one of its candles is": async (scene) => {
+    const archive = await scene.archived({ ROLLUPS, BACKFILL: "1m:3d" });
+    await rollUp(archive);
+    scene.pass(10 * MINUTE_MS);
+    // Minutes of the two candles of five minutes that have begun since.
+    const sinceMs = NOW_MS - NOW_MS % (5 * MINUTE_MS);
+    const minutes = [3, 4, 6].map((minute) => sinceMs + minute * MINUTE_MS);
+    const streamed = minutes.map(streamedAt);
+    assert.deepEqual(await writeStreamed(scene.database, streamed), ["stored", "stored", "stored"]);
+    const marked = async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for (const text of ROLLUPS.split(",")) {
+        const rows = await scene.database.sql.unsafe<{ symbol: string; ms: number }[]>(
+          `select symbol, (extract(epoch from time) * 1000)::float8 as ms from ohlcv_rollup_${text}
+           where provisional order by time`,
+        );
+        for (const { symbol, ms } of rows) {
+          found.push(`${text} ${symbol} ${(ms - sinceMs) / MINUTE_MS}`);
+        }
+      }
+      return found;
+    };
+    const [hour, day] = [HOUR_MS, DAY_MS].map((ms) => -(sinceMs % ms) / MINUTE_MS);
+    assert.deepEqual(await marked(), [
+      ...["5m BTC/USDT 0", "5m BTC/USDT 5", `1h BTC/USDT ${hour}`, `1d BTC/USDT ${day}`],
+    ]);
+    await rollUp(archive);
+    assert.equal((await marked()).length, 4, "whether what a rollup holds was refreshed or not");
+    await scene.archived({ ROLLUPS, BACKFILL: "1m:3d" });
+    assert.deepEqual(await marked(), []);
+    await rollUp(archive);
     await assertRollups(scene);
   },
 
@@ -193,6 +229,20 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       assert.deepEqual([report?.owed, report?.added, report?.left], [0, 0, 0]);
       assert.deepEqual((await repairGaps(archive)).found, 0);
     },
+
+  "a streamed candle that RETENTION drops is named no more": async (scene) => {
+    const archive = await scene.archived({ RETENTION: "1m:2d", BACKFILL: "1m:1d" });
+    const openTimeMs = NOW_MS - NOW_MS % MINUTE_MS;
+    assert.deepEqual(await writeStreamed(scene.database, [streamedAt(openTimeMs)]), ["stored"]);
+    scene.pass(20 * DAY_MS);
+    assert.equal(await expire(archive), 2 * 1440 + 1);
+    await assertCounted(scene);
+    const rows = await scene.database.sql`
+      select (select count(*)::int from streamed_candles) as streamed, bool_and(isempty(unsettled)) as settled
+      from checkpoints`;
+    assert.deepEqual(rows.map((row) => ({ ...row })), [{ streamed: 0, settled: true }]);
+    assert.deepEqual(await writeStreamed(scene.database, [streamedAt(openTimeMs)]), ["left"]);
+  },
 
   "a gap across the boundary is cut there, and stays a gap though no candle lies before it": async (
     scene,
@@ -336,6 +386,14 @@ async function withScene(
   } finally {
     await exchange.close();
   }
+}
+
+function streamedAt(openTimeMs: number): Parameters<typeof writeStreamed>[1][number] {
+  return {
+    series: { exchange: "binance", symbol: "BTC/USDT", timeframe: parseTimeframe("1m") },
+    candle: { openTimeMs, open: "1", high: "1", low: "1", close: "1", volume: "1" },
+    marketId: undefined,
+  };
 }
 
 interface Row {

@@ -12,6 +12,7 @@ import {
   readMigrations,
 } from "../../lib/store/connection/migrations.ts";
 import { readTimescale } from "../../lib/store/connection/timescale.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { expire, rollUp } from "../../lib/upkeep/upkeep.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
@@ -160,6 +161,18 @@ const BESIDE: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
                 (select sum(candles) from one.ohlcv_rollup_1h)::int as rolled_up`,
       );
       assert.deepEqual({ ...row }, { candles: before[0], rolled_up: before[0] });
+      const streamed = {
+        series: { exchange: "binance", symbol: "BTC/USDT", timeframe: MINUTE },
+        candle: { open: "1", high: "1", low: "1", close: "1", volume: "1" },
+        marketId: undefined,
+      };
+      const openTimeMs = clock.now() - clock.now() % 60_000;
+      const told = [{ ...streamed, candle: { ...streamed.candle, openTimeMs } }];
+      assert.deepEqual(await writeStreamed(await within("one, public"), told), ["stored"]);
+      const [marks] = await database.sql`
+        select (select count(*)::int from one.streamed_candles) as one, (select count(*)::int from two.streamed_candles) as two,
+               (select count(*)::int from one.ohlcv_rollup_1h where provisional) as rolled_up`;
+      assert.deepEqual({ ...marks }, { one: 1, two: 0, rolled_up: 1 });
     } finally {
       await exchange.close();
     }

@@ -28,6 +28,11 @@ export interface PrintedViews {
 type State = string;
 type States = ReadonlyMap<number, State>;
 
+/** Whether there is a candle: a provisional one is stored, too. */
+function isStored(state: State | undefined): boolean {
+  return state === "stored" || state === "provisional";
+}
+
 /** As much as the page's data may be asked for at once. */
 const PAGE_CANDLES = 2_000;
 
@@ -61,7 +66,7 @@ export async function disagreements(
     const page = await readPage(database, series, { ...window, nowMs });
     const complaints = [
       ...differences("the page", page.explained, explained),
-      ...differences("the chart", page.stored, only(explained, (state) => state === "stored")),
+      ...differences("the chart", page.stored, only(explained, isStored)),
       ...differences("gaps", listed, gapOnly(explained)),
       // Gaps that overlap count a candle twice.
       ...(missing === listed.size
@@ -122,7 +127,9 @@ async function readPage(
     for (const [ms, state] of statesOf(timeframe, times)) explained.set(ms, state);
     const query = new URLSearchParams({ ...asked, limit: String(PAGE_CANDLES) });
     const { candles } = await readCandlesDocument(database, query, { nowMs: window.nowMs });
-    for (const { time } of candles) stored.set(Date.parse(time), "stored");
+    for (const { time, provisional } of candles) {
+      stored.set(Date.parse(time), provisional ? "provisional" : "stored");
+    }
     sinceMs = untilMs;
   }
   return { explained, stored };
@@ -136,14 +143,14 @@ function gapStates(timeframe: Timeframe, gaps: readonly GapEntry[], explained: S
     state,
   }));
   return new Map(
-    [...statesOf(timeframe, spans)].filter(([ms]) => explained.get(ms) !== "stored"),
+    [...statesOf(timeframe, spans)].filter(([ms]) => !isStored(explained.get(ms))),
   );
 }
 
 function gapOnly(explained: States): States {
   return only(
     explained,
-    (state) => !["stored", "owed", "expired", "ended", "outside_range"].includes(state),
+    (state) => !isStored(state) && !["owed", "expired", "ended", "outside_range"].includes(state),
   );
 }
 
@@ -201,7 +208,7 @@ function countsApart(
     counted.delete(state);
     return count;
   };
-  const stored = take("stored");
+  const stored = take("stored") + take("provisional");
   const owing = take("owed");
   take("expired");
   take("ended");

@@ -180,7 +180,7 @@ export class ChartCandles {
     this.#spans = joined([
       ...outside(this.#spans, sinceMs, untilMs),
       ...spans
-        .filter(({ state }) => state !== "stored")
+        .filter(({ state }) => state !== "stored" && state !== "provisional")
         .map(({ state, since, until }) => ({
           state,
           sinceMs: Date.parse(since),
