@@ -38,7 +38,7 @@ const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2024, 2, 15, 13);
 const MINUTES = 7;
 /** More by `-- --runs=300`. */
-const RUNS = Number(Deno.args.find((text) => text.startsWith("--runs="))?.slice(7) ?? 6);
+const RUNS = Number(Deno.args.find((text) => text.startsWith("--runs="))?.slice(7) ?? 4);
 
 /** By then every candle of the faults is final at the exchange, and gaps are asked for again. */
 const LATER_MINUTES = [10, 6, 64, 75];
