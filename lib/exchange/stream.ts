@@ -224,6 +224,8 @@ export class Streams {
     const { signal } = this.#closed;
     while (!signal.aborted && place.topics.size > 0) {
       await this.#openings.turn("live", signal);
+      // It may have lost its topics meanwhile, and nobody would end it.
+      if (signal.aborted || place.topics.size === 0) break;
       const { reason, ageMs } = await this.#connect(place);
       const isSteady = ageMs >= STEADY_MS;
       place.ended = isSteady ? 0 : place.ended + 1;

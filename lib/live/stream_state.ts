@@ -62,6 +62,7 @@ export class StreamWatch {
   /** Takes what is counted. Returns how many messages have come since it was called last. */
   count({ connections, up, messages }: ReturnType<OpenStreams["counts"]>, nowMs: number): number {
     const kind = connections > 0 && up === connections ? "up" : "down";
+    this.#setBack(nowMs);
     if (kind !== this.#kind) this.#sinceMs = nowMs;
     this.#kind = kind;
     const added = messages - this.#messages;
@@ -71,6 +72,15 @@ export class StreamWatch {
       (this.#lastMessageMs ?? -Infinity) >= this.#sinceMs;
     this.#unsteadySinceMs = isSteady ? undefined : this.#unsteadySinceMs ?? nowMs;
     return added;
+  }
+
+  /** Nothing is later than now: else streams would count as unsteady for as long as the clock was set back. */
+  #setBack(nowMs: number): void {
+    const atMost = (timeMs: number | undefined): number | undefined =>
+      timeMs === undefined ? undefined : Math.min(timeMs, nowMs);
+    this.#sinceMs = Math.min(this.#sinceMs, nowMs);
+    this.#unsteadySinceMs = atMost(this.#unsteadySinceMs);
+    this.#lastMessageMs = atMost(this.#lastMessageMs);
   }
 
   end(end: StreamEnd): void {

@@ -144,7 +144,11 @@ export class LiveFeed {
     this.#isRunning = true;
     const unfollow = archive.onWritten((series) => this.#noteWritten(series));
     for (let lookMs = clock.now() + LOOK_MS; this.#listeners.size > 0 && !signal.aborted;) {
-      if (clock.now() >= lookMs) {
+      const nowMs = clock.now();
+      // The clock may have been set back: nothing waits longer than it should.
+      lookMs = Math.min(lookMs, nowMs + LOOK_MS);
+      this.#retryMs = Math.min(this.#retryMs, nowMs + LOOK_MS);
+      if (nowMs >= lookMs) {
         await this.#try(signal, () => this.#look());
         lookMs = clock.now() + LOOK_MS;
       }
@@ -178,6 +182,8 @@ export class LiveFeed {
     const nowMs = this.#options.clock.now();
     const { gone } = listener;
     if (gone.signal.aborted) return;
+    listener.sentMs = Math.min(listener.sentMs, nowMs);
+    listener.formingMs = Math.min(listener.formingMs, nowMs);
     if (!hasRoom(listener)) {
       if (nowMs - listener.sentMs >= SLOW_MS) this.#end(listener, SLOW);
       return;

@@ -193,6 +193,32 @@ Deno.test("a database that is away is asked again every five seconds, and nothin
     await reader.leave();
   }));
 
+Deno.test("a clock that is set back silences no listener, and sends none away", () =>
+  withFeed(async (scene) => {
+    const asking = collect(scene.listen({ isForming: true }));
+    scene.forming = [1, "2"];
+    await scene.clock.advance(1_000);
+    scene.clock.set(-3_600_000);
+    scene.forming = [1, "3"];
+    await scene.clock.advance(2_000);
+    assert.deepEqual(asking.told.map((text) => text.at(-1)), ["2", "3"]);
+    await scene.clock.advance(16_000);
+    assert.equal(asking.reader.comments, 1);
+    // Another process has written it.
+    scene.stored = 1;
+    await scene.clock.advance(6_000);
+    assert.equal(asking.told.length, 3);
+    scene.isAway = true;
+    scene.written();
+    await scene.clock.advance(0);
+    scene.isAway = false;
+    scene.stored = 2;
+    scene.clock.set(-3_600_000);
+    await scene.clock.advance(6_000);
+    assert.equal(asking.told.length, 4);
+    await asking.reader.leave();
+  }));
+
 Deno.test("listeners of both feeds share the slots, half of them for one address", () =>
   withFeed(async (scene) => {
     const { slots, clock } = scene;

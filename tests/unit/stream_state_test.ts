@@ -20,6 +20,12 @@ class Watched {
     return this;
   }
 
+  /** Sets the clock. */
+  set(seconds: number): this {
+    this.#nowMs += seconds * 1_000;
+    return this;
+  }
+
   end(reason: EndReason): this {
     this.#watch.end({ atMs: this.#nowMs, reason, why: "" });
     return this;
@@ -53,6 +59,13 @@ Deno.test("streams that end a moment before they are looked at again are down si
   assert.equal(watched.unsteadySeconds, 1_000 - 1);
   const kept = new Watched().pass(61, 2).end("stopped").pass(1, 2);
   assert.equal(kept.unsteadySeconds, undefined, "it has no series any more");
+});
+
+Deno.test("streams stay well when the clock is set back", () => {
+  const watched = new Watched().pass(600, 2).set(-3_600).pass(600, 2);
+  assert.equal(watched.unsteadySeconds, undefined);
+  assert.equal(watched.pass(30, 1).unsteadySeconds, 29);
+  assert.equal(watched.set(-3_600).pass(30, 1).unsteadySeconds, 29, "down since then, at least");
 });
 
 Deno.test("an hourly rotation leaves streams well", () => {

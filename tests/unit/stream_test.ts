@@ -502,3 +502,17 @@ Deno.test("a socket that cannot even be made is tried again", async () => {
   await streams.close();
   assert.equal(clock.sleepers, 0);
 });
+
+Deno.test("a connection that has no series any more when its turn comes is not opened", async () => {
+  const scene = setUp();
+  const many = spots(201);
+  scene.streams.subscribe(many);
+  await scene.clock.advance(0);
+  scene.streams.subscribe(many.slice(0, 200));
+  await scene.clock.advance(5_000);
+  assert.equal(scene.sockets.length, 1);
+  scene.streams.subscribe(many);
+  await scene.clock.advance(5_000);
+  assert.equal(scene.sockets.length, 2);
+  await close(scene);
+});
