@@ -26,7 +26,8 @@ $$;
 select titan10_show_rollup(view_name, held_name, titan10_step(timeframe)) from rollups;
 
 -- With all seven arguments: `provisional` says whether a candle is made of one that came over a stream and is not confirmed
--- yet; `final_only` leaves out every candle that may still change before the others are merged.
+-- yet; `final_only` leaves out every candle that may still change before the others are merged. Where it is null, nothing of
+-- the ledger is read, and nothing is marked.
 create function ohlcv_merged(
   wanted_timeframe text, wanted_symbol text, since timestamptz, until timestamptz,
   exchanges text[], method text, final_only boolean
@@ -36,6 +37,10 @@ create function ohlcv_merged(
 ) language plpgsql stable as $$
 declare
   source_table text := (select table_name from timeframes where timeframe = wanted_timeframe);
+  ledger text := case when final_only is null then '(select * from (values (null::text, null::text, null::text, '
+                                                   '''{}''::tstzmultirange, ''{}''::tstzmultirange)) as nothing '
+                                                   '(exchange, symbol, timeframe, unsettled, streamed))'
+                      else 'checkpoints' end;
 begin
   if method not in ('primary', 'volume') then
     raise exception 'Cannot merge candles by %: expected primary or volume', quote_literal(method);
@@ -46,7 +51,7 @@ begin
   return query execute format($merge$
     with young as materialized (
       select exchange, unsettled, streamed * unsettled as provisional
-      from checkpoints where symbol = $1 and timeframe = $6 and not isempty(unsettled)
+      from %s as known where symbol = $1 and timeframe = $6 and not isempty(unsettled)
     ),
     candle as (
       select c.*, case when $4 is null then null else array_position($4, c.exchange) end as place
@@ -84,14 +89,14 @@ begin
                 else false end
     from merged
     order by time
-  $merge$, source_table) using wanted_symbol, since, until, exchanges, method, wanted_timeframe, final_only;
+  $merge$, ledger, source_table) using wanted_symbol, since, until, exchanges, method, wanted_timeframe, final_only;
 end
 $$;
 
 comment on function ohlcv_merged(text, text, timestamptz, timestamptz, text[], text, boolean) is
-  'The same, with the mark provisional, and without what may still change if final_only is true.';
+  'The same, with the mark provisional, and without what may still change if final_only is true; with null nothing is marked.';
 
--- As before: with and without the mark candles are merged by one function.
+-- As before, also for who may read candles and not the ledger: with and without the mark candles are merged by one function.
 create or replace function ohlcv_merged(
   wanted_timeframe text, wanted_symbol text, since timestamptz, until timestamptz,
   exchanges text[] default null, method text default 'primary'
@@ -99,7 +104,7 @@ create or replace function ohlcv_merged(
   "time" timestamptz, open numeric, high numeric, low numeric, close numeric, volume numeric, sources text[]
 ) language sql stable begin atomic
   select merged.time, merged.open, merged.high, merged.low, merged.close, merged.volume, merged.sources
-  from ohlcv_merged(wanted_timeframe, wanted_symbol, since, until, exchanges, method, false) as merged;
+  from ohlcv_merged(wanted_timeframe, wanted_symbol, since, until, exchanges, method, null) as merged;
 end;
 
 -- As before, with one state more.

@@ -20,6 +20,7 @@ import {
 } from "../support/local_exchange/faulty_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest } from "../support/test_database.ts";
+import { until } from "../support/until.ts";
 
 const HOUR = parseTimeframe("1h");
 const DAY_MS = 24 * 3_600_000;
@@ -233,7 +234,7 @@ Deno.test("who asks for a reload while the daemon is starting is told that it co
   }));
 
 Deno.test("streams that other settings want are opened, and those that they do not want are closed, before the next poll", () =>
-  withScene({ LIVE: "off" }, async ({ archive, clock, exchange, follow, reload }) => {
+  withScene({ LIVE: "off" }, async ({ archive, exchange, follow, reload }) => {
     const live = new Live(archive, streamSource(archive));
     follow(live);
     try {
@@ -242,7 +243,7 @@ Deno.test("streams that other settings want are opened, and those that they do n
       await new Poll(archive, { streams: live }).runOnce();
       assert.equal(live.state("binance").kind, "off");
       await reload({ LIVE: "binance", EXCHANGE_BINANCE: urls });
-      while (live.state("binance").kind !== "up") await clock.sleep(10);
+      await until("a stream that is up", () => live.state("binance").kind === "up");
       const state = async (): Promise<string> =>
         /^titan10_stream_up.*$/m.exec(await archive.metrics.text())?.[0] ?? "none";
       assert.equal(await state(), 'titan10_stream_up{exchange="binance"} 1');

@@ -396,7 +396,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       await held.release();
       await untilStored(database, CLOSE_MS + 3 * MINUTE_MS);
       const { turns } = streams;
-      while (streams.turns < turns + 2) await systemClock.sleep(10);
+      await until("two turns of the streams", () => streams.turns >= turns + 2);
       const rows = await database.sql`select from ohlcv_1m where time >= to_timestamp(${
         CLOSE_MS / 1000
       })`;

@@ -83,6 +83,26 @@ for (const kind of DATABASE_KINDS) {
           ]);
         },
       );
+      await t.step(
+        "who may read candles alone can merge them, as before there were marks",
+        async () => {
+          const reader = `reader_${crypto.randomUUID().replaceAll("-", "")}`;
+          const { sql } = database;
+          await sql.unsafe(
+            `create role ${reader}; grant select on timeframes, ohlcv_1h to ${reader}`,
+          );
+          const count = (rest: string): Promise<unknown> =>
+            sql.unsafe(`set local role ${reader};
+            select from ohlcv_merged('1h', 'BTC/USDT', '2024-01-01', '2024-01-02'${rest})`);
+          try {
+            await count("");
+            await count(", null, 'volume'");
+            await assert.rejects(count(", null, 'volume', true"), /table checkpoints/);
+          } finally {
+            await sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);
+          }
+        },
+      );
       await t.step("a method or timeframe that is not there is named", async () => {
         await assert.rejects(merged(database, "null, 'median'"), /expected primary or volume/);
         await assert.rejects(
