@@ -2,15 +2,21 @@
 -- merged one if one of those that it is made of is, and `ohlcv_explained` has a state for them: `stored` stays what it was,
 -- candles that the exchange has answered with, or that were imported.
 
--- As before, with the mark. Where it is not read, nothing of the ledger is.
+-- As before, with the mark. Where it is not read, nothing of the ledger is: PostgreSQL leaves out a join that neither adds rows
+-- nor is read. Of candles before the first provisional one of the timeframe only the time is compared; a day more, because
+-- months and days of a session's time zone differ in length.
 create or replace function titan10_show_rollup(new_view text, held text, width interval) returns void language plpgsql as $$
 begin
   execute format($ddl$
     create or replace view %1$I as
     select candle.time, candle.exchange, candle.symbol, candle.open, candle.high, candle.low, candle.close, candle.volume,
            candle.candles, candle.complete,
-           case when candle.time + %3$L::interval > lower(known.streamed)
-                then known.streamed * known.unsettled && tstzrange(candle.time, candle.time + %3$L::interval)
+           case when candle.time > (select min(lower(streamed * unsettled)) - %3$L::interval - interval '1 day'
+                                    from checkpoints
+                                    where timeframe = (select base_timeframe from rollups where view_name = %1$L))
+                then coalesce(known.streamed * known.unsettled
+                              && tstzrange(candle.time, (candle.time at time zone 'UTC' + %3$L::interval) at time zone 'UTC'),
+                              false)
                 else false end as provisional
     from %2$I as candle
     left join checkpoints as known
@@ -119,7 +125,8 @@ begin
   end if;
   return query execute format($explain$
     with series as materialized (
-      select known.covered, known.streamed * known.unsettled as provisional, known.expired_until, known.ended_at,
+      select known.covered, known.streamed * known.unsettled as provisional,
+             lower(known.streamed * known.unsettled) as provisional_from, known.expired_until, known.ended_at,
              bound.before_listing, bound.retention, titan10_outside(known) as outside
       from checkpoints as known
       cross join lateral titan10_bounds(known, known.wanted_since, known.wanted_until, known.kept_since) as bound
@@ -128,7 +135,7 @@ begin
     told as (
       select slot.time, slot.n,
              case
-               when candle.time is not null and series.provisional @> slot.time then 'provisional'
+               when candle.time >= series.provisional_from and series.provisional @> candle.time then 'provisional'
                when candle.time is not null then 'stored'
                when gap.state is not null then gap.state
                when series.before_listing @> slot.time then 'before_listing'

@@ -8,6 +8,7 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { guardQueries } from "../../lib/store/read_query.ts";
+import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { arrangeRollups } from "../../lib/store/rollups.ts";
 import { isThere } from "../support/files.ts";
 import { findPrograms } from "../support/postgres_server.ts";
@@ -55,6 +56,7 @@ Deno.test("every view, and ohlcv_explained, is read from a session that has anot
         await run(join(programs, "pg_dump"), "--file", dump, server.url);
         await run(join(programs, "psql"), "--quiet", "--set=ON_ERROR_STOP=1", "--file", dump, url);
         await readAll(url, "My Candles");
+        await within(url, "My Candles", streamsOn);
       } finally {
         await Deno.remove(dump);
         await drop();
@@ -108,6 +110,20 @@ async function readAll(url: string, schema: string): Promise<void> {
   } finally {
     await sql.end();
   }
+}
+
+/** The archive goes on where it was restored: a stream brings the next candle. */
+async function streamsOn(database: Database): Promise<void> {
+  const prices = { open: "1", high: "1", low: "1", close: "1", volume: "1" };
+  const streamed = {
+    series: { ...SERIES, timeframe: parseTimeframe(SERIES.timeframe) },
+    candle: { openTimeMs: Date.parse("2024-01-01T03:00:00Z"), ...prices },
+    marketId: undefined,
+  };
+  assert.deepEqual(await writeStreamed(database, [streamed]), ["stored"]);
+  const rows = await database.sql`
+    select provisional from ohlcv_merged('1h', 'BTC/USDT', '2024-01-01', '2024-01-02', null, 'volume', false)`;
+  assert.deepEqual(rows.map(({ provisional }) => provisional), [false, false, true, true]);
 }
 
 async function within(

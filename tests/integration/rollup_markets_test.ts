@@ -191,6 +191,13 @@ async function streams(database: Database): Promise<void> {
   };
   assert.deepEqual(await writeStreamed(database, [streamed]), ["stored"]);
   assert.deepEqual(await marked(), ["5m 02:00", "1h 02:00"]);
+  const plan = await database
+    .sql`explain select time, close from ohlcv_rollup_5m where symbol = 'REP/USD'`;
+  assert.doesNotMatch(
+    JSON.stringify(plan),
+    /checkpoints/,
+    "what does not read the mark pays for it",
+  );
   const { candle } = streamed;
   const nextMs = candle.openTimeMs + MINUTE_MS;
   const page = {

@@ -1,5 +1,8 @@
 /** The queries of docs/sql.md run as they are written, and say what is true of an archive with holes. @module */
 import assert from "node:assert/strict";
+import { planRollups } from "../../lib/market/rollup.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { arrangeRollups } from "../../lib/store/rollups.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { passagesOf } from "../support/markdown.ts";
 import { seed } from "../support/seeded.ts";
@@ -58,6 +61,12 @@ Deno.test("every query of the SQL cookbook runs and answers something", async (t
       );
       assert.equal(rowAt(minutes, "2024-03-01T02:00:00Z").close, null);
     });
+    await t.step("what came over a stream is marked, and can be left out", () => {
+      const [all, hours, final] = [0, 1, 2].map((n) => rowsOf("Without what may still change", n));
+      assert.deepEqual(all!.slice(-3).map(({ provisional }) => provisional), [false, false, true]);
+      assert.equal(hours!.length, 23);
+      assert.equal(final!.length, 58);
+    });
     await t.step("another exchange stands in for a missing candle", () => {
       const sources = rowsOf("Several exchanges as one").map(({ sources }) => sources);
       assert.deepEqual(sources, ["{okx}", "{okx}", "{okx}"]);
@@ -75,6 +84,12 @@ async function seedWithHoles(database: Database): Promise<void> {
     { exchange: "kraken", symbol: "BTC/USD", ...DAY },
   ]);
   const { sql } = database;
+  const { rollups } = planRollups([parseTimeframe("1h")], [parseTimeframe("1m")]);
+  await arrangeRollups(database, rollups);
+  // The newest candle came over a stream, the one before it by a poll right after its close.
+  await sql`
+    update checkpoints set unsettled = '{[2024-03-01 23:58Z,2024-03-02Z)}', streamed = '{[2024-03-01 23:59Z,2024-03-02Z)}'
+    where exchange = 'binance'`;
   await sql`
     delete from ohlcv_1m
     where exchange = 'binance'
