@@ -43,10 +43,7 @@ interface Followed {
 /** The exchange's last message of a candle may follow its close, and the next candle's first message, by so much. */
 const SETTLE_MS = 300;
 
-/**
- * This machine's clock may be ahead of the exchange's by so much, where its messages do not tell the time. If it is further
- * ahead, a candle is stored a moment before its close, and stored again with what is told of it after.
- */
+/** This machine's clock may always be ahead of the exchange's by so much, where its messages do not tell the time. */
 const AHEAD_MS_MAX = 1_500;
 
 /** The exchange's clock may be ahead of ours by so much, whatever it tells. What closes later by ours is not closed. */
@@ -70,6 +67,8 @@ export class WholeCandles {
   #lookedMs = Infinity;
   /** Our clock minus the exchange's, by its newest message that told the time. Milliseconds. */
   #aheadMs: number | undefined;
+  /** At most so much it is, as the openings of candles have shown. Milliseconds. */
+  #aheadMsMax = Infinity;
   /** The newest open time that any of its candles had, which its clock has reached, and when that was told. Milliseconds. */
   #reached = NOTHING_REACHED;
 
@@ -120,6 +119,7 @@ export class WholeCandles {
       if (followed.closed?.candle.openTimeMs === candle.openTimeMs) followed.closed = undefined;
       return undefined;
     }
+    this.#noteAhead(receivedMs, { openMs: candle.openTimeMs, closeMs });
     if (candle.openTimeMs > this.#reached.openTimeMs) {
       this.#reached = { openTimeMs: candle.openTimeMs, toldMs: receivedMs };
     }
@@ -159,6 +159,7 @@ export class WholeCandles {
     this.#lookedMs = nowMs;
     if (isWatched) return;
     this.#aheadMs = undefined;
+    this.#aheadMsMax = Infinity;
     this.#reached = NOTHING_REACHED;
     for (const followed of this.#followed.values()) {
       const { series: { timeframe }, forming } = followed;
@@ -170,10 +171,20 @@ export class WholeCandles {
     }
   }
 
+  /** Learns from a candle how far ahead our clock is: by the exchange's it has opened, and, if it still forms, not closed. */
+  #noteAhead(
+    nowMs: number,
+    { openMs, closeMs }: { readonly openMs: number; readonly closeMs: number },
+  ): void {
+    const isForming = this.#reached.openTimeMs < closeMs;
+    if (isForming && nowMs - closeMs > this.#aheadMsMax) this.#aheadMsMax = Infinity;
+    this.#aheadMsMax = Math.max(AHEAD_MS_MAX, Math.min(this.#aheadMsMax, nowMs - openMs));
+  }
+
   /** When a candle had closed by the exchange's clock, as far as is known: at the latest then. Milliseconds. */
   #closedMs(closeMs: number): number {
     const { openTimeMs, toldMs } = this.#reached;
-    const byClockMs = closeMs + (this.#aheadMs ?? AHEAD_MS_MAX);
+    const byClockMs = closeMs + (this.#aheadMs ?? this.#aheadMsMax);
     // A candle of another market that opens then shows it, too.
     return openTimeMs >= closeMs ? Math.min(toldMs, byClockMs) : byClockMs;
   }

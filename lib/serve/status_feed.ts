@@ -149,6 +149,8 @@ export class StatusFeed {
     this.#isRunning = true;
     for (let sentMs = -Infinity; this.#listeners.size > 0 && !signal.aborted;) {
       const startMs = clock.now();
+      // The clock may have been set back.
+      sentMs = Math.min(sentMs, startMs);
       const content = await this.#readInSight();
       if (content === undefined) continue;
       const readMs = clock.now() - startMs;

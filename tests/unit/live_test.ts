@@ -161,7 +161,7 @@ Deno.test("what closed while the machine slept is not stored, and the next candl
   await clock.advance(10_000);
   assert.equal(asked.length, 0);
   scene.tell("BTC/USD", { minute: 2 });
-  await clock.advance(MINUTE_MS);
+  await clock.advance(MINUTE_MS + 1_000);
   assert.equal(asked.length, 1);
   asked[0]!.answer(["stored"]);
   await stop(scene);

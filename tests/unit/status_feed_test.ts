@@ -230,6 +230,9 @@ Deno.test("without a change the time is told every fifteen seconds", () =>
     const { events } = scene.listen();
     await scene.clock.advance(30_000);
     assert.deepEqual(events, ["1", {}, {}]);
+    scene.clock.set(-3_600_000);
+    await scene.clock.advance(20_000);
+    assert.equal(events.length, 4, "the clock was set back");
   }));
 
 Deno.test("a status that takes long to read is read seldom, and a listener never waits half a minute", () =>

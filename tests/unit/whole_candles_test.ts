@@ -200,6 +200,28 @@ Deno.test("nothing is whole long before its close by our clock, whatever time th
   assert.equal(priceOf(followed(), flagged), undefined);
 });
 
+Deno.test("however far ahead our clock is of an exchange that tells no time, no candle is whole before its close", () => {
+  for (const aheadMs of [4_000, 20_000, 90_000, 4 * MINUTE_MS]) {
+    const candles = new Watched(OPEN_MS - 1_000 + aheadMs);
+    // The first one that opens after it was subscribed, by our clock.
+    const firstMs = OPEN_MS + Math.ceil(aheadMs / MINUTE_MS) * MINUTE_MS;
+    for (let openMs = firstMs; openMs <= firstMs + 2 * MINUTE_MS; openMs += MINUTE_MS) {
+      const tell = (second: number): void => {
+        const news = told(openMs + second * 1_000 + aheadMs, second, { openMs });
+        assert.equal(priceOf(candles, news), undefined, `ahead by ${aheadMs}`);
+      };
+      tell(1);
+      const before = openMs === firstMs ? [] : [[openMs - MINUTE_MS, "58"]];
+      assert.deepEqual(pricesOf(candles, openMs + 1_500 + aheadMs), before);
+      for (const second of [5, 30, 58]) tell(second);
+    }
+    const lastMs = firstMs + 2 * MINUTE_MS;
+    const closedMs = lastMs + MINUTE_MS + aheadMs;
+    assert.deepEqual(pricesOf(candles, closedMs + 1_299), [], "no other one shows when it closes");
+    assert.deepEqual(pricesOf(candles, closedMs + 1_800), [[lastMs, "58"]]);
+  }
+});
+
 Deno.test("a candle that opens later than any clock may say closes none, and is not waited for", () => {
   const candles = followed();
   candles.note(told(OPEN_MS + 10_000, 1));
@@ -223,7 +245,9 @@ Deno.test("a candle that closed while the machine slept is not whole, whatever i
   assert.equal(priceOf(candles, told(wakeMs + 9, 7, next)), undefined);
   assert.deepEqual(pricesOf(candles, wakeMs + 20_000), []);
   candles.note(told(wakeMs + 20_000, 8, next));
-  assert.deepEqual(pricesOf(candles, next.openMs + MINUTE_MS + 1_800), [[next.openMs, "8"]]);
+  // Only that it had opened 30 s after its time by our clock is known of the exchange's.
+  assert.deepEqual(pricesOf(candles, next.openMs + MINUTE_MS + 30_308), []);
+  assert.deepEqual(pricesOf(candles, next.openMs + MINUTE_MS + 30_309), [[next.openMs, "8"]]);
 });
 
 Deno.test("a candle that closed in a short sleep is not whole either, whether or not its last message was told first", () => {
@@ -240,6 +264,7 @@ Deno.test("a candle that closed in a short sleep is not whole either, whether or
 
 Deno.test("a busy second of the program itself costs no candle", () => {
   const candles = followed();
+  candles.note(told(OPEN_MS + 5, 1));
   candles.note(told(CLOSE_MS - 2_000, 1));
   candles.jump(CLOSE_MS + 2_000);
   assert.deepEqual(pricesOf(candles, CLOSE_MS + 2_000), [[OPEN_MS, "1"]]);
