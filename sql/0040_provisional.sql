@@ -113,6 +113,27 @@ create or replace function ohlcv_merged(
   from ohlcv_merged(wanted_timeframe, wanted_symbol, since, until, exchanges, method, null) as merged;
 end;
 
+-- Where not everybody may call the one, the same roles may call the other.
+do $$
+declare
+  given constant aclitem[] := (
+    select proacl from pg_proc
+    where oid = 'ohlcv_merged(text, text, timestamptz, timestamptz, text[], text)'::regprocedure);
+  caller text;
+begin
+  if given is null then
+    return;
+  end if;
+  revoke execute on function ohlcv_merged(text, text, timestamptz, timestamptz, text[], text, boolean) from public;
+  for caller in
+    select distinct case grantee when 0 then 'public' else grantee::regrole::text end from aclexplode(given)
+  loop
+    execute format(
+      'grant execute on function ohlcv_merged(text, text, timestamptz, timestamptz, text[], text, boolean) to %s', caller);
+  end loop;
+end
+$$;
+
 -- As before, with one state more.
 create or replace function ohlcv_explained(
   wanted_timeframe text, wanted_exchange text, wanted_symbol text, since timestamptz, until timestamptz

@@ -3,6 +3,7 @@ import type { Candle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { codeOf, StoreError } from "./connection/store_error.ts";
 import { columns } from "./parameters.ts";
 
 /** A candle that came over a stream, whole and checked. */
@@ -51,7 +52,7 @@ export async function writeStreamed(
   const action = candles.length === 1
     ? `store a streamed candle of ${seriesName(first.series)}`
     : `store ${candles.length} streamed candles in ${candleTable(timeframe)}`;
-  const outcomes = await database.writes.note("page", () =>
+  const store = (): Promise<readonly StreamedOutcome[]> =>
     database.run(action, async (sql) => {
       const rows = await sql.unsafe<{ outcome: StreamedOutcome }[]>(
         `select outcome from titan10_store_streamed($1::text, ${STREAMED.parameters(2)})
@@ -60,7 +61,20 @@ export async function writeStreamed(
         { prepare: true },
       );
       return rows.map(({ outcome }) => outcome);
-    }));
+    });
+  // It gives way to what holds the table after a moment, which tells nothing of how pages fare, as does one that stores nothing.
+  const written = await database.writes.note("page", () => store().catch(unlessLocked), isStored);
+  if (written instanceof StoreError) throw written;
   database.writes.tell(candles.map(({ series }) => series));
-  return outcomes;
+  return written;
+}
+
+function unlessLocked(error: unknown): StoreError {
+  if (error instanceof StoreError && codeOf(error.cause) === "55P03") return error;
+  throw error;
+}
+
+function isStored(written: readonly StreamedOutcome[] | StoreError): boolean {
+  return !(written instanceof StoreError) &&
+    written.some((outcome) => outcome === "stored" || outcome === "revised");
 }

@@ -124,7 +124,9 @@ for (const kind of DATABASE_KINDS) {
         create role ${reader}; grant select on ohlcv_rollup_5m to ${reader} with grant option;
         grant select, insert on ohlcv_rollup_5m to public;
         grant select (time, close) on ohlcv_rollup_1h to ${reader};
-        grant select (volume) on ohlcv_rollup_1h to ${reader} with grant option`);
+        grant select (volume) on ohlcv_rollup_1h to ${reader} with grant option;
+        revoke execute on function ohlcv_merged from public;
+        grant execute on function ohlcv_merged to ${reader}`);
       const grants = async (): Promise<readonly unknown[]> => [
         ...await database.sql`
           select grantee, column_name, privilege_type, is_grantable from information_schema.column_privileges
@@ -143,6 +145,12 @@ for (const kind of DATABASE_KINDS) {
       const now = await grants();
       assert.deepEqual(now.filter((grant) => !isNew(grant)), granted);
       assert.equal(now.filter(isNew).length, 3);
+      // Who may merge candles may still: by a function that calls another one.
+      const callers = await database.sql`
+        select oid::regprocedure::text as name from pg_proc
+        where proname = 'ohlcv_merged' and has_function_privilege(${reader}, oid, 'execute')
+          and not exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)`;
+      assert.equal(callers.length, 2);
       await streams(database);
       await database.sql`drop view of_users`;
       await database.sql.unsafe(`drop owned by ${reader}; drop role ${reader}`);

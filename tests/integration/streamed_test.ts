@@ -259,6 +259,9 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
       // As an answer that is slow: the series first, its candle later.
       const series = await holdRows(database, "checkpoints where symbol = 'BTC/USDT'");
       assert.deepEqual(await outcomesOf(database, 1, given), ["left", "stored", "locked"]);
+      await assertTellsNothing(database, async () => {
+        assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["locked"]);
+      });
       await series.release();
       assert.deepEqual(await outcomesOf(database, 1, given), ["left", "known", "stored"]);
       // As an answer of what is thought new: its candle first, the series later. It must not wait for the stream in turn.
@@ -282,13 +285,32 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
       await writePage(database, BOTH, asked([0, 1], 0, 1));
       const table = await holdTable(database, "ohlcv_1m", { isAlone: true });
       const isLocked = { name: "StoreError", kind: "unavailable", message: /55P03/ };
-      await assert.rejects(outcomesOf(database, 1, [BOTH]), isLocked);
+      await assertTellsNothing(
+        database,
+        () => assert.rejects(outcomesOf(database, 1, [BOTH]), isLocked),
+      );
       await table.release();
       assert.deepEqual(await outcomesOf(database, 1, [BOTH]), ["stored"]);
       const [row] = await database.sql`select current_setting('lock_timeout') as now`;
       assert.equal(row?.["now"], "0", "the wait is bounded for this statement alone");
     },
 };
+
+/** That it stored nothing says neither that the database takes pages nor that it does not. */
+async function assertTellsNothing(
+  { writes }: Database,
+  stream: () => Promise<void>,
+): Promise<void> {
+  const refused = new Error("late", { cause: "a page that waited for too long" });
+  const late = writes.note("page", () => Promise.reject(Object.assign(refused, { code: "55P03" })));
+  await late.catch(() => {});
+  const { newestMs } = writes;
+  await stream();
+  assert.deepEqual([writes.newestMs, writes.trouble === undefined], [newestMs, false]);
+  await writes.note("page", () => Promise.resolve());
+  await stream();
+  assert.equal(writes.trouble, undefined);
+}
 
 /** What becomes of the candles of one minute of several series. */
 function outcomesOf(

@@ -71,12 +71,22 @@ export class KnownWrites {
     return this.#underWay.values().some((write) => write.kind === kind);
   }
 
-  /** Runs a write and notes how it ends. @throws what the write throws. */
-  async note<T>(kind: WriteKind, run: () => Promise<T>): Promise<T> {
+  /**
+   * Runs a write and notes how it ends.
+   *
+   * @param isTaken whether anything was written. One that wrote nothing tells nothing of the database. @default always
+   * @throws what the write throws.
+   */
+  async note<T>(
+    kind: WriteKind,
+    run: () => Promise<T>,
+    isTaken: (written: T) => boolean = () => true,
+  ): Promise<T> {
     const write = { kind, number: this.#begun++, beganMs: this.#clock.now() };
     this.#underWay.add(write);
     try {
       const written = await run();
+      if (!isTaken(written)) return written;
       this.#taken.set(kind, this.#begun);
       this.#newestMs = this.#clock.now();
       return written;
