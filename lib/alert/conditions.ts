@@ -109,7 +109,8 @@ export function streamConditions(
     // A running alert must not end only because the program was started again, and has opened no stream yet.
     if (unsteadySinceMs === undefined && sinceMs !== undefined) return [];
     const downMs = nowMs - (unsteadySinceMs ?? nowMs);
-    const end = lastEnd === undefined ? "" : ` (${lastEnd.reason}: ${lastEnd.why})`;
+    const why = [lastEnd?.reason, lastEnd?.why].filter(Boolean).join(": ");
+    const end = why === "" ? "" : ` (${why})`;
     return [{
       exchange,
       value: Math.round(downMs / 1000),

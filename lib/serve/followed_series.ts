@@ -124,7 +124,10 @@ export class FollowedSeries {
     }
     this.#revision = revisions.at(-1)?.id ?? this.#revision;
     this.#bound();
-    return { told: news, isOver: isRead && revisions.length < this.#rowsMax };
+    const isConfirmed = (timeMs: number): boolean => !isCovered(provisional, timeMs);
+    const isOver = isRead && revisions.length < this.#rowsMax &&
+      !this.#provisional.values().some(isConfirmed);
+    return { told: news, isOver };
   }
 
   #changeOf(

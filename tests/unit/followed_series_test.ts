@@ -37,6 +37,27 @@ Deno.test("a candle that is provisional is told again to one who resumes, those 
   assert.equal(followed.changed(NOTHING).length, 2_000);
 });
 
+Deno.test("confirmations are told in parts, and it is not over before the last of them", () => {
+  const followed = new FollowedSeries(TIMEFRAME, { sinceMs: 0, revision: 0 }, { rowsMax: 4 });
+  const candles = [0, 1, 2].map(candleAt);
+  const more = [3, 4, 5].map(candleAt);
+  const provisional = [{ sinceMs: 0, untilMs: 6 * MINUTE_MS }];
+  followed.take({ ...NOTHING, candles, provisional }, new Map());
+  followed.take({ ...NOTHING, candles: more, provisional }, new Map());
+  const parts: number[] = [];
+  for (let isOver = false; !isOver;) {
+    const present = followed.changed(NOTHING).map((timeMs) =>
+      [timeMs, { candle: candleAt(timeMs / MINUTE_MS), isProvisional: false }] as const
+    );
+    assert.notEqual(present.length, 0);
+    const taken = followed.take(NOTHING, new Map(present));
+    assert.ok(taken.told.every(({ kind }) => kind === "confirmed"));
+    parts.push(taken.told.length);
+    isOver = taken.isOver;
+  }
+  assert.deepEqual(parts, [4, 2]);
+});
+
 Deno.test("an id that is newer than a restored archive begins with what comes to that", () => {
   const state = { lastMs: 7 * MINUTE_MS, revision: 3, nowMs: 100 * MINUTE_MS };
   const resumed = followedFrom(BTC, "1970-01-01T01:00:00.000Z/9", state);
