@@ -283,12 +283,24 @@ async function play(
     assertTrue(state, local);
     return {
       candles: [...state.candles].map((one) => one.join(" ")),
-      covered: state.covered,
+      covered: await coveredOf(database),
       streamed: (await outcomesOf(scene))["stored"] ?? 0,
     };
   } finally {
     await scene.close();
   }
+}
+
+/**
+ * The coverage but for the newest minutes: how long a candle may still change is learned from answers, and of those there
+ * are fewer beside a stream, so that it may be thought to be longer.
+ */
+async function coveredOf({ sql }: Database): Promise<readonly string[]> {
+  const until = new Date(START_MS + (MINUTES + 60) * MINUTE_MS);
+  const rows = await sql<{ text: string }[]>`
+    select concat(symbol, ' ', covered * tstzmultirange(tstzrange(null, ${until}))) as text
+    from checkpoints order by symbol`;
+  return rows.map(({ text }) => text);
 }
 
 /** How many candles of streams had which outcome, and how many connections ended for which reason. */
