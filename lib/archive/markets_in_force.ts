@@ -1,6 +1,7 @@
 /** The markets of an exchange: an immutable value that is replaced as a whole when it is loaded again. @module */
 import type { Clock } from "../clock.ts";
 import type { MarketList } from "../exchange/market_list.ts";
+import type { WishedSeries } from "../exchange/stream_event.ts";
 import type { Series } from "../market/series.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { errorText } from "../text/redact.ts";
@@ -32,6 +33,27 @@ export interface Markets {
   readonly replacedMs: ReadonlyMap<string, number>;
   /** Archived symbols that are missing but do not count as delisted yet, and since when. Milliseconds. */
   readonly absentSinceMs: ReadonlyMap<string, number>;
+}
+
+/** The series that are polled, and streamed where they can be. */
+export function polledSeries(
+  { series, suspended }: Pick<Markets, "series" | "suspended">,
+  { timeframes }: { readonly timeframes: readonly string[] },
+): readonly Series[] {
+  return series.filter(({ symbol, timeframe }) =>
+    timeframes.includes(timeframe.text) && !suspended.has(symbol)
+  );
+}
+
+/** The series with their markets, as streams need them. */
+export function withMarkets(
+  series: readonly Series[],
+  { list }: Pick<Markets, "list">,
+): readonly WishedSeries[] {
+  return series.flatMap(({ symbol, timeframe }) => {
+    const market = list.get(symbol);
+    return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
+  });
 }
 
 /** A configured symbol that the exchange does not list. */

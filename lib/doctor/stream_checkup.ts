@@ -1,6 +1,6 @@
 /** Opens an exchange's stream as the daemon does, subscribes one series, and tells what came, and what to do if nothing did. @module */
 import type { Archive } from "../archive/archive.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
+import { type Markets, polledSeries, withMarkets } from "../archive/markets_in_force.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import { settingsOf, unstreamedWhy } from "../config/exchange_settings.ts";
 import { openStreams } from "../exchange/stream.ts";
@@ -27,7 +27,8 @@ export async function examineStream(
   if (unstreamedWhy(config, id) !== undefined) return [];
   const ability = streamAbility(streamedExchange(id, config));
   if (!ability.canStream) return [byPolls(ability.why)];
-  const found = await openOne(archive, id, { wished: wishedOf(archive, id, markets), signal });
+  const wished = withMarkets(polledSeries(markets, settingsOf(config, id)), markets);
+  const found = await openOne(archive, id, { wished, signal });
   if (found === undefined) return [];
   const { series, event, messages } = found;
   if (series === undefined) return [byPolls("none of its series can be streamed")];
@@ -60,16 +61,6 @@ export async function examineStream(
         : broken(what, `If this lasts, ${without}`);
     }
   }
-}
-
-/** What is streamed of the markets, in their order. */
-function wishedOf({ config }: Archive, id: string, markets: Markets): readonly WishedSeries[] {
-  const polled = new Set(settingsOf(config, id).timeframes);
-  return markets.series.flatMap(({ symbol, timeframe: { text: timeframe } }) => {
-    const market = markets.list.get(symbol);
-    const isStreamed = polled.has(timeframe) && !markets.suspended.has(symbol);
-    return market === undefined || !isStreamed ? [] : [{ symbol, timeframe, market }];
-  });
 }
 
 interface Found {

@@ -18,7 +18,7 @@ import {
   reportLostSymbol,
   reportPageFailures,
 } from "../archive/failure.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
+import { type Markets, polledSeries } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { LatePolls } from "./late_polls.ts";
 import type { Capacity } from "../market/capacity.ts";
@@ -162,9 +162,7 @@ export class Poll {
     if (capacity !== undefined) this.#options.onMarkets?.(exchange.id, capacity);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
-    const polled = new Set(settingsOf(archive.config, exchange.id).timeframes);
-    const due = markets.series.filter((series) =>
-      polled.has(series.timeframe.text) && !markets.suspended.has(series.symbol) &&
+    const due = polledSeries(markets, settingsOf(archive.config, exchange.id)).filter((series) =>
       this.#isDue(exchange, series, nowMs)
     );
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));

@@ -9,7 +9,7 @@ import { kindOf } from "../market/symbol.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
+import { type Markets, polledSeries } from "../archive/markets_in_force.ts";
 
 /** The mean time between so many polls is taken: `POLL_CRON` may name irregular times. */
 const TICKS = 60;
@@ -18,20 +18,17 @@ const TICKS = 60;
 export async function pollCapacity(
   { config, clock }: Archive,
   exchange: ArchivedExchange,
-  { series, suspended, list }: Markets,
+  markets: Markets,
 ): Promise<Capacity> {
   const nowMs = clock.now();
-  const polled = settingsOf(config, exchange.id).timeframes;
-  const due = series.filter(({ symbol, timeframe }) =>
-    polled.includes(timeframe.text) && !suspended.has(symbol)
-  );
+  const due = polledSeries(markets, settingsOf(config, exchange.id));
   const asked = due.map((series) => {
     const { timeframe } = series;
     const untilMs = closedUntil(timeframe, nowMs);
     const rows = Math.min(config.pollCandles, exchange.pageRowsMax(timeframe));
     return { series, window: { sinceMs: addCandles(timeframe, untilMs, -rows), untilMs } };
   });
-  const requestMs = await requestTimes(exchange, asked, list);
+  const requestMs = await requestTimes(exchange, asked, markets.list);
   return capacityOf(
     exchange.id,
     due.map((one) => ({ ...one, requestMs: requestMs(one) })),

@@ -1,7 +1,7 @@
 /** The streams of one exchange: what they tell, and the whole candles that wait to be stored. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
+import { type Markets, polledSeries, withMarkets } from "../archive/markets_in_force.ts";
 import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { StreamEvent } from "../exchange/stream_event.ts";
@@ -57,10 +57,7 @@ export class ExchangeStream {
     if (value === undefined) return;
     if (value === this.#followed?.markets && config === this.#followed.config) return;
     this.#followed = { markets: value, config };
-    const polled = new Set(settingsOf(config, id).timeframes);
-    const series = value.series.filter(({ symbol, timeframe }) =>
-      polled.has(timeframe.text) && !value.suspended.has(symbol)
-    );
+    const series = polledSeries(value, settingsOf(config, id));
     const before = this.#series;
     this.#series = new Map(series.map((one) => [seriesName(one), one]));
     for (const [name, one] of before) {
@@ -70,10 +67,7 @@ export class ExchangeStream {
       this.#toldUntilMs.delete(name);
       this.#missed.delete(name);
     }
-    this.#streams.subscribe(series.flatMap(({ symbol, timeframe }) => {
-      const market = value.list.get(symbol);
-      return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
-    }));
+    this.#streams.subscribe(withMarkets(series, value));
     this.tell();
   }
 

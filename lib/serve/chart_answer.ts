@@ -20,6 +20,7 @@ import {
 } from "../store/chart.ts";
 import type { Database } from "../store/connection/database.ts";
 import { isSymbol } from "../market/symbol.ts";
+import { type CandleEntry, candleEntry } from "./candle_entry.ts";
 
 /** Times are ISO 8601 UTC, values decimal texts. */
 export interface CandlesDocument {
@@ -33,16 +34,10 @@ export interface CandlesDocument {
     readonly rolledUpFrom: string | null;
   }[];
   /** Ascending. */
-  readonly candles: readonly {
-    readonly time: string;
-    readonly open: string;
-    readonly high: string;
-    readonly low: string;
-    readonly close: string;
-    readonly volume: string;
+  readonly candles: readonly (CandleEntry & {
     /** Whether nothing but a stream has told of it, or of a part of it: an answer of the exchange confirms it later. */
     readonly provisional: boolean;
-  }[];
+  })[];
 }
 
 /** Times are ISO 8601 UTC. */
@@ -109,8 +104,9 @@ export async function readCandlesDocument(
       timeframe: timeframe.text,
       rolledUpFrom: rolledUpFrom?.text ?? null,
     })),
-    candles: candles.map(({ openTimeMs, isProvisional, ...values }) => ({
-      ...{ time: iso(openTimeMs), ...values, provisional: isProvisional },
+    candles: candles.map(({ isProvisional, ...candle }) => ({
+      ...candleEntry(candle),
+      provisional: isProvisional,
     })),
   };
 }

@@ -1,11 +1,12 @@
 /** Server-sent events of one series: its closed candles as they are stored, and what becomes of them. @module */
 import type { Clock } from "../clock.ts";
 import type { FormingCandle } from "../live/forming.ts";
-import type { Candle } from "../market/candle.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
 import type { AskedChanges, PresentCandle, SeriesChanges } from "../store/series_changes.ts";
 import type { Logger } from "../telemetry/log.ts";
+import { candleEntry } from "./candle_entry.ts";
+import { endAtStop, hasRoom } from "./event_stream.ts";
 import { type Change, type FollowedFrom, FollowedSeries } from "./followed_series.ts";
 import type { ListenerSlots } from "./listener_slots.ts";
 
@@ -127,14 +128,13 @@ export class LiveFeed {
     }, { highWaterMark: 1 });
   }
 
-  /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
+  /** Ends all streams. */
   stop(): void {
     this.#stop.abort();
     for (const listener of this.#listeners) {
       const { controller } = listener;
       this.#leave(listener);
-      if (hasRoom(listener)) controller.close();
-      else controller.error(new Error("the server is stopping"));
+      endAtStop(controller);
     }
   }
 
@@ -184,14 +184,14 @@ export class LiveFeed {
     if (gone.signal.aborted) return;
     listener.sentMs = Math.min(listener.sentMs, nowMs);
     listener.formingMs = Math.min(listener.formingMs, nowMs);
-    if (!hasRoom(listener)) {
+    if (!hasRoom(listener.controller)) {
       if (nowMs - listener.sentMs >= SLOW_MS) this.#end(listener, SLOW);
       return;
     }
     if (listener.isDue && nowMs >= this.#retryMs) {
       await this.#try(gone.signal, () => this.#tell(listener));
     }
-    if (gone.signal.aborted || !hasRoom(listener)) return;
+    if (gone.signal.aborted || !hasRoom(listener.controller)) return;
     if (listener.isForming && nowMs - listener.formingMs >= FORMING_MS) this.#tellForming(listener);
     if (nowMs - listener.sentMs >= SILENCE_MS_MAX) this.#send(listener, ":\n\n");
   }
@@ -228,7 +228,7 @@ export class LiveFeed {
     const forming = this.#options.forming(listener.series);
     // The stream may tell of one that is stored already.
     if (forming === undefined || forming.candle.openTimeMs <= listener.closedMs) return;
-    const text = `event: forming\ndata: ${JSON.stringify(entryOf(forming.candle))}\n\n`;
+    const text = `event: forming\ndata: ${JSON.stringify(candleEntry(forming.candle))}\n\n`;
     if (text === listener.sentForming) return;
     this.#send(listener, text);
     listener.sentForming = text;
@@ -255,8 +255,8 @@ export class LiveFeed {
     const { clock } = this.#options;
     const nowMs = clock.now();
     const all = [...this.#listeners];
-    if (nowMs >= this.#retryMs && all.some((one) => one.isDue && hasRoom(one))) return;
-    const isRestless = all.some((one) => one.isForming || !hasRoom(one));
+    if (nowMs >= this.#retryMs && all.some((one) => one.isDue && hasRoom(one.controller))) return;
+    const isRestless = all.some((one) => one.isForming || !hasRoom(one.controller));
     const pauseMs = Math.min(isRestless ? FORMING_MS : LOOK_MS, Math.max(0, lookMs - nowMs));
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#stop.signal]);
@@ -284,11 +284,6 @@ export class LiveFeed {
   }
 }
 
-/** Whether it has read what it was sent. */
-function hasRoom({ controller }: Listener): boolean {
-  return (controller.desiredSize ?? 0) > 0;
-}
-
 /** With ids from which nothing is missed: the last event has the new one, those before it the one before. */
 function eventsText(
   told: readonly Change[],
@@ -299,14 +294,9 @@ function eventsText(
     const id = at === told.length - 1 ? after : before;
     const data = candle === undefined
       ? { time: new Date(openTimeMs).toISOString() }
-      : { ...entryOf(candle), provisional: isProvisional };
+      : { ...candleEntry(candle), provisional: isProvisional };
     return `event: ${kind}\n${id === undefined ? "" : `id: ${id}\n`}data: ${
       JSON.stringify(data)
     }\n\n`;
   }).join("");
-}
-
-/** Times are ISO 8601 UTC, values decimal texts. */
-function entryOf({ openTimeMs, ...values }: Candle): Readonly<Record<string, string>> {
-  return { time: new Date(openTimeMs).toISOString(), ...values };
 }

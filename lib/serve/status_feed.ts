@@ -4,6 +4,8 @@ import type { FormingCandle } from "../live/forming.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
+import { type CandleEntry, candleEntry } from "./candle_entry.ts";
+import { endAtStop, hasRoom } from "./event_stream.ts";
 import type { ListenerSlots } from "./listener_slots.ts";
 import type { News } from "./news.ts";
 import { SchemaBehindError, type Status } from "./status.ts";
@@ -15,21 +17,11 @@ type FeedEvent =
   /** Alerts that fire and what has happened, after a change, soon after it. */
   | { readonly now: string; readonly news: News }
   /** The candle of the listener's series that forms, after a change; null when none is known. */
-  | { readonly now: string; readonly forming: FormingEntry | null }
+  | { readonly now: string; readonly forming: CandleEntry | null }
   /** Nothing has changed. Sent to show the time and to keep the connection alive. */
   | { readonly now: string }
   /** The status could not be read, for example because the database is down. */
   | { readonly now: string; readonly error: string };
-
-/** A candle that forms. Times are ISO 8601 UTC, values decimal texts. */
-interface FormingEntry {
-  readonly time: string;
-  readonly open: string;
-  readonly high: string;
-  readonly low: string;
-  readonly close: string;
-  readonly volume: string;
-}
 
 interface StatusFeedOptions {
   readonly status: (signal: AbortSignal) => Promise<Status>;
@@ -127,15 +119,14 @@ export class StatusFeed {
     }, { highWaterMark: series === undefined ? 2 : 3 });
   }
 
-  /** Ends all streams. A stream whose reader is stuck is cut off, so that the server can stop. */
+  /** Ends all streams. */
   stop(): void {
     this.#stop.abort();
     this.#reading.abort();
     for (const listener of this.#listeners) {
       const { controller } = listener;
       this.#leave(listener);
-      if ((controller.desiredSize ?? 0) > 0) controller.close();
-      else controller.error(new Error("the server is stopping"));
+      endAtStop(controller);
     }
   }
 
@@ -196,8 +187,7 @@ export class StatusFeed {
         const name = seriesName(listener.series!);
         const text = texts.get(name) ?? this.#formingText(listener.series!);
         texts.set(name, text);
-        const isReady = (listener.controller.desiredSize ?? 0) > 0;
-        if (!isReady || text === listener.sentForming) continue;
+        if (!hasRoom(listener.controller) || text === listener.sentForming) continue;
         this.#enqueue(listener, `"forming":${text}`);
         listener.sentForming = text;
       }
@@ -208,17 +198,13 @@ export class StatusFeed {
 
   #formingText(series: Series): string {
     const forming = this.#options.forming(series);
-    if (forming === undefined) return "null";
-    const { openTimeMs, ...values } = forming.candle;
-    const entry: FormingEntry = { time: new Date(openTimeMs).toISOString(), ...values };
-    return JSON.stringify(entry);
+    return JSON.stringify(forming === undefined ? null : candleEntry(forming.candle));
   }
 
   #sendNews(listener: Listener): void {
     const news = this.#news;
     // One that is slow gets the newest later.
-    const isReady = (listener.controller.desiredSize ?? 0) > 0;
-    if (news === undefined || news === listener.sentNews || !isReady) return;
+    if (news === undefined || news === listener.sentNews || !hasRoom(listener.controller)) return;
     this.#enqueue(listener, `"news":${news}`);
     listener.sentNews = news;
   }
@@ -262,7 +248,7 @@ export class StatusFeed {
     const content = this.#content;
     const isNew = content !== undefined && listener.sent !== content;
     if (!isNew && !isBeat) return;
-    if ((listener.controller.desiredSize ?? 0) <= 0) {
+    if (!hasRoom(listener.controller)) {
       listener.behindRounds++;
       if (listener.behindRounds < BEHIND_ROUNDS_MAX) return;
       this.#leave(listener);

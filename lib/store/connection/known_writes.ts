@@ -1,4 +1,4 @@
-/** What is known of a database's writes: whether it takes them, and of what. That it answers reads does not tell. @module */
+/** What is known of a database's writes: whether it takes them, and whose candles they were. That it answers reads does not tell. @module */
 import type { Clock } from "../../clock.ts";
 import type { Series } from "../../market/series.ts";
 import { codeOf, isConnectionLost, StoreError } from "./store_error.ts";
