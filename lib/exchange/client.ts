@@ -1,7 +1,7 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
-import { marketSymbol, type Price } from "../market/price.ts";
+import { marketSymbol, type Price, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { isContract } from "../market/symbol.ts";
@@ -212,7 +212,7 @@ export class ExchangeClient {
     const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
     if (!list.has(symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
+      throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
     }
     const ccxt = this.#instanceOf(list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
@@ -274,4 +274,13 @@ export async function openExchange(
   }
   client = new ExchangeClient(ccxt, open, { ...options, denials });
   return client;
+}
+
+/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
+function lackText(exchange: string, symbol: string, list: MarketList): string {
+  const market = marketSymbol(symbol);
+  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
+  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
+  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
+  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
 }
