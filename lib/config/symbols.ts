@@ -69,7 +69,8 @@ export function isExcluded({ excluded }: Symbols, symbol: string): boolean {
  * such a rule. It never chooses other prices than that of trades.
  */
 export function mayBeChosen({ tops, patterns }: Symbols, symbol: string): boolean {
-  return (tops.length > 0 && priceOf(symbol) === "trade") || patterns.some((pattern) => fitsPattern(symbol, pattern));
+  return (tops.length > 0 && priceOf(symbol) === "trade") ||
+    patterns.some((pattern) => fitsPattern(symbol, pattern));
 }
 
 /** Whether a symbol is archived, or may be once the exchange's markets are known: it is named or a rule may choose it. */

@@ -158,9 +158,9 @@ export class ExchangeClient {
   keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
     const ccxt = this.#instanceOf(list);
     // A market stays once, however many of its prices are archived.
-    const kept = new Set([...ids].flatMap(([symbol, id]) =>
-      marketOf(ccxt, marketSymbol(symbol), id) ?? []
-    ));
+    const kept = new Set(
+      [...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
+    );
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
