@@ -144,7 +144,9 @@ function movement(symbol: LocalSymbol, span: Span): LocalCandle {
   const high = Math.round(highest * (1 + above));
   const low = atLeastOne(symbol, Math.round(lowest * (1 - below)));
   const wanted = turnover * (0.3 + 1.4 * unit(mix(dice ^ 3)));
-  const average = symbol.contract === undefined ? open : (open + high + low + close) / 4;
+  const average = symbol.contract === undefined
+    ? open
+    : Math.round((open + high + low + close) / 4);
   return {
     openTimeMs,
     open: priceText(symbol, open),
