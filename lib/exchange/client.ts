@@ -162,7 +162,7 @@ export class ExchangeClient {
   }
 
   #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(ccxt.markets, ccxt.markets_by_id);
+    const list = marketList(this.id, ccxt);
     this.#instances.set(list, ccxt);
     return list;
   }

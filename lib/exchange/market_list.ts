@@ -6,6 +6,7 @@ import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import { FetchError } from "./fetch_error.ts";
+import { volumeUnit } from "./volume_units.ts";
 
 /**
  * The markets by symbol. A list never changes: loading again creates a new one. Requests for candles name the list they
@@ -30,16 +31,16 @@ export interface MarketFacts extends MarketTerms {
  * that is traded comes first, and the others are its namesakes.
  */
 export function marketList(
-  markets: Readonly<Record<string, CcxtMarket>> = {},
-  byId: Readonly<Record<string, readonly CcxtMarket[]>> = {},
+  exchange: string,
+  { markets, markets_by_id: byId }: Pick<CcxtExchange, "markets" | "markets_by_id">,
 ): MarketList {
   const list = new Map(
-    Object.entries(markets).map(([symbol, market]) => [symbol, factsOf(market)]),
+    Object.entries(markets ?? {}).map(([symbol, market]) => [symbol, factsOf(exchange, market)]),
   );
-  for (const market of Object.values(byId).flat()) {
+  for (const market of Object.values(byId ?? {}).flat()) {
     const kept = list.get(market.symbol);
     if (kept === undefined || candidates(kept).some(({ id }) => id === market.id)) continue;
-    const all = [...candidates(kept), factsOf(market)];
+    const all = [...candidates(kept), factsOf(exchange, market)];
     const [first = kept, ...namesakes] = all.sort((a, b) =>
       Number(b.isActive) - Number(a.isActive)
     );
@@ -118,10 +119,13 @@ export function marketOf(
   return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
 }
 
-function factsOf({ id, active, info, ...market }: CcxtMarket): MarketFacts {
+function factsOf(
+  exchange: string,
+  { id, active, info, ...market }: CcxtMarket,
+): MarketFacts {
   const streamName = krakenName(info?.wsname);
   return {
-    ...{ id, isActive: active !== false, ...termsOf(market) },
+    ...{ id, isActive: active !== false, ...termsOf(exchange, market) },
     ...(streamName === undefined ? {} : { streamName }),
   };
 }
@@ -136,13 +140,22 @@ function krakenName(wsname: unknown): string | undefined {
 }
 
 function termsOf(
+  exchange: string,
   { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active" | "info">,
 ): MarketTerms {
-  if (spot !== false) return { kind: "spot", settle: undefined, contractSize: undefined };
+  const isSpot = spot !== false;
+  const kind = isSpot
+    ? "spot"
+    : linear === true
+    ? "linear"
+    : inverse === true
+    ? "inverse"
+    : undefined;
   const size = Number(contractSize);
   return {
-    kind: linear === true ? "linear" : inverse === true ? "inverse" : undefined,
-    settle,
-    contractSize: size > 0 ? size : undefined,
+    kind,
+    settle: isSpot ? undefined : settle,
+    contractSize: !isSpot && size > 0 ? size : undefined,
+    volumeUnit: volumeUnit(exchange, kind),
   };
 }

@@ -107,7 +107,7 @@ function changeOf(
       symbol,
       formerId,
       marketId,
-      terms: { kind: listed.kind, settle: listed.settle, contractSize: listed.contractSize },
+      terms: termsOf(listed),
       difference,
       fromMs,
       successor: namesake,
@@ -216,10 +216,13 @@ function marketsOf(
     const [listed, listing] = [list.get(symbol), known.get(symbol)];
     const market = anew.has(symbol) ? listed : ownMarket(listed, listing);
     if (market === undefined) return [];
-    const { id: marketId, kind, settle, contractSize } = market;
     const formerId = anew.has(symbol) ? undefined : listing?.formerId;
-    return [{ symbol, formerId, marketId, kind, settle, contractSize }];
+    return [{ symbol, formerId, marketId: market.id, ...termsOf(market) }];
   });
+}
+
+function termsOf({ kind, settle, contractSize, volumeUnit }: MarketFacts): MarketTerms {
+  return { kind, settle, contractSize, volumeUnit };
 }
 
 /** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
