@@ -9,6 +9,8 @@ export interface NotedMarket extends NamedMarket {
   readonly symbol: string;
   /** The id under which it was known. */
   readonly formerId: string | undefined;
+  /** When the dated future expires; undefined of other markets. Milliseconds. */
+  readonly expiresMs?: number | undefined;
 }
 
 const MARKETS = columns<NotedMarket>({
@@ -18,6 +20,7 @@ const MARKETS = columns<NotedMarket>({
   kind: ["text", ({ kind }) => kind],
   settle: ["text", ({ settle }) => settle],
   contract_size: ["numeric", ({ contractSize }) => contractSize],
+  expires_ms: ["float8", ({ expiresMs }) => expiresMs],
 });
 
 /**
@@ -33,7 +36,10 @@ export async function noteMarkets(
     await sql.unsafe(
       `with held as materialized (${
         heldRows("listings", {
-          columns: ["row.market_id", "row.kind", "row.settle", "row.contract_size"],
+          columns: [
+            ...["row.market_id", "row.kind", "row.settle", "row.contract_size"],
+            "to_timestamp(row.expires_ms / 1000.0) as expires_at",
+          ],
           from: `join ${MARKETS.rows(2)} using (symbol)
                  where known.exchange = $1::text
                    and (known.market_id is null or known.market_id in (row.former_id, row.market_id))
@@ -43,7 +49,8 @@ export async function noteMarkets(
        update listings as known
        set market_id = coalesce(held.market_id, known.market_id), kind = coalesce(held.kind, known.kind),
            settle = coalesce(held.settle, known.settle),
-           contract_size = coalesce(held.contract_size, known.contract_size)
+           contract_size = coalesce(held.contract_size, known.contract_size),
+           expires_at = coalesce(held.expires_at, known.expires_at)
        from held where ${isHeld("listings")}`,
       [exchange, ...MARKETS.arrays(markets)],
     );
