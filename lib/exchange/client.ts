@@ -8,6 +8,7 @@ import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
+import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
@@ -149,10 +150,18 @@ export class ExchangeClient {
   /**
    * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
    * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
+   * Those that have `expired` are not on `list`, and may be asked all the same.
    */
-  keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
+  keepMarkets(
+    list: MarketList,
+    ids: ReadonlyMap<string, string | undefined>,
+    expired: readonly ExpiredMarket[] = [],
+  ): MarketList {
     const ccxt = this.#instanceOf(list);
-    const kept = [...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []);
+    const kept = [
+      ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []),
+      ...expired.flatMap((one) => expiredMarket(ccxt, one)),
+    ];
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.

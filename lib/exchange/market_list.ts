@@ -1,7 +1,7 @@
 /** The markets that an exchange lists, from one answer. @module */
 import type { MarketTerms } from "../market/terms.ts";
 import { holdsSecret } from "../text/redact.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isDated, isSymbol } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
@@ -20,6 +20,8 @@ export interface MarketFacts extends MarketTerms {
   readonly id: string | undefined;
   /** Whether the market is traded now. */
   readonly isActive: boolean;
+  /** When the dated future expires; undefined of other markets, whatever their class says. Milliseconds. */
+  readonly expiryMs?: number;
   /** What the exchange's stream calls the market, if not by its id. */
   readonly streamName?: string;
   /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
@@ -124,10 +126,24 @@ function factsOf(
   { id, active, info, ...market }: CcxtMarket,
 ): MarketFacts {
   const streamName = krakenName(info?.wsname);
+  const expiryMs = expiryOf(market);
   return {
     ...{ id, isActive: active !== false, ...termsOf(exchange, market) },
+    ...(expiryMs === undefined ? {} : { expiryMs }),
     ...(streamName === undefined ? {} : { streamName }),
   };
+}
+
+/**
+ * Classes also give an expiry to perpetuals: in a hundred years, or when these will be delisted. Only a dated future ends
+ * by what its name says.
+ */
+function expiryOf(
+  { symbol, future, expiry }: Pick<CcxtMarket, "symbol" | "future" | "expiry">,
+): number | undefined {
+  if (future !== true || !isDated(symbol)) return undefined;
+  const expiryMs = Number(expiry);
+  return Number.isSafeInteger(expiryMs) && expiryMs > 0 ? expiryMs : undefined;
 }
 
 /** Kraken's own codes that version 2 of its stream has replaced by the usual ones. */
