@@ -1,5 +1,6 @@
 /** Detects symbols that are delisted, suspended, renamed, expired, listed again, or mean another market. No I/O. @module */
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
+import { priceOf } from "../market/price.ts";
 import { isContract } from "../market/symbol.ts";
 import {
   areTermsEqual,
@@ -279,7 +280,7 @@ function termsOf({ kind, settle, contractSize, volumeUnit }: MarketFacts): Marke
   return { kind, settle, contractSize, volumeUnit };
 }
 
-/** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
+/** Another symbol under which a market is listed, of the same price. A spot market and a contract may have one id: they are not the same. */
 function otherSymbolOf(
   list: MarketList,
   symbol: string,
@@ -287,7 +288,7 @@ function otherSymbolOf(
 ): string | undefined {
   if (listing?.marketId === undefined) return undefined;
   for (const [other, listed] of list) {
-    if (other === symbol) continue;
+    if (other === symbol || priceOf(other) !== priceOf(symbol)) continue;
     const isSame = (market: MarketFacts): boolean =>
       market.id === listing.marketId && areTermsEqual(listing, market) &&
       isSpot(symbol, listing) === isSpot(other, market);
