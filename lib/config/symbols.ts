@@ -1,6 +1,6 @@
 /** Which symbols of an exchange are archived: named ones, those traded most, and those that fit a pattern. @module */
 import { priceOf, PRICES_NAMED } from "../market/price.ts";
-import { isContract, isSymbol } from "../market/symbol.ts";
+import { hasWrongPrice, isContract, isSymbol } from "../market/symbol.ts";
 import { fitsPattern, isSymbolPattern } from "../market/symbol_pattern.ts";
 import { ITEMS_MAX, list, type Setting, setting } from "./setting.ts";
 
@@ -23,7 +23,7 @@ interface Top {
 /** One of them. */
 export const symbolItem: Setting<string> = setting(
   (text) =>
-    isOfOtherPrice(text)
+    hasWrongPrice(text)
       ? `the mark, index or premium of contracts, such as ${
         PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
       }`
@@ -33,17 +33,10 @@ export const symbolItem: Setting<string> = setting(
   (text) => {
     const named = text.replace(/^!/, "");
     const isTop = named === text && readTop(text) !== undefined;
-    if (!isTop && isOfOtherPrice(named) && (priceOf(named) === "trade" || !isContract(named))) {
-      return undefined;
-    }
+    if (hasWrongPrice(named)) return undefined;
     return isTop || isSymbol(named) || isSymbolPattern(named) ? text : undefined;
   },
 );
-
-/** Whether a price is named behind the last part of a symbol, also one that there is not. */
-function isOfOtherPrice(text: string): boolean {
-  return /\/.*[^/:]@[^/:@]*$/.test(text);
-}
 
 /** Symbols, patterns, `top:N` and `top:N:QUOTE` separated by commas; with `!` before a symbol or pattern, not that. */
 export function symbols(): Setting<Symbols> {
