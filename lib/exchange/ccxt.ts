@@ -51,6 +51,8 @@ export interface CcxtMarket {
   /** The coin that settles a contract. */
   readonly settle?: string | undefined;
   readonly contractSize?: string | number | undefined;
+  /** Whether it is a perpetual. */
+  readonly swap?: boolean | undefined;
   /** Whether it is a dated future. */
   readonly future?: boolean | undefined;
   readonly option?: boolean | undefined;

@@ -3,7 +3,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
-import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
+import { isOption, isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
 import { nearest } from "../text/nearest.ts";
 import type { Checkpoint } from "../store/ledger.ts";
@@ -92,7 +92,7 @@ export function wantedSymbols(
   const fitting = wanted.patterns.length === 0
     ? []
     : [...list].flatMap(([symbol, { isActive }]) =>
-      isActive && isPlainSymbol(symbol) &&
+      isActive && isPlainSymbol(symbol) && !isOption(symbol) &&
         wanted.patterns.some((pattern) => fitsPattern(symbol, pattern))
         ? [symbol]
         : []
