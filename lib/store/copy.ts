@@ -26,6 +26,10 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   jobs: ["job"],
   alerts: ["id"],
   events: ["id"],
+  funding_checkpoints: ["exchange", "symbol"],
+  funding_rates: ["exchange", "symbol", "time"],
+  funding_revisions: ["exchange", "symbol", "time", "revised_at"],
+  funding_holes: ["exchange", "symbol", "since"],
 };
 
 /** The tables whose `id` the database generates. */
