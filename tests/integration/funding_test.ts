@@ -1,6 +1,5 @@
 /** Funding rates from real CCXT classes over HTTP: as the exchange has them, with nothing claimed that it did not answer. */
 import assert from "node:assert/strict";
-import type { Clock } from "../../lib/clock.ts";
 import { fetchFunding } from "../../lib/fetch/funding.ts";
 import { fundingJobs } from "../../lib/fetch/funding_job.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
@@ -44,7 +43,7 @@ interface Scene {
   readonly exchange: LocalExchange;
   readonly open: (
     change?: Readonly<Record<string, string>>,
-    clock?: Clock,
+    isLoaded?: boolean,
   ) => ReturnType<typeof openTestArchive>;
 }
 
@@ -58,8 +57,8 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
       database: opened.database,
       clock,
       exchange,
-      open: (change = {}) =>
-        openTestArchive(opened.database, {
+      open: async (change = {}, isLoaded = true) => {
+        const archive = await openTestArchive(opened.database, {
           EXCHANGES: "binance",
           SYMBOLS: [LINEAR, INVERSE, HOURLY, FUTURE].join(","),
           TIMEFRAMES: "1d",
@@ -67,7 +66,10 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
           EXCHANGE_PROXY_URL: exchange.proxyUrl,
           EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1 }),
           ...change,
-        }, clock),
+        }, clock);
+        if (isLoaded) await refreshMarkets(archive, archive.exchanges[0]!);
+        return archive;
+      },
     });
   } finally {
     await exchange.close();
@@ -204,7 +206,7 @@ Deno.test("a rate that is missing is asked for again once, and then explained; o
 Deno.test("rates are polled when they are due, and not before", () =>
   withScene(async (scene) => {
     const { exchange, clock, database, open } = scene;
-    const archive = await open({ SYMBOLS: `${LINEAR},${HOURLY}` });
+    const archive = await open({ SYMBOLS: `${LINEAR},${HOURLY}` }, false);
     const sinceMs = clock.now() - 600 * DAY_MS;
     let owed = 0;
     const jobs = fundingJobs(archive, { onOwed: () => owed++ });
