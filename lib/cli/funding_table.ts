@@ -1,7 +1,8 @@
 /** Funding rates as text: what is stored of each exchange's perpetuals, and which are missing. @module */
 import { printable } from "../text/printable.ts";
 import type { FundingStatus } from "../serve/funding_status.ts";
-import { count, minute, table } from "./text.ts";
+import type { FundingGapEntry } from "../serve/gap_list.ts";
+import { count, minute, table, tableLayout } from "./text.ts";
 
 const HEAD = ["FUNDING", "PERPETUALS", "RATES", "FIRST", "LAST", "OWED", "MISSING", "EXPLAINED"];
 
@@ -28,4 +29,27 @@ export function fundingTable(
     ];
   });
   return table(HEAD, rows, { numeric: [1, 2, 5, 6, 7], columns }).split("\n");
+}
+
+const GAP_HEAD = ["FUNDING", "SINCE", "UNTIL", "MISSING", "STATE"];
+
+/** Where funding rates are missing, as a table below that of candles; nothing where none are. */
+export async function* fundingGapLines(
+  pages: AsyncGenerator<readonly FundingGapEntry[], void>,
+): AsyncGenerator<string, void> {
+  let layout: ReturnType<typeof tableLayout> | undefined;
+  for await (const page of pages) {
+    const rows = page.map(({ exchange, symbol, since, until, missing, state }) => [
+      printable(`${exchange} ${symbol}`),
+      minute(since),
+      minute(until),
+      count(missing),
+      state,
+    ]);
+    if (layout === undefined) {
+      layout = tableLayout(GAP_HEAD, rows, { numeric: [3] });
+      yield `\n${layout([GAP_HEAD])}\n`;
+    }
+    yield `${layout(rows)}\n`;
+  }
 }
