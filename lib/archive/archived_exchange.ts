@@ -2,17 +2,14 @@
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
-import type { Page } from "../exchange/candle_request.ts";
 import type { ExchangeClient } from "../exchange/client.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
 import type { TopSymbolsOptions } from "../exchange/top_symbols.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
-import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "../market/answer.ts";
-import { answerTime } from "../market/answer_time.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles, closedUntil, type Timeframe } from "../market/timeframe.ts";
+import { addCandles, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { Breaker, type BreakerOptions } from "../policy/breaker.ts";
@@ -24,6 +21,7 @@ import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts"
 import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
+import { type PageAnswer, PageJudge } from "./page_judge.ts";
 
 interface ArchivedExchangeOptions {
   readonly client: ExchangeClient;
@@ -66,17 +64,8 @@ interface AskPageOptions extends AskOptions {
   readonly markets?: Markets | undefined;
 }
 
-/** The verdict on an answer, and how far this machine's clock is ahead of it. */
-export interface PageAnswer extends PageVerdict {
-  /** This machine's clock minus the answer's `Date` header. Milliseconds; undefined if it has no such header. */
-  readonly clockAheadMs: number | undefined;
-}
-
 /** The list that is used before the markets are loaded. */
 const NOTHING_LISTED: MarketList = new Map();
-
-/** An answer may take this long to arrive. If the clock is further ahead of its `Date`, the clock is wrong. */
-const AHEAD_MS_MAX = 60_000;
 
 /** All requests to one exchange go through here. */
 export class ArchivedExchange {
@@ -86,9 +75,7 @@ export class ArchivedExchange {
   readonly markets: MarketsInForce;
   readonly work: ExchangeWork;
   #options: ArchivedExchangeOptions;
-  /** The newest open time that the exchange has sent of each series. Milliseconds. */
-  readonly #newestSeenMs = new Map<string, number>();
-  #isClockAhead = false;
+  readonly #judge: PageJudge;
 
   constructor(options: ArchivedExchangeOptions) {
     const { client, config, clock, onBreaker, keepCapability } = options;
@@ -101,6 +88,7 @@ export class ArchivedExchange {
       clock,
       keep: keepCapability,
     });
+    this.#judge = new PageJudge(client.id, { ...options, capabilities: this.capabilities });
     this.breakers = new Breakers(configuredKinds(settingsOf(config, client.id).symbols), {
       ...this.#breakerOptions(),
       // The last requests of a client that was replaced say nothing of the one in its place.
@@ -152,7 +140,7 @@ export class ArchivedExchange {
     const { list = NOTHING_LISTED } = options.markets ?? this.markets.value ?? {};
     const isUntilNeeded = (): boolean => this.capabilities.of(series.timeframe.text).isUntilNeeded;
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
-    const verdict = await this.#guarded(
+    const verdict = await this.guarded(
       `fetch candles of ${seriesName(series)}`,
       { ...options, ...this.breakers.guardOf(series, options.priority) },
       async (signal) => {
@@ -160,71 +148,12 @@ export class ArchivedExchange {
           .catch((error) => {
             throw unreadable(error, window) ?? error;
           });
-        return this.#judge(series, window, { ...page, isUntilSent });
+        return this.#judge.judge(series, window, { ...page, isUntilSent });
       },
     );
     await this.capabilities.keep();
     // What came without an end proves nothing, if another page has shown meanwhile that the end is needed.
     return isUntilSent || !isUntilNeeded() ? verdict : await this.askPage(series, window, options);
-  }
-
-  #judge(
-    series: Series,
-    window: Window,
-    { rows, dateMs, isSinceSent, isUntilSent }: Page & { readonly isUntilSent: boolean },
-  ): PageAnswer {
-    const { capabilities } = this;
-    const { timeframe } = series;
-    const { rowsMaxSeen } = capabilities.of(timeframe.text);
-    capabilities.learnRows(timeframe, rows.length);
-    // An end alone may have made the answer older.
-    if (!isUntilSent) this.#learnSince(series, rows);
-    const known = capabilities.of(timeframe.text).isSinceHonoured?.value;
-    const nowMs = this.#options.clock.now();
-    const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
-    this.#noteClock(nowMs - answerMs);
-    const verdict = {
-      ...judgePage({
-        timeframe,
-        window,
-        rows,
-        rowsMaxSeen,
-        nowMs: answerMs,
-        isSinceHonoured: isSinceSent ? known : isUntilSent ? undefined : false,
-        settleMs: capabilities.settleMs,
-      }),
-      clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,
-    };
-    capabilities.learnPage(timeframe, window, verdict);
-    if (isUntilSent && verdict.candles.length > 0) capabilities.learnUntilNeeded(timeframe);
-    const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
-    return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
-  }
-
-  #noteClock(aheadMs: number): void {
-    const isAhead = aheadMs > AHEAD_MS_MAX;
-    if (isAhead && !this.#isClockAhead) {
-      this.#options.log.warn(
-        "this machine's clock is ahead of the exchange's clock: the exchange's time is used for its candles",
-        { exchange: this.id, seconds: Math.round(aheadMs / 1000) },
-      );
-    }
-    this.#isClockAhead = isAhead;
-  }
-
-  /**
-   * Learns whether this exchange honours `since`. An answer that ends well before a candle which the exchange sent
-   * earlier for the same series proves that. A series without new trades proves nothing.
-   */
-  #learnSince(series: Series, rows: readonly unknown[]): void {
-    const newestMs = newestTime(rows);
-    if (newestMs === undefined) return;
-    const { timeframe } = series;
-    const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
-    if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
-      this.capabilities.learnSinceHonoured(timeframe);
-    }
-    this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
   }
 
   /** Learns how far back the exchange goes: its oldest candle of a series opens at `reachFromMs`. */
@@ -254,7 +183,7 @@ export class ArchivedExchange {
         const attempts = isMain || previous === undefined ? undefined : 1;
         try {
           const name = `load the ${kind.title} of ${this.id}`;
-          return await this.#guarded(name, { ...options, breaker, attempts }, load);
+          return await this.guarded(name, { ...options, breaker, attempts }, load);
         } catch (error) {
           if (kind.isAlone || !mayLack(kind, error)) throw error;
           return false;
@@ -268,14 +197,15 @@ export class ArchivedExchange {
     list: MarketList,
     { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
-    return await this.#guarded(
+    return await this.guarded(
       `fetch the tickers of ${this.id}`,
       options,
       (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }
 
-  async #guarded<T>(
+  /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
+  async guarded<T>(
     name: string,
     { priority, signal: outer, breaker = this.breakers.main, subject, attempts }: GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,

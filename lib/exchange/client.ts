@@ -4,14 +4,11 @@ import { withProxy } from "../config/exchange_options.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { isContract } from "../market/symbol.ts";
-import { classesOf } from "./ancestry.ts";
-import { ANSWER_BOUNDS, type AnswerBounds } from "./answer_budget.ts";
-import { Ban } from "./ban.ts";
-import { type Call, failedRequest, runCall } from "./call.ts";
+import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, openCcxt } from "./ccxt.ts";
-import { classify } from "./classify.ts";
 import { Denials } from "./denial.ts";
+import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
@@ -23,7 +20,7 @@ import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
-export interface OpenExchangeOptions {
+export interface OpenExchangeOptions extends BanNews {
   readonly clock: Clock;
   /** `EXCHANGE_<ID>`: merged into the options of CCXT's constructor. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
@@ -33,10 +30,6 @@ export interface OpenExchangeOptions {
   readonly pageRowsMax?: number | undefined;
   /** Only the kinds of markets of these symbols are loaded. @default spot markets only */
   readonly symbols?: readonly string[] | undefined;
-  /** Stores every ban, so that it survives a restart. The banned request fails only after this has resolved. */
-  readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
-  /** Called when it answers after a ban. */
-  readonly onBanEnd?: () => void;
 }
 
 interface FetchOptions {
@@ -62,23 +55,19 @@ export class ExchangeClient {
   readonly #open: OpenInstance;
   /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
-  /** The exchange's class in CCXT and its ancestors. */
-  readonly #classes: readonly string[];
   readonly #requests: CandleRequests;
   readonly #pace: Pace;
-  readonly #clock: Clock;
   readonly #options: ClientOptions;
-  readonly #ban = new Ban();
+  readonly #calls: ExchangeCalls;
   /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
   #turnsPaid = 0;
 
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
-    this.#classes = classesOf(ccxt.id);
     this.#open = open;
     this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
-    this.#clock = options.clock;
+    this.#calls = new ExchangeCalls(ccxt.id, options);
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
     this.timeframes = Object.keys(ccxt.timeframes ?? {})
@@ -94,7 +83,7 @@ export class ExchangeClient {
 
   /** Until when the exchange has banned us. Milliseconds; in the past when there is no ban. */
   get bannedUntilMs(): number {
-    return this.#ban.untilMs;
+    return this.#calls.bannedUntilMs;
   }
 
   /** Since when access is refused, and in which words; undefined while it is not. */
@@ -104,18 +93,12 @@ export class ExchangeClient {
 
   /** Restores a ban that was stored before a restart. */
   restoreBan(untilMs: number, reason: string): void {
-    this.#ban.restore(untilMs, reason);
+    this.#calls.restoreBan(untilMs, reason);
   }
 
   /** @throws FetchError `rate_limited` while a ban lasts. */
   assertNotBanned(): void {
-    const { untilMs, reason } = this.#ban;
-    if (this.#clock.now() >= untilMs) return;
-    throw new FetchError(
-      "rate_limited",
-      `Cannot send requests to ${this.id} before ${new Date(untilMs).toISOString()}: ${reason}`,
-      { untilMs },
-    );
+    this.#calls.assertNotBanned();
   }
 
   /**
@@ -151,7 +134,7 @@ export class ExchangeClient {
       known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
       load: (kind, signal) => {
         const action = `load the ${kind.title} of ${this.id}`;
-        return this.#run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
+        return this.#calls.run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
           const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
           const usable = usableMarkets(action, loaded, call);
           onLoaded?.(kind, call);
@@ -196,7 +179,7 @@ export class ExchangeClient {
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     const ccxt = this.#instanceOf(list);
-    const tickers = await this.#run(
+    const tickers = await this.#calls.run(
       `fetch the tickers of ${this.id}`,
       { signal, bounds: ANSWER_BOUNDS.lists },
       () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
@@ -227,13 +210,17 @@ export class ExchangeClient {
       ...told,
       rowsMax: this.pageRowsMax,
     });
-    return await this.#run(action, { signal, bounds: ANSWER_BOUNDS.candles }, async (call) => {
-      const listed = await send();
-      const rows: unknown = call.rows ?? listed;
-      assertAnswered(action, rows, call);
-      if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
-      return { rows, dateMs: call.dateMs, isSinceSent };
-    });
+    return await this.#calls.run(
+      action,
+      { signal, bounds: ANSWER_BOUNDS.candles },
+      async (call) => {
+        const listed = await send();
+        const rows: unknown = call.rows ?? listed;
+        assertAnswered(action, rows, call);
+        if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
+        return { rows, dateMs: call.dateMs, isSinceSent };
+      },
+    );
   }
 
   /**
@@ -249,43 +236,6 @@ export class ExchangeClient {
     });
     // The pace waits for whole milliseconds.
     return costs.map((cost) => Math.ceil(cost * this.requestIntervalMs));
-  }
-
-  async #run<T>(
-    action: string,
-    { signal, bounds }: FetchOptions & { readonly bounds: AnswerBounds },
-    fn: (call: Call) => Promise<T>,
-  ): Promise<T> {
-    const { denials } = this.#options;
-    return await runCall(signal, async (call) => {
-      try {
-        const result = await fn(call);
-        if (this.#ban.answered(this.#clock.now())) this.#options.onBanEnd?.();
-        for (const host of call.hosts) denials.answered(host);
-        return result;
-      } catch (error) {
-        if (signal?.aborted) {
-          throw new FetchError("cancelled", `Cannot ${action}: cancelled`, { cause: error });
-        }
-        const answer = failedRequest(error) ?? call;
-        const nowMs = this.#clock.now();
-        const fetchError = classify(error, {
-          action,
-          answer,
-          classes: this.#classes,
-          nowMs,
-          banDefaultMs: this.#ban.defaultMs(nowMs),
-        });
-        for (const host of call.hosts) if (host !== answer.host) denials.answered(host);
-        if (fetchError.kind === "denied") throw denials.proved(fetchError, answer.host);
-        if (answer.host !== undefined && answer.json !== undefined) denials.answered(answer.host);
-        if (fetchError.kind === "rate_limited" && this.#ban.note(fetchError, nowMs)) {
-          const { untilMs, reason } = this.#ban;
-          await this.#options.onBan?.({ untilMs, reason });
-        }
-        throw fetchError;
-      }
-    }, { bounds, clock: this.#clock });
   }
 }
 

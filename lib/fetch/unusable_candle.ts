@@ -1,5 +1,6 @@
 /** A single candle whose answer cannot be used, and which errors let the rest of its page go on. @module */
-import type { ArchivedExchange, PageAnswer } from "../archive/archived_exchange.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { PageAnswer } from "../archive/page_judge.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";

@@ -1,4 +1,5 @@
 /** Checks whether a text from a user or an exchange can be a unified symbol. @module */
+import { marketSymbol } from "./price.ts";
 
 /** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
@@ -36,6 +37,6 @@ export type SymbolKind = "spot" | "linear" | "inverse";
 
 export function kindOf(symbol: string): SymbolKind {
   if (!isContract(symbol)) return "spot";
-  const [, base, settle] = /^(.*)\/[^/:]*:([^-]*)/.exec(symbol) ?? [];
+  const [, base, settle] = /^(.*)\/[^/:]*:([^-]*)/.exec(marketSymbol(symbol)) ?? [];
   return base === settle ? "inverse" : "linear";
 }
