@@ -9,6 +9,7 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
+import { exportForFreqtrade } from "./export_freqtrade.ts";
 import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
@@ -30,15 +31,26 @@ last column, provisional, which is true for these candles, and for a merged one
 that is made of one. --final-only leaves them out, and those that closed only
 just, before candles are merged.
 
+--format freqtrade writes DIR/<exchange>/BTC_USDT-1h.feather and the like, for
+-o DIR, which is freqtrade's user_data/data; files of these names are replaced.
+With a contract come its mark prices by the hour, made of finer ones where only
+those are archived, and its funding rates. The volume is that in the base
+currency: series of which it is not known are left out, and the exit code is 1.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .option("-o, --output <file>", "file to write; standard output by default or with -")
+    .option(
+      "-o, --output <file>",
+      "file to write; standard output by default or with -; freqtrade's folder of data",
+    )
     .addOption(
-      new Option("--format <format>", "csv or parquet; by default according to the file name")
-        .choices(["csv", "parquet"]),
+      new Option(
+        "--format <format>",
+        "csv, parquet, or freqtrade for a folder of feather files; by default according to the file name",
+      ).choices(["csv", "parquet", "freqtrade"]),
     )
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)
     .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
@@ -73,9 +85,13 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
   );
 }
 
+interface Refusing {
+  error(message: string, options: { exitCode: number }): never;
+}
+
 interface ExportFlags {
   readonly output?: string;
-  readonly format?: "csv" | "parquet";
+  readonly format?: "csv" | "parquet" | "freqtrade";
   readonly exchange?: readonly string[];
   readonly symbol?: readonly string[];
   readonly timeframe?: readonly string[];
@@ -92,8 +108,11 @@ interface ExportFlags {
 async function exportCandles(
   shell: Shell,
   flags: ExportFlags & Flags,
-  command: { error(message: string, options: { exitCode: number }): never },
+  command: Refusing,
 ): Promise<ExitCode> {
+  if (flags.format === "freqtrade") {
+    return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
+  }
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
     command.error("error: --numbers is only for Parquet; CSV always keeps every digit", {
@@ -153,6 +172,44 @@ async function exportCandles(
   } finally {
     await output.close();
   }
+}
+
+/** What the flags mean for freqtrade, which wants no others. */
+function freqtradeOptions(
+  flags: ExportFlags,
+  command: Refusing,
+): Parameters<typeof exportForFreqtrade>[2] {
+  const refuse = (message: string): never =>
+    command.error(`error: ${message}`, { exitCode: EXIT.usage });
+  const { output: folder } = flags;
+  if (folder === undefined || folder === "-") {
+    return refuse(
+      "--format freqtrade writes a folder of files: name it with -o, such as -o user_data/data",
+    );
+  }
+  if (flags.source === "merged") {
+    refuse("--format freqtrade is only for each exchange's own candles: leave out --source merged");
+  }
+  const without = [
+    ["--numbers", flags.numbers],
+    ["--quote-formulas", flags.quoteFormulas],
+    ["--mark-provisional", flags.markProvisional],
+  ].find(([, value]) => value !== undefined);
+  if (without !== undefined) {
+    refuse(`${without[0]} is not for --format freqtrade, whose files have fixed columns`);
+  }
+  return {
+    folder,
+    request: {
+      layout: "freqtrade",
+      exchanges: flags.exchange ?? [],
+      symbols: flags.symbol ?? [],
+      timeframes: flags.timeframe ?? [],
+      sinceMs: flags.since ?? null,
+      untilMs: flags.until ?? null,
+      isFinalOnly: flags.finalOnly === true,
+    },
+  };
 }
 
 interface Tally {

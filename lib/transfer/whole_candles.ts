@@ -1,5 +1,5 @@
 /** Makes coarser candles from finer ones, of those times only of which all finer candles are there. @module */
-import { countCandles, floorTime, addCandles, type Timeframe } from "../market/timeframe.ts";
+import { addCandles, countCandles, floorTime, type Timeframe } from "../market/timeframe.ts";
 import type { FeatherRow } from "./feather.ts";
 
 /**

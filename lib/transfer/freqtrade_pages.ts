@@ -1,0 +1,172 @@
+/** Reads what freqtrade wants to have in files, file by file, for `titan10 export --format freqtrade`. @module */
+import { factOf } from "../exchange/ancestry.ts";
+import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
+import { isContract, kindOf } from "../market/symbol.ts";
+import { nominalMs, type Timeframe } from "../market/timeframe.ts";
+import { readBasePage } from "../store/base_pages.ts";
+import { readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
+import type { Database } from "../store/connection/database.ts";
+import { unknownNames } from "../text/unknown_names.ts";
+import { type ExportRequest, pagesOf } from "./candle_export.ts";
+import type { FeatherRow } from "./feather.ts";
+import { candleFile, FUNDING_TIMEFRAME, fundingFile, sharedFile } from "./freqtrade_file.ts";
+import { WholeCandles } from "./whole_candles.ts";
+
+/** Which of the archive to export. An empty list means all. */
+export interface FreqtradeRequest extends
+  Pick<
+    ExportRequest,
+    "exchanges" | "symbols" | "timeframes" | "sinceMs" | "untilMs" | "isFinalOnly"
+  > {
+  readonly layout: "freqtrade";
+}
+
+/** Rows of a file, or what cannot be in a file. All pages of a file come one after the other. */
+export type FreqtradePage =
+  | { readonly file: string; readonly rows: readonly FeatherRow[] }
+  | Lack;
+
+/** What is not there, and whose. */
+export interface Lack {
+  /** `volume`: its file is left out, for its volume in the base currency is not known. Others: freqtrade wants it for futures. */
+  readonly lacks: "volume" | "mark" | "funding";
+  readonly file: string;
+  /** `binance BTC/USDT:USDT`, with the timeframe where a file is left out. */
+  readonly of: string;
+}
+
+/** A file, and where its rows come from. */
+interface CandleFile {
+  readonly file: string;
+  readonly stored: StoredSeries;
+  /** What its candles are made into; undefined where they are taken as they are. */
+  readonly into?: Timeframe;
+}
+
+/** Classes of which freqtrade takes trades' candles for mark prices: `mark_ohlcv_price` in its `exchange/*.py`. */
+const MARKED_BY_TRADES: Readonly<Record<string, true>> = { hyperliquid: true };
+
+/**
+ * The rows of all files.
+ *
+ * @throws Error when the archive has no such series, or two of them have one file name.
+ */
+export async function* freqtradePages(
+  database: Database,
+  request: FreqtradeRequest,
+): AsyncGenerator<FreqtradePage, void> {
+  const stored = await readStoredSeries(database);
+  const files = planFiles(stored, request);
+  const shared = sharedFile(files);
+  if (shared !== undefined) {
+    const [one, other] = shared.map(({ stored: { series } }) => series.symbol);
+    throw new Error(
+      `Cannot export. freqtrade has one file name, ${
+        shared[0].file
+      }, for ${one} and ${other}: export one of them with --symbol`,
+    );
+  }
+  for (const file of files) yield* rowsOf(database, file, request);
+  yield* lacksOf(files);
+}
+
+/** The chosen series, and of chosen markets the mark prices by the hour, made of finer ones where they are not archived. */
+function planFiles(
+  stored: readonly StoredSeries[],
+  request: FreqtradeRequest,
+): readonly CandleFile[] {
+  const { exchanges, symbols, timeframes } = request;
+  // The symbol of a market stands for all its prices.
+  const names = stored.flatMap(({ series: { exchange, symbol, timeframe } }) =>
+    [symbol, marketSymbol(symbol)].map((name) => ({
+      exchange,
+      symbol: name,
+      timeframe: timeframe.text,
+    }))
+  );
+  const problem = stored.length === 0
+    ? "The archive has no candles yet"
+    : unknownNames(names, { exchange: exchanges, symbol: symbols, timeframe: timeframes });
+  if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
+  const isWanted = (wanted: readonly string[], name: string): boolean =>
+    wanted.length === 0 || wanted.includes(name);
+  const ofMarkets = stored.filter(({ series: { exchange, symbol } }) =>
+    isWanted(exchanges, exchange) &&
+    (isWanted(symbols, symbol) || symbols.includes(marketSymbol(symbol)))
+  );
+  const chosen = ofMarkets.filter(({ series }) => isWanted(timeframes, series.timeframe.text));
+  const files = chosen.map((one): CandleFile => ({ file: candleFile(one.series), stored: one }));
+  const known = new Set(files.map(({ file }) => file));
+  const hours = [...Map.groupBy(ofMarkets.filter(isMark), candleFileByHour)]
+    .flatMap(([file, sources]) => known.has(file) ? [] : hoursFrom(file, sources));
+  return [...files, ...hours];
+}
+
+function isMark({ series: { symbol } }: StoredSeries): boolean {
+  return priceOf(symbol) === "mark";
+}
+
+function candleFileByHour({ series }: StoredSeries): string {
+  return candleFile({ ...series, timeframe: FUNDING_TIMEFRAME });
+}
+
+/** The file of hours from the series that has them, or else from that which goes back furthest, the coarser of two. */
+function hoursFrom(file: string, sources: readonly StoredSeries[]): readonly CandleFile[] {
+  const hourMs = nominalMs(FUNDING_TIMEFRAME);
+  const ratioOf = ({ series }: StoredSeries): number => hourMs / nominalMs(series.timeframe);
+  const [stored] = sources.filter((one) => Number.isInteger(ratioOf(one))).sort((a, b) =>
+    // Hours as they are, before those that are made.
+    Number(ratioOf(b) === 1) - Number(ratioOf(a) === 1) || a.firstMs - b.firstMs ||
+    ratioOf(a) - ratioOf(b)
+  );
+  if (stored === undefined) return [];
+  return [ratioOf(stored) === 1 ? { file, stored } : { file, stored, into: FUNDING_TIMEFRAME }];
+}
+
+async function* rowsOf(
+  database: Database,
+  { file, stored, into }: CandleFile,
+  request: FreqtradeRequest,
+): AsyncGenerator<FreqtradePage, void> {
+  const { series } = stored;
+  const { exchange, symbol, timeframe } = series;
+  // Mark prices, index and premium have no volume; freqtrade's own files have 0 there.
+  const absent = priceOf(symbol) === "trade" ? undefined : 0;
+  const whole = into === undefined ? undefined : new WholeCandles({ from: timeframe, to: into });
+  const isFinalOnly = request.isFinalOnly;
+  for (const window of pagesOf(timeframe, request, [stored])) {
+    const rows: FeatherRow[] = [];
+    for (const row of await readBasePage(database, series, { ...window, isFinalOnly })) {
+      const [timeMs, open, high, low, close, base] = row;
+      const volume = base === null ? absent : Number(base);
+      if (volume === undefined) {
+        yield { lacks: "volume", file, of: `${exchange} ${symbol} ${timeframe.text}` };
+        return;
+      }
+      rows.push([timeMs, Number(open), Number(high), Number(low), Number(close), volume]);
+    }
+    const made = whole === undefined ? rows : [...whole.take(rows)];
+    if (made.length > 0) yield { file, rows: made };
+  }
+}
+
+/** What freqtrade reads for backtests of perpetuals besides their candles, and is not there. */
+function* lacksOf(files: readonly CandleFile[]): Generator<Lack, void> {
+  const there = new Set(files.map(({ file }) => file));
+  const markets = new Map(
+    files.filter(({ stored: { series } }) => isTradedByFreqtrade(series.symbol))
+      .map(({ stored: { series } }) => [`${series.exchange} ${series.symbol}`, series]),
+  );
+  for (const [of, { exchange, symbol }] of markets) {
+    const price = factOf(MARKED_BY_TRADES, exchange) === true ? "trade" : "mark";
+    const mark = { exchange, symbol: pricedSymbol(symbol, price), timeframe: FUNDING_TIMEFRAME };
+    const file = candleFile(mark);
+    if (!there.has(file)) yield { lacks: "mark", file, of };
+  }
+}
+
+/** freqtrade trades only perpetuals that are settled in the quote currency. */
+function isTradedByFreqtrade(symbol: string): boolean {
+  return isContract(symbol) && priceOf(symbol) === "trade" && kindOf(symbol) === "linear" &&
+    !/:[^-]*-/.test(symbol);
+}
