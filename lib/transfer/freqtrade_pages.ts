@@ -110,17 +110,17 @@ function candleFileByHour({ series }: StoredSeries): string {
   return candleFile({ ...series, timeframe: FUNDING_TIMEFRAME });
 }
 
-/** The file of hours from the series that has them, or else from that which goes back furthest, the coarser of two. */
+/** The file of hours: as they are archived, or made of the series with candles of the most time, of two of the coarser. */
 function hoursFrom(file: string, sources: readonly StoredSeries[]): readonly CandleFile[] {
   const hourMs = nominalMs(FUNDING_TIMEFRAME);
-  const ratioOf = ({ series }: StoredSeries): number => hourMs / nominalMs(series.timeframe);
-  const [stored] = sources.filter((one) => Number.isInteger(ratioOf(one))).sort((a, b) =>
-    // Hours as they are, before those that are made.
-    Number(ratioOf(b) === 1) - Number(ratioOf(a) === 1) || a.firstMs - b.firstMs ||
-    ratioOf(a) - ratioOf(b)
-  );
-  if (stored === undefined) return [];
-  return [ratioOf(stored) === 1 ? { file, stored } : { file, stored, into: FUNDING_TIMEFRAME }];
+  const partsOf = ({ series }: StoredSeries): number => hourMs / nominalMs(series.timeframe);
+  const hours = sources.find((one) => partsOf(one) === 1);
+  if (hours !== undefined) return [{ file, stored: hours }];
+  const timeMs = ({ series, candles }: StoredSeries): number =>
+    candles * nominalMs(series.timeframe);
+  const [stored] = sources.filter((one) => Number.isInteger(partsOf(one)))
+    .sort((a, b) => timeMs(b) - timeMs(a) || partsOf(a) - partsOf(b));
+  return stored === undefined ? [] : [{ file, stored, into: FUNDING_TIMEFRAME }];
 }
 
 async function* rowsOf(
