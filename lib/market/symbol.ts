@@ -1,5 +1,5 @@
 /** Checks whether a text from a user or an exchange can be a unified symbol. @module */
-import { marketSymbol } from "./price.ts";
+import { marketSymbol, priceOf } from "./price.ts";
 
 /** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
@@ -17,6 +17,14 @@ const PLAIN =
 /** Whether a text can be a symbol, such as `BTC/USDT`, however oddly an exchange may name its coins. */
 export function isSymbol(text: string): boolean {
   return text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text) && text.trim() === text;
+}
+
+/**
+ * Whether a text names a price behind a symbol that cannot have it: one that there is not, such as `BTC/USDT:USDT@marks`, or
+ * that of a spot market.
+ */
+export function hasWrongPrice(text: string): boolean {
+  return /\/.*[^/:]@[^/:@]*$/.test(text) && (priceOf(text) === "trade" || !isContract(text));
 }
 
 /**
