@@ -2,9 +2,10 @@
 import { factOf } from "../exchange/ancestry.ts";
 import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
 import { isContract, kindOf } from "../market/symbol.ts";
-import { nominalMs, type Timeframe } from "../market/timeframe.ts";
+import { floorTime, nominalMs, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { readBasePage } from "../store/base_pages.ts";
 import { readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
+import { type FundingSeries, readFundingPage, readFundingSeries } from "../store/funding_rates.ts";
 import type { Database } from "../store/connection/database.ts";
 import { unknownNames } from "../text/unknown_names.ts";
 import { type ExportRequest, pagesOf } from "./candle_export.ts";
@@ -43,6 +44,8 @@ interface CandleFile {
   readonly into?: Timeframe;
 }
 
+const MINUTE = parseTimeframe("1m");
+
 /** Classes of which freqtrade takes trades' candles for mark prices: `mark_ohlcv_price` in its `exchange/*.py`. */
 const MARKED_BY_TRADES: Readonly<Record<string, true>> = { hyperliquid: true };
 
@@ -66,8 +69,10 @@ export async function* freqtradePages(
       }, for ${one} and ${other}: export one of them with --symbol`,
     );
   }
+  const rates = (await readFundingSeries(database)).filter((one) => isChosen(one, request));
   for (const file of files) yield* rowsOf(database, file, request);
-  yield* lacksOf(files);
+  for (const one of rates) yield* ratesOf(database, one, request);
+  yield* lacksOf(files, new Set(rates.map(fundingFile)));
 }
 
 /** The chosen series, and of chosen markets the mark prices by the hour, made of finer ones where they are not archived. */
@@ -88,18 +93,25 @@ function planFiles(
     ? "The archive has no candles yet"
     : unknownNames(names, { exchange: exchanges, symbol: symbols, timeframe: timeframes });
   if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
-  const isWanted = (wanted: readonly string[], name: string): boolean =>
-    wanted.length === 0 || wanted.includes(name);
-  const ofMarkets = stored.filter(({ series: { exchange, symbol } }) =>
-    isWanted(exchanges, exchange) &&
-    (isWanted(symbols, symbol) || symbols.includes(marketSymbol(symbol)))
-  );
+  const ofMarkets = stored.filter(({ series }) => isChosen(series, request));
   const chosen = ofMarkets.filter(({ series }) => isWanted(timeframes, series.timeframe.text));
   const files = chosen.map((one): CandleFile => ({ file: candleFile(one.series), stored: one }));
   const known = new Set(files.map(({ file }) => file));
   const hours = [...Map.groupBy(ofMarkets.filter(isMark), candleFileByHour)]
     .flatMap(([file, sources]) => known.has(file) ? [] : hoursFrom(file, sources));
   return [...files, ...hours];
+}
+
+function isWanted(wanted: readonly string[], name: string): boolean {
+  return wanted.length === 0 || wanted.includes(name);
+}
+
+function isChosen(
+  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
+  { exchanges, symbols }: FreqtradeRequest,
+): boolean {
+  return isWanted(exchanges, exchange) &&
+    (isWanted(symbols, symbol) || symbols.includes(marketSymbol(symbol)));
 }
 
 function isMark({ series: { symbol } }: StoredSeries): boolean {
@@ -150,8 +162,37 @@ async function* rowsOf(
   }
 }
 
+/**
+ * Funding rates as candles whose open is the rate, which all versions of freqtrade read; those of 2026 write two columns,
+ * and read both. freqtrade looks for a rate at the very time of a mark price: exchanges tell of it some milliseconds late.
+ */
+async function* ratesOf(
+  database: Database,
+  { exchange, symbol, firstMs, lastMs }: FundingSeries,
+  request: FreqtradeRequest,
+): AsyncGenerator<FreqtradePage, void> {
+  const file = fundingFile({ exchange, symbol });
+  const untilMs = Math.min(request.untilMs ?? Infinity, lastMs + 1);
+  let sinceMs = Math.max(request.sinceMs ?? -Infinity, firstMs);
+  while (sinceMs < untilMs) {
+    const rates = await readFundingPage(database, { exchange, symbol }, { sinceMs, untilMs });
+    const last = rates.at(-1);
+    if (last === undefined) return;
+    yield {
+      file,
+      rows: rates.map(({ timeMs, rate }) =>
+        [floorTime(MINUTE, timeMs), Number(rate), 0, 0, 0, 0] as const
+      ),
+    };
+    sinceMs = last.timeMs + 1;
+  }
+}
+
 /** What freqtrade reads for backtests of perpetuals besides their candles, and is not there. */
-function* lacksOf(files: readonly CandleFile[]): Generator<Lack, void> {
+function* lacksOf(
+  files: readonly CandleFile[],
+  rates: ReadonlySet<string>,
+): Generator<Lack, void> {
   const there = new Set(files.map(({ file }) => file));
   const markets = new Map(
     files.filter(({ stored: { series } }) => isTradedByFreqtrade(series.symbol))
@@ -162,6 +203,8 @@ function* lacksOf(files: readonly CandleFile[]): Generator<Lack, void> {
     const mark = { exchange, symbol: pricedSymbol(symbol, price), timeframe: FUNDING_TIMEFRAME };
     const file = candleFile(mark);
     if (!there.has(file)) yield { lacks: "mark", file, of };
+    const funding = fundingFile({ exchange, symbol });
+    if (!rates.has(funding)) yield { lacks: "funding", file: funding, of };
   }
 }
 
