@@ -9,7 +9,8 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
-import { exportForFreqtrade } from "./export_freqtrade.ts";
+import { exportForFreqtrade, type FlagRefusal, freqtradeOptions } from "./export_freqtrade.ts";
+import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
@@ -31,6 +32,9 @@ last column, provisional, which is true for these candles, and for a merged one
 that is made of one. --final-only leaves them out, and those that closed only
 just, before candles are merged.
 
+--what funding writes the funding rates of perpetuals instead, with the columns
+exchange, symbol, time and rate.
+
 --format freqtrade writes DIR/<exchange>/BTC_USDT-1h.feather and the like, for
 -o DIR, which is freqtrade's user_data/data; files of these names are replaced.
 With a contract come its mark prices by the hour, made of finer ones where only
@@ -51,6 +55,10 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
         "--format <format>",
         "csv, parquet, or freqtrade for a folder of feather files; by default according to the file name",
       ).choices(["csv", "parquet", "freqtrade"]),
+    )
+    .addOption(
+      new Option("--what <what>", "candles, or funding rates of perpetuals")
+        .choices(["candles", "funding"]).default("candles"),
     )
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)
     .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
@@ -85,11 +93,8 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
   );
 }
 
-interface Refusing {
-  error(message: string, options: { exitCode: number }): never;
-}
-
 interface ExportFlags {
+  readonly what: "candles" | "funding";
   readonly output?: string;
   readonly format?: "csv" | "parquet" | "freqtrade";
   readonly exchange?: readonly string[];
@@ -108,7 +113,7 @@ interface ExportFlags {
 async function exportCandles(
   shell: Shell,
   flags: ExportFlags & Flags,
-  command: Refusing,
+  command: FlagRefusal,
 ): Promise<ExitCode> {
   if (flags.format === "freqtrade") {
     return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
@@ -126,6 +131,11 @@ async function exportCandles(
         exitCode: EXIT.usage,
       },
     );
+  }
+  if (flags.what === "funding") {
+    const problem = fundingFlagProblem({ ...flags });
+    if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
+    return await exportFunding(shell, flags, format);
   }
   const isMerged = flags.source === "merged";
   const isMarked = flags.markProvisional === true;
@@ -174,42 +184,35 @@ async function exportCandles(
   }
 }
 
-/** What the flags mean for freqtrade, which wants no others. */
-function freqtradeOptions(
-  flags: ExportFlags,
-  command: Refusing,
-): Parameters<typeof exportForFreqtrade>[2] {
-  const refuse = (message: string): never =>
-    command.error(`error: ${message}`, { exitCode: EXIT.usage });
-  const { output: folder } = flags;
-  if (folder === undefined || folder === "-") {
-    return refuse(
-      "--format freqtrade writes a folder of files: name it with -o, such as -o user_data/data",
-    );
+async function exportFunding(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  format: "csv" | "parquet",
+): Promise<ExitCode> {
+  const output = await openOutput(shell, flags.output);
+  try {
+    const { rows, what } = await writeFunding(shell, flags, {
+      request: {
+        what: "funding",
+        exchanges: flags.exchange ?? [],
+        symbols: flags.symbol ?? [],
+        sinceMs: flags.since ?? null,
+        untilMs: flags.until ?? null,
+      },
+      output,
+      format,
+      hasFormulas: flags.quoteFormulas === true,
+    });
+    await output.finish();
+    tellWritten(shell, flags.output, { rows, what });
+    return EXIT.done;
+  } catch (error) {
+    // The reader closed the pipe, because it has read enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
+    throw error;
+  } finally {
+    await output.close();
   }
-  if (flags.source === "merged") {
-    refuse("--format freqtrade is only for each exchange's own candles: leave out --source merged");
-  }
-  const without = [
-    ["--numbers", flags.numbers],
-    ["--quote-formulas", flags.quoteFormulas],
-    ["--mark-provisional", flags.markProvisional],
-  ].find(([, value]) => value !== undefined);
-  if (without !== undefined) {
-    refuse(`${without[0]} is not for --format freqtrade, whose files have fixed columns`);
-  }
-  return {
-    folder,
-    request: {
-      layout: "freqtrade",
-      exchanges: flags.exchange ?? [],
-      symbols: flags.symbol ?? [],
-      timeframes: flags.timeframe ?? [],
-      sinceMs: flags.since ?? null,
-      untilMs: flags.until ?? null,
-      isFinalOnly: flags.finalOnly === true,
-    },
-  };
 }
 
 interface Tally {
@@ -235,7 +238,17 @@ async function writeAll(
 }
 
 function tell(shell: Shell, path: string | undefined, { candles, series }: Tally): void {
-  const what = `${count(candles)} candles of ${count(series)} series`;
+  tellWritten(shell, path, {
+    rows: candles,
+    what: `${count(candles)} candles of ${count(series)} series`,
+  });
+}
+
+function tellWritten(
+  shell: Shell,
+  path: string | undefined,
+  { rows, what }: { readonly rows: number; readonly what: string },
+): void {
   if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
-  else if (candles === 0) shell.tell(`${what}: there are none in that range`);
+  else if (rows === 0) shell.tell(`${what}: there are none in that range`);
 }

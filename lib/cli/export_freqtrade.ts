@@ -19,10 +19,68 @@ import { pagesOfArchive } from "./with_archive.ts";
 /** At most this many names stand in a message. */
 const NAMES_MAX = 3;
 
+/** Ends the command over a flag that it cannot follow. */
+export interface FlagRefusal {
+  error(message: string, options: { exitCode: number }): never;
+}
+
+interface FreqtradeFlags {
+  readonly what: "candles" | "funding";
+  readonly output?: string;
+  readonly exchange?: readonly string[];
+  readonly symbol?: readonly string[];
+  readonly timeframe?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+  readonly finalOnly?: true;
+  readonly source: "exchange" | "merged";
+  readonly markProvisional?: true;
+  readonly numbers?: string;
+  readonly quoteFormulas?: true;
+}
+
 interface FolderOptions {
   /** freqtrade's `user_data/data`. */
   readonly folder: string;
   readonly request: FreqtradeRequest;
+}
+
+/** What the flags mean for freqtrade, which wants no others. */
+export function freqtradeOptions(flags: FreqtradeFlags, command: FlagRefusal): FolderOptions {
+  const refuse = (message: string): never =>
+    command.error(`error: ${message}`, { exitCode: EXIT.usage });
+  const { output: folder } = flags;
+  if (folder === undefined || folder === "-") {
+    return refuse(
+      "--format freqtrade writes a folder of files: name it with -o, such as -o user_data/data",
+    );
+  }
+  if (flags.source === "merged") {
+    refuse("--format freqtrade is only for each exchange's own candles: leave out --source merged");
+  }
+  if (flags.what === "funding") {
+    refuse("--format freqtrade writes candles and funding rates: leave out --what funding");
+  }
+  const without = [
+    ["--numbers", flags.numbers],
+    ["--quote-formulas", flags.quoteFormulas],
+    ["--mark-provisional", flags.markProvisional],
+  ].find(([, value]) => value !== undefined);
+  if (without !== undefined) {
+    refuse(`${without[0]} is not for --format freqtrade, whose files have fixed columns`);
+  }
+  return {
+    folder,
+    request: {
+      layout: "freqtrade",
+      exchanges: flags.exchange ?? [],
+      symbols: flags.symbol ?? [],
+      timeframes: flags.timeframe ?? [],
+      sinceMs: flags.since ?? null,
+      untilMs: flags.until ?? null,
+      isFinalOnly: flags.finalOnly === true,
+    },
+  };
 }
 
 /** Writes the folder. Fails where a series had to be left out. */

@@ -4,7 +4,7 @@ import { withProxy } from "../config/exchange_options.ts";
 import { marketSymbol, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
-import { isContract } from "../market/symbol.ts";
+import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, openCcxt } from "./ccxt.ts";
@@ -18,7 +18,7 @@ import {
   FundingRequests,
   type FundingTerms,
   fundingTerms,
-  hasFunding,
+  fundingKinds,
 } from "./funding_request.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
@@ -63,8 +63,8 @@ export class ExchangeClient {
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
-  /** Whether it gives the history of funding rates. */
-  readonly hasFunding: boolean;
+  /** The kinds of perpetuals of which it gives the history of funding rates. */
+  readonly fundingKinds: readonly SymbolKind[];
   readonly #open: OpenInstance;
   /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
@@ -83,7 +83,7 @@ export class ExchangeClient {
     this.#open = open;
     this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
     this.#fundingRequests = new FundingRequests(open);
-    this.hasFunding = hasFunding(ccxt);
+    this.fundingKinds = fundingKinds(ccxt);
     this.#calls = new ExchangeCalls(ccxt.id, options);
     this.#prices = new AskedPrices(open);
     this.#options = options;

@@ -2,7 +2,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { FundingAnswer } from "../market/funding.ts";
 import type { Window } from "../market/window.ts";
-import { factOf } from "./ancestry.ts";
+import type { SymbolKind } from "../market/symbol.ts";
+import { classesOf, factOf } from "./ancestry.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 
 /** The part of a CCXT exchange that is used here. */
@@ -66,9 +67,17 @@ const INVERSE_WAYS: Readonly<Record<string, FundingWay>> = {
  */
 const NOT_PAID: readonly string[] = ["bitfinex", "deribit"];
 
-/** Whether the class of an exchange gives the history of funding rates. */
-export function hasFunding({ id, has }: Pick<CcxtExchange, "id" | "has">): boolean {
-  return has["fetchFundingRateHistory"] === true && !NOT_PAID.includes(id);
+/** Classes that give the history of linear perpetuals alone. */
+const LINEAR_ALONE: readonly string[] = ["bingx"];
+
+/** Of which kinds of perpetuals the class of an exchange gives the history of funding rates. */
+export function fundingKinds(
+  { id, has }: Pick<CcxtExchange, "id" | "has">,
+): readonly SymbolKind[] {
+  const classes = classesOf(id);
+  const isAny = (ids: readonly string[]): boolean => classes.some((one) => ids.includes(one));
+  if (has["fetchFundingRateHistory"] !== true || isAny(NOT_PAID)) return [];
+  return isAny(LINEAR_ALONE) ? ["linear"] : ["linear", "inverse"];
 }
 
 /** One request for rates. */

@@ -56,7 +56,7 @@ const PAGES_MAX = 1_000;
 /** Holes of one exchange that are asked for in one run. The others come with the next. */
 const HOLES_MAX = 100;
 
-/** Fetches what is owed of all exchanges. */
+/** Fetches what is owed of all exchanges whose markets are loaded. */
 export async function fetchFunding(
   archive: Archive,
   options: FundingOptions = {},
@@ -96,7 +96,9 @@ class FundingRun {
 
   async #fetchOwed(): Promise<number | undefined> {
     const [archive, exchange] = [this.#archive, this.#exchange];
-    if (!exchange.client.hasFunding) return 0;
+    if (exchange.client.fundingKinds.length === 0) return 0;
+    // Who fetches candles loads them, and tells of it when that fails.
+    if (exchange.markets.value === undefined) return undefined;
     const markets = await refreshMarkets(archive, exchange, { signal: this.#options.signal });
     await noteWantedFunding(
       archive.database,

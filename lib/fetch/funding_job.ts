@@ -106,7 +106,7 @@ class FundingPoll {
   async runOnce({ signal }: { readonly signal: AbortSignal }): Promise<FundingPollReport> {
     const { exchanges, database } = this.#archive;
     const funded = exchanges.filter(({ client, markets }) =>
-      client.hasFunding && markets.value !== undefined
+      client.fundingKinds.length > 0 && markets.value !== undefined
     );
     if (funded.length === 0) return NOTHING;
     let found = 0;

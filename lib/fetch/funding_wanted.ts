@@ -7,6 +7,7 @@ import type { AskedRange } from "../archive/desire.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { FUNDING_INTERVAL_MS, FUNDING_SETTLE_MS, perpetualOf } from "../market/funding.ts";
+import { kindOf } from "../market/symbol.ts";
 import {
   type FundingCheckpoint,
   type FundingDesire,
@@ -18,12 +19,14 @@ import {
 /** The perpetuals of an exchange whose rates are kept. */
 export function fundedSymbols(
   { config }: Pick<Archive, "config">,
-  { id, client: { hasFunding } }: ArchivedExchange,
+  { id, client: { fundingKinds } }: ArchivedExchange,
   { series, list }: Pick<Markets, "series" | "list">,
 ): readonly string[] {
-  if (!hasFunding || settingsOf(config, id).funding === "off") return [];
-  const symbols = new Set(series.map(({ symbol }) => perpetualOf(symbol)));
-  return [...symbols].filter((symbol) => symbol !== undefined && list.has(symbol)) as string[];
+  if (settingsOf(config, id).funding === "off") return [];
+  const symbols = new Set(series.flatMap(({ symbol }) => perpetualOf(symbol) ?? []));
+  return [...symbols].filter((symbol) =>
+    fundingKinds.includes(kindOf(symbol)) && list.has(symbol)
+  );
 }
 
 /** The rates that are wanted: as far back as the longest reach of `BACKFILL`, or in the range that is asked for. */

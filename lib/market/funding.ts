@@ -166,7 +166,10 @@ function answeredPart(
   return { sinceMs: firstMs, untilMs: isFull ? lastMs + 1 : untilMs };
 }
 
-/** Where a window begins that ends at `untilMs` and holds about so many rates. */
+/**
+ * Where a window begins that ends at `untilMs` and holds fewer rates than are asked for, as far as is known: whether a full
+ * answer lacks some is not.
+ */
 export function fundingPageSinceMs(
   untilMs: number,
   { rows, intervalMs = FUNDING_INTERVAL_MS }: {
@@ -174,7 +177,7 @@ export function fundingPageSinceMs(
     readonly intervalMs?: number | undefined;
   },
 ): number {
-  return untilMs - rows * intervalMs;
+  return untilMs - Math.max(1, rows - 2) * intervalMs;
 }
 
 /** How many rates a span of time has. */

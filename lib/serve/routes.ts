@@ -57,7 +57,7 @@ export interface Answers {
   /** Only on the unix socket, because it sends requests to exchanges. */
   readonly doctor: () => Promise<Checkup>;
   /** Only on the unix socket, for `titan10 gaps`. */
-  readonly gaps: () => AsyncGenerator<unknown, void>;
+  readonly gaps: (asked: { readonly what?: "funding" }) => AsyncGenerator<unknown, void>;
   /** Only on the unix socket, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
@@ -265,7 +265,7 @@ export function commandRoutes(
       method: "POST",
       answer: async ({ json }) => jsonAnswer(await answers.forget(await json?.() as ForgetRequest)),
     },
-    streamed("/gaps", () => answers.gaps()),
+    streamed("/gaps", (asked) => answers.gaps(asked as { readonly what?: "funding" })),
     streamed("/export", (asked) => answers.export(asked as AskedExport)),
     streamed("/report", (asked, signal) => answers.report(asked as ReportRequest, signal)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),
