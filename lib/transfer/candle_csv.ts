@@ -37,7 +37,9 @@ export function csvWriter(
         const [timeMs, open, high, low, close, volume, ...more] = row;
         let end = "";
         for (const cell of more) end += `,${Array.isArray(cell) ? field(cell.join(" ")) : cell}`;
-        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${volume ?? ""}${end}\n`;
+        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${
+          volume ?? ""
+        }${end}\n`;
       }
       await output.write(encoder.encode(text));
     },
