@@ -1,4 +1,5 @@
 /** The contracts of the local exchange: perpetuals and dated futures, their other prices, and their funding. @module */
+import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
 import type { Window } from "../market/window.ts";
 import {
   type Contract,
@@ -81,7 +82,14 @@ export function pricedMarket(market: LocalSymbol, price: OtherPrice): LocalSymbo
   const follows = price === "index" ? undefined : market.follows ?? `${base}/${quote}`;
   return {
     ...facts,
-    ...{ symbol: `${symbol}@${price}`, base, quote, priced: price, follows, tickDecimals: 8 },
+    ...{
+      symbol: pricedSymbol(symbol, price),
+      base,
+      quote,
+      priced: price,
+      follows,
+      tickDecimals: 8,
+    },
     ...(price === "index" ? { seed: `${base}/${quote}` } : {}),
     // The premium is how far the contract's own price is from the index.
     ...(price === "premium" ? { seed: market.seed ?? symbol } : {}),
@@ -93,13 +101,14 @@ export function findMarket(
   symbols: Iterable<LocalSymbol>,
   symbol: string,
 ): LocalSymbol | undefined {
-  const [, of = "", price] = /^(.*)@(mark|index|premium)$/.exec(symbol) ?? [];
+  const price = priceOf(symbol);
+  const of = marketSymbol(symbol);
   let contract: LocalSymbol | undefined;
   for (const one of symbols) {
     if (one.symbol === symbol) return one;
     if (one.symbol === of && one.contract !== undefined) contract ??= one;
   }
-  return contract === undefined ? undefined : pricedMarket(contract, price as OtherPrice);
+  return contract === undefined || price === "trade" ? undefined : pricedMarket(contract, price);
 }
 
 /** The payments of a perpetual in the window that were settled at `nowMs`, ascending. A dated future has none. */
@@ -191,7 +200,7 @@ export const LOCAL_CONTRACTS: readonly LocalSymbol[] = [
   }),
   contract("BTC/USDT:USDT-241227", {
     ...{ tickDecimals: 1, price: 62_000, quoteVolume24h: 60_000_000, size: 0.001 },
-    listedAtMs: Date.UTC(2024, 2, 29, 8),
+    listedAtMs: Date.UTC(2023, 11, 29, 8),
   }),
   contract("BTC/USD:BTC", {
     ...{ tickDecimals: 1, price: 62_000, quoteVolume24h: 700_000_000, size: 100 },
@@ -203,6 +212,6 @@ export const LOCAL_CONTRACTS: readonly LocalSymbol[] = [
   }),
   contract("BTC/USD:BTC-241227", {
     ...{ tickDecimals: 1, price: 62_000, quoteVolume24h: 20_000_000, size: 100 },
-    listedAtMs: Date.UTC(2024, 5, 28, 8),
+    listedAtMs: Date.UTC(2023, 11, 29, 8),
   }),
 ];

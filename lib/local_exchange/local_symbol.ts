@@ -1,4 +1,5 @@
 /** The markets of the local exchange: their symbols, prices and listing dates. @module */
+import type { Price } from "../market/price.ts";
 import type { Window } from "../market/window.ts";
 
 /** What makes a market a contract: a perpetual or a dated future. */
@@ -15,7 +16,7 @@ export interface Contract {
 }
 
 /** The prices of a contract beside the one at which it is traded. */
-export type OtherPrice = "mark" | "index" | "premium";
+export type OtherPrice = Exclude<Price, "trade">;
 
 /** One market of the local exchange, or another price of one. */
 export interface LocalSymbol {
