@@ -1,4 +1,5 @@
 /** Which symbols of an exchange are archived: named ones, those traded most, and those that fit a pattern. @module */
+import { priceOf, PRICES_NAMED } from "../market/price.ts";
 import { isContract, isSymbol } from "../market/symbol.ts";
 import { fitsPattern, isSymbolPattern } from "../market/symbol_pattern.ts";
 import { ITEMS_MAX, list, type Setting, setting } from "./setting.ts";
@@ -22,15 +23,27 @@ interface Top {
 /** One of them. */
 export const symbolItem: Setting<string> = setting(
   (text) =>
-    /^top(:|$)/i.test(text)
+    isOfOtherPrice(text)
+      ? `the mark, index or premium of contracts, such as ${
+        PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
+      }`
+      : /^top(:|$)/i.test(text)
       ? `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`
       : "unified symbols such as BTC/USDT separated by commas, or top:N",
   (text) => {
     const named = text.replace(/^!/, "");
     const isTop = named === text && readTop(text) !== undefined;
+    if (!isTop && isOfOtherPrice(named) && (priceOf(named) === "trade" || !isContract(named))) {
+      return undefined;
+    }
     return isTop || isSymbol(named) || isSymbolPattern(named) ? text : undefined;
   },
 );
+
+/** Whether a price is named behind the last part of a symbol, also one that there is not. */
+function isOfOtherPrice(text: string): boolean {
+  return /\/.*[^/:]@[^/:@]*$/.test(text);
+}
 
 /** Symbols, patterns, `top:N` and `top:N:QUOTE` separated by commas; with `!` before a symbol or pattern, not that. */
 export function symbols(): Setting<Symbols> {
@@ -60,10 +73,10 @@ export function isExcluded({ excluded }: Symbols, symbol: string): boolean {
 
 /**
  * Whether a rule may choose a symbol. What is traded most changes, so whatever was chosen before stays while there is
- * such a rule.
+ * such a rule. It never chooses other prices than that of trades.
  */
 export function mayBeChosen({ tops, patterns }: Symbols, symbol: string): boolean {
-  return tops.length > 0 || patterns.some((pattern) => fitsPattern(symbol, pattern));
+  return (tops.length > 0 && priceOf(symbol) === "trade") || patterns.some((pattern) => fitsPattern(symbol, pattern));
 }
 
 /** Whether a symbol is archived, or may be once the exchange's markets are known: it is named or a rule may choose it. */

@@ -45,7 +45,10 @@ export interface CcxtMarket {
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;
+  /** `spot`, `swap`, `future`, `option`. */
+  readonly type?: string;
   readonly spot?: boolean;
+  readonly option?: boolean | undefined;
   readonly linear?: boolean | undefined;
   readonly inverse?: boolean | undefined;
   /** The coin that settles a contract. */

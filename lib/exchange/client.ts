@@ -1,12 +1,13 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
+import { marketSymbol, type Price, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { isContract } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -15,6 +16,7 @@ import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
+import { AskedPrices } from "./prices.ts";
 import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
@@ -59,6 +61,7 @@ export class ExchangeClient {
   readonly #pace: Pace;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
+  readonly #prices: AskedPrices;
   /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
   #turnsPaid = 0;
 
@@ -68,6 +71,7 @@ export class ExchangeClient {
     this.#open = open;
     this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
     this.#calls = new ExchangeCalls(ccxt.id, options);
+    this.#prices = new AskedPrices(open);
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
     this.timeframes = Object.keys(ccxt.timeframes ?? {})
@@ -142,6 +146,7 @@ export class ExchangeClient {
         });
       },
     });
+    await this.#prices.learn(ccxt, markets);
     ccxt.setMarkets(markets);
     return this.#listOf(ccxt);
   }
@@ -152,17 +157,21 @@ export class ExchangeClient {
    */
   keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
     const ccxt = this.#instanceOf(list);
-    const kept = [...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []);
+    // A market stays once, however many of its prices are archived.
+    const kept = new Set([...ids].flatMap(([symbol, id]) =>
+      marketOf(ccxt, marketSymbol(symbol), id) ?? []
+    ));
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
     ccxt.marketsLoading = undefined;
-    ccxt.setMarkets(kept);
+    ccxt.setMarkets([...kept]);
     return this.#listOf(ccxt);
   }
 
   #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(ccxt.markets, ccxt.markets_by_id);
+    const prices = (market: CcxtMarket): readonly Price[] => this.#prices.of(market);
+    const list = marketList(ccxt.markets, ccxt.markets_by_id, prices);
     this.#instances.set(list, ccxt);
     return list;
   }
@@ -203,7 +212,7 @@ export class ExchangeClient {
     const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
     if (!list.has(symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
+      throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
     }
     const ccxt = this.#instanceOf(list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
@@ -265,4 +274,13 @@ export async function openExchange(
   }
   client = new ExchangeClient(ccxt, open, { ...options, denials });
   return client;
+}
+
+/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
+function lackText(exchange: string, symbol: string, list: MarketList): string {
+  const market = marketSymbol(symbol);
+  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
+  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
+  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
+  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
 }

@@ -1,4 +1,5 @@
 /** The markets that an exchange lists, from one answer. @module */
+import { type Price, pricedSymbol, priceOf } from "../market/price.ts";
 import type { MarketTerms } from "../market/terms.ts";
 import { holdsSecret } from "../text/redact.ts";
 import { isSymbol } from "../market/symbol.ts";
@@ -27,11 +28,15 @@ export interface MarketFacts extends MarketTerms {
 
 /**
  * Makes a list from the markets that CCXT has loaded. Where several have one symbol, CCXT keeps the last; here a market
- * that is traded comes first, and the others are its namesakes.
+ * that is traded comes first, and the others are its namesakes. A market is listed once more for each of its other prices: a
+ * series of them is of the same market.
+ *
+ * @param prices those of a market besides that of its trades. @default none
  */
 export function marketList(
   markets: Readonly<Record<string, CcxtMarket>> = {},
   byId: Readonly<Record<string, readonly CcxtMarket[]>> = {},
+  prices: (market: CcxtMarket) => readonly Price[] = () => [],
 ): MarketList {
   const list = new Map(
     Object.entries(markets).map(([symbol, market]) => [symbol, factsOf(market)]),
@@ -44,6 +49,11 @@ export function marketList(
       Number(b.isActive) - Number(a.isActive)
     );
     list.set(market.symbol, { ...first, namesakes });
+  }
+  for (const market of Object.values(markets)) {
+    const facts = list.get(market.symbol);
+    if (facts === undefined) continue;
+    for (const price of prices(market)) list.set(pricedSymbol(market.symbol, price), facts);
   }
   return list;
 }
@@ -92,7 +102,8 @@ function withoutSecrets(markets: readonly CcxtMarket[]): readonly CcxtMarket[] {
 }
 
 function isUsable(market: Partial<CcxtMarket> | null | undefined): boolean {
-  return typeof market?.symbol === "string" && isSymbol(market.symbol) && isName(market.base) &&
+  return typeof market?.symbol === "string" && isSymbol(market.symbol) &&
+    priceOf(market.symbol) === "trade" && isName(market.base) &&
     isName(market.quote) && (market.id === undefined || isName(market.id));
 }
 

@@ -1,5 +1,6 @@
 /** Detects symbols that are delisted, suspended, renamed, listed again, or mean another market. No I/O. @module */
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
+import { priceOf } from "../market/price.ts";
 import { isContract } from "../market/symbol.ts";
 import {
   areTermsEqual,
@@ -222,7 +223,7 @@ function marketsOf(
   });
 }
 
-/** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
+/** Another symbol under which a market is listed, of the same price. A spot market and a contract may have one id: they are not the same. */
 function otherSymbolOf(
   list: MarketList,
   symbol: string,
@@ -230,7 +231,7 @@ function otherSymbolOf(
 ): string | undefined {
   if (listing?.marketId === undefined) return undefined;
   for (const [other, listed] of list) {
-    if (other === symbol) continue;
+    if (other === symbol || priceOf(other) !== priceOf(symbol)) continue;
     const isSame = (market: MarketFacts): boolean =>
       market.id === listing.marketId && areTermsEqual(listing, market) &&
       isSpot(symbol, listing) === isSpot(other, market);
