@@ -18,6 +18,7 @@ import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 import { type BreakerChange, Breakers, configuredKinds } from "./breakers.ts";
 import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts";
+import { ExpiredRefusals } from "./expired_refusals.ts";
 import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
@@ -74,6 +75,8 @@ export class ArchivedExchange {
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
   readonly work: ExchangeWork;
+  /** Which series of futures that have expired are refused. */
+  readonly expired = new ExpiredRefusals();
   #options: ArchivedExchangeOptions;
   readonly #judge: PageJudge;
 

@@ -1,14 +1,15 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
-import { marketSymbol, type Price, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
+import { marketSymbol, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { isContract } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, type CcxtMarket, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
+import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
@@ -154,13 +155,19 @@ export class ExchangeClient {
   /**
    * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
    * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
+   * Those that have `expired` are not on `list`, and may be asked all the same.
    */
-  keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
+  keepMarkets(
+    list: MarketList,
+    ids: ReadonlyMap<string, string | undefined>,
+    expired: readonly ExpiredMarket[] = [],
+  ): MarketList {
     const ccxt = this.#instanceOf(list);
     // A market stays once, however many of its prices are archived.
-    const kept = new Set([...ids].flatMap(([symbol, id]) =>
-      marketOf(ccxt, marketSymbol(symbol), id) ?? []
-    ));
+    const kept = new Set([
+      ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
+      ...expired.flatMap((one) => expiredMarket(ccxt, one)),
+    ]);
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
@@ -170,8 +177,7 @@ export class ExchangeClient {
   }
 
   #listOf(ccxt: CcxtExchange): MarketList {
-    const prices = (market: CcxtMarket): readonly Price[] => this.#prices.of(market);
-    const list = marketList(ccxt.markets, ccxt.markets_by_id, prices);
+    const list = marketList(this.id, ccxt, (market) => this.#prices.of(market));
     this.#instances.set(list, ccxt);
     return list;
   }
