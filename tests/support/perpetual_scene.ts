@@ -1,4 +1,5 @@
 /** An exchange with markets of every kind, an archive of them, and what the one has and the other says. @module */
+import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
 import { type ContractExchange, contractMarkets } from "./dialects/contract_markets.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
@@ -151,19 +152,21 @@ export async function candleProblems(
     volume_base: isPriced || !hasBaseVolume(id, symbol) ? null : plain(candle.volume),
     has_volume: !isPriced,
   }));
+  assert(expected.length > 40, `${name}: ${expected.length} candles say little`);
   const problems: string[] = [];
-  if (rows.length !== expected.length) {
-    problems.push(`${name}: ${rows.length} candles, not ${expected.length}`);
-  }
   const byTime = new Map(rows.map((row) => [row["time"], JSON.stringify(row)]));
-  const wrong = expected.filter((candle) => byTime.get(candle.time) !== JSON.stringify(candle));
-  if (wrong.length > 0) {
-    const [first] = wrong;
-    problems.push(
-      `${name}: ${wrong.length} are not as the exchange has them, the first ${
-        JSON.stringify(first)
-      } is ${byTime.get(first?.time ?? "")}`,
-    );
+  const missing = expected.filter(({ time }) => !byTime.has(time)).length;
+  if (missing > 0) problems.push(`${name}: ${missing} missing`);
+  const invented = rows.length + missing - expected.length;
+  if (invented > 0) problems.push(`${name}: ${invented} that the exchange does not have`);
+  const wrong = expected.filter((candle) => {
+    const row = byTime.get(candle.time);
+    return row !== undefined && row !== JSON.stringify(candle);
+  });
+  const [first] = wrong;
+  if (first !== undefined) {
+    const row = byTime.get(first.time);
+    problems.push(`${name}: ${wrong.length} wrong, ${row} should be ${JSON.stringify(first)}`);
   }
   const spans = await sql<{ state: string; candles: string }[]>`
     select state, sum(candles)::text as candles
