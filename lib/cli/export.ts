@@ -9,6 +9,7 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
+import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
@@ -30,6 +31,9 @@ last column, provisional, which is true for these candles, and for a merged one
 that is made of one. --final-only leaves them out, and those that closed only
 just, before candles are merged.
 
+--what funding writes the funding rates of perpetuals instead, with the columns
+exchange, symbol, time and rate.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
@@ -39,6 +43,10 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .addOption(
       new Option("--format <format>", "csv or parquet; by default according to the file name")
         .choices(["csv", "parquet"]),
+    )
+    .addOption(
+      new Option("--what <what>", "candles, or funding rates of perpetuals")
+        .choices(["candles", "funding"]).default("candles"),
     )
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)
     .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
@@ -74,6 +82,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
 }
 
 interface ExportFlags {
+  readonly what: "candles" | "funding";
   readonly output?: string;
   readonly format?: "csv" | "parquet";
   readonly exchange?: readonly string[];
@@ -107,6 +116,11 @@ async function exportCandles(
         exitCode: EXIT.usage,
       },
     );
+  }
+  if (flags.what === "funding") {
+    const problem = fundingFlagProblem({ ...flags });
+    if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
+    return await exportFunding(shell, flags, format);
   }
   const isMerged = flags.source === "merged";
   const isMarked = flags.markProvisional === true;
@@ -155,6 +169,37 @@ async function exportCandles(
   }
 }
 
+async function exportFunding(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  format: "csv" | "parquet",
+): Promise<ExitCode> {
+  const output = await openOutput(shell, flags.output);
+  try {
+    const { rows, what } = await writeFunding(shell, flags, {
+      request: {
+        what: "funding",
+        exchanges: flags.exchange ?? [],
+        symbols: flags.symbol ?? [],
+        sinceMs: flags.since ?? null,
+        untilMs: flags.until ?? null,
+      },
+      output,
+      format,
+      hasFormulas: flags.quoteFormulas === true,
+    });
+    await output.finish();
+    tellWritten(shell, flags.output, { rows, what });
+    return EXIT.done;
+  } catch (error) {
+    // The reader closed the pipe, because it has read enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
+    throw error;
+  } finally {
+    await output.close();
+  }
+}
+
 interface Tally {
   readonly candles: number;
   readonly series: number;
@@ -178,7 +223,17 @@ async function writeAll(
 }
 
 function tell(shell: Shell, path: string | undefined, { candles, series }: Tally): void {
-  const what = `${count(candles)} candles of ${count(series)} series`;
+  tellWritten(shell, path, {
+    rows: candles,
+    what: `${count(candles)} candles of ${count(series)} series`,
+  });
+}
+
+function tellWritten(
+  shell: Shell,
+  path: string | undefined,
+  { rows, what }: { readonly rows: number; readonly what: string },
+): void {
   if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
-  else if (candles === 0) shell.tell(`${what}: there are none in that range`);
+  else if (rows === 0) shell.tell(`${what}: there are none in that range`);
 }
