@@ -54,6 +54,12 @@ export interface CcxtMarket {
   /** The coin that settles a contract. */
   readonly settle?: string | undefined;
   readonly contractSize?: string | number | undefined;
+  /** Whether it is a perpetual. */
+  readonly swap?: boolean | undefined;
+  /** Whether it is a dated future. */
+  readonly future?: boolean | undefined;
+  /** When a dated contract ends. Milliseconds, in the classes' own way of numbers. */
+  readonly expiry?: string | number | undefined;
   readonly active?: boolean;
   /** The market as the exchange listed it. */
   readonly info?: { readonly wsname?: unknown } | undefined;

@@ -44,6 +44,16 @@ export function isContract(symbol: string): boolean {
   return symbol.slice(symbol.lastIndexOf("/")).includes(":");
 }
 
+/** Whether a symbol is of a dated future, such as `BTC/USDT:USDT-241227`. */
+export function isDated(symbol: string): boolean {
+  return /\/[^/:]*:.*-\d{6}$/.test(marketSymbol(symbol));
+}
+
+/** Whether a symbol is of an option, such as `BTC/USD:BTC-241227-60000-C`. */
+export function isOption(symbol: string): boolean {
+  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(marketSymbol(symbol));
+}
+
 /** The kind of market that a symbol means: contracts are linear, or inverse if they are settled in their base coin. */
 export type SymbolKind = "spot" | "linear" | "inverse";
 
