@@ -3,18 +3,21 @@ import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
-import { isContract } from "../market/symbol.ts";
+import { type MarketClass, marketClassOf } from "../market/market_class.ts";
+import { isContract, kindOf, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
+import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
-import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
-import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
+import { announcedRows, type AssumedLimits, candleLimits, isTimeframeTrue, pageRowsOf } from "./limits.ts";
+import { ANY_SPOT, loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
-import { Pace, type Priority } from "./pace.ts";
+import { Lanes } from "./lanes.ts";
+import type { Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
@@ -36,7 +39,7 @@ interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type ClientOptions = OpenExchangeOptions & { readonly denials: Denials };
+type ClientOptions = OpenExchangeOptions & { readonly bans: Bans; readonly denials: Denials };
 
 /** Opens an instance of an exchange's class. */
 type OpenInstance = () => Promise<CcxtExchange>;
@@ -46,44 +49,69 @@ type OpenInstance = () => Promise<CcxtExchange>;
  */
 export class ExchangeClient {
   readonly id: string;
-  /** The limits that are assumed before the first answer. */
-  readonly limits: AssumedLimits;
-  /** CCXT's timeframes of this exchange, without those that the exchange does not really have. */
+  /** CCXT's timeframes of this exchange, without those that none of the kinds of markets that are asked for really has. */
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
+  readonly #features: CcxtFeatures | undefined;
+  readonly #limits = new Map<MarketClass, AssumedLimits>();
   readonly #open: OpenInstance;
   /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   readonly #requests: CandleRequests;
-  readonly #pace: Pace;
+  readonly #lanes: Lanes;
+  /** The kind of market whose candles come from the main host: spot, if any is asked for. */
+  readonly #mainKind: SymbolKind;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
-  /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
-  #turnsPaid = 0;
 
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
     this.#open = open;
-    this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
+    this.#requests = new CandleRequests({ open, clock: options.clock });
     this.#calls = new ExchangeCalls(ccxt.id, options);
     this.#options = options;
-    this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
-    this.timeframes = Object.keys(ccxt.timeframes ?? {})
-      .filter((timeframe) => isTimeframeTrue(ccxt.id, timeframe));
+    this.#features = ccxt.features;
+    const classes = new Set((options.symbols ?? [ANY_SPOT]).map(marketClassOf));
+    this.timeframes = Object.keys(ccxt.timeframes ?? {}).filter((timeframe) =>
+      [...classes].some((marketClass) => isTimeframeTrue(ccxt.id, marketClass, timeframe))
+    );
     this.requestIntervalMs = ccxt.rateLimit;
-    this.#pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
+    this.#lanes = new Lanes({ ...options, intervalMs: ccxt.rateLimit });
+    const kinds = (options.symbols ?? [ANY_SPOT]).map(kindOf);
+    this.#mainKind = kinds.find((kind) => kind === "spot") ?? kinds[0] ?? "spot";
   }
 
-  /** Most rows per page, before anything is learned from answers. */
-  get pageRowsMax(): number {
-    return Math.min(this.limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
+  /** The limits that are assumed before the first answer about markets of this class. */
+  limitsOf(marketClass: MarketClass): AssumedLimits {
+    const known = this.#limits.get(marketClass) ??
+      candleLimits(this.id, marketClass, announcedRows(this.#features, marketClass));
+    this.#limits.set(marketClass, known);
+    return known;
   }
 
-  /** Until when the exchange has banned us. Milliseconds; in the past when there is no ban. */
+  /** Most rows per page of a series, before anything is learned from answers. */
+  pageRowsMax({ symbol, timeframe }: Pick<Series, "symbol" | "timeframe">): number {
+    const rows = pageRowsOf(this.limitsOf(marketClassOf(symbol)), timeframe.text);
+    return Math.min(rows, this.#options.pageRowsMax ?? Infinity);
+  }
+
+  /** Until when the exchange has banned us, or one of its hosts. Milliseconds; in the past when there is no ban. */
   get bannedUntilMs(): number {
-    return this.#calls.bannedUntilMs;
+    return this.#options.bans.untilMs;
+  }
+
+  /**
+   * Until when the host of a symbol's candles has banned us while another one that was asked has not. Milliseconds; undefined
+   * if it has not, or all have.
+   */
+  kindBannedUntilMs(symbol: string): number | undefined {
+    const { bans } = this.#options;
+    const host = this.#requests.knownHostOf(symbol);
+    return host === undefined || bans.untilMsOf(undefined) !== undefined
+      ? undefined
+      : bans.untilMsOf(host);
   }
 
   /** Since when access is refused, and in which words; undefined while it is not. */
@@ -91,35 +119,47 @@ export class ExchangeClient {
     return this.#options.denials.state;
   }
 
-  /** Restores a ban that was stored before a restart. */
-  restoreBan(untilMs: number, reason: string): void {
-    this.#calls.restoreBan(untilMs, reason);
-  }
-
-  /** @throws FetchError `rate_limited` while a ban lasts. */
-  assertNotBanned(): void {
-    this.#calls.assertNotBanned();
+  /** Restores a ban that was stored before a restart: of one host, or of all of them. */
+  restoreBan(ban: HostBan): void {
+    this.#options.bans.restore(ban);
   }
 
   /**
-   * Waits until the rate limit allows one more request. Live requests go first.
+   * Waits until the rate limit allows one more request: for candles from the host that {@linkcode hostOf} says, or for
+   * anything else. Live requests go first.
    *
-   * @throws FetchError `rate_limited` at once while a ban lasts.
+   * @throws FetchError `rate_limited` at once while a ban bars it. Of a request for something else that is known for sure
+   * only when it is sent.
    * @throws the signal's reason when it is aborted.
    */
-  async turn(priority: Priority, { signal }: FetchOptions = {}): Promise<void> {
-    this.assertNotBanned();
-    await this.#pace.turn(priority, signal);
-    // An earlier request may have been banned meanwhile.
-    this.assertNotBanned();
-    this.#turnsPaid++;
+  async turn(
+    priority: Priority,
+    { host, signal }: FetchOptions & { readonly host?: string | undefined } = {},
+  ): Promise<void> {
+    await this.#lanes.turn(priority, { host, signal });
   }
 
   /** Charges the cost that CCXT states for a request, minus the 1 that its turn has paid. */
-  onCost(cost: number): void {
-    const paid = this.#turnsPaid > 0 ? 1 : 0;
-    this.#turnsPaid -= paid;
-    this.#pace.charge(cost - paid);
+  onCost(cost: number, lane?: string): void {
+    this.#lanes.charge(cost, lane);
+  }
+
+  /** The host that gives the candles of a series whose market is on `list`; undefined if that is not known. */
+  async hostOf(series: Series, list: MarketList): Promise<string | undefined> {
+    const ccxt = this.#instances.get(list);
+    if (ccxt === undefined) return undefined;
+    for (const symbol of list.keys()) {
+      if (kindOf(symbol) !== this.#mainKind) continue;
+      const main = await this.#requests.hostOf(ccxt, { ...series, symbol });
+      if (main !== undefined) this.#lanes.noteMain(main);
+      break;
+    }
+    return await this.#requests.hostOf(ccxt, series);
+  }
+
+  /** Which series share a pace: the same text for the same pace. */
+  async laneOf(series: Series, list: MarketList): Promise<string> {
+    return this.#lanes.nameOf(await this.hostOf(series, list));
   }
 
   /**
@@ -206,13 +246,14 @@ export class ExchangeClient {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
     }
     const ccxt = this.#instanceOf(list);
+    const lane = await this.hostOf(series, list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
       ...told,
-      rowsMax: this.pageRowsMax,
+      rowsMax: this.pageRowsMax(series),
     });
     return await this.#calls.run(
       action,
-      { signal, bounds: ANSWER_BOUNDS.candles },
+      { signal, bounds: ANSWER_BOUNDS.candles, lane },
       async (call) => {
         const listed = await send();
         const rows: unknown = call.rows ?? listed;
@@ -232,7 +273,7 @@ export class ExchangeClient {
     { list }: { readonly list: MarketList },
   ): Promise<readonly number[]> {
     const costs = await this.#requests.costs(this.#instanceOf(list), asked, {
-      rowsMax: this.pageRowsMax,
+      rowsMax: (series) => this.pageRowsMax(series),
     });
     // The pace waits for whole milliseconds.
     return costs.map((cost) => Math.ceil(cost * this.requestIntervalMs));
@@ -250,19 +291,21 @@ export async function openExchange(
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
   const connections = new Connections();
+  const bans = new Bans(id, options.clock);
   const denials = new Denials(options.clock);
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),
       spotOnly: !options.symbols?.some(isContract),
-      onCost: (cost) => client?.onCost(cost),
+      onCost: (cost, lane) => client?.onCost(cost, lane),
       connections,
+      bans,
       denials,
     });
   const ccxt = await open();
   if (ccxt.has["fetchOHLCV"] !== true) {
     throw new RangeError(`Cannot archive ${id}: it offers no candles`);
   }
-  client = new ExchangeClient(ccxt, open, { ...options, denials });
+  client = new ExchangeClient(ccxt, open, { ...options, bans, denials });
   return client;
 }

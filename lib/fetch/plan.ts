@@ -15,7 +15,7 @@ import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
 import { queuePages } from "./page_queue.ts";
-import { pollCapacity, requestTimes } from "./poll_capacity.ts";
+import { busiest, pollCapacities, requestTimes } from "./poll_capacity.ts";
 import { errorText } from "../text/redact.ts";
 
 /** The plan for one timeframe of one exchange. */
@@ -65,6 +65,7 @@ export async function makePlan(
   } = {},
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
+  const totals: number[] = [];
   const capacity: PlanCapacity[] = [];
   const problems: { exchange: string; problem: string }[] = [];
   const all = await Promise.all(archive.exchanges.map(async (exchange) => {
@@ -74,9 +75,16 @@ export async function makePlan(
         problems.push({ exchange: exchange.id, problem });
       }
       const planned = await planExchange(archive, exchange, { ...markets, asked });
-      const polls = await pollCapacity(archive, exchange, markets);
-      const backfillSeconds = besidePolls(sumOf(planned, ({ seconds }) => seconds), polls);
-      for (const entry of planned) entries.push(entry);
+      const capacities = await pollCapacities(archive, exchange, markets);
+      const polls = busiest([...capacities.values()]);
+      // Kinds of markets that do not share a pace are backfilled at the same time.
+      const backfillSeconds = largest(
+        [...planned.secondsOf].map(([lane, seconds]) =>
+          besidePolls(seconds, capacities.get(lane) ?? polls)
+        ),
+      );
+      totals.push(largest([...planned.secondsOf.values()]));
+      for (const entry of planned.entries) entries.push(entry);
       capacity.push({
         ...polls,
         ...diskGrowth(archive.config, markets.series, { nowMs: archive.clock.now() }),
@@ -95,23 +103,27 @@ export async function makePlan(
     (order.get(a.exchange) ?? 0) - (order.get(b.exchange) ?? 0);
   entries.sort(byOrder);
   capacity.sort(byOrder);
-  const secondsOf = Map.groupBy(entries, ({ exchange }) => exchange);
-  const totals = [...secondsOf.values()].map((group) => sumOf(group, ({ seconds }) => seconds));
   return {
     entries,
     capacity,
     problems,
     lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],
-    seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
+    seconds: largest(totals),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };
+}
+
+interface PlannedExchange {
+  readonly entries: readonly PlanEntry[];
+  /** How long its backfill takes at least, by the pace of its requests. Seconds. */
+  readonly secondsOf: ReadonlyMap<string, number>;
 }
 
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
   { series, replaced, list, asked }: Markets & { readonly asked: AskedRange | undefined },
-): Promise<readonly PlanEntry[]> {
+): Promise<PlannedExchange> {
   const { id } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
@@ -131,9 +143,7 @@ async function planExchange(
     .filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
   const ofSeries = new Map<Series, { readonly pages: number; readonly longest: Window }>();
-  for (
-    const { series, window } of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))
-  ) {
+  for (const { series, window } of queuePages(owed, (series) => exchange.pageRowsMax(series))) {
     const { text } = series.timeframe;
     pages.set(text, (pages.get(text) ?? 0) + 1);
     const known = ofSeries.get(series) ?? { pages: 0, longest: window };
@@ -141,7 +151,13 @@ async function planExchange(
   }
   const requests = [...ofSeries].map(([series, { longest }]) => ({ series, window: longest }));
   const requestMs = await requestTimes(exchange, requests, list);
-  return [...Map.groupBy(desires, ({ series }) => series.timeframe.text)].map(([text, group]) => {
+  const secondsOf = new Map<string, number>();
+  for (const [series, { pages }] of ofSeries) {
+    const lane = await exchange.client.laneOf(series, list);
+    secondsOf.set(lane, (secondsOf.get(lane) ?? 0) + pages * requestMs(series) / 1000);
+  }
+  const byTimeframe = Map.groupBy(desires, ({ series }) => series.timeframe.text);
+  const entries = [...byTimeframe].map(([text, group]) => {
     const candles = sumOf(
       owed.filter(({ series }) => series.timeframe.text === text),
       (entry) => coverageCandles(entry.series.timeframe, entry.owed),
@@ -170,6 +186,7 @@ async function planExchange(
       ).toISOString(),
     };
   });
+  return { entries, secondsOf };
 }
 
 function longerOf(one: Window, other: Window): Window {
@@ -178,4 +195,8 @@ function longerOf(one: Window, other: Window): Window {
 
 function sumOf<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
+}
+
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
 }

@@ -31,7 +31,8 @@ export async function confirmEdges(
   for (const edge of edges) {
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
     const { series, sinceMs = Infinity } = edge;
-    if (!exchange.breakers.of(series.symbol).passes) continue;
+    const isDown = exchange.downUntilMs(series.symbol) !== undefined;
+    if (isDown || !exchange.breakers.of(series.symbol).passes) continue;
     try {
       // A new edge, or the clock was set back: the time to wait begins now.
       if (nowMs < sinceMs) {
@@ -44,7 +45,7 @@ export async function confirmEdges(
       if (isCancelled(error, signal)) return;
       onUnasked?.({ series, gaps: 0, error });
       await reportSeriesFailure(archive, series, error);
-      if (stopsAll(error)) return;
+      if (stopsAll(error) && exchange.downUntilMs(series.symbol) === undefined) return;
     }
   }
 }
@@ -64,7 +65,7 @@ async function confirmEdge(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<number> {
-  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  const rowsMax = exchange.pageRowsMax(series);
   let untilMs = edge.untilMs;
   for (let pages = 1;; pages++) {
     const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);

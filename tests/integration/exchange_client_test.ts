@@ -639,14 +639,18 @@ Deno.test("a ban that comes while an ask waits for its turn stops it before its 
 
 Deno.test("a ban from before a restart is in force until its end, and is not told again", async () => {
   await withClient(BINANCE, {}, async ({ client, clock, bans, ask, requests }) => {
-    client.restoreBan(NOW_MS + 30_000, "Way too many requests");
+    client.restoreBan({
+      host: undefined,
+      untilMs: NOW_MS + 30_000,
+      reason: "Way too many requests",
+    });
     const { message, untilMs } = await fails(client.turn("live"), "rate_limited");
     assert.equal(untilMs, NOW_MS + 30_000);
     assert.equal(
       message,
       "Cannot send requests to binance before 2024-06-01T12:01:00.000Z: Way too many requests",
     );
-    client.restoreBan(NOW_MS + 10_000, "an older one");
+    client.restoreBan({ host: undefined, untilMs: NOW_MS + 10_000, reason: "an older one" });
     assert.equal(client.bannedUntilMs, NOW_MS + 30_000);
     await clock.advance(30_000);
     await ask();
