@@ -133,12 +133,14 @@ export class ArchivedExchange {
     return untilMs.length === 0 ? undefined : Math.max(...untilMs);
   }
 
-  /** The kinds of archived markets that have banned us while others have not. */
+  /** The kinds of markets that have banned us while others have not. */
   get bannedKinds(): readonly SymbolKind[] {
-    const banned = this.series.filter(({ symbol }) =>
-      this.client.kindBannedUntilMs(symbol) !== undefined
-    );
-    return [...new Set(banned.map(({ symbol }) => kindOf(symbol)))].sort();
+    const banned = this.series.map(({ symbol }) => symbol)
+      .filter((symbol) => this.client.kindBannedUntilMs(symbol) !== undefined);
+    // After a restart: nothing is known of their hosts.
+    const unloaded = (this.markets.value?.unloaded ?? [])
+      .flatMap(({ symbol, error }) => failureKind(error) === "rate_limited" ? [symbol] : []);
+    return [...new Set([...banned, ...unloaded].map(kindOf))].sort();
   }
 
   /** The series of the markets in force; none before they are loaded. */
