@@ -118,6 +118,11 @@ export class ArchivedExchange {
     return this.client.denial;
   }
 
+  /** Whether access to the candles of a symbol is refused: other kinds of markets may have another host. */
+  isDenied(symbol: string): boolean {
+    return this.client.hosts.isDenied(symbol);
+  }
+
   /** How long after its close a candle may still change. Milliseconds. */
   get settleMs(): number {
     return this.capabilities.settleMs;
@@ -128,7 +133,7 @@ export class ArchivedExchange {
    * Milliseconds, in the past while a trial request runs; undefined when its kind may be asked, or no kind may.
    */
   downUntilMs(symbol: string): number | undefined {
-    const untilMs = [this.breakers.downUntilMs(symbol), this.client.kindBannedUntilMs(symbol)]
+    const untilMs = [this.breakers.downUntilMs(symbol), this.client.hosts.bannedUntilMs(symbol)]
       .flatMap((untilMs) => untilMs ?? []);
     return untilMs.length === 0 ? undefined : Math.max(...untilMs);
   }
@@ -136,7 +141,7 @@ export class ArchivedExchange {
   /** The kinds of markets that have banned us while others have not. */
   get bannedKinds(): readonly SymbolKind[] {
     const banned = this.series.map(({ symbol }) => symbol)
-      .filter((symbol) => this.client.kindBannedUntilMs(symbol) !== undefined);
+      .filter((symbol) => this.client.hosts.bannedUntilMs(symbol) !== undefined);
     // After a restart: nothing is known of their hosts.
     const unloaded = (this.markets.value?.unloaded ?? [])
       .flatMap(({ symbol, error }) => failureKind(error) === "rate_limited" ? [symbol] : []);

@@ -4,7 +4,7 @@ import { withProxy } from "../config/exchange_options.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
-import { isContract, kindOf, type SymbolKind } from "../market/symbol.ts";
+import { isContract } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
@@ -16,6 +16,7 @@ import { announcedRows, type AssumedLimits, candleLimits, isTimeframeTrue, pageR
 import { ANY_SPOT, loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
+import { KindHosts } from "./kind_hosts.ts";
 import { Lanes } from "./lanes.ts";
 import type { Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
@@ -53,6 +54,8 @@ export class ExchangeClient {
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
+  /** Where the candles of each kind of market come from. */
+  readonly hosts: KindHosts;
   readonly #features: CcxtFeatures | undefined;
   readonly #limits = new Map<MarketClass, AssumedLimits>();
   readonly #open: OpenInstance;
@@ -60,8 +63,6 @@ export class ExchangeClient {
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   readonly #requests: CandleRequests;
   readonly #lanes: Lanes;
-  /** The kind of market whose candles come from the main host: spot, if any is asked for. */
-  readonly #mainKind: SymbolKind;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
 
@@ -79,8 +80,7 @@ export class ExchangeClient {
     );
     this.requestIntervalMs = ccxt.rateLimit;
     this.#lanes = new Lanes({ ...options, intervalMs: ccxt.rateLimit });
-    const kinds = (options.symbols ?? [ANY_SPOT]).map(kindOf);
-    this.#mainKind = kinds.find((kind) => kind === "spot") ?? kinds[0] ?? "spot";
+    this.hosts = new KindHosts({ ...options, requests: this.#requests, lanes: this.#lanes });
   }
 
   /** The limits that are assumed before the first answer about markets of this class. */
@@ -100,18 +100,6 @@ export class ExchangeClient {
   /** Until when the exchange has banned us, or one of its hosts. Milliseconds; in the past when there is no ban. */
   get bannedUntilMs(): number {
     return this.#options.bans.untilMs;
-  }
-
-  /**
-   * Until when the host of a symbol's candles has banned us while another one that was asked has not. Milliseconds; undefined
-   * if it has not, or all have.
-   */
-  kindBannedUntilMs(symbol: string): number | undefined {
-    const { bans } = this.#options;
-    const host = this.#requests.knownHostOf(symbol);
-    return host === undefined || bans.untilMsOf(undefined) !== undefined
-      ? undefined
-      : bans.untilMsOf(host);
   }
 
   /** Since when access is refused, and in which words; undefined while it is not. */
@@ -147,14 +135,7 @@ export class ExchangeClient {
   /** The host that gives the candles of a series whose market is on `list`; undefined if that is not known. */
   async hostOf(series: Series, list: MarketList): Promise<string | undefined> {
     const ccxt = this.#instances.get(list);
-    if (ccxt === undefined) return undefined;
-    for (const symbol of list.keys()) {
-      if (kindOf(symbol) !== this.#mainKind) continue;
-      const main = await this.#requests.hostOf(ccxt, { ...series, symbol });
-      if (main !== undefined) this.#lanes.noteMain(main);
-      break;
-    }
-    return await this.#requests.hostOf(ccxt, series);
+    return ccxt && await this.hosts.of(series, { ccxt, symbols: list.keys() });
   }
 
   /** Which series share a pace: the same text for the same pace. */
