@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { WishedSeries } from "../exchange/stream_event.ts";
+import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { ceilTime, closedUntil } from "../market/timeframe.ts";
 import { SharedRun } from "../policy/shared_run.ts";
@@ -71,14 +72,16 @@ export function lastClosedMs(
   return expiresMs === undefined ? closedMs : Math.min(closedMs, ceilTime(timeframe, expiresMs));
 }
 
-/** The series with their markets, as streams need them. */
+/** The series with their markets, as streams need them. Only those of trades: streams tell of no other prices. */
 export function withMarkets(
   series: readonly Series[],
   { list }: Pick<Markets, "list">,
 ): readonly WishedSeries[] {
   return series.flatMap(({ symbol, timeframe }) => {
     const market = list.get(symbol);
-    return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
+    return market === undefined || priceOf(symbol) !== "trade"
+      ? []
+      : [{ symbol, timeframe: timeframe.text, market }];
   });
 }
 

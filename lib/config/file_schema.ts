@@ -1,6 +1,7 @@
 /** What `titan10.yaml` may contain. @module */
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
+import { FUNDING_WORDS, type FundingSetting } from "./funding_setting.ts";
 import { LIVE_WORDS } from "./live_setting.ts";
 import { allowedInstead, symbolItem } from "./symbols.ts";
 import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
@@ -15,6 +16,7 @@ export const ENTRY_NAMES = [
   "pageLimit",
   "retention",
   "live",
+  "funding",
   "options",
 ] as const;
 
@@ -29,6 +31,7 @@ export interface FileEntry {
   readonly pageLimit?: number | undefined;
   readonly retention?: FileReaches | undefined;
   readonly live?: (typeof LIVE_WORDS)[number] | undefined;
+  readonly funding?: FundingSetting | undefined;
 }
 
 /** Reaches by timeframe. */
@@ -92,6 +95,8 @@ function sharedFields(
     retention: reaches(SETTINGS.retention.read(), REACH).describe(SETTINGS.retention.meaning),
     live: z.enum(LIVE_WORDS, { error: LIVE_ALLOWED }).optional()
       .describe("Whether candles are streamed as they close: auto where the exchange can, or off."),
+    funding: z.enum(FUNDING_WORDS, { error: LIVE_ALLOWED }).optional()
+      .describe(SETTINGS.funding.meaning),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Which symbols of an exchange are archived: named ones, those traded most, and those that fit a pattern. @module */
-import { priceOf } from "../market/price.ts";
+import { priceOf, PRICES_NAMED } from "../market/price.ts";
 import {
+  hasWrongPrice,
   isContract,
   isDated,
   isOption,
@@ -47,13 +48,18 @@ export function allowedInstead(text: string): string | undefined {
 export const symbolItem: Setting<string> = setting(
   (text) =>
     allowedInstead(text) ??
-      (/^top(:|$)/i.test(text)
+      (hasWrongPrice(text)
+        ? `the mark, index or premium of contracts, such as ${
+          PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
+        }`
+        : /^top(:|$)/i.test(text)
         ? TOPS
         : "unified symbols such as BTC/USDT separated by commas, or top:N"),
   (text) => {
     const named = text.replace(/^!/, "");
     const isTop = named === text && readTop(text) !== undefined;
     const isName = isSymbol(named) && !(isOption(named) && named === text);
+    if (hasWrongPrice(named)) return undefined;
     return isTop || isName || isSymbolPattern(named) ? text : undefined;
   },
 );
@@ -86,7 +92,7 @@ export function isExcluded({ excluded }: Symbols, symbol: string): boolean {
 
 /**
  * Whether a rule may choose a symbol. What is traded most changes, so whatever was chosen before stays while there is
- * such a rule for its kind of market.
+ * such a rule for its kind of market. It never chooses other prices than that of trades.
  */
 export function mayBeChosen({ tops, patterns }: Symbols, symbol: string): boolean {
   return tops.some((top) => mayChoose(top, symbol)) ||

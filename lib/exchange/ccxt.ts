@@ -45,7 +45,10 @@ export interface CcxtMarket {
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;
+  /** `spot`, `swap`, `future`, `option`. */
+  readonly type?: string;
   readonly spot?: boolean;
+  readonly option?: boolean | undefined;
   readonly linear?: boolean | undefined;
   readonly inverse?: boolean | undefined;
   /** The coin that settles a contract. */
@@ -55,7 +58,6 @@ export interface CcxtMarket {
   readonly swap?: boolean | undefined;
   /** Whether it is a dated future. */
   readonly future?: boolean | undefined;
-  readonly option?: boolean | undefined;
   /** When a dated contract ends. Milliseconds, in the classes' own way of numbers. */
   readonly expiry?: string | number | undefined;
   readonly active?: boolean;

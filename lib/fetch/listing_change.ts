@@ -1,5 +1,6 @@
 /** Detects symbols that are delisted, suspended, renamed, expired, listed again, or mean another market. No I/O. @module */
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
+import { priceOf } from "../market/price.ts";
 import { isContract } from "../market/symbol.ts";
 import {
   areTermsEqual,
@@ -135,7 +136,7 @@ function changeOf(
       symbol,
       formerId,
       marketId,
-      terms: { kind: listed.kind, settle: listed.settle, contractSize: listed.contractSize },
+      terms: termsOf(listed),
       difference,
       fromMs,
       successor: namesake,
@@ -278,13 +279,17 @@ function marketsOf(
     const [listed, listing] = [list.get(symbol), known.get(symbol)];
     const market = anew.has(symbol) ? listed : ownMarket(listed, listing);
     if (market === undefined) return [];
-    const { id: marketId, kind, settle, contractSize, expiryMs: expiresMs } = market;
+    const { id: marketId, expiryMs: expiresMs } = market;
     const formerId = anew.has(symbol) ? undefined : listing?.formerId;
-    return [{ symbol, formerId, marketId, kind, settle, contractSize, expiresMs }];
+    return [{ symbol, formerId, marketId, ...termsOf(market), expiresMs }];
   });
 }
 
-/** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
+function termsOf({ kind, settle, contractSize, volumeUnit }: MarketFacts): MarketTerms {
+  return { kind, settle, contractSize, volumeUnit };
+}
+
+/** Another symbol under which a market is listed, of the same price. A spot market and a contract may have one id: they are not the same. */
 function otherSymbolOf(
   list: MarketList,
   symbol: string,
@@ -292,7 +297,7 @@ function otherSymbolOf(
 ): string | undefined {
   if (listing?.marketId === undefined) return undefined;
   for (const [other, listed] of list) {
-    if (other === symbol) continue;
+    if (other === symbol || priceOf(other) !== priceOf(symbol)) continue;
     const isSame = (market: MarketFacts): boolean =>
       market.id === listing.marketId && areTermsEqual(listing, market) &&
       isSpot(symbol, listing) === isSpot(other, market);

@@ -1,6 +1,7 @@
 /** The shapes of Binance's futures answers, held against its documentation, and faults in them. @module */
 import assert from "node:assert/strict";
-import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
+import { binanceStream } from "../../lib/local_exchange/binance_stream.ts";
+import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import { LOCAL_CONTRACTS } from "../../lib/local_exchange/contract.ts";
 import { DAPI, FAPI, withKinds } from "../support/dialects/binance_kinds.ts";
 import { NOW_MS } from "../support/dialects/local_client.ts";
@@ -225,3 +226,11 @@ Deno.test("a rate limit of one host leaves the others", () =>
     symbols: [...LOCAL_SYMBOLS, ...LOCAL_CONTRACTS],
     rateLimit: [{ host: "fapi.binance.com", perSecond: 2 }, { perSecond: 4 }],
   }));
+
+Deno.test("the stream of spot candles knows no contract, however alike the ids are", () => {
+  const text = JSON.stringify({ method: "SUBSCRIBE", params: ["btcusdt@kline_1m"], id: 1 });
+  const subscribed = (symbols: readonly LocalSymbol[]) =>
+    binanceStream.readAsk(text, symbols).subscribed?.map(({ symbol }) => symbol.symbol);
+  assert.deepEqual(subscribed(LOCAL_CONTRACTS), []);
+  assert.deepEqual(subscribed([...LOCAL_CONTRACTS, ...LOCAL_SYMBOLS]), ["BTC/USDT"]);
+});
