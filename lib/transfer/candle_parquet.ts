@@ -25,7 +25,10 @@ const DECIMAL_DIGITS = 38;
 const DECIMAL_SCALE = 18;
 const DECIMAL_BYTES = 16;
 
-const VALUES = ["open", "high", "low", "close", "volume"] as const;
+const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
+
+/** Columns that have no value where it is not known. */
+const OPTIONAL: ReadonlySet<string> = new Set(["volume", "volume_base"]);
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
 
@@ -76,16 +79,18 @@ function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
     logical_type: { type: "STRING" },
     repetition_type: "REQUIRED",
   });
-  const value = (name: string): Schema[number] =>
-    numbers === "double" ? { name, type: "DOUBLE", repetition_type: "REQUIRED" } : {
+  const value = (name: string): Schema[number] => {
+    const repetition_type = OPTIONAL.has(name) ? "OPTIONAL" : "REQUIRED";
+    return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
       name,
       type: "FIXED_LEN_BYTE_ARRAY",
       type_length: DECIMAL_BYTES,
       logical_type: { type: "DECIMAL", precision: DECIMAL_DIGITS, scale: DECIMAL_SCALE },
       precision: DECIMAL_DIGITS,
       scale: DECIMAL_SCALE,
-      repetition_type: "REQUIRED",
+      repetition_type,
     };
+  };
   const mark: Schema[number] = {
     name: "provisional",
     type: "BOOLEAN",
@@ -132,13 +137,15 @@ class RowGroup {
   readonly #times: BigInt64Array;
   readonly #marks: boolean[] = [];
   readonly #decimals = new Map<string, Uint8Array>();
-  readonly #values: readonly (Float64Array | Uint8Array[])[];
+  readonly #values: readonly (Float64Array | (Uint8Array | number | null)[])[];
 
   constructor(rowsMax: number, options: ParquetOptions) {
     this.#options = options;
     this.#rowsMax = rowsMax;
     this.#times = new BigInt64Array(rowsMax);
-    this.#values = VALUES.map(() => options.numbers === "double" ? new Float64Array(rowsMax) : []);
+    this.#values = VALUES.map((name) =>
+      options.numbers === "double" && !OPTIONAL.has(name) ? new Float64Array(rowsMax) : []
+    );
   }
 
   /** Takes rows of a page, starting at index `from`, until the group is full. Returns how many it took. */
@@ -149,12 +156,15 @@ class RowGroup {
       const row = page.rows[i]!;
       this.#times[this.rows] = BigInt(row[0]);
       for (let value = 0; value < VALUES.length; value++) {
-        const text = row[value + 1] as string;
-        this.#values[value]![this.rows] = numbers === "double"
-          ? Number(text)
-          : this.#decimalBytes(text, page, row[0]);
+        const text = row[value + 1] as string | null;
+        const column = this.#values[value]!;
+        if (column instanceof Float64Array) column[this.rows] = Number(text);
+        else if (text === null) column.push(null);
+        else {column.push(
+            numbers === "double" ? Number(text) : this.#decimalBytes(text, page, row[0]),
+          );}
       }
-      if (isMerged) this.#names.sources.push((row[6] as string[]).join(" "));
+      if (isMerged) this.#names.sources.push((row[7] as string[]).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
       this.#names.symbol.push(page.symbol);
       this.#names.timeframe.push(page.timeframe);
