@@ -1,7 +1,8 @@
 /** The markets that an exchange lists, from one answer. @module */
+import { type Price, pricedSymbol, priceOf } from "../market/price.ts";
 import type { MarketTerms } from "../market/terms.ts";
 import { holdsSecret } from "../text/redact.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isDated, isSymbol } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
@@ -20,6 +21,8 @@ export interface MarketFacts extends MarketTerms {
   readonly id: string | undefined;
   /** Whether the market is traded now. */
   readonly isActive: boolean;
+  /** When the dated future expires; undefined of other markets, whatever their class says. Milliseconds. */
+  readonly expiryMs?: number;
   /** What the exchange's stream calls the market, if not by its id. */
   readonly streamName?: string;
   /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
@@ -28,11 +31,15 @@ export interface MarketFacts extends MarketTerms {
 
 /**
  * Makes a list from the markets that CCXT has loaded. Where several have one symbol, CCXT keeps the last; here a market
- * that is traded comes first, and the others are its namesakes.
+ * that is traded comes first, and the others are its namesakes. A market is listed once more for each of its other prices: a
+ * series of them is of the same market.
+ *
+ * @param prices those of a market besides that of its trades. @default none
  */
 export function marketList(
   exchange: string,
   { markets, markets_by_id: byId }: Pick<CcxtExchange, "markets" | "markets_by_id">,
+  prices: (market: CcxtMarket) => readonly Price[] = () => [],
 ): MarketList {
   const list = new Map(
     Object.entries(markets ?? {}).map(([symbol, market]) => [symbol, factsOf(exchange, market)]),
@@ -45,6 +52,11 @@ export function marketList(
       Number(b.isActive) - Number(a.isActive)
     );
     list.set(market.symbol, { ...first, namesakes });
+  }
+  for (const market of Object.values(markets ?? {})) {
+    const facts = list.get(market.symbol);
+    if (facts === undefined) continue;
+    for (const price of prices(market)) list.set(pricedSymbol(market.symbol, price), facts);
   }
   return list;
 }
@@ -93,7 +105,8 @@ function withoutSecrets(markets: readonly CcxtMarket[]): readonly CcxtMarket[] {
 }
 
 function isUsable(market: Partial<CcxtMarket> | null | undefined): boolean {
-  return typeof market?.symbol === "string" && isSymbol(market.symbol) && isName(market.base) &&
+  return typeof market?.symbol === "string" && isSymbol(market.symbol) &&
+    priceOf(market.symbol) === "trade" && isName(market.base) &&
     isName(market.quote) && (market.id === undefined || isName(market.id));
 }
 
@@ -124,10 +137,24 @@ function factsOf(
   { id, active, info, ...market }: CcxtMarket,
 ): MarketFacts {
   const streamName = krakenName(info?.wsname);
+  const expiryMs = expiryOf(market);
   return {
     ...{ id, isActive: active !== false, ...termsOf(exchange, market) },
+    ...(expiryMs === undefined ? {} : { expiryMs }),
     ...(streamName === undefined ? {} : { streamName }),
   };
+}
+
+/**
+ * Classes also give an expiry to perpetuals: in a hundred years, or when these will be delisted. Only a dated future ends
+ * by what its name says.
+ */
+function expiryOf(
+  { symbol, future, expiry }: Pick<CcxtMarket, "symbol" | "future" | "expiry">,
+): number | undefined {
+  if (future !== true || !isDated(symbol)) return undefined;
+  const expiryMs = Number(expiry);
+  return Number.isSafeInteger(expiryMs) && expiryMs > 0 ? expiryMs : undefined;
 }
 
 /** Kraken's own codes that version 2 of its stream has replaced by the usual ones. */

@@ -13,8 +13,11 @@ import { textArray } from "./parameters.ts";
  */
 export const PAGE_ROWS_MAX = 10_000;
 
-/** One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts. */
-export type StoredRow = readonly [number, string, string, string, string, string];
+/**
+ * One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts; a price that nobody
+ * trades has no volume.
+ */
+export type StoredRow = readonly [number, string, string, string, string, string | null];
 
 /**
  * One stored candle with its volume in the base currency, null where that does not follow exactly from the candle. Last,
@@ -27,7 +30,8 @@ export type BaseRow = readonly [...StoredRow, string | null, boolean?];
  * those of its sources count different things.
  */
 export type MergedRow = readonly [
-  ...[number, string, string, string, string, string | null, string | null],
+  ...StoredRow,
+  string | null,
   string[],
   boolean?,
 ];

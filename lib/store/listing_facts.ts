@@ -9,6 +9,8 @@ export interface NotedMarket extends NamedMarket {
   readonly symbol: string;
   /** The id under which it was known. */
   readonly formerId: string | undefined;
+  /** When the dated future expires; undefined of other markets. Milliseconds. */
+  readonly expiresMs?: number | undefined;
 }
 
 const MARKETS = columns<NotedMarket>({
@@ -19,6 +21,7 @@ const MARKETS = columns<NotedMarket>({
   settle: ["text", ({ settle }) => settle],
   contract_size: ["numeric", ({ contractSize }) => contractSize],
   volume_unit: ["text", ({ volumeUnit }) => volumeUnit],
+  expires_ms: ["float8", ({ expiresMs }) => expiresMs],
 });
 
 /**
@@ -35,11 +38,8 @@ export async function noteMarkets(
       `with held as materialized (${
         heldRows("listings", {
           columns: [
-            "row.market_id",
-            "row.kind",
-            "row.settle",
-            "row.contract_size",
-            "row.volume_unit",
+            ...["row.market_id", "row.kind", "row.settle", "row.contract_size", "row.volume_unit"],
+            "to_timestamp(row.expires_ms / 1000.0) as expires_at",
           ],
           from: `join ${MARKETS.rows(2)} using (symbol)
                  where known.exchange = $1::text
@@ -51,7 +51,8 @@ export async function noteMarkets(
        set market_id = coalesce(held.market_id, known.market_id), kind = coalesce(held.kind, known.kind),
            settle = coalesce(held.settle, known.settle),
            contract_size = coalesce(held.contract_size, known.contract_size),
-           volume_unit = coalesce(held.volume_unit, known.volume_unit)
+           volume_unit = coalesce(held.volume_unit, known.volume_unit),
+           expires_at = coalesce(held.expires_at, known.expires_at)
        from held where ${isHeld("listings")}`,
       [exchange, ...MARKETS.arrays(markets)],
     );

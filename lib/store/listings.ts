@@ -21,6 +21,8 @@ export interface Listing extends NamedMarket {
   readonly absentMs: number | undefined;
   /** Since when the symbol is missing from lists, while its listing goes on; undefined while it is listed. */
   readonly missingMs: number | undefined;
+  /** When the dated future expires, as far as its exchange has said; undefined of other markets. @default undefined */
+  readonly expiresMs?: number | undefined;
 }
 
 /** The newest listing of every symbol that an exchange ever listed. */
@@ -30,7 +32,8 @@ export async function readListings(
 ): Promise<readonly Listing[]> {
   return await database.run(`read the listings of ${exchange}`, async (sql) => {
     const rows = await sql<ListingRow[]>`
-      select distinct on (symbol) symbol, market_id, kind, settle, contract_size, volume_unit, until, why, absent_at, missing_since,
+      select distinct on (symbol) symbol, market_id, kind, settle, contract_size, volume_unit, until, why, absent_at,
+             missing_since, expires_at,
              max(since) filter (where noticed_at is not null) over (partition by symbol) as replaced
       from listings where exchange = ${exchange}
       order by symbol, since desc`;
@@ -42,6 +45,7 @@ export async function readListings(
       why: row.why ?? undefined,
       absentMs: epochMs(row.absent_at),
       missingMs: epochMs(row.missing_since),
+      expiresMs: epochMs(row.expires_at),
     }));
   });
 }
@@ -260,6 +264,7 @@ interface ListingRow extends MarketRow {
   readonly why: ListingEnd | null;
   readonly absent_at: Date | null;
   readonly missing_since: Date | null;
+  readonly expires_at: Date | null;
 }
 
 /** A symbol whose market was replaced by another one. */

@@ -27,8 +27,8 @@ const DECIMAL_BYTES = 16;
 
 const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
 
-/** Columns that have no value where it is not known. */
-const OPTIONAL: ReadonlySet<string> = new Set(["volume", "volume_base"]);
+/** Those that a candle may lack: a price that nobody trades has no volume, and not every volume is known in the base currency. */
+const NULLABLE: ReadonlySet<string> = new Set(["volume", "volume_base"]);
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
 
@@ -80,7 +80,7 @@ function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
     repetition_type: "REQUIRED",
   });
   const value = (name: string): Schema[number] => {
-    const repetition_type = OPTIONAL.has(name) ? "OPTIONAL" : "REQUIRED";
+    const repetition_type = NULLABLE.has(name) ? "OPTIONAL" : "REQUIRED";
     return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
       name,
       type: "FIXED_LEN_BYTE_ARRAY",
@@ -137,15 +137,15 @@ class RowGroup {
   readonly #times: BigInt64Array;
   readonly #marks: boolean[] = [];
   readonly #decimals = new Map<string, Uint8Array>();
-  readonly #values: readonly (Float64Array | (Uint8Array | number | null)[])[];
+  readonly #values: readonly (Float64Array | (Uint8Array | null)[])[];
+  /** The rows that lack a value. */
+  readonly #lacking = VALUES.map((): number[] => []);
 
   constructor(rowsMax: number, options: ParquetOptions) {
     this.#options = options;
     this.#rowsMax = rowsMax;
     this.#times = new BigInt64Array(rowsMax);
-    this.#values = VALUES.map((name) =>
-      options.numbers === "double" && !OPTIONAL.has(name) ? new Float64Array(rowsMax) : []
-    );
+    this.#values = VALUES.map(() => options.numbers === "double" ? new Float64Array(rowsMax) : []);
   }
 
   /** Takes rows of a page, starting at index `from`, until the group is full. Returns how many it took. */
@@ -157,12 +157,14 @@ class RowGroup {
       this.#times[this.rows] = BigInt(row[0]);
       for (let value = 0; value < VALUES.length; value++) {
         const text = row[value + 1] as string | null;
-        const column = this.#values[value]!;
-        if (column instanceof Float64Array) column[this.rows] = Number(text);
-        else if (text === null) column.push(null);
-        else {column.push(
-            numbers === "double" ? Number(text) : this.#decimalBytes(text, page, row[0]),
-          );}
+        if (text === null) {
+          this.#lacking[value]!.push(this.rows);
+          if (numbers === "exact") this.#values[value]![this.rows] = null;
+          continue;
+        }
+        this.#values[value]![this.rows] = numbers === "double"
+          ? Number(text)
+          : this.#decimalBytes(text, page, row[0]);
       }
       if (isMerged) this.#names.sources.push((row[7] as string[]).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
@@ -187,6 +189,15 @@ class RowGroup {
     return bytes;
   }
 
+  #dataOf(value: number): Columns[number]["data"] {
+    const data = this.#values[value]!.slice(0, this.rows);
+    const lacking = this.#lacking[value]!;
+    if (lacking.length === 0 || Array.isArray(data)) return data;
+    const withNulls: (number | null)[] = Array.from(data);
+    for (const row of lacking) withNulls[row] = null;
+    return withNulls;
+  }
+
   columns(): Columns {
     const { isMerged, isMarked, numbers } = this.#options;
     const names = (name: "exchange" | "symbol" | "timeframe" | "sources"): Columns[number] => ({
@@ -201,7 +212,7 @@ class RowGroup {
       { name: "time", data: this.#times.subarray(0, this.rows), encoding: "DELTA_BINARY_PACKED" },
       ...VALUES.map((name, value): Columns[number] => ({
         name,
-        data: this.#values[value]!.slice(0, this.rows),
+        data: this.#dataOf(value),
         // No statistics for decimals: the library would compare their bytes as unsigned text.
         statistics: numbers === "double",
       })),

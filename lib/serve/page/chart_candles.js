@@ -5,7 +5,7 @@ import { addCandles } from "./text.js";
 
 /**
  * @typedef {{ readonly time: string, readonly open: string, readonly high: string, readonly low: string,
- *   readonly close: string, readonly volume: string, readonly volumeUnit?: "base" | "quote" | "contracts" | null,
+ *   readonly close: string, readonly volume: string | null, readonly volumeUnit?: "base" | "quote" | "contracts" | null,
  *   readonly volumeBase?: string | null, readonly provisional?: boolean }} Candle
  * @typedef {"stored" | "provisional" | "forming"} Kind
  * @typedef {{ readonly state: string, readonly sinceMs: number, readonly untilMs: number }} Span
@@ -63,6 +63,11 @@ export class ChartCandles {
 
   get spans() {
     return this.#spans;
+  }
+
+  /** Whether what is shown is traded: a mark price, an index or a premium is not. */
+  get hasVolume() {
+    return !/@(?:mark|index|premium)$/.test(this.#shown.symbol);
   }
 
   /** @param {number} openTimeMs */

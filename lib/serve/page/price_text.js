@@ -49,7 +49,9 @@ export function volumeWords({ volume, volumeUnit, volumeBase }, symbol) {
   if (volumeUnit === "base") return `${text} ${base}`;
   if (volumeUnit === "quote") return `${text} ${quote}`;
   if (volumeUnit !== "contracts") return text;
-  return `${text} contracts${typeof volumeBase !== "string" ? "" : ` = ${volumeText(volumeBase)} ${base}`}`;
+  return `${text} contracts${
+    typeof volumeBase !== "string" ? "" : ` = ${volumeText(volumeBase)} ${base}`
+  }`;
 }
 
 /** @param {string} text @returns {string} `1,234,567.5` */
