@@ -247,7 +247,8 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }:
+      GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;

@@ -243,7 +243,12 @@ export class ExchangeClient {
     }
     const ccxt = this.#markets.instanceOf(list);
     const lane = await this.hostOfSymbol(ask.symbol, list);
-    return await this.#fundingRequests.fetch(ccxt, ask, { calls: this.#calls, action, lane, signal });
+    return await this.#fundingRequests.fetch(ccxt, ask, {
+      calls: this.#calls,
+      action,
+      lane,
+      signal,
+    });
   }
 
   /** How a perpetual of `list` is asked for its funding rates. */

@@ -44,12 +44,16 @@ export class LoadedMarkets {
       known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
       load: (kind, signal) => {
         const action = `load the ${kind.title} of ${this.#exchange}`;
-        return this.#options.calls.run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
-          const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
-          const usable = usableMarkets(action, loaded, call);
-          onLoaded?.(kind, call);
-          return usable;
-        });
+        return this.#options.calls.run(
+          action,
+          { signal, bounds: ANSWER_BOUNDS.lists },
+          async (call) => {
+            const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
+            const usable = usableMarkets(action, loaded, call);
+            onLoaded?.(kind, call);
+            return usable;
+          },
+        );
       },
     });
     await this.#prices.learn(ccxt, markets);

@@ -274,6 +274,20 @@ Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what 
   });
 });
 
+Deno.test("SYMBOLS takes prices of contracts by name and by pattern, and says which there are", () => {
+  const text = "BTC/USDT:USDT@mark,*/USDT:USDT@premium,!ETH/*:*@premium,BTC/USD:BTC-241227@index";
+  assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
+    names: ["BTC/USDT:USDT@mark", "BTC/USD:BTC-241227@index"],
+    tops: [],
+    patterns: ["*/USDT:USDT@premium"],
+    excluded: ["ETH/*:*@premium"],
+  });
+  assert.throws(
+    () => read({ env: { SYMBOLS: "BTC/USDT:USDT@last" } }),
+    /@mark, BTC.USDT:USDT@index, BTC.USDT:USDT@premium/,
+  );
+});
+
 Deno.test("flags beat the environment, and the environment beats .env", () => {
   const dotenv = "# a comment\nHTTP_PORT=1\nexport DATA_DIR='a b'\nLOG_LEVEL=debug # for now\n";
   const env = { HTTP_PORT: "2", LOG_LEVEL: "error" };
@@ -348,6 +362,11 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "BTC/USDT,", ""],
   ["SYMBOLS", "BTC/US\x1b[2JDT", "BTC/US\\x1b[2JDT"],
   ["SYMBOLS", "BTC/USDT ETH/USDT"],
+  ["SYMBOLS", "BTC/USDT:USDT@marks"],
+  ["SYMBOLS", "BTC/USDT:USDT,BTC/USDT@mark", "BTC/USDT@mark"],
+  ["SYMBOLS", "BTC/USDT:USDT,!*/USDT@mark", "!*/USDT@mark"],
+  ["SYMBOLS", "*/USDT:USDT@*"],
+  ["SYMBOLS", "BTC/USDT:USDT@mark@index"],
   ["SYMBOLS", `BTC/${"X".repeat(200)}`, `BTC/${"X".repeat(76)}…`],
   ["TIMEFRAMES", "1m,1x", "1x"],
   ["TIMEFRAMES", "one"],
