@@ -12,12 +12,14 @@ import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 import { type BreakerChange, Breakers, configuredKinds } from "./breakers.ts";
 import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts";
+import { ExpiredRefusals } from "./expired_refusals.ts";
 import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
@@ -74,6 +76,8 @@ export class ArchivedExchange {
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
   readonly work: ExchangeWork;
+  /** Which series of futures that have expired are refused. */
+  readonly expired = new ExpiredRefusals();
   #options: ArchivedExchangeOptions;
   readonly #judge: PageJudge;
 
@@ -192,14 +196,21 @@ export class ArchivedExchange {
     });
   }
 
-  /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
+  /**
+   * The most traded symbols of a list of all markets, all of one kind, requested with the same retries as pages. What fails
+   * of contracts says nothing of the others.
+   */
   async topSymbols(
     list: MarketList,
-    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
+    { tops, kind, ...options }: AskOptions & {
+      readonly tops: readonly TopSymbolsOptions[];
+      readonly kind: SymbolKind;
+    },
   ): Promise<readonly string[]> {
+    const breaker = kind === "spot" ? undefined : new Breaker(this.#breakerOptions());
     return await this.guarded(
       `fetch the tickers of ${this.id}`,
-      options,
+      { ...options, breaker },
       (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }

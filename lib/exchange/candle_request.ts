@@ -1,9 +1,11 @@
 /** How CCXT's class of an exchange is asked for a window of candles, and what that costs. @module */
 import type { Clock } from "../clock.ts";
+import { marketSymbol, priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { CcxtExchange } from "./ccxt.ts";
 import { rowsAsked } from "./limits.ts";
+import { priceParams } from "./prices.ts";
 import { SinceSent } from "./since_sent.ts";
 import { askUnsent, type CandleAsk } from "./unsent.ts";
 import { type ToldWindow, windowParams } from "./window_params.ts";
@@ -53,18 +55,20 @@ export class CandleRequests {
   /** The request for one window. `ccxt` is the instance that has its market. */
   async of(
     ccxt: CcxtExchange,
-    { series: { symbol, timeframe }, window }: AskedWindow,
+    { series, window }: AskedWindow,
     { rowsMax, ...told }: ToldWindow & { readonly rowsMax: number },
   ): Promise<CandleRequest> {
     const { id, clock } = this.#options;
-    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text);
+    const { timeframe } = series;
+    const [symbol, price] = [marketSymbol(series.symbol), priceOf(series.symbol)];
+    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text, price);
     const rows = rowsAsked(id, timeframe, {
       window,
       isBounded: isSinceSent || told.isUntilSent === true,
       nowMs: clock.now(),
       rowsMax,
     });
-    const params = windowParams(id, window, told);
+    const params = { ...windowParams(id, window, told), ...priceParams(price) };
     const { sinceMs } = window;
     return {
       send: () => ccxt.fetchOHLCV(symbol, timeframe.text, sinceMs, rows, params),
@@ -85,7 +89,7 @@ export class CandleRequests {
     const unsent = await this.#options.open();
     const costs: number[] = [];
     for (const one of asked) {
-      const market = ccxt.markets?.[one.series.symbol];
+      const market = ccxt.markets?.[marketSymbol(one.series.symbol)];
       const { requests, cost } = market === undefined
         ? { requests: [], cost: 1 }
         : await askUnsent(unsent, market, (await this.of(ccxt, one, told)).ask);

@@ -1,13 +1,15 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
+import { marketSymbol, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtTicker, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
+import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import {
@@ -23,8 +25,10 @@ import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
+import { AskedPrices } from "./prices.ts";
 import { Connections } from "./proxy.ts";
-import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { tickerAsks, withOptions } from "./ticker_asks.ts";
+import { quotesOf, topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
@@ -70,6 +74,7 @@ export class ExchangeClient {
   readonly #pace: Pace;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
+  readonly #prices: AskedPrices;
   /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
   #turnsPaid = 0;
 
@@ -81,6 +86,7 @@ export class ExchangeClient {
     this.#fundingRequests = new FundingRequests(open);
     this.fundingKinds = fundingKinds(ccxt);
     this.#calls = new ExchangeCalls(ccxt.id, options);
+    this.#prices = new AskedPrices(open);
     this.#options = options;
     this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
     this.timeframes = Object.keys(ccxt.timeframes ?? {})
@@ -155,6 +161,7 @@ export class ExchangeClient {
         });
       },
     });
+    await this.#prices.learn(ccxt, markets);
     ccxt.setMarkets(markets);
     return this.#listOf(ccxt);
   }
@@ -162,20 +169,29 @@ export class ExchangeClient {
   /**
    * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
    * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
+   * Those that have `expired` are not on `list`, and may be asked all the same.
    */
-  keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
+  keepMarkets(
+    list: MarketList,
+    ids: ReadonlyMap<string, string | undefined>,
+    expired: readonly ExpiredMarket[] = [],
+  ): MarketList {
     const ccxt = this.#instanceOf(list);
-    const kept = [...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []);
+    // A market stays once, however many of its prices are archived.
+    const kept = new Set([
+      ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
+      ...expired.flatMap((one) => expiredMarket(ccxt, one)),
+    ]);
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
     ccxt.marketsLoading = undefined;
-    ccxt.setMarkets(kept);
+    ccxt.setMarkets([...kept]);
     return this.#listOf(ccxt);
   }
 
   #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(ccxt.markets, ccxt.markets_by_id);
+    const list = marketList(this.id, ccxt, (market) => this.#prices.of(market));
     this.#instances.set(list, ccxt);
     return list;
   }
@@ -192,12 +208,21 @@ export class ExchangeClient {
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     const ccxt = this.#instanceOf(list);
-    const tickers = await this.#calls.run(
-      `fetch the tickers of ${this.id}`,
-      { signal, bounds: ANSWER_BOUNDS.lists },
-      () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
-    );
-    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, tops);
+    const tickers: Record<string, CcxtTicker> = {};
+    for (const [kind, choices] of Map.groupBy(tops, ({ kind = "spot" }) => kind)) {
+      for (const { options, params } of tickerAsks(this.id, kind, choices.flatMap(quotesOf))) {
+        const told = await this.#calls.run(
+          `fetch the tickers of ${kind} markets of ${this.id}`,
+          { signal, bounds: ANSWER_BOUNDS.lists },
+          () =>
+            withOptions(ccxt, options, () =>
+              withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options)),
+        );
+        Object.assign(tickers, told);
+      }
+    }
+    const markets = Object.values(ccxt.markets ?? {});
+    return topSymbols(markets, tickers, { exchange: this.id, choices: tops });
   }
 
   /**
@@ -216,7 +241,7 @@ export class ExchangeClient {
     const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
     if (!list.has(symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
+      throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
     }
     const ccxt = this.#instanceOf(list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
@@ -310,4 +335,13 @@ export async function openExchange(
   }
   client = new ExchangeClient(ccxt, open, { ...options, denials });
   return client;
+}
+
+/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
+function lackText(exchange: string, symbol: string, list: MarketList): string {
+  const market = marketSymbol(symbol);
+  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
+  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
+  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
+  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
 }

@@ -1,4 +1,5 @@
 /** The kinds of markets that an exchange's class in CCXT can load one by one: spot, perpetuals, futures. @module */
+import { marketSymbol } from "../market/price.ts";
 import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import type { MarketList } from "./market_list.ts";
@@ -185,7 +186,7 @@ const SYMBOL = /^(.+)\/([^/:]+)(?::([^-]+)(?:-(\d+)(-.+-[CP])?)?)?$/;
 
 /** Whether a symbol may be of the kind that a class calls `name`. `names` are all its kinds. */
 function mayBeOf(name: string, symbol: string, names: readonly string[]): boolean {
-  const [, base, quote, settle, expiry, option] = SYMBOL.exec(symbol) ?? [];
+  const [, base, quote, settle, expiry, option] = SYMBOL.exec(marketSymbol(symbol)) ?? [];
   if (name === "spot") return settle === undefined;
   if (settle === undefined) return false;
   if (name === "option") return option !== undefined;

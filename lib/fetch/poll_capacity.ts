@@ -4,6 +4,7 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import type { AskedWindow } from "../exchange/candle_request.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { type Capacity, capacityOf } from "../market/capacity.ts";
+import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { kindOf } from "../market/symbol.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
@@ -37,7 +38,7 @@ export async function pollCapacity(
 }
 
 /**
- * How long the pace makes the next request wait after one for a series. Milliseconds. Of each kind of market and
+ * How long the pace makes the next request wait after one for a series. Milliseconds. Of each kind of market, price and
  * timeframe the longest window stands for all.
  */
 export async function requestTimes(
@@ -59,7 +60,7 @@ export async function requestTimes(
 const NOTHING_ASKED = { window: { sinceMs: 0, untilMs: 0 } } as const;
 
 function typeOf({ symbol, timeframe }: Series): string {
-  return `${kindOf(symbol)} ${timeframe.text}`;
+  return `${kindOf(symbol)} ${priceOf(symbol)} ${timeframe.text}`;
 }
 
 /** The mean time between two polls. Milliseconds. */

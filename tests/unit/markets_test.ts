@@ -11,7 +11,12 @@ import type { Listing } from "../../lib/store/listings.ts";
 const NOW_MS = Date.UTC(2024, 5, 1, 12);
 const HOUR_MS = 3_600_000;
 
-const SPOT = { kind: "spot", settle: undefined, contractSize: undefined } as const;
+const SPOT = {
+  kind: "spot",
+  settle: undefined,
+  contractSize: undefined,
+  volumeUnit: "base",
+} as const;
 
 interface Given {
   readonly exchange?: string;
@@ -84,7 +89,7 @@ function listing(symbol: string, known: Partial<Listing> = {}): Listing {
   };
 }
 
-const LINEAR = { kind: "linear", settle: "USDT", contractSize: 1 } as const;
+const LINEAR = { kind: "linear", settle: "USDT", contractSize: 1, volumeUnit: "base" } as const;
 
 function idOf({ markets }: MadeMarkets["news"], symbol: string): string | undefined {
   return markets.find((one) => one.symbol === symbol)?.marketId;
@@ -306,7 +311,7 @@ Deno.test("a symbol that means another market begins anew there, and says what i
   const { markets, news } = make(TAKEN);
   assert.deepEqual(news.changes, [{
     kind: "replaced",
-    terms: { kind: "spot", settle: undefined, contractSize: undefined },
+    terms: { kind: "spot", settle: undefined, contractSize: undefined, volumeUnit: "base" },
     symbol: "ETH/USDT",
     formerId: "ETHUSDT",
     marketId: "ETH2USDT",
@@ -456,6 +461,7 @@ Deno.test("a contract whose numbers mean something else begins anew, though it k
     const [change, words] of [
       [{ contractSize: 10 }, "contracts of 10 instead of 1"],
       [{ settle: "USDC" }, "settlement in USDC instead of USDT"],
+      [{ volumeUnit: "contracts" }, "volumes in contracts instead of base"],
       [{ kind: "inverse" }, "kind inverse instead of linear"],
     ] as const
   ) {
