@@ -9,6 +9,7 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
+import { exportForFreqtrade, type FlagRefusal, freqtradeOptions } from "./export_freqtrade.ts";
 import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
@@ -34,15 +35,26 @@ just, before candles are merged.
 --what funding writes the funding rates of perpetuals instead, with the columns
 exchange, symbol, time and rate.
 
+--format freqtrade writes DIR/<exchange>/BTC_USDT-1h.feather and the like, for
+-o DIR, which is freqtrade's user_data/data; files of these names are replaced.
+With a contract come its mark prices by the hour, made of finer ones where only
+those are archived, and its funding rates. The volume is that in the base
+currency: series of which it is not known are left out, and the exit code is 1.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .option("-o, --output <file>", "file to write; standard output by default or with -")
+    .option(
+      "-o, --output <file>",
+      "file to write; standard output by default or with -; freqtrade's folder of data",
+    )
     .addOption(
-      new Option("--format <format>", "csv or parquet; by default according to the file name")
-        .choices(["csv", "parquet"]),
+      new Option(
+        "--format <format>",
+        "csv, parquet, or freqtrade for a folder of feather files; by default according to the file name",
+      ).choices(["csv", "parquet", "freqtrade"]),
     )
     .addOption(
       new Option("--what <what>", "candles, or funding rates of perpetuals")
@@ -84,7 +96,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
 interface ExportFlags {
   readonly what: "candles" | "funding";
   readonly output?: string;
-  readonly format?: "csv" | "parquet";
+  readonly format?: "csv" | "parquet" | "freqtrade";
   readonly exchange?: readonly string[];
   readonly symbol?: readonly string[];
   readonly timeframe?: readonly string[];
@@ -101,8 +113,11 @@ interface ExportFlags {
 async function exportCandles(
   shell: Shell,
   flags: ExportFlags & Flags,
-  command: { error(message: string, options: { exitCode: number }): never },
+  command: FlagRefusal,
 ): Promise<ExitCode> {
+  if (flags.format === "freqtrade") {
+    return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
+  }
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
     command.error("error: --numbers is only for Parquet; CSV always keeps every digit", {

@@ -11,7 +11,7 @@ import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
 import { isLoopback } from "../text/loopback.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { AnyExportPage, AnyExportRequest } from "../transfer/funding_export.ts";
+import type { AskedExport } from "../transfer/asked_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
 import { type CandlesDocument, type ExplainedDocument, Query } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
@@ -61,7 +61,7 @@ export interface Answers {
   /** Only on the unix socket, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
-  readonly export: (request: AnyExportRequest) => AsyncGenerator<AnyExportPage, void>;
+  readonly export: (asked: AskedExport) => AsyncGenerator<unknown, void>;
   /** Only on the unix socket, for `titan10 report`. */
   readonly report: (
     request: ReportRequest,
@@ -266,7 +266,7 @@ export function commandRoutes(
       answer: async ({ json }) => jsonAnswer(await answers.forget(await json?.() as ForgetRequest)),
     },
     streamed("/gaps", (asked) => answers.gaps(asked as { readonly what?: "funding" })),
-    streamed("/export", (asked) => answers.export(asked as AnyExportRequest)),
+    streamed("/export", (asked) => answers.export(asked as AskedExport)),
     streamed("/report", (asked, signal) => answers.report(asked as ReportRequest, signal)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),
   ];
