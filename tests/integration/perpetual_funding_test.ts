@@ -63,6 +63,33 @@ for (const [at, id] of EXCHANGES.entries()) {
   });
 }
 
+for (const id of EXCHANGES) {
+  Deno.test(`${id}: an interval that became shorter, or longer, leaves no hole behind (freqtrade#12583)`, async () => {
+    await withPerpetuals(id, async (scene) => {
+      const { exchange, clock, database: { sql } } = scene;
+      const changedMs = Math.floor(START_MS / DAY_MS) * DAY_MS - 11 * DAY_MS;
+      const hours = { "BTC/USDT:USDT": [8, 4], "BTC/USD:BTC": [8, 1], "ETH/USDT:USDT": [1, 8] };
+      for (const [symbol, [before = 0, now = 0]] of Object.entries(hours)) {
+        const market = exchange.symbols.all().find((one) => one.symbol === symbol);
+        assert(market?.contract !== undefined);
+        const fundingBefore = { untilMs: changedMs, everyMs: before * HOUR_MS };
+        const contract = { ...market.contract, fundingMs: now * HOUR_MS, fundingBefore };
+        exchange.symbols.list({ ...market, contract });
+      }
+      const archive = await scene.open({ "1d": "60d" });
+      await loadMarkets(archive);
+      await fetchAll(archive);
+      assert.deepEqual(await problemsOf(scene), []);
+      clock.pass(2 * DAY_MS);
+      const report = await fetchAll(archive);
+      assert.deepEqual([report.left, report.problems], [0, []]);
+      assert.deepEqual(await problemsOf(scene, { ...TERM, untilMs: START_MS + 2 * DAY_MS }), []);
+      const gaps = await sql`select symbol, since, until, missing, state from funding_gaps`;
+      assert.deepEqual(gaps.map((gap) => ({ ...gap })), []);
+    });
+  });
+}
+
 /** Which part of a whole answer is left where an exchange gives fewer rates than it did, and says nothing. */
 const CUT: Readonly<Record<ContractExchange, "short_page" | "moved_start">> = {
   binance: "short_page",
