@@ -9,7 +9,7 @@ import {
   judgeFunding,
   MalformedFundingError,
   readFundingRows,
-} from "../market/funding.ts";
+} from "../market/funding_rate.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { Markets } from "./markets_in_force.ts";
 

@@ -1,6 +1,6 @@
 /** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { FundingAnswer } from "../market/funding.ts";
+import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
 import { classesOf, factOf } from "./ancestry.ts";
@@ -10,7 +10,7 @@ import type { ExchangeCalls } from "./exchange_calls.ts";
 import { assertAnswered } from "./whole_answer.ts";
 
 /** The part of a CCXT exchange that is used here. */
-export interface FundingCcxt extends CcxtExchange {
+interface FundingCcxt extends CcxtExchange {
   fetchFundingRateHistory(
     symbol: string,
     sinceMs: number,

@@ -8,7 +8,6 @@ import { kindOf } from "../../lib/market/symbol.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { candleTable } from "../../lib/store/candle_table.ts";
 import { bybit } from "./dialects/bybit.ts";
 import { gate } from "./dialects/gate.ts";
 import { okx } from "./dialects/okx.ts";
@@ -73,7 +72,7 @@ export async function withPerpetuals(
 ): Promise<void> {
   const opened = await openAnyTest();
   const clock = new HurriedClock();
-  const markets = [...spotMarkets(), ...contractMarkets(id).map(withHole)];
+  const markets = [...spotMarkets(), ...contractMarkets(id).map(withHole).map(withFunding)];
   const exchange = await startLocalExchange({ clock, dialect: DIALECTS[id], symbols: markets });
   const perpetuals = markets.filter(({ contract }) =>
     contract !== undefined && contract.expiryMs === undefined
@@ -125,6 +124,14 @@ function withHole(market: LocalSymbol): LocalSymbol {
   if (!market.symbol.startsWith("ETH/USDT:")) return market;
   const sinceMs = Math.floor(START_MS / DAY_MS) * DAY_MS - 20 * DAY_MS;
   return { ...market, holes: [{ sinceMs, untilMs: sinceMs + 3 * HOUR_MS }] };
+}
+
+/** Ether is paid for more often than bitcoin: every hour where it is linear, else every four. */
+function withFunding(market: LocalSymbol): LocalSymbol {
+  const { base, contract } = market;
+  if (base !== "ETH" || contract === undefined) return market;
+  const fundingMs = contract.kind === "linear" ? HOUR_MS : 4 * HOUR_MS;
+  return { ...market, contract: { ...contract, fundingMs } };
 }
 
 /** What is wrong with the candles of one series in a window, a sentence each; none if all is as it should be. */
