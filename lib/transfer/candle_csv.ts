@@ -17,7 +17,10 @@ export interface ColumnChoice {
   readonly isMarked: boolean;
 }
 
-/** Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces. */
+/**
+ * Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces, a volume that
+ * there is not is empty.
+ */
 export function csvWriter(
   output: Output,
   { field = csvField, ...choice }: ColumnChoice & { readonly field?: CsvField },
@@ -34,7 +37,9 @@ export function csvWriter(
         const [timeMs, open, high, low, close, volume, ...more] = row;
         let end = "";
         for (const cell of more) end += `,${Array.isArray(cell) ? field(cell.join(" ")) : cell}`;
-        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${volume}${end}\n`;
+        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${
+          volume ?? ""
+        }${end}\n`;
       }
       await output.write(encoder.encode(text));
     },

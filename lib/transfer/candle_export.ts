@@ -115,9 +115,9 @@ function choose(
 }
 
 /** Splits the requested part of the stored time range into windows of {@linkcode PAGE_ROWS_MAX} candles. */
-function* pagesOf(
+export function* pagesOf(
   timeframe: Timeframe,
-  request: ExportRequest,
+  request: Pick<ExportRequest, "sinceMs" | "untilMs">,
   stored: readonly StoredSeries[],
 ): Generator<Window, void> {
   const firstMs = stored.reduce((least, { firstMs }) => Math.min(least, firstMs), Infinity);
