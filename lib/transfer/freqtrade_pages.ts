@@ -1,7 +1,7 @@
 /** Reads what freqtrade wants to have in files, file by file, for `titan10 export --format freqtrade`. @module */
 import { factOf } from "../exchange/ancestry.ts";
 import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
-import { isContract, kindOf } from "../market/symbol.ts";
+import { isContract, isDated, isOption, kindOf } from "../market/symbol.ts";
 import { floorTime, nominalMs, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { readBasePage } from "../store/base_pages.ts";
 import { readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
@@ -211,5 +211,5 @@ function* lacksOf(
 /** freqtrade trades only perpetuals that are settled in the quote currency. */
 function isTradedByFreqtrade(symbol: string): boolean {
   return isContract(symbol) && priceOf(symbol) === "trade" && kindOf(symbol) === "linear" &&
-    !/:[^-]*-/.test(symbol);
+    !isDated(symbol) && !isOption(symbol);
 }
