@@ -29,8 +29,11 @@ export type FreqtradePage =
 
 /** What is not there, and whose. */
 export interface Lack {
-  /** `volume`: its file is left out, for its volume in the base currency is not known. Others: freqtrade wants it for futures. */
-  readonly lacks: "volume" | "mark" | "funding";
+  /**
+   * `volume`: its file is left out, because its volume in the base currency is not known. The others are wanted for futures:
+   * mark prices, hours of its own candles in their place, funding rates.
+   */
+  readonly lacks: "volume" | "mark" | "hours" | "funding";
   readonly file: string;
   /** `binance BTC/USDT:USDT`, with the timeframe where a file is left out. */
   readonly of: string;
@@ -199,10 +202,10 @@ function* lacksOf(
       .map(({ stored: { series } }) => [`${series.exchange} ${series.symbol}`, series]),
   );
   for (const [of, { exchange, symbol }] of markets) {
-    const price = factOf(MARKED_BY_TRADES, exchange) === true ? "trade" : "mark";
-    const mark = { exchange, symbol: pricedSymbol(symbol, price), timeframe: FUNDING_TIMEFRAME };
-    const file = candleFile(mark);
-    if (!there.has(file)) yield { lacks: "mark", file, of };
+    const isOwn = factOf(MARKED_BY_TRADES, exchange) === true;
+    const priced = pricedSymbol(symbol, isOwn ? "trade" : "mark");
+    const file = candleFile({ exchange, symbol: priced, timeframe: FUNDING_TIMEFRAME });
+    if (!there.has(file)) yield { lacks: isOwn ? "hours" : "mark", file, of };
     const funding = fundingFile({ exchange, symbol });
     if (!rates.has(funding)) yield { lacks: "funding", file: funding, of };
   }
