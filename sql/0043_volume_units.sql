@@ -14,18 +14,17 @@ comment on column listings.contract_size is
 -- volume in the quote currency, and of inverse contracts, which are worth a fixed amount of that, a candle does not say at
 -- which prices it was traded. A spot series that was only ever imported has no listing: files are taken with the base volume.
 create function titan10_volume_base() returns text language sql immutable return $sql$
-  coalesce((
+  candle.volume * coalesce((
     select case listing.volume_unit
-             when 'base' then candle.volume
-             when 'contracts' then
-               case when listing.kind = 'linear' then trim_scale(candle.volume * listing.contract_size) end
+             when 'base' then 1
+             when 'contracts' then case when listing.kind = 'linear' then listing.contract_size end
            end
     from listings as listing
     where listing.exchange = candle.exchange and listing.symbol = candle.symbol
     order by greatest(listing.since, candle.time), listing.since desc limit 1
   ), case when position(':' in candle.symbol) = 0 and not exists (
        select from listings as listing where listing.exchange = candle.exchange and listing.symbol = candle.symbol)
-     then candle.volume end)
+     then 1 end)
 $sql$;
 
 -- Makes the view of all candles anew. The base volume is a subquery of each row: where it is not read, it costs nothing.
@@ -187,15 +186,23 @@ end
 $$;
 
 
--- What the volumes of a symbol count, of each exchange and time. Whoever may read candles may merge them, also without the
--- right to read listings, of which this tells nothing else.
+-- The same for one symbol: what the volumes of each exchange and time count, and what makes them the base volume (`factor`, or
+-- null). Volumes that are `counted` alike can be added. Whoever may read candles may merge them, also without the right to
+-- read listings, of which this tells nothing else.
 create function titan10_volume_units(wanted_symbol text)
-returns table (exchange text, since timestamptz, until timestamptz, kind text, volume_unit text, contract_size numeric)
-language sql stable security definer begin atomic
+returns table (
+  exchange text, since timestamptz, until timestamptz, volume_unit text, counted text, factor numeric
+) language sql stable security definer begin atomic
   select listing.exchange,
          case when lag(listing.since) over listed is null then '-infinity' else listing.since end,
          coalesce(lead(listing.since) over listed, 'infinity'),
-         listing.kind, listing.volume_unit, listing.contract_size
+         listing.volume_unit,
+         case listing.volume_unit when 'contracts' then 'contracts ' || trim_scale(listing.contract_size)
+                                  else listing.volume_unit end,
+         case listing.volume_unit
+           when 'base' then 1
+           when 'contracts' then case when listing.kind = 'linear' then listing.contract_size end
+         end
   from listings as listing where listing.symbol = wanted_symbol
   window listed as (partition by listing.exchange order by listing.since);
 end;
@@ -235,15 +242,8 @@ begin
     unit as materialized (select * from titan10_volume_units($1)),
     candle as (
       select c.*, case when $4 is null then null else array_position($4, c.exchange) end as place,
-             case unit.volume_unit
-               when 'base' then c.volume
-               when 'contracts' then case when unit.kind = 'linear' then trim_scale(c.volume * unit.contract_size) end
-               else case when unit.exchange is null and position(':' in $1) = 0 then c.volume end
-             end as volume_base,
-             case unit.volume_unit
-               when 'contracts' then 'contracts ' || trim_scale(unit.contract_size)
-               else case when unit.exchange is null and position(':' in $1) = 0 then 'base' else unit.volume_unit end
-             end as counted
+             c.volume * case when unit.exchange is null and position(':' in $1) = 0 then 1 else unit.factor end as volume_base,
+             case when unit.exchange is null and position(':' in $1) = 0 then 'base' else unit.counted end as counted
       from %I as c
       left join unit on unit.exchange = c.exchange and c.time >= unit.since and c.time < unit.until
       where c.symbol = $1 and c.time >= $2 and c.time < $3 and ($4 is null or c.exchange = any ($4))

@@ -12,6 +12,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
@@ -195,14 +196,21 @@ export class ArchivedExchange {
     });
   }
 
-  /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
+  /**
+   * The most traded symbols of a list of all markets, all of one kind, requested with the same retries as pages. What fails
+   * of contracts says nothing of the others.
+   */
   async topSymbols(
     list: MarketList,
-    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
+    { tops, kind, ...options }: AskOptions & {
+      readonly tops: readonly TopSymbolsOptions[];
+      readonly kind: SymbolKind;
+    },
   ): Promise<readonly string[]> {
+    const breaker = kind === "spot" ? undefined : new Breaker(this.#breakerOptions());
     return await this.guarded(
       `fetch the tickers of ${this.id}`,
-      options,
+      { ...options, breaker },
       (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { FUNDING_WORDS, type FundingSetting } from "./funding_setting.ts";
 import { LIVE_WORDS } from "./live_setting.ts";
-import { symbolItem } from "./symbols.ts";
+import { allowedInstead, symbolItem } from "./symbols.ts";
 import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
 import type { ConfigRules } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
@@ -73,6 +73,7 @@ function sharedFields(
 ): { readonly [Field in keyof FileEntry]-?: z.ZodType<FileEntry[Field]> } {
   return {
     symbols: listOf(symbolItem, {
+      instead: allowedInstead,
       allowed: "a symbol such as BTC/USDT, a pattern such as BTC/*, or top:N",
       list: "a list of symbols, such as [BTC/USDT, ETH/USDT] or [top:20]",
     }).refine(
@@ -106,12 +107,20 @@ const PAGE_LIMIT = "a whole number from 1 to 10000, without quotes";
 /** A list whose items are read as in the variable. */
 function listOf<T>(
   reader: Setting<T>,
-  { allowed, list }: { readonly allowed: string; readonly list: string },
+  { allowed, instead, list }: {
+    readonly allowed: string;
+    /** What is allowed in the place of a text, if more can be said of it. */
+    readonly instead?: (text: string) => string | undefined;
+    readonly list: string;
+  },
 ): z.ZodType<readonly string[] | undefined> {
   const item = z.string({ error: `${allowed}, in quotes if it looks like a number` }).refine(
     (text) => !text.includes(",") && reader.safeParse(text).success,
     {
-      error: ({ input }) => String(input).includes(",") ? `${allowed}, one an item` : allowed,
+      error: ({ input }) =>
+        String(input).includes(",")
+          ? `${allowed}, one an item`
+          : instead?.(String(input)) ?? allowed,
     },
   );
   return z.array(item, { error: list }).min(1, list).max(ITEMS_MAX, `at most ${ITEMS_MAX} items`)

@@ -54,6 +54,8 @@ export interface CcxtMarket {
   /** The coin that settles a contract. */
   readonly settle?: string | undefined;
   readonly contractSize?: string | number | undefined;
+  /** Whether it is a perpetual. */
+  readonly swap?: boolean | undefined;
   /** Whether it is a dated future. */
   readonly future?: boolean | undefined;
   /** When a dated contract ends. Milliseconds, in the classes' own way of numbers. */

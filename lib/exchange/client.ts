@@ -7,7 +7,7 @@ import type { Window } from "../market/window.ts";
 import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtTicker, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
 import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
@@ -27,7 +27,8 @@ import { withoutOddEntries } from "./odd_entries.ts";
 import { Pace, type Priority } from "./pace.ts";
 import { AskedPrices } from "./prices.ts";
 import { Connections } from "./proxy.ts";
-import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { tickerAsks, withOptions } from "./ticker_asks.ts";
+import { quotesOf, topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
@@ -207,12 +208,21 @@ export class ExchangeClient {
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
     const ccxt = this.#instanceOf(list);
-    const tickers = await this.#calls.run(
-      `fetch the tickers of ${this.id}`,
-      { signal, bounds: ANSWER_BOUNDS.lists },
-      () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
-    );
-    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, tops);
+    const tickers: Record<string, CcxtTicker> = {};
+    for (const [kind, choices] of Map.groupBy(tops, ({ kind = "spot" }) => kind)) {
+      for (const { options, params } of tickerAsks(this.id, kind, choices.flatMap(quotesOf))) {
+        const told = await this.#calls.run(
+          `fetch the tickers of ${kind} markets of ${this.id}`,
+          { signal, bounds: ANSWER_BOUNDS.lists },
+          () =>
+            withOptions(ccxt, options, () =>
+              withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options)),
+        );
+        Object.assign(tickers, told);
+      }
+    }
+    const markets = Object.values(ccxt.markets ?? {});
+    return topSymbols(markets, tickers, { exchange: this.id, choices: tops });
   }
 
   /**

@@ -4,7 +4,7 @@ import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { nearSymbols } from "../exchange/near_symbols.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
-import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
+import { isOption, isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
 import type { Checkpoint } from "../store/ledger.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
@@ -92,7 +92,7 @@ export function wantedSymbols(
   const fitting = wanted.patterns.length === 0
     ? []
     : [...list].flatMap(([symbol, { isActive }]) =>
-      isActive && isPlainSymbol(symbol) &&
+      isActive && isPlainSymbol(symbol) && !isOption(symbol) &&
         wanted.patterns.some((pattern) => fitsPattern(symbol, pattern))
         ? [symbol]
         : []

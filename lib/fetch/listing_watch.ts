@@ -161,6 +161,6 @@ async function endOne(
   const as = successor === undefined ? "" : `, its market goes on as ${successor}`;
   const text = `${exchange} ${symbol}: ${why}${as}. Its series end at ${utcText(atMs)}`;
   events.note({ kind: why, exchange, symbol, text });
-  const tell = why === "expired" ? log.info : log.warn;
-  tell(`symbol ${why}: its series end`, { exchange, symbol, successor });
+  const level = why === "expired" ? "info" : "warn";
+  log[level](`symbol ${why}: its series end`, { exchange, symbol, successor });
 }

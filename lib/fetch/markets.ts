@@ -28,6 +28,7 @@ import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings, noteFurther } from "./listing_watch.ts";
 import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
+import { askTradedMost } from "./traded_most.ts";
 import { askedAfter, endsAfter, type KnownSeries, lateSymbols } from "./series_end.ts";
 
 interface LoadOptions {
@@ -226,15 +227,16 @@ export function makeMarkets(
 }
 
 async function askMarkets(
-  { config, clock }: Archive,
+  archive: Archive,
   exchange: ArchivedExchange,
   { previous, signal }: LoadOptions & { readonly previous: Markets | undefined },
 ): Promise<MarketsAnswer> {
-  const options = { priority: "live", signal } as const;
+  const { clock } = archive;
   const failures: KindFailure[] = [];
   let dateMs: number | undefined;
   const list = await exchange.loadMarkets({
-    ...options,
+    priority: "live",
+    signal,
     onLoaded: (kind, call) => {
       dateMs = call.dateMs;
       if (call.oddEntries > 0) failures.push(oddEntries(exchange.id, kind, call.oddEntries));
@@ -247,9 +249,9 @@ async function askMarkets(
     },
   });
   if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
-  const { symbols: { tops } } = settingsOf(config, exchange.id);
-  const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
-  return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
+  const { top, failures: untold } = await askTradedMost(archive, exchange, { list, signal });
+  const all = [...failures, ...untold];
+  return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
 }
 
 async function readKnown(

@@ -17,6 +17,7 @@ import {
   UNKNOWN_SYMBOL,
 } from "./binance_refusal.ts";
 import {
+  type Contract,
   contractsText,
   findMarket,
   isTradingContract,
@@ -32,7 +33,7 @@ import {
   withDecimals,
 } from "./dialect.ts";
 import type { PageAsk } from "./history.ts";
-import { type Contract, isListed, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
+import { isListed, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
 import { pricedSymbol } from "../market/price.ts";
 import { candleAt } from "./price_walk.ts";
 import { mix, textSeed, unit } from "./noise.ts";

@@ -1,14 +1,7 @@
 /** The contracts of the local exchange: perpetuals and dated futures, their other prices, and their funding. @module */
 import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
 import type { Window } from "../market/window.ts";
-import {
-  type Contract,
-  isListed,
-  isTrading,
-  type LocalSymbol,
-  type OtherPrice,
-} from "./local_symbol.ts";
-import type { FundingAsk } from "./dialect.ts";
+import { isListed, isTrading, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
 import { mix, textSeed, unit } from "./noise.ts";
 
 export type { Contract } from "./local_symbol.ts";
@@ -39,9 +32,6 @@ const EXPIRY_HOUR_MS = 8 * HOUR_MS;
 
 /** As CCXT writes it: base, quote, what settles it and, for a dated future, the day. */
 const CONTRACT_SYMBOL = /^([^/]+)\/([^:]+):([^-]+?)(?:-(\d\d)(\d\d)(\d\d))?$/;
-
-/** No exchange writes a payment later than this after its true time. */
-const WRITTEN_LATE_MS_MAX = 60_000;
 
 /** Binance's usual rate; other exchanges have the same. Half of the payments are it. */
 const RATE_USUAL = 0.000_1;
@@ -135,18 +125,6 @@ export function fundingRates(
   return rates;
 }
 
-/** The payments of one answer, with the times that the exchange writes. Always ascending, whatever order is requested. */
-export function fundingPage(ask: FundingAsk, nowMs: number): LocalFunding[] {
-  const { symbol, page: { sinceMs = -Infinity, untilMs = Infinity, rowsMax, keep } } = ask;
-  // The written time may be later than the true one.
-  const window = { sinceMs: sinceMs - WRITTEN_LATE_MS_MAX, untilMs };
-  const rows = fundingRates(symbol, window, nowMs)
-    .map((row) => ({ ...row, timeMs: ask.writtenMs?.(row.timeMs) ?? row.timeMs }))
-    .filter(({ timeMs }) => sinceMs <= timeMs && timeMs < untilMs && timeMs <= nowMs);
-  if (rows.length <= rowsMax) return rows;
-  return keep === "oldest" ? rows.slice(0, rowsMax) : rows.slice(-rowsMax);
-}
-
 /** When a perpetual is settled next. */
 export function nextFundingMs({ contract }: LocalSymbol, nowMs: number): number {
   const everyMs = contract?.fundingMs ?? FUNDING_MS;
@@ -169,18 +147,6 @@ export function contractsText<Text extends string | null | undefined>(
 /** Whether it is one of the contracts that trade at `nowMs`, and not one of their other prices. */
 export function isTradingContract(symbol: LocalSymbol, nowMs: number): boolean {
   return symbol.contract !== undefined && symbol.priced === undefined && isTrading(symbol, nowMs);
-}
-
-/** What a candle of a contract says was traded: whole contracts, for about the turnover that is wanted. */
-export function tradedContracts(
-  { kind, size }: Contract,
-  { turnover, price }: { readonly turnover: number; readonly price: number },
-): { readonly base: number; readonly quote: number } {
-  const wanted = kind === "linear" ? turnover / price : turnover;
-  const worth = turnover === 0 ? 0 : Math.max(1, Math.round(wanted / size)) * size;
-  return kind === "linear"
-    ? { base: worth, quote: worth * price }
-    : { base: worth / price, quote: worth };
 }
 
 function rateText(dice: number): string {

@@ -1,7 +1,6 @@
 /** The prices of the local exchange: a price for every time, and the candles that follow from these prices. @module */
 import { addCandles, nominalMs, type Timeframe } from "../market/timeframe.ts";
-import type { LocalSymbol } from "./local_symbol.ts";
-import { tradedContracts } from "./contract.ts";
+import type { Contract, LocalSymbol } from "./local_symbol.ts";
 import { mix, noise, textSeed, unit } from "./noise.ts";
 
 /** A candle as the exchange sends it: decimal text with eight decimals; prices are multiples of the tick. */
@@ -144,7 +143,9 @@ function movement(symbol: LocalSymbol, span: Span): LocalCandle {
   const high = Math.round(highest * (1 + above));
   const low = atLeastOne(symbol, Math.round(lowest * (1 - below)));
   const wanted = turnover * (0.3 + 1.4 * unit(mix(dice ^ 3)));
-  const average = symbol.contract === undefined ? open : (open + high + low + close) / 4;
+  const average = symbol.contract === undefined
+    ? open
+    : Math.round((open + high + low + close) / 4);
   return {
     openTimeMs,
     open: priceText(symbol, open),
@@ -194,6 +195,18 @@ function traded(
     quoteVolume: quote.toFixed(DECIMALS),
     trades: quote === 0 ? 0 : 1 + Math.floor(quote / 1_000),
   };
+}
+
+/** What a candle of a contract says was traded: whole contracts, for about the turnover that is wanted. */
+function tradedContracts(
+  { kind, size }: Contract,
+  { turnover, price }: { readonly turnover: number; readonly price: number },
+): { readonly base: number; readonly quote: number } {
+  const wanted = kind === "linear" ? turnover / price : turnover;
+  const worth = turnover === 0 ? 0 : Math.max(1, Math.round(wanted / size)) * size;
+  return kind === "linear"
+    ? { base: worth, quote: worth * price }
+    : { base: worth / price, quote: worth };
 }
 
 function pathStep(lengthMs: number): number {

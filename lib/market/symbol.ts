@@ -47,7 +47,7 @@ export function isDated(symbol: string): boolean {
 
 /** Whether a symbol is of an option, such as `BTC/USD:BTC-241227-60000-C`. */
 export function isOption(symbol: string): boolean {
-  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(symbol);
+  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(marketSymbol(symbol));
 }
 
 /** The kind of market that a symbol means: contracts are linear, or inverse if they are settled in their base coin. */

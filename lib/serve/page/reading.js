@@ -9,7 +9,8 @@ import { byId, element } from "./text.js";
  * @param {import("./chart_candles.js").ChartCandles} candles
  * @param {number} openTimeMs
  * @param {import("./dates.js").Writing} writing
- * @returns {readonly string[]} `2026-01-31 12:05`, `O 1.50`, `H 1.62`, `L 1.49`, `C 1.60`, `V 1,234.5`
+ * @returns {readonly string[]} `2026-01-31 12:05`, `O 1.50`, `H 1.62`, `L 1.49`, `C 1.60`, `V 1,234.5`; a price that nobody
+ *   trades has no volume
  */
 export function readingOf(candles, openTimeMs, writing) {
   const at = dateText(openTimeMs, writing);
@@ -17,9 +18,9 @@ export function readingOf(candles, openTimeMs, writing) {
   if (candle !== undefined) {
     const [open, high, low, close] = [candle.open, candle.high, candle.low, candle.close]
       .map((price) => priceText(price, candles.decimals));
-    const volume = volumeText(candle.volume);
+    const volume = candle.volume === null ? [] : [`V ${volumeText(candle.volume)}`];
     const kind = candles.kindAt(openTimeMs);
-    const values = [`O ${open}`, `H ${high}`, `L ${low}`, `C ${close}`, `V ${volume}`];
+    const values = [`O ${open}`, `H ${high}`, `L ${low}`, `C ${close}`, ...volume];
     return [at, ...values, ...kind === "stored" ? [] : [kind]];
   }
   const span = candles.spans.find(({ sinceMs, untilMs }) =>
@@ -47,7 +48,9 @@ export function drawLegend(candles, { exchange, symbol, timeframe }, writing) {
   const dates = spanText(candles.sinceMs, candles.untilMs, writing).replace(" – ", " to ");
   byId("chart-canvas").setAttribute(
     "aria-label",
-    `Candlesticks and volume of ${exchange} ${symbol} ${timeframe}, ${dates}`,
+    `Candlesticks${
+      candles.hasVolume ? " and volume" : ""
+    } of ${exchange} ${symbol} ${timeframe}, ${dates}`,
   );
   const { kinds } = candles;
   byId("legend-provisional").hidden = !kinds.has("provisional");

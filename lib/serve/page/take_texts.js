@@ -100,7 +100,7 @@ const FORMULA = /^[\s\0]*[=+\-@＝＋－＠]/;
 export function csvOf({ exchange, symbol, timeframe }, candles) {
   const series = [exchange, symbol, timeframe].map(csvField).join(",");
   const lines = candles.map(({ time, open, high, low, close, volume }) =>
-    `${series},${isoTime(Date.parse(time))},${open},${high},${low},${close},${volume}\n`
+    `${series},${isoTime(Date.parse(time))},${open},${high},${low},${close},${volume ?? ""}\n`
   );
   return CSV_HEAD + lines.join("");
 }

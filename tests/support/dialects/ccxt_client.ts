@@ -11,12 +11,28 @@ export interface CcxtClient {
     limit?: number,
     params?: Params,
   ): Promise<CcxtRow[]>;
+  fetchFundingRateHistory(
+    symbol: string,
+    since?: number,
+    limit?: number,
+    params?: Params,
+  ): Promise<CcxtFunding[]>;
+}
+
+export interface CcxtFunding {
+  readonly symbol: string;
+  readonly timestamp: number;
+  readonly fundingRate: string;
 }
 
 export interface CcxtMarket {
+  readonly id: string;
   readonly symbol: string;
+  readonly type: string;
   readonly spot: boolean;
   readonly active: boolean;
+  readonly contractSize: string | undefined;
+  readonly expiry: number | undefined;
   readonly precision: { readonly price: string };
 }
 

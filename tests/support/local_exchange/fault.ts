@@ -9,6 +9,8 @@ export interface FaultRule {
   readonly when?: FaultWhen | undefined;
   /** How many more times it strikes. Unbounded if absent. */
   readonly times?: number | undefined;
+  /** Whether it strikes a request that it could strike. @default always */
+  readonly chance?: (() => boolean) | undefined;
   readonly fault: Fault;
 }
 
@@ -140,7 +142,7 @@ export class Faults {
     let answer: AnswerFault | undefined;
     const rows: StruckRows[] = [];
     for (const rule of this.#rules) {
-      if (!applies(rule, subject)) continue;
+      if (!applies(rule, subject) || rule.chance?.() === false) continue;
       if (isRowFault(rule.fault)) {
         if (!canSpoil(rule.fault, subject.ask)) continue;
         rows.push({ fault: rule.fault, window: ruleWindow(rule), memory: rule.memory });
