@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import type { BackfillReport } from "../../lib/fetch/backfill_report.ts";
+import { fetchFunding } from "../../lib/fetch/funding.ts";
+import { fundingJobs } from "../../lib/fetch/funding_job.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import { Random } from "../faults/random.ts";
@@ -12,6 +15,7 @@ import { addRandomFaults } from "../support/local_exchange/random_faults.ts";
 import {
   candleProblems,
   DAY_MS,
+  fundingProblems,
   HOUR_MS,
   type PerpetualScene,
   withPerpetuals,
@@ -50,6 +54,45 @@ for (const [at, id] of EXCHANGES.entries()) {
       assert.deepEqual(report?.problems, []);
       await archiveAll(scene, archive);
       assert.deepEqual(await problemsOf(scene, { "1h": MONTH, "1m": DAYS }), []);
+    });
+  });
+}
+
+for (const [at, id] of EXCHANGES.entries()) {
+  Deno.test(`${id}: pages that are smaller than they were cost requests, and no candle`, async () => {
+    await withPerpetuals(id, async (scene) => {
+      // As each keeps the oldest or the newest of what is asked for.
+      const kind = id === "okx" ? "moved_start" : "short_page";
+      scene.exchange.faults.add({ when: { about: "candles" }, fault: { kind, rows: 70 } });
+      await archiveAll(scene, await scene.open({ "1h": "30d" }));
+      assert.deepEqual(await problemsOf(scene, { "1h": MONTH }), []);
+    });
+  });
+
+  Deno.test(`${id}: a day of polls of every kind, price and rate is whole through three faults in a hundred answers`, async () => {
+    await withPerpetuals(id, async (scene) => {
+      const { exchange, clock } = scene;
+      const archive = await scene.open({ "1h": "2d" });
+      await archiveAll(scene, archive, { repairs: 0 });
+      const poll = new Poll(archive);
+      const [funding, history] = fundingJobs(archive, { onOwed: () => {} });
+      const { signal } = new AbortController();
+      await history?.runOnce(signal);
+      const random = new Random(4_000 + at);
+      addRandomFaults(exchange.faults, { share: 0.03, random: () => random.next() });
+      const sinceMs = clock.now();
+      let added = 0;
+      for (let hour = 0; hour < 24; hour++) {
+        clock.pass(sinceMs + (hour + 1) * HOUR_MS - clock.now());
+        added += (await poll.runOnce({ signal })).added;
+        await funding?.runOnce(signal);
+      }
+      assert(added > 20 * scene.symbols.length, `${added} candles by polls`);
+      exchange.faults.clear();
+      await history?.runOnce(signal);
+      await archiveAll(scene, archive);
+      const window = { sinceMs: hourOf(sinceMs - DAY_MS), untilMs: hourOf(sinceMs) + DAY_MS };
+      assert.deepEqual(await problemsOf(scene, { "1h": window }), []);
     });
   });
 }
@@ -121,8 +164,11 @@ for (const { what, id, faults, isLost, told } of REFUSED) {
       await archiveAll(scene, archive);
       const { database: { sql } } = scene;
       const [row] = await sql`select count(*)::int as n from ohlcv where symbol in ${sql(lost)}`;
-      assert.equal(row?.["n"], 0);
-      const others = { ...scene, symbols: scene.symbols.filter((symbol) => !isLost(symbol)) };
+      const [rates] = await sql`select count(*)::int as n from funding_rates where symbol in ${
+        sql(lost)
+      }`;
+      assert.deepEqual([row?.["n"], rates?.["n"]], [0, 0]);
+      const others = partOf(scene, (symbol) => !isLost(symbol));
       assert.deepEqual(await problemsOf(others, { "1h": MONTH }), []);
     });
   });
@@ -133,14 +179,18 @@ for (const { what, id, faults, isLost, told } of REFUSED) {
       for (const exchange of archive.exchanges) await refreshMarkets(archive, exchange);
       for (const rule of faults) scene.exchange.faults.add(rule);
       await archiveAll(scene, archive);
-      const others = { ...scene, symbols: scene.symbols.filter((symbol) => !isLost(symbol)) };
+      const others = partOf(scene, (symbol) => !isLost(symbol));
       assert.deepEqual(await problemsOf(others, { "1h": MONTH }), []);
-      const refused = { ...scene, symbols: scene.symbols.filter(isLost) };
+      const refused = partOf(scene, isLost);
       const problems = await problemsOf(refused, { "1h": MONTH });
       const expected = refused.symbols.flatMap((symbol) => {
         const { length } = scene.exchange.truth(symbol, parseTimeframe("1h"), MONTH);
         return [`${symbol} 1h: ${length} missing`, `${symbol} 1h: 719 owed`];
       });
+      expected.push(...refused.perpetuals.map((symbol) => {
+        const { length } = scene.exchange.funding(symbol, MONTH);
+        return `${symbol} funding: ${length} of ${length} lost, 0 wrong`;
+      }));
       assert.deepEqual(problems, expected, "what is refused is owed, and never told to be empty");
       scene.exchange.faults.clear();
       // Days have passed.
@@ -161,9 +211,16 @@ function assertTold(
 }
 
 /** Backfills and repairs, as a daemon's jobs would in some days. */
-async function archiveAll({ clock }: PerpetualScene, archive: Archive): Promise<void> {
-  for (let round = 0; round < 4; round++) await backfill(archive, { patient: false });
-  for (let round = 0; round < 12; round++) {
+async function archiveAll(
+  { clock }: PerpetualScene,
+  archive: Archive,
+  { repairs = 12 }: { readonly repairs?: number } = {},
+): Promise<void> {
+  for (let round = 0; round < 4; round++) {
+    await backfill(archive, { patient: false });
+    await fetchFunding(archive);
+  }
+  for (let round = 0; round < repairs; round++) {
     await repairGaps(archive);
     clock.pass(3 * HOUR_MS);
   }
@@ -179,7 +236,17 @@ async function problemsOf(
       problems.push(...await candleProblems(scene, { symbol, timeframe, window }));
     }
   }
+  const [window] = Object.values(windows);
+  for (const symbol of scene.perpetuals) {
+    if (window !== undefined) problems.push(...await fundingProblems(scene, symbol, window));
+  }
   return problems;
+}
+
+/** The part of a scene whose symbols are as `isIn` says. */
+function partOf(scene: PerpetualScene, isIn: (symbol: string) => boolean): PerpetualScene {
+  const { symbols, perpetuals } = scene;
+  return { ...scene, symbols: symbols.filter(isIn), perpetuals: perpetuals.filter(isIn) };
 }
 
 function hourOf(timeMs: number): number {
