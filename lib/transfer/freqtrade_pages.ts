@@ -3,8 +3,7 @@ import { factOf } from "../exchange/ancestry.ts";
 import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
 import { isContract, kindOf } from "../market/symbol.ts";
 import { floorTime, nominalMs, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
-import { readBasePage } from "../store/base_pages.ts";
-import { readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
+import { readBasePage, readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
 import { type FundingSeries, readFundingPage, readFundingSeries } from "../store/funding_rates.ts";
 import type { Database } from "../store/connection/database.ts";
 import { unknownNames } from "../text/unknown_names.ts";
@@ -149,7 +148,7 @@ async function* rowsOf(
   for (const window of pagesOf(timeframe, request, [stored])) {
     const rows: FeatherRow[] = [];
     for (const row of await readBasePage(database, series, { ...window, isFinalOnly })) {
-      const [timeMs, open, high, low, close, base] = row;
+      const [timeMs, open, high, low, close, , base = null] = row;
       const volume = base === null ? absent : Number(base);
       if (volume === undefined) {
         yield { lacks: "volume", file, of: `${exchange} ${symbol} ${timeframe.text}` };
