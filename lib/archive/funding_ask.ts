@@ -9,7 +9,7 @@ import {
   judgeFunding,
   MalformedFundingError,
   readFundingRows,
-} from "../market/funding.ts";
+} from "../market/funding_rate.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { Markets } from "./markets_in_force.ts";
 
@@ -39,6 +39,7 @@ export async function askFunding(
     priority,
     signal,
     breaker: exchange.breakers.of(symbol),
+    host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,
   }, async (signal) => {
     const { rows, rowsAsked, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {

@@ -210,11 +210,14 @@ function troubleOf(
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
-    const { exchange, breaker, breakerOf, bannedUntil, stream } = row;
+    const { exchange, breaker, breakerOf, bannedUntil, bannedOf, stream } = row;
     const texts: string[] = [];
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
-      texts.push(`${exchange} is banned until ${minute(bannedUntil)} UTC, for another ${left}`);
+      const from = bannedOf.length === 0 ? "" : ` from its ${bannedOf.join(" and ")} markets`;
+      texts.push(
+        `${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`,
+      );
     }
     const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
     if (breaker === "open") {

@@ -10,7 +10,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { endReach, readLastMs } from "../store/expired_series.ts";
+import { endReach, readLastMs } from "../store/expired_reach.ts";
 import { NOTHING, type PageOutcome } from "./page_outcome.ts";
 
 type AskOptions = Parameters<ArchivedExchange["askPage"]>[2];

@@ -5,7 +5,7 @@ import type { AskedRange } from "../archive/desire.ts";
 import { isCancelled, resumeAtMs } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { type Coverage, subtract } from "../market/coverage.ts";
-import { fundingPageSinceMs, ratesIn } from "../market/funding.ts";
+import { fundingPageSinceMs, ratesIn } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import {
   explainFundingHole,

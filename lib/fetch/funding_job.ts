@@ -4,7 +4,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
 import type { Job } from "../archive/job.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { FUNDING_INTERVAL_MS, fundingPageSinceMs } from "../market/funding.ts";
+import { FUNDING_INTERVAL_MS, fundingPageSinceMs } from "../market/funding_rate.ts";
 import {
   type FundingCheckpoint,
   noteWantedFunding,

@@ -6,7 +6,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import type { Coverage } from "../market/coverage.ts";
-import { FUNDING_INTERVAL_MS, FUNDING_SETTLE_MS, perpetualOf } from "../market/funding.ts";
+import { FUNDING_INTERVAL_MS, FUNDING_SETTLE_MS, perpetualOf } from "../market/funding_rate.ts";
 import { kindOf } from "../market/symbol.ts";
 import {
   type FundingCheckpoint,
@@ -17,7 +17,7 @@ import {
 } from "../store/funding_ledger.ts";
 
 /** The perpetuals of an exchange whose rates are kept. */
-export function fundedSymbols(
+function fundedSymbols(
   { config }: Pick<Archive, "config">,
   { id, client: { fundingKinds } }: ArchivedExchange,
   { series, list }: Pick<Markets, "series" | "list">,

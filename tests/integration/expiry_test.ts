@@ -248,9 +248,8 @@ function future(facts: Partial<Parameters<typeof contract>[1]> = {}): ReturnType
   return contract(FUTURE, { ...FACTS, listedAtMs: LISTED_MS, ...facts });
 }
 
-function isOf(timeframe: string) {
-  return ({ series }: { readonly series: SeriesAccount["series"] }): boolean =>
-    series.symbol === FUTURE && series.timeframe.text === timeframe;
+function isOf(timeframe: string): (one: Pick<SeriesAccount, "series">) => boolean {
+  return ({ series }) => series.symbol === FUTURE && series.timeframe.text === timeframe;
 }
 
 /** Polls up to a time, once an hour. */

@@ -120,8 +120,26 @@ Deno.test("a timeframe whose candles open at other times on the exchange is left
     exchange: "kraken",
     variables: { BACKFILL: "1h:30d,1w:1y" },
   });
-  assert.deepEqual(markets.leftOut, ["1w"]);
+  assert.deepEqual(markets.leftOut, [
+    { timeframe: "1w", why: "opens_elsewhere", classes: undefined },
+  ]);
   assert.deepEqual(names(markets), ["kraken BTC/USDT 1h", "kraken ETH/USDT 1h"]);
+});
+
+Deno.test("a timeframe that only a kind of markets lacks is left out of that kind, and named with it", () => {
+  const { markets } = make({
+    listed: { "BTC/USDT": {}, "BTC/USDT:USDT": {} },
+    variables: { SYMBOLS: "BTC/USDT,BTC/USDT:USDT", TIMEFRAMES: "1s", BACKFILL: "1h:30d" },
+  });
+  assert.deepEqual(names(markets), [
+    "binance BTC/USDT 1s",
+    "binance BTC/USDT 1h",
+    "binance BTC/USDT:USDT 1h",
+  ]);
+  assert.deepEqual(newsOf(markets).leftOut, [
+    "binance 1s of linear markets is left out: this exchange has no 1s for them. Leave 1s out of " +
+    "TIMEFRAMES and BACKFILL, or the symbols of these markets out of SYMBOLS",
+  ]);
 });
 
 Deno.test("a symbol that is not listed is named with its nearest, and asked for only where no other exchange may list it", () => {
