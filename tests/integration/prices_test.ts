@@ -141,8 +141,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
         readCandlesDocument(database, query, { nowMs: clock.now() })
       );
       assert(candles.length >= 10, `${candles.length} candles of ${timeframe}`);
-      for (const { volume, volumeBase, high, low } of candles) {
-        assert.deepEqual([volume, volumeBase], [null, null]);
+      for (const { volume, volumeBase, volumeUnit, high, low } of candles) {
+        assert.deepEqual([volume, volumeBase, volumeUnit], [null, null, null]);
         assert(Number(low) <= Number(high));
       }
     }
