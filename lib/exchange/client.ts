@@ -14,11 +14,11 @@ import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import {
   type FundingAsk,
+  fundingKinds,
   type FundingPage,
   FundingRequests,
   type FundingTerms,
   fundingTerms,
-  fundingKinds,
 } from "./funding_request.ts";
 import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
 import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
@@ -171,17 +171,19 @@ export class ExchangeClient {
    * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
    * Those that have `expired` are not on `list`, and may be asked all the same.
    */
-  keepMarkets(
+  async keepMarkets(
     list: MarketList,
     ids: ReadonlyMap<string, string | undefined>,
     expired: readonly ExpiredMarket[] = [],
-  ): MarketList {
+  ): Promise<MarketList> {
     const ccxt = this.#instanceOf(list);
     // A market stays once, however many of its prices are archived.
     const kept = new Set([
       ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
       ...expired.flatMap((one) => expiredMarket(ccxt, one)),
     ]);
+    // There may be none of their kind among those that are listed.
+    await this.#prices.learn(ccxt, [...kept]);
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.
@@ -215,8 +217,11 @@ export class ExchangeClient {
           `fetch the tickers of ${kind} markets of ${this.id}`,
           { signal, bounds: ANSWER_BOUNDS.lists },
           () =>
-            withOptions(ccxt, options, () =>
-              withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options)),
+            withOptions(
+              ccxt,
+              options,
+              () => withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options),
+            ),
         );
         Object.assign(tickers, told);
       }
