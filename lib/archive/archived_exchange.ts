@@ -19,6 +19,7 @@ import { withResilience } from "../policy/resilience.ts";
 import type { CapabilityRow } from "../store/capabilities.ts";
 import { type BreakerChange, Breakers, configuredKinds } from "./breakers.ts";
 import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts";
+import { ExpiredRefusals } from "./expired_refusals.ts";
 import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
@@ -77,6 +78,8 @@ export class ArchivedExchange {
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
   readonly work: ExchangeWork;
+  /** Which series of futures that have expired are refused. */
+  readonly expired = new ExpiredRefusals();
   #options: ArchivedExchangeOptions;
   readonly #judge: PageJudge;
 
@@ -224,14 +227,21 @@ export class ArchivedExchange {
     });
   }
 
-  /** The most traded symbols of a list of all markets, requested with the same retries and breaker as pages. */
+  /**
+   * The most traded symbols of a list of all markets, all of one kind, requested with the same retries as pages. What fails
+   * of contracts says nothing of the others.
+   */
   async topSymbols(
     list: MarketList,
-    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
+    { tops, kind, ...options }: AskOptions & {
+      readonly tops: readonly TopSymbolsOptions[];
+      readonly kind: SymbolKind;
+    },
   ): Promise<readonly string[]> {
+    const breaker = kind === "spot" ? undefined : new Breaker(this.#breakerOptions());
     return await this.guarded(
       `fetch the tickers of ${this.id}`,
-      options,
+      { ...options, breaker },
       (signal) => this.client.topSymbols(list, { tops, signal }),
     );
   }
@@ -239,7 +249,8 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }:
+      GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;

@@ -6,6 +6,8 @@ export type JobName =
   | "gaps"
   | "backfill"
   | "catch_up"
+  | "funding"
+  | "funding_history"
   | "doubt"
   | "alerts"
   | "gap_alerts"

@@ -2,7 +2,9 @@
 import type { Clock } from "../clock.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { WishedSeries } from "../exchange/stream_event.ts";
+import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
+import { ceilTime, closedUntil } from "../market/timeframe.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { errorText } from "../text/redact.ts";
 import { type LeftOut, leftOutText } from "./left_out.ts";
@@ -18,6 +20,12 @@ export interface Markets {
   readonly series: readonly Series[];
   /** Symbols whose market is suspended. They are not polled, but their history is still requested. */
   readonly suspended: ReadonlySet<string>;
+  /** Symbols of dated futures that have ended. They are polled until their last candle is answered for. */
+  readonly expired: ReadonlySet<string>;
+  /** When the dated futures expire, or have expired; not of those that ended otherwise. Milliseconds. */
+  readonly expiresMs: ReadonlyMap<string, number>;
+  /** Those that have expired and that the exchange lists no more: it may still give their candles. */
+  readonly gone: ReadonlySet<string>;
   /** The configured symbols that the exchange does not list. */
   readonly unlisted: readonly UnlistedSymbol[];
   /** Whether a kind of markets could not be loaded, so that its older markets serve on, or none. */
@@ -38,22 +46,43 @@ export interface Markets {
 
 /** The series that are polled, and streamed where they can be. */
 export function polledSeries(
-  { series, suspended }: Pick<Markets, "series" | "suspended">,
+  { series, suspended, expired }: Pick<Markets, "series" | "suspended" | "expired">,
   { timeframes }: { readonly timeframes: readonly string[] },
 ): readonly Series[] {
   return series.filter(({ symbol, timeframe }) =>
-    timeframes.includes(timeframe.text) && !suspended.has(symbol)
+    timeframes.includes(timeframe.text) && !suspended.has(symbol) && !expired.has(symbol)
   );
 }
 
-/** The series with their markets, as streams need them. */
+/** The same, and those of dated futures that have ended: they are polled until their last candle is answered for. */
+export function followedSeries(
+  markets: Pick<Markets, "series" | "suspended">,
+  settings: { readonly timeframes: readonly string[] },
+): readonly Series[] {
+  return polledSeries({ ...markets, expired: new Set() }, settings);
+}
+
+/** Where the last closed candle of a series ends: a dated future has none after that in which it expires. Milliseconds. */
+export function lastClosedMs(
+  markets: Pick<Markets, "expiresMs"> | undefined,
+  { symbol, timeframe }: Series,
+  nowMs: number,
+): number {
+  const expiresMs = markets?.expiresMs.get(symbol);
+  const closedMs = closedUntil(timeframe, nowMs);
+  return expiresMs === undefined ? closedMs : Math.min(closedMs, ceilTime(timeframe, expiresMs));
+}
+
+/** The series with their markets, as streams need them. Only those of trades: streams tell of no other prices. */
 export function withMarkets(
   series: readonly Series[],
   { list }: Pick<Markets, "list">,
 ): readonly WishedSeries[] {
   return series.flatMap(({ symbol, timeframe }) => {
     const market = list.get(symbol);
-    return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
+    return market === undefined || priceOf(symbol) !== "trade"
+      ? []
+      : [{ symbol, timeframe: timeframe.text, market }];
   });
 }
 
@@ -175,11 +204,14 @@ export class MarketsInForce {
     }, { signal });
   }
 
-  #isDue({ loadedAtMs, absentSinceMs, isPartial }: Markets): boolean {
+  #isDue({ loadedAtMs, absentSinceMs, isPartial, expiresMs, expired }: Markets): boolean {
     const nowMs = this.#clock.now();
     if (nowMs - this.#failedAtMs < SUSPECT_AGE_MS_MAX) return false;
     if (this.#isOutdated) return true;
-    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial;
+    const ends = [...expiresMs].filter(([symbol, ms]) => ms <= nowMs && !expired.has(symbol));
+    // At the expiry itself, so that the end is in the ledger before anything could count as late.
+    if (ends.some(([, ms]) => loadedAtMs < ms)) return true;
+    const isDoubtful = this.#isDoubted || absentSinceMs.size > 0 || isPartial || ends.length > 0;
     return nowMs - loadedAtMs >= (isDoubtful ? SUSPECT_AGE_MS_MAX : MARKETS_AGE_MS_MAX);
   }
 }

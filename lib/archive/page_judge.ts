@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Page } from "../exchange/candle_request.ts";
 import { judgePage, newestTime, type PageVerdict, provesSinceHonoured } from "../market/answer.ts";
 import { answerTime } from "../market/answer_time.ts";
+import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -56,6 +57,7 @@ export class PageJudge {
     const verdict = {
       ...judgePage({
         timeframe,
+        price: priceOf(series.symbol),
         window,
         rows,
         rowsMaxSeen,

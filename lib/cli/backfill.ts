@@ -1,6 +1,7 @@
 /** `titan10 backfill`: asks once for everything that is owed, then ends. @module */
 import { backfill as backfillAll } from "../fetch/backfill.ts";
 import type { BackfillReport } from "../fetch/backfill_report.ts";
+import { fetchFunding, type FundingReport } from "../fetch/funding.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { bringUpToDate } from "../gap/look_through.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -21,7 +22,7 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
   const asked = askedRange(flags, { nowMs: startMs });
-  const { reports, problems } = await withArchive(ground, {
+  const { reports, funding, problems } = await withArchive(ground, {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
@@ -33,28 +34,52 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
         asked,
         onProgress: (exchange) => progress.update(exchange),
       });
+      const funding = await fetchFunding(archive, { asked, signal: shell.signal });
       progress.end();
       await rollUp(archive, { signal: shell.signal });
       await bringUpToDate(archive);
-      return { reports, problems: [...lostSymbols(archive), ...await nothingPassed(archive)] };
+      return {
+        reports,
+        funding,
+        problems: [...lostSymbols(archive), ...await nothingPassed(archive)],
+      };
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);
   for (const text of leftOut) shell.tell(printable(text));
   const seconds = (shell.clock.now() - startMs) / 1000;
   if (flags["json"] === true) {
-    shell.print(JSON.stringify({ seconds, exchanges: reports, problems }));
+    shell.print(JSON.stringify({ seconds, exchanges: reports, funding, problems }));
   } else {
     for (const report of reports) shell.print(summary(report));
+    for (const report of funding) {
+      for (const line of fundingSummary(report)) shell.print(printable(line));
+    }
     for (const problem of problems.slice(0, PROBLEMS_SHOWN_MAX)) shell.print(printable(problem));
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) shell.print(`and ${count(more)} more`);
     if (!shell.signal.aborted && reports.some(isIncomplete)) shell.print(goingOn(reports));
     if (!shell.signal.aborted) shell.print(`done in ${duration(seconds)}`);
   }
-  return problems.length + leftOut.length > 0 || reports.some(isIncomplete)
+  const isLacking = funding.some(({ left = 0, failed }) => left + failed > 0);
+  return problems.length + leftOut.length > 0 || isLacking || reports.some(isIncomplete)
     ? EXIT.failed
     : EXIT.done;
+}
+
+/** What became of funding rates; nothing where no perpetuals are archived. */
+function fundingSummary(
+  { exchange, pages, added, revised, left = 0, problems }: FundingReport,
+): readonly string[] {
+  if (pages === 0 && problems.length === 0) return [];
+  const owed = left > 0 ? `, about ${count(left)} still owed` : "";
+  const again = revised > 0 ? `, ${count(revised)} revised` : "";
+  const more = problems.length - PROBLEMS_SHOWN_MAX;
+  return [
+    `${exchange}: ${count(added)} funding rates in ${count(pages)} pages${again}${owed}`,
+    ...problems.slice(0, PROBLEMS_SHOWN_MAX).map((problem) => `  ${problem}`),
+    ...more > 0 ? [`  and ${count(more)} more`] : [],
+  ];
 }
 
 /** What to do when candles are left owed. */

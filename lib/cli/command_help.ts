@@ -107,6 +107,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   export: [
     ["titan10 export -o btc.parquet --symbol BTC/USDT --timeframe 1m", "for pandas"],
     ["titan10 export --exchange kraken --since 2024-01-01 | gzip", "CSV"],
+    ["titan10 export --format freqtrade -o user_data/data", "for its backtests"],
   ],
   import: [
     ["titan10 import btc.csv --exchange binance --symbol BTC/USDT --timeframe 1m", "an old file"],

@@ -34,6 +34,7 @@ const OF_EXCHANGES: readonly string[] = [
   SETTINGS.pageLimit.name,
   SETTINGS.retention.name,
   SETTINGS.live.name,
+  SETTINGS.funding.name,
 ];
 
 /** @throws ConfigError when the settings cannot be used. */

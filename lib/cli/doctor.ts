@@ -112,7 +112,9 @@ function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
   const isMixed = capabilities.some(({ market }) => market !== "spot");
   return table(
     [...(isMixed ? ["MARKETS"] : []), "TIMEFRAME", "PAGE", "SINCE", "HISTORY", "SILENT", "SOURCE"],
-    capabilities.map(({ market, timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent }) => [
+    capabilities.map((
+      { market, timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent },
+    ) => [
       ...(isMixed ? [market] : []),
       printable(timeframe),
       count(pageRows.value),

@@ -9,6 +9,8 @@ import {
   spreadsheetField,
 } from "../transfer/candle_csv.ts";
 import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
+import { exportForFreqtrade, type FlagRefusal, freqtradeOptions } from "./export_freqtrade.ts";
+import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { nameFlag } from "./name_flag.ts";
 import { openOutput } from "../transfer/output.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
@@ -30,15 +32,37 @@ last column, provisional, which is true for these candles, and for a merged one
 that is made of one. --final-only leaves them out, and those that closed only
 just, before candles are merged.
 
+The column volume is as the exchange gives it: of contracts it may count these,
+or the quote currency. volume_base is the volume in the base currency, empty
+where it does not follow exactly; by it merged candles are weighted.
+
+--what funding writes the funding rates of perpetuals instead, with the columns
+exchange, symbol, time and rate.
+
+--format freqtrade writes DIR/<exchange>/BTC_USDT-1h.feather and the like, for
+-o DIR, which is freqtrade's user_data/data; files of these names are replaced.
+With a contract come its mark prices by the hour, made of finer ones where only
+those are archived, and its funding rates. The volume is that in the base
+currency: series of which it is not known are left out, and the exit code is 1.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
 export function makeExport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .option("-o, --output <file>", "file to write; standard output by default or with -")
+    .option(
+      "-o, --output <file>",
+      "file to write; standard output by default or with -; freqtrade's folder of data",
+    )
     .addOption(
-      new Option("--format <format>", "csv or parquet; by default according to the file name")
-        .choices(["csv", "parquet"]),
+      new Option(
+        "--format <format>",
+        "csv, parquet, or freqtrade for a folder of feather files; by default according to the file name",
+      ).choices(["csv", "parquet", "freqtrade"]),
+    )
+    .addOption(
+      new Option("--what <what>", "candles, or funding rates of perpetuals")
+        .choices(["candles", "funding"]).default("candles"),
     )
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)
     .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
@@ -54,7 +78,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .addOption(
       new Option(
         "--merge <method>",
-        "how to merge: primary takes the first exchange that has the candle, in the order of --exchange or else of volume; volume weights by volume",
+        "how to merge: primary takes the first exchange that has the candle, in the order of --exchange or else of volume; volume weights by volume in the base currency",
       ).choices(["primary", "volume"]).default("primary"),
     )
     .option(
@@ -74,8 +98,9 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
 }
 
 interface ExportFlags {
+  readonly what: "candles" | "funding";
   readonly output?: string;
-  readonly format?: "csv" | "parquet";
+  readonly format?: "csv" | "parquet" | "freqtrade";
   readonly exchange?: readonly string[];
   readonly symbol?: readonly string[];
   readonly timeframe?: readonly string[];
@@ -92,8 +117,11 @@ interface ExportFlags {
 async function exportCandles(
   shell: Shell,
   flags: ExportFlags & Flags,
-  command: { error(message: string, options: { exitCode: number }): never },
+  command: FlagRefusal,
 ): Promise<ExitCode> {
+  if (flags.format === "freqtrade") {
+    return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
+  }
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
     command.error("error: --numbers is only for Parquet; CSV always keeps every digit", {
@@ -107,6 +135,11 @@ async function exportCandles(
         exitCode: EXIT.usage,
       },
     );
+  }
+  if (flags.what === "funding") {
+    const problem = fundingFlagProblem({ ...flags });
+    if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
+    return await exportFunding(shell, flags, format);
   }
   const isMerged = flags.source === "merged";
   const isMarked = flags.markProvisional === true;
@@ -155,6 +188,37 @@ async function exportCandles(
   }
 }
 
+async function exportFunding(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  format: "csv" | "parquet",
+): Promise<ExitCode> {
+  const output = await openOutput(shell, flags.output);
+  try {
+    const { rows, what } = await writeFunding(shell, flags, {
+      request: {
+        what: "funding",
+        exchanges: flags.exchange ?? [],
+        symbols: flags.symbol ?? [],
+        sinceMs: flags.since ?? null,
+        untilMs: flags.until ?? null,
+      },
+      output,
+      format,
+      hasFormulas: flags.quoteFormulas === true,
+    });
+    await output.finish();
+    tellWritten(shell, flags.output, { rows, what });
+    return EXIT.done;
+  } catch (error) {
+    // The reader closed the pipe, because it has read enough.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
+    throw error;
+  } finally {
+    await output.close();
+  }
+}
+
 interface Tally {
   readonly candles: number;
   readonly series: number;
@@ -178,7 +242,17 @@ async function writeAll(
 }
 
 function tell(shell: Shell, path: string | undefined, { candles, series }: Tally): void {
-  const what = `${count(candles)} candles of ${count(series)} series`;
+  tellWritten(shell, path, {
+    rows: candles,
+    what: `${count(candles)} candles of ${count(series)} series`,
+  });
+}
+
+function tellWritten(
+  shell: Shell,
+  path: string | undefined,
+  { rows, what }: { readonly rows: number; readonly what: string },
+): void {
   if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
-  else if (candles === 0) shell.tell(`${what}: there are none in that range`);
+  else if (rows === 0) shell.tell(`${what}: there are none in that range`);
 }

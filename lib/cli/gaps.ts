@@ -7,13 +7,19 @@ import type { Unasked } from "../gap/unasked.ts";
 import { seriesName } from "../market/series.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
-import { type GapEntry, readGapEntries } from "../serve/gap_list.ts";
+import {
+  type FundingGapEntry,
+  type GapEntry,
+  readFundingGapEntries,
+  readGapEntries,
+} from "../serve/gap_list.ts";
 import type { Database } from "../store/connection/database.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import type { Status } from "../serve/status.ts";
 import { readCheckpoints } from "../store/ledger.ts";
 import { askDaemon, streamDaemon } from "./control.ts";
+import { fundingGapLines } from "./funding_table.ts";
 import { filterOf, type NamedSeries, type SeriesFilter, unknownOf } from "./series_filter.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -27,12 +33,15 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
   const repairs = flags["repair"] === true;
   const filter = filterOf(flags, ground.config);
   const shown = async (
-    pages: AsyncGenerator<GapPage, void>,
+    { pages, funding }: AllPages,
     series: readonly NamedSeries[],
   ): Promise<void> => {
     const problem = unknownOf(series, filter);
     if (problem !== undefined) throw new Error(problem);
-    await print(shell, flags, filtered(pages, filter));
+    await print(shell, flags, {
+      pages: filtered(pages, filter),
+      funding: filtered(funding, filter),
+    });
   };
   return await withArchive<ExitCode>(ground, {
     mustExist: true,
@@ -46,7 +55,10 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
         await refuseHalfCopy(database);
       }
       const checkpoints = await readCheckpoints(database);
-      await shown(readGapEntries(database), checkpoints.map(({ series }) => series));
+      await shown({
+        pages: readGapEntries(database),
+        funding: readFundingGapEntries(database),
+      }, checkpoints.map(({ series }) => series));
       for (const problem of problems) shell.tell(printable(problem));
       return problems.length === 0 ? EXIT.done : EXIT.failed;
     },
@@ -57,9 +69,11 @@ export async function gaps(shell: Shell, flags: Flags): Promise<ExitCode> {
         );
         return EXIT.failed;
       }
-      const pages = streamDaemon(ground.config.dataDir, "/gaps", { asked: {} });
-      const { series } = await askDaemon(ground.config.dataDir, "/status") as Status;
-      await shown(pages as AsyncGenerator<GapPage, void>, series);
+      const { dataDir } = ground.config;
+      const pages = streamDaemon(dataDir, "/gaps", { asked: {} });
+      const funding = streamDaemon(dataDir, "/gaps", { asked: { what: "funding" } });
+      const { series } = await askDaemon(dataDir, "/status") as Status;
+      await shown({ pages, funding } as AllPages, series);
       return EXIT.done;
     },
   });
@@ -122,10 +136,16 @@ const NAMED_MAX = 3;
 
 type GapPage = readonly GapEntry[];
 
-async function* filtered(
-  pages: AsyncGenerator<GapPage, void>,
+/** Gaps of candles, and where funding rates are missing. */
+interface AllPages {
+  readonly pages: AsyncGenerator<GapPage, void>;
+  readonly funding: AsyncGenerator<readonly FundingGapEntry[], void>;
+}
+
+async function* filtered<Entry extends NamedSeries>(
+  pages: AsyncGenerator<readonly Entry[], void>,
   filter: SeriesFilter,
-): AsyncGenerator<GapPage, void> {
+): AsyncGenerator<readonly Entry[], void> {
   for await (const page of pages) {
     const left = page.filter((gap) => filter.passes(gap));
     if (left.length > 0) yield left;
@@ -136,10 +156,10 @@ async function* filtered(
 async function print(
   shell: Shell,
   flags: Flags,
-  pages: AsyncGenerator<GapPage, void>,
+  all: AllPages,
 ): Promise<void> {
   const encoder = new TextEncoder();
-  const lines = flags["json"] === true ? jsonDocument(pages) : tableLines(pages);
+  const lines = flags["json"] === true ? jsonDocument(all) : allLines(all);
   try {
     for await (const text of lines) {
       shell.signal.throwIfAborted();
@@ -151,15 +171,28 @@ async function print(
   }
 }
 
-/** One document, `{"gaps":[…]}`, with one gap per line. */
-async function* jsonDocument(pages: AsyncGenerator<GapPage, void>): AsyncGenerator<string, void> {
+/** One document, `{"gaps":[…],"funding":[…]}`, with one gap per line. */
+async function* jsonDocument({ pages, funding }: AllPages): AsyncGenerator<string, void> {
   yield '{"gaps":[';
+  yield* jsonEntries(pages);
+  yield '\n],"funding":[';
+  yield* jsonEntries(funding);
+  yield "\n]}\n";
+}
+
+async function* jsonEntries(
+  pages: AsyncGenerator<readonly unknown[], void>,
+): AsyncGenerator<string, void> {
   let before = "\n";
   for await (const page of pages) {
     yield before + page.map((gap) => JSON.stringify(gap)).join(",\n");
     before = ",\n";
   }
-  yield "\n]}\n";
+}
+
+async function* allLines({ pages, funding }: AllPages): AsyncGenerator<string, void> {
+  yield* tableLines(pages);
+  yield* fundingGapLines(funding);
 }
 
 const HEAD = ["SERIES", "SINCE", "MISSING", "STATE", "ASKED", "NEXT"];

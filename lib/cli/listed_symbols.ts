@@ -4,12 +4,12 @@ import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import type { Ground } from "../daemon/open_archive.ts";
 import type { HostBan } from "../exchange/bans.ts";
 import { type ExchangeClient, openExchange } from "../exchange/client.ts";
+import { nearSymbols } from "../exchange/near_symbols.ts";
 import { isSymbol } from "../market/symbol.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import type { Status } from "../serve/status.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
 import { readExchangeStates } from "../store/exchange_state.ts";
-import { nearest } from "../text/nearest.ts";
 import { askDaemon } from "./control.ts";
 import { withArchive } from "./with_archive.ts";
 
@@ -45,7 +45,7 @@ export async function readLacking(
   const listed = await loadSymbols(ground, client, signal);
   for (const symbol of symbols) {
     if (listed.includes(symbol)) continue;
-    const similar = nearest(symbol, listed);
+    const similar = nearSymbols(symbol, listed);
     const hint = similar.length === 0 ? "" : `. The nearest: ${similar.join(", ")}`;
     lacking.push(`${exchange} does not list ${symbol}${hint}`);
   }

@@ -53,7 +53,7 @@ function planPath({ sinceMs, untilMs }: AskedRange): string {
 
 /** The plan as text of at most 80 columns. */
 export function render(
-  { entries, capacity, seconds, bytes: total }: Omit<Plan, "lost">,
+  { entries, funding, capacity, seconds, bytes: total }: Omit<Plan, "lost">,
 ): string {
   if (entries.length === 0) return "nothing could be planned";
   const lines = [table(
@@ -74,6 +74,7 @@ export function render(
     `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
   lines.push("before compression. What is older than COMPRESS_AFTER later takes a seventh.");
+  for (const line of fundingLines(funding)) lines.push(line);
   lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {
@@ -86,6 +87,20 @@ export function render(
     );
   }
   return lines.join("\n");
+}
+
+/** The funding rates of perpetuals; nothing where none are wanted. */
+function fundingLines(funding: Plan["funding"]): readonly string[] {
+  if (funding.length === 0) return [];
+  const rows = funding.map((one) => [
+    one.exchange,
+    count(one.perpetuals),
+    count(one.rates),
+    count(one.pages),
+    duration(one.seconds),
+  ]);
+  const head = ["FUNDING", "PERPETUALS", "RATES", "PAGES", "AT LEAST"];
+  return ["", table(head, rows, { numeric: [1, 2, 3, 4] })];
 }
 
 /** What polls take of each exchange's pace, what they leave for its backfill, and how the archive grows. */

@@ -230,7 +230,7 @@ function makeProgram(shell: Shell, perform: Perform): Command {
     shell,
     perform,
   );
-  makeExport(add("export", "Write candles as CSV or Parquet, by series and range"), shell, perform);
+  makeExport(add("export", "Write candles as CSV, Parquet or freqtrade's files"), shell, perform);
   makeReportCommand(add("report", "Report how good the archive is, as a page"), shell, perform);
   makeImport(add("import", "Import candles from a CSV file"), shell, perform);
   makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);

@@ -69,6 +69,7 @@ function shownBy<Document extends Status>(filter: SeriesFilter, document: Docume
     ...document,
     exchanges: document.exchanges.filter(({ exchange }) => filter.passesExchange(exchange)),
     series: document.series.filter((row) => filter.passes(row)),
+    funding: document.funding.filter((row) => filter.passes(row)),
     alerts,
     alertsFiring: document.alertsFiring - document.alerts.length + alerts.length,
     events: document.events.filter(({ exchange }) =>

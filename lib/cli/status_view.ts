@@ -1,6 +1,7 @@
 /** The status document as text: exchanges and their sums, series, jobs, problems. @module */
 import { printable } from "../text/printable.ts";
 import type { ExchangeStatus, SeriesStatus, Status } from "../serve/status.ts";
+import { fundingTable } from "./funding_table.ts";
 import { type Paint, painter } from "./terminal.ts";
 import { count, cut, duration, minute, table, wrap } from "./text.ts";
 
@@ -27,6 +28,7 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
   const blocks = [
     [headOf(document, options), ...firingOf(document, { ...options, columns, paint })],
     exchangeTable(document, { ...options, columns, paint }),
+    fundingTable(document.funding, columns),
     jobTable(document, paint),
     troubleOf(document, { ...options, columns, paint }),
   ].filter((block) => block.length > 0);
@@ -204,7 +206,7 @@ function foreignOf(series: readonly SeriesStatus[]): readonly string[] {
 
 /** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
 function troubleOf(
-  { exchanges, series, lastReload }: Status,
+  { exchanges, series, funding, lastReload }: Status,
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
@@ -213,7 +215,9 @@ function troubleOf(
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
       const from = bannedOf.length === 0 ? "" : ` from its ${bannedOf.join(" and ")} markets`;
-      texts.push(`${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`);
+      texts.push(
+        `${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`,
+      );
     }
     const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
     if (breaker === "open") {
@@ -248,7 +252,10 @@ function troubleOf(
   const ofSettings = lastReload?.ok === false
     ? [`the settings of ${minute(lastReload.at)} are not in force. ${lastReload.error}`]
     : [];
-  const all = [...bounded(ofSeries), ...ofExchanges, ...ofSettings];
+  const ofFunding = funding.flatMap((row) =>
+    row.lastError === null ? [] : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
+  );
+  const all = [...bounded(ofSeries), ...bounded(ofFunding), ...ofExchanges, ...ofSettings];
   const trouble = listed("TROUBLE", all, columns);
   return [
     listed("OWED BY OTHER SETTINGS", foreignOf(series), columns),

@@ -139,6 +139,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     pageLimit,
     retention,
     live,
+    funding,
     ...values
   } = result.data;
   return {
@@ -149,7 +150,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
-    everywhere: { symbols, timeframes, backfill, pageLimit, retention, live },
+    everywhere: { symbols, timeframes, backfill, pageLimit, retention, live, funding },
     own,
   };
 }
@@ -233,8 +234,8 @@ function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
       problems.push({ ...problem, place: `${file?.placeOf(id, problem.variable)} ${id}` });
     }
     if (data === undefined) continue;
-    const { symbols, timeframes, backfill, pageLimit, retention, live } = data;
-    own.set(id, { symbols, timeframes, backfill, pageLimit, retention, live });
+    const { symbols, timeframes, backfill, pageLimit, retention, live, funding } = data;
+    own.set(id, { symbols, timeframes, backfill, pageLimit, retention, live, funding });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return own;

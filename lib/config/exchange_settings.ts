@@ -1,4 +1,5 @@
 /** What is set for one exchange: which candles are fetched from it, and how. @module */
+import type { FundingSetting } from "./funding_setting.ts";
 import { isStreamed, type LiveSetting } from "./live_setting.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
 import type { TimeframeReach } from "./setting.ts";
@@ -16,6 +17,8 @@ export interface ExchangeSettings {
   readonly retention: readonly TimeframeReach[];
   /** Whether its candles are streamed, if it has a stream; see `isStreamed`. */
   readonly live: LiveSetting;
+  /** Whether the funding rates of its perpetuals are kept, if it gives them. */
+  readonly funding: FundingSetting;
 }
 
 /** The settings of all exchanges. */

@@ -1,8 +1,9 @@
 /** What `titan10.yaml` may contain. @module */
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
+import { FUNDING_WORDS, type FundingSetting } from "./funding_setting.ts";
 import { LIVE_WORDS } from "./live_setting.ts";
-import { symbolItem } from "./symbols.ts";
+import { allowedInstead, symbolItem } from "./symbols.ts";
 import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
 import type { ConfigRules } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
@@ -15,6 +16,7 @@ export const ENTRY_NAMES = [
   "pageLimit",
   "retention",
   "live",
+  "funding",
   "options",
 ] as const;
 
@@ -29,6 +31,7 @@ export interface FileEntry {
   readonly pageLimit?: number | undefined;
   readonly retention?: FileReaches | undefined;
   readonly live?: (typeof LIVE_WORDS)[number] | undefined;
+  readonly funding?: FundingSetting | undefined;
 }
 
 /** Reaches by timeframe. */
@@ -70,6 +73,7 @@ function sharedFields(
 ): { readonly [Field in keyof FileEntry]-?: z.ZodType<FileEntry[Field]> } {
   return {
     symbols: listOf(symbolItem, {
+      instead: allowedInstead,
       allowed: "a symbol such as BTC/USDT, a pattern such as BTC/*, or top:N",
       list: "a list of symbols, such as [BTC/USDT, ETH/USDT] or [top:20]",
     }).refine(
@@ -91,6 +95,8 @@ function sharedFields(
     retention: reaches(SETTINGS.retention.read(), REACH).describe(SETTINGS.retention.meaning),
     live: z.enum(LIVE_WORDS, { error: LIVE_ALLOWED }).optional()
       .describe("Whether candles are streamed as they close: auto where the exchange can, or off."),
+    funding: z.enum(FUNDING_WORDS, { error: LIVE_ALLOWED }).optional()
+      .describe(SETTINGS.funding.meaning),
   };
 }
 
@@ -101,12 +107,20 @@ const PAGE_LIMIT = "a whole number from 1 to 10000, without quotes";
 /** A list whose items are read as in the variable. */
 function listOf<T>(
   reader: Setting<T>,
-  { allowed, list }: { readonly allowed: string; readonly list: string },
+  { allowed, instead, list }: {
+    readonly allowed: string;
+    /** What is allowed in the place of a text, if more can be said of it. */
+    readonly instead?: (text: string) => string | undefined;
+    readonly list: string;
+  },
 ): z.ZodType<readonly string[] | undefined> {
   const item = z.string({ error: `${allowed}, in quotes if it looks like a number` }).refine(
     (text) => !text.includes(",") && reader.safeParse(text).success,
     {
-      error: ({ input }) => String(input).includes(",") ? `${allowed}, one an item` : allowed,
+      error: ({ input }) =>
+        String(input).includes(",")
+          ? `${allowed}, one an item`
+          : instead?.(String(input)) ?? allowed,
     },
   );
   return z.array(item, { error: list }).min(1, list).max(ITEMS_MAX, `at most ${ITEMS_MAX} items`)

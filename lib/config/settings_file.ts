@@ -87,11 +87,12 @@ const VARIABLE_OF = {
   pageLimit: SETTINGS.pageLimit.name,
   retention: SETTINGS.retention.name,
   live: SETTINGS.live.name,
+  funding: SETTINGS.funding.name,
 };
 
 /** The settings as the texts of their variables. */
 function textsOf(
-  { symbols, timeframes, backfill, pageLimit, retention, live }: FileEntry,
+  { symbols, timeframes, backfill, pageLimit, retention, live, funding }: FileEntry,
 ): SettingTexts {
   return {
     [VARIABLE_OF.symbols]: symbols?.join(","),
@@ -100,6 +101,7 @@ function textsOf(
     [VARIABLE_OF.pageLimit]: pageLimit?.toString(),
     [VARIABLE_OF.retention]: reachesText(retention),
     [VARIABLE_OF.live]: live,
+    [VARIABLE_OF.funding]: funding,
   };
 }
 

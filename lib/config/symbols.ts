@@ -1,5 +1,14 @@
 /** Which symbols of an exchange are archived: named ones, those traded most, and those that fit a pattern. @module */
-import { isContract, isSymbol } from "../market/symbol.ts";
+import { priceOf, PRICES_NAMED } from "../market/price.ts";
+import {
+  hasWrongPrice,
+  isContract,
+  isDated,
+  isOption,
+  isSymbol,
+  kindOf,
+  type SymbolKind,
+} from "../market/symbol.ts";
 import { fitsPattern, isSymbolPattern } from "../market/symbol_pattern.ts";
 import { ITEMS_MAX, list, type Setting, setting } from "./setting.ts";
 
@@ -17,22 +26,45 @@ export interface Symbols {
 interface Top {
   readonly count: number;
   readonly quote?: string | undefined;
+  /** Perpetuals of this kind. @default spot markets */
+  readonly kind?: SymbolKind | undefined;
+}
+
+const TOPS =
+  `top:N, top:N:QUOTE or top:N:QUOTE:KIND with N from 1 to ${ITEMS_MAX} and spot, linear or inverse ` +
+  "for KIND, such as top:20, top:20:EUR or top:10:USDT:linear";
+
+/** What is allowed in the place of a text that is no item; undefined where nothing special is to be said. */
+export function allowedInstead(text: string): string | undefined {
+  if (isOption(text)) {
+    return `no options: they are not archived. Name the perpetual ${
+      text.replace(/-.*$/, "")
+    } or a dated future`;
+  }
+  return /^top:[^:]*:[^:]*:/i.test(text) ? TOPS : undefined;
 }
 
 /** One of them. */
 export const symbolItem: Setting<string> = setting(
   (text) =>
-    /^top(:|$)/i.test(text)
-      ? `top:N or top:N:QUOTE with N from 1 to ${ITEMS_MAX}, such as top:20 or top:20:EUR`
-      : "unified symbols such as BTC/USDT separated by commas, or top:N",
+    allowedInstead(text) ??
+      (hasWrongPrice(text)
+        ? `the mark, index or premium of contracts, such as ${
+          PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
+        }`
+        : /^top(:|$)/i.test(text)
+        ? TOPS
+        : "unified symbols such as BTC/USDT separated by commas, or top:N"),
   (text) => {
     const named = text.replace(/^!/, "");
     const isTop = named === text && readTop(text) !== undefined;
-    return isTop || isSymbol(named) || isSymbolPattern(named) ? text : undefined;
+    const isName = isSymbol(named) && !(isOption(named) && named === text);
+    if (hasWrongPrice(named)) return undefined;
+    return isTop || isName || isSymbolPattern(named) ? text : undefined;
   },
 );
 
-/** Symbols, patterns, `top:N` and `top:N:QUOTE` separated by commas; with `!` before a symbol or pattern, not that. */
+/** Symbols, patterns, `top:N`, `top:N:QUOTE` and `top:N:QUOTE:KIND` separated by commas; with `!` before a symbol or pattern, not that. */
 export function symbols(): Setting<Symbols> {
   return list(symbolItem).transform((items): Symbols => {
     const excluded = items.filter((text) => text.startsWith("!"));
@@ -60,10 +92,16 @@ export function isExcluded({ excluded }: Symbols, symbol: string): boolean {
 
 /**
  * Whether a rule may choose a symbol. What is traded most changes, so whatever was chosen before stays while there is
- * such a rule.
+ * such a rule for its kind of market. It never chooses other prices than that of trades.
  */
 export function mayBeChosen({ tops, patterns }: Symbols, symbol: string): boolean {
-  return tops.length > 0 || patterns.some((pattern) => fitsPattern(symbol, pattern));
+  return tops.some((top) => mayChoose(top, symbol)) ||
+    (!isOption(symbol) && patterns.some((pattern) => fitsPattern(symbol, pattern)));
+}
+
+function mayChoose({ kind = "spot" }: Top, symbol: string): boolean {
+  return kindOf(symbol) === kind && !isDated(symbol) && !isOption(symbol) &&
+    priceOf(symbol) === "trade";
 }
 
 /** Whether a symbol is archived, or may be once the exchange's markets are known: it is named or a rule may choose it. */
@@ -72,7 +110,7 @@ export function mayBeArchived(symbols: Symbols, symbol: string): boolean {
     (symbols.names.includes(symbol) || mayBeChosen(symbols, symbol));
 }
 
-/** Symbols of each kind of market that may be wanted: `top:N` takes spot markets, a pattern of contracts any of them. */
+/** Symbols of each kind of market that may be wanted: `top:N` takes markets of its kind, a pattern of contracts any of them. */
 export function symbolsOfKinds({ names, tops, patterns }: Symbols): readonly string[] {
   const spot = "BASE/QUOTE";
   const contracts = [
@@ -81,21 +119,30 @@ export function symbolsOfKinds({ names, tops, patterns }: Symbols): readonly str
     `${spot}:BASE`,
     `${spot}:BASE-991231`,
   ];
+  const ofKind = { spot, linear: `${spot}:QUOTE`, inverse: `${spot}:BASE` };
+  const traded = tops.map(({ kind = "spot" }) => ofKind[kind]);
   const fitting = patterns.flatMap((pattern) => isContract(pattern) ? contracts : [spot]);
-  return [...new Set([...names, ...(tops.length > 0 ? [spot] : []), ...fitting])];
+  return [...new Set([...names, ...traded, ...fitting])];
 }
 
 /** The rules as the user wrote them. */
 export function ruleText({ tops, patterns }: Symbols): string {
-  const texts = tops.map(({ count, quote }) =>
-    `top:${count}${quote === undefined ? "" : `:${quote}`}`
+  const texts = tops.map(({ count, quote, kind }) =>
+    ["top", count, quote, kind].filter((part) => part !== undefined).join(":")
   );
   return [...texts, ...patterns].join(",");
 }
 
 function readTop(text: string): Top | undefined {
-  const match = /^top:([1-9]\d{0,3})(?::([\p{L}\p{N}]{1,20}))?$/u.exec(text);
+  const match = /^top:([1-9]\d{0,3})(?::([\p{L}\p{N}]{1,20})(?::(spot|linear|inverse))?)?$/u.exec(
+    text,
+  );
   const count = Number(match?.[1]);
   if (match === null || count > ITEMS_MAX) return undefined;
-  return { count, ...(match[2] !== undefined && { quote: match[2] }) };
+  const [, , quote, kind] = match;
+  return {
+    count,
+    ...(quote !== undefined && { quote }),
+    ...(kind !== undefined && kind !== "spot" && { kind: kind as SymbolKind }),
+  };
 }

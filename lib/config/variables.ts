@@ -4,6 +4,8 @@ import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
+import { FUNDING } from "./funding_setting.ts";
+import { HTTP_ALLOWED_HOSTS, HTTP_TOKEN } from "./http_settings.ts";
 import { LIVE } from "./live_setting.ts";
 import * as read from "./setting.ts";
 import { symbols } from "./symbols.ts";
@@ -96,8 +98,8 @@ export const SETTINGS = {
         "Unified symbols, patterns such as BTC/*, top:N or top:N:QUOTE for those traded most.",
       details:
         "Separated by commas. top:N chooses, for each exchange, the N bases with the highest " +
-        "24-hour volume against a dollar; top:N:QUOTE against that quote. In a pattern, * is any " +
-        "letters of base, quote or settle; what follows a ! is left out: !*UP/*.",
+        "24-hour volume against a dollar; top:N:QUOTE against that quote; top:N:QUOTE:linear, or inverse, " +
+        "perpetuals. In a pattern, * is any letters of a part; what follows a ! is left out: !*UP/*.",
       read: symbols,
     },
     timeframes: {
@@ -136,6 +138,7 @@ export const SETTINGS = {
       read: () => read.list(TIMEFRAME).default([]),
       completion: USUAL_TIMEFRAMES,
     },
+    funding: FUNDING,
   }),
   ...inGroup("When", {
     pollCron: {
@@ -259,34 +262,8 @@ export const SETTINGS = {
       meaning: "Port on which page, status, metrics and health are served; 0 for any free port.",
       read: () => read.wholeNumber({ min: 0, max: 65_535 }),
     },
-    httpToken: {
-      name: "HTTP_TOKEN",
-      meaning:
-        "Token that HTTP requests must send, except for health and readiness; none when unset.",
-      details: 'They send it in the header "Authorization: Bearer …".',
-      secret: true,
-      read: () =>
-        read.textThat(
-          "16 to 512 letters, digits and - . _ ~ + / =, such as openssl rand -hex 32 makes",
-          (text) => /^[\w.~+/=-]{16,512}$/.test(text),
-        ).optional(),
-    },
-    httpAllowedHosts: {
-      name: "HTTP_ALLOWED_HOSTS",
-      meaning:
-        "Host names accepted in HTTP requests, separated by commas; only loopback's when unset.",
-      details:
-        "Without a port, such as titan10.example.org: what a reverse proxy passes on in the " +
-        "header Host. Loopback's names are always accepted; when unset, others only with " +
-        "HTTP_TOKEN or on another address than loopback.",
-      read: () =>
-        read.list(
-          read.textThat(
-            "host names without a port, separated by commas, such as titan10.example.org",
-            (text) => /^[a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?$/i.test(text),
-          ),
-        ).transform((names) => names.map((name) => name.toLowerCase())).default([]),
-    },
+    httpToken: HTTP_TOKEN,
+    httpAllowedHosts: HTTP_ALLOWED_HOSTS,
     logLevel: {
       name: "LOG_LEVEL",
       default: "info",

@@ -15,10 +15,10 @@ import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest } from "../report/document.ts";
 import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
-import { exportPages } from "../transfer/candle_export.ts";
+import { askedPages } from "../transfer/asked_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { followedArchive } from "../serve/live_answer.ts";
-import { readGapEntries } from "../serve/gap_list.ts";
+import { readFundingGapEntries, readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
 import { readEventsDocument, readNews } from "../serve/news.ts";
 import {
@@ -105,9 +105,10 @@ export function answersOf(options: AnswersOptions): Answers {
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
     explained: (query, signal) => readExplainedDocument(visitors(signal), query),
-    gaps: () => readGapEntries(database),
+    gaps: ({ what }) =>
+      what === "funding" ? readFundingGapEntries(database) : readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
-    export: (request) => exportPages(database, request),
+    export: (asked) => askedPages(database, asked),
     report: (request, signal) => makeReport(visitors(signal), reportOptions(options, request)),
     forget: (asked) => forgetOn(database, state.archive ?? ground, asked),
     query: ({ text, timeoutMs }, signal) =>

@@ -102,6 +102,7 @@ function settingChanges(before: ExchangeSettings, after: ExchangeSettings): read
       "page limit",
       isDifferent(before.pageLimit, after.pageLimit) ? limitText(after.pageLimit) : "",
     ],
+    ["funding", isDifferent(before.funding, after.funding) ? after.funding : ""],
   ];
   return changes.flatMap(([what, change]) => change === "" ? [] : [`${what} ${change}`]);
 }

@@ -5,6 +5,7 @@ import type { FreshSeries } from "../archive/fresh_series.ts";
 import type { Job, JobName } from "../archive/job.ts";
 import { backfillJob } from "../fetch/backfill_job.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
+import { fundingJobs } from "../fetch/funding_job.ts";
 import { CatchUp } from "../fetch/catch_up.ts";
 import { pollJob, type PollReport } from "../fetch/poll.ts";
 import { doubtJob } from "../fetch/reach_doubt.ts";
@@ -67,6 +68,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     gapsJob(archive, { onFilled: onWritten }),
     ...options.alerts.jobs,
     backfill,
+    ...fundingJobs(archive, { onOwed: () => wake("funding_history") }),
     upkeepJob(archive),
     ...await policyJobs(archive),
     storageJob(archive),

@@ -13,6 +13,7 @@ import { explainBounds, forgetUnconfigured } from "../gap/account.ts";
 import type { NewEvent } from "../archive/event_log.ts";
 import type { FreshSeries } from "../archive/fresh_series.ts";
 import { someNames } from "../market/event.ts";
+import { marketSymbol } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import type { ReloadAnswer } from "../serve/reload_answer.ts";
@@ -255,7 +256,8 @@ function clientSettings(config: Config, id: string): unknown {
 
 /** A symbol without its names: what kinds of markets are loaded depends on that. */
 function shapeOf(symbol: string): string {
-  const [, base, quote, settle, rest = ""] = /^([^/]*)\/([^:]*):?([^-]*)(.*)$/.exec(symbol) ?? [];
+  const [, base, quote, settle, rest = ""] =
+    /^([^/]*)\/([^:]*):?([^-]*)(.*)$/.exec(marketSymbol(symbol)) ?? [];
   if (settle === "") return "spot";
   return `${settle === base} ${settle === quote} ${rest.replace(/[^-]+/g, "…")}`;
 }

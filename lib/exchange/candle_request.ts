@@ -1,12 +1,13 @@
 /** How CCXT's class of an exchange is asked for a window of candles, and what that costs. @module */
 import type { Clock } from "../clock.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
-import { marketSymbol } from "../market/price.ts";
+import { marketSymbol, priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import { rowsAsked } from "./limits.ts";
+import { priceParams } from "./prices.ts";
 import { placeOf } from "./proxy.ts";
 import { SinceSent } from "./since_sent.ts";
 import { askUnsent, type CandleAsk } from "./unsent.ts";
@@ -62,15 +63,16 @@ export class CandleRequests {
     { series, window }: AskedWindow,
     { rowsMax, ...told }: ToldWindow & { readonly rowsMax: number },
   ): Promise<CandleRequest> {
-    const { symbol, timeframe } = series;
-    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text);
+    const { timeframe } = series;
+    const [symbol, price] = [marketSymbol(series.symbol), priceOf(series.symbol)];
+    const isSinceSent = await this.#sinceSent.of(ccxt.markets?.[symbol], timeframe.text, price);
     const rows = rowsAsked(series, {
       window,
       isBounded: isSinceSent || told.isUntilSent === true,
       nowMs: this.#options.clock.now(),
       rowsMax,
     });
-    const params = windowParams(series, window, told);
+    const params = { ...windowParams(series, window, told), ...priceParams(price) };
     const { sinceMs } = window;
     return {
       send: () => ccxt.fetchOHLCV(symbol, timeframe.text, sinceMs, rows, params),
@@ -121,10 +123,12 @@ export class CandleRequests {
     const unsent = await this.#options.open();
     const costs: number[] = [];
     for (const one of asked) {
-      const market = ccxt.markets?.[one.series.symbol];
-      const { requests, cost } = market === undefined
-        ? { requests: [], cost: 1 }
-        : await askUnsent(unsent, market, (await this.of(ccxt, one, { ...told, rowsMax: rowsMax(one.series) })).ask);
+      const market = ccxt.markets?.[marketSymbol(one.series.symbol)];
+      const { requests, cost } = market === undefined ? { requests: [], cost: 1 } : await askUnsent(
+        unsent,
+        market,
+        (await this.of(ccxt, one, { ...told, rowsMax: rowsMax(one.series) })).ask,
+      );
       costs.push(requests.length === 0 ? 1 : cost);
     }
     return costs;

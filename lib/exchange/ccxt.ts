@@ -57,12 +57,21 @@ export interface CcxtMarket {
   readonly symbol: string;
   readonly base: string;
   readonly quote: string;
+  /** `spot`, `swap`, `future`, `option`. */
+  readonly type?: string;
   readonly spot?: boolean;
+  readonly option?: boolean | undefined;
   readonly linear?: boolean | undefined;
   readonly inverse?: boolean | undefined;
   /** The coin that settles a contract. */
   readonly settle?: string | undefined;
   readonly contractSize?: string | number | undefined;
+  /** Whether it is a perpetual. */
+  readonly swap?: boolean | undefined;
+  /** Whether it is a dated future. */
+  readonly future?: boolean | undefined;
+  /** When a dated contract ends. Milliseconds, in the classes' own way of numbers. */
+  readonly expiry?: string | number | undefined;
   readonly active?: boolean;
   /** The market as the exchange listed it. */
   readonly info?: { readonly wsname?: unknown } | undefined;

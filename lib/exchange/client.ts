@@ -2,25 +2,42 @@
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
-import { isContract } from "../market/symbol.ts";
+import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
+import type { ExpiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
-import { announcedRows, type AssumedLimits, candleLimits, isTimeframeTrue, pageRowsOf } from "./limits.ts";
-import { ANY_SPOT, loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
-import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
-import { withoutOddEntries } from "./odd_entries.ts";
+import {
+  type AnsweredFunding,
+  type FundingAsk,
+  fundingKinds,
+  FundingRequests,
+  type FundingTerms,
+  fundingTerms,
+} from "./funding_request.ts";
 import { KindHosts } from "./kind_hosts.ts";
 import { Lanes } from "./lanes.ts";
+import {
+  announcedRows,
+  type AssumedLimits,
+  candleLimits,
+  isTimeframeTrue,
+  pageRowsOf,
+} from "./limits.ts";
+import { LoadedMarkets } from "./loaded_markets.ts";
+import { ANY_SPOT, type LoadOptions } from "./market_kinds.ts";
+import { lackText, type MarketList } from "./market_list.ts";
 import type { Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
-import { topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { topOfTickers } from "./top_tickers.ts";
+import type { TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
@@ -54,14 +71,15 @@ export class ExchangeClient {
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
+  /** The kinds of perpetuals of which it gives the history of funding rates. */
+  readonly fundingKinds: readonly SymbolKind[];
   /** Where the candles of each kind of market come from. */
   readonly hosts: KindHosts;
   readonly #features: CcxtFeatures | undefined;
   readonly #limits = new Map<MarketClass, AssumedLimits>();
-  readonly #open: OpenInstance;
-  /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
-  readonly #instances = new WeakMap<MarketList, CcxtExchange>();
+  readonly #markets: LoadedMarkets;
   readonly #requests: CandleRequests;
+  readonly #fundingRequests: FundingRequests;
   readonly #lanes: Lanes;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
@@ -69,9 +87,11 @@ export class ExchangeClient {
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
-    this.#open = open;
     this.#requests = new CandleRequests({ open, clock: options.clock });
+    this.#fundingRequests = new FundingRequests(open);
+    this.fundingKinds = fundingKinds(ccxt);
     this.#calls = new ExchangeCalls(ccxt.id, options);
+    this.#markets = new LoadedMarkets(this.id, { ...options, open, calls: this.#calls });
     this.#options = options;
     this.#features = ccxt.features;
     const classes = new Set((options.symbols ?? [ANY_SPOT]).map(marketClassOf));
@@ -134,8 +154,14 @@ export class ExchangeClient {
 
   /** The host that gives the candles of a series whose market is on `list`; undefined if that is not known. */
   async hostOf(series: Series, list: MarketList): Promise<string | undefined> {
-    const ccxt = this.#instances.get(list);
+    const ccxt = this.#markets.get(list);
     return ccxt && await this.hosts.of(series, { ccxt, symbols: list.keys() });
+  }
+
+  /** The host that gives the candles of a symbol's market, which is asked for what else there is of it, too. */
+  async hostOfSymbol(symbol: string, list: MarketList): Promise<string | undefined> {
+    const [text = "1h"] = this.timeframes;
+    return await this.hostOf({ exchange: this.id, symbol, timeframe: parseTimeframe(text) }, list);
   }
 
   /** Which series share a pace: the same text for the same pace. */
@@ -143,69 +169,26 @@ export class ExchangeClient {
     return this.#lanes.nameOf(await this.hostOf(series, list));
   }
 
-  /**
-   * Loads the markets, one kind after the other, into a new CCXT instance: lists loaded before, and their requests, stay.
-   *
-   * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
-   */
-  async loadMarkets({ previous, onLoaded, ...options }: LoadOptions = {}): Promise<MarketList> {
-    const ccxt = await this.#open();
-    const markets = await loadKinds(marketKinds(ccxt, this.#options), {
-      ...options,
-      known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
-      load: (kind, signal) => {
-        const action = `load the ${kind.title} of ${this.id}`;
-        return this.#calls.run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
-          const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
-          const usable = usableMarkets(action, loaded, call);
-          onLoaded?.(kind, call);
-          return usable;
-        });
-      },
-    });
-    ccxt.setMarkets(markets);
-    return this.#listOf(ccxt);
+  /** Loads the markets, see {@linkcode LoadedMarkets.load}. */
+  async loadMarkets(options: LoadOptions = {}): Promise<MarketList> {
+    return await this.#markets.load(options);
   }
 
-  /**
-   * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
-   * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
-   */
-  keepMarkets(list: MarketList, ids: ReadonlyMap<string, string | undefined>): MarketList {
-    const ccxt = this.#instanceOf(list);
-    const kept = [...ids].flatMap(([symbol, id]) => marketOf(ccxt, symbol, id) ?? []);
-    this.#instances.delete(list);
-    ccxt.markets = undefined;
-    // This promise would keep all markets in memory.
-    ccxt.marketsLoading = undefined;
-    ccxt.setMarkets(kept);
-    return this.#listOf(ccxt);
+  /** A list of only these markets, see {@linkcode LoadedMarkets.keep}. */
+  keepMarkets(
+    list: MarketList,
+    ids: ReadonlyMap<string, string | undefined>,
+    expired: readonly ExpiredMarket[] = [],
+  ): MarketList {
+    return this.#markets.keep(list, ids, expired);
   }
 
-  #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(ccxt.markets, ccxt.markets_by_id);
-    this.#instances.set(list, ccxt);
-    return list;
-  }
-
-  #instanceOf(list: MarketList): CcxtExchange {
-    const ccxt = this.#instances.get(list);
-    if (ccxt !== undefined) return ccxt;
-    throw new Error(`Cannot ask ${this.id}: the list of markets is not in use`);
-  }
-
-  /** The most traded symbols of a list of all markets, see {@linkcode topSymbols}. */
+  /** The most traded symbols of a list of all markets, see {@linkcode topOfTickers}. */
   async topSymbols(
     list: MarketList,
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
-    const ccxt = this.#instanceOf(list);
-    const tickers = await this.#calls.run(
-      `fetch the tickers of ${this.id}`,
-      { signal, bounds: ANSWER_BOUNDS.lists },
-      () => withoutOddEntries(() => ccxt.fetchTickers(undefined, {}), ccxt.options),
-    );
-    return topSymbols(Object.values(ccxt.markets ?? {}), tickers, tops);
+    return await topOfTickers(this.#markets.instanceOf(list), this.#calls, { tops, signal });
   }
 
   /**
@@ -224,9 +207,9 @@ export class ExchangeClient {
     const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
     if (!list.has(symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${symbol}`);
+      throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
     }
-    const ccxt = this.#instanceOf(list);
+    const ccxt = this.#markets.instanceOf(list);
     const lane = await this.hostOf(series, list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
       ...told,
@@ -246,6 +229,34 @@ export class ExchangeClient {
   }
 
   /**
+   * Requests funding rates of a perpetual whose market is on `list`. An empty answer counts as for candles.
+   *
+   * @throws FetchError
+   */
+  async fetchFunding(
+    ask: FundingAsk,
+    { list, signal }: FetchOptions & { readonly list: MarketList },
+  ): Promise<AnsweredFunding> {
+    const action = `fetch funding rates of ${this.id} ${ask.symbol}`;
+    if (!list.has(ask.symbol)) {
+      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${ask.symbol}`);
+    }
+    const ccxt = this.#markets.instanceOf(list);
+    const lane = await this.hostOfSymbol(ask.symbol, list);
+    return await this.#fundingRequests.fetch(ccxt, ask, {
+      calls: this.#calls,
+      action,
+      lane,
+      signal,
+    });
+  }
+
+  /** How a perpetual of `list` is asked for its funding rates. */
+  fundingTerms(symbol: string, list: MarketList): FundingTerms {
+    return fundingTerms(this.id, this.#markets.instanceOf(list).markets?.[symbol]);
+  }
+
+  /**
    * How long the pace makes the next request wait after the request for each of these windows, whose markets are on
    * `list`. Milliseconds. Sends nothing.
    */
@@ -253,7 +264,7 @@ export class ExchangeClient {
     asked: readonly AskedWindow[],
     { list }: { readonly list: MarketList },
   ): Promise<readonly number[]> {
-    const costs = await this.#requests.costs(this.#instanceOf(list), asked, {
+    const costs = await this.#requests.costs(this.#markets.instanceOf(list), asked, {
       rowsMax: (series) => this.pageRowsMax(series),
     });
     // The pace waits for whole milliseconds.

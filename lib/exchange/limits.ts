@@ -66,7 +66,10 @@ export function pageRowsOf(
 ): number {
   if (spanDaysMax === undefined) return pageRowsMax;
   // A month is 31 days long at most, and a request for less than one candle makes no sense.
-  const stepMs = Math.max(nominalMs(parseTimeframe(timeframe)), timeframe === "1M" ? 31 * DAY_MS : 0);
+  const stepMs = Math.max(
+    nominalMs(parseTimeframe(timeframe)),
+    timeframe === "1M" ? 31 * DAY_MS : 0,
+  );
   return Math.min(pageRowsMax, Math.max(1, Math.floor(spanDaysMax * DAY_MS / stepMs)));
 }
 

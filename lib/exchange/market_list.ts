@@ -1,11 +1,13 @@
 /** The markets that an exchange lists, from one answer. @module */
+import { marketSymbol, type Price, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import type { MarketTerms } from "../market/terms.ts";
 import { holdsSecret } from "../text/redact.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { isDated, isSymbol } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import { FetchError } from "./fetch_error.ts";
+import { volumeUnit } from "./volume_units.ts";
 
 /**
  * The markets by symbol. A list never changes: loading again creates a new one. Requests for candles name the list they
@@ -19,6 +21,8 @@ export interface MarketFacts extends MarketTerms {
   readonly id: string | undefined;
   /** Whether the market is traded now. */
   readonly isActive: boolean;
+  /** When the dated future expires; undefined of other markets, whatever their class says. Milliseconds. */
+  readonly expiryMs?: number;
   /** What the exchange's stream calls the market, if not by its id. */
   readonly streamName?: string;
   /** Other markets to which CCXT gives the same symbol; undefined if there are none. */
@@ -27,23 +31,32 @@ export interface MarketFacts extends MarketTerms {
 
 /**
  * Makes a list from the markets that CCXT has loaded. Where several have one symbol, CCXT keeps the last; here a market
- * that is traded comes first, and the others are its namesakes.
+ * that is traded comes first, and the others are its namesakes. A market is listed once more for each of its other prices: a
+ * series of them is of the same market.
+ *
+ * @param prices those of a market besides that of its trades. @default none
  */
 export function marketList(
-  markets: Readonly<Record<string, CcxtMarket>> = {},
-  byId: Readonly<Record<string, readonly CcxtMarket[]>> = {},
+  exchange: string,
+  { markets, markets_by_id: byId }: Pick<CcxtExchange, "markets" | "markets_by_id">,
+  prices: (market: CcxtMarket) => readonly Price[] = () => [],
 ): MarketList {
   const list = new Map(
-    Object.entries(markets).map(([symbol, market]) => [symbol, factsOf(market)]),
+    Object.entries(markets ?? {}).map(([symbol, market]) => [symbol, factsOf(exchange, market)]),
   );
-  for (const market of Object.values(byId).flat()) {
+  for (const market of Object.values(byId ?? {}).flat()) {
     const kept = list.get(market.symbol);
     if (kept === undefined || candidates(kept).some(({ id }) => id === market.id)) continue;
-    const all = [...candidates(kept), factsOf(market)];
+    const all = [...candidates(kept), factsOf(exchange, market)];
     const [first = kept, ...namesakes] = all.sort((a, b) =>
       Number(b.isActive) - Number(a.isActive)
     );
     list.set(market.symbol, { ...first, namesakes });
+  }
+  for (const market of Object.values(markets ?? {})) {
+    const facts = list.get(market.symbol);
+    if (facts === undefined) continue;
+    for (const price of prices(market)) list.set(pricedSymbol(market.symbol, price), facts);
   }
   return list;
 }
@@ -92,7 +105,8 @@ function withoutSecrets(markets: readonly CcxtMarket[]): readonly CcxtMarket[] {
 }
 
 function isUsable(market: Partial<CcxtMarket> | null | undefined): boolean {
-  return typeof market?.symbol === "string" && isSymbol(market.symbol) && isName(market.base) &&
+  return typeof market?.symbol === "string" && isSymbol(market.symbol) &&
+    priceOf(market.symbol) === "trade" && isName(market.base) &&
     isName(market.quote) && (market.id === undefined || isName(market.id));
 }
 
@@ -118,12 +132,38 @@ export function marketOf(
   return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
 }
 
-function factsOf({ id, active, info, ...market }: CcxtMarket): MarketFacts {
+/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
+export function lackText(exchange: string, symbol: string, list: MarketList): string {
+  const market = marketSymbol(symbol);
+  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
+  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
+  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
+  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
+}
+
+function factsOf(
+  exchange: string,
+  { id, active, info, ...market }: CcxtMarket,
+): MarketFacts {
   const streamName = krakenName(info?.wsname);
+  const expiryMs = expiryOf(market);
   return {
-    ...{ id, isActive: active !== false, ...termsOf(market) },
+    ...{ id, isActive: active !== false, ...termsOf(exchange, market) },
+    ...(expiryMs === undefined ? {} : { expiryMs }),
     ...(streamName === undefined ? {} : { streamName }),
   };
+}
+
+/**
+ * Classes also give an expiry to perpetuals: in a hundred years, or when these will be delisted. Only a dated future ends
+ * by what its name says.
+ */
+function expiryOf(
+  { symbol, future, expiry }: Pick<CcxtMarket, "symbol" | "future" | "expiry">,
+): number | undefined {
+  if (future !== true || !isDated(symbol)) return undefined;
+  const expiryMs = Number(expiry);
+  return Number.isSafeInteger(expiryMs) && expiryMs > 0 ? expiryMs : undefined;
 }
 
 /** Kraken's own codes that version 2 of its stream has replaced by the usual ones. */
@@ -136,13 +176,22 @@ function krakenName(wsname: unknown): string | undefined {
 }
 
 function termsOf(
+  exchange: string,
   { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active" | "info">,
 ): MarketTerms {
-  if (spot !== false) return { kind: "spot", settle: undefined, contractSize: undefined };
+  const isSpot = spot !== false;
+  const kind = isSpot
+    ? "spot"
+    : linear === true
+    ? "linear"
+    : inverse === true
+    ? "inverse"
+    : undefined;
   const size = Number(contractSize);
   return {
-    kind: linear === true ? "linear" : inverse === true ? "inverse" : undefined,
-    settle,
-    contractSize: size > 0 ? size : undefined,
+    kind,
+    settle: isSpot ? undefined : settle,
+    contractSize: !isSpot && size > 0 ? size : undefined,
+    volumeUnit: volumeUnit(exchange, kind),
   };
 }

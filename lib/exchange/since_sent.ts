@@ -1,13 +1,15 @@
 /** Whether CCXT's class of an exchange sends `since` at all: the requests that it would send are compared. @module */
+import type { Price } from "../market/price.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
-import { askUnsent } from "./unsent.ts";
+import { priceParams } from "./prices.ts";
+import { askUnsent, type CandleAsk } from "./unsent.ts";
 
 /** So far apart that no class rounds them to the same. */
 const SINCES_MS = [Date.UTC(2024, 0, 1), Date.UTC(2024, 1, 1)] as const;
 
 const ROWS = 20;
 
-/** What one class sends, by kind of market: some send `since` for spot markets and not for contracts, or otherwise. */
+/** What one class sends, by kind of market and price: some send `since` for spot markets and not for contracts, or otherwise. */
 export class SinceSent {
   readonly #open: () => Promise<CcxtExchange>;
   readonly #kinds = new Map<string, Promise<boolean>>();
@@ -17,11 +19,16 @@ export class SinceSent {
   }
 
   /** Whether requests for candles of markets like this one carry `since`. */
-  async of(market: CcxtMarket | undefined, timeframe: string): Promise<boolean> {
+  async of(
+    market: CcxtMarket | undefined,
+    timeframe: string,
+    price: Price = "trade",
+  ): Promise<boolean> {
     if (market === undefined) return true;
-    const kind = `${market.spot} ${market.linear}`;
+    const kind = `${market.spot} ${market.linear} ${price}`;
+    const params = priceParams(price);
     const known = this.#kinds.get(kind) ??
-      this.#open().then((ccxt) => isSinceSent(ccxt, market, timeframe));
+      this.#open().then((ccxt) => isSinceSent(ccxt, market, { timeframe, params }));
     this.#kinds.set(kind, known);
     return await known;
   }
@@ -31,11 +38,11 @@ export class SinceSent {
 async function isSinceSent(
   ccxt: CcxtExchange,
   market: CcxtMarket,
-  timeframe: string,
+  ask: Pick<CandleAsk, "timeframe" | "params">,
 ): Promise<boolean> {
   const requests: string[] = [];
   for (const sinceMs of SINCES_MS) {
-    const unsent = await askUnsent(ccxt, market, { timeframe, sinceMs, rows: ROWS });
+    const unsent = await askUnsent(ccxt, market, { ...ask, sinceMs, rows: ROWS });
     for (const request of unsent.requests) requests.push(request);
   }
   return requests.length !== SINCES_MS.length || requests[0] !== requests[1];

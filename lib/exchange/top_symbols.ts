@@ -1,6 +1,7 @@
 /** `SYMBOLS=top:N`: finds the most traded bases of an exchange that are quoted in dollars. @module */
-import { isPlainSymbol } from "../market/symbol.ts";
+import { isPlainSymbol, type SymbolKind } from "../market/symbol.ts";
 import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
+import { turnoverOf } from "./ticker_turnover.ts";
 
 /** Quotes that count as dollars. Among markets with equal volume the first quote wins. */
 const DOLLAR_QUOTES: readonly string[] = ["USDT", "USD", "USDC"];
@@ -24,35 +25,50 @@ export interface TopSymbolsOptions {
   readonly count: number;
   /** Only this quote, instead of any dollar. */
   readonly quote?: string | undefined;
+  /** Perpetuals of this kind instead of spot markets. @default spot */
+  readonly kind?: SymbolKind | undefined;
+}
+
+/** The quotes that a choice takes: inverse contracts are quoted in dollars themselves. */
+export function quotesOf(
+  { quote, kind }: Omit<TopSymbolsOptions, "count">,
+): readonly string[] {
+  if (quote !== undefined) return [quote];
+  return kind === "inverse" ? ["USD"] : DOLLAR_QUOTES;
 }
 
 /** The symbols of several choices together, see {@linkcode topOf}. */
 export function topSymbols(
   markets: readonly CcxtMarket[],
   tickers: Readonly<Record<string, CcxtTicker>>,
-  choices: readonly TopSymbolsOptions[],
+  { exchange, choices }: {
+    readonly exchange: string;
+    readonly choices: readonly TopSymbolsOptions[];
+  },
 ): readonly string[] {
-  return [...new Set(choices.flatMap((choice) => topOf(markets, tickers, choice)))];
+  const traded = (market: CcxtMarket): number =>
+    turnoverOf(exchange, market, tickers[market.symbol]);
+  return [...new Set(choices.flatMap((choice) => topOf(markets, traded, choice)))];
 }
 
 /**
- * The `count` symbols with the highest 24 h quote volume: of each base only its most traded market, without
- * stablecoin bases. With `quote`, only markets with that quote. Markets whose symbol may be taken for another one are
- * left out, and those whose volume cannot be true.
+ * The `count` symbols with the highest 24 h turnover: of each base only its most traded market, without stablecoin bases.
+ * With `quote`, only markets with that quote. Of contracts only perpetuals. Markets whose symbol may be taken for another
+ * one are left out, and those whose turnover cannot be true.
  */
 function topOf(
   markets: readonly CcxtMarket[],
-  tickers: Readonly<Record<string, CcxtTicker>>,
-  { count, quote }: TopSymbolsOptions,
+  turnover: (market: CcxtMarket) => number,
+  { count, ...choice }: TopSymbolsOptions,
 ): readonly string[] {
-  const quotes = quote === undefined ? DOLLAR_QUOTES : [quote];
+  const quotes = quotesOf(choice);
   const volumeMax = quotes.every((one) => DOLLAR_QUOTES.includes(one)) ? DOLLARS_MAX : QUOTE_MAX;
   const best = new Map<string, { symbol: string; volume: number; rank: number }>();
   for (const market of markets) {
     const rank = quotes.indexOf(market.quote);
-    if (rank < 0 || market.spot === false || market.active === false) continue;
+    if (rank < 0 || !isOfKind(market, choice.kind) || market.active === false) continue;
     if (STABLE_BASES.has(market.base) || !isPlainSymbol(market.symbol)) continue;
-    const volume = quoteVolume(tickers[market.symbol]);
+    const volume = turnover(market);
     if (volume <= 0 || volume > volumeMax) continue;
     const rival = best.get(market.base);
     if (
@@ -66,11 +82,10 @@ function topOf(
     .map(({ symbol }) => symbol);
 }
 
-/** Quote volume, or base volume times last price if the exchange sends only these. */
-function quoteVolume(ticker: CcxtTicker | undefined): number {
-  if (ticker === undefined) return 0;
-  const quote = Number(ticker.quoteVolume);
-  if (Number.isFinite(quote) && quote > 0) return quote;
-  const product = Number(ticker.baseVolume) * Number(ticker.last);
-  return Number.isFinite(product) ? product : 0;
+function isOfKind(
+  { spot, swap, linear, inverse }: CcxtMarket,
+  kind: SymbolKind = "spot",
+): boolean {
+  if (kind === "spot") return spot !== false;
+  return swap === true && (kind === "linear" ? linear : inverse) === true;
 }

@@ -2,10 +2,10 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
+import { nearSymbols } from "../exchange/near_symbols.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
-import { isPlainSymbol, isSymbol } from "../market/symbol.ts";
+import { isOption, isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
-import { nearest } from "../text/nearest.ts";
 import type { Checkpoint } from "../store/ledger.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
@@ -76,7 +76,7 @@ export function listedSymbols(
   const all = strangers.length === 0 ? [] : [...list.keys()].filter(isSymbol);
   return {
     symbols: isAlone ? wanted : wanted.filter((symbol) => !strangers.includes(symbol)),
-    unlisted: strangers.map((symbol) => ({ symbol, nearest: nearest(symbol, all) })),
+    unlisted: strangers.map((symbol) => ({ symbol, nearest: nearSymbols(symbol, all) })),
   };
 }
 
@@ -97,7 +97,7 @@ export function wantedSymbols(
   const fitting = wanted.patterns.length === 0
     ? []
     : [...list].flatMap(([symbol, { isActive }]) =>
-      isActive && isPlainSymbol(symbol) &&
+      isActive && isPlainSymbol(symbol) && !isOption(symbol) &&
         wanted.patterns.some((pattern) => fitsPattern(symbol, pattern))
         ? [symbol]
         : []

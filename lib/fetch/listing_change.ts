@@ -1,5 +1,6 @@
-/** Detects symbols that are delisted, suspended, renamed, listed again, or mean another market. No I/O. @module */
+/** Detects symbols that are delisted, suspended, renamed, expired, listed again, or mean another market. No I/O. @module */
 import { candidates, type MarketFacts, type MarketList } from "../exchange/market_list.ts";
+import { priceOf } from "../market/price.ts";
 import { isContract } from "../market/symbol.ts";
 import {
   areTermsEqual,
@@ -28,7 +29,7 @@ export type ListingChange =
     readonly kind: "returns";
     readonly symbol: string;
     readonly marketId: string | undefined;
-    /** Whether this is a new listing: true unless the symbol was only suspended. */
+    /** Whether this is a new listing: true unless the symbol was only suspended, or its exchange lets it expire later. */
     readonly isNew: boolean;
     /** The last time at which the symbol was known to be missing. Milliseconds. */
     readonly absentMs: number | undefined;
@@ -62,6 +63,8 @@ interface SymbolFacts {
   readonly listing: KnownListing | undefined;
   /** Another symbol that the exchange lists under the same market id. */
   readonly namesake: string | undefined;
+  /** Whether series of it are newer than its end. */
+  readonly isLate: boolean;
   readonly nowMs: number;
 }
 
@@ -80,26 +83,52 @@ export function ownMarket(
   );
 }
 
+/** Ends of listings after which the same market may be traded again under its symbol. */
+const GOES_ON: ReadonlySet<Listing["why"]> = new Set(["suspended", "expired"]);
+
+/** When the market of a symbol expires, by the list, or as was known; undefined if never. Milliseconds. */
+function expiryOf(
+  listed: MarketFacts | undefined,
+  listing: KnownListing | undefined,
+): number | undefined {
+  const market = ownMarket(listed, listing);
+  // Another market has the symbol now: of when that one expires the listing says nothing.
+  if (market === undefined && listed?.isActive) return undefined;
+  return market?.expiryMs ?? listing?.expiresMs;
+}
+
 /** How the listing of a symbol has changed since the last check; undefined when it has not. */
 function changeOf(
-  { symbol, listed, listing, namesake, nowMs }: SymbolFacts,
+  { symbol, listed, listing, namesake, isLate, nowMs }: SymbolFacts,
 ): ListingChange | undefined {
   const market = ownMarket(listed, listing);
   const isOver = listing?.untilMs !== undefined;
+  const expiresMs = expiryOf(listed, listing);
+  if (expiresMs !== undefined && expiresMs <= nowMs) {
+    // Its history may be asked for, and the next check enters its end.
+    if (listing === undefined) return { kind: "begins", symbol, marketId: market?.id };
+    // An exchange may list it for long after that, with any status; its own word for when it ends counts.
+    const isEntered = listing.why === "expired" && listing.expiresMs === expiresMs;
+    if (isEntered && !isLate) return undefined;
+    if (!isOver || GOES_ON.has(listing.why)) {
+      return { kind: "ends", symbol, why: "expired", successor: undefined, atMs: expiresMs };
+    }
+  }
   if (market?.isActive) {
     const { id: marketId } = market;
     if (listing === undefined) return { kind: "begins", symbol, marketId };
     if (isOver) {
       const { why, absentMs = listing.untilMs } = listing;
-      return { kind: "returns", symbol, marketId, isNew: why !== "suspended", absentMs };
+      return { kind: "returns", symbol, marketId, isNew: !GOES_ON.has(why), absentMs };
     }
-    const isNews = marketId !== undefined && marketId !== listing.formerId;
+    const isNews = (marketId !== undefined && marketId !== listing.formerId) ||
+      expiresMs !== listing.expiresMs;
     return isNews || tellsMore(listing, market) ? { kind: "identified", symbol } : undefined;
   }
   if (listing === undefined) return undefined;
   const { formerId, absentMs = nowMs } = listing;
   if (market === undefined && listed?.isActive && formerId !== undefined) {
-    const fromMs = isOver && listing.why !== "suspended" ? absentMs : nowMs;
+    const fromMs = isOver && !GOES_ON.has(listing.why) ? absentMs : nowMs;
     const marketId = listed.id;
     const difference = marketDifference(listing, { ...listed, marketId });
     return {
@@ -107,7 +136,7 @@ function changeOf(
       symbol,
       formerId,
       marketId,
-      terms: { kind: listed.kind, settle: listed.settle, contractSize: listed.contractSize },
+      terms: termsOf(listed),
       difference,
       fromMs,
       successor: namesake,
@@ -144,18 +173,26 @@ export interface ListingNews {
   readonly markets: readonly NotedMarket[];
   /** From when on the market of a symbol may be asked: before, the symbol meant another market. Milliseconds. */
   readonly replacedMs: ReadonlyMap<string, number>;
+  /** When the dated futures expire, or have expired; not of those that ended otherwise. Milliseconds. */
+  readonly expiresMs: ReadonlyMap<string, number>;
+  /** The markets that have expired and that the exchange lists no more. */
+  readonly gone: readonly (NamedMarket & { readonly symbol: string })[];
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Compares a list of all markets with the known listings of the archived symbols. */
 export function judgeListings(
   list: MarketList,
-  { symbols, listings, respelled, nowMs }: {
+  { symbols, listings, respelled, late = NONE, nowMs }: {
     /** The archived symbols. */
     readonly symbols: readonly string[];
     /** The newest listing of every symbol ever seen. */
     readonly listings: readonly Listing[];
     /** New ids that are proved to be of the markets that were archived, by symbol. */
     readonly respelled: ReadonlyMap<string, string>;
+    /** The symbols of which some series do not have the end of their future yet. @default none */
+    readonly late?: ReadonlySet<string>;
     readonly nowMs: number;
   },
 ): ListingNews {
@@ -164,7 +201,11 @@ export function judgeListings(
     return [symbol, { ...listing, formerId, marketId: respelled.get(symbol) ?? formerId }];
   }));
   const isOver = (symbol: string): boolean => known.get(symbol)?.untilMs !== undefined;
-  const open = symbols.filter((symbol) => known.has(symbol) && !isOver(symbol));
+  const expiresMs = expiriesOf(list, symbols, known);
+  const isExpired = (symbol: string): boolean => (expiresMs.get(symbol) ?? Infinity) <= nowMs;
+  const open = symbols.filter((symbol) =>
+    known.has(symbol) && !isOver(symbol) && !isExpired(symbol)
+  );
   const isNoneListed = open.length > 1 && !symbols.some((symbol) => list.has(symbol));
   const absent = new Map<string, number>();
   const renamed = new Map<string, string>();
@@ -175,7 +216,8 @@ export function judgeListings(
       ? otherSymbolOf(list, symbol, listing)
       : undefined;
     if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
-    const change = changeOf({ symbol, listed, listing, namesake, nowMs });
+    const isLate = late.has(symbol);
+    const change = changeOf({ symbol, listed, listing, namesake, isLate, nowMs });
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
     const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
     if (nowMs - atMs >= (isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN)) {
@@ -190,7 +232,9 @@ export function judgeListings(
     changes,
     absentSinceMs: absent,
     renamed,
-    unlisted: symbols.filter((symbol) => !isOver(symbol) && !list.has(symbol)),
+    unlisted: symbols.filter((symbol) =>
+      !isOver(symbol) && !isExpired(symbol) && !list.has(symbol)
+    ),
     missing,
     isNoneListed: isNoneListed && absent.size > 0,
     markets: marketsOf(list, symbols, { known, replaced }),
@@ -200,7 +244,26 @@ export function judgeListings(
       ),
       ...replaced.map(({ symbol, fromMs }) => [symbol, fromMs] as const),
     ]),
+    expiresMs,
+    gone: symbols.flatMap((symbol) => {
+      const listing = known.get(symbol);
+      return listing === undefined || list.has(symbol) || !isExpired(symbol) ? [] : [listing];
+    }),
   };
+}
+
+/** When the futures expire or have expired, by symbol; not of those that ended otherwise. Milliseconds. */
+function expiriesOf(
+  list: MarketList,
+  symbols: readonly string[],
+  known: ReadonlyMap<string, KnownListing>,
+): ReadonlyMap<string, number> {
+  return new Map(symbols.flatMap((symbol) => {
+    const listing = known.get(symbol);
+    const ms = expiryOf(list.get(symbol), listing);
+    const isEnded = listing?.why !== undefined && !GOES_ON.has(listing.why);
+    return ms === undefined || isEnded ? [] : [[symbol, ms] as const];
+  }));
 }
 
 function marketsOf(
@@ -216,13 +279,17 @@ function marketsOf(
     const [listed, listing] = [list.get(symbol), known.get(symbol)];
     const market = anew.has(symbol) ? listed : ownMarket(listed, listing);
     if (market === undefined) return [];
-    const { id: marketId, kind, settle, contractSize } = market;
+    const { id: marketId, expiryMs: expiresMs } = market;
     const formerId = anew.has(symbol) ? undefined : listing?.formerId;
-    return [{ symbol, formerId, marketId, kind, settle, contractSize }];
+    return [{ symbol, formerId, marketId, ...termsOf(market), expiresMs }];
   });
 }
 
-/** Another symbol under which a market is listed. A spot market and a contract may have one id: they are not the same. */
+function termsOf({ kind, settle, contractSize, volumeUnit }: MarketFacts): MarketTerms {
+  return { kind, settle, contractSize, volumeUnit };
+}
+
+/** Another symbol under which a market is listed, of the same price. A spot market and a contract may have one id: they are not the same. */
 function otherSymbolOf(
   list: MarketList,
   symbol: string,
@@ -230,7 +297,7 @@ function otherSymbolOf(
 ): string | undefined {
   if (listing?.marketId === undefined) return undefined;
   for (const [other, listed] of list) {
-    if (other === symbol) continue;
+    if (other === symbol || priceOf(other) !== priceOf(symbol)) continue;
     const isSame = (market: MarketFacts): boolean =>
       market.id === listing.marketId && areTermsEqual(listing, market) &&
       isSpot(symbol, listing) === isSpot(other, market);

@@ -3,7 +3,8 @@ import type { Series } from "../market/series.ts";
 import { someNames, utcText } from "../market/event.ts";
 import { ceilTime, floorTime } from "../market/timeframe.ts";
 import { beginListings, endListing, noteAbsent, replaceListings } from "../store/listings.ts";
-import { noteMarkets } from "../store/listing_facts.ts";
+import { noteMarkets, noteVolumeUnits } from "../store/listing_facts.ts";
+import { volumeUnits } from "../exchange/volume_units.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import type { ListingChange, ListingNews } from "./listing_change.ts";
@@ -53,6 +54,7 @@ export async function enterListings(
   const changed = new Set(changes.map(({ symbol }) => symbol));
   const noted = markets.filter(({ symbol }) => changed.has(symbol));
   if (noted.length > 0) await noteMarkets(database, exchange, noted);
+  await noteVolumeUnits(database, exchange, volumeUnits(exchange));
   for (const { symbol, formerId, marketId } of noted) {
     if (formerId === undefined || marketId === undefined || marketId === formerId) continue;
     const text =
@@ -159,5 +161,6 @@ async function endOne(
   const as = successor === undefined ? "" : `, its market goes on as ${successor}`;
   const text = `${exchange} ${symbol}: ${why}${as}. Its series end at ${utcText(atMs)}`;
   events.note({ kind: why, exchange, symbol, text });
-  log.warn(`symbol ${why}: its series end`, { exchange, symbol, successor });
+  const level = why === "expired" ? "info" : "warn";
+  log[level](`symbol ${why}: its series end`, { exchange, symbol, successor });
 }

@@ -5,14 +5,9 @@ import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
 import { marketClassOf } from "../market/market_class.ts";
-import { type Series, seriesName } from "../market/series.ts";
+import type { Series } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
-import {
-  type Checkpoint,
-  type EndedWhy,
-  readCheckpoints,
-  registerSeries,
-} from "../store/ledger.ts";
+import { type EndedWhy, readCheckpoints, registerSeries } from "../store/ledger.ts";
 import { type Listing, readListings } from "../store/listings.ts";
 import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
@@ -35,6 +30,8 @@ import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings, noteFurther } from "./listing_watch.ts";
 import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
+import { askTradedMost } from "./traded_most.ts";
+import { askedAfter, endsAfter, type KnownSeries, lateSymbols } from "./series_end.ts";
 
 interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
@@ -155,7 +152,7 @@ interface MarketsAnswer {
 export interface KnownMarkets {
   readonly config: Config;
   /** The series of the exchange that are in the ledger. */
-  readonly checkpoints: readonly Pick<Checkpoint, "series" | "chosen" | "endedWhy">[];
+  readonly checkpoints: readonly KnownSeries[];
   /** The newest listing of every symbol of the exchange. */
   readonly listings: readonly Listing[];
   /** What was found out about symbols that mean other markets. @default nothing */
@@ -197,18 +194,23 @@ export function makeMarkets(
     symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
     listings,
     respelled: proof.respelled,
+    late: lateSymbols(chosen, checkpoints),
     nowMs: Math.max(atMs, dateMs),
   });
   const endOf = endsAfter(news, checkpoints);
-  const series = chosen.filter((one) => [undefined, "suspended"].includes(endOf(one)));
-  const suspended = series.filter((one) => endOf(one) === "suspended");
+  const isAsked = askedAfter(news, checkpoints);
+  const ofEnd = (why: EndedWhy): ReadonlySet<string> =>
+    new Set(chosen.filter((one) => endOf(one) === why).map(({ symbol }) => symbol));
   return {
     markets: {
       exchange,
       loadedAtMs: atMs,
       list,
-      series,
-      suspended: new Set(suspended.map(({ symbol }) => symbol)),
+      series: chosen.filter((one) => isAsked(one)),
+      suspended: ofEnd("suspended"),
+      expired: ofEnd("expired"),
+      expiresMs: news.expiresMs,
+      gone: new Set(news.gone.map(({ symbol }) => symbol)),
       unlisted,
       isPartial: unloaded.length > 0 || failures.some(({ isOfFew }) => isOfFew !== true),
       unloaded,
@@ -226,31 +228,18 @@ export function makeMarkets(
   };
 }
 
-/** Why a series has ended, with the changes in `news` applied; undefined while the series goes on. */
-function endsAfter(
-  { changes }: ListingNews,
-  checkpoints: KnownMarkets["checkpoints"],
-): (series: Series) => EndedWhy | undefined {
-  const changed = new Map(changes.map((change) => [change.symbol, change]));
-  const ended = new Map(checkpoints.map(({ series, endedWhy }) => [seriesName(series), endedWhy]));
-  return (series) => {
-    const change = changed.get(series.symbol);
-    if (change === undefined || change.kind === "identified") return ended.get(seriesName(series));
-    return change.kind === "ends" ? change.why : undefined;
-  };
-}
-
 async function askMarkets(
-  { config, clock }: Archive,
+  archive: Archive,
   exchange: ArchivedExchange,
   { previous, signal }: LoadOptions & { readonly previous: Markets | undefined },
 ): Promise<MarketsAnswer> {
-  const options = { priority: "live", signal } as const;
+  const { clock } = archive;
   const failures: KindFailure[] = [];
   let dateMs: number | undefined;
   let isAnyLoaded = false;
   const list = await exchange.loadMarkets({
-    ...options,
+    priority: "live",
+    signal,
     onLoaded: (kind, call) => {
       dateMs = call.dateMs;
       isAnyLoaded = true;
@@ -265,9 +254,9 @@ async function askMarkets(
   });
   const isBanned = !isAnyLoaded && failures.some(({ error }) => isBan(error));
   if (isBanned || (list.size === 0 && failures.length > 0)) throw failures[0]?.error;
-  const { symbols: { tops } } = settingsOf(config, exchange.id);
-  const top = tops.length === 0 ? [] : await exchange.topSymbols(list, { ...options, tops });
-  return { exchange: exchange.id, list, failures, top, atMs: clock.now(), dateMs };
+  const { top, failures: untold } = await askTradedMost(archive, exchange, { list, signal });
+  const all = [...failures, ...untold];
+  return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
 }
 
 async function readKnown(
@@ -308,5 +297,5 @@ function settle(
   }
   log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
   const ids = new Map(news.markets.map(({ symbol, marketId }) => [symbol, marketId]));
-  return { ...markets, list: client.keepMarkets(list, ids) };
+  return { ...markets, list: client.keepMarkets(list, ids, news.gone) };
 }

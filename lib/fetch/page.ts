@@ -19,6 +19,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { PageAnswer } from "../archive/page_judge.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
+import { askMarket, Gone } from "./expired_series.ts";
 import { marketIdOf, ofMarket } from "./market_time.ts";
 import { refreshMarkets } from "./markets.ts";
 import { ofOwed } from "./owed_candles.ts";
@@ -81,6 +82,7 @@ export async function ingestPage(
     try {
       return await ingestOfMarket(archive, exchange, series, { ...ask, markets: value });
     } catch (error) {
+      if (error instanceof Gone) return error.outcome;
       if (!isOfOtherMarket(error)) throw error;
       archive.log.info("another process has loaded newer markets: loading them, too", {
         series: seriesName(series),
@@ -139,9 +141,11 @@ async function ingestPart(
   const known = await newestPageNumber(archive.database);
   let verdict: PageAnswer;
   try {
-    verdict = await exchange.askPage(series, window, options);
+    verdict = await askMarket(archive, exchange, series, { window, ...options });
     // What is recorded of such a page is never asked for again, so ask twice before recording it.
-    if (isShifted(verdict)) verdict = await exchange.askPage(series, window, options);
+    if (isShifted(verdict)) {
+      verdict = await askMarket(archive, exchange, series, { window, ...options });
+    }
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;
@@ -161,7 +165,6 @@ async function ingestPart(
     return await ingestReach(archive, exchange, series, told);
   }
   const { owed } = options;
-  const isUseless = isShifted(verdict);
   const { candles, ...proof } = owed === undefined ? verdict : ofOwed(verdict, owed);
   // The newest candles may be stored already: they are not covered before they are final.
   const longAgoMs = archive.clock.now() - YOUNG_MS;
@@ -174,7 +177,7 @@ async function ingestPart(
   const prepared = preparePage(series, page);
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
-  if (isUseless) {
+  if (isShifted(verdict)) {
     await stored;
     await noteShiftedPage(archive, series, proof);
   }
@@ -214,8 +217,8 @@ async function ingestReach(
   }
   // A refusal tells only that the bound is not older.
   if (isReachProved && rejected !== undefined) await exchange.learnReach(series, reachFromMs);
-  const nothing = { rejected: rejected ?? [], answered: undefined };
-  const proved = { ...nothing, reachFromMs: isReachProved ? reachFromMs : undefined };
+  const provedMs = isReachProved ? reachFromMs : undefined;
+  const proved = { rejected: rejected ?? [], answered: undefined, reachFromMs: provedMs };
   const marketId = marketIdOf(part.markets, series);
   const prepared = preparePage(series, { ...proved, candles: [], marketId });
   const stored = await storePage(archive, proved, prepared, part);

@@ -11,6 +11,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { type AskedRange, desireOf } from "../archive/desire.ts";
 import { BYTES_A_CANDLE, type DiskGrowth, diskGrowth } from "./disk_growth.ts";
+import { type FundingPlan, planFunding } from "./funding_plan.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
@@ -45,6 +46,8 @@ export interface PlanCapacity extends Capacity, DiskGrowth {
 
 export interface Plan {
   readonly entries: readonly PlanEntry[];
+  /** One per exchange of which funding rates are owed. */
+  readonly funding: readonly FundingPlan[];
   /** One per exchange with a plan. */
   readonly capacity: readonly PlanCapacity[];
   /** Exchanges without a plan, and why. */
@@ -67,6 +70,7 @@ export async function makePlan(
   const entries: PlanEntry[] = [];
   const totals: number[] = [];
   const capacity: PlanCapacity[] = [];
+  const funding: FundingPlan[] = [];
   const problems: { exchange: string; problem: string }[] = [];
   const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
@@ -83,7 +87,9 @@ export async function makePlan(
           besidePolls(seconds, capacities.get(lane) ?? polls)
         ),
       );
-      totals.push(largest([...planned.secondsOf.values()]));
+      const ofFunding = await planFunding(archive, exchange, { markets, asked });
+      if (ofFunding !== undefined) funding.push(ofFunding);
+      totals.push(largest([...planned.secondsOf.values()]) + (ofFunding?.seconds ?? 0));
       for (const entry of planned.entries) entries.push(entry);
       capacity.push({
         ...polls,
@@ -103,8 +109,10 @@ export async function makePlan(
     (order.get(a.exchange) ?? 0) - (order.get(b.exchange) ?? 0);
   entries.sort(byOrder);
   capacity.sort(byOrder);
+  funding.sort(byOrder);
   return {
     entries,
+    funding,
     capacity,
     problems,
     lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],

@@ -3,7 +3,7 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { subtract, unite } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles, closedUntil } from "../market/timeframe.ts";
+import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { FreshSeries } from "../archive/fresh_series.ts";
@@ -18,7 +18,7 @@ import {
   reportLostSymbol,
   reportPageFailures,
 } from "../archive/failure.ts";
-import { type Markets, polledSeries } from "../archive/markets_in_force.ts";
+import { followedSeries, lastClosedMs, type Markets } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { LatePolls } from "./late_polls.ts";
 import type { Capacity } from "../market/capacity.ts";
@@ -162,7 +162,7 @@ export class Poll {
     if (capacity !== undefined) this.#options.onMarkets?.(exchange.id, capacity);
     archive.metrics.settleSeconds.set({ exchange: exchange.id }, exchange.settleMs / 1000);
     const nowMs = archive.clock.now();
-    const due = polledSeries(markets, settingsOf(archive.config, exchange.id)).filter((series) =>
+    const due = followedSeries(markets, settingsOf(archive.config, exchange.id)).filter((series) =>
       this.#isDue(exchange, series, nowMs)
     );
     const free = due.filter((series) => !this.#busy.has(seriesName(series)));
@@ -198,12 +198,13 @@ export class Poll {
     if (this.#refused.isLeftAlone(exchange, series, nowMs)) return false;
     const answeredMs = this.#answeredUntilMs.get(name);
     if (answeredMs === undefined) return true;
-    const closedMs = closedUntil(series.timeframe, nowMs);
+    const closedAtMs = (ms: number): number => lastClosedMs(exchange.markets.value, series, ms);
+    const closedMs = closedAtMs(nowMs);
     if (closedMs <= answeredMs || this.#thinned.isLeftOut(series, nowMs)) return false;
     const askedMs = this.#askedMs.get(name) ?? -Infinity;
     // Later than now: the clock was set back.
     const isNew = closedMs > askedMs || askedMs > nowMs;
-    return isNew || closedUntil(series.timeframe, nowMs - exchange.settleMs) > answeredMs;
+    return isNew || closedAtMs(nowMs - exchange.settleMs) > answeredMs;
   }
 
   async #pollSeries(
@@ -286,7 +287,7 @@ export class Poll {
   /** The newest closed candles, which exchanges may still revise, and all since the last answer. At most one page. */
   #window(exchange: ArchivedExchange, series: Series, nowMs: number): Window {
     const { timeframe } = series;
-    const untilMs = closedUntil(timeframe, nowMs);
+    const untilMs = lastClosedMs(exchange.markets.value, series, nowMs);
     const recentMs = addCandles(timeframe, untilMs, -this.#archive.config.pollCandles);
     const pageMs = addCandles(timeframe, untilMs, -exchange.pageRowsMax(series));
     const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;

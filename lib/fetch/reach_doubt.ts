@@ -49,7 +49,9 @@ export async function doubtReaches(
   { signal }: { readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   const { database, clock, log } = archive;
-  const archived = new Set(exchange.series.map(seriesName));
+  const gone = exchange.markets.value?.gone ?? new Set();
+  const asked = exchange.series.filter(({ symbol }) => !gone.has(symbol));
+  const archived = new Set(asked.map(seriesName));
   const reaches = (await readReaches(database, exchange.id))
     .filter(({ series }) => archived.has(seriesName(series)));
   let doubted = 0;

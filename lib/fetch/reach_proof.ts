@@ -2,6 +2,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
+import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { kindOf } from "../market/symbol.ts";
 import { addCandles, floorTime } from "../market/timeframe.ts";
@@ -84,7 +85,7 @@ async function agree(
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
-    kindOf(one.symbol) === kindOf(series.symbol)
+    kindOf(one.symbol) === kindOf(series.symbol) && priceOf(one.symbol) === priceOf(series.symbol)
   );
   return other === undefined || await askOlder(exchange, other, options) !== "older";
 }

@@ -1,5 +1,6 @@
 /** Confirms where series begin: asks once more for the time right before their first candles. @module */
 import { type Coverage, subtract } from "../market/coverage.ts";
+import { seriesName } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
 import { forgetListing } from "../store/ledger.ts";
 import { confirmFirst, doubtFirst } from "../store/series_bounds.ts";
@@ -27,10 +28,13 @@ export async function confirmEdges(
 ): Promise<void> {
   if (exchange.markets.value === undefined) return;
   const nowMs = archive.clock.now();
+  const asked = new Set(exchange.series.map(seriesName));
   let pages = 0;
   for (const edge of edges) {
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
     const { series, sinceMs = Infinity } = edge;
+    // Of what has ended for good the exchange would give nothing.
+    if (!asked.has(seriesName(series))) continue;
     const isDown = exchange.downUntilMs(series.symbol) !== undefined;
     if (isDown || !exchange.breakers.of(series.symbol).passes) continue;
     try {

@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { StreamEvent } from "../exchange/stream_event.ts";
 import type { Candle } from "../market/candle.ts";
+import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
 import type { StreamedCandle, StreamedOutcome } from "../store/streamed_write.ts";
@@ -57,7 +58,8 @@ export class ExchangeStream {
     if (value === undefined) return;
     if (value === this.#followed?.markets && config === this.#followed.config) return;
     this.#followed = { markets: value, config };
-    const series = polledSeries(value, settingsOf(config, id));
+    const series = polledSeries(value, settingsOf(config, id))
+      .filter(({ symbol }) => priceOf(symbol) === "trade");
     const before = this.#series;
     this.#series = new Map(series.map((one) => [seriesName(one), one]));
     for (const [name, one] of before) {

@@ -45,8 +45,8 @@ function readAsk(text: string, symbols: readonly LocalSymbol[]): StreamAsk {
 
 function topicOf(name: string, symbols: readonly LocalSymbol[]): LocalTopic | undefined {
   const [market, interval = ""] = name.split("@kline_");
-  const symbol = symbols.find(({ id, base, quote }) =>
-    (id ?? base + quote).toLowerCase() === market
+  const symbol = symbols.find(({ id, base, quote, contract }) =>
+    contract === undefined && (id ?? base + quote).toLowerCase() === market
   );
   if (symbol === undefined || !isTimeframe(interval)) return undefined;
   return { name, symbol, timeframe: parseTimeframe(interval) };

@@ -1,11 +1,12 @@
 /** A dialect makes the local exchange answer like a certain exchange: its endpoints, formats and paging. @module */
 import { type Timeframe } from "../market/timeframe.ts";
+import type { LocalFunding } from "./contract.ts";
 import type { LocalCandle } from "./price_walk.ts";
 import type { PageAsk, Silence } from "./history.ts";
 import type { LocalSymbol } from "./local_symbol.ts";
 
 /**
- * The public spot API of one exchange. A dialect parses requests and formats answers. Which candles exist, and what is
+ * The public API of one exchange. A dialect parses requests and formats answers. Which candles exist, and what is
  * logged, is decided by the server, and is the same for all dialects.
  */
 export interface Dialect {
@@ -28,7 +29,7 @@ export interface DialectRequest {
   readonly nowMs: number;
 }
 
-export type Ask = CandlesAsk | PlainAsk;
+export type Ask = CandlesAsk | FundingAsk | PlainAsk;
 
 /** A request for candles: the server finds the candles, the dialect formats the answer. */
 export interface CandlesAsk {
@@ -40,6 +41,18 @@ export interface CandlesAsk {
   readonly page: PageAsk;
   /** Formats the answer's JSON; the rows are in the order that `page` asks for. */
   render(rows: readonly PageRow[]): unknown;
+}
+
+/** A request for funding rates: the server finds the payments, the dialect formats the answer. */
+export interface FundingAsk {
+  readonly about: "funding";
+  readonly endpoint: string;
+  readonly symbol: LocalSymbol;
+  readonly page: PageAsk;
+  /** The time that the exchange writes for a payment. The page's bounds are about it. @default the true time */
+  writtenMs?(timeMs: number): number;
+  /** Formats the answer's JSON; the rows are in the order that `page` asks for, with the written times. */
+  render(rows: readonly LocalFunding[]): unknown;
 }
 
 /** A request that the dialect answers itself. This includes refusals of malformed requests. */

@@ -1,4 +1,5 @@
 /** Lets a test change, delay or replace the answers of the local exchange. @module */
+import type { LocalFunding } from "./contract.ts";
 import type { Ask, CandlesAsk, Dialect, PageRow } from "./dialect.ts";
 import type { History } from "./history.ts";
 
@@ -17,15 +18,21 @@ export interface Asked {
   readonly ask: Ask;
   /** Whether the request came through the proxy prefix. */
   readonly proxied: boolean;
+  /** The target's host: that of the exchange after a proxy prefix, else that of the local exchange. */
+  readonly host: string;
   /** When the request arrived. The answer shows the state at this time. */
   readonly nowMs: number;
   /** Aborted when the exchange closes. */
   readonly closing: AbortSignal;
-  /** Makes the correct answer. For candles, `change` may change the rows, which it receives in ascending order. */
+  /** Makes the correct answer. For candles and funding rates, `change` may change the rows. */
   answer(change?: RowChange): Response;
 }
 
-export type RowChange = (rows: readonly PageRow[]) => readonly PageRow[];
+/** Changes of rows, which come and go in ascending order. */
+export interface RowChange {
+  readonly candles?: ((rows: readonly PageRow[]) => readonly PageRow[]) | undefined;
+  readonly funding?: ((rows: readonly LocalFunding[]) => readonly LocalFunding[]) | undefined;
+}
 
 /** The history that a request for candles refers to. */
 export function historyOf(

@@ -1,5 +1,14 @@
-/** The dialect of Binance's spot API, `/api/v3`. It is the default dialect of the local exchange. @module */
+/** The dialect of Binance, and its spot API, `/api/v3`. It is the default dialect of the local exchange. @module */
 import { addCandles, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
+import { readFutures } from "./binance_futures.ts";
+import {
+  illegal,
+  missing,
+  notNumbers,
+  numberOf,
+  UNKNOWN_INTERVAL,
+  UNKNOWN_SYMBOL,
+} from "./binance_refusal.ts";
 import { binanceStream } from "./binance_stream.ts";
 import { type LocalTicker, tickerAt } from "./price_walk.ts";
 import {
@@ -8,7 +17,6 @@ import {
   type DialectRequest,
   type PageRow,
   plain,
-  type PlainAsk,
   refused,
   tickText,
 } from "./dialect.ts";
@@ -24,7 +32,7 @@ export const binance: Dialect = {
   // A minute without trades is a row with the last price and no volume. Downtime leaves a hole.
   silence: "omitted",
   stream: binanceStream,
-  read: readBinance,
+  read: (request) => readSpot(request) ?? readFutures(request),
 };
 
 const API = "/api/v3/";
@@ -54,10 +62,9 @@ const INTERVALS: ReadonlySet<string> = new Set(
   ],
 );
 
-const UNKNOWN_SYMBOL = { code: -1121, msg: "Invalid symbol." };
-
-function readBinance(request: DialectRequest): Ask | undefined {
-  if (!request.path.startsWith(API)) return undefined;
+function readSpot({ symbols, ...asked }: DialectRequest): Ask | undefined {
+  if (!asked.path.startsWith(API)) return undefined;
+  const request = { ...asked, symbols: symbols.filter(({ contract }) => contract === undefined) };
   const endpoint = request.path.slice(API.length);
   switch (endpoint) {
     case "ping":
@@ -77,22 +84,16 @@ function readBinance(request: DialectRequest): Ask | undefined {
 
 function readCandles(endpoint: string, request: DialectRequest): Ask {
   const { query } = request;
-  for (const name of ["symbol", "interval"]) {
-    if ((query.get(name) ?? "") === "") {
-      const msg = `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`;
-      return refused(endpoint, 400, { code: -1102, msg });
-    }
-  }
+  const malformed = missing(endpoint, request, ["symbol", "interval"]);
+  if (malformed !== undefined) return malformed;
   const symbol = findSymbol(request, query.get("symbol"));
   if (symbol === undefined) return refused(endpoint, 400, UNKNOWN_SYMBOL);
   const interval = query.get("interval") ?? "";
   if (!INTERVALS.has(interval)) {
-    return refused(endpoint, 400, { code: -1120, msg: "Invalid interval." });
+    return refused(endpoint, 400, UNKNOWN_INTERVAL);
   }
-  for (const name of ["startTime", "endTime", "limit"]) {
-    const value = query.get(name);
-    if (value !== null && !/^\d{1,20}$/.test(value)) return illegal(endpoint, name);
-  }
+  const unread = notNumbers(endpoint, request, ["startTime", "endTime", "limit"]);
+  if (unread !== undefined) return unread;
   const timeframe = parseTimeframe(interval);
   return {
     about: "candles",
@@ -105,24 +106,17 @@ function readCandles(endpoint: string, request: DialectRequest): Ask {
 }
 
 function readPage(query: URLSearchParams): PageAsk {
-  const since = query.get("startTime");
-  const until = query.get("endTime");
-  const limit = query.get("limit");
+  const sinceMs = numberOf(query, "startTime");
+  const untilMs = numberOf(query, "endTime");
+  const limit = numberOf(query, "limit") ?? 0;
   return {
-    sinceMs: since === null ? undefined : Number(since),
+    sinceMs,
     // Binance's end is inclusive.
-    untilMs: until === null ? undefined : Number(until) + 1,
-    rowsMax: limit === null || Number(limit) === 0
-      ? ROWS_DEFAULT
-      : Math.min(Number(limit), ROWS_MAX),
-    keep: since === null ? "newest" : "oldest",
+    untilMs: untilMs === undefined ? undefined : untilMs + 1,
+    rowsMax: limit === 0 ? ROWS_DEFAULT : Math.min(limit, ROWS_MAX),
+    keep: sinceMs === undefined ? "newest" : "oldest",
     order: "ascending",
   };
-}
-
-function illegal(endpoint: string, name: string): PlainAsk {
-  const msg = `Illegal characters found in parameter '${name}'; legal range is '^[0-9]{1,20}$'.`;
-  return refused(endpoint, 400, { code: -1100, msg });
 }
 
 function candleRow(timeframe: Timeframe, row: PageRow): unknown[] {

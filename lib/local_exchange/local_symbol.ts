@@ -1,7 +1,26 @@
 /** The markets of the local exchange: their symbols, prices and listing dates. @module */
+import type { Price } from "../market/price.ts";
 import type { Window } from "../market/window.ts";
 
-/** One spot market of the local exchange. */
+/** What makes a market a contract: a perpetual or a dated future. */
+export interface Contract {
+  readonly kind: "linear" | "inverse";
+  /** The currency that settles it. */
+  readonly settle: string;
+  /** Linear: base per contract. Inverse: quote per contract. */
+  readonly size: number;
+  /** Unset: a perpetual. */
+  readonly expiryMs?: number | undefined;
+  /** How often holders of a perpetual pay each other. @default 8 hours */
+  readonly fundingMs?: number | undefined;
+  /** Until when they paid each other at another interval. @default it was always the same */
+  readonly fundingBefore?: { readonly untilMs: number; readonly everyMs: number } | undefined;
+}
+
+/** The prices of a contract beside the one at which it is traded. */
+export type OtherPrice = Exclude<Price, "trade">;
+
+/** One market of the local exchange, or another price of one. */
 export interface LocalSymbol {
   /** CCXT unified symbol, `BTC/USDT`. It also seeds the prices: the same symbol always has the same prices. */
   readonly symbol: string;
@@ -23,6 +42,14 @@ export interface LocalSymbol {
   readonly delistedAtMs?: number | undefined;
   /** Times of downtime. A candle that lies wholly inside one does not exist. */
   readonly holes?: readonly Window[] | undefined;
+  /** Unset: a spot market. */
+  readonly contract?: Contract | undefined;
+  /** Unset: the price at which it is traded. */
+  readonly priced?: OtherPrice | undefined;
+  /** The symbol whose prices these follow, never further away than 0.2 %. Unset: they move by themselves. */
+  readonly follows?: string | undefined;
+  /** What seeds the prices. @default the symbol */
+  readonly seed?: string | undefined;
   /** Single candles with other values than the random walk gives. */
   readonly overrides?: readonly CandleOverride[] | undefined;
 }

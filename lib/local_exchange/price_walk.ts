@@ -1,6 +1,7 @@
 /** The prices of the local exchange: a price for every time, and the candles that follow from these prices. @module */
 import { addCandles, nominalMs, type Timeframe } from "../market/timeframe.ts";
-import type { LocalSymbol } from "./local_symbol.ts";
+import type { Contract, LocalSymbol } from "./local_symbol.ts";
+import { mix, noise, textSeed, unit } from "./noise.ts";
 
 /** A candle as the exchange sends it: decimal text with eight decimals; prices are multiples of the tick. */
 export interface LocalCandle {
@@ -9,7 +10,7 @@ export interface LocalCandle {
   readonly high: string;
   readonly low: string;
   readonly close: string;
-  /** In base units. */
+  /** In base units, also of a contract. Zero of a price at which nothing is traded. */
   readonly volume: string;
   /** In quote units. */
   readonly quoteVolume: string;
@@ -45,6 +46,15 @@ const OCTAVE_PERIOD_FIRST_MS = 2 * MINUTE_MS;
 /** In log price. The slowest octave then has 0.41, so a price stays within about 0.45 to 2.3 times `price`. */
 const OCTAVE_AMPLITUDE_FIRST = 0.000_8;
 
+/**
+ * How far prices are from those that they follow, in log price: two smooth noises. The premium is this distance itself, so
+ * it has either sign.
+ */
+const DISTANCES: readonly { readonly amplitude: number; readonly periodMs: number }[] = [
+  { amplitude: 0.000_6, periodMs: 3 * HOUR_MS },
+  { amplitude: 0.000_2, periodMs: 4 * MINUTE_MS },
+];
+
 /** How far high and low of a one-minute candle reach beyond the computed prices at most, in log price. */
 const WICK_PER_MINUTE = 0.000_4;
 
@@ -69,7 +79,7 @@ export function candleAt(
   { nowMs = Infinity }: { readonly nowMs?: number | undefined } = {},
 ): LocalCandle {
   const untilMs = addCandles(timeframe, openTimeMs, 1);
-  const seed = mix(textSeed(symbol.symbol) ^ Math.imul(textSeed(timeframe.text), 31));
+  const seed = mix(textSeed(seedOf(symbol)) ^ Math.imul(textSeed(timeframe.text), 31));
   const dice = mix(seed ^ (openTimeMs / 1_000));
   const isQuiet = untilMs - openTimeMs < DAY_MS && unit(dice) < 1 / QUIET_ONE_IN;
   return movement(symbol, {
@@ -85,7 +95,7 @@ export function candleAt(
 /** The ticker of a market's last 24 hours at `nowMs`. */
 export function tickerAt(symbol: LocalSymbol, nowMs: number): LocalTicker {
   const openTimeMs = nowMs - DAY_MS;
-  const dice = mix(textSeed(symbol.symbol) ^ Math.floor(nowMs / DAY_MS));
+  const dice = mix(textSeed(seedOf(symbol)) ^ Math.floor(nowMs / DAY_MS));
   const span = { openTimeMs, untilMs: nowMs, seenUntilMs: nowMs, stepMs: HOUR_MS };
   return { ...movement(symbol, { ...span, dice, isQuiet: false }), closeTimeMs: nowMs };
 }
@@ -127,21 +137,22 @@ function movement(symbol: LocalSymbol, span: Span): LocalCandle {
   }
   const reach = (symbol.volatility ?? 1) * WICK_PER_MINUTE *
     Math.sqrt((seenUntilMs - openTimeMs) / MINUTE_MS);
-  const high = Math.round(highest * (1 + reach * unit(mix(dice ^ 1)) ** 2));
-  const low = Math.max(
-    1,
-    Math.round(lowest * (1 - Math.min(0.5, reach * unit(mix(dice ^ 2)) ** 2))),
-  );
-  const quoteVolume = turnover * (0.3 + 1.4 * unit(mix(dice ^ 3)));
+  // Outwards from a premium too, which may be negative.
+  const above = Math.sign(highest) * reach * unit(mix(dice ^ 1)) ** 2;
+  const below = Math.sign(lowest) * Math.min(0.5, reach * unit(mix(dice ^ 2)) ** 2);
+  const high = Math.round(highest * (1 + above));
+  const low = atLeastOne(symbol, Math.round(lowest * (1 - below)));
+  const wanted = turnover * (0.3 + 1.4 * unit(mix(dice ^ 3)));
+  const average = symbol.contract === undefined
+    ? open
+    : Math.round((open + high + low + close) / 4);
   return {
     openTimeMs,
     open: priceText(symbol, open),
     high: priceText(symbol, high),
     low: priceText(symbol, low),
     close: priceText(symbol, close),
-    volume: (quoteVolume / (open / 10 ** symbol.tickDecimals)).toFixed(DECIMALS),
-    quoteVolume: quoteVolume.toFixed(DECIMALS),
-    trades: 1 + Math.floor(quoteVolume / 1_000),
+    ...traded(symbol, { turnover: wanted, ticks: average }),
   };
 }
 
@@ -156,64 +167,87 @@ function quietCandle(
   },
 ): LocalCandle {
   const price = priceText(symbol, ticks);
-  const quoteVolume = unit(mix(dice ^ 4)) < 0.5 ? 0 : turnover * 0.05;
+  const wanted = unit(mix(dice ^ 4)) < 0.5 ? 0 : turnover * 0.05;
   return {
     openTimeMs,
     open: price,
     high: price,
     low: price,
     close: price,
-    volume: (quoteVolume / (ticks / 10 ** symbol.tickDecimals)).toFixed(DECIMALS),
-    quoteVolume: quoteVolume.toFixed(DECIMALS),
-    trades: quoteVolume === 0 ? 0 : 1 + Math.floor(quoteVolume / 1_000),
+    ...traded(symbol, { turnover: wanted, ticks }),
   };
+}
+
+/** What is traded for a turnover at an average price: of contracts only whole ones, and nothing at other prices. */
+function traded(
+  symbol: LocalSymbol,
+  { turnover, ticks }: { readonly turnover: number; readonly ticks: number },
+): Pick<LocalCandle, "volume" | "quoteVolume" | "trades"> {
+  const price = ticks / 10 ** symbol.tickDecimals;
+  const { contract, priced } = symbol;
+  const { base, quote } = priced !== undefined
+    ? { base: 0, quote: 0 }
+    : contract === undefined
+    ? { base: turnover / price, quote: turnover }
+    : tradedContracts(contract, { turnover, price });
+  return {
+    volume: base.toFixed(DECIMALS),
+    quoteVolume: quote.toFixed(DECIMALS),
+    trades: quote === 0 ? 0 : 1 + Math.floor(quote / 1_000),
+  };
+}
+
+/** What a candle of a contract says was traded: whole contracts, for about the turnover that is wanted. */
+function tradedContracts(
+  { kind, size }: Contract,
+  { turnover, price }: { readonly turnover: number; readonly price: number },
+): { readonly base: number; readonly quote: number } {
+  const wanted = kind === "linear" ? turnover / price : turnover;
+  const worth = turnover === 0 ? 0 : Math.max(1, Math.round(wanted / size)) * size;
+  return kind === "linear"
+    ? { base: worth, quote: worth * price }
+    : { base: worth / price, quote: worth };
 }
 
 function pathStep(lengthMs: number): number {
   return PATH_STEPS_MS.find((stepMs) => lengthMs / stepMs >= PATH_MOMENTS_MIN) ?? MINUTE_MS;
 }
 
-/** The price at a time, in ticks. At least 1. */
+/** The price at a time, in ticks. At least 1, but for a premium. */
 function ticksAt(symbol: LocalSymbol, timeMs: number): number {
-  const seed = textSeed(symbol.symbol);
+  const scale = 10 ** symbol.tickDecimals;
+  const seed = seedOf(symbol);
+  if (symbol.priced === "premium") return Math.round(distance(textSeed(seed), timeMs) * scale);
+  let log = walk(textSeed(symbol.follows ?? seed), symbol, timeMs);
+  if (symbol.follows !== undefined) log += distance(textSeed(seed), timeMs);
+  return atLeastOne(symbol, Math.round(symbol.price * Math.exp(log) * scale));
+}
+
+/** The random walk, in log price. */
+function walk(seed: number, { volatility = 1 }: LocalSymbol, timeMs: number): number {
   let log = 0;
-  let amplitude = OCTAVE_AMPLITUDE_FIRST * (symbol.volatility ?? 1);
+  let amplitude = OCTAVE_AMPLITUDE_FIRST * volatility;
   let periodMs = OCTAVE_PERIOD_FIRST_MS;
   for (let octave = 0; octave < OCTAVES; octave++) {
     log += amplitude * noise(mix(seed + octave), timeMs / periodMs);
     amplitude *= OCTAVE_AMPLITUDE_RATIO;
     periodMs *= OCTAVE_PERIOD_RATIO;
   }
-  return Math.max(1, Math.round(symbol.price * Math.exp(log) * 10 ** symbol.tickDecimals));
+  return log;
 }
 
-/** Smooth noise: random values in [-1, 1) at whole numbers, with smooth interpolation between them. */
-function noise(seed: number, position: number): number {
-  const index = Math.floor(position);
-  const share = position - index;
-  const before = 2 * unit(mix(seed ^ Math.imul(index, 0x9e3779b1))) - 1;
-  const after = 2 * unit(mix(seed ^ Math.imul(index + 1, 0x9e3779b1))) - 1;
-  return before + (after - before) * share * share * (3 - 2 * share);
+function distance(seed: number, timeMs: number): number {
+  return DISTANCES.reduce(
+    (sum, { amplitude, periodMs }, index) =>
+      sum + amplitude * noise(mix(seed - 1 - index), timeMs / periodMs),
+    0,
+  );
 }
 
-/** Maps a hash to [0, 1). */
-function unit(hash: number): number {
-  return (hash >>> 0) / 2 ** 32;
+function atLeastOne({ priced }: LocalSymbol, ticks: number): number {
+  return priced === "premium" ? ticks : Math.max(1, ticks);
 }
 
-/** The finalizer of MurmurHash3: every bit of the input affects every bit of the result. */
-function mix(value: number): number {
-  let hash = value | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
-}
-
-/** The 32-bit FNV-1a hash of a text. */
-function textSeed(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  }
-  return hash;
+function seedOf({ seed, symbol }: LocalSymbol): string {
+  return seed ?? symbol;
 }

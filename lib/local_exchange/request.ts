@@ -18,6 +18,8 @@ export interface LoggedRequest {
   readonly query: Readonly<Record<string, string>>;
   readonly host: string;
   readonly proxied: boolean;
+  /** The endpoint as the dialect calls it, `klines`; undefined when no dialect has it. */
+  readonly endpoint: string | undefined;
   /** The HTTP status of the answer; undefined while there is none. */
   readonly status: number | undefined;
 }
@@ -61,8 +63,8 @@ export class RequestLog {
     this.#entriesMax = entriesMax;
   }
 
-  /** Adds a request. Call `answered` of the result when there is an answer. */
-  add(target: RequestTarget, nowMs: number): { answered(response: Response): Response } {
+  /** Adds a request. Call `answered` of the result when there is an answer, and before it `understood`. */
+  add(target: RequestTarget, nowMs: number): LogEntry {
     const { path, query, host, proxied } = target;
     const entry: MutableRequest = {
       timeMs: nowMs,
@@ -70,6 +72,7 @@ export class RequestLog {
       query: Object.fromEntries(query),
       host,
       proxied,
+      endpoint: undefined,
       status: undefined,
     };
     this.#entries.push(entry);
@@ -78,6 +81,9 @@ export class RequestLog {
       this.#entries = this.#entries.slice(-this.#entriesMax);
     }
     return {
+      understood: (endpoint) => {
+        entry.endpoint = endpoint;
+      },
       answered: (response) => {
         entry.status = response.status;
         return response;
@@ -89,6 +95,12 @@ export class RequestLog {
   newest(): LoggedRequest[] {
     return this.#entries.slice(-this.#entriesMax).map((entry) => ({ ...entry }));
   }
+}
+
+/** The open entry of one request. */
+interface LogEntry {
+  understood(endpoint: string): void;
+  answered(response: Response): Response;
 }
 
 type MutableRequest = { -readonly [Field in keyof LoggedRequest]: LoggedRequest[Field] };

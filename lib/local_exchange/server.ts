@@ -6,7 +6,9 @@ import { binance } from "./local_binance.ts";
 import { acceptStream } from "./candle_stream.ts";
 import type { LocalCandle } from "./price_walk.ts";
 import type { Dialect } from "./dialect.ts";
-import { closedCandles, page } from "./history.ts";
+import { findMarket, fundingRates, type LocalFunding } from "./contract.ts";
+import { fundingPage } from "./funding_page.ts";
+import { closedCandles, page, type PageAsk } from "./history.ts";
 import { type Asked, historyOf, type Interference, type RowChange } from "./interference.ts";
 import { type LoggedRequest, RequestLog, type RequestTarget, requestTarget } from "./request.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "./local_symbol.ts";
@@ -44,6 +46,12 @@ export interface LocalExchange {
    * @throws RangeError when there is no such symbol.
    */
   truth(symbol: string, timeframe: Timeframe, window: Window, nowMs?: number): LocalCandle[];
+  /**
+   * The payments of a perpetual in the window that were settled at `nowMs`, at their true times.
+   *
+   * @throws RangeError when there is no such symbol.
+   */
+  funding(symbol: string, window: Window, nowMs?: number): LocalFunding[];
   /** Ends requests without an answer, closes all connections, and resolves when the port is free. */
   close(): Promise<void>;
 }
@@ -110,6 +118,8 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
       const silence = state.dialects[0]?.silence ?? "omitted";
       return closedCandles({ symbol: known(state, symbol), timeframe, silence, nowMs }, window);
     },
+    funding: (symbol, window, nowMs = clock.now()) =>
+      fundingRates(known(state, symbol), window, nowMs),
     async close(): Promise<void> {
       closing.abort();
       await server.finished;
@@ -141,6 +151,7 @@ async function respond(state: State, request: Request): Promise<Response> {
   if (asked === undefined) {
     return entry.answered(new Response(`No such endpoint: ${target.path}\n`, { status: 404 }));
   }
+  entry.understood(asked.ask.endpoint);
   const response = interference === undefined ? asked.answer() : await interference.respond(asked);
   if (response === undefined) {
     await state.closed;
@@ -166,7 +177,7 @@ function streamAt(
 
 function understand(
   { dialects, symbols, closing }: State,
-  { path, query, proxied }: RequestTarget,
+  { path, query, proxied, host }: RequestTarget,
   nowMs: number,
 ): Asked | undefined {
   const request = { path, query, symbols: [...symbols.values()], nowMs };
@@ -174,18 +185,31 @@ function understand(
     const ask = dialect.read(request);
     if (ask === undefined) continue;
     const answer = (change?: RowChange): Response => answerOf({ dialect, ask, nowMs }, change);
-    return { dialect, ask, proxied, nowMs, closing, answer };
+    return { dialect, ask, proxied, host, nowMs, closing, answer };
   }
   return undefined;
 }
 
 function answerOf(
   { dialect, ask, nowMs }: Pick<Asked, "dialect" | "ask" | "nowMs">,
-  change: RowChange = (rows) => rows,
+  { candles = (rows) => rows, funding = (rows) => rows }: RowChange = {},
 ): Response {
-  if (ask.about !== "candles") return jsonAnswer(ask.answer.status, ask.answer.body);
-  const rows = change(page(historyOf({ dialect, ask, nowMs }), ask.page));
-  return jsonAnswer(200, ask.render(ask.page.order === "ascending" ? rows : rows.toReversed()));
+  switch (ask.about) {
+    case "candles": {
+      const rows = candles(page(historyOf({ dialect, ask, nowMs }), ask.page));
+      return jsonAnswer(200, ask.render(ordered(rows, ask.page)));
+    }
+    case "funding": {
+      const rows = funding(fundingPage(ask, nowMs));
+      return jsonAnswer(200, ask.render(ordered(rows, ask.page)));
+    }
+    default:
+      return jsonAnswer(ask.answer.status, ask.answer.body);
+  }
+}
+
+function ordered<Row>(rows: readonly Row[], { order }: PageAsk): readonly Row[] {
+  return order === "ascending" ? rows : rows.toReversed();
 }
 
 function jsonAnswer(status: number, body: unknown): Response {
@@ -208,9 +232,9 @@ function keyOf({ symbol, id = "" }: LocalSymbol): string {
   return `${symbol} ${id}`;
 }
 
-/** The first of that symbol. */
+/** The first of that symbol, or another price of a contract. */
 function known({ symbols }: Pick<State, "symbols">, symbol: string): LocalSymbol {
-  const market = symbols.values().find((one) => one.symbol === symbol);
+  const market = findMarket(symbols.values(), symbol);
   if (market === undefined) throw new RangeError(`The local exchange has no market ${symbol}`);
   return market;
 }

@@ -1,20 +1,17 @@
 /** Judges a page: which candles may be stored, and which part of the window the exchange answered for. @module */
-import {
-  type Candle,
-  checkRow,
-  contradictory,
-  isZero,
-  type RejectedCandle,
-  sameCandle,
-} from "./candle.ts";
+import { type Candle, checkRow, contradictory, type RejectedCandle, sameCandle } from "./candle.ts";
 import { addCandles, closedUntil, countCandles, nominalMs, type Timeframe } from "./timeframe.ts";
 import { keptRejections } from "./kept_rejections.ts";
+import type { Price } from "./price.ts";
 import { shiftedTimes } from "./shifted_rows.ts";
+import { leavesOutSilentCandles, longestHole } from "./silent_candles.ts";
 import { type Window, windowCandles, windowName } from "./window.ts";
 
 /** The window that was asked for and the answer. */
 export interface AnsweredPage {
   readonly timeframe: Timeframe;
+  /** Of what the candles are. @default "trade" */
+  readonly price?: Price | undefined;
   readonly window: Window;
   /** Rows as the exchange sent them, unsorted and unchecked. */
   readonly rows: readonly unknown[];
@@ -58,7 +55,7 @@ export interface PageVerdict {
   readonly earlyMs?: number | undefined;
   /**
    * Whether the exchange leaves out candles without trades, as far as this page shows: true if a row is missing
-   * between others, false if a candle has no volume, undefined if neither.
+   * between others, false if a candle has volume 0, undefined if neither, and of prices that nobody trades.
    */
   readonly omitsSilent?: boolean | undefined;
 }
@@ -108,7 +105,7 @@ export const SETTLE_MS = 120_000;
  * @throws MalformedPageError when two rows for the same closed candle of the window have different values.
  */
 export function judgePage(page: AnsweredPage): PageVerdict {
-  const { timeframe, window, nowMs } = page;
+  const { timeframe, price = "trade", window, nowMs } = page;
   const closedMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
   const asked: Window = { sinceMs: window.sinceMs, untilMs: Math.max(window.sinceMs, closedMs) };
   const read = readRows(page, asked);
@@ -123,7 +120,10 @@ export function judgePage(page: AnsweredPage): PageVerdict {
   }
   const isClaimed = (timeMs: number): boolean => timeMs >= claim.sinceMs && timeMs < claim.untilMs;
   const candles = read.candles.filter(({ openTimeMs }) => isClaimed(openTimeMs));
-  const omitsSilent = leavesOutSilentCandles(timeframe, candles, read.times.filter(isClaimed));
+  // Candles of other prices do not wait for trades.
+  const omitsSilent = price === "trade"
+    ? leavesOutSilentCandles(timeframe, candles, read.times.filter(isClaimed))
+    : undefined;
   const answered = settledPart(page, claim);
   return { candles, rejected, answered, reachFromMs: undefined, cutRows, omitsSilent };
 }
@@ -165,7 +165,7 @@ function readRows(page: AnsweredPage, asked: Window): ReadRows {
   const rejected: RejectedCandle[] = [];
   const times: number[] = [];
   for (const row of page.rows) {
-    const checked = checkRow(page.timeframe, row);
+    const checked = checkRow(page.timeframe, row, page.price);
     if (checked.candle !== undefined) {
       given.push(checked.candle);
       times.push(checked.candle.openTimeMs);
@@ -268,23 +268,6 @@ function trimmedEnds(
     start: countCandles(timeframe, asked.sinceMs, firstMs) > holeMax,
     end: countCandles(timeframe, addCandles(timeframe, lastMs, 1), dueMs) > holeMax,
   };
-}
-
-/** The most candles missing in a row between ascending open times. */
-function longestHole(timeframe: Timeframe, times: readonly number[]): number {
-  return times.reduce((longest, timeMs, index) => {
-    const previousMs = times[index - 1] ?? timeMs;
-    return Math.max(longest, countCandles(timeframe, previousMs, timeMs) - 1);
-  }, 0);
-}
-
-function leavesOutSilentCandles(
-  timeframe: Timeframe,
-  candles: readonly Candle[],
-  times: readonly number[],
-): boolean | undefined {
-  if (candles.some(({ volume }) => isZero(volume))) return false;
-  return longestHole(timeframe, times) > 0 ? true : undefined;
 }
 
 /** The part of a claim whose candles are final. Those after it may still be published, or change. */

@@ -1,4 +1,5 @@
 /** Turns an exchange's rows into candles and rejects malformed ones. @module */
+import type { Price } from "./price.ts";
 import { isAligned, type Timeframe } from "./timeframe.ts";
 
 /**
@@ -12,7 +13,8 @@ export interface Candle {
   readonly high: string;
   readonly low: string;
   readonly close: string;
-  readonly volume: string;
+  /** Null only where the price is not that of trades: nobody trades a mark price. */
+  readonly volume: string | null;
 }
 
 /** Why a row is not a candle. A fixed set, because it is also a metric label. */
@@ -66,9 +68,15 @@ export const ROW_TEXT_MAX = 4_000;
  *
  * A candle has six finite values, open, high, low and close > 0, volume ≥ 0, high ≥ max(open, close),
  * low ≤ min(open, close), and an open time aligned to its timeframe. The tables repeat these rules as CHECK constraints.
+ *
+ * Candles of other prices than `trade` have no volume: whatever stands in its place (nothing, 0, a flag) is left out. A
+ * premium is a difference of two prices, which may be zero or negative.
  */
-export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
-  if (!Array.isArray(row) || row.length < 6) return reject("not_six_values", row, undefined);
+export function checkRow(timeframe: Timeframe, row: unknown, price: Price = "trade"): CheckedRow {
+  const hasVolume = price === "trade";
+  if (!Array.isArray(row) || row.length < (hasVolume ? 6 : 5)) {
+    return reject("not_six_values", row, undefined);
+  }
   const openTimeMs = readTime(row[0]);
   if (openTimeMs === undefined) return reject("time_not_a_number", row, undefined);
   if (!isAligned(timeframe, openTimeMs)) return reject("time_not_aligned", row, openTimeMs);
@@ -77,35 +85,34 @@ export function checkRow(timeframe: Timeframe, row: unknown): CheckedRow {
   const high = decimalText(row[2]);
   const low = decimalText(row[3]);
   const close = decimalText(row[4]);
-  const volume = decimalText(row[5]);
+  const volume = hasVolume ? decimalText(row[5]) : null;
   if (
     open === undefined || high === undefined || low === undefined || close === undefined ||
     volume === undefined
   ) return reject("not_a_finite_number", row, openTimeMs);
-  const reason = brokenRule(open, high, low, close, volume);
+  const reason = brokenRule({ open, high, low, close, volume }, price);
   if (reason !== undefined) return reject(reason, row, openTimeMs);
   return { candle: { openTimeMs, open, high, low, close, volume } };
 }
 
-/** Which rule five decimals break, if any. For speed, each is converted to a double only once. */
+/** Which rule the values of a candle break, if any. For speed, each is converted to a double only once. */
 function brokenRule(
-  open: string,
-  high: string,
-  low: string,
-  close: string,
-  volume: string,
+  { open, high, low, close, volume }: Omit<Candle, "openTimeMs">,
+  price: Price,
 ): RejectionReason | undefined {
-  const [o, h, l, c, v] = [Number(open), Number(high), Number(low), Number(close), Number(volume)];
+  const [o, h, l, c] = [Number(open), Number(high), Number(low), Number(close)];
+  const v = volume === null ? 0 : Number(volume);
   if (
     !Number.isFinite(o) || !Number.isFinite(h) || !Number.isFinite(l) || !Number.isFinite(c) ||
     !Number.isFinite(v)
   ) return "not_a_finite_number";
   if (
-    !isPositive(open, o) || !isPositive(high, h) || !isPositive(low, l) || !isPositive(close, c)
-  ) {
-    return "price_not_positive";
+    price !== "premium" &&
+    (!isPositive(open, o) || !isPositive(high, h) || !isPositive(low, l) || !isPositive(close, c))
+  ) return "price_not_positive";
+  if (v < 0 || (v === 0 && volume !== null && exactDecimal(volume).digits < 0n)) {
+    return "volume_negative";
   }
-  if (v < 0 || (v === 0 && exactDecimal(volume).digits < 0n)) return "volume_negative";
   if (isBelow(high, h, open, o) || isBelow(high, h, close, c)) return "high_below_body";
   if (isBelow(open, o, low, l) || isBelow(close, c, low, l)) return "low_above_body";
   return undefined;
@@ -211,7 +218,8 @@ function exactDecimal(text: string): { readonly digits: bigint; readonly exponen
 
 /** Whether two candles have the same values, however many trailing zeros they are written with. */
 export function sameCandle(a: Candle, b: Candle): boolean {
-  return (["open", "high", "low", "close", "volume"] as const).every((name) =>
-    compareDecimals(a[name], b[name]) === 0
-  );
+  return (["open", "high", "low", "close", "volume"] as const).every((name) => {
+    const [one, other] = [a[name], b[name]];
+    return one === null || other === null ? one === other : compareDecimals(one, other) === 0;
+  });
 }

@@ -36,6 +36,8 @@ export const EVENTS = {
   suspended: trouble,
   /** The market goes on under another symbol. */
   renamed: trouble,
+  /** A dated future has come to its end. */
+  expired: news,
   /** The symbol means another market. */
   market_replaced: trouble,
   /** The market has a new id, and is the same. */

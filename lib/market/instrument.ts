@@ -1,13 +1,16 @@
 /** Whether a file's name of an instrument means a unified symbol. @module */
+import { marketSymbol } from "./price.ts";
 
 /**
  * Compares an exchange's own name, such as `BTC-USDT-SWAP`, with a unified symbol, such as `BTC/USDT:USDT`. False also
- * when the name cannot be understood.
+ * when the name cannot be understood. A file of mark prices names the market that they are of.
  */
 export function namesSymbol(name: string, symbol: string): boolean {
   if (name === symbol) return true;
   const [, base = "", quote = "", settle, expiry] =
-    /^([^/]+)\/([^:]+)(?::([^-]+)(?:-(.+))?)?$/.exec(symbol)?.map((part) => part && plain(part)) ??
+    /^([^/]+)\/([^:]+)(?::([^-]+)(?:-(.+))?)?$/.exec(marketSymbol(symbol))?.map((part) =>
+      part && plain(part)
+    ) ??
       [];
   const both = base + quote;
   // With a slash it is a unified symbol, or as good as one: of another market.

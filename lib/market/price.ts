@@ -4,7 +4,7 @@
 export type Price = "trade" | "mark" | "index" | "premium";
 
 /** The prices that stand behind a symbol, such as in `BTC/USDT:USDT@mark`. */
-const PRICES_NAMED = ["mark", "index", "premium"] as const satisfies readonly Price[];
+export const PRICES_NAMED = ["mark", "index", "premium"] as const satisfies readonly Price[];
 
 const PRICED = new RegExp(`^(.+)@(${PRICES_NAMED.join("|")})$`);
 

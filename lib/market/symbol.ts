@@ -1,5 +1,5 @@
 /** Checks whether a text from a user or an exchange can be a unified symbol. @module */
-import { marketSymbol } from "./price.ts";
+import { marketSymbol, priceOf } from "./price.ts";
 
 /** Twice as long as CCXT's longest unified symbols: options with strike and expiry. */
 const SYMBOL_LENGTH_MAX = 100;
@@ -20,6 +20,18 @@ export function isSymbol(text: string): boolean {
 }
 
 /**
+ * Whether a text names a price behind a symbol that cannot have it: one that there is not, such as `BTC/USDT:USDT@marks`, or
+ * that of a spot market.
+ */
+export function hasWrongPrice(text: string): boolean {
+  if (!PRICED.test(text)) return false;
+  return priceOf(text) === "trade" || !isContract(text) || PRICED.test(marketSymbol(text));
+}
+
+/** A word behind the last part of a symbol. */
+const PRICED = /\/.*[^/:]@[^/:@]*$/;
+
+/**
  * Whether a symbol cannot be taken for another one: no letters that look like Latin ones, no spaces or quotes. Only such
  * symbols are chosen without being named.
  */
@@ -30,6 +42,16 @@ export function isPlainSymbol(text: string): boolean {
 /** Whether a symbol is of a contract: a perpetual, a future or an option. After its quote it names what settles it. */
 export function isContract(symbol: string): boolean {
   return symbol.slice(symbol.lastIndexOf("/")).includes(":");
+}
+
+/** Whether a symbol is of a dated future, such as `BTC/USDT:USDT-241227`. */
+export function isDated(symbol: string): boolean {
+  return /\/[^/:]*:.*-\d{6}$/.test(marketSymbol(symbol));
+}
+
+/** Whether a symbol is of an option, such as `BTC/USD:BTC-241227-60000-C`. */
+export function isOption(symbol: string): boolean {
+  return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(marketSymbol(symbol));
 }
 
 /** The kind of market that a symbol means: contracts are linear, or inverse if they are settled in their base coin. */

@@ -1,4 +1,5 @@
 /** Patterns of symbols: a star stands for any letters of one part, such as in `BTC/USDT:*`. @module */
+import { marketSymbol, priceOf } from "./price.ts";
 import { isSymbol } from "./symbol.ts";
 
 /** Whether a text is a pattern, and no symbol. */
@@ -6,9 +7,14 @@ export function isSymbolPattern(text: string): boolean {
   return text.includes("*") && isSymbol(text.replaceAll("*", "X"));
 }
 
-/** Whether a symbol fits a pattern, or is what the pattern names. Base, quote and settle are compared one by one. */
+/**
+ * Whether a symbol fits a pattern, or is what the pattern names. Base, quote and settle are compared one by one, and both are of
+ * the same price: `BTC/USDT:*` is of trades, `BTC/USDT:*@mark` of mark prices.
+ */
 export function fitsPattern(symbol: string, pattern: string): boolean {
-  const [texts, patterns] = [symbol.split(PARTS), pattern.split(PARTS)];
+  if (priceOf(symbol) !== priceOf(pattern)) return false;
+  const [texts, patterns] = [symbol, pattern].map((text) => marketSymbol(text).split(PARTS));
+  if (texts === undefined || patterns === undefined) return false;
   return texts.length === patterns.length &&
     texts.every((text, index) => fitsPart(text, patterns[index]!));
 }

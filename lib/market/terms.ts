@@ -1,13 +1,17 @@
 /** What the numbers of a market mean: what is traded, what settles it, how much a contract is worth. @module */
 
+/** What the volume of a candle counts. */
+export type VolumeUnit = "base" | "quote" | "contracts";
+
 /** Undefined: not known, or there is none. What is not known is never a difference. */
 export interface MarketTerms {
   /** `linear` and `inverse` are contracts; undefined also of those that are neither. */
   readonly kind: "spot" | "linear" | "inverse" | undefined;
   /** The coin that settles a contract. */
   readonly settle: string | undefined;
-  /** How much one contract is worth. Volumes may count contracts. */
+  /** What one contract is worth: linear, in the base currency; inverse, in the quote currency. */
   readonly contractSize: number | undefined;
+  readonly volumeUnit: VolumeUnit | undefined;
 }
 
 /** A market as people see it: its id, and what its numbers mean. */
@@ -19,6 +23,7 @@ const TERMS = [
   ["kind", "kind"],
   ["settle", "settlement in"],
   ["contractSize", "contracts of"],
+  ["volumeUnit", "volumes in"],
 ] as const;
 
 /** Whether the numbers of both mean the same, as far as both are known. */

@@ -1,5 +1,6 @@
 /** Compares the prices of every symbol that several exchanges have, newest first, in bounded pieces. @module */
 import type { Clock } from "../clock.ts";
+import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, floorTime, nominalMs, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -100,7 +101,10 @@ function groupsOf(
   timeframe: Timeframe,
   { isChosen, window }: ComparisonOptions,
 ): readonly Group[] {
-  const ofTimeframe = all.filter(({ series }) => series.timeframe.text === timeframe.text);
+  // A premium is a difference near zero: there is no share of it by which two lie apart.
+  const ofTimeframe = all.filter(({ series }) =>
+    series.timeframe.text === timeframe.text && priceOf(series.symbol) !== "premium"
+  );
   return [...Map.groupBy(ofTimeframe, ({ series }) => series.symbol)]
     .map(([symbol, markets]) => ({ symbol, markets, shared: sharedWindow(markets, window) }))
     .filter(({ markets, shared }) =>

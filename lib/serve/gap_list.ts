@@ -1,6 +1,7 @@
 /** The gaps as pages of documents, for `titan10 gaps`. @module */
 import { type GapState, isOpen } from "../market/gap.ts";
 import type { Database } from "../store/connection/database.ts";
+import { type FundingGap, readFundingGaps } from "../store/funding_ledger.ts";
 import { readGapPages } from "../store/gaps.ts";
 
 /** A gap. Times are ISO 8601 UTC. */
@@ -50,6 +51,42 @@ export async function* readGapEntries(
     }));
   }
 }
+
+/** A span in which funding rates are missing. Times are ISO 8601 UTC. */
+export interface FundingGapEntry {
+  readonly exchange: string;
+  readonly symbol: string;
+  readonly since: string;
+  readonly until: string;
+  readonly state: string;
+  /** How many rates are missing. */
+  readonly missing: number;
+  readonly reason: string;
+}
+
+/** Where funding rates are missing, page by page. @throws StoreError */
+export async function* readFundingGapEntries(
+  database: Database,
+): AsyncGenerator<readonly FundingGapEntry[], void> {
+  for (let after: FundingGap | undefined;;) {
+    const gaps = await readFundingGaps(database, { gapsMax: PAGE_GAPS_MAX, after });
+    if (gaps.length > 0) {
+      yield gaps.map(({ exchange, symbol, window, state, missing, reason }) => ({
+        exchange,
+        symbol,
+        since: iso(window.sinceMs),
+        until: iso(window.untilMs),
+        state,
+        missing,
+        reason,
+      }));
+    }
+    if (gaps.length < PAGE_GAPS_MAX) return;
+    after = gaps.at(-1);
+  }
+}
+
+const PAGE_GAPS_MAX = 1_000;
 
 function iso(timeMs: number): string {
   return new Date(timeMs).toISOString();

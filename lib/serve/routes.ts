@@ -11,7 +11,7 @@ import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
 import { isLoopback } from "../text/loopback.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { ExportPage, ExportRequest } from "../transfer/candle_export.ts";
+import type { AskedExport } from "../transfer/asked_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
 import { type CandlesDocument, type ExplainedDocument, Query } from "./chart_answer.ts";
 import { jsonLines } from "./json_lines.ts";
@@ -57,11 +57,11 @@ export interface Answers {
   /** Only on the unix socket, because it sends requests to exchanges. */
   readonly doctor: () => Promise<Checkup>;
   /** Only on the unix socket, for `titan10 gaps`. */
-  readonly gaps: () => AsyncGenerator<unknown, void>;
+  readonly gaps: (asked: { readonly what?: "funding" }) => AsyncGenerator<unknown, void>;
   /** Only on the unix socket, for `titan10 status --storage`. */
   readonly storage: () => Promise<StorageDocument>;
   /** Only on the unix socket, for `titan10 export`. */
-  readonly export: (request: ExportRequest) => AsyncGenerator<ExportPage, void>;
+  readonly export: (asked: AskedExport) => AsyncGenerator<unknown, void>;
   /** Only on the unix socket, for `titan10 report`. */
   readonly report: (
     request: ReportRequest,
@@ -265,8 +265,8 @@ export function commandRoutes(
       method: "POST",
       answer: async ({ json }) => jsonAnswer(await answers.forget(await json?.() as ForgetRequest)),
     },
-    streamed("/gaps", () => answers.gaps()),
-    streamed("/export", (asked) => answers.export(asked as ExportRequest)),
+    streamed("/gaps", (asked) => answers.gaps(asked as { readonly what?: "funding" })),
+    streamed("/export", (asked) => answers.export(asked as AskedExport)),
     streamed("/report", (asked, signal) => answers.report(asked as ReportRequest, signal)),
     streamed("/query", (asked, signal) => answers.query(asked as QueryRequest, signal)),
   ];

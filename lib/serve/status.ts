@@ -13,6 +13,7 @@ import { timescaleVersion } from "../store/connection/timescale.ts";
 import { VERSION } from "../version.ts";
 import type { StreamState } from "../live/stream_state.ts";
 import { readProvisional } from "../store/provisional.ts";
+import { type FundingStatus, readFundingStatus } from "./funding_status.ts";
 import { type News, NO_NEWS, readNews } from "./news.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
@@ -29,6 +30,8 @@ export interface Status extends News {
   readonly lastReload: LastReload | null;
   readonly exchanges: readonly ExchangeStatus[];
   readonly series: readonly SeriesStatus[];
+  /** The funding rates of perpetuals. */
+  readonly funding: readonly FundingStatus[];
   readonly jobs: readonly JobStatus[];
 }
 
@@ -208,6 +211,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
       endedAt: iso(endedMs),
       endedWhy: endedWhy ?? null,
     })),
+    funding: isUnmade ? [] : await readFundingStatus(database, nowMs),
     jobs: jobs.map(({ job, lastStartMs, lastSuccessMs, lastOutcome }) => ({
       job,
       lastStart: iso(lastStartMs),

@@ -6,27 +6,9 @@ import type { StoredRow } from "./candle_pages.ts";
 import { REPLACED_VALUES, VALUE_SUMS, VALUES, valuesOf } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
+import { LEDGER_TABLES } from "./ledger_tables.ts";
 import { columns } from "./parameters.ts";
 import { StoreError } from "./connection/store_error.ts";
-
-/**
- * All ledger tables except the candles, each with the key columns that order its rows. A table comes after those that
- * it refers to. A test checks that no table is missing.
- */
-export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
-  imports: ["id"],
-  checkpoints: ["exchange", "symbol", "timeframe"],
-  listings: ["exchange", "symbol", "since"],
-  gaps: ["exchange", "symbol", "timeframe", "since"],
-  candle_revisions: ["exchange", "symbol", "timeframe", "time", "revised_at"],
-  rejected_candles: ["exchange", "symbol", "timeframe", "answered"],
-  import_conflicts: ["exchange", "symbol", "timeframe", "time"],
-  exchanges: ["exchange"],
-  capabilities: ["exchange", "market_kind", "timeframe"],
-  jobs: ["job"],
-  alerts: ["id"],
-  events: ["id"],
-};
 
 /** The tables whose `id` the database generates. */
 const COUNTED_TABLES: readonly string[] = ["imports", "candle_revisions", "alerts", "events"];

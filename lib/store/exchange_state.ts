@@ -113,7 +113,9 @@ interface ExchangeRow {
   readonly breaker: ExchangeState["breaker"];
   readonly banned_until: Date | null;
   readonly ban_reason: string | null;
-  readonly banned_hosts: Readonly<Record<string, { readonly until: number; readonly reason: string }>>;
+  readonly banned_hosts: Readonly<
+    Record<string, { readonly until: number; readonly reason: string }>
+  >;
   readonly last_error: string | null;
   readonly last_error_at: Date | null;
 }

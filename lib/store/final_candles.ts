@@ -5,7 +5,7 @@ import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 
 /**
- * At most `candlesMax` candles with trades, the oldest first, of the newest listing and close together: none is older than
+ * At most `candlesMax` candles with trades, or with a change of a price that nobody trades, the oldest first, of the newest listing and close together: none is older than
  * `candlesMax` candles before the newest. A market that was silent most of that time gives fewer.
  */
 export async function readFinalCandles(
@@ -24,7 +24,7 @@ export async function readFinalCandles(
        from ${
         candleTable(timeframe)
       } join known on covered @> time and time >= coalesce(listed_from, '-infinity')
-       where exchange = $1::text and symbol = $2::text and volume > 0
+       where exchange = $1::text and symbol = $2::text and coalesce(volume > 0, high > low)
          and time < until and time >= until - $4::int * titan10_step($3::text)
        order by time`,
       [exchange, symbol, timeframe.text, candlesMax],

@@ -195,7 +195,8 @@ set covered = known.covered + (excluded.covered - known.unsettled),
     -- listed before, they belong to that listing.
     listed_from = case
       when excluded.first >= known.listed_from
-        or exists (select from listings where exchange = $1::text and symbol = $2::text and why <> 'suspended')
+        or exists (select from listings where exchange = $1::text and symbol = $2::text
+                   and why not in ('suspended', 'expired'))
       then known.listed_from end
 returning (select added from tally) as added, (select replaced from tally) as replaced,
           ${fillGaps("added_ms", "from tally")}`;

@@ -17,8 +17,8 @@ import {
 /** Why a series is archived: listed in the configuration, or among the top markets. */
 type Chosen = "list" | "top";
 
-/** Why a market is no longer traded. Only a suspended market can still be asked for its history. */
-export type EndedWhy = "delisted" | "suspended" | "renamed";
+/** Why a market is no longer traded. Only one that is suspended or has expired can still be asked for its history. */
+export type EndedWhy = "delisted" | "suspended" | "renamed" | "expired";
 
 /** A series' row in the ledger. Times in milliseconds. */
 export interface Checkpoint {
@@ -184,7 +184,7 @@ export async function readOwed(
                                             then lower(covered + unsettled) end) as followed,
                least(to_timestamp(until_ms / 1000.0), ended_at) as until
         from desired left join checkpoints using (exchange, symbol, timeframe)
-        where ended_why is null or ended_why = 'suspended'
+        where ended_why is null or ended_why in ('suspended', 'expired')
       ),
       wanted as (
         select *, tstzmultirange(tstzrange(least(since, ends, until), least(ends, until)),
@@ -258,7 +258,7 @@ export async function forgetListing(
           from: `where exchange = $1::text and symbol = $2::text and listed_from is not null
                    and not exists (select from listings as former
                                    where former.exchange = known.exchange and former.symbol = known.symbol
-                                     and former.why <> 'suspended')`,
+                                     and former.why not in ('suspended', 'expired'))`,
         })
       })
        update checkpoints as known set listed_from = null from held where ${isHeld("checkpoints")}`,

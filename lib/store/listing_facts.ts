@@ -1,5 +1,5 @@
 /** What is known of the market of a listing, and since when it is missing. @module */
-import type { NamedMarket } from "../market/terms.ts";
+import type { MarketTerms, NamedMarket } from "../market/terms.ts";
 import type { Database } from "./connection/database.ts";
 import { heldRows, isHeld } from "./lock_order.ts";
 import { columns, textArray } from "./parameters.ts";
@@ -9,6 +9,8 @@ export interface NotedMarket extends NamedMarket {
   readonly symbol: string;
   /** The id under which it was known. */
   readonly formerId: string | undefined;
+  /** When the dated future expires; undefined of other markets. Milliseconds. */
+  readonly expiresMs?: number | undefined;
 }
 
 const MARKETS = columns<NotedMarket>({
@@ -18,6 +20,8 @@ const MARKETS = columns<NotedMarket>({
   kind: ["text", ({ kind }) => kind],
   settle: ["text", ({ settle }) => settle],
   contract_size: ["numeric", ({ contractSize }) => contractSize],
+  volume_unit: ["text", ({ volumeUnit }) => volumeUnit],
+  expires_ms: ["float8", ({ expiresMs }) => expiresMs],
 });
 
 /**
@@ -33,7 +37,10 @@ export async function noteMarkets(
     await sql.unsafe(
       `with held as materialized (${
         heldRows("listings", {
-          columns: ["row.market_id", "row.kind", "row.settle", "row.contract_size"],
+          columns: [
+            ...["row.market_id", "row.kind", "row.settle", "row.contract_size", "row.volume_unit"],
+            "to_timestamp(row.expires_ms / 1000.0) as expires_at",
+          ],
           from: `join ${MARKETS.rows(2)} using (symbol)
                  where known.exchange = $1::text
                    and (known.market_id is null or known.market_id in (row.former_id, row.market_id))
@@ -43,9 +50,42 @@ export async function noteMarkets(
        update listings as known
        set market_id = coalesce(held.market_id, known.market_id), kind = coalesce(held.kind, known.kind),
            settle = coalesce(held.settle, known.settle),
-           contract_size = coalesce(held.contract_size, known.contract_size)
+           contract_size = coalesce(held.contract_size, known.contract_size),
+           volume_unit = coalesce(held.volume_unit, known.volume_unit),
+           expires_at = coalesce(held.expires_at, known.expires_at)
        from held where ${isHeld("listings")}`,
       [exchange, ...MARKETS.arrays(markets)],
+    );
+  });
+}
+
+const UNITS = columns<Pick<MarketTerms, "kind" | "volumeUnit">>({
+  kind: ["text", ({ kind }) => kind],
+  volume_unit: ["text", ({ volumeUnit }) => volumeUnit],
+});
+
+/**
+ * Records what volumes count where listings do not say it yet: those that have ended were entered by a version that did not
+ * know, and no list has their symbols any more. A symbol without a settling coin is of a spot market.
+ */
+export async function noteVolumeUnits(
+  database: Database,
+  exchange: string,
+  units: readonly Pick<MarketTerms, "kind" | "volumeUnit">[],
+): Promise<void> {
+  await database.run(`note what volumes of ${exchange} count`, async (sql) => {
+    await sql.unsafe(
+      `with held as materialized (${
+        heldRows("listings", {
+          columns: ["row.volume_unit"],
+          from: `join ${UNITS.rows(2)}
+                   on row.kind = coalesce(known.kind, case when position(':' in known.symbol) = 0 then 'spot' end)
+                 where known.exchange = $1::text and known.volume_unit is null`,
+        })
+      })
+       update listings as known set volume_unit = held.volume_unit
+       from held where ${isHeld("listings")}`,
+      [exchange, ...UNITS.arrays(units)],
     );
   });
 }

@@ -21,6 +21,8 @@ export interface Listing extends NamedMarket {
   readonly absentMs: number | undefined;
   /** Since when the symbol is missing from lists, while its listing goes on; undefined while it is listed. */
   readonly missingMs: number | undefined;
+  /** When the dated future expires, as far as its exchange has said; undefined of other markets. @default undefined */
+  readonly expiresMs?: number | undefined;
 }
 
 /** The newest listing of every symbol that an exchange ever listed. */
@@ -30,7 +32,8 @@ export async function readListings(
 ): Promise<readonly Listing[]> {
   return await database.run(`read the listings of ${exchange}`, async (sql) => {
     const rows = await sql<ListingRow[]>`
-      select distinct on (symbol) symbol, market_id, kind, settle, contract_size, until, why, absent_at, missing_since,
+      select distinct on (symbol) symbol, market_id, kind, settle, contract_size, volume_unit, until, why, absent_at,
+             missing_since, expires_at,
              max(since) filter (where noticed_at is not null) over (partition by symbol) as replaced
       from listings where exchange = ${exchange}
       order by symbol, since desc`;
@@ -42,6 +45,7 @@ export async function readListings(
       why: row.why ?? undefined,
       absentMs: epochMs(row.absent_at),
       missingMs: epochMs(row.missing_since),
+      expiresMs: epochMs(row.expires_at),
     }));
   });
 }
@@ -149,6 +153,7 @@ const REPLACEMENTS = columns<Replacement>({
   kind: ["text", ({ terms }) => terms.kind],
   settle: ["text", ({ terms }) => terms.settle],
   contract_size: ["numeric", ({ terms }) => terms.contractSize],
+  volume_unit: ["text", ({ terms }) => terms.volumeUnit],
   from_ms: ["float8", ({ fromMs }) => fromMs],
   successor: ["text", ({ successor }) => successor],
 });
@@ -170,7 +175,7 @@ export async function replaceListings(
 ): Promise<ReadonlyMap<string, number>> {
   return await database.run(`enter new markets of ${exchange}`, async (sql) => {
     const rows = await sql.unsafe<{ symbol: string; began: Date }[]>(
-      `select symbol, titan10_replace_listing($1::text, symbol, market_id, kind, settle, contract_size, successor,
+      `select symbol, titan10_replace_listing($1::text, symbol, market_id, kind, settle, contract_size, volume_unit, successor,
                                               to_timestamp(from_ms / 1000.0), to_timestamp($2::float8 / 1000.0)) as began
        from (select * from ${REPLACEMENTS.rows(3)} order by symbol) as row`,
       [exchange, nowMs, ...REPLACEMENTS.arrays(replacements)],
@@ -239,6 +244,7 @@ interface MarketRow {
   readonly kind: MarketTerms["kind"] | null;
   readonly settle: string | null;
   readonly contract_size: string | null;
+  readonly volume_unit: MarketTerms["volumeUnit"] | null;
 }
 
 function marketOf(row: MarketRow): NamedMarket {
@@ -247,6 +253,7 @@ function marketOf(row: MarketRow): NamedMarket {
     kind: row.kind ?? undefined,
     settle: row.settle ?? undefined,
     contractSize: row.contract_size === null ? undefined : Number(row.contract_size),
+    volumeUnit: row.volume_unit ?? undefined,
   };
 }
 
@@ -257,6 +264,7 @@ interface ListingRow extends MarketRow {
   readonly why: ListingEnd | null;
   readonly absent_at: Date | null;
   readonly missing_since: Date | null;
+  readonly expires_at: Date | null;
 }
 
 /** A symbol whose market was replaced by another one. */
@@ -275,7 +283,7 @@ export async function readReplaced(
 ): Promise<readonly ReplacedMarket[]> {
   return await database.run("read the symbols that mean other markets", async (sql) => {
     const rows = await sql<ReplacedRow[]>`
-      select exchange, symbol, since, market_id, kind, settle, contract_size, former
+      select exchange, symbol, since, market_id, kind, settle, contract_size, volume_unit, former
       from (select *, lag(to_jsonb(listings)) over (partition by exchange, symbol order by since) as former
             from listings) as listing
       where noticed_at >= to_timestamp(${sinceMs}::float8 / 1000.0) and former is not null

@@ -113,7 +113,7 @@ const MARKETS = columns<MarketTime>({
 /**
  * Compares the candles of one symbol in a window between exchanges, `worstMax` outliers of each. The symbol is the same, so
  * base, quote and what settles it are, too. Left out are candles of a former market of the symbol or after the end of a
- * listing, and those without volume: where nobody traded, the price is that of an earlier moment.
+ * listing, and those with volume 0: where nobody traded, the price is that of an earlier moment.
  *
  * At nearly all moments the prices of all exchanges lie within the floors, so that nothing more is computed. Else the median
  * of the others is looked up in the sorted prices of the moment by leaving out the candle's own.
@@ -171,7 +171,7 @@ candle as materialized (
   where symbol = $1 and candle.exchange = any (${exchanges})
     and time >= ${literal(window.sinceMs)} and time < ${literal(window.untilMs)}
     and time >= to_timestamp(since_ms / 1000.0) and time < to_timestamp(until_ms / 1000.0)
-    and volume > 0 and low > ${PRICE_MIN} and high < ${PRICE_MAX}
+    and coalesce(volume > 0, true) and low > ${PRICE_MIN} and high < ${PRICE_MAX}
   window moment as (partition by time)
 ),
 moment as (

@@ -116,15 +116,17 @@ export async function readRevisions(
   return await database.run(`read the revisions of ${exchange} ${timeframe.text}`, async (sql) => {
     const [row] = await sql<{ counted: readonly RevisedRow[]; largest: readonly RevisionRow[] }[]>`
       with known as (
-        select symbol, time, revised_at, volume_by is not null as has_newer, volume_by <> 0 as has_volume,
+        select symbol, time, revised_at, open_by is not null as has_newer, volume_by <> 0 as has_volume,
                field, older, newer_by, percent
         from candle_revisions
         cross join lateral (
           select field, older, newer_by,
-                 case when newer_by is not null then least(abs(newer_by / older) * 100, 1e12)::numeric(20, 6) end as percent
+                 case when newer_by is not null then least(abs(newer_by / whole) * 100, 1e12)::numeric(20, 6) end as percent
           from (values ('open', open, open_by), ('high', high, high_by), ('low', low, low_by), ('close', close, close_by))
             as price (field, older, newer_by)
-          order by abs(newer_by / older) desc nulls last limit 1
+          -- A premium is a share of a price itself, and may be zero.
+          cross join lateral (select case when titan10_price_of(symbol) = 'premium' then 1 else older end as whole) as part
+          order by abs(newer_by / whole) desc nulls last limit 1
         ) as largest
         where exchange = ${exchange} and timeframe = ${timeframe.text}
           and symbol in (select jsonb_array_elements_text(${JSON.stringify(symbols)}::text::jsonb))

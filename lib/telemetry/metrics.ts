@@ -139,6 +139,11 @@ const METRICS = {
     "Open time of the newest stored candle of the series.",
     SERIES,
   ),
+  fundingLastSeconds: gauge(
+    "titan10_funding_last_timestamp_seconds",
+    "When the newest stored funding rate of the perpetual was paid.",
+    ["exchange", "symbol"],
+  ),
   candlesMissing: gauge(
     "titan10_candles_missing",
     "Candles missing inside the coverage of the series without an explanation.",

@@ -15,7 +15,6 @@ import {
   clearLedger,
   finishCopy,
   LEDGER_ROWS_MAX,
-  LEDGER_TABLES,
   noteCopied,
   readCopied,
   readExpiries,
@@ -30,6 +29,7 @@ import {
   writeLedgerRows,
 } from "../store/copy.ts";
 import type { Database } from "../store/connection/database.ts";
+import { LEDGER_TABLES } from "../store/ledger_tables.ts";
 import { retryStore } from "./store_retry.ts";
 
 interface CopyOptions {

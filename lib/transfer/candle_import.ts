@@ -8,6 +8,7 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
 import { type Coverage, coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
+import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -177,7 +178,9 @@ class SeriesImport {
   async flush(): Promise<void> {
     const rows = this.held.splice(0);
     if (rows.length === 0) return;
-    const checked = rows.map((row) => checkRow(this.#series.timeframe, row));
+    const { timeframe, symbol } = this.#series;
+    const price = priceOf(symbol);
+    const checked = rows.map((row) => checkRow(timeframe, row, price));
     const candles = checked.flatMap(({ candle }) => candle ?? []);
     const rejected = checked.flatMap(({ rejected }) => rejected ?? []);
     this.#begun ??= await this.#begin();

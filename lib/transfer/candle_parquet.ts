@@ -25,7 +25,10 @@ const DECIMAL_DIGITS = 38;
 const DECIMAL_SCALE = 18;
 const DECIMAL_BYTES = 16;
 
-const VALUES = ["open", "high", "low", "close", "volume"] as const;
+const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
+
+/** Those that a candle may lack: a price that nobody trades has no volume, and not every volume is known in the base currency. */
+const NULLABLE: ReadonlySet<string> = new Set(["volume", "volume_base"]);
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
 
@@ -76,16 +79,18 @@ function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
     logical_type: { type: "STRING" },
     repetition_type: "REQUIRED",
   });
-  const value = (name: string): Schema[number] =>
-    numbers === "double" ? { name, type: "DOUBLE", repetition_type: "REQUIRED" } : {
+  const value = (name: string): Schema[number] => {
+    const repetition_type = NULLABLE.has(name) ? "OPTIONAL" : "REQUIRED";
+    return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
       name,
       type: "FIXED_LEN_BYTE_ARRAY",
       type_length: DECIMAL_BYTES,
       logical_type: { type: "DECIMAL", precision: DECIMAL_DIGITS, scale: DECIMAL_SCALE },
       precision: DECIMAL_DIGITS,
       scale: DECIMAL_SCALE,
-      repetition_type: "REQUIRED",
+      repetition_type,
     };
+  };
   const mark: Schema[number] = {
     name: "provisional",
     type: "BOOLEAN",
@@ -132,7 +137,9 @@ class RowGroup {
   readonly #times: BigInt64Array;
   readonly #marks: boolean[] = [];
   readonly #decimals = new Map<string, Uint8Array>();
-  readonly #values: readonly (Float64Array | Uint8Array[])[];
+  readonly #values: readonly (Float64Array | (Uint8Array | null)[])[];
+  /** The rows that lack a value. */
+  readonly #lacking = VALUES.map((): number[] => []);
 
   constructor(rowsMax: number, options: ParquetOptions) {
     this.#options = options;
@@ -149,12 +156,17 @@ class RowGroup {
       const row = page.rows[i]!;
       this.#times[this.rows] = BigInt(row[0]);
       for (let value = 0; value < VALUES.length; value++) {
-        const text = row[value + 1] as string;
+        const text = row[value + 1] as string | null;
+        if (text === null) {
+          this.#lacking[value]!.push(this.rows);
+          if (numbers === "exact") this.#values[value]![this.rows] = null;
+          continue;
+        }
         this.#values[value]![this.rows] = numbers === "double"
           ? Number(text)
           : this.#decimalBytes(text, page, row[0]);
       }
-      if (isMerged) this.#names.sources.push((row[6] as string[]).join(" "));
+      if (isMerged) this.#names.sources.push((row[7] as string[]).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
       this.#names.symbol.push(page.symbol);
       this.#names.timeframe.push(page.timeframe);
@@ -177,6 +189,15 @@ class RowGroup {
     return bytes;
   }
 
+  #dataOf(value: number): Columns[number]["data"] {
+    const data = this.#values[value]!.slice(0, this.rows);
+    const lacking = this.#lacking[value]!;
+    if (lacking.length === 0 || Array.isArray(data)) return data;
+    const withNulls: (number | null)[] = Array.from(data);
+    for (const row of lacking) withNulls[row] = null;
+    return withNulls;
+  }
+
   columns(): Columns {
     const { isMerged, isMarked, numbers } = this.#options;
     const names = (name: "exchange" | "symbol" | "timeframe" | "sources"): Columns[number] => ({
@@ -191,7 +212,7 @@ class RowGroup {
       { name: "time", data: this.#times.subarray(0, this.rows), encoding: "DELTA_BINARY_PACKED" },
       ...VALUES.map((name, value): Columns[number] => ({
         name,
-        data: this.#values[value]!.slice(0, this.rows),
+        data: this.#dataOf(value),
         // No statistics for decimals: the library would compare their bytes as unsigned text.
         statistics: numbers === "double",
       })),

@@ -1,7 +1,8 @@
 /** Decides which series a file's rows belong to, by what the file says and what the user says. @module */
 import { namesSymbol } from "../market/instrument.ts";
+import { PRICES_NAMED } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
-import { isSymbol } from "../market/symbol.ts";
+import { hasWrongPrice, isSymbol } from "../market/symbol.ts";
 import { isTimeframe, nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
@@ -47,6 +48,10 @@ export function seriesOf(
   }
   if (!isSymbol(symbol)) {
     fail(`${symbol} is not a unified symbol, such as BTC/USDT. Set it with --symbol`);
+  }
+  if (hasWrongPrice(symbol)) {
+    const prices = PRICES_NAMED.map((price) => `@${price}`).join(", ");
+    fail(`${symbol} names a price that it cannot have: those of contracts are ${prices}`);
   }
   if (!isTimeframe(timeframe)) {
     try {

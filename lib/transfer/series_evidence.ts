@@ -1,5 +1,6 @@
 /** Gathers what a file's rows of one series prove, and refuses those that cannot be that series. @module */
 import { checkRow, type RejectedCandle } from "../market/candle.ts";
+import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import {
   addCandles,
@@ -81,7 +82,7 @@ export class SeriesEvidence {
 
   add(row: EvidenceRow): void {
     if (this.#fault !== undefined) return;
-    const { timeframe } = this.#series;
+    const { timeframe, symbol } = this.#series;
     const { timeMs, line } = row;
     this.#rows++;
     if (!isAligned(timeframe, timeMs)) {
@@ -95,7 +96,12 @@ export class SeriesEvidence {
     if (row.isLeftOut) return;
     this.#addMark(row);
     if (row.values.slice(1, 4).some((value) => value !== row.values[0])) this.#told++;
-    const { rejected } = checkRow(timeframe, [timeMs, ...row.values]);
+    const price = priceOf(symbol);
+    if (price !== "trade" && Number(row.values[4]) > 0) {
+      this.#fault = `line ${line} has a volume of ${row.values[4]}: nobody trades a ${price} price`;
+      return;
+    }
+    const { rejected } = checkRow(timeframe, [timeMs, ...row.values], price);
     if (rejected === undefined) return;
     this.#rejected.rows++;
     this.#rejected.example ??= rejected;

@@ -1,6 +1,6 @@
 /** The markets of a schedule's exchange, and how one of them becomes another. @module */
 import { type LocalSymbol, market } from "../../lib/local_exchange/local_symbol.ts";
-import { perpetualOf } from "../support/dialects/binance_futures.ts";
+import { perpetualOf } from "../support/local_exchange/binance.ts";
 import { BINANCE } from "./exchange_class.ts";
 import type { Schedule } from "./schedule.ts";
 

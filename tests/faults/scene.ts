@@ -6,7 +6,7 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
-import { binanceWithFutures } from "../support/dialects/binance_futures.ts";
+import { binanceWithSeconds } from "../support/local_exchange/binance.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
@@ -84,7 +84,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     now: () => clock.now() + exchangeClock.shiftMs,
   };
   const symbols = marketsOf(schedule, clock.now());
-  const dialect = hasFutures(schedule) ? binanceWithFutures : dialectOf(schedule.exchange);
+  const dialect = hasFutures(schedule) ? binanceWithSeconds : dialectOf(schedule.exchange);
   const exchange = await startLocalExchange({
     clock: exchangeClock,
     symbols,

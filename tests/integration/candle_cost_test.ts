@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { openExchange } from "../../lib/exchange/client.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { binanceWithFutures, perpetualOf } from "../support/dialects/binance_futures.ts";
 import { TESTED_DIALECTS } from "../support/dialects/tested_dialects.ts";
+import { binance, perpetualOf } from "../support/local_exchange/binance.ts";
 import type { Dialect } from "../support/local_exchange/dialect.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
@@ -13,15 +13,18 @@ const MINUTE_MS = 60_000;
 const MINUTE = parseTimeframe("1m");
 
 /** Twenty classes, and one of them with a second kind of market. */
-const DIALECTS: readonly Dialect[] = [...TESTED_DIALECTS, binanceWithFutures];
+const CASES: readonly { readonly dialect: Dialect; readonly isFuture?: boolean }[] = [
+  ...TESTED_DIALECTS.map((dialect) => ({ dialect })),
+  { dialect: binance, isFuture: true },
+];
 
 Deno.test("what a request for candles is said to cost is what CCXT charges for it", async () => {
   const costs = new Map<string, number>();
   const [market = assert.fail()] = LOCAL_SYMBOLS;
   const clock = new TestClock();
   const untilMs = Math.floor(clock.now() / MINUTE_MS) * MINUTE_MS;
-  for (const dialect of DIALECTS) {
-    const sold = dialect === binanceWithFutures ? perpetualOf(market) : market;
+  for (const { dialect, isFuture } of CASES) {
+    const sold = isFuture === true ? perpetualOf(market) : market;
     const exchange = await startLocalExchange({ clock, dialect, symbols: [sold] });
     try {
       const client = await openExchange(dialect.exchange, {
@@ -50,6 +53,6 @@ Deno.test("what a request for candles is said to cost is what CCXT charges for i
       await exchange.close();
     }
   }
-  assert.equal(costs.size, 3 * DIALECTS.length);
+  assert.equal(costs.size, 3 * CASES.length);
   assert(new Set(costs.values()).size > 3, "they differ: 1 would not do for all");
 });

@@ -37,13 +37,18 @@ Deno.test("a contract of another size begins anew, one whose size was not known 
     const first = await fill();
     assert.deepEqual([first.replaced, first.left, first.added, first.problems], [[], 0, 20, []]);
     // As an archive of an older version has it.
-    await database.sql`update listings set kind = null, settle = null, contract_size = null`;
+    await database
+      .sql`update listings set kind = null, settle = null, contract_size = null, volume_unit = null`;
     clock.pass(HOUR_MS);
     assert.deepEqual((await fill()).replaced, []);
     const facts = async (): Promise<readonly unknown[]> =>
       await database.sql`
-        select market_id, kind, settle, trim_scale(contract_size)::text as size, why from listings order by since`;
-    const linear = { market_id: "BTC_USDT", kind: "linear", settle: "USDT" };
+        select market_id, kind, settle, trim_scale(contract_size)::text as size, volume_unit, why
+        from listings order by since`;
+    const linear = {
+      ...{ market_id: "BTC_USDT", kind: "linear", settle: "USDT" },
+      volume_unit: "contracts",
+    };
     assert.deepEqual([...await facts()].map((row) => ({ ...row as object })), [
       { ...linear, size: "0.0001", why: null },
     ]);
@@ -60,11 +65,12 @@ Deno.test("a contract of another size begins anew, one whose size was not known 
       { ...linear, size: "0.001", why: null },
     ]);
     const volumes = await database.sql`
-      select trim_scale(volume)::text as volume, count(*)::int as candles from ohlcv_1h group by volume order by 2`;
+      select trim_scale(volume)::text as volume, trim_scale(volume_base)::text as base, count(*)::int as candles
+      from ohlcv where timeframe = '1h' group by volume, volume_base order by 3`;
     // The five hours in which nothing was asked would come in contracts of the new size: nobody asks for them.
     assert.deepEqual(volumes.map((row) => ({ ...row })), [
-      { volume: "7000", candles: 2 },
-      { volume: "70000", candles: 21 },
+      { volume: "7000", base: "7", candles: 2 },
+      { volume: "70000", base: "7", candles: 21 },
     ]);
   } finally {
     await server.shutdown();

@@ -1,7 +1,7 @@
 /** `titan10 copy`: what arrives is what was there, all of it, once. @module */
 import assert from "node:assert/strict";
 import { systemClock } from "../../lib/clock.ts";
-import { LEDGER_TABLES } from "../../lib/store/copy.ts";
+import { LEDGER_TABLES } from "../../lib/store/ledger_tables.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { copyTemplate } from "../support/embedded_template.ts";

@@ -7,8 +7,8 @@ import { refreshMarkets } from "../../lib/fetch/markets.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
-import { binanceWithFutures, perpetualOf } from "../support/dialects/binance_futures.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { perpetualOf } from "../support/local_exchange/binance.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -59,7 +59,6 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
   const [btc] = LOCAL_SYMBOLS;
   const exchange = await startLocalExchange({
     clock,
-    dialect: binanceWithFutures,
     symbols: [btc!, perpetualOf(btc!)],
   });
   try {

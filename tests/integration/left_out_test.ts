@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { examine } from "../../lib/doctor/checkup.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
-import { binanceWithFutures } from "../support/dialects/binance_futures.ts";
 import { kraken } from "../support/dialects/kraken.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import {
@@ -172,7 +171,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 Deno.test("the doctor blames no symbol of a kind of markets that could not be loaded", async () => {
   const opened = await openAnyTest();
   const clock = new TestClock();
-  const binance = await startLocalExchange({ clock, dialect: binanceWithFutures });
+  const binance = await startLocalExchange({ clock });
   const other = await startLocalExchange({ clock, dialect: kraken, symbols: LOCAL_SYMBOLS });
   try {
     binance.faults.add({

@@ -44,7 +44,12 @@ const SERIES = SYMBOLS.flatMap((symbol) =>
 const FIRST = SERIES.at(-1)!;
 const GAP_HOURS = [3, 2, 1] as const;
 
-const TERMS = { kind: "spot", settle: undefined, contractSize: undefined } as const;
+const TERMS = {
+  kind: "spot",
+  settle: undefined,
+  contractSize: undefined,
+  volumeUnit: "base",
+} as const;
 const WANTED = SERIES.map((series) => ({
   series,
   wantedSinceMs: START_MS + HOUR_MS,

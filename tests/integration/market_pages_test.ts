@@ -267,7 +267,12 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 
 /** Enters that the symbol is noticed to mean the other market. */
 function replaceMarket(database: Database, nowMs: number): Promise<ReadonlyMap<string, number>> {
-  const terms = { kind: "spot", settle: undefined, contractSize: undefined } as const;
+  const terms = {
+    kind: "spot",
+    settle: undefined,
+    contractSize: undefined,
+    volumeUnit: "base",
+  } as const;
   const change = { symbol: "REP/USD", marketId: "XREPZUSD", terms, successor: undefined };
   return replaceListings(database, "kraken", {
     replacements: [{ ...change, fromMs: nowMs }],

@@ -117,7 +117,7 @@ function inUnit(perMs: number): Dialect {
       const ask = binance.read(request);
       if (ask?.about !== "candles") return ask;
       const changed = (row: PageRow): PageRow => ({ ...row, openTimeMs: row.openTimeMs * perMs });
-      return { ...ask, render: (rows) => ask.render(rows.map(changed)) };
+      return { ...ask, render: (rows: readonly PageRow[]) => ask.render(rows.map(changed)) };
     },
   };
 }

@@ -96,9 +96,10 @@ Deno.test("what the documents write in capitals is a variable that something rea
         variable.name === name || (variable.secret === true && fileVariable(variable.name) === name)
       ) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
-        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE|MALLOC_ARENA_MAX|MALLOC_MMAP_THRESHOLD_?)$/.test(
-          name,
-        ) ||
+        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE|MALLOC_ARENA_MAX|MALLOC_MMAP_THRESHOLD_?|BTC_USDT(?:_USDT)?)$/
+          .test(
+            name,
+          ) ||
         // What a file of settings refers to is named by its user.
         text.includes(`\${${name.replace(/_FILE$/, "")}}`) ||
         sources.some((source) =>

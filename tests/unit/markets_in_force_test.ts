@@ -61,6 +61,9 @@ function marketsAt(loadedAtMs: number, given: Partial<Markets> = {}): Markets {
     replacedMs: new Map(),
     unlisted: [],
     absentSinceMs: new Map(),
+    expired: new Set(),
+    expiresMs: new Map(),
+    gone: new Set(),
     ...given,
   };
 }

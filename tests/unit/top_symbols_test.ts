@@ -21,7 +21,10 @@ function top(
       ? []
       : [[symbol, { symbol, ...(typeof ticker === "string" ? { quoteVolume: ticker } : ticker) }]]
   );
-  return topSymbols(markets, Object.fromEntries(tickers), [{ count: 10, ...options }]);
+  return topSymbols(markets, Object.fromEntries(tickers), {
+    exchange: "binance",
+    choices: [{ count: 10, ...options }],
+  });
 }
 
 Deno.test("the most traded bases come first, and no more than were asked for", () => {
@@ -67,9 +70,10 @@ Deno.test("markets that are not spot or not active are left out; where CCXT does
   ]);
   const { symbol, base, quote } = { symbol: "D/USDT", base: "D", quote: "USDT" };
   assert.deepEqual(
-    topSymbols([{ symbol, base, quote }], { [symbol]: { symbol, quoteVolume: "1" } }, [{
-      count: 1,
-    }]),
+    topSymbols([{ symbol, base, quote }], { [symbol]: { symbol, quoteVolume: "1" } }, {
+      exchange: "binance",
+      choices: [{ count: 1 }],
+    }),
     [symbol],
   );
 });

@@ -5,7 +5,8 @@ import { addCandles } from "./text.js";
 
 /**
  * @typedef {{ readonly time: string, readonly open: string, readonly high: string, readonly low: string,
- *   readonly close: string, readonly volume: string, readonly provisional?: boolean }} Candle
+ *   readonly close: string, readonly volume: string | null, readonly volumeUnit?: "base" | "quote" | "contracts" | null,
+ *   readonly volumeBase?: string | null, readonly provisional?: boolean }} Candle
  * @typedef {"stored" | "provisional" | "forming"} Kind
  * @typedef {{ readonly state: string, readonly sinceMs: number, readonly untilMs: number }} Span
  * @typedef {{ readonly exchange: string, readonly symbol: string, readonly timeframe: string }} Shown
@@ -56,8 +57,17 @@ export class ChartCandles {
       : [...this.#candles.keys()].reduce((newest, time) => Math.max(newest, time));
   }
 
+  get symbol() {
+    return this.#shown.symbol;
+  }
+
   get spans() {
     return this.#spans;
+  }
+
+  /** Whether what is shown is traded: a mark price, an index or a premium is not. */
+  get hasVolume() {
+    return !/@(?:mark|index|premium)$/.test(this.#shown.symbol);
   }
 
   /** @param {number} openTimeMs */

@@ -128,7 +128,6 @@ function addSeries(chart, { CandlestickSeries, HistogramSeries, customSeriesDefa
     lastValueVisible: false,
     priceLineVisible: false,
   });
-  candles.priceScale().applyOptions({ scaleMargins: { top: 0.1, bottom: 0.22 } });
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
   /** @type {Map<number, import("lightweight-charts").ISeriesApi<"Custom">>} */
   const others = new Map();
@@ -157,6 +156,9 @@ function addSeries(chart, { CandlestickSeries, HistogramSeries, customSeriesDefa
       shown = { loaded, slots };
       decimals = loaded.decimals;
       candles.applyOptions({ priceFormat: format() });
+      candles.priceScale().applyOptions({
+        scaleMargins: { top: 0.1, bottom: loaded.hasVolume ? 0.22 : 0.1 },
+      });
       candles.setData(slots.map((ms) => candleAt(loaded, ms, colour)));
       volume.setData(slots.map((ms) => volumeAt(loaded, ms, colour)));
     },

@@ -24,7 +24,7 @@ export function candleAt(loaded, ms, colour) {
 export function volumeAt(loaded, ms, colour) {
   const time = /** @type {Seconds} */ (ms / 1000);
   const candle = loaded.at(ms);
-  if (candle === undefined) return { time };
+  if (candle === undefined || candle.volume === null) return { time };
   const value = Number(candle.volume);
   return loaded.kindAt(ms) === "forming"
     ? { time, value, color: colour("--line-strong") }

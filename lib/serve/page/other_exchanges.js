@@ -1,4 +1,8 @@
-/** Other exchanges over the chart: the same symbol, or the same base against another dollar, as lines. @module */
+/**
+ * Other series over the chart, as lines: the same symbol of other exchanges, the same base against another dollar, and the other
+ * prices of the market itself.
+ * @module
+ */
 import { ChartCandles } from "./chart_candles.js";
 import { AnswerError } from "./feed.js";
 import { priceText } from "./price_text.js";
@@ -95,11 +99,12 @@ export class OtherExchanges {
    * @param {number | undefined} close of the series that they are laid over
    */
   tell(openTimeMs, close) {
+    const isPremium = this.#shown?.symbol.endsWith("@premium") ?? false;
     for (const [name, { candles, trouble }] of this.#on) {
       const place = this.#buttons.get(name)?.lastElementChild;
       if (place === null || place === undefined) continue;
       const candle = openTimeMs === undefined ? undefined : candles.at(openTimeMs);
-      const apart = candle === undefined || close === undefined || close === 0
+      const apart = candle === undefined || close === undefined || close === 0 || isPremium
         ? ""
         : ` (${signed((Number(candle.close) / close - 1) * 100)} %)`;
       const price = candle === undefined
@@ -177,12 +182,19 @@ function comparable(shown, all) {
   const found = new Map();
   for (const { exchange, symbol } of all) {
     if (exchange === shown.exchange && symbol === shown.symbol) continue;
-    if (symbol === shown.symbol || areDollars(symbol, shown.symbol)) {
+    const isSameMarket = exchange === shown.exchange && areOfOneMarket(symbol, shown.symbol);
+    if (symbol === shown.symbol || isSameMarket || areDollars(symbol, shown.symbol)) {
       found.set(nameOf({ exchange, symbol }), { exchange, symbol });
     }
   }
   const rank = (/** @type {{ symbol: string }} */ { symbol }) => symbol === shown.symbol ? 0 : 1;
   return [...found.values()].sort((a, b) => rank(a) - rank(b) || (nameOf(a) < nameOf(b) ? -1 : 1));
+}
+
+/** Whether two prices of one market can be laid over each other. @param {string} a @param {string} b @returns {boolean} */
+function areOfOneMarket(a, b) {
+  const [one, other] = [a, b].map((symbol) => symbol.replace(/@(?:mark|index)$/, ""));
+  return one === other;
 }
 
 /** Whether two spot markets trade one coin for dollars. @param {string} a @param {string} b @returns {boolean} */

@@ -103,7 +103,12 @@ const TEXTS = {
   complete: () => "",
 };
 
-const ENDED = { delisted: "Delisted", suspended: "Suspended", renamed: "Renamed" };
+const ENDED = {
+  delisted: "Delisted",
+  suspended: "Suspended",
+  renamed: "Renamed",
+  expired: "Expired",
+};
 
 /** @param {SeriesStatus} series @param {ExchangeStatus | undefined} exchange @param {number} nowMs */
 function lateWhy(series, exchange, nowMs) {

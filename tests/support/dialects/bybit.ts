@@ -1,5 +1,4 @@
 /** Bybit's public API, `/v5`, for the local exchange. @module */
-import { parseTimeframe } from "../../../lib/market/timeframe.ts";
 import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
@@ -11,6 +10,8 @@ import {
   trimmed,
 } from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
+import { readBybitCandles } from "./bybit_candles.ts";
+import { readBybitContracts } from "./bybit_contracts.ts";
 
 /** Shapes follow Bybit's documentation (v5 market) and what `ccxt/js/src/bybit.js` reads. Errors come with status 200. */
 export const bybit: Dialect = {
@@ -27,39 +28,26 @@ export const bybit: Dialect = {
 
 const API = "/v5/market/";
 
-const ROWS_DEFAULT = 200;
-const ROWS_MAX = 1_000;
-
-const INTERVALS: ReadonlyMap<string, string> = new Map([
-  ["1", "1m"],
-  ["3", "3m"],
-  ["5", "5m"],
-  ["15", "15m"],
-  ["30", "30m"],
-  ["60", "1h"],
-  ["120", "2h"],
-  ["240", "4h"],
-  ["360", "6h"],
-  ["720", "12h"],
-  ["D", "1d"],
-  ["W", "1w"],
-  ["M", "1M"],
-]);
-
 function readBybit(request: DialectRequest): Ask | undefined {
   if (!request.path.startsWith(API)) return undefined;
   const endpoint = request.path.slice(API.length);
   const { query, nowMs } = request;
-  const category = query.get("category");
-  const symbols = category === "spot" ? request.symbols : [];
+  if (endpoint === "time") {
+    const times = { timeSecond: String(Math.floor(nowMs / 1_000)), timeNano: `${nowMs}000000` };
+    return plain("other", endpoint, envelope(times, nowMs));
+  }
+  const category = query.get("category") ?? "linear";
+  const answer = {
+    endpoint,
+    category,
+    envelope: (result: unknown): unknown => envelope(result, nowMs),
+  };
+  if (category !== "spot") return readBybitContracts(request, answer);
+  const symbols = request.symbols.filter(({ contract }) => contract === undefined)
+    .filter((symbol) => isListed(symbol, nowMs));
   switch (endpoint) {
-    case "time": {
-      const times = { timeSecond: String(Math.floor(nowMs / 1_000)), timeNano: `${nowMs}000000` };
-      return plain("other", endpoint, envelope(times, nowMs));
-    }
     case "instruments-info": {
-      const list = symbols.filter((symbol) => isListed(symbol, nowMs))
-        .map((symbol) => instrument(symbol, nowMs));
+      const list = symbols.map((symbol) => instrument(symbol, nowMs));
       return plain("markets", endpoint, envelope({ category, list }, nowMs));
     }
     case "tickers": {
@@ -68,36 +56,14 @@ function readBybit(request: DialectRequest): Ask | undefined {
       return plain("tickers", endpoint, envelope({ category, list }, nowMs));
     }
     case "kline":
-      return readCandles(endpoint, { ...request, symbols });
+      return readBybitCandles({ ...request, symbols }, {
+        ...answer,
+        idOf: marketId,
+        row: candleRow,
+      });
     default:
       return undefined;
   }
-}
-
-function readCandles(endpoint: string, { query, symbols, nowMs }: DialectRequest): Ask {
-  const id = query.get("symbol");
-  const symbol = symbols.find((entry) => marketId(entry) === id && isListed(entry, nowMs));
-  if (symbol === undefined) return problem(endpoint, { retMsg: "Not supported symbols", nowMs });
-  const text = INTERVALS.get(query.get("interval") ?? "");
-  if (text === undefined) return problem(endpoint, { retMsg: "Invalid period!", nowMs });
-  const start = query.get("start");
-  const end = query.get("end");
-  return {
-    about: "candles",
-    endpoint,
-    symbol,
-    timeframe: parseTimeframe(text),
-    page: {
-      sinceMs: start === null ? undefined : Number(start),
-      // Inclusive.
-      untilMs: end === null ? undefined : Number(end) + 1,
-      rowsMax: Math.min(Number(query.get("limit") ?? ROWS_DEFAULT), ROWS_MAX),
-      // A start alone counts forward from it; an end counts back, and wins.
-      keep: start !== null && end === null ? "oldest" : "newest",
-      order: "descending",
-    },
-    render: (rows) => envelope({ category: "spot", symbol: id, list: rows.map(candleRow) }, nowMs),
-  };
 }
 
 function candleRow(row: PageRow): unknown[] {
@@ -148,19 +114,6 @@ function instrument(symbol: LocalSymbol, nowMs: number): unknown {
 
 function envelope(result: unknown, nowMs: number): unknown {
   return { retCode: 0, retMsg: "OK", result, retExtInfo: {}, time: nowMs };
-}
-
-function problem(
-  endpoint: string,
-  { retMsg, nowMs }: { readonly retMsg: string; readonly nowMs: number },
-): Ask {
-  return plain("other", endpoint, {
-    retCode: 10001,
-    retMsg,
-    result: {},
-    retExtInfo: {},
-    time: nowMs,
-  });
 }
 
 function marketId({ base, quote }: LocalSymbol): string {

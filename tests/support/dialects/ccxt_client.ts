@@ -11,12 +11,28 @@ export interface CcxtClient {
     limit?: number,
     params?: Params,
   ): Promise<CcxtRow[]>;
+  fetchFundingRateHistory(
+    symbol: string,
+    since?: number,
+    limit?: number,
+    params?: Params,
+  ): Promise<CcxtFunding[]>;
+}
+
+export interface CcxtFunding {
+  readonly symbol: string;
+  readonly timestamp: number;
+  readonly fundingRate: string;
 }
 
 export interface CcxtMarket {
+  readonly id: string;
   readonly symbol: string;
+  readonly type: string;
   readonly spot: boolean;
   readonly active: boolean;
+  readonly contractSize: string | undefined;
+  readonly expiry: number | undefined;
   readonly precision: { readonly price: string };
 }
 
@@ -37,6 +53,9 @@ const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
     urls: { api: { public: `${url}/api/v3` } },
     options: { fetchMarkets: { types: ["spot"] } },
   }),
+  // Their own kinds of market alone are loaded.
+  binanceusdm: (url) => ({ urls: { api: { fapiPublic: `${url}/fapi/v1` } } }),
+  binancecoinm: (url) => ({ urls: { api: { dapiPublic: `${url}/dapi/v1` } } }),
   // Needs no types: it has spot markets only. Without `has` it would also ask for all assets.
   kraken: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
   okx: (url) => ({

@@ -1,4 +1,4 @@
-/** Gate's public spot API, `/api/v4`, for the local exchange. @module */
+/** Gate's public API, `/api/v4`, for the local exchange. @module */
 import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
@@ -10,16 +10,11 @@ import {
   trimmed,
 } from "../local_exchange/dialect.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
-import {
-  addCandles,
-  closedUntil,
-  floorTime,
-  nominalMs,
-  parseTimeframe,
-  type Timeframe,
-} from "../../../lib/market/timeframe.ts";
+import { closedUntil, parseTimeframe, type Timeframe } from "../../../lib/market/timeframe.ts";
+import { readGateContracts } from "./gate_contracts.ts";
+import { gateRange } from "./gate_range.ts";
 
-/** Shapes follow Gate's documentation (APIv4, spot) and what `ccxt/js/src/gate.js` reads. */
+/** Shapes follow Gate's documentation (APIv4, spot; contracts are in a file of their own) and what `ccxt/js/src/gate.js` reads. */
 export const gate: Dialect = {
   exchange: "gate",
   // A minute without trades is a row of the last close and a volume of zero.
@@ -38,9 +33,6 @@ const API = "/api/v4/";
 const ROWS_DEFAULT = 100;
 const ROWS_MAX = 1_000;
 
-/** The message says 10,000; a search for the oldest `from` that is answered ends at this many lengths. */
-const POINTS_MAX = 9_998;
-
 /** Named as in CCXT; `7d` is left out, because its candles open on Thursdays. */
 const INTERVALS: ReadonlySet<string> = new Set(
   ["1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "1d"],
@@ -49,7 +41,8 @@ const INTERVALS: ReadonlySet<string> = new Set(
 function readGate(request: DialectRequest): Ask | undefined {
   if (!request.path.startsWith(API)) return undefined;
   const endpoint = request.path.slice(API.length);
-  const { symbols, nowMs } = request;
+  const { nowMs } = request;
+  const symbols = request.symbols.filter(({ contract }) => contract === undefined);
   const trading = symbols.filter((symbol) => isTrading(symbol, nowMs));
   switch (endpoint) {
     case "spot/time":
@@ -63,9 +56,9 @@ function readGate(request: DialectRequest): Ask | undefined {
     case "spot/tickers":
       return plain("tickers", endpoint, trading.map((symbol) => ticker(symbol, nowMs)));
     case "spot/candlesticks":
-      return readCandles(endpoint, request);
+      return readCandles(endpoint, { ...request, symbols });
     default:
-      return undefined;
+      return readGateContracts(request, endpoint);
   }
 }
 
@@ -81,50 +74,23 @@ function readCandles(endpoint: string, { query, symbols, nowMs }: DialectRequest
   }
   const interval = query.get("interval") ?? "30m";
   if (!INTERVALS.has(interval)) return invalid("Invalid interval");
-  const limit = Number(query.get("limit") ?? ROWS_DEFAULT);
-  if (!(limit >= 1 && limit <= ROWS_MAX)) {
-    return invalid(`Invalid request parameter \`limit\` value: ${query.get("limit")}`);
-  }
   const timeframe = parseTimeframe(interval);
-  const from = secondsOf(query.get("from"));
-  const to = secondsOf(query.get("to"));
-  const untilMs = Math.min(to ?? Infinity, nowMs);
-  if (
-    from !== undefined && from < addCandles(timeframe, closedUntil(timeframe, nowMs), -POINTS_MAX)
-  ) {
-    return invalid("Candlestick too long ago. Maximum 10000 points ago are allowed");
-  }
-  if (from !== undefined && to !== undefined && points(timeframe, from, untilMs) > ROWS_MAX) {
-    return invalid(
-      "Candlestick range too broad. Maximum 1000 data points are allowed per request",
-    );
-  }
+  const range = gateRange(query, {
+    timeframe,
+    nowMs,
+    rowsDefault: ROWS_DEFAULT,
+    rowsMax: ROWS_MAX,
+    tooOld: "Candlestick too long ago. Maximum 10000 points ago are allowed",
+  });
+  if (range.problem !== undefined) return refused(endpoint, 400, range.problem);
   return {
     about: "candles",
     endpoint,
     symbol,
     timeframe,
-    page: {
-      // The candle that contains `from` belongs to the range.
-      sinceMs: from === undefined ? undefined : floorTime(timeframe, from),
-      // Inclusive.
-      untilMs: to === undefined ? undefined : to + 1,
-      rowsMax: from === undefined || to === undefined ? limit : ROWS_MAX,
-      keep: from === undefined ? "newest" : "oldest",
-      order: "ascending",
-    },
+    page: range.page,
     render: (rows) => rows.map((row) => candleRow(row, { timeframe, nowMs })),
   };
-}
-
-/** Seconds of the query as milliseconds. */
-function secondsOf(text: string | null): number | undefined {
-  return text === null ? undefined : Number(text) * 1_000;
-}
-
-/** A range of N lengths is N + 1 candles: both ends count. */
-function points(timeframe: Timeframe, sinceMs: number, untilMs: number): number {
-  return Math.floor((untilMs - sinceMs) / nominalMs(timeframe)) + 1;
 }
 
 /** Quote volume, close, high, low, open, base volume: in this order. */

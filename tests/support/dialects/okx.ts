@@ -16,7 +16,18 @@ import {
   tickText,
   trimmed,
 } from "../local_exchange/dialect.ts";
+import { pricedMarket } from "../../../lib/local_exchange/contract.ts";
 import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
+import {
+  isOkxContract,
+  okxContractInstrument,
+  okxContractTicker,
+  okxFamily,
+  okxId,
+  okxType,
+  okxVolumes,
+  readOkxFunding,
+} from "./okx_contracts.ts";
 
 /** Shapes follow OKX's documentation (market data, public data) and what `ccxt/js/src/okx.js` reads. */
 export const okx: Dialect = {
@@ -35,6 +46,9 @@ const API = "/api/v5/";
 
 const ROWS_DEFAULT = 100;
 const ROWS_MAX = 300;
+
+/** Rows of mark and index prices in one answer. */
+const PRICE_ROWS_MAX = 100;
 
 /** `market/candles` reaches this far back; what is older is in `market/history-candles`. */
 const RECENT_CANDLES = 1_440;
@@ -60,32 +74,51 @@ const INTERVALS: ReadonlyMap<string, string> = new Map([
 function readOkx(request: DialectRequest): Ask | undefined {
   if (!request.path.startsWith(API)) return undefined;
   const endpoint = request.path.slice(API.length);
-  const { symbols, query, nowMs } = request;
+  const { query, nowMs } = request;
+  const symbols = request.symbols.filter((symbol) => isListed(symbol, nowMs));
+  const ofType = symbols.filter((symbol) => okxType(symbol) === query.get("instType"));
   switch (endpoint) {
     case "public/time":
       return plain("other", endpoint, envelope([{ ts: String(nowMs) }]));
-    case "public/instruments": {
-      const listed = query.get("instType") === "SPOT" ? symbols : [];
-      const rows = listed.filter((symbol) => isListed(symbol, nowMs));
-      return plain("markets", endpoint, envelope(rows.map((symbol) => instrument(symbol, nowMs))));
-    }
+    case "public/instruments":
+      // Delivered contracts are gone from the list.
+      return plain(
+        "markets",
+        endpoint,
+        envelope(
+          ofType.filter(({ contract }) => nowMs < (contract?.expiryMs ?? Infinity))
+            .map((symbol) => instrument(symbol, nowMs)),
+        ),
+      );
     case "market/tickers": {
-      const listed = query.get("instType") === "SPOT" ? symbols : [];
-      const rows = listed.filter((symbol) => isTrading(symbol, nowMs));
+      const rows = ofType.filter((symbol) => isTrading(symbol, nowMs));
       return plain("tickers", endpoint, envelope(rows.map((symbol) => ticker(symbol, nowMs))));
     }
     case "market/candles":
     case "market/history-candles":
-      return readCandles(endpoint, request);
+      return readCandles(endpoint, { ...request, symbols });
+    case "market/mark-price-candles":
+    case "market/history-mark-price-candles":
+      return readCandles(endpoint, { ...request, symbols: symbols.filter(isOkxContract) }, "mark");
+    case "market/index-candles":
+    case "market/history-index-candles":
+      return readCandles(endpoint, { ...request, symbols: symbols.filter(isOkxContract) }, "index");
+    case "public/funding-rate-history":
+      return readOkxFunding({ ...request, symbols }, { endpoint, envelope });
     default:
       return undefined;
   }
 }
 
-function readCandles(endpoint: string, { query, symbols, nowMs }: DialectRequest): Ask {
+function readCandles(
+  endpoint: string,
+  { query, symbols, nowMs }: DialectRequest,
+  price?: "mark" | "index",
+): Ask {
   const id = query.get("instId");
-  const symbol = symbols.find((entry) => marketId(entry) === id && isListed(entry, nowMs));
-  if (symbol === undefined) {
+  const idOf = price === "index" ? okxFamily : okxId;
+  const market = symbols.find((entry) => idOf(entry) === id);
+  if (market === undefined) {
     const msg = "Instrument ID or Spread ID doesn't exist.";
     return refused(endpoint, 200, { code: "51001", data: [], msg });
   }
@@ -98,44 +131,51 @@ function readCandles(endpoint: string, { query, symbols, nowMs }: DialectRequest
   const after = query.get("after");
   // Both bounds are exclusive, and their names speak of pages: `after` is the newer one.
   const sinceMs = before === null ? 0 : Number(before) + 1;
+  const rowsMax = price === undefined ? ROWS_MAX : PRICE_ROWS_MAX;
   return {
     about: "candles",
     endpoint,
-    symbol,
+    symbol: price === undefined ? market : pricedMarket(market, price),
     timeframe,
     page: {
-      sinceMs: endpoint === "market/candles"
-        ? Math.max(
-          sinceMs,
-          addCandles(timeframe, closedUntil(timeframe, nowMs), 1 - RECENT_CANDLES),
-        )
-        : sinceMs,
+      sinceMs: endpoint.includes("history-") ? sinceMs : Math.max(
+        sinceMs,
+        addCandles(timeframe, closedUntil(timeframe, nowMs), 1 - RECENT_CANDLES),
+      ),
       untilMs: after === null ? undefined : Number(after),
-      rowsMax: Math.min(Number(query.get("limit") ?? ROWS_DEFAULT), ROWS_MAX),
+      rowsMax: Math.min(Number(query.get("limit") ?? ROWS_DEFAULT), rowsMax),
       keep: "newest",
       order: "descending",
     },
-    render: (rows) => envelope(rows.map((row) => candleRow(row, { timeframe, nowMs }))),
+    render: (rows) =>
+      envelope(rows.map((row) => candleRow(row, { timeframe, nowMs, market, price }))),
   };
 }
 
+/** Nine columns of trades, six of mark and index prices; the last says whether the candle is closed. */
 function candleRow(
   row: PageRow,
-  { timeframe, nowMs }: { readonly timeframe: Timeframe; readonly nowMs: number },
+  { timeframe, nowMs, market, price }: {
+    readonly timeframe: Timeframe;
+    readonly nowMs: number;
+    readonly market: LocalSymbol;
+    readonly price: string | undefined;
+  },
 ): unknown[] {
   const prices = [trimmed(row.open), trimmed(row.high), trimmed(row.low), trimmed(row.close)];
   const values: unknown[] = [String(row.openTimeMs), ...prices];
+  const confirm = row.openTimeMs < closedUntil(timeframe, nowMs) ? "1" : "0";
+  if (price !== undefined) return [...values, confirm];
   if (row.volume === undefined) return values;
-  const isClosed = row.openTimeMs < closedUntil(timeframe, nowMs);
-  const turnover = trimmed(row.quoteVolume);
-  return [...values, trimmed(row.volume), turnover, turnover, isClosed ? "1" : "0"];
+  return [...values, ...okxVolumes(row, market), confirm];
 }
 
 function ticker(symbol: LocalSymbol, nowMs: number): unknown {
+  if (isOkxContract(symbol)) return okxContractTicker(symbol, nowMs);
   const day = tickerAt(symbol, nowMs);
   return {
     instType: "SPOT",
-    instId: marketId(symbol),
+    instId: okxId(symbol),
     last: trimmed(day.close),
     lastSz: "0.1",
     askPx: trimmed(day.close),
@@ -154,6 +194,7 @@ function ticker(symbol: LocalSymbol, nowMs: number): unknown {
 }
 
 function instrument(symbol: LocalSymbol, nowMs: number): unknown {
+  if (isOkxContract(symbol)) return okxContractInstrument(symbol, nowMs);
   return {
     alias: "",
     baseCcy: symbol.base,
@@ -164,7 +205,7 @@ function instrument(symbol: LocalSymbol, nowMs: number): unknown {
     ctValCcy: "",
     expTime: "",
     instFamily: "",
-    instId: marketId(symbol),
+    instId: okxId(symbol),
     instType: "SPOT",
     lever: "",
     listTime: String(symbol.listedAtMs ?? 0),
@@ -184,8 +225,4 @@ function instrument(symbol: LocalSymbol, nowMs: number): unknown {
 
 function envelope(data: readonly unknown[]): unknown {
   return { code: "0", msg: "", data };
-}
-
-function marketId({ base, quote }: LocalSymbol): string {
-  return `${base}-${quote}`;
 }

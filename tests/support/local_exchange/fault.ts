@@ -1,7 +1,7 @@
 /** Faults on request, as data: which answers go wrong, how, and how often. @module */
 import type { Window } from "../../../lib/market/window.ts";
 import type { Ask } from "./dialect.ts";
-import { RevisionMemory, type RowFault } from "./row_fault.ts";
+import { isFundingFault, RevisionMemory, type RowFault } from "./row_fault.ts";
 
 /** One thing that goes wrong, where, and how often. */
 export interface FaultRule {
@@ -9,18 +9,22 @@ export interface FaultRule {
   readonly when?: FaultWhen | undefined;
   /** How many more times it strikes. Unbounded if absent. */
   readonly times?: number | undefined;
+  /** Whether it strikes a request that it could strike. @default always */
+  readonly chance?: (() => boolean) | undefined;
   readonly fault: Fault;
 }
 
 /** Every given condition must hold. */
 interface FaultWhen {
-  /** The endpoint as the dialect calls it: `klines`, `exchangeInfo`, `ticker/24hr`. */
+  /** The endpoint as the dialect calls it: `klines`, `exchangeInfo`, `linear/klines`. */
   readonly path?: string | undefined;
+  /** The target's host: `fapi.binance.com`. */
+  readonly host?: string | undefined;
   /** The same question in every dialect. */
   readonly about?: Ask["about"] | undefined;
   /** CCXT id of the dialect, for a server that speaks several. */
   readonly exchange?: string | undefined;
-  /** Unified symbol; only asks for candles have one. */
+  /** Symbol of the series; only asks for candles and funding rates have one. */
   readonly symbol?: string | undefined;
   /** As CCXT spells it; only asks for candles have one. */
   readonly timeframe?: string | undefined;
@@ -91,9 +95,10 @@ interface StruckRows {
 interface FaultSubject {
   readonly exchange: string;
   readonly ask: Ask;
-  /** The asked window, for candles. */
+  /** The asked window, for candles and funding rates. */
   readonly window: Window | undefined;
   readonly proxied: boolean;
+  readonly host: string;
 }
 
 /** A forgotten rule is cheap, a leak of them is not: more than this is a mistake in a test. */
@@ -137,9 +142,9 @@ export class Faults {
     let answer: AnswerFault | undefined;
     const rows: StruckRows[] = [];
     for (const rule of this.#rules) {
-      if (!applies(rule, subject)) continue;
+      if (!applies(rule, subject) || rule.chance?.() === false) continue;
       if (isRowFault(rule.fault)) {
-        if (subject.ask.about !== "candles") continue;
+        if (!canSpoil(rule.fault, subject.ask)) continue;
         rows.push({ fault: rule.fault, window: ruleWindow(rule), memory: rule.memory });
       } else if (rule.fault.kind === "latency") {
         latencyMs += rule.fault.ms;
@@ -165,15 +170,22 @@ function applies({ when = {}, times = Infinity, struck }: Rule, subject: FaultSu
   if (when.path !== undefined && when.path !== ask.endpoint) return false;
   if (when.about !== undefined && when.about !== ask.about) return false;
   if (when.exchange !== undefined && when.exchange !== subject.exchange) return false;
+  if (when.host !== undefined && when.host !== subject.host) return false;
   if (when.proxied !== undefined && when.proxied !== subject.proxied) return false;
-  const isAboutCandles = when.symbol !== undefined || when.timeframe !== undefined ||
+  const isAboutRows = when.symbol !== undefined || when.timeframe !== undefined ||
     when.sinceMs !== undefined || when.untilMs !== undefined;
-  if (!isAboutCandles) return true;
-  if (ask.about !== "candles" || window === undefined) return false;
+  if (!isAboutRows) return true;
+  if ((ask.about !== "candles" && ask.about !== "funding") || window === undefined) return false;
   if (when.symbol !== undefined && when.symbol !== ask.symbol.symbol) return false;
-  if (when.timeframe !== undefined && when.timeframe !== ask.timeframe.text) return false;
+  const timeframe = ask.about === "candles" ? ask.timeframe.text : undefined;
+  if (when.timeframe !== undefined && when.timeframe !== timeframe) return false;
   const { sinceMs, untilMs } = ruleWindow({ when });
   return window.sinceMs < untilMs && sinceMs < window.untilMs;
+}
+
+/** Whether the ask's rows can go wrong in this way. Funding rates have no open, no volume and no half-formed row. */
+function canSpoil({ kind }: RowFault, { about }: Ask): boolean {
+  return about === "candles" || (about === "funding" && isFundingFault(kind));
 }
 
 function ruleWindow({ when }: Pick<FaultRule, "when">): Window {

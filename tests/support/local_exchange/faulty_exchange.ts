@@ -12,20 +12,22 @@ import {
   type LocalExchangeOptions as TruthfulOptions,
   startLocalExchange as startTruthfulExchange,
 } from "../../../lib/local_exchange/server.ts";
+import type { LocalFunding } from "../../../lib/local_exchange/contract.ts";
 import { addCandles } from "../../../lib/market/timeframe.ts";
+import type { Window } from "../../../lib/market/window.ts";
 import { binance } from "./binance.ts";
-import type { Dialect } from "./dialect.ts";
+import type { Dialect, PageRow } from "./dialect.ts";
 import { type AnswerFault, Faults, type Strike } from "./fault.ts";
 import { RateGate, type RateLimit } from "./rate_gate.ts";
-import { spoiledRows } from "./row_fault.ts";
+import { spoiledFunding, spoiledRows } from "./row_fault.ts";
 
 export interface LocalExchangeOptions extends Omit<TruthfulOptions, "dialect" | "interference"> {
   /** Also waits out latencies. */
   readonly clock: Clock;
   /** One, or several whose paths do not clash, for one server behind a proxy URL. @default binance */
   readonly dialect?: Dialect | readonly Dialect[] | undefined;
-  /** Answers 429 with `Retry-After` beyond it. Unset: no limit. */
-  readonly rateLimit?: RateLimit | undefined;
+  /** Answers 429 with `Retry-After` beyond it, or beyond one of several. Unset: no limit. */
+  readonly rateLimit?: RateLimit | readonly RateLimit[] | undefined;
 }
 
 export interface LocalExchange extends TruthfulExchange {
@@ -77,15 +79,12 @@ class FaultyAnswers implements Interference {
   async respond(asked: Asked): Promise<Response | undefined> {
     const { clock, faults, gate } = this.#options;
     // Before any fault: a request that is turned away does not use one up.
-    const waitSeconds = gate?.waitSeconds(asked.nowMs) ?? 0;
+    const waitSeconds = gate?.waitSeconds(asked) ?? 0;
     if (waitSeconds > 0) {
       return this.#refusal(asked, { status: 429, retryAfterSeconds: waitSeconds });
     }
-    const { dialect: { exchange }, ask, proxied } = asked;
-    const window = ask.about === "candles"
-      ? askedWindow(historyOf({ ...asked, ask }), ask.page)
-      : undefined;
-    const strike = faults.strike({ exchange, ask, window, proxied });
+    const { dialect: { exchange }, ask, proxied, host } = asked;
+    const strike = faults.strike({ exchange, ask, window: windowOf(asked), proxied, host });
     if (strike.latencyMs > 0) {
       // The exchange closing ends the wait; the answer then has nobody to go to.
       await clock.sleep(strike.latencyMs, { signal: asked.closing }).catch(() => {});
@@ -126,20 +125,42 @@ class FaultyAnswers implements Interference {
   }
 }
 
+/** The window that a request is about, if it is about one. */
+function windowOf(asked: Asked): Window | undefined {
+  const { ask, nowMs } = asked;
+  switch (ask.about) {
+    case "candles":
+      return askedWindow(historyOf({ ...asked, ask }), ask.page);
+    case "funding": {
+      const { sinceMs = -Infinity, untilMs = Infinity } = ask.page;
+      return { sinceMs, untilMs: Math.min(untilMs, nowMs) };
+    }
+    default:
+      return undefined;
+  }
+}
+
 /** Puts the row faults into the rows. */
 function spoiling(asked: Asked, strike: Strike): RowChange | undefined {
   const { dialect, ask } = asked;
-  if (ask.about !== "candles" || strike.rows.length === 0) return undefined;
+  if (strike.rows.length === 0) return undefined;
+  if (ask.about === "funding") {
+    const funding = (rows: readonly LocalFunding[]): readonly LocalFunding[] =>
+      strike.rows.reduce((spoiled, { fault }) => spoiledFunding(spoiled, fault), rows);
+    return { funding };
+  }
+  if (ask.about !== "candles") return undefined;
   const series = `${dialect.exchange} ${ask.symbol.symbol} ${ask.timeframe.text}`;
   const forming = formingCandle(historyOf({ ...asked, ask }));
   const closedForMs = (openTimeMs: number): number =>
     asked.nowMs - addCandles(ask.timeframe, openTimeMs, 1);
-  return (rows) =>
+  const candles = (rows: readonly PageRow[]): readonly PageRow[] =>
     strike.rows.reduce(
       (spoiled, { fault, window, memory }) =>
         spoiledRows(spoiled, fault, { series, window, memory, forming, closedForMs }),
       rows,
     );
+  return { candles };
 }
 
 /** A body that begins well and then breaks, or never ends. */

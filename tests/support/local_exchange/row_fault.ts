@@ -1,5 +1,6 @@
 /** Faults in the rows of an answer: whole JSON of the right shape that does not say the truth. @module */
 import type { Window } from "../../../lib/market/window.ts";
+import type { LocalFunding } from "../../../lib/local_exchange/contract.ts";
 import type { PageRow } from "./dialect.ts";
 
 /** Rows are counted and cut in ascending order, whatever order the exchange then writes them in. */
@@ -115,6 +116,40 @@ export function spoiledRows(
   }
 }
 
+/** Whether a fault is one of any rows with times, so that funding rates can have it too. */
+export function isFundingFault(kind: RowFault["kind"]): boolean {
+  return FUNDING_FAULTS.has(kind);
+}
+
+const FUNDING_FAULTS: ReadonlySet<RowFault["kind"]> = new Set(
+  ["short_page", "empty_page", "moved_start", "duplicate_rows", "unordered_rows", "holes"],
+);
+
+/** Funding rates as they come with the fault. */
+export function spoiledFunding(
+  rows: readonly LocalFunding[],
+  fault: RowFault,
+): readonly LocalFunding[] {
+  switch (fault.kind) {
+    case "short_page":
+      return rows.slice(0, fault.rows);
+    case "empty_page":
+      return [];
+    case "moved_start":
+      return rows.slice(Math.max(0, rows.length - fault.rows));
+    case "duplicate_rows":
+      return rows.flatMap((row, index) => index < (fault.rows ?? 1) ? [row, row] : [row]);
+    case "unordered_rows": {
+      const middle = Math.ceil(rows.length / 2);
+      return [...rows.slice(middle), ...rows.slice(0, middle)];
+    }
+    case "holes":
+      return rows.filter(({ timeMs }) => timeMs < fault.sinceMs || timeMs >= fault.untilMs);
+    default:
+      return rows;
+  }
+}
+
 function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number }): PageRow {
   const { window, memory, series, asks } = facts;
   if (row.openTimeMs < window.sinceMs || row.openTimeMs >= window.untilMs) return row;
@@ -123,16 +158,19 @@ function revisedRow(row: PageRow, facts: RowFaultFacts & { readonly asks: number
 
 /** A valid candle all the same: less has been seen of it, and it closed at its low. */
 function halfFormed(row: PageRow): PageRow {
-  const volume = Number(row.volume);
-  return { ...row, close: row.low, volume: (volume === 0 ? 1 : volume / 2).toFixed(8) };
+  const half = (text: string | null | undefined): string =>
+    (Number(text) === 0 ? 1 : Number(text) / 2).toFixed(8);
+  const { low, volume, quoteVolume } = row;
+  return { ...row, close: low, volume: half(volume), quoteVolume: half(quoteVolume) };
 }
 
 function badRow(row: PageRow, value: BadValue): PageRow {
   switch (value) {
     case "high_below_low":
-      return { ...row, high: (Number(row.low) / 2).toFixed(8) };
+      // Of a premium, half of a negative low would be above it.
+      return { ...row, high: (Number(row.low) - Math.abs(Number(row.low)) / 2).toFixed(8) };
     case "negative_price":
-      return { ...row, low: `-${row.low}` };
+      return { ...row, low: `-${row.low?.replace(/^-/, "")}` };
     case "zero_price":
       return { ...row, low: "0.00000000" };
     case "nan_text":

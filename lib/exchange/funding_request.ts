@@ -1,0 +1,244 @@
+/** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { FundingAnswer } from "../market/funding_rate.ts";
+import type { Window } from "../market/window.ts";
+import type { SymbolKind } from "../market/symbol.ts";
+import { classesOf, factOf } from "./ancestry.ts";
+import { ANSWER_BOUNDS } from "./answer_budget.ts";
+import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import type { ExchangeCalls } from "./exchange_calls.ts";
+import { assertAnswered } from "./whole_answer.ts";
+
+/** The part of a CCXT exchange that is used here. */
+interface FundingCcxt extends CcxtExchange {
+  fetchFundingRateHistory(
+    symbol: string,
+    sinceMs: number,
+    limit: number,
+    params: Readonly<Record<string, unknown>>,
+  ): Promise<unknown>;
+  filterBySymbolSinceLimit: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown;
+  throttle: (cost?: number) => Promise<void>;
+  fetch: (url: string, method: string, headers: unknown, body: unknown) => Promise<unknown>;
+}
+
+/** How one class is asked. */
+interface FundingWay {
+  /** Most rates of one answer. @default FUNDING_ROWS */
+  readonly rowsMax?: number;
+  readonly comes?: FundingAnswer["comes"];
+  /** The parameter with which answers are numbered from 1, the newest; it has no start of a window then. */
+  readonly pages?: string;
+  /** What says where the window ends. @default CCXT's `until`, minus 1 ms: correct for inclusive and exclusive ends */
+  readonly until?: (window: Window) => Readonly<Record<string, unknown>>;
+}
+
+/** Every exchange gives so many rates at once. */
+const FUNDING_ROWS = 100;
+
+/**
+ * Known ways. A row also holds for the classes that inherit from its class. Sources are CCXT 4.5.84's code and the
+ * documentation of the exchanges:
+ *
+ * - binance: from the start on, 1000 at most. bingx: the same limit; which rates come is not said.
+ * - bybit: 200, newest first; a start needs an end.
+ * - okx: newest first, before `after`, 100 by every version of the endpoint. Keeps three months.
+ * - bitget, mexc: numbered pages, the newest first.
+ * - krakenfutures: always everything.
+ * - hyperliquid: from the start on, 500.
+ */
+const FUNDING_WAYS: Readonly<Record<string, FundingWay>> = {
+  binance: { rowsMax: 1000, comes: "oldest" },
+  bingx: { rowsMax: 1000 },
+  bitget: { pages: "pageNo" },
+  bybit: { rowsMax: 200, comes: "newest" },
+  gate: { rowsMax: 1000 },
+  hyperliquid: { rowsMax: 500, comes: "oldest" },
+  krakenfutures: { comes: "all" },
+  mexc: { pages: "page_num" },
+  okx: { comes: "newest", until: ({ untilMs }) => ({ after: untilMs }) },
+};
+
+/** The same of inverse perpetuals, where it differs. htx: numbered pages of at most 50. */
+const INVERSE_WAYS: Readonly<Record<string, FundingWay>> = {
+  htx: { pages: "page_index", rowsMax: 50 },
+};
+
+/**
+ * Classes whose history is not what was paid: bitfinex lists the running rate of every minute, and deribit, which pays all the
+ * time, the sum of eight hours at every hour. These would be summed up wrongly.
+ */
+const NOT_PAID: readonly string[] = ["bitfinex", "deribit"];
+
+/** Classes that give the history of linear perpetuals alone. */
+const LINEAR_ALONE: readonly string[] = ["bingx"];
+
+/** Of which kinds of perpetuals the class of an exchange gives the history of funding rates. */
+export function fundingKinds(
+  { id, has }: Pick<CcxtExchange, "id" | "has">,
+): readonly SymbolKind[] {
+  const classes = classesOf(id);
+  const isAny = (ids: readonly string[]): boolean => classes.some((one) => ids.includes(one));
+  if (has["fetchFundingRateHistory"] !== true || isAny(NOT_PAID)) return [];
+  return isAny(LINEAR_ALONE) ? ["linear"] : ["linear", "inverse"];
+}
+
+/** One request for rates. */
+export interface FundingAsk {
+  readonly symbol: string;
+  readonly window: Window;
+  /** Of numbered answers, which one. @default the first */
+  readonly page?: number | undefined;
+}
+
+/** What is known of how a perpetual is asked. */
+export interface FundingTerms {
+  readonly rowsMax: number;
+  readonly comes: FundingAnswer["comes"];
+  /** Whether answers are numbered. */
+  readonly isPaged: boolean;
+}
+
+/** @param market of the perpetual. */
+export function fundingTerms(
+  exchange: string,
+  market: Pick<CcxtMarket, "inverse"> | undefined,
+): FundingTerms {
+  const { rowsMax = FUNDING_ROWS, comes, pages } = wayOf(exchange, market);
+  return { rowsMax, comes, isPaged: pages !== undefined };
+}
+
+function wayOf(exchange: string, market: Pick<CcxtMarket, "inverse"> | undefined): FundingWay {
+  const inverse = market?.inverse === true ? factOf(INVERSE_WAYS, exchange) : undefined;
+  return inverse ?? factOf(FUNDING_WAYS, exchange) ?? {};
+}
+
+/** The answer to one request. */
+interface FundingPage {
+  /** All rows as CCXT parses them, also those outside the window. */
+  readonly rows: unknown;
+  readonly rowsAsked: number;
+  readonly isSinceSent: boolean;
+}
+
+/** The same, known to be a list, with the time of the answer. */
+export interface AnsweredFunding extends FundingPage {
+  readonly rows: readonly unknown[];
+  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
+  readonly dateMs: number | undefined;
+}
+
+interface FetchFundingOptions {
+  readonly calls: ExchangeCalls;
+  /** What for: `fetch funding rates of …`. */
+  readonly action: string;
+  /** The host that is asked, if it is known. */
+  readonly lane: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The rows that the class has parsed, before it leaves some out: they show what the exchange did with the request. */
+const parsed = new AsyncLocalStorage<{ rows: readonly unknown[] | undefined }>();
+
+const patched = new WeakSet<CcxtExchange>();
+
+/** The requests for funding rates of one exchange. */
+export class FundingRequests {
+  readonly #open: () => Promise<CcxtExchange>;
+  /** By kind of market. */
+  readonly #sinceSent = new Map<string, Promise<boolean>>();
+
+  constructor(open: () => Promise<CcxtExchange>) {
+    this.#open = open;
+  }
+
+  /**
+   * Asks. `ccxt` is the instance that has the market. An empty answer counts only if it was whole.
+   *
+   * @throws FetchError
+   */
+  async fetch(
+    ccxt: CcxtExchange,
+    ask: FundingAsk,
+    { calls, action, lane, signal }: FetchFundingOptions,
+  ): Promise<AnsweredFunding> {
+    const bounds = ANSWER_BOUNDS.candles;
+    return await calls.run(action, { signal, bounds, lane }, async (call) => {
+      const { rows, ...asked } = await this.#send(ccxt, ask);
+      assertAnswered(action, rows, call);
+      return { ...asked, rows, dateMs: call.dateMs };
+    });
+  }
+
+  async #send(exchange: CcxtExchange, ask: FundingAsk): Promise<FundingPage> {
+    const ccxt = exchange as FundingCcxt;
+    const market = ccxt.markets?.[ask.symbol];
+    const { isPaged } = fundingTerms(ccxt.id, market);
+    const isSinceSent = !isPaged && market !== undefined && await this.#sendsSince(market);
+    keepAllRows(ccxt);
+    const kept: { rows: readonly unknown[] | undefined } = { rows: undefined };
+    const listed = await parsed.run(kept, () => sendOnce(ccxt, ask, market));
+    return { rows: kept.rows ?? listed, rowsAsked: rowsOf(ccxt.id, market), isSinceSent };
+  }
+
+  /** Whether the class sends where a window begins: the requests for two windows are compared. Of more requests it is assumed. */
+  async #sendsSince(market: CcxtMarket): Promise<boolean> {
+    const kind = `${market.linear} ${market.inverse}`;
+    const known = this.#sinceSent.get(kind) ?? this.#open().then(async (ccxt) => {
+      const first = await unsent(ccxt as FundingCcxt, market, Date.UTC(2024, 0, 1));
+      const second = await unsent(ccxt as FundingCcxt, market, Date.UTC(2024, 1, 1));
+      return first.length !== 1 || second.length !== 1 || first[0] !== second[0];
+    });
+    this.#sinceSent.set(kind, known);
+    return await known;
+  }
+}
+
+function rowsOf(exchange: string, market: CcxtMarket | undefined): number {
+  return fundingTerms(exchange, market).rowsMax;
+}
+
+function sendOnce(
+  ccxt: FundingCcxt,
+  { symbol, window, page = 1 }: FundingAsk,
+  market: CcxtMarket | undefined,
+): Promise<unknown> {
+  const { pages, until = untilParam } = wayOf(ccxt.id, market);
+  const params = pages === undefined ? until(window) : { [pages]: page };
+  return ccxt.fetchFundingRateHistory(symbol, window.sinceMs, rowsOf(ccxt.id, market), params);
+}
+
+function untilParam({ untilMs }: Window): Readonly<Record<string, unknown>> {
+  return { until: untilMs - 1 };
+}
+
+/** CCXT drops rows outside `since` and `limit` at the end, by one method in all classes. */
+function keepAllRows(ccxt: FundingCcxt): void {
+  if (patched.has(ccxt)) return;
+  patched.add(ccxt);
+  const filter = ccxt.filterBySymbolSinceLimit.bind(ccxt);
+  ccxt.filterBySymbolSinceLimit = (rows, ...rest) => {
+    const kept = parsed.getStore();
+    if (kept === undefined) return filter(rows, ...rest);
+    kept.rows = rows;
+    return rows;
+  };
+}
+
+/** The requests that would be sent, of an instance that is used for nothing else. The end of the window is the same in all. */
+async function unsent(
+  ccxt: FundingCcxt,
+  market: CcxtMarket,
+  sinceMs: number,
+): Promise<readonly string[]> {
+  const requests: string[] = [];
+  ccxt.setMarkets([market]);
+  ccxt.throttle = () => Promise.resolve();
+  ccxt.fetch = (url, _method, _headers, body) => {
+    requests.push(`${url} ${body}`);
+    return Promise.reject(new Error("not sent"));
+  };
+  const window = { sinceMs, untilMs: Date.UTC(2024, 2, 1) };
+  await sendOnce(ccxt, { symbol: market.symbol, window }, market).catch(() => undefined);
+  return requests;
+}

@@ -1,0 +1,98 @@
+/** Asks for one page of funding rates and stores what it proved. @module */
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { isCancelled } from "../archive/failure.ts";
+import { failureKind } from "../archive/failure_kind.ts";
+import { askFunding } from "../archive/funding_ask.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import { FetchError } from "../exchange/fetch_error.ts";
+import type { FundingAsk } from "../exchange/funding_request.ts";
+import type { Priority } from "../exchange/pace.ts";
+import type { FundingVerdict } from "../market/funding_rate.ts";
+import { BreakerOpenError } from "../policy/breaker.ts";
+import { retry } from "../policy/retry.ts";
+import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
+
+interface FundingPageOptions {
+  readonly markets: Markets;
+  readonly priority: Priority;
+  /** Of numbered answers, where the one before began. Milliseconds. */
+  readonly joinMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a page brought. */
+export interface FundingOutcome extends FundingVerdict {
+  readonly added: number;
+  readonly revised: number;
+}
+
+/** @throws FetchError, DeadlineError, BreakerOpenError, StoreError */
+export async function ingestFunding(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  ask: FundingAsk,
+  options: FundingPageOptions,
+): Promise<FundingOutcome> {
+  const { config, database, clock, random, metrics } = archive;
+  const { markets, signal } = options;
+  const { symbol } = ask;
+  const verdict = await askFunding(exchange, ask, { ...options, clock });
+  const marketId = markets.list.get(symbol)?.id;
+  const write = { ...verdict, marketId };
+  try {
+    const written = await retry(
+      () => writeFunding(database, { exchange: exchange.id, symbol }, write),
+      {
+        ...config.retry,
+        clock,
+        random,
+        ...(signal === undefined ? {} : { signal }),
+        isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
+      },
+    );
+    archive.failures.clear(failureName(exchange.id, symbol));
+    const newest = verdict.rates.at(-1);
+    if (newest !== undefined && options.priority === "live") {
+      metrics.fundingLastSeconds.set({ exchange: exchange.id, symbol }, newest.timeMs / 1000);
+    }
+    return { ...verdict, ...written };
+  } catch (error) {
+    if (isOfOtherMarket(error)) exchange.markets.outdate(markets);
+    throw error;
+  }
+}
+
+/** Logs why rates of a perpetual were not fetched or not stored, and stores the reason for `status`. Never throws. */
+export async function reportFundingFailure(
+  archive: Archive,
+  { exchange, symbol, error, signal }: {
+    readonly exchange: string;
+    readonly symbol: string;
+    readonly error: unknown;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<void> {
+  const { failures, log, database } = archive;
+  // What an open breaker holds back was told when it opened.
+  if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) {
+    return;
+  }
+  const text = error instanceof Error ? error.message : "";
+  if (!failures.isNews(failureName(exchange, symbol), text)) return;
+  log.warn("funding rates were not fetched or not stored", {
+    exchange,
+    symbol,
+    kind: error instanceof StoreError ? `store_${error.kind}` : failureKind(error),
+    error,
+  });
+  if (!(error instanceof FetchError && (error.kind === "permanent" || error.isUnknown))) return;
+  await noteFundingError(database, { exchange, symbol }, text).catch((error: unknown) =>
+    log.debug("a note for status was not stored", { error })
+  );
+}
+
+function failureName(exchange: string, symbol: string): string {
+  return `${exchange} ${symbol} funding`;
+}
