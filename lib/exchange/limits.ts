@@ -52,9 +52,11 @@ export function announcedRows(
   const { kind, price } = partsOf(marketClass);
   if (price !== "trade") return undefined;
   if (kind === "spot") return features?.spot?.fetchOHLCV?.limit;
-  const limits = [features?.swap, features?.future]
-    .flatMap((feature) => feature?.[kind]?.fetchOHLCV?.limit ?? []);
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  const [perpetual, dated] = [features?.swap, features?.future]
+    .map((feature) => feature?.[kind]?.fetchOHLCV?.limit);
+  return perpetual === undefined || dated === undefined
+    ? perpetual ?? dated
+    : Math.min(perpetual, dated);
 }
 
 /** Most rows of a page of this timeframe, `1d`: a request may span only so many days. */
