@@ -5,7 +5,7 @@ import { PAGE_ROWS_MAX } from "./candle_pages.ts";
 import type { Database } from "./connection/database.ts";
 
 /** Open time in milliseconds, open, high, low, close, and the volume in the base currency, null where it is not known. */
-export type BaseRow = readonly [number, string, string, string, string, string | null];
+type BaseRow = readonly [number, string, string, string, string, string | null];
 
 /**
  * All candles of a series in a window of at most {@linkcode PAGE_ROWS_MAX} candles. Timeframe and times are literals in the
