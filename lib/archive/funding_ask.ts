@@ -39,6 +39,7 @@ export async function askFunding(
     priority,
     signal,
     breaker: exchange.breakers.of(symbol),
+    host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,
   }, async (signal) => {
     const { rows, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {

@@ -185,9 +185,7 @@ class FundingRun {
       if (this.#over.aborted || !markets.list.has(symbol)) continue;
       // Of numbered answers no single one can be asked for; those that had it would have come.
       const isPaged = client.fundingTerms(symbol, markets.list).isPaged;
-      const outcome = isPaged
-        ? NOTHING_MORE
-        : await this.#ingest({ symbol, window, markets });
+      const outcome = isPaged ? NOTHING_MORE : await this.#ingest({ symbol, window, markets });
       if (outcome === undefined) continue;
       if (outcome.added === 0) await explainFundingHole(database, hole, clock.now());
     }

@@ -182,7 +182,12 @@ class FundingPoll {
         ...isPaged ? { joinMs: nowMs } : {},
         signal,
       } as const;
-      const { added, revised } = await ingestFunding(archive, exchange, { symbol, window }, options);
+      const { added, revised } = await ingestFunding(
+        archive,
+        exchange,
+        { symbol, window },
+        options,
+      );
       return { ...NOTHING, asked: 1, added, revised };
     } catch (error) {
       if (isCancelled(error, signal)) return NOTHING;

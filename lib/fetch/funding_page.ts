@@ -76,7 +76,9 @@ export async function reportFundingFailure(
 ): Promise<void> {
   const { failures, log, database } = archive;
   // What an open breaker holds back was told when it opened.
-  if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) return;
+  if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) {
+    return;
+  }
   const text = error instanceof Error ? error.message : "";
   if (!failures.isNews(failureName(exchange, symbol), text)) return;
   log.warn("funding rates were not fetched or not stored", {

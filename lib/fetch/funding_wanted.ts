@@ -24,9 +24,7 @@ function fundedSymbols(
 ): readonly string[] {
   if (settingsOf(config, id).funding === "off") return [];
   const symbols = new Set(series.flatMap(({ symbol }) => perpetualOf(symbol) ?? []));
-  return [...symbols].filter((symbol) =>
-    fundingKinds.includes(kindOf(symbol)) && list.has(symbol)
-  );
+  return [...symbols].filter((symbol) => fundingKinds.includes(kindOf(symbol)) && list.has(symbol));
 }
 
 /** The rates that are wanted: as far back as the longest reach of `BACKFILL`, or in the range that is asked for. */
@@ -80,7 +78,9 @@ export async function readOwingPerpetuals(
 }
 
 /** A symbol of an exchange, as a key. */
-function keyOf({ exchange, symbol }: { readonly exchange: string; readonly symbol: string }): string {
+function keyOf(
+  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
+): string {
   return `${exchange} ${symbol}`;
 }
 

@@ -8,19 +8,18 @@ import type { ContractExchange } from "../support/dialects/contract_markets.ts";
 import { addRandomFaults } from "../support/local_exchange/random_faults.ts";
 import {
   DAY_MS,
-  fundingProblems,
   HOUR_MS,
+  type PerpetualArchive,
   type PerpetualScene,
   withPerpetuals,
 } from "../support/perpetual_scene.ts";
+import { fundingProblems } from "../support/perpetual_truth.ts";
 import { START_MS } from "../support/test_clock.ts";
 
 const EXCHANGES: readonly ContractExchange[] = ["binance", "bybit", "okx", "gate"];
 
 /** Less than OKX keeps. */
 const TERM = { sinceMs: START_MS - 60 * DAY_MS + HOUR_MS, untilMs: START_MS };
-
-type Archive = Awaited<ReturnType<PerpetualScene["open"]>>;
 
 for (const [at, id] of EXCHANGES.entries()) {
   Deno.test(`${id}: rates of every interval are whole through one fault in three answers, and no page is asked for again`, async () => {
@@ -135,12 +134,12 @@ Deno.test("okx: what is older than three months is told to be gone, not to have 
   });
 });
 
-async function loadMarkets(archive: Archive): Promise<void> {
+async function loadMarkets(archive: PerpetualArchive): Promise<void> {
   for (const exchange of archive.exchanges) await refreshMarkets(archive, exchange);
 }
 
 /** Some runs, as polls make them. Returns what the last one says. */
-async function fetchAll(archive: Archive): Promise<FundingReport> {
+async function fetchAll(archive: PerpetualArchive): Promise<FundingReport> {
   let report: FundingReport | undefined;
   for (let run = 0; run < 6; run++) [report] = await fetchFunding(archive);
   assert(report !== undefined);

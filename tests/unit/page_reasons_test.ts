@@ -16,6 +16,7 @@ const EXCHANGE: ExchangeStatus = {
   exchange: "binance",
   breaker: "closed",
   breakerOf: [],
+  bannedOf: [],
   breakerSince: null,
   trialAt: null,
   deniedSince: null,

@@ -15,6 +15,7 @@ const ENTRY: PlanEntry = {
 };
 
 const CAPACITY: PlanCapacity = {
+  kinds: null,
   exchange: "binance",
   symbols: 2,
   timeframes: ["1m"],

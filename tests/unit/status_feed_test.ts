@@ -22,7 +22,14 @@ const STATUS: Status = {
 };
 
 const EXCHANGE: ExchangeStatus = {
-  ...{ exchange: "binance", breaker: "closed", breakerOf: [], breakerSince: null, trialAt: null },
+  ...{
+    exchange: "binance",
+    breaker: "closed",
+    breakerOf: [],
+    bannedOf: [],
+    breakerSince: null,
+    trialAt: null,
+  },
   ...{ deniedSince: null, bannedUntil: null, paceMs: 50, lastError: null, lastErrorAt: null },
   stream: null,
 };
