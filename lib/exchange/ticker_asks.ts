@@ -47,14 +47,14 @@ export async function withOptions<T>(
   options: Readonly<Record<string, unknown>>,
   fn: () => Promise<T>,
 ): Promise<T> {
-  const before = Object.keys(options).map((name) => [name, ccxt.options[name]] as const);
+  const before = { ...ccxt.options };
   Object.assign(ccxt.options, options);
   try {
     return await fn();
   } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete ccxt.options[name];
-      else ccxt.options[name] = value;
+    for (const name of Object.keys(options)) {
+      if (Object.hasOwn(before, name)) ccxt.options[name] = before[name];
+      else delete ccxt.options[name];
     }
   }
 }

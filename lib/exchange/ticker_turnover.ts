@@ -25,7 +25,6 @@ const AS_NAMED: TickerUnits = { quoteVolume: "quote", baseVolume: "base" };
  * | htx | `vol` contracts, `amount` coins | huobiapi.github.io/docs/usdt_swap/v1/en, and coin_margined_swap |
  * | mexc | `volume24` contracts, `amount24` turnover | mexcdevelop.github.io/apidocs/contract_v1_en |
  * | bingx, inverse | `volume` contracts, `quoteVolume` coins | bingx-api.github.io/docs, Coin-M Futures |
- * | krakenfutures, inverse | `vol24h` contracts of one dollar | docs.kraken.com, Get tickers |
  *
  * Binance's COIN-M tickers have `baseVolume` in coins beside `volume` in contracts, and its class multiplies the first with the
  * mean price; those of Gate have a volume in the quote currency whatever settles the contract.
@@ -39,7 +38,6 @@ const UNITS: Readonly<Record<string, Partial<Record<"linear" | "inverse", Ticker
   },
   mexc: { linear: { quoteVolume: "quote", baseVolume: "contracts" } },
   bingx: { inverse: { quoteVolume: "base", baseVolume: "contracts" } },
-  krakenfutures: { inverse: { quoteVolume: "quote" } },
 };
 
 /** What tickers count, as two volumes of one ticker may prove it: the likeliest first. */
@@ -62,18 +60,18 @@ export function turnoverOf(
   ticker: CcxtTicker | undefined,
 ): number {
   if (ticker === undefined) return 0;
-  const kind = market.spot === false
-    ? market.inverse === true ? "inverse" : "linear"
-    : undefined;
+  const kind = market.spot === false ? market.inverse === true ? "inverse" : "linear" : undefined;
   const units = kind === undefined
     ? AS_NAMED
     : factOf(UNITS, exchange)?.[kind] ?? provedUnits(market, ticker);
-  const worths = (["quoteVolume", "baseVolume"] as const).map((field) => ({
-    unit: units[field],
-    worth: worthOf(market, ticker, { unit: units[field], volume: ticker[field] }),
-  })).filter(({ worth }) => worth > 0);
-  // What is said in the quote currency needs no price.
-  const [best] = worths.sort((a, b) => Number(b.unit === "quote") - Number(a.unit === "quote"));
+  const worths = (["quoteVolume", "baseVolume"] as const).flatMap((field) => {
+    const unit = units[field];
+    const worth = worthOf(market, ticker, { unit, volume: ticker[field] });
+    const isPriced = unit === "base" || (unit === "contracts" && market.inverse !== true);
+    return worth > 0 ? [{ worth, isPriced }] : [];
+  });
+  // What needs no price is as exact as the exchange is.
+  const best = worths.find(({ isPriced }) => !isPriced) ?? worths[0];
   return best?.worth ?? 0;
 }
 
@@ -94,11 +92,7 @@ function worthOf(
   { unit, volume }: { readonly unit: Unit | undefined; readonly volume: string | undefined },
 ): number {
   const [amount, price, size] = [Number(volume), Number(last), Number(contractSize)];
-  const worth = unit === "quote"
-    ? amount
-    : unit === "base"
-    ? amount * price
-    : unit === "contracts"
+  const worth = unit === "quote" ? amount : unit === "base" ? amount * price : unit === "contracts"
     // An inverse contract is worth a number of quote units, a linear one of base units.
     ? amount * size * (inverse === true ? 1 : price)
     : 0;

@@ -10,7 +10,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
-import { endReach, readLastMs } from "../store/expired_series.ts";
+import { endReach, readLastMs } from "../store/expired_reach.ts";
 import { NOTHING, type PageOutcome } from "./page_outcome.ts";
 
 type AskOptions = Parameters<ArchivedExchange["askPage"]>[2];
@@ -54,7 +54,9 @@ export async function askMarket(
     }
     throw new FetchError(
       "permanent",
-      `Cannot fetch candles of ${seriesName(series)}: it has expired, and the exchange gives none any more`,
+      `Cannot fetch candles of ${
+        seriesName(series)
+      }: it has expired, and the exchange gives none any more`,
       { cause: "an answer without the newest candle that is stored" },
     );
   } catch (error) {

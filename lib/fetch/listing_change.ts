@@ -201,12 +201,7 @@ export function judgeListings(
     return [symbol, { ...listing, formerId, marketId: respelled.get(symbol) ?? formerId }];
   }));
   const isOver = (symbol: string): boolean => known.get(symbol)?.untilMs !== undefined;
-  const expiresMs = new Map(symbols.flatMap((symbol) => {
-    const listing = known.get(symbol);
-    const ms = expiryOf(list.get(symbol), listing);
-    const isEnded = listing?.why !== undefined && !GOES_ON.has(listing.why);
-    return ms === undefined || isEnded ? [] : [[symbol, ms] as const];
-  }));
+  const expiresMs = expiriesOf(list, symbols, known);
   const isExpired = (symbol: string): boolean => (expiresMs.get(symbol) ?? Infinity) <= nowMs;
   const open = symbols.filter((symbol) =>
     known.has(symbol) && !isOver(symbol) && !isExpired(symbol)
@@ -255,6 +250,20 @@ export function judgeListings(
       return listing === undefined || list.has(symbol) || !isExpired(symbol) ? [] : [listing];
     }),
   };
+}
+
+/** When the futures expire or have expired, by symbol; not of those that ended otherwise. Milliseconds. */
+function expiriesOf(
+  list: MarketList,
+  symbols: readonly string[],
+  known: ReadonlyMap<string, KnownListing>,
+): ReadonlyMap<string, number> {
+  return new Map(symbols.flatMap((symbol) => {
+    const listing = known.get(symbol);
+    const ms = expiryOf(list.get(symbol), listing);
+    const isEnded = listing?.why !== undefined && !GOES_ON.has(listing.why);
+    return ms === undefined || isEnded ? [] : [[symbol, ms] as const];
+  }));
 }
 
 function marketsOf(

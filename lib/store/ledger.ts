@@ -17,10 +17,7 @@ import {
 /** Why a series is archived: listed in the configuration, or among the top markets. */
 type Chosen = "list" | "top";
 
-/**
- * Why a market is no longer traded. Only a suspended market can still be asked for its history, and a dated future that has
- * expired, for as long as its exchange gives it.
- */
+/** Why a market is no longer traded. Only one that is suspended or has expired can still be asked for its history. */
 export type EndedWhy = "delisted" | "suspended" | "renamed" | "expired";
 
 /** A series' row in the ledger. Times in milliseconds. */

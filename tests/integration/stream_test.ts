@@ -315,7 +315,7 @@ Deno.test("every dialect's address is that of CCXT's own class, and its timefram
     assert.equal(dialect.url, url, id);
     for (const timeframe of Object.keys(dialect.intervals)) {
       assert.ok(Object.hasOwn(timeframes, timeframe), `${id} ${timeframe}`);
-      assert.ok(!opensElsewhere(id, timeframe), `${id} ${timeframe}`);
+      assert.ok(!opensElsewhere(id, "spot", timeframe), `${id} ${timeframe}`);
     }
   }
 });
@@ -328,7 +328,7 @@ Deno.test("Kraken's stream has its markets by the usual codes, whatever their id
     const [btc, doge] = [list.get("BTC/USDT"), list.get("DOGE/USDT")];
     assert.deepEqual([btc?.id, btc?.streamName], ["XBTUSDT", "BTC/USDT"]);
     assert.deepEqual([doge?.id, doge?.streamName], ["XDGUSDT", "DOGE/USDT"]);
-    const kept = client.keepMarkets(list, new Map([["BTC/USDT", btc?.id]]));
+    const kept = await client.keepMarkets(list, new Map([["BTC/USDT", btc?.id]]));
     assert.equal(kept.get("BTC/USDT")?.streamName, "BTC/USDT");
   });
 });

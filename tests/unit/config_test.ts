@@ -8,6 +8,7 @@ import {
 } from "../../lib/config/config.ts";
 import { parseReach, reachEndMs, reachStartMs } from "../../lib/config/reach.ts";
 import type { ConfigRules } from "../../lib/config/variable.ts";
+import { mayBeChosen } from "../../lib/config/symbols.ts";
 import { webhookFormat } from "../../lib/config/webhook_format.ts";
 import { VARIABLES } from "../../lib/config/variables.ts";
 
@@ -44,6 +45,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     POLL_CRON: "* * * * *",
     GAPS_CRON: "*/5 * * * *",
     BACKFILL_CRON: "0 2 * * *",
+    FUNDING: "auto",
     LIVE: "auto",
     POLL_CANDLES: "5",
     PAGE_LIMIT: undefined,
@@ -88,6 +90,7 @@ Deno.test("without any source every field has its default", () => {
       pageLimit: undefined,
       retention: [],
       live: "auto",
+      funding: "auto",
     },
     own: new Map(),
     pollCron: "* * * * *",
@@ -129,6 +132,7 @@ Deno.test("every variable reaches its field", () => {
       GAPS_CRON: "1 * * * *",
       BACKFILL_CRON: "2 * * * *",
       LIVE: "binance,kraken",
+      FUNDING: "off",
       POLL_CANDLES: "7",
       PAGE_LIMIT: "250",
       FETCH_TIMEOUT: "1m30s",
@@ -178,6 +182,7 @@ Deno.test("every variable reaches its field", () => {
         { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
       ],
       live: ["binance", "kraken"],
+      funding: "off",
     },
     own: new Map(),
     pollCron: "*/2 * * * *",
@@ -229,6 +234,40 @@ Deno.test("top:N keeps its quote, and has none without", () => {
   assert.deepEqual(tops("top:5"), [{ count: 5 }]);
 });
 
+Deno.test("top:N has a kind of market, which is spot if none is named", () => {
+  const { tops } = read({
+    env: { SYMBOLS: "top:5:USDT:linear,top:3:USD:inverse,top:2:EUR:spot" },
+  }).everywhere.symbols;
+  assert.deepEqual(tops, [
+    { count: 5, quote: "USDT", kind: "linear" },
+    { count: 3, quote: "USD", kind: "inverse" },
+    { count: 2, quote: "EUR" },
+  ]);
+});
+
+Deno.test("what was chosen stays while there is a top:N of its kind, which takes no dated future and no other price", () => {
+  const stays = (SYMBOLS: string): readonly string[] => {
+    const { symbols } = read({ env: { SYMBOLS } }).everywhere;
+    const all = "BTC/USDT BTC/USDT:USDT BTC/USD:BTC BTC/USDT:USDT-240628 BTC/USDT:USDT@mark";
+    return all.split(" ").filter((symbol) => mayBeChosen(symbols, symbol));
+  };
+  assert.deepEqual(stays("top:5"), ["BTC/USDT"]);
+  assert.deepEqual(stays("top:5:USDT:linear"), ["BTC/USDT:USDT"]);
+  assert.deepEqual(stays("top:5:USD:inverse,top:5"), ["BTC/USDT", "BTC/USD:BTC"]);
+  assert.deepEqual(stays("BTC/USDT:USDT-*"), ["BTC/USDT:USDT-240628"]);
+});
+
+Deno.test("an option is refused by its name, and says what may stand there; a kind that there is not, too", () => {
+  const allowed = (SYMBOLS: string): string | undefined =>
+    problemsOf({ env: { SYMBOLS } })[0]?.allowed;
+  assert.equal(
+    allowed("BTC/USD:BTC-240927-60000-C"),
+    "no options: they are not archived. Name the perpetual BTC/USD:BTC or a dated future",
+  );
+  assert.match(allowed("top:5:USDT:swap") ?? "", /spot, linear or inverse for KIND/);
+  assert.deepEqual(problemsOf({ env: { SYMBOLS: "*/USD:*,!BTC/USD:BTC-240927-60000-C" } }), []);
+});
+
 Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what follows a !", () => {
   const text = "top:5,BTC/USDT,*/FDUSD,!*UP/*,top:3:EUR, !ETH/USDT,BTC/USDT:*";
   assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
@@ -237,6 +276,20 @@ Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what 
     patterns: ["*/FDUSD", "BTC/USDT:*"],
     excluded: ["*UP/*", "ETH/USDT"],
   });
+});
+
+Deno.test("SYMBOLS takes prices of contracts by name and by pattern, and says which there are", () => {
+  const text = "BTC/USDT:USDT@mark,*/USDT:USDT@premium,!ETH/*:*@premium,BTC/USD:BTC-241227@index";
+  assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
+    names: ["BTC/USDT:USDT@mark", "BTC/USD:BTC-241227@index"],
+    tops: [],
+    patterns: ["*/USDT:USDT@premium"],
+    excluded: ["ETH/*:*@premium"],
+  });
+  assert.throws(
+    () => read({ env: { SYMBOLS: "BTC/USDT:USDT@last" } }),
+    /@mark, BTC.USDT:USDT@index, BTC.USDT:USDT@premium/,
+  );
 });
 
 Deno.test("flags beat the environment, and the environment beats .env", () => {
@@ -301,6 +354,10 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "TOP:5"],
   ["SYMBOLS", "top:5:"],
   ["SYMBOLS", "top:1.5"],
+  ["SYMBOLS", "top:5:USDT:swap"],
+  ["SYMBOLS", "top:5:USDT:"],
+  ["SYMBOLS", "top:5::linear"],
+  ["SYMBOLS", "BTC/USD:BTC-240927-60000-C"],
   ["SYMBOLS", "*"],
   ["SYMBOLS", "BTC/USDT,!top:5", "!top:5"],
   ["SYMBOLS", "!BTC/USDT,!*/EUR"],
@@ -309,6 +366,11 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "BTC/USDT,", ""],
   ["SYMBOLS", "BTC/US\x1b[2JDT", "BTC/US\\x1b[2JDT"],
   ["SYMBOLS", "BTC/USDT ETH/USDT"],
+  ["SYMBOLS", "BTC/USDT:USDT@marks"],
+  ["SYMBOLS", "BTC/USDT:USDT,BTC/USDT@mark", "BTC/USDT@mark"],
+  ["SYMBOLS", "BTC/USDT:USDT,!*/USDT@mark", "!*/USDT@mark"],
+  ["SYMBOLS", "*/USDT:USDT@*"],
+  ["SYMBOLS", "BTC/USDT:USDT@mark@index"],
   ["SYMBOLS", `BTC/${"X".repeat(200)}`, `BTC/${"X".repeat(76)}…`],
   ["TIMEFRAMES", "1m,1x", "1x"],
   ["TIMEFRAMES", "one"],

@@ -1,6 +1,13 @@
 /** Which texts can be symbols, and which of them are chosen without being named. @module */
 import assert from "node:assert/strict";
-import { isContract, isPlainSymbol, isSymbol, kindOf } from "../../lib/market/symbol.ts";
+import {
+  isContract,
+  isDated,
+  isOption,
+  isPlainSymbol,
+  isSymbol,
+  kindOf,
+} from "../../lib/market/symbol.ts";
 
 const PLAIN = [
   "BTC/USDT",
@@ -75,4 +82,18 @@ Deno.test("the kind of a market follows from what settles it", () => {
     "BTC/USD:BTC-240927": "inverse",
   };
   for (const [symbol, kind] of Object.entries(kinds)) assert.equal(kindOf(symbol), kind, symbol);
+});
+
+Deno.test("a dated future names the day on which it ends, and an option what it is worth besides", () => {
+  const dated = ["BTC/USDT:USDT-240628", "BTC/USD:BTC-240927", "BTC/USD:BTC-240927@mark"];
+  const options = ["BTC/USD:BTC-240927-60000-C", "ETH/USDT:USDT-241227-0.5-P"];
+  const others = ["BTC/USDT", "BTC/USDT:USDT", "BTC-240628/USDT", "BTC/USDT:USDT@mark"];
+  for (const text of dated) assert.deepEqual([isDated(text), isOption(text)], [true, false], text);
+  for (const text of options) {
+    assert.deepEqual([isDated(text), isOption(text)], [false, true], text);
+  }
+  for (const text of others) {
+    assert.deepEqual([isDated(text), isOption(text)], [false, false], text);
+  }
+  assert.equal(kindOf("BTC/USD:BTC-240927@mark"), "inverse");
 });
