@@ -52,9 +52,11 @@ export function announcedRows(
   const { kind, price } = partsOf(marketClass);
   if (price !== "trade") return undefined;
   if (kind === "spot") return features?.spot?.fetchOHLCV?.limit;
-  const limits = [features?.swap, features?.future]
-    .flatMap((feature) => feature?.[kind]?.fetchOHLCV?.limit ?? []);
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  const [perpetual, dated] = [features?.swap, features?.future]
+    .map((feature) => feature?.[kind]?.fetchOHLCV?.limit);
+  return perpetual === undefined || dated === undefined
+    ? perpetual ?? dated
+    : Math.min(perpetual, dated);
 }
 
 /** Most rows of a page of this timeframe, `1d`: a request may span only so many days. */
@@ -64,7 +66,10 @@ export function pageRowsOf(
 ): number {
   if (spanDaysMax === undefined) return pageRowsMax;
   // A month is 31 days long at most, and a request for less than one candle makes no sense.
-  const stepMs = Math.max(nominalMs(parseTimeframe(timeframe)), timeframe === "1M" ? 31 * DAY_MS : 0);
+  const stepMs = Math.max(
+    nominalMs(parseTimeframe(timeframe)),
+    timeframe === "1M" ? 31 * DAY_MS : 0,
+  );
   return Math.min(pageRowsMax, Math.max(1, Math.floor(spanDaysMax * DAY_MS / stepMs)));
 }
 
