@@ -1,6 +1,6 @@
 /** `titan10 doctor`: reports what is wrong and how to fix it. @module */
 import { ConfigError } from "../config/config.ts";
-import type { Known } from "../archive/learned_limits.ts";
+import type { Known } from "../archive/capability.ts";
 import type { Check } from "../doctor/check.ts";
 import {
   brokenOff,

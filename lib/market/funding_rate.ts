@@ -32,8 +32,6 @@ export interface FundingAnswer {
   readonly window: Window;
   /** All rates of the answer, ascending, also those outside the window. */
   readonly rates: readonly FundingRate[];
-  /** How many were asked for. */
-  readonly rowsAsked: number;
   /** Whether the request told where the window begins. */
   readonly isSinceSent: boolean;
   /**

@@ -16,7 +16,7 @@ export interface ExchangeState {
 }
 
 /** A ban by one host. */
-export interface StoredBan {
+interface StoredBan {
   /** Undefined if it is not known which host it was. */
   readonly host: string | undefined;
   /** Milliseconds. */
