@@ -54,6 +54,8 @@ interface WatchedExchange {
     | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
     | "unknown"
     | undefined;
+  /** Whether the candles of a symbol are refused. @default what `denial` says of all */
+  readonly isDenied?: (symbol: string) => boolean;
   /** How long after its close a candle may still change, and is not covered. Milliseconds. */
   readonly settleMs: number;
 }
@@ -199,9 +201,12 @@ export function staleConditions(
   },
 ): readonly Condition[] {
   const isTroubled = ({ exchange, symbol }: Series): boolean => {
-    const { breakers, denial } = exchanges.find(({ id }) => id === exchange) ?? {};
-    return breakers?.troubled.some(({ kind = kindOf(symbol) }) => kind === kindOf(symbol)) ===
-        true || (denial !== undefined && denial !== "unknown" && denial.isOfCandles);
+    const watched = exchanges.find(({ id }) => id === exchange);
+    if (watched === undefined) return false;
+    const { breakers, denial } = watched;
+    if (breakers.troubled.some(({ kind = kindOf(symbol) }) => kind === kindOf(symbol))) return true;
+    return watched.isDenied?.(symbol) ??
+      (denial !== undefined && denial !== "unknown" && denial.isOfCandles);
   };
   const settlings = new Map(exchanges.map(({ id, settleMs }) => [id, settleMs]));
   return ends.flatMap(({ series, coveredUntilMs }) => {

@@ -9,10 +9,10 @@ import type { MarketList } from "../exchange/market_list.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles, type Timeframe } from "../market/timeframe.ts";
+import { kindOf, type SymbolKind } from "../market/symbol.ts";
+import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
-import type { SymbolKind } from "../market/symbol.ts";
 import { Breaker, type BreakerOptions } from "../policy/breaker.ts";
 import { DeadlineError } from "../policy/deadline.ts";
 import { withResilience } from "../policy/resilience.ts";
@@ -46,6 +46,8 @@ interface GuardOptions extends AskOptions {
   /** @default the main one of the exchange */
   readonly breaker?: Breaker | undefined;
   readonly subject?: string | undefined;
+  /** The host that is asked, if it is known. */
+  readonly host?: string | undefined;
   /** @default `RETRY_ATTEMPTS` */
   readonly attempts?: number | undefined;
 }
@@ -88,7 +90,7 @@ export class ArchivedExchange {
     this.work = new ExchangeWork(client.id);
     this.markets = new MarketsInForce(clock);
     this.capabilities = new Capabilities(client.id, {
-      limits: client.limits,
+      limits: (marketClass) => client.limitsOf(marketClass),
       clock,
       keep: keepCapability,
     });
@@ -119,9 +121,36 @@ export class ArchivedExchange {
     return this.client.denial;
   }
 
+  /** Whether access to the candles of a symbol is refused: other kinds of markets may have another host. */
+  isDenied(symbol: string): boolean {
+    return this.client.hosts.isDenied(symbol);
+  }
+
   /** How long after its close a candle may still change. Milliseconds. */
   get settleMs(): number {
     return this.capabilities.settleMs;
+  }
+
+  /**
+   * Until when nothing is asked about a symbol although other kinds of markets may be: its kind is down, or has banned us.
+   * Milliseconds, in the past while a trial request runs; undefined when its kind may be asked, or no kind may.
+   */
+  downUntilMs(symbol: string): number | undefined {
+    const downMs = this.breakers.downUntilMs(symbol);
+    const bannedMs = this.client.hosts.bannedUntilMs(symbol);
+    return downMs === undefined || bannedMs === undefined
+      ? downMs ?? bannedMs
+      : Math.max(downMs, bannedMs);
+  }
+
+  /** The kinds of markets that have banned us while others have not. */
+  get bannedKinds(): readonly SymbolKind[] {
+    const banned = this.series.map(({ symbol }) => symbol)
+      .filter((symbol) => this.client.hosts.bannedUntilMs(symbol) !== undefined);
+    // After a restart: nothing is known of their hosts.
+    const unloaded = (this.markets.value?.unloaded ?? [])
+      .flatMap(({ symbol, error }) => failureKind(error) === "rate_limited" ? [symbol] : []);
+    return [...new Set([...banned, ...unloaded].map(kindOf))].sort();
   }
 
   /** The series of the markets in force; none before they are loaded. */
@@ -129,9 +158,10 @@ export class ArchivedExchange {
     return this.markets.value?.series ?? [];
   }
 
-  /** Most candles per page of a timeframe: the least of `PAGE_LIMIT`, the assumed limit and the learned one. */
-  pageRowsMax({ text }: Timeframe): number {
-    return Math.min(this.client.pageRowsMax, this.capabilities.of(text).pageRowsMax.value);
+  /** Most candles per page of a series: the least of `PAGE_LIMIT`, the assumed limit and the learned one. */
+  pageRowsMax(series: Series): number {
+    const learned = this.capabilities.of(series).pageRowsMax.value;
+    return Math.min(this.client.pageRowsMax(series), learned);
   }
 
   /**
@@ -142,11 +172,12 @@ export class ArchivedExchange {
    */
   async askPage(series: Series, window: Window, options: AskPageOptions): Promise<PageAnswer> {
     const { list = NOTHING_LISTED } = options.markets ?? this.markets.value ?? {};
-    const isUntilNeeded = (): boolean => this.capabilities.of(series.timeframe.text).isUntilNeeded;
+    const isUntilNeeded = (): boolean => this.capabilities.of(series).isUntilNeeded;
     const isUntilSent = options.isUntilSent === true || isUntilNeeded();
+    const host = await this.client.hostOf(series, list);
     const verdict = await this.guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, ...this.breakers.guardOf(series, options.priority) },
+      { ...options, ...this.breakers.guardOf(series, options.priority), host },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -161,16 +192,16 @@ export class ArchivedExchange {
   }
 
   /** Learns how far back the exchange goes: its oldest candle of a series opens at `reachFromMs`. */
-  async learnReach({ timeframe }: Series, reachFromMs: number): Promise<void> {
-    this.capabilities.learnReach(timeframe, reachFromMs);
+  async learnReach(series: Series, reachFromMs: number): Promise<void> {
+    this.capabilities.learnReach(series, reachFromMs);
     await this.capabilities.keep();
   }
 
   /** Learns that a candle of this exchange was only now changed, after its close. */
-  async learnSettling({ timeframe }: Series, openTimeMs: number): Promise<void> {
-    const untilMs = addCandles(timeframe, openTimeMs, 1);
+  async learnSettling(series: Series, openTimeMs: number): Promise<void> {
+    const untilMs = addCandles(series.timeframe, openTimeMs, 1);
     const ageMs = this.#options.clock.now() - untilMs;
-    this.capabilities.learnSettling(timeframe, { sinceMs: openTimeMs, untilMs, ageMs });
+    this.capabilities.learnSettling(series, { sinceMs: openTimeMs, untilMs, ageMs });
     await this.capabilities.keep();
   }
 
@@ -218,7 +249,8 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }:
+      GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
@@ -248,7 +280,7 @@ export class ArchivedExchange {
         random,
         name,
         signal,
-        before: (signal) => this.client.turn(priority, { signal }),
+        before: (signal) => this.client.turn(priority, { host, signal }),
         isRetryable: mayPass,
         onRetry: ({ attempt, delayMs, error }) => {
           metrics.retries.inc({ exchange: this.id });

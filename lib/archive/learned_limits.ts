@@ -1,38 +1,17 @@
-/** What one exchange can do, per timeframe: first assumed, then corrected by its answers. @module */
+/** What one exchange can do, per class of markets and timeframe: first assumed, then corrected by its answers. @module */
 import type { Clock } from "../clock.ts";
-import { type AssumedLimits, type CapabilitySource, newestOf } from "../exchange/limits.ts";
+import { type AssumedLimits, newestOf, pageRowsOf } from "../exchange/limits.ts";
+import { type Capability, type Known } from "./capability.ts";
+import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { type PageVerdict, SETTLE_MS } from "../market/answer.ts";
-import { closedUntil, countCandles, type Timeframe } from "../market/timeframe.ts";
+import type { Series } from "../market/series.ts";
+import { closedUntil, countCandles } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type CapabilityRow, SETTLE_KEPT_MS } from "../store/capabilities.ts";
 
-/** A value and its source. */
-export interface Known<T> {
-  readonly value: T;
-  readonly source: CapabilitySource;
-}
-
-/** What is known of one timeframe. Undefined means not known yet. */
-interface Capability {
-  /** Most candles per request. */
-  readonly pageRowsMax: Known<number>;
-  /** Rows of the longest answer so far. */
-  readonly rowsMaxSeen: number;
-  /** Whether the exchange honours `since`; false when the request cannot carry it. */
-  readonly isSinceHonoured: Known<boolean> | undefined;
-  /** Whether older candles come only if the request also names an end. */
-  readonly isUntilNeeded: boolean;
-  /** How many newest candles the exchange has; undefined until its oldest one was found. */
-  readonly newestCandles: Known<number> | undefined;
-  /** Whether candles without trades are left out; false if they come with volume 0. */
-  readonly omitsSilent: Known<boolean> | undefined;
-  /** When an answer last changed something here. Milliseconds. */
-  readonly learnedAtMs: number | undefined;
-}
-
 interface CapabilitiesOptions {
   /** The limits before the first answer. */
-  readonly limits: AssumedLimits;
+  readonly limits: (marketClass: MarketClass) => AssumedLimits;
   readonly clock: Clock;
   /** Stores a row for the next start. On failure it must log and reject; it is called again with the next change. */
   readonly keep: (row: CapabilityRow) => Promise<void>;
@@ -53,7 +32,10 @@ const CUT_SHARE_MAX = 0.9;
  */
 const SETTLE_MS_MAX = 15 * 60_000;
 
-/** What was learned from answers about one timeframe. */
+/** What a series shares with others: all of its class of markets and its timeframe. */
+type Alike = Pick<Series, "symbol" | "timeframe">;
+
+/** What was learned from answers about one class of markets and timeframe. */
 interface Learned {
   readonly pageRowsMax?: number | undefined;
   readonly rowsMaxSeen: number;
@@ -75,7 +57,7 @@ interface LateChange extends Window {
 /** That a settling time is needed is recorded at most this often. */
 const NEEDED_EVERY_MS = 24 * 60 * 60_000;
 
-/** The last page of a timeframe that the exchange cut. */
+/** The last page that the exchange cut. */
 interface CutPage {
   readonly rows: number;
   readonly window: Window;
@@ -89,7 +71,7 @@ export class Capabilities {
   readonly #cutPages = new Map<string, CutPage>();
   /** The latest change that no other candle has confirmed yet, and when it was seen. */
   #lateChange: LateChange & { readonly seenMs: number } | undefined;
-  /** Timeframes with changes that are not stored yet. */
+  /** Keys with changes that are not stored yet. */
   readonly #unsaved = new Set<string>();
   #hasChanges = false;
   #keeping: Promise<void> = Promise.resolve();
@@ -102,7 +84,7 @@ export class Capabilities {
   /** Loads what an earlier process learned. */
   restore(rows: readonly CapabilityRow[]): void {
     for (const row of rows) {
-      this.#learned.set(row.timeframe, {
+      this.#learned.set(keyOf(row.marketKind, row.timeframe), {
         // An assumed value is not restored: the table or CCXT may have changed since.
         pageRowsMax: row.pageRowsSource === "answers" ? row.pageRows : undefined,
         rowsMaxSeen: row.rowsSeen,
@@ -117,15 +99,20 @@ export class Capabilities {
     }
   }
 
-  /** What is known of a timeframe, `1m`. */
-  of(timeframe: string): Capability {
-    const { limits } = this.#options;
-    const learned = this.#learned.get(timeframe) ?? NOTHING;
+  /** What is known of series like this one. */
+  of({ symbol, timeframe }: Alike): Capability {
+    return this.ofClass(marketClassOf(symbol), timeframe.text);
+  }
+
+  /** What is known of a class of markets and a timeframe, `1m`. */
+  ofClass(marketClass: MarketClass, timeframe: string): Capability {
+    const limits = this.#options.limits(marketClass);
+    const learned = this.#learned.get(keyOf(marketClass, timeframe)) ?? NOTHING;
     const { pageRowsMax = Infinity, newestCandles = 0 } = learned;
     const assumedNewest = newestOf(limits, timeframe);
-    const assumed = { value: limits.pageRowsMax, source: limits.pageRowsSource };
+    const assumed = { value: pageRowsOf(limits, timeframe), source: limits.pageRowsSource };
     return {
-      pageRowsMax: pageRowsMax < limits.pageRowsMax
+      pageRowsMax: pageRowsMax < assumed.value
         ? { value: pageRowsMax, source: "answers" }
         : assumed,
       rowsMaxSeen: learned.rowsMaxSeen,
@@ -141,7 +128,7 @@ export class Capabilities {
   }
 
   /**
-   * How long after its close a candle may still change: the longest that was learned of any timeframe, and was needed in the
+   * How long after its close a candle may still change: the longest that was learned of any market and timeframe, and was needed in the
    * last week. Milliseconds.
    */
   get settleMs(): number {
@@ -149,7 +136,7 @@ export class Capabilities {
     return seconds === undefined ? SETTLE_MS : 1000 * seconds;
   }
 
-  /** The timeframe with the longest settling time in force, and what was learned of it. */
+  /** The key with the longest settling time in force, and what was learned of it. */
   get #settling(): readonly [string, Learned] | undefined {
     const neededMs = this.#options.clock.now() - SETTLE_KEPT_MS;
     let longest: readonly [string, Learned] | undefined;
@@ -165,7 +152,7 @@ export class Capabilities {
    * Records that a candle was still changed after its close. One may have been corrected by the exchange, so two are needed
    * that have no time in common; the sooner of both is learned.
    */
-  learnSettling({ text }: Timeframe, change: LateChange): void {
+  learnSettling(series: Alike, change: LateChange): void {
     const { ageMs } = change;
     if (ageMs > SETTLE_MS_MAX) return;
     const nowMs = this.#options.clock.now();
@@ -175,63 +162,66 @@ export class Capabilities {
     if (!isOther || ageMs > other.ageMs) this.#lateChange = { ...change, seenMs: nowMs };
     if (!isOther || (other.sinceMs < change.untilMs && change.sinceMs < other.untilMs)) return;
     const settleSeconds = Math.ceil(Math.min(ageMs, other.ageMs) / 1000);
-    this.#learn(text, { settleSeconds, settleNeededMs: nowMs });
+    this.#learn(keyOfSeries(series), { settleSeconds, settleNeededMs: nowMs });
   }
 
   /** A settling time of which less than half is needed is forgotten in the end, and learned anew. */
   #noteNeeded(ageMs: number, nowMs: number): void {
     const settling = this.#settling;
     if (settling === undefined || 2 * ageMs <= this.settleMs) return;
-    const [text, { settleNeededMs = -Infinity }] = settling;
-    if (nowMs - settleNeededMs >= NEEDED_EVERY_MS) this.#learn(text, { settleNeededMs: nowMs });
+    const [key, { settleNeededMs = -Infinity }] = settling;
+    if (nowMs - settleNeededMs >= NEEDED_EVERY_MS) this.#learn(key, { settleNeededMs: nowMs });
   }
 
   /** Records how many rows an answer had. */
-  learnRows({ text }: Timeframe, rows: number): void {
-    if (rows > this.of(text).rowsMaxSeen) this.#learn(text, { rowsMaxSeen: rows });
+  learnRows(series: Alike, rows: number): void {
+    if (rows > this.of(series).rowsMaxSeen) {
+      this.#learn(keyOfSeries(series), { rowsMaxSeen: rows });
+    }
   }
 
   /** Records that the exchange has proved to honour `since`. */
-  learnSinceHonoured({ text }: Timeframe): void {
-    if (this.#learned.get(text)?.isSinceHonoured !== true) {
-      this.#learn(text, { isSinceHonoured: true });
+  learnSinceHonoured(series: Alike): void {
+    const key = keyOfSeries(series);
+    if (this.#learned.get(key)?.isSinceHonoured !== true) {
+      this.#learn(key, { isSinceHonoured: true });
     }
   }
 
   /** Records that older candles came only when the request named an end. */
-  learnUntilNeeded({ text }: Timeframe): void {
-    if (!this.of(text).isUntilNeeded) this.#learn(text, { isUntilNeeded: true });
+  learnUntilNeeded(series: Alike): void {
+    if (!this.of(series).isUntilNeeded) this.#learn(keyOfSeries(series), { isUntilNeeded: true });
   }
 
   /** Learns from a page whether the exchange cut it, and whether candles without trades are left out. */
-  learnPage(timeframe: Timeframe, window: Window, verdict: PageVerdict): void {
-    const { text } = timeframe;
+  learnPage(series: Alike, window: Window, verdict: PageVerdict): void {
+    const key = keyOfSeries(series);
     const { cutRows, omitsSilent } = verdict;
-    const before = this.of(text).omitsSilent?.value;
+    const before = this.of(series).omitsSilent?.value;
     // `false` always counts, because a candle with volume 0 is a proof. A hole may also be an outage.
     const isChange = omitsSilent === false ? before !== false : before === undefined;
-    if (omitsSilent !== undefined && isChange) this.#learn(text, { omitsSilent });
+    if (omitsSilent !== undefined && isChange) this.#learn(key, { omitsSilent });
     if (cutRows === undefined || cutRows < PAGE_ROWS_LEARNED_MIN) return;
-    if (cutRows > CUT_SHARE_MAX * windowCandles(timeframe, window)) return;
-    const other = this.#cutPages.get(text);
-    this.#cutPages.set(text, { rows: cutRows, window });
+    if (cutRows > CUT_SHARE_MAX * windowCandles(series.timeframe, window)) return;
+    const other = this.#cutPages.get(key);
+    this.#cutPages.set(key, { rows: cutRows, window });
     // Two pages of different windows must be cut alike: a listing or an outage can look like one cut.
     if (other?.rows !== cutRows || isSame(other.window, window)) return;
-    if (cutRows < this.of(text).pageRowsMax.value) this.#learn(text, { pageRowsMax: cutRows });
+    if (cutRows < this.of(series).pageRowsMax.value) this.#learn(key, { pageRowsMax: cutRows });
   }
 
   /** Records that the exchange has nothing older than `reachFromMs` of a series. */
-  learnReach(timeframe: Timeframe, reachFromMs: number): void {
-    const { text } = timeframe;
-    const closedMs = closedUntil(timeframe, this.#options.clock.now());
-    const newestCandles = countCandles(timeframe, reachFromMs, closedMs);
-    const before = this.#learned.get(text)?.newestCandles ?? 0;
-    if (newestCandles > before) this.#learn(text, { newestCandles });
+  learnReach(series: Alike, reachFromMs: number): void {
+    const key = keyOfSeries(series);
+    const closedMs = closedUntil(series.timeframe, this.#options.clock.now());
+    const newestCandles = countCandles(series.timeframe, reachFromMs, closedMs);
+    const before = this.#learned.get(key)?.newestCandles ?? 0;
+    if (newestCandles > before) this.#learn(key, { newestCandles });
   }
 
   /** Forgets how far back the exchange goes, because it has given older candles. */
-  forgetReach({ text }: Timeframe): void {
-    this.#learn(text, { newestCandles: undefined });
+  forgetReach(series: Alike): void {
+    this.#learn(keyOfSeries(series), { newestCandles: undefined });
   }
 
   /**
@@ -247,29 +237,31 @@ export class Capabilities {
   }
 
   async #keepAll(): Promise<void> {
-    for (const timeframe of [...this.#unsaved]) {
-      this.#unsaved.delete(timeframe);
+    for (const key of [...this.#unsaved]) {
+      this.#unsaved.delete(key);
       try {
-        await this.#options.keep(this.#row(timeframe));
+        await this.#options.keep(this.#row(key));
       } catch {
-        this.#unsaved.add(timeframe);
+        this.#unsaved.add(key);
       }
     }
   }
 
-  #learn(timeframe: string, change: Partial<Learned>): void {
-    const before = this.#learned.get(timeframe) ?? NOTHING;
+  #learn(key: string, change: Partial<Learned>): void {
+    const before = this.#learned.get(key) ?? NOTHING;
     const learnedAtMs = this.#options.clock.now();
-    this.#learned.set(timeframe, { ...before, ...change, learnedAtMs });
-    this.#unsaved.add(timeframe);
+    this.#learned.set(key, { ...before, ...change, learnedAtMs });
+    this.#unsaved.add(key);
     this.#hasChanges = true;
   }
 
-  #row(timeframe: string): CapabilityRow {
-    const { pageRowsMax } = this.of(timeframe);
-    const learned = this.#learned.get(timeframe) ?? NOTHING;
+  #row(key: string): CapabilityRow {
+    const [marketKind, timeframe = ""] = key.split(" ") as [MarketClass, string?];
+    const { pageRowsMax } = this.ofClass(marketKind, timeframe);
+    const learned = this.#learned.get(key) ?? NOTHING;
     return {
       exchange: this.#exchange,
+      marketKind,
       timeframe,
       pageRows: pageRowsMax.value,
       pageRowsSource: pageRowsMax.source,
@@ -286,6 +278,15 @@ export class Capabilities {
 }
 
 const NOTHING: Learned = { rowsMaxSeen: 0 };
+
+/** `linear@mark 1m` */
+function keyOf(marketClass: MarketClass, timeframe: string): string {
+  return `${marketClass} ${timeframe}`;
+}
+
+function keyOfSeries({ symbol, timeframe }: Alike): string {
+  return keyOf(marketClassOf(symbol), timeframe.text);
+}
 
 /** A learned value replaces an assumed one. */
 function known<T>(learned: T | undefined, assumed: T | undefined): Known<T> | undefined {

@@ -7,6 +7,7 @@ import type { Series } from "../market/series.ts";
 import { ceilTime, closedUntil } from "../market/timeframe.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { errorText } from "../text/redact.ts";
+import { type LeftOut, leftOutText } from "./left_out.ts";
 
 /** What an exchange listed at one time, and which series of it are archived. */
 export interface Markets {
@@ -31,8 +32,8 @@ export interface Markets {
   readonly isPartial: boolean;
   /** Symbols whose kind of market could not be loaded: nothing is known of them. */
   readonly unloaded: readonly UnloadedSymbol[];
-  /** Configured timeframes whose candles open at other times on this exchange. */
-  readonly leftOut: readonly string[];
+  /** Configured timeframes that this exchange does not have, or not for all kinds of markets. */
+  readonly leftOut: readonly LeftOut[];
   /** Configured symbols whose market is called by another symbol now, and that symbol. */
   readonly renamed: readonly (readonly [symbol: string, successor: string])[];
   /** Symbols that mean another market than was archived, for which a new listing begins with these markets. */
@@ -231,10 +232,7 @@ export function newsOf(markets: Markets | undefined): MarketNews {
   const { exchange, replaced, unloaded, leftOut, renamed } = markets;
   return {
     leftOut: [
-      ...leftOut.map((text) =>
-        `${exchange} ${text} is left out: this exchange opens ${text} at other times than UTC's. ` +
-        `Leave ${text} out of TIMEFRAMES and BACKFILL`
-      ),
+      ...leftOut.map((one) => leftOutText(exchange, one)),
       ...renamed.map(([symbol, successor]) =>
         `${exchange} ${symbol} is called ${successor} now, and gets no new candles. ` +
         `Put ${successor} into SYMBOLS`

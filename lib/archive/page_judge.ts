@@ -46,11 +46,11 @@ export class PageJudge {
   ): PageAnswer {
     const { capabilities, clock } = this.#options;
     const { timeframe } = series;
-    const { rowsMaxSeen } = capabilities.of(timeframe.text);
-    capabilities.learnRows(timeframe, rows.length);
+    const { rowsMaxSeen } = capabilities.of(series);
+    capabilities.learnRows(series, rows.length);
     // An end alone may have made the answer older.
     if (!isUntilSent) this.#learnSince(series, rows);
-    const known = capabilities.of(timeframe.text).isSinceHonoured?.value;
+    const known = capabilities.of(series).isSinceHonoured?.value;
     const nowMs = clock.now();
     const answerMs = answerTime(nowMs, { dateMs, newestMs: newestTime(rows) });
     this.#noteClock(nowMs - answerMs);
@@ -67,8 +67,8 @@ export class PageJudge {
       }),
       clockAheadMs: dateMs === undefined ? undefined : nowMs - dateMs,
     };
-    capabilities.learnPage(timeframe, window, verdict);
-    if (isUntilSent && verdict.candles.length > 0) capabilities.learnUntilNeeded(timeframe);
+    capabilities.learnPage(series, window, verdict);
+    if (isUntilSent && verdict.candles.length > 0) capabilities.learnUntilNeeded(series);
     const dueMs = Math.min(window.untilMs, closedUntil(timeframe, nowMs));
     return dueMs > answerMs ? { ...verdict, earlyMs: dueMs - answerMs } : verdict;
   }
@@ -94,7 +94,7 @@ export class PageJudge {
     const { timeframe } = series;
     const seenMs = this.#newestSeenMs.get(seriesName(series)) ?? -Infinity;
     if (provesSinceHonoured(timeframe, { newestMs, seenMs })) {
-      this.#options.capabilities.learnSinceHonoured(timeframe);
+      this.#options.capabilities.learnSinceHonoured(series);
     }
     this.#newestSeenMs.set(seriesName(series), Math.max(seenMs, newestMs));
   }

@@ -1,6 +1,6 @@
 /** `titan10 doctor`: reports what is wrong and how to fix it. @module */
 import { ConfigError } from "../config/config.ts";
-import type { Known } from "../archive/learned_limits.ts";
+import type { Known } from "../archive/capability.ts";
 import type { Check } from "../doctor/check.ts";
 import {
   brokenOff,
@@ -11,7 +11,7 @@ import {
   examineDatabase,
   settingChecks,
 } from "../doctor/checkup.ts";
-import type { CapabilityEntry } from "../doctor/exchange_checkup.ts";
+import type { CapabilityEntry } from "../doctor/capability_entries.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -108,9 +108,14 @@ function checkLines(
 }
 
 function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
+  // Where all are spot, which most archives are, there is nothing to tell apart.
+  const isMixed = capabilities.some(({ market }) => market !== "spot");
   return table(
-    ["TIMEFRAME", "PAGE", "SINCE", "HISTORY", "SILENT", "SOURCE"],
-    capabilities.map(({ timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent }) => [
+    [...(isMixed ? ["MARKETS"] : []), "TIMEFRAME", "PAGE", "SINCE", "HISTORY", "SILENT", "SOURCE"],
+    capabilities.map((
+      { market, timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent },
+    ) => [
+      ...(isMixed ? [market] : []),
       printable(timeframe),
       count(pageRows.value),
       choice(sinceHonoured, { yes: "yes", no: "no" }),
@@ -118,7 +123,7 @@ function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
       choice(omitsSilent, { yes: "omitted", no: "flat" }),
       sourcesOf([pageRows, sinceHonoured, newestCandles, omitsSilent]),
     ]),
-    { numeric: [1] },
+    { numeric: [isMixed ? 2 : 1] },
   );
 }
 

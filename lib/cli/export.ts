@@ -32,6 +32,10 @@ last column, provisional, which is true for these candles, and for a merged one
 that is made of one. --final-only leaves them out, and those that closed only
 just, before candles are merged.
 
+The column volume is as the exchange gives it: of contracts it may count these,
+or the quote currency. volume_base is the volume in the base currency, empty
+where it does not follow exactly; by it merged candles are weighted.
+
 --what funding writes the funding rates of perpetuals instead, with the columns
 exchange, symbol, time and rate.
 
@@ -74,7 +78,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     .addOption(
       new Option(
         "--merge <method>",
-        "how to merge: primary takes the first exchange that has the candle, in the order of --exchange or else of volume; volume weights by volume",
+        "how to merge: primary takes the first exchange that has the candle, in the order of --exchange or else of volume; volume weights by volume in the base currency",
       ).choices(["primary", "volume"]).default("primary"),
     )
     .option(
@@ -89,7 +93,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     )
     .addHelpText("after", HELP);
   addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action((flags: unknown) =>
-    perform(() => exportCandles(shell, flags as ExportFlags & Flags, command))
+    perform(() => exportAsked(shell, flags as ExportFlags & Flags, command))
   );
 }
 
@@ -110,7 +114,8 @@ interface ExportFlags {
   readonly quoteFormulas?: true;
 }
 
-async function exportCandles(
+/** Exports what the flags ask for, in their format. */
+async function exportAsked(
   shell: Shell,
   flags: ExportFlags & Flags,
   command: FlagRefusal,
@@ -137,6 +142,14 @@ async function exportCandles(
     if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
     return await exportFunding(shell, flags, format);
   }
+  return await exportCandles(shell, flags, format);
+}
+
+async function exportCandles(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  format: "csv" | "parquet",
+): Promise<ExitCode> {
   const isMerged = flags.source === "merged";
   const isMarked = flags.markProvisional === true;
   const request: ExportRequest = {

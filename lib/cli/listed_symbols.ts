@@ -2,6 +2,7 @@
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import type { Ground } from "../daemon/open_archive.ts";
+import type { HostBan } from "../exchange/bans.ts";
 import { type ExchangeClient, openExchange } from "../exchange/client.ts";
 import { nearSymbols } from "../exchange/near_symbols.ts";
 import { isSymbol } from "../market/symbol.ts";
@@ -40,8 +41,7 @@ export async function readLacking(
   const lacking = timeframes.map((text) =>
     `${exchange} has no timeframe ${text}. It has ${client.timeframes.join(" ")}`
   );
-  const bannedUntilMs = await readBanMs(ground, exchange);
-  if (bannedUntilMs !== undefined) client.restoreBan(bannedUntilMs, "banned before");
+  for (const ban of await readBans(ground, exchange)) client.restoreBan(ban);
   const listed = await loadSymbols(ground, client, signal);
   for (const symbol of symbols) {
     if (listed.includes(symbol)) continue;
@@ -68,19 +68,20 @@ async function loadSymbols(
   return [...list.keys()].filter(isSymbol);
 }
 
-/** Until when the archive knows that the exchange has banned us. Milliseconds. */
-async function readBanMs(ground: Ground, exchange: string): Promise<number | undefined> {
+/** The bans of an exchange that the archive knows of. */
+async function readBans(ground: Ground, exchange: string): Promise<readonly HostBan[]> {
   const { databaseUrl, dataDir } = ground.config;
-  if (databaseUrl === undefined && !await holdsDatabase(dataDir)) return undefined;
+  if (databaseUrl === undefined && !await holdsDatabase(dataDir)) return [];
   return await withArchive(ground, {
     here: async (database) => {
       const states = await readExchangeStates(database);
-      return states.find((state) => state.exchange === exchange)?.bannedUntilMs;
+      return states.find((state) => state.exchange === exchange)?.bans ?? [];
     },
     daemon: async () => {
       const { exchanges } = await askDaemon(dataDir, "/status") as Status;
       const until = exchanges.find((state) => state.exchange === exchange)?.bannedUntil;
-      return until === undefined || until === null ? undefined : Date.parse(until);
+      if (until === undefined || until === null) return [];
+      return [{ host: undefined, untilMs: Date.parse(until), reason: "banned before" }];
     },
   });
 }

@@ -210,11 +210,14 @@ function troubleOf(
   { nowMs, columns, paint }: Drawn,
 ): readonly string[] {
   const ofExchanges = exchanges.flatMap((row) => {
-    const { exchange, breaker, breakerOf, bannedUntil, stream } = row;
+    const { exchange, breaker, breakerOf, bannedUntil, bannedOf, stream } = row;
     const texts: string[] = [];
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
-      texts.push(`${exchange} is banned until ${minute(bannedUntil)} UTC, for another ${left}`);
+      const from = bannedOf.length === 0 ? "" : ` from its ${bannedOf.join(" and ")} markets`;
+      texts.push(
+        `${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`,
+      );
     }
     const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
     if (breaker === "open") {
@@ -250,9 +253,7 @@ function troubleOf(
     ? [`the settings of ${minute(lastReload.at)} are not in force. ${lastReload.error}`]
     : [];
   const ofFunding = funding.flatMap((row) =>
-    row.lastError === null
-      ? []
-      : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
+    row.lastError === null ? [] : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
   );
   const all = [...bounded(ofSeries), ...bounded(ofFunding), ...ofExchanges, ...ofSettings];
   const trouble = listed("TROUBLE", all, columns);

@@ -144,6 +144,7 @@ function withWork(
     breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
     breakerSince: first(troubled.map(({ sinceMs }) => sinceMs)),
     trialAt: first(troubled.map(({ untilMs }) => untilMs)),
+    bannedOf: row.bannedUntil === null ? [] : exchange.bannedKinds,
     deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
     paceMs: client.requestIntervalMs,
     stream: live === undefined ? null : streamStatus(live.state(exchange.id)),

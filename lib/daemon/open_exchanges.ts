@@ -47,11 +47,11 @@ export async function restoreExchanges(
   { database, metrics }: Pick<Archive, "database" | "metrics">,
   exchanges: readonly ArchivedExchange[],
 ): Promise<void> {
-  for (const { exchange, bannedUntilMs, banReason } of await readExchangeStates(database)) {
+  for (const { exchange, bannedUntilMs, bans } of await readExchangeStates(database)) {
     if (bannedUntilMs === undefined) continue;
     const banned = exchanges.find(({ id }) => id === exchange);
     if (banned === undefined) continue;
-    banned.client.restoreBan(bannedUntilMs, banReason ?? "banned before the last restart");
+    for (const ban of bans) banned.client.restoreBan(ban);
     metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
   }
   const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
@@ -97,13 +97,16 @@ async function openOne(
       proxyUrl: config.exchangeProxyUrl,
       pageRowsMax: pageLimit,
       symbols: symbolsOfKinds(symbols),
-      onBan: async ({ untilMs, reason }) => {
-        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, untilMs / 1000);
-        log.warn("banned", { exchange: id, until: new Date(untilMs).toISOString(), reason });
+      onBan: async (ban) => {
+        const { host, untilMs, reason } = ban;
         // Another client may have taken this one's place meanwhile: the exchange means both.
-        archive.exchanges.find((one) => one.id === id)?.client.restoreBan(untilMs, reason);
+        const client = archive.exchanges.find((one) => one.id === id)?.client;
+        client?.restoreBan(ban);
+        const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
+        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
+        log.warn("banned", { exchange: id, host, until: new Date(untilMs).toISOString(), reason });
         noteBan(events, id, { untilMs, reason });
-        await keep("a ban", writeBan(database, id, { untilMs, reason }));
+        await keep("a ban", writeBan(database, id, ban));
       },
       onBanEnd: () => noteBan(events, id),
     });

@@ -2,7 +2,7 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
 import { hasProxy } from "../config/exchange_options.ts";
-import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
 import { type Capacity, capacityProblem, isOverdrawn } from "../market/capacity.ts";
 import { rejectedRows } from "../market/kept_rejections.ts";
@@ -15,7 +15,7 @@ import { failureKind } from "../archive/failure_kind.ts";
 import { pollCapacity } from "../fetch/poll_capacity.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
-import type { Known } from "../archive/learned_limits.ts";
+import { capabilityEntries, type CapabilityEntry } from "./capability_entries.ts";
 import { type Check, counted, foreignCertificateFix, iso, withFix } from "./check.ts";
 import { examineStream } from "./stream_checkup.ts";
 import { errorText, redact, shortText } from "../text/redact.ts";
@@ -25,19 +25,8 @@ export interface ExchangeCheckup {
   readonly exchange: string;
   readonly ok: boolean;
   readonly checks: readonly Check[];
-  /** One per configured timeframe. */
+  /** One per kind of market and configured timeframe. */
   readonly capabilities: readonly CapabilityEntry[];
-}
-
-/** See `Capability` for the meaning of the fields. Null means not known yet. */
-export interface CapabilityEntry {
-  readonly timeframe: string;
-  readonly pageRows: Known<number>;
-  readonly rowsSeen: number;
-  readonly sinceHonoured: Known<boolean> | null;
-  readonly newestCandles: Known<number> | null;
-  readonly omitsSilent: Known<boolean> | null;
-  readonly learnedAt: string | null;
 }
 
 /** Enough to see that a market is traded, and few enough for one page of any exchange. */
@@ -104,9 +93,7 @@ export async function examineExchange(
     exchange: exchange.id,
     ok: checks.every(({ ok }) => ok),
     checks,
-    capabilities: archivedTimeframes(settingsOf(archive.config, exchange.id)).map((text) =>
-      entryOf(exchange, text)
-    ),
+    capabilities: capabilityEntries(exchange, settingsOf(archive.config, exchange.id)),
   };
   return { checkup, clockAheadMs };
 }
@@ -290,20 +277,6 @@ function fixOf(error: unknown, exchange: string, config: Archive["config"]): str
       return `If this lasts, set EXCHANGE_PROXY_URL to a proxy, or remove ${exchange} from EXCHANGES`;
     }
   }
-}
-
-function entryOf({ capabilities }: ArchivedExchange, timeframe: string): CapabilityEntry {
-  const capability = capabilities.of(timeframe);
-  const { learnedAtMs } = capability;
-  return {
-    timeframe,
-    pageRows: capability.pageRowsMax,
-    rowsSeen: capability.rowsMaxSeen,
-    sinceHonoured: capability.isSinceHonoured ?? null,
-    newestCandles: capability.newestCandles ?? null,
-    omitsSilent: capability.omitsSilent ?? null,
-    learnedAt: learnedAtMs === undefined ? null : iso(learnedAtMs),
-  };
 }
 
 function symbolNames(symbols: readonly UnlistedSymbol[]): string {

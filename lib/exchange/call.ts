@@ -34,6 +34,8 @@ export interface Call {
   told: string | undefined;
   /** The place where the last response's body, which was complete, is not JSON; undefined if it is, or broke off. */
   excerpt: string | undefined;
+  /** The host that its requests are expected to go to; undefined if none is known. */
+  readonly lane: string | undefined;
   /** The host of the last request. */
   host: string | undefined;
   /** The hosts of all requests that were answered well. */
@@ -65,7 +67,7 @@ export async function runRequest<T>(fn: () => Promise<T>): Promise<T> {
   if (call === undefined) return await runCall(undefined, () => runRequest(fn));
   const at = call.answers.length++;
   if (call.replayed !== undefined) return replayedAnswer(call.replayed, at) as T;
-  const request = newCall(call.signal, call.budget);
+  const request = newCall(call.signal, call.budget, call.lane);
   try {
     const result = await calls.run(request, fn);
     call.answers[at] = result;
@@ -114,12 +116,13 @@ export function failedRequest(error: unknown): Call | undefined {
 export async function runCall<T>(
   signal: AbortSignal | undefined,
   fn: (call: Call) => Promise<T>,
-  { bounds = ANSWER_BOUNDS.lists, clock }: {
+  { bounds = ANSWER_BOUNDS.lists, clock, lane }: {
     readonly bounds?: AnswerBounds | undefined;
     readonly clock?: Clock;
+    readonly lane?: string | undefined;
   } = {},
 ): Promise<T> {
-  const call = newCall(signal, new AnswerBudget(bounds, clock));
+  const call = newCall(signal, new AnswerBudget(bounds, clock), lane);
   try {
     return await calls.run(call, () => fn(call));
   } finally {
@@ -131,6 +134,7 @@ export async function runCall<T>(
 function newCall(
   signal: AbortSignal | undefined,
   budget = new AnswerBudget(ANSWER_BOUNDS.lists),
+  lane?: string,
 ): Call {
   return {
     signal,
@@ -146,6 +150,7 @@ function newCall(
     text: undefined,
     told: undefined,
     excerpt: undefined,
+    lane,
     host: undefined,
     hosts: new Set(),
     via: undefined,

@@ -1,4 +1,5 @@
 /** Loads CCXT's exchange classes one by one and replaces their transport with ours. @module */
+import type { Bans } from "./bans.ts";
 import { boundNumbers, boundPrecise, type Rounding } from "./bounded_numbers.ts";
 import { currentCall, runRequest } from "./call.ts";
 import type { Denials } from "./denial.ts";
@@ -12,9 +13,7 @@ export interface CcxtExchange {
   readonly id: string;
   readonly rateLimit: number;
   readonly timeframes: Readonly<Record<string, unknown>> | undefined;
-  readonly features:
-    | { readonly spot?: { readonly fetchOHLCV?: { readonly limit?: number } } }
-    | undefined;
+  readonly features: CcxtFeatures | undefined;
   readonly has: Record<string, boolean | "emulated" | undefined>;
   readonly options: Record<string, unknown>;
   markets: Readonly<Record<string, CcxtMarket>> | undefined;
@@ -33,10 +32,23 @@ export interface CcxtExchange {
     symbol: string,
     timeframe: string,
     sinceMs: number,
-    limit: number,
+    limit: number | undefined,
     params: Readonly<Record<string, unknown>>,
   ): Promise<unknown[]>;
 }
+
+/** What a class can do of each kind of market. `null` and `undefined` stand for kinds that it does not have. */
+export interface CcxtFeatures {
+  readonly spot?: CandleFeature;
+  readonly swap?: ContractFeatures;
+  readonly future?: ContractFeatures;
+}
+
+type CandleFeature = { readonly fetchOHLCV?: { readonly limit?: number } | null } | null;
+
+type ContractFeatures =
+  | { readonly linear?: CandleFeature; readonly inverse?: CandleFeature }
+  | null;
 
 /** A unified market of CCXT; only the fields that are used here. */
 export interface CcxtMarket {
@@ -96,10 +108,12 @@ interface OpenCcxtOptions {
   readonly config: Readonly<Record<string, unknown>>;
   /** Load only spot markets, if the class has an option for it. */
   readonly spotOnly: boolean;
-  /** Called with the cost of each request before it is sent. */
-  readonly onCost: (cost: number) => void;
+  /** Called with the cost of each request before it is sent, and the host that its call is expected to ask. */
+  readonly onCost: (cost: number, lane: string | undefined) => void;
   /** Shared by instances of one exchange. @default connections of its own */
   readonly connections?: Connections | undefined;
+  /** Which hosts have banned us. @default none is known to */
+  readonly bans?: Bans | undefined;
   /** Which hosts refuse us. @default none is known to */
   readonly denials?: Denials | undefined;
 }
@@ -138,7 +152,7 @@ export async function exchangeIds(): Promise<readonly string[]> {
 
 function patch(
   exchange: PatchedExchange,
-  { onCost, denials, connections = new Connections() }: OpenCcxtOptions,
+  { onCost, bans, denials, connections = new Connections() }: OpenCcxtOptions,
 ): void {
   // Keep prices as the decimal texts that the exchange sent. CCXT's own parseNumber converts `1e-10` to a double.
   exchange.number = String;
@@ -158,7 +172,8 @@ function patch(
   };
   // Pace limits the rate before the call, so that the wait does not count against the request's deadline.
   exchange.throttle = (cost = 1) => {
-    if (currentCall()?.replayed === undefined) onCost(cost);
+    const call = currentCall();
+    if (call?.replayed === undefined) onCost(cost, call?.lane);
     return Promise.resolve();
   };
   keepAllRows(exchange);
@@ -169,7 +184,7 @@ function patch(
   exchange.fetch = (...request) => runRequest(() => send(...request));
   exchange.setProxyAgents = () => undefined;
   exchange.fetchImplementation = transport(
-    { connections, denials },
+    { connections, bans, denials },
     (url) => exchange.checkProxySettings(url).find((proxy) => proxy !== undefined && proxy !== ""),
   );
 }

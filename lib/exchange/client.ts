@@ -1,34 +1,43 @@
 /** The client of one exchange: its markets, its candles, its rate limit and its bans. @module */
 import type { Clock } from "../clock.ts";
 import { withProxy } from "../config/exchange_options.ts";
-import { marketSymbol, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
+import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { isContract, type SymbolKind } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
+import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
-import { type CcxtExchange, type CcxtTicker, openCcxt } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
-import { type ExpiredMarket, expiredMarket } from "./expired_market.ts";
+import type { ExpiredMarket } from "./expired_market.ts";
 import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import {
+  type AnsweredFunding,
   type FundingAsk,
   fundingKinds,
-  type FundingPage,
   FundingRequests,
   type FundingTerms,
   fundingTerms,
 } from "./funding_request.ts";
-import { type AssumedLimits, candleLimits, isTimeframeTrue } from "./limits.ts";
-import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
-import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
-import { withoutOddEntries } from "./odd_entries.ts";
-import { Pace, type Priority } from "./pace.ts";
-import { AskedPrices } from "./prices.ts";
+import { KindHosts } from "./kind_hosts.ts";
+import { Lanes } from "./lanes.ts";
+import {
+  announcedRows,
+  type AssumedLimits,
+  candleLimits,
+  isTimeframeTrue,
+  pageRowsOf,
+} from "./limits.ts";
+import { LoadedMarkets } from "./loaded_markets.ts";
+import { ANY_SPOT, type LoadOptions } from "./market_kinds.ts";
+import { lackText, type MarketList } from "./market_list.ts";
+import type { Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
-import { tickerAsks, withOptions } from "./ticker_asks.ts";
-import { quotesOf, topSymbols, type TopSymbolsOptions } from "./top_symbols.ts";
+import { topOfTickers } from "./top_tickers.ts";
+import type { TopSymbolsOptions } from "./top_symbols.ts";
 import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
@@ -48,7 +57,7 @@ interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type ClientOptions = OpenExchangeOptions & { readonly denials: Denials };
+type ClientOptions = OpenExchangeOptions & { readonly bans: Bans; readonly denials: Denials };
 
 /** Opens an instance of an exchange's class. */
 type OpenInstance = () => Promise<CcxtExchange>;
@@ -58,51 +67,59 @@ type OpenInstance = () => Promise<CcxtExchange>;
  */
 export class ExchangeClient {
   readonly id: string;
-  /** The limits that are assumed before the first answer. */
-  readonly limits: AssumedLimits;
-  /** CCXT's timeframes of this exchange, without those that the exchange does not really have. */
+  /** CCXT's timeframes of this exchange, without those that none of the kinds of markets that are asked for really has. */
   readonly timeframes: readonly string[];
   /** Least time between two requests of cost 1, in milliseconds. */
   readonly requestIntervalMs: number;
   /** The kinds of perpetuals of which it gives the history of funding rates. */
   readonly fundingKinds: readonly SymbolKind[];
-  readonly #open: OpenInstance;
-  /** The CCXT instance that loaded each list: CCXT looks markets up in its own instance. */
-  readonly #instances = new WeakMap<MarketList, CcxtExchange>();
+  /** Where the candles of each kind of market come from. */
+  readonly hosts: KindHosts;
+  readonly #features: CcxtFeatures | undefined;
+  readonly #limits = new Map<MarketClass, AssumedLimits>();
+  readonly #markets: LoadedMarkets;
   readonly #requests: CandleRequests;
   readonly #fundingRequests: FundingRequests;
-  readonly #pace: Pace;
+  readonly #lanes: Lanes;
   readonly #options: ClientOptions;
   readonly #calls: ExchangeCalls;
-  readonly #prices: AskedPrices;
-  /** Turns given whose first request has not been charged yet: their cost of 1 is already paid. */
-  #turnsPaid = 0;
 
   /** Use {@linkcode openExchange}. */
   constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
     this.id = ccxt.id;
-    this.#open = open;
-    this.#requests = new CandleRequests({ id: ccxt.id, open, clock: options.clock });
+    this.#requests = new CandleRequests({ open, clock: options.clock });
     this.#fundingRequests = new FundingRequests(open);
     this.fundingKinds = fundingKinds(ccxt);
     this.#calls = new ExchangeCalls(ccxt.id, options);
-    this.#prices = new AskedPrices(open);
+    this.#markets = new LoadedMarkets(this.id, { ...options, open, calls: this.#calls });
     this.#options = options;
-    this.limits = candleLimits(ccxt.id, ccxt.features?.spot?.fetchOHLCV?.limit);
-    this.timeframes = Object.keys(ccxt.timeframes ?? {})
-      .filter((timeframe) => isTimeframeTrue(ccxt.id, timeframe));
+    this.#features = ccxt.features;
+    const classes = new Set((options.symbols ?? [ANY_SPOT]).map(marketClassOf));
+    this.timeframes = Object.keys(ccxt.timeframes ?? {}).filter((timeframe) =>
+      [...classes].some((marketClass) => isTimeframeTrue(ccxt.id, marketClass, timeframe))
+    );
     this.requestIntervalMs = ccxt.rateLimit;
-    this.#pace = new Pace({ intervalMs: ccxt.rateLimit, clock: options.clock });
+    this.#lanes = new Lanes({ ...options, intervalMs: ccxt.rateLimit });
+    this.hosts = new KindHosts({ ...options, requests: this.#requests, lanes: this.#lanes });
   }
 
-  /** Most rows per page, before anything is learned from answers. */
-  get pageRowsMax(): number {
-    return Math.min(this.limits.pageRowsMax, this.#options.pageRowsMax ?? Infinity);
+  /** The limits that are assumed before the first answer about markets of this class. */
+  limitsOf(marketClass: MarketClass): AssumedLimits {
+    const known = this.#limits.get(marketClass) ??
+      candleLimits(this.id, marketClass, announcedRows(this.#features, marketClass));
+    this.#limits.set(marketClass, known);
+    return known;
   }
 
-  /** Until when the exchange has banned us. Milliseconds; in the past when there is no ban. */
+  /** Most rows per page of a series, before anything is learned from answers. */
+  pageRowsMax({ symbol, timeframe }: Pick<Series, "symbol" | "timeframe">): number {
+    const rows = pageRowsOf(this.limitsOf(marketClassOf(symbol)), timeframe.text);
+    return Math.min(rows, this.#options.pageRowsMax ?? Infinity);
+  }
+
+  /** Until when the exchange has banned us, or one of its hosts. Milliseconds; in the past when there is no ban. */
   get bannedUntilMs(): number {
-    return this.#calls.bannedUntilMs;
+    return this.#options.bans.untilMs;
   }
 
   /** Since when access is refused, and in which words; undefined while it is not. */
@@ -110,124 +127,68 @@ export class ExchangeClient {
     return this.#options.denials.state;
   }
 
-  /** Restores a ban that was stored before a restart. */
-  restoreBan(untilMs: number, reason: string): void {
-    this.#calls.restoreBan(untilMs, reason);
-  }
-
-  /** @throws FetchError `rate_limited` while a ban lasts. */
-  assertNotBanned(): void {
-    this.#calls.assertNotBanned();
+  /** Restores a ban that was stored before a restart: of one host, or of all of them. */
+  restoreBan(ban: HostBan): void {
+    this.#options.bans.restore(ban);
   }
 
   /**
-   * Waits until the rate limit allows one more request. Live requests go first.
+   * Waits until the rate limit allows one more request: for candles from the host that {@linkcode hostOf} says, or for
+   * anything else. Live requests go first.
    *
-   * @throws FetchError `rate_limited` at once while a ban lasts.
+   * @throws FetchError `rate_limited` at once while a ban bars it. Of a request for something else that is known for sure
+   * only when it is sent.
    * @throws the signal's reason when it is aborted.
    */
-  async turn(priority: Priority, { signal }: FetchOptions = {}): Promise<void> {
-    this.assertNotBanned();
-    await this.#pace.turn(priority, signal);
-    // An earlier request may have been banned meanwhile.
-    this.assertNotBanned();
-    this.#turnsPaid++;
+  async turn(
+    priority: Priority,
+    { host, signal }: FetchOptions & { readonly host?: string | undefined } = {},
+  ): Promise<void> {
+    await this.#lanes.turn(priority, { host, signal });
   }
 
   /** Charges the cost that CCXT states for a request, minus the 1 that its turn has paid. */
-  onCost(cost: number): void {
-    const paid = this.#turnsPaid > 0 ? 1 : 0;
-    this.#turnsPaid -= paid;
-    this.#pace.charge(cost - paid);
+  onCost(cost: number, lane?: string): void {
+    this.#lanes.charge(cost, lane);
   }
 
-  /**
-   * Loads the markets, one kind after the other, into a new CCXT instance: lists loaded before, and their requests, stay.
-   *
-   * @throws FetchError `transient` also when the list is empty: CCXT reads a truncated body as an empty list.
-   */
-  async loadMarkets({ previous, onLoaded, ...options }: LoadOptions = {}): Promise<MarketList> {
-    const ccxt = await this.#open();
-    const markets = await loadKinds(marketKinds(ccxt, this.#options), {
-      ...options,
-      known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
-      load: (kind, signal) => {
-        const action = `load the ${kind.title} of ${this.id}`;
-        return this.#calls.run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
-          const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
-          const usable = usableMarkets(action, loaded, call);
-          onLoaded?.(kind, call);
-          return usable;
-        });
-      },
-    });
-    await this.#prices.learn(ccxt, markets);
-    ccxt.setMarkets(markets);
-    return this.#listOf(ccxt);
+  /** The host that gives the candles of a series whose market is on `list`; undefined if that is not known. */
+  async hostOf(series: Series, list: MarketList): Promise<string | undefined> {
+    const ccxt = this.#markets.get(list);
+    return ccxt && await this.hosts.of(series, { ccxt, symbols: list.keys() });
   }
 
-  /**
-   * Returns a list of only these markets, by symbol and id, to free memory: thousands are listed, a few dozen are archived.
-   * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
-   * Those that have `expired` are not on `list`, and may be asked all the same.
-   */
+  /** The host that gives the candles of a symbol's market, which is asked for what else there is of it, too. */
+  async hostOfSymbol(symbol: string, list: MarketList): Promise<string | undefined> {
+    const [text = "1h"] = this.timeframes;
+    return await this.hostOf({ exchange: this.id, symbol, timeframe: parseTimeframe(text) }, list);
+  }
+
+  /** Which series share a pace: the same text for the same pace. */
+  async laneOf(series: Series, list: MarketList): Promise<string> {
+    return this.#lanes.nameOf(await this.hostOf(series, list));
+  }
+
+  /** Loads the markets, see {@linkcode LoadedMarkets.load}. */
+  async loadMarkets(options: LoadOptions = {}): Promise<MarketList> {
+    return await this.#markets.load(options);
+  }
+
+  /** A list of only these markets, see {@linkcode LoadedMarkets.keep}. */
   async keepMarkets(
     list: MarketList,
     ids: ReadonlyMap<string, string | undefined>,
     expired: readonly ExpiredMarket[] = [],
   ): Promise<MarketList> {
-    const ccxt = this.#instanceOf(list);
-    // A market stays once, however many of its prices are archived.
-    const kept = new Set([
-      ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
-      ...expired.flatMap((one) => expiredMarket(ccxt, one)),
-    ]);
-    // There may be none of their kind among those that are listed.
-    await this.#prices.learn(ccxt, [...kept]);
-    this.#instances.delete(list);
-    ccxt.markets = undefined;
-    // This promise would keep all markets in memory.
-    ccxt.marketsLoading = undefined;
-    ccxt.setMarkets([...kept]);
-    return this.#listOf(ccxt);
+    return await this.#markets.keep(list, ids, expired);
   }
 
-  #listOf(ccxt: CcxtExchange): MarketList {
-    const list = marketList(this.id, ccxt, (market) => this.#prices.of(market));
-    this.#instances.set(list, ccxt);
-    return list;
-  }
-
-  #instanceOf(list: MarketList): CcxtExchange {
-    const ccxt = this.#instances.get(list);
-    if (ccxt !== undefined) return ccxt;
-    throw new Error(`Cannot ask ${this.id}: the list of markets is not in use`);
-  }
-
-  /** The most traded symbols of a list of all markets, see {@linkcode topSymbols}. */
+  /** The most traded symbols of a list of all markets, see {@linkcode topOfTickers}. */
   async topSymbols(
     list: MarketList,
     { tops, signal }: FetchOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
-    const ccxt = this.#instanceOf(list);
-    const tickers: Record<string, CcxtTicker> = {};
-    for (const [kind, choices] of Map.groupBy(tops, ({ kind = "spot" }) => kind)) {
-      for (const { options, params } of tickerAsks(this.id, kind, choices.flatMap(quotesOf))) {
-        const told = await this.#calls.run(
-          `fetch the tickers of ${kind} markets of ${this.id}`,
-          { signal, bounds: ANSWER_BOUNDS.lists },
-          () =>
-            withOptions(
-              ccxt,
-              options,
-              () => withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options),
-            ),
-        );
-        Object.assign(tickers, told);
-      }
-    }
-    const markets = Object.values(ccxt.markets ?? {});
-    return topSymbols(markets, tickers, { exchange: this.id, choices: tops });
+    return await topOfTickers(this.#markets.instanceOf(list), this.#calls, { tops, signal });
   }
 
   /**
@@ -248,14 +209,15 @@ export class ExchangeClient {
     if (!list.has(symbol)) {
       throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
     }
-    const ccxt = this.#instanceOf(list);
+    const ccxt = this.#markets.instanceOf(list);
+    const lane = await this.hostOf(series, list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
       ...told,
-      rowsMax: this.pageRowsMax,
+      rowsMax: this.pageRowsMax(series),
     });
     return await this.#calls.run(
       action,
-      { signal, bounds: ANSWER_BOUNDS.candles },
+      { signal, bounds: ANSWER_BOUNDS.candles, lane },
       async (call) => {
         const listed = await send();
         const rows: unknown = call.rows ?? listed;
@@ -274,28 +236,24 @@ export class ExchangeClient {
   async fetchFunding(
     ask: FundingAsk,
     { list, signal }: FetchOptions & { readonly list: MarketList },
-  ): Promise<
-    FundingPage & { readonly rows: readonly unknown[]; readonly dateMs: number | undefined }
-  > {
+  ): Promise<AnsweredFunding> {
     const action = `fetch funding rates of ${this.id} ${ask.symbol}`;
     if (!list.has(ask.symbol)) {
       throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${ask.symbol}`);
     }
-    const ccxt = this.#instanceOf(list);
-    return await this.#calls.run(
+    const ccxt = this.#markets.instanceOf(list);
+    const lane = await this.hostOfSymbol(ask.symbol, list);
+    return await this.#fundingRequests.fetch(ccxt, ask, {
+      calls: this.#calls,
       action,
-      { signal, bounds: ANSWER_BOUNDS.candles },
-      async (call) => {
-        const { rows, ...asked } = await this.#fundingRequests.send(ccxt, ask);
-        assertAnswered(action, rows, call);
-        return { ...asked, rows, dateMs: call.dateMs };
-      },
-    );
+      lane,
+      signal,
+    });
   }
 
   /** How a perpetual of `list` is asked for its funding rates. */
   fundingTerms(symbol: string, list: MarketList): FundingTerms {
-    return fundingTerms(this.id, this.#instanceOf(list).markets?.[symbol]);
+    return fundingTerms(this.id, this.#markets.instanceOf(list).markets?.[symbol]);
   }
 
   /**
@@ -306,8 +264,8 @@ export class ExchangeClient {
     asked: readonly AskedWindow[],
     { list }: { readonly list: MarketList },
   ): Promise<readonly number[]> {
-    const costs = await this.#requests.costs(this.#instanceOf(list), asked, {
-      rowsMax: this.pageRowsMax,
+    const costs = await this.#requests.costs(this.#markets.instanceOf(list), asked, {
+      rowsMax: (series) => this.pageRowsMax(series),
     });
     // The pace waits for whole milliseconds.
     return costs.map((cost) => Math.ceil(cost * this.requestIntervalMs));
@@ -325,28 +283,21 @@ export async function openExchange(
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
   const connections = new Connections();
+  const bans = new Bans(id, options.clock);
   const denials = new Denials(options.clock);
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),
       spotOnly: !options.symbols?.some(isContract),
-      onCost: (cost) => client?.onCost(cost),
+      onCost: (cost, lane) => client?.onCost(cost, lane),
       connections,
+      bans,
       denials,
     });
   const ccxt = await open();
   if (ccxt.has["fetchOHLCV"] !== true) {
     throw new RangeError(`Cannot archive ${id}: it offers no candles`);
   }
-  client = new ExchangeClient(ccxt, open, { ...options, denials });
+  client = new ExchangeClient(ccxt, open, { ...options, bans, denials });
   return client;
-}
-
-/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
-function lackText(exchange: string, symbol: string, list: MarketList): string {
-  const market = marketSymbol(symbol);
-  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
-  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
-  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
-  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
 }

@@ -133,7 +133,7 @@ export class Denials {
   readonly #clock: Clock;
   readonly #hosts = new Map<string, HostDenial>();
   readonly #startMs: number;
-  #candleHost: string | undefined;
+  readonly #candleHosts = new Set<string>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -143,18 +143,24 @@ export class Denials {
   /** The denial of a host; `unknown` when candles were neither given nor refused since the start; else undefined. */
   get state(): Denial | "unknown" | undefined {
     const nowMs = this.#clock.now();
-    for (const [host, { sinceMs, heldUntilMs, why }] of this.#hosts) {
-      if (sinceMs === undefined || nowMs >= heldUntilMs + LAPSED_MS) continue;
-      const isOfCandles = this.#candleHost === undefined || this.#candleHost === host;
+    for (const [host, { sinceMs, why }] of this.#hosts) {
+      if (sinceMs === undefined || !this.isDenied(host)) continue;
+      const isOfCandles = this.#candleHosts.size === 0 || this.#candleHosts.has(host);
       return { sinceMs, why, isOfCandles };
     }
-    const isNew = this.#candleHost === undefined && nowMs - this.#startMs < UNKNOWN_MS;
+    const isNew = this.#candleHosts.size === 0 && nowMs - this.#startMs < UNKNOWN_MS;
     return isNew ? "unknown" : undefined;
   }
 
   /** Notes which host gives candles. */
   candlesFrom(host: string): void {
-    this.#candleHost = host;
+    this.#candleHosts.add(host);
+  }
+
+  /** Whether it is proved that a host refuses us. */
+  isDenied(host: string): boolean {
+    const known = this.#hosts.get(host);
+    return known?.sinceMs !== undefined && this.#clock.now() < known.heldUntilMs + LAPSED_MS;
   }
 
   /** @throws FetchError `denied` while a host that refuses us is not to be asked. */

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { classesOf } from "./ancestry.ts";
 import type { AnswerBounds } from "./answer_budget.ts";
-import { Ban } from "./ban.ts";
+import type { Bans, HostBan } from "./bans.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { classify } from "./classify.ts";
 import type { Denials } from "./denial.ts";
@@ -11,56 +11,33 @@ import { FetchError } from "./fetch_error.ts";
 /** Who is told of bans. */
 export interface BanNews {
   /** Stores every ban, so that it survives a restart. The banned request fails only after this has resolved. */
-  readonly onBan?: (ban: { readonly untilMs: number; readonly reason: string }) => Promise<void>;
-  /** Called when it answers after a ban. */
+  readonly onBan?: (ban: HostBan) => Promise<void>;
+  /** Called when a host answers after a ban. */
   readonly onBanEnd?: () => void;
 }
 
 interface ExchangeCallsOptions extends BanNews {
   readonly clock: Clock;
+  readonly bans: Bans;
   readonly denials: Denials;
 }
 
 interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly bounds: AnswerBounds;
+  /** The host that the requests are expected to go to. @default not known */
+  readonly lane?: string | undefined;
 }
 
-/** The calls of one exchange, its ban and its denials. */
+/** The calls of one exchange. Notes its bans and its denials. */
 export class ExchangeCalls {
-  readonly #exchange: string;
   readonly #options: ExchangeCallsOptions;
   /** The exchange's class in CCXT and its ancestors. */
   readonly #classes: readonly string[];
-  readonly #ban = new Ban();
 
   constructor(exchange: string, options: ExchangeCallsOptions) {
-    this.#exchange = exchange;
     this.#options = options;
     this.#classes = classesOf(exchange);
-  }
-
-  /** Until when the exchange has banned us. Milliseconds; in the past when there is no ban. */
-  get bannedUntilMs(): number {
-    return this.#ban.untilMs;
-  }
-
-  /** Restores a ban that was stored before a restart. */
-  restoreBan(untilMs: number, reason: string): void {
-    this.#ban.restore(untilMs, reason);
-  }
-
-  /** @throws FetchError `rate_limited` while a ban lasts. */
-  assertNotBanned(): void {
-    const { untilMs, reason } = this.#ban;
-    if (this.#options.clock.now() >= untilMs) return;
-    throw new FetchError(
-      "rate_limited",
-      `Cannot send requests to ${this.#exchange} before ${
-        new Date(untilMs).toISOString()
-      }: ${reason}`,
-      { untilMs },
-    );
   }
 
   /**
@@ -70,15 +47,17 @@ export class ExchangeCalls {
    */
   async run<T>(
     action: string,
-    { signal, bounds }: RunOptions,
+    { signal, bounds, lane }: RunOptions,
     fn: (call: Call) => Promise<T>,
   ): Promise<T> {
-    const { denials, clock } = this.#options;
+    const { bans, denials, clock } = this.#options;
     return await runCall(signal, async (call) => {
       try {
         const result = await fn(call);
-        if (this.#ban.answered(clock.now())) this.#options.onBanEnd?.();
-        for (const host of call.hosts) denials.answered(host);
+        for (const host of call.hosts) {
+          if (bans.answered(host)) this.#options.onBanEnd?.();
+          denials.answered(host);
+        }
         return result;
       } catch (error) {
         if (signal?.aborted) {
@@ -86,26 +65,25 @@ export class ExchangeCalls {
         }
         throw await this.#failed(action, error, call);
       }
-    }, { bounds, clock });
+    }, { bounds, clock, lane });
   }
 
   async #failed(action: string, error: unknown, call: Call): Promise<FetchError> {
-    const { denials, clock } = this.#options;
+    const { bans, denials, clock } = this.#options;
     const answer = failedRequest(error) ?? call;
-    const nowMs = clock.now();
     const fetchError = classify(error, {
       action,
       answer,
       classes: this.#classes,
-      nowMs,
-      banDefaultMs: this.#ban.defaultMs(nowMs),
+      nowMs: clock.now(),
+      banDefaultMs: bans.defaultMs(answer.host),
     });
     for (const host of call.hosts) if (host !== answer.host) denials.answered(host);
     if (fetchError.kind === "denied") return denials.proved(fetchError, answer.host);
     if (answer.host !== undefined && answer.json !== undefined) denials.answered(answer.host);
-    if (fetchError.kind === "rate_limited" && this.#ban.note(fetchError, nowMs)) {
-      const { untilMs, reason } = this.#ban;
-      await this.#options.onBan?.({ untilMs, reason });
+    if (fetchError.kind === "rate_limited") {
+      const ban = bans.note(fetchError, answer.host);
+      if (ban !== undefined) await this.#options.onBan?.(ban);
     }
     return fetchError;
   }

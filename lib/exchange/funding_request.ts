@@ -1,13 +1,16 @@
 /** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { FundingAnswer } from "../market/funding.ts";
+import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
 import { classesOf, factOf } from "./ancestry.ts";
+import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import type { ExchangeCalls } from "./exchange_calls.ts";
+import { assertAnswered } from "./whole_answer.ts";
 
 /** The part of a CCXT exchange that is used here. */
-export interface FundingCcxt extends CcxtExchange {
+interface FundingCcxt extends CcxtExchange {
   fetchFundingRateHistory(
     symbol: string,
     sinceMs: number,
@@ -111,11 +114,26 @@ function wayOf(exchange: string, market: Pick<CcxtMarket, "inverse"> | undefined
 }
 
 /** The answer to one request. */
-export interface FundingPage {
+interface FundingPage {
   /** All rows as CCXT parses them, also those outside the window. */
   readonly rows: unknown;
-  readonly rowsAsked: number;
   readonly isSinceSent: boolean;
+}
+
+/** The same, known to be a list, with the time of the answer. */
+export interface AnsweredFunding extends FundingPage {
+  readonly rows: readonly unknown[];
+  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
+  readonly dateMs: number | undefined;
+}
+
+interface FetchFundingOptions {
+  readonly calls: ExchangeCalls;
+  /** What for: `fetch funding rates of …`. */
+  readonly action: string;
+  /** The host that is asked, if it is known. */
+  readonly lane: string | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The rows that the class has parsed, before it leaves some out: they show what the exchange did with the request. */
@@ -133,8 +151,25 @@ export class FundingRequests {
     this.#open = open;
   }
 
-  /** Asks. `exchange` is the instance that has the market. Call it inside of a call. */
-  async send(exchange: CcxtExchange, ask: FundingAsk): Promise<FundingPage> {
+  /**
+   * Asks. `ccxt` is the instance that has the market. An empty answer counts only if it was whole.
+   *
+   * @throws FetchError
+   */
+  async fetch(
+    ccxt: CcxtExchange,
+    ask: FundingAsk,
+    { calls, action, lane, signal }: FetchFundingOptions,
+  ): Promise<AnsweredFunding> {
+    const bounds = ANSWER_BOUNDS.candles;
+    return await calls.run(action, { signal, bounds, lane }, async (call) => {
+      const { rows, ...asked } = await this.#send(ccxt, ask);
+      assertAnswered(action, rows, call);
+      return { ...asked, rows, dateMs: call.dateMs };
+    });
+  }
+
+  async #send(exchange: CcxtExchange, ask: FundingAsk): Promise<FundingPage> {
     const ccxt = exchange as FundingCcxt;
     const market = ccxt.markets?.[ask.symbol];
     const { isPaged } = fundingTerms(ccxt.id, market);
@@ -142,7 +177,7 @@ export class FundingRequests {
     keepAllRows(ccxt);
     const kept: { rows: readonly unknown[] | undefined } = { rows: undefined };
     const listed = await parsed.run(kept, () => sendOnce(ccxt, ask, market));
-    return { rows: kept.rows ?? listed, rowsAsked: rowsOf(ccxt.id, market), isSinceSent };
+    return { rows: kept.rows ?? listed, isSinceSent };
   }
 
   /** Whether the class sends where a window begins: the requests for two windows are compared. Of more requests it is assumed. */
@@ -158,18 +193,14 @@ export class FundingRequests {
   }
 }
 
-function rowsOf(exchange: string, market: CcxtMarket | undefined): number {
-  return fundingTerms(exchange, market).rowsMax;
-}
-
 function sendOnce(
   ccxt: FundingCcxt,
   { symbol, window, page = 1 }: FundingAsk,
   market: CcxtMarket | undefined,
 ): Promise<unknown> {
-  const { pages, until = untilParam } = wayOf(ccxt.id, market);
+  const { pages, until = untilParam, rowsMax = FUNDING_ROWS } = wayOf(ccxt.id, market);
   const params = pages === undefined ? until(window) : { [pages]: page };
-  return ccxt.fetchFundingRateHistory(symbol, window.sinceMs, rowsOf(ccxt.id, market), params);
+  return ccxt.fetchFundingRateHistory(symbol, window.sinceMs, rowsMax, params);
 }
 
 function untilParam({ untilMs }: Window): Readonly<Record<string, unknown>> {

@@ -48,7 +48,7 @@ interface Separation {
 }
 
 /** Stands for all spot markets. */
-const ANY_SPOT = "BASE/QUOTE";
+export const ANY_SPOT = "BASE/QUOTE";
 
 /** Names of methods that load one kind each: mexc, bingx, poloniex and coinex call them from `fetchMarkets`. */
 const METHOD =

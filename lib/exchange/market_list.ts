@@ -1,5 +1,5 @@
 /** The markets that an exchange lists, from one answer. @module */
-import { type Price, pricedSymbol, priceOf } from "../market/price.ts";
+import { marketSymbol, type Price, pricedSymbol, priceOf, PRICES_NAMED } from "../market/price.ts";
 import type { MarketTerms } from "../market/terms.ts";
 import { holdsSecret } from "../text/redact.ts";
 import { isDated, isSymbol } from "../market/symbol.ts";
@@ -130,6 +130,15 @@ export function marketOf(
   const market = ccxt.markets?.[symbol];
   if (id === undefined || market?.id === id) return market;
   return ccxt.markets_by_id?.[id]?.find((other) => other.symbol === symbol);
+}
+
+/** That a symbol is not listed, or that its market does not have the price, and which ones it has. */
+export function lackText(exchange: string, symbol: string, list: MarketList): string {
+  const market = marketSymbol(symbol);
+  if (market === symbol || !list.has(market)) return `${exchange} does not list ${symbol}`;
+  const prices = PRICES_NAMED.filter((price) => list.has(pricedSymbol(market, price)));
+  const others = prices.length === 0 ? "only of trades" : `also ${prices.join(" and ")}`;
+  return `${exchange} has no ${priceOf(symbol)} candles of ${market}, ${others}`;
 }
 
 function factsOf(

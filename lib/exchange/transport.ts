@@ -1,4 +1,5 @@
 /** Sends the requests of one exchange, and reads their answers within the budget of their call. @module */
+import type { Bans } from "./bans.ts";
 import { readText } from "./bounded_body.ts";
 import { type Call, currentCall } from "./call.ts";
 import type { Denials } from "./denial.ts";
@@ -18,8 +19,9 @@ const TOLD_TEXT_CHARACTERS_MAX = 4 * 1024;
 
 /** `fetch` for one exchange: aborted with its call, through its proxy, without following redirects. */
 export function transport(
-  { connections, denials }: {
+  { connections, bans, denials }: {
     readonly connections: Connections;
+    readonly bans: Bans | undefined;
     readonly denials: Denials | undefined;
   },
   proxyFor: (url: string) => string | undefined,
@@ -31,6 +33,7 @@ export function transport(
     signal?.throwIfAborted();
     const proxy = proxyFor(url);
     const { host, via } = placeOf(url, proxy);
+    bans?.assertOpen(host);
     denials?.assertOpen(host);
     Object.assign(call, {
       ...{ host, via, requests: call.requests + 1 },

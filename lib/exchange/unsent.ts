@@ -12,7 +12,8 @@ interface UnsentExchange extends CcxtExchange {
 export interface CandleAsk {
   readonly timeframe: string;
   readonly sinceMs: number;
-  readonly rows: number;
+  /** Undefined: the class decides. */
+  readonly rows: number | undefined;
   /** @default none */
   readonly params?: Readonly<Record<string, string | number>> | undefined;
 }

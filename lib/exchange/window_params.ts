@@ -1,4 +1,6 @@
 /** Extra request parameters that some exchanges need to answer for exactly the requested window. @module */
+import type { Series } from "../market/series.ts";
+import { isContract } from "../market/symbol.ts";
 import type { Window } from "../market/window.ts";
 import { factOf } from "./ancestry.ts";
 
@@ -23,6 +25,14 @@ export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowPa
   zebpay: lastMoment,
 };
 
+/**
+ * Of contracts also these:
+ *
+ * - htx is sent no number of rows, so CCXT would make the window as long as a page can be.
+ * - mexc is sent no end by CCXT: it would answer with up to 2000 rows, whatever the window is.
+ */
+const CONTRACT_WINDOW_PARAMS: typeof WINDOW_PARAMS = { htx: lastMoment, mexc: lastMoment };
+
 /** How much of a window a request tells. */
 export interface ToldWindow {
   /** Whether to name the window's end, where the table knows nothing better. @default false */
@@ -31,11 +41,12 @@ export interface ToldWindow {
 
 /** The `params` to pass beside `since` and `limit`; empty for most exchanges. */
 export function windowParams(
-  exchange: string,
+  { exchange, symbol }: Pick<Series, "exchange" | "symbol">,
   window: Window,
   { isUntilSent = false }: ToldWindow = {},
 ): WindowParams {
-  const known = factOf(WINDOW_PARAMS, exchange)?.(window);
+  const ofContracts = isContract(symbol) ? factOf(CONTRACT_WINDOW_PARAMS, exchange) : undefined;
+  const known = (ofContracts ?? factOf(WINDOW_PARAMS, exchange))?.(window);
   return known ?? (isUntilSent ? lastMoment(window) : {});
 }
 

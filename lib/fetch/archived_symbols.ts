@@ -21,10 +21,15 @@ export interface KindFailure {
   readonly error: unknown;
 }
 
-/** Whether an error of loading one kind of markets says nothing of the others. */
+/** Whether an error of loading one kind of markets says nothing of the others. A ban may be one host's alone. */
 export function isOfOneKind(error: unknown): boolean {
   return error instanceof DeadlineError || error instanceof BreakerOpenError ||
-    (error instanceof FetchError && !["cancelled", "rate_limited"].includes(error.kind));
+    (error instanceof FetchError && error.kind !== "cancelled");
+}
+
+/** Whether an error says that nothing may be asked for a time. */
+export function isBan(error: unknown): boolean {
+  return error instanceof FetchError && error.kind === "rate_limited";
 }
 
 /**

@@ -93,7 +93,7 @@ export class ExchangeBackfill {
     this.#options = options;
     this.#untilMs = archive.clock.now();
     this.#over = AbortSignal.any([exchange.work.wants, options.signal ?? []].flat());
-    this.#refusals = new Refusals(archive.clock, { ...options, breakers: exchange.breakers });
+    this.#refusals = new Refusals(archive.clock, { ...options, exchange });
     this.#progress = noProgress(exchange.id);
   }
 
@@ -192,7 +192,7 @@ export class ExchangeBackfill {
 
   async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
     const pages = queueByLoss(owed, {
-      rowsMax: (timeframe) => this.#exchange.pageRowsMax(timeframe),
+      rowsMax: (series) => this.#exchange.pageRowsMax(series),
       newestCandlesMax,
       nowMs: this.#untilMs,
     });

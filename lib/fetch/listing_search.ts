@@ -1,6 +1,7 @@
 /** Finds the start of a symbol's history by binary search, so that backfill skips the years before it. @module */
-import { newestCandlesMax } from "../exchange/limits.ts";
+import { isTimeframeTrue, newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
+import { marketClassOf } from "../market/market_class.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import {
   addCandles,
@@ -43,14 +44,16 @@ export async function findListings(
   exchange: ArchivedExchange,
   { owed, signal }: { readonly owed: readonly Owed[]; readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
-  const coarse = coarsestTimeframe(exchange.client.timeframes);
-  if (coarse === undefined) return false;
-  const long = owed.filter(({ series: { timeframe }, owed }) =>
-    nominalMs(timeframe) < nominalMs(coarse) &&
-    coverageCandles(timeframe, owed) > PAGES_MIN * exchange.pageRowsMax(timeframe)
+  const long = owed.filter(({ series, owed }) =>
+    coverageCandles(series.timeframe, owed) > PAGES_MIN * exchange.pageRowsMax(series)
   );
   let isAnyFound = false;
-  for (const [symbol, entries] of Map.groupBy(long, ({ series }) => series.symbol)) {
+  for (const [symbol, ofSymbol] of Map.groupBy(long, ({ series }) => series.symbol)) {
+    const coarse = coarsestTimeframe(exchange, symbol);
+    const entries = ofSymbol.filter(({ series }) =>
+      coarse !== undefined && nominalMs(series.timeframe) < nominalMs(coarse)
+    );
+    if (coarse === undefined || entries.length === 0) continue;
     const series: Series = { exchange: exchange.id, symbol, timeframe: coarse };
     const sinceMs = entries.reduce(
       (least, { owed }) => Math.min(least, owed[0]?.sinceMs ?? Infinity),
@@ -78,8 +81,13 @@ export async function findListings(
 }
 
 /** The coarsest timeframe of at most a day. */
-function coarsestTimeframe(offered: readonly string[]): Timeframe | undefined {
-  return offered.map(parseTimeframe)
+function coarsestTimeframe(
+  { id, client }: ArchivedExchange,
+  symbol: string,
+): Timeframe | undefined {
+  const marketClass = marketClassOf(symbol);
+  return client.timeframes.filter((text) => isTimeframeTrue(id, marketClass, text))
+    .map(parseTimeframe)
     .filter((timeframe) => nominalMs(timeframe) <= COARSEST_MS)
     .sort((a, b) => nominalMs(b) - nominalMs(a))[0];
 }
@@ -98,7 +106,7 @@ async function search(
   },
 ): Promise<Found> {
   const { timeframe } = series;
-  const pageRowsMax = exchange.pageRowsMax(timeframe);
+  const pageRowsMax = exchange.pageRowsMax(series);
   const closedMs = closedUntil(timeframe, archive.clock.now());
   const candles = Math.min(
     countCandles(timeframe, floorTime(timeframe, sinceMs), closedMs),
@@ -112,7 +120,7 @@ async function search(
     return await firstCandle(exchange, { series, window: { sinceMs: fromMs, untilMs }, signal });
   };
   // An older answer shows that the exchange honours `since` only when its newest candle is known.
-  const { isSinceHonoured } = exchange.capabilities.of(timeframe.text);
+  const { isSinceHonoured } = exchange.capabilities.of(series);
   if (windows > 1 && isSinceHonoured === undefined) await ask(windows - 1);
   let [empty, full] = [-1, windows - 1];
   let atMs: number | undefined;

@@ -1,10 +1,10 @@
 /** Chooses the series of an exchange, from its markets, the configuration and the ledger. @module */
-import { opensElsewhere } from "../exchange/limits.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import type { Config } from "../config/config.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
+import { marketClassOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
 import { type EndedWhy, readCheckpoints, registerSeries } from "../store/ledger.ts";
@@ -13,10 +13,12 @@ import { noteWanted } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { wantedOf } from "../archive/desire.ts";
+import { leftOut, leftOutText, whyLeftOut } from "../archive/left_out.ts";
 import { reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
+  isBan,
   isOfOneKind,
   type KindFailure,
   listedSymbols,
@@ -174,7 +176,6 @@ export function makeMarkets(
 ): MadeMarkets {
   const settings = settingsOf(config, exchange);
   const wanted = archivedTimeframes(settings);
-  const timeframes = wanted.filter((text) => !opensElsewhere(exchange, text));
   const { named, byRule } = wantedSymbols(settings.symbols, { list, top, checkpoints });
   const all = [...new Set([...named, ...byRule])];
   const unloaded = [...unloadedSymbols(all, { list, failures, listings }), ...proof.undecided];
@@ -186,7 +187,8 @@ export function makeMarkets(
     isAlone: config.exchanges.length === 1,
   });
   const chosen = symbols.flatMap((symbol) =>
-    timeframes.map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
+    wanted.filter((text) => whyLeftOut(exchange, marketClassOf(symbol), text) === undefined)
+      .map((text) => ({ exchange, symbol, timeframe: parseTimeframe(text) }))
   );
   const news = judgeListings(list, {
     symbols: [...new Set(chosen.map(({ symbol }) => symbol))],
@@ -212,7 +214,7 @@ export function makeMarkets(
       unlisted,
       isPartial: unloaded.length > 0 || failures.some(({ isOfFew }) => isOfFew !== true),
       unloaded,
-      leftOut: wanted.filter((text) => !timeframes.includes(text)),
+      leftOut: leftOut(exchange, { symbols: all, timeframes: wanted }),
       renamed: [...news.renamed].filter(([symbol, successor]) =>
         named.includes(symbol) && !all.includes(successor)
       ),
@@ -234,11 +236,13 @@ async function askMarkets(
   const { clock } = archive;
   const failures: KindFailure[] = [];
   let dateMs: number | undefined;
+  let isAnyLoaded = false;
   const list = await exchange.loadMarkets({
     priority: "live",
     signal,
     onLoaded: (kind, call) => {
       dateMs = call.dateMs;
+      isAnyLoaded = true;
       if (call.oddEntries > 0) failures.push(oddEntries(exchange.id, kind, call.oddEntries));
     },
     previous: previous?.list,
@@ -248,7 +252,8 @@ async function askMarkets(
       return true;
     },
   });
-  if (list.size === 0 && failures.length > 0) throw failures[0]?.error;
+  const isBanned = !isAnyLoaded && failures.some(({ error }) => isBan(error));
+  if (isBanned || (list.size === 0 && failures.length > 0)) throw failures[0]?.error;
   const { top, failures: untold } = await askTradedMost(archive, exchange, { list, signal });
   const all = [...failures, ...untold];
   return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
@@ -274,7 +279,7 @@ async function settle(
   { client }: ArchivedExchange,
   { markets, chosen, news }: MadeMarkets,
 ): Promise<Markets> {
-  const { exchange, unlisted, unloaded, leftOut, series, list } = markets;
+  const { exchange, unlisted, unloaded, series, list } = markets;
   for (const { symbol, nearest } of unlisted) {
     log.warn("symbol not listed", { exchange, symbol, nearest: nearest.join(", ") });
   }
@@ -287,11 +292,8 @@ async function settle(
   if (hasRule(wanted) && symbols.size === 0) {
     log.warn(`no market qualifies for SYMBOLS=${ruleText(wanted)}`, { exchange });
   }
-  if (leftOut.length > 0) {
-    log.warn("timeframes are left out: their candles at this exchange do not open at UTC times", {
-      exchange,
-      timeframes: leftOut.join(", "),
-    });
+  for (const one of markets.leftOut) {
+    log.warn("a timeframe is left out", { exchange, why: leftOutText(exchange, one) });
   }
   log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
   const ids = new Map(news.markets.map(({ symbol, marketId }) => [symbol, marketId]));

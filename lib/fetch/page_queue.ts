@@ -4,7 +4,8 @@
  * @module
  */
 import type { Coverage } from "../market/coverage.ts";
-import { type Series } from "../market/series.ts";
+import { marketClassOf } from "../market/market_class.ts";
+import type { Series } from "../market/series.ts";
 import {
   addCandles,
   ceilTime,
@@ -28,19 +29,19 @@ export interface QueuedPage {
   readonly owed: Coverage;
 }
 
-/** Most rows per page of a timeframe. Called for every window, because a smaller limit may have been learned. */
-export type RowsMax = (timeframe: Timeframe) => number;
+/** Most rows per page of a series. Called for every window, because a smaller limit may have been learned. */
+export type RowsMax = (series: Series) => number;
 
 /**
  * Yields the pages of everything owed. The windows begin and end at the same times for all series, and a window is
  * finished for all of them before the next older one begins. No page crosses the boundary of a chunk, so each chunk is
  * written without interruption and compressed once. Everything a series owes in a window is one page, however many
- * parts it has. Among several timeframes, the one whose next window is newest goes first.
+ * parts it has. Among several timeframes and classes of markets, the one whose next window is newest goes first.
  *
  * Keeps one position per series in memory, not all pages: five years of `1m` for twenty series are 52,000 pages.
  */
 export function* queuePages(owed: readonly Owed[], rowsMax: RowsMax): Generator<QueuedPage> {
-  const lanes = [...groupByTimeframe(owed).values()].map((group) => new Lane(group, rowsMax));
+  const lanes = [...groupAlike(owed).values()].map((group) => new Lane(group, rowsMax));
   for (;;) {
     let newest: Lane | undefined;
     for (const lane of lanes) {
@@ -72,8 +73,9 @@ export function* queueByLoss(
   yield* queuePages(owed.filter((entry) => !isBounded(entry)), rowsMax);
 }
 
-/** The series of one timeframe. Yields their pages from newest to oldest. */
+/** The series of one timeframe and class of markets, which have one page limit. Yields their pages from newest to oldest. */
 class Lane {
+  readonly #first: Series;
   readonly #timeframe: Timeframe;
   readonly #rowsMax: RowsMax;
   /** What is still owed of each series, ascending; each window removes its newest part. */
@@ -82,6 +84,7 @@ class Lane {
   constructor(owed: readonly Owed[], rowsMax: RowsMax) {
     const [first] = owed;
     if (first === undefined) throw new RangeError("Cannot queue the pages of no series");
+    this.#first = first.series;
     this.#timeframe = first.series.timeframe;
     this.#rowsMax = rowsMax;
     this.#left = owed.map((entry) => ({ series: entry.series, owed: [...entry.owed] }));
@@ -97,7 +100,7 @@ class Lane {
 
   /** Yields the pages of the newest window in which any series owes candles. */
   *takeWindow(): Generator<QueuedPage> {
-    const rowsMax = this.#rowsMax(this.#timeframe);
+    const rowsMax = this.#rowsMax(this.#first);
     const window = gridWindow(this.#timeframe, this.untilMs, rowsMax);
     for (const { series, owed } of this.#left) {
       const taken = takeSince(owed, window.sinceMs);
@@ -154,6 +157,9 @@ export function gridWindow(timeframe: Timeframe, untilMs: number, rowsMax: numbe
   return { sinceMs, untilMs: Math.max(endMs, untilMs) };
 }
 
-function groupByTimeframe(owed: readonly Owed[]): ReadonlyMap<string, readonly Owed[]> {
-  return Map.groupBy(owed, ({ series }) => series.timeframe.text);
+function groupAlike(owed: readonly Owed[]): ReadonlyMap<string, readonly Owed[]> {
+  return Map.groupBy(
+    owed,
+    ({ series: { symbol, timeframe } }) => `${marketClassOf(symbol)} ${timeframe.text}`,
+  );
 }

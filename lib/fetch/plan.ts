@@ -16,7 +16,7 @@ import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
 import { queuePages } from "./page_queue.ts";
-import { pollCapacity, requestTimes } from "./poll_capacity.ts";
+import { busiest, pollCapacities, requestTimes } from "./poll_capacity.ts";
 import { errorText } from "../text/redact.ts";
 
 /** The plan for one timeframe of one exchange. */
@@ -68,6 +68,7 @@ export async function makePlan(
   } = {},
 ): Promise<Plan> {
   const entries: PlanEntry[] = [];
+  const totals: number[] = [];
   const capacity: PlanCapacity[] = [];
   const funding: FundingPlan[] = [];
   const problems: { exchange: string; problem: string }[] = [];
@@ -78,11 +79,18 @@ export async function makePlan(
         problems.push({ exchange: exchange.id, problem });
       }
       const planned = await planExchange(archive, exchange, { ...markets, asked });
-      const polls = await pollCapacity(archive, exchange, markets);
-      const backfillSeconds = besidePolls(sumOf(planned, ({ seconds }) => seconds), polls);
-      for (const entry of planned) entries.push(entry);
+      const capacities = await pollCapacities(archive, exchange, markets);
+      const polls = busiest([...capacities.values()]);
+      // Kinds of markets that do not share a pace are backfilled at the same time.
+      const backfillSeconds = largest(
+        [...planned.secondsOf].map(([lane, seconds]) =>
+          besidePolls(seconds, capacities.get(lane) ?? polls)
+        ),
+      );
       const ofFunding = await planFunding(archive, exchange, { markets, asked });
       if (ofFunding !== undefined) funding.push(ofFunding);
+      totals.push(largest([...planned.secondsOf.values()]) + (ofFunding?.seconds ?? 0));
+      for (const entry of planned.entries) entries.push(entry);
       capacity.push({
         ...polls,
         ...diskGrowth(archive.config, markets.series, { nowMs: archive.clock.now() }),
@@ -102,24 +110,28 @@ export async function makePlan(
   entries.sort(byOrder);
   capacity.sort(byOrder);
   funding.sort(byOrder);
-  const secondsOf = Map.groupBy([...entries, ...funding], ({ exchange }) => exchange);
-  const totals = [...secondsOf.values()].map((group) => sumOf(group, ({ seconds }) => seconds));
   return {
     entries,
     funding,
     capacity,
     problems,
     lost: [...lostSymbols(archive, all), ...all.flatMap((one) => newsOf(one).leftOut)],
-    seconds: totals.reduce((most, seconds) => Math.max(most, seconds), 0),
+    seconds: largest(totals),
     bytes: sumOf(entries, ({ bytes }) => bytes),
   };
+}
+
+interface PlannedExchange {
+  readonly entries: readonly PlanEntry[];
+  /** How long its backfill takes at least, by the pace of its requests. Seconds. */
+  readonly secondsOf: ReadonlyMap<string, number>;
 }
 
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
   { series, replaced, list, asked }: Markets & { readonly asked: AskedRange | undefined },
-): Promise<readonly PlanEntry[]> {
+): Promise<PlannedExchange> {
   const { id } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
@@ -139,9 +151,7 @@ async function planExchange(
     .filter(({ series }) => !anew.has(series.symbol));
   const pages = new Map<string, number>();
   const ofSeries = new Map<Series, { readonly pages: number; readonly longest: Window }>();
-  for (
-    const { series, window } of queuePages(owed, (timeframe) => exchange.pageRowsMax(timeframe))
-  ) {
+  for (const { series, window } of queuePages(owed, (series) => exchange.pageRowsMax(series))) {
     const { text } = series.timeframe;
     pages.set(text, (pages.get(text) ?? 0) + 1);
     const known = ofSeries.get(series) ?? { pages: 0, longest: window };
@@ -149,7 +159,13 @@ async function planExchange(
   }
   const requests = [...ofSeries].map(([series, { longest }]) => ({ series, window: longest }));
   const requestMs = await requestTimes(exchange, requests, list);
-  return [...Map.groupBy(desires, ({ series }) => series.timeframe.text)].map(([text, group]) => {
+  const secondsOf = new Map<string, number>();
+  for (const [series, { pages }] of ofSeries) {
+    const lane = await exchange.client.laneOf(series, list);
+    secondsOf.set(lane, (secondsOf.get(lane) ?? 0) + pages * requestMs(series) / 1000);
+  }
+  const byTimeframe = Map.groupBy(desires, ({ series }) => series.timeframe.text);
+  const entries = [...byTimeframe].map(([text, group]) => {
     const candles = sumOf(
       owed.filter(({ series }) => series.timeframe.text === text),
       (entry) => coverageCandles(entry.series.timeframe, entry.owed),
@@ -178,6 +194,7 @@ async function planExchange(
       ).toISOString(),
     };
   });
+  return { entries, secondsOf };
 }
 
 function longerOf(one: Window, other: Window): Window {
@@ -186,4 +203,8 @@ function longerOf(one: Window, other: Window): Window {
 
 function sumOf<T>(values: readonly T[], of: (value: T) => number): number {
   return values.reduce((total, value) => total + of(value), 0);
+}
+
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
 }

@@ -289,7 +289,7 @@ export class Poll {
     const { timeframe } = series;
     const untilMs = lastClosedMs(exchange.markets.value, series, nowMs);
     const recentMs = addCandles(timeframe, untilMs, -this.#archive.config.pollCandles);
-    const pageMs = addCandles(timeframe, untilMs, -exchange.pageRowsMax(timeframe));
+    const pageMs = addCandles(timeframe, untilMs, -exchange.pageRowsMax(series));
     const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
     return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };
   }

@@ -4,7 +4,7 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import type { AskedWindow } from "../exchange/candle_request.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { type Capacity, capacityOf } from "../market/capacity.ts";
-import { priceOf } from "../market/price.ts";
+import { marketClassOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
 import { kindOf } from "../market/symbol.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
@@ -15,30 +15,57 @@ import { type Markets, polledSeries } from "../archive/markets_in_force.ts";
 /** The mean time between so many polls is taken: `POLL_CRON` may name irregular times. */
 const TICKS = 60;
 
-/** Computes what the polls take while these markets are in force. Sends nothing. */
+/** Computes what the polls take while these markets are in force, of the busiest pace. Sends nothing. */
 export async function pollCapacity(
-  { config, clock }: Archive,
+  archive: Archive,
   exchange: ArchivedExchange,
   markets: Markets,
 ): Promise<Capacity> {
+  return busiest([...(await pollCapacities(archive, exchange, markets)).values()]);
+}
+
+/** The one of an exchange whose polls take most of their pace. */
+export function busiest(capacities: readonly Capacity[]): Capacity {
+  return capacities.reduce((a, b) => b.secondsAMinute > a.secondsAMinute ? b : a);
+}
+
+/**
+ * Computes what the polls take of each pace, by its name: kinds of markets with servers of their own have their own. There is
+ * at least the main one, `""`.
+ */
+export async function pollCapacities(
+  { config, clock }: Archive,
+  exchange: ArchivedExchange,
+  markets: Markets,
+): Promise<ReadonlyMap<string, Capacity>> {
   const nowMs = clock.now();
+  const { list } = markets;
   const due = polledSeries(markets, settingsOf(config, exchange.id));
   const asked = due.map((series) => {
     const { timeframe } = series;
     const untilMs = closedUntil(timeframe, nowMs);
-    const rows = Math.min(config.pollCandles, exchange.pageRowsMax(timeframe));
+    const rows = Math.min(config.pollCandles, exchange.pageRowsMax(series));
     return { series, window: { sinceMs: addCandles(timeframe, untilMs, -rows), untilMs } };
   });
-  const requestMs = await requestTimes(exchange, asked, markets.list);
-  return capacityOf(
-    exchange.id,
-    due.map((one) => ({ ...one, requestMs: requestMs(one) })),
-    { tickMs: pollMs(config.pollCron, nowMs), settleMs: exchange.settleMs },
-  );
+  const requestMs = await requestTimes(exchange, asked, list);
+  const lanes = new Map<string, Series[]>([["", []]]);
+  for (const series of due) {
+    const lane = await exchange.client.laneOf(series, list);
+    lanes.set(lane, [...lanes.get(lane) ?? [], series]);
+  }
+  const times = { tickMs: pollMs(config.pollCron, nowMs), settleMs: exchange.settleMs };
+  return new Map([...lanes].map(([lane, series]) => {
+    const polled = series.map((one) => ({ ...one, requestMs: requestMs(one) }));
+    const kinds = [...new Set(series.map(({ symbol }) => kindOf(symbol)))];
+    return [lane, {
+      ...capacityOf(exchange.id, polled, times),
+      kinds: lanes.size > 1 ? kinds : null,
+    }];
+  }));
 }
 
 /**
- * How long the pace makes the next request wait after one for a series. Milliseconds. Of each kind of market, price and
+ * How long the pace makes the next request wait after one for a series. Milliseconds. Of each class of market and
  * timeframe the longest window stands for all.
  */
 export async function requestTimes(
@@ -60,7 +87,7 @@ export async function requestTimes(
 const NOTHING_ASKED = { window: { sinceMs: 0, untilMs: 0 } } as const;
 
 function typeOf({ symbol, timeframe }: Series): string {
-  return `${kindOf(symbol)} ${priceOf(symbol)} ${timeframe.text}`;
+  return `${marketClassOf(symbol)} ${timeframe.text}`;
 }
 
 /** The mean time between two polls. Milliseconds. */

@@ -112,7 +112,7 @@ async function hasOlder(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const { timeframe } = series;
-  const sinceMs = addCandles(timeframe, reachFromMs, -exchange.pageRowsMax(timeframe));
+  const sinceMs = addCandles(timeframe, reachFromMs, -exchange.pageRowsMax(series));
   const ask = ofMarket(exchange.markets.value, series, {
     window: { sinceMs, untilMs: reachFromMs },
   });
@@ -137,6 +137,6 @@ async function withdraw(
     },
   );
   await withdrawReach(database, series, clock.now());
-  capabilities.forgetReach(series.timeframe);
+  capabilities.forgetReach(series);
   await capabilities.keep();
 }

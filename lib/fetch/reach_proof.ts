@@ -56,7 +56,7 @@ export async function proveReach(
   options: ProofOptions,
 ): Promise<ReachProof> {
   const known = (): string => {
-    const { isUntilNeeded, isSinceHonoured } = exchange.capabilities.of(series.timeframe.text);
+    const { isUntilNeeded, isSinceHonoured } = exchange.capabilities.of(series);
     return `${isUntilNeeded} ${isSinceHonoured?.value}`;
   };
   const knownBefore = known();

@@ -1,6 +1,6 @@
 /** The series that an exchange refuses, or whose kind of market is down, during one backfill: they rest, or are given up. @module */
 import type { Clock } from "../clock.ts";
-import type { Breakers } from "../archive/breakers.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { judgeError } from "../archive/failure_kind.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
@@ -27,7 +27,7 @@ const TRIAL_MS = 1_000;
 interface RefusalsOptions {
   /** Whether to go on asking where access is denied, or a kind of market stays down. */
   readonly patient: boolean;
-  readonly breakers: Breakers;
+  readonly exchange: Pick<ArchivedExchange, "breakers" | "downUntilMs">;
 }
 
 interface Refusal {
@@ -77,7 +77,7 @@ export class Refusals {
   }
 
   #noteFailing(series: Series, error: unknown): void {
-    const { patient, breakers } = this.#options;
+    const { patient, exchange: { breakers } } = this.#options;
     if (!patient || judgeError(error) !== "failure" || !breakers.hasHistoryFailing(series)) return;
     const nowMs = this.#clock.now();
     const name = seriesName(series);
@@ -89,7 +89,7 @@ export class Refusals {
   }
 
   #noteDown({ symbol }: Series, error: unknown): void {
-    const untilMs = this.#options.breakers.downUntilMs(symbol);
+    const untilMs = this.#options.exchange.downUntilMs(symbol);
     if (untilMs === undefined || error instanceof BreakerOpenError) return;
     const kind = kindOf(symbol);
     const { times, nextTryMs } = this.#down.get(kind) ?? { times: 0, nextTryMs: -Infinity };
@@ -113,7 +113,7 @@ export class Refusals {
   isLeftAlone(series: Series): boolean {
     const { nextTryMs = -Infinity } = this.#bySeries.get(seriesName(series)) ?? {};
     return this.isHopeless(series) || this.#clock.now() < nextTryMs ||
-      this.#options.breakers.downUntilMs(series.symbol) !== undefined;
+      this.#options.exchange.downUntilMs(series.symbol) !== undefined;
   }
 
   /**
@@ -124,7 +124,7 @@ export class Refusals {
     const nowMs = this.#clock.now();
     const rests = series.filter((one) => !this.isHopeless(one))
       .flatMap((one) => {
-        const downUntilMs = this.#options.breakers.downUntilMs(one.symbol);
+        const downUntilMs = this.#options.exchange.downUntilMs(one.symbol);
         return downUntilMs === undefined
           ? this.#bySeries.get(seriesName(one))?.nextTryMs ?? []
           : Math.max(downUntilMs, nowMs + TRIAL_MS);

@@ -35,7 +35,8 @@ export async function confirmEdges(
     const { series, sinceMs = Infinity } = edge;
     // Of what has ended for good the exchange would give nothing.
     if (!asked.has(seriesName(series))) continue;
-    if (!exchange.breakers.of(series.symbol).passes) continue;
+    const isDown = exchange.downUntilMs(series.symbol) !== undefined;
+    if (isDown || !exchange.breakers.of(series.symbol).passes) continue;
     try {
       // A new edge, or the clock was set back: the time to wait begins now.
       if (nowMs < sinceMs) {
@@ -48,7 +49,7 @@ export async function confirmEdges(
       if (isCancelled(error, signal)) return;
       onUnasked?.({ series, gaps: 0, error });
       await reportSeriesFailure(archive, series, error);
-      if (stopsAll(error)) return;
+      if (stopsAll(error) && exchange.downUntilMs(series.symbol) === undefined) return;
     }
   }
 }
@@ -68,7 +69,7 @@ async function confirmEdge(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<number> {
-  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  const rowsMax = exchange.pageRowsMax(series);
   let untilMs = edge.untilMs;
   for (let pages = 1;; pages++) {
     const pageMs = addCandles(series.timeframe, untilMs, -rowsMax);

@@ -27,7 +27,7 @@ export function batchGaps(gaps: readonly DueGap[], rowsMax: RowsMax): readonly G
       };
       if (
         batch !== undefined &&
-        windowCandles(series.timeframe, window) + 2 <= rowsMax(series.timeframe)
+        windowCandles(series.timeframe, window) + 2 <= rowsMax(series)
       ) {
         batch = { series, window, gaps: [...batch.gaps, gap] };
         batches[batches.length - 1] = batch;

@@ -76,7 +76,7 @@ async function repairExchange(
     nowMs: clock.now(),
     gapsMax: GAPS_MAX,
   });
-  const batches = batchGaps(due, (timeframe) => exchange.pageRowsMax(timeframe));
+  const batches = batchGaps(due, (series) => exchange.pageRowsMax(series));
   const states: GapState[] = [];
   const stopped = new Stopped(exchange);
   let asked = 0;
@@ -128,7 +128,7 @@ async function repairBatch(
     const notes = asked.map((gap) => noteOf(gap, { answered, nowMs }));
     return await noteGapsAsked(database, series, { notes, nowMs });
   };
-  const rowsMax = exchange.pageRowsMax(series.timeframe);
+  const rowsMax = exchange.pageRowsMax(series);
   try {
     // A page that begins or ends in a gap looks like one that was cut there. If it also holds the candles beside the
     // gaps, it was not cut. If it does not, the second round requests what the first one left unanswered.

@@ -33,7 +33,9 @@ export class Stopped {
   /** Notes a failure. */
   note(series: Series, error: unknown): void {
     this.#byBreaker.set(this.#exchange.breakers.of(series.symbol), error);
-    if (stopsAll(error)) this.#all = error;
+    if (this.#exchange.downUntilMs(series.symbol) === undefined && stopsAll(error)) {
+      this.#all = error;
+    }
     if (isRefusal(error) || (error instanceof FetchError && error.kind === "denied")) {
       this.#bySeries.set(seriesName(series), error);
     }
@@ -42,7 +44,8 @@ export class Stopped {
   /** The error because of which a series is not to be asked for; undefined when it is. */
   reasonOf(series: Series): unknown {
     const breaker = this.#exchange.breakers.of(series.symbol);
-    const down = breaker.passes
+    const isDown = this.#exchange.downUntilMs(series.symbol) !== undefined;
+    const down = breaker.passes && !isDown
       ? undefined
       : this.#byBreaker.get(breaker) ?? new Error(`the breaker of ${series.exchange} is open`);
     return this.#all ?? this.#bySeries.get(seriesName(series)) ?? down;

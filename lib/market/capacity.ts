@@ -1,4 +1,5 @@
 /** How much of every minute the polls of one exchange take at its pace, and how many symbols fit. @module */
+import type { SymbolKind } from "./symbol.ts";
 import { nominalMs, type Timeframe } from "./timeframe.ts";
 
 const MINUTE_MS = 60_000;
@@ -33,6 +34,8 @@ interface PollTimes {
 /** What the polls of one exchange take. */
 export interface Capacity {
   readonly exchange: string;
+  /** Of which kinds of markets, if others of the exchange have a pace of their own; else null. */
+  readonly kinds: readonly SymbolKind[] | null;
   readonly symbols: number;
   readonly timeframes: readonly string[];
   /** Requests a minute, on average. */
@@ -57,6 +60,7 @@ export function capacityOf(
   const secondsAMinute = sumOf(bySymbol, (seconds) => seconds);
   return {
     exchange,
+    kinds: null,
     symbols: bySymbol.length,
     timeframes: [...new Set(series.map(({ timeframe }) => timeframe.text))],
     pollsAMinute: sumOf(series, ({ timeframe }) => pollsAMinute(timeframe, times)),
@@ -72,7 +76,7 @@ export function capacityOf(
 
 /** What is wrong and what to do, if the polls leave too little time for a backfill, or do not fit at all. */
 export function capacityProblem(capacity: Capacity): string | undefined {
-  const { exchange, symbols, timeframes, pollsAMinute, secondsAMinute } = capacity;
+  const { exchange, kinds, symbols, timeframes, pollsAMinute, secondsAMinute } = capacity;
   const { symbolsMax, pollMinutes } = capacity;
   if (fits(secondsAMinute)) return undefined;
   const each = secondsText(secondsAMinute / pollsAMinute);
@@ -82,7 +86,8 @@ export function capacityProblem(capacity: Capacity): string | undefined {
   const rarer = pollMinutes === null
     ? ""
     : `, set the first field of POLL_CRON to */${pollMinutes}`;
-  return `${symbols} ${symbols === 1 ? "symbol" : "symbols"} of ${
+  const of = kinds === null ? "" : `${kinds.join(" and ")} `;
+  return `${symbols} ${of}${symbols === 1 ? "symbol" : "symbols"} of ${
     timeframes.join(", ")
   } at ${each}` +
     ` a request need ${secondsText(secondsAMinute)} of every minute, ${consequence}; at most ` +

@@ -105,7 +105,7 @@ export function readColumns(fields: readonly string[], symbol: string | undefine
   // The index of a table has no name.
   const named = need("time", find("time") ?? (head[0] === "" ? 0 : undefined));
   const date = head[named] === "time" ? only(head, "date") : undefined;
-  const { volume, turnovers } = volumeColumns(head, symbol);
+  const { volume, turnovers } = ownVolume(fields) ?? volumeColumns(head, symbol);
   return {
     exchange: find("exchange"),
     instrument: head.flatMap((name, at) => INSTRUMENT.has(name) ? [at] : []),
@@ -156,6 +156,18 @@ function only(head: readonly string[], name: string): number | undefined {
     `two columns are named ${name}: the file holds several instruments. ` +
       "Name the columns of one with --columns, and a - for each of the others",
   );
+}
+
+/**
+ * What `titan10 export` writes of one exchange: the volume as it is stored, in whatever unit, and behind it the base volume,
+ * which is worked out anew. Undefined of other files.
+ */
+function ownVolume(
+  fields: readonly string[],
+): { readonly volume: number; readonly turnovers: readonly number[] } | undefined {
+  const volume = fields.indexOf("volume");
+  const isOwn = volume >= 0 && fields[volume + 1] === "volume_base" && fields.includes("exchange");
+  return isOwn ? { volume, turnovers: [] } : undefined;
 }
 
 /** The column of the volume, and then all that may hold the same in another unit. */

@@ -1,5 +1,6 @@
 /** Answers `/candles` and `/explained` for the page's chart: candles of a series, and why others are missing. @module */
 import { type Series } from "../market/series.ts";
+import type { VolumeUnit } from "../market/terms.ts";
 import {
   addCandles,
   ceilTime,
@@ -37,6 +38,10 @@ export interface CandlesDocument {
   readonly candles: readonly (CandleEntry & {
     /** Whether nothing but a stream has told of it, or of a part of it: an answer of the exchange confirms it later. */
     readonly provisional: boolean;
+    /** What the volume counts; null where that is not known. */
+    readonly volumeUnit: VolumeUnit | null;
+    /** The volume in the base currency; null where it does not follow exactly from the candle. */
+    readonly volumeBase: string | null;
   })[];
 }
 
@@ -104,8 +109,9 @@ export async function readCandlesDocument(
       timeframe: timeframe.text,
       rolledUpFrom: rolledUpFrom?.text ?? null,
     })),
-    candles: candles.map(({ isProvisional, ...candle }) => ({
+    candles: candles.map(({ isProvisional, volumeUnit, volumeBase, ...candle }) => ({
       ...candleEntry(candle),
+      ...{ volumeUnit, volumeBase },
       provisional: isProvisional,
     })),
   };

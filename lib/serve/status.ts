@@ -56,6 +56,8 @@ export interface ExchangeStatus {
   /** Since when it refuses this machine's address; null while it does not, or if the status was read without a daemon. */
   readonly deniedSince: string | null;
   readonly bannedUntil: string | null;
+  /** The kinds of markets that are banned while others are not; empty if all are, or if read without a daemon. */
+  readonly bannedOf: readonly SymbolKind[];
   /** Minimum time between two requests, in milliseconds; null if the status was read without a daemon. */
   readonly paceMs: number | null;
   readonly lastError: string | null;
@@ -178,6 +180,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         trialAt: null,
         deniedSince: null,
         bannedUntil: banMs !== undefined && banMs > nowMs ? iso(banMs) : null,
+        bannedOf: [],
         paceMs: null,
         lastError: state?.lastError ?? null,
         lastErrorAt: iso(state?.lastErrorAtMs),

@@ -3,6 +3,7 @@ import type { Series } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { candleTable } from "./candle_table.ts";
+import { BASE_VOLUME, unitsOf } from "./base_volume.ts";
 import type { Database } from "./connection/database.ts";
 import { textArray } from "./parameters.ts";
 
@@ -14,18 +15,22 @@ export const PAGE_ROWS_MAX = 10_000;
 
 /**
  * One stored candle: open time in milliseconds, then open, high, low, close and volume as decimal texts; a price that nobody
- * trades has no volume. Last, where it was
- * asked for, whether it is provisional: it came over a stream, and no answer of the exchange has told of it yet.
+ * trades has no volume.
  */
-export type StoredRow = readonly [number, string, string, string, string, string | null, boolean?];
+export type StoredRow = readonly [number, string, string, string, string, string | null];
 
-/** One merged candle: as a {@linkcode StoredRow}, with the exchanges it came from behind the volume. */
+/**
+ * One stored candle with its volume in the base currency, null where that does not follow exactly from the candle. Last,
+ * where it was asked for, whether it is provisional: it came over a stream, and no answer of the exchange has told of it yet.
+ */
+export type BaseRow = readonly [...StoredRow, string | null, boolean?];
+
+/**
+ * One merged candle: as a {@linkcode BaseRow}, with the exchanges it came from behind the volumes. Its volume is null where
+ * those of its sources count different things.
+ */
 export type MergedRow = readonly [
-  number,
-  string,
-  string,
-  string,
-  string,
+  ...StoredRow,
   string | null,
   string[],
   boolean?,
@@ -81,7 +86,7 @@ interface StoredSeriesRow {
 export async function readCandlePage(
   database: Database,
   { exchange, symbol, timeframe }: Series,
-  { isMarked = false, isFinalOnly = false, ...window }: Window & Marking,
+  window: Window,
 ): Promise<readonly StoredRow[]> {
   assertPage(timeframe, window);
   return await database.run(
@@ -89,14 +94,34 @@ export async function readCandlePage(
     async (sql) => {
       return await sql.unsafe(
         `select ${MILLISECONDS}, open, high, low, close, volume
-                ${isMarked ? `, ${isIn("streamed * unsettled")}` : ""}
        from ${candleTable(timeframe)}
-       where exchange = $1 and symbol = $2
-         and time >= ${timeLiteral(window.sinceMs)} and time < ${timeLiteral(window.untilMs)}
+       where exchange = $1 and symbol = $2 and ${isWithin(window)}
+       order by time`,
+        [exchange, symbol],
+      ).values() as unknown as readonly StoredRow[];
+    },
+  );
+}
+
+/** The same, with their base volumes. */
+export async function readBasePage(
+  database: Database,
+  { exchange, symbol, timeframe }: Series,
+  { isMarked = false, isFinalOnly = false, ...window }: Window & Marking,
+): Promise<readonly BaseRow[]> {
+  assertPage(timeframe, window);
+  return await database.run(
+    `read candles of ${exchange} ${symbol} ${timeframe.text}`,
+    async (sql) => {
+      return await sql.unsafe(
+        `select ${MILLISECONDS}, open, high, low, close, volume, ${BASE_VOLUME}
+                ${isMarked ? `, ${isIn("streamed * unsettled")}` : ""}
+       from ${candleTable(timeframe)} as candle ${unitsOf("$2")}
+       where candle.exchange = $1 and candle.symbol = $2 and ${isWithin(window)}
          ${isFinalOnly ? `and not ${isIn("unsettled")}` : ""}
        order by time`,
         isMarked || isFinalOnly ? [exchange, symbol, timeframe.text] : [exchange, symbol],
-      ).values() as unknown as readonly StoredRow[];
+      ).values() as unknown as readonly BaseRow[];
     },
   );
 }
@@ -110,6 +135,10 @@ function isIn(ranges: string): string {
 function assertPage(timeframe: Timeframe, window: Window): void {
   if (windowCandles(timeframe, window) <= PAGE_ROWS_MAX) return;
   throw new RangeError(`Cannot read more than ${PAGE_ROWS_MAX} candles at once`);
+}
+
+function isWithin({ sinceMs, untilMs }: Window): string {
+  return `time >= ${timeLiteral(sinceMs)} and time < ${timeLiteral(untilMs)}`;
 }
 
 function timeLiteral(timeMs: number): string {
@@ -128,7 +157,7 @@ interface Merging {
 /** See the function `ohlcv_merged`. */
 export type MergeMethod = "primary" | "volume";
 
-/** The exchanges that have candles of a symbol in a window, highest volume first. */
+/** The exchanges that have candles of a symbol in a window, highest volume in the base currency first. */
 export async function readExchangesByVolume(
   database: Database,
   { symbol, timeframe }: Pick<Merging, "symbol" | "timeframe">,
@@ -136,11 +165,11 @@ export async function readExchangesByVolume(
 ): Promise<readonly string[]> {
   return await database.run(`read who trades ${symbol} ${timeframe.text} most`, async (sql) => {
     const rows = await sql.unsafe<{ exchange: string }[]>(
-      `select exchange from ${candleTable(timeframe)}
-       where symbol = $1
+      `select candle.exchange from ${candleTable(timeframe)} as candle ${unitsOf("$1")}
+       where candle.symbol = $1
          and time >= to_timestamp($2::float8 / 1000.0) and time < to_timestamp($3::float8 / 1000.0)
-       group by exchange
-       order by sum(volume) desc, exchange`,
+       group by candle.exchange
+       order by sum(${BASE_VOLUME}) desc nulls last, sum(volume) desc nulls last, candle.exchange`,
       [symbol, sinceMs, untilMs],
     );
     return rows.map(({ exchange }) => exchange);
@@ -159,7 +188,7 @@ export async function readMergedPage(
   assertPage(timeframe, window);
   return await database.run(`merge candles of ${symbol} ${timeframe.text}`, async (sql) => {
     const rows = await sql.unsafe(
-      `select ${MILLISECONDS}, open, high, low, close, volume, to_json(sources) ${
+      `select ${MILLISECONDS}, open, high, low, close, volume, volume_base, to_json(sources) ${
         isMarked ? ", provisional" : ""
       }
        from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6,

@@ -1,11 +1,13 @@
 /** What was learned about an exchange from its answers, stored so that a restart does not lose it. @module */
 import { SETTLE_MS } from "../market/answer.ts";
+import type { MarketClass } from "../market/market_class.ts";
 import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
-/** One row per exchange and timeframe. Undefined: no answer has shown it yet. */
+/** One row per exchange, class of markets and timeframe. Undefined: no answer has shown it yet. */
 export interface CapabilityRow {
   readonly exchange: string;
+  readonly marketKind: MarketClass;
   /** The timeframe in CCXT's spelling. */
   readonly timeframe: string;
   readonly pageRows: number;
@@ -30,11 +32,12 @@ export const SETTLE_KEPT_MS = 7 * 24 * 60 * 60_000;
 export async function readCapabilities(database: Database): Promise<readonly CapabilityRow[]> {
   return await database.run("read the capabilities of the exchanges", async (sql) => {
     const rows = await sql<StoredRow[]>`
-      select exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured, until_needed,
-             newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at
-      from capabilities order by exchange, timeframe`;
+      select exchange, market_kind, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
+             until_needed, newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at
+      from capabilities order by exchange, market_kind, timeframe`;
     return rows.map((row) => ({
       exchange: row.exchange,
+      marketKind: row.market_kind,
       timeframe: row.timeframe,
       pageRows: row.page_rows,
       pageRowsSource: row.page_rows_source,
@@ -68,27 +71,31 @@ export async function readSettling(database: Database, nowMs: number): Promise<S
 
 /** Stores a row. It replaces an older one. */
 export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
-  const { exchange, timeframe } = row;
-  await database.run(`keep the capabilities of ${exchange} ${timeframe}`, async (sql) => {
-    await sql`
-      insert into capabilities (exchange, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
+  const { exchange, marketKind, timeframe } = row;
+  await database.run(
+    `keep the capabilities of ${exchange} ${marketKind} ${timeframe}`,
+    async (sql) => {
+      await sql`
+      insert into capabilities (exchange, market_kind, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
                                 until_needed, newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at)
-      values (${exchange}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
+      values (${exchange}, ${marketKind}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
               ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
-      row.omitsSilent ?? null
-    }, ${row.settleSeconds ?? null}, to_timestamp(${row.settleNeededMs ?? null}::float8 / 1000.0),
+        row.omitsSilent ?? null
+      }, ${row.settleSeconds ?? null}, to_timestamp(${row.settleNeededMs ?? null}::float8 / 1000.0),
               to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
-      on conflict (exchange, timeframe) do update
+      on conflict (exchange, market_kind, timeframe) do update
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
           rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
           until_needed = excluded.until_needed, newest_candles = excluded.newest_candles,
           omits_silent = excluded.omits_silent, settle_seconds = excluded.settle_seconds,
           settle_needed_at = excluded.settle_needed_at, learned_at = excluded.learned_at`;
-  });
+    },
+  );
 }
 
 interface StoredRow {
   readonly exchange: string;
+  readonly market_kind: MarketClass;
   readonly timeframe: string;
   readonly page_rows: number;
   readonly page_rows_source: CapabilityRow["pageRowsSource"];

@@ -4,6 +4,8 @@ import type { GapState } from "../market/gap.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
+import type { VolumeUnit } from "../market/terms.ts";
+import { BASE_VOLUME, unitsOf, VOLUME_UNIT } from "./base_volume.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import { rollupView } from "./rollups.ts";
@@ -19,6 +21,10 @@ export interface ChartTimeframe {
 interface ChartCandle extends Candle {
   /** Whether nothing but a stream has told of it, or of a part of it, and no answer of the exchange yet. */
   readonly isProvisional: boolean;
+  /** What the volume counts; null where that is not known. */
+  readonly volumeUnit: VolumeUnit | null;
+  /** The volume in the base currency; null where it does not follow exactly from the candle. */
+  readonly volumeBase: string | null;
 }
 
 /** What `ohlcv_explained` says of a candle. */
@@ -91,18 +97,20 @@ export async function readChartCandles(
     readonly isForward: boolean;
   },
 ): Promise<readonly ChartCandle[]> {
-  const source = rolledUpFrom === undefined ? candleTable(timeframe) : rollupView(timeframe);
+  const [source, base] = rolledUpFrom === undefined
+    ? [candleTable(timeframe), BASE_VOLUME]
+    : [rollupView(timeframe), "candle.volume_base"];
   return await database.run(
     `read candles of ${exchange} ${symbol} ${timeframe.text}`,
     async (sql) => {
       const rows = await sql.unsafe<(Omit<ChartCandle, "openTimeMs"> & { time_ms: number })[]>(
         `select (extract(epoch from time) * 1000)::float8 as time_ms, open::text, high::text, low::text, close::text,
-              volume::text,
+              volume::text, (${base})::text as "volumeBase", ${VOLUME_UNIT} as "volumeUnit",
               coalesce((select streamed * unsettled from checkpoints
                         where exchange = $1 and symbol = $2 and timeframe = $6)
                        && tstzrange(time, time + titan10_step($7)), false) as "isProvisional"
-       from ${source}
-       where exchange = $1 and symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
+       from ${source} as candle ${unitsOf("$2")}
+       where candle.exchange = $1 and candle.symbol = $2 and time >= to_timestamp($3::float8 / 1000.0)
          and time < to_timestamp($4::float8 / 1000.0)
        order by time ${isForward ? "asc" : "desc"} limit $5::int`,
         [

@@ -8,9 +8,20 @@ export interface ExchangeState {
   /** No request may be sent before this time. Milliseconds. */
   readonly bannedUntilMs: number | undefined;
   readonly banReason: string | undefined;
+  /** Each host's last ban, over or not. */
+  readonly bans: readonly StoredBan[];
   readonly lastError: string | undefined;
   /** Milliseconds. It is kept after the exchange has answered again. */
   readonly lastErrorAtMs: number | undefined;
+}
+
+/** A ban by one host. */
+interface StoredBan {
+  /** Undefined if it is not known which host it was. */
+  readonly host: string | undefined;
+  /** Milliseconds. */
+  readonly untilMs: number;
+  readonly reason: string;
 }
 
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -19,13 +30,14 @@ const TEXT_CHARACTERS_MAX = 1_000;
 export async function readExchangeStates(database: Database): Promise<readonly ExchangeState[]> {
   return await database.run("read the state of the exchanges", async (sql) => {
     const rows = await sql<ExchangeRow[]>`
-      select exchange, breaker, banned_until, ban_reason, last_error, last_error_at
+      select exchange, breaker, banned_until, ban_reason, banned_hosts, last_error, last_error_at
       from exchanges order by exchange`;
     return rows.map((row) => ({
       exchange: row.exchange,
       breaker: row.breaker,
       bannedUntilMs: epochMs(row.banned_until),
       banReason: row.ban_reason ?? undefined,
+      bans: bansOf(row),
       lastError: row.last_error ?? undefined,
       lastErrorAtMs: epochMs(row.last_error_at),
     }));
@@ -36,15 +48,23 @@ export async function readExchangeStates(database: Database): Promise<readonly E
 export async function writeBan(
   database: Database,
   exchange: string,
-  ban: { readonly untilMs: number; readonly reason: string },
+  { host, untilMs, reason: text }: StoredBan,
 ): Promise<void> {
   await database.run(`keep the ban of ${exchange}`, async (sql) => {
-    const reason = storableText(ban.reason, TEXT_CHARACTERS_MAX);
+    const reason = storableText(text, TEXT_CHARACTERS_MAX);
+    const name = host === undefined ? null : storableText(host, TEXT_CHARACTERS_MAX);
     await sql`
-      insert into exchanges as known (exchange, banned_until, ban_reason, last_error, last_error_at)
-      values (${exchange}, to_timestamp(${ban.untilMs}::float8 / 1000.0), ${reason}, ${reason}, now())
+      insert into exchanges as known (exchange, banned_until, ban_reason, banned_hosts, last_error, last_error_at)
+      select ${exchange}, to_timestamp(${untilMs}::float8 / 1000.0), ${reason},
+             case when ${name}::text is null then '{}'
+                  else jsonb_build_object(${name}::text,
+                    jsonb_build_object('until', ${untilMs}::float8, 'reason', ${reason}::text)) end,
+             ${reason}, now()
       on conflict (exchange) do update
       set banned_until = greatest(known.banned_until, excluded.banned_until),
+          banned_hosts = known.banned_hosts || case
+            when (known.banned_hosts -> ${name}::text ->> 'until')::float8 > ${untilMs}::float8 then '{}'
+            else excluded.banned_hosts end,
           ban_reason = excluded.ban_reason, last_error = excluded.last_error,
           last_error_at = excluded.last_error_at`;
   });
@@ -78,11 +98,24 @@ export async function writeExchangeError(
   });
 }
 
+/** A longer ban than any host's was stored before bans were kept by host. */
+function bansOf({ banned_until, ban_reason, banned_hosts }: ExchangeRow): readonly StoredBan[] {
+  const bans = Object.entries(banned_hosts)
+    .map(([host, { until, reason }]) => ({ host, untilMs: until, reason }));
+  const untilMs = epochMs(banned_until);
+  // The database's times are not exact to the millisecond.
+  if (untilMs === undefined || bans.some((ban) => ban.untilMs >= untilMs - 1)) return bans;
+  return [...bans, { host: undefined, untilMs, reason: ban_reason ?? "banned before" }];
+}
+
 interface ExchangeRow {
   readonly exchange: string;
   readonly breaker: ExchangeState["breaker"];
   readonly banned_until: Date | null;
   readonly ban_reason: string | null;
+  readonly banned_hosts: Readonly<
+    Record<string, { readonly until: number; readonly reason: string }>
+  >;
   readonly last_error: string | null;
   readonly last_error_at: Date | null;
 }

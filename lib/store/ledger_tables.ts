@@ -13,7 +13,7 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   rejected_candles: ["exchange", "symbol", "timeframe", "answered"],
   import_conflicts: ["exchange", "symbol", "timeframe", "time"],
   exchanges: ["exchange"],
-  capabilities: ["exchange", "timeframe"],
+  capabilities: ["exchange", "market_kind", "timeframe"],
   jobs: ["job"],
   alerts: ["id"],
   events: ["id"],

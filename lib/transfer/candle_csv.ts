@@ -18,8 +18,8 @@ export interface ColumnChoice {
 }
 
 /**
- * Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces, a volume that
- * there is not is empty.
+ * Writes CSV (RFC 4180, but with `\n` newlines). Sources of a merged candle are joined by spaces; a volume that is not known
+ * is an empty field.
  */
 export function csvWriter(
   output: Output,
@@ -34,12 +34,12 @@ export function csvWriter(
       let text = head;
       head = "";
       for (const row of rows) {
-        const [timeMs, open, high, low, close, volume, ...more] = row;
-        let end = "";
-        for (const cell of more) end += `,${Array.isArray(cell) ? field(cell.join(" ")) : cell}`;
-        text += `${series},${isoTime(timeMs)},${open},${high},${low},${close},${
-          volume ?? ""
-        }${end}\n`;
+        const [timeMs, ...cells] = row;
+        text += `${series},${isoTime(timeMs)}`;
+        for (const cell of cells) {
+          text += `,${Array.isArray(cell) ? field(cell.join(" ")) : cell ?? ""}`;
+        }
+        text += "\n";
       }
       await output.write(encoder.encode(text));
     },
@@ -50,7 +50,7 @@ export function csvWriter(
 }
 
 function headOf({ isMerged, isMarked }: ColumnChoice): string {
-  const names = "symbol,timeframe,time,open,high,low,close,volume";
+  const names = "symbol,timeframe,time,open,high,low,close,volume,volume_base";
   const head = isMerged ? `${names},sources` : `exchange,${names}`;
   return `${head}${isMarked ? ",provisional" : ""}\n`;
 }

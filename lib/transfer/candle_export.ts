@@ -2,14 +2,14 @@
 import { addCandles, ceilTime, type Timeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import {
+  type BaseRow,
   type MergedRow,
   type MergeMethod,
   PAGE_ROWS_MAX,
-  readCandlePage,
+  readBasePage,
   readExchangesByVolume,
   readMergedPage,
   readStoredSeries,
-  type StoredRow,
   type StoredSeries,
 } from "../store/candle_pages.ts";
 import type { Database } from "../store/connection/database.ts";
@@ -36,7 +36,7 @@ export interface ExportPage {
   readonly exchange: string | null;
   readonly symbol: string;
   readonly timeframe: string;
-  readonly rows: readonly (StoredRow | MergedRow)[];
+  readonly rows: readonly (BaseRow | MergedRow)[];
 }
 
 /**
@@ -59,7 +59,7 @@ export async function* exportPages(
     const { series } = stored;
     const { exchange, symbol, timeframe } = series;
     for (const window of pagesOf(timeframe, request, [stored])) {
-      const rows = await readCandlePage(database, series, { ...window, ...markingOf(request) });
+      const rows = await readBasePage(database, series, { ...window, ...markingOf(request) });
       if (rows.length > 0) yield { exchange, symbol, timeframe: timeframe.text, rows };
     }
   }

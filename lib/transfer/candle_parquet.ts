@@ -25,10 +25,10 @@ const DECIMAL_DIGITS = 38;
 const DECIMAL_SCALE = 18;
 const DECIMAL_BYTES = 16;
 
-const VALUES = ["open", "high", "low", "close", "volume"] as const;
+const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
 
-/** Those that a candle may lack: a price that nobody trades has no volume. */
-const NULLABLE: ReadonlySet<string> = new Set(["volume"]);
+/** Those that a candle may lack: a price that nobody trades has no volume, and not every volume is known in the base currency. */
+const NULLABLE: ReadonlySet<string> = new Set(["volume", "volume_base"]);
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
 
@@ -166,7 +166,7 @@ class RowGroup {
           ? Number(text)
           : this.#decimalBytes(text, page, row[0]);
       }
-      if (isMerged) this.#names.sources.push((row[6] as string[]).join(" "));
+      if (isMerged) this.#names.sources.push((row[7] as string[]).join(" "));
       else this.#names.exchange.push(page.exchange ?? "");
       this.#names.symbol.push(page.symbol);
       this.#names.timeframe.push(page.timeframe);

@@ -284,7 +284,10 @@ async function tryTicks(tab: Tab): Promise<void> {
     await tab.until(`${READING}.includes(${JSON.stringify(reading)})`);
     await settle(tab);
     const told = await tab.evaluate<string>(READING);
-    assert.ok(told.includes(reading) && told.endsWith("V 1,234,567.5"), told);
+    assert.ok(
+      told.includes(reading) && told.endsWith(`V 1,234,567.5 ${symbol.split("/")[0]}`),
+      told,
+    );
     const title = `document.querySelector("#chart-title").textContent`;
     assert.equal(await tab.evaluate(title), `binance ${symbol}`);
     assert.equal(await tab.evaluate(HASH), `#binance/${symbol}/1m@${DAY}`);

@@ -1,7 +1,7 @@
 /** Capabilities: learned from real answers of a local exchange, kept in a real database. @module */
 import assert from "node:assert/strict";
 import { openCcxt } from "../../lib/exchange/ccxt.ts";
-import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
+import { SPOT_LIMITS } from "../../lib/exchange/spot_limits.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import {
@@ -34,6 +34,8 @@ interface Scene {
   /** `[from, to)` minutes before the last closed minute. */
   readonly ago: (from: number, to: number) => Window;
 }
+
+const SERIES = { symbol: "BTC/USDT", timeframe: MINUTE } as const;
 
 Deno.test("what answers teach is kept", async (t) => {
   const opened = await openAnyTest();
@@ -84,8 +86,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const before = exchange.requests.length;
 
     const reopened = await openTestArchive(database, { ...variables, BACKFILL: "1m:6d" });
-    const capability = reopened.exchanges[0]?.capabilities.of("1m");
-    assert.deepEqual(capability, archive.exchanges[0]?.capabilities.of("1m"));
+    const capability = reopened.exchanges[0]?.capabilities.of(SERIES);
+    assert.deepEqual(capability, archive.exchanges[0]?.capabilities.of(SERIES));
     assert.deepEqual(capability?.pageRowsMax, { value: 300, source: "answers" });
     await backfill(reopened, { patient: false });
     const limits = exchange.requests.slice(before).map(({ query }) => Number(query["limit"] ?? 0));
@@ -112,7 +114,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       });
       const archive = await openTestArchive(database, variables);
       await backfill(archive, { patient: false });
-      const learned = archive.exchanges[0]?.capabilities.of("1m").newestCandles;
+      const learned = archive.exchanges[0]?.capabilities.of(SERIES).newestCandles;
       assert.equal(learned?.value, 900);
       assert.equal(learned.source, "answers");
       assert.equal((await readCapabilities(database))[0]?.newestCandles, learned.value);
@@ -169,7 +171,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 };
 
 Deno.test("the table names no page limit that CCXT's features say right, and only exchanges CCXT has", async () => {
-  for (const [id, { pageRowsMax }] of Object.entries(KNOWN_LIMITS)) {
+  for (const [id, { pageRowsMax }] of Object.entries(SPOT_LIMITS)) {
     const ccxt = await openCcxt(id, { config: {}, spotOnly: true, onCost: () => {} });
     const announced = ccxt.features?.spot?.fetchOHLCV?.limit;
     if (pageRowsMax === undefined) assert.notEqual(announced, undefined, id);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { classesOf, factOf } from "../../lib/exchange/ancestry.ts";
 import { exchangeIds } from "../../lib/exchange/ccxt.ts";
-import { KNOWN_LIMITS } from "../../lib/exchange/limits.ts";
+import { SPOT_LIMITS } from "../../lib/exchange/spot_limits.ts";
 import { OPEN_TIMES } from "../../lib/exchange/open_time.ts";
 import { PASSING_CODES } from "../../lib/exchange/passing_codes.ts";
 import { WINDOW_PARAMS } from "../../lib/exchange/window_params.ts";
@@ -33,12 +33,12 @@ Deno.test("the table of ancestors says what the prototypes of all classes of CCX
 Deno.test("a name that objects inherit is a class of its own, of which no table has a row", () => {
   for (const name of ["constructor", "__proto__", "toString"]) {
     assert.deepEqual(classesOf(name), [name]);
-    assert.equal(factOf(KNOWN_LIMITS, name), undefined);
+    assert.equal(factOf(SPOT_LIMITS, name), undefined);
   }
 });
 
 const TABLES: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  KNOWN_LIMITS,
+  SPOT_LIMITS,
   WINDOW_PARAMS,
   PASSING_CODES,
   OPEN_TIMES,

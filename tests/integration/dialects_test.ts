@@ -161,7 +161,7 @@ for (const dialect of DIALECTS) {
           ]
         ) {
           const window = { sinceMs, untilMs: sinceMs + 20 * lengthMs };
-          const params = windowParams(id, window);
+          const params = windowParams({ exchange: id, symbol }, window);
           const rows = await client.fetchOHLCV(symbol, text, sinceMs, 20, params);
           assert.equal(rows.length, 20);
           assert.deepEqual(rows.map(numbers), truth(exchange, { symbol, text, window }));

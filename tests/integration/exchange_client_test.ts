@@ -294,11 +294,11 @@ for (const facts of EXCHANGES) {
     await withClient(facts, { load: false }, ({ client }) => {
       for (const text of client.timeframes) parseTimeframe(text);
       assert.ok(["1m", "1h", "1d"].every((text) => client.timeframes.includes(text)));
-      assert.equal(client.pageRowsMax, pageRowsMax);
+      assert.equal(client.pageRowsMax(minutesOf(id, "BTC/USDT")), pageRowsMax);
       return Promise.resolve();
     });
     await withClient(facts, { load: false, client: { pageRowsMax: 50 } }, ({ client }) => {
-      assert.equal(client.pageRowsMax, 50);
+      assert.equal(client.pageRowsMax(minutesOf(id, "BTC/USDT")), 50);
       return Promise.resolve();
     });
   });
@@ -368,7 +368,8 @@ for (const facts of EXCHANGES) {
       const { untilMs, message } = await fails(ask(), "rate_limited");
       const bannedAtMs = clock.now();
       assert.equal(untilMs, bannedAtMs + 120_000);
-      assert.deepEqual(bans, [{ untilMs, reason: message }]);
+      const host = new URL(exchange.url).host;
+      assert.deepEqual(bans, [{ host, untilMs, reason: message }]);
       assert.equal(client.bannedUntilMs, untilMs);
       assert.equal(requests(), 1);
 
@@ -611,12 +612,16 @@ Deno.test("requests that were in flight when a ban came count as one, and only a
     for (let i = 0; i < 3; i++) strike(exchange, { kind: "status", status: 429 });
     await Promise.all([1, 2, 3].map(() => fails(candles(), "rate_limited")));
     assert.deepEqual(bans.map(({ untilMs }) => untilMs), [clock.now() + MINUTE_MS]);
-    strike(exchange, { kind: "status", status: 429, retryAfterSeconds: 300 });
-    await fails(candles(), "rate_limited");
-    strike(exchange, { kind: "status", status: 429, retryAfterSeconds: 10 });
-    await fails(candles(), "rate_limited");
-    assert.deepEqual(bans.map(({ untilMs }) => untilMs - clock.now()), [MINUTE_MS, 5 * MINUTE_MS]);
-    assert.equal(client.bannedUntilMs, clock.now() + 5 * MINUTE_MS);
+    await clock.advance(MINUTE_MS);
+    for (const retryAfterSeconds of [300, 10, 300, 10]) {
+      strike(exchange, { kind: "status", status: 429, retryAfterSeconds });
+    }
+    await Promise.all([1, 2, 3, 4].map(() => fails(candles(), "rate_limited")));
+    // Their answers may come in any order.
+    const untilMs = clock.now() + 5 * MINUTE_MS;
+    const told = bans.slice(1).map((ban) => ban.untilMs);
+    assert.deepEqual([told.at(-1), client.bannedUntilMs], [untilMs, untilMs]);
+    assert(told.length <= 2, String(told));
   });
 });
 
@@ -639,14 +644,18 @@ Deno.test("a ban that comes while an ask waits for its turn stops it before its 
 
 Deno.test("a ban from before a restart is in force until its end, and is not told again", async () => {
   await withClient(BINANCE, {}, async ({ client, clock, bans, ask, requests }) => {
-    client.restoreBan(NOW_MS + 30_000, "Way too many requests");
+    client.restoreBan({
+      host: undefined,
+      untilMs: NOW_MS + 30_000,
+      reason: "Way too many requests",
+    });
     const { message, untilMs } = await fails(client.turn("live"), "rate_limited");
     assert.equal(untilMs, NOW_MS + 30_000);
     assert.equal(
       message,
       "Cannot send requests to binance before 2024-06-01T12:01:00.000Z: Way too many requests",
     );
-    client.restoreBan(NOW_MS + 10_000, "an older one");
+    client.restoreBan({ host: undefined, untilMs: NOW_MS + 10_000, reason: "an older one" });
     assert.equal(client.bannedUntilMs, NOW_MS + 30_000);
     await clock.advance(30_000);
     await ask();

@@ -47,9 +47,9 @@ async function steps(
     assert.equal(code, 0);
     assert.equal(
       stdout,
-      `exchange,symbol,timeframe,time,open,high,low,close,volume
-kraken,BTC/USDT,1h,2024-01-01T02:00:00Z,40000.00,41000.5,0.0000000001,40000.00,12345678901234567890123
-kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0.00012345678901`,
+      `exchange,symbol,timeframe,time,open,high,low,close,volume,volume_base
+kraken,BTC/USDT,1h,2024-01-01T02:00:00Z,40000.00,41000.5,0.0000000001,40000.00,12345678901234567890123,12345678901234567890123
+kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0.00012345678901,0.00012345678901`,
     );
   });
   await t.step(
@@ -65,7 +65,7 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
       const merging = ["--source", "merged", "--exchange", "kraken,binance", ...UNTIL_FIVE];
       const sourcesOf = async (...more: string[]): Promise<readonly string[]> =>
         (await exported(...merging, ...more)).stdout.split("\n").slice(3).map((line) =>
-          line.split(",")[8]!
+          line.split(",")[9]!
         );
       assert.deepEqual(await sourcesOf(), ["kraken", "kraken", "kraken"]);
       // Before they are merged: another exchange's candle is taken.
@@ -78,7 +78,7 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
       const marksOf = async (...args: string[]): Promise<readonly string[]> =>
         (await exported("--mark-provisional", ...UNTIL_FIVE, ...args)).stdout.split("\n").map((
           line,
-        ) => line.split(",").slice(9).join());
+        ) => line.split(",").slice(10).join());
       const own = await marksOf("--exchange", "kraken");
       assert.deepEqual(own, ["provisional", "false", "false", "true"]);
       const merged = [
@@ -172,14 +172,16 @@ kraken,BTC/USDT,1h,2024-01-01T03:00:00Z,40000.01,41000.5,0.0000000001,40000.01,0
       ...["--source", "merged", "--timeframe", "1h", "--until", "2024-01-01T04:00Z"],
     );
     assert.deepEqual(stdout.split("\n").map((line) => line.split(",").slice(2)), [
-      ["time", "open", "high", "low", "close", "volume", "sources"],
+      ["time", "open", "high", "low", "close", "volume", "volume_base", "sources"],
       ..."00 01 02 03".split(" ").map((hour, n) => [
         `2024-01-01T${hour}:00:00Z`,
         n < 2 ? `40000.0${n}` : `40000.0${n - 2}`,
         "41000.5",
         "0.0000000001",
         n < 2 ? `40000.0${n}` : `40000.0${n - 2}`,
-        n === 0 ? "0.00000000000000" : n === 2 ? "12345678901234567890123" : "0.00012345678901",
+        ...Array(2).fill(
+          n === 0 ? "0.00000000000000" : n === 2 ? "12345678901234567890123" : "0.00012345678901",
+        ),
         n < 2 ? "binance" : "kraken",
       ]),
     ]);

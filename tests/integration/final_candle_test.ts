@@ -142,7 +142,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const [{ capabilities } = assert.fail()] = archive.exchanges;
     for (const untilMs of [CLOSE_MS - MINUTE_MS, CLOSE_MS]) {
       const change = { sinceMs: untilMs - MINUTE_MS, untilMs, ageMs: 10 * MINUTE_MS };
-      capabilities.learnSettling(parseTimeframe("1m"), change);
+      capabilities.learnSettling({ symbol: "BTC/USDT", timeframe: parseTimeframe("1m") }, change);
     }
     const ask = { patient: false, awaitsFinal: true } as const;
     const [report] = await backfill(archive, ask);

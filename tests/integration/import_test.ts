@@ -126,7 +126,7 @@ async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
     const stopped = await imported(broken);
     assert.deepEqual([stopped.code, stopped.stderr], [
       1,
-      `Cannot read line 15001 of ${broken}: it has 4 fields, 9 are expected. Nothing was stored`,
+      `Cannot read line 15001 of ${broken}: it has 4 fields, 10 are expected. Nothing was stored`,
     ]);
     const [none] = await asked("select candles::int from checkpoints where timeframe = '1h'");
     assert.deepEqual(none, { candles: 0 });

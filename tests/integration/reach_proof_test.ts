@@ -1,6 +1,7 @@
 /** History is written off only when it is proved to be gone: classes of which no table knows anything. @module */
 import assert from "node:assert/strict";
-import { KNOWN_LIMITS, newestCandlesMax } from "../../lib/exchange/limits.ts";
+import { newestCandlesMax } from "../../lib/exchange/limits.ts";
+import { SPOT_LIMITS } from "../../lib/exchange/spot_limits.ts";
 import { WINDOW_PARAMS } from "../../lib/exchange/window_params.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { readAccounts, type SeriesAccount } from "../../lib/gap/account.ts";
@@ -265,7 +266,7 @@ async function assertComplete(
 
 /** Runs a test as if the classes of the dialects were in no table. */
 async function withoutTables(test: () => Promise<void>): Promise<void> {
-  const tables = [KNOWN_LIMITS, WINDOW_PARAMS] as Record<string, unknown>[];
+  const tables = [SPOT_LIMITS, WINDOW_PARAMS] as Record<string, unknown>[];
   const rows = tables.map((table) => ({ ...table }));
   for (const table of tables) for (const id of ["hitbtc", "kraken"]) delete table[id];
   try {

@@ -283,8 +283,16 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
   },
 
   "a ban is kept, and a shorter one does not replace it": async ({ database }) => {
-    await writeBan(database, "binance", { untilMs: START_MS + 9_000, reason: "418" });
-    await writeBan(database, "binance", { untilMs: START_MS + 4_000, reason: "429" });
+    await writeBan(database, "binance", {
+      host: "api.binance.com",
+      untilMs: START_MS + 9_000,
+      reason: "418",
+    });
+    await writeBan(database, "binance", {
+      host: "api.binance.com",
+      untilMs: START_MS + 4_000,
+      reason: "429",
+    });
     await writeBreaker(database, "binance", "open");
     const [state] = await readExchangeStates(database);
     assert.equal(state?.bannedUntilMs, START_MS + 9_000);

@@ -315,7 +315,7 @@ Deno.test("every dialect's address is that of CCXT's own class, and its timefram
     assert.equal(dialect.url, url, id);
     for (const timeframe of Object.keys(dialect.intervals)) {
       assert.ok(Object.hasOwn(timeframes, timeframe), `${id} ${timeframe}`);
-      assert.ok(!opensElsewhere(id, timeframe), `${id} ${timeframe}`);
+      assert.ok(!opensElsewhere(id, "spot", timeframe), `${id} ${timeframe}`);
     }
   }
 });

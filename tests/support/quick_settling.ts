@@ -23,6 +23,7 @@ export async function settleQuickly(
     await migrate(database, await readMigrations());
     await writeCapability(database, {
       exchange,
+      marketKind: "spot",
       // The longest of all timeframes counts, so this one, which no test archives, is enough.
       timeframe: "3d",
       pageRows: 1_000,

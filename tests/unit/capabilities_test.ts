@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { type AssumedLimits, candleLimits } from "../../lib/exchange/limits.ts";
 import { Capabilities } from "../../lib/archive/learned_limits.ts";
 import type { PageVerdict } from "../../lib/market/answer.ts";
+import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { CapabilityRow } from "../../lib/store/capabilities.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
-const HOUR = parseTimeframe("1h");
+const HOURS = spot("1h");
 const HOUR_MS = 3_600_000;
 
 interface Scene {
@@ -20,11 +21,11 @@ interface Scene {
   failKeeping: boolean;
 }
 
-function scene(limits: AssumedLimits = candleLimits("nowhere", 1_000)): Scene {
+function scene(limits: AssumedLimits = candleLimits("nowhere", "spot", 1_000)): Scene {
   const clock = new ManualClock();
   const kept: CapabilityRow[] = [];
   const capabilities = new Capabilities("nowhere", {
-    limits,
+    limits: () => limits,
     clock,
     keep: (row) => {
       if (made.failKeeping) return Promise.reject(new Error("the database is away"));
@@ -40,7 +41,7 @@ function scene(limits: AssumedLimits = candleLimits("nowhere", 1_000)): Scene {
     cut: (cutRows, asked, index) => {
       const untilMs = clock.now() - index * asked * HOUR_MS;
       const window = { sinceMs: untilMs - asked * HOUR_MS, untilMs };
-      capabilities.learnPage(HOUR, window, { ...PAGE, cutRows });
+      capabilities.learnPage(HOURS, window, { ...PAGE, cutRows });
     },
   };
   return made;
@@ -55,10 +56,10 @@ const PAGE: PageVerdict = {
 
 const NO_WINDOW = { sinceMs: 0, untilMs: HOUR_MS };
 
-const pageRows = ({ capabilities }: Scene): unknown => capabilities.of("1h").pageRowsMax;
+const pageRows = ({ capabilities }: Scene): unknown => capabilities.of(spot("1h")).pageRowsMax;
 
 Deno.test("before the first answer it says what CCXT and the table say, and who says it", () => {
-  assert.deepEqual(scene(candleLimits("gemini", undefined)).capabilities.of("1m"), {
+  assert.deepEqual(scene(candleLimits("gemini", "spot", undefined)).capabilities.of(spot("1m")), {
     pageRowsMax: { value: 2_015, source: "table" },
     rowsMaxSeen: 0,
     isSinceHonoured: { value: false, source: "table" },
@@ -68,10 +69,30 @@ Deno.test("before the first answer it says what CCXT and the table say, and who 
     learnedAtMs: undefined,
   });
   assert.deepEqual(pageRows(scene()), { value: 1_000, source: "ccxt" });
-  assert.deepEqual(pageRows(scene(candleLimits("nowhere", undefined))), {
+  assert.deepEqual(pageRows(scene(candleLimits("nowhere", "spot", undefined))), {
     value: 100,
     source: "default",
   });
+});
+
+Deno.test("what one class of markets teaches is kept and restored for no other", async () => {
+  const made = scene();
+  const linear = { ...HOURS, symbol: "BTC/USDT:USDT" };
+  const mark = { ...HOURS, symbol: "BTC/USDT:USDT@mark" };
+  made.capabilities.learnRows(linear, 700);
+  made.capabilities.learnSinceHonoured(mark);
+  const facts = (capabilities: Capabilities): unknown =>
+    [HOURS, linear, mark, { ...HOURS, symbol: "BTC/USD:BTC" }].map((series) => {
+      const { rowsMaxSeen, isSinceHonoured } = capabilities.of(series);
+      return [rowsMaxSeen, isSinceHonoured?.value];
+    });
+  const learned = [[0, undefined], [700, undefined], [0, true], [0, undefined]];
+  assert.deepEqual(facts(made.capabilities), learned);
+  await made.capabilities.keep();
+  assert.deepEqual(made.kept.map(({ marketKind }) => marketKind), ["linear", "linear@mark"]);
+  const after = scene();
+  after.capabilities.restore(made.kept);
+  assert.deepEqual(facts(after.capabilities), learned);
 });
 
 Deno.test("two pages of different windows that come cut at one number of rows teach the page limit", () => {
@@ -80,7 +101,11 @@ Deno.test("two pages of different windows that come cut at one number of rows te
   assert.deepEqual(pageRows(made), { value: 1_000, source: "ccxt" });
   made.cut(200, 1_000, 1);
   assert.deepEqual(pageRows(made), { value: 200, source: "answers" });
-  assert.deepEqual(made.capabilities.of("1m").pageRowsMax.value, 1_000, "of that timeframe only");
+  assert.deepEqual(
+    made.capabilities.of(spot("1m")).pageRowsMax.value,
+    1_000,
+    "of that timeframe only",
+  );
 });
 
 Deno.test("pages cut by chance teach no page limit", () => {
@@ -96,20 +121,20 @@ Deno.test("pages cut by chance teach no page limit", () => {
   for (const [chance, happen] of Object.entries(chances)) {
     const made = scene();
     happen(made);
-    assert.equal(made.capabilities.of("1h").pageRowsMax.value, 1_000, chance);
+    assert.equal(made.capabilities.of(spot("1h")).pageRowsMax.value, 1_000, chance);
   }
 });
 
 Deno.test("a learned page limit is never larger than the one that was known", () => {
-  const made = scene(candleLimits("nowhere", 100));
+  const made = scene(candleLimits("nowhere", "spot", 100));
   for (const index of [0, 1]) made.cut(200, 1_000, index);
   assert.deepEqual(pageRows(made), { value: 100, source: "ccxt" });
 });
 
 Deno.test("a candle without volume settles that silence is not left out, a hole only as long as none came", () => {
-  const silence = (made: Scene): unknown => made.capabilities.of("1h").omitsSilent;
+  const silence = (made: Scene): unknown => made.capabilities.of(spot("1h")).omitsSilent;
   const learn = ({ capabilities }: Scene, omitsSilent: boolean): void =>
-    capabilities.learnPage(HOUR, NO_WINDOW, { ...PAGE, omitsSilent });
+    capabilities.learnPage(HOURS, NO_WINDOW, { ...PAGE, omitsSilent });
   const made = scene();
   learn(made, true);
   assert.deepEqual(silence(made), { value: true, source: "answers" });
@@ -117,10 +142,10 @@ Deno.test("a candle without volume settles that silence is not left out, a hole 
   learn(made, true);
   assert.deepEqual(silence(made), { value: false, source: "answers" });
 
-  const okx = scene(candleLimits("okx", 300));
+  const okx = scene(candleLimits("okx", "spot", 300));
   learn(okx, true);
   assert.deepEqual(silence(okx), { value: false, source: "table" });
-  const kucoin = scene(candleLimits("kucoin", 1_500));
+  const kucoin = scene(candleLimits("kucoin", "spot", 1_500));
   learn(kucoin, false);
   assert.deepEqual(silence(kucoin), { value: false, source: "answers" });
 });
@@ -128,13 +153,13 @@ Deno.test("a candle without volume settles that silence is not left out, a hole 
 Deno.test("the exchange reaches back as far as the series of it that does so furthest", () => {
   const reach = (made: Scene, ...hours: readonly number[]): unknown => {
     for (const count of hours) {
-      made.capabilities.learnReach(HOUR, made.clock.now() - count * HOUR_MS);
+      made.capabilities.learnReach(HOURS, made.clock.now() - count * HOUR_MS);
     }
-    return made.capabilities.of("1h").newestCandles;
+    return made.capabilities.of(spot("1h")).newestCandles;
   };
   assert.equal(reach(scene()), undefined);
   assert.deepEqual(reach(scene(), 50, 720, 300), { value: 720, source: "answers" });
-  const gate = scene(candleLimits("gate", 1_000));
+  const gate = scene(candleLimits("gate", "spot", 1_000));
   assert.deepEqual(reach(gate, 300), { value: 9_998, source: "table" });
   assert.deepEqual(reach(gate, 12_000), { value: 12_000, source: "answers" });
 });
@@ -144,12 +169,13 @@ Deno.test("a row is kept when something was learned, and not once a page", async
   await made.capabilities.keep();
   assert.equal(made.kept.length, 0);
   for (const rows of [500, 500, 20, 499]) {
-    made.capabilities.learnRows(HOUR, rows);
-    made.capabilities.learnSinceHonoured(HOUR);
+    made.capabilities.learnRows(HOURS, rows);
+    made.capabilities.learnSinceHonoured(HOURS);
     await made.capabilities.keep();
   }
   assert.deepEqual(made.kept, [{
     exchange: "nowhere",
+    marketKind: "spot",
     timeframe: "1h",
     pageRows: 1_000,
     pageRowsSource: "ccxt",
@@ -175,20 +201,20 @@ Deno.test("the settling time grows by what two candles have shown, within bounds
   const made = scene();
   const { capabilities } = made;
   assert.equal(capabilities.settleMs, 120_000);
-  capabilities.learnSettling(HOUR, late(1, 60_000));
-  capabilities.learnSettling(HOUR, late(2, 60_000));
+  capabilities.learnSettling(HOURS, late(1, 60_000));
+  capabilities.learnSettling(HOURS, late(2, 60_000));
   assert.equal(capabilities.settleMs, 120_000, "shorter than what is waited for anyway");
-  capabilities.learnSettling(HOUR, late(3, 180_400));
+  capabilities.learnSettling(HOURS, late(3, 180_400));
   assert.equal(capabilities.settleMs, 120_000, "one candle may have been corrected");
-  capabilities.learnSettling(HOUR, late(3, 240_000));
+  capabilities.learnSettling(HOURS, late(3, 240_000));
   const minute = { sinceMs: 3 * HOUR_MS - 60_000, untilMs: 3 * HOUR_MS, ageMs: 300_000 };
-  capabilities.learnSettling(parseTimeframe("1m"), minute);
+  capabilities.learnSettling(spot("1m"), minute);
   assert.equal(capabilities.settleMs, 120_000, "the same change, in another timeframe");
-  capabilities.learnSettling(HOUR, late(4, 180_400));
+  capabilities.learnSettling(HOURS, late(4, 180_400));
   assert.equal(capabilities.settleMs, 181_000, "no longer than both have shown");
-  capabilities.learnSettling(parseTimeframe("1m"), late(5, 150_000));
+  capabilities.learnSettling(spot("1m"), late(5, 150_000));
   assert.equal(capabilities.settleMs, 181_000);
-  for (const hour of [6, 7]) capabilities.learnSettling(HOUR, late(hour, 15 * 60_000 + 1));
+  for (const hour of [6, 7]) capabilities.learnSettling(HOURS, late(hour, 15 * 60_000 + 1));
   assert.equal(capabilities.settleMs, 181_000, "no coverage waits for a correction so late");
   await capabilities.keep();
 
@@ -201,18 +227,18 @@ Deno.test("a settling time that no candle has needed for a week is forgotten, an
   const made = scene();
   const { capabilities, clock } = made;
   const twice = (ageMs: number): void => {
-    for (const hour of [1, 2]) capabilities.learnSettling(HOUR, late(hour, ageMs));
+    for (const hour of [1, 2]) capabilities.learnSettling(HOURS, late(hour, ageMs));
   };
   twice(600_000);
   for (let day = 0; day < 20; day++) {
     clock.set(DAY_MS);
-    capabilities.learnSettling(HOUR, late(3 + 24 * day, 590_000));
+    capabilities.learnSettling(HOURS, late(3 + 24 * day, 590_000));
   }
   assert.equal(capabilities.settleMs, 600_000, "needed each day");
   await capabilities.keep();
   for (let hour = 0; hour < 6 * 24; hour++) {
     clock.set(HOUR_MS);
-    capabilities.learnSettling(HOUR, late(hour, 200_000));
+    capabilities.learnSettling(HOURS, late(hour, 200_000));
   }
   assert.equal(capabilities.settleMs, 600_000, "a week has not passed");
   const after = scene();
@@ -227,21 +253,21 @@ Deno.test("a settling time that no candle has needed for a week is forgotten, an
 
 Deno.test("two late changes that lie more than a week apart prove nothing", () => {
   const { capabilities, clock } = scene();
-  capabilities.learnSettling(HOUR, late(1, 600_000));
+  capabilities.learnSettling(HOURS, late(1, 600_000));
   clock.set(8 * DAY_MS);
-  capabilities.learnSettling(HOUR, late(200, 600_000));
+  capabilities.learnSettling(HOURS, late(200, 600_000));
   assert.equal(capabilities.settleMs, 120_000);
 });
 
 Deno.test("what could not be kept is kept with the next change, and fails nobody", async () => {
   const made = scene();
   made.failKeeping = true;
-  made.capabilities.learnRows(HOUR, 500);
+  made.capabilities.learnRows(HOURS, 500);
   await made.capabilities.keep();
   made.failKeeping = false;
   await made.capabilities.keep();
   assert.equal(made.kept.length, 0, "not before");
-  made.capabilities.learnRows(parseTimeframe("1m"), 7);
+  made.capabilities.learnRows(spot("1m"), 7);
   await made.capabilities.keep();
   assert.deepEqual(made.kept.map((row) => [row.timeframe, row.rowsSeen]), [["1h", 500], ["1m", 7]]);
 });
@@ -249,14 +275,19 @@ Deno.test("what could not be kept is kept with the next change, and fails nobody
 Deno.test("what answers have taught is taken over by the next process, what was only assumed is not", async () => {
   const before = scene();
   for (const index of [0, 1]) before.cut(200, 1_000, index);
-  before.capabilities.learnRows(HOUR, 1_000);
-  before.capabilities.learnRows(parseTimeframe("1m"), 300);
-  before.capabilities.learnReach(HOUR, before.clock.now() - 720 * HOUR_MS);
+  before.capabilities.learnRows(HOURS, 1_000);
+  before.capabilities.learnRows(spot("1m"), 300);
+  before.capabilities.learnReach(HOURS, before.clock.now() - 720 * HOUR_MS);
   await before.capabilities.keep();
 
-  const after = scene(candleLimits("nowhere", 500));
+  const after = scene(candleLimits("nowhere", "spot", 500));
   after.capabilities.restore(before.kept);
-  assert.deepEqual(after.capabilities.of("1h"), before.capabilities.of("1h"));
-  assert.deepEqual(after.capabilities.of("1m").pageRowsMax, { value: 500, source: "ccxt" });
-  assert.equal(after.capabilities.of("1m").rowsMaxSeen, 300);
+  assert.deepEqual(after.capabilities.of(spot("1h")), before.capabilities.of(spot("1h")));
+  assert.deepEqual(after.capabilities.of(spot("1m")).pageRowsMax, { value: 500, source: "ccxt" });
+  assert.equal(after.capabilities.of(spot("1m")).rowsMaxSeen, 300);
 });
+
+/** A series of a spot market. */
+function spot(text: string): Pick<Series, "symbol" | "timeframe"> {
+  return { symbol: "BTC/USDT", timeframe: parseTimeframe(text) };
+}

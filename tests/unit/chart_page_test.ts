@@ -4,9 +4,16 @@ import { timeframeFor } from "../../lib/serve/page/chart_tools.js";
 import { dateText, floorTime, readDate, spanText, wallTime } from "../../lib/serve/page/dates.js";
 import { nearSeries } from "../../lib/serve/page/near_series.js";
 import { linkOf, readLink } from "../../lib/serve/page/permalink.js";
-import { axisText, decimalsOf, priceText, volumeText } from "../../lib/serve/page/price_text.js";
+import {
+  axisText,
+  decimalsOf,
+  priceText,
+  volumeText,
+  volumeWords,
+} from "../../lib/serve/page/price_text.js";
 import { zoneScale } from "../../lib/serve/page/zone_scale.js";
 import type { SeriesStatus } from "../../lib/serve/status.ts";
+import type { VolumeUnit } from "../../lib/market/terms.ts";
 import { floorTime as floorOfMarket, parseTimeframe } from "../../lib/market/timeframe.ts";
 
 const at = (text: string): number => Date.parse(`${text}Z`);
@@ -210,6 +217,21 @@ Deno.test("prices have their market's decimals, on the axis as in the reading", 
   ) assert.equal(axisText(price, decimals), text);
   assert.equal(volumeText("1234567.50000000"), "1,234,567.5");
   assert.equal(volumeText("0.00000000"), "0");
+});
+
+Deno.test("a volume is told with its unit, and what contracts are worth", () => {
+  const words = (
+    symbol: string,
+    volumeUnit: VolumeUnit | null,
+    volumeBase: string | null,
+  ): string => volumeWords({ volume: "1250.0", volumeUnit, volumeBase }, symbol);
+  assert.equal(words("BTC/USDT", "base", "1250.0"), "1,250 BTC");
+  assert.equal(words("BTC/USDT:USDT", "quote", null), "1,250 USDT");
+  assert.equal(words("BTC/USDT:USDT-241227", "contracts", "12.500"), "1,250 contracts = 12.5 BTC");
+  assert.equal(words("BTC/USD:BTC", "contracts", null), "1,250 contracts");
+  // Not known, and one that forms.
+  assert.equal(words("BTC/USDT", null, null), "1,250");
+  assert.equal(volumeWords({ volume: "1250.0" }, "BTC/USDT"), "1,250");
 });
 
 Deno.test("what a link may have meant is named, the nearest first", () => {

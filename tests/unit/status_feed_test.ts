@@ -17,11 +17,19 @@ const STATUS: Status = {
   ...NO_NEWS,
   exchanges: [],
   series: [],
+  funding: [],
   jobs: [],
 };
 
 const EXCHANGE: ExchangeStatus = {
-  ...{ exchange: "binance", breaker: "closed", breakerOf: [], breakerSince: null, trialAt: null },
+  ...{
+    exchange: "binance",
+    breaker: "closed",
+    breakerOf: [],
+    bannedOf: [],
+    breakerSince: null,
+    trialAt: null,
+  },
   ...{ deniedSince: null, bannedUntil: null, paceMs: 50, lastError: null, lastErrorAt: null },
   stream: null,
 };

@@ -11,6 +11,7 @@ const QUIET: ExchangeStatus = {
   exchange: "binance",
   breaker: "closed",
   breakerOf: [],
+  bannedOf: [],
   breakerSince: null,
   trialAt: null,
   deniedSince: null,
@@ -49,6 +50,7 @@ function statusOf(change: Partial<Status>): Status {
     ...NO_NEWS,
     exchanges: [QUIET],
     series: [SERIES],
+    funding: [],
     jobs: [{
       job: "poll",
       lastStart: "2026-01-31T11:59:00.000Z",
@@ -174,6 +176,7 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
         exchange: "kraken",
         breaker: "closed",
         breakerOf: [],
+        bannedOf: [],
         breakerSince: null,
         trialAt: null,
         deniedSince: null,

@@ -50,8 +50,9 @@ Deno.test("a spreadsheet calculates nothing of what an exchange calls its market
     high: "2",
     low: "-1",
     close: "1",
-    volume: "0",
+    volume: "1250",
+    volumeBase: "12.5",
   };
   const [, line] = csvOf({ ...VIEW, symbol: '=A1"/USDT' }, [candle]).split("\n");
-  assert.equal(line, `binance,"'=A1""/USDT",1m,2026-01-31T12:00:00Z,1,2,-1,1,0`);
+  assert.equal(line, `binance,"'=A1""/USDT",1m,2026-01-31T12:00:00Z,1,2,-1,1,1250,12.5`);
 });

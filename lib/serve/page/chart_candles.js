@@ -5,7 +5,8 @@ import { addCandles } from "./text.js";
 
 /**
  * @typedef {{ readonly time: string, readonly open: string, readonly high: string, readonly low: string,
- *   readonly close: string, readonly volume: string | null, readonly provisional?: boolean }} Candle
+ *   readonly close: string, readonly volume: string | null, readonly volumeUnit?: "base" | "quote" | "contracts" | null,
+ *   readonly volumeBase?: string | null, readonly provisional?: boolean }} Candle
  * @typedef {"stored" | "provisional" | "forming"} Kind
  * @typedef {{ readonly state: string, readonly sinceMs: number, readonly untilMs: number }} Span
  * @typedef {{ readonly exchange: string, readonly symbol: string, readonly timeframe: string }} Shown
@@ -54,6 +55,10 @@ export class ChartCandles {
     return this.#candles.size === 0
       ? undefined
       : [...this.#candles.keys()].reduce((newest, time) => Math.max(newest, time));
+  }
+
+  get symbol() {
+    return this.#shown.symbol;
   }
 
   get spans() {

@@ -36,6 +36,24 @@ export function axisText(price, decimals) {
   return /^-0(?:\.0*)?$/.test(text) ? text.slice(1) : text;
 }
 
+/**
+ * What was traded, with its unit as far as that is known.
+ * @param {{ readonly volume: string, readonly volumeUnit?: "base" | "quote" | "contracts" | null,
+ *   readonly volumeBase?: string | null }} candle
+ * @param {string} symbol
+ * @returns {string} `12.5 BTC`, `1,250 contracts = 12.5 BTC`
+ */
+export function volumeWords({ volume, volumeUnit, volumeBase }, symbol) {
+  const [, base, quote] = /^([^/]+)\/([^:@]+)/.exec(symbol) ?? [];
+  const text = volumeText(volume);
+  if (volumeUnit === "base") return `${text} ${base}`;
+  if (volumeUnit === "quote") return `${text} ${quote}`;
+  if (volumeUnit !== "contracts") return text;
+  return `${text} contracts${
+    typeof volumeBase !== "string" ? "" : ` = ${volumeText(volumeBase)} ${base}`
+  }`;
+}
+
 /** @param {string} text @returns {string} `1,234,567.5` */
 export function volumeText(text) {
   const [whole = "", fraction] = priceText(text, 0).split(".");

@@ -1,7 +1,7 @@
 /** The line above the chart: the values of one candle, or why there is none. @module */
 import { dateText, spanText } from "./dates.js";
 import { datesOf } from "./missing_list.js";
-import { priceText, volumeText } from "./price_text.js";
+import { priceText, volumeWords } from "./price_text.js";
 import { stateOf, STATES } from "./state.js";
 import { byId, element } from "./text.js";
 
@@ -9,7 +9,7 @@ import { byId, element } from "./text.js";
  * @param {import("./chart_candles.js").ChartCandles} candles
  * @param {number} openTimeMs
  * @param {import("./dates.js").Writing} writing
- * @returns {readonly string[]} `2026-01-31 12:05`, `O 1.50`, `H 1.62`, `L 1.49`, `C 1.60`, `V 1,234.5`; a price that nobody
+ * @returns {readonly string[]} `2026-01-31 12:05`, `O 1.50`, `H 1.62`, `L 1.49`, `C 1.60`, `V 1,234.5 BTC`; a price that nobody
  *   trades has no volume
  */
 export function readingOf(candles, openTimeMs, writing) {
@@ -18,7 +18,9 @@ export function readingOf(candles, openTimeMs, writing) {
   if (candle !== undefined) {
     const [open, high, low, close] = [candle.open, candle.high, candle.low, candle.close]
       .map((price) => priceText(price, candles.decimals));
-    const volume = candle.volume === null ? [] : [`V ${volumeText(candle.volume)}`];
+    const volume = candle.volume === null
+      ? []
+      : [`V ${volumeWords({ ...candle, volume: candle.volume }, candles.symbol)}`];
     const kind = candles.kindAt(openTimeMs);
     const values = [`O ${open}`, `H ${high}`, `L ${low}`, `C ${close}`, ...volume];
     return [at, ...values, ...kind === "stored" ? [] : [kind]];

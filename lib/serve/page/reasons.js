@@ -35,7 +35,8 @@ export function moment(iso, nowMs) {
  * @returns {Reason}
  */
 export function exchangeReason(status, tally, nowMs) {
-  const { exchange, breaker, bannedUntil, deniedSince, lastError, lastErrorAt, stream } = status;
+  const { exchange, breaker, deniedSince, lastError, lastErrorAt, stream } = status;
+  const { bannedUntil, bannedOf } = status;
   const advice = lastError === null ? "" : ` ${adviceOf(exchange, lastError)}`;
   const since = lastErrorAt === null ? "" : ` since ${moment(lastErrorAt, nowMs)}`;
   if (deniedSince !== null) {
@@ -43,7 +44,9 @@ export function exchangeReason(status, tally, nowMs) {
   }
   if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs) {
     return bad(
-      `Banned until ${moment(bannedUntil, nowMs)}. ` +
+      `Banned${marketsText(bannedOf).replace(" of ", " from ")} until ${
+        moment(bannedUntil, nowMs)
+      }. ` +
         "Nothing to do: requests begin again by themselves.",
     );
   }
@@ -84,7 +87,7 @@ function downText(since, end, nowMs) {
 
 /** @param {ExchangeStatus} status @param {number} nowMs */
 function breakerText({ breaker, breakerOf, breakerSince, trialAt }, nowMs) {
-  const what = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
+  const what = marketsText(breakerOf);
   const since = breakerSince === null ? "" : ` since ${moment(breakerSince, nowMs)}`;
   if (breaker === "half_open") {
     return `One request tests now whether it answers again; nothing else${what} is asked${since}.`;
@@ -122,4 +125,12 @@ export function jobReason({ job, lastOutcome, nextStart }, nowMs) {
   if (lastOutcome === "running") return { level: "good", text: "It is running." };
   if (lastOutcome === null) return { level: "wait", text: `It has not run yet; it runs ${next}.` };
   return { level: "good", text: nextStart === null ? "" : `It runs again ${next}.` };
+}
+
+/**
+ * The kinds of markets that something is about, if not about all.
+ * @param {readonly string[]} kinds
+ */
+function marketsText(kinds) {
+  return kinds.length === 0 ? "" : ` of its ${kinds.join(" and ")} markets`;
 }

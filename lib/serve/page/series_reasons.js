@@ -111,30 +111,46 @@ const ENDED = {
 };
 
 /** @param {SeriesStatus} series @param {ExchangeStatus | undefined} exchange @param {number} nowMs */
-function lateWhy({ exchange: id }, exchange, nowMs) {
-  return heldText(exchange, nowMs) ??
-    `${id} has given none since. If it lasts, run titan10 doctor.`;
+function lateWhy(series, exchange, nowMs) {
+  return heldText(series, exchange, nowMs) ??
+    `${series.exchange} has given none since. If it lasts, run titan10 doctor.`;
 }
 
 /**
- * Why an exchange is not asked now; undefined if it is.
+ * Why an exchange is not asked for a series now; undefined if it is.
+ * @param {SeriesStatus} series
  * @param {ExchangeStatus | undefined} exchange
  * @param {number} nowMs
  */
-function heldText(exchange, nowMs) {
+function heldText(series, exchange, nowMs) {
   if (exchange === undefined) return undefined;
-  const { exchange: id, bannedUntil, breaker, deniedSince } = exchange;
+  const { exchange: id, bannedUntil, bannedOf, breaker, breakerOf, deniedSince } = exchange;
+  const kind = kindOf(series.symbol);
+  /** @param {readonly string[]} kinds Empty if it is about all. */
+  const isMeant = (kinds) => kinds.length === 0 || kinds.includes(kind);
   if (deniedSince !== null) return `${id} refuses this machine's address, see Exchanges.`;
-  if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs) {
+  if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs && isMeant(bannedOf)) {
     return `${id} has banned us until ${moment(bannedUntil, nowMs)}.`;
   }
-  if (breaker !== "closed") return `${id} is failing and is not asked for now, see Exchanges.`;
+  if (breaker !== "closed" && isMeant(breakerOf)) {
+    return `${id} is failing and is not asked for now, see Exchanges.`;
+  }
   return undefined;
+}
+
+/**
+ * The kind of market that a symbol means.
+ * @param {string} symbol
+ */
+function kindOf(symbol) {
+  const [, base, settle] = /^(.*)\/[^/:]*:([^-@]*)/.exec(symbol) ?? [];
+  if (settle === undefined) return "spot";
+  return base === settle ? "inverse" : "linear";
 }
 
 /** @param {SeriesStatus} series @param {Facts} facts */
 function emptyText(series, { nowMs, jobs, exchanges, pace }) {
-  const held = heldText(exchanges.get(series.exchange), nowMs);
+  const held = heldText(series, exchanges.get(series.exchange), nowMs);
   if (held !== undefined) return `Nothing stored yet: ${held}`;
   if (series.owed > 0) {
     return `Nothing stored yet: ${owedText(series, { nowMs, jobs, exchanges, pace })}`;
@@ -155,7 +171,7 @@ function emptyText(series, { nowMs, jobs, exchanges, pace }) {
 
 /** @param {SeriesStatus} series @param {Facts} facts */
 function owedText(series, { nowMs, jobs, exchanges, pace }) {
-  const held = heldText(exchanges.get(series.exchange), nowMs);
+  const held = heldText(series, exchanges.get(series.exchange), nowMs);
   if (held !== undefined) return held;
   if (series.wantedBy === "archive") {
     return "the settings of the last run wanted them, these do not name it. Name it again, or run titan10 forget.";

@@ -26,7 +26,7 @@ export function sqlOf({ exchange, symbol, timeframe, isRollup, sinceMs, untilMs 
     `time >= ${sqlText(isoTime(sinceMs))}`,
     `time < ${sqlText(isoTime(untilMs))}`,
   ];
-  return `select time, open, high, low, close, volume from ${table} ` +
+  return `select time, open, high, low, close, volume, volume_base from ${table} ` +
     `where ${conditions.join(" and ")} order by time`;
 }
 
@@ -87,7 +87,7 @@ export function fileNameOf({ exchange, symbol, timeframe }, kind) {
   return `${name}.${kind}`;
 }
 
-const CSV_HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume\n";
+const CSV_HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume,volume_base\n";
 
 /** What spreadsheets take for the beginning of a formula. A file from a browser is opened by a click. */
 const FORMULA = /^[\s\0]*[=+\-@＝＋－＠]/;
@@ -99,8 +99,10 @@ const FORMULA = /^[\s\0]*[=+\-@＝＋－＠]/;
  */
 export function csvOf({ exchange, symbol, timeframe }, candles) {
   const series = [exchange, symbol, timeframe].map(csvField).join(",");
-  const lines = candles.map(({ time, open, high, low, close, volume }) =>
-    `${series},${isoTime(Date.parse(time))},${open},${high},${low},${close},${volume ?? ""}\n`
+  const lines = candles.map(({ time, open, high, low, close, volume, volumeBase }) =>
+    `${series},${isoTime(Date.parse(time))},${open},${high},${low},${close},${volume ?? ""},${
+      volumeBase ?? ""
+    }\n`
   );
   return CSV_HEAD + lines.join("");
 }
