@@ -16,7 +16,9 @@ const FOLDERS_LEFT_OUT = [
   new RegExp(`/node_modules/(?:${PACKAGES_LEFT_OUT.join("|")})$`),
   /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
   /\/ccxt\/js\/src\/(?:pro|prediction|protobuf)$/, // websockets, bets, a websocket's encoding
-  /\/zod\/(?:src|v3)$/,
+  /\/zod\/(?:src|v3|mini|v4\/mini)$/,
+  /\/emoji-regex\/es2015$/, // the same again
+  /\/tdigest\/specs$/,
   /\/fflate\/(?:lib|umd)$/,
   /\/postgres\/(?:cf|cjs)$/, // for Cloudflare, and for CommonJS
   /\/@noble\/\w+\/src$/,
@@ -31,11 +33,17 @@ const FOLDERS_LEFT_OUT = [
  * but the file that browsers get.
  */
 const FILES_LEFT_OUT =
-  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape|croner)\/.*\.cjs$|\.umd\.js$|\/@scure\/.*\.ts$|\/pglite\/dist\/(?!timescaledb)\w+\.tar\.gz$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
+  /\.d\.[cm]?ts$|\.map$|\.md$|\/(?:zod|pglite|@logtape|croner)\/.*\.cjs$|\.umd\.js$|\/@scure\/.*\.ts$|\/lightweight-charts\.(?!standalone\.production\.mjs)[\w.]+$/;
+
+/** Files of packages that nothing imports: for browsers, for ES modules where a CommonJS twin is taken, commands. */
+const UNUSED_FILES =
+  /\/fflate\/esm\/browser\.js$|\/ccxt\/js\/src\/base\/OrderRouter\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|(?!timescaledb)[\w-]+\.tar\.gz)$/;
 
 /** Hashes and curves that neither CCXT nor its Starknet library imports. */
 const UNUSED_CRYPTOGRAPHY =
   /\/@noble\/(?:hashes\/(?:argon2|blake[13]|scrypt|eskdf|sha3-addons|webcrypto)|curves\/(?:bls12-381|bn254|ed448|misc|webcrypto|abstract\/(?:bls|tower)))\.js$/;
+
+const LEFT_OUT = [FILES_LEFT_OUT, UNUSED_FILES, UNUSED_CRYPTOGRAPHY];
 
 /** The paths below a folder that are left out, a folder standing for all that is in it. */
 export async function findLeftOut(folder: string): Promise<readonly string[]> {
@@ -44,9 +52,7 @@ export async function findLeftOut(folder: string): Promise<readonly string[]> {
     const path = `${folder}/${name}`;
     if (isDirectory && FOLDERS_LEFT_OUT.some((pattern) => pattern.test(path))) found.push(path);
     else if (isDirectory) found.push(...await findLeftOut(path));
-    else if (isFile && (FILES_LEFT_OUT.test(path) || UNUSED_CRYPTOGRAPHY.test(path))) {
-      found.push(path);
-    }
+    else if (isFile && LEFT_OUT.some((pattern) => pattern.test(path))) found.push(path);
   }
   return found;
 }

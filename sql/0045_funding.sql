@@ -189,14 +189,21 @@ select exchange, symbol, since, first, missing, case when is_traded then 'retent
             else 'before the first rate of the perpetual' end
 from (
   select known.exchange, known.symbol, known.first, bound.since,
-         floor(extract(epoch from known.first - bound.since) / known.interval_seconds)::int as missing,
+         floor(extract(epoch from known.first - bound.since) / extract(epoch from early.step))::int as missing,
          exists (select from checkpoints as candles
                  where candles.exchange = known.exchange and candles.symbol = known.symbol
-                   and candles.first < known.first - make_interval(secs => known.interval_seconds)) as is_traded
+                   and candles.first < known.first - early.step) as is_traded
   from funding_checkpoints as known
   cross join lateral (select least(lower(known.covered), case when known.reach_from is not null then known.wanted_since end)
                              as since) as bound
-  where known.first >= bound.since + make_interval(secs => known.interval_seconds)
+  -- At first they may have been paid less often than now.
+  cross join lateral (
+    select greatest(make_interval(secs => known.interval_seconds),
+                    (select time from funding_rates as second
+                     where second.exchange = known.exchange and second.symbol = known.symbol and second.time > known.first
+                     order by second.time limit 1) - known.first) as step
+  ) as early
+  where known.first >= bound.since + early.step
 ) as before_first;
 
 comment on view funding_gaps is 'Where funding rates are missing in what was answered for, and why.';

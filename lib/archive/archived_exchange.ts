@@ -136,9 +136,11 @@ export class ArchivedExchange {
    * Milliseconds, in the past while a trial request runs; undefined when its kind may be asked, or no kind may.
    */
   downUntilMs(symbol: string): number | undefined {
-    const untilMs = [this.breakers.downUntilMs(symbol), this.client.hosts.bannedUntilMs(symbol)]
-      .flatMap((untilMs) => untilMs ?? []);
-    return untilMs.length === 0 ? undefined : Math.max(...untilMs);
+    const downMs = this.breakers.downUntilMs(symbol);
+    const bannedMs = this.client.hosts.bannedUntilMs(symbol);
+    return downMs === undefined || bannedMs === undefined
+      ? downMs ?? bannedMs
+      : Math.max(downMs, bannedMs);
   }
 
   /** The kinds of markets that have banned us while others have not. */
@@ -247,7 +249,8 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }: GuardOptions,
+    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }:
+      GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;

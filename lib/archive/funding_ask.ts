@@ -9,7 +9,7 @@ import {
   judgeFunding,
   MalformedFundingError,
   readFundingRows,
-} from "../market/funding.ts";
+} from "../market/funding_rate.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { Markets } from "./markets_in_force.ts";
 
@@ -42,13 +42,13 @@ export async function askFunding(
     host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,
   }, async (signal) => {
-    const { rows, rowsAsked, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {
+    const { rows, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {
       list,
       signal,
     });
     const rates = readable(action, () => readFundingRows(rows, symbol));
     const nowMs = answerTime(clock.now(), { dateMs, newestMs: undefined });
-    return judgeFunding({ window, rates, rowsAsked, isSinceSent, comes, joinMs, nowMs });
+    return judgeFunding({ window, rates, isSinceSent, comes, joinMs, nowMs });
   });
 }
 

@@ -1,41 +1,13 @@
 /** What one exchange can do, per class of markets and timeframe: first assumed, then corrected by its answers. @module */
 import type { Clock } from "../clock.ts";
-import {
-  type AssumedLimits,
-  type CapabilitySource,
-  newestOf,
-  pageRowsOf,
-} from "../exchange/limits.ts";
+import { type AssumedLimits, newestOf, pageRowsOf } from "../exchange/limits.ts";
+import { type Capability, type Known } from "./capability.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { type PageVerdict, SETTLE_MS } from "../market/answer.ts";
 import type { Series } from "../market/series.ts";
 import { closedUntil, countCandles } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { type CapabilityRow, SETTLE_KEPT_MS } from "../store/capabilities.ts";
-
-/** A value and its source. */
-export interface Known<T> {
-  readonly value: T;
-  readonly source: CapabilitySource;
-}
-
-/** What is known of one class of markets and timeframe. Undefined means not known yet. */
-interface Capability {
-  /** Most candles per request. */
-  readonly pageRowsMax: Known<number>;
-  /** Rows of the longest answer so far. */
-  readonly rowsMaxSeen: number;
-  /** Whether the exchange honours `since`; false when the request cannot carry it. */
-  readonly isSinceHonoured: Known<boolean> | undefined;
-  /** Whether older candles come only if the request also names an end. */
-  readonly isUntilNeeded: boolean;
-  /** How many newest candles the exchange has; undefined until its oldest one was found. */
-  readonly newestCandles: Known<number> | undefined;
-  /** Whether candles without trades are left out; false if they come with volume 0. */
-  readonly omitsSilent: Known<boolean> | undefined;
-  /** When an answer last changed something here. Milliseconds. */
-  readonly learnedAtMs: number | undefined;
-}
 
 interface CapabilitiesOptions {
   /** The limits before the first answer. */

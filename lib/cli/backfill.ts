@@ -38,7 +38,11 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
       progress.end();
       await rollUp(archive, { signal: shell.signal });
       await bringUpToDate(archive);
-      return { reports, funding, problems: [...lostSymbols(archive), ...await nothingPassed(archive)] };
+      return {
+        reports,
+        funding,
+        problems: [...lostSymbols(archive), ...await nothingPassed(archive)],
+      };
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);

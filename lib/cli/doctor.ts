@@ -1,6 +1,6 @@
 /** `titan10 doctor`: reports what is wrong and how to fix it. @module */
 import { ConfigError } from "../config/config.ts";
-import type { Known } from "../archive/learned_limits.ts";
+import type { Known } from "../archive/capability.ts";
 import type { Check } from "../doctor/check.ts";
 import {
   brokenOff,
@@ -112,7 +112,9 @@ function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
   const isMixed = capabilities.some(({ market }) => market !== "spot");
   return table(
     [...(isMixed ? ["MARKETS"] : []), "TIMEFRAME", "PAGE", "SINCE", "HISTORY", "SILENT", "SOURCE"],
-    capabilities.map(({ market, timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent }) => [
+    capabilities.map((
+      { market, timeframe, pageRows, sinceHonoured, newestCandles, omitsSilent },
+    ) => [
       ...(isMixed ? [market] : []),
       printable(timeframe),
       count(pageRows.value),

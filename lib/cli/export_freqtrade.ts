@@ -190,6 +190,8 @@ const LACKS: Readonly<Record<Lack["lacks"], (names: string) => string>> = {
   mark: (names) =>
     `freqtrade needs mark prices for backtests of futures. None are archived by the hour or finer of ${names}: ` +
     "add the symbol with @mark to SYMBOLS, and 1h to TIMEFRAMES",
+  hours: (names) =>
+    `freqtrade needs candles of 1h for backtests of futures. None are archived of ${names}: add 1h to TIMEFRAMES`,
   funding: (names) =>
     `freqtrade needs funding rates for backtests of futures. None are archived of ${names}`,
 };

@@ -74,7 +74,7 @@ export function render(
     `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
   lines.push("before compression. What is older than COMPRESS_AFTER later takes a seventh.");
-  lines.push(...fundingLines(funding));
+  for (const line of fundingLines(funding)) lines.push(line);
   lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
   if (impossible.length > 0) {

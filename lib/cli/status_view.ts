@@ -215,7 +215,9 @@ function troubleOf(
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
       const from = bannedOf.length === 0 ? "" : ` from its ${bannedOf.join(" and ")} markets`;
-      texts.push(`${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`);
+      texts.push(
+        `${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`,
+      );
     }
     const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
     if (breaker === "open") {
@@ -251,9 +253,7 @@ function troubleOf(
     ? [`the settings of ${minute(lastReload.at)} are not in force. ${lastReload.error}`]
     : [];
   const ofFunding = funding.flatMap((row) =>
-    row.lastError === null
-      ? []
-      : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
+    row.lastError === null ? [] : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
   );
   const all = [...bounded(ofSeries), ...bounded(ofFunding), ...ofExchanges, ...ofSettings];
   const trouble = listed("TROUBLE", all, columns);

@@ -15,10 +15,8 @@ export const HTTP_TOKEN = {
 
 export const HTTP_ALLOWED_HOSTS = {
   name: "HTTP_ALLOWED_HOSTS",
-  meaning:
-    "Host names accepted in HTTP requests, separated by commas; only loopback's when unset.",
-  details:
-    "Without a port, such as titan10.example.org: what a reverse proxy passes on in the " +
+  meaning: "Host names accepted in HTTP requests, separated by commas; only loopback's when unset.",
+  details: "Without a port, such as titan10.example.org: what a reverse proxy passes on in the " +
     "header Host. Loopback's names are always accepted; when unset, others only with " +
     "HTTP_TOKEN or on another address than loopback.",
   read: () =>

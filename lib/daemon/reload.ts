@@ -256,7 +256,8 @@ function clientSettings(config: Config, id: string): unknown {
 
 /** A symbol without its names: what kinds of markets are loaded depends on that. */
 function shapeOf(symbol: string): string {
-  const [, base, quote, settle, rest = ""] = /^([^/]*)\/([^:]*):?([^-]*)(.*)$/.exec(marketSymbol(symbol)) ?? [];
+  const [, base, quote, settle, rest = ""] =
+    /^([^/]*)\/([^:]*):?([^-]*)(.*)$/.exec(marketSymbol(symbol)) ?? [];
   if (settle === "") return "spot";
   return `${settle === base} ${settle === quote} ${rest.replace(/[^-]+/g, "…")}`;
 }

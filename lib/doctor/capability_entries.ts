@@ -1,6 +1,6 @@
 /** What is known of an exchange's requests for candles, by kind of market and timeframe. @module */
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import type { Known } from "../archive/learned_limits.ts";
+import type { Known } from "../archive/capability.ts";
 import { archivedTimeframes, type ExchangeSettings } from "../config/exchange_settings.ts";
 import { symbolsOfKinds } from "../config/symbols.ts";
 import { isTimeframeTrue } from "../exchange/limits.ts";

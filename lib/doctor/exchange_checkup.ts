@@ -15,7 +15,7 @@ import { failureKind } from "../archive/failure_kind.ts";
 import { pollCapacity } from "../fetch/poll_capacity.ts";
 import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
-import { type CapabilityEntry, capabilityEntries } from "./capability_entries.ts";
+import { capabilityEntries, type CapabilityEntry } from "./capability_entries.ts";
 import { type Check, counted, foreignCertificateFix, iso, withFix } from "./check.ts";
 import { examineStream } from "./stream_checkup.ts";
 import { errorText, redact, shortText } from "../text/redact.ts";

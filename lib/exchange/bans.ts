@@ -88,7 +88,8 @@ export class Bans {
 
   #barring(host: string | undefined): Ban | undefined {
     const nowMs = this.#clock.now();
-    const isInForce = (ban: Ban | undefined): ban is Ban => ban !== undefined && nowMs < ban.untilMs;
+    const isInForce = (ban: Ban | undefined): ban is Ban =>
+      ban !== undefined && nowMs < ban.untilMs;
     const ofAll = this.#byHost.get(undefined);
     if (isInForce(ofAll)) return ofAll;
     if (host !== undefined) {

@@ -124,9 +124,11 @@ export class CandleRequests {
     const costs: number[] = [];
     for (const one of asked) {
       const market = ccxt.markets?.[marketSymbol(one.series.symbol)];
-      const { requests, cost } = market === undefined
-        ? { requests: [], cost: 1 }
-        : await askUnsent(unsent, market, (await this.of(ccxt, one, { ...told, rowsMax: rowsMax(one.series) })).ask);
+      const { requests, cost } = market === undefined ? { requests: [], cost: 1 } : await askUnsent(
+        unsent,
+        market,
+        (await this.of(ccxt, one, { ...told, rowsMax: rowsMax(one.series) })).ask,
+      );
       costs.push(requests.length === 0 ? 1 : cost);
     }
     return costs;

@@ -175,12 +175,12 @@ export class ExchangeClient {
   }
 
   /** A list of only these markets, see {@linkcode LoadedMarkets.keep}. */
-  keepMarkets(
+  async keepMarkets(
     list: MarketList,
     ids: ReadonlyMap<string, string | undefined>,
     expired: readonly ExpiredMarket[] = [],
-  ): MarketList {
-    return this.#markets.keep(list, ids, expired);
+  ): Promise<MarketList> {
+    return await this.#markets.keep(list, ids, expired);
   }
 
   /** The most traded symbols of a list of all markets, see {@linkcode topOfTickers}. */
@@ -243,7 +243,12 @@ export class ExchangeClient {
     }
     const ccxt = this.#markets.instanceOf(list);
     const lane = await this.hostOfSymbol(ask.symbol, list);
-    return await this.#fundingRequests.fetch(ccxt, ask, { calls: this.#calls, action, lane, signal });
+    return await this.#fundingRequests.fetch(ccxt, ask, {
+      calls: this.#calls,
+      action,
+      lane,
+      signal,
+    });
   }
 
   /** How a perpetual of `list` is asked for its funding rates. */

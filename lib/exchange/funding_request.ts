@@ -1,6 +1,6 @@
 /** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { FundingAnswer } from "../market/funding.ts";
+import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
 import { classesOf, factOf } from "./ancestry.ts";
@@ -10,7 +10,7 @@ import type { ExchangeCalls } from "./exchange_calls.ts";
 import { assertAnswered } from "./whole_answer.ts";
 
 /** The part of a CCXT exchange that is used here. */
-export interface FundingCcxt extends CcxtExchange {
+interface FundingCcxt extends CcxtExchange {
   fetchFundingRateHistory(
     symbol: string,
     sinceMs: number,
@@ -117,7 +117,6 @@ function wayOf(exchange: string, market: Pick<CcxtMarket, "inverse"> | undefined
 interface FundingPage {
   /** All rows as CCXT parses them, also those outside the window. */
   readonly rows: unknown;
-  readonly rowsAsked: number;
   readonly isSinceSent: boolean;
 }
 
@@ -178,7 +177,7 @@ export class FundingRequests {
     keepAllRows(ccxt);
     const kept: { rows: readonly unknown[] | undefined } = { rows: undefined };
     const listed = await parsed.run(kept, () => sendOnce(ccxt, ask, market));
-    return { rows: kept.rows ?? listed, rowsAsked: rowsOf(ccxt.id, market), isSinceSent };
+    return { rows: kept.rows ?? listed, isSinceSent };
   }
 
   /** Whether the class sends where a window begins: the requests for two windows are compared. Of more requests it is assumed. */
@@ -194,18 +193,14 @@ export class FundingRequests {
   }
 }
 
-function rowsOf(exchange: string, market: CcxtMarket | undefined): number {
-  return fundingTerms(exchange, market).rowsMax;
-}
-
 function sendOnce(
   ccxt: FundingCcxt,
   { symbol, window, page = 1 }: FundingAsk,
   market: CcxtMarket | undefined,
 ): Promise<unknown> {
-  const { pages, until = untilParam } = wayOf(ccxt.id, market);
+  const { pages, until = untilParam, rowsMax = FUNDING_ROWS } = wayOf(ccxt.id, market);
   const params = pages === undefined ? until(window) : { [pages]: page };
-  return ccxt.fetchFundingRateHistory(symbol, window.sinceMs, rowsOf(ccxt.id, market), params);
+  return ccxt.fetchFundingRateHistory(symbol, window.sinceMs, rowsMax, params);
 }
 
 function untilParam({ untilMs }: Window): Readonly<Record<string, unknown>> {

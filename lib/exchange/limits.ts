@@ -1,13 +1,7 @@
 /** Limits of each exchange's candle requests, by class of market: what the tables know, and what CCXT announces. @module */
 import { type MarketClass, marketClassOf, partsOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
-import {
-  closedUntil,
-  countCandles,
-  nominalMs,
-  parseTimeframe,
-  type Timeframe,
-} from "../market/timeframe.ts";
+import { closedUntil, countCandles, nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { factOf } from "./ancestry.ts";
 import type { CcxtFeatures } from "./ccxt.ts";
@@ -52,9 +46,11 @@ export function announcedRows(
   const { kind, price } = partsOf(marketClass);
   if (price !== "trade") return undefined;
   if (kind === "spot") return features?.spot?.fetchOHLCV?.limit;
-  const limits = [features?.swap, features?.future]
-    .flatMap((feature) => feature?.[kind]?.fetchOHLCV?.limit ?? []);
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  const [perpetual, dated] = [features?.swap, features?.future]
+    .map((feature) => feature?.[kind]?.fetchOHLCV?.limit);
+  return perpetual === undefined || dated === undefined
+    ? perpetual ?? dated
+    : Math.min(perpetual, dated);
 }
 
 /** Most rows of a page of this timeframe, `1d`: a request may span only so many days. */
@@ -64,7 +60,10 @@ export function pageRowsOf(
 ): number {
   if (spanDaysMax === undefined) return pageRowsMax;
   // A month is 31 days long at most, and a request for less than one candle makes no sense.
-  const stepMs = Math.max(nominalMs(parseTimeframe(timeframe)), timeframe === "1M" ? 31 * DAY_MS : 0);
+  const stepMs = Math.max(
+    nominalMs(parseTimeframe(timeframe)),
+    timeframe === "1M" ? 31 * DAY_MS : 0,
+  );
   return Math.min(pageRowsMax, Math.max(1, Math.floor(spanDaysMax * DAY_MS / stepMs)));
 }
 

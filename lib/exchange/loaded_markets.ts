@@ -44,12 +44,16 @@ export class LoadedMarkets {
       known: previous === undefined ? undefined : this.#instances.get(previous)?.markets,
       load: (kind, signal) => {
         const action = `load the ${kind.title} of ${this.#exchange}`;
-        return this.#options.calls.run(action, { signal, bounds: ANSWER_BOUNDS.lists }, async (call) => {
-          const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
-          const usable = usableMarkets(action, loaded, call);
-          onLoaded?.(kind, call);
-          return usable;
-        });
+        return this.#options.calls.run(
+          action,
+          { signal, bounds: ANSWER_BOUNDS.lists },
+          async (call) => {
+            const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
+            const usable = usableMarkets(action, loaded, call);
+            onLoaded?.(kind, call);
+            return usable;
+          },
+        );
       },
     });
     await this.#prices.learn(ccxt, markets);
@@ -62,17 +66,19 @@ export class LoadedMarkets {
    * CCXT finds a market by its symbol, so no namesake stays. After that, `list` itself cannot be used for requests.
    * Those that have `expired` are not on `list`, and may be asked all the same.
    */
-  keep(
+  async keep(
     list: MarketList,
     ids: ReadonlyMap<string, string | undefined>,
     expired: readonly ExpiredMarket[],
-  ): MarketList {
+  ): Promise<MarketList> {
     const ccxt = this.instanceOf(list);
     // A market stays once, however many of its prices are archived.
     const kept = new Set([
       ...[...ids].flatMap(([symbol, id]) => marketOf(ccxt, marketSymbol(symbol), id) ?? []),
       ...expired.flatMap((one) => expiredMarket(ccxt, one)),
     ]);
+    // There may be none of their kind among those that are listed.
+    await this.#prices.learn(ccxt, [...kept]);
     this.#instances.delete(list);
     ccxt.markets = undefined;
     // This promise would keep all markets in memory.

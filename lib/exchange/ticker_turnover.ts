@@ -60,9 +60,7 @@ export function turnoverOf(
   ticker: CcxtTicker | undefined,
 ): number {
   if (ticker === undefined) return 0;
-  const kind = market.spot === false
-    ? market.inverse === true ? "inverse" : "linear"
-    : undefined;
+  const kind = market.spot === false ? market.inverse === true ? "inverse" : "linear" : undefined;
   const units = kind === undefined
     ? AS_NAMED
     : factOf(UNITS, exchange)?.[kind] ?? provedUnits(market, ticker);
@@ -94,11 +92,7 @@ function worthOf(
   { unit, volume }: { readonly unit: Unit | undefined; readonly volume: string | undefined },
 ): number {
   const [amount, price, size] = [Number(volume), Number(last), Number(contractSize)];
-  const worth = unit === "quote"
-    ? amount
-    : unit === "base"
-    ? amount * price
-    : unit === "contracts"
+  const worth = unit === "quote" ? amount : unit === "base" ? amount * price : unit === "contracts"
     // An inverse contract is worth a number of quote units, a linear one of base units.
     ? amount * size * (inverse === true ? 1 : price)
     : 0;

@@ -25,8 +25,11 @@ export async function topOfTickers(
         `fetch the tickers of ${kind} markets of ${exchange}`,
         { signal, bounds: ANSWER_BOUNDS.lists },
         () =>
-          withOptions(ccxt, options, () =>
-            withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options)),
+          withOptions(
+            ccxt,
+            options,
+            () => withoutOddEntries(() => ccxt.fetchTickers(undefined, params), ccxt.options),
+          ),
       );
       Object.assign(tickers, told);
     }

@@ -31,7 +31,7 @@ export const WINDOW_PARAMS: Readonly<Record<string, (window: Window) => WindowPa
  * - htx is sent no number of rows, so CCXT would make the window as long as a page can be.
  * - mexc is sent no end by CCXT: it would answer with up to 2000 rows, whatever the window is.
  */
-export const CONTRACT_WINDOW_PARAMS: typeof WINDOW_PARAMS = { htx: lastMoment, mexc: lastMoment };
+const CONTRACT_WINDOW_PARAMS: typeof WINDOW_PARAMS = { htx: lastMoment, mexc: lastMoment };
 
 /** How much of a window a request tells. */
 export interface ToldWindow {

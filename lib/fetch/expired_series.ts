@@ -54,7 +54,9 @@ export async function askMarket(
     }
     throw new FetchError(
       "permanent",
-      `Cannot fetch candles of ${seriesName(series)}: it has expired, and the exchange gives none any more`,
+      `Cannot fetch candles of ${
+        seriesName(series)
+      }: it has expired, and the exchange gives none any more`,
       { cause: "an answer without the newest candle that is stored" },
     );
   } catch (error) {

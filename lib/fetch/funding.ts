@@ -5,7 +5,7 @@ import type { AskedRange } from "../archive/desire.ts";
 import { isCancelled, resumeAtMs } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { type Coverage, subtract } from "../market/coverage.ts";
-import { fundingPageSinceMs, ratesIn } from "../market/funding.ts";
+import { fundingPageSinceMs, ratesIn } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import {
   explainFundingHole,
@@ -185,9 +185,7 @@ class FundingRun {
       if (this.#over.aborted || !markets.list.has(symbol)) continue;
       // Of numbered answers no single one can be asked for; those that had it would have come.
       const isPaged = client.fundingTerms(symbol, markets.list).isPaged;
-      const outcome = isPaged
-        ? NOTHING_MORE
-        : await this.#ingest({ symbol, window, markets });
+      const outcome = isPaged ? NOTHING_MORE : await this.#ingest({ symbol, window, markets });
       if (outcome === undefined) continue;
       if (outcome.added === 0) await explainFundingHole(database, hole, clock.now());
     }

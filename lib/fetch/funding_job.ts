@@ -4,7 +4,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
 import type { Job } from "../archive/job.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { FUNDING_INTERVAL_MS, fundingPageSinceMs } from "../market/funding.ts";
+import { FUNDING_INTERVAL_MS, fundingPageSinceMs } from "../market/funding_rate.ts";
 import {
   type FundingCheckpoint,
   noteWantedFunding,
@@ -182,7 +182,12 @@ class FundingPoll {
         ...isPaged ? { joinMs: nowMs } : {},
         signal,
       } as const;
-      const { added, revised } = await ingestFunding(archive, exchange, { symbol, window }, options);
+      const { added, revised } = await ingestFunding(
+        archive,
+        exchange,
+        { symbol, window },
+        options,
+      );
       return { ...NOTHING, asked: 1, added, revised };
     } catch (error) {
       if (isCancelled(error, signal)) return NOTHING;

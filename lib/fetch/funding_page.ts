@@ -8,13 +8,13 @@ import type { Markets } from "../archive/markets_in_force.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { FundingAsk } from "../exchange/funding_request.ts";
 import type { Priority } from "../exchange/pace.ts";
-import type { FundingVerdict } from "../market/funding.ts";
+import type { FundingVerdict } from "../market/funding_rate.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { retry } from "../policy/retry.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
 
-export interface FundingPageOptions {
+interface FundingPageOptions {
   readonly markets: Markets;
   readonly priority: Priority;
   /** Of numbered answers, where the one before began. Milliseconds. */
@@ -76,7 +76,9 @@ export async function reportFundingFailure(
 ): Promise<void> {
   const { failures, log, database } = archive;
   // What an open breaker holds back was told when it opened.
-  if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) return;
+  if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) {
+    return;
+  }
   const text = error instanceof Error ? error.message : "";
   if (!failures.isNews(failureName(exchange, symbol), text)) return;
   log.warn("funding rates were not fetched or not stored", {

@@ -3,7 +3,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { ratesIn } from "../market/funding.ts";
+import { ratesIn } from "../market/funding_rate.ts";
 import { fundingDesires, readOwingPerpetuals } from "./funding_wanted.ts";
 
 /** The plan for the funding rates of one exchange. */

@@ -6,7 +6,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import type { Coverage } from "../market/coverage.ts";
-import { FUNDING_INTERVAL_MS, FUNDING_SETTLE_MS, perpetualOf } from "../market/funding.ts";
+import { FUNDING_INTERVAL_MS, FUNDING_SETTLE_MS, perpetualOf } from "../market/funding_rate.ts";
 import { kindOf } from "../market/symbol.ts";
 import {
   type FundingCheckpoint,
@@ -17,16 +17,14 @@ import {
 } from "../store/funding_ledger.ts";
 
 /** The perpetuals of an exchange whose rates are kept. */
-export function fundedSymbols(
+function fundedSymbols(
   { config }: Pick<Archive, "config">,
   { id, client: { fundingKinds } }: ArchivedExchange,
   { series, list }: Pick<Markets, "series" | "list">,
 ): readonly string[] {
   if (settingsOf(config, id).funding === "off") return [];
   const symbols = new Set(series.flatMap(({ symbol }) => perpetualOf(symbol) ?? []));
-  return [...symbols].filter((symbol) =>
-    fundingKinds.includes(kindOf(symbol)) && list.has(symbol)
-  );
+  return [...symbols].filter((symbol) => fundingKinds.includes(kindOf(symbol)) && list.has(symbol));
 }
 
 /** The rates that are wanted: as far back as the longest reach of `BACKFILL`, or in the range that is asked for. */
@@ -80,7 +78,9 @@ export async function readOwingPerpetuals(
 }
 
 /** A symbol of an exchange, as a key. */
-function keyOf({ exchange, symbol }: { readonly exchange: string; readonly symbol: string }): string {
+function keyOf(
+  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
+): string {
   return `${exchange} ${symbol}`;
 }
 

@@ -81,7 +81,10 @@ export async function findListings(
 }
 
 /** The coarsest timeframe of at most a day. */
-function coarsestTimeframe({ id, client }: ArchivedExchange, symbol: string): Timeframe | undefined {
+function coarsestTimeframe(
+  { id, client }: ArchivedExchange,
+  symbol: string,
+): Timeframe | undefined {
   const marketClass = marketClassOf(symbol);
   return client.timeframes.filter((text) => isTimeframeTrue(id, marketClass, text))
     .map(parseTimeframe)

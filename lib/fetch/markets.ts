@@ -75,7 +75,7 @@ export async function refreshMarkets(
       const entered = await enterListings(archive, exchange.id, { news, series: chosen, nowMs });
       const [failed] = made.markets.unloaded;
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
-      const markets = settle(archive, exchange, made);
+      const markets = await settle(archive, exchange, made);
       noteFurther(archive, markets, exchange.markets.value);
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
@@ -105,7 +105,7 @@ export async function readMarkets(
   for (const text of newsOf(made.markets).replaced) {
     archive.log.warn(text, { exchange: exchange.id });
   }
-  return settle(archive, exchange, made);
+  return await settle(archive, exchange, made);
 }
 
 /** Makes markets, and finds out by candles which of those with new ids are the archived ones. */
@@ -274,11 +274,11 @@ async function readKnown(
 }
 
 /** Logs what was found, and drops the thousands of markets that are not archived to free their memory. */
-function settle(
+async function settle(
   { config, failures, log }: Archive,
   { client }: ArchivedExchange,
   { markets, chosen, news }: MadeMarkets,
-): Markets {
+): Promise<Markets> {
   const { exchange, unlisted, unloaded, series, list } = markets;
   for (const { symbol, nearest } of unlisted) {
     log.warn("symbol not listed", { exchange, symbol, nearest: nearest.join(", ") });
@@ -297,5 +297,5 @@ function settle(
   }
   log.info("markets loaded", { exchange, symbols: symbols.size, series: series.length });
   const ids = new Map(news.markets.map(({ symbol, marketId }) => [symbol, marketId]));
-  return { ...markets, list: client.keepMarkets(list, ids, news.gone) };
+  return { ...markets, list: await client.keepMarkets(list, ids, news.gone) };
 }

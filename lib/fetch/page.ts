@@ -143,7 +143,9 @@ async function ingestPart(
   try {
     verdict = await askMarket(archive, exchange, series, { window, ...options });
     // What is recorded of such a page is never asked for again, so ask twice before recording it.
-    if (isShifted(verdict)) verdict = await askMarket(archive, exchange, series, { window, ...options });
+    if (isShifted(verdict)) {
+      verdict = await askMarket(archive, exchange, series, { window, ...options });
+    }
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;

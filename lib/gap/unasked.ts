@@ -33,7 +33,9 @@ export class Stopped {
   /** Notes a failure. */
   note(series: Series, error: unknown): void {
     this.#byBreaker.set(this.#exchange.breakers.of(series.symbol), error);
-    if (this.#exchange.downUntilMs(series.symbol) === undefined && stopsAll(error)) this.#all = error;
+    if (this.#exchange.downUntilMs(series.symbol) === undefined && stopsAll(error)) {
+      this.#all = error;
+    }
     if (isRefusal(error) || (error instanceof FetchError && error.kind === "denied")) {
       this.#bySeries.set(seriesName(series), error);
     }

@@ -110,19 +110,34 @@ export function fundingRates(
   const { contract, listedAtMs = 0, delistedAtMs = Infinity } = symbol;
   if (contract === undefined || contract.expiryMs !== undefined) return [];
   if (!isListed(symbol, nowMs)) return [];
-  const everyMs = contract.fundingMs ?? FUNDING_MS;
+  const { fundingMs = FUNDING_MS, fundingBefore } = contract;
+  const changedMs = fundingBefore?.untilMs ?? -Infinity;
+  // Nobody had paid for anything at the moment of the listing.
+  const sinceMs = Math.max(window.sinceMs, listedAtMs + 1);
   const untilMs = Math.min(window.untilMs, nowMs + 1, delistedAtMs);
   const seed = textSeed(`${symbol.symbol} funding`);
-  const rates: LocalFunding[] = [];
-  // Nobody had paid for anything at the moment of the listing.
-  let index = Math.ceil(Math.max(window.sinceMs, listedAtMs + 1) / everyMs);
-  for (; index * everyMs < untilMs; index++) {
-    rates.push({
-      timeMs: index * everyMs,
-      rate: rateText(mix(seed ^ Math.imul(index, 0x9e3779b1))),
-    });
-  }
-  return rates;
+  return [
+    ...payments(fundingBefore?.everyMs ?? fundingMs, {
+      sinceMs,
+      untilMs: Math.min(untilMs, changedMs),
+    }),
+    ...payments(fundingMs, { sinceMs: Math.max(sinceMs, changedMs), untilMs }),
+  ].map(({ timeMs, index }) => ({
+    timeMs,
+    rate: rateText(mix(seed ^ Math.imul(index, 0x9e3779b1))),
+  }));
+}
+
+function payments(
+  everyMs: number,
+  { sinceMs, untilMs }: Window,
+): { readonly timeMs: number; readonly index: number }[] {
+  const first = Math.ceil(sinceMs / everyMs);
+  const count = Math.max(0, Math.ceil(untilMs / everyMs) - first);
+  return Array.from({ length: Number.isFinite(count) ? count : 0 }, (_, at) => ({
+    timeMs: (first + at) * everyMs,
+    index: first + at,
+  }));
 }
 
 /** When a perpetual is settled next. */

@@ -13,6 +13,8 @@ export interface Contract {
   readonly expiryMs?: number | undefined;
   /** How often holders of a perpetual pay each other. @default 8 hours */
   readonly fundingMs?: number | undefined;
+  /** Until when they paid each other at another interval. @default it was always the same */
+  readonly fundingBefore?: { readonly untilMs: number; readonly everyMs: number } | undefined;
 }
 
 /** The prices of a contract beside the one at which it is traded. */

@@ -1,11 +1,5 @@
 /** Judges a page: which candles may be stored, and which part of the window the exchange answered for. @module */
-import {
-  type Candle,
-  checkRow,
-  contradictory,
-  type RejectedCandle,
-  sameCandle,
-} from "./candle.ts";
+import { type Candle, checkRow, contradictory, type RejectedCandle, sameCandle } from "./candle.ts";
 import { addCandles, closedUntil, countCandles, nominalMs, type Timeframe } from "./timeframe.ts";
 import { keptRejections } from "./kept_rejections.ts";
 import type { Price } from "./price.ts";

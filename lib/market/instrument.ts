@@ -8,7 +8,9 @@ import { marketSymbol } from "./price.ts";
 export function namesSymbol(name: string, symbol: string): boolean {
   if (name === symbol) return true;
   const [, base = "", quote = "", settle, expiry] =
-    /^([^/]+)\/([^:]+)(?::([^-]+)(?:-(.+))?)?$/.exec(marketSymbol(symbol))?.map((part) => part && plain(part)) ??
+    /^([^/]+)\/([^:]+)(?::([^-]+)(?:-(.+))?)?$/.exec(marketSymbol(symbol))?.map((part) =>
+      part && plain(part)
+    ) ??
       [];
   const both = base + quote;
   // With a slash it is a unified symbol, or as good as one: of another market.

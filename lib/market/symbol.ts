@@ -24,8 +24,12 @@ export function isSymbol(text: string): boolean {
  * that of a spot market.
  */
 export function hasWrongPrice(text: string): boolean {
-  return /\/.*[^/:]@[^/:@]*$/.test(text) && (priceOf(text) === "trade" || !isContract(text));
+  if (!PRICED.test(text)) return false;
+  return priceOf(text) === "trade" || !isContract(text) || PRICED.test(marketSymbol(text));
 }
+
+/** A word behind the last part of a symbol. */
+const PRICED = /\/.*[^/:]@[^/:@]*$/;
 
 /**
  * Whether a symbol cannot be taken for another one: no letters that look like Latin ones, no spaces or quotes. Only such

@@ -1,5 +1,5 @@
 /** What the status tells of funding rates. @module */
-import { FUNDING_SETTLE_MS, ratesIn } from "../market/funding.ts";
+import { FUNDING_SETTLE_MS, ratesIn } from "../market/funding_rate.ts";
 import type { Database } from "../store/connection/database.ts";
 import {
   readFundingCheckpoints,

@@ -72,14 +72,16 @@ export async function readSettling(database: Database, nowMs: number): Promise<S
 /** Stores a row. It replaces an older one. */
 export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
   const { exchange, marketKind, timeframe } = row;
-  await database.run(`keep the capabilities of ${exchange} ${marketKind} ${timeframe}`, async (sql) => {
-    await sql`
+  await database.run(
+    `keep the capabilities of ${exchange} ${marketKind} ${timeframe}`,
+    async (sql) => {
+      await sql`
       insert into capabilities (exchange, market_kind, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
                                 until_needed, newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at)
       values (${exchange}, ${marketKind}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
               ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
-      row.omitsSilent ?? null
-    }, ${row.settleSeconds ?? null}, to_timestamp(${row.settleNeededMs ?? null}::float8 / 1000.0),
+        row.omitsSilent ?? null
+      }, ${row.settleSeconds ?? null}, to_timestamp(${row.settleNeededMs ?? null}::float8 / 1000.0),
               to_timestamp(${row.learnedAtMs}::float8 / 1000.0))
       on conflict (exchange, market_kind, timeframe) do update
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
@@ -87,7 +89,8 @@ export async function writeCapability(database: Database, row: CapabilityRow): P
           until_needed = excluded.until_needed, newest_candles = excluded.newest_candles,
           omits_silent = excluded.omits_silent, settle_seconds = excluded.settle_seconds,
           settle_needed_at = excluded.settle_needed_at, learned_at = excluded.learned_at`;
-  });
+    },
+  );
 }
 
 interface StoredRow {

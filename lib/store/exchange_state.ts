@@ -16,7 +16,7 @@ export interface ExchangeState {
 }
 
 /** A ban by one host. */
-export interface StoredBan {
+interface StoredBan {
   /** Undefined if it is not known which host it was. */
   readonly host: string | undefined;
   /** Milliseconds. */
@@ -113,7 +113,9 @@ interface ExchangeRow {
   readonly breaker: ExchangeState["breaker"];
   readonly banned_until: Date | null;
   readonly ban_reason: string | null;
-  readonly banned_hosts: Readonly<Record<string, { readonly until: number; readonly reason: string }>>;
+  readonly banned_hosts: Readonly<
+    Record<string, { readonly until: number; readonly reason: string }>
+  >;
   readonly last_error: string | null;
   readonly last_error_at: Date | null;
 }

@@ -1,6 +1,6 @@
 /** The ledger of funding rates: what exchanges have answered for, what is owed, and what is missing in it. @module */
 import type { Coverage } from "../market/coverage.ts";
-import type { FundingRate } from "../market/funding.ts";
+import type { FundingRate } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import type { Perpetual } from "./funding_rates.ts";
@@ -138,7 +138,7 @@ export async function readOwedFunding(
 }
 
 /** What an answer proved, to be stored. */
-export interface FundingWrite {
+interface FundingWrite {
   /** Ascending. */
   readonly rates: readonly FundingRate[];
   readonly answered: Window | undefined;

@@ -1,5 +1,5 @@
 /** Reads stored funding rates, oldest first. @module */
-import type { FundingRate } from "../market/funding.ts";
+import type { FundingRate } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 

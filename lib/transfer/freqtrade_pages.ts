@@ -1,7 +1,7 @@
 /** Reads what freqtrade wants to have in files, file by file, for `titan10 export --format freqtrade`. @module */
 import { factOf } from "../exchange/ancestry.ts";
 import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
-import { isContract, kindOf } from "../market/symbol.ts";
+import { isContract, isDated, isOption, kindOf } from "../market/symbol.ts";
 import { floorTime, nominalMs, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { readBasePage, readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
 import { type FundingSeries, readFundingPage, readFundingSeries } from "../store/funding_rates.ts";
@@ -10,7 +10,7 @@ import { unknownNames } from "../text/unknown_names.ts";
 import { type ExportRequest, pagesOf } from "./candle_export.ts";
 import type { FeatherRow } from "./feather.ts";
 import { candleFile, FUNDING_TIMEFRAME, fundingFile, sharedFile } from "./freqtrade_file.ts";
-import { WholeCandles } from "./whole_candles.ts";
+import { CoarserCandles } from "./coarser_candles.ts";
 
 /** Which of the archive to export. An empty list means all. */
 export interface FreqtradeRequest extends
@@ -28,8 +28,11 @@ export type FreqtradePage =
 
 /** What is not there, and whose. */
 export interface Lack {
-  /** `volume`: its file is left out, for its volume in the base currency is not known. Others: freqtrade wants it for futures. */
-  readonly lacks: "volume" | "mark" | "funding";
+  /**
+   * `volume`: its file is left out, because its volume in the base currency is not known. The others are wanted for futures:
+   * mark prices, hours of its own candles in their place, funding rates.
+   */
+  readonly lacks: "volume" | "mark" | "hours" | "funding";
   readonly file: string;
   /** `binance BTC/USDT:USDT`, with the timeframe where a file is left out. */
   readonly of: string;
@@ -143,7 +146,7 @@ async function* rowsOf(
   const { exchange, symbol, timeframe } = series;
   // Mark prices, index and premium have no volume; freqtrade's own files have 0 there.
   const absent = priceOf(symbol) === "trade" ? undefined : 0;
-  const whole = into === undefined ? undefined : new WholeCandles({ from: timeframe, to: into });
+  const whole = into === undefined ? undefined : new CoarserCandles({ from: timeframe, to: into });
   const isFinalOnly = request.isFinalOnly;
   for (const window of pagesOf(timeframe, request, [stored])) {
     const rows: FeatherRow[] = [];
@@ -198,10 +201,10 @@ function* lacksOf(
       .map(({ stored: { series } }) => [`${series.exchange} ${series.symbol}`, series]),
   );
   for (const [of, { exchange, symbol }] of markets) {
-    const price = factOf(MARKED_BY_TRADES, exchange) === true ? "trade" : "mark";
-    const mark = { exchange, symbol: pricedSymbol(symbol, price), timeframe: FUNDING_TIMEFRAME };
-    const file = candleFile(mark);
-    if (!there.has(file)) yield { lacks: "mark", file, of };
+    const isOwn = factOf(MARKED_BY_TRADES, exchange) === true;
+    const priced = pricedSymbol(symbol, isOwn ? "trade" : "mark");
+    const file = candleFile({ exchange, symbol: priced, timeframe: FUNDING_TIMEFRAME });
+    if (!there.has(file)) yield { lacks: isOwn ? "hours" : "mark", file, of };
     const funding = fundingFile({ exchange, symbol });
     if (!rates.has(funding)) yield { lacks: "funding", file: funding, of };
   }
@@ -210,5 +213,5 @@ function* lacksOf(
 /** freqtrade trades only perpetuals that are settled in the quote currency. */
 function isTradedByFreqtrade(symbol: string): boolean {
   return isContract(symbol) && priceOf(symbol) === "trade" && kindOf(symbol) === "linear" &&
-    !/:[^-]*-/.test(symbol);
+    !isDated(symbol) && !isOption(symbol);
 }

@@ -5,7 +5,7 @@ import type { FundingExportPage } from "./funding_export.ts";
 import type { Output } from "./output.ts";
 
 /** Writes rates in one format, page by page. */
-export interface FundingWriter {
+interface FundingWriter {
   write(page: FundingExportPage): Promise<void>;
   /** Call after the last page. */
   finish(): Promise<void>;

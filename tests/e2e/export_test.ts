@@ -1,5 +1,6 @@
 /** Many candles leave the archive, and neither the program nor the daemon needs room for them. @module */
 import assert from "node:assert/strict";
+import { tableFromIPC } from "@uwdata/flechette";
 import { parquetReadObjects } from "hyparquet";
 import { systemClock } from "../../lib/clock.ts";
 import { openDatabase } from "../../lib/store/connection/database.ts";
@@ -21,7 +22,7 @@ const BYTES_MAX = 300e6;
 const SERVER_BYTES = 450e6;
 
 for (const kind of ["embedded", "postgres"] as const) {
-  Deno.test(`${CANDLES[kind]} candles of a database that is ${kind} become Parquet in bounded memory`, (t) =>
+  Deno.test(`${CANDLES[kind]} candles of a database that is ${kind} become Parquet and feather in bounded memory`, (t) =>
     withArchiveDirectory(async (cwd) => {
       const server = kind === "postgres" ? await openPostgres() : undefined;
       if (kind === "postgres" && server === undefined) {
@@ -113,26 +114,56 @@ for (const kind of ["embedded", "postgres"] as const) {
 
 type Where = { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
 
+/** Both formats that are written as their candles come. */
 async function exportAll({ cwd, env }: Where, candles: number, serverBytes: number): Promise<void> {
-  const path = `${cwd}/all.parquet`;
-  const program = start(["export", "-o", path], { cwd, env });
-  const peakBytes = await peakOf(program);
-  assertCode(
-    { code: (await program.ended).code, stdout: program.stdout(), stderr: program.stderr() },
-    0,
-  );
-  console.log(`peak resident memory ${Math.round(peakBytes / 1e6)} MB`);
-  assert.ok(peakBytes < serverBytes + BYTES_MAX, `${peakBytes} bytes`);
-  const file = (await Deno.readFile(path)).buffer;
-  const rows = await parquetReadObjects({ file }) as Record<string, unknown>[];
+  const written = {
+    "all.parquet": readParquet(`${cwd}/all.parquet`),
+    "data": readFeather(`${cwd}/data/binance/BTC_USDT-1m.feather`),
+  };
+  for (const [output, read] of Object.entries(written)) {
+    const format = output === "data" ? ["--format", "freqtrade"] : [];
+    const program = start(["export", "-o", output, ...format], { cwd, env });
+    const peakBytes = await peakOf(program);
+    assertCode(
+      { code: (await program.ended).code, stdout: program.stdout(), stderr: program.stderr() },
+      0,
+    );
+    console.log(`peak resident memory of ${output} ${Math.round(peakBytes / 1e6)} MB`);
+    assert.ok(peakBytes < serverBytes + BYTES_MAX, `${peakBytes} bytes`);
+    assertRows(await read(), candles);
+  }
+}
+
+type Row = readonly number[];
+
+function readParquet(path: string): () => Promise<readonly Row[]> {
+  return async () => {
+    const file = (await Deno.readFile(path)).buffer;
+    const rows = await parquetReadObjects({ file }) as Record<string, unknown>[];
+    return rows.map(({ exchange, symbol, timeframe, ...row }) => {
+      assert.deepEqual({ exchange, symbol, timeframe }, SERIES);
+      const { time, open, high, low, close, volume } = row;
+      return [time, open, high, low, close, volume].map(Number);
+    });
+  };
+}
+
+function readFeather(path: string): () => Promise<readonly Row[]> {
+  return async () => {
+    const table = tableFromIPC(await Deno.readFile(path), { useDate: false });
+    const columns = table.names.map((name) => [...table.getChild(name)] as number[]);
+    return columns[0]!.map((_, n) => columns.map((column) => column[n]!));
+  };
+}
+
+function assertRows(rows: readonly Row[], candles: number): void {
   assert.equal(rows.length, candles);
   const sinceMs = Date.parse(SINCE);
-  const wrong = rows.findIndex((row, n) =>
-    row["exchange"] !== SERIES.exchange || row["symbol"] !== SERIES.symbol ||
-    row["timeframe"] !== SERIES.timeframe || Number(row["time"]) !== sinceMs + n * 60_000 ||
-    row["open"] !== Number((40_000 + (n % 977) / 100).toFixed(2)) || row["high"] !== 41_000.5 ||
-    row["low"] !== 1e-10 || row["close"] !== Number((40_000 + (n % 1009) / 100).toFixed(2)) ||
-    row["volume"] !== Number(((n % 5003) * 12_345_678_901 / 1e14).toFixed(14))
+  const wrong = rows.findIndex(([time, open, high, low, close, volume], n) =>
+    time !== sinceMs + n * 60_000 ||
+    open !== Number((40_000 + (n % 977) / 100).toFixed(2)) || high !== 41_000.5 ||
+    low !== 1e-10 || close !== Number((40_000 + (n % 1009) / 100).toFixed(2)) ||
+    volume !== Number(((n % 5003) * 12_345_678_901 / 1e14).toFixed(14))
   );
   assert.equal(wrong, -1, Deno.inspect(rows[wrong]));
 }

@@ -75,6 +75,7 @@ Deno.test({
             EXCHANGES: "binance",
             SYMBOLS: [...SYMBOLS, ...PERPETUALS.map(({ symbol }) => `${symbol}@mark`)].join(),
             TIMEFRAMES: "5m",
+            BACKFILL: "5m:1d",
             EXCHANGE_BINANCE: JSON.stringify({ rateLimit: 1 }),
             EXCHANGE_PROXY_URL: exchange.proxyUrl,
           },
@@ -100,7 +101,7 @@ async function exportArchive({ cwd, env }: Place): Promise<void> {
     { cwd, env },
   );
   assertCode(exported, 0);
-  assert.match(exported.stderr, /in 8 files in user_data\/data\n$/);
+  assert.match(exported.stderr, /in 10 files in user_data\/data\n$/);
 }
 
 async function listData(cwd: string): Promise<void> {

@@ -23,6 +23,7 @@ const STATUS: Status = {
   ...NO_NEWS,
   exchanges: [],
   series: [],
+  funding: [],
   jobs: [],
 };
 

@@ -497,7 +497,7 @@ for (const facts of EXCHANGES) {
 
   Deno.test(`${id}: only the kept markets are known afterwards, and their candles still come`, async () => {
     await withClient(facts, {}, async ({ client, list, ask, requests }) => {
-      const kept = client.keepMarkets(
+      const kept = await client.keepMarkets(
         list,
         new Map([["BTC/USDT", undefined], ["NO/SUCH", undefined]]),
       );

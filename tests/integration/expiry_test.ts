@@ -123,6 +123,28 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       assert.equal(scene.asks(), before);
     },
 
+  "its mark price ends with it, also where its exchange lists it no more": async (scene) => {
+    scene.words.isGone = true;
+    const SYMBOLS = `${FUTURE},${FUTURE}@mark`;
+    await backfillAll(await scene.open({ SYMBOLS }));
+    scene.clock.pass(EXPIRES_MS - scene.clock.now() + 30 * HOUR_MS);
+    await backfillAll(await scene.open({ SYMBOLS }));
+    await assertComplete(scene, ["1h", "1d"]);
+    const marks = (await readCheckpoints(scene.database)).filter(({ series }) =>
+      series.symbol === `${FUTURE}@mark`
+    );
+    const window = { sinceMs: LISTED_MS - DAY_MS, untilMs: Date.UTC(2024, 2, 17) };
+    assert.deepEqual(
+      marks.map(({ series, candles, endedWhy }) => [series.timeframe.text, candles, endedWhy]),
+      marks.map(({ series }) => [
+        series.timeframe.text,
+        scene.exchange.truth(series.symbol, series.timeframe, window).length,
+        "expired",
+      ]),
+    );
+    assert.equal(marks.length, 2);
+  },
+
   "a timeframe that is added after the expiry gets the history that the exchange still gives":
     async (
       scene,

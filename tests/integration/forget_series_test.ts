@@ -222,6 +222,15 @@ async function fill(database: Database): Promise<void> {
       insert into listings (exchange, symbol, since, market_id)
       values ('binance', ${symbol}, '2020-01-01', ${symbol.replace("/", "")})`;
     await sql`
+      insert into funding_checkpoints (exchange, symbol, rates, covered)
+      values ('binance', ${symbol}, 1, tstzmultirange(tstzrange(${SINCE}, '2024-01-02')))`;
+    await sql`insert into funding_rates values ('binance', ${symbol}, ${SINCE}, 0.0001)`;
+    await sql`
+      insert into funding_revisions (exchange, symbol, time, rate) values ('binance', ${symbol}, ${SINCE}, 0.0002)`;
+    await sql`
+      insert into funding_holes (exchange, symbol, since, until, missing)
+      values ('binance', ${symbol}, ${SINCE}, '2024-01-02', 2)`;
+    await sql`
       insert into recent_pages (exchange, symbol, timeframe, number, first_time, last_time)
       values ('binance', ${symbol}, '1m', 1, ${SINCE}, ${SINCE})`;
     await sql`

@@ -20,6 +20,7 @@ const SEEDS: readonly Seed[] = [
   ["binance", "BTC/USDT:USDT@premium", "5m", 3],
   ["binance", "ETH/USDT:USDT", "5m", 2],
   ["binance", "ETH/USDT:USDT-240329", "5m", 2],
+  ["hyperliquid", "BTC/USDC:USDC", "5m", 2],
   ["kraken", "BTC/USD", "1h", 3],
   ["okx", "BTC/USD:BTC", "1h", 3],
 ].map(([exchange, symbol, timeframe, candles]) =>
@@ -33,6 +34,18 @@ async function fill(database: Database): Promise<void> {
     "ETH/USDT:USDT-240329",
     "1",
   ]];
+  await sql`insert into listings (exchange, symbol, since, kind, settle, contract_size, volume_unit)
+    values ('hyperliquid', 'BTC/USDC:USDC', ${SINCE}, 'linear', 'USDC', 1, 'base')`;
+  for (const exchange of ["binance", "hyperliquid"]) {
+    const symbol = exchange === "binance" ? "BTC/USDT:USDT" : "BTC/USDC:USDC";
+    // As exchanges do, some milliseconds late.
+    await sql`insert into funding_rates (exchange, symbol, time, rate)
+      select ${exchange}, ${symbol}, ${SINCE}::timestamptz + n * interval '8 hours' + n * interval '3 ms', (n - 1) * 0.0001
+      from generate_series(0, 10000) as n`;
+    await sql`insert into funding_checkpoints (exchange, symbol, rates, first, last)
+      select ${exchange}, ${symbol}, count(*), min(time), max(time) from funding_rates
+      where exchange = ${exchange}`;
+  }
   for (const [symbol = "", size = ""] of contracts) {
     await sql`insert into listings (exchange, symbol, since, kind, settle, contract_size, volume_unit)
       values ('binance', ${symbol}, ${SINCE}, 'linear', 'USDT', ${size}, 'contracts')`;
@@ -75,6 +88,7 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual(await filesIn(folder), [
       "binance/BTC_USDT-1Mo.feather",
       "binance/BTC_USDT-1h.feather",
+      "binance/futures/BTC_USDT_USDT-1h-funding_rate.feather",
       "binance/futures/BTC_USDT_USDT-1h-mark.feather",
       "binance/futures/BTC_USDT_USDT-1m-mark.feather",
       "binance/futures/BTC_USDT_USDT-5m-futures.feather",
@@ -83,11 +97,15 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       "binance/futures/BTC_USDT_USDT-5m-premiumIndex.feather",
       "binance/futures/ETH_USDT_USDT-240329-5m-futures.feather",
       "binance/futures/ETH_USDT_USDT-5m-futures.feather",
+      "hyperliquid/futures/BTC_USDC_USDC-1h-funding_rate.feather",
+      "hyperliquid/futures/BTC_USDC_USDC-5m-futures.feather",
       "kraken/BTC_USD-1h.feather",
     ]);
-    assert.match(stderr, /^25,\d{3} rows in 11 files in /m);
+    assert.match(stderr, /^45,\d{3} rows in 14 files in /m);
     assert.match(stderr, /Left out: 1 \(okx BTC\/USD:BTC 1h\): /);
     assert.match(stderr, /needs mark prices .* of 1 \(binance ETH\/USDT:USDT\): /);
+    assert.match(stderr, /needs candles of 1h .* of 1 \(hyperliquid BTC\/USDC:USDC\): add 1h to/);
+    assert.match(stderr, /needs funding rates .* of 1 \(binance ETH\/USDT:USDT\)$/m);
     assert.equal(code, 1, stderr);
   },
 
@@ -114,6 +132,23 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       (await rowsOf(`${futures}/BTC_USDT_USDT-5m-${name}.feather`)).map((row) => row[5]!);
     assert.deepEqual((await volumes("futures")).slice(0, 3), [0, 1.2345678901e-7, 2.4691357802e-7]);
     for (const name of ["index", "premiumIndex"]) assert.deepEqual(await volumes(name), [0, 0, 0]);
+  },
+
+  "funding rates are the opens of rows, at the minute of mark prices": async (
+    { folder, exported },
+  ) => {
+    const file = `${folder}/binance/futures/BTC_USDT_USDT-1h-funding_rate.feather`;
+    const rows = await rowsOf(file);
+    assert.equal(rows.length, 10_001);
+    for (const [n, row] of rows.entries()) {
+      const rate = Number(((n - 1) / 10_000).toFixed(4));
+      assert.deepEqual(row, [SINCE_MS + n * 8 * HOUR_MS, rate, 0, 0, 0, 0]);
+    }
+    const since = ["--since", "2024-01-01T08:00Z", "--until", "2024-01-02T08:00Z"];
+    assert.equal((await exported("--symbol", "BTC/USDT:USDT", ...since)).code, 0);
+    const times = (await rowsOf(file)).map(([timeMs]) => timeMs);
+    assert.deepEqual(times, [1, 2, 3].map((n) => SINCE_MS + n * 8 * HOUR_MS));
+    assert.equal((await exported()).code, 1);
   },
 
   "mark prices by the hour are made of finer ones, of whole hours only": async (

@@ -11,8 +11,8 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readExchangeStates } from "../../lib/store/exchange_state.ts";
 import { restoreExchanges } from "../../lib/daemon/open_exchanges.ts";
-import { binanceWithFutures, perpetualOf } from "../support/dialects/binance_futures.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { perpetualOf } from "../support/local_exchange/binance.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -63,7 +63,6 @@ async function withScene(test: (scene: Scene) => Promise<void>): Promise<void> {
   const [btc] = LOCAL_SYMBOLS;
   const exchange = await startLocalExchange({
     clock,
-    dialect: binanceWithFutures,
     symbols: [btc!, perpetualOf(btc!)],
   });
   try {

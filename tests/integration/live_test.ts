@@ -108,7 +108,7 @@ class FakeStreams implements StreamSource {
       ...{ kind: "candle", symbol, timeframe: "1m", connection: 1 },
       ...{ isClosed: true, isSnapshot: false, exchangeMs: undefined },
       receivedMs: testClock.now(),
-      row: [openTimeMs, open, high, low, close, volume],
+      row: [openTimeMs, open, high, low, close, volume ?? ""],
     });
   }
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { binanceStream } from "../../lib/local_exchange/binance_stream.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
 import { LOCAL_CONTRACTS } from "../../lib/local_exchange/contract.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ccxtClient } from "../support/dialects/ccxt_client.ts";
 import { DAPI, FAPI, withKinds } from "../support/dialects/binance_kinds.ts";
 import { NOW_MS } from "../support/dialects/local_client.ts";
 
@@ -10,6 +12,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const SINCE_MS = NOW_MS - 30_000 - 60 * MINUTE_MS;
 const ROWS = `interval=1m&startTime=${SINCE_MS}&endTime=${SINCE_MS + MINUTE_MS - 1}`;
+
+const CLASSES = [["binanceusdm", "ETH/USDT:USDT"], ["binancecoinm", "ETH/USD:ETH"]] as const;
 
 /** Each value's form: the type of JSON, and of text its decimals. */
 function shapeOf(value: unknown): unknown {
@@ -225,6 +229,19 @@ Deno.test("a rate limit of one host leaves the others", () =>
   }, {
     symbols: [...LOCAL_SYMBOLS, ...LOCAL_CONTRACTS],
     rateLimit: [{ host: "fapi.binance.com", perSecond: 2 }, { perSecond: 4 }],
+  }));
+
+Deno.test("the classes for USD-M and COIN-M alone read the same server without a proxy", () =>
+  withKinds(async ({ exchange }) => {
+    for (const [id, symbol] of CLASSES) {
+      const client = await ccxtClient(id, exchange.url);
+      const markets = Object.values(await client.loadMarkets());
+      assert.deepEqual([markets.length, markets.some(({ spot }) => spot)], [3, false], id);
+      const [row] = await client.fetchOHLCV(symbol, "1m", SINCE_MS, 1);
+      const window = { sinceMs: SINCE_MS, untilMs: SINCE_MS + MINUTE_MS };
+      const [candle] = exchange.truth(symbol, parseTimeframe("1m"), window);
+      assert.equal(Number(row?.[5]), Number(candle?.volume));
+    }
   }));
 
 Deno.test("the stream of spot candles knows no contract, however alike the ids are", () => {

@@ -23,6 +23,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.streamCandles.inc({ exchange, outcome: "stored" });
   metrics.candleAgeSeconds.observe({ exchange }, 0.3);
   metrics.lastClosedCandleSeconds.set(series, 1);
+  metrics.fundingLastSeconds.set({ exchange, symbol: "BTC/USDT:USDT" }, 1);
   metrics.candlesMissing.set(series, 1);
   metrics.candlesMissingRatio.set(series, 1);
   metrics.candlesOwed.set(series, 1);

@@ -109,6 +109,49 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
     );
   },
 
+  "several exchanges are merged by the plain mean, whatever the method says, and without volume":
+    async (
+      database,
+    ) => {
+      const { sql } = database;
+      const bybit = { ...MARK, exchange: "bybit" };
+      await writePage(database, MARK, page("10", null));
+      await writePage(database, bybit, page("20", null));
+      for (const [method, expected] of [["volume", "15"], ["primary", "10"]] as const) {
+        const rows = await sql`
+        select distinct trim_scale(open)::text as open, volume, volume_base
+        from ohlcv_merged('1m', ${MARK.symbol}, ${new Date(SINCE_MS)}, ${new Date(
+          SINCE_MS + 100 * MINUTE_MS,
+        )}, null, ${method})`;
+        assert.deepEqual(rows.map((row) => ({ ...row })), [
+          { open: expected, volume: null, volume_base: null },
+        ]);
+      }
+    },
+
+  "a hole of a mark price is not explained by trades, nor one of trades by a mark price": async (
+    database,
+  ) => {
+    const { sql } = database;
+    const slotsOf = async (symbol: string): Promise<unknown> => {
+      const [row] = await sql`
+        select bool_or(traded) as traded from titan10_gap_slots('1m', 'binance', ${symbol},
+          array[${new Date(SINCE_MS)}::timestamptz], array[${new Date(
+        SINCE_MS + 10 * MINUTE_MS,
+      )}::timestamptz], array[true])`;
+      return row?.["traded"];
+    };
+    // Both have candles then, of one market each.
+    assert.equal(await slotsOf("ETH/USDT:USDT"), true);
+    assert.equal(await slotsOf("ETH/USDT:USDT@mark"), true);
+    await sql`delete from ohlcv_1m where symbol = ${MARK.symbol} and exchange = 'binance'`;
+    assert.equal(await slotsOf("ETH/USDT:USDT"), true);
+    assert.equal(await slotsOf("ETH/USDT:USDT@mark"), false);
+    await writePage(database, MARK, page("10", null));
+    await sql`delete from ohlcv_1m where symbol = ${MARKET.symbol}`;
+    assert.equal(await slotsOf("ETH/USDT:USDT"), false);
+  },
+
   "a page of them is stored, and revised like any other": async (database) => {
     const first = await writePage(database, PREMIUM, page("-0.0001", null));
     const again = await writePage(database, PREMIUM, page("0", null));

@@ -303,6 +303,7 @@ exchanges:
       "kraken PAGE_LIMIT 300 .env",
       "kraken RETENTION null default",
       "kraken LIVE off titan10.yaml:3:51",
+      "kraken FUNDING auto default",
       "kraken EXCHANGE_KRAKEN null default",
       "okx SYMBOLS BTC/USDC .env",
       "okx TIMEFRAMES 1h,1d titan10.yaml:1:13",
@@ -310,6 +311,7 @@ exchanges:
       "okx PAGE_LIMIT 300 .env",
       "okx RETENTION null default",
       "okx LIVE okx .env",
+      "okx FUNDING auto default",
       "okx EXCHANGE_OKX *** titan10.yaml:4:10",
     ]);
     const fromOf = (name: string): unknown =>
@@ -347,7 +349,7 @@ Deno.test("titan10 config --schema names each exchange and each setting, and for
   assert.deepEqual(
     [Object.keys(entry.properties), entry.required, entry.additionalProperties],
     [
-      ["symbols", "timeframes", "backfill", "pageLimit", "retention", "live", "options"],
+      ["symbols", "timeframes", "backfill", "pageLimit", "retention", "live", "funding", "options"],
       undefined,
       false,
     ],

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type CcxtMarket, openCcxt } from "../../lib/exchange/ccxt.ts";
 import { SinceSent } from "../../lib/exchange/since_sent.ts";
+import type { Price } from "../../lib/market/price.ts";
 
 const COMMON = { active: true, base: "BTC", quote: "USDT", baseId: "BTC", quoteId: "USDT" };
 const SPOT = { ...COMMON, id: "BTCUSDT", symbol: "BTC/USDT", type: "spot", spot: true };
@@ -40,3 +41,16 @@ for (const [id, [spot, linear]] of Object.entries(EXPECTED)) {
     assert.deepEqual(costs, [], "what is not sent costs nothing");
   });
 }
+
+Deno.test("since is sent for one price of a market and not for another, as the class has it", async () => {
+  const open = (): ReturnType<typeof openCcxt> =>
+    openCcxt("htx", { config: {}, spotOnly: false, onCost: () => {} });
+  const sent = new SinceSent(open);
+  const of = (price: Price): Promise<boolean> =>
+    sent.of({ ...LINEAR, settle: "USDT" }, "1h", price);
+  assert.deepEqual([await of("trade"), await of("mark"), await of("premium")], [
+    true,
+    false,
+    false,
+  ]);
+});

@@ -328,7 +328,7 @@ Deno.test("Kraken's stream has its markets by the usual codes, whatever their id
     const [btc, doge] = [list.get("BTC/USDT"), list.get("DOGE/USDT")];
     assert.deepEqual([btc?.id, btc?.streamName], ["XBTUSDT", "BTC/USDT"]);
     assert.deepEqual([doge?.id, doge?.streamName], ["XDGUSDT", "DOGE/USDT"]);
-    const kept = client.keepMarkets(list, new Map([["BTC/USDT", btc?.id]]));
+    const kept = await client.keepMarkets(list, new Map([["BTC/USDT", btc?.id]]));
     assert.equal(kept.get("BTC/USDT")?.streamName, "BTC/USDT");
   });
 });

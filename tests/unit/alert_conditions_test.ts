@@ -167,6 +167,13 @@ Deno.test("series are not stale on top of refused candles, but are where another
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
   assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);
+  // Where the hosts of kinds of markets are known, it is that of the series that counts.
+  const byHost = (isDenied: boolean): unknown => {
+    const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: !isDenied };
+    const exchanges = [{ ...KRAKEN, breakers: { troubled: [] }, denial, isDenied: () => isDenied }];
+    return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
+  };
+  assert.deepEqual([byHost(true), byHost(false)], [false, true]);
 });
 
 Deno.test("polls that are skipped for over ten minutes are a condition, also if some in between are not", () => {

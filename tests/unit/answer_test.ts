@@ -427,6 +427,14 @@ Deno.test("what is missing between rows shows that silence is left out, a candle
   assert.equal(shown(), undefined);
 });
 
+Deno.test("a price that nobody trades tells nothing of how silence is told", () => {
+  for (const page of [[row(2), row(4)], [row(2), row(3).with(5, "0")]]) {
+    const verdict = judgePage({ ...pageOf(w(0, 10), page), price: "mark" });
+    assert.equal(verdict.omitsSilent, undefined);
+    assert.deepEqual(verdict.candles.map(({ volume }) => volume), [null, null]);
+  }
+});
+
 Deno.test("an exchange that is not told the window answers for nothing before its first row", () => {
   const options = { isSinceHonoured: false } as const;
   assert.deepEqual(judge(w(0, 10), rows(6, 8, 12), options), {

@@ -98,7 +98,7 @@ Deno.test("no row, however hostile, makes the check throw, nor passes it with wh
     for (const price of [open, close]) {
       assert.ok(exactly(low) <= exactly(price) && exactly(price) <= exactly(high));
     }
-    assert.ok(exactly(volume) >= 0n);
+    assert.ok(volume !== null && exactly(volume) >= 0n);
   }));
 });
 

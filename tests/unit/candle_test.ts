@@ -251,3 +251,37 @@ Deno.test("a hostile row is rejected like any other: nothing it holds is run or 
   // As JSON text, where a NUL is six harmless characters.
   assert.match(checkRow(MINUTE, row({ high: "\0" })).rejected?.row ?? "", /"\\u0000"/);
 });
+
+Deno.test("a price that nobody trades has no volume, whatever stands in its place", () => {
+  for (const price of ["mark", "index", "premium"] as const) {
+    for (const volume of ["0", "7", 0, "1", null, undefined, "none"]) {
+      const { candle } = checkRow(MINUTE, row({ volume }), price);
+      assert.equal(candle?.volume, null, `${price} ${volume}`);
+    }
+    assert.equal(checkRow(MINUTE, row({}).slice(0, 5), price).candle?.volume, null);
+    assert.equal(checkRow(MINUTE, row({}).slice(0, 4), price).rejected?.reason, "not_six_values");
+  }
+  assert.equal(reasonOf(row({ volume: null })), "not_a_finite_number");
+  assert.equal(reasonOf(row({}).slice(0, 5)), "not_six_values");
+});
+
+Deno.test("only a premium may be zero or negative, and its high and low lie around it all the same", () => {
+  const premium = { open: "-0.0002", high: "0", low: "-0.0003", close: "-0.0001" };
+  assert.deepEqual(checkRow(MINUTE, row(premium), "premium").candle, {
+    openTimeMs: OPEN_MS,
+    ...premium,
+    volume: null,
+  });
+  for (const price of ["trade", "mark", "index"] as const) {
+    const { rejected } = checkRow(MINUTE, row(premium), price);
+    assert.equal(rejected?.reason, "price_not_positive", price);
+  }
+  const broken = [
+    [{ ...premium, high: "-0.00015" }, "high_below_body"],
+    [{ ...premium, low: "-0.0001" }, "low_above_body"],
+    [{ ...premium, open: "NaN" }, "not_a_finite_number"],
+  ] as const;
+  for (const [values, reason] of broken) {
+    assert.equal(checkRow(MINUTE, row(values), "premium").rejected?.reason, reason);
+  }
+});

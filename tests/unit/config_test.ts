@@ -45,6 +45,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     POLL_CRON: "* * * * *",
     GAPS_CRON: "*/5 * * * *",
     BACKFILL_CRON: "0 2 * * *",
+    FUNDING: "auto",
     LIVE: "auto",
     POLL_CANDLES: "5",
     PAGE_LIMIT: undefined,
@@ -89,6 +90,7 @@ Deno.test("without any source every field has its default", () => {
       pageLimit: undefined,
       retention: [],
       live: "auto",
+      funding: "auto",
     },
     own: new Map(),
     pollCron: "* * * * *",
@@ -130,6 +132,7 @@ Deno.test("every variable reaches its field", () => {
       GAPS_CRON: "1 * * * *",
       BACKFILL_CRON: "2 * * * *",
       LIVE: "binance,kraken",
+      FUNDING: "off",
       POLL_CANDLES: "7",
       PAGE_LIMIT: "250",
       FETCH_TIMEOUT: "1m30s",
@@ -179,6 +182,7 @@ Deno.test("every variable reaches its field", () => {
         { timeframe: "1h", reach: { text: "5y", count: 5, unit: "y" } },
       ],
       live: ["binance", "kraken"],
+      funding: "off",
     },
     own: new Map(),
     pollCron: "*/2 * * * *",
@@ -274,6 +278,20 @@ Deno.test("SYMBOLS unites names, patterns and several top:N, and takes out what 
   });
 });
 
+Deno.test("SYMBOLS takes prices of contracts by name and by pattern, and says which there are", () => {
+  const text = "BTC/USDT:USDT@mark,*/USDT:USDT@premium,!ETH/*:*@premium,BTC/USD:BTC-241227@index";
+  assert.deepEqual(read({ env: { SYMBOLS: text } }).everywhere.symbols, {
+    names: ["BTC/USDT:USDT@mark", "BTC/USD:BTC-241227@index"],
+    tops: [],
+    patterns: ["*/USDT:USDT@premium"],
+    excluded: ["ETH/*:*@premium"],
+  });
+  assert.throws(
+    () => read({ env: { SYMBOLS: "BTC/USDT:USDT@last" } }),
+    /@mark, BTC.USDT:USDT@index, BTC.USDT:USDT@premium/,
+  );
+});
+
 Deno.test("flags beat the environment, and the environment beats .env", () => {
   const dotenv = "# a comment\nHTTP_PORT=1\nexport DATA_DIR='a b'\nLOG_LEVEL=debug # for now\n";
   const env = { HTTP_PORT: "2", LOG_LEVEL: "error" };
@@ -348,6 +366,11 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["SYMBOLS", "BTC/USDT,", ""],
   ["SYMBOLS", "BTC/US\x1b[2JDT", "BTC/US\\x1b[2JDT"],
   ["SYMBOLS", "BTC/USDT ETH/USDT"],
+  ["SYMBOLS", "BTC/USDT:USDT@marks"],
+  ["SYMBOLS", "BTC/USDT:USDT,BTC/USDT@mark", "BTC/USDT@mark"],
+  ["SYMBOLS", "BTC/USDT:USDT,!*/USDT@mark", "!*/USDT@mark"],
+  ["SYMBOLS", "*/USDT:USDT@*"],
+  ["SYMBOLS", "BTC/USDT:USDT@mark@index"],
   ["SYMBOLS", `BTC/${"X".repeat(200)}`, `BTC/${"X".repeat(76)}…`],
   ["TIMEFRAMES", "1m,1x", "1x"],
   ["TIMEFRAMES", "one"],

@@ -170,6 +170,23 @@ Deno.test("a denial of another host than the candles' says so, and lapses when t
   assert.equal(kind(), true);
 });
 
+Deno.test("of several hosts that give candles each is denied by itself", () => {
+  const clock = new ManualClock();
+  const denials = new Denials(clock);
+  denials.candlesFrom("api.test");
+  denials.candlesFrom("fapi.test");
+  for (let i = 0; i < 2; i++) denials.proved(denied(), "api.test");
+  assert.equal((denials.state as { isOfCandles: boolean }).isOfCandles, true);
+  assert.deepEqual(
+    ["api.test", "fapi.test", "nowhere.test"].map((host) => denials.isDenied(host)),
+    [
+      true,
+      false,
+      false,
+    ],
+  );
+});
+
 Deno.test("right after a start it is not known whether access is refused, until candles come or ten minutes are over", async () => {
   const clock = new ManualClock();
   const [asked, unasked] = [new Denials(clock), new Denials(clock)];

@@ -11,7 +11,7 @@ const OTHER = "ETH/USDT:USDT-240628";
 const EXPIRES_MS = Date.UTC(2024, 5, 28, 8);
 const HOUR_MS = 3_600_000;
 
-const TERMS = { kind: "linear", settle: "USDT", contractSize: 1 } as const;
+const TERMS = { kind: "linear", settle: "USDT", contractSize: 1, volumeUnit: "base" } as const;
 
 function listed(facts: Partial<MarketFacts> = {}): MarketFacts {
   return { id: "BTCUSDT_240628", isActive: true, expiryMs: EXPIRES_MS, ...TERMS, ...facts };
@@ -96,8 +96,10 @@ const CONTRACT = {
 
 Deno.test("only a dated future expires: not a perpetual with a delivery date, not an option", () => {
   const facts = (symbol: string, market: Partial<CcxtMarket>): MarketFacts | undefined =>
-    marketList({ [symbol]: { ...CONTRACT, id: "X", symbol, expiry: EXPIRES_MS, ...market } })
-      .get(symbol);
+    marketList("binance", {
+      markets: { [symbol]: { ...CONTRACT, id: "X", symbol, expiry: EXPIRES_MS, ...market } },
+      markets_by_id: {},
+    }).get(symbol);
   assert.equal(facts(FUTURE, { future: true })?.expiryMs, EXPIRES_MS);
   assert.equal(facts(FUTURE, { future: true, expiry: String(EXPIRES_MS) })?.expiryMs, EXPIRES_MS);
   for (

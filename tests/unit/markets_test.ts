@@ -1,6 +1,6 @@
 /** The markets of an exchange, made from one answer and from what is known: no exchange, no database. @module */
 import assert from "node:assert/strict";
-import { type Markets, newsOf } from "../../lib/archive/markets_in_force.ts";
+import { type Markets, newsOf, withMarkets } from "../../lib/archive/markets_in_force.ts";
 import { readConfig } from "../../lib/config/config.ts";
 import type { MarketFacts, MarketList } from "../../lib/exchange/market_list.ts";
 import { type KnownMarkets, type MadeMarkets, makeMarkets } from "../../lib/fetch/markets.ts";
@@ -316,6 +316,92 @@ Deno.test("a list without any of several archived symbols is believed after a da
   const ended = listing("ETH/USDT", { untilMs: NOW_MS, why: "delisted" });
   const last = make({ ...known, listings: [listing("BTC/USDT"), ended] });
   assert.deepEqual([last.news.changes, last.news.isNoneListed], [[], false]);
+});
+
+const PERPETUAL = { ...LINEAR, id: "ETHUSDT" } as const;
+
+/** A contract with these prices. */
+function contractOf(
+  symbol: string,
+  facts: Partial<MarketFacts>,
+  prices: readonly string[] = ["mark", "index"],
+): Readonly<Record<string, Partial<MarketFacts>>> {
+  const all = [symbol, ...prices.map((price) => `${symbol}@${price}`)];
+  return Object.fromEntries(all.map((one) => [one, facts]));
+}
+
+Deno.test("a price of a contract is archived as the market that it is of; one that it lacks is told with those it has", () => {
+  const { markets, news } = make({
+    listed: { "BTC/USDT": {}, ...contractOf("ETH/USDT:USDT", PERPETUAL) },
+    variables: {
+      SYMBOLS: "BTC/USDT,ETH/USDT:USDT@mark,ETH/USDT:USDT@premium",
+      EXCHANGES: "binance,kraken",
+    },
+  });
+  assert.deepEqual(names(markets), [
+    "binance BTC/USDT 1h",
+    "binance ETH/USDT:USDT@mark 1h",
+  ]);
+  const { symbol, marketId, kind } = news.markets[1] ?? {};
+  assert.deepEqual([symbol, marketId, kind], ["ETH/USDT:USDT@mark", "ETHUSDT", "linear"]);
+  assert.deepEqual(markets.unlisted, [{
+    symbol: "ETH/USDT:USDT@premium",
+    nearest: ["ETH/USDT:USDT@mark", "ETH/USDT:USDT@index"],
+  }]);
+});
+
+Deno.test("a pattern is of one price, an exclusion too, and top:N chooses trades alone", () => {
+  const listed = {
+    ...contractOf("ETH/USDT:USDT", PERPETUAL),
+    ...contractOf("SOL/USDT:USDT", { ...PERPETUAL, id: "SOLUSDT" }),
+  };
+  const chosenBy = (SYMBOLS: string, given: Given = {}): readonly string[] =>
+    names(make({ listed, ...given, variables: { SYMBOLS } }).markets);
+  assert.deepEqual(chosenBy("*/USDT:USDT@mark,!SOL/*:*@mark"), [
+    "binance ETH/USDT:USDT@mark 1h",
+  ]);
+  assert.deepEqual(chosenBy("*/USDT:USDT,!SOL/*:*@mark"), [
+    "binance ETH/USDT:USDT 1h",
+    "binance SOL/USDT:USDT 1h",
+  ]);
+  const checkpoints = ["ETH/USDT:USDT@mark", "SOL/USDT:USDT"].map((symbol) =>
+    checkpoint(symbol, { chosen: "top" })
+  );
+  assert.deepEqual(chosenBy("top:5:USDT:linear", { checkpoints }), ["binance SOL/USDT:USDT 1h"]);
+});
+
+Deno.test("a price follows its market when that is renamed, suspended or gone", () => {
+  const mark = "ETH/USDT:USDT@mark";
+  const known = {
+    variables: { SYMBOLS: `BTC/USDT,${mark}` },
+    checkpoints: [checkpoint("BTC/USDT"), checkpoint(mark)],
+    listings: [
+      listing("BTC/USDT"),
+      listing(mark, { ...LINEAR, marketId: "ETHUSDT", missingMs: NOW_MS - 2 * HOUR_MS }),
+    ],
+  };
+  const changeBy = (listed: Given["listed"]): unknown => {
+    const [change] = make({ ...known, listed: { "BTC/USDT": {}, ...listed } }).news.changes;
+    return change?.kind === "ends" ? [change.symbol, change.why, change.successor] : change;
+  };
+  assert.deepEqual(changeBy(contractOf("ETHX/USDT:USDT", PERPETUAL)), [
+    ...[mark, "renamed", "ETHX/USDT:USDT@mark"],
+  ]);
+  assert.deepEqual(changeBy(contractOf("ETH/USDT:USDT", { ...PERPETUAL, isActive: false })), [
+    ...[mark, "suspended", undefined],
+  ]);
+  assert.deepEqual(changeBy({}), [mark, "delisted", undefined]);
+  assert.equal(changeBy(contractOf("ETH/USDT:USDT", PERPETUAL)), undefined);
+});
+
+Deno.test("streams are not asked for prices that nobody trades", () => {
+  const { markets } = make({
+    listed: contractOf("ETH/USDT:USDT", PERPETUAL),
+    variables: { SYMBOLS: "ETH/USDT:USDT,ETH/USDT:USDT@mark" },
+  });
+  assert.deepEqual(withMarkets(markets.series, markets).map(({ symbol }) => symbol), [
+    "ETH/USDT:USDT",
+  ]);
 });
 
 /** `ETH/USDT` means the market ETH2USDT; the archived one is ETHUSDT. */

@@ -345,6 +345,7 @@ Deno.test("an archive that is empty or that nothing answers says what comes next
       ...NO_NEWS,
       exchanges: [EXCHANGE],
       series: [SERIES],
+      funding: [],
       jobs: [POLL],
       ...change,
     };

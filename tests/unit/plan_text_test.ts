@@ -28,7 +28,13 @@ const CAPACITY: PlanCapacity = {
   compressedAMonth: 2_190_000,
 };
 
-const PLAN = { entries: [ENTRY], problems: [], seconds: 3_720, bytes: 3_487_680 } as const;
+const PLAN = {
+  entries: [ENTRY],
+  funding: [],
+  problems: [],
+  seconds: 3_720,
+  bytes: 3_487_680,
+} as const;
 
 Deno.test("a plan says what is owed, and how long and how big it is at least", () => {
   const text = render({ ...PLAN, capacity: [CAPACITY] });
@@ -39,7 +45,7 @@ Deno.test("a plan says what is owed, and how long and how big it is at least", (
 Deno.test("a plan of which every exchange is away does not promise to take no time", () => {
   const problems = [{ exchange: "binance", problem: "no such host" }];
   assert.equal(
-    render({ entries: [], capacity: [], problems, seconds: 0, bytes: 0 }),
+    render({ entries: [], funding: [], capacity: [], problems, seconds: 0, bytes: 0 }),
     "nothing could be planned",
   );
 });

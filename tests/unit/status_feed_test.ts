@@ -17,6 +17,7 @@ const STATUS: Status = {
   ...NO_NEWS,
   exchanges: [],
   series: [],
+  funding: [],
   jobs: [],
 };
 

@@ -50,6 +50,7 @@ function statusOf(change: Partial<Status>): Status {
     ...NO_NEWS,
     exchanges: [QUIET],
     series: [SERIES],
+    funding: [],
     jobs: [{
       job: "poll",
       lastStart: "2026-01-31T11:59:00.000Z",

@@ -13,6 +13,9 @@ const fitting: readonly (readonly [symbol: string, pattern: string])[] = [
   ["AXBXC/USDT", "A*B*C/USDT"],
   ["BTC/USDT:USDT", "*/USDT:USDT"],
   ["BTC/USDT:USDT-240628", "BTC/USDT:USDT-*"],
+  ["BTC/USDT:USDT@mark", "*/USDT:USDT@mark"],
+  ["BTC/USDT:USDT@mark", "BTC/USDT:*@mark"],
+  ["BTC/USDT:USDT@mark", "BTC/USDT:USDT@mark"],
 ];
 for (const [symbol, pattern] of fitting) {
   Deno.test(`${symbol} fits ${pattern}`, () => {
@@ -30,6 +33,10 @@ const other: readonly (readonly [symbol: string, pattern: string])[] = [
   ["btc/USDT", "BTC/*"],
   ["AB/USDT", "AB*B/USDT"],
   ["ACB/USDT", "A*B*C/USDT"],
+  ["BTC/USDT:USDT@mark", "*/USDT:*"],
+  ["BTC/USDT:USDT@mark", "*/USDT:USDT"],
+  ["BTC/USDT:USDT", "*/USDT:USDT@mark"],
+  ["BTC/USDT:USDT@index", "*/USDT:USDT@mark"],
 ];
 for (const [symbol, pattern] of other) {
   Deno.test(`${symbol} does not fit ${pattern}`, () => {

@@ -53,6 +53,9 @@ const CONFIGS: Readonly<Record<string, (url: string) => Params>> = {
     urls: { api: { public: `${url}/api/v3` } },
     options: { fetchMarkets: { types: ["spot"] } },
   }),
+  // Their own kinds of market alone are loaded.
+  binanceusdm: (url) => ({ urls: { api: { fapiPublic: `${url}/fapi/v1` } } }),
+  binancecoinm: (url) => ({ urls: { api: { dapiPublic: `${url}/dapi/v1` } } }),
   // Needs no types: it has spot markets only. Without `has` it would also ask for all assets.
   kraken: (url) => ({ urls: { api: { public: url } }, has: { fetchCurrencies: false } }),
   okx: (url) => ({

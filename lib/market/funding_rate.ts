@@ -11,6 +11,7 @@ export interface FundingRate {
   readonly rate: string;
 }
 
+const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 
 /** How far apart rates are where nothing is known yet: most exchanges have three a day. */
@@ -31,8 +32,6 @@ export interface FundingAnswer {
   readonly window: Window;
   /** All rates of the answer, ascending, also those outside the window. */
   readonly rates: readonly FundingRate[];
-  /** How many were asked for. */
-  readonly rowsAsked: number;
   /** Whether the request told where the window begins. */
   readonly isSinceSent: boolean;
   /**
@@ -107,8 +106,9 @@ function isDecimal(text: string): boolean {
 
 /**
  * Judges an answer: which rates may be stored, and for which part of the window the exchange answered. Coverage never goes
- * past what the rows prove: a full answer may lack rates before its first or after its last one, and one that has other rates
- * than were asked for does not tell of the time before its first.
+ * past what the rows prove: an answer may lack rates before its first or after its last one, however many it has, because
+ * exchanges give fewer at once than they say (ccxt#24275). What is not told is asked for again, and an answer without any
+ * rate proves that there is none. One that has other rates than were asked for does not tell of the time before its first.
  */
 export function judgeFunding(answer: FundingAnswer): FundingVerdict {
   const { window, rates, nowMs } = answer;
@@ -138,17 +138,17 @@ interface Part {
 }
 
 function answeredPart(
-  { window, rates, rowsAsked, isSinceSent, comes, joinMs }: FundingAnswer,
+  { window, rates, isSinceSent, comes, joinMs }: FundingAnswer,
 ): Part {
   const { sinceMs, untilMs } = window;
   const [firstMs, lastMs] = [rates[0]?.timeMs, rates.at(-1)?.timeMs];
-  const isFull = rates.length >= rowsAsked;
+  const isStartNear = firstMs === undefined || firstMs - sinceMs < distance(rates[0], rates[1]);
   if (joinMs !== undefined) {
     // The same answer again says nothing of older rates.
     if (firstMs !== undefined && firstMs >= joinMs) {
       return { sinceMs: joinMs, untilMs: joinMs, reachFromMs: joinMs };
     }
-    return { sinceMs: isFull ? firstMs ?? sinceMs : sinceMs, untilMs: joinMs };
+    return { sinceMs: isStartNear ? sinceMs : firstMs, untilMs: joinMs };
   }
   if (firstMs === undefined || lastMs === undefined || comes === "all") return window;
   if (!isSinceSent) {
@@ -156,14 +156,22 @@ function answeredPart(
     // Newest rates that end before the window does have nothing newer.
     return { sinceMs: firstMs, untilMs, reachFromMs: isShort ? firstMs : undefined };
   }
-  if (comes === "oldest") return isFull ? { sinceMs, untilMs: lastMs + 1 } : window;
-  if (comes === "newest") return isFull ? { sinceMs: firstMs, untilMs } : window;
-  if (firstMs <= sinceMs || (!isFull && lastMs < untilMs)) {
-    return { sinceMs, untilMs: isFull ? lastMs + 1 : untilMs };
-  }
   // There are rates that nobody asked for: these may be the newest ones, whatever was asked for.
-  if (firstMs >= untilMs) return { sinceMs: untilMs, untilMs, reachFromMs: firstMs };
-  return { sinceMs: firstMs, untilMs: isFull ? lastMs + 1 : untilMs };
+  if (comes === undefined && firstMs >= untilMs) {
+    return { sinceMs: untilMs, untilMs, reachFromMs: firstMs };
+  }
+  const isStartTold = comes === "oldest" || isStartNear;
+  // An exchange that counts in seconds gives once more what was paid just before the window: then there is nothing in it.
+  const isEndTold = comes === "newest" || (lastMs < sinceMs && sinceMs - lastMs <= SECOND_MS) ||
+    untilMs - lastMs <= distance(rates.at(-2), rates.at(-1));
+  return { sinceMs: isStartTold ? sinceMs : firstMs, untilMs: isEndTold ? untilMs : lastMs + 1 };
+}
+
+/** How far apart two neighbouring rates are, so that none is missing that near beside them. */
+function distance(first: FundingRate | undefined, second: FundingRate | undefined): number {
+  return first === undefined || second === undefined
+    ? FUNDING_INTERVAL_MS
+    : second.timeMs - first.timeMs;
 }
 
 /**
