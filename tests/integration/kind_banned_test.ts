@@ -170,6 +170,21 @@ Deno.test("gaps of futures that are banned use up no ask of spot's", () =>
     assert.deepEqual(rows.map(({ symbol }) => symbol), [SPOT]);
   }));
 
+Deno.test("spot's host that bans from the first request on leaves the futures", () =>
+  withScene(async ({ database, exchange, open }) => {
+    const fault = exchange.faults.add({
+      when: { host: "api.binance.com" },
+      fault: { kind: "status", status: 418, retryAfterSeconds: BAN_MS / 1000 },
+    });
+    const archive = await open();
+    const [report] = await backfill(archive, { patient: false });
+    assert.equal(await candlesOf(database, LINEAR), HOURS);
+    assert.equal(await candlesOf(database, SPOT), 0);
+    assert.match(report?.unloaded.join() ?? "", /BTC\/USDT: .*spot markets.*HTTP 418/);
+    assert.deepEqual(archive.exchanges[0]?.bannedKinds, ["spot"]);
+    fault.remove();
+  }));
+
 Deno.test("the doctor asks for candles of each kind of market, and names that which is banned", () =>
   withScene(async ({ open, ban }) => {
     const archive = await open({ RETRY_ATTEMPTS: "1" });
