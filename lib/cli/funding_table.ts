@@ -4,7 +4,7 @@ import type { FundingStatus } from "../serve/funding_status.ts";
 import type { FundingGapEntry } from "../serve/gap_list.ts";
 import { count, minute, table, tableLayout } from "./text.ts";
 
-const HEAD = ["FUNDING", "PERPETUALS", "RATES", "FIRST", "LAST", "OWED", "MISSING", "EXPLAINED"];
+const HEAD = ["FUNDING", "SYMBOLS", "RATES", "LAST", "OWED", "MISSING", "EXPLAINED"];
 
 /** One line per exchange; none without perpetuals. */
 export function fundingTable(
@@ -15,20 +15,18 @@ export function fundingTable(
   const rows = [...Map.groupBy(funding, ({ exchange }) => exchange)].map(([exchange, all]) => {
     const sum = (of: (row: FundingStatus) => number): string =>
       count(all.reduce((total, row) => total + of(row), 0));
-    const firsts = all.flatMap(({ first }) => first ?? []).sort();
     const lasts = all.flatMap(({ last }) => last ?? []).sort();
     return [
       printable(exchange),
       count(all.length),
       sum((row) => row.rates),
-      firsts[0]?.slice(0, 10) ?? "–",
       minute(lasts.at(-1) ?? null),
       sum((row) => row.owed),
       sum((row) => row.missing),
       sum((row) => row.explained),
     ];
   });
-  return table(HEAD, rows, { numeric: [1, 2, 5, 6, 7], columns }).split("\n");
+  return table(HEAD, rows, { numeric: [1, 2, 4, 5, 6], columns }).split("\n");
 }
 
 const GAP_HEAD = ["FUNDING", "SINCE", "UNTIL", "MISSING", "STATE"];

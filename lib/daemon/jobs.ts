@@ -74,7 +74,11 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     storageJob(archive),
     pruneJob(archive),
   ], archive);
-  return { schedule, startBackfill: backfill.startOver };
+  const startBackfill = (exchange: string): void => {
+    backfill.startOver(exchange);
+    wake("funding_history");
+  };
+  return { schedule, startBackfill };
 }
 
 async function policyJobs(archive: Archive): Promise<readonly Job[]> {

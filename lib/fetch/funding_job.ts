@@ -158,8 +158,9 @@ class FundingPoll {
     // Later than now: the clock was set back.
     if (askedMs <= nowMs && nowMs - askedMs < AGAIN_MS) return false;
     const { lastMs, intervalMs = FUNDING_INTERVAL_MS } = row;
-    const untilMs = row.covered.at(-1)?.untilMs ?? -Infinity;
-    return nowMs - DUE_AFTER_MS >= (lastMs ?? untilMs) + intervalMs || untilMs === -Infinity;
+    const untilMs = row.covered.at(-1)?.untilMs;
+    // Of a new perpetual all is history, which comes newest first.
+    return untilMs !== undefined && nowMs - DUE_AFTER_MS >= (lastMs ?? untilMs) + intervalMs;
   }
 
   async #poll(
