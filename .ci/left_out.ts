@@ -37,7 +37,7 @@ const FILES_LEFT_OUT =
 
 /** Files of packages that nothing imports: for browsers, for ES modules where a CommonJS twin is taken, commands. */
 const UNUSED_FILES =
-  /\/fflate\/esm\/browser\.js$|\/ccxt\/js\/src\/base\/OrderRouter\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|(?!timescaledb)[\w-]+\.tar\.gz)$/;
+  /\/fflate\/esm\/browser\.js$|\/ccxt\/js\/src\/base\/OrderRouter\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|[\w-]+\.tar\.gz)$/;
 
 /** Hashes and curves that neither CCXT nor its Starknet library imports. */
 const UNUSED_CRYPTOGRAPHY =

@@ -1,10 +1,6 @@
 /** What one exchange can do, per class of markets and timeframe: first assumed, then corrected by its answers. @module */
 import type { Clock } from "../clock.ts";
-import {
-  type AssumedLimits,
-  newestOf,
-  pageRowsOf,
-} from "../exchange/limits.ts";
+import { type AssumedLimits, newestOf, pageRowsOf } from "../exchange/limits.ts";
 import { type Capability, type Known } from "./capability.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { type PageVerdict, SETTLE_MS } from "../market/answer.ts";

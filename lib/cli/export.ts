@@ -93,7 +93,7 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     )
     .addHelpText("after", HELP);
   addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action((flags: unknown) =>
-    perform(() => exportCandles(shell, flags as ExportFlags & Flags, command))
+    perform(() => exportAsked(shell, flags as ExportFlags & Flags, command))
   );
 }
 
@@ -114,7 +114,8 @@ interface ExportFlags {
   readonly quoteFormulas?: true;
 }
 
-async function exportCandles(
+/** Exports what the flags ask for, in their format. */
+async function exportAsked(
   shell: Shell,
   flags: ExportFlags & Flags,
   command: FlagRefusal,
@@ -141,6 +142,14 @@ async function exportCandles(
     if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
     return await exportFunding(shell, flags, format);
   }
+  return await exportCandles(shell, flags, format);
+}
+
+async function exportCandles(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  format: "csv" | "parquet",
+): Promise<ExitCode> {
   const isMerged = flags.source === "merged";
   const isMarked = flags.markProvisional === true;
   const request: ExportRequest = {

@@ -5,7 +5,7 @@
  */
 
 /** A value in a slot of a table: a number of so many bytes, or something that the table refers to. */
-export type Slot = Scalar | Referred | undefined;
+type Slot = Scalar | Referred | undefined;
 
 interface Scalar {
   readonly bytes: 1 | 2 | 8;

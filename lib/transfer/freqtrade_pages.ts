@@ -10,7 +10,7 @@ import { unknownNames } from "../text/unknown_names.ts";
 import { type ExportRequest, pagesOf } from "./candle_export.ts";
 import type { FeatherRow } from "./feather.ts";
 import { candleFile, FUNDING_TIMEFRAME, fundingFile, sharedFile } from "./freqtrade_file.ts";
-import { WholeCandles } from "./whole_candles.ts";
+import { CoarserCandles } from "./coarser_candles.ts";
 
 /** Which of the archive to export. An empty list means all. */
 export interface FreqtradeRequest extends
@@ -146,7 +146,7 @@ async function* rowsOf(
   const { exchange, symbol, timeframe } = series;
   // Mark prices, index and premium have no volume; freqtrade's own files have 0 there.
   const absent = priceOf(symbol) === "trade" ? undefined : 0;
-  const whole = into === undefined ? undefined : new WholeCandles({ from: timeframe, to: into });
+  const whole = into === undefined ? undefined : new CoarserCandles({ from: timeframe, to: into });
   const isFinalOnly = request.isFinalOnly;
   for (const window of pagesOf(timeframe, request, [stored])) {
     const rows: FeatherRow[] = [];

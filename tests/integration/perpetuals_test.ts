@@ -15,7 +15,7 @@ const EXCHANGES: readonly ContractExchange[] = ["binance", "bybit", "okx", "gate
 /** Up to what may not be final yet. */
 const UNTIL_MS = hourOf(START_MS);
 const MONTH = { sinceMs: hourOf(START_MS - 30 * DAY_MS) + HOUR_MS, untilMs: UNTIL_MS };
-const DAYS = { sinceMs: hourOf(START_MS - 2 * DAY_MS) + HOUR_MS, untilMs: UNTIL_MS };
+const DAYS = { sinceMs: hourOf(START_MS - DAY_MS) + HOUR_MS, untilMs: UNTIL_MS };
 
 for (const [at, id] of EXCHANGES.entries()) {
   Deno.test(`${id}: a month of every kind and price comes whole through three faults in a hundred answers`, async () => {
@@ -26,7 +26,7 @@ for (const [at, id] of EXCHANGES.entries()) {
         random: () => random.next(),
       });
       // Small pages, so that there are many answers.
-      const archive = await scene.open({ "1h": "30d", "1m": "2d" }, { PAGE_LIMIT: "90" });
+      const archive = await scene.open({ "1h": "30d", "1m": "1d" }, { PAGE_LIMIT: "90" });
       await archiveAll(scene, archive);
       assert(struck() >= 8, `${struck()} faults`);
       assert.deepEqual(await problemsOf(scene, { "1h": MONTH, "1m": DAYS }), []);
@@ -35,7 +35,7 @@ for (const [at, id] of EXCHANGES.entries()) {
 
   Deno.test(`${id}: pages as large as each kind and price gives leave nothing out`, async () => {
     await withPerpetuals(id, async (scene) => {
-      const archive = await scene.open({ "1h": "30d", "1m": "2d" });
+      const archive = await scene.open({ "1h": "30d", "1m": "1d" });
       const [report] = await backfill(archive, { patient: false });
       assert.deepEqual(report?.problems, []);
       await archiveAll(scene, archive);

@@ -138,7 +138,7 @@ function withFunding(market: LocalSymbol): LocalSymbol {
 export async function archiveAll(
   { clock }: PerpetualScene,
   archive: PerpetualArchive,
-  { repairs = 12 }: { readonly repairs?: number } = {},
+  { repairs = 9 }: { readonly repairs?: number } = {},
 ): Promise<void> {
   for (let round = 0; round < 4; round++) {
     await backfill(archive, { patient: false });

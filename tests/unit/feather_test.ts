@@ -4,7 +4,7 @@ import { tableFromIPC } from "@uwdata/flechette";
 import { type FeatherRow, featherWriter } from "../../lib/transfer/feather.ts";
 import type { Output } from "../../lib/transfer/output.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { WholeCandles } from "../../lib/transfer/whole_candles.ts";
+import { CoarserCandles } from "../../lib/transfer/coarser_candles.ts";
 
 /** What a writer wrote, piece by piece. */
 function memory(): Output & { readonly pieces: Uint8Array[] } {
@@ -89,7 +89,7 @@ Deno.test("the pieces of a feather file are no larger than a column of a batch, 
 });
 
 Deno.test("an hour is made of its minutes only when all sixty are there", () => {
-  const whole = new WholeCandles({ from: parseTimeframe("1m"), to: parseTimeframe("1h") });
+  const whole = new CoarserCandles({ from: parseTimeframe("1m"), to: parseTimeframe("1h") });
   const minute = (n: number): FeatherRow => [
     60_000 * n,
     100 + n,

@@ -6,7 +6,7 @@ import type { FeatherRow } from "./feather.ts";
  * Takes candles of `from`, oldest first, and gives those of `to` that are whole: the first's open, the highest high, the
  * lowest low, the last's close and the sum of the volumes.
  */
-export class WholeCandles {
+export class CoarserCandles {
   readonly #from: Timeframe;
   readonly #to: Timeframe;
   #candle: [number, number, number, number, number, number] | undefined;
