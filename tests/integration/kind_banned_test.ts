@@ -11,8 +11,8 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readExchangeStates } from "../../lib/store/exchange_state.ts";
 import { restoreExchanges } from "../../lib/daemon/open_exchanges.ts";
-import { perpetualOf } from "../support/local_exchange/binance.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { perpetualOf } from "../support/local_exchange/binance.ts";
 import {
   type LocalExchange,
   startLocalExchange,
