@@ -6,7 +6,7 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { Random } from "../faults/random.ts";
 import { bybit } from "../support/dialects/bybit.ts";
 import type { ContractExchange } from "../support/dialects/contract_markets.ts";
-import type { Dialect, PageRow } from "../support/local_exchange/dialect.ts";
+import type { Ask, Dialect, PageRow } from "../support/local_exchange/dialect.ts";
 import { addRandomFaults } from "../support/local_exchange/random_faults.ts";
 import { archiveAll, DAY_MS, HOUR_MS, hourOf, withPerpetuals } from "../support/perpetual_scene.ts";
 import { problemsOf } from "../support/perpetual_truth.ts";
@@ -88,7 +88,7 @@ for (const [at, id] of EXCHANGES.entries()) {
 Deno.test("bybit: premiums that open where the one before closed, outside of their own range, are stored as they come", async () => {
   const dialect: Dialect = {
     ...bybit,
-    read(request) {
+    read(request): Ask | undefined {
       const ask = bybit.read(request);
       if (ask?.about !== "candles" || !ask.symbol.symbol.endsWith("@premium")) return ask;
       const opened = (row: PageRow): PageRow => ({ ...row, open: "-0.5" });
