@@ -69,11 +69,12 @@ export interface PerpetualScene {
 export async function withPerpetuals(
   id: ContractExchange,
   use: (scene: PerpetualScene) => Promise<void>,
+  { dialect = DIALECTS[id] }: { readonly dialect?: Dialect } = {},
 ): Promise<void> {
   const opened = await openAnyTest();
   const clock = new HurriedClock();
   const markets = [...spotMarkets(), ...contractMarkets(id).map(withHole).map(withFunding)];
-  const exchange = await startLocalExchange({ clock, dialect: DIALECTS[id], symbols: markets });
+  const exchange = await startLocalExchange({ clock, dialect, symbols: markets });
   const perpetuals = markets.filter(({ contract }) =>
     contract !== undefined && contract.expiryMs === undefined
   ).map(({ symbol }) => symbol);
