@@ -7,7 +7,7 @@ import { acceptStream } from "./candle_stream.ts";
 import type { LocalCandle } from "./price_walk.ts";
 import type { Dialect } from "./dialect.ts";
 import { findMarket, fundingRates, type LocalFunding } from "./contract.ts";
-import { fundingPage } from "./funding_page.ts";
+import { fundingPage } from "./local_funding.ts";
 import { closedCandles, page, type PageAsk } from "./history.ts";
 import { type Asked, historyOf, type Interference, type RowChange } from "./interference.ts";
 import { type LoggedRequest, RequestLog, type RequestTarget, requestTarget } from "./request.ts";
