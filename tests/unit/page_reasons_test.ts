@@ -108,6 +108,12 @@ Deno.test("an exchange says what is the matter, since when, and what to do", () 
       "bad",
       "Banned until 12:10:30. Nothing to do: requests begin again by themselves.",
     ],
+    [
+      { bannedUntil: "2026-01-31T12:10:30.000Z", bannedOf: ["linear"] },
+      "bad",
+      "Banned from its linear markets until 12:10:30. " +
+      "Nothing to do: requests begin again by themselves.",
+    ],
     // A ban that is over is none.
     [{ bannedUntil: "2026-01-31T12:00:29.000Z" }, "good", "It answers."],
     [
@@ -281,6 +287,24 @@ Deno.test("a series says why it is empty, late or incomplete", () => {
       }),
       "late",
       "No new candle for 40 min: binance has banned us until 12:10.",
+    ],
+    // Of other kinds of markets than the series'.
+    [
+      ofSeries({ last: "2026-01-31T11:20:00.000Z" }, {
+        exchange: {
+          ...{ bannedUntil: "2026-01-31T12:10:00.000Z", bannedOf: ["linear"] },
+          ...{ breaker: "open", breakerOf: ["inverse"] },
+        },
+      }),
+      "late",
+      "No new candle for 40 min: binance has given none since. If it lasts, run titan10 doctor.",
+    ],
+    [
+      ofSeries({ symbol: "BTC/USD:BTC@mark", last: "2026-01-31T11:20:00.000Z" }, {
+        exchange: { breaker: "open", breakerOf: ["inverse"] },
+      }),
+      "late",
+      "No new candle for 40 min: binance is failing and is not asked for now, see Exchanges.",
     ],
     [
       ofSeries({ lastError: 'HTTP 401: {"msg":"Invalid API-key"}' }),

@@ -204,6 +204,15 @@ Deno.test("a ban, an open breaker and a last error are named last, with their ti
   );
 });
 
+Deno.test("where only some kinds of markets have banned us they are named", () => {
+  const bannedUntil = "2026-01-31T12:24:00.000Z";
+  const status = statusOf({ exchanges: [{ ...QUIET, bannedUntil, bannedOf: ["linear"] }] });
+  assert.match(
+    lines(status).join("\n").replaceAll(/\s+/g, " "),
+    /binance is banned from its linear markets until 2026-01-31 12:24 UTC/,
+  );
+});
+
 Deno.test("where each kind of market has a breaker, those that are not closed are named", () => {
   const status = statusOf({
     exchanges: [{ ...QUIET, breaker: "open", breakerOf: ["linear", "inverse"] }],
