@@ -68,7 +68,8 @@ export interface FundingGapEntry {
 export async function* readFundingGapEntries(
   database: Database,
 ): AsyncGenerator<readonly FundingGapEntry[], void> {
-  for (let after: FundingGap | undefined;;) {
+  let after: FundingGap | undefined;
+  for (;;) {
     const gaps = await readFundingGaps(database, { gapsMax: PAGE_GAPS_MAX, after });
     if (gaps.length > 0) {
       yield gaps.map(({ exchange, symbol, window, state, missing, reason }) => ({
