@@ -13,7 +13,7 @@ import {
   noteWantedFunding,
 } from "../store/funding_ledger.ts";
 import { errorText } from "../text/redact.ts";
-import { type FundingOutcome, ingestFunding, reportFundingFailure } from "./funding_page.ts";
+import { type FundingOutcome, ingestFunding, reportFundingFailure } from "./ingest_funding.ts";
 import {
   fundingDesires,
   type OwingPerpetual,

@@ -11,7 +11,7 @@ import {
   readFundingCheckpoints,
 } from "../store/funding_ledger.ts";
 import { fetchFunding } from "./funding.ts";
-import { ingestFunding, reportFundingFailure } from "./funding_page.ts";
+import { ingestFunding, reportFundingFailure } from "./ingest_funding.ts";
 import { fundingDesires } from "./funding_wanted.ts";
 
 /** An exchange publishes a rate some seconds after it was due. */

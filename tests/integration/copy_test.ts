@@ -229,6 +229,13 @@ async function fill(database: Database): Promise<void> {
     insert into import_conflicts values ('kraken', 'BTC/USD:USD', '1h', '2024-01-01Z', 1, 1, 2, 0.5, 1.50, 1e-30);
     insert into exchanges (exchange, banned_until) values ('kraken', 'infinity');
     insert into capabilities values ('kraken', '1h', 720, 'answers', 720, false, 720, null, now());
+    insert into funding_checkpoints (exchange, symbol, covered, rates, first, last)
+      values ('kraken', 'BTC/USD:USD', '{[2024-01-01Z, 2024-01-03Z)}', 2, '2024-01-01 00:00:00.007Z', '2024-01-02Z');
+    insert into funding_rates values ('kraken', 'BTC/USD:USD', '2024-01-01 00:00:00.007Z', -1e-30),
+      ('kraken', 'BTC/USD:USD', '2024-01-02Z', 0.000100);
+    insert into funding_revisions values ('kraken', 'BTC/USD:USD', '2024-01-02Z', '2024-01-03Z', 0.2);
+    insert into funding_holes (exchange, symbol, since, until, missing)
+      values ('kraken', 'BTC/USD:USD', '2024-01-01 00:00:00.008Z', '2024-01-02Z', 2);
     insert into jobs (job, last_start) values ('poll', now());
     insert into alerts (id, alert, exchange, value, threshold, summary, began, began_sent) overriding system value
       values (7, 'stale', 'kraken', 0.1, 180, 'stale', now(), '-infinity');
