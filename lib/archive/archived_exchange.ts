@@ -48,6 +48,8 @@ interface GuardOptions extends AskOptions {
   readonly subject?: string | undefined;
   /** The host that is asked, if it is known. */
   readonly host?: string | undefined;
+  /** See {@linkcode ExchangeClient.turn}. @default false */
+  readonly isElsewhere?: boolean | undefined;
   /** @default `RETRY_ATTEMPTS` */
   readonly attempts?: number | undefined;
 }
@@ -218,7 +220,9 @@ export class ArchivedExchange {
         const attempts = isMain || previous === undefined ? undefined : 1;
         try {
           const name = `load the ${kind.title} of ${this.id}`;
-          return await this.guarded(name, { ...options, breaker, attempts }, load);
+          // Kinds that are loaded apart may be listed by hosts of their own.
+          const isElsewhere = !kind.isAlone;
+          return await this.guarded(name, { ...options, breaker, attempts, isElsewhere }, load);
         } catch (error) {
           if (kind.isAlone || !mayLack(kind, error)) throw error;
           return false;
@@ -249,7 +253,7 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, host, attempts }:
+    { priority, signal: outer, breaker = this.breakers.main, subject, host, isElsewhere, attempts }:
       GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
@@ -280,7 +284,7 @@ export class ArchivedExchange {
         random,
         name,
         signal,
-        before: (signal) => this.client.turn(priority, { host, signal }),
+        before: (signal) => this.client.turn(priority, { host, isElsewhere, signal }),
         isRetryable: mayPass,
         onRetry: ({ attempt, delayMs, error }) => {
           metrics.retries.inc({ exchange: this.id });

@@ -2,16 +2,21 @@
 import { ConfigError } from "../config/config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
+import { LOCAL_CONTRACTS } from "../local_exchange/contract.ts";
+import { LOCAL_SYMBOLS } from "../local_exchange/local_symbol.ts";
 import { type LocalExchange, startLocalExchange } from "../local_exchange/server.ts";
 import { ProgressLines } from "./progress.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count, duration } from "./text.ts";
 
+/** A contract beside the spot markets, with its mark price and its funding rates. */
+const PERPETUAL = "BTC/USDT:USDT";
+
 /** The demo's settings: 1 s candles, so that new candles arrive visibly, and some history to backfill. */
 const DEMO_SETTINGS = {
   EXCHANGES: "binance",
-  SYMBOLS: "top:6",
+  SYMBOLS: `top:4,${PERPETUAL},${PERPETUAL}@mark`,
   TIMEFRAMES: "1s,1m",
   BACKFILL: "1m:7d,1h:1y,1d:5y",
   POLL_CRON: "*/2 * * * * *",
@@ -20,7 +25,9 @@ const DEMO_SETTINGS = {
 
 /** Runs the demo until a signal, or for `--for` seconds, in a directory that is removed at the end. */
 export async function demo(shell: Shell, flags: Flags): Promise<ExitCode> {
-  const exchange = await startLocalExchange({ clock: shell.clock });
+  const perpetual = LOCAL_CONTRACTS.filter(({ symbol }) => symbol === PERPETUAL);
+  const symbols = [...LOCAL_SYMBOLS, ...perpetual];
+  const exchange = await startLocalExchange({ clock: shell.clock, symbols });
   const dataDir = await Deno.makeTempDir({ prefix: "titan10-demo-" });
   try {
     await runDemo(shell, flags, { exchange, dataDir });
@@ -47,7 +54,10 @@ async function runDemo(
         ...DEMO_SETTINGS,
         DATA_DIR: dataDir,
         EXCHANGE_BINANCE: JSON.stringify({
-          urls: { api: { public: `${exchange.url}/api/v3` }, ws: exchange.streamUrl },
+          urls: {
+            api: { public: `${exchange.url}/api/v3`, fapiPublic: `${exchange.url}/fapi/v1` },
+            ws: exchange.streamUrl,
+          },
         }),
       },
     },

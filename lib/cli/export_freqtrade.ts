@@ -186,7 +186,7 @@ async function makeFolder(path: string): Promise<void> {
 
 const LACKS: Readonly<Record<Lack["lacks"], (names: string) => string>> = {
   volume: (names) =>
-    `Left out: ${names}: their volume in the base currency, which freqtrade reads, is not known`,
+    `Left out: ${names}, of which the volume in the base currency, which freqtrade reads, is not known`,
   mark: (names) =>
     `freqtrade needs mark prices for backtests of futures. None are archived by the hour or finer of ${names}: ` +
     "add the symbol with @mark to SYMBOLS, and 1h to TIMEFRAMES",
@@ -203,6 +203,11 @@ function lackLines(all: readonly Lack[]): readonly string[] {
     const more = names.length - NAMES_MAX;
     const named = names.slice(0, NAMES_MAX).join(", ") +
       (more > 0 ? ` and ${count(more)} more` : "");
-    return [LACKS[lacks](`${count(names.length)} (${named})`)];
+    return [LACKS[lacks](`${count(names.length)} ${nounOf(lacks, names.length)} (${named})`)];
   });
+}
+
+function nounOf(lacks: Lack["lacks"], number: number): string {
+  if (lacks === "volume") return "series";
+  return number === 1 ? "perpetual" : "perpetuals";
 }

@@ -6,6 +6,8 @@ import { settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
 import { type Capacity, capacityProblem, isOverdrawn } from "../market/capacity.ts";
 import { rejectedRows } from "../market/kept_rejections.ts";
+import { marketClassOf } from "../market/market_class.ts";
+import { marketSymbol } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -157,28 +159,47 @@ function symbolsCheck(
 
 type CandleCheckup = Pick<Examined, "clockAheadMs"> & Pick<ExchangeCheckup, "checks">;
 
-/**
- * Fetches the newest candles of one listed series of each timeframe: an exchange may open some of them at other times than
- * UTC's. Of the first timeframe the result is told, of the others what is wrong.
- */
+/** Fetches newest candles of each class of markets: one may be refused, or have other servers, where others answer. */
 async function examineCandles(
   archive: Archive,
   exchange: ArchivedExchange,
   { markets, signal }: { readonly markets: Markets; readonly signal: AbortSignal | undefined },
 ): Promise<CandleCheckup> {
-  const listed = markets.series.filter(({ symbol }) => markets.list.has(symbol));
-  const [first, ...others] = Map.groupBy(listed, ({ timeframe }) => timeframe.text).values();
+  const listed = markets.series.filter(({ symbol }) => markets.list.has(marketSymbol(symbol)));
+  const checkups: CandleCheckup[] = [];
+  for (const ofClass of Map.groupBy(listed, ({ symbol }) => marketClassOf(symbol)).values()) {
+    checkups.push(await examineClass(archive, exchange, { series: ofClass, markets, signal }));
+  }
+  return {
+    checks: checkups.flatMap(({ checks }) => checks),
+    clockAheadMs: checkups.find(({ clockAheadMs }) => clockAheadMs !== undefined)?.clockAheadMs,
+  };
+}
+
+/**
+ * Fetches the newest candles of one series of each timeframe: an exchange may open some of them at other times than UTC's.
+ * Of the first timeframe the result is told, of the others what is wrong.
+ */
+async function examineClass(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  { series, ...options }: {
+    readonly series: readonly Series[];
+    readonly markets: Markets;
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<CandleCheckup> {
+  const [first, ...others] = Map.groupBy(series, ({ timeframe }) => timeframe.text).values();
   if (first === undefined) return { checks: [], clockAheadMs: undefined };
   const { checks, clockAheadMs } = await examineNewest(archive, exchange, {
     series: first[0]!,
-    markets,
-    signal,
+    ...options,
   });
   const told = [...checks];
   // What fails for one timeframe, such as access, fails for all.
   if (checks.some(({ ok }) => !ok)) return { checks, clockAheadMs };
   for (const [series] of others) {
-    const other = await examineNewest(archive, exchange, { series: series!, markets, signal });
+    const other = await examineNewest(archive, exchange, { series: series!, ...options });
     for (const check of other.checks) if (!check.ok) told.push(check);
   }
   return { checks: told, clockAheadMs };

@@ -142,9 +142,12 @@ export class ExchangeClient {
    */
   async turn(
     priority: Priority,
-    { host, signal }: FetchOptions & { readonly host?: string | undefined } = {},
+    { host, isElsewhere, signal }: FetchOptions & {
+      readonly host?: string | undefined;
+      readonly isElsewhere?: boolean | undefined;
+    } = {},
   ): Promise<void> {
-    await this.#lanes.turn(priority, { host, signal });
+    await this.#lanes.turn(priority, { host, isElsewhere, signal });
   }
 
   /** Charges the cost that CCXT states for a request, minus the 1 that its turn has paid. */

@@ -50,16 +50,18 @@ export class Lanes {
    */
   async turn(
     priority: Priority,
-    { host, signal }: {
+    { host, isElsewhere = false, signal }: {
       readonly host: string | undefined;
+      /** Whether it may go to a host that was never asked: which bans bar it is known when it is sent. @default false */
+      readonly isElsewhere?: boolean | undefined;
       readonly signal: AbortSignal | undefined;
     },
   ): Promise<void> {
     const { bans } = this.#options;
-    bans.assertOpen(host);
+    if (!isElsewhere) bans.assertOpen(host);
     await this.#of(host).pace.turn(priority, signal);
     // An earlier request may have been banned meanwhile.
-    bans.assertOpen(host);
+    if (!isElsewhere) bans.assertOpen(host);
     // Asked for again: it may have become known meanwhile that the host is another one, as it will be when it is charged.
     this.#of(host).turnsPaid++;
   }

@@ -1,13 +1,7 @@
 /** Limits of each exchange's candle requests, by class of market: what the tables know, and what CCXT announces. @module */
 import { type MarketClass, marketClassOf, partsOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
-import {
-  closedUntil,
-  countCandles,
-  nominalMs,
-  parseTimeframe,
-  type Timeframe,
-} from "../market/timeframe.ts";
+import { closedUntil, countCandles, nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import { factOf } from "./ancestry.ts";
 import type { CcxtFeatures } from "./ccxt.ts";

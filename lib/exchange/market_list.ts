@@ -56,7 +56,10 @@ export function marketList(
   for (const market of Object.values(markets ?? {})) {
     const facts = list.get(market.symbol);
     if (facts === undefined) continue;
-    for (const price of prices(market)) list.set(pricedSymbol(market.symbol, price), facts);
+    for (const price of prices(market)) {
+      // Nothing is traded at it.
+      list.set(pricedSymbol(market.symbol, price), { ...facts, volumeUnit: undefined });
+    }
   }
   return list;
 }

@@ -25,9 +25,9 @@ export interface CandleLimits {
 }
 
 /**
- * Corrections and additions to CCXT 4.5.84 for spot markets; `CONTRACT_LIMITS` has those for contracts. Page limits that its `features` state correctly are not repeated here (a
- * test checks that). A row also holds for the classes that inherit from its class. The sources are CCXT's code, the
- * exchanges' documentation, and their observed behaviour:
+ * Corrections and additions to CCXT 4.5.84 for spot markets; `CONTRACT_LIMITS` has those for contracts. Page limits that its
+ * `features` state correctly are not repeated here (a test checks that). A row also holds for the classes that inherit from
+ * its class. The sources are CCXT's code, the exchanges' documentation, and their observed behaviour:
  *
  * - bithumb, coinex, gemini: CCXT sends no `since`.
  * - mexc: CCXT's code says "docs say 1000 for spot, but in practice it's 500". It has 8 hours for contracts only, as bitget

@@ -139,13 +139,12 @@ async function ingestPart(
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
   const known = await newestPageNumber(archive.database);
+  const ask = { window, ...options };
   let verdict: PageAnswer;
   try {
-    verdict = await askMarket(archive, exchange, series, { window, ...options });
+    verdict = await askMarket(archive, exchange, series, ask);
     // What is recorded of such a page is never asked for again, so ask twice before recording it.
-    if (isShifted(verdict)) {
-      verdict = await askMarket(archive, exchange, series, { window, ...options });
-    }
+    if (isShifted(verdict)) verdict = await askMarket(archive, exchange, series, ask);
   } catch (error) {
     const tooOld = error instanceof FetchError && error.kind === "retention";
     if (!tooOld && !(error instanceof MalformedPageError)) throw error;
@@ -156,7 +155,7 @@ async function ingestPart(
       const told = { ...options, window, trouble, reachFromMs: window.untilMs };
       return await ingestReach(archive, exchange, series, told);
     }
-    verdict = await askOnce(exchange, series, { window, ...options });
+    verdict = await askOnce(exchange, series, ask);
   }
   const { reachFromMs } = verdict;
   if (reachFromMs !== undefined) {
@@ -169,8 +168,7 @@ async function ingestPart(
   // The newest candles may be stored already: they are not covered before they are final.
   const longAgoMs = archive.clock.now() - YOUNG_MS;
   const isNew = owed !== undefined && window.untilMs <= longAgoMs;
-  const { clockAheadMs = 0 } = verdict;
-  const finalMs = longAgoMs - exchange.settleMs - Math.max(0, clockAheadMs);
+  const finalMs = longAgoMs - exchange.settleMs - Math.max(0, verdict.clockAheadMs ?? 0);
   const givenUpUntilMs = floorTime(series.timeframe, finalMs);
   const marketId = marketIdOf(options.markets, series);
   const page = { ...proof, candles, isNew, knownPage: known, marketId, givenUpUntilMs };

@@ -70,7 +70,8 @@ export const ROW_TEXT_MAX = 4_000;
  * low ≤ min(open, close), and an open time aligned to its timeframe. The tables repeat these rules as CHECK constraints.
  *
  * Candles of other prices than `trade` have no volume: whatever stands in its place (nothing, 0, a flag) is left out. A
- * premium is a difference of two prices, which may be zero or negative.
+ * premium is a difference of two prices, which may be zero or negative. Its open may lie outside of high and low: Bybit opens a
+ * candle with the last premium of the one before (its documentation's own sample has a low above the open).
  */
 export function checkRow(timeframe: Timeframe, row: unknown, price: Price = "trade"): CheckedRow {
   const hasVolume = price === "trade";
@@ -113,8 +114,13 @@ function brokenRule(
   if (v < 0 || (v === 0 && volume !== null && exactDecimal(volume).digits < 0n)) {
     return "volume_negative";
   }
-  if (isBelow(high, h, open, o) || isBelow(high, h, close, c)) return "high_below_body";
-  if (isBelow(open, o, low, l) || isBelow(close, c, low, l)) return "low_above_body";
+  const hasOpenInside = price !== "premium";
+  if (hasOpenInside && isBelow(high, h, open, o) || isBelow(high, h, close, c)) {
+    return "high_below_body";
+  }
+  if (hasOpenInside && isBelow(open, o, low, l) || isBelow(close, c, low, l)) {
+    return "low_above_body";
+  }
   return undefined;
 }
 

@@ -69,7 +69,7 @@ export async function* readFundingGapEntries(
   database: Database,
 ): AsyncGenerator<readonly FundingGapEntry[], void> {
   let after: FundingGap | undefined;
-  for (;;) {
+  while (true) {
     const gaps = await readFundingGaps(database, { gapsMax: PAGE_GAPS_MAX, after });
     if (gaps.length > 0) {
       yield gaps.map(({ exchange, symbol, window, state, missing, reason }) => ({

@@ -66,7 +66,8 @@ const UNITS = columns<Pick<MarketTerms, "kind" | "volumeUnit">>({
 
 /**
  * Records what volumes count where listings do not say it yet: those that have ended were entered by a version that did not
- * know, and no list has their symbols any more. A symbol without a settling coin is of a spot market.
+ * know, and no list has their symbols any more. A symbol without a settling coin is of a spot market. Prices that nobody
+ * trades have no volume.
  */
 export async function noteVolumeUnits(
   database: Database,
@@ -80,7 +81,8 @@ export async function noteVolumeUnits(
           columns: ["row.volume_unit"],
           from: `join ${UNITS.rows(2)}
                    on row.kind = coalesce(known.kind, case when position(':' in known.symbol) = 0 then 'spot' end)
-                 where known.exchange = $1::text and known.volume_unit is null`,
+                 where known.exchange = $1::text and known.volume_unit is null
+                   and titan10_price_of(known.symbol) = 'trade'`,
         })
       })
        update listings as known set volume_unit = held.volume_unit

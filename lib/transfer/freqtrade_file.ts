@@ -40,7 +40,9 @@ function fileOf({ exchange, symbol, timeframe }: FileOf, type: string | undefine
   const name = marketSymbol(symbol).replace(/[/ .@$+:]/g, "_");
   // Months, on file systems that do not distinguish `M` from `m`.
   const width = timeframe.text.replace("M", "Mo");
-  const folder = type === undefined ? exchange : `${exchange}/futures`;
+  // No name of an archive leads out of the folder.
+  const id = exchange.replace(/[^\w-]/g, "_");
+  const folder = type === undefined ? id : `${id}/futures`;
   return `${folder}/${name}-${width}${type === undefined ? "" : `-${type}`}.feather`;
 }
 

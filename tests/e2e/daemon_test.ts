@@ -253,6 +253,7 @@ Deno.test("the demo says where to look, finishes its backfill and shows candles 
       status.series.filter(({ candles }) => candles > 0).map(({ symbol }) => symbol),
     );
     assert(symbols.size >= 5, [...symbols].join(" "));
+    assert(symbols.has("BTC/USDT:USDT") && symbols.has("BTC/USDT:USDT@mark"));
     await stop(demo, "SIGINT", 130);
     assert.deepEqual([...Deno.readDirSync(cwd)], []);
   }));

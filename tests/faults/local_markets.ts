@@ -21,7 +21,7 @@ export function secondOf(first: LocalSymbol): LocalSymbol {
 }
 
 /** Whether futures are archived as well. */
-export function hasFutures({ exchange, steps }: Schedule): boolean {
+function hasFutures({ exchange, steps }: Schedule): boolean {
   return exchange === BINANCE && steps.some(({ fault }) => fault === "kind refused");
 }
 

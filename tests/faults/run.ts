@@ -11,7 +11,7 @@ import { openTestArchive } from "../support/local_archive.ts";
 import { type Begin, EXCHANGE_FAULTS } from "./exchange_faults.ts";
 import { judgeSeries, judgeStreamed, judgeViews, sumVerdicts, type Verdict } from "./oracle.ts";
 import { Random } from "./random.ts";
-import { openScene, type Scene, type SceneOptions } from "./scene.ts";
+import { openScene, reachesOf, type Scene, type SceneOptions } from "./scene.ts";
 import { type FaultName, FAULTS, type Schedule, type Step } from "./schedule.ts";
 import { SYSTEM_FAULTS } from "./system_faults.ts";
 
@@ -132,7 +132,7 @@ async function untilSettled(scene: Scene, sinceMs: number): Promise<string | und
       (owed - 1) * stepMs(timeframe) > YOUNG_MS_MAX ||
       (timeframe === "1s" && !scene.seconds.has(symbol) && !(Date.parse(last ?? "") >= sinceMs))
     );
-    const isAll = series.length === expected.length * scene.reachesMs.length;
+    const isAll = series.length === expected.flatMap((one) => reachesOf(scene, one)).length;
     if (isAll && behind.length === 0) return undefined;
     amiss = `${series.length} series, ${
       behind.map(({ symbol, timeframe, owed, last, lastError }) =>
@@ -168,7 +168,7 @@ async function streamedCandles({ env }: Scene): Promise<number> {
 
 /** Lets hours pass in which what is owed and what is missing is asked for again, and compares. */
 async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
-  const { env, exchange, exchangeClock, schedule, reachesMs, seconds } = scene;
+  const { env, exchange, exchangeClock, schedule, seconds } = scene;
   const database = await openDatabase({
     url: env["DATABASE_URL"],
     dataDir: env["DATA_DIR"] ?? "",
@@ -201,7 +201,7 @@ async function judge(scene: Scene, calmMs: number): Promise<Verdict> {
     await bringUpToDate(archive);
     verdicts.push(await judgeStreamed(database, calmMs));
     for (const symbol of judgedSymbols(scene)) {
-      for (const [timeframe, reachMs] of reachesMs) {
+      for (const [timeframe, reachMs] of reachesOf(scene, symbol)) {
         const step = stepMs(timeframe);
         const sinceMs = Math.ceil((finalMs - reachMs) / step) * step;
         const window = { sinceMs, untilMs: Math.floor(calmMs / step) * step };

@@ -6,12 +6,12 @@ import {
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
 import type { LocalSymbol } from "../../lib/local_exchange/local_symbol.ts";
-import { binanceWithSeconds } from "../support/local_exchange/binance.ts";
+import { isContract } from "../../lib/market/symbol.ts";
 import type { PostgresServer } from "../support/postgres_server.ts";
 import { type Running, start } from "../support/program.ts";
 import { createServerDatabase } from "../support/test_database.ts";
 import { BINANCE, dialectOf } from "./exchange_class.ts";
-import { hasFutures, marketsOf, type SecondMarket } from "./local_markets.ts";
+import { marketsOf, type SecondMarket } from "./local_markets.ts";
 import { CLOCKS_CAN_JUMP, type MachineClock, makeMachineClock } from "./machine_clock.ts";
 import type { Schedule } from "./schedule.ts";
 import { startStreamWire, type StreamWire } from "./stream_wire.ts";
@@ -43,8 +43,8 @@ export interface Scene {
   readonly exchangeClock: ShiftedClock;
   readonly machineClock: MachineClock;
   readonly symbols: readonly LocalSymbol[];
-  /** What is archived of each symbol, and how far back. Milliseconds. */
-  readonly reachesMs: readonly (readonly [timeframe: string, reachMs: number])[];
+  /** What is archived of spot markets, and how far back. Milliseconds. */
+  readonly reachesMs: readonly Reach[];
   /** Second markets that faults have listed, by symbol. They stay. */
   readonly seconds: Map<string, SecondMarket>;
   /** Symbols whose kind is refused for good. */
@@ -62,6 +62,13 @@ export interface Scene {
   readonly smallDisk: string | undefined;
   readonly program: ProgramKeeper;
   close(): Promise<void>;
+}
+
+type Reach = readonly [timeframe: string, reachMs: number];
+
+/** What is archived of a symbol: Binance has no candles of seconds of its futures. */
+export function reachesOf({ reachesMs }: Scene, symbol: string): readonly Reach[] {
+  return isContract(symbol) ? reachesMs.filter(([timeframe]) => timeframe !== "1s") : reachesMs;
 }
 
 export interface SceneOptions {
@@ -84,7 +91,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     now: () => clock.now() + exchangeClock.shiftMs,
   };
   const symbols = marketsOf(schedule, clock.now());
-  const dialect = hasFutures(schedule) ? binanceWithSeconds : dialectOf(schedule.exchange);
+  const dialect = dialectOf(schedule.exchange);
   const exchange = await startLocalExchange({
     clock: exchangeClock,
     symbols,
@@ -118,7 +125,7 @@ export async function openScene(schedule: Schedule, options: SceneOptions): Prom
     exchangeClock,
     machineClock,
     symbols,
-    reachesMs: reachesOf(schedule),
+    reachesMs: spotReaches(schedule),
     seconds: new Map(),
     refused: new Set(),
     wire,
@@ -147,7 +154,7 @@ function beginsAtAnHour({ steps }: Schedule): boolean {
 }
 
 /** Other classes than Binance's have no candles of seconds. Minutes and hours are backfilled. */
-function reachesOf(schedule: Schedule): Scene["reachesMs"] {
+function spotReaches(schedule: Schedule): Scene["reachesMs"] {
   const names = [
     ...(beginsAtAnHour(schedule) ? ["1h"] as const : []),
     "1m",
@@ -171,7 +178,7 @@ function settings(
     EXCHANGES: exchange,
     SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
     TIMEFRAMES: isBinance ? "1s" : "1m",
-    BACKFILL: reachesOf(schedule).map(([name, ms]) => `${name}:${ms / HOUR_MS}h`).join(","),
+    BACKFILL: spotReaches(schedule).map(([name, ms]) => `${name}:${ms / HOUR_MS}h`).join(","),
     [`EXCHANGE_${exchange.toUpperCase()}`]: JSON.stringify({
       ...(isBinance ? { urls: { api, ws: streamWire.url } } : {}),
       rateLimit: 10,

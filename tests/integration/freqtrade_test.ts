@@ -102,10 +102,13 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       "kraken/BTC_USD-1h.feather",
     ]);
     assert.match(stderr, /^45,\d{3} rows in 14 files in /m);
-    assert.match(stderr, /Left out: 1 \(okx BTC\/USD:BTC 1h\): /);
-    assert.match(stderr, /needs mark prices .* of 1 \(binance ETH\/USDT:USDT\): /);
-    assert.match(stderr, /needs candles of 1h .* of 1 \(hyperliquid BTC\/USDC:USDC\): add 1h to/);
-    assert.match(stderr, /needs funding rates .* of 1 \(binance ETH\/USDT:USDT\)$/m);
+    assert.match(stderr, /^Left out: 1 series \(okx BTC\/USD:BTC 1h\), of which /m);
+    assert.match(stderr, /needs mark prices .* of 1 perpetual \(binance ETH\/USDT:USDT\): /);
+    assert.match(
+      stderr,
+      /needs candles of 1h .* of 1 perpetual \(hyperliquid BTC\/USDC:USDC\): add 1h to/,
+    );
+    assert.match(stderr, /needs funding rates .* of 1 perpetual \(binance ETH\/USDT:USDT\)$/m);
     assert.equal(code, 1, stderr);
   },
 

@@ -1,5 +1,7 @@
 /** Futures whose host bans us: spot, which has another host, is archived all the same, and at its own pace. */
 import assert from "node:assert/strict";
+import { examine } from "../../lib/doctor/checkup.ts";
+import { readMigrations } from "../../lib/store/connection/migrations.ts";
 import { openExchange } from "../../lib/exchange/client.ts";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { refreshMarkets } from "../../lib/fetch/markets.ts";
@@ -11,8 +13,8 @@ import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { readExchangeStates } from "../../lib/store/exchange_state.ts";
 import { restoreExchanges } from "../../lib/daemon/open_exchanges.ts";
-import { perpetualOf } from "../support/local_exchange/binance.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { perpetualOf } from "../support/local_exchange/binance.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -166,6 +168,36 @@ Deno.test("gaps of futures that are banned use up no ask of spot's", () =>
     assert.equal(asked() - before, 1);
     const rows = await database.sql`select distinct symbol from gaps where state = 'filled'`;
     assert.deepEqual(rows.map(({ symbol }) => symbol), [SPOT]);
+  }));
+
+Deno.test("spot's host that bans from the first request on leaves the futures", () =>
+  withScene(async ({ database, exchange, open }) => {
+    const fault = exchange.faults.add({
+      when: { host: "api.binance.com" },
+      fault: { kind: "status", status: 418, retryAfterSeconds: BAN_MS / 1000 },
+    });
+    const archive = await open();
+    const [report] = await backfill(archive, { patient: false });
+    assert.equal(await candlesOf(database, LINEAR), HOURS);
+    assert.equal(await candlesOf(database, SPOT), 0);
+    assert.match(report?.unloaded.join() ?? "", /BTC\/USDT: .*spot markets.*HTTP 418/);
+    assert.deepEqual(archive.exchanges[0]?.bannedKinds, ["spot"]);
+    fault.remove();
+  }));
+
+Deno.test("the doctor asks for candles of each kind of market, and names that which is banned", () =>
+  withScene(async ({ open, ban }) => {
+    const archive = await open({ RETRY_ATTEMPTS: "1" });
+    ban();
+    const { exchanges: [binance] } = await examine(archive, { migrations: await readMigrations() });
+    const candles = binance?.checks.filter(({ check }) => check === "candles") ?? [];
+    const about = (isOk: boolean): readonly string[] =>
+      candles.filter(({ ok }) => ok === isOk).map(({ message }) => message);
+    assert.match(about(true).join(), /^5 of the newest 5 of BTC\/USDT 1h came/);
+    assert.match(about(false).join(), /BTC\/USDT:USDT 1h.*HTTP 418/);
+    assert.equal(candles.length, 2);
+    const entries = binance?.capabilities.map(({ market, timeframe }) => `${market} ${timeframe}`);
+    assert.deepEqual(entries, ["linear 1h", "spot 1h"]);
   }));
 
 Deno.test("a ban of all hosts that were asked is one of the exchange", () =>

@@ -103,9 +103,9 @@ const TESTS: Readonly<Record<string, (database: Database) => Promise<void>>> = {
       );
     }
     await assert.rejects(
-      insert(database, PREMIUM.symbol, "0.1", "0.05", "-0.1", "0", null),
+      insert(database, PREMIUM.symbol, "0.1", "0.05", "-0.1", "0.06", null),
       /violates check/,
-      "its high lies below its open",
+      "its high lies below its close",
     );
   },
 

@@ -1,6 +1,7 @@
 /** Mark prices, index prices and premiums: fetched, polled, repaired, rolled up, exported and imported like trades. @module */
 import assert from "node:assert/strict";
 import { parquetReadObjects } from "hyparquet";
+import postgres from "postgres";
 import { backfill } from "../../lib/fetch/backfill.ts";
 import { Poll } from "../../lib/fetch/poll.ts";
 import { repairGaps } from "../../lib/gap/repair.ts";
@@ -11,6 +12,7 @@ import { compareDecimals } from "../../lib/market/candle.ts";
 import { priceOf } from "../../lib/market/price.ts";
 import { closedUntil, floorTime, parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Window } from "../../lib/market/window.ts";
+import { readCandlesDocument } from "../../lib/serve/chart_answer.ts";
 import { rollUp } from "../../lib/upkeep/upkeep.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { type ArchivePlace, withArchivePlace } from "../support/archive_place.ts";
@@ -21,6 +23,7 @@ import {
 } from "../support/local_exchange/faulty_exchange.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
 import { TestClock } from "../support/test_clock.ts";
+import { openPostgres } from "../support/test_database.ts";
 
 const MINUTE = parseTimeframe("1m");
 const MINUTE_MS = 60_000;
@@ -129,6 +132,22 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
+  "HTTP tells of them in each timeframe, and of no volume": async ({ clock, withDatabase }) => {
+    for (const timeframe of ["1m", "1h"]) {
+      const query = new URLSearchParams({
+        ...{ exchange: "binance", symbol: PREMIUM, timeframe, limit: "20" },
+      });
+      const { candles } = await withDatabase((database) =>
+        readCandlesDocument(database, query, { nowMs: clock.now() })
+      );
+      assert(candles.length >= 10, `${candles.length} candles of ${timeframe}`);
+      for (const { volume, volumeBase, volumeUnit, high, low } of candles) {
+        assert.deepEqual([volume, volumeBase, volumeUnit], [null, null, null]);
+        assert(Number(low) <= Number(high));
+      }
+    }
+  },
+
   "CSV has an empty field for the volume, Parquet null, and both what is stored": async (
     { folder, run },
   ) => {
@@ -190,6 +209,26 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.deepEqual([trades.code, mark.code, spot.code].map((code) => code !== 0), [
       ...[true, true, true],
     ]);
+  },
+
+  "a copy of the archive has them, too": async ({ env, run, withDatabase }) => {
+    if (env["DATABASE_URL"] !== undefined) return;
+    const server = await openPostgres({ isUnmigrated: true });
+    if (server === undefined) return;
+    try {
+      const { code, stderr } = await run("copy", "--to", server.url);
+      assert.equal(code, 0, stderr);
+      const copy = postgres(server.url, { max: 1, onnotice: () => {} });
+      const told = `select symbol, count(*)::int, count(volume)::int as volumes, sum(close)::text
+        from ohlcv_1m group by symbol order by symbol`;
+      const there = await copy.unsafe(told).values();
+      await copy.end();
+      const here = await withDatabase(({ sql }) => sql.unsafe(told).values());
+      assert.deepEqual([...there], [...here]);
+      assert.equal(there.length, SYMBOLS.length);
+    } finally {
+      await server.stop();
+    }
   },
 
   "a report over premiums of zero and below is made": async ({ run, withDatabase }) => {

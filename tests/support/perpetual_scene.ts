@@ -69,11 +69,12 @@ export interface PerpetualScene {
 export async function withPerpetuals(
   id: ContractExchange,
   use: (scene: PerpetualScene) => Promise<void>,
+  { dialect = DIALECTS[id] }: { readonly dialect?: Dialect } = {},
 ): Promise<void> {
   const opened = await openAnyTest();
   const clock = new HurriedClock();
   const markets = [...spotMarkets(), ...contractMarkets(id).map(withHole).map(withFunding)];
-  const exchange = await startLocalExchange({ clock, dialect: DIALECTS[id], symbols: markets });
+  const exchange = await startLocalExchange({ clock, dialect, symbols: markets });
   const perpetuals = markets.filter(({ contract }) =>
     contract !== undefined && contract.expiryMs === undefined
   ).map(({ symbol }) => symbol);
@@ -138,7 +139,7 @@ function withFunding(market: LocalSymbol): LocalSymbol {
 export async function archiveAll(
   { clock }: PerpetualScene,
   archive: PerpetualArchive,
-  { repairs = 12 }: { readonly repairs?: number } = {},
+  { repairs = 9 }: { readonly repairs?: number } = {},
 ): Promise<void> {
   for (let round = 0; round < 4; round++) {
     await backfill(archive, { patient: false });

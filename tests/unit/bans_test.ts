@@ -7,7 +7,15 @@ const MINUTE_MS = 60_000;
 const SPOT = "api.test";
 const LINEAR = "fapi.test";
 
-function scene() {
+interface Scene {
+  readonly clock: ManualClock;
+  readonly bans: Bans;
+  /** Notes a ban of so many minutes. */
+  readonly refuse: (host: string | undefined, minutes: number) => ReturnType<Bans["note"]>;
+  readonly isOpen: (host?: string) => boolean;
+}
+
+function scene(): Scene {
   const clock = new ManualClock();
   const bans = new Bans("binance", clock);
   return {

@@ -265,7 +265,7 @@ Deno.test("a price that nobody trades has no volume, whatever stands in its plac
   assert.equal(reasonOf(row({}).slice(0, 5)), "not_six_values");
 });
 
-Deno.test("only a premium may be zero or negative, and its high and low lie around it all the same", () => {
+Deno.test("only a premium may be zero or negative, and its high and low lie around its close all the same", () => {
   const premium = { open: "-0.0002", high: "0", low: "-0.0003", close: "-0.0001" };
   assert.deepEqual(checkRow(MINUTE, row(premium), "premium").candle, {
     openTimeMs: OPEN_MS,
@@ -278,10 +278,22 @@ Deno.test("only a premium may be zero or negative, and its high and low lie arou
   }
   const broken = [
     [{ ...premium, high: "-0.00015" }, "high_below_body"],
-    [{ ...premium, low: "-0.0001" }, "low_above_body"],
+    [{ ...premium, low: "-0.00005" }, "low_above_body"],
     [{ ...premium, open: "NaN" }, "not_a_finite_number"],
   ] as const;
   for (const [values, reason] of broken) {
     assert.equal(checkRow(MINUTE, row(values), "premium").rejected?.reason, reason);
+  }
+});
+
+Deno.test("a premium may open outside of its high and low, as in the sample of Bybit's documentation", () => {
+  const sample = { open: "-0.000587", high: "-0.000344", low: "-0.000480", close: "-0.000344" };
+  const mirrored = { open: "0.000587", high: "0.000480", low: "0.000344", close: "0.000344" };
+  for (const values of [sample, mirrored]) {
+    const { candle } = checkRow(MINUTE, row(values), "premium");
+    assert.deepEqual(candle, { openTimeMs: OPEN_MS, ...values, volume: null });
+  }
+  for (const price of ["trade", "mark", "index"] as const) {
+    assert.equal(checkRow(MINUTE, row(mirrored), price).rejected?.reason, "high_below_body");
   }
 });

@@ -5,8 +5,15 @@ import { ManualClock } from "../support/manual_clock.ts";
 
 const INTERVAL_MS = 1_000;
 
-/** Lanes, and how many of some turns have come. */
-function scene() {
+interface Scene {
+  readonly clock: ManualClock;
+  readonly lanes: Lanes;
+  readonly ask: (host: string | undefined) => void;
+  /** How many of the turns that were asked for have come. */
+  readonly come: () => Promise<number>;
+}
+
+function scene(): Scene {
   const clock = new ManualClock();
   const lanes = new Lanes({ intervalMs: INTERVAL_MS, clock, bans: new Bans("binance", clock) });
   let come = 0;

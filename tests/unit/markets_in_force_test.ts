@@ -92,6 +92,19 @@ Deno.test("a symbol that was refused, or is missing, has them loaded again after
   assert.equal(await scene.after(10 * MINUTE_MS), 5);
 });
 
+Deno.test("at the expiry of a future they are loaded at once, and every ten minutes until it has ended", async () => {
+  const scene = sceneOf();
+  const expiresMs = new Map([["BTC/USDT:USDT-240628", scene.clock.now() + 3 * MINUTE_MS]]);
+  scene.next = { expiresMs };
+  assert.equal(await scene.after(0), 1);
+  assert.equal(await scene.after(3 * MINUTE_MS - 1), 1);
+  assert.equal(await scene.after(1), 2);
+  assert.equal(await scene.after(10 * MINUTE_MS - 1), 2);
+  scene.next = { expiresMs, expired: new Set(expiresMs.keys()) };
+  assert.equal(await scene.after(1), 3);
+  assert.equal(await scene.after(DAY_MS - 1), 3);
+});
+
 Deno.test("markets that cannot be loaded again still serve, and are tried again after ten minutes", async () => {
   const scene = sceneOf();
   await scene.after(0);

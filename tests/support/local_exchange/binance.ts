@@ -2,24 +2,10 @@
 import { contract } from "../../../lib/local_exchange/contract.ts";
 import { binance as truthful } from "../../../lib/local_exchange/local_binance.ts";
 import type { LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
-import { parseTimeframe } from "../../../lib/market/timeframe.ts";
 import type { Dialect } from "./dialect.ts";
 
 /** Codes and messages follow Binance's documentation of the spot REST API (error codes). */
 export const binance: Dialect = { ...truthful, refusal: binanceRefusal };
-
-/** Binance, if its USD-M futures had candles of seconds as its spot markets have. */
-export const binanceWithSeconds: Dialect = {
-  ...binance,
-  read: (request) => {
-    const { path, query } = request;
-    if (!path.startsWith("/fapi/") || query.get("interval") !== "1s") return binance.read(request);
-    const minutes = new URLSearchParams(query);
-    minutes.set("interval", "1m");
-    const ask = binance.read({ ...request, query: minutes });
-    return ask?.about === "candles" ? { ...ask, timeframe: parseTimeframe("1s") } : ask;
-  },
-};
 
 /** A linear perpetual beside the spot market of the same base and quote. */
 export function perpetualOf(
