@@ -119,7 +119,7 @@ function exchangeOf(timeframes: string, symbols: Symbols): Archive["exchanges"][
     }))
   );
   const list = new Map(symbols.map((symbol) => [symbol, { id: symbol, kind: "spot" }]));
-  const value = { series, list, suspended: new Set() };
+  const value = { series, list, suspended: new Set(), expired: new Set() };
   return { id: "kraken", markets: { value } } as unknown as Archive["exchanges"][number];
 }
 
