@@ -36,6 +36,9 @@ interface FundingWay {
 /** Every exchange gives so many rates at once. */
 const FUNDING_ROWS = 100;
 
+/** More rates than any perpetual has. */
+const EVERYTHING = 1_000_000;
+
 /**
  * Known ways. A row also holds for the classes that inherit from its class. Sources are CCXT 4.5.84's code and the
  * documentation of the exchanges:
@@ -44,8 +47,11 @@ const FUNDING_ROWS = 100;
  * - bybit: 200, newest first; a start needs an end.
  * - okx: newest first, before `after`, 100 by every version of the endpoint. Keeps three months.
  * - bitget, mexc: numbered pages, the newest first.
- * - krakenfutures: always everything.
+ * - krakenfutures: always everything, so that one answer is enough.
  * - hyperliquid: from the start on, 500.
+ * - htx, linear: the newest 100 of a window whose end is `end_time`, which CCXT does not send (`/v5/market/funding_rate_history`).
+ * - whitebit: the newest of a window, whose end is `endDate` in seconds; CCXT sends another name, which is neglected
+ *   (docs.whitebit.com, "Funding history"). It documents 1000 rates.
  */
 const FUNDING_WAYS: Readonly<Record<string, FundingWay>> = {
   binance: { rowsMax: 1000, comes: "oldest" },
@@ -53,10 +59,12 @@ const FUNDING_WAYS: Readonly<Record<string, FundingWay>> = {
   bitget: { pages: "pageNo" },
   bybit: { rowsMax: 200, comes: "newest" },
   gate: { rowsMax: 1000 },
+  htx: { until: ({ untilMs }) => ({ end_time: untilMs - 1 }) },
   hyperliquid: { rowsMax: 500, comes: "oldest" },
-  krakenfutures: { comes: "all" },
+  krakenfutures: { rowsMax: EVERYTHING, comes: "all" },
   mexc: { pages: "page_num" },
   okx: { comes: "newest", until: ({ untilMs }) => ({ after: untilMs }) },
+  whitebit: { rowsMax: 1000, until: ({ untilMs }) => ({ endDate: Math.ceil(untilMs / 1000) - 1 }) },
 };
 
 /** The same of inverse perpetuals, where it differs. htx: numbered pages of at most 50. */

@@ -7,6 +7,7 @@ import {
   MalformedFundingError,
   perpetualOf,
   readFundingRows,
+  usableRates,
 } from "../../lib/market/funding_rate.ts";
 
 const HOUR_MS = 3_600_000;
@@ -82,7 +83,7 @@ Deno.test("rows that are no rates, contradict each other or are another perpetua
     ...change,
   });
   const read = (...rows: readonly unknown[]): readonly FundingRate[] =>
-    readFundingRows(rows, "BTC/USDT:USDT");
+    usableRates(readFundingRows(rows, "BTC/USDT:USDT"), []);
   const refused: readonly (readonly unknown[])[] = [
     [row({ timestamp: undefined })],
     [row({ timestamp: 1.5 })],
@@ -100,6 +101,29 @@ Deno.test("rows that are no rates, contradict each other or are another perpetua
     read(row({ timestamp: START_MS + 1, fundingRate: "-7.6E-5" }), row({}), row({})),
     [{ timeMs: START_MS, rate: "0.0001" }, { timeMs: START_MS + 1, rate: "-7.6E-5" }],
   );
+});
+
+Deno.test("a row that stays odd costs its own rate, and not those beside it", () => {
+  const symbol = "BTC/USDT:USDT";
+  const row = (at: number, fundingRate: string | undefined = "0.0001"): object => ({
+    symbol,
+    timestamp: START_MS + at,
+    fundingRate,
+  });
+  const read = (rows: readonly object[], before: readonly object[]): readonly number[] =>
+    usableRates(readFundingRows(rows, symbol), readFundingRows(before, symbol).odd)
+      .map(({ timeMs }) => timeMs - START_MS);
+  const odd = [row(0), row(1, ""), row(2), row(3), row(3, "0.0002"), row(4)];
+  assert.throws(() => read(odd, []), /a row is no funding rate/);
+  assert.deepEqual(read(odd, odd), [0, 2, 4]);
+  assert.throws(
+    () => read([...odd, row(5, "NaN")], odd),
+    /a row is no funding rate/,
+    "another one",
+  );
+  assert.deepEqual(read([row(1, "")], odd), []);
+  const most = [row(0), row(1, ""), row(2, "")];
+  assert.throws(() => read(most, most), /a row is no funding rate/);
 });
 
 Deno.test("only perpetuals have funding rates, whatever price a series is about", () => {
