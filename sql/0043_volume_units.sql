@@ -227,6 +227,12 @@ declare
                                                    '''{}''::tstzmultirange, ''{}''::tstzmultirange)) as nothing '
                                                    '(exchange, symbol, timeframe, unsettled, streamed))'
                       else 'checkpoints' end;
+  -- Who is first needs no look at the others of a time, which is as much work as all the rest.
+  slots text := case when method = 'primary' then 'select ranked.*, true as is_known, false as is_alike from ranked'
+                     else 'select ranked.*, bool_or(volume_base is not null) over slot as is_known, '
+                          'count(counted) over slot = count(*) over slot '
+                          'and min(counted) over slot = max(counted) over slot as is_alike '
+                          'from ranked window slot as (partition by time)' end;
 begin
   if method not in ('primary', 'volume') then
     raise exception 'Cannot merge candles by %: expected primary or volume', quote_literal(method);
@@ -262,11 +268,7 @@ begin
     -- Of several candles of a time, those whose base volume is not known are left out, unless it is known of none.
     weighed as (
       select ranked.*, coalesce(volume_base, case when is_alike then volume end) as weight
-      from (select ranked.*,
-                   bool_or(volume_base is not null) over slot as is_known,
-                   count(counted) over slot = count(*) over slot and min(counted) over slot = max(counted) over slot
-                     as is_alike
-            from ranked window slot as (partition by time)) as ranked
+      from (%s) as ranked
       where $5 = 'primary' or volume_base is not null or not is_known
     ),
     merged (time, open, high, low, close, volume, sources, volume_base) as (
@@ -293,7 +295,7 @@ begin
                 else false end, volume_base
     from merged
     order by time
-  $merge$, ledger, source_table) using wanted_symbol, since, until, exchanges, method, wanted_timeframe, final_only;
+  $merge$, ledger, source_table, slots) using wanted_symbol, since, until, exchanges, method, wanted_timeframe, final_only;
 end
 $$;
 
