@@ -36,6 +36,7 @@ export async function askFunding(
   const { symbol, window } = ask;
   const { comes } = exchange.client.fundingTerms(symbol, list);
   const action = `fetch funding rates of ${exchange.id} ${symbol}`;
+  await exchange.client.pauseFunding(signal);
   let oddBefore: readonly string[] = [];
   return await exchange.guarded(action, {
     priority,

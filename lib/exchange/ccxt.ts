@@ -74,7 +74,7 @@ export interface CcxtMarket {
   readonly expiry?: string | number | undefined;
   readonly active?: boolean;
   /** The market as the exchange listed it. */
-  readonly info?: { readonly wsname?: unknown } | undefined;
+  readonly info?: { readonly wsname?: unknown; readonly type?: unknown } | undefined;
 }
 
 /** A unified ticker of CCXT. Numbers are decimal texts. */

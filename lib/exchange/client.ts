@@ -264,6 +264,13 @@ export class ExchangeClient {
     return fundingTerms(this.id, this.#markets.instanceOf(list).markets?.[symbol]);
   }
 
+  /** Waits until one more request for funding rates fits what the exchange allows of these. */
+  async pauseFunding(signal?: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const intervalMs = this.requestIntervalMs;
+    await this.#fundingRequests.pause(this.id, { clock, intervalMs, signal });
+  }
+
   /**
    * How long the pace makes the next request wait after the request for each of these windows, whose markets are on
    * `list`. Milliseconds. Sends nothing.

@@ -1,5 +1,6 @@
 /** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Clock } from "../clock.ts";
 import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
@@ -31,6 +32,8 @@ interface FundingWay {
   readonly pages?: string;
   /** What says where the window ends. @default CCXT's `until`, minus 1 ms: correct for inclusive and exclusive ends */
   readonly until?: (window: Window) => Readonly<Record<string, unknown>>;
+  /** How many requests of cost 1 fit between two of these, where the exchange counts these apart. @default 0 */
+  readonly spacing?: number;
 }
 
 /** Every exchange gives so many rates at once. */
@@ -43,7 +46,8 @@ const EVERYTHING = 1_000_000;
  * Known ways. A row also holds for the classes that inherit from its class. Sources are CCXT 4.5.84's code and the
  * documentation of the exchanges:
  *
- * - binance: from the start on, 1000 at most. bingx: the same limit; which rates come is not said.
+ * - binance: from the start on, 1000 at most; 500 requests in five minutes (developers.binance.com, "Get Funding Rate
+ *   History"), which CCXT does not know: it counts them as any other. bingx: the same limit; which rates come is not said.
  * - bybit: 200, newest first; a start needs an end.
  * - okx: newest first, before `after`, 100 by every version of the endpoint. Keeps three months.
  * - bitget, mexc: numbered pages, the newest first.
@@ -54,7 +58,7 @@ const EVERYTHING = 1_000_000;
  *   (docs.whitebit.com, "Funding history"). It documents 1000 rates.
  */
 const FUNDING_WAYS: Readonly<Record<string, FundingWay>> = {
-  binance: { rowsMax: 1000, comes: "oldest" },
+  binance: { rowsMax: 1000, comes: "oldest", spacing: 12 },
   bingx: { rowsMax: 1000 },
   bitget: { pages: "pageNo" },
   bybit: { rowsMax: 200, comes: "newest" },
@@ -156,9 +160,32 @@ export class FundingRequests {
   readonly #open: () => Promise<CcxtExchange>;
   /** By kind of market. */
   readonly #sent = new Map<string, Promise<SentEnds>>();
+  /** When the next request may be sent. Milliseconds. */
+  #nextMs = 0;
 
   constructor(open: () => Promise<CcxtExchange>) {
     this.#open = open;
+  }
+
+  /**
+   * Waits where an exchange allows fewer requests for funding rates than others: without holding up those others.
+   *
+   * @param intervalMs the time between two requests of cost 1.
+   */
+  async pause(
+    exchange: string,
+    { clock, intervalMs, signal }: {
+      readonly clock: Clock;
+      readonly intervalMs: number;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<void> {
+    const spacing = factOf(FUNDING_WAYS, exchange)?.spacing ?? 0;
+    if (spacing === 0) return;
+    const nowMs = clock.now();
+    const turnMs = Math.max(nowMs, this.#nextMs);
+    this.#nextMs = turnMs + spacing * intervalMs;
+    if (turnMs > nowMs) await clock.sleep(turnMs - nowMs, { signal });
   }
 
   /**

@@ -8,6 +8,7 @@ import { loadKinds, type LoadOptions, marketKinds } from "./market_kinds.ts";
 import { type MarketList, marketList, marketOf, usableMarkets } from "./market_list.ts";
 import { withoutOddEntries } from "./odd_entries.ts";
 import { AskedPrices } from "./prices.ts";
+import { truePerpetual } from "./true_perpetual.ts";
 
 interface LoadedMarketsOptions {
   /** Opens an instance of the exchange's class. */
@@ -51,7 +52,7 @@ export class LoadedMarkets {
             const loaded = await withoutOddEntries(() => kind.load(), ccxt.options);
             const usable = usableMarkets(action, loaded, call);
             onLoaded?.(kind, call);
-            return usable;
+            return usable.map((market) => truePerpetual(this.#exchange, market));
           },
         );
       },

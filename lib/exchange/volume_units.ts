@@ -61,8 +61,9 @@ const UNITS: Readonly<Record<string, ClassUnits>> = {
   hibachi: { linear: "quote" },
   // Turnover ("volume_quote"), spot and perpetuals alike.
   hitbtc: { linear: "base" },
-  // "amount": coins, beside "vol", which counts contracts. Both count what was bought and what was sold.
-  htx: { linear: "base", inverse: "base" },
+  // "amount": coins, but what was bought and what was sold ("Sum of both buy and sell sides", as "vol" of contracts and the
+  // turnover are): twice what other exchanges count, so nothing that may be added to theirs. Spot candles count once.
+  htx: { linear: null, inverse: null },
   // Sizes are in coins; a quarter of an hour of ETH has "591.6427".
   hyperliquid: { linear: "base" },
   // Sizes are in contracts, which are one coin (PF_) or one dollar (PI_, FI_).

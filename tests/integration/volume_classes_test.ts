@@ -69,6 +69,11 @@ Deno.test("a class has the units of the class it inherits from, and what cannot 
   }
   assert.equal(volumeUnit("bequant", "linear"), "base");
   assert.equal(volumeUnit("coinex", "spot"), undefined);
+  // They count both sides of each trade.
+  assert.deepEqual([volumeUnit("htx", "linear"), volumeUnit("htx", "inverse")], [
+    undefined,
+    undefined,
+  ]);
   assert.equal(volumeUnit("binance", undefined), undefined);
   assert.equal(volumeUnit("constructor", "linear"), undefined);
 });

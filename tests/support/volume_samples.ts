@@ -176,8 +176,8 @@ export const SAMPLES: Readonly<Record<string, readonly VolumeSample[]>> = {
       volume: "0.1879",
     },
   }],
-  htx: (["spot", "linear", "inverse"] as const).map((kind) => ({
-    ...{ kind, unit: "base", volume: "1.2082" },
+  htx: [{
+    ...{ kind: "spot", unit: "base", volume: "1.2082" },
     row: {
       id: 1591515300,
       open: 1,
@@ -187,7 +187,7 @@ export const SAMPLES: Readonly<Record<string, readonly VolumeSample[]>> = {
       amount: "1.2082",
       vol: "0.0303205097",
     },
-  })),
+  }],
   kucoin: [
     {
       kind: "linear",
