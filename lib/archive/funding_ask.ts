@@ -9,6 +9,7 @@ import {
   judgeFunding,
   MalformedFundingError,
   readFundingRows,
+  usableRates,
 } from "../market/funding_rate.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { Markets } from "./markets_in_force.ts";
@@ -35,6 +36,7 @@ export async function askFunding(
   const { symbol, window } = ask;
   const { comes } = exchange.client.fundingTerms(symbol, list);
   const action = `fetch funding rates of ${exchange.id} ${symbol}`;
+  let oddBefore: readonly string[] = [];
   return await exchange.guarded(action, {
     priority,
     signal,
@@ -42,13 +44,18 @@ export async function askFunding(
     host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,
   }, async (signal) => {
-    const { rows, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {
+    const { rows, dateMs, ...sent } = await exchange.client.fetchFunding(ask, {
       list,
       signal,
     });
-    const rates = readable(action, () => readFundingRows(rows, symbol));
+    const rates = readable(action, () => {
+      const read = readFundingRows(rows, symbol);
+      const before = oddBefore;
+      oddBefore = read.odd;
+      return usableRates(read, before);
+    });
     const nowMs = answerTime(clock.now(), { dateMs, newestMs: undefined });
-    return judgeFunding({ window, rates, isSinceSent, comes, joinMs, nowMs });
+    return judgeFunding({ window, rates, ...sent, comes, joinMs, nowMs });
   });
 }
 

@@ -87,6 +87,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   add: [
     ["titan10 add binance:SOL/USDT kraken:SOL/USD", "one more symbol at each"],
     ["titan10 add okx:BTC/USDT --timeframes 1h,1d", "one more exchange"],
+    ["titan10 add binance:BTC/USDT:USDT binance:BTC/USDT:USDT@mark", "a perpetual"],
   ],
   forget: [
     ["titan10 forget binance:SOL/USDT", "keep its candles"],

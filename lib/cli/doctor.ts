@@ -119,7 +119,7 @@ function capabilityTable(capabilities: readonly CapabilityEntry[]): string {
       printable(timeframe),
       count(pageRows.value),
       choice(sinceHonoured, { yes: "yes", no: "no" }),
-      newestCandles === null ? "unbounded so far" : `newest ${count(newestCandles.value)}`,
+      newestCandles === null ? "no end seen" : `newest ${count(newestCandles.value)}`,
       choice(omitsSilent, { yes: "omitted", no: "flat" }),
       sourcesOf([pageRows, sinceHonoured, newestCandles, omitsSilent]),
     ]),

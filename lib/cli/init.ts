@@ -28,6 +28,8 @@ defaults:
 exchanges:
   binance:
     # Also patterns such as "*/FDUSD", top:20 for those traded most, and "!…" for what is left out.
+    # "BTC/USDT:USDT" is a perpetual, "BTC/USDT:USDT@mark" its mark price, and top:20:USDT:linear
+    # chooses the perpetuals that are traded most. Their funding rates come with them.
     symbols: [BTC/USDT, ETH/USDT]
   kraken:
     symbols: [BTC/USD, ETH/USD]

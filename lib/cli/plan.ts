@@ -125,6 +125,10 @@ function capacityText(capacity: readonly PlanCapacity[]): string {
     "symbols FIT. BACKFILL is its least duration beside the polls, MONTH what new",
     "candles take on disk.",
   );
+  const shared = capacity.filter(({ kinds }) => kinds !== null);
+  if (shared.length > 0) {
+    lines.push("", wrap(`${sharedText(shared)}.`, COLUMNS).join("\n"));
+  }
   for (const one of capacity) {
     const problem = capacityProblem(one);
     if (problem !== undefined) {
@@ -132,6 +136,15 @@ function capacityText(capacity: readonly PlanCapacity[]): string {
     }
   }
   return lines.join("\n");
+}
+
+/** Which of an exchange's markets a line is about, where kinds of them have a pace of their own. */
+function sharedText(shared: readonly PlanCapacity[]): string {
+  const named = shared.map(({ exchange, kinds }) =>
+    `${exchange}'s ${kinds?.join(" and ") ?? ""} markets`
+  );
+  return "Kinds of markets with a host of their own have a pace of their own; SYMBOLS, FIT, POLLS and " +
+    `TAKE are of the busiest: ${named.join(", ")}`;
 }
 
 function figure(value: number): string {

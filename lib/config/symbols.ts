@@ -34,6 +34,9 @@ const TOPS =
   `top:N, top:N:QUOTE or top:N:QUOTE:KIND with N from 1 to ${ITEMS_MAX} and spot, linear or inverse ` +
   "for KIND, such as top:20, top:20:EUR or top:10:USDT:linear";
 
+/** A kind where the quote belongs. No currency has such a name. */
+const LACKS_QUOTE = /^top:[^:]*:(?:spot|linear|inverse)$/i;
+
 /** What is allowed in the place of a text that is no item; undefined where nothing special is to be said. */
 export function allowedInstead(text: string): string | undefined {
   if (isOption(text)) {
@@ -41,18 +44,19 @@ export function allowedInstead(text: string): string | undefined {
       text.replace(/-.*$/, "")
     } or a dated future`;
   }
-  return /^top:[^:]*:[^:]*:/i.test(text) ? TOPS : undefined;
+  if (hasWrongPrice(text)) {
+    return `the mark, index or premium of contracts, such as ${
+      PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
+    }`;
+  }
+  return /^top:[^:]*:[^:]*:/i.test(text) || LACKS_QUOTE.test(text) ? TOPS : undefined;
 }
 
 /** One of them. */
 export const symbolItem: Setting<string> = setting(
   (text) =>
     allowedInstead(text) ??
-      (hasWrongPrice(text)
-        ? `the mark, index or premium of contracts, such as ${
-          PRICES_NAMED.map((price) => `BTC/USDT:USDT@${price}`).join(", ")
-        }`
-        : /^top(:|$)/i.test(text)
+      (/^top(:|$)/i.test(text)
         ? TOPS
         : "unified symbols such as BTC/USDT separated by commas, or top:N"),
   (text) => {
@@ -138,7 +142,7 @@ function readTop(text: string): Top | undefined {
     text,
   );
   const count = Number(match?.[1]);
-  if (match === null || count > ITEMS_MAX) return undefined;
+  if (match === null || count > ITEMS_MAX || LACKS_QUOTE.test(text)) return undefined;
   const [, , quote, kind] = match;
   return {
     count,

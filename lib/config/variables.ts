@@ -98,8 +98,10 @@ export const SETTINGS = {
         "Unified symbols, patterns such as BTC/*, top:N or top:N:QUOTE for those traded most.",
       details:
         "Separated by commas. top:N chooses, for each exchange, the N bases with the highest " +
-        "24-hour volume against a dollar; top:N:QUOTE against that quote; top:N:QUOTE:linear, or inverse, " +
-        "perpetuals. In a pattern, * is any letters of a part; what follows a ! is left out: !*UP/*.",
+        "24-hour volume against a dollar; top:N:QUOTE against that quote; top:N:QUOTE:linear, or " +
+        "inverse, perpetuals. BTC/USDT:USDT is a perpetual, BTC/USDT:USDT@mark its mark price, " +
+        "@index and @premium likewise. In a pattern, * is any letters of a part; what follows a ! " +
+        "is left out: !*UP/*.",
       read: symbols,
     },
     timeframes: {

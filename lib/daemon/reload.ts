@@ -209,7 +209,12 @@ function changeExchanges(
       wanting.add(id);
     }
     if (hasOtherSeries) markets.renew(isWanted);
-    if (!exchanges.includes(exchange)) work.retire();
+    if (!exchanges.includes(exchange)) {
+      work.retire();
+      const successor = exchanges.find((one) => one.id === id);
+      // Some may not be stored: the database was away, or they came just now.
+      for (const ban of exchange.client.bans) successor?.client.restoreBan(ban);
+    }
   }
   return { ended: Promise.all(ended), gone, withdrawn, wanting: [...wanting] };
 }

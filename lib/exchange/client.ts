@@ -122,6 +122,11 @@ export class ExchangeClient {
     return this.#options.bans.untilMs;
   }
 
+  /** The bans in force. */
+  get bans(): readonly HostBan[] {
+    return this.#options.bans.inForce;
+  }
+
   /** Since when access is refused, and in which words; undefined while it is not. */
   get denial(): Denials["state"] {
     return this.#options.denials.state;

@@ -4,7 +4,7 @@ import type { MarketKind } from "../exchange/market_kinds.ts";
 import type { MarketList } from "../exchange/market_list.ts";
 import { nearSymbols } from "../exchange/near_symbols.ts";
 import { isExcluded, mayBeChosen, type Symbols } from "../config/symbols.ts";
-import { isOption, isPlainSymbol, isSymbol } from "../market/symbol.ts";
+import { datedUntilMs, isOption, isPlainSymbol, isSymbol } from "../market/symbol.ts";
 import { fitsPattern } from "../market/symbol_pattern.ts";
 import type { Checkpoint } from "../store/ledger.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
@@ -61,21 +61,23 @@ export function unloadedSymbols(
 /**
  * The configured symbols that this exchange lists. A symbol that is already in the ledger is kept even if it is not
  * listed any more, so that its end is detected. With a single exchange all configured symbols are kept, so that a
- * mistyped one shows up as a failing series.
+ * mistyped one shows up as a failing series; but not a future of a day that is over: nothing of it can be asked for.
  */
 export function listedSymbols(
   wanted: readonly string[],
-  { list, known, isAlone }: {
+  { list, known, isAlone, nowMs }: {
     readonly list: MarketList;
     readonly known: ReadonlySet<string>;
     /** Whether no other exchange is archived. */
     readonly isAlone: boolean;
+    readonly nowMs: number;
   },
 ): { readonly symbols: readonly string[]; readonly unlisted: readonly UnlistedSymbol[] } {
   const strangers = wanted.filter((symbol) => !list.has(symbol) && !known.has(symbol));
   const all = strangers.length === 0 ? [] : [...list.keys()].filter(isSymbol);
+  const out = strangers.filter((symbol) => !isAlone || (datedUntilMs(symbol) ?? Infinity) <= nowMs);
   return {
-    symbols: isAlone ? wanted : wanted.filter((symbol) => !strangers.includes(symbol)),
+    symbols: wanted.filter((symbol) => !out.includes(symbol)),
     unlisted: strangers.map((symbol) => ({ symbol, nearest: nearSymbols(symbol, all) })),
   };
 }

@@ -17,11 +17,16 @@ import { fundingDesires } from "./funding_wanted.ts";
 /** An exchange publishes a rate some seconds after it was due. */
 const DUE_AFTER_MS = 30_000;
 
-/** So long after an answer without the rate that is due it is asked for again. */
+/** So long after an answer without the rate that is due it is asked for again: doubled each time, for it may never come. */
 const AGAIN_MS = 5 * 60_000;
+const AGAIN_MS_MAX = 60 * 60_000;
 
-/** While history is owed, it is asked for again after so long, not only at the times of `BACKFILL_CRON`. */
+/**
+ * While history is owed, it is asked for again after so long, not only at the times of `BACKFILL_CRON`. Doubled after each
+ * run that brought nothing: what is never answered for is not asked for ever at this rate.
+ */
 const HISTORY_AGAIN_MS = 15 * 60_000;
+const HISTORY_AGAIN_MS_MAX = 4 * 60 * 60_000;
 
 interface FundingJobsOptions {
   /** Called when history is owed: the job `funding_history` is to run. */
@@ -30,7 +35,7 @@ interface FundingJobsOptions {
 
 /** The jobs, and what to call when other perpetuals may be wanted. */
 export function fundingJobs(archive: Archive, options: FundingJobsOptions): readonly Job[] {
-  const state: HistoryState = { endedMs: -Infinity, isOwed: true };
+  const state: HistoryState = { endedMs: -Infinity, againMs: HISTORY_AGAIN_MS, isOwed: true };
   const poll = new FundingPoll(archive);
   return [{
     name: "funding",
@@ -42,7 +47,7 @@ export function fundingJobs(archive: Archive, options: FundingJobsOptions): read
     runOnce: async (signal) => {
       const report = await poll.runOnce({ signal });
       if (report.found > 0) state.isOwed = true;
-      const isDue = report.found > 0 || archive.clock.now() - state.endedMs >= HISTORY_AGAIN_MS;
+      const isDue = report.found > 0 || archive.clock.now() - state.endedMs >= state.againMs;
       if (poll.isReady && state.isOwed && isDue) options.onOwed();
       const { found: _, ...counts } = report;
       return counts;
@@ -60,9 +65,13 @@ export function fundingJobs(archive: Archive, options: FundingJobsOptions): read
       const reports = await fetchFunding(archive, { signal });
       state.endedMs = archive.clock.now();
       state.isOwed = reports.some(({ left, failed }) => failed > 0 || left !== 0);
+      const added = sumOf(reports.map(({ added }) => added));
+      state.againMs = added > 0
+        ? HISTORY_AGAIN_MS
+        : Math.min(2 * state.againMs, HISTORY_AGAIN_MS_MAX);
       return {
         pages: sumOf(reports.map(({ pages }) => pages)),
-        added: sumOf(reports.map(({ added }) => added)),
+        added,
         revised: sumOf(reports.map(({ revised }) => revised)),
         failed: sumOf(reports.map(({ failed }) => failed)),
       };
@@ -73,6 +82,8 @@ export function fundingJobs(archive: Archive, options: FundingJobsOptions): read
 interface HistoryState {
   /** When the last run ended. Milliseconds. */
   endedMs: number;
+  /** How long after that it is to run again. Milliseconds. */
+  againMs: number;
   /** Whether it left something. */
   isOwed: boolean;
 }
@@ -94,6 +105,9 @@ class FundingPoll {
   /** The perpetuals that are entered as wanted, by exchange. */
   readonly #wanted = new Map<string, string>();
 
+  /** The perpetuals that a gauge tells of, by name. */
+  readonly #told = new Map<string, { readonly exchange: string; readonly symbol: string }>();
+
   constructor(archive: Archive) {
     this.#archive = archive;
   }
@@ -112,11 +126,30 @@ class FundingPoll {
     let found = 0;
     for (const exchange of funded) if (await this.#enter(exchange)) found++;
     const ledger = await readFundingCheckpoints(database);
+    this.#tellNewest(ledger);
     const reports = await Promise.all(funded.map((exchange) => {
       const own = ledger.filter((row) => row.exchange === exchange.id);
       return this.#pollExchange(exchange, own, signal);
     }));
     return reports.reduce(plus, { ...NOTHING, found });
+  }
+
+  /** Sets the gauges from the ledger, so that a restart or a history tells of them as a poll does. */
+  #tellNewest(ledger: readonly FundingCheckpoint[]): void {
+    const { fundingLastSeconds } = this.#archive.metrics;
+    const wanted = ledger.filter(({ wantedSinceMs }) => wantedSinceMs !== undefined);
+    const names = new Set(wanted.map(nameOf));
+    for (const [name, labels] of this.#told) {
+      if (names.has(name)) continue;
+      fundingLastSeconds.remove(labels);
+      this.#told.delete(name);
+    }
+    for (const row of wanted) {
+      const { exchange, symbol, lastMs } = row;
+      if (lastMs === undefined) continue;
+      fundingLastSeconds.set({ exchange, symbol }, lastMs / 1000);
+      this.#told.set(nameOf(row), { exchange, symbol });
+    }
   }
 
   /** Enters what is wanted now, if that has changed. Returns whether it has. */
@@ -154,13 +187,16 @@ class FundingPoll {
 
   /** Whether the next rate should have come. An interval that has become shorter is seen with the next rate. */
   #isDue(row: FundingCheckpoint, nowMs: number): boolean {
-    const askedMs = this.#askedMs.get(nameOf(row)) ?? -Infinity;
-    // Later than now: the clock was set back.
-    if (askedMs <= nowMs && nowMs - askedMs < AGAIN_MS) return false;
     const { lastMs, intervalMs = FUNDING_INTERVAL_MS } = row;
     const untilMs = row.covered.at(-1)?.untilMs;
     // Of a new perpetual all is history, which comes newest first.
-    return untilMs !== undefined && nowMs - DUE_AFTER_MS >= (lastMs ?? untilMs) + intervalMs;
+    if (untilMs === undefined) return false;
+    const dueMs = (lastMs ?? untilMs) + intervalMs;
+    const askedMs = this.#askedMs.get(nameOf(row)) ?? -Infinity;
+    const againMs = Math.min(Math.max(AGAIN_MS, askedMs - dueMs), AGAIN_MS_MAX);
+    // Later than now: the clock was set back.
+    if (askedMs <= nowMs && nowMs - askedMs < againMs) return false;
+    return nowMs - DUE_AFTER_MS >= dueMs;
   }
 
   async #poll(

@@ -105,13 +105,13 @@ function changeOf(
   const isOver = listing?.untilMs !== undefined;
   const expiresMs = expiryOf(listed, listing);
   if (expiresMs !== undefined && expiresMs <= nowMs) {
-    // Its history may be asked for, and the next check enters its end.
+    // Its history may be asked for.
     if (listing === undefined) return { kind: "begins", symbol, marketId: market?.id };
     // An exchange may list it for long after that, with any status; its own word for when it ends counts.
     const isEntered = listing.why === "expired" && listing.expiresMs === expiresMs;
     if (isEntered && !isLate) return undefined;
     if (!isOver || GOES_ON.has(listing.why)) {
-      return { kind: "ends", symbol, why: "expired", successor: undefined, atMs: expiresMs };
+      return endAt(symbol, expiresMs);
     }
   }
   if (market?.isActive) {
@@ -150,6 +150,11 @@ function changeOf(
   // A suspended market that disappears becomes delisted; a delisted one stays delisted.
   if (isOver && (listing.why !== "suspended" || why === "suspended")) return undefined;
   return { kind: "ends", symbol, why, successor: namesake, atMs: nowMs };
+}
+
+/** The end of a dated future. */
+function endAt(symbol: string, atMs: number): ListingChange {
+  return { kind: "ends", symbol, why: "expired", successor: undefined, atMs };
 }
 
 /** How a list of markets differs from what the ledger says about the archived symbols. */
@@ -216,8 +221,10 @@ export function judgeListings(
       ? otherSymbolOf(list, symbol, listing)
       : undefined;
     if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
-    const isLate = late.has(symbol);
-    const change = changeOf({ symbol, listed, listing, namesake, isLate, nowMs });
+    const change = changeOf({ symbol, listed, listing, namesake, isLate: late.has(symbol), nowMs });
+    // Entered together: nothing may be owed of the time after its end meanwhile.
+    const isAtOnce = change?.kind === "begins" && isExpired(symbol);
+    if (isAtOnce) return [change, endAt(symbol, expiresMs.get(symbol) ?? nowMs)];
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
     const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
     if (nowMs - atMs >= (isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN)) {
@@ -226,7 +233,6 @@ export function judgeListings(
     absent.set(symbol, atMs);
     return [];
   });
-  const missing = symbols.filter((symbol) => isOver(symbol) && !list.has(symbol));
   const replaced = changes.filter((change) => change.kind === "replaced");
   return {
     changes,
@@ -235,7 +241,7 @@ export function judgeListings(
     unlisted: symbols.filter((symbol) =>
       !isOver(symbol) && !isExpired(symbol) && !list.has(symbol)
     ),
-    missing,
+    missing: symbols.filter((symbol) => isOver(symbol) && !list.has(symbol)),
     isNoneListed: isNoneListed && absent.size > 0,
     markets: marketsOf(list, symbols, { known, replaced }),
     replacedMs: new Map([

@@ -174,6 +174,7 @@ export function makeMarkets(
   { exchange, list, failures, top, atMs, dateMs = -Infinity }: MarketsAnswer,
   { config, checkpoints, listings, proof = NOTHING_PROVED }: KnownMarkets,
 ): MadeMarkets {
+  const nowMs = Math.max(atMs, dateMs);
   const settings = settingsOf(config, exchange);
   const wanted = archivedTimeframes(settings);
   const { named, byRule } = wantedSymbols(settings.symbols, { list, top, checkpoints });
@@ -185,6 +186,7 @@ export function makeMarkets(
     list,
     known: new Set([...byRule, ...checkpoints.map(({ series }) => series.symbol)]),
     isAlone: config.exchanges.length === 1,
+    nowMs,
   });
   const chosen = symbols.flatMap((symbol) =>
     wanted.filter((text) => whyLeftOut(exchange, marketClassOf(symbol), text) === undefined)
@@ -195,7 +197,7 @@ export function makeMarkets(
     listings,
     respelled: proof.respelled,
     late: lateSymbols(chosen, checkpoints),
-    nowMs: Math.max(atMs, dateMs),
+    nowMs,
   });
   const endOf = endsAfter(news, checkpoints);
   const isAsked = askedAfter(news, checkpoints);

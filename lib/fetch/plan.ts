@@ -8,8 +8,8 @@ import { type Series, seriesName } from "../market/series.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { type Markets, newsOf } from "../archive/markets_in_force.ts";
-import { type AskedRange, desireOf } from "../archive/desire.ts";
+import { lastClosedMs, type Markets, newsOf } from "../archive/markets_in_force.ts";
+import { type AskedRange, type BoundedDesire, desireOf } from "../archive/desire.ts";
 import { BYTES_A_CANDLE, type DiskGrowth, diskGrowth } from "./disk_growth.ts";
 import { type FundingPlan, planFunding } from "./funding_plan.ts";
 import { lostSymbols } from "./lost_symbols.ts";
@@ -130,21 +130,19 @@ interface PlannedExchange {
 async function planExchange(
   { config, database, clock }: Archive,
   exchange: ArchivedExchange,
-  { series, replaced, list, asked }: Markets & { readonly asked: AskedRange | undefined },
+  { asked, ...markets }: Markets & { readonly asked: AskedRange | undefined },
 ): Promise<PlannedExchange> {
+  const { series, replaced, list } = markets;
   const { id } = exchange;
   const nowMs = clock.now();
   const reaches = new Map(
     (await readCheckpoints(database)).map((row) => [seriesName(row.series), row.reachFromMs]),
   );
-  const desires = series.map((series) =>
-    desireOf(series, config, {
-      nowMs,
-      newestCandlesMax: newestCandlesMax(series),
-      settleMs: 0,
-      asked,
-    })
-  );
+  const desires = series.map((series) => {
+    const options = { nowMs, newestCandlesMax: newestCandlesMax(series), settleMs: 0, asked };
+    // The ledger may not know yet that a future has expired.
+    return endedAt(desireOf(series, config, options), lastClosedMs(markets, series, nowMs));
+  });
   // Of a symbol that means another market, nothing is owed before the listing that the next run begins.
   const anew = new Set(replaced.map(({ symbol }) => symbol));
   const owed = within(await readOwed(database, desires), asked ?? {})
@@ -195,6 +193,20 @@ async function planExchange(
     };
   });
   return { entries, secondsOf };
+}
+
+/** Nothing is wanted after the last candle. */
+function endedAt(
+  { window, wantedSinceMs, ...desire }: BoundedDesire,
+  endMs: number,
+): BoundedDesire {
+  const untilMs = Math.min(window.untilMs, endMs);
+  const sinceMs = Math.min(window.sinceMs, untilMs);
+  return {
+    ...desire,
+    window: { sinceMs, untilMs },
+    wantedSinceMs: Math.min(wantedSinceMs, untilMs),
+  };
 }
 
 function longerOf(one: Window, other: Window): Window {

@@ -29,6 +29,7 @@ import { noteFirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import { RefusedPolls } from "./refused_polls.ts";
+import { isLastWanted } from "./series_end.ts";
 import { ThinnedPolls } from "./thinned_polls.ts";
 
 /** If the exchange's clock is behind by at most this, polls wait for the newest candle; else the next tick gets it. */
@@ -197,8 +198,9 @@ export class Poll {
     const name = seriesName(series);
     if (this.#refused.isLeftAlone(exchange, series, nowMs)) return false;
     const answeredMs = this.#answeredUntilMs.get(name);
-    if (answeredMs === undefined) return true;
-    const closedAtMs = (ms: number): number => lastClosedMs(exchange.markets.value, series, ms);
+    const { value } = exchange.markets;
+    if (answeredMs === undefined) return isLastWanted(this.#archive, value, { series, nowMs });
+    const closedAtMs = (ms: number): number => lastClosedMs(value, series, ms);
     const closedMs = closedAtMs(nowMs);
     if (closedMs <= answeredMs || this.#thinned.isLeftOut(series, nowMs)) return false;
     const askedMs = this.#askedMs.get(name) ?? -Infinity;

@@ -1,4 +1,7 @@
 /** Why series have ended, by the ledger and by what has changed, and which of them are asked for all the same. @module */
+import type { Archive } from "../archive/archive.ts";
+import { desireOf } from "../archive/desire.ts";
+import { lastClosedMs, type Markets } from "../archive/markets_in_force.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import type { Checkpoint, EndedWhy } from "../store/ledger.ts";
 import type { ListingNews } from "./listing_change.ts";
@@ -42,6 +45,18 @@ export function askedAfter(
     return why === undefined || why === "suspended" ||
       (why === "expired" && !done.has(seriesName(series)));
   };
+}
+
+/** Whether the last candle of a series is wanted: not if it is of a future that expired before what is wanted begins. */
+export function isLastWanted(
+  { config }: Pick<Archive, "config">,
+  markets: Markets | undefined,
+  { series, nowMs }: { readonly series: Series; readonly nowMs: number },
+): boolean {
+  if (markets?.expired.has(series.symbol) !== true) return true;
+  const options = { nowMs, newestCandlesMax: undefined, settleMs: 0 };
+  const { window: { sinceMs } } = desireOf(series, config, options);
+  return lastClosedMs(markets, series, nowMs) > sinceMs;
 }
 
 /** Symbols of which some of these series have expired by the ledger and others, such as of a new timeframe, have not. */

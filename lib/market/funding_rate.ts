@@ -34,6 +34,8 @@ export interface FundingAnswer {
   readonly rates: readonly FundingRate[];
   /** Whether the request told where the window begins. */
   readonly isSinceSent: boolean;
+  /** Whether it told where the window ends. @default false */
+  readonly isUntilSent?: boolean | undefined;
   /**
    * Which rates of a window come if there are more than were asked for: `oldest`, `newest`, or `all` of the perpetual, whatever
    * was asked for.
@@ -62,13 +64,23 @@ export class MalformedFundingError extends Error {
   override readonly name = "MalformedFundingError";
 }
 
+/** The rows of an answer. */
+interface FundingRows {
+  /** Ascending. */
+  readonly rates: readonly FundingRate[];
+  /** One text for each row that is no funding rate, and for each time that has two. */
+  readonly odd: readonly string[];
+}
+
 /**
- * Reads the rows of an answer, as CCXT parses them, into rates, ascending.
+ * Reads the rows of an answer, as CCXT parses them.
  *
- * @throws MalformedFundingError
+ * @throws MalformedFundingError if all are of other perpetuals.
  */
-export function readFundingRows(rows: readonly unknown[], symbol: string): readonly FundingRate[] {
+export function readFundingRows(rows: readonly unknown[], symbol: string): FundingRows {
   const byTime = new Map<number, string>();
+  const twice = new Set<number>();
+  const odd: string[] = [];
   let others = 0;
   for (const row of rows) {
     const { symbol: of, timestamp, fundingRate } = (row ?? {}) as Record<string, unknown>;
@@ -80,21 +92,39 @@ export function readFundingRows(rows: readonly unknown[], symbol: string): reado
     const rate = fundingRate === undefined || fundingRate === null ? "" : String(fundingRate);
     if (!Number.isSafeInteger(timeMs) || timeMs <= 0 || !isDecimal(rate)) {
       const shown = JSON.stringify({ timestamp, fundingRate }).slice(0, ROW_CHARACTERS_MAX);
-      throw new MalformedFundingError(`a row is no funding rate: ${shown}`);
+      odd.push(`a row is no funding rate: ${shown}`);
+      continue;
     }
     const known = byTime.get(timeMs);
-    if (known !== undefined && Number(known) !== Number(rate)) {
-      const time = new Date(timeMs).toISOString();
-      throw new MalformedFundingError(`two rates for ${time}: ${known} and ${rate}`);
+    if (known !== undefined && Number(known) !== Number(rate) && !twice.has(timeMs)) {
+      twice.add(timeMs);
+      odd.push(`two rates for ${new Date(timeMs).toISOString()}: ${known} and ${rate}`);
     }
     byTime.set(timeMs, rate);
   }
-  if (others > 0 && byTime.size === 0) {
+  if (others > 0 && byTime.size === 0 && odd.length === 0) {
     throw new MalformedFundingError(`all ${others} rows are of other symbols`);
   }
-  return [...byTime].map(([timeMs, rate]) => ({ timeMs, rate })).sort((a, b) =>
-    a.timeMs - b.timeMs
-  );
+  const rates = [...byTime].filter(([timeMs]) => !twice.has(timeMs))
+    .map(([timeMs, rate]) => ({ timeMs, rate })).sort((a, b) => a.timeMs - b.timeMs);
+  return { rates, odd };
+}
+
+/**
+ * The rates of an answer to a request that may have been sent before. What is odd in it passes, as far as is known. If it came
+ * before it stays, and costs these rates alone: they are missing. Not if most are odd: then it is not known what the rows say.
+ *
+ * @throws MalformedFundingError
+ */
+export function usableRates(
+  { rates, odd }: FundingRows,
+  oddBefore: readonly string[],
+): readonly FundingRate[] {
+  const [first] = odd;
+  if (first === undefined) return rates;
+  const stays = odd.every((text) => oddBefore.includes(text));
+  if (stays && odd.length <= Math.max(1, rates.length)) return rates;
+  throw new MalformedFundingError(first);
 }
 
 const ROW_CHARACTERS_MAX = 200;
@@ -138,7 +168,7 @@ interface Part {
 }
 
 function answeredPart(
-  { window, rates, isSinceSent, comes, joinMs }: FundingAnswer,
+  { window, rates, isSinceSent, isUntilSent = false, comes, joinMs }: FundingAnswer,
 ): Part {
   const { sinceMs, untilMs } = window;
   const [firstMs, lastMs] = [rates[0]?.timeMs, rates.at(-1)?.timeMs];
@@ -152,7 +182,8 @@ function answeredPart(
   }
   if (firstMs === undefined || lastMs === undefined || comes === "all") return window;
   if (!isSinceSent) {
-    const isShort = firstMs > sinceMs;
+    // The newest ones before the end come: older ones are to be asked for, until the same come again.
+    const isShort = isUntilSent ? firstMs >= untilMs : firstMs > sinceMs;
     // Newest rates that end before the window does have nothing newer.
     return { sinceMs: firstMs, untilMs, reachFromMs: isShort ? firstMs : undefined };
   }

@@ -49,6 +49,14 @@ export function isDated(symbol: string): boolean {
   return /\/[^/:]*:.*-\d{6}$/.test(marketSymbol(symbol));
 }
 
+/** When the day in the name of a dated future is over, by UTC; undefined of other symbols. Milliseconds. */
+export function datedUntilMs(symbol: string): number | undefined {
+  if (!isDated(symbol)) return undefined;
+  const [year = NaN, month = NaN, day = NaN] = marketSymbol(symbol).slice(-6).match(/../g)
+    ?.map(Number) ?? [];
+  return Date.UTC(2000 + year, month - 1, day + 1);
+}
+
 /** Whether a symbol is of an option, such as `BTC/USD:BTC-241227-60000-C`. */
 export function isOption(symbol: string): boolean {
   return /\/[^/:]*:.*-\d{6}-[^-]+-[CP]$/.test(marketSymbol(symbol));

@@ -299,7 +299,7 @@ Deno.test("doctor finds nothing wrong, shows what the exchange can do, and store
       );
       assert.match(shown.stdout, /^ok +symbols +2 of 2 listed$/m);
       assert.match(shown.stdout, /^ok +candles +5 of the newest 5 of BTC\/USDT 1h came/m);
-      assert.match(shown.stdout, /^ +1h +1,000 +yes +unbounded so far +(?:flat|\?) +ccxt/m);
+      assert.match(shown.stdout, /^ +1h +1,000 +yes +no end seen +(?:flat|\?) +ccxt/m);
       assert.match(shown.stdout, /\nNothing is wrong\.\n$/);
       assert.deepEqual(shown.stdout.split("\n").filter((line) => line.length > 80), []);
       const status = await run(["status", "--json"], { cwd, env });

@@ -235,6 +235,75 @@ Deno.test("rates are polled when they are due, and not before", () =>
     assert(covered.every((one) => one.covered.length === 1));
   }));
 
+Deno.test("metrics tell of the newest rates after a restart too, and no more of what is not wanted", () =>
+  withScene(async ({ clock, open }) => {
+    await fetchFunding(await open({ SYMBOLS: `${LINEAR},${HOURLY}` }));
+    const told = async (SYMBOLS: string): Promise<readonly string[]> => {
+      const archive = await open({ SYMBOLS });
+      const [poll] = fundingJobs(archive, { onOwed: () => {} });
+      await poll!.runOnce(new AbortController().signal);
+      const text = await archive.metrics.text();
+      return text.split("\n").filter((line) => line.startsWith("titan10_funding_last"));
+    };
+    const [hourly, linear] = (await told(`${LINEAR},${HOURLY}`)).toSorted((a, b) =>
+      Number(a.includes(LINEAR)) - Number(b.includes(LINEAR))
+    );
+    const newestMs = Math.floor(clock.now() / HOUR_MS) * HOUR_MS;
+    const agoMs = newestMs - Number(hourly?.split(" ").at(-1)) * 1000;
+    assert(agoMs <= 0 && agoMs > -LATE_MS, String(hourly));
+    assert.match(linear ?? "", /symbol="BTC\/USDT:USDT"/);
+    assert.equal((await told(LINEAR)).length, 1);
+  }));
+
+Deno.test("a perpetual that pays no more is asked for less and less, and its next rate is found within the hour", () =>
+  withScene(async (scene) => {
+    const { exchange, clock, open } = scene;
+    const archive = await open({ SYMBOLS: LINEAR });
+    const sinceMs = clock.now() - 600 * DAY_MS;
+    const [poll, history] = fundingJobs(archive, { onOwed: () => {} });
+    const { signal } = new AbortController();
+    await poll!.runOnce(signal);
+    await history!.runOnce(signal);
+    const silence = exchange.faults.add({
+      when: { about: "funding" },
+      fault: { kind: "holes", sinceMs: clock.now(), untilMs: clock.now() + DAY_MS },
+    });
+    const before = asked(exchange);
+    for (let minute = 0; minute < 20 * 60; minute++) {
+      clock.pass(60_000);
+      await poll!.runOnce(signal);
+    }
+    const asks = asked(exchange) - before;
+    // Some while it is a little late, and then one an hour.
+    assert(asks > 12 && asks < 24, `${asks} requests`);
+    silence.remove();
+    for (let minute = 0; minute < 60; minute++) {
+      clock.pass(60_000);
+      await poll!.runOnce(signal);
+    }
+    await history!.runOnce(signal);
+    await assertSame(scene, LINEAR, sinceMs);
+  }));
+
+Deno.test("what is never answered for is asked for less and less", () =>
+  withScene(async ({ exchange, clock, open }) => {
+    const archive = await open({ SYMBOLS: LINEAR });
+    exchange.faults.add({
+      when: { about: "funding" },
+      fault: { kind: "status", status: 400, body: '{"code":-1121,"msg":"Invalid symbol."}' },
+    });
+    let owed = 0;
+    const [poll, history] = fundingJobs(archive, { onOwed: () => owed++ });
+    const { signal } = new AbortController();
+    for (let minute = 0; minute < 24 * 60; minute++) {
+      const before = owed;
+      await poll!.runOnce(signal);
+      if (owed > before) await history!.runOnce(signal);
+      clock.pass(60_000);
+    }
+    assert(owed > 5 && owed < 15, `${owed} runs`);
+  }));
+
 Deno.test("nothing is asked where FUNDING is off, and for spot alone", () =>
   withScene(async ({ exchange, open }) => {
     await fetchFunding(await open({ FUNDING: "off" }));

@@ -109,6 +109,18 @@ Deno.test("where the reach gives way to a range, what lies between stays unasked
     assert.equal(report?.owed, 0);
   }));
 
+Deno.test("bans are in force for another client that takes the place, also where they are not stored", () =>
+  withScene({}, async ({ archive, reload }) => {
+    const [before] = archive.exchanges;
+    const untilMs = archive.clock.now() + DAY_MS;
+    const ban = { host: "fapi.binance.com", untilMs, reason: "too many requests" };
+    before!.client.restoreBan(ban);
+    await reload({ EXCHANGE_BINANCE: '{"rateLimit":2}' });
+    const [after] = archive.exchanges;
+    assert.notEqual(after, before);
+    assert.deepEqual(after!.client.bans, [ban]);
+  }));
+
 Deno.test("a breaker that was open is closed when another client takes the place, and the old one's last requests do not open it", () =>
   withScene({ RETRY_ATTEMPTS: "1" }, async ({ archive, database, exchange, reload }) => {
     const stored = async (): Promise<string | undefined> =>

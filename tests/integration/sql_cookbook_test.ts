@@ -67,6 +67,13 @@ Deno.test("every query of the SQL cookbook runs and answers something", async (t
       assert.equal(hours!.length, 23);
       assert.equal(final!.length, 58);
     });
+    await t.step(
+      "a long position pays a rate of the price before it, and gets a negative one",
+      () => {
+        const [month] = rowsOf("Funding rates");
+        assert.deepEqual([Number(month!.paid), Number(month!.payments)], [-12, 2]);
+      },
+    );
     await t.step("another exchange stands in for a missing candle", () => {
       const sources = rowsOf("Several exchanges as one").map(({ sources }) => sources);
       assert.deepEqual(sources, ["{okx}", "{okx}", "{okx}"]);
@@ -105,6 +112,17 @@ async function seedWithHoles(database: Database): Promise<void> {
   await sql`
     insert into rejected_candles (exchange, symbol, timeframe, answered, reason, time, times)
     values ('binance', 'BTC/USDT', '1m', '[]', 'high_below_low', '2024-03-01 02:00Z', 1)`;
+  // The rate of 16:00 is missing.
+  await sql`
+    insert into ohlcv_1m (time, exchange, symbol, open, high, low, close, volume)
+    select time, 'binance', 'BTC/USDT:USDT', 60000, 60000, 60000, 60000, 1
+    from unnest(array['2024-03-01 07:59Z', '2024-03-01 23:59Z']::timestamptz[]) as time`;
+  await sql`
+    insert into funding_rates values ('binance', 'BTC/USDT:USDT', '2024-03-01 08:00:00.003Z', 0.0001),
+                                     ('binance', 'BTC/USDT:USDT', '2024-03-02 00:00Z', -0.0003)`;
+  await sql`
+    insert into funding_holes (exchange, symbol, since, until, missing)
+    values ('binance', 'BTC/USDT:USDT', '2024-03-01 08:00:00.004Z', '2024-03-02 00:00Z', 1)`;
 }
 
 function rowAt(rows: readonly Row[], time: string): Row {

@@ -265,6 +265,7 @@ Deno.test("an option is refused by its name, and says what may stand there; a ki
     "no options: they are not archived. Name the perpetual BTC/USD:BTC or a dated future",
   );
   assert.match(allowed("top:5:USDT:swap") ?? "", /spot, linear or inverse for KIND/);
+  assert.match(allowed("top:5:linear") ?? "", /top:N:QUOTE:KIND/);
   assert.deepEqual(problemsOf({ env: { SYMBOLS: "*/USD:*,!BTC/USD:BTC-240927-60000-C" } }), []);
 });
 

@@ -85,9 +85,12 @@ Deno.test("a future that has expired stays so, and its exchange has the last wor
   assert.equal(moved.markets[0]?.expiresMs, EXPIRES_MS + HOUR_MS);
 });
 
-Deno.test("a future that was never seen and has expired begins first, so that its history is asked for", () => {
+Deno.test("a future that was never seen and has expired begins and ends at once, so that its history is asked for and nothing else", () => {
   const { changes } = judge({ [FUTURE]: listed({ isActive: false }) }, []);
-  assert.deepEqual(changes, [{ kind: "begins", symbol: FUTURE, marketId: "BTCUSDT_240628" }]);
+  assert.deepEqual(changes, [
+    { kind: "begins", symbol: FUTURE, marketId: "BTCUSDT_240628" },
+    EXPIRED,
+  ]);
 });
 
 const CONTRACT = {

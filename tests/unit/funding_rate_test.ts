@@ -7,6 +7,7 @@ import {
   MalformedFundingError,
   perpetualOf,
   readFundingRows,
+  usableRates,
 } from "../../lib/market/funding_rate.ts";
 
 const HOUR_MS = 3_600_000;
@@ -54,6 +55,26 @@ Deno.test("an answer that ignores the window covers nothing before its first rat
   assert.deepEqual(covered([0, 50], { rates: rates(30, 100), comes: "all" }), [0, 50]);
 });
 
+Deno.test("the newest rates before the end of the window say nothing of older ones, until others come than were asked for", () => {
+  const judge = (from: number, to: number): ReturnType<typeof judgeFunding> =>
+    judgeFunding({
+      window: { sinceMs: START_MS, untilMs: START_MS + 50 * STEP_MS },
+      rates: rates(from, to),
+      ...{ isSinceSent: false, isUntilSent: true, nowMs: NOW_MS },
+    });
+  const { answered, reachFromMs } = judge(30, 50);
+  assert.deepEqual(answered, {
+    sinceMs: START_MS + 30 * STEP_MS,
+    untilMs: START_MS + 50 * STEP_MS,
+  });
+  assert.equal(reachFromMs, undefined);
+  const ignored = judge(50, 70);
+  assert.deepEqual([ignored.answered, ignored.reachFromMs], [
+    undefined,
+    START_MS + 50 * STEP_MS,
+  ]);
+});
+
 Deno.test("numbered answers join, and the same one again proves that no older come", () => {
   const joinMs = START_MS + 50 * STEP_MS;
   assert.deepEqual(covered([0, 80], { rates: rates(30, 50), isSinceSent: false, joinMs }), [
@@ -82,7 +103,7 @@ Deno.test("rows that are no rates, contradict each other or are another perpetua
     ...change,
   });
   const read = (...rows: readonly unknown[]): readonly FundingRate[] =>
-    readFundingRows(rows, "BTC/USDT:USDT");
+    usableRates(readFundingRows(rows, "BTC/USDT:USDT"), []);
   const refused: readonly (readonly unknown[])[] = [
     [row({ timestamp: undefined })],
     [row({ timestamp: 1.5 })],
@@ -100,6 +121,29 @@ Deno.test("rows that are no rates, contradict each other or are another perpetua
     read(row({ timestamp: START_MS + 1, fundingRate: "-7.6E-5" }), row({}), row({})),
     [{ timeMs: START_MS, rate: "0.0001" }, { timeMs: START_MS + 1, rate: "-7.6E-5" }],
   );
+});
+
+Deno.test("a row that stays odd costs its own rate, and not those beside it", () => {
+  const symbol = "BTC/USDT:USDT";
+  const row = (at: number, fundingRate: string | undefined = "0.0001"): object => ({
+    symbol,
+    timestamp: START_MS + at,
+    fundingRate,
+  });
+  const read = (rows: readonly object[], before: readonly object[]): readonly number[] =>
+    usableRates(readFundingRows(rows, symbol), readFundingRows(before, symbol).odd)
+      .map(({ timeMs }) => timeMs - START_MS);
+  const odd = [row(0), row(1, ""), row(2), row(3), row(3, "0.0002"), row(4)];
+  assert.throws(() => read(odd, []), /a row is no funding rate/);
+  assert.deepEqual(read(odd, odd), [0, 2, 4]);
+  assert.throws(
+    () => read([...odd, row(5, "NaN")], odd),
+    /a row is no funding rate/,
+    "another one",
+  );
+  assert.deepEqual(read([row(1, "")], odd), []);
+  const most = [row(0), row(1, ""), row(2, "")];
+  assert.throws(() => read(most, most), /a row is no funding rate/);
 });
 
 Deno.test("only perpetuals have funding rates, whatever price a series is about", () => {

@@ -367,7 +367,9 @@ Deno.test("a pattern is of one price, an exclusion too, and top:N chooses trades
   const checkpoints = ["ETH/USDT:USDT@mark", "SOL/USDT:USDT"].map((symbol) =>
     checkpoint(symbol, { chosen: "top" })
   );
-  assert.deepEqual(chosenBy("top:5:USDT:linear", { checkpoints }), ["binance SOL/USDT:USDT 1h"]);
+  const kept = chosenBy("top:5:USDT:linear", { checkpoints });
+  assert.deepEqual(kept, ["binance SOL/USDT:USDT 1h"]);
+  assert.deepEqual(chosenBy("top:5", { checkpoints }), []);
 });
 
 Deno.test("a price follows its market when that is renamed, suspended or gone", () => {

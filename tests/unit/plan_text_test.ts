@@ -56,6 +56,16 @@ Deno.test("a plan says what polls take, how many symbols fit, and how the archiv
   assert.doesNotMatch(text, /at most/);
 });
 
+Deno.test("a plan names the kinds of markets that its polls are of, where others have a pace of their own", () => {
+  const text = render({
+    ...PLAN,
+    capacity: [{ ...CAPACITY, kinds: ["linear"] }, { ...CAPACITY, exchange: "kraken" }],
+  });
+  assert.match(text.replaceAll("\n", " "), /of the busiest: binance's linear markets\./);
+  assert.ok(text.split("\n").every((line) => line.length <= 80), text);
+  assert.doesNotMatch(render({ ...PLAN, capacity: [CAPACITY] }), /busiest/);
+});
+
 Deno.test("a plan of more than the pace allows says so in lines that fit a terminal", () => {
   const tight = {
     ...CAPACITY,

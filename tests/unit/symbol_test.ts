@@ -1,6 +1,7 @@
 /** Which texts can be symbols, and which of them are chosen without being named. @module */
 import assert from "node:assert/strict";
 import {
+  datedUntilMs,
   isContract,
   isDated,
   isOption,
@@ -96,4 +97,12 @@ Deno.test("a dated future names the day on which it ends, and an option what it 
     assert.deepEqual([isDated(text), isOption(text)], [false, false], text);
   }
   assert.equal(kindOf("BTC/USD:BTC-240927@mark"), "inverse");
+});
+
+Deno.test("the day in the name of a dated future is over at the next midnight", () => {
+  assert.equal(datedUntilMs("BTC/USDT:USDT-241231"), Date.UTC(2025, 0, 1));
+  assert.equal(datedUntilMs("BTC/USD:BTC-240228@mark"), Date.UTC(2024, 1, 29));
+  for (const symbol of ["BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC-241227-60000-C"]) {
+    assert.equal(datedUntilMs(symbol), undefined, symbol);
+  }
 });
