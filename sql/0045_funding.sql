@@ -84,6 +84,16 @@ create table funding_holes (
   primary key (exchange, symbol, since)
 );
 
+-- The symbol whose listings tell which market a perpetual is: where only its mark price or its like is archived, that.
+create function titan10_funding_listing(of_exchange text, of_symbol text) returns text language sql stable as $$
+  select coalesce((
+    select symbol from listings
+    where exchange = of_exchange
+      and symbol in (of_symbol, of_symbol || '@mark', of_symbol || '@index', of_symbol || '@premium')
+    order by symbol = of_symbol desc, since desc limit 1
+  ), of_symbol)
+$$;
+
 -- Stores what an answer told of one perpetual, and what it answered for, at once. The numbers of rates that were not stored
 -- before, and of those that had another value. Refused, as a page of candles is, where the symbol was forgotten meanwhile or
 -- means another market than the one that was asked.
@@ -95,16 +105,17 @@ declare
   answered constant tstzmultirange := case
     when answered_since_ms is null then '{}'
     else tstzmultirange(tstzrange(to_timestamp(answered_since_ms / 1000.0), to_timestamp(answered_until_ms / 1000.0))) end;
+  listed_as constant text := titan10_funding_listing(of_exchange, of_symbol);
 begin
   -- Whoever enters another market, or forgets a series, has these rows.
-  perform from checkpoints as known where known.exchange = of_exchange and known.symbol = of_symbol
+  perform from checkpoints as known where known.exchange = of_exchange and known.symbol = listed_as
   order by known.timeframe for key share;
   perform from funding_checkpoints as known where known.exchange = of_exchange and known.symbol = of_symbol for update;
   if not found then
     raise exception using
       errcode = 'TT003', message = format('%s %s was forgotten while it was asked for', of_exchange, of_symbol);
   end if;
-  perform titan10_is_market(of_exchange, of_symbol, of_market);
+  perform titan10_is_market(of_exchange, listed_as, of_market);
   with written as (
     insert into funding_rates as stored (exchange, symbol, time, rate)
     select of_exchange, of_symbol, to_timestamp(ms / 1000.0), rate from unnest(times_ms, given) as row (ms, rate)

@@ -118,8 +118,8 @@ export async function readOwedFunding(
         from ${DESIRES.rows(1)}
         left join funding_checkpoints using (exchange, symbol)
         left join lateral (select max(since) as since from listings
-                           where listings.exchange = row.exchange and listings.symbol = row.symbol
-                             and noticed_at is not null) as market on true
+                           where listings.exchange = row.exchange and noticed_at is not null
+                             and listings.symbol = titan10_funding_listing(row.exchange, row.symbol)) as market on true
         left join lateral (select case when bool_and(ended_at is not null) then max(ended_at) end as at,
                                   bool_and(coalesce(ended_why <> 'suspended', false)) as is_gone
                            from checkpoints

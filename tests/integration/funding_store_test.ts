@@ -143,6 +143,20 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     assert.deepEqual(await owed(database, 5, 30), [[20, 30]]);
   });
   await step(
+    "a perpetual of which only the mark price is archived is no other market either",
+    async () => {
+      const mark = { ...PERPETUAL, symbol: `${PERPETUAL.symbol}@mark` };
+      await seed(database, [{ ...mark, timeframe: "1d", since: "2024-01-01", candles: 3 }]);
+      await database.sql`
+      insert into listings (exchange, symbol, since, market_id, noticed_at)
+      values ('binance', ${mark.symbol}, '2020-01-01', 'OLD', null),
+             ('binance', ${mark.symbol}, ${new Date(timeOf(20))}, 'NEW', now())`;
+      assert.deepEqual(await owed(database, 5, 30), [[20, 30]]);
+      await assert.rejects(write(database, [21], { marketId: "OLD" }), isOfOtherMarket);
+      assert.equal((await write(database, [21], { marketId: "NEW" })).added, 1);
+    },
+  );
+  await step(
     "nothing is owed behind what the exchange gives, or after the end of the market",
     async () => {
       await seed(database, [{ ...PERPETUAL, timeframe: "1d", since: "2024-01-01", candles: 3 }]);
