@@ -63,7 +63,7 @@ export class MalformedFundingError extends Error {
 }
 
 /** The rows of an answer. */
-export interface FundingRows {
+interface FundingRows {
   /** Ascending. */
   readonly rates: readonly FundingRate[];
   /** One text for each row that is no funding rate, and for each time that has two. */
