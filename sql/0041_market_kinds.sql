@@ -1,6 +1,18 @@
 -- An exchange's kinds of markets differ: perpetuals have page limits, timeframes and servers of their own, and the mark and
 -- index prices of a contract others again. So what was learned is kept by kind, and a ban by the host that it came from.
 
+-- A program of an older version may write pages meanwhile, and has the tables of candles before it waits for a row of the
+-- ledger. What changes both tables has them in this order, too: else the two wait for each other.
+do $$
+declare
+  candle_table text;
+begin
+  for candle_table in select table_name from timeframes order by table_name loop
+    execute format('lock table only %I in access exclusive mode', candle_table);
+  end loop;
+end
+$$;
+
 -- What was learned of an exchange was learned of all its kinds together. Where contracts were archived it may be a contract's,
 -- so it is forgotten and learned again; only how long candles change is one time an exchange.
 delete from capabilities

@@ -337,29 +337,28 @@ create or replace function titan10_merged_0040(
   from ohlcv_merged(wanted_timeframe, wanted_symbol, since, until, exchanges, method, null) as merged;
 end;
 
--- Where not everybody may call the former ones, the same roles may call the new ones. The former ones stay where a view reads
--- them.
+-- Whoever may call the former ones may call the new ones, and the function of units that these call, also where not everybody
+-- may call what is new. The former ones stay where a view reads them.
 do $$
 declare
   former record;
   granted record;
 begin
   for former in
-    select proacl, proowner, format('%I(%s)', 'ohlcv_merged', oidvectortypes(proargtypes)) as renewed,
+    select coalesce(proacl, acldefault('f', proowner)) as acl, proowner,
+           format('%I(%s)', 'ohlcv_merged', oidvectortypes(proargtypes)) as renewed,
            format('%I(%s)', proname, oidvectortypes(proargtypes)) as name
     from pg_proc
     where oid in (
       'titan10_merged_0040(text, text, timestamptz, timestamptz, text[], text)'::regprocedure,
       'titan10_merged_marked_0040(text, text, timestamptz, timestamptz, text[], text, boolean)'::regprocedure)
   loop
-    if former.proacl is not null then
-      execute format('revoke execute on function %s from public', former.renewed);
-      for granted in select * from aclexplode(former.proacl) as acl where acl.grantee <> former.proowner loop
-        execute format('grant execute on function %s to %s%s', former.renewed,
-                       case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end,
-                       case when granted.is_grantable then ' with grant option' else '' end);
-      end loop;
-    end if;
+    execute format('revoke execute on function %s from public', former.renewed);
+    for granted in select * from aclexplode(former.acl) as acl where acl.grantee <> former.proowner loop
+      execute format('grant execute on function %s, titan10_volume_units(text) to %s%s', former.renewed,
+                     case granted.grantee when 0 then 'public' else granted.grantee::regrole::text end,
+                     case when granted.is_grantable then ' with grant option' else '' end);
+    end loop;
     begin
       execute format('drop function %s', former.name);
     exception when dependent_objects_still_exist then

@@ -153,9 +153,13 @@ begin
   ),
   usual as (
     select time, next, length,
-           -- Three on each side, because holes may follow each other.
-           greatest(least(lag(length, 1) over around, lag(length, 2) over around, lag(length, 3) over around),
-                    least(lead(length, 1) over around, lead(length, 2) over around, lead(length, 3) over around)) as around
+           -- Three on each side, because holes may follow each other. Of the first and the last of all only the one beside:
+           -- the others there may be of another interval.
+           case when lead(length) over around is null then lag(length) over around
+                when lag(length) over around is null then lead(length) over around
+                else greatest(least(lag(length, 1) over around, lag(length, 2) over around, lag(length, 3) over around),
+                              least(lead(length, 1) over around, lead(length, 2) over around, lead(length, 3) over around))
+           end as around
     from step where length is not null
     window around as (order by time)
   ),

@@ -45,7 +45,7 @@ export async function askFunding(
     host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,
   }, async (signal) => {
-    const { rows, isSinceSent, dateMs } = await exchange.client.fetchFunding(ask, {
+    const { rows, dateMs, ...sent } = await exchange.client.fetchFunding(ask, {
       list,
       signal,
     });
@@ -56,7 +56,7 @@ export async function askFunding(
       return usableRates(read, before);
     });
     const nowMs = answerTime(clock.now(), { dateMs, newestMs: undefined });
-    return judgeFunding({ window, rates, isSinceSent, comes, joinMs, nowMs });
+    return judgeFunding({ window, rates, ...sent, comes, joinMs, nowMs });
   });
 }
 

@@ -88,7 +88,7 @@ function completeness<Row extends Completeness>(
   );
 }
 
-const BAR_CELLS = 10;
+const BAR_CELLS = 6;
 
 /** `########=.`: there, explained, and what is owed or open. */
 function bar({ there, explained, wanted }: Completeness): string {

@@ -125,11 +125,13 @@ function wayOf(exchange: string, market: Pick<CcxtMarket, "inverse"> | undefined
   return inverse ?? factOf(FUNDING_WAYS, exchange) ?? {};
 }
 
+/** Which ends of a window a class sends. */
+type SentEnds = Pick<FundingAnswer, "isSinceSent" | "isUntilSent">;
+
 /** The answer to one request. */
-interface FundingPage {
+interface FundingPage extends SentEnds {
   /** All rows as CCXT parses them, also those outside the window. */
   readonly rows: unknown;
-  readonly isSinceSent: boolean;
 }
 
 /** The same, known to be a list, with the time of the answer. */
@@ -157,7 +159,7 @@ const patched = new WeakSet<CcxtExchange>();
 export class FundingRequests {
   readonly #open: () => Promise<CcxtExchange>;
   /** By kind of market. */
-  readonly #sinceSent = new Map<string, Promise<boolean>>();
+  readonly #sent = new Map<string, Promise<SentEnds>>();
   /** When the next request may be sent. Milliseconds. */
   #nextMs = 0;
 
@@ -208,25 +210,40 @@ export class FundingRequests {
     const ccxt = exchange as FundingCcxt;
     const market = ccxt.markets?.[ask.symbol];
     const { isPaged } = fundingTerms(ccxt.id, market);
-    const isSinceSent = !isPaged && market !== undefined && await this.#sendsSince(market);
+    const sent = isPaged || market === undefined ? NOT_SENT : await this.#sends(market);
     keepAllRows(ccxt);
     const kept: { rows: readonly unknown[] | undefined } = { rows: undefined };
     const listed = await parsed.run(kept, () => sendOnce(ccxt, ask, market));
-    return { rows: kept.rows ?? listed, isSinceSent };
+    return { rows: kept.rows ?? listed, ...sent };
   }
 
-  /** Whether the class sends where a window begins: the requests for two windows are compared. Of more requests it is assumed. */
-  async #sendsSince(market: CcxtMarket): Promise<boolean> {
+  /** Which ends of a window the class sends: the requests for several windows are compared. Of more requests both are assumed. */
+  async #sends(market: CcxtMarket): Promise<SentEnds> {
     const kind = `${market.linear} ${market.inverse}`;
-    const known = this.#sinceSent.get(kind) ?? this.#open().then(async (ccxt) => {
-      const first = await unsent(ccxt as FundingCcxt, market, Date.UTC(2024, 0, 1));
-      const second = await unsent(ccxt as FundingCcxt, market, Date.UTC(2024, 1, 1));
-      return first.length !== 1 || second.length !== 1 || first[0] !== second[0];
+    const known = this.#sent.get(kind) ?? this.#open().then(async (ccxt) => {
+      const asked = async (sinceMs: number, untilMs: number): Promise<string | undefined> => {
+        const requests = await unsent(ccxt as FundingCcxt, market, { sinceMs, untilMs });
+        return requests.length === 1 ? requests[0] : undefined;
+      };
+      const [january, february, march] = [
+        Date.UTC(2024, 0, 1),
+        Date.UTC(2024, 1, 1),
+        Date.UTC(2024, 2, 1),
+      ];
+      const usual = await asked(january, march);
+      const isOther = (request: string | undefined): boolean =>
+        usual === undefined || request === undefined || request !== usual;
+      return {
+        isSinceSent: isOther(await asked(february, march)),
+        isUntilSent: isOther(await asked(january, february)),
+      };
     });
-    this.#sinceSent.set(kind, known);
+    this.#sent.set(kind, known);
     return await known;
   }
 }
+
+const NOT_SENT: SentEnds = { isSinceSent: false, isUntilSent: false };
 
 function sendOnce(
   ccxt: FundingCcxt,
@@ -255,11 +272,11 @@ function keepAllRows(ccxt: FundingCcxt): void {
   };
 }
 
-/** The requests that would be sent, of an instance that is used for nothing else. The end of the window is the same in all. */
+/** The requests that would be sent, of an instance that is used for nothing else. */
 async function unsent(
   ccxt: FundingCcxt,
   market: CcxtMarket,
-  sinceMs: number,
+  window: Window,
 ): Promise<readonly string[]> {
   const requests: string[] = [];
   ccxt.setMarkets([market]);
@@ -268,7 +285,6 @@ async function unsent(
     requests.push(`${url} ${body}`);
     return Promise.reject(new Error("not sent"));
   };
-  const window = { sinceMs, untilMs: Date.UTC(2024, 2, 1) };
   await sendOnce(ccxt, { symbol: market.symbol, window }, market).catch(() => undefined);
   return requests;
 }

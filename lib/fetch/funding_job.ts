@@ -105,6 +105,9 @@ class FundingPoll {
   /** The perpetuals that are entered as wanted, by exchange. */
   readonly #wanted = new Map<string, string>();
 
+  /** The perpetuals that a gauge tells of, by name. */
+  readonly #told = new Map<string, { readonly exchange: string; readonly symbol: string }>();
+
   constructor(archive: Archive) {
     this.#archive = archive;
   }
@@ -123,11 +126,30 @@ class FundingPoll {
     let found = 0;
     for (const exchange of funded) if (await this.#enter(exchange)) found++;
     const ledger = await readFundingCheckpoints(database);
+    this.#tellNewest(ledger);
     const reports = await Promise.all(funded.map((exchange) => {
       const own = ledger.filter((row) => row.exchange === exchange.id);
       return this.#pollExchange(exchange, own, signal);
     }));
     return reports.reduce(plus, { ...NOTHING, found });
+  }
+
+  /** Sets the gauges from the ledger, so that a restart or a history tells of them as a poll does. */
+  #tellNewest(ledger: readonly FundingCheckpoint[]): void {
+    const { fundingLastSeconds } = this.#archive.metrics;
+    const wanted = ledger.filter(({ wantedSinceMs }) => wantedSinceMs !== undefined);
+    const names = new Set(wanted.map(nameOf));
+    for (const [name, labels] of this.#told) {
+      if (names.has(name)) continue;
+      fundingLastSeconds.remove(labels);
+      this.#told.delete(name);
+    }
+    for (const row of wanted) {
+      const { exchange, symbol, lastMs } = row;
+      if (lastMs === undefined) continue;
+      fundingLastSeconds.set({ exchange, symbol }, lastMs / 1000);
+      this.#told.set(nameOf(row), { exchange, symbol });
+    }
   }
 
   /** Enters what is wanted now, if that has changed. Returns whether it has. */

@@ -221,12 +221,10 @@ export function judgeListings(
       ? otherSymbolOf(list, symbol, listing)
       : undefined;
     if (listed === undefined && namesake !== undefined) renamed.set(symbol, namesake);
-    const isLate = late.has(symbol);
-    const change = changeOf({ symbol, listed, listing, namesake, isLate, nowMs });
-    if (change?.kind === "begins" && isExpired(symbol)) {
-      // Entered together: nothing may be owed of the time after its end meanwhile.
-      return [change, endAt(symbol, expiresMs.get(symbol) ?? nowMs)];
-    }
+    const change = changeOf({ symbol, listed, listing, namesake, isLate: late.has(symbol), nowMs });
+    // Entered together: nothing may be owed of the time after its end meanwhile.
+    const isAtOnce = change?.kind === "begins" && isExpired(symbol);
+    if (isAtOnce) return [change, endAt(symbol, expiresMs.get(symbol) ?? nowMs)];
     if (change?.kind !== "ends" || change.why !== "delisted") return change ?? [];
     const atMs = Math.min(nowMs, listing?.missingMs ?? nowMs);
     if (nowMs - atMs >= (isNoneListed ? ALL_ABSENT_MS_MIN : ABSENT_MS_MIN)) {
@@ -235,7 +233,6 @@ export function judgeListings(
     absent.set(symbol, atMs);
     return [];
   });
-  const missing = symbols.filter((symbol) => isOver(symbol) && !list.has(symbol));
   const replaced = changes.filter((change) => change.kind === "replaced");
   return {
     changes,
@@ -244,7 +241,7 @@ export function judgeListings(
     unlisted: symbols.filter((symbol) =>
       !isOver(symbol) && !isExpired(symbol) && !list.has(symbol)
     ),
-    missing,
+    missing: symbols.filter((symbol) => isOver(symbol) && !list.has(symbol)),
     isNoneListed: isNoneListed && absent.size > 0,
     markets: marketsOf(list, symbols, { known, replaced }),
     replacedMs: new Map([

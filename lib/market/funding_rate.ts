@@ -34,6 +34,8 @@ export interface FundingAnswer {
   readonly rates: readonly FundingRate[];
   /** Whether the request told where the window begins. */
   readonly isSinceSent: boolean;
+  /** Whether it told where the window ends. @default false */
+  readonly isUntilSent?: boolean | undefined;
   /**
    * Which rates of a window come if there are more than were asked for: `oldest`, `newest`, or `all` of the perpetual, whatever
    * was asked for.
@@ -166,7 +168,7 @@ interface Part {
 }
 
 function answeredPart(
-  { window, rates, isSinceSent, comes, joinMs }: FundingAnswer,
+  { window, rates, isSinceSent, isUntilSent = false, comes, joinMs }: FundingAnswer,
 ): Part {
   const { sinceMs, untilMs } = window;
   const [firstMs, lastMs] = [rates[0]?.timeMs, rates.at(-1)?.timeMs];
@@ -180,7 +182,8 @@ function answeredPart(
   }
   if (firstMs === undefined || lastMs === undefined || comes === "all") return window;
   if (!isSinceSent) {
-    const isShort = firstMs > sinceMs;
+    // The newest ones before the end come: older ones are to be asked for, until the same come again.
+    const isShort = isUntilSent ? firstMs >= untilMs : firstMs > sinceMs;
     // Newest rates that end before the window does have nothing newer.
     return { sinceMs: firstMs, untilMs, reachFromMs: isShort ? firstMs : undefined };
   }

@@ -4,6 +4,7 @@ import type { FundingRate } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import type { Perpetual } from "./funding_rates.ts";
+import { heldRows, isHeld } from "./lock_order.ts";
 import {
   columns,
   coverageFrom,
@@ -54,14 +55,19 @@ export async function noteWantedFunding(
 ): Promise<void> {
   await database.run("note which funding rates are wanted", async (sql) => {
     await sql.unsafe(
+      // Of both what is and what is not wanted: two parts of one statement have an order of their own.
       `with wanted as materialized (select * from ${DESIRES.rows(2)}),
+      held as materialized (${
+        heldRows("funding_checkpoints", { from: "where exchange = $1::text" })
+      }),
       unwanted as (
         update funding_checkpoints as known set wanted_since = null
-        where known.exchange = $1::text and known.wanted_since is not null
+        from held where ${isHeld("funding_checkpoints")} and known.wanted_since is not null
           and not exists (select from wanted where wanted.symbol = known.symbol)
       )
       insert into funding_checkpoints as known (exchange, symbol, wanted_since)
-      select exchange, symbol, to_timestamp(since_ms / 1000.0) from wanted order by exchange, symbol
+      select exchange, symbol, to_timestamp(since_ms / 1000.0) from wanted
+      where (select count(*) from held) >= 0 order by exchange, symbol
       on conflict (exchange, symbol) do update set wanted_since = excluded.wanted_since
       where known.wanted_since is distinct from excluded.wanted_since`,
       [exchange, ...DESIRES.arrays(desires)],

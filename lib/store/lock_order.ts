@@ -9,6 +9,7 @@ const KEYS = {
   gaps: ["exchange", "symbol", "timeframe", "since"],
   listings: ["exchange", "symbol", "since"],
   alerts: ["id"],
+  funding_checkpoints: ["exchange", "symbol"],
 } as const;
 
 type OrderedTable = keyof typeof KEYS;

@@ -190,6 +190,31 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
       assert.equal((await findFundingHoles(database, "binance", { holesMax: 10 })).length, 1);
     },
   );
+  await step(
+    "rates that come less often from now on are no holes, nor the oldest ones",
+    async () => {
+      const holes = async (): Promise<readonly number[]> =>
+        (await findFundingHoles(database, "binance", { holesMax: 10 })).map(({ window }) =>
+          (window.untilMs - START_MS) / STEP_MS
+        );
+      const rates = (steps: readonly number[]): Promise<unknown> =>
+        writeFunding(database, PERPETUAL, {
+          rates: steps.map((step) => ({ timeMs: timeOf(step), rate: "0.0001" })),
+          answered: { sinceMs: timeOf(0), untilMs: timeOf(steps.at(-1)! + 1) },
+          reachFromMs: undefined,
+          marketId: undefined,
+        });
+      // Every eight hours, then every four, then every eight again.
+      await rates([0, 1, 2, 2.5, 3, 3.5, 4, 4.5, 5]);
+      assert.deepEqual(await holes(), [], "the oldest");
+      await rates([6, 7]);
+      assert.deepEqual(await holes(), [], "the second one");
+      await rates([8]);
+      assert.deepEqual(await holes(), [], "the third one");
+      await rates([10]);
+      assert.deepEqual(await holes(), [10], "one is missing");
+    },
+  );
   await step("time that is not covered is owed, and no hole", async () => {
     await write(database, [0, 1, 2, 3]);
     await write(database, [10, 11, 12, 13]);

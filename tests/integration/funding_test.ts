@@ -235,6 +235,26 @@ Deno.test("rates are polled when they are due, and not before", () =>
     assert(covered.every((one) => one.covered.length === 1));
   }));
 
+Deno.test("metrics tell of the newest rates after a restart too, and no more of what is not wanted", () =>
+  withScene(async ({ clock, open }) => {
+    await fetchFunding(await open({ SYMBOLS: `${LINEAR},${HOURLY}` }));
+    const told = async (SYMBOLS: string): Promise<readonly string[]> => {
+      const archive = await open({ SYMBOLS });
+      const [poll] = fundingJobs(archive, { onOwed: () => {} });
+      await poll!.runOnce(new AbortController().signal);
+      const text = await archive.metrics.text();
+      return text.split("\n").filter((line) => line.startsWith("titan10_funding_last"));
+    };
+    const [hourly, linear] = (await told(`${LINEAR},${HOURLY}`)).toSorted((a, b) =>
+      Number(a.includes(LINEAR)) - Number(b.includes(LINEAR))
+    );
+    const newestMs = Math.floor(clock.now() / HOUR_MS) * HOUR_MS;
+    const agoMs = newestMs - Number(hourly?.split(" ").at(-1)) * 1000;
+    assert(agoMs <= 0 && agoMs > -LATE_MS, String(hourly));
+    assert.match(linear ?? "", /symbol="BTC\/USDT:USDT"/);
+    assert.equal((await told(LINEAR)).length, 1);
+  }));
+
 Deno.test("a perpetual that pays no more is asked for less and less, and its next rate is found within the hour", () =>
   withScene(async (scene) => {
     const { exchange, clock, open } = scene;

@@ -6,6 +6,7 @@ import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
+import { findFundingHoles, noteWantedFunding } from "../../lib/store/funding_ledger.ts";
 import { markRefetching, postponeGaps, scanGaps } from "../../lib/store/gaps.ts";
 import { forgetListing, noteListings, registerSeries } from "../../lib/store/ledger.ts";
 import { noteMarkets, noteMissing } from "../../lib/store/listing_facts.ts";
@@ -68,6 +69,7 @@ const KEYS = {
   gaps: "exchange, symbol, timeframe, since",
   listings: "exchange, symbol, since",
   alerts: "id",
+  funding_checkpoints: "exchange, symbol",
 } as const;
 
 interface Case {
@@ -202,6 +204,22 @@ const CASES: Readonly<Record<string, Case>> = {
     table: "listings",
     prepare: "update listings set until = since, why = 'delisted'",
     run: (database) => noteAbsent(database, EXCHANGE, { symbols: SYMBOLS, nowMs: END_MS }),
+  },
+  // Of three symbols the first is not wanted any more.
+  "which funding rates are wanted": {
+    table: "funding_checkpoints",
+    run: (database) =>
+      noteWantedFunding(
+        database,
+        EXCHANGE,
+        ["B/USDT", "C/USDT"].map((symbol) => ({
+          ...{ exchange: EXCHANGE, symbol, window: { sinceMs: START_MS, untilMs: END_MS } },
+        })),
+      ),
+  },
+  "holes of funding rates": {
+    table: "funding_checkpoints",
+    run: (database) => findFundingHoles(database, EXCHANGE, { holesMax: 10 }),
   },
   "alerts that end": {
     table: "alerts",
@@ -355,7 +373,8 @@ async function wantedMeetsFirstPoll(database: Database): Promise<void> {
 }
 
 async function fill({ sql }: Database, prepare = "select"): Promise<void> {
-  await sql`truncate checkpoints, gaps, listings, alerts, rejected_candles, candle_revisions, ohlcv_1h`;
+  await sql`truncate checkpoints, gaps, listings, alerts, rejected_candles, candle_revisions, ohlcv_1h,
+    funding_checkpoints`;
   for (const { exchange, symbol, timeframe: { text } } of SERIES) {
     await sql.unsafe(
       `insert into checkpoints (exchange, symbol, timeframe, covered, unsettled, wanted_since, listed_from)
@@ -385,8 +404,11 @@ async function fill({ sql }: Database, prepare = "select"): Promise<void> {
       insert into alerts (id, alert, exchange, symbol, timeframe, value, threshold, summary, began)
       overriding system value
       values (${1000 - at}, 'gap_percent', ${EXCHANGE}, ${symbol}, '1m', 1, 1, '', '2020-01-01')`;
+    await sql`
+      insert into funding_checkpoints (exchange, symbol, wanted_since)
+      values (${EXCHANGE}, ${symbol}, '2020-01-01')`;
   }
   await sql.unsafe(prepare).simple();
   // So small a table is read as it lies.
-  await sql`analyze checkpoints, gaps, listings, alerts, rejected_candles`;
+  await sql`analyze checkpoints, gaps, listings, alerts, rejected_candles, funding_checkpoints`;
 }

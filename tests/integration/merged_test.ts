@@ -116,6 +116,44 @@ for (const kind of DATABASE_KINDS) {
   });
 }
 
+Deno.test("who alone might merge candles of an older archive still may, and nobody else", async (t) => {
+  const opened = await openTestDatabase("postgres", { isUnmigrated: true });
+  if (opened === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const { database, drop } = opened;
+  const { sql } = database;
+  const [reader, other] = ["reader", "other"].map((name) =>
+    `${name}_${crypto.randomUUID().replaceAll("-", "")}`
+  );
+  const migrations = await readMigrations();
+  try {
+    await migrate(database, migrations.filter(({ version }) => version <= 40));
+    await ensureCandleTables(database, [parseTimeframe("1h")]);
+    await sql.unsafe(`
+      create role ${reader}; create role ${other};
+      alter default privileges revoke execute on functions from public;
+      revoke execute on all functions in schema public from public;
+      grant execute on function ohlcv_merged(text, text, timestamptz, timestamptz, text[], text),
+        ohlcv_merged(text, text, timestamptz, timestamptz, text[], text, boolean) to ${reader};
+      grant select on timeframes, ohlcv_1h to ${reader}, ${other}`);
+    const merge = (role = ""): Promise<unknown> =>
+      sql.unsafe(`set local role ${role};
+        select from ohlcv_merged('1h', 'BTC/USDT', '2024-01-01', '2024-01-02')`);
+    await merge(reader);
+    await migrate(database, migrations);
+    await merge(reader);
+    await assert.rejects(merge(other), /permission denied for function ohlcv_merged/);
+  } finally {
+    await sql.unsafe(
+      `drop owned by ${reader}, ${other}; drop role ${reader}; drop role ${other};
+       alter default privileges grant execute on functions to public`,
+    );
+    await drop();
+  }
+});
+
 /** Hour, sources and mark of each. */
 async function marked({ sql }: Database, rest: string): Promise<readonly string[]> {
   const rows = await sql.unsafe<{ text: string }[]>(`

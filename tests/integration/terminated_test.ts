@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import {
   migrate,
@@ -110,9 +112,50 @@ Deno.test("wherever migrations are ended, all of them are applied or none", (t) 
     assert.deepEqual(await pendingMigrations(database, migrations), []);
   }));
 
+Deno.test("a migration waits for the page that an older version writes, and neither is ended", (t) =>
+  withGround(t, async ({ admin, open }) => {
+    const database = await open();
+    const migrations = await readMigrations();
+    await migrate(database, migrations.filter(({ version }) => version <= 40));
+    await ensureCandleTables(database, [parseTimeframe("1m")]);
+    let migrating: Promise<unknown> = Promise.resolve();
+    const page = admin.begin(async (tx) => {
+      await tx`lock table ohlcv_1m in row exclusive mode`;
+      migrating = migrate(database, migrations);
+      await untilFound(tx, `${WAITING} and wait_event_type = 'Lock'`);
+      await tx`insert into checkpoints (exchange, symbol, timeframe) values ('binance', 'BTC/USDT', '1m')`;
+      await tx`
+        insert into candle_revisions (exchange, symbol, timeframe, time, open, high, low, close, volume)
+        values ('binance', 'BTC/USDT', '1m', '2024-01-01', 1, 1, 1, 1, 1)`;
+    });
+    assert.deepEqual(
+      (await Promise.allSettled([page, page.catch(() => {}).then(() => migrating)])).map((
+        { status },
+      ) => status),
+      ["fulfilled", "fulfilled"],
+    );
+    assert.deepEqual(await pendingMigrations(database, migrations), []);
+  }));
+
+Deno.test("a migration that PostgreSQL ends because two wait for each other goes on", (t) =>
+  withGround(t, async ({ admin, open }) => {
+    await admin.unsafe(`
+      create sequence tries;
+      create function end_first() returns event_trigger language plpgsql as $$
+      begin
+        if nextval('tries') = 1 then
+          raise exception 'deadlock detected' using errcode = '40P01';
+        end if;
+      end $$;
+      create event trigger end_first on ddl_command_start execute function end_first()`);
+    const database = await open();
+    const migrations = await readMigrations();
+    assert.equal((await migrate(database, migrations)).applied.length, migrations.length);
+  }));
+
 const WAITING = `
   select from pg_stat_activity where datname = current_database() and application_name = 'titan10'`;
 
-async function untilFound(admin: postgres.Sql, found: string): Promise<void> {
+async function untilFound(admin: postgres.ISql, found: string): Promise<void> {
   await until(`a row of ${found}`, async () => (await admin.unsafe(found)).length > 0);
 }

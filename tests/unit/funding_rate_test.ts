@@ -55,6 +55,26 @@ Deno.test("an answer that ignores the window covers nothing before its first rat
   assert.deepEqual(covered([0, 50], { rates: rates(30, 100), comes: "all" }), [0, 50]);
 });
 
+Deno.test("the newest rates before the end of the window say nothing of older ones, until others come than were asked for", () => {
+  const judge = (from: number, to: number): ReturnType<typeof judgeFunding> =>
+    judgeFunding({
+      window: { sinceMs: START_MS, untilMs: START_MS + 50 * STEP_MS },
+      rates: rates(from, to),
+      ...{ isSinceSent: false, isUntilSent: true, nowMs: NOW_MS },
+    });
+  const { answered, reachFromMs } = judge(30, 50);
+  assert.deepEqual(answered, {
+    sinceMs: START_MS + 30 * STEP_MS,
+    untilMs: START_MS + 50 * STEP_MS,
+  });
+  assert.equal(reachFromMs, undefined);
+  const ignored = judge(50, 70);
+  assert.deepEqual([ignored.answered, ignored.reachFromMs], [
+    undefined,
+    START_MS + 50 * STEP_MS,
+  ]);
+});
+
 Deno.test("numbered answers join, and the same one again proves that no older come", () => {
   const joinMs = START_MS + 50 * STEP_MS;
   assert.deepEqual(covered([0, 80], { rates: rates(30, 50), isSinceSent: false, joinMs }), [

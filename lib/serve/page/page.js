@@ -4,6 +4,7 @@ import { BackfillPace } from "./backfill_pace.js";
 import { Chart } from "./chart.js";
 import { Events } from "./events.js";
 import { keepToken, listen, TokenError } from "./feed.js";
+import { Funding } from "./funding.js";
 import { Overview } from "./overview.js";
 import { PageState } from "./page_state.js";
 import { nameOf } from "./series_row.js";
@@ -20,6 +21,7 @@ const state = new PageState();
 const events = new Events();
 const chart = new Chart();
 const overview = new Overview();
+const funding = new Funding();
 const pace = new BackfillPace();
 const table = new SeriesTable((series) => {
   // The focus returns to this button when the chart is closed.
@@ -95,6 +97,7 @@ function onEvent({ now, status, news, error, forming }) {
   state.onStatus(newest, now);
   showAbout(newest, nowMs);
   overview.update(newest, nowMs);
+  funding.update(newest.funding, nowMs);
 }
 
 /** @param {Status} status @param {number} nowMs */

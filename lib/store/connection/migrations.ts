@@ -1,7 +1,7 @@
 /** Updates a database's schema to this program's version, by numbered SQL files that are never undone. @module */
 import { hasMigrations, refuseNoSchema } from "./archive_schema.ts";
 import type { Database } from "./database.ts";
-import { isConnectionEnded, isDuplicate, StoreError } from "./store_error.ts";
+import { isConnectionEnded, isDeadlock, isDuplicate, StoreError } from "./store_error.ts";
 import { ensureTimescale, type TimescaleState } from "./timescale.ts";
 
 /** One file of `sql/`. */
@@ -57,13 +57,13 @@ export async function migrate(
       return { applied, ...extension };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const isAgain = isDuplicate(error.cause) || isConnectionEnded(error.cause);
+      const isAgain = [isDuplicate, isConnectionEnded, isDeadlock].some((is) => is(error.cause));
       if (!isAgain || tries === TRIES_MAX) throw error;
     }
   }
 }
 
-/** How often it is tried when the connection is ended meanwhile, or another process was first. */
+/** How often it is tried when it or its connection is ended meanwhile, or another process was first. */
 const TRIES_MAX = 5;
 
 /** Version 14 introduced multiranges, which store coverage. */

@@ -82,6 +82,11 @@ export function isServerAway(error: unknown): boolean {
   return error instanceof StoreError && isConnectionLost(error.cause);
 }
 
+/** Whether PostgreSQL ended this statement because it and another one waited for each other. */
+export function isDeadlock(error: unknown): boolean {
+  return codeOf(error) === "40P01";
+}
+
 /** Whether an open connection ended, by an administrator, a shutdown or the network. */
 export function isConnectionEnded(error: unknown): boolean {
   return /^(?:57P0[1245]|CONNECTION_CLOSED|ECONNRESET|EPIPE)$/.test(codeOf(error) ?? "");
