@@ -54,7 +54,7 @@ Deno.test("the daemon serves health, readiness, metrics and status, and status w
       ]);
       const gaps = await run(["gaps", "--json"], { cwd, env });
       assertCode(gaps, 0);
-      assert.deepEqual(JSON.parse(gaps.stdout), { gaps: [] });
+      assert.deepEqual(JSON.parse(gaps.stdout), { gaps: [], funding: [] });
       const sizes = await run(["status", "--storage", "--json"], { cwd, env });
       assertCode(sizes, 0);
       const { storage, jobs }: Status & StorageDocument = JSON.parse(sizes.stdout);
