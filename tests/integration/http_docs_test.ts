@@ -34,6 +34,8 @@ Deno.test("docs/http.md shows answers as the daemon gives them", async () => {
   });
   assert(archive);
   try {
+    await archive.database.sql`
+      insert into funding_checkpoints (exchange, symbol) values ('binance', 'BTC/USDT:USDT')`;
     for (const { path, shown } of EXAMPLES) {
       const response: Response = await fetch(new URL(path, archive.server.url));
       const given: unknown = await response.json();
