@@ -81,11 +81,10 @@ async function add(
     return EXIT.done;
   }
   const config = readConfig({ ...all.sources, file: file.read(change.text) }, all.rules);
-  // The file is written at the end, so the permission to do so is kept.
-  const ground = {
-    ...await readGround(shell, flags, { logLevelDefault: "error" }),
-    giveUp: undefined,
-  };
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    keepsPermissions: true,
+  });
   const lacking: string[] = [];
   for (const [exchange, group] of Map.groupBy(asked, (one) => one.exchange)) {
     const symbols = group.map(({ symbol }) => symbol);

@@ -45,13 +45,11 @@ async function copy(
   command: { error(message: string, options: { exitCode: number }): never },
 ): Promise<ExitCode> {
   // Keep all permissions: the embedded database is written to until the end, whatever the server's address is.
-  const ground = {
-    ...await readGround(shell, flags, {
-      logLevelDefault: "error",
-      forced: flags.to === undefined ? {} : { DATABASE_URL: flags.to },
-    }),
-    giveUp: undefined,
-  };
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    forced: flags.to === undefined ? {} : { DATABASE_URL: flags.to },
+    keepsPermissions: true,
+  });
   const { databaseUrl: url, dataDir } = ground.config;
   if (url === undefined) {
     command.error("error: set --to or DATABASE_URL to the server to copy to", {

@@ -1,23 +1,19 @@
 /** `titan10 export`: writes candles as CSV or Parquet, by series and time range. @module */
 import { type Command, Option } from "@commander-js/extra-typings";
-import { type ExportPage, exportPages, type ExportRequest } from "../transfer/candle_export.ts";
-import { requireArchive } from "../store/connection/migrations.ts";
-import {
-  type CandleWriter,
-  csvField,
-  csvWriter,
-  spreadsheetField,
-} from "../transfer/candle_csv.ts";
-import { type Numbers, parquetWriter } from "../transfer/candle_parquet.ts";
-import { exportForFreqtrade, type FlagRefusal, freqtradeOptions } from "./export_freqtrade.ts";
+import { csvField, csvWriter, spreadsheetField } from "../transfer/candle_csv.ts";
+import { exportPages } from "../transfer/candle_export.ts";
+import { parquetWriter } from "../transfer/candle_parquet.ts";
+import type { Output } from "../transfer/output.ts";
+import { chosenBy, type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
+import { exportForFreqtrade, freqtradeOptions } from "./export_freqtrade.ts";
 import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
+import { exportedPages } from "./exported_pages.ts";
 import { nameFlag } from "./name_flag.ts";
-import { openOutput } from "../transfer/output.ts";
-import { addSettingFlags, type Flags, readGround } from "./settings.ts";
+import { addSettingFlags, type Flags } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
-import { pagesOfArchive } from "./with_archive.ts";
+import { writeOutput } from "./written_output.ts";
 
 const HELP = `
 Candles come series by series, oldest first, and are read in pages: a large
@@ -97,23 +93,6 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
   );
 }
 
-interface ExportFlags {
-  readonly what: "candles" | "funding";
-  readonly output?: string;
-  readonly format?: "csv" | "parquet" | "freqtrade";
-  readonly exchange?: readonly string[];
-  readonly symbol?: readonly string[];
-  readonly timeframe?: readonly string[];
-  readonly since?: number;
-  readonly until?: number;
-  readonly finalOnly?: true;
-  readonly markProvisional?: true;
-  readonly source: "exchange" | "merged";
-  readonly merge: "primary" | "volume";
-  readonly numbers?: Numbers;
-  readonly quoteFormulas?: true;
-}
-
 /** Exports what the flags ask for, in their format. */
 async function exportAsked(
   shell: Shell,
@@ -125,143 +104,63 @@ async function exportAsked(
   }
   const format = flags.format ?? (/\.parquet$/i.test(flags.output ?? "") ? "parquet" : "csv");
   if (flags.numbers !== undefined && format === "csv") {
-    command.error("error: --numbers is only for Parquet; CSV always keeps every digit", {
-      exitCode: EXIT.usage,
-    });
+    refuse(command, "--numbers is only for Parquet; CSV always keeps every digit");
   }
   if (flags.quoteFormulas === true && format === "parquet") {
-    command.error(
-      "error: --quote-formulas is only for CSV; spreadsheets calculate nothing in Parquet",
-      {
-        exitCode: EXIT.usage,
-      },
+    refuse(
+      command,
+      "--quote-formulas is only for CSV; spreadsheets calculate nothing in Parquet",
     );
   }
-  if (flags.what === "funding") {
-    const problem = fundingFlagProblem({ ...flags });
-    if (problem !== undefined) command.error(`error: ${problem}`, { exitCode: EXIT.usage });
-    return await exportFunding(shell, flags, format);
-  }
-  return await exportCandles(shell, flags, format);
-}
-
-async function exportCandles(
-  shell: Shell,
-  flags: ExportFlags & Flags,
-  format: "csv" | "parquet",
-): Promise<ExitCode> {
-  const isMerged = flags.source === "merged";
-  const isMarked = flags.markProvisional === true;
-  const request: ExportRequest = {
-    exchanges: flags.exchange ?? [],
-    symbols: flags.symbol ?? [],
-    timeframes: flags.timeframe ?? [],
-    sinceMs: flags.since ?? null,
-    untilMs: flags.until ?? null,
-    merge: isMerged ? flags.merge : null,
-    isFinalOnly: flags.finalOnly === true,
-    isMarked,
-  };
-  const output = await openOutput(shell, flags.output);
-  try {
-    const writer = format === "csv"
-      ? csvWriter(output, {
-        isMerged,
-        isMarked,
-        field: flags.quoteFormulas === true ? spreadsheetField : csvField,
-      })
-      : parquetWriter(output, { isMerged, isMarked, numbers: flags.numbers ?? "double" });
-    // Keep the permission to write: the output file is finished only at the end.
-    const ground = {
-      ...await readGround(shell, flags, { logLevelDefault: "error" }),
-      giveUp: undefined,
-    };
-    const pages = pagesOfArchive(ground, {
-      here: async function* (database): AsyncGenerator<ExportPage, void> {
-        await requireArchive(database);
-        yield* exportPages(database, request);
-      },
-      path: "/export",
-      asked: request,
-    });
-    const tally = await writeAll(shell, pages, writer);
-    await output.finish();
-    tell(shell, flags.output, tally);
-    return EXIT.done;
-  } catch (error) {
-    // The reader closed the pipe, because it has read enough.
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
-    throw error;
-  } finally {
-    await output.close();
-  }
-}
-
-async function exportFunding(
-  shell: Shell,
-  flags: ExportFlags & Flags,
-  format: "csv" | "parquet",
-): Promise<ExitCode> {
-  const output = await openOutput(shell, flags.output);
-  try {
-    const { rows, what } = await writeFunding(shell, flags, {
-      request: {
-        what: "funding",
-        exchanges: flags.exchange ?? [],
-        symbols: flags.symbol ?? [],
-        sinceMs: flags.since ?? null,
-        untilMs: flags.until ?? null,
-      },
-      output,
-      format,
-      hasFormulas: flags.quoteFormulas === true,
-    });
-    await output.finish();
-    tellWritten(shell, flags.output, { rows, what });
-    return EXIT.done;
-  } catch (error) {
-    // The reader closed the pipe, because it has read enough.
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
-    throw error;
-  } finally {
-    await output.close();
-  }
-}
-
-interface Tally {
-  readonly candles: number;
-  readonly series: number;
-}
-
-async function writeAll(
-  shell: Shell,
-  pages: AsyncGenerator<ExportPage, void>,
-  writer: CandleWriter,
-): Promise<Tally> {
-  const series = new Set<string>();
-  let candles = 0;
-  for await (const page of pages) {
-    shell.signal.throwIfAborted();
-    await writer.write(page);
-    series.add(`${page.exchange} ${page.symbol} ${page.timeframe}`);
-    candles += page.rows.length;
-  }
-  await writer.finish();
-  return { candles, series: series.size };
-}
-
-function tell(shell: Shell, path: string | undefined, { candles, series }: Tally): void {
-  tellWritten(shell, path, {
-    rows: candles,
-    what: `${count(candles)} candles of ${count(series)} series`,
-  });
-}
-
-function tellWritten(
-  shell: Shell,
-  path: string | undefined,
-  { rows, what }: { readonly rows: number; readonly what: string },
-): void {
+  const isFunding = flags.what === "funding";
+  const problem = isFunding ? fundingFlagProblem(flags) : undefined;
+  if (problem !== undefined) refuse(command, problem);
+  const write = isFunding ? writeFunding : writeCandles;
+  const path = flags.output;
+  const written = await writeOutput(
+    shell,
+    path,
+    (output) => write(shell, flags, { output, format }),
+  );
+  if (written === undefined) return EXIT.done;
+  const { rows, what } = written;
   if (path !== undefined && path !== "-") shell.tell(`${what} in ${path}`);
   else if (rows === 0) shell.tell(`${what}: there are none in that range`);
+  return EXIT.done;
+}
+
+/** Writes the candles. Returns how many of how many series, in words. */
+async function writeCandles(
+  shell: Shell,
+  flags: ExportFlags & Flags,
+  { output, format }: { readonly output: Output; readonly format: "csv" | "parquet" },
+): Promise<{ readonly rows: number; readonly what: string }> {
+  const isMerged = flags.source === "merged";
+  const isMarked = flags.markProvisional === true;
+  const writer = format === "csv"
+    ? csvWriter(output, {
+      isMerged,
+      isMarked,
+      field: flags.quoteFormulas === true ? spreadsheetField : csvField,
+    })
+    : parquetWriter(output, { isMerged, isMarked, numbers: flags.numbers ?? "double" });
+  const pages = exportedPages(shell, flags, {
+    asked: {
+      ...chosenBy(flags),
+      timeframes: flags.timeframe ?? [],
+      merge: isMerged ? flags.merge : null,
+      isFinalOnly: flags.finalOnly === true,
+      isMarked,
+    },
+    read: exportPages,
+  });
+  const series = new Set<string>();
+  let rows = 0;
+  for await (const page of pages) {
+    await writer.write(page);
+    series.add(`${page.exchange} ${page.symbol} ${page.timeframe}`);
+    rows += page.rows.length;
+  }
+  await writer.finish();
+  return { rows, what: `${count(rows)} candles of ${count(series.size)} series` };
 }

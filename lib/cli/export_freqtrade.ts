@@ -1,9 +1,9 @@
 /** `titan10 export --format freqtrade`: a folder of feather files, as freqtrade's backtests read them. @module */
 import { dirname, join } from "node:path";
-import { requireArchive } from "../store/connection/migrations.ts";
+import { someNames } from "../market/event.ts";
 import { errorText } from "../text/redact.ts";
 import { fileReason } from "../text/system_words.ts";
-import { featherWriter } from "../transfer/feather.ts";
+import { type FeatherWriter, featherWriter } from "../transfer/feather.ts";
 import {
   type FreqtradePage,
   freqtradePages,
@@ -11,33 +11,11 @@ import {
   type Lack,
 } from "../transfer/freqtrade_pages.ts";
 import { openOutput, type Output } from "../transfer/output.ts";
-import { type Flags, readGround } from "./settings.ts";
+import { chosenBy, type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
+import { exportedPages } from "./exported_pages.ts";
+import type { Flags } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
-import { pagesOfArchive } from "./with_archive.ts";
-
-/** At most this many names stand in a message. */
-const NAMES_MAX = 3;
-
-/** Ends the command over a flag that it cannot follow. */
-export interface FlagRefusal {
-  error(message: string, options: { exitCode: number }): never;
-}
-
-interface FreqtradeFlags {
-  readonly what: "candles" | "funding";
-  readonly output?: string;
-  readonly exchange?: readonly string[];
-  readonly symbol?: readonly string[];
-  readonly timeframe?: readonly string[];
-  readonly since?: number;
-  readonly until?: number;
-  readonly finalOnly?: true;
-  readonly source: "exchange" | "merged";
-  readonly markProvisional?: true;
-  readonly numbers?: string;
-  readonly quoteFormulas?: true;
-}
 
 interface FolderOptions {
   /** freqtrade's `user_data/data`. */
@@ -46,20 +24,25 @@ interface FolderOptions {
 }
 
 /** What the flags mean for freqtrade, which wants no others. */
-export function freqtradeOptions(flags: FreqtradeFlags, command: FlagRefusal): FolderOptions {
-  const refuse = (message: string): never =>
-    command.error(`error: ${message}`, { exitCode: EXIT.usage });
+export function freqtradeOptions(flags: ExportFlags, command: FlagRefusal): FolderOptions {
   const { output: folder } = flags;
   if (folder === undefined || folder === "-") {
     return refuse(
+      command,
       "--format freqtrade writes a folder of files: name it with -o, such as -o user_data/data",
     );
   }
   if (flags.source === "merged") {
-    refuse("--format freqtrade is only for each exchange's own candles: leave out --source merged");
+    refuse(
+      command,
+      "--format freqtrade is only for each exchange's own candles: leave out --source merged",
+    );
   }
   if (flags.what === "funding") {
-    refuse("--format freqtrade writes candles and funding rates: leave out --what funding");
+    refuse(
+      command,
+      "--format freqtrade writes candles and funding rates: leave out --what funding",
+    );
   }
   const without = [
     ["--numbers", flags.numbers],
@@ -67,17 +50,14 @@ export function freqtradeOptions(flags: FreqtradeFlags, command: FlagRefusal): F
     ["--mark-provisional", flags.markProvisional],
   ].find(([, value]) => value !== undefined);
   if (without !== undefined) {
-    refuse(`${without[0]} is not for --format freqtrade, whose files have fixed columns`);
+    refuse(command, `${without[0]} is not for --format freqtrade, whose files have fixed columns`);
   }
   return {
     folder,
     request: {
       layout: "freqtrade",
-      exchanges: flags.exchange ?? [],
-      symbols: flags.symbol ?? [],
+      ...chosenBy(flags),
       timeframes: flags.timeframe ?? [],
-      sinceMs: flags.since ?? null,
-      untilMs: flags.until ?? null,
       isFinalOnly: flags.finalOnly === true,
     },
   };
@@ -89,24 +69,11 @@ export async function exportForFreqtrade(
   flags: Flags,
   { folder, request }: FolderOptions,
 ): Promise<ExitCode> {
-  // Keep the permission to write: files are made as their candles come.
-  const ground = {
-    ...await readGround(shell, flags, { logLevelDefault: "error" }),
-    giveUp: undefined,
-  };
-  const pages = pagesOfArchive(ground, {
-    here: async function* (database): AsyncGenerator<FreqtradePage, void> {
-      await requireArchive(database);
-      yield* freqtradePages(database, request);
-    },
-    path: "/export",
-    asked: request,
-  });
+  const pages = exportedPages(shell, flags, { asked: request, read: freqtradePages });
   const files = new Files(shell, folder);
   const lacks: Lack[] = [];
   try {
     for await (const page of pages) {
-      shell.signal.throwIfAborted();
       if ("lacks" in page) {
         if (page.lacks === "volume") await files.leaveOut(page.file);
         lacks.push(page);
@@ -126,14 +93,20 @@ export async function exportForFreqtrade(
   return lacks.some(({ lacks }) => lacks === "volume") ? EXIT.failed : EXIT.done;
 }
 
+interface OpenFile {
+  readonly file: string;
+  readonly output: Output;
+  readonly writer: FeatherWriter;
+  rows: number;
+}
+
 /** The files of a folder, written one after the other. Each has its name only when it is complete. */
 class Files {
   written = 0;
   rows = 0;
   readonly #shell: Shell;
   readonly #folder: string;
-  #current: { readonly file: string; readonly output: Output; rows: number } | undefined;
-  #writer: ReturnType<typeof featherWriter> | undefined;
+  #current: OpenFile | undefined;
 
   constructor(shell: Shell, folder: string) {
     this.#shell = shell;
@@ -143,21 +116,24 @@ class Files {
   async write({ file, rows }: Exclude<FreqtradePage, Lack>): Promise<void> {
     if (this.#current?.file !== file) {
       await this.finish();
-      const path = join(this.#folder, file);
-      await makeFolder(dirname(path));
-      const output = await openOutput(this.#shell, path);
-      this.#current = { file, output, rows: 0 };
-      this.#writer = featherWriter(output);
+      this.#current = await this.#open(file);
     }
-    await this.#writer!.write(rows);
-    this.#current!.rows += rows.length;
+    await this.#current.writer.write(rows);
+    this.#current.rows += rows.length;
+  }
+
+  async #open(file: string): Promise<OpenFile> {
+    const path = join(this.#folder, file);
+    await makeFolder(dirname(path));
+    const output = await openOutput(this.#shell, path);
+    return { file, output, writer: featherWriter(output), rows: 0 };
   }
 
   /** Gives the file that is being written its name. */
   async finish(): Promise<void> {
     if (this.#current === undefined) return;
-    const { output, rows } = this.#current;
-    await this.#writer!.finish();
+    const { output, writer, rows } = this.#current;
+    await writer.finish();
     await output.finish();
     this.#current = undefined;
     this.written++;
@@ -200,10 +176,8 @@ function lackLines(all: readonly Lack[]): readonly string[] {
   return (Object.keys(LACKS) as Lack["lacks"][]).flatMap((lacks) => {
     const names = all.filter((one) => one.lacks === lacks).map(({ of }) => of);
     if (names.length === 0) return [];
-    const more = names.length - NAMES_MAX;
-    const named = names.slice(0, NAMES_MAX).join(", ") +
-      (more > 0 ? ` and ${count(more)} more` : "");
-    return [LACKS[lacks](`${count(names.length)} ${nounOf(lacks, names.length)} (${named})`)];
+    const noun = nounOf(lacks, names.length);
+    return [LACKS[lacks](`${count(names.length)} ${noun} (${someNames(names)})`)];
   });
 }
 

@@ -82,11 +82,10 @@ async function forget(
     text = change.text;
     for (const sentence of change.told) told.push(sentence);
   }
-  // The file is written at the end, so the permission to do so is kept.
-  const ground = {
-    ...await readGround(shell, flags, { logLevelDefault: "error" }),
-    giveUp: undefined,
-  };
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    keepsPermissions: true,
+  });
   const held = deletes ? await readHeld(ground, asked) : [];
   if (deletes && !isAgreed && held.length > 0 && !await isConfirmed(shell, held)) {
     return EXIT.failed;

@@ -4,7 +4,6 @@ import { newestCandlesMax } from "../exchange/limits.ts";
 import type { Report, ReportRequest, ReportStep } from "../report/document.ts";
 import { makeReport } from "../report/quality.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
-import { openOutput } from "../transfer/output.ts";
 import { durationFlag } from "./duration_flag.ts";
 import { nameFlag } from "./name_flag.ts";
 import { renderReportPage } from "./report_page.ts";
@@ -15,6 +14,7 @@ import { painter } from "./terminal.ts";
 import { cut } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
 import { pagesOfArchive } from "./with_archive.ts";
+import { writeOutput } from "./written_output.ts";
 
 const HELP = `
 How much of what is wanted is there, why the rest is not, which candles were
@@ -82,31 +82,22 @@ async function report(shell: Shell, flags: ReportFlags & Flags): Promise<ExitCod
     else shell.print(renderReport(made, { paint: painter(shell.hasPrintColor) }));
     return EXIT.done;
   }
-  // Opened first: whoever cannot write there learns it before the work.
-  const output = await openOutput(shell, html);
-  try {
+  const isMade = await writeOutput(shell, html, async (output) => {
     const made = await read(shell, flags, request);
     await output.write(new TextEncoder().encode(renderReportPage(made)));
-    await output.finish();
-    if (html !== "-") shell.tell(`The report is in ${html}`);
-    return EXIT.done;
-  } catch (error) {
-    // The reader closed the pipe, because it has read enough.
-    if (error instanceof Deno.errors.BrokenPipe) return EXIT.done;
-    throw error;
-  } finally {
-    await output.close();
-  }
+    return true;
+  });
+  if (isMade === true && html !== "-") shell.tell(`The report is in ${html}`);
+  return EXIT.done;
 }
 
 /** The report, from the database or from the daemon that holds it. Shows on a terminal what is being done. */
 async function read(shell: Shell, flags: Flags, request: ReportRequest): Promise<Report> {
   const { signal } = shell;
-  // Keep the permission to write: the output file is finished only at the end.
-  const ground = {
-    ...await readGround(shell, flags, { logLevelDefault: "error" }),
-    giveUp: undefined,
-  };
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    keepsPermissions: true,
+  });
   const { config, clock } = ground;
   const steps = pagesOfArchive<ReportStep>(ground, {
     here: async function* (database): AsyncGenerator<ReportStep, void> {

@@ -41,6 +41,8 @@ interface SettingsOptions {
   readonly mayLackFile?: boolean;
   /** Whether to ignore only the file of settings. @default false */
   readonly withoutSettingsFile?: boolean;
+  /** Whether no permission is given up, because files are written until the end. @default false */
+  readonly keepsPermissions?: boolean;
 }
 
 /** The width of the help text, that of the narrowest usual terminal. */
@@ -131,7 +133,7 @@ export async function readGround(
     metrics: createMetrics(),
     log,
     events: new EventLog({ clock: shell.clock, log }),
-    giveUp: shell.giveUp,
+    giveUp: options.keepsPermissions === true ? undefined : shell.giveUp,
   };
 }
 

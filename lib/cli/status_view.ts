@@ -204,6 +204,11 @@ function foreignOf(series: readonly SeriesStatus[]): readonly string[] {
   ];
 }
 
+/** The kinds of markets that something is about, if not about all. */
+function marketsText(word: "of" | "from", kinds: readonly string[]): string {
+  return kinds.length === 0 ? "" : ` ${word} its ${kinds.join(" and ")} markets`;
+}
+
 /** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
 function troubleOf(
   { exchanges, series, funding, lastReload }: Status,
@@ -214,12 +219,12 @@ function troubleOf(
     const texts: string[] = [];
     if (bannedUntil !== null) {
       const left = duration(Math.max(0, Date.parse(bannedUntil) - nowMs) / 1000);
-      const from = bannedOf.length === 0 ? "" : ` from its ${bannedOf.join(" and ")} markets`;
+      const from = marketsText("from", bannedOf);
       texts.push(
         `${exchange} is banned${from} until ${minute(bannedUntil)} UTC, for another ${left}`,
       );
     }
-    const of = breakerOf.length === 0 ? "" : ` of its ${breakerOf.join(" and ")} markets`;
+    const of = marketsText("of", breakerOf);
     if (breaker === "open") {
       texts.push(
         `${exchange}: too many requests failed: the breaker${of} is open, requests are paused`,

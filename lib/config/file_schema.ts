@@ -93,14 +93,14 @@ function sharedFields(
     pageLimit: z.int({ error: PAGE_LIMIT }).min(1, PAGE_LIMIT).max(10_000, PAGE_LIMIT).optional()
       .describe(SETTINGS.pageLimit.meaning),
     retention: reaches(SETTINGS.retention.read(), REACH).describe(SETTINGS.retention.meaning),
-    live: z.enum(LIVE_WORDS, { error: LIVE_ALLOWED }).optional()
+    live: z.enum(LIVE_WORDS, { error: AUTO_OR_OFF }).optional()
       .describe("Whether candles are streamed as they close: auto where the exchange can, or off."),
-    funding: z.enum(FUNDING_WORDS, { error: LIVE_ALLOWED }).optional()
+    funding: z.enum(FUNDING_WORDS, { error: AUTO_OR_OFF }).optional()
       .describe(SETTINGS.funding.meaning),
   };
 }
 
-const LIVE_ALLOWED = "auto or off";
+const AUTO_OR_OFF = "auto or off";
 
 const PAGE_LIMIT = "a whole number from 1 to 10000, without quotes";
 

@@ -1,14 +1,20 @@
 /** What the daemon is asked to export: candles or funding rates as they are, or files for freqtrade. @module */
 import type { Database } from "../store/connection/database.ts";
+import { type ExportPage, exportPages, type ExportRequest } from "./candle_export.ts";
 import { type FreqtradePage, freqtradePages, type FreqtradeRequest } from "./freqtrade_pages.ts";
-import { type AnyExportPage, type AnyExportRequest, exportAny } from "./funding_export.ts";
+import {
+  type FundingExportPage,
+  type FundingExportRequest,
+  fundingPages,
+} from "./funding_export.ts";
 
-export type AskedExport = AnyExportRequest | FreqtradeRequest;
+export type AskedExport = ExportRequest | FundingExportRequest | FreqtradeRequest;
 
-/** Reads the pages of what was asked for. */
+/** Reads the pages of what was asked for. @throws Error when the archive has none such; StoreError */
 export function askedPages(
   database: Database,
   asked: AskedExport,
-): AsyncGenerator<AnyExportPage | FreqtradePage, void> {
-  return "layout" in asked ? freqtradePages(database, asked) : exportAny(database, asked);
+): AsyncGenerator<ExportPage | FundingExportPage | FreqtradePage, void> {
+  if ("layout" in asked) return freqtradePages(database, asked);
+  return "what" in asked ? fundingPages(database, asked) : exportPages(database, asked);
 }

@@ -101,8 +101,6 @@ function choose(
   stored: readonly StoredSeries[],
   { exchanges, symbols, timeframes }: ExportRequest,
 ): readonly StoredSeries[] {
-  const isWanted = (wanted: readonly string[], name: string): boolean =>
-    wanted.length === 0 || wanted.includes(name);
   const names = stored.map(({ series }) => ({ ...series, timeframe: series.timeframe.text }));
   const problem = stored.length === 0
     ? "The archive has no candles yet"
@@ -112,6 +110,11 @@ function choose(
     isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
     isWanted(timeframes, series.timeframe.text)
   );
+}
+
+/** Whether a request's list of names has a name. An empty list means all. */
+export function isWanted(wanted: readonly string[], name: string): boolean {
+  return wanted.length === 0 || wanted.includes(name);
 }
 
 /** Splits the requested part of the stored time range into windows of {@linkcode PAGE_ROWS_MAX} candles. */

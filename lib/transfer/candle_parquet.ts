@@ -1,9 +1,10 @@
 /** Writes candles as Parquet for pandas, Polars and DuckDB, one row group at a time. @module */
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
+import type { ParquetWriter } from "hyparquet-writer";
 import type { ExportPage } from "./candle_export.ts";
 import type { CandleWriter, ColumnChoice } from "./candle_csv.ts";
 import { isoTime } from "./candle_csv.ts";
 import type { Output } from "./output.ts";
+import { parquetFile, type Schema, textColumn, TIME_COLUMN } from "./parquet_file.ts";
 
 /**
  * How prices and volumes are written. `double` works best in every reader and keeps 15 digits. `exact` is
@@ -30,25 +31,15 @@ const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as cons
 /** Those that a candle may lack: a price that nobody trades has no volume, and not every volume is known in the base currency. */
 const NULLABLE: ReadonlySet<string> = new Set(["volume", "volume_base"]);
 
-type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
-
 /**
  * Writes Parquet. Names are dictionary-encoded, times are TIMESTAMP in milliseconds, UTC.
  *
  * @throws Error when `numbers` is `exact` and a value does not fit DECIMAL(38, 18).
  */
 export function parquetWriter(output: Output, options: ParquetOptions): CandleWriter {
-  const bytes = new ByteWriter();
-  const schema = schemaOf(options);
-  const parquet = new ParquetWriter({ writer: bytes, schema, createdBy: "titan10" });
+  const { parquet, flush } = parquetFile(output, columnsOf(options));
   const rowsMax = GROUP_ROWS[options.numbers];
   let group = new RowGroup(rowsMax, options);
-  const flush = async (): Promise<void> => {
-    const written = bytes.getBytes().slice();
-    // Reuses the buffer. The writer counts offsets in the file separately.
-    bytes.index = 0;
-    await output.write(written);
-  };
   const writeGroup = async (): Promise<void> => {
     if (group.rows === 0) return;
     parquet.write({ columnData: group.columns(), rowGroupSize: group.rows });
@@ -71,14 +62,7 @@ export function parquetWriter(output: Output, options: ParquetOptions): CandleWr
   };
 }
 
-function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
-  const text = (name: string): Schema[number] => ({
-    name,
-    type: "BYTE_ARRAY",
-    converted_type: "UTF8",
-    logical_type: { type: "STRING" },
-    repetition_type: "REQUIRED",
-  });
+function columnsOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
   const value = (name: string): Schema[number] => {
     const repetition_type = NULLABLE.has(name) ? "OPTIONAL" : "REQUIRED";
     return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
@@ -96,22 +80,15 @@ function schemaOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
     type: "BOOLEAN",
     repetition_type: "REQUIRED",
   };
-  const columns: Schema = [
-    ...(isMerged ? [] : [text("exchange")]),
-    text("symbol"),
-    text("timeframe"),
-    {
-      name: "time",
-      type: "INT64",
-      converted_type: "TIMESTAMP_MILLIS",
-      logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MILLIS" },
-      repetition_type: "REQUIRED",
-    },
+  return [
+    ...(isMerged ? [] : [textColumn("exchange")]),
+    textColumn("symbol"),
+    textColumn("timeframe"),
+    TIME_COLUMN,
     ...VALUES.map(value),
-    ...(isMerged ? [text("sources")] : []),
+    ...(isMerged ? [textColumn("sources")] : []),
     ...(isMarked ? [mark] : []),
   ];
-  return [{ name: "root", num_children: columns.length }, ...columns];
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 /** Time in milliseconds, open, high, low, close and volume. */
 export type FeatherRow = readonly [number, number, number, number, number, number];
 
-interface FeatherWriter {
+export interface FeatherWriter {
   write(rows: Iterable<FeatherRow>): Promise<void>;
   /** Call after the last row. */
   finish(): Promise<void>;

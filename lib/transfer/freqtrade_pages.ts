@@ -4,13 +4,14 @@ import { marketSymbol, pricedSymbol, priceOf } from "../market/price.ts";
 import { isContract, isDated, isOption, kindOf } from "../market/symbol.ts";
 import { floorTime, nominalMs, parseTimeframe, type Timeframe } from "../market/timeframe.ts";
 import { readBasePage, readStoredSeries, type StoredSeries } from "../store/candle_pages.ts";
-import { type FundingSeries, readFundingPage, readFundingSeries } from "../store/funding_rates.ts";
+import { type FundingSeries, readFundingSeries } from "../store/funding_rates.ts";
 import type { Database } from "../store/connection/database.ts";
 import { unknownNames } from "../text/unknown_names.ts";
-import { type ExportRequest, pagesOf } from "./candle_export.ts";
+import { type ExportRequest, isWanted, pagesOf } from "./candle_export.ts";
 import type { FeatherRow } from "./feather.ts";
 import { candleFile, FUNDING_TIMEFRAME, fundingFile, sharedFile } from "./freqtrade_file.ts";
 import { CoarserCandles } from "./coarser_candles.ts";
+import { ratePages } from "./funding_export.ts";
 
 /** Which of the archive to export. An empty list means all. */
 export interface FreqtradeRequest extends
@@ -104,10 +105,6 @@ function planFiles(
   return [...files, ...hours];
 }
 
-function isWanted(wanted: readonly string[], name: string): boolean {
-  return wanted.length === 0 || wanted.includes(name);
-}
-
 function isChosen(
   { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
   { exchanges, symbols }: FreqtradeRequest,
@@ -170,23 +167,17 @@ async function* rowsOf(
  */
 async function* ratesOf(
   database: Database,
-  { exchange, symbol, firstMs, lastMs }: FundingSeries,
+  series: FundingSeries,
   request: FreqtradeRequest,
 ): AsyncGenerator<FreqtradePage, void> {
-  const file = fundingFile({ exchange, symbol });
-  const untilMs = Math.min(request.untilMs ?? Infinity, lastMs + 1);
-  let sinceMs = Math.max(request.sinceMs ?? -Infinity, firstMs);
-  while (sinceMs < untilMs) {
-    const rates = await readFundingPage(database, { exchange, symbol }, { sinceMs, untilMs });
-    const last = rates.at(-1);
-    if (last === undefined) return;
+  const file = fundingFile(series);
+  for await (const rates of ratePages(database, series, request)) {
     yield {
       file,
       rows: rates.map(({ timeMs, rate }) =>
         [floorTime(MINUTE, timeMs), Number(rate), 0, 0, 0, 0] as const
       ),
     };
-    sinceMs = last.timeMs + 1;
   }
 }
 

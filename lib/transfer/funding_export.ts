@@ -1,4 +1,5 @@
 /** Reads stored funding rates page by page, for `titan10 export --what funding`. @module */
+import type { FundingRate } from "../market/funding_rate.ts";
 import type { Database } from "../store/connection/database.ts";
 import {
   FUNDING_PAGE_ROWS_MAX,
@@ -7,7 +8,7 @@ import {
   readFundingSeries,
 } from "../store/funding_rates.ts";
 import { unknownNames } from "../text/unknown_names.ts";
-import { type ExportPage, exportPages, type ExportRequest } from "./candle_export.ts";
+import { type ExportRequest, isWanted } from "./candle_export.ts";
 
 /** Which rates to export. An empty list means all. Times are milliseconds, half-open. */
 export interface FundingExportRequest extends
@@ -26,17 +27,6 @@ export interface FundingExportPage {
   readonly rates: readonly (readonly [timeMs: number, rate: string])[];
 }
 
-export type AnyExportRequest = ExportRequest | FundingExportRequest;
-export type AnyExportPage = ExportPage | FundingExportPage;
-
-/** Reads candles or funding rates. @throws Error when the archive has none such; StoreError */
-export function exportAny(
-  database: Database,
-  request: AnyExportRequest,
-): AsyncGenerator<AnyExportPage, void> {
-  return "what" in request ? fundingPages(database, request) : exportPages(database, request);
-}
-
 /**
  * Reads the requested rates, perpetual by perpetual, oldest first.
  *
@@ -48,18 +38,28 @@ export async function* fundingPages(
   request: FundingExportRequest,
 ): AsyncGenerator<FundingExportPage, void> {
   for (const series of choose(await readFundingSeries(database), request)) {
-    const { exchange, symbol, firstMs, lastMs } = series;
-    const untilMs = Math.min(request.untilMs ?? Infinity, lastMs + 1);
-    for (let sinceMs = Math.max(request.sinceMs ?? -Infinity, firstMs); sinceMs < untilMs;) {
-      const rows = await readFundingPage(database, series, { sinceMs, untilMs });
-      if (rows.length > 0) {
-        const rates = rows.map(({ timeMs, rate }) => [timeMs, rate] as const);
-        yield { exchange, symbol, rates };
-      }
-      const newest = rows.at(-1);
-      if (newest === undefined || rows.length < FUNDING_PAGE_ROWS_MAX) break;
-      sinceMs = newest.timeMs + 1;
+    const { exchange, symbol } = series;
+    for await (const page of ratePages(database, series, request)) {
+      yield { exchange, symbol, rates: page.map(({ timeMs, rate }) => [timeMs, rate] as const) };
     }
+  }
+}
+
+/** Reads the requested rates of one perpetual, oldest first. No page is empty. @throws StoreError */
+export async function* ratePages(
+  database: Database,
+  series: FundingSeries,
+  request: Pick<ExportRequest, "sinceMs" | "untilMs">,
+): AsyncGenerator<readonly FundingRate[], void> {
+  const untilMs = Math.min(request.untilMs ?? Infinity, series.lastMs + 1);
+  let sinceMs = Math.max(request.sinceMs ?? -Infinity, series.firstMs);
+  while (sinceMs < untilMs) {
+    const rates = await readFundingPage(database, series, { sinceMs, untilMs });
+    const newest = rates.at(-1);
+    if (newest === undefined) return;
+    yield rates;
+    if (rates.length < FUNDING_PAGE_ROWS_MAX) return;
+    sinceMs = newest.timeMs + 1;
   }
 }
 
@@ -71,8 +71,6 @@ function choose(
     ? "The archive has no funding rates yet"
     : unknownNames(stored, { exchange: exchanges, symbol: symbols });
   if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
-  const isWanted = (wanted: readonly string[], name: string): boolean =>
-    wanted.length === 0 || wanted.includes(name);
   return stored.filter(({ exchange, symbol }) =>
     isWanted(exchanges, exchange) && isWanted(symbols, symbol)
   );

@@ -1,8 +1,8 @@
 /** Writes funding rates as CSV, with all stored digits, or as Parquet. @module */
-import { ByteWriter, ParquetWriter } from "hyparquet-writer";
 import { type CsvField, csvField, isoTime } from "./candle_csv.ts";
 import type { FundingExportPage } from "./funding_export.ts";
 import type { Output } from "./output.ts";
+import { parquetFile, textColumn, TIME_COLUMN } from "./parquet_file.ts";
 
 /** Writes rates in one format, page by page. */
 interface FundingWriter {
@@ -34,14 +34,7 @@ export function fundingCsvWriter(
 
 /** One row group a page: names are dictionary-encoded, times are TIMESTAMP in milliseconds, UTC, rates are doubles. */
 export function fundingParquetWriter(output: Output): FundingWriter {
-  const bytes = new ByteWriter();
-  const parquet = new ParquetWriter({ writer: bytes, schema: SCHEMA, createdBy: "titan10" });
-  const flush = async (): Promise<void> => {
-    const written = bytes.getBytes().slice();
-    // Reuses the buffer. The writer counts offsets in the file separately.
-    bytes.index = 0;
-    await output.write(written);
-  };
+  const { parquet, flush } = parquetFile(output, COLUMNS);
   return {
     async write({ exchange, symbol, rates }): Promise<void> {
       const names = (name: string): string[] => Array.from(rates, () => name);
@@ -63,25 +56,9 @@ export function fundingParquetWriter(output: Output): FundingWriter {
   };
 }
 
-type Schema = ConstructorParameters<typeof ParquetWriter>[0]["schema"];
-
-const TEXT = {
-  type: "BYTE_ARRAY",
-  converted_type: "UTF8",
-  logical_type: { type: "STRING" },
-  repetition_type: "REQUIRED",
-} as const;
-
-const SCHEMA: Schema = [
-  { name: "root", num_children: 4 },
-  { name: "exchange", ...TEXT },
-  { name: "symbol", ...TEXT },
-  {
-    name: "time",
-    type: "INT64",
-    converted_type: "TIMESTAMP_MILLIS",
-    logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MILLIS" },
-    repetition_type: "REQUIRED",
-  },
-  { name: "rate", type: "DOUBLE", repetition_type: "REQUIRED" },
+const COLUMNS = [
+  textColumn("exchange"),
+  textColumn("symbol"),
+  TIME_COLUMN,
+  { name: "rate", type: "DOUBLE", repetition_type: "REQUIRED" } as const,
 ];

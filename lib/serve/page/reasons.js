@@ -44,9 +44,7 @@ export function exchangeReason(status, tally, nowMs) {
   }
   if (bannedUntil !== null && Date.parse(bannedUntil) > nowMs) {
     return bad(
-      `Banned${marketsText(bannedOf).replace(" of ", " from ")} until ${
-        moment(bannedUntil, nowMs)
-      }. ` +
+      `Banned${marketsText("from", bannedOf)} until ${moment(bannedUntil, nowMs)}. ` +
         "Nothing to do: requests begin again by themselves.",
     );
   }
@@ -87,7 +85,7 @@ function downText(since, end, nowMs) {
 
 /** @param {ExchangeStatus} status @param {number} nowMs */
 function breakerText({ breaker, breakerOf, breakerSince, trialAt }, nowMs) {
-  const what = marketsText(breakerOf);
+  const what = marketsText("of", breakerOf);
   const since = breakerSince === null ? "" : ` since ${moment(breakerSince, nowMs)}`;
   if (breaker === "half_open") {
     return `One request tests now whether it answers again; nothing else${what} is asked${since}.`;
@@ -129,8 +127,9 @@ export function jobReason({ job, lastOutcome, nextStart }, nowMs) {
 
 /**
  * The kinds of markets that something is about, if not about all.
+ * @param {"of" | "from"} word
  * @param {readonly string[]} kinds
  */
-function marketsText(kinds) {
-  return kinds.length === 0 ? "" : ` of its ${kinds.join(" and ")} markets`;
+function marketsText(word, kinds) {
+  return kinds.length === 0 ? "" : ` ${word} its ${kinds.join(" and ")} markets`;
 }
