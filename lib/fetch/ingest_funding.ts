@@ -1,7 +1,7 @@
 /** Asks for one page of funding rates and stores what it proved. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled } from "../archive/failure.ts";
+import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
@@ -13,6 +13,8 @@ import { BreakerOpenError } from "../policy/breaker.ts";
 import { retry } from "../policy/retry.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
+import { perpetualName } from "../store/funding_rates.ts";
+import { errorText } from "../text/redact.ts";
 
 interface FundingPageOptions {
   readonly markets: Markets;
@@ -35,7 +37,7 @@ export async function ingestFunding(
   ask: FundingAsk,
   options: FundingPageOptions,
 ): Promise<FundingOutcome> {
-  const { config, database, clock, random, metrics } = archive;
+  const { config, database, clock, random } = archive;
   const { markets, signal } = options;
   const { symbol } = ask;
   const verdict = await askFunding(exchange, ask, { ...options, clock });
@@ -53,10 +55,6 @@ export async function ingestFunding(
       },
     );
     archive.failures.clear(failureName(exchange.id, symbol));
-    const newest = verdict.rates.at(-1);
-    if (newest !== undefined && options.priority === "live") {
-      metrics.fundingLastSeconds.set({ exchange: exchange.id, symbol }, newest.timeMs / 1000);
-    }
     return { ...verdict, ...written };
   } catch (error) {
     if (isOfOtherMarket(error)) exchange.markets.outdate(markets);
@@ -79,8 +77,8 @@ export async function reportFundingFailure(
   if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) {
     return;
   }
-  const text = error instanceof Error ? error.message : "";
-  if (!failures.isNews(failureName(exchange, symbol), text)) return;
+  const message = errorText(error);
+  if (!failures.isNews(failureName(exchange, symbol), message)) return;
   log.warn("funding rates were not fetched or not stored", {
     exchange,
     symbol,
@@ -88,11 +86,9 @@ export async function reportFundingFailure(
     error,
   });
   if (!(error instanceof FetchError && (error.kind === "permanent" || error.isUnknown))) return;
-  await noteFundingError(database, { exchange, symbol }, text).catch((error: unknown) =>
-    log.debug("a note for status was not stored", { error })
-  );
+  await storeNote(archive, () => noteFundingError(database, { exchange, symbol }, message));
 }
 
 function failureName(exchange: string, symbol: string): string {
-  return `${exchange} ${symbol} funding`;
+  return `${perpetualName({ exchange, symbol })} funding`;
 }
