@@ -44,7 +44,7 @@ export interface Markets {
   readonly absentSinceMs: ReadonlyMap<string, number>;
 }
 
-/** The series that are polled, and streamed where they can be. */
+/** The series that are polled. */
 export function polledSeries(
   { series, suspended, expired }: Pick<Markets, "series" | "suspended" | "expired">,
   { timeframes }: { readonly timeframes: readonly string[] },
@@ -73,16 +73,22 @@ export function lastClosedMs(
   return expiresMs === undefined ? closedMs : Math.min(closedMs, ceilTime(timeframe, expiresMs));
 }
 
-/** The series with their markets, as streams need them. Only those of trades: streams tell of no other prices. */
+/** Those of trades: streams tell of no other prices. */
+export function streamedSeries(
+  markets: Pick<Markets, "series" | "suspended" | "expired">,
+  settings: { readonly timeframes: readonly string[] },
+): readonly Series[] {
+  return polledSeries(markets, settings).filter(({ symbol }) => priceOf(symbol) === "trade");
+}
+
+/** The series with their markets, as streams need them. */
 export function withMarkets(
   series: readonly Series[],
   { list }: Pick<Markets, "list">,
 ): readonly WishedSeries[] {
   return series.flatMap(({ symbol, timeframe }) => {
     const market = list.get(symbol);
-    return market === undefined || priceOf(symbol) !== "trade"
-      ? []
-      : [{ symbol, timeframe: timeframe.text, market }];
+    return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
   });
 }
 
