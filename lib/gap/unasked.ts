@@ -59,7 +59,10 @@ export function isRefusal(error: unknown): boolean {
  */
 export function stopsAll(
   error: unknown,
-  { exchange, series }: { readonly exchange: ArchivedExchange; readonly series: Series },
+  { exchange, series }: {
+    readonly exchange: Pick<ArchivedExchange, "downUntilMs">;
+    readonly series: Series;
+  },
 ): boolean {
   return (error instanceof StoreError && error.kind === "unavailable") ||
     (error instanceof FetchError && error.kind === "rate_limited" &&
