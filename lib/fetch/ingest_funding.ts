@@ -5,15 +5,15 @@ import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
+import { retryStore } from "../archive/store_retry.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { FundingAsk } from "../exchange/funding_request.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { FundingVerdict } from "../market/funding_rate.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
-import { retry } from "../policy/retry.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
-import { perpetualName } from "../store/funding_rates.ts";
+import { type Perpetual, perpetualName } from "../store/funding_rates.ts";
 import { errorText } from "../text/redact.ts";
 
 interface FundingPageOptions {
@@ -42,19 +42,13 @@ export async function ingestFunding(
   const { symbol } = ask;
   const verdict = await askFunding(exchange, ask, { ...options, clock });
   const marketId = markets.list.get(symbol)?.id;
+  const perpetual = { exchange: exchange.id, symbol };
   const write = { ...verdict, marketId };
   try {
-    const written = await retry(
-      () => writeFunding(database, { exchange: exchange.id, symbol }, write),
-      {
-        ...config.retry,
-        clock,
-        random,
-        ...(signal === undefined ? {} : { signal }),
-        isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
-      },
-    );
-    archive.failures.clear(failureName(exchange.id, symbol));
+    const written = await retryStore(() => writeFunding(database, perpetual, write), {
+      ...{ config, clock, random, signal },
+    });
+    archive.failures.clear(failureName(perpetual));
     return { ...verdict, ...written };
   } catch (error) {
     if (isOfOtherMarket(error)) exchange.markets.outdate(markets);
@@ -65,9 +59,7 @@ export async function ingestFunding(
 /** Logs why rates of a perpetual were not fetched or not stored, and stores the reason for `status`. Never throws. */
 export async function reportFundingFailure(
   archive: Archive,
-  { exchange, symbol, error, signal }: {
-    readonly exchange: string;
-    readonly symbol: string;
+  { exchange, symbol, error, signal }: Perpetual & {
     readonly error: unknown;
     readonly signal: AbortSignal | undefined;
   },
@@ -78,7 +70,7 @@ export async function reportFundingFailure(
     return;
   }
   const message = errorText(error);
-  if (!failures.isNews(failureName(exchange, symbol), message)) return;
+  if (!failures.isNews(failureName({ exchange, symbol }), message)) return;
   log.warn("funding rates were not fetched or not stored", {
     exchange,
     symbol,
@@ -89,6 +81,6 @@ export async function reportFundingFailure(
   await storeNote(archive, () => noteFundingError(database, { exchange, symbol }, message));
 }
 
-function failureName(exchange: string, symbol: string): string {
-  return `${perpetualName({ exchange, symbol })} funding`;
+function failureName(perpetual: Perpetual): string {
+  return `${perpetualName(perpetual)} funding`;
 }
