@@ -51,11 +51,11 @@ interface WatchedExchange {
   readonly breakers: Pick<Breakers, "troubled">;
   /** How access is refused; `unknown` right after the start; undefined while it is not. */
   readonly denial?:
-    | { readonly sinceMs: number; readonly why: string; readonly isOfCandles: boolean }
+    | { readonly sinceMs: number; readonly why: string }
     | "unknown"
     | undefined;
-  /** Whether the candles of a symbol are refused. @default what `denial` says of all */
-  readonly isDenied?: (symbol: string) => boolean;
+  /** Whether the candles of a symbol are refused. */
+  readonly isDenied: (symbol: string) => boolean;
   /** How long after its close a candle may still change, and is not covered. Milliseconds. */
   readonly settleMs: number;
 }
@@ -194,7 +194,7 @@ export function polledEnds(
 export function staleConditions(
   ends: readonly CoverageEnd[],
   { exchanges, nowMs, isStreamed = () => false }: {
-    readonly exchanges: readonly WatchedExchange[];
+    readonly exchanges: readonly Omit<WatchedExchange, "denial">[];
     readonly nowMs: number;
     /** Whether an exchange has a stream in force. @default none has */
     readonly isStreamed?: (exchange: string) => boolean;
@@ -203,10 +203,9 @@ export function staleConditions(
   const isTroubled = ({ exchange, symbol }: Series): boolean => {
     const watched = exchanges.find(({ id }) => id === exchange);
     if (watched === undefined) return false;
-    const { breakers, denial } = watched;
-    if (breakers.troubled.some(({ kind = kindOf(symbol) }) => kind === kindOf(symbol))) return true;
-    return watched.isDenied?.(symbol) ??
-      (denial !== undefined && denial !== "unknown" && denial.isOfCandles);
+    const { troubled } = watched.breakers;
+    return troubled.some(({ kind = kindOf(symbol) }) => kind === kindOf(symbol)) ||
+      watched.isDenied(symbol);
   };
   const settlings = new Map(exchanges.map(({ id, settleMs }) => [id, settleMs]));
   return ends.flatMap(({ series, coveredUntilMs }) => {

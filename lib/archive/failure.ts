@@ -164,7 +164,7 @@ export async function reportLostSymbol(archive: Archive, text: string): Promise<
 }
 
 /** Stores a note for `status`. Its failure is logged only as debug: the caller reports a database that is down. */
-async function storeNote(archive: Archive, write: () => Promise<void>): Promise<void> {
+export async function storeNote(archive: Archive, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {

@@ -44,22 +44,30 @@ export interface Markets {
   readonly absentSinceMs: ReadonlyMap<string, number>;
 }
 
-/** The series that are polled, and streamed where they can be. */
-export function polledSeries(
-  { series, suspended, expired }: Pick<Markets, "series" | "suspended" | "expired">,
+/** The series that are polled until their last candle is answered for: also those of dated futures that have ended. */
+export function followedSeries(
+  { series, suspended }: Pick<Markets, "series" | "suspended">,
   { timeframes }: { readonly timeframes: readonly string[] },
 ): readonly Series[] {
   return series.filter(({ symbol, timeframe }) =>
-    timeframes.includes(timeframe.text) && !suspended.has(symbol) && !expired.has(symbol)
+    timeframes.includes(timeframe.text) && !suspended.has(symbol)
   );
 }
 
-/** The same, and those of dated futures that have ended: they are polled until their last candle is answered for. */
-export function followedSeries(
-  markets: Pick<Markets, "series" | "suspended">,
+/** Those of them that go on. */
+export function polledSeries(
+  markets: Pick<Markets, "series" | "suspended" | "expired">,
   settings: { readonly timeframes: readonly string[] },
 ): readonly Series[] {
-  return polledSeries({ ...markets, expired: new Set() }, settings);
+  return followedSeries(markets, settings).filter(({ symbol }) => !markets.expired.has(symbol));
+}
+
+/** Those of them that can be streamed: streams tell of no other price than that of trades. */
+export function streamedSeries(
+  markets: Pick<Markets, "series" | "suspended" | "expired">,
+  settings: { readonly timeframes: readonly string[] },
+): readonly Series[] {
+  return polledSeries(markets, settings).filter(({ symbol }) => priceOf(symbol) === "trade");
 }
 
 /** Where the last closed candle of a series ends: a dated future has none after that in which it expires. Milliseconds. */
@@ -73,16 +81,14 @@ export function lastClosedMs(
   return expiresMs === undefined ? closedMs : Math.min(closedMs, ceilTime(timeframe, expiresMs));
 }
 
-/** The series with their markets, as streams need them. Only those of trades: streams tell of no other prices. */
+/** The series with their markets, as streams need them. */
 export function withMarkets(
   series: readonly Series[],
   { list }: Pick<Markets, "list">,
 ): readonly WishedSeries[] {
   return series.flatMap(({ symbol, timeframe }) => {
     const market = list.get(symbol);
-    return market === undefined || priceOf(symbol) !== "trade"
-      ? []
-      : [{ symbol, timeframe: timeframe.text, market }];
+    return market === undefined ? [] : [{ symbol, timeframe: timeframe.text, market }];
   });
 }
 

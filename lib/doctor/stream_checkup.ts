@@ -1,6 +1,6 @@
 /** Opens an exchange's stream as the daemon does, subscribes one series, and tells what came, and what to do if nothing did. @module */
 import type { Archive } from "../archive/archive.ts";
-import { type Markets, polledSeries, withMarkets } from "../archive/markets_in_force.ts";
+import { type Markets, streamedSeries, withMarkets } from "../archive/markets_in_force.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import { settingsOf, unstreamedWhy } from "../config/exchange_settings.ts";
 import { openStreams } from "../exchange/stream.ts";
@@ -27,7 +27,7 @@ export async function examineStream(
   if (unstreamedWhy(config, id) !== undefined) return [];
   const ability = streamAbility(streamedExchange(id, config));
   if (!ability.canStream) return [byPolls(ability.why)];
-  const wished = withMarkets(polledSeries(markets, settingsOf(config, id)), markets);
+  const wished = withMarkets(streamedSeries(markets, settingsOf(config, id)), markets);
   const found = await openOne(archive, id, { wished, signal });
   if (found === undefined) return [];
   const { series, event, messages } = found;

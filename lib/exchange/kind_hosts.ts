@@ -55,10 +55,11 @@ export class KindHosts {
       : bans.untilMsOf(host);
   }
 
-  /** Whether the host of a symbol's candles refuses us, or any host while it is not known which that is. */
+  /** Whether the host of a symbol's candles refuses us, or any host of candles while it is not known which that is. */
   isDenied(symbol: string): boolean {
     const { requests, denials } = this.#options;
     const host = requests.knownHostOf(symbol);
-    return host === undefined ? typeof denials.state === "object" : denials.isDenied(host);
+    if (host !== undefined) return denials.isDenied(host);
+    return typeof denials.state === "object" && denials.state.isOfCandles;
   }
 }

@@ -4,13 +4,14 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import { isCancelled, resumeAtMs } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { type Coverage, subtract } from "../market/coverage.ts";
-import { fundingPageSinceMs, ratesIn } from "../market/funding_rate.ts";
+import { type Coverage, coverageOf, subtract } from "../market/coverage.ts";
+import { coverageRates, fundingPageSinceMs } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import {
   explainFundingHole,
   findFundingHoles,
   noteWantedFunding,
+  scanFundingHoles,
 } from "../store/funding_ledger.ts";
 import { errorText } from "../text/redact.ts";
 import { type FundingOutcome, ingestFunding, reportFundingFailure } from "./ingest_funding.ts";
@@ -117,8 +118,7 @@ class FundingRun {
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     await this.#askForHoles(markets);
     return (await readOwingPerpetuals(archive, desires)).reduce(
-      (sum, { owed, intervalMs }) =>
-        owed.reduce((sum, window) => sum + ratesIn(window, intervalMs), sum),
+      (sum, { owed, intervalMs }) => sum + coverageRates(owed, intervalMs),
       0,
     );
   }
@@ -150,11 +150,11 @@ class FundingRun {
       const outcome = await this.#ingest({ symbol, window, markets });
       if (outcome === undefined) return undefined;
       intervalMs = shortest(outcome) ?? intervalMs;
-      const before = left;
+      const before = left.length;
       left = withoutUndue(minus(left, outcome), { intervalMs, untilMs });
-      if (left.length === before.length && left.at(-1)?.untilMs === last.untilMs) {
-        if (left.at(-1)?.sinceMs === last.sinceMs) return left;
-      }
+      const newest = left.at(-1);
+      const isSame = newest?.sinceMs === last.sinceMs && newest.untilMs === last.untilMs;
+      if (isSame && left.length === before) return left;
     }
     return left;
   }
@@ -190,7 +190,7 @@ class FundingRun {
       if (outcome.added === 0) await explainFundingHole(database, hole, clock.now());
     }
     // What was filled is no hole any more.
-    await findFundingHoles(database, exchange, { holesMax: 0 });
+    await scanFundingHoles(database, exchange);
   }
 
   /** Repeats while waiting helps and is not too long. Returns undefined after a failure, which is reported. */
@@ -236,13 +236,10 @@ const NOTHING_MORE = { answered: undefined, reachFromMs: undefined, rates: [], a
 /** What is left after an answer, also of time before which nothing comes. */
 function minus(
   left: Coverage,
-  { answered, reachFromMs }: Pick<FundingOutcome, "answered" | "reachFromMs">,
+  { answered, reachFromMs = -Infinity }: Pick<FundingOutcome, "answered" | "reachFromMs">,
 ): Coverage {
-  const given = [
-    ...(reachFromMs === undefined ? [] : [{ sinceMs: -Infinity, untilMs: reachFromMs }]),
-    ...(answered === undefined ? [] : [answered]),
-  ];
-  return given.reduce<Coverage>((rest, window) => subtract(rest, [window]), left);
+  const behind = { sinceMs: -Infinity, untilMs: reachFromMs };
+  return subtract(left, coverageOf([behind, answered ?? []].flat()));
 }
 
 /** The shortest distance between two rates of an answer. Milliseconds; undefined if there are not two. */

@@ -5,11 +5,13 @@ import { isCancelled } from "../archive/failure.ts";
 import type { Job } from "../archive/job.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { FUNDING_INTERVAL_MS, fundingPageSinceMs } from "../market/funding_rate.ts";
+import { sumOf } from "../market/sum.ts";
 import {
   type FundingCheckpoint,
   noteWantedFunding,
   readFundingCheckpoints,
 } from "../store/funding_ledger.ts";
+import { perpetualName } from "../store/funding_rates.ts";
 import { fetchFunding } from "./funding.ts";
 import { ingestFunding, reportFundingFailure } from "./ingest_funding.ts";
 import { fundingDesires } from "./funding_wanted.ts";
@@ -65,15 +67,15 @@ export function fundingJobs(archive: Archive, options: FundingJobsOptions): read
       const reports = await fetchFunding(archive, { signal });
       state.endedMs = archive.clock.now();
       state.isOwed = reports.some(({ left, failed }) => failed > 0 || left !== 0);
-      const added = sumOf(reports.map(({ added }) => added));
+      const added = sumOf(reports, ({ added }) => added);
       state.againMs = added > 0
         ? HISTORY_AGAIN_MS
         : Math.min(2 * state.againMs, HISTORY_AGAIN_MS_MAX);
       return {
-        pages: sumOf(reports.map(({ pages }) => pages)),
+        pages: sumOf(reports, ({ pages }) => pages),
         added,
-        revised: sumOf(reports.map(({ revised }) => revised)),
-        failed: sumOf(reports.map(({ failed }) => failed)),
+        revised: sumOf(reports, ({ revised }) => revised),
+        failed: sumOf(reports, ({ failed }) => failed),
       };
     },
   }];
@@ -104,7 +106,6 @@ class FundingPoll {
   readonly #askedMs = new Map<string, number>();
   /** The perpetuals that are entered as wanted, by exchange. */
   readonly #wanted = new Map<string, string>();
-
   /** The perpetuals that a gauge tells of, by name. */
   readonly #told = new Map<string, { readonly exchange: string; readonly symbol: string }>();
 
@@ -138,7 +139,7 @@ class FundingPoll {
   #tellNewest(ledger: readonly FundingCheckpoint[]): void {
     const { fundingLastSeconds } = this.#archive.metrics;
     const wanted = ledger.filter(({ wantedSinceMs }) => wantedSinceMs !== undefined);
-    const names = new Set(wanted.map(nameOf));
+    const names = new Set(wanted.map(perpetualName));
     for (const [name, labels] of this.#told) {
       if (names.has(name)) continue;
       fundingLastSeconds.remove(labels);
@@ -148,7 +149,7 @@ class FundingPoll {
       const { exchange, symbol, lastMs } = row;
       if (lastMs === undefined) continue;
       fundingLastSeconds.set({ exchange, symbol }, lastMs / 1000);
-      this.#told.set(nameOf(row), { exchange, symbol });
+      this.#told.set(perpetualName(row), { exchange, symbol });
     }
   }
 
@@ -179,7 +180,7 @@ class FundingPoll {
     let report = NOTHING;
     for (const row of due) {
       if (signal.aborted) break;
-      this.#askedMs.set(nameOf(row), nowMs);
+      this.#askedMs.set(perpetualName(row), nowMs);
       report = plus(report, await this.#poll(exchange, row, { markets, nowMs, signal }));
     }
     return report;
@@ -192,7 +193,7 @@ class FundingPoll {
     // Of a new perpetual all is history, which comes newest first.
     if (untilMs === undefined) return false;
     const dueMs = (lastMs ?? untilMs) + intervalMs;
-    const askedMs = this.#askedMs.get(nameOf(row)) ?? -Infinity;
+    const askedMs = this.#askedMs.get(perpetualName(row)) ?? -Infinity;
     const againMs = Math.min(Math.max(AGAIN_MS, askedMs - dueMs), AGAIN_MS_MAX);
     // Later than now: the clock was set back.
     if (askedMs <= nowMs && nowMs - askedMs < againMs) return false;
@@ -213,18 +214,10 @@ class FundingPoll {
     const pageMs = fundingPageSinceMs(nowMs, { rows: rowsMax, intervalMs });
     const window = { sinceMs: Math.max(pageMs, covered.at(-1)?.untilMs ?? pageMs), untilMs: nowMs };
     try {
-      const options = {
-        markets,
-        priority: "live",
-        ...isPaged ? { joinMs: nowMs } : {},
-        signal,
-      } as const;
-      const { added, revised } = await ingestFunding(
-        archive,
-        exchange,
-        { symbol, window },
-        options,
-      );
+      const joinMs = isPaged ? nowMs : undefined;
+      const options = { markets, priority: "live", joinMs, signal } as const;
+      const page = await ingestFunding(archive, exchange, { symbol, window }, options);
+      const { added, revised } = page;
       return { ...NOTHING, asked: 1, added, revised };
     } catch (error) {
       if (isCancelled(error, signal)) return NOTHING;
@@ -244,12 +237,4 @@ function plus(one: FundingPollReport, other: FundingPollReport): FundingPollRepo
     failed: one.failed + other.failed,
     found: one.found + other.found,
   };
-}
-
-function nameOf({ exchange, symbol }: FundingCheckpoint): string {
-  return `${exchange} ${symbol}`;
-}
-
-function sumOf(counts: readonly number[]): number {
-  return counts.reduce((sum, count) => sum + count, 0);
 }

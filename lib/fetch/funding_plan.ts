@@ -3,7 +3,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { AskedRange } from "../archive/desire.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { ratesIn } from "../market/funding_rate.ts";
+import { coveragePages, coverageRates } from "../market/funding_rate.ts";
 import { fundingDesires, readOwingPerpetuals } from "./funding_wanted.ts";
 
 /** The plan for the funding rates of one exchange. */
@@ -32,10 +32,8 @@ export async function planFunding(
   let pages = 0;
   for (const { symbol, owed, intervalMs } of await readOwingPerpetuals(archive, desires)) {
     const { rowsMax } = exchange.client.fundingTerms(symbol, markets.list);
-    for (const window of owed) {
-      rates += ratesIn(window, intervalMs);
-      pages += Math.ceil(Math.max(1, ratesIn(window, intervalMs)) / Math.max(1, rowsMax - 2));
-    }
+    rates += coverageRates(owed, intervalMs);
+    pages += coveragePages(owed, { rows: rowsMax, intervalMs });
   }
   const seconds = pages * exchange.client.requestIntervalMs / 1000;
   return { exchange: exchange.id, perpetuals: desires.length, rates, pages, seconds };

@@ -15,6 +15,7 @@ import {
   readFundingCheckpoints,
   readOwedFunding,
 } from "../store/funding_ledger.ts";
+import { perpetualName } from "../store/funding_rates.ts";
 
 /** The perpetuals of an exchange whose rates are kept. */
 function fundedSymbols(
@@ -65,23 +66,16 @@ export async function readOwingPerpetuals(
 ): Promise<readonly OwingPerpetual[]> {
   if (desires.length === 0) return [];
   const ledger = new Map(
-    (await readFundingCheckpoints(archive.database)).map((row) => [keyOf(row), row]),
+    (await readFundingCheckpoints(archive.database)).map((row) => [perpetualName(row), row]),
   );
-  const ends = new Map(desires.map((desire) => [keyOf(desire), desire.window.untilMs]));
+  const ends = new Map(desires.map((desire) => [perpetualName(desire), desire.window.untilMs]));
   return (await readOwedFunding(archive.database, desires)).flatMap((one) => {
-    const known = ledger.get(keyOf(one));
+    const known = ledger.get(perpetualName(one));
     const intervalMs = known?.intervalMs ?? FUNDING_INTERVAL_MS;
-    const untilMs = ends.get(keyOf(one)) ?? Infinity;
+    const untilMs = ends.get(perpetualName(one)) ?? Infinity;
     const owed = withoutUndue(one.owed, { intervalMs, untilMs, known });
     return owed.length === 0 ? [] : [{ ...one, owed, intervalMs, untilMs }];
   });
-}
-
-/** A symbol of an exchange, as a key. */
-function keyOf(
-  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
-): string {
-  return `${exchange} ${symbol}`;
 }
 
 /** Leaves out what is owed at the end of the wanted time, where it is too short for a rate. */

@@ -1,18 +1,20 @@
 /** Asks for one page of funding rates and stores what it proved. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled } from "../archive/failure.ts";
+import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
+import { retryStore } from "../archive/store_retry.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { FundingAsk } from "../exchange/funding_request.ts";
 import type { Priority } from "../exchange/pace.ts";
 import type { FundingVerdict } from "../market/funding_rate.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
-import { retry } from "../policy/retry.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
 import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
+import { type Perpetual, perpetualName } from "../store/funding_rates.ts";
+import { errorText } from "../text/redact.ts";
 
 interface FundingPageOptions {
   readonly markets: Markets;
@@ -35,28 +37,18 @@ export async function ingestFunding(
   ask: FundingAsk,
   options: FundingPageOptions,
 ): Promise<FundingOutcome> {
-  const { config, database, clock, random, metrics } = archive;
+  const { config, database, clock, random } = archive;
   const { markets, signal } = options;
   const { symbol } = ask;
   const verdict = await askFunding(exchange, ask, { ...options, clock });
   const marketId = markets.list.get(symbol)?.id;
+  const perpetual = { exchange: exchange.id, symbol };
   const write = { ...verdict, marketId };
   try {
-    const written = await retry(
-      () => writeFunding(database, { exchange: exchange.id, symbol }, write),
-      {
-        ...config.retry,
-        clock,
-        random,
-        ...(signal === undefined ? {} : { signal }),
-        isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
-      },
-    );
-    archive.failures.clear(failureName(exchange.id, symbol));
-    const newest = verdict.rates.at(-1);
-    if (newest !== undefined && options.priority === "live") {
-      metrics.fundingLastSeconds.set({ exchange: exchange.id, symbol }, newest.timeMs / 1000);
-    }
+    const written = await retryStore(() => writeFunding(database, perpetual, write), {
+      ...{ config, clock, random, signal },
+    });
+    archive.failures.clear(failureName(perpetual));
     return { ...verdict, ...written };
   } catch (error) {
     if (isOfOtherMarket(error)) exchange.markets.outdate(markets);
@@ -67,9 +59,7 @@ export async function ingestFunding(
 /** Logs why rates of a perpetual were not fetched or not stored, and stores the reason for `status`. Never throws. */
 export async function reportFundingFailure(
   archive: Archive,
-  { exchange, symbol, error, signal }: {
-    readonly exchange: string;
-    readonly symbol: string;
+  { exchange, symbol, error, signal }: Perpetual & {
     readonly error: unknown;
     readonly signal: AbortSignal | undefined;
   },
@@ -79,8 +69,8 @@ export async function reportFundingFailure(
   if (isCancelled(error, signal) || error instanceof BreakerOpenError || isServerAway(error)) {
     return;
   }
-  const text = error instanceof Error ? error.message : "";
-  if (!failures.isNews(failureName(exchange, symbol), text)) return;
+  const message = errorText(error);
+  if (!failures.isNews(failureName({ exchange, symbol }), message)) return;
   log.warn("funding rates were not fetched or not stored", {
     exchange,
     symbol,
@@ -88,11 +78,9 @@ export async function reportFundingFailure(
     error,
   });
   if (!(error instanceof FetchError && (error.kind === "permanent" || error.isUnknown))) return;
-  await noteFundingError(database, { exchange, symbol }, text).catch((error: unknown) =>
-    log.debug("a note for status was not stored", { error })
-  );
+  await storeNote(archive, () => noteFundingError(database, { exchange, symbol }, message));
 }
 
-function failureName(exchange: string, symbol: string): string {
-  return `${exchange} ${symbol} funding`;
+function failureName(perpetual: Perpetual): string {
+  return `${perpetualName(perpetual)} funding`;
 }

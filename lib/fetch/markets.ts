@@ -200,7 +200,8 @@ export function makeMarkets(
     nowMs,
   });
   const endOf = endsAfter(news, checkpoints);
-  const isAsked = askedAfter(news, checkpoints);
+  const gone = new Set(news.gone.map(({ symbol }) => symbol));
+  const isAsked = askedAfter(endOf, { gone, checkpoints });
   const ofEnd = (why: EndedWhy): ReadonlySet<string> =>
     new Set(chosen.filter((one) => endOf(one) === why).map(({ symbol }) => symbol));
   return {
@@ -212,7 +213,7 @@ export function makeMarkets(
       suspended: ofEnd("suspended"),
       expired: ofEnd("expired"),
       expiresMs: news.expiresMs,
-      gone: new Set(news.gone.map(({ symbol }) => symbol)),
+      gone,
       unlisted,
       isPartial: unloaded.length > 0 || failures.some(({ isOfFew }) => isOfFew !== true),
       unloaded,

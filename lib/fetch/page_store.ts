@@ -1,11 +1,11 @@
 /** Stores a page that was fetched, tells metrics and log, and says what it brought. @module */
 import type { Archive } from "../archive/archive.ts";
+import { retryStore } from "../archive/store_retry.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { subtract } from "../market/coverage.ts";
 import { rejectedRows, rowsOf } from "../market/kept_rejections.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { retry } from "../policy/retry.ts";
-import { isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { isServerAway } from "../store/connection/store_error.ts";
 import { type PreparedPage, writePreparedPage } from "../store/page_write.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 
@@ -25,13 +25,8 @@ export async function storePage(
   const { series } = prepared;
   const { exchange } = series;
   const startMs = clock.now();
-  // A shutdown ends the wait between attempts, but not a write that has begun.
-  const written = await retry(() => writePreparedPage(database, prepared), {
-    ...config.retry,
-    clock,
-    random,
-    ...(signal === undefined ? {} : { signal }),
-    isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
+  const written = await retryStore(() => writePreparedPage(database, prepared), {
+    ...{ config, clock, random, signal },
     onRetry: ({ attempt, delayMs, error }) => {
       log[isServerAway(error) ? "debug" : "warn"]("storing a page failed; trying again", {
         series: seriesName(series),

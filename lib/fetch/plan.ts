@@ -5,6 +5,7 @@ import { besidePolls, type Capacity } from "../market/capacity.ts";
 import { addCandles, ceilTime, countCandles } from "../market/timeframe.ts";
 import { readCheckpoints, readOwed } from "../store/ledger.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { sumOf } from "../market/sum.ts";
 import type { Window } from "../market/window.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -211,10 +212,6 @@ function endedAt(
 
 function longerOf(one: Window, other: Window): Window {
   return one.untilMs - one.sinceMs >= other.untilMs - other.sinceMs ? one : other;
-}
-
-function sumOf<T>(values: readonly T[], of: (value: T) => number): number {
-  return values.reduce((total, value) => total + of(value), 0);
 }
 
 function largest(values: readonly number[]): number {

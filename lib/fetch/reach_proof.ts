@@ -2,9 +2,8 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
-import { priceOf } from "../market/price.ts";
+import { marketClassOf } from "../market/market_class.ts";
 import type { Series } from "../market/series.ts";
-import { kindOf } from "../market/symbol.ts";
 import { addCandles, floorTime } from "../market/timeframe.ts";
 import { type Window, windowCandles } from "../market/window.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -85,7 +84,7 @@ async function agree(
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
   const other = exchange.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
-    kindOf(one.symbol) === kindOf(series.symbol) && priceOf(one.symbol) === priceOf(series.symbol)
+    marketClassOf(one.symbol) === marketClassOf(series.symbol)
   );
   return other === undefined || await askOlder(exchange, other, options) !== "older";
 }

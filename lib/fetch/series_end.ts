@@ -30,11 +30,12 @@ export function endsAfter(
  * exchange of one that has expired lists it no more and has proved to have nothing of it.
  */
 export function askedAfter(
-  news: ListingNews,
-  checkpoints: readonly KnownSeries[],
+  endOf: (series: Series) => EndedWhy | undefined,
+  { gone, checkpoints }: {
+    readonly gone: ReadonlySet<string>;
+    readonly checkpoints: readonly KnownSeries[];
+  },
 ): (series: Series) => boolean {
-  const endOf = endsAfter(news, checkpoints);
-  const gone = new Set(news.gone.map(({ symbol }) => symbol));
   const done = new Set(
     checkpoints.filter(({ series, endedWhy, endedMs = Infinity, reachFromMs = -Infinity }) =>
       gone.has(series.symbol) && endedWhy === "expired" && reachFromMs >= endedMs

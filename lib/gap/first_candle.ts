@@ -9,7 +9,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
 import { ingestPage } from "../fetch/page.ts";
 import type { UnconfirmedEdge } from "./account.ts";
-import { type RepairOptions, stopsAll } from "./unasked.ts";
+import { isDown, type RepairOptions, stopsAll } from "./unasked.ts";
 
 /** Pages before first candles that are requested from one exchange in one run. */
 const EDGE_PAGES_MAX = 20;
@@ -35,8 +35,7 @@ export async function confirmEdges(
     const { series, sinceMs = Infinity } = edge;
     // Of what has ended for good the exchange would give nothing.
     if (!asked.has(seriesName(series))) continue;
-    const isDown = exchange.downUntilMs(series.symbol) !== undefined;
-    if (isDown || !exchange.breakers.of(series.symbol).passes) continue;
+    if (isDown(exchange, series)) continue;
     try {
       // A new edge, or the clock was set back: the time to wait begins now.
       if (nowMs < sinceMs) {
@@ -49,7 +48,7 @@ export async function confirmEdges(
       if (isCancelled(error, signal)) return;
       onUnasked?.({ series, gaps: 0, error });
       await reportSeriesFailure(archive, series, error);
-      if (stopsAll(error) && exchange.downUntilMs(series.symbol) === undefined) return;
+      if (stopsAll(error, { exchange, series })) return;
     }
   }
 }

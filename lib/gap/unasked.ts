@@ -33,9 +33,7 @@ export class Stopped {
   /** Notes a failure. */
   note(series: Series, error: unknown): void {
     this.#byBreaker.set(this.#exchange.breakers.of(series.symbol), error);
-    if (this.#exchange.downUntilMs(series.symbol) === undefined && stopsAll(error)) {
-      this.#all = error;
-    }
+    if (stopsAll(error, { exchange: this.#exchange, series })) this.#all = error;
     if (isRefusal(error) || (error instanceof FetchError && error.kind === "denied")) {
       this.#bySeries.set(seriesName(series), error);
     }
@@ -43,12 +41,10 @@ export class Stopped {
 
   /** The error because of which a series is not to be asked for; undefined when it is. */
   reasonOf(series: Series): unknown {
-    const breaker = this.#exchange.breakers.of(series.symbol);
-    const isDown = this.#exchange.downUntilMs(series.symbol) !== undefined;
-    const down = breaker.passes && !isDown
-      ? undefined
-      : this.#byBreaker.get(breaker) ?? new Error(`the breaker of ${series.exchange} is open`);
-    return this.#all ?? this.#bySeries.get(seriesName(series)) ?? down;
+    const known = this.#all ?? this.#bySeries.get(seriesName(series));
+    if (known !== undefined || !isDown(this.#exchange, series)) return known;
+    return this.#byBreaker.get(this.#exchange.breakers.of(series.symbol)) ??
+      new Error(`the breaker of ${series.exchange} is open`);
   }
 }
 
@@ -57,10 +53,25 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof FetchError && (error.kind === "permanent" || error.isUnknown);
 }
 
-/** Whether every further request of this exchange would fail for the same reason: the database is away, or a ban. */
-export function stopsAll(error: unknown): boolean {
+/**
+ * Whether every further request of this exchange would fail for the same reason: the database is away, or a ban, unless it is
+ * of one kind of markets alone.
+ */
+export function stopsAll(
+  error: unknown,
+  { exchange, series }: {
+    readonly exchange: Pick<ArchivedExchange, "downUntilMs">;
+    readonly series: Series;
+  },
+): boolean {
   return (error instanceof StoreError && error.kind === "unavailable") ||
-    (error instanceof FetchError && error.kind === "rate_limited");
+    (error instanceof FetchError && error.kind === "rate_limited" &&
+      exchange.downUntilMs(series.symbol) === undefined);
+}
+
+/** Whether nothing is asked about a series now: its kind of markets is down, or has banned us. */
+export function isDown(exchange: ArchivedExchange, { symbol }: Series): boolean {
+  return exchange.downUntilMs(symbol) !== undefined || !exchange.breakers.of(symbol).passes;
 }
 
 /** Whether nothing was sent to the exchange: an open breaker, a ban or a known refusal held the request back. */

@@ -1,12 +1,11 @@
 /** The streams of one exchange: what they tell, and the whole candles that wait to be stored. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { type Markets, polledSeries, withMarkets } from "../archive/markets_in_force.ts";
+import { type Markets, streamedSeries, withMarkets } from "../archive/markets_in_force.ts";
 import type { Config } from "../config/config.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { StreamEvent } from "../exchange/stream_event.ts";
 import type { Candle } from "../market/candle.ts";
-import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../market/timeframe.ts";
 import type { StreamedCandle, StreamedOutcome } from "../store/streamed_write.ts";
@@ -58,8 +57,7 @@ export class ExchangeStream {
     if (value === undefined) return;
     if (value === this.#followed?.markets && config === this.#followed.config) return;
     this.#followed = { markets: value, config };
-    const series = polledSeries(value, settingsOf(config, id))
-      .filter(({ symbol }) => priceOf(symbol) === "trade");
+    const series = streamedSeries(value, settingsOf(config, id));
     const before = this.#series;
     this.#series = new Map(series.map((one) => [seriesName(one), one]));
     for (const [name, one] of before) {

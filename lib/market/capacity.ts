@@ -1,4 +1,5 @@
 /** How much of every minute the polls of one exchange take at its pace, and how many symbols fit. @module */
+import { sumOf } from "./sum.ts";
 import type { SymbolKind } from "./symbol.ts";
 import { nominalMs, type Timeframe } from "./timeframe.ts";
 
@@ -142,8 +143,4 @@ function fits(seconds: number): boolean {
 
 function secondsText(seconds: number): string {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${Number(seconds.toFixed(1))} s`;
-}
-
-function sumOf<T>(values: readonly T[], of: (value: T) => number): number {
-  return values.reduce((total, value) => total + of(value), 0);
 }

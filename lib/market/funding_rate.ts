@@ -1,4 +1,5 @@
 /** Funding rates of perpetuals, and how an answer with some of them is judged. @module */
+import type { Coverage } from "./coverage.ts";
 import { marketSymbol } from "./price.ts";
 import { isContract } from "./symbol.ts";
 import type { Window } from "./window.ts";
@@ -216,10 +217,29 @@ export function fundingPageSinceMs(
     readonly intervalMs?: number | undefined;
   },
 ): number {
-  return untilMs - Math.max(1, rows - 2) * intervalMs;
+  return untilMs - pageRates(rows) * intervalMs;
 }
 
-/** How many rates a span of time has. */
-export function ratesIn({ sinceMs, untilMs }: Window, intervalMs = FUNDING_INTERVAL_MS): number {
+function pageRates(rows: number): number {
+  return Math.max(1, rows - 2);
+}
+
+/** About how many rates some time has. */
+export function coverageRates(coverage: Coverage, intervalMs = FUNDING_INTERVAL_MS): number {
+  return coverage.reduce((sum, window) => sum + ratesIn(window, intervalMs), 0);
+}
+
+/** How many requests ask for the rates of some time, as {@linkcode fundingPageSinceMs} divides it. */
+export function coveragePages(
+  coverage: Coverage,
+  { rows, intervalMs }: { readonly rows: number; readonly intervalMs: number },
+): number {
+  return coverage.reduce(
+    (sum, window) => sum + Math.ceil(Math.max(1, ratesIn(window, intervalMs)) / pageRates(rows)),
+    0,
+  );
+}
+
+function ratesIn({ sinceMs, untilMs }: Window, intervalMs: number): number {
   return Math.floor((untilMs - sinceMs) / intervalMs);
 }

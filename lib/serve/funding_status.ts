@@ -1,11 +1,12 @@
 /** What the status tells of funding rates. @module */
-import { FUNDING_SETTLE_MS, ratesIn } from "../market/funding_rate.ts";
+import { coverageRates, FUNDING_SETTLE_MS } from "../market/funding_rate.ts";
 import type { Database } from "../store/connection/database.ts";
 import {
   readFundingCheckpoints,
   readFundingMissing,
   readOwedFunding,
 } from "../store/funding_ledger.ts";
+import { type Perpetual, perpetualName } from "../store/funding_rates.ts";
 
 /** One perpetual. Times are ISO 8601 UTC; counts are rates. */
 export interface FundingStatus {
@@ -49,27 +50,18 @@ export async function readFundingStatus(
       first: iso(firstMs),
       last: iso(lastMs),
       intervalSeconds: intervalMs === undefined ? null : intervalMs / 1000,
-      owed: (owing.get(nameOf(row))?.owed ?? []).reduce(
-        (sum, window) => sum + ratesIn(window, intervalMs),
-        0,
-      ),
-      missing: missing.get(nameOf(row))?.missing ?? 0,
-      explained: missing.get(nameOf(row))?.explained ?? 0,
+      owed: coverageRates(owing.get(perpetualName(row))?.owed ?? [], intervalMs),
+      missing: missing.get(perpetualName(row))?.missing ?? 0,
+      explained: missing.get(perpetualName(row))?.explained ?? 0,
       lastError: lastError ?? null,
     };
   });
 }
 
-function byName<Row extends { readonly exchange: string; readonly symbol: string }>(
+function byName<Row extends Perpetual>(
   rows: readonly Row[],
 ): ReadonlyMap<string, Row> {
-  return new Map(rows.map((row) => [nameOf(row), row]));
-}
-
-function nameOf(
-  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
-): string {
-  return `${exchange} ${symbol}`;
+  return new Map(rows.map((row) => [perpetualName(row), row]));
 }
 
 function iso(timeMs: number | undefined): string | null {

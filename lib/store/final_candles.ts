@@ -5,8 +5,9 @@ import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 
 /**
- * At most `candlesMax` candles with trades, or with a change of a price that nobody trades, the oldest first, of the newest listing and close together: none is older than
- * `candlesMax` candles before the newest. A market that was silent most of that time gives fewer.
+ * At most `candlesMax` candles with trades, or with a change of a price that nobody trades, the oldest first, of the newest
+ * listing and close together: none is older than `candlesMax` candles before the newest. A market that was silent most of
+ * that time gives fewer.
  */
 export async function readFinalCandles(
   database: Database,

@@ -201,17 +201,24 @@ export async function noteFundingError(
   });
 }
 
-/** Looks for holes in what came since the last look, and returns those of an exchange that are to be asked for again. */
+/** Looks for holes of an exchange in what came since the last look. Those that were filled are no holes any more. */
+export async function scanFundingHoles(database: Database, exchange: string): Promise<void> {
+  await database.run("look for missing funding rates", async (sql) => {
+    await sql`
+      select titan10_find_funding_holes(exchange, symbol) from (
+        select exchange, symbol from funding_checkpoints where exchange = ${exchange} and not is_scanned
+        order by exchange, symbol) as unscanned`;
+  });
+}
+
+/** Looks for holes, and returns those of an exchange that are to be asked for again. */
 export async function findFundingHoles(
   database: Database,
   exchange: string,
   { holesMax }: { readonly holesMax: number },
 ): Promise<readonly FundingDesire[]> {
-  return await database.run("look for missing funding rates", async (sql) => {
-    await sql`
-      select titan10_find_funding_holes(exchange, symbol) from (
-        select exchange, symbol from funding_checkpoints where exchange = ${exchange} and not is_scanned
-        order by exchange, symbol) as unscanned`;
+  await scanFundingHoles(database, exchange);
+  return await database.run("read which funding rates to ask for again", async (sql) => {
     const rows = await sql<(Perpetual & { readonly since: Date; readonly until: Date })[]>`
       select exchange, symbol, since, until from funding_holes as hole
       where exchange = ${exchange} and state = 'suspected'

@@ -9,6 +9,11 @@ export interface Perpetual {
   readonly symbol: string;
 }
 
+/** The name of a perpetual: `binance BTC/USDT:USDT`. Unique, so it is also used as a key. */
+export function perpetualName({ exchange, symbol }: Perpetual): string {
+  return `${exchange} ${symbol}`;
+}
+
 /** A perpetual of which rates are stored. */
 export interface FundingSeries extends Perpetual {
   /** Times of the first and of the newest rate. Milliseconds. */

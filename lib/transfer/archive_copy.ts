@@ -30,7 +30,7 @@ import {
 } from "../store/copy.ts";
 import type { Database } from "../store/connection/database.ts";
 import { LEDGER_TABLES } from "../store/ledger_tables.ts";
-import { retryStore } from "./store_retry.ts";
+import { retryStore } from "../archive/store_retry.ts";
 
 interface CopyOptions {
   readonly config: Pick<Config, "retry">;

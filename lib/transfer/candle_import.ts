@@ -23,7 +23,7 @@ import {
   type ImportPage,
   writeImportPage,
 } from "../store/import_write.ts";
-import { retryStore } from "./store_retry.ts";
+import { retryStore } from "../archive/store_retry.ts";
 
 /** A row of a file: `[time, open, high, low, close, volume]`, the time in milliseconds if it could be parsed. */
 export interface FileRow {

@@ -40,7 +40,7 @@ const ACCOUNT: SeriesAccount = {
   isWanted: true,
 };
 
-const KRAKEN = { id: "kraken", settleMs: 2 * MINUTE_MS };
+const KRAKEN = { id: "kraken", settleMs: 2 * MINUTE_MS, isDenied: () => false };
 
 Deno.test("a gap condition is the share of missing candles over the limit, of a configured series", () => {
   assert.deepEqual(gapConditions([ACCOUNT], 5), [{
@@ -89,7 +89,7 @@ Deno.test("a series is stale over three timeframes and the time to settle after 
 
 Deno.test("a series is not stale because its exchange settles late, nor because polls come by the minute", () => {
   const breakers = { troubled: [] };
-  const exchanges = [{ id: "kraken", breakers, settleMs: 15 * MINUTE_MS }];
+  const exchanges = [{ ...KRAKEN, breakers, settleMs: 15 * MINUTE_MS }];
   const stale = (ms: number, timeframe: string, settled = exchanges): number =>
     staleConditions([{
       series: { ...SERIES, timeframe: parseTimeframe(timeframe) },
@@ -144,7 +144,7 @@ Deno.test("a loss is told of the series that loses first, and only inside what c
 });
 
 Deno.test("refused access begins an alert, and keeps a running one while it is not known after a start", () => {
-  const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: true };
+  const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No." };
   const found = (denial: Parameters<typeof deniedConditions>[0][0]["denial"]): unknown[] =>
     deniedConditions([{ ...KRAKEN, denial }], NOW_MS)
       .map(({ value, mayBegin = true }) => [value, mayBegin]);
@@ -159,21 +159,12 @@ Deno.test("series are not stale on top of refused candles, but are where another
     chosen: "list",
     coveredUntilMs: NOW_MS - 60 * MINUTE_MS,
   }];
-  const mayBegin = (isOfCandles: boolean | undefined): unknown => {
-    const denial = isOfCandles === undefined
-      ? "unknown" as const
-      : { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles };
-    const exchanges = [{ ...KRAKEN, breakers: { troubled: [] }, denial }];
+  const mayBegin = (denied: string): unknown => {
+    const isDenied = (symbol: string): boolean => symbol === denied;
+    const exchanges = [{ ...KRAKEN, breakers: { troubled: [] }, isDenied }];
     return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
   };
-  assert.deepEqual([mayBegin(true), mayBegin(false), mayBegin(undefined)], [false, true, true]);
-  // Where the hosts of kinds of markets are known, it is that of the series that counts.
-  const byHost = (isDenied: boolean): unknown => {
-    const denial = { sinceMs: NOW_MS - MINUTE_MS, why: "No.", isOfCandles: !isDenied };
-    const exchanges = [{ ...KRAKEN, breakers: { troubled: [] }, denial, isDenied: () => isDenied }];
-    return staleConditions(ends, { exchanges, nowMs: NOW_MS })[0]?.mayBegin;
-  };
-  assert.deepEqual([byHost(true), byHost(false)], [false, true]);
+  assert.deepEqual([mayBegin(SERIES.symbol), mayBegin("ETH/USD:ETH")], [false, true]);
 });
 
 Deno.test("polls that are skipped for over ten minutes are a condition, also if some in between are not", () => {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { Bans } from "../../lib/exchange/bans.ts";
+import { CandleRequests } from "../../lib/exchange/candle_request.ts";
 import { denialOf, Denials } from "../../lib/exchange/denial.ts";
 import { FetchError } from "../../lib/exchange/fetch_error.ts";
+import { KindHosts } from "../../lib/exchange/kind_hosts.ts";
+import { Lanes } from "../../lib/exchange/lanes.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const CLOUDFRONT = `<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">
@@ -168,6 +172,22 @@ Deno.test("a denial of another host than the candles' says so, and lapses when t
   assert.equal(kind(), undefined);
   deny("candles.test");
   assert.equal(kind(), true);
+});
+
+Deno.test("while the host of a symbol's candles is not known, a denial counts for it if candles may be refused", () => {
+  const clock = new ManualClock();
+  const [bans, denials] = [new Bans("binance", clock), new Denials(clock)];
+  const open = (): Promise<never> => Promise.reject(new Error("nothing is asked"));
+  const hosts = new KindHosts({
+    ...{ bans, denials },
+    requests: new CandleRequests({ open, clock }),
+    lanes: new Lanes({ bans, clock, intervalMs: 1 }),
+  });
+  assert.equal(hosts.isDenied("BTC/USDT"), false);
+  for (let i = 0; i < 2; i++) denials.proved(denied(), "tickers.test");
+  assert.equal(hosts.isDenied("BTC/USDT"), true, "nothing but this host is known");
+  denials.candlesFrom("candles.test");
+  assert.equal(hosts.isDenied("BTC/USDT"), false);
 });
 
 Deno.test("of several hosts that give candles each is denied by itself", () => {

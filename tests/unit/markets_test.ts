@@ -1,6 +1,6 @@
 /** The markets of an exchange, made from one answer and from what is known: no exchange, no database. @module */
 import assert from "node:assert/strict";
-import { type Markets, newsOf, withMarkets } from "../../lib/archive/markets_in_force.ts";
+import { type Markets, newsOf, streamedSeries } from "../../lib/archive/markets_in_force.ts";
 import { readConfig } from "../../lib/config/config.ts";
 import type { MarketFacts, MarketList } from "../../lib/exchange/market_list.ts";
 import { type KnownMarkets, type MadeMarkets, makeMarkets } from "../../lib/fetch/markets.ts";
@@ -401,9 +401,8 @@ Deno.test("streams are not asked for prices that nobody trades", () => {
     listed: contractOf("ETH/USDT:USDT", PERPETUAL),
     variables: { SYMBOLS: "ETH/USDT:USDT,ETH/USDT:USDT@mark" },
   });
-  assert.deepEqual(withMarkets(markets.series, markets).map(({ symbol }) => symbol), [
-    "ETH/USDT:USDT",
-  ]);
+  const streamed = streamedSeries(markets, { timeframes: ["1h"] });
+  assert.deepEqual(streamed.map(({ symbol }) => symbol), ["ETH/USDT:USDT"]);
 });
 
 /** `ETH/USDT` means the market ETH2USDT; the archived one is ETHUSDT. */

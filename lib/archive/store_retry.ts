@@ -1,14 +1,16 @@
 /** Retries statements while the database is unavailable. They must be safe to run twice. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { retry } from "../policy/retry.ts";
+import { retry, type RetryOptions } from "../policy/retry.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 
 interface StoreRetryOptions {
   readonly config: Pick<Config, "retry">;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly signal: AbortSignal;
+  /** Ends the wait between two attempts, but no statement that has begun. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onRetry?: RetryOptions["onRetry"];
 }
 
 /**
@@ -18,13 +20,14 @@ interface StoreRetryOptions {
  */
 export function retryStore<T>(
   statements: () => Promise<T>,
-  { config, clock, random, signal }: StoreRetryOptions,
+  { config, clock, random, signal, onRetry }: StoreRetryOptions,
 ): Promise<T> {
   return retry(statements, {
     ...config.retry,
     clock,
     random,
     signal,
+    onRetry,
     isRetryable: (error) => error instanceof StoreError && error.kind === "unavailable",
   });
 }
