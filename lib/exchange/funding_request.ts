@@ -8,6 +8,7 @@ import { classesOf, factOf } from "./ancestry.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 import type { ExchangeCalls } from "./exchange_calls.ts";
+import { areTold, noteUnsent, type UnsentRequests } from "./unsent.ts";
 import { assertAnswered } from "./whole_answer.ts";
 
 /** The part of a CCXT exchange that is used here. */
@@ -19,8 +20,6 @@ interface FundingCcxt extends CcxtExchange {
     params: Readonly<Record<string, unknown>>,
   ): Promise<unknown>;
   filterBySymbolSinceLimit: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown;
-  throttle: (cost?: number) => Promise<void>;
-  fetch: (url: string, method: string, headers: unknown, body: unknown) => Promise<unknown>;
 }
 
 /** How one class is asked. */
@@ -217,31 +216,31 @@ export class FundingRequests {
     return { rows: kept.rows ?? listed, ...sent };
   }
 
-  /** Which ends of a window the class sends: the requests for several windows are compared. Of more requests both are assumed. */
+  /** Which ends of a window the class sends: the requests for several windows are compared. */
   async #sends(market: CcxtMarket): Promise<SentEnds> {
     const kind = `${market.linear} ${market.inverse}`;
-    const known = this.#sent.get(kind) ?? this.#open().then(async (ccxt) => {
-      const asked = async (sinceMs: number, untilMs: number): Promise<string | undefined> => {
-        const requests = await unsent(ccxt as FundingCcxt, market, { sinceMs, untilMs });
-        return requests.length === 1 ? requests[0] : undefined;
-      };
-      const [january, february, march] = [
-        Date.UTC(2024, 0, 1),
-        Date.UTC(2024, 1, 1),
-        Date.UTC(2024, 2, 1),
-      ];
-      const usual = await asked(january, march);
-      const isOther = (request: string | undefined): boolean =>
-        usual === undefined || request === undefined || request !== usual;
-      return {
-        isSinceSent: isOther(await asked(february, march)),
-        isUntilSent: isOther(await asked(january, february)),
-      };
-    });
+    const known = this.#sent.get(kind) ?? this.#open().then((ccxt) => sentEnds(ccxt, market));
     this.#sent.set(kind, known);
     return await known;
   }
 }
+
+async function sentEnds(exchange: CcxtExchange, market: CcxtMarket): Promise<SentEnds> {
+  const ccxt = exchange as FundingCcxt;
+  const asked = (sinceMs: number, untilMs: number): Promise<UnsentRequests> => {
+    const ask = { symbol: market.symbol, window: { sinceMs, untilMs } };
+    return noteUnsent(ccxt, market, () => sendOnce(ccxt, ask, market));
+  };
+  const [january, february, march] = MONTHS_MS;
+  const usual = await asked(january, march);
+  return {
+    isSinceSent: areTold(usual, await asked(february, march)),
+    isUntilSent: areTold(usual, await asked(january, february)),
+  };
+}
+
+/** So far apart that no class rounds them to the same. */
+const MONTHS_MS = [Date.UTC(2024, 0, 1), Date.UTC(2024, 1, 1), Date.UTC(2024, 2, 1)] as const;
 
 const NOT_SENT: SentEnds = { isSinceSent: false, isUntilSent: false };
 
@@ -270,21 +269,4 @@ function keepAllRows(ccxt: FundingCcxt): void {
     kept.rows = rows;
     return rows;
   };
-}
-
-/** The requests that would be sent, of an instance that is used for nothing else. */
-async function unsent(
-  ccxt: FundingCcxt,
-  market: CcxtMarket,
-  window: Window,
-): Promise<readonly string[]> {
-  const requests: string[] = [];
-  ccxt.setMarkets([market]);
-  ccxt.throttle = () => Promise.resolve();
-  ccxt.fetch = (url, _method, _headers, body) => {
-    requests.push(`${url} ${body}`);
-    return Promise.reject(new Error("not sent"));
-  };
-  await sendOnce(ccxt, { symbol: market.symbol, window }, market).catch(() => undefined);
-  return requests;
 }
