@@ -94,6 +94,7 @@ interface PatchedExchange extends CcxtExchange, Rounding {
   handleErrors: (status: number, ...rest: readonly unknown[]) => unknown;
   parseOHLCVs: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown[];
   parseOHLCV: (row: unknown, market?: unknown) => unknown;
+  filterBySymbolSinceLimit: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown;
   checkRequiredCredentials: (isRequired?: boolean) => boolean;
   sign: (...request: unknown[]) => unknown;
   checkProxySettings: (url: string) => readonly (string | undefined)[];
@@ -213,6 +214,14 @@ function keepAllRows(exchange: PatchedExchange): void {
       call.rows = call.rows === undefined ? parsed : [...call.rows, ...parsed];
     }
     return parsed;
+  };
+  // All classes end with this method when they list funding rates.
+  const filter = exchange.filterBySymbolSinceLimit.bind(exchange);
+  exchange.filterBySymbolSinceLimit = (rows, ...rest) => {
+    const call = currentCall();
+    if (call === undefined) return filter(rows, ...rest);
+    call.rows = rows;
+    return rows;
   };
 }
 
