@@ -1,4 +1,5 @@
 /** Loads CCXT's exchange classes one by one and replaces their transport with ours. @module */
+import type { SymbolKind } from "../market/symbol.ts";
 import type { Bans } from "./bans.ts";
 import { boundNumbers, boundPrecise, type Rounding } from "./bounded_numbers.ts";
 import { currentCall, runRequest } from "./call.ts";
@@ -75,6 +76,14 @@ export interface CcxtMarket {
   readonly active?: boolean;
   /** The market as the exchange listed it. */
   readonly info?: { readonly wsname?: unknown; readonly type?: unknown } | undefined;
+}
+
+/** The kind of a market; undefined of contracts that are neither linear nor inverse. */
+export function kindOfMarket(
+  { spot, linear, inverse }: Pick<CcxtMarket, "spot" | "linear" | "inverse">,
+): SymbolKind | undefined {
+  if (spot !== false) return "spot";
+  return linear === true ? "linear" : inverse === true ? "inverse" : undefined;
 }
 
 /** A unified ticker of CCXT. Numbers are decimal texts. */

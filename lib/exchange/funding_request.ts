@@ -4,7 +4,7 @@ import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
 import { classesOf, factOf } from "./ancestry.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 import { areTold, noteUnsent, type UnsentRequests } from "./unsent.ts";
 
 /** The part of a CCXT exchange that is used here. */
@@ -131,7 +131,7 @@ interface FundingRequest extends SentEnds {
 export class FundingRequests {
   readonly #open: () => Promise<CcxtExchange>;
   /** By kind of market. */
-  readonly #sent = new Map<string, Promise<SentEnds>>();
+  readonly #sent = new Map<SymbolKind | undefined, Promise<SentEnds>>();
   /** When the next request may be sent. Milliseconds. */
   #nextMs = 0;
 
@@ -171,7 +171,7 @@ export class FundingRequests {
 
   /** Which ends of a window the class sends: the requests for several windows are compared. */
   async #sends(market: CcxtMarket): Promise<SentEnds> {
-    const kind = `${market.linear} ${market.inverse}`;
+    const kind = kindOfMarket(market);
     const known = this.#sent.get(kind) ?? this.#open().then((ccxt) => sentEnds(ccxt, market));
     this.#sent.set(kind, known);
     return await known;

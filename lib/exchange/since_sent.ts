@@ -1,6 +1,6 @@
 /** Whether CCXT's class of an exchange sends `since` at all: the requests that it would send are compared. @module */
 import type { Price } from "../market/price.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 import { priceParams } from "./prices.ts";
 import { areTold, askUnsent, type CandleAsk } from "./unsent.ts";
 
@@ -25,7 +25,7 @@ export class SinceSent {
     price: Price = "trade",
   ): Promise<boolean> {
     if (market === undefined) return true;
-    const kind = `${market.spot} ${market.linear} ${price}`;
+    const kind = `${kindOfMarket(market)} ${price}`;
     const params = priceParams(price);
     const known = this.#kinds.get(kind) ??
       this.#open().then((ccxt) => isSinceSent(ccxt, market, { timeframe, params }));
