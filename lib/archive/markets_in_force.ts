@@ -46,20 +46,20 @@ export interface Markets {
 
 /** The series that are polled, and streamed where they can be. */
 export function polledSeries(
-  { series, suspended, expired }: Pick<Markets, "series" | "suspended" | "expired">,
-  { timeframes }: { readonly timeframes: readonly string[] },
+  markets: Pick<Markets, "series" | "suspended" | "expired">,
+  settings: { readonly timeframes: readonly string[] },
 ): readonly Series[] {
-  return series.filter(({ symbol, timeframe }) =>
-    timeframes.includes(timeframe.text) && !suspended.has(symbol) && !expired.has(symbol)
-  );
+  return followedSeries(markets, settings).filter(({ symbol }) => !markets.expired.has(symbol));
 }
 
 /** The same, and those of dated futures that have ended: they are polled until their last candle is answered for. */
 export function followedSeries(
-  markets: Pick<Markets, "series" | "suspended">,
-  settings: { readonly timeframes: readonly string[] },
+  { series, suspended }: Pick<Markets, "series" | "suspended">,
+  { timeframes }: { readonly timeframes: readonly string[] },
 ): readonly Series[] {
-  return polledSeries({ ...markets, expired: new Set() }, settings);
+  return series.filter(({ symbol, timeframe }) =>
+    timeframes.includes(timeframe.text) && !suspended.has(symbol)
+  );
 }
 
 /** Where the last closed candle of a series ends: a dated future has none after that in which it expires. Milliseconds. */
