@@ -237,12 +237,10 @@ export class ArchivedExchange {
    */
   async topSymbols(
     list: MarketList,
-    { tops, kind, ...options }: AskOptions & {
-      readonly tops: readonly TopSymbolsOptions[];
-      readonly kind: SymbolKind;
-    },
+    { tops, ...options }: AskOptions & { readonly tops: readonly TopSymbolsOptions[] },
   ): Promise<readonly string[]> {
-    const breaker = kind === "spot" ? undefined : new Breaker(this.#breakerOptions());
+    const isOfContracts = tops.every(({ kind = "spot" }) => kind !== "spot");
+    const breaker = isOfContracts ? new Breaker(this.#breakerOptions()) : undefined;
     return await this.guarded(
       `fetch the tickers of ${this.id}`,
       { ...options, breaker },

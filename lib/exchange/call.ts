@@ -26,7 +26,7 @@ export interface Call {
   dateMs: number | undefined;
   /** The parsed body of the last response; undefined when it was not complete JSON. */
   json: unknown;
-  /** The rows of all answers as the exchange sent them, parsed; undefined when none was parsed. */
+  /** All rows of the answers, as CCXT parses them and in the order in which they came; undefined when none was parsed. */
   rows: readonly unknown[] | undefined;
   /** The beginning of the last response's body, if that was not complete JSON. */
   text: string | undefined;

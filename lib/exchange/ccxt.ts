@@ -1,4 +1,5 @@
 /** Loads CCXT's exchange classes one by one and replaces their transport with ours. @module */
+import type { SymbolKind } from "../market/symbol.ts";
 import type { Bans } from "./bans.ts";
 import { boundNumbers, boundPrecise, type Rounding } from "./bounded_numbers.ts";
 import { currentCall, runRequest } from "./call.ts";
@@ -77,6 +78,14 @@ export interface CcxtMarket {
   readonly info?: { readonly wsname?: unknown; readonly type?: unknown } | undefined;
 }
 
+/** The kind of a market; undefined of contracts that are neither linear nor inverse. */
+export function kindOfMarket(
+  { spot, linear, inverse }: Pick<CcxtMarket, "spot" | "linear" | "inverse">,
+): SymbolKind | undefined {
+  if (spot !== false) return "spot";
+  return linear === true ? "linear" : inverse === true ? "inverse" : undefined;
+}
+
 /** A unified ticker of CCXT. Numbers are decimal texts. */
 export interface CcxtTicker {
   readonly symbol: string;
@@ -94,6 +103,7 @@ interface PatchedExchange extends CcxtExchange, Rounding {
   handleErrors: (status: number, ...rest: readonly unknown[]) => unknown;
   parseOHLCVs: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown[];
   parseOHLCV: (row: unknown, market?: unknown) => unknown;
+  filterBySymbolSinceLimit: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown;
   checkRequiredCredentials: (isRequired?: boolean) => boolean;
   sign: (...request: unknown[]) => unknown;
   checkProxySettings: (url: string) => readonly (string | undefined)[];
@@ -213,6 +223,14 @@ function keepAllRows(exchange: PatchedExchange): void {
       call.rows = call.rows === undefined ? parsed : [...call.rows, ...parsed];
     }
     return parsed;
+  };
+  // All classes end with this method when they list funding rates.
+  const filter = exchange.filterBySymbolSinceLimit.bind(exchange);
+  exchange.filterBySymbolSinceLimit = (rows, ...rest) => {
+    const call = currentCall();
+    if (call === undefined) return filter(rows, ...rest);
+    call.rows = rows;
+    return rows;
   };
 }
 

@@ -6,21 +6,20 @@ import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { isContract, type SymbolKind } from "../market/symbol.ts";
-import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
 import { Denials } from "./denial.ts";
 import type { ExpiredMarket } from "./expired_market.ts";
-import { type BanNews, ExchangeCalls } from "./exchange_calls.ts";
+import { type AnsweredRows, type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
 import {
-  type AnsweredFunding,
   type FundingAsk,
   fundingKinds,
   FundingRequests,
   type FundingTerms,
   fundingTerms,
+  type SentEnds,
 } from "./funding_request.ts";
 import { KindHosts } from "./kind_hosts.ts";
 import { Lanes } from "./lanes.ts";
@@ -38,7 +37,6 @@ import type { Priority } from "./pace.ts";
 import { Connections } from "./proxy.ts";
 import { topOfTickers } from "./top_tickers.ts";
 import type { TopSymbolsOptions } from "./top_symbols.ts";
-import { assertAnswered } from "./whole_answer.ts";
 import type { ToldWindow } from "./window_params.ts";
 
 export interface OpenExchangeOptions extends BanNews {
@@ -200,10 +198,7 @@ export class ExchangeClient {
   }
 
   /**
-   * Requests the candles of one window of a series whose market is on `list`.
-   *
-   * An empty answer is accepted only if the body was complete JSON with an empty list. CCXT also returns `[]` for a
-   * maintenance page or a truncated body; accepting that would record a hole.
+   * Requests the candles of one window of a series whose market is on `list`, see {@linkcode ExchangeCalls.rows}.
    *
    * @throws FetchError
    */
@@ -212,51 +207,42 @@ export class ExchangeClient {
     window: Window,
     { list, signal, ...told }: FetchOptions & ToldWindow & { readonly list: MarketList },
   ): Promise<Page> {
-    const { symbol } = series;
     const action = `fetch candles of ${seriesName(series)}`;
-    if (!list.has(symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
-    }
-    const ccxt = this.#markets.instanceOf(list);
+    const ccxt = this.#listing(series.symbol, { action, list });
     const lane = await this.hostOf(series, list);
     const { send, isSinceSent } = await this.#requests.of(ccxt, { series, window }, {
       ...told,
       rowsMax: this.pageRowsMax(series),
     });
-    return await this.#calls.run(
-      action,
-      { signal, bounds: ANSWER_BOUNDS.candles, lane },
-      async (call) => {
-        const listed = await send();
-        const rows: unknown = call.rows ?? listed;
-        assertAnswered(action, rows, call);
-        if (call.host !== undefined) this.#options.denials.candlesFrom(call.host);
-        return { rows, dateMs: call.dateMs, isSinceSent };
-      },
-    );
+    const { host, ...answered } = await this.#calls.rows(action, { signal, lane }, send);
+    if (host !== undefined) this.#options.denials.candlesFrom(host);
+    return { ...answered, isSinceSent };
   }
 
   /**
-   * Requests funding rates of a perpetual whose market is on `list`. An empty answer counts as for candles.
+   * Requests funding rates of a perpetual whose market is on `list`.
    *
    * @throws FetchError
    */
   async fetchFunding(
     ask: FundingAsk,
     { list, signal }: FetchOptions & { readonly list: MarketList },
-  ): Promise<AnsweredFunding> {
+  ): Promise<Omit<AnsweredRows, "host"> & SentEnds> {
     const action = `fetch funding rates of ${this.id} ${ask.symbol}`;
-    if (!list.has(ask.symbol)) {
-      throw new FetchError("permanent", `Cannot ${action}: ${this.id} does not list ${ask.symbol}`);
-    }
-    const ccxt = this.#markets.instanceOf(list);
+    const ccxt = this.#listing(ask.symbol, { action, list });
     const lane = await this.hostOfSymbol(ask.symbol, list);
-    return await this.#fundingRequests.fetch(ccxt, ask, {
-      calls: this.#calls,
-      action,
-      lane,
-      signal,
-    });
+    const { send, ...sent } = await this.#fundingRequests.of(ccxt, ask);
+    const { rows, dateMs } = await this.#calls.rows(action, { signal, lane }, send);
+    return { rows, dateMs, ...sent };
+  }
+
+  /** The instance that has the market of a symbol. `action` says what it is wanted for. */
+  #listing(
+    symbol: string,
+    { action, list }: { readonly action: string; readonly list: MarketList },
+  ): CcxtExchange {
+    if (list.has(symbol)) return this.#markets.instanceOf(list);
+    throw new FetchError("permanent", `Cannot ${action}: ${lackText(this.id, symbol, list)}`);
   }
 
   /** How a perpetual of `list` is asked for its funding rates. */

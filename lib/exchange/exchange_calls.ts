@@ -1,12 +1,13 @@
 /** Runs what is asked of one exchange: each call has its answer's bounds, and its error says what to do next. @module */
 import type { Clock } from "../clock.ts";
 import { classesOf } from "./ancestry.ts";
-import type { AnswerBounds } from "./answer_budget.ts";
+import { ANSWER_BOUNDS, type AnswerBounds } from "./answer_budget.ts";
 import type { Bans, HostBan } from "./bans.ts";
 import { type Call, failedRequest, runCall } from "./call.ts";
 import { classify } from "./classify.ts";
 import type { Denials } from "./denial.ts";
 import { FetchError } from "./fetch_error.ts";
+import { assertAnswered } from "./whole_answer.ts";
 
 /** Who is told of bans. */
 export interface BanNews {
@@ -27,6 +28,16 @@ interface RunOptions {
   readonly bounds: AnswerBounds;
   /** The host that the requests are expected to go to. @default not known */
   readonly lane?: string | undefined;
+}
+
+/** The rows that answer a request. */
+export interface AnsweredRows {
+  /** All rows as CCXT parses them, also those outside the window. */
+  readonly rows: readonly unknown[];
+  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
+  readonly dateMs: number | undefined;
+  /** The host that answered. */
+  readonly host: string | undefined;
 }
 
 /** The calls of one exchange. Notes its bans and its denials. */
@@ -66,6 +77,25 @@ export class ExchangeCalls {
         throw await this.#failed(action, error, call);
       }
     }, { bounds, clock, lane });
+  }
+
+  /**
+   * Calls `send`, which sends a request for rows of a series. An empty answer counts only if it was whole, see
+   * {@linkcode assertAnswered}: accepting another one would record a hole.
+   *
+   * @throws FetchError
+   */
+  async rows(
+    action: string,
+    options: Omit<RunOptions, "bounds">,
+    send: () => Promise<unknown>,
+  ): Promise<AnsweredRows> {
+    return await this.run(action, { ...options, bounds: ANSWER_BOUNDS.candles }, async (call) => {
+      const listed = await send();
+      const rows: unknown = call.rows ?? listed;
+      assertAnswered(action, rows, call);
+      return { rows, dateMs: call.dateMs, host: call.host };
+    });
   }
 
   async #failed(action: string, error: unknown, call: Call): Promise<FetchError> {

@@ -1,7 +1,7 @@
 /** Makes markets of futures that have expired: lists lack them, and an exchange may still give their candles. @module */
 import { marketSymbol } from "../market/price.ts";
 import type { NamedMarket } from "../market/terms.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 
 /** A market as it was listed. */
 export interface ExpiredMarket extends NamedMarket {
@@ -24,7 +24,7 @@ export function expiredMarket(
   if (id === undefined || base === undefined || quote === undefined) return [];
   const alike = Object.values(markets).filter((one) =>
     one.settle === settle && one.quote === quote && one.option !== true &&
-    (kind === "inverse" ? one.inverse === true : one.linear === true)
+    kindOfMarket(one) === (kind ?? "linear")
   );
   const [like] = alike.sort((a, b) =>
     Number(b.base === base) - Number(a.base === base) ||

@@ -1,14 +1,11 @@
 /** How CCXT's class of an exchange is asked for funding rates of one window, and what it leaves out. @module */
-import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "../clock.ts";
 import type { FundingAnswer } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { SymbolKind } from "../market/symbol.ts";
 import { classesOf, factOf } from "./ancestry.ts";
-import { ANSWER_BOUNDS } from "./answer_budget.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
-import type { ExchangeCalls } from "./exchange_calls.ts";
-import { assertAnswered } from "./whole_answer.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
+import { areTold, noteUnsent, type UnsentRequests } from "./unsent.ts";
 
 /** The part of a CCXT exchange that is used here. */
 interface FundingCcxt extends CcxtExchange {
@@ -18,9 +15,6 @@ interface FundingCcxt extends CcxtExchange {
     limit: number,
     params: Readonly<Record<string, unknown>>,
   ): Promise<unknown>;
-  filterBySymbolSinceLimit: (rows: readonly unknown[], ...rest: readonly unknown[]) => unknown;
-  throttle: (cost?: number) => Promise<void>;
-  fetch: (url: string, method: string, headers: unknown, body: unknown) => Promise<unknown>;
 }
 
 /** How one class is asked. */
@@ -126,40 +120,18 @@ function wayOf(exchange: string, market: Pick<CcxtMarket, "inverse"> | undefined
 }
 
 /** Which ends of a window a class sends. */
-type SentEnds = Pick<FundingAnswer, "isSinceSent" | "isUntilSent">;
+export type SentEnds = Pick<FundingAnswer, "isSinceSent" | "isUntilSent">;
 
-/** The answer to one request. */
-interface FundingPage extends SentEnds {
-  /** All rows as CCXT parses them, also those outside the window. */
-  readonly rows: unknown;
+/** A request that has not been sent. */
+interface FundingRequest extends SentEnds {
+  readonly send: () => Promise<unknown>;
 }
-
-/** The same, known to be a list, with the time of the answer. */
-export interface AnsweredFunding extends FundingPage {
-  readonly rows: readonly unknown[];
-  /** The answer's `Date` header. Milliseconds; undefined when it has none. */
-  readonly dateMs: number | undefined;
-}
-
-interface FetchFundingOptions {
-  readonly calls: ExchangeCalls;
-  /** What for: `fetch funding rates of …`. */
-  readonly action: string;
-  /** The host that is asked, if it is known. */
-  readonly lane: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** The rows that the class has parsed, before it leaves some out: they show what the exchange did with the request. */
-const parsed = new AsyncLocalStorage<{ rows: readonly unknown[] | undefined }>();
-
-const patched = new WeakSet<CcxtExchange>();
 
 /** The requests for funding rates of one exchange. */
 export class FundingRequests {
   readonly #open: () => Promise<CcxtExchange>;
   /** By kind of market. */
-  readonly #sent = new Map<string, Promise<SentEnds>>();
+  readonly #sent = new Map<SymbolKind | undefined, Promise<SentEnds>>();
   /** When the next request may be sent. Milliseconds. */
   #nextMs = 0;
 
@@ -188,60 +160,40 @@ export class FundingRequests {
     if (turnMs > nowMs) await clock.sleep(turnMs - nowMs, { signal });
   }
 
-  /**
-   * Asks. `ccxt` is the instance that has the market. An empty answer counts only if it was whole.
-   *
-   * @throws FetchError
-   */
-  async fetch(
-    ccxt: CcxtExchange,
-    ask: FundingAsk,
-    { calls, action, lane, signal }: FetchFundingOptions,
-  ): Promise<AnsweredFunding> {
-    const bounds = ANSWER_BOUNDS.candles;
-    return await calls.run(action, { signal, bounds, lane }, async (call) => {
-      const { rows, ...asked } = await this.#send(ccxt, ask);
-      assertAnswered(action, rows, call);
-      return { ...asked, rows, dateMs: call.dateMs };
-    });
-  }
-
-  async #send(exchange: CcxtExchange, ask: FundingAsk): Promise<FundingPage> {
+  /** The request. `exchange` is the instance that has the market. */
+  async of(exchange: CcxtExchange, ask: FundingAsk): Promise<FundingRequest> {
     const ccxt = exchange as FundingCcxt;
     const market = ccxt.markets?.[ask.symbol];
     const { isPaged } = fundingTerms(ccxt.id, market);
     const sent = isPaged || market === undefined ? NOT_SENT : await this.#sends(market);
-    keepAllRows(ccxt);
-    const kept: { rows: readonly unknown[] | undefined } = { rows: undefined };
-    const listed = await parsed.run(kept, () => sendOnce(ccxt, ask, market));
-    return { rows: kept.rows ?? listed, ...sent };
+    return { send: () => sendOnce(ccxt, ask, market), ...sent };
   }
 
-  /** Which ends of a window the class sends: the requests for several windows are compared. Of more requests both are assumed. */
+  /** Which ends of a window the class sends: the requests for several windows are compared. */
   async #sends(market: CcxtMarket): Promise<SentEnds> {
-    const kind = `${market.linear} ${market.inverse}`;
-    const known = this.#sent.get(kind) ?? this.#open().then(async (ccxt) => {
-      const asked = async (sinceMs: number, untilMs: number): Promise<string | undefined> => {
-        const requests = await unsent(ccxt as FundingCcxt, market, { sinceMs, untilMs });
-        return requests.length === 1 ? requests[0] : undefined;
-      };
-      const [january, february, march] = [
-        Date.UTC(2024, 0, 1),
-        Date.UTC(2024, 1, 1),
-        Date.UTC(2024, 2, 1),
-      ];
-      const usual = await asked(january, march);
-      const isOther = (request: string | undefined): boolean =>
-        usual === undefined || request === undefined || request !== usual;
-      return {
-        isSinceSent: isOther(await asked(february, march)),
-        isUntilSent: isOther(await asked(january, february)),
-      };
-    });
+    const kind = kindOfMarket(market);
+    const known = this.#sent.get(kind) ?? this.#open().then((ccxt) => sentEnds(ccxt, market));
     this.#sent.set(kind, known);
     return await known;
   }
 }
+
+async function sentEnds(exchange: CcxtExchange, market: CcxtMarket): Promise<SentEnds> {
+  const ccxt = exchange as FundingCcxt;
+  const asked = (sinceMs: number, untilMs: number): Promise<UnsentRequests> => {
+    const ask = { symbol: market.symbol, window: { sinceMs, untilMs } };
+    return noteUnsent(ccxt, market, () => sendOnce(ccxt, ask, market));
+  };
+  const [january, february, march] = MONTHS_MS;
+  const usual = await asked(january, march);
+  return {
+    isSinceSent: areTold(usual, await asked(february, march)),
+    isUntilSent: areTold(usual, await asked(january, february)),
+  };
+}
+
+/** So far apart that no class rounds them to the same. */
+const MONTHS_MS = [Date.UTC(2024, 0, 1), Date.UTC(2024, 1, 1), Date.UTC(2024, 2, 1)] as const;
 
 const NOT_SENT: SentEnds = { isSinceSent: false, isUntilSent: false };
 
@@ -257,34 +209,4 @@ function sendOnce(
 
 function untilParam({ untilMs }: Window): Readonly<Record<string, unknown>> {
   return { until: untilMs - 1 };
-}
-
-/** CCXT drops rows outside `since` and `limit` at the end, by one method in all classes. */
-function keepAllRows(ccxt: FundingCcxt): void {
-  if (patched.has(ccxt)) return;
-  patched.add(ccxt);
-  const filter = ccxt.filterBySymbolSinceLimit.bind(ccxt);
-  ccxt.filterBySymbolSinceLimit = (rows, ...rest) => {
-    const kept = parsed.getStore();
-    if (kept === undefined) return filter(rows, ...rest);
-    kept.rows = rows;
-    return rows;
-  };
-}
-
-/** The requests that would be sent, of an instance that is used for nothing else. */
-async function unsent(
-  ccxt: FundingCcxt,
-  market: CcxtMarket,
-  window: Window,
-): Promise<readonly string[]> {
-  const requests: string[] = [];
-  ccxt.setMarkets([market]);
-  ccxt.throttle = () => Promise.resolve();
-  ccxt.fetch = (url, _method, _headers, body) => {
-    requests.push(`${url} ${body}`);
-    return Promise.reject(new Error("not sent"));
-  };
-  await sendOnce(ccxt, { symbol: market.symbol, window }, market).catch(() => undefined);
-  return requests;
 }

@@ -34,13 +34,22 @@ export class KindHosts {
     { ccxt, symbols }: { readonly ccxt: CcxtExchange; readonly symbols: Iterable<string> },
   ): Promise<string | undefined> {
     const { requests, lanes } = this.#options;
+    if (!lanes.isMainKnown) await this.#findMain(series, { ccxt, symbols });
+    return await requests.hostOf(ccxt, series);
+  }
+
+  /** Asks for the main host by the first market of the main kind. */
+  async #findMain(
+    series: Series,
+    { ccxt, symbols }: { readonly ccxt: CcxtExchange; readonly symbols: Iterable<string> },
+  ): Promise<void> {
+    const { requests, lanes } = this.#options;
     for (const symbol of symbols) {
       if (kindOf(symbol) !== this.#mainKind) continue;
       const main = await requests.hostOf(ccxt, { ...series, symbol });
       if (main !== undefined) lanes.noteMain(main);
-      break;
+      return;
     }
-    return await requests.hostOf(ccxt, series);
   }
 
   /**

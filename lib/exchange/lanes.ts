@@ -32,6 +32,11 @@ export class Lanes {
     this.#main = { pace: new Pace(options), turnsPaid: 0 };
   }
 
+  /** Whether it is known from which host the candles of the main kind of market come. */
+  get isMainKnown(): boolean {
+    return this.#mainHost !== undefined;
+  }
+
   /** Notes from which host the candles of the main kind of market come. */
   noteMain(host: string): void {
     this.#mainHost ??= host;

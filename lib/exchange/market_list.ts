@@ -5,7 +5,7 @@ import { holdsSecret } from "../text/redact.ts";
 import { isDated, isSymbol } from "../market/symbol.ts";
 import { ANSWER_BOUNDS } from "./answer_budget.ts";
 import type { Call } from "./call.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 import { FetchError } from "./fetch_error.ts";
 import { volumeUnit } from "./volume_units.ts";
 
@@ -180,20 +180,14 @@ function krakenName(wsname: unknown): string | undefined {
 
 function termsOf(
   exchange: string,
-  { spot, linear, inverse, settle, contractSize }: Omit<CcxtMarket, "id" | "active" | "info">,
+  market: Omit<CcxtMarket, "id" | "active" | "info">,
 ): MarketTerms {
-  const isSpot = spot !== false;
-  const kind = isSpot
-    ? "spot"
-    : linear === true
-    ? "linear"
-    : inverse === true
-    ? "inverse"
-    : undefined;
-  const size = Number(contractSize);
+  const kind = kindOfMarket(market);
+  const isSpot = kind === "spot";
+  const size = Number(market.contractSize);
   return {
     kind,
-    settle: isSpot ? undefined : settle,
+    settle: isSpot ? undefined : market.settle,
     contractSize: !isSpot && size > 0 ? size : undefined,
     volumeUnit: volumeUnit(exchange, kind),
   };

@@ -1,7 +1,7 @@
 /** Which prices of its contracts CCXT's class of an exchange really asks for: its unsent requests are compared. @module */
 import { type Price, PRICES_NAMED } from "../market/price.ts";
 import { factOf } from "./ancestry.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 import { askUnsent } from "./unsent.ts";
 
 type NamedPrice = (typeof PRICES_NAMED)[number];
@@ -61,9 +61,10 @@ export class AskedPrices {
 }
 
 /** Undefined of spot markets and options, which have no prices of this sort. */
-function kindName({ spot, option, linear, inverse, type }: CcxtMarket): string | undefined {
-  if (spot !== false || option === true || (linear !== true && inverse !== true)) return undefined;
-  return `${type} ${linear === true ? "linear" : "inverse"}`;
+function kindName(market: CcxtMarket): string | undefined {
+  const kind = kindOfMarket(market);
+  if (kind === undefined || kind === "spot" || market.option === true) return undefined;
+  return `${market.type} ${kind}`;
 }
 
 /**

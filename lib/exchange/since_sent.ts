@@ -1,8 +1,8 @@
 /** Whether CCXT's class of an exchange sends `since` at all: the requests that it would send are compared. @module */
 import type { Price } from "../market/price.ts";
-import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
+import { type CcxtExchange, type CcxtMarket, kindOfMarket } from "./ccxt.ts";
 import { priceParams } from "./prices.ts";
-import { askUnsent, type CandleAsk } from "./unsent.ts";
+import { areTold, askUnsent, type CandleAsk } from "./unsent.ts";
 
 /** So far apart that no class rounds them to the same. */
 const SINCES_MS = [Date.UTC(2024, 0, 1), Date.UTC(2024, 1, 1)] as const;
@@ -25,7 +25,7 @@ export class SinceSent {
     price: Price = "trade",
   ): Promise<boolean> {
     if (market === undefined) return true;
-    const kind = `${market.spot} ${market.linear} ${price}`;
+    const kind = `${kindOfMarket(market)} ${price}`;
     const params = priceParams(price);
     const known = this.#kinds.get(kind) ??
       this.#open().then((ccxt) => isSinceSent(ccxt, market, { timeframe, params }));
@@ -34,16 +34,13 @@ export class SinceSent {
   }
 }
 
-/** Of a class that sends nothing in this way, or more than one request, it is not known, and assumed. */
 async function isSinceSent(
   ccxt: CcxtExchange,
   market: CcxtMarket,
   ask: Pick<CandleAsk, "timeframe" | "params">,
 ): Promise<boolean> {
-  const requests: string[] = [];
-  for (const sinceMs of SINCES_MS) {
-    const unsent = await askUnsent(ccxt, market, { ...ask, sinceMs, rows: ROWS });
-    for (const request of unsent.requests) requests.push(request);
-  }
-  return requests.length !== SINCES_MS.length || requests[0] !== requests[1];
+  const [january, february] = SINCES_MS;
+  const one = await askUnsent(ccxt, market, { ...ask, sinceMs: january, rows: ROWS });
+  const other = await askUnsent(ccxt, market, { ...ask, sinceMs: february, rows: ROWS });
+  return areTold(one, other);
 }

@@ -1,6 +1,6 @@
 /** How much was traded in a market in a day, in its quote currency, by what the tickers of its class count. @module */
 import { factOf } from "./ancestry.ts";
-import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
+import { type CcxtMarket, type CcxtTicker, kindOfMarket } from "./ccxt.ts";
 
 /** What a volume of a ticker counts. */
 type Unit = "quote" | "base" | "contracts";
@@ -60,8 +60,8 @@ export function turnoverOf(
   ticker: CcxtTicker | undefined,
 ): number {
   if (ticker === undefined) return 0;
-  const kind = market.spot === false ? market.inverse === true ? "inverse" : "linear" : undefined;
-  const units = kind === undefined
+  const kind = kindOfMarket(market);
+  const units = kind === undefined || kind === "spot"
     ? AS_NAMED
     : factOf(UNITS, exchange)?.[kind] ?? provedUnits(market, ticker);
   const worths = (["quoteVolume", "baseVolume"] as const).flatMap((field) => {

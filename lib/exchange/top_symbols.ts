@@ -1,6 +1,6 @@
 /** `SYMBOLS=top:N`: finds the most traded bases of an exchange that are quoted in dollars. @module */
 import { isPlainSymbol, type SymbolKind } from "../market/symbol.ts";
-import type { CcxtMarket, CcxtTicker } from "./ccxt.ts";
+import { type CcxtMarket, type CcxtTicker, kindOfMarket } from "./ccxt.ts";
 import { turnoverOf } from "./ticker_turnover.ts";
 
 /** Quotes that count as dollars. Among markets with equal volume the first quote wins. */
@@ -82,10 +82,6 @@ function topOf(
     .map(({ symbol }) => symbol);
 }
 
-function isOfKind(
-  { spot, swap, linear, inverse }: CcxtMarket,
-  kind: SymbolKind = "spot",
-): boolean {
-  if (kind === "spot") return spot !== false;
-  return swap === true && (kind === "linear" ? linear : inverse) === true;
+function isOfKind(market: CcxtMarket, kind: SymbolKind = "spot"): boolean {
+  return kindOfMarket(market) === kind && (kind === "spot" || market.swap === true);
 }

@@ -1,4 +1,4 @@
-/** What CCXT's class of an exchange would send for candles: its requests are noted and not sent. @module */
+/** What CCXT's class of an exchange would send: its requests are noted and not sent. @module */
 import type { CcxtExchange, CcxtMarket } from "./ccxt.ts";
 
 /** An instance whose requests are noted and not sent. */
@@ -18,7 +18,7 @@ export interface CandleAsk {
   readonly params?: Readonly<Record<string, string | number>> | undefined;
 }
 
-interface UnsentRequests {
+export interface UnsentRequests {
   /** URL and body of each. */
   readonly requests: readonly string[];
   /** What CCXT would charge for them; 1 costs the exchange's interval between two requests. */
@@ -26,13 +26,26 @@ interface UnsentRequests {
 }
 
 /**
- * Asks an instance that is used for nothing else. As no answer comes, it is not seen what a class would ask for after its
- * first request.
+ * What an instance that is used for nothing else would send for candles. As no answer comes, it is not seen what a class
+ * would ask for after its first request.
  */
 export async function askUnsent(
   ccxt: CcxtExchange,
   market: CcxtMarket,
   { timeframe, sinceMs, rows, params = {} }: CandleAsk,
+): Promise<UnsentRequests> {
+  return await noteUnsent(
+    ccxt,
+    market,
+    () => ccxt.fetchOHLCV(market.symbol, timeframe, sinceMs, rows, params),
+  );
+}
+
+/** {@linkcode askUnsent} for anything else: `ask` asks `ccxt`, which knows this market alone. */
+export async function noteUnsent(
+  ccxt: CcxtExchange,
+  market: CcxtMarket,
+  ask: () => Promise<unknown>,
 ): Promise<UnsentRequests> {
   const unsent = ccxt as UnsentExchange;
   const requests: string[] = [];
@@ -49,6 +62,15 @@ export async function askUnsent(
     requests.push(`${url} ${body}`);
     return Promise.reject(new Error("not sent"));
   };
-  await unsent.fetchOHLCV(market.symbol, timeframe, sinceMs, rows, params).catch(() => undefined);
+  await ask().catch(() => undefined);
   return { requests, cost };
+}
+
+/**
+ * Whether a class tells the exchange in what two windows differ, of which only that differs. Where it sends nothing, or more
+ * than one request, it is not known, and assumed.
+ */
+export function areTold(one: UnsentRequests, other: UnsentRequests): boolean {
+  const isSingle = one.requests.length === 1 && other.requests.length === 1;
+  return !isSingle || one.requests[0] !== other.requests[0];
 }

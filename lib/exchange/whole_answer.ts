@@ -1,4 +1,4 @@
-/** Checks that an answer is complete and really is a list of candles. @module */
+/** Checks that an answer is complete and really is a list of rows. @module */
 import type { Call } from "./call.ts";
 import { FetchError } from "./fetch_error.ts";
 import { textAround } from "../text/redact.ts";
@@ -22,12 +22,12 @@ export function assertAnswered(
     );
   }
   if (!Array.isArray(answer)) {
-    throw new FetchError("transient", `Cannot ${action}: the answer has no list of candles`);
+    throw new FetchError("transient", `Cannot ${action}: the answer has no list of rows`);
   }
   if (answer.length === 0 && !holdsEmptyList(call.json)) {
     throw new FetchError(
       "transient",
-      `Cannot ${action}: the empty answer is not a list of candles`,
+      `Cannot ${action}: the empty answer is not a list of rows`,
     );
   }
 }

@@ -34,7 +34,7 @@ export async function askTradedMost(
   const failed: KindFailure[] = [];
   for (const [kind, tops] of kinds) {
     try {
-      const found = await exchange.topSymbols(list, { tops, kind, priority: "live", signal });
+      const found = await exchange.topSymbols(list, { tops, priority: "live", signal });
       for (const symbol of found) top.push(symbol);
     } catch (error) {
       if (!isOfOneKind(error) || kinds.length === 1) throw error;

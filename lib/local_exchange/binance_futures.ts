@@ -17,7 +17,6 @@ import {
   UNKNOWN_SYMBOL,
 } from "./binance_refusal.ts";
 import {
-  type Contract,
   contractsText,
   findMarket,
   isTradingContract,
@@ -33,7 +32,7 @@ import {
   withDecimals,
 } from "./dialect.ts";
 import type { PageAsk } from "./history.ts";
-import { isListed, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
+import { type Contract, isListed, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
 import { pricedSymbol } from "../market/price.ts";
 import { candleAt } from "./price_walk.ts";
 import { mix, textSeed, unit } from "./noise.ts";
@@ -141,9 +140,9 @@ function readCandles(request: FuturesRequest): Ask {
   const interval = query.get("interval") ?? "";
   if (!INTERVALS.has(interval)) return refused(endpoint, 400, UNKNOWN_INTERVAL);
   const rowsMax = numberOf(query, "limit") ?? ROWS_DEFAULT;
-  const isAhead = kind === "inverse" && price !== "premium";
-  const page = isAhead ? readRecentPage(request, rowsMax) : readPage(request, rowsMax);
-  const refusal = refusalOf(request, { rowsMax, most: ROWS_MAX, page, isAhead });
+  const isSpanBounded = kind === "inverse" && price !== "premium";
+  const page = isSpanBounded ? readRecentPage(request, rowsMax) : readPage(request, rowsMax);
+  const refusal = refusalOf(request, { rowsMax, most: ROWS_MAX, page, isSpanBounded });
   if (refusal !== undefined) return refused(endpoint, 400, refusal);
   const timeframe = parseTimeframe(interval);
   const symbol = price === undefined ? contract : pricedOf(request, contract, price);
@@ -189,12 +188,12 @@ function readRecentPage({ query, nowMs }: FuturesRequest, rowsMax: number): Page
 /** Why a page is not given, if it is not. */
 function refusalOf(
   { query }: FuturesRequest,
-  { rowsMax, most, page, isAhead = false }: {
+  { rowsMax, most, page, isSpanBounded = false }: {
     readonly rowsMax: number;
     readonly most: number;
     readonly page: PageAsk;
-    /** Whether start and end are bounded, as COIN-M's are. */
-    readonly isAhead?: boolean | undefined;
+    /** Whether start and end may be only so far apart, as COIN-M's. @default false */
+    readonly isSpanBounded?: boolean | undefined;
   },
 ): { readonly code: number; readonly msg: string } | undefined {
   if (rowsMax < 1 || rowsMax > most) {
@@ -205,7 +204,7 @@ function refusalOf(
   if (query.has("startTime") && query.has("endTime") && sinceMs > untilMs - 1) {
     return { code: -1_023, msg: "Start time is greater than end time." };
   }
-  return isAhead && untilMs - 1 - sinceMs > LOOKUP_MS_MAX
+  return isSpanBounded && untilMs - 1 - sinceMs > LOOKUP_MS_MAX
     ? { code: -4_088, msg: "Maximum time interval is 200 days." }
     : undefined;
 }

@@ -4,8 +4,6 @@ import type { Window } from "../market/window.ts";
 import { isListed, isTrading, type LocalSymbol, type OtherPrice } from "./local_symbol.ts";
 import { mix, textSeed, unit } from "./noise.ts";
 
-export type { Contract } from "./local_symbol.ts";
-
 /** What a contract is made of, beside what its symbol says. */
 interface ContractFacts
   extends Omit<LocalSymbol, "symbol" | "base" | "quote" | "contract" | "priced"> {
@@ -72,14 +70,8 @@ export function pricedMarket(market: LocalSymbol, price: OtherPrice): LocalSymbo
   const follows = price === "index" ? undefined : market.follows ?? `${base}/${quote}`;
   return {
     ...facts,
-    ...{
-      symbol: pricedSymbol(symbol, price),
-      base,
-      quote,
-      priced: price,
-      follows,
-      tickDecimals: 8,
-    },
+    ...{ symbol: pricedSymbol(symbol, price), base, quote, priced: price },
+    ...{ follows, tickDecimals: 8 },
     ...(price === "index" ? { seed: `${base}/${quote}` } : {}),
     // The premium is how far the contract's own price is from the index.
     ...(price === "premium" ? { seed: market.seed ?? symbol } : {}),
@@ -134,7 +126,7 @@ function payments(
 ): { readonly timeMs: number; readonly index: number }[] {
   const first = Math.ceil(sinceMs / everyMs);
   const count = Math.max(0, Math.ceil(untilMs / everyMs) - first);
-  return Array.from({ length: Number.isFinite(count) ? count : 0 }, (_, at) => ({
+  return Array.from({ length: count }, (_, at) => ({
     timeMs: (first + at) * everyMs,
     index: first + at,
   }));

@@ -1,9 +1,5 @@
 /** Bybit's linear and inverse contracts, `/v5/market` with a category, for the local exchange. @module */
-import {
-  type Contract,
-  contractsText,
-  pricedMarket,
-} from "../../../lib/local_exchange/contract.ts";
+import { contractsText, pricedMarket } from "../../../lib/local_exchange/contract.ts";
 import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
@@ -13,7 +9,12 @@ import {
   tickText,
   trimmed,
 } from "../local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
+import {
+  type Contract,
+  isListed,
+  isTrading,
+  type LocalSymbol,
+} from "../../../lib/local_exchange/local_symbol.ts";
 import { type BybitAnswer, bybitProblem, readBybitCandles } from "./bybit_candles.ts";
 
 /** A market that has a contract. */

@@ -1,9 +1,5 @@
 /** Gate's perpetual and delivery contracts, their mark and index prices, for the local exchange. @module */
-import {
-  type Contract,
-  contractsText,
-  pricedMarket,
-} from "../../../lib/local_exchange/contract.ts";
+import { contractsText, pricedMarket } from "../../../lib/local_exchange/contract.ts";
 import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import { parseTimeframe } from "../../../lib/market/timeframe.ts";
 import {
@@ -15,7 +11,12 @@ import {
   tickText,
   trimmed,
 } from "../local_exchange/dialect.ts";
-import { isListed, isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
+import {
+  type Contract,
+  isListed,
+  isTrading,
+  type LocalSymbol,
+} from "../../../lib/local_exchange/local_symbol.ts";
 import { gateRange } from "./gate_range.ts";
 import { jsonNumber } from "./json_number.ts";
 

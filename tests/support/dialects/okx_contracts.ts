@@ -1,5 +1,5 @@
 /** OKX's perpetual and dated contracts, their mark and index prices, for the local exchange. @module */
-import { type Contract, contractsText } from "../../../lib/local_exchange/contract.ts";
+import { contractsText } from "../../../lib/local_exchange/contract.ts";
 import { tickerAt } from "../../../lib/local_exchange/price_walk.ts";
 import {
   type Ask,
@@ -9,7 +9,11 @@ import {
   tickText,
   trimmed,
 } from "../local_exchange/dialect.ts";
-import { isTrading, type LocalSymbol } from "../../../lib/local_exchange/local_symbol.ts";
+import {
+  type Contract,
+  isTrading,
+  type LocalSymbol,
+} from "../../../lib/local_exchange/local_symbol.ts";
 
 type ContractMarket = LocalSymbol & { readonly contract: Contract };
 
