@@ -50,8 +50,10 @@ export async function pollCapacities(
   const requestMs = await requestTimes(exchange, asked, list);
   const lanes = new Map<string, Series[]>([["", []]]);
   for (const series of due) {
-    const lane = await exchange.client.laneOf(series, list);
-    lanes.set(lane, [...lanes.get(lane) ?? [], series]);
+    const name = await exchange.client.laneOf(series, list);
+    const lane = lanes.get(name) ?? [];
+    lane.push(series);
+    lanes.set(name, lane);
   }
   const times = { tickMs: pollMs(config.pollCron, nowMs), settleMs: exchange.settleMs };
   return new Map([...lanes].map(([lane, series]) => {
