@@ -48,26 +48,6 @@ comment on column ohlcv.volume is 'As the exchange gives it, in the unit that li
 comment on column ohlcv.volume_base is
   'The volume in the base currency; null where it does not follow exactly from the candle.';
 
--- The table of a timeframe, whose checks change with the rules of candles: apart from what else a timeframe is made of.
-create function titan10_create_candles(new_table text, aligned text) returns void language plpgsql as $$
-begin
-  -- The checks repeat lib/market/candle.ts: a rule that matters is held twice. NaN is above Infinity in numeric,
-  -- so the upper bounds exclude both.
-  execute format($ddl$
-    create table %1$I (
-      time     timestamptz not null check (%2$s),
-      exchange text    not null,
-      symbol   text    not null,
-      open     numeric not null check (open > 0),
-      high     numeric not null check (high < 'Infinity' and high >= greatest(open, close)),
-      low      numeric not null check (low > 0 and low <= least(open, close)),
-      close    numeric not null check (close > 0),
-      volume   numeric not null check (volume >= 0 and volume < 'Infinity'),
-      primary key (exchange, symbol, time)
-    )$ddl$, new_table, aligned);
-end
-$$;
-
 -- As before, with the view made above.
 create or replace function titan10_add_timeframe(
   new_timeframe text, new_table text, new_chunk interval, step interval, anchor timestamptz
@@ -84,7 +64,20 @@ begin
     return;
   end if;
 
-  perform titan10_create_candles(new_table, aligned);
+  -- The checks repeat lib/market/candle.ts: a rule that matters is held twice. NaN is above Infinity in numeric,
+  -- so the upper bounds exclude both.
+  execute format($ddl$
+    create table %1$I (
+      time     timestamptz not null check (%2$s),
+      exchange text    not null,
+      symbol   text    not null,
+      open     numeric not null check (open > 0),
+      high     numeric not null check (high < 'Infinity' and high >= greatest(open, close)),
+      low      numeric not null check (low > 0 and low <= least(open, close)),
+      close    numeric not null check (close > 0),
+      volume   numeric not null check (volume >= 0 and volume < 'Infinity'),
+      primary key (exchange, symbol, time)
+    )$ddl$, new_table, aligned);
   execute format(
     'create trigger keep_revision before update on %I for each row execute function titan10_keep_revision(%L)',
     new_table, new_timeframe);

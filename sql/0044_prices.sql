@@ -53,8 +53,21 @@ $$;
 drop table titan10_former_checks;
 
 -- As before, with these checks.
-create or replace function titan10_create_candles(new_table text, aligned text) returns void language plpgsql as $$
+create or replace function titan10_add_timeframe(
+  new_timeframe text, new_table text, new_chunk interval, step interval, anchor timestamptz
+) returns void language plpgsql as $$
+declare
+  aligned text := case
+    when step is null then $check$date_trunc('month', time at time zone 'UTC') = time at time zone 'UTC'$check$
+    else format('date_bin(%L::interval, time, %L::timestamptz) = time', step, anchor)
+  end;
 begin
+  -- Two processes may meet here; the second finds the work done.
+  perform pg_advisory_xact_lock(hashtextextended('titan10_add_timeframe', 0));
+  if exists (select from timeframes where timeframe = new_timeframe) then
+    return;
+  end if;
+
   -- The checks repeat lib/market/candle.ts: a rule that matters is held twice. NaN is above Infinity in numeric,
   -- so the upper bounds exclude both.
   execute format($ddl$
@@ -74,6 +87,20 @@ begin
                                right(symbol, 5) = '@mark' or right(symbol, 6) = '@index' or right(symbol, 8) = '@premium')),
       primary key (exchange, symbol, time)
     )$ddl$, new_table, aligned);
+  execute format(
+    'create trigger keep_revision before update on %I for each row execute function titan10_keep_revision(%L)',
+    new_table, new_timeframe);
+
+  if titan10_timescale() is not null then
+    execute format(
+      'select %s.create_hypertable(%L::regclass, %L, chunk_time_interval => %L::interval, create_default_indexes => false)',
+      titan10_timescale(), format('%I', new_table), 'time', new_chunk);
+    perform titan10_enable_compression(new_table);
+  end if;
+
+  insert into timeframes values (new_timeframe, new_table, new_chunk);
+
+  perform titan10_show_candles();
 end
 $$;
 

@@ -223,25 +223,22 @@ from (
 
 comment on view funding_gaps is 'Where funding rates are missing in what was answered for, and why.';
 
--- Gives relations to all who may read another one.
-create function titan10_let_readers(of_relation regclass, read text) returns void language plpgsql volatile as $$
+-- Who may read candles may read rates, and who may read the ledger of the one may read that of the other.
+do $$
 declare
-  reader text;
+  allowed record;
 begin
-  for reader in
-    select distinct case grantee when 0 then 'public' else grantee::regrole::text end
+  for allowed in
+    select distinct case grantee when 0 then 'public' else grantee::regrole::text end as reader,
+           case pg_class.oid when 'ohlcv'::regclass then 'funding_rates'
+                else 'funding_rates, funding_revisions, funding_checkpoints, funding_holes, funding_gaps' end as relations
     from pg_class cross join lateral aclexplode(relacl)
-    where pg_class.oid = of_relation and privilege_type = 'SELECT' and grantee <> relowner
+    where pg_class.oid in ('ohlcv'::regclass, 'checkpoints'::regclass) and privilege_type = 'SELECT' and grantee <> relowner
   loop
-    execute format('grant select on %s to %s', read, reader);
+    execute format('grant select on %s to %s', allowed.relations, allowed.reader);
   end loop;
 end
 $$;
-
--- Who may read candles may read rates, and who may read the ledger of the one may read that of the other.
-select titan10_let_readers('ohlcv', 'funding_rates');
-select titan10_let_readers(
-  'checkpoints', 'funding_rates, funding_revisions, funding_checkpoints, funding_holes, funding_gaps');
 
 -- As before, with the tables and the view above.
 create or replace function titan10_relations() returns setof text language sql stable as $$
@@ -255,11 +252,40 @@ create or replace function titan10_relations() returns setof text language sql s
   union all select unnest(array[view_name, held_name]) from rollups
 $$;
 
--- Deletes the funding rates of a symbol of which no series is left, also none of another price: after titan10_forget.
-create function titan10_forget_funding(of_exchange text, of_symbol text) returns void language plpgsql volatile as $$
+-- As before, with the funding rates of a symbol of which no series is left, also none of another price.
+create or replace function titan10_forget(of_exchange text, of_symbol text, of_timeframe text)
+returns bigint language plpgsql volatile as $$
 declare
+  candle_table constant text := (select table_name from timeframes where timeframe = of_timeframe);
   market constant text := regexp_replace(of_symbol, '@(mark|index|premium)$', '');
+  held text;
+  deleted bigint := 0;
 begin
+  -- Rows in compressed chunks are deleted, however many they are.
+  perform set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true);
+  -- As any statement that writes: the tables first, then the row of the series, for which pages wait.
+  perform titan10_lock_candles();
+  delete from checkpoints where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  if candle_table is not null then
+    execute format('delete from %I where exchange = $1 and symbol = $2', candle_table) using of_exchange, of_symbol;
+    get diagnostics deleted = row_count;
+  end if;
+  delete from candle_revisions where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from rejected_candles where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from import_conflicts where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from imports where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from gaps where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from alerts where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  -- As whoever writes events, before it holds one of them.
+  perform pg_advisory_xact_lock(hashtextextended('titan10_note_event', 0));
+  delete from events where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from recent_pages where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  delete from copied_series where exchange = of_exchange and symbol = of_symbol and timeframe = of_timeframe;
+  if not exists (select from checkpoints where exchange = of_exchange and symbol = of_symbol) then
+    delete from listings where exchange = of_exchange and symbol = of_symbol;
+    delete from alerts where exchange = of_exchange and symbol = of_symbol;
+    delete from events where exchange = of_exchange and symbol = of_symbol;
+  end if;
   if not exists (select from checkpoints where exchange = of_exchange
                    and symbol in (market, market || '@mark', market || '@index', market || '@premium'))
   then
@@ -268,6 +294,17 @@ begin
     delete from funding_revisions where exchange = of_exchange and symbol = market;
     delete from funding_holes where exchange = of_exchange and symbol = market;
   end if;
+  -- What rollups hold of candles that RETENTION has dropped cannot be worked out anew, so nothing is: it is deleted, too.
+  if exists (select from rollups where base_timeframe = of_timeframe and titan10_is_aggregate(held_name)) then
+    for held in
+      select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name)
+      from rollups join timescaledb_information.continuous_aggregates as aggregate on aggregate.view_name = held_name
+      where base_timeframe = of_timeframe and aggregate.view_schema = current_schema()
+    loop
+      execute format('delete from %s where exchange = $1 and symbol = $2', held) using of_exchange, of_symbol;
+    end loop;
+  end if;
+  return deleted;
 end
 $$;
 

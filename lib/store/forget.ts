@@ -47,8 +47,7 @@ export async function forgetSeries(database: Database, series: Series): Promise<
   const { exchange, symbol, timeframe } = series;
   const deleted = await database.runLong(`forget ${seriesName(series)}`, async (sql) => {
     const [row] = await sql<{ deleted: string }[]>`
-      with gone as materialized (select titan10_forget(${exchange}, ${symbol}, ${timeframe.text}) as deleted)
-      select deleted, titan10_forget_funding(${exchange}, ${symbol}) from gone`;
+      select titan10_forget(${exchange}, ${symbol}, ${timeframe.text}) as deleted`;
     return Number(row?.deleted ?? 0);
   });
   // Some of what the server must still have after a restart was deleted.
