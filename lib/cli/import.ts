@@ -1,7 +1,7 @@
 /** `titan10 import`: adds candles from a CSV file to the archive. @module */
 import { basename } from "node:path";
 import { lookThroughImport } from "../gap/look_through.ts";
-import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { type ImportReport, importRows } from "../transfer/candle_import.ts";
 import { seriesName } from "../market/series.ts";
@@ -9,7 +9,7 @@ import { prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { readCandleFile } from "../transfer/candle_file.ts";
 import { openLines } from "../transfer/file_lines.ts";
-import { readZone } from "../market/csv_time.ts";
+import { addFormatFlags, type FormatFlags, formatOf } from "./import_format_flags.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { count, minute } from "./text.ts";
@@ -47,31 +47,24 @@ export function makeImport(empty: Command, shell: Shell, perform: Perform): void
     .option("--symbol <symbol>", "for a file that does not name it")
     .option("--timeframe <timeframe>", "for a file that does not name it")
     .option("--instrument <name>", "import only rows with this instrument name")
-    .option(
-      "--columns <names>",
-      "names of the columns: time,open,high,low,close,volume,-",
-      columnsFlag,
-    )
-    .option("--timezone <offset>", "time zone of times without one: +02:00", zoneFlag)
     .option("--since <time>", "only from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "stop before this time", timeFlag)
     .option("--complete", "candles that are not in the file do not exist")
     .option("--replace", "replace stored candles that differ")
     .option("--json", "print JSON")
     .addHelpText("after", HELP);
+  addFormatFlags(command as unknown as Command);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "COMPRESS_AFTER", "LOG_LEVEL"]);
   command.action((file, flags: unknown) =>
     perform(() => importFile(shell, file, flags as ImportFlags & Flags))
   );
 }
 
-interface ImportFlags {
+interface ImportFlags extends FormatFlags {
   readonly exchange?: string;
   readonly symbol?: string;
   readonly timeframe?: string;
   readonly instrument?: string;
-  readonly columns?: readonly string[];
-  readonly timezone?: number;
   readonly since?: number;
   readonly until?: number;
   readonly complete?: true;
@@ -96,8 +89,7 @@ async function importFile(
       symbol: flags.symbol,
       timeframe: flags.timeframe,
       instrument: flags.instrument,
-      columns: flags.columns,
-      zoneMs: flags.timezone,
+      ...formatOf(flags),
       knownExchanges: await exchangeIds(),
     });
     const reports = await withArchive(ground, {
@@ -145,17 +137,6 @@ async function importFile(
   } finally {
     await file.close();
   }
-}
-
-function columnsFlag(text: string): readonly string[] {
-  return text.split(",").map((name) => name.trim());
-}
-
-/** How far a time zone is ahead of UTC. Milliseconds. */
-function zoneFlag(text: string): number {
-  const zoneMs = readZone(text.trim());
-  if (zoneMs === undefined) throw new InvalidArgumentError("expected UTC or an offset, as +02:00");
-  return zoneMs;
 }
 
 function document({ series, firstMs, lastMs, ...counts }: ImportReport): unknown {

@@ -40,6 +40,7 @@ export interface FormatOptions {
 
 export interface FileFormat extends RowFormat {
   readonly source: FileSource;
+  readonly timeIs: "open" | "close";
   /** What the volume counts, as far as it is known. */
   readonly volume: ReadVolume;
   /** The last line, if it may have been cut within a value; it is left out. */
@@ -59,7 +60,7 @@ interface Meant {
  */
 export async function readFormat(
   file: LineFile,
-  options: FormatOptions & Meant,
+  options: FormatOptions & Partial<Meant>,
 ): Promise<FileFormat> {
   const refuse: Refuse = (why) => {
     throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}. Nothing was stored`);
@@ -103,6 +104,7 @@ export async function readFormat(
     head,
     ...read,
     source,
+    timeIs: timeIs ?? "open",
     numbers: found.numbers,
     timeFormat,
     zone: options.zone ??

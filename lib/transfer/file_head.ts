@@ -105,7 +105,7 @@ export function namedColumns(
     throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}`, { cause });
   };
   if (columns !== undefined && columns.length > fields.length) {
-    fail(`--columns names ${columns.length} columns, line ${number} has ${fields.length}`);
+    fail(`--columns names ${columns.length} columns, ${file.place(number)} has ${fields.length}`);
   }
   if (columns === undefined && !hasNames) return undefined;
   const names = columns === undefined

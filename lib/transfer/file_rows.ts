@@ -6,7 +6,8 @@ import { PLAIN_TIMES, TIME_FORMATS, type TimeFault, type TimeFormat } from "../m
 import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import { failChanged, type FileLine, type LineFile } from "./file_lines.ts";
+import type { FileLine, LineFile } from "./file_lines.ts";
+import { failChanged } from "./file_text.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -121,7 +122,7 @@ export async function* fieldRows(
 /** @throws Error always. */
 export function failLine(file: LineFile, line: FileLine, why: string): never {
   throw new Error(
-    `Cannot read line ${line.number} of ${printable(file.path)}: ${
+    `Cannot read ${file.place(line.number)} of ${printable(file.path)}: ${
       printable(why.slice(0, 400))
     }. ` +
       "Nothing was stored",

@@ -1,6 +1,7 @@
 /** Finds out where a file is from, by what the user says or by its head and its name together, and what its name says. @module */
 import { classesOf } from "../exchange/ancestry.ts";
 import { marketSymbol, type Price, pricedSymbol, priceOf } from "../market/price.ts";
+import type { Series } from "../market/series.ts";
 import { symbolOf, timeframeOf } from "../market/market_name.ts";
 import { namesSymbol } from "../market/instrument.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
@@ -131,13 +132,14 @@ function understand(
 /** Why a file's name is of another series; undefined if it is not. */
 export function nameContradiction(
   { names, preset }: FileSource,
-  series: { readonly exchange: string; readonly symbol: string; readonly timeframe: string },
+  series: Series,
+  knownExchanges: readonly string[],
 ): string | undefined {
   const { symbol } = series;
-  if (names.timeframe !== undefined && names.timeframe !== series.timeframe) {
+  if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
   }
-  if (names.exchange !== undefined && !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)) {
+  if (names.exchange !== undefined && knownExchanges.includes(names.exchange) && !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)) {
     return `the file's name says ${names.exchange}`;
   }
   if (names.price !== undefined && names.price !== priceOf(symbol)) {
