@@ -43,13 +43,12 @@ export async function readFirstLine(file: LineFile, options: HeadOptions): Promi
   const { found: [first, second, third], isEmpty } = await firstLines(file, options);
   if (first === undefined) {
     const mark = options.delimiter === undefined
-      ? "comma, semicolon, tab or |"
+      ? "comma, semicolon or tab"
       : JSON.stringify(options.delimiter);
-    throw new Error(
-      `Cannot read ${printable(file.path)}: ${
-        isEmpty ? "it is empty" : `it has no columns separated by ${mark}. Set the mark with --delimiter`
-      }`,
-    );
+    const why = isEmpty
+      ? "it is empty"
+      : `it has no columns separated by ${mark}. Say what separates them with --delimiter`;
+    throw new Error(`Cannot read ${printable(file.path)}: ${why}`);
   }
   const text = first.text.replace(/^#\s*/, "");
   const separator = options.delimiter ?? readSeparator(text);

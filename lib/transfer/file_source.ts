@@ -30,6 +30,8 @@ export interface FileNames {
 export interface FileSource {
   readonly preset: Preset | undefined;
   readonly isAsked: boolean;
+  /** Where it may be from, when several are possible. */
+  readonly candidates: readonly string[];
   readonly names: FileNames;
 }
 
@@ -53,11 +55,12 @@ export function readSource(file: LineFile, first: FirstLine, options: SourceOpti
         `not of ${printable(options.exchange)}. Leave --preset out, or --exchange`,
     );
   }
-  const preset = asked ?? detect(file, first, options);
+  const found = asked === undefined ? detect(file, first, options) : [asked];
+  const preset = found.length === 1 ? found[0] : undefined;
   const said = options.nameTemplate === undefined
     ? preset && namesIn(preset, file.name)
     : options.nameTemplate.read(file.name);
-  return { preset, isAsked: asked !== undefined, names: understand(file, preset, said) };
+  return { preset, isAsked: asked !== undefined, candidates: found.map(({ name }) => name), names: understand(file, preset, said) };
 }
 
 /** The layouts of rows without names that a preset has for a file. */
@@ -70,17 +73,16 @@ export function layoutsOf(
   );
 }
 
-/** The only preset whose head, or whose name and columns, the file has. */
+/** The presets whose head, or whose name and columns, the file has. */
 function detect(
   file: LineFile,
   first: FirstLine,
   { exchange, symbol, nameTemplate }: SourceOptions,
-): Preset | undefined {
+): readonly Preset[] {
   const head = first.fields.join(",").toLowerCase();
   const kind = symbol === undefined ? undefined : kindOf(symbol);
   const found = PRESETS.filter((preset) => {
     if (exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)) return false;
-    if (kind !== undefined && preset.kinds?.includes(kind) === false) return false;
     const hasHead = first.hasNames && (preset.heads?.some((one) => one.test(head)) ?? false);
     if (hasHead) return true;
     const name = nameTemplate === undefined ? ownName(preset, file.name) : undefined;
@@ -91,7 +93,10 @@ function detect(
       ? preset.hasNamedColumns === true
       : layoutsOf(preset, { width: first.fields.length, kind }).length > 0;
   });
-  return found.length === 1 ? found[0] : undefined;
+  // What is said last decides only between several: one alone is contradicted by a symbol of another kind.
+  return found.length === 1 || kind === undefined
+    ? found
+    : found.filter(({ kinds }) => kinds?.includes(kind) !== false);
 }
 
 function ownName(preset: Preset, name: string): SourceNames | undefined {
@@ -136,6 +141,12 @@ export function nameContradiction(
   knownExchanges: readonly string[],
 ): string | undefined {
   const { symbol } = series;
+  const kind = kindOf(symbol);
+  if (preset?.kinds?.includes(kind) === false) {
+    return `${symbol} is ${KIND_WORDS[kind]}, and files of ${preset.name} are of ${
+      preset.kinds.map((one) => KIND_WORDS[one]).join(" or ")
+    }. Leave --preset out, or give the right symbol with --symbol`;
+  }
   if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
   }
@@ -163,6 +174,12 @@ function isOf(exchange: string, id: string): boolean {
   const plain = (one: string): string => one === "coinbaseexchange" ? "coinbase" : one;
   return classesOf(exchange).map(plain).includes(plain(id));
 }
+
+const KIND_WORDS = {
+  spot: "a spot symbol",
+  linear: "one of a linear contract",
+  inverse: "one of an inverse contract",
+} as const;
 
 type PathKind = SymbolKind | "contract";
 const KINDS_OF: Readonly<Record<PathKind, readonly SymbolKind[]>> = {
