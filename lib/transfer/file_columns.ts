@@ -1,4 +1,5 @@
 /** Decides by their rows which columns of a file are which, and what the volume counts. @module */
+import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import type { VolumeProof } from "../market/csv_layout.ts";
 import { priceOf } from "../market/price.ts";
@@ -58,7 +59,19 @@ export function namedVolume(
   }
   const said = unit ?? saidUnit(preset, symbol);
   // Of contracts, some exchanges' own volumes count contracts: then the column that the file calls so is the one.
-  if (said === "contracts" || unit === "quote" || isGiven) return { at, unit: said, isProved: false };
+  const own = exchange === undefined || symbol === undefined
+    ? undefined
+    : volumeUnit(exchange, kindOf(symbol));
+  if ((said === "contracts" && own === "contracts") || unit === "quote") {
+    return { at, unit: said, isProved: false };
+  }
+  if (isGiven && bases.length > 0) {
+    refuse(
+      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${at + 1}. ` +
+        "Name them so with --columns",
+    );
+  }
+  if (isGiven) return { at, unit: said, isProved: false };
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
@@ -77,7 +90,10 @@ export function namedVolume(
         `Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (preset?.wholeVolume !== undefined && unit === undefined && proof.isWhole(at)) refuse(preset.wholeVolume);
+  const doubt = preset?.doubt;
+  if (doubt !== undefined && unit === undefined && (!doubt.ofWhole || proof.isWhole(at))) {
+    refuse(doubt.why);
+  }
   return { at, unit: said, isProved: false };
 }
 
@@ -97,7 +113,7 @@ function isTurnoverFirst(exchange: string | undefined): boolean {
 
 /** Without names: one reading alone must fit. */
 export function unnamedColumns(
-  { order, volumes, words: texts, width, hasCloseTime }: Survey,
+  { order, volumes, words: texts, width, hasCloseTime, noTime }: Survey,
   { exchange, symbol }: Meant,
   { refuse, presets }: {
     readonly refuse: Refuse;
@@ -108,6 +124,12 @@ export function unnamedColumns(
   const source = presets.length === 0
     ? ""
     : ` Or say where the file is from, if it is one of these: --preset ${presets.join(", --preset ")}`;
+  if (noTime !== undefined) {
+    refuse(
+      `it does not name its columns, and the first, ${JSON.stringify(noTime.slice(0, 40))}, is not a time. ` +
+        `Say how times are written with --time-format, or name the columns with ${EXAMPLE}`,
+    );
+  }
   const ask = (why: string): never =>
     refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}.${source}`);
   const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))

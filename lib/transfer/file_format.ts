@@ -99,7 +99,7 @@ export async function readFormat(
     [...values, read.columns.time, read.columns.confirm, read.columns.provisional, read.columns.closeTime]
       .includes(found.width - 1) &&
     !found.isLastWhole;
-  const presetZone = source.preset?.zoneMs;
+  const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
   return {
     head,
     ...read,

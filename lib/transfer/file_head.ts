@@ -41,7 +41,10 @@ const PREAMBLE_LINES_MAX = 5;
  */
 export async function readFirstLine(file: LineFile, options: HeadOptions): Promise<FirstLine> {
   const { found: [first, second, third], isEmpty } = await firstLines(file, options);
-  if (first === undefined) {
+  const text = first?.text.replace(/^#\s*/, "") ?? "";
+  const separator = options.delimiter ?? readSeparator(text);
+  const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
+  if (first === undefined || fields.length === 1) {
     const mark = options.delimiter === undefined
       ? "comma, semicolon or tab"
       : JSON.stringify(options.delimiter);
@@ -50,9 +53,6 @@ export async function readFirstLine(file: LineFile, options: HeadOptions): Promi
       : `it has no columns separated by ${mark}. Say what separates them with --delimiter`;
     throw new Error(`Cannot read ${printable(file.path)}: ${why}`);
   }
-  const text = first.text.replace(/^#\s*/, "");
-  const separator = options.delimiter ?? readSeparator(text);
-  const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
   const hasNames = !fields.some((field) => /^[+-]?[\d.]+(?:[,eE:. -].*)?$/.test(field));
   const head = {
     separator,

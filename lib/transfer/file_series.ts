@@ -84,7 +84,7 @@ function isMeant(names: RowNames, series: Series, flags: SeriesFlags): boolean {
     nominalMs(parseTimeframe(timeframe)) !== nominalMs(series.timeframe)
   ) return false;
   if (flags.instrument !== undefined) return instruments.includes(flags.instrument);
-  return instruments.length === 0 || flags.symbol === undefined ||
+  return instruments.length === 0 || names.symbol === flags.symbol || flags.symbol === undefined ||
     instruments.some((name) => namesSymbol(name, series.symbol));
 }
 

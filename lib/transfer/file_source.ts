@@ -23,6 +23,8 @@ export interface FileNames {
   readonly timeframe: string | undefined;
   readonly price: Price | undefined;
   readonly kind: SymbolKind | "contract" | undefined;
+  /** How far its times without a zone are ahead of UTC. Milliseconds. */
+  readonly zoneMs: number | undefined;
   /** When all its candles open, by its date. Milliseconds. */
   readonly span: { readonly sinceMs: number; readonly untilMs: number } | undefined;
 }
@@ -90,7 +92,7 @@ function detect(
     const pathKind = kindInPath(preset, file.path);
     if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) return false;
     return first.hasNames
-      ? preset.hasNamedColumns === true
+      ? preset.namedHead?.test(head) === true
       : layoutsOf(preset, { width: first.fields.length, kind }).length > 0;
   });
   // What is said last decides only between several: one alone is contradicted by a symbol of another kind.
@@ -105,9 +107,9 @@ function ownName(preset: Preset, name: string): SourceNames | undefined {
 }
 
 function namesIn(preset: Preset, name: string): SourceNames | undefined {
-  for (const { form, price } of preset.fileNames ?? []) {
+  for (const { form, price, kind, zoneMs } of preset.fileNames ?? []) {
     const found = form.exec(withoutEnding(name));
-    if (found !== null) return { ...found.groups, ...(price === undefined ? {} : { price }) };
+    if (found !== null) return { ...found.groups, price, kind, zoneMs };
   }
   return undefined;
 }
@@ -118,8 +120,11 @@ function understand(
   said: SourceNames | undefined,
 ): FileNames {
   const market = said?.base === undefined ? said?.symbol : `${said.base}/${said.quote}`;
-  const inPath = preset === undefined ? undefined : kindInPath(preset, file.path);
-  const kinds = inPath === undefined ? preset?.kinds : KINDS_OF[inPath];
+  const kind = (preset && kindInPath(preset, file.path)) ?? said?.kind;
+  const kinds = kind !== undefined
+    ? KINDS_OF[kind]
+    // Of a template the user knows what it names.
+    : preset?.kinds ?? (preset === undefined || preset.isPlainSpot === true ? undefined : ALL_KINDS);
   const price = said?.price ?? (preset && priceInPath(preset, file.path));
   const symbol = market === undefined ? undefined : symbolOf(market, { ...preset, kinds });
   const frame = said?.timeframe;
@@ -129,7 +134,8 @@ function understand(
     symbol: symbol === undefined || price === undefined ? symbol : pricedSymbol(symbol, price),
     timeframe: frame === undefined ? undefined : (preset?.timeframe ?? timeframeOf)(frame),
     price,
-    kind: inPath,
+    kind,
+    zoneMs: said?.zoneMs,
     span: said?.date === undefined || preset?.hasUtcDates !== true ? undefined : spanOf(said.date),
   };
 }
@@ -143,9 +149,11 @@ export function nameContradiction(
   const { symbol } = series;
   const kind = kindOf(symbol);
   if (preset?.kinds?.includes(kind) === false) {
-    return `${symbol} is ${KIND_WORDS[kind]}, and files of ${preset.name} are of ${
+    return `${symbol} is a symbol of ${KIND_WORDS[kind]}, and files of ${preset.name} are of ${
       preset.kinds.map((one) => KIND_WORDS[one]).join(" or ")
-    }. Leave --preset out, or give the right symbol with --symbol`;
+    }. Give the symbol of one of those with --symbol, such as ${
+      preset.kinds.includes("spot") ? "BTC/USDT" : "BTC/USDT:USDT"
+    }, or leave --preset out`;
   }
   if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
@@ -157,7 +165,7 @@ export function nameContradiction(
     return `the file is of the ${names.price} price: its symbol ends with @${names.price}`;
   }
   if (names.kind !== undefined && !fitsKind([kindOf(symbol)], names.kind)) {
-    return `the file's folder says ${names.kind}`;
+    return `the file's folder or name says ${names.kind}`;
   }
   const { market } = names;
   if (market === undefined) return undefined;
@@ -176,12 +184,13 @@ function isOf(exchange: string, id: string): boolean {
 }
 
 const KIND_WORDS = {
-  spot: "a spot symbol",
-  linear: "one of a linear contract",
-  inverse: "one of an inverse contract",
+  spot: "a spot market",
+  linear: "linear contracts",
+  inverse: "inverse contracts",
 } as const;
 
 type PathKind = SymbolKind | "contract";
+const ALL_KINDS = ["spot", "linear", "inverse"] as const;
 const KINDS_OF: Readonly<Record<PathKind, readonly SymbolKind[]>> = {
   spot: ["spot"],
   linear: ["linear"],

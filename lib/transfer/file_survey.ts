@@ -28,6 +28,8 @@ export interface Survey {
   readonly isLastWhole: boolean;
   /** Whether the seventh column is when the candle closes. */
   readonly hasCloseTime: boolean;
+  /** The first field of the first row, if it is no time. */
+  readonly noTime: string | undefined;
   /** Columns that hold something else than numbers. */
   readonly words: ReadonlySet<number>;
 }
@@ -58,6 +60,7 @@ export async function survey(
   let volumes = new VolumeProof([]);
   let [rows, width, fractionMax, fraction, hasCloseTime] = [0, 0, 0, 0, true];
   let last: Survey["last"];
+  let noTime: string | undefined;
   const words = new Set<number>();
   for await (const { line, fields } of fieldRows(file, head)) {
     if (rows++ === 0) {
@@ -96,6 +99,7 @@ export async function survey(
     for (let at = 5; at < fields.length; at++) if (Number.isNaN(read[at])) words.add(at);
     volumes.add(texts, prices(PRICES, read));
     const [time, closed] = [timeFormat.read(fields[0] ?? "", undefined), timeFormat.read(fields[6] ?? "", undefined)];
+    if (rows === 1 && time === undefined) noTime = fields[0];
     order.add(openTime(fields[0] ?? "", timeFormat), read);
     const isClose = time !== undefined && closed !== undefined && "style" in time && "style" in closed &&
       closed.style === time.style && closed.timeMs > time.timeMs;
@@ -111,6 +115,7 @@ export async function survey(
     last,
     isLastWhole: rows > ROWS_MIN && fractionMax > 0 && fraction >= fractionMax,
     hasCloseTime,
+    noTime,
     words,
   };
 }

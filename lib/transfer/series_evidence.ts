@@ -95,7 +95,8 @@ export class SeriesEvidence {
     if (!isAligned(timeframe, timeMs)) {
       this.#fault =
         `${this.place(line)} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
-        "(time_not_aligned): the file has another timeframe, or its times another time zone";
+        "(time_not_aligned): the file has another timeframe, or its times another time zone. " +
+        "Say the zone with --timezone, or --time-is close if they are when candles close";
       return;
     }
     this.#lastMs = Math.max(this.#lastMs, timeMs);

@@ -17,6 +17,7 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     }],
     timeframe: (text) => text === "h" ? "1h" : timeframeOf(text),
     quotes: ["USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USD", "EUR", "GBP", "BTC", "ETH", "BNB", "TRY", "JPY"],
+    isPlainSpot: true,
     zoneMs: 0,
     volume: { spot: "base" },
   },
@@ -30,7 +31,7 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       { form: /^bitstamp(?<quote>USD)_(?<timeframe>1)-min_data_\d{4}-\d\d-\d\d_to_\d{4}-\d\d-\d\d$/, isOwn: true },
       { form: /^(?<symbol>btcusd)_(?<timeframe>1)-min_data$/, isOwn: true },
     ],
-    hasNamedColumns: true,
+    namedHead: /^(?:time|timestamp|date),/,
     timeframe: () => "1m",
     quotes: ["USD"],
     zoneMs: 0,
@@ -43,9 +44,10 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       form: /^(?<exchange>[A-Z]+)_(?<symbol>[A-Z0-9]+(?:\.P)?), (?<timeframe>\d*[SDWM]?)(?:_[0-9a-f]+)?(?: \(\d+\))?$/,
       isOwn: true,
     }],
-    hasNamedColumns: true,
+    namedHead: /^(?:time|timestamp|date),/,
     timeframe: (text) => /^\d+[DWM]$/.test(text) ? text.replace(/[DW]$/, (unit) => unit.toLowerCase()) : timeframeOfMinutes(text),
     quotes: ["USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "EUR", "GBP", "BTC", "ETH", "JPY", "TRY"],
+    isPlainSpot: true,
     coins: { XBT: "BTC" },
   },
   {
@@ -56,9 +58,21 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       /^date(?:time)?,(?:adj close,)?close,high,low,open,volume$/,
       /^date,open,high,low,close,adj close,volume$/,
     ],
-    wholeVolume:
-      "Yahoo's volumes of coins are turnover in the quote currency, of all exchanges together. " +
-      "If these are of the base currency, say so with --volume-unit base",
+    doubt: {
+      why: "Yahoo's volumes of coins are turnover in the quote currency, of all exchanges together. " +
+        "If these are of the base currency, say so with --volume-unit base",
+      ofWhole: true,
+    },
+  },
+  {
+    // https://coinmarketcap.com/currencies/bitcoin/historical-data: `timeOpen`, and the turnover of all exchanges.
+    name: "coinmarketcap",
+    heads: [/^timeopen,timeclose,timehigh,timelow,/],
+    doubt: {
+      why: "CoinMarketCap's volumes are turnover in dollars, of all exchanges together. " +
+        "If these are of the base currency, say so with --volume-unit base",
+      ofWhole: false,
+    },
   },
   {
     // https://www.freqtrade.io/en/stable/data-download: `BTC_USDT-5m`, `BTC_USDT_USDT-1h-futures`; volumes as CCXT has them.
@@ -70,7 +84,8 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-mark$/, isOwn: true, price: "mark" },
       { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-index$/, isOwn: true, price: "index" },
     ],
-    hasNamedColumns: true,
+    namedHead: /^(?:time|timestamp|date),/,
+    isPlainSpot: true,
     zoneMs: 0,
     volume: "stored",
   },

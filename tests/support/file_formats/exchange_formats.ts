@@ -26,7 +26,7 @@ const coinMargined = (row: FileCandle): string => {
 };
 const noVolume = ({ t, o, h, l, c }: FileCandle): string =>
   `${t},${o},${h},${l},${c},0,${t + MINUTE_MS - 1},0,60,0,0,0`;
-const UNTRADED = withVolume(M, () => "0");
+const UNTRADED = withVolume(M, () => "");
 
 const binanceFormats: readonly FileFormat[] = [
   {
@@ -77,7 +77,7 @@ const binanceFormats: readonly FileFormat[] = [
     tries: [
       {
         flags: series("binance", "BTC/USDT", "1m"),
-        refused: /(folder|preset).*(linear|contract|binance-futures)/,
+        refused: /BTC\/USDT is a symbol of a spot market.*binance-futures.*--symbol/,
       },
       {
         flags: ["--preset", "binance", "--exchange", "binance"],
@@ -99,7 +99,7 @@ const binanceFormats: readonly FileFormat[] = [
     tries: [
       {
         flags: ["--preset", "binance-futures", "--symbol", "BTC/USDT", "--exchange", "binance"],
-        refused: /BTC\/USDT is a spot symbol.*--preset/,
+        refused: /BTC\/USDT is a symbol of a spot market.*--preset/,
       },
       { flags: series("binance", "BTC/USDT:USDT", "1m"), stored: M },
     ],
@@ -337,7 +337,7 @@ export const EXCHANGE_FORMATS: readonly FileFormat[] = [
     path: "BTCUSDT-1min-2024-03-01.csv",
     bytes: rows(M, ({ t, o, h, l, c, v, q }) => [t / 1000, o, c, h, l, q, v].join()),
     tries: [
-      { flags: [], as: "htx BTC/USDT 1m", refused: /symbol|spot/ },
+      { flags: [], as: "htx BTC/USDT 1m", stored: M },
       { flags: series("htx", "BTC/USDT", "1m"), stored: M },
     ],
   },

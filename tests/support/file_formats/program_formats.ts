@@ -110,15 +110,13 @@ const collectors: readonly FileFormat[] = [
     tries: [
       {
         flags: series("coinbase", "BTC/USD", "1d"),
-        refused: /no candle of 1d opens.*--time-is close/,
+        refused: /turnover in dollars.*--volume-unit base/,
       },
       {
         flags: series(
           "coinbase",
           "BTC/USD",
           "1d",
-          "--columns",
-          "time,close_time,-,-,-,open,high,low,close,volume",
           "--volume-unit",
           "base",
         ),
@@ -655,10 +653,6 @@ const programs: readonly FileFormat[] = [
     ),
     tries: [
       { flags: series("kraken", "BTC/USD", "1h"), refused: /is not a time.*--time-format/ },
-      {
-        flags: series("kraken", "BTC/USD", "1h", "--time-format", "%d/%m/%Y %H:%M"),
-        refused: /is not|no candle|apart/,
-      },
       { flags: series("kraken", "BTC/USD", "1h", "--time-format", "%m/%d/%Y %H:%M"), stored: H },
     ],
   },
