@@ -4,7 +4,7 @@
  * @module
  */
 import { symbolOf } from "../market/market_name.ts";
-import { type Series, seriesName } from "../market/series.ts";
+import { seriesName } from "../market/series.ts";
 import { addCandles, floorTime, isAligned, type Timeframe } from "../market/timeframe.ts";
 import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
