@@ -21,6 +21,18 @@ const ORDERS: readonly (readonly number[])[] = [
 /** Positions of the prices, in whatever order. */
 const PRICES = [1, 2, 3, 4];
 
+type RowPrices = readonly [open: number, high: number, low: number, close: number];
+
+/** Whether no price is seen to lie outside of the two that are meant to bound them. */
+function isWithin(values: readonly number[], high: number, low: number): boolean {
+  const [highest, lowest] = [values[high]!, values[low]!];
+  for (const at of PRICES) {
+    const price = values[at]!;
+    if (price > highest || price < lowest) return false;
+  }
+  return true;
+}
+
 /** Fewer neighbours do not tell opens from closes. */
 const NEIGHBOURS_MIN = 10;
 
@@ -33,17 +45,22 @@ export class OrderProof {
   #last: { readonly timeMs: number; readonly values: readonly number[] } | undefined;
 
   add(timeMs: number, values: readonly number[]): void {
-    const at = (position: number): number => values[position] ?? NaN;
     const last = this.#last;
     this.#last = { timeMs, values };
-    for (const [index, [open, high, low, close]] of ORDERS.entries()) {
-      if (PRICES.some((one) => at(one) > at(high!) || at(one) < at(low!))) {
-        this.#fits[index] = false;
-      }
-      if (last === undefined || last.timeMs === timeMs) continue;
-      const [older, newer] = last.timeMs < timeMs ? [last.values, values] : [values, last.values];
-      this.#jumps[index]!.read += Math.abs(newer[open!]! - older[close!]!);
-      this.#jumps[index]!.exchanged += Math.abs(newer[close!]! - older[open!]!);
+    const isNeighbour = last !== undefined && last.timeMs !== timeMs;
+    const [older, newer] = !isNeighbour
+      ? [values, values]
+      : last.timeMs < timeMs
+      ? [last.values, values]
+      : [values, last.values];
+    // This runs for each row of a file, so it makes no arrays.
+    for (let index = 0; index < ORDERS.length; index++) {
+      const [open, high, low, close] = ORDERS[index] as RowPrices;
+      if (this.#fits[index] === true && !isWithin(values, high, low)) this.#fits[index] = false;
+      if (!isNeighbour) continue;
+      const jumps = this.#jumps[index]!;
+      jumps.read += Math.abs(newer[open]! - older[close]!);
+      jumps.exchanged += Math.abs(newer[close]! - older[open]!);
     }
     if (last !== undefined) this.#neighbours++;
   }
@@ -79,25 +96,33 @@ const FIT_SHARE = 0.98;
 export class VolumeProof {
   readonly #columns: readonly number[];
   readonly #couples: Couple[];
+  /** Of the row that is added: the values, and how much a step of the last digit changes each. By place in `columns`. */
+  readonly #values: Float64Array;
+  readonly #steps: Float64Array;
   #rows = 0;
   /** For each column: rows in which it is a price of the candle, whole numbers, zeros. */
-  readonly #looks = new Map<number, { price: number; whole: number; zero: number }>();
+  readonly #looks: readonly { price: number; whole: number; zero: number }[];
 
   constructor(columns: readonly number[]) {
     this.#columns = columns;
-    this.#couples = columns.flatMap((base) =>
-      columns.filter((other) => other !== base)
-        .map((turnover) => ({
+    this.#values = new Float64Array(columns.length);
+    this.#steps = new Float64Array(columns.length);
+    this.#couples = columns.flatMap((base, baseAt) =>
+      columns.flatMap((turnover, turnoverAt) =>
+        turnover === base ? [] : [{
           base,
           turnover,
+          baseAt,
+          turnoverAt,
           rows: 0,
           fits: 0,
           least: Infinity,
           most: 0,
           sizes: { min: 0, max: Infinity },
-        }))
+        }]
+      )
     );
-    for (const column of columns) this.#looks.set(column, { price: 0, whole: 0, zero: 0 });
+    this.#looks = columns.map(() => ({ price: 0, whole: 0, zero: 0 }));
   }
 
   add(
@@ -106,25 +131,35 @@ export class VolumeProof {
   ): void {
     if (!(low > 0)) return;
     this.#rows++;
-    for (const column of this.#columns) {
-      const [value, looks] = [Number(fields[column]), this.#looks.get(column)!];
+    const [values, steps] = [this.#values, this.#steps];
+    for (let at = 0; at < values.length; at++) {
+      const column = this.#columns[at]!;
+      const text = fields[column] ?? "";
+      const [value, looks] = [fields[column] === undefined ? NaN : Number(text), this.#looks[at]!];
       if (value >= low && value <= high) looks.price++;
-      if (/^\d+$/.test(fields[column] ?? "")) looks.whole++;
+      if (isDigits(text)) looks.whole++;
       if (value === 0) looks.zero++;
+      values[at] = value;
+      steps[at] = value > 0 ? unit(text) / value : 0;
     }
     for (const couple of this.#couples) {
-      const [base, turnover] = [Number(fields[couple.base]), Number(fields[couple.turnover])];
+      const [base, turnover] = [values[couple.baseAt]!, values[couple.turnoverAt]!];
       if (!(base > 0) || !(turnover > 0)) continue;
-      const slack = 1.002 + unit(fields[couple.base]!) / base +
-        unit(fields[couple.turnover]!) / turnover;
+      const slack = 1.002 + steps[couple.baseAt]! + steps[couple.turnoverAt]!;
       if (slack > SLACK_MAX) continue;
+      const [price, lowest, highest, sizes] = [
+        turnover / base,
+        low / slack,
+        high * slack,
+        couple.sizes,
+      ];
       couple.rows++;
-      const price = turnover / base;
-      couple.least = Math.min(couple.least, price);
-      couple.most = Math.max(couple.most, price);
-      if (price >= low / slack && price <= high * slack) couple.fits++;
-      couple.sizes.min = Math.max(couple.sizes.min, price / (high * slack));
-      couple.sizes.max = Math.min(couple.sizes.max, price / (low / slack));
+      if (price < couple.least) couple.least = price;
+      if (price > couple.most) couple.most = price;
+      if (price >= lowest && price <= highest) couple.fits++;
+      if (sizes.min > sizes.max) continue;
+      sizes.min = Math.max(sizes.min, price / highest);
+      sizes.max = Math.min(sizes.max, price / lowest);
     }
   }
 
@@ -154,7 +189,7 @@ export class VolumeProof {
 
   /** Whether nearly all values lie within the candle: an average price, not a volume. */
   isPrice(column: number): boolean {
-    return this.#rows > 0 && this.#looks.get(column)!.price >= this.#rows * FIT_SHARE;
+    return this.#rows > 0 && this.#looksOf(column).price >= this.#rows * FIT_SHARE;
   }
 
   /** Whether both columns have values, so that they could have been compared. */
@@ -165,13 +200,19 @@ export class VolumeProof {
   }
 
   isWhole(column: number): boolean {
-    return this.#looks.get(column)!.whole === this.#rows;
+    return this.#looksOf(column).whole === this.#rows;
   }
 
   /** Whether all values are zero, and those of another column are not. */
   isUnfilled(column: number): boolean {
-    const isZero = (one: number): boolean => this.#looks.get(one)!.zero === this.#rows;
+    const isZero = (one: number): boolean => this.#looksOf(one).zero === this.#rows;
     return isZero(column) && this.#columns.some((other) => !isZero(other));
+  }
+
+  #looksOf(
+    column: number,
+  ): { readonly price: number; readonly whole: number; readonly zero: number } {
+    return this.#looks[this.#columns.indexOf(column)]!;
   }
 }
 
@@ -179,6 +220,9 @@ export class VolumeProof {
 interface Couple {
   readonly base: number;
   readonly turnover: number;
+  /** Their places among all that are compared. */
+  readonly baseAt: number;
+  readonly turnoverAt: number;
   /** Rows that were compared, and those in which the quotient is a price of the candle. */
   rows: number;
   fits: number;
@@ -191,7 +235,26 @@ interface Couple {
 
 /** The last digit of a decimal text. */
 function unit(text: string): number {
+  const point = text.indexOf(".");
+  if (isPlain(text)) return point < 0 ? 1 : 10 ** -(text.length - point - 1);
   const [, fraction = "", exponent = "0"] =
     /^[^.eE]*\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text.trim()) ?? [];
   return 10 ** (Number(exponent) - fraction.length);
+}
+
+/** Whether a text is only digits and points. Much faster than a regular expression. */
+function isPlain(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if ((code < 48 || code > 57) && code !== 46) return false;
+  }
+  return true;
+}
+
+function isDigits(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return text !== "";
 }

@@ -202,6 +202,11 @@ function namesOf(
 
 function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
   const { exchange, instrument, timeframe } = columns;
+  // This runs for each row: most files name nothing in their rows.
+  if (exchange === undefined && timeframe === undefined) {
+    if (instrument.length === 0) return "";
+    if (instrument.length === 1) return fields[instrument[0]!]!;
+  }
   return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
     .join("\n");
 }
@@ -222,7 +227,11 @@ function checkConstant(
   { constants, evidence, series }: Group,
   { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
 ): void {
-  const text = row.fields[at]!.trim();
+  const own = row.fields[at]!;
+  // Nearly all are numbers, which say nothing here.
+  const isNumber = own.charCodeAt(0) >= 48 && own.charCodeAt(0) <= 57;
+  if (isNumber && !format.columns.constant.includes(at)) return;
+  const text = own.trim();
   if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
   if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
   const known = constants.get(at);
