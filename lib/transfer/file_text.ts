@@ -14,16 +14,20 @@ const LINE_CHARACTERS_MAX = 64 * 1024;
 export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
   const { path, name, writtenMs } = source;
   let read: { readonly sha256: string; readonly bytes: number } | undefined;
+  const pages = (): AsyncGenerator<readonly FileLine[], void> =>
+    linePages({ source, signal, bytesMax: read?.bytes ?? Infinity }, (now) => {
+      if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
+      read = now;
+    });
   return {
     path,
     name,
     writtenMs,
     place: (line) => `line ${line}`,
-    lines: () =>
-      lines({ source, signal, bytesMax: read?.bytes ?? Infinity }, (now) => {
-        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
-        read = now;
-      }),
+    lines: async function* () {
+      for await (const page of pages()) yield* page;
+    },
+    pages,
     sha256: () => read?.sha256 ?? "",
     close: () => Promise.resolve(),
   };
@@ -38,14 +42,14 @@ export function failChanged(path: string): never {
   );
 }
 
-async function* lines(
+async function* linePages(
   { source, signal, bytesMax }: {
     readonly source: ByteSource;
     readonly signal: AbortSignal;
     readonly bytesMax: number;
   },
   onRead: (read: { readonly sha256: string; readonly bytes: number }) => void,
-): AsyncGenerator<FileLine, void> {
+): AsyncGenerator<readonly FileLine[], void> {
   const { path } = source;
   const hash = createHash("sha256");
   let rest = "";
@@ -69,7 +73,7 @@ async function* lines(
       if (done === true) break;
       const parts = (rest + value).split("\n");
       rest = parts.pop() ?? "";
-      for (const text of parts) yield line(text, true);
+      yield parts.map((text) => line(text, true));
       if (rest.length > LINE_CHARACTERS_MAX) {
         throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
       }
@@ -80,7 +84,7 @@ async function* lines(
     await bytes.return();
   }
   // A packed file holds a checksum of the whole.
-  if (rest !== "") yield line(rest, isPacked);
+  if (rest !== "") yield [line(rest, isPacked)];
   onRead({ sha256: hash.digest("hex"), bytes: size });
 }
 
