@@ -95,77 +95,75 @@ const FIT_SHARE = 0.98;
  */
 export class VolumeProof {
   readonly #columns: readonly number[];
-  readonly #couples: Couple[];
   /** Of the row that is added: the values, and how much a step of the last digit changes each. By place in `columns`. */
   readonly #values: Float64Array;
   readonly #steps: Float64Array;
-  #rows = 0;
+  readonly #couples: CoupleTable;
   /** For each column: rows in which it is a price of the candle, whole numbers, zeros. */
   readonly #looks: readonly { price: number; whole: number; zero: number }[];
+  #rows = 0;
 
   constructor(columns: readonly number[]) {
     this.#columns = columns;
     this.#values = new Float64Array(columns.length);
     this.#steps = new Float64Array(columns.length);
-    this.#couples = columns.flatMap((base, baseAt) =>
-      columns.flatMap((turnover, turnoverAt) =>
-        turnover === base ? [] : [{
-          base,
-          turnover,
-          baseAt,
-          turnoverAt,
-          rows: 0,
-          fits: 0,
-          least: Infinity,
-          most: 0,
-          sizes: { min: 0, max: Infinity },
-        }]
-      )
-    );
+    this.#couples = coupleTable(columns.length);
     this.#looks = columns.map(() => ({ price: 0, whole: 0, zero: 0 }));
   }
 
-  add(
-    fields: readonly string[],
-    { low, high }: { readonly low: number; readonly high: number },
-  ): void {
+  /** @param row.numbers The fields as numbers, if the caller has them. */
+  add(fields: readonly string[], row: {
+    readonly low: number;
+    readonly high: number;
+    readonly numbers?: readonly number[] | undefined;
+  }): void {
+    const { low, high, numbers } = row;
     if (!(low > 0)) return;
     this.#rows++;
-    const [values, steps] = [this.#values, this.#steps];
-    for (let at = 0; at < values.length; at++) {
-      const column = this.#columns[at]!;
-      const text = fields[column] ?? "";
-      const [value, looks] = [fields[column] === undefined ? NaN : Number(text), this.#looks[at]!];
+    const [columns, values, steps] = [this.#columns, this.#values, this.#steps];
+    for (let at = 0; at < columns.length; at++) {
+      const column = columns[at]!;
+      const text = fields[column];
+      const value = numbers?.[column] ?? (text === undefined ? NaN : Number(text));
+      const looks = this.#looks[at]!;
       if (value >= low && value <= high) looks.price++;
-      if (isDigits(text)) looks.whole++;
+      if (text !== undefined && isDigits(text)) looks.whole++;
       if (value === 0) looks.zero++;
       values[at] = value;
-      steps[at] = value > 0 ? unit(text) / value : 0;
+      steps[at] = value > 0 ? unit(text!) / value : 0;
     }
-    for (const couple of this.#couples) {
-      const [base, turnover] = [values[couple.baseAt]!, values[couple.turnoverAt]!];
-      if (!(base > 0) || !(turnover > 0)) continue;
-      const slack = 1.002 + steps[couple.baseAt]! + steps[couple.turnoverAt]!;
-      if (slack > SLACK_MAX) continue;
-      const [price, lowest, highest, sizes] = [
-        turnover / base,
-        low / slack,
-        high * slack,
-        couple.sizes,
-      ];
-      couple.rows++;
-      if (price < couple.least) couple.least = price;
-      if (price > couple.most) couple.most = price;
-      if (price >= lowest && price <= highest) couple.fits++;
-      if (sizes.min > sizes.max) continue;
-      sizes.min = Math.max(sizes.min, price / highest);
-      sizes.max = Math.min(sizes.max, price / lowest);
+    this.#compare(low, high);
+  }
+
+  /** Each column with each other. This runs for each row of a file, so it touches numbers alone. */
+  #compare(low: number, high: number): void {
+    const [values, steps] = [this.#values, this.#steps];
+    const { rows, fits, least, most, sizeMin, sizeMax } = this.#couples;
+    const width = values.length;
+    for (let base = 0; base < width; base++) {
+      if (!(values[base]! > 0)) continue;
+      for (let turnover = 0; turnover < width; turnover++) {
+        if (turnover === base || !(values[turnover]! > 0)) continue;
+        const slack = 1.002 + steps[base]! + steps[turnover]!;
+        if (slack > SLACK_MAX) continue;
+        const couple = base * width + turnover;
+        const price = values[turnover]! / values[base]!;
+        const [lowest, highest] = [low / slack, high * slack];
+        rows[couple]!++;
+        if (price >= lowest && price <= highest) fits[couple]!++;
+        if (price < least[couple]!) least[couple] = price;
+        if (price > most[couple]!) most[couple] = price;
+        // No size of a contract explains all rows: more of them change nothing.
+        if (sizeMin[couple]! > sizeMax[couple]!) continue;
+        sizeMin[couple] = Math.max(sizeMin[couple]!, price / highest);
+        sizeMax[couple] = Math.min(sizeMax[couple]!, price / lowest);
+      }
     }
   }
 
   /** Columns proved to be the volume in the base currency. */
   bases(): readonly number[] {
-    const proved = this.#couples.filter(({ rows, fits, least, most }) =>
+    const proved = this.#compared().filter(({ rows, fits, least, most }) =>
       rows >= VOLUMES_MIN && fits >= rows * FIT_SHARE &&
       // Always the same: the size of a contract, which happens to be near the price.
       most > least * 1.000001
@@ -175,7 +173,7 @@ export class VolumeProof {
 
   /** The size of a contract, if the column counts contracts of the other column's currency. */
   contractSize(column: number): number | undefined {
-    const sizes = this.#couples
+    const sizes = this.#compared()
       .filter(({ base, turnover, rows }) =>
         rows >= VOLUMES_MIN && (base === column || turnover === column)
       )
@@ -194,7 +192,7 @@ export class VolumeProof {
 
   /** Whether both columns have values, so that they could have been compared. */
   hasVolume(base: number, turnover: number): boolean {
-    return this.#couples.some((couple) =>
+    return this.#compared().some((couple) =>
       couple.base === base && couple.turnover === turnover && couple.rows >= VOLUMES_MIN
     );
   }
@@ -209,6 +207,25 @@ export class VolumeProof {
     return isZero(column) && this.#columns.some((other) => !isZero(other));
   }
 
+  #compared(): readonly Couple[] {
+    const { rows, fits, least, most, sizeMin, sizeMax } = this.#couples;
+    const width = this.#columns.length;
+    return this.#columns.flatMap((base, baseAt) =>
+      this.#columns.flatMap((turnover, turnoverAt) => {
+        const at = baseAt * width + turnoverAt;
+        return base === turnover ? [] : [{
+          base,
+          turnover,
+          rows: rows[at]!,
+          fits: fits[at]!,
+          least: least[at]!,
+          most: most[at]!,
+          sizes: { min: sizeMin[at]!, max: sizeMax[at]! },
+        }];
+      })
+    );
+  }
+
   #looksOf(
     column: number,
   ): { readonly price: number; readonly whole: number; readonly zero: number } {
@@ -220,23 +237,45 @@ export class VolumeProof {
 interface Couple {
   readonly base: number;
   readonly turnover: number;
-  /** Their places among all that are compared. */
-  readonly baseAt: number;
-  readonly turnoverAt: number;
   /** Rows that were compared, and those in which the quotient is a price of the candle. */
-  rows: number;
-  fits: number;
+  readonly rows: number;
+  readonly fits: number;
   /** The smallest and the greatest quotient. */
-  least: number;
-  most: number;
+  readonly least: number;
+  readonly most: number;
   /** What every row allows as the size of a contract. */
-  readonly sizes: { min: number; max: number };
+  readonly sizes: { readonly min: number; readonly max: number };
 }
+
+/** The same of all couples of columns, by `base × columns + turnover`. */
+interface CoupleTable {
+  readonly rows: Float64Array;
+  readonly fits: Float64Array;
+  readonly least: Float64Array;
+  readonly most: Float64Array;
+  readonly sizeMin: Float64Array;
+  readonly sizeMax: Float64Array;
+}
+
+function coupleTable(width: number): CoupleTable {
+  const filled = (value: number): Float64Array => new Float64Array(width * width).fill(value);
+  return {
+    rows: filled(0),
+    fits: filled(0),
+    least: filled(Infinity),
+    most: filled(0),
+    sizeMin: filled(0),
+    sizeMax: filled(Infinity),
+  };
+}
+
+/** `10 ** -decimals`. */
+const TENTHS = Array.from({ length: 100 }, (_, decimals) => 10 ** -decimals);
 
 /** The last digit of a decimal text. */
 function unit(text: string): number {
   const point = text.indexOf(".");
-  if (isPlain(text)) return point < 0 ? 1 : 10 ** -(text.length - point - 1);
+  if (isPlain(text)) return point < 0 ? 1 : TENTHS[text.length - point - 1] ?? 0;
   const [, fraction = "", exponent = "0"] =
     /^[^.eE]*\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text.trim()) ?? [];
   return 10 ** (Number(exponent) - fraction.length);

@@ -92,7 +92,7 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
         : [columns.values[4]!, ...columns.turnovers],
     );
     last = line;
-    decimals = /[.,](\d+)$/.exec(line.text)?.[1]?.length ?? 0;
+    decimals = decimalsAtEnd(line.text);
     if (line.isEnded) decimalsMax = Math.max(decimalsMax, decimals);
     const prices = columns?.values.slice(0, 4) ?? [1, 2, 3, 4];
     if (separator !== ",") {
@@ -111,6 +111,7 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
     volumes.add(fields, {
       low: four.reduce((a, b) => Math.min(a, b)),
       high: four.reduce((a, b) => Math.max(a, b)),
+      numbers,
     });
     if (columns !== undefined) return;
     const time = readTimeText(fields[0] ?? "");
@@ -132,6 +133,14 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
     hasCloseTime,
     texts,
   };
+}
+
+/** How many decimals the number has with which a line ends. */
+function decimalsAtEnd(text: string): number {
+  let at = text.length - 1;
+  while (at >= 0 && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at--;
+  const isMark = at >= 0 && (text[at] === "." || text[at] === ",");
+  return isMark ? text.length - 1 - at : 0;
 }
 
 type Refuse = (why: string) => never;
