@@ -15,7 +15,7 @@ import { type TableRow, tableRows } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
-interface FileOptions extends SeriesFlags {
+export interface FileOptions extends SeriesFlags {
   /** Names of the columns, instead of the file's. */
   readonly columns?: readonly string[] | undefined;
   /** How far times without a time zone are ahead of UTC. Milliseconds. */
@@ -23,7 +23,9 @@ interface FileOptions extends SeriesFlags {
 }
 
 /** A file that was judged. */
-interface CandleFile {
+export interface CandleFile {
+  /** Of which its rows are, each once. */
+  readonly series: readonly Series[];
   readonly rows: () => AsyncGenerator<FileRow, void>;
   /** The last line, where it may have been cut within a value: it is left out. */
   readonly cutLine: number | undefined;
@@ -68,7 +70,11 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
       isNamed: group.names.timeframe === group.series.timeframe.text,
     });
   }
-  return { rows: () => pickedRows(file, format, picked), cutLine: format.cutLine };
+  return {
+    series: [...picked.values()].map(({ series }) => series),
+    rows: () => pickedRows(file, format, picked),
+    cutLine: format.cutLine,
+  };
 }
 
 async function* pickedRows(
@@ -85,7 +91,7 @@ async function* pickedRows(
       : row.isBlank
       ? "blank"
       : "candle";
-    yield { series, row: [row.timeMs, ...row.values], state };
+    yield { series, row: [row.timeMs, ...row.values], state, line: row.line.number };
   }
 }
 

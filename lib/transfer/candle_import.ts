@@ -31,6 +31,8 @@ export interface FileRow {
   readonly row: readonly unknown[];
   /** Rows of candles that had not closed are left out, and so are rows without values: at that time there is none. */
   readonly state: "candle" | "unclosed" | "blank";
+  /** Of its file, from 1. */
+  readonly line?: number | undefined;
 }
 
 interface ImportOptions {
@@ -58,6 +60,8 @@ interface ImportOptions {
 /** The result for one series. */
 export interface ImportReport {
   readonly series: Series;
+  /** In the table `imports`. */
+  readonly id: string;
   readonly rows: number;
   /** Rows before `since`, or at or after `until`. */
   readonly outside: number;
@@ -80,7 +84,7 @@ export interface ImportReport {
   readonly lastMs: number | undefined;
 }
 
-interface ImportContext {
+export interface ImportContext {
   readonly config: Pick<Config, "retry" | "compressAfterMs">;
   readonly clock: Clock;
   readonly random: () => number;
@@ -219,6 +223,7 @@ class SeriesImport {
     return {
       ...this.#count,
       series: this.#series,
+      id,
       owed: fileWindow === undefined
         ? 0
         : coverageCandles(timeframe, subtract([fileWindow], coverageOf(covered))),
