@@ -112,13 +112,16 @@ async function readGroups(
       if (groups.size === GROUPS_MAX) {
         throw new Error(`Cannot read ${printable(file.path)}: it holds too many instruments`);
       }
-      const names = namesOf(row, format);
+      const names = namesOf(file, row, format);
       const { series, isMeant } = seriesOf(names, options);
       const { timeframe } = series;
       const unit = names.timeframe ?? timeframe.text;
       const spacing = spacings.get(unit) ?? new Spacing(timeframe);
       spacings.set(unit, spacing);
-      const [evidence, constants] = [new SeriesEvidence(series, memory), new Map<number, string>()];
+      const [evidence, constants] = [
+        new SeriesEvidence(series, memory, file.place),
+        new Map<number, string>(),
+      ];
       group = { names, series, isMeant, evidence, spacing, constants, openMs: undefined };
       groups.set(key, group);
     }
@@ -187,7 +190,11 @@ async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<Ta
   }
 }
 
-function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): RowNames {
+function namesOf(
+  file: LineFile,
+  { fields, line }: TableRow,
+  { columns, head }: FileFormat,
+): RowNames {
   const text = (at: number | undefined): string | undefined =>
     at === undefined ? undefined : fields[at]!.trim();
   const instruments = columns.instrument.map((at) => fields[at]!.trim());
@@ -195,7 +202,7 @@ function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): Row
     exchange: text(columns.exchange),
     instruments: head.instrument === undefined ? instruments : [head.instrument],
     timeframe: text(columns.timeframe),
-    line: line.number,
+    place: file.place(line.number),
   };
 }
 
@@ -228,7 +235,7 @@ function checkConstant(
   const coin = coinOf(format, at, series);
   if (coin !== undefined && isOtherCoin(text, coin)) {
     evidence.doubt(
-      `line ${row.line.number} is of ${
+      `${evidence.place(row.line.number)} is of ${
         printable(JSON.stringify(text.slice(0, 40)))
       }, not of ${coin}`,
     );
@@ -236,8 +243,8 @@ function checkConstant(
   if (known === undefined) constants.set(at, text);
   else if (known !== text) {
     evidence.doubt(
-      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in line ` +
-        `${row.line.number}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
+      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in ` +
+        `${evidence.place(row.line.number)}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
         "the file holds several instruments. Leave the rows of one",
     );
   }

@@ -3,7 +3,8 @@ import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import { failChanged, type FileLine, type LineFile } from "./file_lines.ts";
+import type { FileLine, LineFile } from "./file_lines.ts";
+import { failChanged } from "./file_text.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -89,7 +90,7 @@ export async function* fieldRows(
 /** @throws Error always. */
 export function failLine(file: LineFile, line: FileLine, why: string): never {
   throw new Error(
-    `Cannot read line ${line.number} of ${printable(file.path)}: ${
+    `Cannot read ${file.place(line.number)} of ${printable(file.path)}: ${
       printable(why.slice(0, 400))
     }. ` +
       "Nothing was stored",
