@@ -13,7 +13,9 @@ interface ReadFile {
 }
 
 /** JSON of texts, numbers and flags. */
-export type ImportOutcomeOptions = Readonly<Record<string, unknown>> & { readonly replace: boolean };
+export type ImportOutcomeOptions = Readonly<Record<string, unknown>> & {
+  readonly replace: boolean;
+};
 
 const SERIES = columns<Series>({
   exchange: ["text", ({ exchange }) => exchange],
@@ -43,8 +45,8 @@ export async function noteWholeImports(
 }
 
 /**
- * Of which of these series an import of the same file brought all that it can bring. With `replace`, only if nobody has revised
- * a candle of the series since: the file's values would be stored again.
+ * Of which of these series an import of the same file brought all that it can bring, and all of that is covered still. With
+ * `replace`, only if no candle of the series was revised since: the file's values would be stored again.
  */
 export async function wholeImports(
   database: Database,
@@ -57,8 +59,10 @@ export async function wholeImports(
     >(
       `select distinct exchange, symbol, timeframe
        from ${SERIES.rows(3)} join imports as import using (exchange, symbol, timeframe)
+         join checkpoints as checkpoint using (exchange, symbol, timeframe)
        where import.sha256 = $1::text and import.options = $2::text::jsonb
          and import.ended is not null and not import.may_grow
+         and import.claimed <@ checkpoint.covered
          and not ((import.options ->> 'replace')::boolean and exists (
            select from candle_revisions as revision
            where revision.exchange = import.exchange and revision.symbol = import.symbol
@@ -66,9 +70,9 @@ export async function wholeImports(
              and revision.import_id is distinct from import.id))`,
       [sha256, JSON.stringify(options), ...SERIES.arrays(series)],
     );
-    const found = new Set(rows.map((row) =>
-      seriesName({ ...row, timeframe: parseTimeframe(row.timeframe) })
-    ));
+    const found = new Set(
+      rows.map((row) => seriesName({ ...row, timeframe: parseTimeframe(row.timeframe) })),
+    );
     return series.filter((one) => found.has(seriesName(one)));
   });
 }

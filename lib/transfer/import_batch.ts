@@ -11,7 +11,6 @@ import {
   wholeImports,
 } from "../store/whole_imports.ts";
 import { retryStore } from "../archive/store_retry.ts";
-import { errorText } from "../text/redact.ts";
 import { type CandleFile, type FileOptions, readCandleFile } from "./candle_file.ts";
 import { type ImportContext, type ImportReport, importRows } from "./candle_import.ts";
 import type { ListedFile } from "./file_list.ts";
@@ -23,6 +22,8 @@ import { SeriesTurns } from "./series_turns.ts";
 export interface ReadTable {
   /** As people call it. */
   readonly path: string;
+  /** As the archive calls it, in the table `imports`. */
+  readonly file: string;
   /** How people find a line of it. */
   readonly place: (line: number) => string;
   readonly candles: CandleFile;
@@ -51,7 +52,7 @@ export interface ImportProgress {
 }
 
 interface BatchOptions {
-  readonly format: Omit<FileOptions, "file">;
+  readonly format: FileOptions;
   /** Rows before `sinceMs`, or at or after `untilMs`, are left out. Milliseconds. */
   readonly sinceMs: number | undefined;
   readonly untilMs: number | undefined;
@@ -179,12 +180,17 @@ class ImportBatch {
     await this.#turns.wait(at, names, { isLast, signal: this.#signal });
     const archive = await this.#open();
     const options = this.#outcomeOptions(table);
-    const read = { path: table.path, place: table.place, candles };
+    const file = fileName(path, table);
+    const read = { path: table.path, file, place: table.place, candles };
     const sha256 = table.sha256();
     if (!isAgain && await this.#isKnown(archive.database, candles.series, { sha256, options })) {
       return onTaken({ ...read, isKnown: true, reports: [], conflicts: [], rejected: [] });
     }
-    const reports = await this.#store({ ...this.#context, ...archive }, table, { candles, at });
+    const reports = await this.#store({ ...this.#context, ...archive }, table, {
+      candles,
+      at,
+      file,
+    });
     const { database } = archive;
     await this.#retry(() =>
       noteWholeImports(database, reports.map(({ id }) => id), {
@@ -192,18 +198,27 @@ class ImportBatch {
         mayGrow: this.#mayGrow(reports),
       })
     );
-    onTaken({ ...read, isKnown: false, reports, ...await this.#places(database, candles, reports) });
+    onTaken({
+      ...read,
+      isKnown: false,
+      reports,
+      ...await this.#places(database, candles, reports),
+    });
   }
 
   async #store(
     context: ImportContext,
     table: LineFile,
-    { candles, at }: { readonly candles: CandleFile; readonly at: number },
+    { candles, at, file }: {
+      readonly candles: CandleFile;
+      readonly at: number;
+      readonly file: string;
+    },
   ): Promise<readonly ImportReport[]> {
     const { sinceMs, untilMs, isComplete, replaces } = this.#options;
     try {
       const reports = await importRows(context, candles.rows(), {
-        file: table.name === "" ? table.path : table.name,
+        file,
         sinceMs,
         untilMs,
         isComplete,
@@ -299,10 +314,11 @@ class ImportBatch {
   }
 }
 
-/** No exchange changes a candle longer after its close. */
-const SETTLED_MS = 24 * 3_600_000;
+/** Longer than any timeframe, and than any exchange changes a candle after its close. */
+const SETTLED_MS = 40 * 24 * 3_600_000;
 
-/** Why a table was refused. A sentence. */
-export function refusalText(error: unknown): string {
-  return errorText(error);
+/** The file's name, and behind it that of the member of an archive. Standard input is `-`. */
+function fileName(path: string, { name }: LineFile): string {
+  const own = basename(path);
+  return name === "" || name === own ? own : `${own}: ${name}`;
 }
