@@ -15,7 +15,7 @@ import { tablePages, type TableRow } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
-interface FileOptions extends SeriesFlags {
+export interface FileOptions extends SeriesFlags {
   /** Names of the columns, instead of the file's. */
   readonly columns?: readonly string[] | undefined;
   /** How far times without a time zone are ahead of UTC. Milliseconds. */
@@ -23,7 +23,9 @@ interface FileOptions extends SeriesFlags {
 }
 
 /** A file that was judged. */
-interface CandleFile {
+export interface CandleFile {
+  /** Of which its rows are, each once. */
+  readonly series: readonly Series[];
   readonly rows: () => AsyncGenerator<FileRow, void>;
   /** The same rows, those together that were read together. */
   readonly pages: () => AsyncGenerator<readonly FileRow[], void>;
@@ -72,7 +74,8 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
   }
   const pages = (): AsyncGenerator<readonly FileRow[], void> => pickedPages(file, format, picked);
   return {
-    rows: async function* () {
+    series: [...picked.values()].map(({ series }) => series),
+    rows: async function* (): AsyncGenerator<FileRow, void> {
       for await (const page of pages()) yield* page;
     },
     pages,
@@ -96,7 +99,7 @@ async function* pickedPages(
         : row.isBlank
         ? "blank"
         : "candle";
-      rows.push({ series, row: [row.timeMs, ...row.values], state });
+      rows.push({ series, row: [row.timeMs, ...row.values], state, line: row.line.number });
     }
     yield rows;
   }

@@ -24,7 +24,7 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
     name,
     writtenMs,
     place: (line) => `line ${line}`,
-    lines: async function* () {
+    lines: async function* (): AsyncGenerator<FileLine, void> {
       for await (const page of pages()) yield* page;
     },
     pages,
