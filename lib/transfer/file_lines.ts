@@ -1,5 +1,8 @@
 /** Opens a file of candles, whatever it is packed in: one table of lines, or several, each read as often as needed. @module */
 import { basename } from "node:path";
+import { openArrow } from "./arrow_table.ts";
+import { openParquet } from "./parquet_table.ts";
+import { type ColumnFile, columnTable } from "./table_lines.ts";
 import { printable } from "../text/printable.ts";
 import { type ByteSource, explain, KeptFile } from "./byte_source.ts";
 import { containerOf } from "./file_kind.ts";
@@ -80,17 +83,18 @@ async function* tablesOf(
     return;
   }
   await using kept = await explain(path, () => keep(source, options.signal));
-  switch (container) {
-    case "zip":
-      yield* membersOf(kept.source(source), options, depth);
-      break;
-    default:
-      throw new Error(`Cannot read ${printable(path)}: it is ${container}: save it as CSV first`);
+  const onDisk = { ...kept.source(source), kept: kept.kept };
+  if (container === "zip") {
+    yield* membersOf(onDisk, options, depth);
+    return;
   }
+  const open = (file: RandomFile): Promise<ColumnFile> =>
+    container === "parquet" ? openParquet(file) : openArrow(file, container);
+  yield columnTable(onDisk, { open, signal: options.signal });
 }
 
 async function* membersOf(
-  archive: ByteSource,
+  archive: ByteSource & { readonly kept: string },
   options: OpenOptions,
   depth: number,
 ): AsyncGenerator<LineFile, void> {
@@ -100,7 +104,7 @@ async function* membersOf(
       `Cannot read ${printable(path)}: it is an archive within archives: unpack it first`,
     );
   }
-  using file = await explain(path, () => Promise.resolve(new RandomFile(archive.kept!)));
+  using file = new RandomFile(archive.kept);
   const members = zipMembers(file, archive);
   let tables = 0;
   for (;;) {
