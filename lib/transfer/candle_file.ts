@@ -11,7 +11,7 @@ import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
 import { type FileFormat, readFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
-import { type TableRow, tableRows } from "./file_rows.ts";
+import { tablePages, type TableRow } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
@@ -25,6 +25,8 @@ interface FileOptions extends SeriesFlags {
 /** A file that was judged. */
 interface CandleFile {
   readonly rows: () => AsyncGenerator<FileRow, void>;
+  /** The same rows, those together that were read together. */
+  readonly pages: () => AsyncGenerator<readonly FileRow[], void>;
   /** The last line, where it may have been cut within a value: it is left out. */
   readonly cutLine: number | undefined;
 }
@@ -68,24 +70,35 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
       isNamed: group.names.timeframe === group.series.timeframe.text,
     });
   }
-  return { rows: () => pickedRows(file, format, picked), cutLine: format.cutLine };
+  const pages = (): AsyncGenerator<readonly FileRow[], void> => pickedPages(file, format, picked);
+  return {
+    rows: async function* () {
+      for await (const page of pages()) yield* page;
+    },
+    pages,
+    cutLine: format.cutLine,
+  };
 }
 
-async function* pickedRows(
+async function* pickedPages(
   file: LineFile,
   format: FileFormat,
   picked: ReadonlyMap<string, Group>,
-): AsyncGenerator<FileRow, void> {
-  for await (const row of wholeRows(file, { ...format, isJudged: true })) {
-    const group = picked.get(groupKey(row, format));
-    if (group === undefined) continue;
-    const { series, openMs } = group;
-    const state = row.timeMs === openMs || isUnconfirmed(row, format)
-      ? "unclosed"
-      : row.isBlank
-      ? "blank"
-      : "candle";
-    yield { series, row: [row.timeMs, ...row.values], state };
+): AsyncGenerator<readonly FileRow[], void> {
+  for await (const page of wholePages(file, { ...format, isJudged: true })) {
+    const rows: FileRow[] = [];
+    for (const row of page) {
+      const group = picked.get(groupKey(row, format));
+      if (group === undefined) continue;
+      const { series, openMs } = group;
+      const state = row.timeMs === openMs || isUnconfirmed(row, format)
+        ? "unclosed"
+        : row.isBlank
+        ? "blank"
+        : "candle";
+      rows.push({ series, row: [row.timeMs, ...row.values], state });
+    }
+    yield rows;
   }
 }
 
@@ -99,7 +112,7 @@ async function readGroups(
   const memory = new MarkMemory();
   const constants = constantColumns(format);
   const { closeTime } = format.columns;
-  for await (const row of wholeRows(file, format)) {
+  const add = (row: TableRow): void => {
     const key = groupKey(row, format);
     let group = groups.get(key);
     if (group === undefined) {
@@ -120,7 +133,7 @@ async function readGroups(
       groups.set(key, group);
     }
     group.spacing.add(row.timeMs);
-    if (!group.isMeant) continue;
+    if (!group.isMeant) return;
     for (const at of constants) checkConstant(group, { at, row, format });
     const closeMs = closeTime === undefined
       ? undefined
@@ -132,7 +145,8 @@ async function readGroups(
       isLeftOut: row.isBlank || isUnconfirmed(row, format),
       closeMs,
     });
-  }
+  };
+  for await (const page of wholePages(file, format)) for (const row of page) add(row);
   return groups;
 }
 
@@ -178,9 +192,13 @@ function quoted(names: readonly RowNames[]): string {
 }
 
 /** All rows but one that was cut. */
-async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<TableRow, void> {
-  for await (const row of tableRows(file, format)) {
-    if (row.line.number !== format.cutLine) yield row;
+async function* wholePages(
+  file: LineFile,
+  format: FileFormat,
+): AsyncGenerator<readonly TableRow[], void> {
+  const { cutLine } = format;
+  for await (const page of tablePages(file, format)) {
+    yield cutLine === undefined ? page : page.filter(({ line }) => line.number !== cutLine);
   }
 }
 
@@ -202,6 +220,11 @@ function namesOf(
 
 function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
   const { exchange, instrument, timeframe } = columns;
+  // This runs for each row: most files name nothing in their rows.
+  if (exchange === undefined && timeframe === undefined) {
+    if (instrument.length === 0) return "";
+    if (instrument.length === 1) return fields[instrument[0]!]!;
+  }
   return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
     .join("\n");
 }
@@ -222,7 +245,11 @@ function checkConstant(
   { constants, evidence, series }: Group,
   { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
 ): void {
-  const text = row.fields[at]!.trim();
+  const own = row.fields[at]!;
+  // Nearly all are numbers, which say nothing here.
+  const isNumber = own.charCodeAt(0) >= 48 && own.charCodeAt(0) <= 57;
+  if (isNumber && !format.columns.constant.includes(at)) return;
+  const text = own.trim();
   if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
   if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
   const known = constants.get(at);
@@ -255,6 +282,7 @@ const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
 const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
 function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
+  if (columns.confirm === undefined && columns.provisional === undefined) return false;
   const says = (at: number | undefined, text: RegExp): boolean =>
     at !== undefined && text.test(fields[at]!.trim());
   return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);
