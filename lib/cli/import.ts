@@ -1,6 +1,6 @@
 /** `titan10 import`: adds candles from files to the archive. @module */
 import { lookThroughImport } from "../gap/look_through.ts";
-import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
 import { seriesName } from "../market/series.ts";
 import type { Ground } from "../daemon/open_archive.ts";
@@ -11,8 +11,8 @@ import { errorText } from "../text/redact.ts";
 import type { FileOptions } from "../transfer/candle_file.ts";
 import { listFiles } from "../transfer/file_list.ts";
 import { importFiles } from "../transfer/import_batch.ts";
-import { readZone } from "../market/csv_time.ts";
 import { tryImport } from "./import_dry_run.ts";
+import { addFormatFlags, type FormatFlags, formatOf } from "./import_format_flags.ts";
 import { ImportProgressLines } from "./import_progress.ts";
 import { importDocument, importText, onlyCutText, refusalText } from "./import_report.ts";
 import { ImportSum } from "./import_sum.ts";
@@ -53,12 +53,6 @@ export function makeImport(empty: Command, shell: Shell, perform: Perform): void
     .option("--symbol <symbol>", "for a file that does not name it")
     .option("--timeframe <timeframe>", "for a file that does not name it")
     .option("--instrument <name>", "import only rows with this instrument name")
-    .option(
-      "--columns <names>",
-      "names of the columns: time,open,high,low,close,volume,-",
-      columnsFlag,
-    )
-    .option("--timezone <offset>", "time zone of times without one: +02:00", zoneFlag)
     .option("--since <time>", "only from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "stop before this time", timeFlag)
     .option("--complete", "candles that are not in the file do not exist")
@@ -67,19 +61,18 @@ export function makeImport(empty: Command, shell: Shell, perform: Perform): void
     .option("--dry-run", "store nothing: show how each file is understood")
     .option("--json", "print JSON")
     .addHelpText("after", HELP);
+  addFormatFlags(command as unknown as Command);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "COMPRESS_AFTER", "LOG_LEVEL"]);
   command.action((named, flags: unknown) =>
     perform(() => importNamed(shell, named, flags as ImportFlags & Flags))
   );
 }
 
-interface ImportFlags {
+interface ImportFlags extends FormatFlags {
   readonly exchange?: string;
   readonly symbol?: string;
   readonly timeframe?: string;
   readonly instrument?: string;
-  readonly columns?: readonly string[];
-  readonly timezone?: number;
   readonly since?: number;
   readonly until?: number;
   readonly complete?: true;
@@ -104,8 +97,7 @@ async function importNamed(
     symbol: flags.symbol,
     timeframe: flags.timeframe,
     instrument: flags.instrument,
-    columns: flags.columns,
-    zoneMs: flags.timezone,
+    ...formatOf(flags),
     knownExchanges: await exchangeIds(),
   };
   const asked = { shell, ground, flags, list, format };
@@ -196,11 +188,16 @@ function refuser(
   };
 }
 
-/** How the files are read, as it was asked for. */
-function readingOf(
-  { exchange, symbol, timeframe, instrument, columns, timezone }: ImportFlags,
-): Readonly<Record<string, unknown>> {
-  return { exchange, symbol, timeframe, instrument, columns, timezone };
+/** How the files are read, as it was asked for. What flags were parsed to has the text that it was parsed from. */
+function readingOf(flags: ImportFlags): Readonly<Record<string, unknown>> {
+  const { exchange, symbol, timeframe, instrument } = flags;
+  const { nameTemplate, timeFormat, zone, ...texts } = formatOf(flags);
+  return {
+    ...{ exchange, symbol, timeframe, instrument, ...texts },
+    nameTemplate: nameTemplate?.text,
+    timeFormat: timeFormat?.name,
+    zone: zone?.name,
+  };
 }
 
 /** More files at once than processors only hold memory. */
@@ -219,7 +216,8 @@ const EVENTS_AT_ONCE = 100;
 async function noteImported(ground: Ground, database: Database, sum: ImportSum): Promise<void> {
   let noted = 0;
   for (const { report: { series, added, replaced }, tables, file } of sum.series) {
-    const from = tables === 1 ? file : `${count(tables)} files`;
+    const one = file === "-" ? "standard input" : file;
+    const from = tables === 1 ? one : `${count(tables)} files`;
     ground.events?.note({
       kind: "imported",
       exchange: series.exchange,
@@ -251,15 +249,4 @@ function leftError(error: unknown, { files, filesDone }: ImportSum): unknown {
       "run the same command again to go on",
     { cause: error },
   );
-}
-
-function columnsFlag(text: string): readonly string[] {
-  return text.split(",").map((name) => name.trim());
-}
-
-/** How far a time zone is ahead of UTC. Milliseconds. */
-function zoneFlag(text: string): number {
-  const zoneMs = readZone(text.trim());
-  if (zoneMs === undefined) throw new InvalidArgumentError("expected UTC or an offset, as +02:00");
-  return zoneMs;
 }

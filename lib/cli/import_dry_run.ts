@@ -2,6 +2,7 @@
 import { seriesName } from "../market/series.ts";
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
+import type { UnderstoodFile } from "../transfer/understood_file.ts";
 import { type TriedTable, tryFiles } from "../transfer/import_trial.ts";
 import type { AskedImport } from "./import.ts";
 import { leftOutText, refusalText } from "./import_report.ts";
@@ -59,10 +60,11 @@ function tableText(table: TriedTable, columns: number): string {
     : [`  ${place(candles.cutLine)} has no line end: it may be incomplete and would be left out`];
   const lines = [
     printable(path),
+    `  ${understoodText(candles.understood)}`,
     ...series.map((one) => `  ${seriesText(one)}`),
     ...cutLine,
     ...rejected.map(({ line, why }) => `  ${place(line)} would be rejected: ${why}`),
-    ...(first === undefined ? [] : rowsText(first, columns - 2).map((line) => `  ${line}`)),
+    ...(first === undefined ? [] : rowsText(first, { columns: columns - 2, understood: candles.understood }).map((line) => `  ${line}`)),
   ];
   return lines.map((line) => cut(line, columns)).join("\n");
 }
@@ -78,13 +80,23 @@ function seriesText(tried: TriedTable["series"][number]): string {
   );
 }
 
-const HEAD = ["time (UTC)", "open", "high", "low", "close", "volume"];
+/** Where it is from, and what was not sure before. */
+function understoodText({ preset, times, volume }: UnderstoodFile): string {
+  return printable([
+    preset === undefined ? "no preset" : `preset ${preset}`,
+    `times: ${times}`,
+    ...(volume === undefined ? [] : [`volume counts ${volume}`]),
+  ].join(", "));
+}
+
+const HEAD = ["time (UTC)", "open", "high", "low", "close"];
 
 /** The first rows, as they would be stored. */
 function rowsText(
-  { first }: TriedTable["series"][number],
-  columns: number,
+  { series, first }: TriedTable["series"][number],
+  { columns, understood }: { readonly columns: number; readonly understood: UnderstoodFile },
 ): readonly string[] {
+  const head = [...HEAD, `volume${unitText(series.symbol, understood.volume)}`];
   const rows = first.map(({ openTimeMs, open, high, low, close, volume }) => [
     new Date(openTimeMs).toISOString().slice(0, 19).replace("T", " "),
     open,
@@ -93,16 +105,28 @@ function rowsText(
     close,
     volume ?? "",
   ]);
-  return textTable(HEAD, rows, { numeric: [1, 2, 3, 4, 5], columns }).split("\n");
+  return textTable(head, rows, { numeric: [1, 2, 3, 4, 5], columns }).split("\n");
+}
+
+/** ` (BTC)`: the coin, where the volume counts one. */
+function unitText(symbol: string, unit: string | undefined): string {
+  const [base, quote] = symbol.split(":")[0]!.split("/");
+  const of = unit === "base" ? base : unit === "quote" ? quote : unit;
+  return of === undefined ? "" : ` (${printable(of)})`;
 }
 
 function minuteOf(timeMs: number): string {
   return minute(new Date(timeMs).toISOString());
 }
 
-function tableDocument({ path, series, rejected, place }: TriedTable): unknown {
+function tableDocument({ path, series, rejected, place, candles }: TriedTable): unknown {
+  const { preset, fields, times, volume } = candles.understood;
   return {
     file: path,
+    preset: preset ?? null,
+    columns: Object.fromEntries(fields.map(({ name, column }) => [name, column])),
+    times,
+    volume: volume ?? null,
     series: series.map(({ series, first, firstMs, lastMs, ...counts }) => ({
       exchange: series.exchange,
       symbol: series.symbol,

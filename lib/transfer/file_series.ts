@@ -23,6 +23,10 @@ export interface RowNames {
   readonly exchange: string | undefined;
   readonly instruments: readonly string[];
   readonly timeframe: string | undefined;
+  /** Unified, if the file's source writes it so that it can be read. */
+  readonly symbol: string | undefined;
+  /** What its name says, for what neither its rows nor the user say. */
+  readonly file: { readonly [Part in "exchange" | "symbol" | "timeframe"]: string | undefined };
   /** Where it is said first. */
   readonly place: string;
 }
@@ -35,10 +39,13 @@ export function seriesOf(
   const fail = (why: string): never => {
     throw new Error(`Cannot read ${names.place}: ${printable(why.slice(0, 300))}`);
   };
-  const exchange = flags.exchange ?? names.exchange ?? missing("exchange", fail);
+  const { file } = names;
+  const exchange = flags.exchange ?? names.exchange ?? file.exchange ?? missing("exchange", fail);
   const [instrument] = names.instruments;
-  const symbol = flags.symbol ?? instrument ?? missing("symbol", fail);
-  const timeframe = flags.timeframe ?? names.timeframe ?? missing("timeframe", fail);
+  const symbol = flags.symbol ?? names.symbol ?? instrument ?? file.symbol ??
+    missing("symbol", fail);
+  const timeframe = flags.timeframe ?? names.timeframe ?? file.timeframe ??
+    missing("timeframe", fail);
   if (!flags.knownExchanges.includes(exchange)) {
     const [meant] = nearest(exchange, flags.knownExchanges);
     fail(
