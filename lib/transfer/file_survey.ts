@@ -42,6 +42,8 @@ interface SurveyOptions {
   readonly head: FileHead;
   /** Columns that the rows may have, by their width. Only those of the head count, if that has names. */
   readonly claims: (width: number) => readonly CsvColumns[];
+  /** Whether a single claim is what the columns are, or the file is refused: then nothing else has to be proved. */
+  readonly isClaimed: boolean;
   readonly numbers: NumberStyle | undefined;
   readonly timeFormat: TimeFormat | undefined;
 }
@@ -66,6 +68,10 @@ class SurveyProof {
   #claims: readonly Claim[] = [];
   /** Those of which no two are of the same columns. */
   #different: readonly Claim[] = [];
+  /** Whether what the columns are is to be proved without a claim. */
+  #isOpen = true;
+  /** The columns of which numbers are needed. */
+  #needed: readonly number[] = [];
   #volumes = new VolumeProof([]);
   #rows = 0;
   #width = 0;
@@ -82,7 +88,6 @@ class SurveyProof {
   }
 
   add({ line, fields }: FieldRow): void {
-    const { head } = this.#options;
     if (this.#rows++ === 0) this.#begin(fields.length);
     if (fields.length !== this.#width) {
       failLine(this.#file, line, `it has ${fields.length} fields, ${this.#width} are expected`);
@@ -91,13 +96,13 @@ class SurveyProof {
     this.#fraction = decimalsAtEnd(line.text);
     if (line.isEnded) this.#fractionMax = Math.max(this.#fractionMax, this.#fraction);
     const texts = this.#texts(line, fields);
-    const numbers: number[] = new Array(texts.length);
-    for (let at = 0; at < texts.length; at++) numbers[at] = Number(texts[at]);
+    const numbers: number[] = new Array(texts.length).fill(NaN);
+    for (const at of this.#needed) numbers[at] = Number(texts[at]);
     for (const { columns, order, volumes } of this.#different) {
       order.add(this.#openTime(timeText(fields, columns)), numbers);
       volumes.add(texts, { ...bounds(columns.values, numbers), numbers });
     }
-    if (head.columns === undefined) this.#addUnnamed(fields, { texts, numbers });
+    if (this.#isOpen) this.#addUnnamed(fields, { texts, numbers });
   }
 
   survey(): Survey {
@@ -136,6 +141,13 @@ class SurveyProof {
       },
     );
     this.#different = [...known.values()];
+    const isClaimed = this.#options.isClaimed && this.#different.length === 1;
+    this.#isOpen = head.columns === undefined && !isClaimed;
+    this.#needed = this.#isOpen
+      ? Array.from({ length: width }, (_, at) => at)
+      : this.#different.flatMap(({ columns: { values, turnovers } }) =>
+        [...values, ...turnovers].filter((at) => at >= 0)
+      );
     this.#volumes = new VolumeProof(
       Array.from({ length: Math.max(0, this.#width - 5) }, (_, index) => index + 5),
     );
