@@ -1,29 +1,44 @@
-/** Reads the lines of a text, packed or not, in any encoding that can be told. @module */
+/** Reads the lines of a text, packed or not, in any encoding that can be told; those of JSON as lines of CSV. @module */
 import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { printable } from "../text/printable.ts";
 import { type ByteSource, explain } from "./byte_source.ts";
-import { NOT_UTF8, otherKind } from "./file_kind.ts";
+import { encodingOf, isJson, NOT_UTF8, otherKind } from "./file_kind.ts";
 import type { FileLine, LineFile } from "./file_lines.ts";
+import { unpack } from "./file_unpack.ts";
+import { jsonLines } from "./json_lines.ts";
 
 /** Ten times longer than any candle. */
 const LINE_CHARACTERS_MAX = 64 * 1024;
 
+/** What was read: all that it takes to read the same again. */
+interface BytesRead {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 /** A table of text lines. */
 export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
   const { path, name, writtenMs } = source;
-  let read: { readonly sha256: string; readonly bytes: number } | undefined;
+  let read: BytesRead | undefined;
+  /** How many lines of JSON's table are no rows: one with the names, or none. */
+  let jsonHead: number | undefined;
+  const pages = (): AsyncGenerator<readonly FileLine[], void> =>
+    textPages({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
+      onJson: (headLines) => jsonHead = headLines,
+      onRead: (now) => {
+        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
+        read = now;
+      },
+    });
   return {
     path,
     name,
     writtenMs,
-    place: (line) => `line ${line}`,
-    lines: () =>
-      lines({ source, signal, bytesMax: read?.bytes ?? Infinity }, (now) => {
-        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
-        read = now;
-      }),
+    place: (line) => jsonHead === undefined ? `line ${line}` : `row ${line - jsonHead}`,
+    lines: async function* (): AsyncGenerator<FileLine, void> {
+      for await (const page of pages()) yield* page;
+    },
+    pages,
     sha256: () => read?.sha256 ?? "",
     close: () => Promise.resolve(),
   };
@@ -38,49 +53,47 @@ export function failChanged(path: string): never {
   );
 }
 
-async function* lines(
+async function* textPages(
   { source, signal, bytesMax }: {
     readonly source: ByteSource;
     readonly signal: AbortSignal;
     readonly bytesMax: number;
   },
-  onRead: (read: { readonly sha256: string; readonly bytes: number }) => void,
-): AsyncGenerator<FileLine, void> {
+  { onJson, onRead }: {
+    readonly onJson: (headLines: number) => void;
+    readonly onRead: (read: BytesRead) => void;
+  },
+): AsyncGenerator<readonly FileLine[], void> {
   const { path } = source;
   const hash = createHash("sha256");
-  let rest = "";
-  let number = 0;
-  const line = (text: string, isEnded: boolean): FileLine => {
-    const plain = text.endsWith("\r") ? text.slice(0, -1) : text;
-    number++;
-    if (CONTROLS.test(plain)) {
-      throw new Error(`Cannot read line ${number} of ${path}: it has control characters`);
-    }
-    return { text: plain, number, isEnded };
-  };
-  let isPacked = source.isWhole;
   let size = 0;
   const bytes = hashed(source.bytes(), hash, { bytesMax, onBytes: (count) => size += count });
-  const pieces = texts(bytes, path, () => isPacked = true);
+  let number = 0;
+  const line = (text: string, isEnded: boolean): FileLine => {
+    number++;
+    if (CONTROLS.test(text)) {
+      const why = text.includes("\0")
+        ? "it has zero bytes: the file was not written to its end. Download it again"
+        : "it has control characters";
+      throw new Error(`Cannot read line ${number} of ${printable(path)}: ${why}`);
+    }
+    return { text, number, isEnded };
+  };
+  let opened: OpenText | undefined;
   try {
+    opened = await explain(path, () => openText(bytes, source.isWhole));
+    const texts = opened.isJson ? jsonTable(opened, onJson) : textLines(opened);
     for (;;) {
       signal.throwIfAborted();
-      const { done, value } = await explain(path, () => pieces.next());
+      const { done, value } = await explain(path, () => texts.next());
       if (done === true) break;
-      const parts = (rest + value).split("\n");
-      rest = parts.pop() ?? "";
-      for (const text of parts) yield line(text, true);
-      if (rest.length > LINE_CHARACTERS_MAX) {
-        throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
-      }
+      if (value.texts.length > 0) yield value.texts.map((text) => line(text, value.isEnded));
     }
   } finally {
     // Closes the file, if the caller stops early.
-    await pieces.return();
+    await opened?.pieces.return();
     await bytes.return();
   }
-  // A packed file holds a checksum of the whole.
-  if (rest !== "") yield line(rest, isPacked);
   onRead({ sha256: hash.digest("hex"), bytes: size });
 }
 
@@ -107,37 +120,30 @@ async function* hashed(
   }
 }
 
-const GZIP = [0x1f, 0x8b];
+interface OpenText {
+  readonly isJson: boolean;
+  readonly pieces: AsyncGenerator<string, void>;
+  /** Whether the end of the text is proved to be there. Known once all pieces were read. */
+  readonly isWhole: () => boolean;
+}
 
-/** The file's text, unpacked if it is packed by gzip: its first bytes tell, not its name. */
-async function* texts(
-  bytes: AsyncGenerator<Uint8Array, void>,
-  path: string,
-  onPacked: () => void,
-): AsyncGenerator<string, void> {
-  const { value: first = new Uint8Array() } = await bytes.next();
-  const begins = (magic: readonly number[]): boolean =>
-    magic.every((byte, at) => first[at] === byte);
-  const whole = async function* (): AsyncGenerator<Uint8Array, void> {
-    yield first;
-    yield* bytes;
-  };
-  if (begins(GZIP)) {
-    onPacked();
-    // Not DecompressionStream: it stops after the first member of a file that has several.
-    const packed = Readable.from(whole()).on("error", (error) => gunzip.destroy(error));
-    const gunzip = createGunzip();
-    try {
-      yield* texts(chunks(packed.pipe(gunzip)), path, onPacked);
-    } finally {
-      packed.destroy();
-      await bytes.return();
-    }
-    return;
+async function openText(
+  packed: AsyncGenerator<Uint8Array, void>,
+  isPackedWhole: boolean,
+): Promise<OpenText> {
+  const { first, bytes, isWhole } = await unpack(packed, isPackedWhole);
+  const what = otherKind(first);
+  if (what !== undefined) {
+    await bytes.return();
+    throw new Error(`it is ${what}`);
   }
-  const what = otherKind(first, path);
-  if (what !== undefined) throw new Error(`it is ${what}`);
-  const encoding = begins([0xff, 0xfe]) ? "utf-16le" : begins([0xfe, 0xff]) ? "utf-16be" : "utf-8";
+  return { isJson: isJson(first), pieces: decodedText(bytes, encodingOf(first)), isWhole };
+}
+
+async function* decodedText(
+  bytes: AsyncGenerator<Uint8Array, void>,
+  encoding: string,
+): AsyncGenerator<string, void> {
   const decoder = new TextDecoder(encoding, { fatal: true });
   const decode = (chunk?: Uint8Array): string => {
     try {
@@ -146,10 +152,55 @@ async function* texts(
       throw new Error(NOT_UTF8, { cause: error });
     }
   };
-  for await (const chunk of whole()) yield decode(chunk);
+  for await (const chunk of bytes) yield decode(chunk);
   yield decode();
 }
 
-async function* chunks(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void> {
-  for await (const chunk of stream) yield chunk as Uint8Array;
+/** Lines that came together. */
+interface Texts {
+  readonly texts: readonly string[];
+  readonly isEnded: boolean;
+}
+
+async function* textLines({ pieces, isWhole }: OpenText): AsyncGenerator<Texts, void> {
+  let rest = "";
+  for await (const piece of pieces) {
+    const texts = (rest + piece).split("\n");
+    rest = texts.pop() ?? "";
+    if (!piece.includes("\r") && !rest.includes("\r") && !(texts[0] ?? "").includes("\r")) {
+      yield { texts, isEnded: true };
+    } else {
+      const ended = texts.flatMap(withoutReturns);
+      // Without a line feed in sight, as on old Macs: a carriage return at the end may still be followed by one.
+      const own = withoutEnd(rest);
+      const more = own.split("\r");
+      rest = more.pop() + rest.slice(own.length);
+      yield { texts: [...ended, ...more], isEnded: true };
+    }
+    if (rest.length > LINE_CHARACTERS_MAX) {
+      throw new Error("it has a line that is too long for a candle");
+    }
+  }
+  const last = withoutEnd(rest);
+  if (last !== "") yield { texts: [last], isEnded: last !== rest || isWhole() };
+}
+
+/** The lines of what ends with a line feed: one, whatever carriage returns stand before it, or several of an old Mac. */
+function withoutReturns(text: string): readonly string[] {
+  if (!text.includes("\r")) return [text];
+  return withoutEnd(text).split("\r");
+}
+
+function withoutEnd(text: string): string {
+  let end = text.length;
+  while (text.charCodeAt(end - 1) === 0x0d) end--;
+  return text.slice(0, end);
+}
+
+async function* jsonTable(
+  { pieces }: OpenText,
+  onJson: (headLines: number) => void,
+): AsyncGenerator<Texts, void> {
+  onJson(0);
+  for await (const texts of jsonLines(pieces, () => onJson(1))) yield { texts, isEnded: true };
 }
