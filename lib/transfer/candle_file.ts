@@ -11,7 +11,7 @@ import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
 import { type FileFormat, readFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
-import { type TableRow, tableRows } from "./file_rows.ts";
+import { tablePages, type TableRow } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
@@ -25,6 +25,8 @@ interface FileOptions extends SeriesFlags {
 /** A file that was judged. */
 interface CandleFile {
   readonly rows: () => AsyncGenerator<FileRow, void>;
+  /** The same rows, those together that were read together. */
+  readonly pages: () => AsyncGenerator<readonly FileRow[], void>;
   /** The last line, where it may have been cut within a value: it is left out. */
   readonly cutLine: number | undefined;
 }
@@ -68,24 +70,35 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
       isNamed: group.names.timeframe === group.series.timeframe.text,
     });
   }
-  return { rows: () => pickedRows(file, format, picked), cutLine: format.cutLine };
+  const pages = (): AsyncGenerator<readonly FileRow[], void> => pickedPages(file, format, picked);
+  return {
+    rows: async function* () {
+      for await (const page of pages()) yield* page;
+    },
+    pages,
+    cutLine: format.cutLine,
+  };
 }
 
-async function* pickedRows(
+async function* pickedPages(
   file: LineFile,
   format: FileFormat,
   picked: ReadonlyMap<string, Group>,
-): AsyncGenerator<FileRow, void> {
-  for await (const row of wholeRows(file, { ...format, isJudged: true })) {
-    const group = picked.get(groupKey(row, format));
-    if (group === undefined) continue;
-    const { series, openMs } = group;
-    const state = row.timeMs === openMs || isUnconfirmed(row, format)
-      ? "unclosed"
-      : row.isBlank
-      ? "blank"
-      : "candle";
-    yield { series, row: [row.timeMs, ...row.values], state };
+): AsyncGenerator<readonly FileRow[], void> {
+  for await (const page of wholePages(file, { ...format, isJudged: true })) {
+    const rows: FileRow[] = [];
+    for (const row of page) {
+      const group = picked.get(groupKey(row, format));
+      if (group === undefined) continue;
+      const { series, openMs } = group;
+      const state = row.timeMs === openMs || isUnconfirmed(row, format)
+        ? "unclosed"
+        : row.isBlank
+        ? "blank"
+        : "candle";
+      rows.push({ series, row: [row.timeMs, ...row.values], state });
+    }
+    yield rows;
   }
 }
 
@@ -99,25 +112,28 @@ async function readGroups(
   const memory = new MarkMemory();
   const constants = constantColumns(format);
   const { closeTime } = format.columns;
-  for await (const row of wholeRows(file, format)) {
+  const add = (row: TableRow): void => {
     const key = groupKey(row, format);
     let group = groups.get(key);
     if (group === undefined) {
       if (groups.size === GROUPS_MAX) {
         throw new Error(`Cannot read ${printable(file.path)}: it holds too many instruments`);
       }
-      const names = namesOf(row, format);
+      const names = namesOf(file, row, format);
       const { series, isMeant } = seriesOf(names, options);
       const { timeframe } = series;
       const unit = names.timeframe ?? timeframe.text;
       const spacing = spacings.get(unit) ?? new Spacing(timeframe);
       spacings.set(unit, spacing);
-      const [evidence, constants] = [new SeriesEvidence(series, memory), new Map<number, string>()];
+      const [evidence, constants] = [
+        new SeriesEvidence(series, memory, file.place),
+        new Map<number, string>(),
+      ];
       group = { names, series, isMeant, evidence, spacing, constants, openMs: undefined };
       groups.set(key, group);
     }
     group.spacing.add(row.timeMs);
-    if (!group.isMeant) continue;
+    if (!group.isMeant) return;
     for (const at of constants) checkConstant(group, { at, row, format });
     const closeMs = closeTime === undefined
       ? undefined
@@ -129,7 +145,8 @@ async function readGroups(
       isLeftOut: row.isBlank || isUnconfirmed(row, format),
       closeMs,
     });
-  }
+  };
+  for await (const page of wholePages(file, format)) for (const row of page) add(row);
   return groups;
 }
 
@@ -175,13 +192,21 @@ function quoted(names: readonly RowNames[]): string {
 }
 
 /** All rows but one that was cut. */
-async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<TableRow, void> {
-  for await (const row of tableRows(file, format)) {
-    if (row.line.number !== format.cutLine) yield row;
+async function* wholePages(
+  file: LineFile,
+  format: FileFormat,
+): AsyncGenerator<readonly TableRow[], void> {
+  const { cutLine } = format;
+  for await (const page of tablePages(file, format)) {
+    yield cutLine === undefined ? page : page.filter(({ line }) => line.number !== cutLine);
   }
 }
 
-function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): RowNames {
+function namesOf(
+  file: LineFile,
+  { fields, line }: TableRow,
+  { columns, head }: FileFormat,
+): RowNames {
   const text = (at: number | undefined): string | undefined =>
     at === undefined ? undefined : fields[at]!.trim();
   const instruments = columns.instrument.map((at) => fields[at]!.trim());
@@ -189,12 +214,17 @@ function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): Row
     exchange: text(columns.exchange),
     instruments: head.instrument === undefined ? instruments : [head.instrument],
     timeframe: text(columns.timeframe),
-    line: line.number,
+    place: file.place(line.number),
   };
 }
 
 function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
   const { exchange, instrument, timeframe } = columns;
+  // This runs for each row: most files name nothing in their rows.
+  if (exchange === undefined && timeframe === undefined) {
+    if (instrument.length === 0) return "";
+    if (instrument.length === 1) return fields[instrument[0]!]!;
+  }
   return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
     .join("\n");
 }
@@ -215,14 +245,18 @@ function checkConstant(
   { constants, evidence, series }: Group,
   { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
 ): void {
-  const text = row.fields[at]!.trim();
+  const own = row.fields[at]!;
+  // Nearly all are numbers, which say nothing here.
+  const isNumber = own.charCodeAt(0) >= 48 && own.charCodeAt(0) <= 57;
+  if (isNumber && !format.columns.constant.includes(at)) return;
+  const text = own.trim();
   if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
   if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
   const known = constants.get(at);
   const coin = coinOf(format, at, series);
   if (coin !== undefined && isOtherCoin(text, coin)) {
     evidence.doubt(
-      `line ${row.line.number} is of ${
+      `${evidence.place(row.line.number)} is of ${
         printable(JSON.stringify(text.slice(0, 40)))
       }, not of ${coin}`,
     );
@@ -230,8 +264,8 @@ function checkConstant(
   if (known === undefined) constants.set(at, text);
   else if (known !== text) {
     evidence.doubt(
-      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in line ` +
-        `${row.line.number}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
+      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in ` +
+        `${evidence.place(row.line.number)}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
         "the file holds several instruments. Leave the rows of one",
     );
   }
@@ -248,6 +282,7 @@ const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
 const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
 function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
+  if (columns.confirm === undefined && columns.provisional === undefined) return false;
   const says = (at: number | undefined, text: RegExp): boolean =>
     at !== undefined && text.test(fields[at]!.trim());
   return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);

@@ -158,6 +158,9 @@ class SeriesImport {
   /** Times of candles that had not closed; undefined when there are too many to hold. */
   #unclosedMs: Set<number> | undefined = new Set();
 
+  /** Whether the candles of the last page were all new, so that the next ones may be. */
+  #areNew = true;
+
   constructor(context: ImportContext, series: Series, options: ImportOptions) {
     this.#context = context;
     this.#series = series;
@@ -265,7 +268,6 @@ class SeriesImport {
     rejected: readonly RejectedCandle[],
   ): Promise<void> {
     if (candles.length === 0 && rejected.length === 0) return;
-    const { timeframe } = this.#series;
     const byTime = new Map<number, Candle>();
     const repeated: Candle[] = [];
     for (const candle of candles) {
@@ -275,19 +277,15 @@ class SeriesImport {
     const page: ImportPage = {
       candles: [...byTime.values()].sort((a, b) => a.openTimeMs - b.openTimeMs),
       rejected,
-      claimed: coverageOf(
-        [...byTime.keys()].map((timeMs) => ({
-          sinceMs: timeMs,
-          untilMs: addCandles(timeframe, timeMs, 1),
-        })),
-      ),
       replaces: this.#options.replaces,
+      isNew: this.#areNew,
     };
     const { id } = this.#begun!;
     const written = await this.#store(({ database }) =>
       writeImportPage(database, this.#series, { id, page })
     );
     const { added, replaced, conflicts } = written;
+    this.#areNew = added === page.candles.length;
     this.#count.rejected += rejected.length;
     this.#count.added += added;
     this.#count.replaced += replaced;

@@ -5,7 +5,7 @@ import { readTimeText } from "../market/csv_time.ts";
 import { printable } from "../text/printable.ts";
 import { type FileHead, readHead } from "./file_head.ts";
 import type { LineFile } from "./file_lines.ts";
-import { failLine, fieldRows, type RowFormat } from "./file_rows.ts";
+import { failLine, fieldPages, type FieldRow, type RowFormat } from "./file_rows.ts";
 
 interface FormatOptions {
   readonly exchange: string | undefined;
@@ -80,7 +80,7 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
   let [hasCommas, isDecimal, hasPoints] = [false, false, false];
   let last: Survey["last"];
   const texts = new Set<number>();
-  for await (const { line, fields } of fieldRows(file, head)) {
+  const add = ({ line, fields }: FieldRow): void => {
     rows++;
     if (width === 0) width = columns?.width ?? fields.length;
     if (fields.length !== width) {
@@ -92,7 +92,7 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
         : [columns.values[4]!, ...columns.turnovers],
     );
     last = line;
-    decimals = /[.,](\d+)$/.exec(line.text)?.[1]?.length ?? 0;
+    decimals = decimalsAtEnd(line.text);
     if (line.isEnded) decimalsMax = Math.max(decimalsMax, decimals);
     const prices = columns?.values.slice(0, 4) ?? [1, 2, 3, 4];
     if (separator !== ",") {
@@ -111,15 +111,17 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
     volumes.add(fields, {
       low: four.reduce((a, b) => Math.min(a, b)),
       high: four.reduce((a, b) => Math.max(a, b)),
+      numbers,
     });
-    if (columns !== undefined) continue;
+    if (columns !== undefined) return;
     const time = readTimeText(fields[0] ?? "");
     order.add(time?.timeMs ?? NaN, numbers);
     const closed = readTimeText(fields[6] ?? "");
     if (closed === undefined || closed.style !== time?.style || closed.timeMs <= time.timeMs) {
       hasCloseTime = false;
     }
-  }
+  };
+  for await (const page of fieldPages(file, head)) for (const row of page) add(row);
   return {
     rows,
     width,
@@ -131,6 +133,14 @@ async function survey(file: LineFile, head: FileHead): Promise<Survey> {
     hasCloseTime,
     texts,
   };
+}
+
+/** How many decimals the number has with which a line ends. */
+function decimalsAtEnd(text: string): number {
+  let at = text.length - 1;
+  while (at >= 0 && text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at--;
+  const isMark = at >= 0 && (text[at] === "." || text[at] === ",");
+  return isMark ? text.length - 1 - at : 0;
 }
 
 type Refuse = (why: string) => never;

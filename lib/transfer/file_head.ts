@@ -60,7 +60,7 @@ export async function readHead(
     if (columns.length > names.length) {
       throw new Error(
         `Cannot read ${printable(file.path)}: --columns names ${columns.length} columns, ` +
-          `line ${first.number} has ${names.length}`,
+          `${file.place(first.number)} has ${names.length}`,
       );
     }
     return { ...head, columns: read(names), lastLine, instrument: undefined };

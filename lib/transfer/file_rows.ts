@@ -3,7 +3,8 @@ import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import { failChanged, type FileLine, type LineFile } from "./file_lines.ts";
+import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
+import { failChanged } from "./file_text.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -27,25 +28,34 @@ export interface TableRow {
   readonly isBlank: boolean;
 }
 
+/** A line and its fields. */
+export interface FieldRow {
+  readonly line: FileLine;
+  readonly fields: readonly string[];
+}
+
 /**
- * A file's rows.
+ * A file's rows, those together that were read together.
  *
  * @throws Error that names the line, when one has another number of fields, no time, or a time of another style.
  */
-export async function* tableRows(
+export async function* tablePages(
   file: LineFile,
   format: RowFormat,
-): AsyncGenerator<TableRow, void> {
-  const { columns, head, hasCommas } = format;
+): AsyncGenerator<readonly TableRow[], void> {
+  const read = rowReader(file, format);
+  for await (const page of fieldPages(file, format.head)) yield page.map(read);
+}
+
+function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
+  const { columns, hasCommas } = format;
   let style: string | undefined;
-  for await (const { line, fields } of fieldRows(file, head)) {
+  return ({ line, fields }) => {
     const fail = (why: string): never =>
       format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
-    const text = [
-      fields[columns.time]!,
-      ...(columns.clock === undefined ? [] : [fields[columns.clock]!]),
-    ]
-      .join(" ");
+    const text = columns.clock === undefined
+      ? fields[columns.time]!
+      : `${fields[columns.time]!} ${fields[columns.clock]!}`;
     const time = readTimeText(text, format.zoneMs);
     if (time === undefined) {
       return fail(`${JSON.stringify(text.slice(0, 40))} is not a time, such as 2024-01-31T12:00Z`);
@@ -64,39 +74,44 @@ export async function* tableRows(
       const value = fields[at]!.trim();
       return hasCommas ? value.replace(",", ".") : value;
     });
-    yield {
-      line,
-      fields,
-      timeMs: time.timeMs,
-      values,
-      isBlank: values.slice(0, 4).every(isNothing),
-    };
-  }
+    return { line, fields, timeMs: time.timeMs, values, isBlank: hasNoPrices(values) };
+  };
 }
 
-/** The fields of all lines behind the head. */
-export async function* fieldRows(
+/** The fields of all lines behind the head, those together that were read together. */
+export async function* fieldPages(
   file: LineFile,
   head: FileHead,
-): AsyncGenerator<{ readonly line: FileLine; readonly fields: readonly string[] }, void> {
-  for await (const line of file.lines()) {
-    if (line.number <= head.lastLine || line.text.trim() === "") continue;
-    if (line.text === head.text) continue;
-    yield { line, fields: csvFields(line.text, head.separator) };
+): AsyncGenerator<readonly FieldRow[], void> {
+  const { lastLine, text: names, separator } = head;
+  for await (const lines of linePages(file)) {
+    const rows: FieldRow[] = [];
+    for (const line of lines) {
+      const { text, number } = line;
+      if (number <= lastLine || text === names || text.trim() === "") continue;
+      rows.push({ line, fields: csvFields(text, separator) });
+    }
+    if (rows.length > 0) yield rows;
   }
 }
 
 /** @throws Error always. */
 export function failLine(file: LineFile, line: FileLine, why: string): never {
   throw new Error(
-    `Cannot read line ${line.number} of ${printable(file.path)}: ${
+    `Cannot read ${file.place(line.number)} of ${printable(file.path)}: ${
       printable(why.slice(0, 400))
     }. ` +
       "Nothing was stored",
   );
 }
 
+function hasNoPrices([open, high, low, close]: readonly string[]): boolean {
+  return isNothing(open!) && isNothing(high!) && isNothing(low!) && isNothing(close!);
+}
+
 /** How tables write that there is no value. */
 function isNothing(text: string): boolean {
+  const first = text.charCodeAt(0);
+  if (first >= 48 && first <= 57) return false;
   return /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
 }

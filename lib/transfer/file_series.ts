@@ -24,7 +24,7 @@ export interface RowNames {
   readonly instruments: readonly string[];
   readonly timeframe: string | undefined;
   /** Where it is said first. */
-  readonly line: number;
+  readonly place: string;
 }
 
 /** The series of rows with these names, and whether it is they that the user asked for. */
@@ -33,7 +33,7 @@ export function seriesOf(
   flags: SeriesFlags,
 ): { readonly series: Series; readonly isMeant: boolean } {
   const fail = (why: string): never => {
-    throw new Error(`Cannot read line ${names.line}: ${printable(why.slice(0, 300))}`);
+    throw new Error(`Cannot read ${names.place}: ${printable(why.slice(0, 300))}`);
   };
   const exchange = flags.exchange ?? names.exchange ?? missing("exchange", fail);
   const [instrument] = names.instruments;
