@@ -12,6 +12,8 @@ export interface DatasetPlace {
   read(path: string): Promise<SmallFile | undefined>;
   /** The length of a file; undefined where there is none. */
   size(path: string): Promise<number | undefined>;
+  /** Bytes of a file that is there, from `start` until before `end`. */
+  slice(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   /** A file that has its name only when it is finished. */
   write(path: string): Promise<Output>;
   /**
@@ -83,6 +85,7 @@ function folderPlace(folder: string): DatasetPlace {
     name: folder,
     read,
     size: async (path) => (await unlessAbsent(Deno.stat(at(path))))?.size,
+    slice: (path, start, end) => sliceOf(at(path), start, end),
     write,
     replace: async (path, bytes, version) => {
       if ((await read(path))?.version !== version) throw otherWriter(folder, path);
@@ -99,6 +102,18 @@ function folderPlace(folder: string): DatasetPlace {
     },
     list: () => paths(folder, ""),
   };
+}
+
+async function sliceOf(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  await file.seek(start, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(end - start);
+  for (let read = 0; read < bytes.length;) {
+    const more = await file.read(bytes.subarray(read));
+    if (more === null) throw new Error(`Cannot read ${path}: it ends too early`);
+    read += more;
+  }
+  return bytes;
 }
 
 async function* paths(folder: string, under: string): AsyncGenerator<string, void> {
