@@ -1,0 +1,182 @@
+/** A dataset's files as the objects of a bucket. @module */
+import type { S3Address } from "../config/s3_settings.ts";
+import { type DatasetPlace, otherWriter, type SmallFile } from "./dataset_place.ts";
+import { nameOf, type S3Answer, S3Client, type S3Ground } from "./s3_client.ts";
+import { firstText, insides } from "./s3_document.ts";
+import { openUpload, PART_BYTES, removeLeftUploads } from "./s3_upload.ts";
+
+/** Files that are read whole: manifests, of some kilobytes a month. */
+const SMALL_BYTES_MAX = 128 * 1024 * 1024;
+
+/** A place in a bucket, and what only a bucket may lack. */
+export interface S3Place extends DatasetPlace {
+  /**
+   * Whether the server keeps two writers apart by itself: whether it refuses to replace a file by If-None-Match. Writes a
+   * small object and removes it.
+   */
+  keepsWritersApart(): Promise<boolean>;
+}
+
+/**
+ * Sends nothing yet.
+ *
+ * Two writers are kept apart by If-Match and If-None-Match. Before it sends them, `replace` looks by itself whether
+ * another writer was there, and it looks again afterwards where the server does not know these conditions: then two
+ * writers are found out unless they write in the same moment.
+ *
+ * @throws Error when credentials, region or server are not set, or wrong.
+ */
+export function s3Place(address: S3Address, ground: S3Ground): S3Place {
+  const client = new S3Client(address, ground);
+  const name = nameOf(address);
+  const root = address.prefix === "" ? "" : `${address.prefix}/`;
+  let lookedForLeft: Promise<void> | undefined;
+  const keyOf = (path: string): string => root + path;
+
+  const read = async (path: string): Promise<SmallFile | undefined> => {
+    const { code, bytes, headers } = await client.ask({
+      action: "read",
+      method: "GET",
+      key: keyOf(path),
+      understood: ["NoSuchKey"],
+      bytesMax: SMALL_BYTES_MAX,
+    });
+    return code === "" ? { bytes, version: versionOf(headers, keyOf(path)) } : undefined;
+  };
+  const head = async (path: string): Promise<Headers | undefined> => {
+    const key = keyOf(path);
+    const { status, headers } = await client.ask({
+      action: "read",
+      method: "HEAD",
+      key,
+      understood: [404],
+    });
+    return status === 404 ? undefined : headers;
+  };
+  const remove = async (path: string): Promise<void> => {
+    await client.ask({
+      action: "remove",
+      method: "DELETE",
+      key: keyOf(path),
+      understood: ["NoSuchKey"],
+    });
+  };
+  const put = (
+    path: string,
+    body: Uint8Array<ArrayBuffer>,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<S3Answer> =>
+    client.ask({
+      action: "write",
+      method: "PUT",
+      key: keyOf(path),
+      headers,
+      body,
+      understood: [412, "NoSuchKey", 501, "NotImplemented"],
+    });
+
+  const replace: DatasetPlace["replace"] = async (path, bytes, version) => {
+    const there = await head(path);
+    const found = there === undefined ? undefined : versionOf(there, keyOf(path));
+    if (found !== version) throw otherWriter(name, path);
+    const body = new Uint8Array(bytes);
+    const answer = await put(path, body, conditionOf(version));
+    const isUnknown = answer.status === 501 || answer.code === "NotImplemented";
+    if (!isUnknown && answer.status < 300) return;
+    // By the other writer, or by an attempt of our own whose answer was lost.
+    if (!isUnknown && !answer.isRepeated) throw otherWriter(name, path);
+    if (isUnknown) await put(path, body, {});
+    const stored = await read(path);
+    if (stored === undefined || !isSame(stored.bytes, body)) throw otherWriter(name, path);
+  };
+
+  return {
+    name,
+    read,
+    replace,
+    remove,
+    async size(path): Promise<number | undefined> {
+      const headers = await head(path);
+      return headers === undefined ? undefined : Number(headers.get("content-length"));
+    },
+    write(path) {
+      const output = openUpload(client, keyOf(path));
+      let length = 0;
+      return Promise.resolve({
+        ...output,
+        async write(bytes: Uint8Array): Promise<void> {
+          length += bytes.length;
+          if (length > PART_BYTES) await (lookedForLeft ??= removeLeftUploads(client, root));
+          await output.write(bytes);
+        },
+      });
+    },
+    list: () => paths(client, root),
+    async keepsWritersApart(): Promise<boolean> {
+      const path = `.titan10-${crypto.randomUUID()}`;
+      const body = new TextEncoder().encode(path);
+      try {
+        await put(path, body, {});
+        const { status } = await put(path, body, conditionOf(undefined));
+        return status === 412;
+      } finally {
+        await remove(path);
+      }
+    },
+  };
+}
+
+function conditionOf(version: string | undefined): Readonly<Record<string, string>> {
+  return version === undefined ? { "if-none-match": "*" } : { "if-match": version };
+}
+
+/** @throws Error when the server has none. */
+function versionOf(headers: Headers, key: string): string {
+  const version = headers.get("etag");
+  if (version !== null) return version;
+  throw new Error(
+    `Cannot read ${key}: the answer has no ETag, so that another writer could not be seen. Check ` +
+      "AWS_ENDPOINT_URL_S3, and that no proxy stands between",
+  );
+}
+
+async function* paths(client: S3Client, root: string): AsyncGenerator<string, void> {
+  for (let token: string | undefined;;) {
+    const { bytes } = await client.ask({
+      action: "list",
+      method: "GET",
+      query: {
+        "list-type": "2",
+        prefix: root,
+        ...(token !== undefined && { "continuation-token": token }),
+      },
+    });
+    const xml = new TextDecoder().decode(bytes);
+    const truncated = firstText(xml, "IsTruncated");
+    if (truncated !== "true" && truncated !== "false") {
+      throw new Error(
+        `Cannot list ${
+          nameOf(client.address)
+        }: the answer is not S3's list of objects, version 2. Check ` +
+          "AWS_ENDPOINT_URL_S3",
+      );
+    }
+    for (const object of insides(xml, "Contents")) {
+      const key = firstText(object, "Key") ?? "";
+      // A name with a slash at its end stands for a folder, which some tools make.
+      if (key.startsWith(root) && !key.endsWith("/")) yield key.slice(root.length);
+    }
+    if (truncated === "false") return;
+    const next = firstText(xml, "NextContinuationToken");
+    if (next === undefined || next === token) {
+      throw new Error(
+        `Cannot list ${nameOf(client.address)}: the server does not say how it goes on`,
+      );
+    }
+    token = next;
+  }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
+}
