@@ -159,8 +159,8 @@ export class S3Client {
   ): Promise<Response> {
     const { settings: { accessKeyId, secretAccessKey, sessionToken, region } } = this.#ground;
     const { AwsV4Signer } = await import("aws4fetch");
-    const parts = Object.entries(query).map((pair) => pair.map(encodeURIComponent).join("="));
-    const path = (key ?? "").split("/").map(encodeURIComponent).join("/");
+    const parts = Object.entries(query).map((pair) => pair.map(encoded).join("="));
+    const path = (key ?? "").split("/").map(encoded).join("/");
     // The hash is signed, and the server compares it with what arrives.
     const hash = new Uint8Array(
       await crypto.subtle.digest("SHA-256", body ?? new Uint8Array()),
@@ -187,6 +187,14 @@ export class S3Client {
       signal,
     });
   }
+}
+
+/** As it is signed: whatever stands between must not write it in another way. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /** `s3://bucket/key`. */

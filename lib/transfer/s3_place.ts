@@ -1,6 +1,7 @@
 /** A dataset's files as the objects of a bucket. @module */
 import type { S3Address } from "../config/s3_settings.ts";
 import { type DatasetPlace, otherWriter, type SmallFile } from "./dataset_place.ts";
+import type { Output } from "./output.ts";
 import { nameOf, type S3Answer, S3Client, type S3Ground } from "./s3_client.ts";
 import { firstText, insides } from "./s3_document.ts";
 import { openUpload, PART_BYTES, removeLeftUploads } from "./s3_upload.ts";
@@ -99,7 +100,7 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
       const headers = await head(path);
       return headers === undefined ? undefined : Number(headers.get("content-length"));
     },
-    write(path) {
+    write(path): Promise<Output> {
       const output = openUpload(client, keyOf(path));
       let length = 0;
       return Promise.resolve({
@@ -141,7 +142,8 @@ function versionOf(headers: Headers, key: string): string {
 }
 
 async function* paths(client: S3Client, root: string): AsyncGenerator<string, void> {
-  for (let token: string | undefined;;) {
+  let token: string | undefined;
+  for (;;) {
     const { bytes } = await client.ask({
       action: "list",
       method: "GET",
