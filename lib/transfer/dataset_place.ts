@@ -10,8 +10,8 @@ export interface DatasetPlace {
   readonly name: string;
   /** A small file, and what tells it from a later one of the same name; undefined where there is none. */
   read(path: string): Promise<SmallFile | undefined>;
-  /** The length of a file; undefined where there is none. */
-  size(path: string): Promise<number | undefined>;
+  /** Bytes of a file that is there, from `start` until before `end`. */
+  slice(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
   /** A file that has its name only when it is finished. */
   write(path: string): Promise<Output>;
   /**
@@ -22,8 +22,13 @@ export interface DatasetPlace {
   replace(path: string, bytes: Uint8Array, version: string | undefined): Promise<void>;
   /** Removes a file, if it is there. */
   remove(path: string): Promise<void>;
-  /** The paths of all files, finished or not. */
-  list(): AsyncGenerator<string, void>;
+  /** All files, finished or not. */
+  list(): AsyncGenerator<PlacedFile, void>;
+}
+
+export interface PlacedFile {
+  readonly path: string;
+  readonly bytes: number;
 }
 
 export interface SmallFile {
@@ -82,7 +87,7 @@ function folderPlace(folder: string): DatasetPlace {
   return {
     name: folder,
     read,
-    size: async (path) => (await unlessAbsent(Deno.stat(at(path))))?.size,
+    slice: (path, start, end) => sliceOf(at(path), start, end),
     write,
     replace: async (path, bytes, version) => {
       if ((await read(path))?.version !== version) throw otherWriter(folder, path);
@@ -97,15 +102,27 @@ function folderPlace(folder: string): DatasetPlace {
     remove: async (path) => {
       await unlessAbsent(Deno.remove(at(path)));
     },
-    list: () => paths(folder, ""),
+    list: () => filesIn(folder, ""),
   };
 }
 
-async function* paths(folder: string, under: string): AsyncGenerator<string, void> {
+async function sliceOf(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  await file.seek(start, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(end - start);
+  for (let read = 0; read < bytes.length;) {
+    const more = await file.read(bytes.subarray(read));
+    if (more === null) throw new Error(`Cannot read ${path}: it ends too early`);
+    read += more;
+  }
+  return bytes;
+}
+
+async function* filesIn(folder: string, under: string): AsyncGenerator<PlacedFile, void> {
   for await (const { name, isDirectory } of Deno.readDir(join(folder, under))) {
     const path = under === "" ? name : `${under}/${name}`;
-    if (isDirectory) yield* paths(folder, path);
-    else if (path !== LOCK) yield path;
+    if (isDirectory) yield* filesIn(folder, path);
+    else if (path !== LOCK) yield { path, bytes: (await Deno.stat(join(folder, path))).size };
   }
 }
 
