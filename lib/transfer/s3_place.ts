@@ -1,6 +1,11 @@
 /** A dataset's files as the objects of a bucket. @module */
 import type { S3Address } from "../config/s3_settings.ts";
-import { type DatasetPlace, otherWriter, type SmallFile } from "./dataset_place.ts";
+import {
+  type DatasetPlace,
+  otherWriter,
+  type PlacedFile,
+  type SmallFile,
+} from "./dataset_place.ts";
 import type { Output } from "./output.ts";
 import { nameOf, type S3Answer, S3Client, type S3Ground } from "./s3_client.ts";
 import { firstText, insides } from "./s3_document.ts";
@@ -96,10 +101,6 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
     read,
     replace,
     remove,
-    async size(path): Promise<number | undefined> {
-      const headers = await head(path);
-      return headers === undefined ? undefined : Number(headers.get("content-length"));
-    },
     write(path): Promise<Output> {
       const output = openUpload(client, keyOf(path));
       let length = 0;
@@ -112,7 +113,7 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
         },
       });
     },
-    list: () => paths(client, root),
+    list: () => filesIn(client, root),
     async keepsWritersApart(): Promise<boolean> {
       const path = `.titan10-${crypto.randomUUID()}`;
       const body = new TextEncoder().encode(path);
@@ -141,7 +142,7 @@ function versionOf(headers: Headers, key: string): string {
   );
 }
 
-async function* paths(client: S3Client, root: string): AsyncGenerator<string, void> {
+async function* filesIn(client: S3Client, root: string): AsyncGenerator<PlacedFile, void> {
   let token: string | undefined;
   for (;;) {
     const { bytes } = await client.ask({
@@ -166,7 +167,8 @@ async function* paths(client: S3Client, root: string): AsyncGenerator<string, vo
     for (const object of insides(xml, "Contents")) {
       const key = firstText(object, "Key") ?? "";
       // A name with a slash at its end stands for a folder, which some tools make.
-      if (key.startsWith(root) && !key.endsWith("/")) yield key.slice(root.length);
+      if (!key.startsWith(root) || key.endsWith("/")) continue;
+      yield { path: key.slice(root.length), bytes: Number(firstText(object, "Size")) };
     }
     if (truncated === "false") return;
     const next = firstText(xml, "NextContinuationToken");

@@ -193,7 +193,8 @@ function listed({ objects, pageKeys }: FaultyS3, query: URLSearchParams): Respon
   const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
   const page = keys.slice(0, pageKeys);
   const isMore = page.length < keys.length;
-  const entry = (key: string): string => `<Contents><Key>${escaped(key)}</Key></Contents>`;
+  const entry = (key: string): string =>
+    `<Contents><Key>${escaped(key)}</Key><Size>${objects.get(key)!.bytes.length}</Size></Contents>`;
   const next = isMore
     ? `<NextContinuationToken>${escaped(page.at(-1)!)}</NextContinuationToken>`
     : "";
