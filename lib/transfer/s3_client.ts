@@ -139,7 +139,7 @@ export class S3Client {
     });
     const { response: { status, headers, ok }, bytes } = answer;
     if (bytes === undefined) {
-      const reason = `it has more than ${bytesMax} bytes, which no file of a dataset's own has`;
+      const reason = `the answer has more than ${bytesMax} bytes, which were not asked for`;
       throw new S3Error(subject, reason, { isPassing: false });
     }
     // An answer may begin before the work is done, and end with an error all the same.

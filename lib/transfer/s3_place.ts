@@ -49,6 +49,19 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
     });
     return code === "" ? { bytes, version: versionOf(headers, keyOf(path)) } : undefined;
   };
+  const slice: DatasetPlace["slice"] = async (path, start, end) => {
+    if (start >= end) return new Uint8Array();
+    const key = keyOf(path);
+    const { bytes } = await client.ask({
+      action: "read",
+      method: "GET",
+      key,
+      headers: { range: `bytes=${start}-${end - 1}` },
+      bytesMax: end - start,
+    });
+    if (bytes.length === end - start) return bytes;
+    throw new Error(`Cannot read ${nameOf(address, key)}: it ends too early`);
+  };
   const head = async (path: string): Promise<Headers | undefined> => {
     const key = keyOf(path);
     const { status, headers } = await client.ask({
@@ -99,6 +112,7 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
   return {
     name,
     read,
+    slice,
     replace,
     remove,
     write(path): Promise<Output> {

@@ -76,6 +76,9 @@ async function walk(server: Server): Promise<void> {
   await put(placeOf(server, { prefix: "other" }), "beside", bytesOf("x"));
   assert.equal(Buffer.compare((await place.read("long.parquet"))!.bytes, long), 0);
   assert.equal(textOf((await place.read(PATH))?.bytes), "small");
+  assert.equal(textOf(await place.slice(PATH, 1, 3)), "ma");
+  assert.equal(textOf(await place.slice(PATH, 5, 5)), "");
+  await assert.rejects(place.slice(PATH, 3, 8), /Cannot read s3:.*: it ends too early$/);
   const all = await Array.fromAsync(place.list());
   assert.deepEqual(
     new Map(all.map(({ path, bytes }) => [path, bytes])),

@@ -182,7 +182,13 @@ function done(state: FaultyS3, { request, url, key, bytes, what }: Work): Respon
           headers: { ...headers, "content-length": String(there.bytes.length) },
         });
       }
-      return new Response(new Uint8Array(there.bytes), { headers });
+      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.get("range") ?? "") ?? [];
+      return first === undefined
+        ? new Response(new Uint8Array(there.bytes), { headers })
+        : new Response(there.bytes.slice(Number(first), Number(last) + 1), {
+          status: 206,
+          headers,
+        });
     }
   }
 }
