@@ -26,97 +26,21 @@ export interface S3Place extends DatasetPlace {
 /**
  * Sends nothing yet.
  *
- * Two writers are kept apart by If-Match and If-None-Match. Before it sends them, `replace` looks by itself whether
- * another writer was there, and it looks again afterwards where the server does not know these conditions: then two
- * writers are found out unless they write in the same moment.
- *
  * @throws Error when credentials, region or server are not set, or wrong.
  */
 export function s3Place(address: S3Address, ground: S3Ground): S3Place {
   const client = new S3Client(address, ground);
-  const name = nameOf(address);
   const root = address.prefix === "" ? "" : `${address.prefix}/`;
+  const at = (path: string): S3File => ({ client, path, key: root + path });
   let lookedForLeft: Promise<void> | undefined;
-  const keyOf = (path: string): string => root + path;
-
-  const read = async (path: string): Promise<SmallFile | undefined> => {
-    const { code, bytes, headers } = await client.ask({
-      action: "read",
-      method: "GET",
-      key: keyOf(path),
-      understood: ["NoSuchKey"],
-      bytesMax: SMALL_BYTES_MAX,
-    });
-    return code === "" ? { bytes, version: versionOf(headers, keyOf(path)) } : undefined;
-  };
-  const slice: DatasetPlace["slice"] = async (path, start, end) => {
-    if (start >= end) return new Uint8Array();
-    const key = keyOf(path);
-    const { bytes } = await client.ask({
-      action: "read",
-      method: "GET",
-      key,
-      headers: { range: `bytes=${start}-${end - 1}` },
-      bytesMax: end - start,
-    });
-    if (bytes.length === end - start) return bytes;
-    throw new Error(`Cannot read ${nameOf(address, key)}: it ends too early`);
-  };
-  const head = async (path: string): Promise<Headers | undefined> => {
-    const key = keyOf(path);
-    const { status, headers } = await client.ask({
-      action: "read",
-      method: "HEAD",
-      key,
-      understood: [404],
-    });
-    return status === 404 ? undefined : headers;
-  };
-  const remove = async (path: string): Promise<void> => {
-    await client.ask({
-      action: "remove",
-      method: "DELETE",
-      key: keyOf(path),
-      understood: ["NoSuchKey"],
-    });
-  };
-  const put = (
-    path: string,
-    body: Uint8Array<ArrayBuffer>,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<S3Answer> =>
-    client.ask({
-      action: "write",
-      method: "PUT",
-      key: keyOf(path),
-      headers,
-      body,
-      understood: [412, "NoSuchKey", 501, "NotImplemented"],
-    });
-
-  const replace: DatasetPlace["replace"] = async (path, bytes, version) => {
-    const there = await head(path);
-    const found = there === undefined ? undefined : versionOf(there, keyOf(path));
-    if (found !== version) throw otherWriter(name, path);
-    const body = new Uint8Array(bytes);
-    const answer = await put(path, body, conditionOf(version));
-    const isUnknown = answer.status === 501 || answer.code === "NotImplemented";
-    if (!isUnknown && answer.status < 300) return;
-    // By the other writer, or by an attempt of our own whose answer was lost.
-    if (!isUnknown && !answer.isRepeated) throw otherWriter(name, path);
-    if (isUnknown) await put(path, body, {});
-    const stored = await read(path);
-    if (stored === undefined || !isSame(stored.bytes, body)) throw otherWriter(name, path);
-  };
-
   return {
-    name,
-    read,
-    slice,
-    replace,
-    remove,
+    name: nameOf(address),
+    read: (path) => read(at(path)),
+    slice: (path, start, end) => slice(at(path), start, end),
+    replace: (path, bytes, version) => replace(at(path), new Uint8Array(bytes), version),
+    remove: (path) => remove(at(path)),
     write(path): Promise<Output> {
-      const output = openUpload(client, keyOf(path));
+      const output = openUpload(client, root + path);
       let length = 0;
       return Promise.resolve({
         ...output,
@@ -128,18 +52,103 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
       });
     },
     list: () => filesIn(client, root),
-    async keepsWritersApart(): Promise<boolean> {
-      const path = `.titan10-${crypto.randomUUID()}`;
-      const body = new TextEncoder().encode(path);
-      try {
-        await put(path, body, {});
-        const { status } = await put(path, body, conditionOf(undefined));
-        return status === 412;
-      } finally {
-        await remove(path);
-      }
-    },
+    keepsWritersApart: () => keepsWritersApart(at(`.titan10-${crypto.randomUUID()}`)),
   };
+}
+
+interface S3File {
+  readonly client: S3Client;
+  /** In the dataset, for messages. */
+  readonly path: string;
+  /** The name of the object. */
+  readonly key: string;
+}
+
+async function read({ client, key }: S3File): Promise<SmallFile | undefined> {
+  const { code, bytes, headers } = await client.ask({
+    action: "read",
+    method: "GET",
+    key,
+    understood: ["NoSuchKey"],
+    bytesMax: SMALL_BYTES_MAX,
+  });
+  return code === "" ? { bytes, version: versionOf(headers, key) } : undefined;
+}
+
+async function slice(
+  { client, key }: S3File,
+  start: number,
+  end: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (start >= end) return new Uint8Array();
+  const { bytes } = await client.ask({
+    action: "read",
+    method: "GET",
+    key,
+    headers: { range: `bytes=${start}-${end - 1}` },
+    bytesMax: end - start,
+  });
+  if (bytes.length === end - start) return bytes;
+  throw new Error(`Cannot read ${nameOf(client.address, key)}: it ends too early`);
+}
+
+async function remove({ client, key }: S3File): Promise<void> {
+  await client.ask({ action: "remove", method: "DELETE", key, understood: ["NoSuchKey"] });
+}
+
+async function put(
+  { client, key }: S3File,
+  body: Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>>,
+): Promise<S3Answer> {
+  return await client.ask({
+    action: "write",
+    method: "PUT",
+    key,
+    headers,
+    body,
+    understood: [412, "NoSuchKey", 501, "NotImplemented"],
+  });
+}
+
+/**
+ * Two writers are kept apart by If-Match and If-None-Match. Before they are sent we look by ourselves whether another
+ * writer was there, and where the server does not know them, once more afterwards: then two are found out unless they
+ * write in the same moment.
+ */
+async function replace(
+  file: S3File,
+  bytes: Uint8Array<ArrayBuffer>,
+  version: string | undefined,
+): Promise<void> {
+  const { client, path, key } = file;
+  const other = (): Error => otherWriter(nameOf(client.address), path);
+  const { status, headers } = await client.ask({
+    action: "read",
+    method: "HEAD",
+    key,
+    understood: [404],
+  });
+  if ((status === 404 ? undefined : versionOf(headers, key)) !== version) throw other();
+  const answer = await put(file, bytes, conditionOf(version));
+  const isUnknown = answer.status === 501 || answer.code === "NotImplemented";
+  if (!isUnknown && answer.status < 300) return;
+  // By the other writer, or by an attempt of our own whose answer was lost.
+  if (!isUnknown && !answer.isRepeated) throw other();
+  if (isUnknown) await put(file, bytes, {});
+  const stored = await read(file);
+  if (stored === undefined || !isSame(stored.bytes, bytes)) throw other();
+}
+
+async function keepsWritersApart(probe: S3File): Promise<boolean> {
+  const body = new TextEncoder().encode(probe.path);
+  try {
+    await put(probe, body, {});
+    const { status } = await put(probe, body, conditionOf(undefined));
+    return status === 412;
+  } finally {
+    await remove(probe);
+  }
 }
 
 function conditionOf(version: string | undefined): Readonly<Record<string, string>> {

@@ -133,16 +133,10 @@ function reasonOf(
   if (code === "NoSuchBucket" || code === "InvalidBucketName") {
     return `there is no bucket ${bucket} at ${server}. Make it, or name another one`;
   }
-  if (REGION.has(code) || (status >= 300 && status < 400)) {
-    const region = headers.get("x-amz-bucket-region") ?? firstText(body, "Region") ?? "";
-    if (/^[a-z0-9-]{2,40}$/.test(region)) {
-      return `the bucket is in the region ${region}. Set AWS_REGION=${region}`;
-    }
-    if (REGION.has(code)) {
-      return `the bucket is not in the region ${settings.region}. Set AWS_REGION to the bucket's`;
-    }
-    return `${server} sends this request to another address (${status}), and credentials are only sent ` +
-      "to the one that is set. Check AWS_ENDPOINT_URL_S3";
+  const elsewhere = headers.get("x-amz-bucket-region");
+  const isElsewhere = status === 400 && elsewhere !== null && elsewhere !== settings.region;
+  if (REGION.has(code) || isElsewhere || (status >= 300 && status < 400)) {
+    return regionText(settings, headers, { code, status, body });
   }
   if (FULL.test(code) || status === 507) {
     return `there is no room left at ${server}. Make some, or raise the quota`;
@@ -155,6 +149,22 @@ function reasonOf(
       "s3:AbortMultipartUpload and s3:ListBucket";
   }
   return answerText(server, { status, headers, body }, code);
+}
+
+function regionText(
+  { endpoint = "Amazon S3", region: asked }: S3Settings,
+  headers: Headers,
+  { code, status, body }: { readonly code: string; readonly status: number; readonly body: string },
+): string {
+  const region = headers.get("x-amz-bucket-region") ?? firstText(body, "Region") ?? "";
+  if (/^[a-z0-9-]{2,40}$/.test(region)) {
+    return `the bucket is in the region ${region}. Set AWS_REGION=${region}`;
+  }
+  if (REGION.has(code)) {
+    return `the bucket is not in the region ${asked}. Set AWS_REGION to the bucket's`;
+  }
+  return `${endpoint} sends this request to another address (${status}), and credentials are only sent ` +
+    "to the one that is set. Check AWS_ENDPOINT_URL_S3";
 }
 
 function skewText(headers: Headers, nowMs: number): string {

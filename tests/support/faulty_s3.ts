@@ -14,7 +14,7 @@ export interface AskedS3 {
 
 /**
  * `before`: the connection ends and nothing is done; `after`: it is done, and the answer is lost; `hang`: there is none until
- * the connection is given up.
+ * the server ends.
  */
 export type S3Fault =
   | "hang"
@@ -67,20 +67,26 @@ export async function withFaultyS3<T>(use: (server: FaultyS3) => Promise<T>): Pr
     ignoresConditions: false,
     pageKeys: 1000,
   };
+  const closing = new AbortController();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    (request) => answerOne(state, request),
+    (request) => answerOne(state, request, closing.signal),
   );
   const endpoint = `http://127.0.0.1:${server.addr.port}`;
   Object.assign(state.settings, { endpoint });
   try {
     return await use(state);
   } finally {
+    closing.abort();
     await server.shutdown();
   }
 }
 
-async function answerOne(state: FaultyS3, request: Request): Promise<Response> {
+async function answerOne(
+  state: FaultyS3,
+  request: Request,
+  closing: AbortSignal,
+): Promise<Response> {
   const url = new URL(request.url);
   const bytes = new Uint8Array(await request.arrayBuffer());
   const path = decodeURIComponent(url.pathname);
@@ -93,7 +99,7 @@ async function answerOne(state: FaultyS3, request: Request): Promise<Response> {
   };
   state.asked.push(asked);
   const fault = state.fault(asked);
-  if (fault === "hang") await given(request.signal);
+  if (fault === "hang") await ended(closing);
   if (fault === "hang" || fault === "before") return cut();
   if (typeof fault === "object") return faulty(fault);
   const sent = request.headers.get("x-amz-content-sha256");
@@ -104,7 +110,7 @@ async function answerOne(state: FaultyS3, request: Request): Promise<Response> {
   return fault === "after" ? cut() : answer;
 }
 
-function given(signal: AbortSignal): Promise<void> {
+function ended(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
