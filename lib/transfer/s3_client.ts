@@ -74,7 +74,7 @@ export class S3Client {
     const problems = s3Problems(ground.settings);
     if (problems.length > 0) {
       const lines = problems.map(({ variable, allowed }) => `  ${variable}: expected ${allowed}`);
-      throw new Error([`Cannot use ${nameOf(address)}:`, ...lines].join("\n"));
+      throw new Error([`Cannot use s3://${address.bucket}:`, ...lines].join("\n"));
     }
     this.address = address;
     this.#ground = ground;
