@@ -5,6 +5,7 @@ import { exportPages } from "../transfer/candle_export.ts";
 import { parquetWriter } from "../transfer/candle_parquet.ts";
 import type { Output } from "../transfer/output.ts";
 import { chosenBy, type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
+import { type DatasetFlags, refuseForDataset, writeDataset } from "./export_dataset.ts";
 import { exportForFreqtrade, freqtradeOptions } from "./export_freqtrade.ts";
 import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { exportedPages } from "./exported_pages.ts";
@@ -41,6 +42,12 @@ With a contract come its mark prices by the hour, made of finer ones where only
 those are archived, and its funding rates. The volume is that in the base
 currency: series of which it is not known are left out, and the exit code is 1.
 
+--dataset DIR writes DIR/timeframe=1m/exchange=binance/month=2024-03/candles.parquet
+and the like, final candles only, for DuckDB, Polars, pandas or Spark to read as
+one table. Run again, it writes only the months that have changed. Give it the
+same flags each time. DIR/_manifest.json names the files, and _candles.json beside
+each says what it covers and why candles are missing.
+
 While the daemon uses the embedded database, the candles come from the daemon.`;
 
 /** Adds the command's options and its action. */
@@ -60,6 +67,11 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
       new Option("--what <what>", "candles, or funding rates of perpetuals")
         .choices(["candles", "funding"]).default("candles"),
     )
+    .option(
+      "--dataset <folder>",
+      "keep a dataset of Parquet files in step with the archive: see below",
+    )
+    .option("--dry-run", "of a dataset, write nothing and say which files would be")
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)
     .option("--symbol <symbols>", "only these, separated by commas", nameFlag)
     .option("--timeframe <timeframes>", "only these, separated by commas", nameFlag)
@@ -89,16 +101,21 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
     )
     .addHelpText("after", HELP);
   addSettingFlags(command, ["DATA_DIR", "LOG_LEVEL"]).action((flags: unknown) =>
-    perform(() => exportAsked(shell, flags as ExportFlags & Flags, command))
+    perform(() => exportAsked(shell, flags as ExportFlags & DatasetFlags & Flags, command))
   );
 }
 
 /** Exports what the flags ask for, in their format. */
 async function exportAsked(
   shell: Shell,
-  flags: ExportFlags & Flags,
+  flags: ExportFlags & DatasetFlags & Flags,
   command: FlagRefusal,
 ): Promise<ExitCode> {
+  if (flags.dataset !== undefined) {
+    refuseForDataset(flags, command);
+    return await writeDataset(shell, flags);
+  }
+  if (flags.dryRun === true) refuse(command, "--dry-run is only for --dataset");
   if (flags.format === "freqtrade") {
     return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
   }

@@ -1,6 +1,7 @@
-/** What the daemon is asked to export: candles or funding rates as they are, or files for freqtrade. @module */
+/** What the daemon is asked to export: candles or funding rates as they are, files for freqtrade, or the months of a dataset. @module */
 import type { Database } from "../store/connection/database.ts";
 import { type ExportPage, exportPages, type ExportRequest } from "./candle_export.ts";
+import { type DatasetPage, datasetPages, type DatasetRequest } from "./dataset_source.ts";
 import { type FreqtradePage, freqtradePages, type FreqtradeRequest } from "./freqtrade_pages.ts";
 import {
   type FundingExportPage,
@@ -8,13 +9,14 @@ import {
   fundingPages,
 } from "./funding_export.ts";
 
-export type AskedExport = ExportRequest | FundingExportRequest | FreqtradeRequest;
+export type AskedExport = ExportRequest | FundingExportRequest | FreqtradeRequest | DatasetRequest;
 
 /** Reads the pages of what was asked for. @throws Error when the archive has none such; StoreError */
 export function askedPages(
   database: Database,
   asked: AskedExport,
-): AsyncGenerator<ExportPage | FundingExportPage | FreqtradePage, void> {
+): AsyncGenerator<ExportPage | FundingExportPage | FreqtradePage | DatasetPage, void> {
+  if ("dataset" in asked) return datasetPages(database, asked);
   if ("layout" in asked) return freqtradePages(database, asked);
   return "what" in asked ? fundingPages(database, asked) : exportPages(database, asked);
 }
