@@ -52,7 +52,7 @@ export function s3Place(address: S3Address, ground: S3Ground): S3Place {
       });
     },
     list: () => filesIn(client, root),
-    keepsWritersApart: () => keepsWritersApart(at(`.titan10-${crypto.randomUUID()}`)),
+    keepsWritersApart: () => keepsWritersApart(at(`.titan10-${crypto.randomUUID()}.unfinished`)),
   };
 }
 
