@@ -15,6 +15,7 @@ import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest } from "../report/document.ts";
 import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
+import { probePlace } from "../transfer/dataset_probe.ts";
 import { askedPages } from "../transfer/asked_export.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { followedArchive } from "../serve/live_answer.ts";
@@ -120,7 +121,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     doctor: () => {
       if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
-      return examine(state.archive, { migrations });
+      return examine(state.archive, { migrations, probePlace });
     },
   };
 }
@@ -154,10 +155,15 @@ function withWork(
 /** The jobs with the times of their next runs, and those that have a time and have not run yet. */
 function withNextStarts(
   jobs: Status["jobs"],
-  { pollCron, gapsCron, backfillCron }: Config,
+  { pollCron, gapsCron, backfillCron, datasetUrl, datasetCron }: Config,
   nowMs: number,
 ): Status["jobs"] {
-  const crons = new Map([["poll", pollCron], ["gaps", gapsCron], ["backfill", backfillCron]]);
+  const crons = new Map([
+    ["poll", pollCron],
+    ["gaps", gapsCron],
+    ["backfill", backfillCron],
+    ...(datasetUrl === undefined ? [] : [["dataset", datasetCron] as const]),
+  ]);
   const known = new Set(jobs.map(({ job }) => job));
   const added = [...crons.keys()].filter((job) => !known.has(job))
     .map((job) => ({
