@@ -5,6 +5,7 @@ import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import { FUNDING } from "./funding_setting.ts";
+import { HISTORY } from "./history_setting.ts";
 import { HTTP_ALLOWED_HOSTS, HTTP_TOKEN } from "./http_settings.ts";
 import { LIVE } from "./live_setting.ts";
 import * as read from "./setting.ts";
@@ -141,6 +142,7 @@ export const SETTINGS = {
       completion: USUAL_TIMEFRAMES,
     },
     funding: FUNDING,
+    history: HISTORY,
   }),
   ...inGroup("When", {
     pollCron: {
