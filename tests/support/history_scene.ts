@@ -19,7 +19,12 @@ export const [BTC] = LOCAL_SYMBOLS as readonly [LocalSymbol];
 /** From the middle of November 2023 to the middle of March 2024: three whole months. */
 const SINCE_MS = START_MS - 120 * DAY_MS;
 
-export const MONTHS = ["2024-02", "2024-01", "2023-12"].map((month) => `BTCUSDT-5m-${month}.zip`);
+/** Their files, newest first. */
+export const MONTHS = [
+  "BTCUSDT-5m-2024-02.zip",
+  "BTCUSDT-5m-2024-01.zip",
+  "BTCUSDT-5m-2023-12.zip",
+] as const;
 
 export interface HistoryScene {
   readonly exchange: LocalExchange;

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { page } from "../../../lib/local_exchange/history.ts";
 import { binance as api } from "../../../lib/local_exchange/local_binance.ts";
+import type { LocalCandle } from "../../../lib/local_exchange/price_walk.ts";
 import type { Window } from "../../../lib/market/window.ts";
 import { zipOf } from "../zip_file.ts";
 import type { Ask, Dialect, DialectRequest } from "./dialect.ts";
@@ -52,6 +53,9 @@ const APIS: Readonly<Record<string, string>> = {
 const HEAD = "open_time,open,high,low,close,volume,close_time,quote_volume,count," +
   "taker_buy_volume,taker_buy_quote_volume,ignore";
 
+/** Files whose candles are kept. */
+const CANDLES_MAX = 8;
+
 /** When a file is there, after the end of its time. */
 const PUBLISHED_MS = 3_600_000;
 
@@ -59,7 +63,9 @@ const PUBLISHED_MS = 3_600_000;
 export function binanceFiles(
   trouble: (name: string) => FileTrouble | undefined = () => undefined,
 ): Dialect {
-  let last: { readonly name: string; readonly bytes: Uint8Array } | undefined;
+  // Files are asked for twice, their checksums first, and candles take long to make.
+  const candles = new Map<string, readonly LocalCandle[]>();
+  let last: { readonly text: string; readonly bytes: Uint8Array } | undefined;
   const answer = (status: number, body: unknown): Ask => ({
     about: "other",
     endpoint: FILES_ENDPOINT,
@@ -74,15 +80,25 @@ export function binanceFiles(
       const path = readPath(request.path);
       if (path === undefined) return answer(404, encoded("<Error><Code>NoSuchKey</Code></Error>"));
       const wrong = trouble(path.name) ?? {};
+      const key = `${path.kind} ${path.method} ${path.name}`;
+      if (candles.size > CANDLES_MAX) candles.clear();
       if (wrong.status !== undefined) return answer(wrong.status, encoded("refused"));
       const fromMs = Math.max(
         path.window.untilMs + PUBLISHED_MS,
         wrong.missingUntilMs ?? -Infinity,
       );
-      const text = request.nowMs < fromMs ? undefined : fileText(request, path, wrong);
+      const text = request.nowMs < fromMs ? undefined : fileText(
+        {
+          ...request,
+          known: candles.get(key),
+          onRows: (rows) => void candles.set(key, rows),
+        },
+        path,
+        wrong,
+      );
       if (text === undefined) return answer(404, encoded("<Error><Code>NoSuchKey</Code></Error>"));
       // Asked for twice in a row: its checksum, then the file.
-      if (last?.name !== text) last = { name: text, bytes: zipOf(path.member, text) };
+      if (last?.text !== text) last = { text, bytes: zipOf(path.member, text) };
       const bytes = wrong.isBroken === true ? brokenBytes(last.bytes) : last.bytes;
       if (!request.path.endsWith(".CHECKSUM")) return answer(200, bytes);
       const hash = createHash("sha256").update(bytes).digest("hex");
@@ -117,9 +133,12 @@ function readPath(text: string): FilePath | undefined {
   return { kind, method, id, interval, window, name, member: name.replace(/zip$/, "csv") };
 }
 
-/** Undefined when the exchange has no candles of that time. */
+/** Undefined when the exchange has no candles of that time. `known` are those of the last time. */
 function fileText(
-  request: DialectRequest,
+  { known, onRows, ...request }: DialectRequest & {
+    readonly known: readonly LocalCandle[] | undefined;
+    readonly onRows: (rows: readonly LocalCandle[]) => void;
+  },
   { kind, method, id, interval, window }: FilePath,
   { rows: change = (rows) => rows, isMicros, hasHead, text: changeText = (text) => text }:
     FileTrouble,
@@ -132,12 +151,13 @@ function fileText(
   });
   if (ask?.about !== "candles") return undefined;
   const { symbol, timeframe } = ask;
-  const all = page({ symbol, timeframe, silence: api.silence, nowMs: request.nowMs }, {
+  const all = known ?? page({ symbol, timeframe, silence: api.silence, nowMs: request.nowMs }, {
     ...window,
     rowsMax: Infinity,
     keep: "oldest",
     order: "ascending",
   });
+  onRows(all);
   const rows = change(ask.render(all) as readonly ArchivedRow[]);
   if (rows.length === 0) return undefined;
   const { sinceMs } = window;
