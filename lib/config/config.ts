@@ -149,6 +149,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retention,
     live,
     funding,
+    history,
     ...values
   } = result.data;
   return {
@@ -160,7 +161,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
     s3,
-    everywhere: { symbols, timeframes, backfill, pageLimit, retention, live, funding },
+    everywhere: { symbols, timeframes, backfill, pageLimit, retention, live, funding, history },
     own,
   };
 }
@@ -244,8 +245,8 @@ function readOwn(sources: ConfigSources, rules: ConfigRules): Config["own"] {
       problems.push({ ...problem, place: `${file?.placeOf(id, problem.variable)} ${id}` });
     }
     if (data === undefined) continue;
-    const { symbols, timeframes, backfill, pageLimit, retention, live, funding } = data;
-    own.set(id, { symbols, timeframes, backfill, pageLimit, retention, live, funding });
+    const { symbols, timeframes, backfill, pageLimit, retention, live, funding, history } = data;
+    own.set(id, { symbols, timeframes, backfill, pageLimit, retention, live, funding, history });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return own;

@@ -6,6 +6,7 @@ import { databaseUrlProblem } from "./database_url.ts";
 import { DATASET_CRON, DATASET_URL } from "./dataset_setting.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import { FUNDING } from "./funding_setting.ts";
+import { HISTORY } from "./history_setting.ts";
 import { HTTP_ALLOWED_HOSTS, HTTP_TOKEN } from "./http_settings.ts";
 import { LIVE } from "./live_setting.ts";
 import * as read from "./setting.ts";
@@ -142,6 +143,7 @@ export const SETTINGS = {
       completion: USUAL_TIMEFRAMES,
     },
     funding: FUNDING,
+    history: HISTORY,
     datasetUrl: DATASET_URL,
   }),
   ...inGroup("When", {
