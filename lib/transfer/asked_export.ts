@@ -1,4 +1,4 @@
-/** What the daemon is asked to export: candles or funding rates as they are, or files for freqtrade. @module */
+/** What the daemon is asked to export: candles, funding rates, gaps or revisions as they are, or files for freqtrade. @module */
 import type { Database } from "../store/connection/database.ts";
 import { type ExportPage, exportPages, type ExportRequest } from "./candle_export.ts";
 import { type FreqtradePage, freqtradePages, type FreqtradeRequest } from "./freqtrade_pages.ts";
@@ -7,14 +7,20 @@ import {
   type FundingExportRequest,
   fundingPages,
 } from "./funding_export.ts";
+import { type RecordExportRequest, type RecordPage, recordPages } from "./record_export.ts";
 
-export type AskedExport = ExportRequest | FundingExportRequest | FreqtradeRequest;
+export type AskedExport =
+  | ExportRequest
+  | FundingExportRequest
+  | RecordExportRequest
+  | FreqtradeRequest;
 
 /** Reads the pages of what was asked for. @throws Error when the archive has none such; StoreError */
 export function askedPages(
   database: Database,
   asked: AskedExport,
-): AsyncGenerator<ExportPage | FundingExportPage | FreqtradePage, void> {
+): AsyncGenerator<ExportPage | FundingExportPage | RecordPage | FreqtradePage, void> {
   if ("layout" in asked) return freqtradePages(database, asked);
-  return "what" in asked ? fundingPages(database, asked) : exportPages(database, asked);
+  if (!("what" in asked)) return exportPages(database, asked);
+  return asked.what === "funding" ? fundingPages(database, asked) : recordPages(database, asked);
 }
