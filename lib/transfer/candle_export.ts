@@ -41,6 +41,11 @@ interface ChosenSeries extends Omit<StoredSeries, "candles"> {
   readonly base?: Timeframe;
 }
 
+/** Nothing of what was asked for is in the archive. */
+export class NothingToExportError extends Error {
+  override readonly name = "NothingToExportError";
+}
+
 /** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
 export interface ExportPage {
   /** Null for merged candles; their rows name the sources. */
@@ -54,7 +59,7 @@ export interface ExportPage {
  * Reads the requested candles, series by series, oldest first. Each page is one short statement, run when the page is
  * needed, so that other statements can run in between.
  *
- * @throws Error when the archive has no such series.
+ * @throws NothingToExportError when the archive has no such series.
  * @throws StoreError
  */
 export async function* exportPages(
@@ -129,7 +134,7 @@ async function choose(
       symbol: symbols,
       timeframe: timeframes,
     });
-  if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
+  if (problem !== undefined) throw new NothingToExportError(`Cannot export. ${problem}`);
   const chosen = all.filter(({ series, base }) =>
     isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
     isWanted(timeframes, series.timeframe.text) &&
