@@ -150,7 +150,13 @@ async function choose(
       }, which can be`,
     );
   }
-  return chosen;
+  return calculated === undefined ? chosen : chosen.toSorted(byMarket);
+}
+
+/** All timeframes of a market come one after the other. */
+function byMarket({ series: one }: ChosenSeries, { series: other }: ChosenSeries): number {
+  const [before, after] = [one, other].map(({ exchange, symbol }) => `${exchange} ${symbol}`);
+  return before! < after! ? -1 : before === after ? 0 : 1;
 }
 
 /** Whether a request's list of names has a name. An empty list means all. */
