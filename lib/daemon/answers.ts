@@ -17,6 +17,7 @@ import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
 import { probePlace } from "../transfer/dataset_probe.ts";
 import { askedPages } from "../transfer/asked_export.ts";
+import { readCandleFile } from "../serve/candle_files.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { followedArchive } from "../serve/live_answer.ts";
 import { readFundingGapEntries, readGapEntries } from "../serve/gap_list.ts";
@@ -106,6 +107,7 @@ export function answersOf(options: AnswersOptions): Answers {
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
     explained: (query, signal) => readExplainedDocument(visitors(signal), query),
+    file: (query, signal) => readCandleFile(visitors(signal), query),
     gaps: ({ what }) =>
       what === "funding" ? readFundingGapEntries(database) : readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
