@@ -23,10 +23,11 @@ import { count } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
 
 const HELP = `
-The file is CSV as titan10 export writes it, or any other whose first line names
-time, open, high, low, close and volume. Without names, the order of the columns
+Files of exchanges, programs and sellers are known by their head or name, or by
+--preset; docs/files.md has them all. Any other file names time, open, high, low,
+close and volume in its first line or by --columns. Without names, their order
 and the unit of the volume are taken only if all rows prove them. Times are ISO
-8601 in UTC or numbers since 1970. Gzip is unpacked, whatever the file's name.
+8601 in UTC or numbers since 1970, or as --time-format says.
 
 The whole file is checked before anything is stored. It is refused if a line
 lacks fields, a date does not exist, the rows are of another timeframe or of
