@@ -1,6 +1,7 @@
 /** Reads all rows of a file once, and gathers what they prove of its columns. @module */
 import type { CsvColumns } from "../market/csv_candle.ts";
-import { OrderClaim, OrderProof, VolumeProof } from "../market/csv_layout.ts";
+import { OrderClaim, OrderProof } from "../market/csv_layout.ts";
+import { VolumeProof } from "../market/csv_volume.ts";
 import { DecimalProof, type NumberStyle, plainNumber } from "../market/csv_number.ts";
 import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
 import type { FileHead } from "./file_head.ts";
