@@ -12,8 +12,15 @@ import { type FileFormat, type FormatOptions, readFormat } from "./file_format.t
 import type { LineFile } from "./file_lines.ts";
 import { type TableRow, tableRows } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
-import { checkConstant, checkName, checkSpan, checkVolume, constantColumns, type Group } from "./file_group.ts";
-import { type UnderstoodFile, understand } from "./understood_file.ts";
+import {
+  checkConstant,
+  checkName,
+  checkSpan,
+  checkVolume,
+  constantColumns,
+  type Group,
+} from "./file_group.ts";
+import { understand, type UnderstoodFile } from "./understood_file.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
 export interface FileOptions extends SeriesFlags, FormatOptions {}
@@ -229,4 +236,3 @@ function readClose(text: string, { timeFormat, zone }: FileFormat): number | und
   const time = timeFormat.read(text, zone);
   return time === undefined || "times" in time ? undefined : time.timeMs;
 }
-

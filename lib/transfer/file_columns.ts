@@ -52,13 +52,17 @@ export function namedVolume(
   const bases = proof.bases();
   if (bases.includes(at)) {
     if (unit !== undefined && unit !== "base") {
-      refuse(`its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`);
+      refuse(
+        `its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`,
+      );
     }
     return { at, unit: "base", isProved: true };
   }
   const said = unit ?? saidUnit(preset, symbol);
   // Of contracts, some exchanges' own volumes count contracts: then the column that the file calls so is the one.
-  if (said === "contracts" || unit === "quote" || isGiven) return { at, unit: said, isProved: false };
+  if (said === "contracts" || unit === "quote" || isGiven) {
+    return { at, unit: said, isProved: false };
+  }
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
@@ -71,13 +75,17 @@ export function namedVolume(
         `If the exchange's own volumes do, say so with --volume-unit contracts. Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined) {
+  if (
+    bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined
+  ) {
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (preset?.wholeVolume !== undefined && unit === undefined && proof.isWhole(at)) refuse(preset.wholeVolume);
+  if (preset?.wholeVolume !== undefined && unit === undefined && proof.isWhole(at)) {
+    refuse(preset.wholeVolume);
+  }
   return { at, unit: said, isProved: false };
 }
 
@@ -107,7 +115,9 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${presets.join(", --preset ")}`;
+    : ` Or say where the file is from, if it is one of these: --preset ${
+      presets.join(", --preset ")
+    }`;
   const ask = (why: string): never =>
     refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}.${source}`);
   const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))

@@ -101,7 +101,9 @@ export function checkSpan(
   const { span } = format.source.names;
   if (span === undefined || (timeMs >= span.sinceMs && timeMs < span.untilMs)) return;
   evidence.doubt(
-    `${evidence.place(line)} opens at ${new Date(timeMs).toISOString()}, which is not of the day or the month in ` +
+    `${evidence.place(line)} opens at ${
+      new Date(timeMs).toISOString()
+    }, which is not of the day or the month in ` +
       "the file's name. If the name is wrong, --name '{any}' leaves names of files aside",
   );
 }
@@ -119,7 +121,9 @@ export function checkVolume(file: LineFile, { volume }: FileFormat, series: Seri
   throw new Error(
     `Cannot import candles of ${printable(seriesName(series))} from ${
       printable(file.path)
-    }: ${counts}, and volumes of these candles count ${UNIT_WORDS[own ?? "base"]}, as those of the exchange. ` +
+    }: ${counts}, and volumes of these candles count ${
+      UNIT_WORDS[own ?? "base"]
+    }, as those of the exchange. ` +
       "One cannot be worked out exactly from the other. Name the column of the right one with --columns, or say what " +
       `it counts with --volume-unit ${own ?? "base"}. Nothing was stored`,
   );
@@ -130,4 +134,3 @@ const UNIT_WORDS = {
   quote: "the quote currency",
   contracts: "contracts",
 } as const;
-

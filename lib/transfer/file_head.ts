@@ -47,7 +47,9 @@ export async function readFirstLine(file: LineFile, options: HeadOptions): Promi
       : JSON.stringify(options.delimiter);
     throw new Error(
       `Cannot read ${printable(file.path)}: ${
-        isEmpty ? "it is empty" : `it has no columns separated by ${mark}. Set the mark with --delimiter`
+        isEmpty
+          ? "it is empty"
+          : `it has no columns separated by ${mark}. Set the mark with --delimiter`
       }`,
     );
   }
@@ -109,7 +111,9 @@ export function namedColumns(
   }
   if (columns === undefined && !hasNames) return undefined;
   const names = columns === undefined
-    ? fields.map((own) => Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own)
+    ? fields.map((own) =>
+      Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own
+    )
     : fields.map((own, at) => {
       const given = columns[at] ?? "-";
       return given !== "-" ? given : hasNames && isGuardName(own) ? own : "-";

@@ -2,7 +2,12 @@
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import { type NumberStyle, plainNumber } from "../market/csv_number.ts";
 import { OLDEST_CANDLE_MS } from "../market/csv_time.ts";
-import { PLAIN_TIMES, TIME_FORMATS, type TimeFault, type TimeFormat } from "../market/csv_time_format.ts";
+import {
+  PLAIN_TIMES,
+  TIME_FORMATS,
+  type TimeFault,
+  type TimeFormat,
+} from "../market/csv_time_format.ts";
 import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
@@ -98,12 +103,16 @@ function noTime(text: string, format: TimeFormat): string {
 
 function twoTimes(text: string, { zone, times }: TimeFault): string {
   const how = times.length === 0 ? "never" : "twice";
-  return `clocks in ${zone} show ${JSON.stringify(text.slice(0, 40))} ${how}, when they are changed. ` +
+  return `clocks in ${zone} show ${
+    JSON.stringify(text.slice(0, 40))
+  } ${how}, when they are changed. ` +
     "Give the file's times in UTC, or with an offset in each";
 }
 
 function noNumber(text: string, { decimal }: NumberStyle): string {
-  return `${JSON.stringify(text.slice(0, 40))} is not a number with the decimal mark ${decimal} and marks only ` +
+  return `${
+    JSON.stringify(text.slice(0, 40))
+  } is not a number with the decimal mark ${decimal} and marks only ` +
     "between thousands. Say the decimal mark with --decimal . or --decimal ,";
 }
 

@@ -47,9 +47,14 @@ interface SourceOptions {
  */
 export function readSource(file: LineFile, first: FirstLine, options: SourceOptions): FileSource {
   const asked = options.preset === undefined ? undefined : presetOf(options.preset);
-  if (asked?.exchange !== undefined && options.exchange !== undefined && !isOf(options.exchange, asked.exchange)) {
+  if (
+    asked?.exchange !== undefined && options.exchange !== undefined &&
+    !isOf(options.exchange, asked.exchange)
+  ) {
     throw new Error(
-      `Cannot read ${printable(file.path)}: the preset ${asked.name} is of files of ${asked.exchange}, ` +
+      `Cannot read ${
+        printable(file.path)
+      }: the preset ${asked.name} is of files of ${asked.exchange}, ` +
         `not of ${printable(options.exchange)}. Leave --preset out, or --exchange`,
     );
   }
@@ -79,14 +84,18 @@ function detect(
   const head = first.fields.join(",").toLowerCase();
   const kind = symbol === undefined ? undefined : kindOf(symbol);
   const found = PRESETS.filter((preset) => {
-    if (exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)) return false;
+    if (
+      exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)
+    ) return false;
     if (kind !== undefined && preset.kinds?.includes(kind) === false) return false;
     const hasHead = first.hasNames && (preset.heads?.some((one) => one.test(head)) ?? false);
     if (hasHead) return true;
     const name = nameTemplate === undefined ? ownName(preset, file.name) : undefined;
     if (name === undefined) return false;
     const pathKind = kindInPath(preset, file.path);
-    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) return false;
+    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) {
+      return false;
+    }
     return first.hasNames
       ? preset.hasNamedColumns === true
       : layoutsOf(preset, { width: first.fields.length, kind }).length > 0;
@@ -139,7 +148,10 @@ export function nameContradiction(
   if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
   }
-  if (names.exchange !== undefined && knownExchanges.includes(names.exchange) && !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)) {
+  if (
+    names.exchange !== undefined && knownExchanges.includes(names.exchange) &&
+    !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)
+  ) {
     return `the file's name says ${names.exchange}`;
   }
   if (names.price !== undefined && names.price !== priceOf(symbol)) {
@@ -154,7 +166,8 @@ export function nameContradiction(
     (names.symbol !== undefined && marketSymbol(names.symbol) === marketSymbol(symbol)) ||
     // Of contracts, several sources write the same name as of the spot market.
     (kindOf(symbol) !== "spot" && namesSymbol(market.replaceAll(/[-_/]/g, ""), symbol)) ||
-    (preset?.coins !== undefined && symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
+    (preset?.coins !== undefined &&
+      symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
   return isNamed ? undefined : `the file's name says ${market}`;
 }
 

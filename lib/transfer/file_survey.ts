@@ -65,7 +65,9 @@ export async function survey(
       claimed = (head.columns === undefined ? claims(width) : [head.columns]).map((columns) => ({
         columns,
         order: new OrderClaim(columns.values.slice(0, 4)),
-        volumes: new VolumeProof([columns.values[4]!, ...columns.turnovers].filter((at) => at >= 0)),
+        volumes: new VolumeProof(
+          [columns.values[4]!, ...columns.turnovers].filter((at) => at >= 0),
+        ),
       }));
       volumes = new VolumeProof(
         Array.from({ length: Math.max(0, width - 5) }, (_, index) => index + 5),
@@ -95,9 +97,13 @@ export async function survey(
     for (const at of PRICES) if (Number.isNaN(read[at])) words.add(at);
     for (let at = 5; at < fields.length; at++) if (Number.isNaN(read[at])) words.add(at);
     volumes.add(texts, prices(PRICES, read));
-    const [time, closed] = [timeFormat.read(fields[0] ?? "", undefined), timeFormat.read(fields[6] ?? "", undefined)];
+    const [time, closed] = [
+      timeFormat.read(fields[0] ?? "", undefined),
+      timeFormat.read(fields[6] ?? "", undefined),
+    ];
     order.add(openTime(fields[0] ?? "", timeFormat), read);
-    const isClose = time !== undefined && closed !== undefined && "style" in time && "style" in closed &&
+    const isClose = time !== undefined && closed !== undefined && "style" in time &&
+      "style" in closed &&
       closed.style === time.style && closed.timeMs > time.timeMs;
     if (!isClose) hasCloseTime = false;
   }

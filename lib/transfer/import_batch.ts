@@ -317,8 +317,8 @@ class ImportBatch {
 /** Longer than any timeframe, and than any exchange changes a candle after its close. */
 const SETTLED_MS = 40 * 24 * 3_600_000;
 
-/** The file's name, and behind it that of the member of an archive. Standard input is `-`. */
+/** The file's name, after that of the member of an archive. Standard input is `-`. */
 function fileName(path: string, { name }: LineFile): string {
   const own = basename(path);
-  return name === "" || name === own ? own : `${own}: ${name}`;
+  return name === "" || name === own ? own : `${name} in ${own}`;
 }
