@@ -39,6 +39,7 @@ const NAMES = {
   timeframe: ["timeframe", "interval", "resolution", "granularity"],
   time: [
     "opentime",
+    "timeopen",
     "opentimestamp",
     "starttime",
     "startat",
@@ -46,6 +47,7 @@ const NAMES = {
     "candletime",
     "candledatetimeutc",
     "timeperiodstart",
+    "windowstart",
     "periodstart",
     "unix",
     "unixtimestamp",
@@ -61,7 +63,7 @@ const NAMES = {
   high: ["high", "highprice", "h"],
   low: ["low", "lowprice", "l"],
   close: ["close", "closeprice", "c"],
-  closeTime: ["closetime", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
+  closeTime: ["closetime", "timeclose", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
   confirm: [
     "confirm",
     "confirmed",

@@ -98,7 +98,7 @@ function patternReader(pattern: string): TimeFormat["read"] {
   };
   const seen = new Set<string>();
   const source = pattern.replaceAll(/%(.?)|[^%]+/g, (part, letter?: string) => {
-    if (letter === undefined) return part.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+    if (letter === undefined) return part.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
     const directive = Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter]! : undefined;
     if (directive === undefined) {
       return fail(`%${letter} is not known; those that are: %Y %y %m %b %d %H %I %p %M %S %f %z`);

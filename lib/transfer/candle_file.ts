@@ -198,6 +198,7 @@ function namesOf(
     symbol: preset === undefined || instrument === undefined
       ? undefined
       : symbolOf(instrument, preset),
+    candidates: source.candidates,
     file: {
       exchange: names.exchange ?? preset?.exchange,
       symbol: names.symbol,

@@ -1,4 +1,5 @@
 /** Decides by their rows which columns of a file are which, and what the volume counts. @module */
+import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import type { VolumeProof } from "../market/csv_layout.ts";
 import { priceOf } from "../market/price.ts";
@@ -52,17 +53,25 @@ export function namedVolume(
   const bases = proof.bases();
   if (bases.includes(at)) {
     if (unit !== undefined && unit !== "base") {
-      refuse(
-        `its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`,
-      );
+      refuse(`its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`);
     }
     return { at, unit: "base", isProved: true };
   }
   const said = unit ?? saidUnit(preset, symbol);
   // Of contracts, some exchanges' own volumes count contracts: then the column that the file calls so is the one.
-  if (said === "contracts" || unit === "quote" || isGiven) {
+  const own = exchange === undefined || symbol === undefined
+    ? undefined
+    : volumeUnit(exchange, kindOf(symbol));
+  if ((said === "contracts" && own === "contracts") || unit === "quote") {
     return { at, unit: said, isProved: false };
   }
+  if (isGiven && bases.length > 0) {
+    refuse(
+      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${at + 1}. ` +
+        "Name them so with --columns",
+    );
+  }
+  if (isGiven) return { at, unit: said, isProved: false };
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
@@ -75,16 +84,15 @@ export function namedVolume(
         `If the exchange's own volumes do, say so with --volume-unit contracts. Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (
-    bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined
-  ) {
+  if (bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined) {
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (preset?.wholeVolume !== undefined && unit === undefined && proof.isWhole(at)) {
-    refuse(preset.wholeVolume);
+  const doubt = preset?.doubt;
+  if (doubt !== undefined && unit === undefined && (!doubt.ofWhole || proof.isWhole(at))) {
+    refuse(doubt.why);
   }
   return { at, unit: said, isProved: false };
 }
@@ -105,7 +113,7 @@ function isTurnoverFirst(exchange: string | undefined): boolean {
 
 /** Without names: one reading alone must fit. */
 export function unnamedColumns(
-  { order, volumes, words: texts, width, hasCloseTime }: Survey,
+  { order, volumes, words: texts, width, hasCloseTime, noTime }: Survey,
   { exchange, symbol }: Meant,
   { refuse, presets }: {
     readonly refuse: Refuse;
@@ -115,9 +123,13 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${
-      presets.join(", --preset ")
-    }`;
+    : ` Or say where the file is from, if it is one of these: --preset ${presets.join(", --preset ")}`;
+  if (noTime !== undefined) {
+    refuse(
+      `it does not name its columns, and the first, ${JSON.stringify(noTime.slice(0, 40))}, is not a time. ` +
+        `Say how times are written with --time-format, or name the columns with ${EXAMPLE}`,
+    );
+  }
   const ask = (why: string): never =>
     refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}.${source}`);
   const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))

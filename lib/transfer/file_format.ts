@@ -113,7 +113,7 @@ export async function readFormat(
     ]
       .includes(found.width - 1) &&
     !found.isLastWhole;
-  const presetZone = source.preset?.zoneMs;
+  const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
   return {
     head,
     ...read,

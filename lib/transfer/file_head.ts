@@ -41,21 +41,18 @@ const PREAMBLE_LINES_MAX = 5;
  */
 export async function readFirstLine(file: LineFile, options: HeadOptions): Promise<FirstLine> {
   const { found: [first, second, third], isEmpty } = await firstLines(file, options);
-  if (first === undefined) {
-    const mark = options.delimiter === undefined
-      ? "comma, semicolon, tab or |"
-      : JSON.stringify(options.delimiter);
-    throw new Error(
-      `Cannot read ${printable(file.path)}: ${
-        isEmpty
-          ? "it is empty"
-          : `it has no columns separated by ${mark}. Set the mark with --delimiter`
-      }`,
-    );
-  }
-  const text = first.text.replace(/^#\s*/, "");
+  const text = first?.text.replace(/^#\s*/, "") ?? "";
   const separator = options.delimiter ?? readSeparator(text);
   const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
+  if (first === undefined || fields.length === 1) {
+    const mark = options.delimiter === undefined
+      ? "comma, semicolon or tab"
+      : JSON.stringify(options.delimiter);
+    const why = isEmpty
+      ? "it is empty"
+      : `it has no columns separated by ${mark}. Say what separates them with --delimiter`;
+    throw new Error(`Cannot read ${printable(file.path)}: ${why}`);
+  }
   const hasNames = !fields.some((field) => /^[+-]?[\d.]+(?:[,eE:. -].*)?$/.test(field));
   const head = {
     separator,
@@ -111,9 +108,7 @@ export function namedColumns(
   }
   if (columns === undefined && !hasNames) return undefined;
   const names = columns === undefined
-    ? fields.map((own) =>
-      Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own
-    )
+    ? fields.map((own) => Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own)
     : fields.map((own, at) => {
       const given = columns[at] ?? "-";
       return given !== "-" ? given : hasNames && isGuardName(own) ? own : "-";

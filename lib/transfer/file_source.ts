@@ -23,6 +23,8 @@ export interface FileNames {
   readonly timeframe: string | undefined;
   readonly price: Price | undefined;
   readonly kind: SymbolKind | "contract" | undefined;
+  /** How far its times without a zone are ahead of UTC. Milliseconds. */
+  readonly zoneMs: number | undefined;
   /** When all its candles open, by its date. Milliseconds. */
   readonly span: { readonly sinceMs: number; readonly untilMs: number } | undefined;
 }
@@ -30,6 +32,8 @@ export interface FileNames {
 export interface FileSource {
   readonly preset: Preset | undefined;
   readonly isAsked: boolean;
+  /** Where it may be from, when several are possible. */
+  readonly candidates: readonly string[];
   readonly names: FileNames;
 }
 
@@ -47,22 +51,18 @@ interface SourceOptions {
  */
 export function readSource(file: LineFile, first: FirstLine, options: SourceOptions): FileSource {
   const asked = options.preset === undefined ? undefined : presetOf(options.preset);
-  if (
-    asked?.exchange !== undefined && options.exchange !== undefined &&
-    !isOf(options.exchange, asked.exchange)
-  ) {
+  if (asked?.exchange !== undefined && options.exchange !== undefined && !isOf(options.exchange, asked.exchange)) {
     throw new Error(
-      `Cannot read ${
-        printable(file.path)
-      }: the preset ${asked.name} is of files of ${asked.exchange}, ` +
+      `Cannot read ${printable(file.path)}: the preset ${asked.name} is of files of ${asked.exchange}, ` +
         `not of ${printable(options.exchange)}. Leave --preset out, or --exchange`,
     );
   }
-  const preset = asked ?? detect(file, first, options);
+  const found = asked === undefined ? detect(file, first, options) : [asked];
+  const preset = found.length === 1 ? found[0] : undefined;
   const said = options.nameTemplate === undefined
     ? preset && namesIn(preset, file.name)
     : options.nameTemplate.read(file.name);
-  return { preset, isAsked: asked !== undefined, names: understand(file, preset, said) };
+  return { preset, isAsked: asked !== undefined, candidates: found.map(({ name }) => name), names: understand(file, preset, said) };
 }
 
 /** The layouts of rows without names that a preset has for a file. */
@@ -75,32 +75,30 @@ export function layoutsOf(
   );
 }
 
-/** The only preset whose head, or whose name and columns, the file has. */
+/** The presets whose head, or whose name and columns, the file has. */
 function detect(
   file: LineFile,
   first: FirstLine,
   { exchange, symbol, nameTemplate }: SourceOptions,
-): Preset | undefined {
+): readonly Preset[] {
   const head = first.fields.join(",").toLowerCase();
   const kind = symbol === undefined ? undefined : kindOf(symbol);
   const found = PRESETS.filter((preset) => {
-    if (
-      exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)
-    ) return false;
-    if (kind !== undefined && preset.kinds?.includes(kind) === false) return false;
+    if (exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)) return false;
     const hasHead = first.hasNames && (preset.heads?.some((one) => one.test(head)) ?? false);
     if (hasHead) return true;
     const name = nameTemplate === undefined ? ownName(preset, file.name) : undefined;
     if (name === undefined) return false;
     const pathKind = kindInPath(preset, file.path);
-    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) {
-      return false;
-    }
+    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) return false;
     return first.hasNames
-      ? preset.hasNamedColumns === true
+      ? preset.namedHead?.test(head) === true
       : layoutsOf(preset, { width: first.fields.length, kind }).length > 0;
   });
-  return found.length === 1 ? found[0] : undefined;
+  // What is said last decides only between several: one alone is contradicted by a symbol of another kind.
+  return found.length === 1 || kind === undefined
+    ? found
+    : found.filter(({ kinds }) => kinds?.includes(kind) !== false);
 }
 
 function ownName(preset: Preset, name: string): SourceNames | undefined {
@@ -109,9 +107,9 @@ function ownName(preset: Preset, name: string): SourceNames | undefined {
 }
 
 function namesIn(preset: Preset, name: string): SourceNames | undefined {
-  for (const { form, price } of preset.fileNames ?? []) {
+  for (const { form, price, kind, zoneMs } of preset.fileNames ?? []) {
     const found = form.exec(withoutEnding(name));
-    if (found !== null) return { ...found.groups, ...(price === undefined ? {} : { price }) };
+    if (found !== null) return { ...found.groups, price, kind, zoneMs };
   }
   return undefined;
 }
@@ -122,8 +120,11 @@ function understand(
   said: SourceNames | undefined,
 ): FileNames {
   const market = said?.base === undefined ? said?.symbol : `${said.base}/${said.quote}`;
-  const inPath = preset === undefined ? undefined : kindInPath(preset, file.path);
-  const kinds = inPath === undefined ? preset?.kinds : KINDS_OF[inPath];
+  const kind = (preset && kindInPath(preset, file.path)) ?? said?.kind;
+  const kinds = kind !== undefined
+    ? KINDS_OF[kind]
+    // Of a template the user knows what it names.
+    : preset?.kinds ?? (preset === undefined || preset.isPlainSpot === true ? undefined : ALL_KINDS);
   const price = said?.price ?? (preset && priceInPath(preset, file.path));
   const symbol = market === undefined ? undefined : symbolOf(market, { ...preset, kinds });
   const frame = said?.timeframe;
@@ -133,7 +134,8 @@ function understand(
     symbol: symbol === undefined || price === undefined ? symbol : pricedSymbol(symbol, price),
     timeframe: frame === undefined ? undefined : (preset?.timeframe ?? timeframeOf)(frame),
     price,
-    kind: inPath,
+    kind,
+    zoneMs: said?.zoneMs,
     span: said?.date === undefined || preset?.hasUtcDates !== true ? undefined : spanOf(said.date),
   };
 }
@@ -145,20 +147,25 @@ export function nameContradiction(
   knownExchanges: readonly string[],
 ): string | undefined {
   const { symbol } = series;
+  const kind = kindOf(symbol);
+  if (preset?.kinds?.includes(kind) === false) {
+    return `${symbol} is a symbol of ${KIND_WORDS[kind]}, and files of ${preset.name} are of ${
+      preset.kinds.map((one) => KIND_WORDS[one]).join(" or ")
+    }. Give the symbol of one of those with --symbol, such as ${
+      preset.kinds.includes("spot") ? "BTC/USDT" : "BTC/USDT:USDT"
+    }, or leave --preset out`;
+  }
   if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
   }
-  if (
-    names.exchange !== undefined && knownExchanges.includes(names.exchange) &&
-    !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)
-  ) {
+  if (names.exchange !== undefined && knownExchanges.includes(names.exchange) && !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)) {
     return `the file's name says ${names.exchange}`;
   }
   if (names.price !== undefined && names.price !== priceOf(symbol)) {
     return `the file is of the ${names.price} price: its symbol ends with @${names.price}`;
   }
   if (names.kind !== undefined && !fitsKind([kindOf(symbol)], names.kind)) {
-    return `the file's folder says ${names.kind}`;
+    return `the file's folder or name says ${names.kind}`;
   }
   const { market } = names;
   if (market === undefined) return undefined;
@@ -166,8 +173,7 @@ export function nameContradiction(
     (names.symbol !== undefined && marketSymbol(names.symbol) === marketSymbol(symbol)) ||
     // Of contracts, several sources write the same name as of the spot market.
     (kindOf(symbol) !== "spot" && namesSymbol(market.replaceAll(/[-_/]/g, ""), symbol)) ||
-    (preset?.coins !== undefined &&
-      symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
+    (preset?.coins !== undefined && symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
   return isNamed ? undefined : `the file's name says ${market}`;
 }
 
@@ -177,7 +183,14 @@ function isOf(exchange: string, id: string): boolean {
   return classesOf(exchange).map(plain).includes(plain(id));
 }
 
+const KIND_WORDS = {
+  spot: "a spot market",
+  linear: "linear contracts",
+  inverse: "inverse contracts",
+} as const;
+
 type PathKind = SymbolKind | "contract";
+const ALL_KINDS = ["spot", "linear", "inverse"] as const;
 const KINDS_OF: Readonly<Record<PathKind, readonly SymbolKind[]>> = {
   spot: ["spot"],
   linear: ["linear"],

@@ -28,6 +28,8 @@ export interface Survey {
   readonly isLastWhole: boolean;
   /** Whether the seventh column is when the candle closes. */
   readonly hasCloseTime: boolean;
+  /** The first field of the first row, if it is no time. */
+  readonly noTime: string | undefined;
   /** Columns that hold something else than numbers. */
   readonly words: ReadonlySet<number>;
 }
@@ -58,6 +60,7 @@ export async function survey(
   let volumes = new VolumeProof([]);
   let [rows, width, fractionMax, fraction, hasCloseTime] = [0, 0, 0, 0, true];
   let last: Survey["last"];
+  let noTime: string | undefined;
   const words = new Set<number>();
   for await (const { line, fields } of fieldRows(file, head)) {
     if (rows++ === 0) {
@@ -65,9 +68,7 @@ export async function survey(
       claimed = (head.columns === undefined ? claims(width) : [head.columns]).map((columns) => ({
         columns,
         order: new OrderClaim(columns.values.slice(0, 4)),
-        volumes: new VolumeProof(
-          [columns.values[4]!, ...columns.turnovers].filter((at) => at >= 0),
-        ),
+        volumes: new VolumeProof([columns.values[4]!, ...columns.turnovers].filter((at) => at >= 0)),
       }));
       volumes = new VolumeProof(
         Array.from({ length: Math.max(0, width - 5) }, (_, index) => index + 5),
@@ -97,13 +98,10 @@ export async function survey(
     for (const at of PRICES) if (Number.isNaN(read[at])) words.add(at);
     for (let at = 5; at < fields.length; at++) if (Number.isNaN(read[at])) words.add(at);
     volumes.add(texts, prices(PRICES, read));
-    const [time, closed] = [
-      timeFormat.read(fields[0] ?? "", undefined),
-      timeFormat.read(fields[6] ?? "", undefined),
-    ];
+    const [time, closed] = [timeFormat.read(fields[0] ?? "", undefined), timeFormat.read(fields[6] ?? "", undefined)];
+    if (rows === 1 && time === undefined) noTime = fields[0];
     order.add(openTime(fields[0] ?? "", timeFormat), read);
-    const isClose = time !== undefined && closed !== undefined && "style" in time &&
-      "style" in closed &&
+    const isClose = time !== undefined && closed !== undefined && "style" in time && "style" in closed &&
       closed.style === time.style && closed.timeMs > time.timeMs;
     if (!isClose) hasCloseTime = false;
   }
@@ -117,6 +115,7 @@ export async function survey(
     last,
     isLastWhole: rows > ROWS_MIN && fractionMax > 0 && fraction >= fractionMax,
     hasCloseTime,
+    noTime,
     words,
   };
 }

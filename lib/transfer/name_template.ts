@@ -31,7 +31,7 @@ const PARTS: Readonly<Record<string, string>> = {
 const ALLOWED = Object.keys(PARTS).map((part) => `{${part}}`).join(" ");
 
 /**
- * Parses a template. Endings such as `.csv.gz` need not be in it.
+ * Parses a template. Endings such as `.csv.gz` need not be in it, and `{any}` alone says that names mean nothing.
  *
  * @throws Error that says what is wrong with it.
  */
@@ -44,7 +44,7 @@ export function parseNameTemplate(text: string): NameTemplate {
         throw new Error(`a ${piece} stands alone in it. Allowed are ${ALLOWED}`);
       }
       open = false;
-      return piece.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+      return piece.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
     }
     if (!Object.hasOwn(PARTS, part)) {
       throw new Error(`{${part}} is not known. Allowed are ${ALLOWED}`);
@@ -60,7 +60,9 @@ export function parseNameTemplate(text: string): NameTemplate {
     seen.add(part);
     return `(?<${part}>${PARTS[part]!})`;
   });
-  if (seen.size === 0) throw new Error(`it names nothing. Allowed are ${ALLOWED}`);
+  if (seen.size === 0 && !text.includes("{any}")) {
+    throw new Error(`it names nothing. Allowed are ${ALLOWED}`);
+  }
   if (seen.has("symbol") && (seen.has("base") || seen.has("quote"))) {
     throw new Error("it has {symbol}, and {base} or {quote}: one of both says it");
   }
@@ -71,8 +73,8 @@ export function parseNameTemplate(text: string): NameTemplate {
   return {
     text,
     read: (name) => {
-      const found = whole.exec(name)?.groups ?? whole.exec(withoutEnding(name))?.groups;
-      if (found !== undefined) return { ...found };
+      const found = whole.exec(name) ?? whole.exec(withoutEnding(name));
+      if (found !== null) return { ...found.groups };
       throw new Error(
         `Cannot read ${printable(name)}: its name has not the form ${printable(text)} of --name`,
       );

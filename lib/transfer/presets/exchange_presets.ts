@@ -17,10 +17,11 @@ const BINANCE_QUOTES = [
 ];
 
 const BINANCE_NAMES = [{
-  form:
-    /^(?<symbol>[A-Z0-9]+(?:_PERP|_\d{6})?)-(?<timeframe>\d+(?:s|m|h|d|w|mo))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+  form: /^(?<symbol>[A-Z0-9]+(?:_PERP|_\d{6})?)-(?<timeframe>\d+(?:s|m|h|d|w|mo))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
   isOwn: true,
 }];
+
+const BINANCE_HEAD = /^open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_/;
 
 const BINANCE_FOLDERS = [
   { form: /\bfutures[\\/](?:um|cm)[\\/].*\bmarkPriceKlines\b/, kind: "contract", price: "mark" },
@@ -44,7 +45,7 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [{ columns: BINANCE_COLUMNS }],
     fileNames: BINANCE_NAMES,
     folders: BINANCE_FOLDERS,
-    hasNamedColumns: false,
+    namedHead: BINANCE_HEAD,
     quotes: BINANCE_QUOTES,
     zoneMs: 0,
     hasUtcDates: true,
@@ -55,15 +56,10 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     // Rows have no head before 2022.
     name: "binance-futures",
     kinds: ["linear", "inverse"],
-    layouts: [
-      { columns: BINANCE_COLUMNS, kinds: ["linear"] },
-      {
-        columns: BINANCE_COLUMNS.with(5, "volume_contracts").with(7, "volume"),
-        kinds: ["inverse"],
-      },
-    ],
+    layouts: [{ columns: BINANCE_COLUMNS }],
     fileNames: BINANCE_NAMES,
     folders: BINANCE_FOLDERS,
+    namedHead: BINANCE_HEAD,
     quotes: ["USDT", "USDC", "BUSD", "USD", "BTC"],
     zoneMs: 0,
     hasUtcDates: true,
@@ -81,7 +77,7 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     timeframe: (text) => timeframeOfMinutes(text),
     quotes: [
       ...["USD", "EUR", "GBP", "CAD", "JPY", "AUD", "CHF", "USDT", "USDC", "DAI", "PYUSD", "USDQ"],
-      ...["EURQ", "EURR", "RLUSD", "USDG", "TUSD", "XBT", "ETH", "DOT", "SOL", "AED"],
+      ...["EURQ", "EURR", "RLUSD", "USDG", "XBT", "ETH", "DOT", "SOL", "AED"],
     ],
     coins: { XBT: "BTC", XDG: "DOGE" },
     zoneMs: 0,
@@ -98,8 +94,7 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     ],
     heads: [/^instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm$/],
     fileNames: [{
-      form:
-        /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+      form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
     zoneMs: 0,
@@ -110,13 +105,10 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     name: "okx-swap",
     exchange: "okx",
     kinds: ["linear", "inverse"],
-    layouts: [{
-      columns: ["time", ...PRICES, "volume_contracts", "volume", "turnover", "confirm"],
-    }],
+    layouts: [{ columns: ["time", ...PRICES, "volume_contracts", "volume", "turnover", "confirm"] }],
     heads: [/^instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm$/],
     fileNames: [{
-      form:
-        /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+-(?:SWAP|\d{6}))-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+      form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+-(?:SWAP|\d{6}))-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
     renamed: { vol: "volume_contracts", vol_ccy: "volume", vol_quote: "turnover" },
@@ -130,14 +122,14 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     exchange: "bybit",
     layouts: [{ columns: ["time", ...PRICES, "volume"] }, WITH_TURNOVER],
     fileNames: [{
-      form:
-        /^(?<symbol>[A-Z0-9]+)_(?<timeframe>1|3|5|15|30|60|120|240|360|720|D|W|M)_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d$/,
+      form: /^(?<symbol>[A-Z0-9]+)_(?<timeframe>1|3|5|15|30|60|120|240|360|720|D|W|M)_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d$/,
       isOwn: true,
+      kind: "contract",
+      zoneMs: 3 * 60 * 60_000,
     }],
     renamed: { start_at: "time" },
     timeframe: (text) => timeframeOfMinutes(text),
     quotes: ["USDT", "USDC", "USDE", "USD", "BTC", "ETH", "EUR", "DAI", "BRZ", "MNT", "TRY"],
-    zoneMs: 3 * 60 * 60_000,
     volume: { spot: "base", linear: "base", inverse: "quote" },
   },
   {
@@ -148,15 +140,9 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "turnover", "close", "high", "low", "open"], kinds: ["spot"] },
       { columns: ["time", "turnover", "close", "high", "low", "open", "volume"], kinds: ["spot"] },
-      {
-        columns: ["time", "turnover", "close", "high", "low", "open", "volume", "closed"],
-        kinds: ["spot"],
-      },
+      { columns: ["time", "turnover", "close", "high", "low", "open", "volume", "closed"], kinds: ["spot"] },
       { columns: ["time", "volume", "close", "high", "low", "open"], kinds: ["linear", "inverse"] },
-      {
-        columns: ["time", "volume", "close", "high", "low", "open", "turnover"],
-        kinds: ["linear", "inverse"],
-      },
+      { columns: ["time", "volume", "close", "high", "low", "open", "turnover"], kinds: ["linear", "inverse"] },
     ],
     fileNames: [{ form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+)-(?<date>\d{6})$/, isOwn: true }],
     folders: [
@@ -176,26 +162,10 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "open", "close", "high", "low", "turnover", "volume"], kinds: ["spot"] },
       { columns: ["time", "open", "high", "low", "close", "turnover", "volume"], kinds: ["spot"] },
+      { columns: ["time", "open", "high", "low", "close", "turnover", "volume", "count"], kinds: ["spot"] },
+      { columns: ["time", "open", "close", "high", "low", "turnover", "volume", "count"], kinds: ["spot"] },
       {
-        columns: ["time", "open", "high", "low", "close", "turnover", "volume", "count"],
-        kinds: ["spot"],
-      },
-      {
-        columns: ["time", "open", "close", "high", "low", "turnover", "volume", "count"],
-        kinds: ["spot"],
-      },
-      {
-        columns: [
-          "time",
-          "open",
-          "high",
-          "low",
-          "close",
-          "volume_contracts",
-          "volume",
-          "count",
-          "turnover",
-        ],
+        columns: ["time", "open", "high", "low", "close", "volume_contracts", "volume", "count", "turnover"],
         kinds: ["linear", "inverse"],
       },
       {
@@ -204,25 +174,20 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
       },
     ],
     renamed: { vol: "turnover", amount: "volume" },
-    fileNames: [{
-      form:
-        /^(?<symbol>[A-Z0-9-]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
-      isOwn: true,
-    }],
-    quotes: [
-      "USDT",
-      "HUSD",
-      "USDC",
-      "USDD",
-      "BTC",
-      "ETH",
-      "HT",
-      "TRX",
-      "EUR",
-      "EURT",
-      "GBP",
-      "TRY",
+    // Only names of contracts have a mark between the coins.
+    fileNames: [
+      {
+        form: /^(?<symbol>[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+        isOwn: true,
+        kind: "spot",
+      },
+      {
+        form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+        isOwn: true,
+        kind: "contract",
+      },
     ],
+    quotes: ["USDT", "HUSD", "USDC", "USDD", "BTC", "ETH", "HT", "TRX", "EUR", "EURT", "GBP", "TRY"],
     zoneMs: 0,
     volume: { spot: "base" },
   },
@@ -234,32 +199,14 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "open", "close", "high", "low", "volume", "turnover"], kinds: ["spot"] },
       { columns: ["time", "open", "high", "low", "close", "volume"], kinds: ["linear", "inverse"] },
-      {
-        columns: ["time", "open", "high", "low", "close", "volume", "turnover"],
-        kinds: ["linear", "inverse"],
-      },
+      { columns: ["time", "open", "high", "low", "close", "volume", "turnover"], kinds: ["linear", "inverse"] },
     ],
     heads: [/^time,open,close,high,low,volume,turnover$/],
     fileNames: [{
       form: /^(?<symbol>[A-Z0-9]+)-(?<timeframe>\d+(?:m|h|d|w))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
-    quotes: [
-      "USDT",
-      "USDC",
-      "BTC",
-      "ETH",
-      "KCS",
-      "TRX",
-      "EUR",
-      "DAI",
-      "UST",
-      "BUSD",
-      "TUSD",
-      "BRL",
-      "USDTM",
-      "USDM",
-    ],
+    quotes: ["USDT", "USDC", "BTC", "ETH", "KCS", "TRX", "EUR", "DAI", "UST", "BUSD", "TUSD", "BRL"],
     zoneMs: 0,
     volume: { spot: "base", linear: "contracts", inverse: "contracts" },
   },
@@ -272,11 +219,10 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
       { columns: ["time", ...PRICES, "volume", "usdt_volume", "turnover"] },
     ],
     heads: [/^timestamp,open,high,low,close,basevolume,usdtvolume(?:,quotevolume)?$/],
-    fileNames: [{
-      form:
-        /^(?<symbol>[A-Z0-9]+)_(?:SPBL|UMCBL|DMCBL)_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/,
-      isOwn: true,
-    }],
+    fileNames: [
+      { form: /^(?<symbol>[A-Z0-9]+)_SPBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/, isOwn: true, kind: "spot" },
+      { form: /^(?<symbol>[A-Z0-9]+)_[UD]MCBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/, isOwn: true, kind: "contract" },
+    ],
     quotes: ["USDT", "USDC", "USD", "BTC", "ETH", "EUR", "BRL", "BGB"],
     zoneMs: 0,
     volume: { spot: "base", linear: "base" },

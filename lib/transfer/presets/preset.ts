@@ -5,9 +5,7 @@ import type { VolumeUnit } from "../../market/terms.ts";
 import type { NameParts } from "../name_template.ts";
 
 /** What a name of a file says of the series. */
-export interface SourceNames extends NameParts {
-  readonly price?: Price | undefined;
-}
+export interface SourceNames extends NameParts, Pick<FileName, "price" | "kind" | "zoneMs"> {}
 
 /** A form of name that the source's files have. */
 export interface FileName {
@@ -17,6 +15,10 @@ export interface FileName {
   readonly isOwn: boolean;
   /** Of files whose candles are not of trades. */
   readonly price?: Price | undefined;
+  /** Of names that only markets of some kinds have. */
+  readonly kind?: SymbolKind | "contract" | undefined;
+  /** How far times without a zone are ahead of UTC. Milliseconds. */
+  readonly zoneMs?: number | undefined;
 }
 
 /** Columns of rows without names. */
@@ -39,8 +41,8 @@ export interface Preset {
   /** Names of columns that mean something else here than elsewhere, in lower case. */
   readonly renamed?: Readonly<Record<string, string>> | undefined;
   readonly fileNames?: readonly FileName[] | undefined;
-  /** Whether a file of a name of its own and with a head, whichever, is from here. */
-  readonly hasNamedColumns?: boolean | undefined;
+  /** Heads that others write, too: together with a name of its own they prove that a file is from here. */
+  readonly namedHead?: RegExp | undefined;
   /** Folders that say which kind of market or price its files are of. */
   readonly folders?:
     | readonly {
@@ -51,6 +53,8 @@ export interface Preset {
     | undefined;
   /** How the timeframe is written in file names, where that is not as elsewhere. */
   readonly timeframe?: ((text: string) => string | undefined) | undefined;
+  /** Whether two coins without a word more are a spot market, because contracts have other names. */
+  readonly isPlainSpot?: boolean | undefined;
   /** All quote currencies of the source. They tell where `BTCUSDT` is to be split. */
   readonly quotes?: readonly string[] | undefined;
   /** The source's own codes of coins. */
@@ -61,6 +65,10 @@ export interface Preset {
   readonly hasUtcDates?: boolean | undefined;
   /** What the volume counts; `stored`: what the exchange's own counts, whatever that is. */
   readonly volume?: Readonly<Partial<Record<SymbolKind, VolumeUnit>>> | "stored" | undefined;
-  /** Why its volume cannot be stored, where all volumes are whole numbers. */
-  readonly wholeVolume?: string | undefined;
+  /** Why its volume cannot be stored, unless the user says what it counts. */
+  readonly doubt?: {
+    readonly why: string;
+    /** Only where all volumes are whole numbers. */
+    readonly ofWhole: boolean;
+  } | undefined;
 }
