@@ -49,6 +49,7 @@ const HALF_DAY = /^(\d{4})-(\d\d)-(\d\d) (0\d|1[0-2])-(AM|PM)$/;
  */
 export function readTimeText(text: string, zoneMs = 0): FileTime | undefined {
   const trimmed = text.trim();
+  if (isShortNumber(trimmed)) return readShortNumber(Number(trimmed));
   if (NUMBER.test(trimmed)) return readNumber(trimmed);
   const year = YEAR_FIRST.exec(trimmed);
   if (year !== null) {
@@ -83,6 +84,24 @@ export function readZone(text: string): number | undefined {
   const minutes = Number(match[2]) * 60 + Number(match[3] ?? 0);
   if (minutes > 14 * 60) return undefined;
   return (match[1] === "-" ? -minutes : minutes) * 60_000;
+}
+
+/** Whether a text is a whole number that a double holds exactly, as nearly all times of files are. */
+function isShortNumber(text: string): boolean {
+  if (text.length === 0 || text.length > 15) return false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return true;
+}
+
+function readShortNumber(value: number): FileTime | undefined {
+  if (value < UNITS[0].below) return { timeMs: value * 1_000, style: "seconds" };
+  if (value < UNITS[1].below) {
+    return value < NUMBER_MS_MAX ? { timeMs: value, style: "milliseconds" } : undefined;
+  }
+  return readNumber(String(value));
 }
 
 function readNumber(text: string): FileTime | undefined {

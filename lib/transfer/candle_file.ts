@@ -10,7 +10,7 @@ import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
 import { type FileFormat, type FormatOptions, readFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
-import { type TableRow, tableRows } from "./file_rows.ts";
+import { tablePages, type TableRow } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
 import {
   checkConstant,
@@ -30,6 +30,8 @@ export interface CandleFile {
   /** Of which its rows are, each once. */
   readonly series: readonly Series[];
   readonly rows: () => AsyncGenerator<FileRow, void>;
+  /** The same rows, those together that were read together. */
+  readonly pages: () => AsyncGenerator<readonly FileRow[], void>;
   /** The last line, where it may have been cut within a value: it is left out. */
   readonly cutLine: number | undefined;
   readonly understood: UnderstoodFile;
@@ -57,33 +59,44 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
     });
   }
   for (const { series } of picked.values()) checkVolume(file, format, series);
+  const pages = (): AsyncGenerator<readonly FileRow[], void> => pickedPages(file, format, picked);
+  const rows = (): AsyncGenerator<FileRow, void> => oneByOne(pages());
   return {
     series: [...picked.values()].map(({ series }) => series),
-    rows: () => pickedRows(file, format, picked),
+    rows,
+    pages,
     cutLine: format.cutLine,
     understood: await understand(format, {
-      table: wholeRows(file, { ...format, isJudged: true }),
-      rows: pickedRows(file, format, picked),
+      table: oneByOne(wholePages(file, { ...format, isJudged: true })),
+      rows: rows(),
     }),
   };
 }
 
-async function* pickedRows(
+async function* oneByOne<T>(pages: AsyncGenerator<readonly T[], void>): AsyncGenerator<T, void> {
+  for await (const page of pages) yield* page;
+}
+
+async function* pickedPages(
   file: LineFile,
   format: FileFormat,
   picked: ReadonlyMap<string, Group>,
-): AsyncGenerator<FileRow, void> {
-  for await (const row of wholeRows(file, { ...format, isJudged: true })) {
-    const group = picked.get(groupKey(row, format));
-    if (group === undefined) continue;
-    const { series, openMs } = group;
-    const timeMs = opensAt(row, format, series.timeframe);
-    const state = timeMs === openMs || isUnconfirmed(row, format)
-      ? "unclosed"
-      : row.isBlank
-      ? "blank"
-      : "candle";
-    yield { series, row: [timeMs, ...row.values], state, line: row.line.number };
+): AsyncGenerator<readonly FileRow[], void> {
+  for await (const page of wholePages(file, { ...format, isJudged: true })) {
+    const rows: FileRow[] = [];
+    for (const row of page) {
+      const group = picked.get(groupKey(row, format));
+      if (group === undefined) continue;
+      const { series, openMs } = group;
+      const timeMs = opensAt(row, format, series.timeframe);
+      const state = timeMs === openMs || isUnconfirmed(row, format)
+        ? "unclosed"
+        : row.isBlank
+        ? "blank"
+        : "candle";
+      rows.push({ series, row: [timeMs, ...row.values], state, line: row.line.number });
+    }
+    yield rows;
   }
 }
 
@@ -97,7 +110,7 @@ async function readGroups(
   const memory = new MarkMemory();
   const constants = constantColumns(format);
   const { closeTime } = format.columns;
-  for await (const row of wholeRows(file, format)) {
+  const add = (row: TableRow): void => {
     const key = groupKey(row, format);
     let group = groups.get(key);
     if (group === undefined) {
@@ -120,7 +133,7 @@ async function readGroups(
     }
     const timeMs = opensAt(row, format, group.series.timeframe);
     group.spacing.add(timeMs);
-    if (!group.isMeant) continue;
+    if (!group.isMeant) return;
     for (const at of constants) checkConstant(group, { at, row, format });
     checkSpan(group, { line: row.line.number, timeMs, format });
     group.evidence.add({
@@ -130,7 +143,8 @@ async function readGroups(
       isLeftOut: row.isBlank || isUnconfirmed(row, format),
       closeMs: closeTime === undefined ? undefined : readClose(row.fields[closeTime]!, format),
     });
-  }
+  };
+  for await (const page of wholePages(file, format)) for (const row of page) add(row);
   return groups;
 }
 
@@ -176,9 +190,13 @@ function quoted(names: readonly RowNames[]): string {
 }
 
 /** All rows but one that was cut. */
-async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<TableRow, void> {
-  for await (const row of tableRows(file, format)) {
-    if (row.line.number !== format.cutLine) yield row;
+async function* wholePages(
+  file: LineFile,
+  format: FileFormat,
+): AsyncGenerator<readonly TableRow[], void> {
+  const { cutLine } = format;
+  for await (const page of tablePages(file, format)) {
+    yield cutLine === undefined ? page : page.filter(({ line }) => line.number !== cutLine);
   }
 }
 
@@ -211,6 +229,11 @@ function namesOf(
 
 function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
   const { exchange, instrument, timeframe } = columns;
+  // This runs for each row: most files name nothing in their rows, or only the instrument.
+  if (exchange === undefined && timeframe === undefined) {
+    if (instrument.length === 0) return "";
+    if (instrument.length === 1) return fields[instrument[0]!]!;
+  }
   return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
     .join("\n");
 }
@@ -219,6 +242,7 @@ const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
 const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
 function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
+  if (columns.confirm === undefined && columns.provisional === undefined) return false;
   const says = (at: number | undefined, text: RegExp): boolean =>
     at !== undefined && text.test(fields[at]!.trim());
   return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);

@@ -88,6 +88,7 @@ export async function readFormat(
     numbers,
     timeFormat,
     claims: (width) => claimsOf(source, { width, symbol }),
+    isClaimed: source.preset !== undefined,
   });
   if (found.rows === 0) return refuse("it has no rows");
   if (typeof found.numbers === "string") {

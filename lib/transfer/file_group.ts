@@ -42,7 +42,11 @@ export function checkConstant(
   { constants, evidence, series }: Group,
   { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
 ): void {
-  const text = row.fields[at]!.trim();
+  const own = row.fields[at]!;
+  // Nearly all are numbers, which say nothing here.
+  const isNumber = own.charCodeAt(0) >= 48 && own.charCodeAt(0) <= 57;
+  if (isNumber && !format.columns.constant.includes(at)) return;
+  const text = own.trim();
   if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
   if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
   const known = constants.get(at);

@@ -28,6 +28,8 @@ export interface LineFile {
    * @throws Error when the file cannot be read, or is not text.
    */
   readonly lines: () => AsyncGenerator<FileLine, void>;
+  /** The same lines, those together that were read together: in millions of rows, waiting for each costs more than reading it. */
+  readonly pages?: (() => AsyncGenerator<readonly FileLine[], void>) | undefined;
   /** The hash of the file's bytes. Hexadecimal; known once all lines were read. */
   readonly sha256: () => string;
   readonly close: () => Promise<void>;
@@ -39,6 +41,22 @@ export interface FileLine {
   readonly number: number;
   /** Whether the line was whole: the last one of a broken download has no line end. */
   readonly isEnded: boolean;
+}
+
+/** Lines of a file that are given together where it does not say itself which are. */
+const PAGE_LINES = 1_000;
+
+/** All lines of a file, in pages. */
+export async function* linePages(file: LineFile): AsyncGenerator<readonly FileLine[], void> {
+  if (file.pages !== undefined) return yield* file.pages();
+  let page: FileLine[] = [];
+  for await (const line of file.lines()) {
+    page.push(line);
+    if (page.length < PAGE_LINES) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
 }
 
 interface OpenOptions {

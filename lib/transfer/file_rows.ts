@@ -11,7 +11,7 @@ import {
 import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import type { FileLine, LineFile } from "./file_lines.ts";
+import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
 import { failChanged } from "./file_text.ts";
 
 /** How to read a file's rows. */
@@ -36,18 +36,29 @@ export interface TableRow {
   readonly isBlank: boolean;
 }
 
+/** A line and its fields. */
+export interface FieldRow {
+  readonly line: FileLine;
+  readonly fields: readonly string[];
+}
+
 /**
- * A file's rows.
+ * A file's rows, those together that were read together.
  *
  * @throws Error that names the line, when one has another number of fields, no time, or a time of another style.
  */
-export async function* tableRows(
+export async function* tablePages(
   file: LineFile,
   format: RowFormat,
-): AsyncGenerator<TableRow, void> {
-  const { columns, head, numbers, timeFormat, zone } = format;
+): AsyncGenerator<readonly TableRow[], void> {
+  const read = rowReader(file, format);
+  for await (const page of fieldPages(file, format.head)) yield page.map(read);
+}
+
+function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
+  const { columns, numbers, timeFormat, zone } = format;
   let style: string | undefined;
-  for await (const { line, fields } of fieldRows(file, head)) {
+  return ({ line, fields }) => {
     const fail = (why: string): never =>
       format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
     const text = timeText(fields, columns);
@@ -69,25 +80,29 @@ export async function* tableRows(
       if (at < 0) return "0";
       return plainNumber(fields[at]!, numbers) ?? fail(noNumber(fields[at]!, numbers));
     });
-    const rounded = values.find((value) => ROUNDED.test(value));
+    const rounded = values.find(isRounded);
     if (rounded !== undefined) {
       fail(
         `${JSON.stringify(rounded)} is rounded, so it is no volume that can be stored. ` +
           "Take another source for the volume, or another column with --columns",
       );
     }
-    yield {
-      line,
-      fields,
-      timeMs: time.timeMs,
-      values,
-      isBlank: values.slice(0, 4).every(isNothing),
-    };
-  }
+    return { line, fields, timeMs: time.timeMs, values, isBlank: hasNoPrices(values) };
+  };
 }
 
 /** Numbers with a letter for thousands, millions or billions. */
 const ROUNDED = /^[+-]?\d+(?:\.\d+)?[KMB]$/i;
+
+function isRounded(text: string): boolean {
+  return !endsInDigit(text) && ROUNDED.test(text);
+}
+
+/** As nearly all numbers do: this is much quicker than an expression. */
+function endsInDigit(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 48 && last <= 57;
+}
 
 /** The text of a row's time: of two columns where one has the date and another the time of day. */
 export function timeText(fields: readonly string[], { time, clock }: CsvColumns): string {
@@ -116,15 +131,20 @@ function noNumber(text: string, { decimal }: NumberStyle): string {
     "between thousands. Say the decimal mark with --decimal . or --decimal ,";
 }
 
-/** The fields of all lines behind the head. */
-export async function* fieldRows(
+/** The fields of all lines behind the head, those together that were read together. */
+export async function* fieldPages(
   file: LineFile,
   head: FileHead,
-): AsyncGenerator<{ readonly line: FileLine; readonly fields: readonly string[] }, void> {
-  for await (const line of file.lines()) {
-    if (line.number <= head.lastLine || line.text.trim() === "") continue;
-    if (line.text === head.text) continue;
-    yield { line, fields: csvFields(line.text, head.separator) };
+): AsyncGenerator<readonly FieldRow[], void> {
+  const { lastLine, text: names, separator } = head;
+  for await (const lines of linePages(file)) {
+    const rows: FieldRow[] = [];
+    for (const line of lines) {
+      const { text, number } = line;
+      if (number <= lastLine || text === names || text.trim() === "") continue;
+      rows.push({ line, fields: csvFields(text, separator) });
+    }
+    if (rows.length > 0) yield rows;
   }
 }
 
@@ -140,5 +160,9 @@ export function failLine(file: LineFile, line: FileLine, why: string): never {
 
 /** How tables write that there is no value. */
 function isNothing(text: string): boolean {
-  return /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+  return !endsInDigit(text) && /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+}
+
+function hasNoPrices([open, high, low, close]: readonly string[]): boolean {
+  return isNothing(open!) && isNothing(high!) && isNothing(low!) && isNothing(close!);
 }

@@ -11,7 +11,7 @@ import type { LineFile } from "./file_lines.ts";
 import { type NameTemplate, withoutEnding } from "./name_template.ts";
 import { exchangeNamed } from "./presets/exchange_name.ts";
 import type { Layout, Preset, SourceNames } from "./presets/preset.ts";
-import { presetOf, PRESETS } from "./presets/presets.ts";
+import { otherContent, presetOf, PRESETS } from "./presets/presets.ts";
 
 /** What a file's name says, as far as it leaves no doubt. */
 export interface FileNames {
@@ -50,6 +50,13 @@ interface SourceOptions {
  * @throws Error when the file's name contradicts what the user says.
  */
 export function readSource(file: LineFile, first: FirstLine, options: SourceOptions): FileSource {
+  const other = options.nameTemplate === undefined ? otherContent(withoutEnding(file.name)) : undefined;
+  if (other !== undefined) {
+    throw new Error(
+      `Cannot read ${printable(file.path)}: by its name it holds ${other}, and no candles. ` +
+        "If the name is wrong, --name '{any}' leaves names of files aside",
+    );
+  }
   const asked = options.preset === undefined ? undefined : presetOf(options.preset);
   if (asked?.exchange !== undefined && options.exchange !== undefined && !isOf(options.exchange, asked.exchange)) {
     throw new Error(

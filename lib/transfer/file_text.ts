@@ -22,19 +22,23 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
   let read: BytesRead | undefined;
   /** How many lines of JSON's table are no rows: one with the names, or none. */
   let jsonHead: number | undefined;
+  const pages = (): AsyncGenerator<readonly FileLine[], void> =>
+    textPages({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
+      onJson: (headLines) => jsonHead = headLines,
+      onRead: (now) => {
+        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
+        read = now;
+      },
+    });
   return {
     path,
     name,
     writtenMs,
     place: (line) => jsonHead === undefined ? `line ${line}` : `row ${line - jsonHead}`,
-    lines: () =>
-      lines({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
-        onJson: (headLines) => jsonHead = headLines,
-        onRead: (now) => {
-          if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
-          read = now;
-        },
-      }),
+    lines: async function* (): AsyncGenerator<FileLine, void> {
+      for await (const page of pages()) yield* page;
+    },
+    pages,
     sha256: () => read?.sha256 ?? "",
     close: () => Promise.resolve(),
   };
@@ -49,7 +53,7 @@ export function failChanged(path: string): never {
   );
 }
 
-async function* lines(
+async function* textPages(
   { source, signal, bytesMax }: {
     readonly source: ByteSource;
     readonly signal: AbortSignal;
@@ -59,7 +63,7 @@ async function* lines(
     readonly onJson: (headLines: number) => void;
     readonly onRead: (read: BytesRead) => void;
   },
-): AsyncGenerator<FileLine, void> {
+): AsyncGenerator<readonly FileLine[], void> {
   const { path } = source;
   const hash = createHash("sha256");
   let size = 0;
@@ -83,7 +87,7 @@ async function* lines(
       signal.throwIfAborted();
       const { done, value } = await explain(path, () => texts.next());
       if (done === true) break;
-      for (const text of value.texts) yield line(text, value.isEnded);
+      if (value.texts.length > 0) yield value.texts.map((text) => line(text, value.isEnded));
     }
   } finally {
     // Closes the file, if the caller stops early.
@@ -198,7 +202,5 @@ async function* jsonTable(
   onJson: (headLines: number) => void,
 ): AsyncGenerator<Texts, void> {
   onJson(0);
-  for await (const text of jsonLines(pieces, () => onJson(1))) {
-    yield { texts: [text], isEnded: true };
-  }
+  for await (const texts of jsonLines(pieces, () => onJson(1))) yield { texts, isEnded: true };
 }

@@ -203,7 +203,7 @@ class ImportBatch {
   ): Promise<readonly ImportReport[]> {
     const { sinceMs, untilMs, isComplete, replaces } = this.#options;
     try {
-      const reports = await importRows(context, candles.rows(), {
+      const reports = await importRows(context, candles.pages(), {
         file,
         sinceMs,
         untilMs,

@@ -18,8 +18,11 @@ interface Answer {
 const PLAIN_MAX = 40;
 const OBJECTS_MAX = 16;
 
+/** Lines that are given together. */
+const PAGE_LINES = 1_000;
+
 /**
- * Lines of CSV, the first of them with the names where rows have names. Numbers keep every digit.
+ * Lines of CSV, in pages, the first of them with the names where rows have names. Numbers keep every digit.
  *
  * @param onNames Called when the first line is one of names.
  * @throws Error when it is no JSON, holds no rows, or several lists of them.
@@ -27,19 +30,30 @@ const OBJECTS_MAX = 16;
 export async function* jsonLines(
   pieces: AsyncIterator<string, void>,
   onNames: () => void,
-): AsyncGenerator<string, void> {
-  const text = new JsonText(pieces);
+): AsyncGenerator<readonly string[], void> {
   const toLines = csvLines(onNames);
+  let page: string[] = [];
+  for await (const row of jsonRows(new JsonText(pieces))) {
+    page.push(...toLines(row));
+    if (page.length < PAGE_LINES) continue;
+    yield page;
+    page = [];
+  }
+  yield page;
+}
+
+/** The rows, as they are written. */
+async function* jsonRows(text: JsonText): AsyncGenerator<string, void> {
   const first = await text.firstLine();
   if (first !== undefined && isJsonRow(first)) {
     const { names = [], values } = readJsonRow(first);
     const error = errorAnswer(names.map((name, at) => [name, values[at]!]));
     if (error !== undefined) throw new Error(error);
-    while (await text.peek() !== undefined) yield* toLines(await text.value());
+    while (await text.peek() !== undefined) yield await text.value();
     return;
   }
   const answer: Answer = { rows: undefined, lists: 0, plain: [] };
-  for await (const row of rowsOf(text, answer, [])) yield* toLines(row);
+  yield* rowsOf(text, answer, []);
   if (await text.peek() !== undefined) {
     throw new Error("more follows after the end of its JSON: leave one list of rows");
   }
@@ -119,11 +133,11 @@ async function* listRows(
   if (isPlain) answer.lists++;
 }
 
-/** Makes the lines of a row: all rows have the names of the first. */
-function csvLines(onNames: () => void): (row: string) => Generator<string, void> {
+/** Makes the lines of a row, for the first one with that of the names: all rows have the names of the first. */
+function csvLines(onNames: () => void): (row: string) => readonly string[] {
   let count = 0;
   let names: readonly string[] | undefined;
-  return function* (text): Generator<string, void> {
+  return (text) => {
     count++;
     const fail = (why: string): never => {
       throw new Error(`row ${count}: ${why}`);
@@ -134,18 +148,19 @@ function csvLines(onNames: () => void): (row: string) => Generator<string, void>
     } catch (error) {
       return fail(errorText(error));
     }
-    if (count === 1) {
-      names = row.names;
-      if (names !== undefined) {
-        onNames();
-        yield names.map(csvField).join(",");
-      }
-    }
+    if (count === 1) names = row.names;
     if ((row.names === undefined) !== (names === undefined)) {
       fail("it is a list where others are objects, or an object where others are lists");
     }
-    yield (names === undefined ? row.values : ordered(names, row, fail)).map(csvField).join(",");
+    const line = csvLine(names === undefined ? row.values : ordered(names, row, fail));
+    if (count > 1 || names === undefined) return [line];
+    onNames();
+    return [csvLine(names), line];
   };
+}
+
+function csvLine(fields: readonly string[]): string {
+  return fields.map(csvField).join(",");
 }
 
 /** The values in the order of the names. A value that is not given is nothing. */

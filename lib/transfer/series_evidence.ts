@@ -1,6 +1,6 @@
 /** Gathers what a file's rows of one series prove, and refuses those that cannot be that series. @module */
 import { checkRow, type RejectedCandle } from "../market/candle.ts";
-import { priceOf } from "../market/price.ts";
+import { type Price, priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import {
   addCandles,
@@ -50,6 +50,7 @@ export class MarkMemory {
 
 export class SeriesEvidence {
   readonly #series: Series;
+  readonly #price: Price;
   readonly #memory: MarkMemory;
   /** The first thing that is wrong, with its line. */
   #fault: string | undefined;
@@ -80,6 +81,7 @@ export class SeriesEvidence {
     readonly place: (line: number) => string = (line) => `line ${line}`,
   ) {
     this.#series = series;
+    this.#price = priceOf(series.symbol);
     this.#memory = memory;
   }
 
@@ -89,7 +91,7 @@ export class SeriesEvidence {
 
   add(row: EvidenceRow): void {
     if (this.#fault !== undefined) return;
-    const { timeframe, symbol } = this.#series;
+    const { timeframe } = this.#series;
     const { timeMs, line } = row;
     this.#rows++;
     if (!isAligned(timeframe, timeMs)) {
@@ -103,9 +105,10 @@ export class SeriesEvidence {
     if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
     if (row.isLeftOut) return;
     this.#addMark(row);
-    if (row.values.slice(1, 4).some((value) => value !== row.values[0])) this.#told++;
+    const [open, high, low, close] = row.values;
+    if (high !== open || low !== open || close !== open) this.#told++;
     if (Number(row.values[4]) !== 0) this.#hasVolume = true;
-    const price = priceOf(symbol);
+    const price = this.#price;
     if (price !== "trade" && Number(row.values[4]) > 0) {
       this.#fault = `${this.place(line)} has a volume of ${
         row.values[4]

@@ -36,48 +36,70 @@ export function columnTable(
   let sha256 = "";
   let columns: ColumnFile | undefined;
   let headLines = 1;
+  const pages = async function* (): AsyncGenerator<readonly FileLine[], void> {
+    const now = await explain(path, () => hashOf(file, signal));
+    if (sha256 !== "" && sha256 !== now) failChanged(path);
+    sha256 = now;
+    const { names, slices } = columns ??= await explain(path, () => open(file));
+    headLines = hasNames(names) ? 1 : 0;
+    const order = names.map((_, at) => at)
+      .sort((a, b) => Number(isIndex(names[b]!)) - Number(isIndex(names[a]!)));
+    let number = 0;
+    const line = (text: string): FileLine => {
+      number++;
+      if (!CONTROLS.test(text)) return { text, number, isEnded: true };
+      const place = number <= headLines ? "the names of the columns" : `row ${number - headLines}`;
+      throw new Error(`Cannot read ${place} of ${printable(path)}: it has control characters`);
+    };
+    if (headLines > 0) {
+      yield [line(order.map((at) => csvField(isIndex(names[at]!) ? "" : names[at]!)).join(","))];
+    }
+    const parts = slices();
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const { done, value } = await explain(path, () => parts.next());
+        if (done === true) break;
+        yield* rowPages(order.map((at) => value[at]!), line);
+      }
+    } finally {
+      await parts.return();
+    }
+  };
   return {
     path,
     name,
     writtenMs,
     place: (line) => `row ${line - headLines}`,
-    async *lines(): AsyncGenerator<FileLine, void> {
-      const now = await explain(path, () => hashOf(file, signal));
-      if (sha256 !== "" && sha256 !== now) failChanged(path);
-      sha256 = now;
-      const { names, slices } = columns ??= await explain(path, () => open(file));
-      headLines = hasNames(names) ? 1 : 0;
-      const order = names.map((_, at) => at)
-        .sort((a, b) => Number(isIndex(names[b]!)) - Number(isIndex(names[a]!)));
-      let number = 0;
-      const line = (text: string): FileLine => ({ text, number: ++number, isEnded: true });
-      if (headLines > 0) {
-        const head = order.map((at) => csvField(isIndex(names[at]!) ? "" : names[at]!)).join(",");
-        yield line(plain(path, `the names of its columns`, head));
-      }
-      const parts = slices();
-      try {
-        for (;;) {
-          signal.throwIfAborted();
-          const { done, value } = await explain(path, () => parts.next());
-          if (done === true) break;
-          const ordered = order.map((at) => value[at]!);
-          for (let row = 0; row < ordered[0]!.length; row++) {
-            let text = ordered[0]![row]!;
-            for (let at = 1; at < ordered.length; at++) text += `,${ordered[at]![row]!}`;
-            yield line(plain(path, `row ${number + 1 - headLines}`, text));
-          }
-        }
-      } finally {
-        await parts.return();
-      }
+    lines: async function* (): AsyncGenerator<FileLine, void> {
+      for await (const page of pages()) yield* page;
     },
+    pages,
     sha256: () => sha256,
     close: (): Promise<void> => {
       file[Symbol.dispose]();
       return Promise.resolve();
     },
   };
+}
+
+/** Lines that are given together. */
+const PAGE_LINES = 1_000;
+
+function* rowPages(
+  columns: readonly (readonly string[])[],
+  line: (text: string) => FileLine,
+): Generator<readonly FileLine[], void> {
+  const rows = columns[0]!.length;
+  for (let begin = 0; begin < rows; begin += PAGE_LINES) {
+    const page: FileLine[] = [];
+    for (let row = begin; row < Math.min(rows, begin + PAGE_LINES); row++) {
+      let text = columns[0]![row]!;
+      for (let at = 1; at < columns.length; at++) text += `,${columns[at]![row]!}`;
+      page.push(line(text));
+    }
+    yield page;
+  }
 }
 
 /** Tables that were made without names have numbers. */
@@ -92,11 +114,6 @@ function isIndex(name: string): boolean {
 /** Everything below space but the tab, and DEL. */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\0-\x08\x0a-\x1f\x7f-\x9f]/;
-
-function plain(path: string, place: string, text: string): string {
-  if (!CONTROLS.test(text)) return text;
-  throw new Error(`Cannot read ${place} of ${printable(path)}: it has control characters`);
-}
 
 async function hashOf(file: RandomFile, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");

@@ -81,7 +81,7 @@ const binanceFormats: readonly FileFormat[] = [
       },
       {
         flags: ["--preset", "binance", "--exchange", "binance"],
-        refused: /folder says linear|is of spot/,
+        refused: /files of binance are of a spot market.*--symbol/,
       },
       {
         flags: ["--preset", "binance-futures", "--exchange", "binanceusdm"],
