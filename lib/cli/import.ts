@@ -8,7 +8,7 @@ import { seriesName } from "../market/series.ts";
 import { prepareDatabase } from "../daemon/open_archive.ts";
 import { printable } from "../text/printable.ts";
 import { readCandleFile } from "../transfer/candle_file.ts";
-import { openLines } from "../transfer/file_lines.ts";
+import { type LineFile, openTables } from "../transfer/file_lines.ts";
 import { readZone } from "../market/csv_time.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
@@ -84,11 +84,19 @@ async function importFile(
   path: string,
   flags: ImportFlags & Flags,
 ): Promise<ExitCode> {
+  const input = path === "-" ? shell.input : undefined;
+  for await (const file of openTables(path, { input, signal: shell.signal })) {
+    await importTable(shell, { path, file }, flags);
+  }
+  return EXIT.done;
+}
+
+async function importTable(
+  shell: Shell,
+  { path, file }: { readonly path: string; readonly file: LineFile },
+  flags: ImportFlags & Flags,
+): Promise<void> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
-  const file = await openLines(path, {
-    input: path === "-" ? shell.input : undefined,
-    signal: shell.signal,
-  });
   try {
     // Judged first: a file that is refused should not even make a database.
     const candles = await readCandleFile(file, {
@@ -141,7 +149,6 @@ async function importFile(
     }
     if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));
     else for (const report of reports) shell.print(summary(report));
-    return EXIT.done;
   } finally {
     await file.close();
   }
