@@ -196,21 +196,3 @@ async function keep(source: ByteSource, signal: AbortSignal): Promise<KeptFile> 
     ? await KeptFile.write(ReadableStream.from(source.bytes()), { ...source, signal })
     : await KeptFile.open(source.kept, { input: undefined, signal });
 }
-
-/**
- * The only table of a file.
- *
- * @throws Error
- */
-export async function openLines(path: string, options: OpenOptions): Promise<LineFile> {
-  const tables = openTables(path, options);
-  const { value: file } = await tables.next();
-  if (file === undefined) throw new Error(`Cannot read ${printable(path)}: it holds no table`);
-  return {
-    ...file,
-    close: async () => {
-      await file.close();
-      await tables.return();
-    },
-  };
-}
