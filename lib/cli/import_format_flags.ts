@@ -26,7 +26,10 @@ export interface FormatFlags {
 export function addFormatFlags(command: Command): void {
   command
     .addOption(
-      new Option("--preset <source>", "where the file is from: binance, kraken, okx, … (docs/files.md)")
+      new Option(
+        "--preset <source>",
+        "where the file is from: binance, kraken, okx, … (docs/files.md)",
+      )
         .argParser(presetFlag),
     )
     .option(
@@ -34,7 +37,11 @@ export function addFormatFlags(command: Command): void {
       "what file names say: '{symbol}-{timeframe}-{date}'",
       parsed(parseNameTemplate),
     )
-    .option("--columns <names>", "names of the columns: time,open,high,low,close,volume,-", namesFlag)
+    .option(
+      "--columns <names>",
+      "names of the columns: time,open,high,low,close,volume,-",
+      namesFlag,
+    )
     .option(
       "--time-format <format>",
       "s, ms, us, ns, excel, or as '%d.%m.%Y %H:%M'",
@@ -83,7 +90,9 @@ function zoneFlag(text: string): TimeZone {
   const [name, aheadMs] = [text.trim(), readZone(text.trim())];
   const zone = aheadMs === undefined ? namedZone(name) : fixedZone(name, aheadMs);
   if (zone === undefined) {
-    throw new InvalidArgumentError("expected UTC, an offset as +02:00, or a place as Europe/Berlin");
+    throw new InvalidArgumentError(
+      "expected UTC, an offset as +02:00, or a place as Europe/Berlin",
+    );
   }
   return zone;
 }
