@@ -64,7 +64,11 @@ function tableText(table: TriedTable, columns: number): string {
     ...series.map((one) => `  ${seriesText(one)}`),
     ...cutLine,
     ...rejected.map(({ line, why }) => `  ${place(line)} would be rejected: ${why}`),
-    ...(first === undefined ? [] : rowsText(first, { columns: columns - 2, understood: candles.understood }).map((line) => `  ${line}`)),
+    ...(first === undefined
+      ? []
+      : rowsText(first, { columns: columns - 2, understood: candles.understood }).map((line) =>
+        `  ${line}`
+      )),
   ];
   return lines.map((line) => cut(line, columns)).join("\n");
 }

@@ -1,6 +1,6 @@
 /** The progress of an import: two lines on a terminal, elsewhere a line from time to time. @module */
 import { printable } from "../text/printable.ts";
-import type { ImportProgress } from "../transfer/import_batch.ts";
+import type { ImportProgress } from "../transfer/batch_progress.ts";
 import type { Shell } from "./shell.ts";
 import { count, cut, duration } from "./text.ts";
 

@@ -9,8 +9,6 @@ export interface ByteSource {
   readonly path: string;
   readonly name: string;
   readonly writtenMs: number | undefined;
-  /** Whether a checksum behind the bytes proves that the end is there. */
-  readonly isWhole: boolean;
   /** The file on disk that holds these bytes and no others; undefined if there is none. */
   readonly kept: string | undefined;
   /** All bytes, from the first. Closes what it opened when the caller stops early. */
@@ -70,7 +68,7 @@ export class KeptFile implements AsyncDisposable {
   /** Its bytes under the name that people know. */
   source({ path, name }: { readonly path: string; readonly name: string }): ByteSource {
     const { kept, writtenMs } = this;
-    return { path, name, writtenMs, isWhole: false, kept, bytes: () => fileBytes(kept, path) };
+    return { path, name, writtenMs, kept, bytes: () => fileBytes(kept, path) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,13 @@ import type { LineFile } from "./file_lines.ts";
 import type { RowFormat } from "./file_rows.ts";
 import { type FileSource, layoutsOf, readSource } from "./file_source.ts";
 import { type Claim, type Survey, survey } from "./file_survey.ts";
-import { EXAMPLE, namedVolume, type ReadVolume, type Refuse, unnamedColumns } from "./file_columns.ts";
+import {
+  EXAMPLE,
+  namedVolume,
+  type ReadVolume,
+  type Refuse,
+  unnamedColumns,
+} from "./file_columns.ts";
 import type { NameTemplate } from "./name_template.ts";
 import { PRESETS } from "./presets/presets.ts";
 
@@ -90,7 +96,9 @@ export async function readFormat(
   if (typeof found.numbers === "string") {
     const example = found.numbers || "1,234";
     return refuse(
-      `${example} in it may mean ${readings(example)}. Write numbers with a decimal point, or say the decimal ` +
+      `${example} in it may mean ${
+        readings(example)
+      }. Write numbers with a decimal point, or say the decimal ` +
         "mark with --decimal . or --decimal ,",
     );
   }
@@ -99,7 +107,13 @@ export async function readFormat(
     : headColumns({ found, source, head, columns, meant, options }, refuse);
   const { values } = read.columns;
   const isCut = found.last !== undefined && !found.last.isEnded &&
-    [...values, read.columns.time, read.columns.confirm, read.columns.provisional, read.columns.closeTime]
+    [
+      ...values,
+      read.columns.time,
+      read.columns.confirm,
+      read.columns.provisional,
+      read.columns.closeTime,
+    ]
       .includes(found.width - 1) &&
     !found.isLastWhole;
   const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
@@ -144,7 +158,13 @@ function headColumns(
   checkOrder(claim!, meant, refuse);
   const volume = namedVolume(
     { head, columns, proof: claim!.volumes },
-    { ...meant, unit: options.volumeUnit, preset: source.preset, isGiven: options.columns !== undefined, refuse },
+    {
+      ...meant,
+      unit: options.volumeUnit,
+      preset: source.preset,
+      isGiven: options.columns !== undefined,
+      refuse,
+    },
   );
   return { columns: { ...columns, values: columns.values.with(4, volume.at) }, volume };
 }
@@ -181,7 +201,9 @@ function rowColumns(
       if (lacking !== undefined && found.claims.length === 0) {
         const [unit] = lacking.columns.filter((name) => !LAYOUT_PRICES.has(name));
         refuse(
-          `the base volume is not among its columns if they are ${lacking.columns.join(", ")}, as ${preset.name} ` +
+          `the base volume is not among its columns if they are ${
+            lacking.columns.join(", ")
+          }, as ${preset.name} ` +
             `writes them. To take the ${unit} as volume: --columns ${
               lacking.columns.map((name) => name === unit ? "volume" : name).join(",")
             }`,
@@ -195,7 +217,11 @@ function rowColumns(
     if (claim !== undefined && distinct(fitting).length === 1) {
       checkOrder(claim, meant, refuse);
       const volume = namedVolume(
-        { head: { ...first, columns: claim.columns }, columns: claim.columns, proof: claim.volumes },
+        {
+          head: { ...first, columns: claim.columns },
+          columns: claim.columns,
+          proof: claim.volumes,
+        },
         { ...meant, unit: options.volumeUnit, preset, isGiven: false, refuse },
       );
       return {
@@ -206,7 +232,14 @@ function rowColumns(
   }
   const columns = unnamedColumns(found, meant, { refuse, presets: presetsOf(found, meant) });
   const unit = options.volumeUnit ?? found.volumes.unitOf(columns.values[4]!);
-  return { columns, volume: { at: columns.values[4]!, unit, isProved: options.volumeUnit === undefined && unit !== undefined } };
+  return {
+    columns,
+    volume: {
+      at: columns.values[4]!,
+      unit,
+      isProved: options.volumeUnit === undefined && unit !== undefined,
+    },
+  };
 }
 
 const LAYOUT_PRICES = new Set(["date", "time", "open", "high", "low", "close"]);

@@ -8,10 +8,6 @@ export interface Unpacked {
   /** The first bytes, as many as any kind of file needs. They come again in `bytes`. */
   readonly first: Uint8Array;
   readonly bytes: AsyncGenerator<Uint8Array, void>;
-  /** Whether a checksum proves that the end is there. Known once all bytes were read. */
-  readonly isWhole: () => boolean;
-  /** What it was packed by, the outermost first. */
-  readonly packedBy: readonly string[];
 }
 
 /** Enough to tell any kind of file: the names of the first members of an archive lie behind its head. */
@@ -27,28 +23,20 @@ const LAYERS_MAX = 3;
  */
 export async function unpack(
   bytes: AsyncGenerator<Uint8Array, void>,
-  isWhole: boolean,
-  packedBy: readonly string[] = [],
+  layers = 0,
 ): Promise<Unpacked> {
   const peeked = await peek(bytes);
   const kind = PACKED.find(({ begins }) => begins.every((byte, at) => peeked.first[at] === byte));
-  if (kind === undefined) return { ...peeked, isWhole: () => isWhole, packedBy };
-  if (packedBy.length === LAYERS_MAX) {
-    await peeked.bytes.return();
-    throw new Error("it is packed several times over: unpack it first");
-  }
-  const { unpacked, isWhole: isPackedWhole } = kind.open(peeked.bytes);
-  const inner = await unpack(unpacked, false, [...packedBy, kind.name]);
-  return {
-    ...inner,
-    isWhole: inner.packedBy.length > packedBy.length + 1 ? inner.isWhole : isPackedWhole,
-  };
+  if (kind === undefined) return peeked;
+  if (layers < LAYERS_MAX) return await unpack(kind.open(peeked.bytes), layers + 1);
+  await peeked.bytes.return();
+  throw new Error("it is packed several times over: unpack it first");
 }
 
 /** The first bytes, and all of them. */
 async function peek(
   bytes: AsyncGenerator<Uint8Array, void>,
-): Promise<Pick<Unpacked, "first" | "bytes">> {
+): Promise<Unpacked> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   while (length < FIRST_BYTES) {
@@ -78,45 +66,23 @@ async function* joined(
   }
 }
 
-interface Opened {
-  readonly unpacked: AsyncGenerator<Uint8Array, void>;
-  readonly isWhole: () => boolean;
-}
-
 const PACKED: readonly {
-  readonly name: string;
   readonly begins: readonly number[];
-  readonly open: (bytes: AsyncGenerator<Uint8Array, void>) => Opened;
+  readonly open: (bytes: AsyncGenerator<Uint8Array, void>) => AsyncGenerator<Uint8Array, void>;
 }[] = [
-  { name: "gzip", begins: [0x1f, 0x8b], open: openGzip },
-  { name: "zstd", begins: [0x28, 0xb5, 0x2f, 0xfd], open: openZstd },
+  { begins: [0x1f, 0x8b], open: unpackGzip },
+  { begins: [0x28, 0xb5, 0x2f, 0xfd], open: unpackZstd },
 ];
 
-function openGzip(bytes: AsyncGenerator<Uint8Array, void>): Opened {
-  let size = 0;
-  let tail: Uint8Array = new Uint8Array();
-  const watched = async function* (): AsyncGenerator<Uint8Array, void> {
-    for await (const chunk of bytes) {
-      tail = chunk.length >= 4 ? chunk.slice(-4) : Uint8Array.from([...tail, ...chunk]).slice(-4);
-      yield chunk;
-    }
-  };
-  const unpacked = async function* (): AsyncGenerator<Uint8Array, void> {
-    // Not DecompressionStream: it stops after the first member of a file that has several.
-    for await (const chunk of decoded(watched(), zlib.createGunzip())) {
-      size += chunk.length;
-      yield chunk;
-    }
-  };
-  return {
-    unpacked: unpacked(),
-    // Of several members, a checksum proves only the last: others may be missing behind it. One alone says how long it is.
-    isWhole: () => new DataView(tail.buffer, tail.byteOffset).getUint32(0, true) === size % 2 ** 32,
-  };
+/** Not DecompressionStream: it stops after the first member of a file that has several. */
+function unpackGzip(bytes: AsyncGenerator<Uint8Array, void>): AsyncGenerator<Uint8Array, void> {
+  return decoded(bytes, zlib.createGunzip());
 }
 
-/** A frame's end proves nothing of frames that may be missing behind it. */
-function openZstd(bytes: AsyncGenerator<Uint8Array, void>): Opened {
+/** Frame by frame: the decoder stops after the first, and does not say when the end of one is missing. */
+async function* unpackZstd(
+  bytes: AsyncGenerator<Uint8Array, void>,
+): AsyncGenerator<Uint8Array, void> {
   const frames = new ZstdFrames();
   let rest: Uint8Array = new Uint8Array();
   let isDone = false;
@@ -138,14 +104,11 @@ function openZstd(bytes: AsyncGenerator<Uint8Array, void>): Opened {
     }
     throw new Error("unexpected end of file");
   };
-  const unpacked = async function* (): AsyncGenerator<Uint8Array, void> {
-    try {
-      while (await more()) yield* decoded(frame(), zstdDecoder());
-    } finally {
-      await bytes.return();
-    }
-  };
-  return { unpacked: unpacked(), isWhole: () => false };
+  try {
+    while (await more()) yield* decoded(frame(), zstdDecoder());
+  } finally {
+    await bytes.return();
+  }
 }
 
 function zstdDecoder(): zlib.Gunzip {

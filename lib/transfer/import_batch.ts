@@ -11,6 +11,7 @@ import {
   wholeImports,
 } from "../store/whole_imports.ts";
 import { retryStore } from "../archive/store_retry.ts";
+import { BatchProgress, type ImportProgress } from "./batch_progress.ts";
 import { type CandleFile, type FileOptions, readCandleFile } from "./candle_file.ts";
 import { type ImportContext, type ImportReport, importRows } from "./candle_import.ts";
 import type { ListedFile } from "./file_list.ts";
@@ -38,17 +39,6 @@ export interface TakenTable extends ReadTable {
   readonly conflicts: readonly RowPlace[];
   /** The first rows that were rejected. */
   readonly rejected: readonly RowPlace[];
-}
-
-/** How far an import of files has come. */
-export interface ImportProgress {
-  readonly filesDone: number;
-  /** Rows that were stored, or looked at for that. */
-  readonly rows: number;
-  /** Bytes of the files that are done. */
-  readonly bytesDone: number;
-  /** The file that was begun last. */
-  readonly path: string;
 }
 
 interface BatchOptions {
@@ -101,17 +91,14 @@ class ImportBatch {
   /** Aborted when one file met what ends all. */
   readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #progress: BatchProgress;
   #next = 0;
-  #filesDone = 0;
-  #bytesDone = 0;
-  #rowsDone = 0;
-  /** Rows of the tables that are being stored, by their files. */
-  readonly #rowsNow = new Map<number, number>();
 
   constructor(context: BatchContext, files: readonly ListedFile[], options: BatchOptions) {
     this.#context = context;
     this.#files = files;
     this.#options = options;
+    this.#progress = new BatchProgress(options.onProgress);
     this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
   }
 
@@ -130,7 +117,7 @@ class ImportBatch {
       const at = this.#next++;
       const file = this.#files[at]!;
       this.#turns.begin(at);
-      this.#tell(file.path);
+      this.#progress.begin(at, file);
       try {
         await this.#readFile(file, at);
       } catch (error) {
@@ -142,9 +129,7 @@ class ImportBatch {
       } finally {
         this.#turns.end(at);
       }
-      this.#filesDone++;
-      this.#bytesDone += file.bytes;
-      this.#tell(file.path);
+      this.#progress.end(at);
     }
   }
 
@@ -154,6 +139,7 @@ class ImportBatch {
       input: path === "-" ? input : undefined,
       signal: this.#signal,
       onLeftOut,
+      onBytes: (count) => this.#progress.addBytes(at, count),
     });
     for await (const table of tables) {
       try {
@@ -226,15 +212,11 @@ class ImportBatch {
         replaces,
         signal: this.#signal,
         sha256: table.sha256,
-        onRows: (rows) => {
-          this.#rowsNow.set(at, rows);
-          this.#tell(table.path);
-        },
+        onRows: (rows) => this.#progress.setRows(at, rows),
       });
       return reports;
     } finally {
-      this.#rowsDone += this.#rowsNow.get(at) ?? 0;
-      this.#rowsNow.delete(at);
+      this.#progress.endTable(at);
     }
   }
 
@@ -302,23 +284,13 @@ class ImportBatch {
   #retry<T>(statement: () => Promise<T>): Promise<T> {
     return retryStore(statement, { ...this.#context, signal: this.#signal });
   }
-
-  #tell(path: string): void {
-    const now = [...this.#rowsNow.values()].reduce((sum, rows) => sum + rows, 0);
-    this.#options.onProgress({
-      filesDone: this.#filesDone,
-      bytesDone: this.#bytesDone,
-      rows: this.#rowsDone + now,
-      path,
-    });
-  }
 }
 
 /** Longer than any timeframe, and than any exchange changes a candle after its close. */
 const SETTLED_MS = 40 * 24 * 3_600_000;
 
-/** The file's name, and behind it that of the member of an archive. Standard input is `-`. */
+/** The file's name, after that of the member of an archive. Standard input is `-`. */
 function fileName(path: string, { name }: LineFile): string {
   const own = basename(path);
-  return name === "" || name === own ? own : `${own}: ${name}`;
+  return name === "" || name === own ? own : `${name} in ${own}`;
 }

@@ -40,12 +40,20 @@ export function parseNameTemplate(text: string): NameTemplate {
   let open = false;
   const source = text.replaceAll(/\{([^{}]*)\}|[^{}]+|[{}]/g, (piece, part?: string) => {
     if (part === undefined) {
-      if (piece === "{" || piece === "}") throw new Error(`a ${piece} stands alone in it. Allowed are ${ALLOWED}`);
+      if (piece === "{" || piece === "}") {
+        throw new Error(`a ${piece} stands alone in it. Allowed are ${ALLOWED}`);
+      }
       open = false;
       return piece.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
     }
-    if (!Object.hasOwn(PARTS, part)) throw new Error(`{${part}} is not known. Allowed are ${ALLOWED}`);
-    if (open) throw new Error(`nothing stands between {${part}} and the part before it: both may be anything`);
+    if (!Object.hasOwn(PARTS, part)) {
+      throw new Error(`{${part}} is not known. Allowed are ${ALLOWED}`);
+    }
+    if (open) {
+      throw new Error(
+        `nothing stands between {${part}} and the part before it: both may be anything`,
+      );
+    }
     open = true;
     if (part === "any") return PARTS.any!;
     if (seen.has(part)) throw new Error(`{${part}} stands twice in it`);
@@ -58,7 +66,9 @@ export function parseNameTemplate(text: string): NameTemplate {
   if (seen.has("symbol") && (seen.has("base") || seen.has("quote"))) {
     throw new Error("it has {symbol}, and {base} or {quote}: one of both says it");
   }
-  if (seen.has("base") !== seen.has("quote")) throw new Error("{base} needs {quote}, and {quote} needs {base}");
+  if (seen.has("base") !== seen.has("quote")) {
+    throw new Error("{base} needs {quote}, and {quote} needs {base}");
+  }
   const whole = new RegExp(`^${source}$`, "u");
   return {
     text,

@@ -28,8 +28,7 @@ export function noTable(first: Uint8Array): string | undefined {
   );
   if (lines.length > 0 && lines.every((line) => CHECKSUM.test(line))) return "it holds checksums";
   // A table of a head alone is one without rows, which its reader says.
-  const isHead = lines.length <= 2 &&
-    lines.some((line) => line.split(/[,;\t]/).length > NUMBERS_MIN);
+  const isHead = lines.length <= 2 && (lines[0] ?? "").split(/[,;\t]/).length > NUMBERS_MIN;
   return isHead || lines.some(hasNumbers) ? undefined : "it holds no rows of numbers";
 }
 

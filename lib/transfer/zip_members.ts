@@ -89,7 +89,6 @@ function member(
     name: filename.split(/[/\\]/).at(-1) ?? "",
     // The archive is as old as its youngest member, or younger.
     writtenMs: hasUtc ? entry.lastModDate.getTime() : writtenMs,
-    isWhole: true,
     kept: undefined,
     bytes: () => unpackedMember(file, entry),
   };

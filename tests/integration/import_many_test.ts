@@ -1,5 +1,6 @@
 /** `titan10 import` of many files: one that is bad stops no other, and a repeat does only what is left. @module */
 import assert from "node:assert/strict";
+import { TextReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
 import { importFiles } from "../../lib/transfer/import_batch.ts";
 import { listFiles } from "../../lib/transfer/file_list.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -360,3 +361,29 @@ Deno.test("--dry-run makes no archive, and shows in 80 columns how each file is 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("the members of an archive are tables of their own: one that is bad stops no other", () =>
+  withAnyArchivePlace(async (place) => {
+    const { folder, json, asked } = toolsOf(place);
+    const zip = new ZipWriter(new Uint8ArrayWriter());
+    await zip.add("README.md", new TextReader("# Hourly files\n"));
+    for (let hour = 0; hour < 40; hour++) {
+      await zip.add(`hours/${hour}.csv`, new TextReader(fileText("BTC/USDT", hourOf(hour))));
+    }
+    const bad = fileText("BTC/USDT", hourOf(50)).split("\n").with(9, "binance,BTC/USDT,1m,what");
+    await zip.add("hours/bad.csv", new TextReader(bad.join("\n")));
+    await Deno.writeFile(`${folder}/hours.zip`, await zip.close());
+    const first = await json(`${folder}/hours.zip`);
+    addUp(first.total);
+    assert.deepEqual([first.tables, first.refusals], [40, 1]);
+    assert.match(first.refused[0]!.file, /^hours\/bad\.csv in .*hours\.zip$/);
+    assert.deepEqual(first.leftOut.count, 1);
+    assert.match(first.leftOut.first[0]!, /README\.md/);
+    assert.deepEqual(await asked("select candles::int from checkpoints"), [{ candles: 2_400 }]);
+    assert.deepEqual(
+      await asked("select count(distinct file)::int, min(file) from imports"),
+      [{ count: 40, min: "0.csv in hours.zip" }],
+    );
+    const again = await json(`${folder}/hours.zip`);
+    assert.deepEqual([again.known, again.refusals, again.total["rows"]], [40, 1, 0]);
+  }));
