@@ -104,6 +104,15 @@ const FAR_SHARE = 0.8;
 /** Prices that move seldom end where they began. */
 const FLAT_SHARE = 0.95;
 
+/** A file of all markets of an exchange has some thousands. */
+const INSTRUMENTS_MAX = 10_000;
+
+interface Neighbour {
+  readonly timeMs: number;
+  readonly open: number;
+  readonly close: number;
+}
+
 /** Gathers what rows say against an order of columns that a head, a source or a user claims. */
 export class OrderClaim {
   readonly #values: readonly number[];
@@ -113,7 +122,8 @@ export class OrderClaim {
   /** How far opens are from the closes before them, and the same if both were exchanged. */
   #read = 0;
   #exchanged = 0;
-  #last: { readonly timeMs: number; readonly open: number; readonly close: number } | undefined;
+  /** The last row of each instrument of the file. */
+  readonly #last = new Map<string, Neighbour>();
   /** Rows whose high or low is far from the other prices, and those whose open is the close though it moved. */
   readonly #odd = { far: 0, flat: 0 };
 
@@ -122,7 +132,7 @@ export class OrderClaim {
     this.#values = values;
   }
 
-  add(timeMs: number, numbers: readonly number[]): void {
+  add(timeMs: number, numbers: readonly number[], instrument = ""): void {
     const [openAt, highAt, lowAt, closeAt] = this.#values as RowPrices;
     const [open, close] = [numbers[openAt] ?? NaN, numbers[closeAt] ?? NaN];
     const [high, low] = [numbers[highAt] ?? NaN, numbers[lowAt] ?? NaN];
@@ -131,10 +141,11 @@ export class OrderClaim {
     if (!(high >= Math.max(open, close) && low <= Math.min(open, close))) this.#wrong++;
     if (isFar(open, high, low, close)) this.#odd.far++;
     if (open === close && high > low) this.#odd.flat++;
-    const last = this.#last;
-    this.#last = { timeMs, open, close };
+    const last = this.#last.get(instrument);
+    const own = { timeMs, open, close };
+    if (last !== undefined || this.#last.size < INSTRUMENTS_MAX) this.#last.set(instrument, own);
     if (last === undefined || last.timeMs === timeMs || Number.isNaN(timeMs)) return;
-    const [older, newer] = last.timeMs < timeMs ? [last, this.#last] : [this.#last, last];
+    const [older, newer] = last.timeMs < timeMs ? [last, own] : [own, last];
     this.#neighbours++;
     this.#read += Math.abs(newer.open - older.close);
     this.#exchanged += Math.abs(newer.close - older.open);

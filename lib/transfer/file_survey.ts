@@ -103,7 +103,10 @@ class SurveyProof {
     const numbers: number[] = new Array(texts.length).fill(NaN);
     for (const at of this.#needed) numbers[at] = Number(texts[at]);
     for (const { columns, order, volumes } of this.#different) {
-      order.add(this.#openTime(timeText(fields, columns)), numbers);
+      const timeMs = this.#openTime(timeText(fields, columns));
+      const { instrument } = columns;
+      if (instrument.length === 0) order.add(timeMs, numbers);
+      else order.add(timeMs, numbers, instrument.map((at) => fields[at]).join());
       volumes.add(texts, { ...bounds(columns.values, numbers), numbers });
     }
     if (this.#isOpen) this.#addUnnamed(fields, { texts, numbers });
