@@ -31,6 +31,11 @@ export class VolumeProof {
     this.#looks = columns.map(() => ({ price: 0, whole: 0, zero: 0 }));
   }
 
+  /** How many rows were added that have prices. */
+  get rows(): number {
+    return this.#rows;
+  }
+
   /** @param row.numbers The fields as numbers, if the caller has them. */
   add(fields: readonly string[], row: {
     readonly low: number;
@@ -111,6 +116,14 @@ export class VolumeProof {
     if (found === undefined) return undefined;
     const size = Math.sqrt(found.min * found.max);
     return Number((found.isInverse ? 1 / size : size).toPrecision(1));
+  }
+
+  /** Whether the turnover divided by the volume is, in most rows that can be compared, no price of the candle. */
+  isContradicted(base: number, turnover: number): boolean {
+    return this.#compared().some((couple) =>
+      couple.base === base && couple.turnover === turnover && couple.rows >= VOLUMES_MIN &&
+      couple.fits * 2 < couple.rows
+    );
   }
 
   /** Whether nearly all values lie within the candle: an average price, not a volume. */
@@ -222,3 +235,28 @@ function unit(text: string): number {
     /^[^.eE]*\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text.trim()) ?? [];
   return 10 ** (Number(exponent) - fraction.length);
 }
+
+/** Whether columns that are said to count trades hold whole numbers. */
+export class CountClaim {
+  readonly #columns: readonly number[];
+  #broken: number | undefined;
+
+  constructor(columns: readonly number[]) {
+    this.#columns = columns;
+  }
+
+  add(fields: readonly string[]): void {
+    if (this.#broken !== undefined) return;
+    for (const at of this.#columns) {
+      const text = fields[at]!;
+      if (plainDecimals(text) !== 0 && !WHOLE.test(text)) this.#broken = at;
+    }
+  }
+
+  /** A column that holds something else. */
+  get broken(): number | undefined {
+    return this.#broken;
+  }
+}
+
+const WHOLE = /^(?:|\s*\d+(?:\.0*)?\s*|-1|nan|null|none|\d+(?:\.\d+)?e\+?\d+)$/i;

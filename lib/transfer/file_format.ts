@@ -251,7 +251,12 @@ function distinct(claims: readonly Claim[]): readonly Claim[] {
 }
 
 /** @throws Error when the rows prove that the columns of open and close are exchanged. */
-function checkOrder({ order }: Claim, { symbol }: Meant, refuse: Refuse): void {
+function checkOrder({ order, counts }: Claim, { symbol }: Meant, refuse: Refuse): void {
+  if (counts.broken !== undefined) {
+    refuse(
+      `its column ${counts.broken + 1} does not count trades: it has fractions. Name the columns with ${EXAMPLE}`,
+    );
+  }
   // A premium is a small difference, which may double within a minute.
   if (order.isOdd && priceOf(symbol ?? "") !== "premium") {
     refuse(`${ODD}. Name the columns with ${EXAMPLE}`);
