@@ -16,14 +16,29 @@ const CLEAR_MS_MIN = 1e11;
 export function timestampText(value: bigint, unit: TimeUnit, isUtc: boolean): string {
   const perSecond = PER_SECOND[unit];
   if (isUtc) {
-    const ms = unit === "milli" ? value : value * 1_000n / perSecond;
-    const isExact = ms * perSecond === value * 1_000n;
-    if (isExact && ms >= CLEAR_MS_MIN) return String(ms);
+    const ms = wholeMs(value, unit);
+    if (ms >= CLEAR_MS_MIN) return String(ms);
   }
   const part = (value % perSecond + perSecond) % perSecond;
   const date = new Date(Number((value - part) / perSecond) * 1_000);
   const fraction = part === 0n ? "" : `.${padded(part, perSecond)}`;
   return `${dateTime(date)}${fraction}${isUtc ? "Z" : ""}`;
+}
+
+/** Milliseconds; NaN where these cannot say it. */
+function wholeMs(value: bigint, unit: TimeUnit): number {
+  switch (unit) {
+    case "second":
+      return Number(value) * 1_000;
+    case "milli":
+      return Number(value);
+    case "micro": {
+      const ms = Number(value) / 1_000;
+      return Number.isInteger(ms) ? ms : NaN;
+    }
+    case "nano":
+      return value % 1_000_000n === 0n ? Number(value / 1_000_000n) : NaN;
+  }
 }
 
 /** A day since 1970, `2024-01-31`. */
