@@ -20,7 +20,7 @@ import { findPlaces, PLACES_MAX, type RowPlace } from "./import_places.ts";
 import { SeriesTurns } from "./series_turns.ts";
 
 /** A table that was read as a whole. */
-export interface ReadTable {
+interface ReadTable {
   /** As people call it. */
   readonly path: string;
   /** As the archive calls it, in the table `imports`. */
@@ -116,8 +116,8 @@ class ImportBatch {
       this.#signal.throwIfAborted();
       const at = this.#next++;
       const file = this.#files[at]!;
-      this.#turns.begin(at);
-      this.#progress.begin(at, file);
+      this.#turns.enter(at);
+      this.#progress.enter(at, file);
       try {
         await this.#readFile(file, at);
       } catch (error) {
