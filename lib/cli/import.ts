@@ -24,10 +24,12 @@ import { count } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
 
 const HELP = `
-Files are CSV, JSON, Parquet or Feather, packed or not; what is in a ZIP archive
-is read as if it were unpacked. Folders are searched with all below them. What
-a file holds is proved by its names and rows, or said by options; docs/files.md
-lists sources and options. --dry-run shows how each file is understood.
+Files of exchanges, programs and sellers are known by their head or name, or by
+--preset; docs/files.md has them all. Any other file names time, open, high,
+low, close and volume in its first line or by --columns. Without names, their
+order and the unit of the volume are taken only if all rows prove them. Times
+are ISO 8601 in UTC or numbers since 1970, or as --time-format says. Folders are
+searched with all below them; members of archives are files, too.
 
 Each file is checked as a whole before anything of it is stored. It is refused
 if a line lacks fields, a date does not exist, the rows are of another timeframe

@@ -12,6 +12,11 @@ export class Stopped extends Error {
   }
 }
 
+/** Why it is aborted when the reader of standard output has read enough, as `head` does. */
+export class Unread extends Error {
+  override readonly name = "Unread";
+}
+
 /** How each command goes on. Those that only show something are run again. */
 const GOING_ON: Readonly<Record<string, string>> = {
   run: "titan10 run continues where it stopped",

@@ -5,10 +5,11 @@ import { type ArchivePlace, withAnyArchivePlace } from "../support/archive_place
 import { plain, takeAll } from "../support/file_cases.ts";
 import { EXCHANGE_FORMATS } from "../support/file_formats/exchange_formats.ts";
 import { PROGRAM_FORMATS } from "../support/file_formats/program_formats.ts";
+import { PACKED_FORMATS } from "../support/file_formats/packed_formats.ts";
 import type { FileFormat, Try } from "../support/file_formats/format.ts";
 import { runInProcess } from "../support/shell.ts";
 
-const FORMATS = [...EXCHANGE_FORMATS, ...PROGRAM_FORMATS];
+const FORMATS = [...EXCHANGE_FORMATS, ...PROGRAM_FORMATS, ...PACKED_FORMATS];
 
 Deno.test("each format that people have is imported right, or refused with the option to give", async (t) => {
   assert.ok(FORMATS.length >= 45, `there are only ${FORMATS.length}`);

@@ -404,16 +404,6 @@ export const EXCHANGE_FORMATS: readonly FileFormat[] = [
     ],
   },
   {
-    name: "Bitget's workbook",
-    source: "https://www.bitget.com/data-download",
-    path: "BTCUSDT_SPBL_1min_20240301.xlsx",
-    bytes: "PK\x03\x04\0[Content_Types].xml",
-    tries: [{
-      flags: series("bitget", "BTC/USDT", "1m"),
-      refused: /Excel workbook \(\.xlsx\): save it as CSV/,
-    }],
-  },
-  {
     name: "Coinbase's interface, low first",
     source: "https://docs.cdp.coinbase.com/exchange/reference/exchangerestapi_getproductcandles",
     path: "candles.csv",
