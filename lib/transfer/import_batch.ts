@@ -15,7 +15,8 @@ import { BatchProgress, type ImportProgress } from "./batch_progress.ts";
 import { type CandleFile, type FileOptions, readCandleFile } from "./candle_file.ts";
 import { type ImportContext, type ImportReport, importRows } from "./candle_import.ts";
 import type { ListedFile } from "./file_list.ts";
-import { type LineFile, openTables } from "./file_lines.ts";
+import type { LineFile } from "./file_lines.ts";
+import { openTables } from "./open_tables.ts";
 import { findPlaces, PLACES_MAX, type RowPlace } from "./import_places.ts";
 import { SeriesTurns } from "./series_turns.ts";
 

@@ -1,7 +1,7 @@
 /** Writes values of typed columns as text, exactly: what a column knows of its values must not be lost on the way. @module */
 
 /** Parts of a second by the name of their unit. */
-export const PER_SECOND = { second: 1n, milli: 1_000n, micro: 1_000_000n, nano: 1_000_000_000n };
+const PER_SECOND = { second: 1n, milli: 1_000n, micro: 1_000_000n, nano: 1_000_000_000n };
 
 export type TimeUnit = keyof typeof PER_SECOND;
 

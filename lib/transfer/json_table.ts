@@ -34,7 +34,7 @@ export async function* jsonLines(
   const toLines = csvLines(onNames);
   let page: string[] = [];
   for await (const row of jsonRows(new JsonText(pieces))) {
-    page.push(...toLines(row));
+    for (const line of toLines(row)) page.push(line);
     if (page.length < PAGE_LINES) continue;
     yield page;
     page = [];
