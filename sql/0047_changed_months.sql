@@ -16,26 +16,34 @@ create table changed_months (
 comment on table changed_months is
   'By series and month: a version that is another one after each change of its candles, or of what is covered. Compare for equality.';
 
--- The version of all that this transaction changes: nobody sees a state between its statements.
-create function titan10_change() returns uuid language sql volatile as $$
-  select coalesce(nullif(current_setting('titan10.change', true), ''),
-                  set_config('titan10.change', gen_random_uuid()::text, true))::uuid
-$$;
-
--- Enters that candles of a series between two open times, both included, have changed. Whoever calls this holds the series'
--- checkpoint where several are changed, so that nobody waits for another in a circle.
+-- Enters that candles of a series between two open times, both included, have changed. All that a transaction changes gets one
+-- version, because nobody sees a state between its statements; what it has entered last is not entered again. Whoever calls
+-- this for several series holds their checkpoints, so that nobody waits for another in a circle.
 create function titan10_note_change(
   of_exchange text, of_symbol text, of_timeframe text, oldest timestamptz, newest timestamptz
 ) returns void language plpgsql volatile as $$
 declare
-  since constant date := date_trunc('month', oldest at time zone 'UTC');
-  until constant date := date_trunc('month', newest at time zone 'UTC');
-  new_version constant uuid := titan10_change();
+  since constant timestamp := date_trunc('month', oldest at time zone 'UTC');
+  until constant timestamp := date_trunc('month', newest at time zone 'UTC');
+  entry constant text := concat_ws(E'\x1f', of_exchange, of_symbol, of_timeframe, since, until);
+  new_version text := nullif(current_setting('titan10.change', true), '');
 begin
+  if new_version is null then
+    new_version := set_config('titan10.change', gen_random_uuid()::text, true);
+  elsif current_setting('titan10.changed', true) = entry then
+    return;
+  end if;
+  perform set_config('titan10.changed', entry, true);
+  if since = until then
+    insert into changed_months as known (exchange, symbol, timeframe, month, version)
+    values (of_exchange, of_symbol, of_timeframe, since, new_version::uuid)
+    on conflict (exchange, symbol, timeframe, month) do update set version = excluded.version
+    where known.version <> excluded.version;
+    return;
+  end if;
   insert into changed_months as known (exchange, symbol, timeframe, month, version)
-  select of_exchange, of_symbol, of_timeframe, (since + make_interval(months => n))::date, new_version
-  from generate_series(0, (12 * (extract(year from until) - extract(year from since))
-                           + extract(month from until) - extract(month from since))::int) as n
+  select of_exchange, of_symbol, of_timeframe, month, new_version::uuid
+  from generate_series(since, until, interval '1 month') as month
   on conflict (exchange, symbol, timeframe, month) do update set version = excluded.version
   where known.version <> excluded.version;
 end
@@ -55,10 +63,14 @@ begin
       changed := changed * tstzmultirange(tstzrange(new.expired_until, null));
     end if;
   end if;
+  if isempty(changed) then
+    return null;
+  end if;
   -- Nobody can tell of all time: what has no end reaches as far as there are candles.
-  changed := changed * tstzmultirange(tstzrange(case when lower_inf(changed) then least(new.first, old.first) end,
-                                                case when upper_inf(changed) then greatest(new.last, old.last) end, '[]'));
-  foreach span in array array(select unnest(changed)) loop
+  if lower_inf(changed) or upper_inf(changed) then
+    changed := changed * tstzmultirange(tstzrange(least(new.first, old.first), greatest(new.last, old.last), '[]'));
+  end if;
+  for span in select unnest(changed) loop
     perform titan10_note_change(new.exchange, new.symbol, new.timeframe, lower(span),
                                 greatest(lower(span), upper(span) - interval '1 microsecond'));
   end loop;

@@ -113,6 +113,7 @@ function settingChanges(before: ExchangeSettings, after: ExchangeSettings): read
       isDifferent(before.pageLimit, after.pageLimit) ? limitText(after.pageLimit) : "",
     ],
     ["funding", isDifferent(before.funding, after.funding) ? after.funding : ""],
+    ["history", isDifferent(before.history, after.history) ? after.history : ""],
   ];
   return changes.flatMap(([what, change]) => change === "" ? [] : [`${what} ${change}`]);
 }

@@ -5,7 +5,6 @@
  */
 import { FileFaultError, type PublishedFile } from "../exchange/archives/published_file.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
-import { coverageOf, subtract } from "../market/coverage.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
@@ -15,7 +14,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { errorText } from "../text/redact.ts";
-import { type ChosenFile, chooseFiles, FILES_IN_FLIGHT } from "./history_choice.ts";
+import { type ChosenFile, chooseFiles, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
 import { candlesOf, findDifference, type StoredFile, storeFile } from "./history_file.ts";
 
 /** The first files of a series are all compared with the API, later ones one in so many. */
@@ -74,13 +73,7 @@ export class History {
       nowMs: this.#archive.clock.now(),
       isLeftOut: (file) => this.#tried.has(file.url) || this.#exchange.client.files.isMissing(file),
     });
-    const bySeries = Map.groupBy(files, ({ file }) => seriesName(file.series));
-    const left = owed.flatMap(({ series, owed }) => {
-      const taken = bySeries.get(seriesName(series)) ?? [];
-      const rest = subtract(owed, coverageOf(taken.map(({ file }) => file.window)));
-      return rest.length === 0 ? [] : [{ series, owed: rest }];
-    });
-    return { files, left };
+    return { files, left: withoutFiles(owed, files) };
   }
 
   /** Fetches and stores files, as many as may be in flight. Never throws for one that fails. */

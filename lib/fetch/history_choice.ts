@@ -5,8 +5,8 @@
  */
 import type { FilePeriod, PublishedFile, SeriesFiles } from "../exchange/archives/published_file.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
-import { type Coverage, coverageCandles, intersect } from "../market/coverage.ts";
-import type { Series } from "../market/series.ts";
+import { type Coverage, coverageCandles, coverageOf, intersect, subtract } from "../market/coverage.ts";
+import { type Series, seriesName } from "../market/series.ts";
 import { countCandles, nominalMs } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import type { Owed } from "../store/ledger.ts";
@@ -82,6 +82,19 @@ export async function chooseFiles(
     });
   });
   return chosen.sort((one, other) => other.file.window.untilMs - one.file.window.untilMs);
+}
+
+/** What is owed outside of the time of these files. */
+export function withoutFiles(
+  owed: readonly Owed[],
+  files: readonly ChosenFile[],
+): readonly Owed[] {
+  const bySeries = Map.groupBy(files, ({ file }) => seriesName(file.series));
+  return owed.flatMap(({ series, owed }) => {
+    const taken = bySeries.get(seriesName(series)) ?? [];
+    const left = subtract(owed, coverageOf(taken.map(({ file }) => file.window)));
+    return left.length === 0 ? [] : [{ series, owed: left }];
+  });
 }
 
 function filesOfSeries(

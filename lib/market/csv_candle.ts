@@ -217,10 +217,18 @@ export function readSeparator(line: string): string {
   return counts.sort((a, b) => b.times - a.times)[0]!.mark;
 }
 
-/** The fields of a line (RFC 4180). A quoted field cannot span several lines. Several spaces separate like one. */
-export function csvFields(line: string, separator: string): readonly string[] {
+/**
+ * The fields of a line (RFC 4180). A quoted field cannot span several lines. Several spaces separate like one.
+ *
+ * @param options.max How many fields from the first are needed: others may be left out.
+ */
+export function csvFields(
+  line: string,
+  separator: string,
+  { max }: { readonly max?: number | undefined } = {},
+): readonly string[] {
   if (separator === " ") return csvFields(line.trim().replaceAll(/ +/g, "\t"), "\t");
-  if (!line.includes('"')) return line.split(separator);
+  if (!line.includes('"')) return line.split(separator, max);
   const fields: string[] = [];
   for (let at = 0; at <= line.length;) {
     const quoted = line[at] === '"' ? /^"((?:[^"]|"")*)"/.exec(line.slice(at)) : null;

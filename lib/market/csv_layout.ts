@@ -174,10 +174,13 @@ export class VolumeProof {
       const value = numbers?.[column] ?? (text === undefined ? NaN : Number(text));
       const looks = this.#looks[at]!;
       if (value >= low && value <= high) looks.price++;
-      if (text !== undefined && isDigits(text)) looks.whole++;
+      const decimals = text === undefined ? undefined : plainDecimals(text);
+      if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
       if (value === 0) looks.zero++;
       values[at] = value;
-      steps[at] = value > 0 ? unit(text!) / value : 0;
+      steps[at] = !(value > 0)
+        ? 0
+        : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
     }
     this.#compare(low, high);
   }
@@ -321,31 +324,28 @@ function coupleTable(width: number): CoupleTable {
   };
 }
 
+/** How many decimals a text has that is only digits, with a point or without; undefined of any other. */
+function plainDecimals(text: string): number | undefined {
+  const { length } = text;
+  let point = -1;
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 48 && code <= 57) continue;
+    if (code !== 46 || point >= 0) return undefined;
+    point = at;
+  }
+  if (length === 0 || length > DECIMALS_MAX) return undefined;
+  return point < 0 ? 0 : length - point - 1;
+}
+
+const DECIMALS_MAX = 100;
+
 /** `10 ** -decimals`. */
-const TENTHS = Array.from({ length: 100 }, (_, decimals) => 10 ** -decimals);
+const TENTHS = Array.from({ length: DECIMALS_MAX }, (_, decimals) => 10 ** -decimals);
 
 /** The last digit of a decimal text. */
 function unit(text: string): number {
-  const point = text.indexOf(".");
-  if (isPlain(text)) return point < 0 ? 1 : TENTHS[text.length - point - 1] ?? 0;
   const [, fraction = "", exponent = "0"] =
     /^[^.eE]*\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text.trim()) ?? [];
   return 10 ** (Number(exponent) - fraction.length);
-}
-
-/** Whether a text is only digits and points. Much faster than a regular expression. */
-function isPlain(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if ((code < 48 || code > 57) && code !== 46) return false;
-  }
-  return true;
-}
-
-function isDigits(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 48 || code > 57) return false;
-  }
-  return text !== "";
 }

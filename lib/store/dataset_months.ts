@@ -77,14 +77,20 @@ export async function readDatasetArchive(database: Database): Promise<DatasetArc
 const MONTH_START = `(month::timestamp at time zone 'UTC')`;
 const MONTH_END = `((month + interval '1 month') at time zone 'UTC')`;
 
-/** The series that `$1` to `$3` choose, and their months between `$4` and `$5`. */
+/**
+ * The series that `$1` to `$3` choose, and their months between `$4` and `$5`. In the month of which RETENTION has dropped a
+ * part, files may hold candles of all of them.
+ */
 const CHOSEN = `
 chosen as materialized (
   select exchange, symbol, timeframe,
-         date_trunc('month', greatest(first, to_timestamp($4::float8 / 1000.0)) at time zone 'UTC') as from_month,
-         least(last, to_timestamp($5::float8 / 1000.0) - interval '1 microsecond') at time zone 'UTC' as to_month
-  from checkpoints
-  where first is not null and last is not null
+         date_trunc('month', greatest(least(first, dropped.until), to_timestamp($4::float8 / 1000.0)) at time zone 'UTC')
+           as from_month,
+         (least(greatest(last, dropped.until), to_timestamp($5::float8 / 1000.0)) - interval '1 microsecond')
+           at time zone 'UTC' as to_month
+  from (select exchange, symbol, timeframe, first, last + interval '1 microsecond' as last from checkpoints) as known
+  left join (select timeframe, expired_until as until from timeframes) as dropped using (timeframe)
+  where (first is not null or dropped.until is not null)
     and (cardinality($1::text[]) = 0 or exchange = any ($1::text[]))
     and (cardinality($2::text[]) = 0 or symbol = any ($2::text[]))
     and (cardinality($3::text[]) = 0 or timeframe = any ($3::text[]))
@@ -152,37 +158,37 @@ export interface MonthOf {
 
 const SERIES_STATEMENT = `
 with ${UNITS.replace("from listings", "from listings where exchange = $1::text")},
-span as (select tstzrange(to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)) as month),
+span as (select tstzrange(to_timestamp($4::float8 / 1000.0), to_timestamp($5::float8 / 1000.0)) as whole),
 hole as materialized (
   select symbol, since, until, missing, state from all_gaps, span
   where exchange = $1::text and timeframe = $3::text and state <> 'filled'
-    and since < upper(month) and until > lower(month)
+    and since < upper(whole) and until > lower(whole)
 )
 select known.symbol, changed.version,
-       ${spansJson("known.covered * tstzmultirange(month)")} as covered,
+       ${spansJson("known.covered * tstzmultirange(whole)")} as covered,
        (select coalesce(json_agg(json_build_array(
-                 (extract(epoch from greatest(since, lower(month))) * 1000)::float8,
-                 (extract(epoch from least(until, upper(month))) * 1000)::float8,
-                 case when since >= lower(month) and until <= upper(month) then missing
-                      else titan10_candles($3::text, greatest(since, lower(month)), least(until, upper(month))) end,
+                 (extract(epoch from greatest(since, lower(whole))) * 1000)::float8,
+                 (extract(epoch from least(until, upper(whole))) * 1000)::float8,
+                 case when since >= lower(whole) and until <= upper(whole) then missing
+                      else titan10_candles($3::text, greatest(since, lower(whole)), least(until, upper(whole))) end,
                  state) order by since), '[]')
         from hole where hole.symbol = known.symbol) as holes,
        (select coalesce(json_agg(json_build_array(
-                 (extract(epoch from greatest(since, lower(month))) * 1000)::float8, volume_unit,
+                 (extract(epoch from greatest(since, lower(whole))) * 1000)::float8, volume_unit,
                  contract_size::float8, kind) order by since), '[]')
         from unit where unit.exchange = known.exchange and unit.symbol = known.symbol
-          and since < upper(month) and until > lower(month)) as units
+          and since < upper(whole) and until > lower(whole)) as units
 from checkpoints as known cross join span
 left join changed_months as changed
   on (changed.exchange, changed.symbol, changed.timeframe) = (known.exchange, known.symbol, known.timeframe)
  and changed.month = $6::date
 where known.exchange = $1::text and known.timeframe = $3::text
   and (cardinality($2::text[]) = 0 or known.symbol = any ($2::text[]))
-  and known.first < upper(month) and (known.last >= lower(month) or $7::boolean)
+  and ($7::boolean or known.first < upper(whole) and known.last >= lower(whole))
 order by known.symbol collate "C"`;
 
 /**
- * The series of a month, by symbol. With `isExpired` also those whose candles of that time RETENTION has dropped.
+ * The series of a month, by symbol. With `isExpired` all, because RETENTION may have dropped candles of any of them.
  *
  * @throws StoreError
  */

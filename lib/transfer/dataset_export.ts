@@ -97,7 +97,10 @@ class DatasetRun {
       await this.#bring(month, sizes);
       this.#options.onProgress?.(at + 1, months.length, this.#rows);
     }
-    for (const path of gone) if (!this.#isDropped(path)) await this.#remove(path);
+    for (const path of gone) {
+      if (this.#isDropped(path)) this.#kept++;
+      else await this.#remove(path);
+    }
     await this.#sweep(sizes);
     if (this.#isClaimed) await this.#replaceManifest();
     const all = [...this.#files.values()];

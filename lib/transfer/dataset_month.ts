@@ -110,7 +110,12 @@ async function tryMonth(
     }
     await output.finish();
     const entry = entryOf(month, written);
-    await tellMonth(context, { month, archive, entry, series: entries.map(seriesEntry) });
+    await tellMonth(context, {
+      month,
+      archive,
+      entry,
+      series: entries.map(seriesEntry).filter(tells),
+    });
     return { entry, expiredMs };
   } finally {
     await output.close();
@@ -240,6 +245,10 @@ function seriesEntry({ series, carried, candles, firstMs, lastMs }: Entry): Seri
     last: lastMs === undefined ? null : isoOf(lastMs),
     ...(former === undefined ? {} : withFormer(told, former, carried!.beforeMs)),
   };
+}
+
+function tells({ candles, covered, holes }: SeriesEntry): boolean {
+  return candles > 0 || covered.length > 0 || holes.length > 0;
 }
 
 type Told = Omit<SeriesEntry, "candles" | "first" | "last">;

@@ -52,7 +52,16 @@ export async function* tablePages(
   format: RowFormat,
 ): AsyncGenerator<readonly TableRow[], void> {
   const read = rowReader(file, format);
-  for await (const page of fieldPages(file, format.head)) yield page.map(read);
+  // Once all rows were judged, only what is stored has to be taken out of them.
+  const max = format.isJudged === true ? neededFields(format.columns) : undefined;
+  for await (const page of fieldPages(file, format.head, { max })) yield page.map(read);
+}
+
+/** How many fields from the first hold all that tells of a candle, and of which series it is. */
+function neededFields(columns: CsvColumns): number {
+  const { exchange, instrument, timeframe, time, clock, values, confirm, provisional } = columns;
+  const all = [exchange, ...instrument, timeframe, time, clock, ...values, confirm, provisional];
+  return 1 + Math.max(...all.map((at) => at ?? 0));
 }
 
 function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
@@ -131,10 +140,15 @@ function noNumber(text: string, { decimal }: NumberStyle): string {
     "between thousands. Say the decimal mark with --decimal . or --decimal ,";
 }
 
-/** The fields of all lines behind the head, those together that were read together. */
+/**
+ * The fields of all lines behind the head, those together that were read together.
+ *
+ * @param options.max How many fields from the first are needed. @default all
+ */
 export async function* fieldPages(
   file: LineFile,
   head: FileHead,
+  options: { readonly max?: number | undefined } = {},
 ): AsyncGenerator<readonly FieldRow[], void> {
   const { lastLine, text: names, separator } = head;
   for await (const lines of linePages(file)) {
@@ -142,7 +156,7 @@ export async function* fieldPages(
     for (const line of lines) {
       const { text, number } = line;
       if (number <= lastLine || text === names || text.trim() === "") continue;
-      rows.push({ line, fields: csvFields(text, separator) });
+      rows.push({ line, fields: csvFields(text, separator, options) });
     }
     if (rows.length > 0) yield rows;
   }

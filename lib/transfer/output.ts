@@ -40,7 +40,7 @@ export async function openOutput(
     return await stream(target, path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      const remedy = "Write to standard output and redirect that, such as with >&3";
+      const remedy = `Write to standard output and let the shell redirect that with > ${path}`;
       throw new Error(`Cannot create ${path}: it cannot be opened by that name. ${remedy}`, {
         cause: error,
       });

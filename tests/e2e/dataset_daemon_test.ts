@@ -23,7 +23,9 @@ Deno.test("the daemon keeps the dataset of DATASET_URL as export would write it,
           EXCHANGES: "binance",
           SYMBOLS: SYMBOL,
           TIMEFRAMES: "1d",
-          BACKFILL: "1d:400d",
+          // No candle comes in between, also where the test runs at midnight.
+          BACKFILL: "1d:2023-01-01..2024-03-01",
+          POLL_CRON: "0 0 29 2 *",
           LIVE: "off",
           HTTP_PORT: "0",
           LOG_FORMAT: "json",
@@ -55,7 +57,10 @@ Deno.test("the daemon keeps the dataset of DATASET_URL as export would write it,
           await daemon.waitFor(/"message":"job failed".*"job":"dataset".*503 SlowDown/);
           await daemon.waitFor(/"message":"job done".*"job":"backfill"/);
           await until("all months", () => filesOf(bucket).size >= 14, {
-            instead: () => [[...bucket.objects.keys()], daemon.stderr().split("\n").filter((line) => line.includes("dataset")).slice(-8)],
+            instead: () => [
+              [...bucket.objects.keys()],
+              daemon.stderr().split("\n").filter((line) => line.includes("dataset")).slice(-8),
+            ],
           });
           const { checks } = JSON.parse(await command("doctor", "--json"));
           assert.deepEqual(
