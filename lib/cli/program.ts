@@ -32,7 +32,7 @@ import { run } from "./run.ts";
 import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { status } from "./status.ts";
-import { Stopped, stoppedText } from "./stopped.ts";
+import { Stopped, stoppedText, Unread } from "./stopped.ts";
 
 type Action = (shell: Shell, flags: Flags) => Promise<ExitCode>;
 
@@ -137,6 +137,7 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     return exit;
   } catch (error) {
     if (shell.signal.aborted) {
+      if (shell.signal.reason instanceof Unread) return EXIT.done;
       tellStop(true);
       return EXIT.failed;
     }
@@ -232,7 +233,11 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   );
   makeExport(add("export", "Write candles as CSV, Parquet or freqtrade's files"), shell, perform);
   makeReportCommand(add("report", "Report how good the archive is, as a page"), shell, perform);
-  makeImport(add("import", "Import candles from a CSV file"), shell, perform);
+  makeImport(
+    add("import", "Import candles from files: CSV, ZIP, Parquet, JSON and more"),
+    shell,
+    perform,
+  );
   makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);
   addOthers(add, shell, perform);
   add("completions", "Print a script that completes commands, flags and values")

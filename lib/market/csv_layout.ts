@@ -80,6 +80,53 @@ export class OrderProof {
   }
 }
 
+/** A share of rows may be wrong: they are rejected one by one, with their reason. */
+const WRONG_SHARE_MAX = 0.1;
+
+/** Gathers what rows say against an order of columns that a head, a source or a user claims. */
+export class OrderClaim {
+  readonly #values: readonly number[];
+  #rows = 0;
+  #wrong = 0;
+  #neighbours = 0;
+  /** How far opens are from the closes before them, and the same if both were exchanged. */
+  #read = 0;
+  #exchanged = 0;
+  #last: { readonly timeMs: number; readonly open: number; readonly close: number } | undefined;
+
+  /** @param values Positions of open, high, low and close. */
+  constructor(values: readonly number[]) {
+    this.#values = values;
+  }
+
+  add(timeMs: number, numbers: readonly number[]): void {
+    const [openAt, highAt, lowAt, closeAt] = this.#values as RowPrices;
+    const [open, close] = [numbers[openAt] ?? NaN, numbers[closeAt] ?? NaN];
+    const [high, low] = [numbers[highAt] ?? NaN, numbers[lowAt] ?? NaN];
+    if (!(open > 0) || !(close > 0)) return;
+    this.#rows++;
+    if (!(high >= Math.max(open, close) && low <= Math.min(open, close))) this.#wrong++;
+    const last = this.#last;
+    this.#last = { timeMs, open, close };
+    if (last === undefined || last.timeMs === timeMs || Number.isNaN(timeMs)) return;
+    const [older, newer] = last.timeMs < timeMs ? [last, this.#last] : [this.#last, last];
+    this.#neighbours++;
+    this.#read += Math.abs(newer.open - older.close);
+    this.#exchanged += Math.abs(newer.close - older.open);
+  }
+
+  /** Whether high and low are that, in nearly all rows. */
+  get fits(): boolean {
+    return this.#wrong <= this.#rows * WRONG_SHARE_MAX;
+  }
+
+  /** Whether the steps between candles prove that open is close, and close is open. */
+  get isExchanged(): boolean {
+    return this.#neighbours >= NEIGHBOURS_MIN && this.#exchanged * 4 <= this.#read &&
+      this.#read > 0;
+  }
+}
+
 /** Fewer rows with volume prove nothing about its unit. */
 const VOLUMES_MIN = 5;
 
@@ -127,10 +174,13 @@ export class VolumeProof {
       const value = numbers?.[column] ?? (text === undefined ? NaN : Number(text));
       const looks = this.#looks[at]!;
       if (value >= low && value <= high) looks.price++;
-      if (text !== undefined && isDigits(text)) looks.whole++;
+      const decimals = text === undefined ? undefined : plainDecimals(text);
+      if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
       if (value === 0) looks.zero++;
       values[at] = value;
-      steps[at] = value > 0 ? unit(text!) / value : 0;
+      steps[at] = !(value > 0)
+        ? 0
+        : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
     }
     this.#compare(low, high);
   }
@@ -171,6 +221,11 @@ export class VolumeProof {
     return [...new Set(proved.map(({ base }) => base))];
   }
 
+  /** What the rows prove that a column counts. */
+  unitOf(column: number): "base" | undefined {
+    return this.bases().includes(column) ? "base" : undefined;
+  }
+
   /** The size of a contract, if the column counts contracts of the other column's currency. */
   contractSize(column: number): number | undefined {
     const sizes = this.#compared()
@@ -187,7 +242,7 @@ export class VolumeProof {
 
   /** Whether nearly all values lie within the candle: an average price, not a volume. */
   isPrice(column: number): boolean {
-    return this.#rows > 0 && this.#looksOf(column).price >= this.#rows * FIT_SHARE;
+    return this.#rows > 0 && this.#looksOf(column)!.price >= this.#rows * FIT_SHARE;
   }
 
   /** Whether both columns have values, so that they could have been compared. */
@@ -198,12 +253,12 @@ export class VolumeProof {
   }
 
   isWhole(column: number): boolean {
-    return this.#looksOf(column).whole === this.#rows;
+    return this.#looksOf(column)?.whole === this.#rows;
   }
 
   /** Whether all values are zero, and those of another column are not. */
   isUnfilled(column: number): boolean {
-    const isZero = (one: number): boolean => this.#looksOf(one).zero === this.#rows;
+    const isZero = (one: number): boolean => this.#looksOf(one)?.zero === this.#rows;
     return isZero(column) && this.#columns.some((other) => !isZero(other));
   }
 
@@ -228,8 +283,8 @@ export class VolumeProof {
 
   #looksOf(
     column: number,
-  ): { readonly price: number; readonly whole: number; readonly zero: number } {
-    return this.#looks[this.#columns.indexOf(column)]!;
+  ): { readonly price: number; readonly whole: number; readonly zero: number } | undefined {
+    return this.#looks[this.#columns.indexOf(column)];
   }
 }
 
@@ -269,31 +324,28 @@ function coupleTable(width: number): CoupleTable {
   };
 }
 
+/** How many decimals a text has that is only digits, with a point or without; undefined of any other. */
+function plainDecimals(text: string): number | undefined {
+  const { length } = text;
+  let point = -1;
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 48 && code <= 57) continue;
+    if (code !== 46 || point >= 0) return undefined;
+    point = at;
+  }
+  if (length === 0 || length > DECIMALS_MAX) return undefined;
+  return point < 0 ? 0 : length - point - 1;
+}
+
+const DECIMALS_MAX = 100;
+
 /** `10 ** -decimals`. */
-const TENTHS = Array.from({ length: 100 }, (_, decimals) => 10 ** -decimals);
+const TENTHS = Array.from({ length: DECIMALS_MAX }, (_, decimals) => 10 ** -decimals);
 
 /** The last digit of a decimal text. */
 function unit(text: string): number {
-  const point = text.indexOf(".");
-  if (isPlain(text)) return point < 0 ? 1 : TENTHS[text.length - point - 1] ?? 0;
   const [, fraction = "", exponent = "0"] =
     /^[^.eE]*\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text.trim()) ?? [];
   return 10 ** (Number(exponent) - fraction.length);
-}
-
-/** Whether a text is only digits and points. Much faster than a regular expression. */
-function isPlain(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if ((code < 48 || code > 57) && code !== 46) return false;
-  }
-  return true;
-}
-
-function isDigits(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 48 || code > 57) return false;
-  }
-  return text !== "";
 }

@@ -11,7 +11,7 @@ type TimeStyle =
   /** `2024.03.01`, as MetaTrader writes the time of a broker, which is not UTC. */
   | "MetaTrader's text";
 
-interface FileTime {
+export interface FileTime {
   /** Milliseconds since the Unix epoch. */
   readonly timeMs: number;
   readonly style: TimeStyle;
@@ -117,7 +117,7 @@ function readNumber(text: string): FileTime | undefined {
 }
 
 /** JavaScript's Date rolls the 30th of February over to March: such a date is none. */
-function dateMs(
+export function dateMs(
   [y, m, d]: readonly (string | undefined)[],
   [hours = "0", minutes = "0", seconds = "0", fraction = "0"]: readonly (string | undefined)[],
 ): number | undefined {

@@ -39,13 +39,24 @@ export interface ImportPage {
    * `import_conflicts`.
    */
   readonly replaces: boolean;
-  /**
-   * Whether none of the candles is expected to be stored already. If that is wrong, nothing of the page is stored by the
-   * fast statement, and the page is written by the slower one.
-   *
-   * @default false
-   */
-  readonly isNew?: boolean | undefined;
+}
+
+/**
+ * A page in the form in which it is sent. The garbage collector can free its candles before the database has answered.
+ */
+export interface PreparedImportPage {
+  readonly series: Series;
+  readonly replaces: boolean;
+  /** How many there are. */
+  readonly candles: number;
+  readonly rejected: number;
+  /** Open times of the first and the last candle, in milliseconds; Infinity and -Infinity without candles. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly names: readonly string[];
+  readonly values: readonly string[];
+  readonly claimed: readonly string[];
+  readonly refused: readonly string[];
 }
 
 interface ImportWritten {
@@ -73,39 +84,50 @@ export async function beginImport(
   });
 }
 
+/** Prepares a page to be stored. It covers the time of its candles. */
+export function prepareImportPage(series: Series, page: ImportPage): PreparedImportPage {
+  const { candles, rejected, replaces } = page;
+  return {
+    series,
+    replaces,
+    candles: candles.length,
+    rejected: rejected.length,
+    firstMs: candles[0]?.openTimeMs ?? Infinity,
+    lastMs: candles.at(-1)?.openTimeMs ?? -Infinity,
+    names: nameParameters(series),
+    values: CANDLES.arrays(candles),
+    claimed: CLAIMED.arrays(coveredBy(series, candles)),
+    refused: REJECTED.arrays(storableRows(rejected)),
+  };
+}
+
 /**
- * Stores a page atomically: candles, coverage, rejected rows and their origin. A page covers the time of its candles.
- * Repeating it changes nothing. Conflicts are recorded by a second statement, because it reads the candles.
- * lib/store/page_write.ts says why a statement that writes candles must not read them.
+ * Stores a page atomically: candles, coverage, rejected rows and their origin. Repeating it changes nothing. Conflicts
+ * are recorded by a second statement, because it reads the candles. lib/store/page_write.ts says why a statement that
+ * writes candles must not read them.
  *
+ * @param options.isNew whether none of the candles is expected to be stored already. If that is wrong, the fast statement
+ * stores nothing, and the slower one all of it.
  * @throws StoreError
  */
 export async function writeImportPage(
   database: Database,
-  series: Series,
-  { id, page }: { readonly id: string; readonly page: ImportPage },
+  page: PreparedImportPage,
+  { id, isNew }: { readonly id: string; readonly isNew: boolean },
 ): Promise<ImportWritten> {
-  const { candles, replaces } = page;
+  const { series, replaces, names, values } = page;
   const table = candleTable(series.timeframe);
-  const arrays = CANDLES.arrays(candles);
-  const parameters = [
-    ...nameParameters(series),
-    ...arrays,
-    ...CLAIMED.arrays(coveredBy(series, candles)),
-    ...REJECTED.arrays(storableRows(page.rejected)),
-    id,
-  ];
   const write = async (sql: Sql, mode: WriteMode): Promise<Omit<ImportWritten, "conflicts">> => {
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
       pageStatement(table, mode),
-      parameters,
+      [...names, ...values, ...page.claimed, ...page.refused, id],
       { prepare: true },
     );
     return { added: Number(row?.added ?? 0), replaced: Number(row?.replaced ?? 0) };
   };
   const writeOnce = async (sql: Sql): Promise<Omit<ImportWritten, "conflicts">> => {
     try {
-      if (page.isNew === true) return await write(sql, "insert");
+      if (isNew) return await write(sql, "insert");
     } catch (error) {
       if (!isDuplicate(error)) throw error;
     }
@@ -113,12 +135,10 @@ export async function writeImportPage(
   };
   return await database.run(`write imported candles of ${seriesName(series)}`, async (sql) => {
     const written = await writeOnce(sql);
-    if (replaces || written.added === candles.length) return { ...written, conflicts: 0 };
-    const differing = await sql.unsafe(
-      conflictStatement(table),
-      [...nameParameters(series), ...arrays, id],
-      { prepare: true },
-    );
+    if (replaces || written.added === page.candles) return { ...written, conflicts: 0 };
+    const differing = await sql.unsafe(conflictStatement(table), [...names, ...values, id], {
+      prepare: true,
+    });
     return { ...written, conflicts: differing.length };
   });
 }

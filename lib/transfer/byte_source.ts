@@ -76,9 +76,17 @@ export class KeptFile implements AsyncDisposable {
   }
 }
 
+/** Deno reads 64 KiB at a time where it is not told: then a large file costs more for waiting than for reading. */
+const CHUNK_BYTES = 64 * 1024;
+
 async function* fileBytes(kept: string, path: string): AsyncGenerator<Uint8Array, void> {
-  const file = await explain(path, () => Deno.open(kept));
-  yield* file.readable;
+  using file = await explain(path, () => Deno.open(kept));
+  for (;;) {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const length = await file.read(chunk);
+    if (length === null) return;
+    yield chunk.subarray(0, length);
+  }
 }
 
 /** Adds the file's name to errors of reading and unpacking. */

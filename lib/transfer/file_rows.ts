@@ -1,6 +1,14 @@
 /** Reads the rows of a file of candles, and refuses what is not written like the rest of it. @module */
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
+import { type NumberStyle, plainNumber } from "../market/csv_number.ts";
+import { OLDEST_CANDLE_MS } from "../market/csv_time.ts";
+import {
+  PLAIN_TIMES,
+  TIME_FORMATS,
+  type TimeFault,
+  type TimeFormat,
+} from "../market/csv_time_format.ts";
+import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
 import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
@@ -10,10 +18,10 @@ import { failChanged } from "./file_text.ts";
 export interface RowFormat {
   readonly head: FileHead;
   readonly columns: CsvColumns;
-  /** Whether numbers are written `1,5`. */
-  readonly hasCommas: boolean;
-  /** How far times that name no zone are ahead of UTC. Milliseconds; undefined if nobody has said. */
-  readonly zoneMs: number | undefined;
+  readonly numbers: NumberStyle;
+  readonly timeFormat: TimeFormat;
+  /** Of times that name none; undefined if nobody has said. */
+  readonly zone: TimeZone | undefined;
   /** Whether all rows were read well before. @default false */
   readonly isJudged?: boolean | undefined;
 }
@@ -44,23 +52,29 @@ export async function* tablePages(
   format: RowFormat,
 ): AsyncGenerator<readonly TableRow[], void> {
   const read = rowReader(file, format);
-  for await (const page of fieldPages(file, format.head)) yield page.map(read);
+  // Once all rows were judged, only what is stored has to be taken out of them.
+  const max = format.isJudged === true ? neededFields(format.columns) : undefined;
+  for await (const page of fieldPages(file, format.head, { max })) yield page.map(read);
+}
+
+/** How many fields from the first hold all that tells of a candle, and of which series it is. */
+function neededFields(columns: CsvColumns): number {
+  const { exchange, instrument, timeframe, time, clock, values, confirm, provisional } = columns;
+  const all = [exchange, ...instrument, timeframe, time, clock, ...values, confirm, provisional];
+  return 1 + Math.max(...all.map((at) => at ?? 0));
 }
 
 function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
-  const { columns, hasCommas } = format;
+  const { columns, numbers, timeFormat, zone } = format;
   let style: string | undefined;
   return ({ line, fields }) => {
     const fail = (why: string): never =>
       format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
-    const text = columns.clock === undefined
-      ? fields[columns.time]!
-      : `${fields[columns.time]!} ${fields[columns.clock]!}`;
-    const time = readTimeText(text, format.zoneMs);
-    if (time === undefined) {
-      return fail(`${JSON.stringify(text.slice(0, 40))} is not a time, such as 2024-01-31T12:00Z`);
-    }
-    if (time.style === "MetaTrader's text" && format.zoneMs === undefined) {
+    const text = timeText(fields, columns);
+    const time = timeFormat.read(text, zone);
+    if (time === undefined) return fail(noTime(text, timeFormat));
+    if ("times" in time) return fail(twoTimes(text, time));
+    if (time.style === "MetaTrader's text" && zone === undefined) {
       fail(
         "its times are in the broker's time zone. Set it with --timezone, such as +02:00",
       );
@@ -71,17 +85,70 @@ function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableR
     style ??= time.style;
     if (style !== time.style) fail(`its time is ${time.style}, those before are ${style}`);
     const values = columns.values.map((at) => {
-      const value = fields[at]!.trim();
-      return hasCommas ? value.replace(",", ".") : value;
+      // A price that nobody trades has no volume.
+      if (at < 0) return "0";
+      return plainNumber(fields[at]!, numbers) ?? fail(noNumber(fields[at]!, numbers));
     });
+    const rounded = values.find(isRounded);
+    if (rounded !== undefined) {
+      fail(
+        `${JSON.stringify(rounded)} is rounded, so it is no volume that can be stored. ` +
+          "Take another source for the volume, or another column with --columns",
+      );
+    }
     return { line, fields, timeMs: time.timeMs, values, isBlank: hasNoPrices(values) };
   };
 }
 
-/** The fields of all lines behind the head, those together that were read together. */
+/** Numbers with a letter for thousands, millions or billions. */
+const ROUNDED = /^[+-]?\d+(?:\.\d+)?[KMB]$/i;
+
+function isRounded(text: string): boolean {
+  return !endsInDigit(text) && ROUNDED.test(text);
+}
+
+/** As nearly all numbers do: this is much quicker than an expression. */
+function endsInDigit(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 48 && last <= 57;
+}
+
+/** The text of a row's time: of two columns where one has the date and another the time of day. */
+export function timeText(fields: readonly string[], { time, clock }: CsvColumns): string {
+  return clock === undefined ? fields[time] ?? "" : `${fields[time] ?? ""} ${fields[clock] ?? ""}`;
+}
+
+function noTime(text: string, format: TimeFormat): string {
+  const shown = JSON.stringify(text.slice(0, 40));
+  return format === PLAIN_TIMES
+    ? `${shown} is not a time, such as 2024-01-31T12:00Z. Say how it is written with --time-format: ${TIME_FORMATS}`
+    : `${shown} is not a time as --time-format ${format.name} has it. Allowed are ${TIME_FORMATS}`;
+}
+
+function twoTimes(text: string, { zone, times }: TimeFault): string {
+  const how = times.length === 0 ? "never" : "twice";
+  return `clocks in ${zone} show ${
+    JSON.stringify(text.slice(0, 40))
+  } ${how}, when they are changed. ` +
+    "Give the file's times in UTC, or with an offset in each";
+}
+
+function noNumber(text: string, { decimal }: NumberStyle): string {
+  return `${
+    JSON.stringify(text.slice(0, 40))
+  } is not a number with the decimal mark ${decimal} and marks only ` +
+    "between thousands. Say the decimal mark with --decimal . or --decimal ,";
+}
+
+/**
+ * The fields of all lines behind the head, those together that were read together.
+ *
+ * @param options.max How many fields from the first are needed. @default all
+ */
 export async function* fieldPages(
   file: LineFile,
   head: FileHead,
+  options: { readonly max?: number | undefined } = {},
 ): AsyncGenerator<readonly FieldRow[], void> {
   const { lastLine, text: names, separator } = head;
   for await (const lines of linePages(file)) {
@@ -89,7 +156,7 @@ export async function* fieldPages(
     for (const line of lines) {
       const { text, number } = line;
       if (number <= lastLine || text === names || text.trim() === "") continue;
-      rows.push({ line, fields: csvFields(text, separator) });
+      rows.push({ line, fields: csvFields(text, separator, options) });
     }
     if (rows.length > 0) yield rows;
   }
@@ -105,13 +172,11 @@ export function failLine(file: LineFile, line: FileLine, why: string): never {
   );
 }
 
-function hasNoPrices([open, high, low, close]: readonly string[]): boolean {
-  return isNothing(open!) && isNothing(high!) && isNothing(low!) && isNothing(close!);
-}
-
 /** How tables write that there is no value. */
 function isNothing(text: string): boolean {
-  const first = text.charCodeAt(0);
-  if (first >= 48 && first <= 57) return false;
-  return /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+  return !endsInDigit(text) && /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+}
+
+function hasNoPrices([open, high, low, close]: readonly string[]): boolean {
+  return isNothing(open!) && isNothing(high!) && isNothing(low!) && isNothing(close!);
 }

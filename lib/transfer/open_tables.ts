@@ -18,6 +18,8 @@ interface OpenOptions {
   readonly signal: AbortSignal;
   /** Called with what is left out of an archive because it is no table, and why. */
   readonly onLeftOut?: ((path: string, why: string) => void) | undefined;
+  /** Called with how many bytes of the file were read, packed as they are, each time that some were. */
+  readonly onBytes?: ((count: number) => void) | undefined;
 }
 
 /** Archives in archives in archives are refused. */
@@ -35,7 +37,20 @@ export async function* openTables(
 ): AsyncGenerator<LineFile, void> {
   await using kept = await KeptFile.open(path, options);
   const name = path === "-" ? "" : basename(path);
-  yield* tablesOf(kept.source({ path, name }), options, 0);
+  yield* tablesOf(counted(kept.source({ path, name }), options), options, 0);
+}
+
+function counted(source: ByteSource, { onBytes }: OpenOptions): ByteSource {
+  if (onBytes === undefined) return source;
+  return {
+    ...source,
+    async *bytes(): AsyncGenerator<Uint8Array, void> {
+      for await (const chunk of source.bytes()) {
+        onBytes(chunk.length);
+        yield chunk;
+      }
+    },
+  };
 }
 
 /** @param depth How many archives it lies in. */
@@ -75,7 +90,7 @@ async function* membersOf(
       `Cannot read ${printable(path)}: it is an archive within archives: unpack it first`,
     );
   }
-  using file = new RandomFile(archive.kept);
+  using file = new RandomFile(archive.kept, depth === 0 ? options.onBytes : undefined);
   const members = zipMembers(file, archive);
   let tables = 0;
   for (;;) {

@@ -6,9 +6,14 @@ import { setImmediate } from "node:timers/promises";
 export class RandomFile implements Disposable {
   readonly size: number;
   readonly #file: Deno.FsFile;
+  readonly #onBytes: ((count: number) => void) | undefined;
 
-  /** @throws Error */
-  constructor(path: string) {
+  /**
+   * @param onBytes Called with how many bytes were read.
+   * @throws Error
+   */
+  constructor(path: string, onBytes?: (count: number) => void) {
+    this.#onBytes = onBytes;
     this.#file = Deno.openSync(path);
     try {
       this.size = this.#file.statSync().size;
@@ -34,6 +39,7 @@ export class RandomFile implements Disposable {
       if (count === null) throw new Error("unexpected end of file");
       at += count;
     }
+    this.#onBytes?.(length);
     return bytes;
   }
 

@@ -57,6 +57,8 @@ export class SeriesEvidence {
   #rows = 0;
   /** Rows whose prices differ: only they tell one column from another. */
   #told = 0;
+  /** Whether a row has a volume. */
+  #hasVolume = false;
   readonly #rejected: { rows: number; example: RejectedCandle | undefined } = {
     rows: 0,
     example: undefined,
@@ -95,7 +97,8 @@ export class SeriesEvidence {
     if (!isAligned(timeframe, timeMs)) {
       this.#fault =
         `${this.place(line)} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
-        "(time_not_aligned): the file has another timeframe, or its times another time zone";
+        "(time_not_aligned): the file has another timeframe, or its times another time zone. " +
+        "Say the zone with --timezone, or --time-is close if they are when candles close";
       return;
     }
     this.#lastMs = Math.max(this.#lastMs, timeMs);
@@ -104,6 +107,7 @@ export class SeriesEvidence {
     this.#addMark(row);
     const [open, high, low, close] = row.values;
     if (high !== open || low !== open || close !== open) this.#told++;
+    if (Number(row.values[4]) !== 0) this.#hasVolume = true;
     const price = this.#price;
     if (price !== "trade" && Number(row.values[4]) > 0) {
       this.#fault = `${this.place(line)} has a volume of ${
@@ -155,6 +159,12 @@ export class SeriesEvidence {
         `${rows} of its ${this.#rows} rows fail the checks, such as ${printable(example!.row)} (${
           example!.reason
         })`,
+      );
+    }
+    if (this.#told > 0 && !this.#hasVolume && priceOf(this.#series.symbol) === "trade") {
+      this.refuse(
+        "it has no volume in any row, though its prices move: these are not the prices of trades. Those of a contract's " +
+          "mark, index and premium have a symbol of their own, such as BTC/USDT:USDT@mark. Set it with --symbol",
       );
     }
     if (!isNamed && !this.#hasCloses) {
