@@ -1,7 +1,7 @@
 /** Decides by their rows which columns of a file are which, and what the volume counts. @module */
 import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import type { VolumeProof } from "../market/csv_layout.ts";
+import type { VolumeProof } from "../market/csv_volume.ts";
 import { priceOf } from "../market/price.ts";
 import { kindOf } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
