@@ -120,8 +120,9 @@ async function nothingPassed(
 const PROBLEMS_SHOWN_MAX = 5;
 
 function summary(report: BackfillReport): string {
-  const { exchange, added, revised, rejected, pages, left, young, finalMs } = report;
+  const { exchange, added, revised, rejected, pages, files, left, young, finalMs } = report;
   const extras = [
+    files > 0 ? ` and ${count(files)} ${files === 1 ? "file" : "files"}` : "",
     revised > 0 ? `, ${count(revised)} revised` : "",
     rejected > 0 ? `, ${count(rejected)} rejected` : "",
     left === undefined ? ", no request was possible" : "",

@@ -35,6 +35,7 @@ const OF_EXCHANGES: readonly string[] = [
   SETTINGS.retention.name,
   SETTINGS.live.name,
   SETTINGS.funding.name,
+  SETTINGS.history.name,
 ];
 
 /** @throws ConfigError when the settings cannot be used. */

@@ -1,7 +1,7 @@
 /** `titan10 export --dataset`: keeps a dataset of Parquet files in step with the archive. @module */
 import { type DatasetReport, exportDataset } from "../transfer/dataset_export.ts";
-import { openFolder } from "../transfer/dataset_place.ts";
 import { datasetPages, type DatasetSource } from "../transfer/dataset_source.ts";
+import { openPlace } from "../transfer/open_place.ts";
 import { VERSION } from "../version.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { streamDaemon } from "./control.ts";
@@ -44,7 +44,7 @@ export async function writeDataset(
     logLevelDefault: "error",
     keepsPermissions: true,
   });
-  await using place = await openFolder(flags.dataset!);
+  await using place = await openPlace(flags.dataset!, { ...ground, signal: shell.signal });
   const run = (source: DatasetSource): Promise<DatasetReport> =>
     exportDataset({
       place,

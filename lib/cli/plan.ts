@@ -53,7 +53,7 @@ function planPath({ sinceMs, untilMs }: AskedRange): string {
 
 /** The plan as text of at most 80 columns. */
 export function render(
-  { entries, funding, capacity, seconds, bytes: total }: Omit<Plan, "lost">,
+  { entries, history, byHand, funding, capacity, seconds, bytes: total }: Omit<Plan, "lost">,
 ): string {
   if (entries.length === 0) return "nothing could be planned";
   const lines = [table(
@@ -74,6 +74,7 @@ export function render(
     `At least ${duration(seconds)} for all exchanges side by side, and ${byteText(total)} on disk`,
   );
   lines.push("before compression. What is older than COMPRESS_AFTER later takes a seventh.");
+  for (const one of history) lines.push("", wrap(historyText(one), COLUMNS).join("\n"));
   for (const line of fundingLines(funding)) lines.push(line);
   lines.push("", capacityText(capacity));
   const impossible = entries.filter(({ impossible }) => impossible > 0);
@@ -86,7 +87,18 @@ export function render(
       `  ${entry.exchange} ${entry.timeframe}: ${count(entry.impossible)} candles${reach}`,
     );
   }
+  for (const { exchange, file, page } of byHand) {
+    const text = `${exchange}'s API does not give older candles, but its file ${file} has them: ` +
+      `get it as ${page} tells, and add it with titan10 import ${file} --exchange ${exchange}.`;
+    lines.push("", wrap(text, COLUMNS).join("\n"));
+  }
   return lines.join("\n");
+}
+
+function historyText({ exchange, host, files, candles, seconds }: Plan["history"][number]): string {
+  return `${exchange}: ${count(candles)} of these candles come from ${count(files)} ` +
+    `${files === 1 ? "file" : "files"} of ${host}, in about ${duration(seconds)} beside the pages. ` +
+    "What is not there is asked of the API (HISTORY=off: all is).";
 }
 
 /** The funding rates of perpetuals; nothing where none are wanted. */

@@ -1,5 +1,6 @@
 /** What is set for one exchange: which candles are fetched from it, and how. @module */
 import type { FundingSetting } from "./funding_setting.ts";
+import type { HistorySetting } from "./history_setting.ts";
 import { isStreamed, type LiveSetting } from "./live_setting.ts";
 import { nominalReachMs, type Reach } from "./reach.ts";
 import type { TimeframeReach } from "./setting.ts";
@@ -19,6 +20,8 @@ export interface ExchangeSettings {
   readonly live: LiveSetting;
   /** Whether the funding rates of its perpetuals are kept, if it gives them. */
   readonly funding: FundingSetting;
+  /** Whether candles are taken from the files that it publishes, if it does. */
+  readonly history: HistorySetting;
 }
 
 /** The settings of all exchanges. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { FUNDING_WORDS, type FundingSetting } from "./funding_setting.ts";
+import { HISTORY_WORDS, type HistorySetting } from "./history_setting.ts";
 import { LIVE_WORDS } from "./live_setting.ts";
 import { allowedInstead, symbolItem } from "./symbols.ts";
 import { ITEMS_MAX, rangeProblem, type Setting } from "./setting.ts";
@@ -17,6 +18,7 @@ export const ENTRY_NAMES = [
   "retention",
   "live",
   "funding",
+  "history",
   "options",
 ] as const;
 
@@ -32,6 +34,7 @@ export interface FileEntry {
   readonly retention?: FileReaches | undefined;
   readonly live?: (typeof LIVE_WORDS)[number] | undefined;
   readonly funding?: FundingSetting | undefined;
+  readonly history?: HistorySetting | undefined;
 }
 
 /** Reaches by timeframe. */
@@ -97,6 +100,8 @@ function sharedFields(
       .describe("Whether candles are streamed as they close: auto where the exchange can, or off."),
     funding: z.enum(FUNDING_WORDS, { error: AUTO_OR_OFF }).optional()
       .describe(SETTINGS.funding.meaning),
+    history: z.enum(HISTORY_WORDS, { error: AUTO_OR_OFF }).optional()
+      .describe(SETTINGS.history.meaning),
   };
 }
 

@@ -88,11 +88,12 @@ const VARIABLE_OF = {
   retention: SETTINGS.retention.name,
   live: SETTINGS.live.name,
   funding: SETTINGS.funding.name,
+  history: SETTINGS.history.name,
 };
 
 /** The settings as the texts of their variables. */
 function textsOf(
-  { symbols, timeframes, backfill, pageLimit, retention, live, funding }: FileEntry,
+  { symbols, timeframes, backfill, pageLimit, retention, live, funding, history }: FileEntry,
 ): SettingTexts {
   return {
     [VARIABLE_OF.symbols]: symbols?.join(","),
@@ -102,6 +103,7 @@ function textsOf(
     [VARIABLE_OF.retention]: reachesText(retention),
     [VARIABLE_OF.live]: live,
     [VARIABLE_OF.funding]: funding,
+    [VARIABLE_OF.history]: history,
   };
 }
 

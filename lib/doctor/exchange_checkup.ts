@@ -19,6 +19,7 @@ import { lostAmong } from "../fetch/lost_symbols.ts";
 import { type Markets, newsOf, type UnlistedSymbol } from "../archive/markets_in_force.ts";
 import { capabilityEntries, type CapabilityEntry } from "./capability_entries.ts";
 import { type Check, counted, foreignCertificateFix, iso, withFix } from "./check.ts";
+import { examineFiles } from "./files_checkup.ts";
 import { examineStream } from "./stream_checkup.ts";
 import { errorText, redact, shortText } from "../text/redact.ts";
 
@@ -89,6 +90,7 @@ export async function examineExchange(
       paceCheck(await pollCapacity(archive, exchange, markets)),
       ...candles.checks,
       ...await examineStream(archive, exchange.id, { markets, signal }),
+      ...await examineFiles(archive, exchange, { markets, signal }),
     ];
   }
   const checkup = {

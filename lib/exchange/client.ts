@@ -6,6 +6,7 @@ import { parseTimeframe } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { type MarketClass, marketClassOf } from "../market/market_class.ts";
 import { isContract, type SymbolKind } from "../market/symbol.ts";
+import { PublishedFiles } from "./archives/file_download.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
@@ -55,7 +56,11 @@ interface FetchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type ClientOptions = OpenExchangeOptions & { readonly bans: Bans; readonly denials: Denials };
+interface ClientOptions extends OpenExchangeOptions {
+  readonly bans: Bans;
+  readonly denials: Denials;
+  readonly files: PublishedFiles;
+}
 
 /** Opens an instance of an exchange's class. */
 type OpenInstance = () => Promise<CcxtExchange>;
@@ -173,6 +178,11 @@ export class ExchangeClient {
   /** Which series share a pace: the same text for the same pace. */
   async laneOf(series: Series, list: MarketList): Promise<string> {
     return this.#lanes.nameOf(await this.hostOf(series, list));
+  }
+
+  /** The files that it publishes. */
+  get files(): PublishedFiles {
+    return this.#options.files;
   }
 
   /** Loads the markets, see {@linkcode LoadedMarkets.load}. */
@@ -299,6 +309,7 @@ export async function openExchange(
   if (ccxt.has["fetchOHLCV"] !== true) {
     throw new RangeError(`Cannot archive ${id}: it offers no candles`);
   }
-  client = new ExchangeClient(ccxt, open, { ...options, bans, denials });
+  const files = new PublishedFiles(id, { open, connections, clock: options.clock });
+  client = new ExchangeClient(ccxt, open, { ...options, bans, denials, files });
   return client;
 }

@@ -1,18 +1,20 @@
 /** Backfill: fetches all owed candles, newest first, until none are owed or the exchange has no more. @module */
 import { coverageCandles, intersect, subtract } from "../market/coverage.ts";
-import { newestCandlesMax } from "../exchange/limits.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import type { Window } from "../market/window.ts";
 import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { newsOf } from "../archive/markets_in_force.ts";
 import { BackfillCompression } from "./backfill_compression.ts";
+import { runPass } from "./backfill_pass.ts";
 import {
   type BackfillOptions,
   type BackfillProgress,
   type BackfillReport,
   noProgress,
   PAGES_IN_FLIGHT,
+  withPart,
 } from "./backfill_report.ts";
 import {
   forgetSeriesFailure,
@@ -34,9 +36,11 @@ import {
 } from "./owed_candles.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-import { findListings } from "./listing_search.ts";
+import { History } from "./history.ts";
+import type { StoredFile } from "./history_file.ts";
+import { tryFindListings } from "./listing_search.ts";
 import { prepareRun } from "./one_range.ts";
-import { queueByLoss, type QueuedPage } from "./page_queue.ts";
+import type { QueuedPage } from "./page_queue.ts";
 import { doubtReaches } from "./reach_doubt.ts";
 import { Refusals } from "./refusals.ts";
 
@@ -79,6 +83,8 @@ export class ExchangeBackfill {
   readonly #over: AbortSignal;
   readonly #problems = new Map<string, string>();
   readonly #refusals: Refusals;
+  /** Undefined where only recent candles are fetched. */
+  readonly #history: History | undefined;
   #progress: BackfillProgress;
   /** Candles owed when the ledger was last read. */
   #left: number | undefined = undefined;
@@ -95,6 +101,12 @@ export class ExchangeBackfill {
     this.#over = AbortSignal.any([exchange.work.wants, options.signal ?? []].flat());
     this.#refusals = new Refusals(archive.clock, { ...options, exchange });
     this.#progress = noProgress(exchange.id);
+    this.#history = options.sinceMs !== undefined ? undefined : new History(archive, exchange, {
+      signal: options.signal,
+      isOver: () => this.#isOver(),
+      persist: (step, series) => this.#persist(step, series),
+      onStored: (file, stored) => this.#noteFile(file, stored),
+    });
   }
 
   async run(): Promise<BackfillReport> {
@@ -129,13 +141,8 @@ export class ExchangeBackfill {
   async #findBeginnings(): Promise<void> {
     const { signal } = this.#options;
     await this.#persist(() => doubtReaches(this.#archive, this.#exchange, { signal }));
-    try {
-      const owed = await this.#readOwed() ?? [];
-      await findListings(this.#archive, this.#exchange, { owed, signal });
-    } catch (error) {
-      if (isCancelled(error, signal)) return;
-      this.#archive.log.debug("listings were not found", { exchange: this.#exchange.id, error });
-    }
+    const owed = await this.#readOwed() ?? [];
+    await tryFindListings(this.#archive, this.#exchange, { owed, signal });
   }
 
   /**
@@ -157,8 +164,19 @@ export class ExchangeBackfill {
       const owed = isFirst && !this.#options.patient ? read : final;
       if (owed.every(({ series }) => this.#refusals.isHopeless(series))) return;
       const [before, passMs] = [this.#progress, this.#archive.clock.now()];
-      const { reachLearned } = await this.#runPass(owed);
-      if (this.#progress.answered > before.answered || reachLearned) {
+      const { files, left } = await this.#history?.choose(owed) ?? { files: [], left: owed };
+      const [{ reachLearned }] = await Promise.all([
+        runPass(this.#exchange, left, {
+          nowMs: this.#untilMs,
+          pagesInFlight: this.#options.pagesInFlight,
+          isOver: () => this.#isOver(),
+          isLeftAlone: (series) => this.#refusals.isLeftAlone(series),
+          runPage: (page) => this.#runPage(page),
+        }),
+        this.#history?.take(files),
+      ]);
+      // What the files did not bring is asked of the API.
+      if (this.#progress.answered > before.answered || reachLearned || files.length > 0) {
         pauseMs = PAUSE_MS;
         continue;
       }
@@ -190,30 +208,6 @@ export class ExchangeBackfill {
     }
   }
 
-  async #runPass(owed: readonly Owed[]): Promise<{ readonly reachLearned: boolean }> {
-    const pages = queueByLoss(owed, {
-      rowsMax: (series) => this.#exchange.pageRowsMax(series),
-      newestCandlesMax,
-      nowMs: this.#untilMs,
-    });
-    const bounds = new Map<string, number>();
-    let reachLearned = false;
-    const worker = async (): Promise<void> => {
-      for (const page of pages) {
-        if (this.#isOver()) return;
-        if (this.#refusals.isLeftAlone(page.series)) continue;
-        // Nothing this old came.
-        if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
-        const { reachFromMs, isReachProved } = await this.#runPage(page) ?? {};
-        if (reachFromMs !== undefined) bounds.set(seriesName(page.series), reachFromMs);
-        if (isReachProved) reachLearned = true;
-      }
-    };
-    const { pagesInFlight = PAGES_IN_FLIGHT } = this.#options;
-    await Promise.all(Array.from({ length: pagesInFlight }, worker));
-    return { reachLearned };
-  }
-
   /** Retries until the page is stored or its failure is final. Returns what it brought, if it was stored. */
   async #runPage({ series, window, owed }: QueuedPage): Promise<PageOutcome | undefined> {
     const { signal, compression } = this.#options;
@@ -226,12 +220,7 @@ export class ExchangeBackfill {
       const answered = coverageCandles(timeframe, intersect(left, part.answered));
       left = subtract(left, part.answered);
       isWritten ||= part.added + part.revised > 0;
-      this.#update({
-        answered: this.#progress.answered + answered,
-        added: this.#progress.added + part.added,
-        revised: this.#progress.revised + part.revised,
-        rejected: this.#progress.rejected + part.rejected,
-      });
+      this.#update(withPart(this.#progress, { ...part, answered }));
       // Not after an answer for nothing: refusals in between would never add up.
       if (answered > 0) this.#refusals.forget(series);
     };
@@ -250,6 +239,14 @@ export class ExchangeBackfill {
     }, series);
     if (isWritten) await compression.noteWritten(this.#exchange.id, { timeframe, window });
     return outcome;
+  }
+
+  async #noteFile(
+    { series: { timeframe }, window }: { readonly series: Series; readonly window: Window },
+    { candles, added }: StoredFile,
+  ): Promise<void> {
+    this.#update(withPart(this.#progress, { answered: candles, added, files: 1 }));
+    if (added > 0) await this.#options.compression.noteWritten(this.#exchange.id, { timeframe, window });
   }
 
   /**

@@ -39,6 +39,8 @@ export interface BackfillProgress {
   /** How many of them the exchange has answered for. */
   readonly answered: number;
   readonly pages: number;
+  /** Files stored that the exchange publishes. */
+  readonly files: number;
   readonly added: number;
   readonly revised: number;
   readonly rejected: number;
@@ -59,12 +61,30 @@ export function noProgress(exchange: string): BackfillProgress {
     owed: 0,
     answered: 0,
     pages: 0,
+    files: 0,
     added: 0,
     revised: 0,
     rejected: 0,
     failed: 0,
     pausedUntilMs: undefined,
     pausedWhy: undefined,
+  };
+}
+
+/** The progress after a page or a file, or a part of one. */
+export function withPart(
+  { answered, files, added, revised, rejected, ...progress }: BackfillProgress,
+  part: { readonly answered: number; readonly added: number } & Partial<BackfillCounts> & {
+    readonly files?: number;
+  },
+): BackfillProgress {
+  return {
+    ...progress,
+    answered: answered + part.answered,
+    files: files + (part.files ?? 0),
+    added: added + part.added,
+    revised: revised + (part.revised ?? 0),
+    rejected: rejected + (part.rejected ?? 0),
   };
 }
 

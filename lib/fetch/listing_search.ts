@@ -31,6 +31,20 @@ type Found =
   /** It was listed before the searched time, or the answers are not clear. */
   | { readonly kind: "unknown" };
 
+/** {@linkcode findListings}; if that fails, the years before a listing are asked for. */
+export async function tryFindListings(
+  archive: Archive,
+  exchange: ArchivedExchange,
+  options: Parameters<typeof findListings>[2],
+): Promise<void> {
+  try {
+    await findListings(archive, exchange, options);
+  } catch (error) {
+    if (isCancelled(error, options.signal)) return;
+    archive.log.debug("listings were not found", { exchange: exchange.id, error });
+  }
+}
+
 /**
  * Searches the first candle of each symbol with many owed pages, in the coarsest timeframe the exchange has, and
  * stores its time in the ledger. The time before it is not owed any more. A search that fails ends no other: another

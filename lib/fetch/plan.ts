@@ -1,4 +1,5 @@
 /** Plans a backfill: what it would request, its least duration, and which candles no exchange has any more. @module */
+import { manualFile } from "../exchange/archives/file_formats.ts";
 import { newestCandlesMax } from "../exchange/limits.ts";
 import { coverageCandles } from "../market/coverage.ts";
 import { besidePolls, type Capacity } from "../market/capacity.ts";
@@ -13,6 +14,7 @@ import { lastClosedMs, type Markets, newsOf } from "../archive/markets_in_force.
 import { type AskedRange, type BoundedDesire, desireOf } from "../archive/desire.ts";
 import { BYTES_A_CANDLE, type DiskGrowth, diskGrowth } from "./disk_growth.ts";
 import { type FundingPlan, planFunding } from "./funding_plan.ts";
+import { type HistoryPlan, planHistory } from "./history_plan.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { readMarkets } from "./markets.ts";
 import { within } from "./owed_candles.ts";
@@ -45,8 +47,20 @@ export interface PlanCapacity extends Capacity, DiskGrowth {
   readonly backfillSeconds: number | null;
 }
 
+/** A file for `titan10 import`. */
+export interface FileByHand {
+  readonly exchange: string;
+  readonly file: string;
+  /** Where it is told how to get it. */
+  readonly page: string;
+}
+
 export interface Plan {
   readonly entries: readonly PlanEntry[];
+  /** One per exchange whose published files bring candles: they are not among its pages. */
+  readonly history: readonly HistoryPlan[];
+  /** Files with candles that exchanges keep no more, which only people can fetch, for `titan10 import`. */
+  readonly byHand: readonly FileByHand[];
   /** One per exchange of which funding rates are owed. */
   readonly funding: readonly FundingPlan[];
   /** One per exchange with a plan. */
@@ -72,6 +86,7 @@ export async function makePlan(
   const totals: number[] = [];
   const capacity: PlanCapacity[] = [];
   const funding: FundingPlan[] = [];
+  const history: HistoryPlan[] = [];
   const problems: { exchange: string; problem: string }[] = [];
   const all = await Promise.all(archive.exchanges.map(async (exchange) => {
     try {
@@ -90,7 +105,9 @@ export async function makePlan(
       );
       const ofFunding = await planFunding(archive, exchange, { markets, asked });
       if (ofFunding !== undefined) funding.push(ofFunding);
-      totals.push(largest([...planned.secondsOf.values()]) + (ofFunding?.seconds ?? 0));
+      if (planned.history !== undefined) history.push(planned.history);
+      const candlesSeconds = [...planned.secondsOf.values(), planned.history?.seconds ?? 0];
+      totals.push(largest(candlesSeconds) + (ofFunding?.seconds ?? 0));
       for (const entry of planned.entries) entries.push(entry);
       capacity.push({
         ...polls,
@@ -111,8 +128,11 @@ export async function makePlan(
   entries.sort(byOrder);
   capacity.sort(byOrder);
   funding.sort(byOrder);
+  history.sort(byOrder);
   return {
     entries,
+    history,
+    byHand: filesByHand(entries),
     funding,
     capacity,
     problems,
@@ -122,17 +142,27 @@ export async function makePlan(
   };
 }
 
+function filesByHand(entries: readonly PlanEntry[]): readonly FileByHand[] {
+  const lacking = entries.filter(({ impossible }) => impossible > 0);
+  return [...new Set(lacking.map(({ exchange }) => exchange))].flatMap((exchange) => {
+    const { name, page } = manualFile(exchange) ?? {};
+    return name === undefined || page === undefined ? [] : [{ exchange, file: name, page }];
+  });
+}
+
 interface PlannedExchange {
   readonly entries: readonly PlanEntry[];
+  readonly history: HistoryPlan | undefined;
   /** How long its backfill takes at least, by the pace of its requests. Seconds. */
   readonly secondsOf: ReadonlyMap<string, number>;
 }
 
 async function planExchange(
-  { config, database, clock }: Archive,
+  archive: Archive,
   exchange: ArchivedExchange,
   { asked, ...markets }: Markets & { readonly asked: AskedRange | undefined },
 ): Promise<PlannedExchange> {
+  const { config, database, clock } = archive;
   const { series, replaced, list } = markets;
   const { id } = exchange;
   const nowMs = clock.now();
@@ -148,9 +178,10 @@ async function planExchange(
   const anew = new Set(replaced.map(({ symbol }) => symbol));
   const owed = within(await readOwed(database, desires), asked ?? {})
     .filter(({ series }) => !anew.has(series.symbol));
+  const { history, left } = await planHistory(archive, exchange, { owed, markets });
   const pages = new Map<string, number>();
   const ofSeries = new Map<Series, { readonly pages: number; readonly longest: Window }>();
-  for (const { series, window } of queuePages(owed, (series) => exchange.pageRowsMax(series))) {
+  for (const { series, window } of queuePages(left, (series) => exchange.pageRowsMax(series))) {
     const { text } = series.timeframe;
     pages.set(text, (pages.get(text) ?? 0) + 1);
     const known = ofSeries.get(series) ?? { pages: 0, longest: window };
@@ -193,7 +224,7 @@ async function planExchange(
       ).toISOString(),
     };
   });
-  return { entries, secondsOf };
+  return { entries, secondsOf, history };
 }
 
 /** Nothing is wanted after the last candle. */

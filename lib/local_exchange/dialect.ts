@@ -64,7 +64,7 @@ export interface PlainAsk {
 
 interface Answer {
   readonly status: number;
-  /** Written as JSON. */
+  /** Written as JSON; bytes as they are. */
   readonly body: unknown;
 }
 

@@ -47,6 +47,10 @@ export const EVENTS = {
   /** An exchange has sent stored candles with other values. */
   candles_revised: news,
   candles_rejected: trouble,
+  /** A file that an exchange publishes has other candles than its API. */
+  file_differs: each(trouble),
+  /** The files that an exchange publishes cannot be had for now. */
+  files_away: trouble,
   settings_reloaded: each(news),
   settings_refused: each(trouble),
   forgotten: each(news),

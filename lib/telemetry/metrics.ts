@@ -74,6 +74,11 @@ const METRICS = {
     "Rows of an exchange that failed a check and were not stored as candles, by the failed check.",
     ["exchange", "reason"],
   ),
+  historyFiles: counter(
+    "titan10_history_files_total",
+    "Files that an exchange publishes and backfill asked for, by what became of them.",
+    ["exchange", "outcome"],
+  ),
   fetchDurationSeconds: histogram(
     "titan10_fetch_duration_seconds",
     "How long one attempt of a request took, whether or not it succeeded.",

@@ -31,6 +31,8 @@ const CAPACITY: PlanCapacity = {
 const PLAN = {
   entries: [ENTRY],
   funding: [],
+  history: [],
+  byHand: [],
   problems: [],
   seconds: 3_720,
   bytes: 3_487_680,
@@ -45,7 +47,16 @@ Deno.test("a plan says what is owed, and how long and how big it is at least", (
 Deno.test("a plan of which every exchange is away does not promise to take no time", () => {
   const problems = [{ exchange: "binance", problem: "no such host" }];
   assert.equal(
-    render({ entries: [], funding: [], capacity: [], problems, seconds: 0, bytes: 0 }),
+    render({
+      entries: [],
+      funding: [],
+      history: [],
+      byHand: [],
+      capacity: [],
+      problems,
+      seconds: 0,
+      bytes: 0,
+    }),
     "nothing could be planned",
   );
 });
@@ -82,4 +93,27 @@ Deno.test("a plan of more than the pace allows says so in lines that fit a termi
   assert.match(text, /^kraken\S+ +12,090 +55 +12,090 +12,090 s +never +650 MB +94 MB$/m);
   assert.match(text, /need 12090 s of every\s+minute, so polls are skipped;\s+at most\s+55 fit/);
   assert.deepEqual(text.split("\n").filter((line) => line.length > 80), []);
+});
+
+Deno.test("a plan says what comes from published files, and which file is to be fetched by hand", () => {
+  const history = [
+    {
+      exchange: "binance",
+      host: "data.binance.vision",
+      files: 60,
+      candles: 2_628_000,
+      seconds: 30,
+    },
+  ];
+  const byHand = [{
+    exchange: "kraken",
+    file: "Kraken_OHLCVT.zip",
+    page: "https://support.kraken.com/1",
+  }];
+  const text = render({ ...PLAN, capacity: [CAPACITY], history, byHand }).replaceAll("\n", " ");
+  assert.match(
+    text,
+    /binance: 2,628,000 of these candles come from 60 files of data\.binance\.vision/,
+  );
+  assert.match(text, /titan10 import Kraken_OHLCVT\.zip --exchange kraken/);
 });

@@ -50,6 +50,7 @@ function of(exchange: string, change: Partial<BackfillProgress>): BackfillProgre
     owed: 0,
     answered: 0,
     pages: 0,
+    files: 0,
     added: 0,
     revised: 0,
     rejected: 0,

@@ -1,0 +1,171 @@
+/**
+ * Binance's files, as https://github.com/binance/binance-public-data describes them: a ZIP for each month and each day,
+ * with twelve columns, and a checksum beside it.
+ * @module
+ */
+import { marketSymbol, type Price, priceOf } from "../../market/price.ts";
+import { kindOf } from "../../market/symbol.ts";
+import { isAligned, nominalMs } from "../../market/timeframe.ts";
+import {
+  type FiledSeries,
+  FileFaultError,
+  type FileFormat,
+  type FilePeriod,
+  type FileRow,
+  type PublishedFile,
+  type SeriesFiles,
+} from "./published_file.ts";
+
+const HOST = "data.binance.vision";
+
+const ROOT = `https://${HOST}/data`;
+
+/** Whose markets the files are of: host of the candles → its folder. Other hosts (Binance US, testnets) have other markets. */
+const FOLDERS: Readonly<Record<string, string>> = {
+  "api.binance.com": "spot",
+  "fapi.binance.com": "futures/um",
+  "dapi.binance.com": "futures/cm",
+};
+
+const KINDS: Readonly<Record<string, string>> = {
+  "spot": "spot",
+  "futures/um": "linear",
+  "futures/cm": "inverse",
+};
+
+const PRICES: Readonly<Record<Price, string>> = {
+  trade: "klines",
+  mark: "markPriceKlines",
+  index: "indexPriceKlines",
+  premium: "premiumIndexKlines",
+};
+
+/** Those of at most a day: the rows of longer ones lie in several months. */
+const TIMEFRAMES: ReadonlySet<string> = new Set(
+  "1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d".split(" "),
+);
+
+/** A month of seconds has 2.7 million rows: too many for one file in memory. */
+const BY_DAY_ONLY: ReadonlySet<string> = new Set(["1s"]);
+
+const COLUMNS = 12;
+
+/** Microseconds, as spot files have them since 2025. */
+const MICROS_DIGITS = 16;
+const MILLIS_DIGITS = 13;
+
+export const BINANCE_FILES: FileFormat = {
+  filesOf,
+  readRows,
+  probeUrl: `${ROOT}/spot/monthly/klines/BTCUSDT/1d/BTCUSDT-1d-2020-01.zip.CHECKSUM`,
+};
+
+function filesOf({ series, marketId, host }: FiledSeries): SeriesFiles | undefined {
+  const folder = Object.hasOwn(FOLDERS, host) ? FOLDERS[host] : undefined;
+  const { text } = series.timeframe;
+  const isKnown = folder !== undefined && TIMEFRAMES.has(text) &&
+    KINDS[folder] === kindOf(marketSymbol(series.symbol)) &&
+    !(folder !== "spot" && text === "1s") && /^[A-Z0-9_]+$/.test(marketId);
+  if (!isKnown) return undefined;
+  const price = priceOf(series.symbol);
+  // An index is that of an underlying, whatever its contracts are called: BTCUSD_PERP → BTCUSD.
+  const id = price === "index" ? marketId.split("_")[0]! : marketId;
+  return {
+    host: HOST,
+    fileAt: (period, sinceMs) => {
+      if (period === "month" && BY_DAY_ONLY.has(text)) return undefined;
+      const name = `${id}-${text}-${dateText(period, sinceMs)}.zip`;
+      const path = [folder, FOLDER_OF[period], PRICES[price], id, text, name].join("/");
+      return {
+        series,
+        name,
+        url: `${ROOT}/${path}`,
+        window: { sinceMs, untilMs: nextStart(period, sinceMs) },
+      };
+    },
+  };
+}
+
+const FOLDER_OF: Readonly<Record<FilePeriod, string>> = { month: "monthly", day: "daily" };
+
+function dateText(period: FilePeriod, sinceMs: number): string {
+  return new Date(sinceMs).toISOString().slice(0, period === "month" ? 7 : 10);
+}
+
+function nextStart(period: FilePeriod, sinceMs: number): number {
+  const date = new Date(sinceMs);
+  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()];
+  return period === "month" ? Date.UTC(year, month + 1, 1) : Date.UTC(year, month, day + 1);
+}
+
+/**
+ * Reads the rows, ascending, each time once. Some files begin with names and some do not, and some have rows twice. The time of
+ * a row's close proves the timeframe and the unit of the times.
+ */
+function readRows(file: PublishedFile, text: string): FileRow[] {
+  const { series, window: { sinceMs, untilMs } } = file;
+  const isContracts = kindOf(marketSymbol(series.symbol)) === "inverse" &&
+    priceOf(series.symbol) === "trade";
+  // COIN-M writes contracts where the others write the base volume, and that two columns later.
+  const volumeAt = isContracts ? 7 : 5;
+  const lengthMs = nominalMs(series.timeframe);
+  const rows: FileRow[] = [];
+  let digits: number | undefined;
+  let isSorted = true;
+  let number = 0;
+  for (const line of text.split("\n")) {
+    number++;
+    if (line === "" || line === "\r" || (number === 1 && line.startsWith("open_time"))) continue;
+    const fields = line.split(",");
+    if (fields.length !== COLUMNS) fail(file, number, `${fields.length} columns, not ${COLUMNS}`);
+    const [openText, closeText] = [fields[0]!, fields[6]!];
+    digits ??= openText.length;
+    if (openText.length !== digits || closeText.length !== digits) {
+      fail(file, number, "its times have several units");
+    }
+    const openTimeMs = readTime(openText, digits);
+    const closeMs = readTime(closeText, digits);
+    if (openTimeMs === undefined || !Number.isInteger(openTimeMs)) {
+      fail(file, number, "it begins with no time");
+    }
+    if (!isAligned(series.timeframe, openTimeMs)) fail(file, number, "its time is not aligned");
+    if (closeMs === undefined || closeMs <= openTimeMs || closeMs >= openTimeMs + lengthMs) {
+      fail(file, number, `it is not of ${series.timeframe.text} by its close time`);
+    }
+    if (openTimeMs < sinceMs || openTimeMs >= untilMs) {
+      fail(file, number, "it is of another time than the file");
+    }
+    isSorted &&= openTimeMs > (rows.at(-1)?.[0] ?? -Infinity);
+    rows.push([openTimeMs, fields[1]!, fields[2]!, fields[3]!, fields[4]!, fields[volumeAt]!]);
+  }
+  return isSorted ? rows : eachOnce(file, rows);
+}
+
+/** Milliseconds, with fractions of the time of a close; undefined when it is not a time of a known unit. */
+function readTime(text: string, digits: number): number | undefined {
+  const time = Number(text);
+  if (!Number.isSafeInteger(time) || time < 0) return undefined;
+  if (digits === MICROS_DIGITS) return time / 1000;
+  return digits === MILLIS_DIGITS ? time : undefined;
+}
+
+/** Rows that are there twice count once, if they say the same. */
+function eachOnce(file: PublishedFile, rows: readonly FileRow[]): FileRow[] {
+  const kept: FileRow[] = [];
+  for (const row of rows.toSorted(([one], [other]) => one - other)) {
+    const last = kept.at(-1);
+    if (last?.[0] !== row[0]) kept.push(row);
+    else if (!row.every((value, at) => value === last[at])) {
+      throw new FileFaultError(
+        `Cannot use ${file.name}: it has ${
+          new Date(row[0]).toISOString()
+        } twice with different values`,
+      );
+    }
+  }
+  return kept;
+}
+
+function fail(file: PublishedFile, line: number, why: string): never {
+  throw new FileFaultError(`Cannot use line ${line} of ${file.name}: ${why}`);
+}

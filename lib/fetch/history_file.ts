@@ -1,0 +1,144 @@
+/** Fetches one file that an exchange publishes, checks a sample of it against the exchange's API, and stores it. @module */
+import type { FetchedFile } from "../exchange/archives/file_download.ts";
+import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
+import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
+import {
+  type Coverage,
+  coverageCandles,
+  coverageOf,
+  intersect,
+  isCovered,
+} from "../market/coverage.ts";
+import { priceOf } from "../market/price.ts";
+import type { Series } from "../market/series.ts";
+import { addCandles } from "../market/timeframe.ts";
+import type { Window } from "../market/window.ts";
+import { retryStore } from "../archive/store_retry.ts";
+import type { Archive } from "../archive/archive.ts";
+import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import type { Markets } from "../archive/markets_in_force.ts";
+import {
+  beginImport,
+  endImport,
+  prepareImportPage,
+  writeImportPage,
+} from "../store/import_write.ts";
+
+/**
+ * Rows per statement. A month of minutes is three: few statements, and none so long that a poll of the series, which waits for
+ * it, is late.
+ */
+const ROWS_MAX = 15_000;
+
+/** What a file brought. */
+export interface StoredFile {
+  readonly answered: Coverage;
+  /** How many of the owed candles. */
+  readonly candles: number;
+  readonly added: number;
+}
+
+interface SampleOptions {
+  readonly markets: Markets;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The rows that are candles, ascending. Others are left to the API, which says whether the exchange has better ones. */
+export function candlesOf({ timeframe, symbol }: Series, rows: readonly FileRow[]): Candle[] {
+  const price = priceOf(symbol);
+  return rows.flatMap((row) => checkRow(timeframe, row, price).candle ?? []);
+}
+
+/**
+ * Asks the exchange for one page at a random place of a file, and compares it candle by candle. Candles that the file lacks are
+ * no difference: they stay owed.
+ *
+ * @returns in what they differ; undefined if they are the same.
+ * @throws FetchError, DeadlineError, BreakerOpenError, MalformedPageError when the exchange did not answer.
+ */
+export async function findDifference(
+  { random }: Pick<Archive, "random">,
+  exchange: ArchivedExchange,
+  { series, candles, ...options }: SampleOptions & {
+    readonly series: Series;
+    readonly candles: readonly Candle[];
+  },
+): Promise<string | undefined> {
+  const { timeframe } = series;
+  const rows = exchange.pageRowsMax(series);
+  const first = candles[Math.floor(random() * Math.max(1, candles.length - rows + 1))];
+  if (first === undefined) return undefined;
+  const sinceMs = first.openTimeMs;
+  const endMs = addCandles(timeframe, candles.at(-1)!.openTimeMs, 1);
+  const window = { sinceMs, untilMs: Math.min(endMs, addCandles(timeframe, sinceMs, rows)) };
+  const answer = await exchange.askPage(series, window, { ...options, priority: "backfill" });
+  const answered = answer.answered === undefined ? [] : intersect([answer.answered], [window]);
+  if (!isCovered(answered, sinceMs)) {
+    return "its API does not give these candles, so nothing proves the file";
+  }
+  const rejected = new Set(answer.rejected.map(({ openTimeMs }) => openTimeMs));
+  const told = new Map(answer.candles.map((candle) => [candle.openTimeMs, candle]));
+  for (const candle of candles) {
+    const { openTimeMs } = candle;
+    if (!isCovered(answered, openTimeMs) || rejected.has(openTimeMs)) continue;
+    const other = told.get(openTimeMs);
+    const at = new Date(openTimeMs).toISOString();
+    if (other === undefined) return `it has a candle of ${at} that the API does not have`;
+    const field = FIELDS.find((name) => !isSame(candle[name], other[name]));
+    if (field !== undefined) {
+      return `the ${field} of ${at} is ${candle[field]}, and by the API ${other[field]}`;
+    }
+  }
+  return undefined;
+}
+
+const FIELDS = ["open", "high", "low", "close", "volume"] as const;
+
+function isSame(one: string | null, other: string | null): boolean {
+  return one === null || other === null ? one === other : compareDecimals(one, other) === 0;
+}
+
+/**
+ * Stores the owed candles of a file: candles and coverage in one statement, with the file's address and hash beside them. Nothing
+ * between the candles counts as covered.
+ *
+ * @throws StoreError
+ */
+export async function storeFile(
+  archive: Archive,
+  { file, owed, candles, sha256, signal }: {
+    readonly file: PublishedFile;
+    readonly owed: Coverage;
+    readonly candles: readonly Candle[];
+    readonly sha256: FetchedFile["sha256"];
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<StoredFile> {
+  const { database, metrics } = archive;
+  const { series } = file;
+  const { exchange, timeframe } = series;
+  const store = <T>(statement: () => Promise<T>): Promise<T> =>
+    retryStore(statement, { ...archive, signal });
+  const { id, expiredUntilMs } = await store(() => beginImport(database, series, file.url));
+  const wanted = candles.filter(({ openTimeMs }) =>
+    openTimeMs >= expiredUntilMs && isCovered(owed, openTimeMs)
+  );
+  let added = 0;
+  const answered: Window[] = [];
+  for (let at = 0; at < wanted.length; at += ROWS_MAX) {
+    signal?.throwIfAborted();
+    const page = wanted.slice(at, at + ROWS_MAX);
+    const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
+    // What is owed is hardly ever stored.
+    const written = await store(() => writeImportPage(database, prepared, { id, isNew: true }));
+    added += written.added;
+    answered.push(...coverageOf(page.map(({ openTimeMs }) => ({
+      sinceMs: openTimeMs,
+      untilMs: addCandles(timeframe, openTimeMs, 1),
+    }))));
+    metrics.candlesWritten.inc({ exchange }, written.added);
+  }
+  await store(() => endImport(database, series, { id, sha256, claimed: [] }));
+  const covered = coverageOf(answered);
+  return { answered: covered, candles: coverageCandles(timeframe, covered), added };
+}

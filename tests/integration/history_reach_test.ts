@@ -1,0 +1,100 @@
+/** Files that come late, are refused or out of reach, and an API that is: one does not stop the other. @module */
+import assert from "node:assert/strict";
+import {
+  assertTruth,
+  DAY_MS,
+  importsOf,
+  MONTHS,
+  withHistoryScene,
+} from "../support/history_scene.ts";
+import { FILES_ENDPOINT } from "../support/local_exchange/binance_files.ts";
+import { START_MS, testClock } from "../support/test_clock.ts";
+
+const FILES = { when: { path: FILES_ENDPOINT } } as const;
+
+for (const status of [403, 451]) {
+  Deno.test(`an archive that refuses with ${status} is told of once and asked no more in this run`, () =>
+    withHistoryScene({ trouble: () => ({ status }) }, async (scene) => {
+      const report = await scene.run();
+      assert.deepEqual([report.left, report.files], [0, 0]);
+      await assertTruth(scene);
+      const told = scene.lines().filter((line) =>
+        line.includes("published files are out of reach")
+      );
+      assert.equal(told.length, 1);
+      // Those that were in flight together.
+      assert(
+        scene.exchange.requests.filter(({ endpoint }) => endpoint === FILES_ENDPOINT).length <= 3,
+      );
+    }));
+}
+
+for (const kind of ["reset", "hang"] as const) {
+  Deno.test(`an archive that does not answer (${kind}) is given up, and the API gives all`, () =>
+    withHistoryScene({}, async (scene) => {
+      scene.exchange.faults.add({ ...FILES, fault: { kind } });
+      const report = await scene.run({ FETCH_TIMEOUT: "200ms" });
+      assert.deepEqual([report.left, report.files], [0, 0]);
+      await assertTruth(scene);
+    }));
+}
+
+Deno.test("a connection that is cut once is tried again", () =>
+  withHistoryScene({}, async (scene) => {
+    scene.exchange.faults.add({ ...FILES, times: 2, fault: { kind: "reset" } });
+    const report = await scene.run();
+    assert.deepEqual([report.left, report.files], [0, 3]);
+    await assertTruth(scene);
+  }));
+
+Deno.test("without the API no file is stored: nothing proves it", () =>
+  withHistoryScene({}, async (scene) => {
+    scene.exchange.faults.add({ when: { path: "klines" }, fault: { kind: "status", status: 500 } });
+    const report = await scene.run({ RETRY_ATTEMPTS: "1" });
+    assert.equal(report.files, 0);
+    assert.deepEqual(await importsOf(scene), []);
+    scene.exchange.faults.clear();
+    const later = await scene.run();
+    assert.deepEqual([later.left, later.files], [0, 3]);
+    await assertTruth(scene);
+  }));
+
+Deno.test("a month whose file is late is asked of the API, and one that is there at the next run is a file", () =>
+  withHistoryScene({
+    trouble: (name) =>
+      name.includes("5m-2024-02") ? { missingUntilMs: START_MS + DAY_MS } : undefined,
+  }, async (scene) => {
+    // Only the newest month is owed at first, and the API is down.
+    const asked = { BACKFILL: "5m:44d" };
+    scene.exchange.faults.add({ when: { path: "klines" }, fault: { kind: "status", status: 500 } });
+    const none = await scene.run({ ...asked, RETRY_ATTEMPTS: "1" });
+    assert.equal(none.files, 0);
+    scene.exchange.faults.clear();
+    testClock.pass(2 * DAY_MS);
+    const later = await scene.run(asked);
+    assert.deepEqual([later.files, scene.filesAsked()], [1, [MONTHS[0]]]);
+  }));
+
+Deno.test("a file that is issued anew stores what it adds, and keeps what is stored", () => {
+  let isShort = true;
+  return withHistoryScene({
+    trouble: (name) =>
+      name.startsWith("BTCUSDT-5m-2024-01")
+        ? { rows: (rows) => isShort ? rows.slice(0, 3_000) : rows }
+        : undefined,
+  }, async (scene) => {
+    // The API gives nothing but what proves a file.
+    const fault = scene.exchange.faults.add({
+      when: { path: "klines", sinceMs: Date.UTC(2024, 0, 11, 10), untilMs: Date.UTC(2024, 1) },
+      fault: { kind: "status", status: 400 },
+    });
+    await scene.run();
+    fault.remove();
+    isShort = false;
+    const later = await scene.run();
+    assert.equal(later.left, 0);
+    await assertTruth(scene);
+    const january = (await importsOf(scene)).filter((one) => one.includes("2024-01"));
+    assert.deepEqual(january, ["BTCUSDT-5m-2024-01.zip 64 3000", "BTCUSDT-5m-2024-01.zip 64 5928"]);
+  });
+});
