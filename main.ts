@@ -2,7 +2,7 @@
 import process from "node:process";
 import { endOnCrash } from "./lib/cli/crash.ts";
 import { runCommand } from "./lib/cli/program.ts";
-import { Stopped } from "./lib/cli/stopped.ts";
+import { Stopped, Unread } from "./lib/cli/stopped.ts";
 import { type Abilities, abilitiesOf, DrawnLines } from "./lib/cli/terminal.ts";
 import { systemClock } from "./lib/clock.ts";
 
@@ -67,7 +67,7 @@ if (import.meta.main) {
   const encoder = new TextEncoder();
   const print = (bytes: Uint8Array): void => {
     // The reader closed the pipe, as `head` does. Stop, because no more output can be written.
-    if (!out.write(bytes)) stopping.abort(new Error(UNREAD));
+    if (!out.write(bytes)) stopping.abort(new Unread(UNREAD));
   };
   const below = new DrawnLines((text) => err.write(encoder.encode(text)));
   endOnCrash((text) => below.tell(text));

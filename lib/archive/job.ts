@@ -14,7 +14,8 @@ export type JobName =
   | "upkeep"
   | "maintenance"
   | "storage"
-  | "prune";
+  | "prune"
+  | "dataset";
 
 /** The counts of one run, by name. */
 export type JobReport = Readonly<Record<string, number>>;

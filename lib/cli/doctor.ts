@@ -13,6 +13,7 @@ import {
 } from "../doctor/checkup.ts";
 import type { CapabilityEntry } from "../doctor/capability_entries.ts";
 import { type Ground, openArchive, prepareDatabase } from "../daemon/open_archive.ts";
+import { probePlace } from "../transfer/dataset_probe.ts";
 import { printable } from "../text/printable.ts";
 import type { Database } from "../store/connection/database.ts";
 import { pendingMigrations, readMigrations } from "../store/connection/migrations.ts";
@@ -57,7 +58,7 @@ async function checkup(shell: Shell, ground: Ground, database: Database): Promis
     }
     await prepareDatabase(database, ground, migrations);
     const archive = await openArchive(database, ground);
-    return await examine(archive, { migrations, signal: shell.signal });
+    return await examine(archive, { migrations, probePlace, signal: shell.signal });
   } catch (error) {
     if (error instanceof StoreError) {
       return brokenOff([...settings, databaseFault(error, database.kind)]);

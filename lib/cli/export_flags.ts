@@ -1,20 +1,24 @@
 /** The flags of `titan10 export`, and what those mean that all its formats have. @module */
 import type { Numbers } from "../transfer/candle_parquet.ts";
 import type { ExportRequest } from "../transfer/candle_export.ts";
+import type { Compression } from "../transfer/compressed_output.ts";
 import { EXIT } from "./shell.ts";
 
 export interface ExportFlags {
-  readonly what: "candles" | "funding";
+  readonly what: "candles" | "gaps" | "revisions" | "funding";
   readonly output?: string;
   readonly format?: "csv" | "parquet" | "freqtrade";
+  readonly compress?: Compression;
   readonly exchange?: readonly string[];
   readonly symbol?: readonly string[];
   readonly timeframe?: readonly string[];
   readonly since?: number;
   readonly until?: number;
   readonly finalOnly?: true;
+  readonly provisional?: true;
+  /** What `--provisional` was called. */
   readonly markProvisional?: true;
-  readonly source: "exchange" | "merged";
+  readonly source: "exchange" | "merged" | "rollup";
   readonly merge: "primary" | "volume";
   readonly numbers?: Numbers;
   readonly quoteFormulas?: true;
@@ -40,4 +44,19 @@ export function chosenBy(
     sinceMs: since ?? null,
     untilMs: until ?? null,
   };
+}
+
+/** The flags that only candles have. Undefined where none of these is given. */
+export function candleFlag(flags: ExportFlags): string | undefined {
+  return ([
+    ["--final-only", flags.finalOnly !== undefined],
+    ["--provisional", isMarked(flags)],
+    [`--source ${flags.source}`, flags.source !== "exchange"],
+    ["--numbers exact", flags.numbers === "exact"],
+  ] as const).find(([, isGiven]) => isGiven)?.[0];
+}
+
+/** Whether candles of streams are wanted, too, with a column that tells them apart. */
+export function isMarked({ provisional, markProvisional }: ExportFlags): boolean {
+  return provisional === true || markProvisional === true;
 }

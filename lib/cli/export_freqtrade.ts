@@ -11,7 +11,7 @@ import {
   type Lack,
 } from "../transfer/freqtrade_pages.ts";
 import { openOutput, type Output } from "../transfer/output.ts";
-import { chosenBy, type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
+import { chosenBy, type ExportFlags, type FlagRefusal, isMarked, refuse } from "./export_flags.ts";
 import { exportedPages } from "./exported_pages.ts";
 import type { Flags } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
@@ -32,22 +32,23 @@ export function freqtradeOptions(flags: ExportFlags, command: FlagRefusal): Fold
       "--format freqtrade writes a folder of files: name it with -o, such as -o user_data/data",
     );
   }
-  if (flags.source === "merged") {
+  if (flags.source !== "exchange") {
     refuse(
       command,
-      "--format freqtrade is only for each exchange's own candles: leave out --source merged",
+      `--format freqtrade is only for each exchange's own candles: leave out --source ${flags.source}`,
     );
   }
-  if (flags.what === "funding") {
+  if (flags.what !== "candles") {
     refuse(
       command,
-      "--format freqtrade writes candles and funding rates: leave out --what funding",
+      `--format freqtrade writes candles and funding rates: leave out --what ${flags.what}`,
     );
   }
   const without = [
     ["--numbers", flags.numbers],
     ["--quote-formulas", flags.quoteFormulas],
-    ["--mark-provisional", flags.markProvisional],
+    ["--provisional", isMarked(flags) || undefined],
+    ["--compress", flags.compress],
   ].find(([, value]) => value !== undefined);
   if (without !== undefined) {
     refuse(command, `${without[0]} is not for --format freqtrade, whose files have fixed columns`);

@@ -3,7 +3,7 @@ import { csvField, spreadsheetField } from "../transfer/candle_csv.ts";
 import { fundingPages } from "../transfer/funding_export.ts";
 import { fundingCsvWriter, fundingParquetWriter } from "../transfer/funding_file.ts";
 import type { Output } from "../transfer/output.ts";
-import { chosenBy, type ExportFlags } from "./export_flags.ts";
+import { candleFlag, chosenBy, type ExportFlags } from "./export_flags.ts";
 import { exportedPages } from "./exported_pages.ts";
 import type { Flags } from "./settings.ts";
 import type { Shell } from "./shell.ts";
@@ -11,13 +11,7 @@ import { count } from "./text.ts";
 
 /** Why these flags do not go together with `--what funding`; undefined when they do. */
 export function fundingFlagProblem(flags: ExportFlags): string | undefined {
-  const named = ([
-    ["--timeframe", flags.timeframe !== undefined],
-    ["--final-only", flags.finalOnly !== undefined],
-    ["--mark-provisional", flags.markProvisional !== undefined],
-    ["--source merged", flags.source === "merged"],
-    ["--numbers exact", flags.numbers === "exact"],
-  ] as const).find(([, isGiven]) => isGiven)?.[0];
+  const named = flags.timeframe === undefined ? candleFlag(flags) : "--timeframe";
   return named && `${named} is only for candles; leave it out, or --what funding`;
 }
 

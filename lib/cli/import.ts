@@ -1,20 +1,26 @@
-/** `titan10 import`: adds candles from a CSV file to the archive. @module */
-import { basename } from "node:path";
+/** `titan10 import`: adds candles from files to the archive. @module */
 import { lookThroughImport } from "../gap/look_through.ts";
-import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import type { Command } from "@commander-js/extra-typings";
 import { exchangeIds } from "../exchange/ccxt.ts";
-import { type ImportReport, importRows } from "../transfer/candle_import.ts";
 import { seriesName } from "../market/series.ts";
-import { prepareDatabase } from "../daemon/open_archive.ts";
-import { printable } from "../text/printable.ts";
-import { readCandleFile } from "../transfer/candle_file.ts";
-import { openLines } from "../transfer/file_lines.ts";
-import { readZone } from "../market/csv_time.ts";
+import type { Ground } from "../daemon/open_archive.ts";
+import type { Database } from "../store/connection/database.ts";
+import { StoreError } from "../store/connection/store_error.ts";
+import { readCheckpoints } from "../store/ledger.ts";
+import { errorText } from "../text/redact.ts";
+import type { FileOptions } from "../transfer/candle_file.ts";
+import { listFiles } from "../transfer/file_list.ts";
+import { importFiles } from "../transfer/import_batch.ts";
+import { tryImport } from "./import_dry_run.ts";
+import { addFormatFlags, type FormatFlags, formatOf } from "./import_format_flags.ts";
+import { ImportProgressLines } from "./import_progress.ts";
+import { importDocument, importText, onlyCutText, refusalText } from "./import_report.ts";
+import { ImportSum } from "./import_sum.ts";
+import { LateArchive } from "./late_archive.ts";
 import { addSettingFlags, type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
-import { count, minute } from "./text.ts";
+import { count } from "./text.ts";
 import { timeFlag } from "./time_flag.ts";
-import { withArchive } from "./with_archive.ts";
 
 const HELP = `
 The file is CSV as titan10 export writes it, or any other whose first line names
@@ -42,160 +48,205 @@ stopped, run the same command again: it continues.`;
 /** Adds the command's options and its action. */
 export function makeImport(empty: Command, shell: Shell, perform: Perform): void {
   const command = empty
-    .argument("<file>", "the file; - is standard input")
+    .argument("<file...>", "files, folders, or patterns as 'data/*.zip'; - is standard input")
     .option("--exchange <id>", "for a file that does not name it")
     .option("--symbol <symbol>", "for a file that does not name it")
     .option("--timeframe <timeframe>", "for a file that does not name it")
     .option("--instrument <name>", "import only rows with this instrument name")
-    .option(
-      "--columns <names>",
-      "names of the columns: time,open,high,low,close,volume,-",
-      columnsFlag,
-    )
-    .option("--timezone <offset>", "time zone of times without one: +02:00", zoneFlag)
     .option("--since <time>", "only from this time on: 2024-01-31 or 2024-01-31T12:00Z", timeFlag)
     .option("--until <time>", "stop before this time", timeFlag)
     .option("--complete", "candles that are not in the file do not exist")
     .option("--replace", "replace stored candles that differ")
+    .option("--again", "import files again that were imported before")
+    .option("--dry-run", "store nothing: show how each file is understood")
     .option("--json", "print JSON")
     .addHelpText("after", HELP);
+  addFormatFlags(command as unknown as Command);
   addSettingFlags(command as unknown as Command, ["DATA_DIR", "COMPRESS_AFTER", "LOG_LEVEL"]);
-  command.action((file, flags: unknown) =>
-    perform(() => importFile(shell, file, flags as ImportFlags & Flags))
+  command.action((named, flags: unknown) =>
+    perform(() => importNamed(shell, named, flags as ImportFlags & Flags))
   );
 }
 
-interface ImportFlags {
+interface ImportFlags extends FormatFlags {
   readonly exchange?: string;
   readonly symbol?: string;
   readonly timeframe?: string;
   readonly instrument?: string;
-  readonly columns?: readonly string[];
-  readonly timezone?: number;
   readonly since?: number;
   readonly until?: number;
   readonly complete?: true;
   readonly replace?: true;
+  readonly again?: true;
+  readonly dryRun?: true;
   readonly json?: true;
 }
 
-async function importFile(
+async function importNamed(
   shell: Shell,
-  path: string,
+  named: readonly string[],
   flags: ImportFlags & Flags,
 ): Promise<ExitCode> {
-  const ground = await readGround(shell, flags, { logLevelDefault: "error" });
-  const file = await openLines(path, {
-    input: path === "-" ? shell.input : undefined,
-    signal: shell.signal,
+  const ground = await readGround(shell, flags, {
+    logLevelDefault: "error",
+    keepsPermissions: true,
   });
+  const list = await listFiles(named, { signal: shell.signal });
+  const format: FileOptions = {
+    exchange: flags.exchange,
+    symbol: flags.symbol,
+    timeframe: flags.timeframe,
+    instrument: flags.instrument,
+    ...formatOf(flags),
+    knownExchanges: await exchangeIds(),
+  };
+  const asked = { shell, ground, flags, list, format };
+  return flags.dryRun === true ? await tryImport(asked) : await importListed(asked);
+}
+
+/** What was asked for. */
+export interface AskedImport {
+  readonly shell: Shell;
+  readonly ground: Ground;
+  readonly flags: ImportFlags;
+  readonly list: Awaited<ReturnType<typeof listFiles>>;
+  readonly format: FileOptions;
+}
+
+async function importListed(asked: AskedImport): Promise<ExitCode> {
+  const { shell, ground, flags, list } = asked;
+  const sum = new ImportSum(list.files.length, list.leftOut);
+  const archive = new LateArchive(ground);
+  let ended: { readonly error: unknown } | undefined;
   try {
-    // Judged first: a file that is refused should not even make a database.
-    const candles = await readCandleFile(file, {
-      exchange: flags.exchange,
-      symbol: flags.symbol,
-      timeframe: flags.timeframe,
-      instrument: flags.instrument,
-      columns: flags.columns,
-      zoneMs: flags.timezone,
-      knownExchanges: await exchangeIds(),
-    });
-    const reports = await withArchive(ground, {
-      here: async (database) => {
-        const { timescaledb } = await prepareDatabase(database, ground);
-        const reports = await importRows(
-          { ...ground, database, hasTimescaledb: timescaledb !== null },
-          candles.rows(),
-          {
-            file: path === "-" ? path : basename(path),
-            sinceMs: flags.since,
-            untilMs: flags.until,
-            isComplete: flags.complete === true,
-            isCut: candles.cutLine !== undefined,
-            replaces: flags.replace === true,
-            signal: shell.signal,
-            sha256: file.sha256,
-            onRows: shell.canRedraw ? (rows) => shell.draw([`${count(rows)} rows`]) : undefined,
-          },
-        );
-        for (const { series, added, replaced } of reports) {
-          const from = path === "-" ? "standard input" : basename(path);
-          ground.events?.note({
-            kind: "imported",
-            exchange: series.exchange,
-            symbol: series.symbol,
-            timeframe: series.timeframe.text,
-            candles: added + replaced,
-            text: `${seriesName(series)}: imported from ${from}`,
-          });
-        }
-        await lookThroughImport({ ...ground, database });
-        return reports;
+    await importAll(asked, { sum, archive }).catch((error: unknown) => ended = { error });
+    const opened = await archive.opened();
+    if (opened !== undefined) {
+      await noteImported(ground, opened.database, sum);
+      if (ended === undefined) await settle(ground, opened.database, sum);
+    }
+  } finally {
+    await archive.close();
+  }
+  const { refusedAlone } = sum;
+  if (ended === undefined && refusedAlone !== undefined) throw refusedAlone.error;
+  const cut = onlyCutText(sum);
+  if (cut !== undefined) shell.tell(cut);
+  if (ended === undefined || sum.tables > 0) {
+    shell.print(flags.json === true ? JSON.stringify(importDocument(sum)) : importText(sum));
+  }
+  if (ended !== undefined) throw sum.files === 1 ? ended.error : leftError(ended.error, sum);
+  return sum.refusals === 0 ? EXIT.done : EXIT.failed;
+}
+
+/** @throws what ended the import early. */
+async function importAll(
+  { shell, ground, flags, list, format }: AskedImport,
+  { sum, archive }: { readonly sum: ImportSum; readonly archive: LateArchive },
+): Promise<void> {
+  const { files } = list;
+  const bytes = files.reduce((total, { bytes }) => total + bytes, 0);
+  const progress = new ImportProgressLines(shell, { files: files.length, bytes });
+  const refuse = refuser(shell, list, sum);
+  for (const { path, reason } of list.refused) refuse(path, new Error(reason));
+  try {
+    await importFiles({ ...ground, open: () => archive.open() }, files, {
+      format,
+      reading: readingOf(flags),
+      sinceMs: flags.since,
+      untilMs: flags.until,
+      isComplete: flags.complete === true,
+      replaces: flags.replace === true,
+      isAgain: flags.again === true,
+      atOnce: atOnceOf(ground),
+      input: shell.input,
+      signal: shell.signal,
+      onTaken: (table) => sum.take(table),
+      onRefused: refuse,
+      onLeftOut: (path) => sum.leaveOut(path),
+      onProgress: (now) => {
+        sum.filesDone = now.filesDone;
+        progress.update(now);
       },
     });
-    if (shell.canRedraw) shell.draw([]);
-    if (candles.cutLine !== undefined) {
-      shell.tell(
-        `Line ${candles.cutLine} is the last line and has no line end. It may be incomplete and was left out`,
-      );
-    }
-    if (flags.json === true) shell.print(JSON.stringify({ series: reports.map(document) }));
-    else for (const report of reports) shell.print(summary(report));
-    return EXIT.done;
   } finally {
-    await file.close();
+    progress.end();
   }
 }
 
-function columnsFlag(text: string): readonly string[] {
-  return text.split(",").map((name) => name.trim());
-}
-
-/** How far a time zone is ahead of UTC. Milliseconds. */
-function zoneFlag(text: string): number {
-  const zoneMs = readZone(text.trim());
-  if (zoneMs === undefined) throw new InvalidArgumentError("expected UTC or an offset, as +02:00");
-  return zoneMs;
-}
-
-function document({ series, firstMs, lastMs, ...counts }: ImportReport): unknown {
-  const { exchange, symbol, timeframe } = series;
-  return {
-    exchange,
-    symbol,
-    timeframe: timeframe.text,
-    ...counts,
-    first: iso(firstMs),
-    last: iso(lastMs),
+/** Counts what is refused, and tells of it at once: who watches may stop the rest. */
+function refuser(
+  shell: Shell,
+  { files, refused }: AskedImport["list"],
+  sum: ImportSum,
+): (path: string, error: unknown) => void {
+  const isOnly = files.length + refused.length === 1;
+  return (path, error) => {
+    sum.refuse(path, error);
+    // The only file's fault ends the command, which tells of it.
+    if (!isOnly) shell.tell(`Refused: ${refusalText(path, errorText(error))}`);
   };
 }
 
-function summary(report: ImportReport): string {
-  const { series, rows, firstMs, lastMs } = report;
-  const told: readonly (readonly [number, string])[] = [
-    [report.added, "added"],
-    [report.same, "already stored"],
-    [report.replaced, "replaced: the older values are in candle_revisions"],
-    [report.conflicts, "stored with other values, which were kept: see import_conflicts"],
-    [report.rejected, "rejected: see rejected_candles"],
-    [report.unclosed, "not closed, only just, or provisional: left out"],
-    [report.blank, "without values: no candle"],
-    [report.expired, "of time that RETENTION has dropped: left out"],
-    [report.outside, "outside of --since and --until: left out"],
-  ];
-  const span = firstMs === undefined ? "" : `, ${minute(iso(firstMs))} to ${minute(iso(lastMs))}`;
-  return [
-    `${printable(seriesName(series))}: ${count(rows)} ${rows === 1 ? "row" : "rows"}${span}`,
-    ...told.filter(([number]) => number > 0).map(([number, what]) => `  ${count(number)} ${what}`),
-    ...(report.owed === 0 ? [] : [
-      `  ${count(report.owed)} in between ${
-        report.owed === 1 ? "is" : "are"
-      } lacking, and owed by the exchange;`,
-      "  --complete says that they do not exist",
-    ]),
-  ].join("\n");
+/** How the files are read, as it was asked for. What flags were parsed to has the text that it was parsed from. */
+function readingOf(flags: ImportFlags): Readonly<Record<string, unknown>> {
+  const { exchange, symbol, timeframe, instrument } = flags;
+  const { nameTemplate, timeFormat, zone, ...texts } = formatOf(flags);
+  return {
+    ...{ exchange, symbol, timeframe, instrument, ...texts },
+    nameTemplate: nameTemplate?.text,
+    timeFormat: timeFormat?.name,
+    zone: zone?.name,
+  };
 }
 
-function iso(timeMs: number | undefined): string | null {
-  return timeMs === undefined ? null : new Date(timeMs).toISOString();
+/** More files at once than processors only hold memory. */
+const AT_ONCE_MAX = 4;
+
+/** How many files are read at once. The embedded database has one connection. */
+function atOnceOf({ config: { databaseUrl, dbPoolMax } }: Ground): number {
+  if (databaseUrl === undefined) return 1;
+  return Math.max(1, Math.min(dbPoolMax, navigator.hardwareConcurrency, AT_ONCE_MAX));
+}
+
+/** How many events wait at most until they are written. */
+const EVENTS_AT_ONCE = 100;
+
+/** One event a series, of however many files. */
+async function noteImported(ground: Ground, database: Database, sum: ImportSum): Promise<void> {
+  let noted = 0;
+  for (const { report: { series, added, replaced }, tables, file } of sum.series) {
+    const one = file === "-" ? "standard input" : file;
+    const from = tables === 1 ? one : `${count(tables)} files`;
+    ground.events?.note({
+      kind: "imported",
+      exchange: series.exchange,
+      symbol: series.symbol,
+      timeframe: series.timeframe.text,
+      candles: added + replaced,
+      text: `${seriesName(series)}: imported from ${from}`,
+    });
+    if (++noted % EVENTS_AT_ONCE === 0) await ground.events?.flush(database);
+  }
+}
+
+/** Brings up to date what depends on all files. */
+async function settle(ground: Ground, database: Database, sum: ImportSum): Promise<void> {
+  if (sum.series.length === 0) return;
+  await lookThroughImport({ ...ground, database });
+  if (sum.series.every(({ tables }) => tables === 1)) return;
+  const checkpoints = await readCheckpoints(database);
+  const covered = new Map(checkpoints.map((one) => [seriesName(one.series), one.covered]));
+  sum.settleOwed((series) => covered.get(seriesName(series)) ?? []);
+}
+
+/** The error of an import that ended early, with what is left. */
+function leftError(error: unknown, { files, filesDone }: ImportSum): unknown {
+  if (!(error instanceof StoreError)) return error;
+  return new StoreError(
+    error.kind,
+    `${error.message}. ${count(filesDone)} of ${count(files)} files are done: ` +
+      "run the same command again to go on",
+    { cause: error },
+  );
 }

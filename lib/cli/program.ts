@@ -32,7 +32,7 @@ import { run } from "./run.ts";
 import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
 import { status } from "./status.ts";
-import { Stopped, stoppedText } from "./stopped.ts";
+import { Stopped, stoppedText, Unread } from "./stopped.ts";
 
 type Action = (shell: Shell, flags: Flags) => Promise<ExitCode>;
 
@@ -137,6 +137,7 @@ export async function runCommand(shell: Shell): Promise<ExitCode> {
     return exit;
   } catch (error) {
     if (shell.signal.aborted) {
+      if (shell.signal.reason instanceof Unread) return EXIT.done;
       tellStop(true);
       return EXIT.failed;
     }

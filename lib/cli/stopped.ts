@@ -12,12 +12,17 @@ export class Stopped extends Error {
   }
 }
 
+/** Why it is aborted when the reader of standard output has read enough, as `head` does. */
+export class Unread extends Error {
+  override readonly name = "Unread";
+}
+
 /** How each command goes on. Those that only show something are run again. */
 const GOING_ON: Readonly<Record<string, string>> = {
   run: "titan10 run continues where it stopped",
   backfill: "What was fetched is stored. titan10 backfill fetches the rest",
   gaps: "What was found and filled is stored. Run titan10 gaps again for the whole list",
-  import: "No row is stored twice: run titan10 import again with the same file to go on",
+  import: "No row is stored twice: run the same titan10 import again to go on",
   export: "No file of -o was written: run titan10 export again",
   report: "No file of --html was written: run titan10 report again",
   copy: "Run titan10 copy again to go on. No daemon starts on the copy until it is complete",

@@ -1,4 +1,5 @@
 /** Writes what a command has read to the file of its flag, or to standard output. @module */
+import { compressedOutput, type Compression } from "../transfer/compressed_output.ts";
 import { openOutput, type Output } from "../transfer/output.ts";
 import type { Shell } from "./shell.ts";
 
@@ -10,9 +11,11 @@ export async function writeOutput<Written>(
   shell: Shell,
   path: string | undefined,
   write: (output: Output) => Promise<Written>,
+  { compression }: { readonly compression?: Compression | undefined } = {},
 ): Promise<Written | undefined> {
-  const output = await openOutput(shell, path);
+  let output = await openOutput(shell, path);
   try {
+    if (compression !== undefined) output = compressedOutput(output, compression);
     const written = await write(output);
     await output.finish();
     return written;

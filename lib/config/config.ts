@@ -8,6 +8,7 @@ import { misspellingsIn } from "./misspelling.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
 import { redact, REDACTED } from "../text/redact.ts";
+import { isS3Url, readS3Settings, s3Problems, type S3Settings } from "./s3_settings.ts";
 import { didYouMean } from "./setting.ts";
 import {
   type ConfigRules,
@@ -34,6 +35,8 @@ export interface Config extends Omit<SettingValues, Combined>, SettingsByExchang
   readonly breaker: { readonly failures: number; readonly cooldownMs: number };
   /** By exchange id. An exchange that is not listed has no options. */
   readonly exchangeOptions: Readonly<Record<string, SettingValues["exchangeOptions"]>>;
+  /** How buckets are reached. Checked where one is named. */
+  readonly s3: S3Settings;
 }
 
 /**
@@ -124,6 +127,12 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     })),
   ];
   const databaseUrl = readDatabase(result.data?.databaseUrl, { texts, problems });
+  const s3 = readS3Settings(texts);
+  if (isS3Url(result.data?.datasetUrl ?? "")) {
+    for (const { variable, allowed } of s3Problems(s3)) {
+      problems.push({ variable, value: texts[variable] === undefined ? "" : REDACTED, allowed });
+    }
+  }
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   const own = readOwn(sources, rules);
 
@@ -151,6 +160,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
+    s3,
     everywhere: { symbols, timeframes, backfill, pageLimit, retention, live, funding, history },
     own,
   };

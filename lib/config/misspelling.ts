@@ -3,7 +3,7 @@ import { parse as parseDotenv } from "dotenv";
 import { nearest } from "../text/nearest.ts";
 
 /** Variables that Deno and other programs read, even if their names are similar to ours. */
-const NAMES_OF_OTHERS = /^(?:(?:HTTPS?|ALL|NO)_PROXY|(?:DENO|PG|POSTGRES|TITAN10)_?\w*)$/i;
+const NAMES_OF_OTHERS = /^(?:(?:HTTPS?|ALL|NO)_PROXY|(?:AWS|DENO|PG|POSTGRES|TITAN10)_?\w*)$/i;
 
 /** A name, and the settings with similar names. */
 interface Misspelling {

@@ -3,6 +3,7 @@ import { printable } from "../text/printable.ts";
 import { redact, REDACTED } from "../text/redact.ts";
 import { withoutAdvice } from "../text/refused_access.ts";
 import type { ConfigProblem, SecretFiles } from "./config.ts";
+import { S3_SECRETS } from "./s3_settings.ts";
 import { PASSWORD_VARIABLE } from "./secrets.ts";
 import { FILE_ENDING, fileVariable, type SettingTexts, type Variable } from "./variable.ts";
 import { SETTINGS, VARIABLES } from "./variables.ts";
@@ -13,6 +14,7 @@ const FILE_BYTES_MAX = 64 * 1024;
 /** Each variable that may be in a file, `EXCHANGE_<ID>` by what its name begins with. */
 const SECRETS: ReadonlySet<string> = new Set([
   PASSWORD_VARIABLE,
+  ...S3_SECRETS,
   ...VARIABLES.filter(({ secret }: Variable) => secret === true).map(({ name }) => name),
 ]);
 

@@ -1,10 +1,18 @@
 /** Finds every secret among the settings, so that it can be hidden wherever it is repeated. @module */
 import { isSecretName } from "../text/redact.ts";
+import { S3_ENDPOINTS, S3_SECRETS } from "./s3_settings.ts";
 import type { SettingTexts } from "./variable.ts";
 import { SETTINGS } from "./variables.ts";
 
 /** psql's variable for what DATABASE_URL leaves out. */
 export const PASSWORD_VARIABLE = "PGPASSWORD";
+
+/** Variables whose whole value is the secret. */
+const WHOLE: ReadonlySet<string> = new Set([
+  SETTINGS.httpToken.name,
+  PASSWORD_VARIABLE,
+  ...S3_SECRETS,
+]);
 
 const EXCHANGE = SETTINGS.exchangeOptions.name.replace("<ID>", "");
 
@@ -12,6 +20,9 @@ const EXCHANGE = SETTINGS.exchangeOptions.name.replace("<ID>", "");
 const URLS: ReadonlySet<string> = new Set([
   SETTINGS.databaseUrl.name,
   SETTINGS.exchangeProxyUrl.name,
+  // These have no place for credentials: where one stands all the same, it is not shown.
+  SETTINGS.datasetUrl.name,
+  ...S3_ENDPOINTS,
   ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 ]);
 
@@ -43,13 +54,13 @@ const WORD_OF_HTTP = new RegExp(
 
 /**
  * All secrets in the texts of settings: passwords and tokens in URLs, as written and decoded; credentials and headers of
- * exchanges; the token of our HTTP endpoints; and what the webhook's URL consists of, because whoever knows it can post
+ * exchanges; the token of our HTTP endpoints; the keys of a bucket; and what the webhook's URL consists of, because whoever knows it can post
  * there. Also of settings that are not valid.
  */
 export function secretsOf(texts: SettingTexts): readonly string[] {
   const secrets = new Set<string>();
   for (const [name, text = ""] of Object.entries(texts)) {
-    if (name === SETTINGS.httpToken.name || name === PASSWORD_VARIABLE) secrets.add(text.trim());
+    if (WHOLE.has(name)) secrets.add(text.trim());
     else if (name === SETTINGS.alertWebhookUrl.name) collectFromWebhook(text, secrets);
     else if (URLS.has(name)) collectFromUrl(text, secrets);
     else if (name.startsWith(EXCHANGE)) {

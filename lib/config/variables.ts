@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
+import { DATASET_CRON, DATASET_URL } from "./dataset_setting.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import { FUNDING } from "./funding_setting.ts";
 import { HISTORY } from "./history_setting.ts";
@@ -143,6 +144,7 @@ export const SETTINGS = {
     },
     funding: FUNDING,
     history: HISTORY,
+    datasetUrl: DATASET_URL,
   }),
   ...inGroup("When", {
     pollCron: {
@@ -164,6 +166,7 @@ export const SETTINGS = {
       read: cron,
     },
     live: LIVE,
+    datasetCron: { ...DATASET_CRON, read: cron },
   }),
   ...inGroup("Requests to exchanges", {
     pollCandles: {

@@ -15,7 +15,9 @@ import { DeadlineError, withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest } from "../report/document.ts";
 import { makeReport } from "../report/quality.ts";
 import { SharedRun } from "../policy/shared_run.ts";
+import { probePlace } from "../transfer/dataset_probe.ts";
 import { askedPages } from "../transfer/asked_export.ts";
+import { readCandleFile } from "../serve/candle_files.ts";
 import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answer.ts";
 import { followedArchive } from "../serve/live_answer.ts";
 import { readFundingGapEntries, readGapEntries } from "../serve/gap_list.ts";
@@ -105,6 +107,7 @@ export function answersOf(options: AnswersOptions): Answers {
     candles: (query, signal) =>
       readCandlesDocument(visitors(signal), query, { nowMs: clock.now() }),
     explained: (query, signal) => readExplainedDocument(visitors(signal), query),
+    file: (query, signal) => readCandleFile(visitors(signal), query),
     gaps: ({ what }) =>
       what === "funding" ? readFundingGapEntries(database) : readGapEntries(database),
     storage: () => readStorageDocument(database, { nowMs: clock.now() }),
@@ -120,7 +123,7 @@ export function answersOf(options: AnswersOptions): Answers {
     },
     doctor: () => {
       if (state.archive === undefined) throw new Error("Cannot examine: the daemon is starting");
-      return examine(state.archive, { migrations });
+      return examine(state.archive, { migrations, probePlace });
     },
   };
 }
@@ -154,10 +157,15 @@ function withWork(
 /** The jobs with the times of their next runs, and those that have a time and have not run yet. */
 function withNextStarts(
   jobs: Status["jobs"],
-  { pollCron, gapsCron, backfillCron }: Config,
+  { pollCron, gapsCron, backfillCron, datasetUrl, datasetCron }: Config,
   nowMs: number,
 ): Status["jobs"] {
-  const crons = new Map([["poll", pollCron], ["gaps", gapsCron], ["backfill", backfillCron]]);
+  const crons = new Map([
+    ["poll", pollCron],
+    ["gaps", gapsCron],
+    ["backfill", backfillCron],
+    ...(datasetUrl === undefined ? [] : [["dataset", datasetCron] as const]),
+  ]);
   const known = new Set(jobs.map(({ job }) => job));
   const added = [...crons.keys()].filter((job) => !known.has(job))
     .map((job) => ({

@@ -1,5 +1,6 @@
 /** What is different between two configurations, and which of it a running daemon can use. @module */
 import type { Config } from "../config/config.ts";
+import { writesFolder } from "../config/dataset_setting.ts";
 import { type ExchangeSettings, settingsOf, unstreamedWhy } from "../config/exchange_settings.ts";
 import type { TimeframeReach } from "../config/setting.ts";
 import { ruleText, type Symbols } from "../config/symbols.ts";
@@ -22,7 +23,12 @@ const OPENED_ONCE = [
 /** A configuration with what an open archive cannot change as it was. */
 export function withOpened(config: Config, open: Config): Config {
   const kept = Object.fromEntries(OPENED_ONCE.map((field) => [field, open[field]]));
-  return { ...config, ...kept };
+  return { ...config, ...kept, ...(lacksFolder(config, open) && { datasetUrl: open.datasetUrl }) };
+}
+
+/** Whether a dataset's folder comes after the right to write files was given up: a server's archive has no others. */
+function lacksFolder(after: Config, before: Config): boolean {
+  return writesFolder(after) && !writesFolder(before) && before.databaseUrl !== undefined;
 }
 
 /** What is different, for people to read. Secrets are never shown, only the names of their variables. */
@@ -31,8 +37,10 @@ export function changesOf(before: Config, after: Config): ConfigChange {
     added: after.exchanges.filter((id) => !before.exchanges.includes(id)),
     removed: before.exchanges.filter((id) => !after.exchanges.includes(id)),
     changed: [...exchangeChanges(before, after), ...variableChanges(before, after)],
-    needsRestart: OPENED_ONCE.filter((field) => isDifferent(before[field], after[field]))
-      .map((field) => SETTINGS[field].name),
+    needsRestart: [
+      ...OPENED_ONCE.filter((field) => isDifferent(before[field], after[field])),
+      ...lacksFolder(after, before) ? ["datasetUrl"] as const : [],
+    ].map((field) => SETTINGS[field].name),
   };
 }
 
@@ -43,10 +51,12 @@ export function isDifferent(one: unknown, other: unknown): boolean {
 
 /** Variables that have one meaning for all exchanges. */
 function variableChanges(before: Config, after: Config): readonly string[] {
-  return Object.entries(SETTINGS).flatMap(([field, { name }]) => {
+  const variables = Object.entries(SETTINGS).flatMap(([field, { name }]) => {
+    if (field === "datasetUrl" && lacksFolder(after, before)) return [];
     const [one, other] = [valueOf(before, field), valueOf(after, field)];
     return isDifferent(one, other) ? [name] : [];
   });
+  return isDifferent(before.s3, after.s3) ? [...variables, "AWS_… of the bucket"] : variables;
 }
 
 /** Undefined for what is told by itself. */

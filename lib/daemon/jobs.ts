@@ -11,6 +11,7 @@ import { pollJob, type PollReport } from "../fetch/poll.ts";
 import { doubtJob } from "../fetch/reach_doubt.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import type { Capacity } from "../market/capacity.ts";
+import { datasetJob } from "../transfer/dataset_job.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
 import { maintenanceJob } from "../upkeep/policy_runs.ts";
@@ -73,6 +74,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     ...await policyJobs(archive),
     storageJob(archive),
     pruneJob(archive),
+    datasetJob(archive),
   ], archive);
   const startBackfill = (exchange: string): void => {
     backfill.startOver(exchange);

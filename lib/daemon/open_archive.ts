@@ -1,6 +1,7 @@
 /** Opens an archive: database, schema, tables, and exchanges with their stored bans and limits. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { writesFolder } from "../config/dataset_setting.ts";
 import { allTimeframes } from "../config/exchange_settings.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -58,7 +59,7 @@ type AwayIsLogged = "always" | "once_there" | "never";
 
 /**
  * Opens the configured database; see {@linkcode openDatabase}. If the database is a server, the program writes no
- * files, so it drops that permission. A unix socket counts as a file.
+ * files but those of a dataset, so it drops that permission. A unix socket counts as a file.
  *
  * @param options.awayIsLogged when the log says that the server is away: always, only when it was there before, or never.
  * @param options.isServed whether visitors of HTTP endpoints are answered from it.
@@ -85,7 +86,7 @@ export async function openConfigured(
       text: "The embedded database was ended and started again, and has all that it had written",
     })
   );
-  if (!database.usesFiles) await giveUp?.(["write"]);
+  if (!database.usesFiles && !writesFolder(config)) await giveUp?.(["write"]);
   return database;
 }
 

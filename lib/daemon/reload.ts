@@ -154,6 +154,7 @@ export class Reloads {
     schedule.runNow("poll");
     for (const id of change.wanting) startBackfill(id);
     if (isDifferent(before.rollups, config.rollups)) schedule.wake("upkeep");
+    if (isDifferent(before.datasetUrl, config.datasetUrl)) schedule.wake("dataset");
     await settle(archive, change);
     // The alerts end what they say of series that are gone.
     for (const job of ["gap_alerts", "alerts"] as const) schedule.wake(job);

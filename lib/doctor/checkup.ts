@@ -31,18 +31,21 @@ export interface Checkup {
 
 interface ExamineOptions {
   readonly migrations: readonly Migration[];
+  /** Writes a small file to the dataset's place. @default it is not looked at @throws Error with what to do. */
+  readonly probePlace?: PlaceProbe | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs all checks. Fetched candles are not stored; what the answers show about the exchanges is. */
 export async function examine(archive: Archive, options: ExamineOptions): Promise<Checkup> {
   const { config, database, exchanges } = archive;
-  const { migrations, signal } = options;
+  const { migrations, probePlace, signal } = options;
   const checks = [
     ...settingChecks(archive),
     ...configurationHints(config),
     ...await examineDatabase(database, migrations),
     ...await examineServer(archive),
+    ...await examineDataset(archive, probePlace, signal),
   ];
   // First load all markets: a symbol is wrong only if no exchange lists it.
   const all = await Promise.all(exchanges.map(async (exchange): Promise<ReadExchange> => {
@@ -62,6 +65,28 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
   );
   const isWell = [...checks, ...checkups].every(({ ok }) => ok);
   return { version: VERSION, ok: isWell, checks, exchanges: checkups };
+}
+
+/** Finds out whether a dataset can be written to its place. */
+export type PlaceProbe = (
+  url: string,
+  ground: Archive & { readonly signal?: AbortSignal | undefined },
+) => Promise<{ readonly message: string; readonly isHint: boolean }>;
+
+/** Checks that the daemon's dataset can be written, where there is one. */
+async function examineDataset(
+  archive: Archive,
+  probePlace: PlaceProbe | undefined,
+  signal: AbortSignal | undefined,
+): Promise<readonly Check[]> {
+  const { config: { datasetUrl } } = archive;
+  if (datasetUrl === undefined || probePlace === undefined) return [];
+  try {
+    return [{ check: "dataset", ok: true, ...await probePlace(datasetUrl, { ...archive, signal }) }];
+  } catch (error) {
+    signal?.throwIfAborted();
+    return [{ check: "dataset", ok: false, message: errorText(error) }];
+  }
 }
 
 /** Checks the settings of a database server. The embedded database has none to change. */

@@ -39,7 +39,7 @@ interface JsonBudget {
 }
 
 const UNBOUNDED: JsonBudget = {
-  bounds: { entriesMax: 2 ** 30 },
+  bounds: { entriesMax: Infinity },
   wordsLeft: 2 ** 30,
   addWords: () => {},
 };

@@ -1,5 +1,7 @@
 /** Parses candles in CSV: finds the columns by their names. @module */
 
+import { priceOf } from "./price.ts";
+
 /** The position of each column, from 0. */
 export interface CsvColumns {
   readonly exchange: number | undefined;
@@ -14,7 +16,7 @@ export interface CsvColumns {
   readonly time: number;
   /** The time of day, where `time` is only the date. */
   readonly clock: number | undefined;
-  /** Positions of open, high, low, close and volume. */
+  /** Positions of open, high, low, close and volume; -1 is a volume that the file need not have. */
   readonly values: readonly number[];
   /** Other columns that may hold what was traded, in another unit. */
   readonly turnovers: readonly number[];
@@ -25,6 +27,8 @@ export interface CsvColumns {
   readonly provisional?: number | undefined;
   /** How many fields each row has. */
   readonly width: number;
+  /** Whether `titan10 export` wrote them: the volume is what is stored, whatever it counts. */
+  readonly isOwn?: boolean | undefined;
 }
 
 /** Known column names, in lower case and without marks; earlier ones win. */
@@ -35,6 +39,7 @@ const NAMES = {
   timeframe: ["timeframe", "interval", "resolution", "granularity"],
   time: [
     "opentime",
+    "timeopen",
     "opentimestamp",
     "starttime",
     "startat",
@@ -42,6 +47,7 @@ const NAMES = {
     "candletime",
     "candledatetimeutc",
     "timeperiodstart",
+    "windowstart",
     "periodstart",
     "unix",
     "unixtimestamp",
@@ -57,7 +63,7 @@ const NAMES = {
   high: ["high", "highprice", "h"],
   low: ["low", "lowprice", "l"],
   close: ["close", "closeprice", "c"],
-  closeTime: ["closetime", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
+  closeTime: ["closetime", "timeclose", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
   confirm: [
     "confirm",
     "confirmed",
@@ -88,24 +94,34 @@ const CONSTANT = new Set([
  * Finds the columns by their names.
  *
  * @param symbol Its base tells `Volume BTC` from `Volume USDT`.
+ * @param timeIs With `close`, a time of close is enough.
  * @throws Error when a column is missing, or two have one name.
  */
-export function readColumns(fields: readonly string[], symbol: string | undefined): CsvColumns {
+export function readColumns(
+  fields: readonly string[],
+  symbol: string | undefined,
+  timeIs: "open" | "close" = "open",
+): CsvColumns {
   const head = fields.map(plainName);
   const find = (wanted: keyof typeof NAMES): number | undefined =>
     NAMES[wanted].map((name) => only(head, name)).find((at) => at !== undefined);
   const need = (wanted: string, at: number | undefined): number => {
     if (at !== undefined) return at;
+    const hint = wanted === "time" && find("closeTime") !== undefined
+      ? ". If candles are to be found by when they close: --time-is close"
+      : "";
     throw new Error(
       `the first line has no column ${wanted}, only ${
         fields.slice(0, 20).map((name) => name.trim()).join(", ").slice(0, 200)
-      }. Name the columns with --columns`,
+      }. Name the columns with --columns${hint}`,
     );
   };
   // The index of a table has no name.
-  const named = need("time", find("time") ?? (head[0] === "" ? 0 : undefined));
+  const open = find("time") ?? (head[0] === "" ? 0 : undefined);
+  const named = need("time", open ?? (timeIs === "close" ? find("closeTime") : undefined));
   const date = head[named] === "time" ? only(head, "date") : undefined;
-  const { volume, turnovers } = ownVolume(fields) ?? volumeColumns(head, symbol);
+  const own = ownVolume(fields);
+  const { volume, turnovers } = own ?? volumeColumns(head, symbol);
   return {
     exchange: find("exchange"),
     instrument: head.flatMap((name, at) => INSTRUMENT.has(name) ? [at] : []),
@@ -120,13 +136,15 @@ export function readColumns(fields: readonly string[], symbol: string | undefine
       need("high", find("high")),
       need("low", find("low")),
       need("close", find("close")),
-      need("volume", volume),
+      // Nobody trades a mark price: its candles have no volume.
+      volume ?? (priceOf(symbol ?? "") === "trade" ? need("volume", undefined) : -1),
     ],
     turnovers,
-    closeTime: find("closeTime"),
+    closeTime: open === undefined ? undefined : find("closeTime"),
     confirm: find("confirm"),
     provisional: find("provisional"),
     width: fields.length,
+    isOwn: own !== undefined,
   };
 }
 
@@ -193,15 +211,24 @@ function volumeColumns(
   return { volume, turnovers };
 }
 
-/** The separator of a line: comma, semicolon or tab, whichever is the most frequent. */
+/** The separator of a line: comma, semicolon, tab or `|`, whichever is the most frequent. */
 export function readSeparator(line: string): string {
-  const counts = [",", ";", "\t"].map((mark) => ({ mark, times: line.split(mark).length }));
+  const counts = [",", ";", "\t", "|"].map((mark) => ({ mark, times: line.split(mark).length }));
   return counts.sort((a, b) => b.times - a.times)[0]!.mark;
 }
 
-/** The fields of a line (RFC 4180). A quoted field cannot span several lines. */
-export function csvFields(line: string, separator: string): readonly string[] {
-  if (!line.includes('"')) return line.split(separator);
+/**
+ * The fields of a line (RFC 4180). A quoted field cannot span several lines. Several spaces separate like one.
+ *
+ * @param options.max How many fields from the first are needed: others may be left out.
+ */
+export function csvFields(
+  line: string,
+  separator: string,
+  { max }: { readonly max?: number | undefined } = {},
+): readonly string[] {
+  if (separator === " ") return csvFields(line.trim().replaceAll(/ +/g, "\t"), "\t");
+  if (!line.includes('"')) return line.split(separator, max);
   const fields: string[] = [];
   for (let at = 0; at <= line.length;) {
     const quoted = line[at] === '"' ? /^"((?:[^"]|"")*)"/.exec(line.slice(at)) : null;

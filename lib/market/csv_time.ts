@@ -11,7 +11,7 @@ type TimeStyle =
   /** `2024.03.01`, as MetaTrader writes the time of a broker, which is not UTC. */
   | "MetaTrader's text";
 
-interface FileTime {
+export interface FileTime {
   /** Milliseconds since the Unix epoch. */
   readonly timeMs: number;
   readonly style: TimeStyle;
@@ -49,6 +49,7 @@ const HALF_DAY = /^(\d{4})-(\d\d)-(\d\d) (0\d|1[0-2])-(AM|PM)$/;
  */
 export function readTimeText(text: string, zoneMs = 0): FileTime | undefined {
   const trimmed = text.trim();
+  if (isShortNumber(trimmed)) return readShortNumber(Number(trimmed));
   if (NUMBER.test(trimmed)) return readNumber(trimmed);
   const year = YEAR_FIRST.exec(trimmed);
   if (year !== null) {
@@ -85,6 +86,24 @@ export function readZone(text: string): number | undefined {
   return (match[1] === "-" ? -minutes : minutes) * 60_000;
 }
 
+/** Whether a text is a whole number that a double holds exactly, as nearly all times of files are. */
+function isShortNumber(text: string): boolean {
+  if (text.length === 0 || text.length > 15) return false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 48 || code > 57) return false;
+  }
+  return true;
+}
+
+function readShortNumber(value: number): FileTime | undefined {
+  if (value < UNITS[0].below) return { timeMs: value * 1_000, style: "seconds" };
+  if (value < UNITS[1].below) {
+    return value < NUMBER_MS_MAX ? { timeMs: value, style: "milliseconds" } : undefined;
+  }
+  return readNumber(String(value));
+}
+
 function readNumber(text: string): FileTime | undefined {
   const value = Number(text);
   const unit = UNITS.find(({ below }) => value < below);
@@ -98,7 +117,7 @@ function readNumber(text: string): FileTime | undefined {
 }
 
 /** JavaScript's Date rolls the 30th of February over to March: such a date is none. */
-function dateMs(
+export function dateMs(
   [y, m, d]: readonly (string | undefined)[],
   [hours = "0", minutes = "0", seconds = "0", fraction = "0"]: readonly (string | undefined)[],
 ): number | undefined {

@@ -16,6 +16,8 @@ export interface RequestHead {
   readonly lastEventId: string | undefined;
   /** Whether another request may follow on the connection. Not after a body: it is not read. */
   readonly keepsAlive: boolean;
+  /** Whether it is a request of HTTP/1.0, whose answers end with the connection, whatever has ended it. */
+  readonly isOld: boolean;
 }
 
 /** A head that is refused. */
@@ -69,6 +71,7 @@ export function readHead(text: string): RequestHead {
     purpose: only(values, RELOAD_HEADER),
     lastEventId: only(values, "last-event-id"),
     keepsAlive: !isOld && !hasBody(values) && !closes(values),
+    isOld,
   };
 }
 

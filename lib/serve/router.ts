@@ -74,7 +74,8 @@ function dressed({ status, headers, body }: Answer, { method }: Asked): Answer {
   const all = { ...HEADERS, ...headers };
   if (method !== "HEAD" || !(body instanceof ReadableStream)) return { status, headers: all, body };
   void body.cancel().catch(() => {});
-  return { status, headers: all, body: NOTHING };
+  const { "transfer-encoding": _, ...whole } = all as Answer["headers"];
+  return { status, headers: whole, body: NOTHING };
 }
 
 const AWAY = "the database cannot be reached. Trying again";

@@ -4,16 +4,16 @@ import type { Checkup } from "../doctor/checkup.ts";
 import type { Plan } from "../fetch/plan.ts";
 import type { FormingCandle } from "../live/forming.ts";
 import type { Series } from "../market/series.ts";
-import { withDeadline } from "../policy/deadline.ts";
 import type { ReportRequest, ReportStep } from "../report/document.ts";
 import { SharedRun } from "../policy/shared_run.ts";
-import { NoSlotError, Slots } from "../policy/slots.ts";
 import type { QueryPage } from "../store/read_query.ts";
 import { isLoopback } from "../text/loopback.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { AskedExport } from "../transfer/asked_export.ts";
 import { type Answer, type Asked, jsonAnswer, refusal } from "./http_answer.ts";
+import { type CandleFile, fileRoutes } from "./candle_files.ts";
 import { type CandlesDocument, type ExplainedDocument, Query } from "./chart_answer.ts";
+import { DatabaseAnswers } from "./database_answers.ts";
 import { jsonLines } from "./json_lines.ts";
 import type { FollowedArchive, LiveFeed } from "./live_feed.ts";
 import { type PageFile, securityHeaders } from "./page_files.ts";
@@ -50,6 +50,8 @@ export interface Answers {
   readonly candles: (query: URLSearchParams, signal: AbortSignal) => Promise<CandlesDocument>;
   /** @throws BadQueryError */
   readonly explained: (query: URLSearchParams, signal: AbortSignal) => Promise<ExplainedDocument>;
+  /** For `/candles.csv` and `/candles.parquet`. @throws BadQueryError */
+  readonly file: (query: URLSearchParams, signal: AbortSignal) => Promise<CandleFile>;
   /** Reads the settings again. Never throws. */
   readonly reload: () => Promise<ReloadAnswer>;
   /** Only on the unix socket, because it sends requests to exchanges. */
@@ -96,59 +98,6 @@ export interface Route {
   readonly answer: (asked: Asked) => Promise<Answer> | Answer;
 }
 
-/** How many requests are answered from the database at once. The others wait, so that a few large ones do not fill the memory. */
-const AT_ONCE = 4;
-
-/** How many more may wait. An opened page asks for three things. */
-const WAITING_MAX = 64;
-
-/** Of one address, running or waiting: half of them, so that no address keeps out the others. */
-const PER_PEER_MAX = (AT_ONCE + WAITING_MAX) / 2;
-
-/** Who has not got an answer by then is refused. */
-const ANSWER_MS_MAX = 30_000;
-
-/** Reads a document, as long as the signal is not aborted. */
-type Read<T> = (signal: AbortSignal) => Promise<T>;
-
-/** Answers requests from the database: a few at once, and each only while its visitor waits for it. */
-class DatabaseAnswers {
-  readonly #clock: Clock;
-  readonly #slots = new Slots({ atOnce: AT_ONCE, waitingMax: WAITING_MAX });
-  readonly #peers = new Map<string, number>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** @throws NoSlotError, DeadlineError when too many ask; what `read` throws. */
-  async json(read: Read<unknown>, signal: AbortSignal): Promise<Answer> {
-    return jsonAnswer(await this.#run(read, signal));
-  }
-
-  /** Reads what only one visitor asks for. @throws as `json` does. */
-  async readFor<T>({ peer, signal }: Asked, read: Read<T>): Promise<T> {
-    const ofPeer = this.#peers.get(peer) ?? 0;
-    if (ofPeer >= PER_PEER_MAX) throw new NoSlotError(PER_PEER_MAX);
-    this.#peers.set(peer, ofPeer + 1);
-    try {
-      return await this.#run(read, signal);
-    } finally {
-      const left = this.#peers.get(peer)! - 1;
-      if (left === 0) this.#peers.delete(peer);
-      else this.#peers.set(peer, left);
-    }
-  }
-
-  #run<T>(read: Read<T>, signal: AbortSignal): Promise<T> {
-    return withDeadline(
-      ANSWER_MS_MAX,
-      (signal) => this.#slots.run(() => read(signal), { signal }),
-      { clock: this.#clock, signal, name: "the answer" },
-    );
-  }
-}
-
 /**
  * What is answered on TCP: also the page and its data. The page's files need no token: they hold no data, and the page asks
  * the user for the token.
@@ -179,6 +128,7 @@ export function visitorRoutes(
     ...publicRoutes(answers, database),
     read("/candles", answers.candles),
     read("/explained", answers.explained),
+    ...fileRoutes(answers.file, database),
     read("/eventlog", answers.events),
     reloadRoute(answers, ({ peer }) => isGuarded || isLoopback(peer) || peer === LOOPBACK_NETWORK),
     {

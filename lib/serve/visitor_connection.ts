@@ -1,6 +1,7 @@
 /** A connection of a visitor: reads requests one after the other, answers them, and ends in time. @module */
 import { STATUS_CODES } from "node:http";
 import { type Answer, type Asked, refusal } from "./http_answer.ts";
+import { chunkOf, isChunked, LAST_CHUNK, spokenTo } from "./chunked.ts";
 import { BadHeadError, readHead, type RequestHead } from "./request_head.ts";
 
 /** A head must be complete this long after the connection or its first byte. A visitor far away takes a second. */
@@ -185,7 +186,7 @@ export class VisitorConnection {
     const made = this.#host.answer({ ...head, peer: this.peer, signal });
     const whole = made instanceof Promise ? await this.#whileHere(made) : made;
     const bytes = whole.body instanceof ReadableStream ? 0 : whole.body.length;
-    const answer = this.#host.hasRoom(bytes) ? whole : FULL;
+    const answer = this.#host.hasRoom(bytes) ? spokenTo(head, whole) : FULL;
     const isLast = !head.keepsAlive || this.#isStopping || answer.body instanceof ReadableStream;
     await this.#send(answer, { isLast, hasBody: head.method !== "HEAD" });
     return !isLast;
@@ -231,7 +232,7 @@ export class VisitorConnection {
     if (!isStream) lines.push(`content-length: ${body.length}`);
     if (isLast) lines.push("connection: close");
     const head = ENCODER.encode(`${lines.join("\r\n")}\r\n\r\n`);
-    if (isStream) return await this.#sendStream(head, body);
+    if (isStream) return await this.#sendStream(head, body, { inChunks: isChunked({ headers }) });
     const bytes = hasBody ? concat(head, body) : head;
     this.#host.hold(bytes.length);
     try {
@@ -241,7 +242,11 @@ export class VisitorConnection {
     }
   }
 
-  async #sendStream(head: Uint8Array, body: ReadableStream<Uint8Array>): Promise<void> {
+  async #sendStream(
+    head: Uint8Array,
+    body: ReadableStream<Uint8Array>,
+    { inChunks }: { readonly inChunks: boolean },
+  ): Promise<void> {
     const reader = body.getReader();
     const cancel = (): void => void reader.cancel(GONE).catch(() => {});
     this.#gone.signal.addEventListener("abort", cancel, { once: true });
@@ -251,8 +256,8 @@ export class VisitorConnection {
       for (;;) {
         this.#endsAtS = Infinity;
         const { value, done } = await reader.read();
-        if (done) return;
-        await this.#write(value);
+        if (done) return inChunks ? await this.#write(LAST_CHUNK) : undefined;
+        await this.#write(inChunks ? chunkOf(value) : value);
       }
     } finally {
       this.#gone.signal.removeEventListener("abort", cancel);

@@ -37,8 +37,8 @@ export type MergedRow = readonly [
 ];
 
 /** What to read besides the values of candles, and what not. */
-interface Marking {
-  /** Whether to say which candles are provisional. @default false */
+export interface Marking {
+  /** Whether to read provisional candles, too, and to say which these are. @default false: they are left out */
   readonly isMarked?: boolean;
   /** Whether to leave out what no answer has covered: it closed only just, or came over a stream. @default false */
   readonly isFinalOnly?: boolean;
@@ -103,7 +103,7 @@ export async function readCandlePage(
   );
 }
 
-/** The same, with their base volumes. */
+/** The same with their base volumes, but without those that are provisional unless they are marked. */
 export async function readBasePage(
   database: Database,
   { exchange, symbol, timeframe }: Series,
@@ -119,8 +119,9 @@ export async function readBasePage(
        from ${candleTable(timeframe)} as candle ${unitsOf("$2")}
        where candle.exchange = $1 and candle.symbol = $2 and ${isWithin(window)}
          ${isFinalOnly ? `and not ${isIn("unsettled")}` : ""}
+         ${isMarked || isFinalOnly ? "" : `and not ${isIn("streamed * unsettled")}`}
        order by time`,
-        isMarked || isFinalOnly ? [exchange, symbol, timeframe.text] : [exchange, symbol],
+        [exchange, symbol, timeframe.text],
       ).values() as unknown as readonly BaseRow[];
     },
   );
@@ -132,12 +133,12 @@ function isIn(ranges: string): string {
                   where exchange = $1 and symbol = $2 and timeframe = $3) @> time, false)`;
 }
 
-function assertPage(timeframe: Timeframe, window: Window): void {
+export function assertPage(timeframe: Timeframe, window: Window): void {
   if (windowCandles(timeframe, window) <= PAGE_ROWS_MAX) return;
   throw new RangeError(`Cannot read more than ${PAGE_ROWS_MAX} candles at once`);
 }
 
-function isWithin({ sinceMs, untilMs }: Window): string {
+export function isWithin({ sinceMs, untilMs }: Window): string {
   return `time >= ${timeLiteral(sinceMs)} and time < ${timeLiteral(untilMs)}`;
 }
 
@@ -178,7 +179,8 @@ export async function readExchangesByVolume(
 
 /**
  * All merged candles of a window of at most {@linkcode PAGE_ROWS_MAX} candles. The order of the exchanges must be
- * given, because the order that `ohlcv_merged` chooses by itself differs from window to window.
+ * given, because the order that `ohlcv_merged` chooses by itself differs from window to window. Those that are made of a
+ * provisional one are left out unless they are marked.
  */
 export async function readMergedPage(
   database: Database,
@@ -193,6 +195,7 @@ export async function readMergedPage(
       }
        from ohlcv_merged($1, $2, to_timestamp($3::float8 / 1000.0), to_timestamp($4::float8 / 1000.0), $5::text[], $6,
                          $7::boolean)
+       ${isMarked ? "" : "where not provisional"}
        order by time`,
       [
         ...[timeframe.text, symbol, window.sinceMs, window.untilMs, textArray(exchanges), method],
@@ -204,4 +207,4 @@ export async function readMergedPage(
   });
 }
 
-const MILLISECONDS = "(extract(epoch from time) * 1000)::float8";
+export const MILLISECONDS = "(extract(epoch from time) * 1000)::float8";

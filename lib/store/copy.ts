@@ -246,7 +246,7 @@ export async function readLedgerRows(
   });
 }
 
-/** Adds rows to a ledger table. */
+/** Adds rows to a ledger table. What they tell of coverage is no change: the versions of months are copied, too. */
 export async function writeLedgerRows(
   database: Database,
   table: string,
@@ -254,8 +254,9 @@ export async function writeLedgerRows(
 ): Promise<void> {
   await database.run(`write ${table}`, async (sql) => {
     await sql.unsafe(
-      `insert into ${table} overriding system value
-       select * from jsonb_populate_recordset(null::${table}, $1::text::jsonb)`,
+      `with copying as materialized (select set_config('titan10.copies', 'on', true))
+       insert into ${table} overriding system value
+       select entry.* from copying, jsonb_populate_recordset(null::${table}, $1::text::jsonb) as entry`,
       [`[${rows.join(",")}]`],
     );
   });

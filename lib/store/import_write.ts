@@ -2,6 +2,7 @@
 import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import {
   CANDLES,
@@ -16,6 +17,9 @@ import {
 import { candleTable } from "./candle_table.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import type { Database } from "./connection/database.ts";
+import type { Sql } from "./connection/sql.ts";
+import { isDuplicate } from "./connection/store_error.ts";
+import { FIRST_TIME, LAST_TIME } from "./page_statement.ts";
 import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 
 /** An import of one series, as recorded in `imports`. */
@@ -30,13 +34,29 @@ export interface ImportPage {
   /** Ascending, one per time. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
-  /** The time that the rows cover. */
-  readonly claimed: Coverage;
   /**
    * True: stored candles that differ are replaced. False: they are kept, and the file's candles go to
    * `import_conflicts`.
    */
   readonly replaces: boolean;
+}
+
+/**
+ * A page in the form in which it is sent. The garbage collector can free its candles before the database has answered.
+ */
+export interface PreparedImportPage {
+  readonly series: Series;
+  readonly replaces: boolean;
+  /** How many there are. */
+  readonly candles: number;
+  readonly rejected: number;
+  /** Open times of the first and the last candle, in milliseconds; Infinity and -Infinity without candles. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly names: readonly string[];
+  readonly values: readonly string[];
+  readonly claimed: readonly string[];
+  readonly refused: readonly string[];
 }
 
 interface ImportWritten {
@@ -64,42 +84,75 @@ export async function beginImport(
   });
 }
 
+/** Prepares a page to be stored. It covers the time of its candles. */
+export function prepareImportPage(series: Series, page: ImportPage): PreparedImportPage {
+  const { candles, rejected, replaces } = page;
+  return {
+    series,
+    replaces,
+    candles: candles.length,
+    rejected: rejected.length,
+    firstMs: candles[0]?.openTimeMs ?? Infinity,
+    lastMs: candles.at(-1)?.openTimeMs ?? -Infinity,
+    names: nameParameters(series),
+    values: CANDLES.arrays(candles),
+    claimed: CLAIMED.arrays(coveredBy(series, candles)),
+    refused: REJECTED.arrays(storableRows(rejected)),
+  };
+}
+
 /**
  * Stores a page atomically: candles, coverage, rejected rows and their origin. Repeating it changes nothing. Conflicts
  * are recorded by a second statement, because it reads the candles. lib/store/page_write.ts says why a statement that
  * writes candles must not read them.
  *
+ * @param options.isNew whether none of the candles is expected to be stored already. If that is wrong, the fast statement
+ * stores nothing, and the slower one all of it.
  * @throws StoreError
  */
 export async function writeImportPage(
   database: Database,
-  series: Series,
-  { id, page }: { readonly id: string; readonly page: ImportPage },
+  page: PreparedImportPage,
+  { id, isNew }: { readonly id: string; readonly isNew: boolean },
 ): Promise<ImportWritten> {
-  const { candles, claimed, replaces } = page;
-  const rejected = storableRows(page.rejected);
-  return await database.run(`write imported candles of ${seriesName(series)}`, async (sql) => {
-    const arrays = CANDLES.arrays(candles);
+  const { series, replaces, names, values } = page;
+  const table = candleTable(series.timeframe);
+  const write = async (sql: Sql, mode: WriteMode): Promise<Omit<ImportWritten, "conflicts">> => {
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
-      pageStatement(candleTable(series.timeframe), replaces),
-      [
-        ...nameParameters(series),
-        ...arrays,
-        ...CLAIMED.arrays(claimed),
-        ...REJECTED.arrays(rejected),
-        id,
-      ],
+      pageStatement(table, mode),
+      [...names, ...values, ...page.claimed, ...page.refused, id],
       { prepare: true },
     );
-    const [added, replaced] = [Number(row?.added ?? 0), Number(row?.replaced ?? 0)];
-    if (replaces || added === candles.length) return { added, replaced, conflicts: 0 };
-    const differing = await sql.unsafe(
-      conflictStatement(candleTable(series.timeframe)),
-      [...nameParameters(series), ...arrays, id],
-      { prepare: true },
-    );
-    return { added, replaced, conflicts: differing.length };
+    return { added: Number(row?.added ?? 0), replaced: Number(row?.replaced ?? 0) };
+  };
+  const writeOnce = async (sql: Sql): Promise<Omit<ImportWritten, "conflicts">> => {
+    try {
+      if (isNew) return await write(sql, "insert");
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+    }
+    return await write(sql, replaces ? "replace" : "keep");
+  };
+  return await database.run(`write imported candles of ${seriesName(series)}`, async (sql) => {
+    const written = await writeOnce(sql);
+    if (replaces || written.added === page.candles) return { ...written, conflicts: 0 };
+    const differing = await sql.unsafe(conflictStatement(table), [...names, ...values, id], {
+      prepare: true,
+    });
+    return { ...written, conflicts: differing.length };
   });
+}
+
+/** The time of candles, which are ascending. */
+function coveredBy({ timeframe }: Series, candles: readonly Candle[]): Coverage {
+  const covered: { readonly sinceMs: number; untilMs: number }[] = [];
+  let last = covered[0];
+  for (const { openTimeMs } of candles) {
+    const untilMs = addCandles(timeframe, openTimeMs, 1);
+    if (last?.untilMs === openTimeMs) last.untilMs = untilMs;
+    else covered.push(last = { sinceMs: openTimeMs, untilMs });
+  }
+  return covered;
 }
 
 /** Records that an import ended, and which time its file covers as a whole. */
@@ -138,12 +191,14 @@ const CLAIMED = columns<Window>({
   until_ms: ["float8", ({ untilMs }) => untilMs],
 });
 
+/**
+ * - `insert`: all candles are new. Without `on conflict` and `returning` a row costs half as much: lib/store/page_statement.ts.
+ * - `keep`, `replace`: what becomes of stored candles that have other values.
+ */
+type WriteMode = "insert" | "keep" | "replace";
+
 /** Like the statement for an exchange's page, but it can keep stored candles, and it records the import. */
-function pageStatement(table: string, replaces: boolean): string {
-  const action = replaces
-    ? `update set ${REPLACED_VALUES}
-       where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})`
-    : "nothing";
+function pageStatement(table: string, mode: WriteMode): string {
   return `
 with settings as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
@@ -153,19 +208,15 @@ page as (${pageRows(4, "from settings")}),
 written as (
   insert into ${table} as stored (time, exchange, symbol, open, high, low, close, volume)
   select time, $1::text, $2::text, open, high, low, close, volume from page
-  on conflict (exchange, symbol, time) do ${action}
-  returning (xmax = 0) as added, stored.time
-),
-tally as (
-  select count(*) filter (where added) as added, count(*) filter (where not added) as replaced,
-         min(time) filter (where added) as first, max(time) filter (where added) as last,
-         coalesce(range_agg(tstzrange(time, time + titan10_step($3::text))), '{}') as times, ${ADDED_TIMES}
-  from written
+  ${UPSERTS[mode]}
 ),
 claim as (
   select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
          as ranges
   from ${CLAIMED.rows(10)}
+),
+tally as (
+  ${mode === "insert" ? INSERTED : UPSERTED}
 ),
 refused as (
   insert into rejected_candles as known (exchange, symbol, timeframe, answered, reason, time, import_id)
@@ -201,6 +252,27 @@ set covered = known.covered + (excluded.covered - known.unsettled),
 returning (select added from tally) as added, (select replaced from tally) as replaced,
           ${fillGaps("added_ms", "from tally")}`;
 }
+
+const RETURNED = "returning (xmax = 0) as added, stored.time";
+
+const UPSERTS: Readonly<Record<WriteMode, string>> = {
+  insert: "",
+  keep: `on conflict (exchange, symbol, time) do nothing ${RETURNED}`,
+  replace: `on conflict (exchange, symbol, time) do update set ${REPLACED_VALUES}
+  where (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")}) ${RETURNED}`,
+};
+
+/** The step is read once: called for each row, it costs more than the row's insert. */
+const UPSERTED =
+  `select count(*) filter (where added) as added, count(*) filter (where not added) as replaced,
+         min(time) filter (where added) as first, max(time) filter (where added) as last,
+         coalesce(range_agg(tstzrange(time, time + (select titan10_step($3::text)))), '{}') as times, ${ADDED_TIMES}
+  from written`;
+
+/** The counts of the whole page, whose candles are ascending and each cover their time. */
+const INSERTED = `select cardinality($4::float8[]) as added, 0 as replaced, ${FIRST_TIME} as first,
+         ${LAST_TIME} as last, claim.ranges as times, $4::float8[] as added_ms
+  from claim`;
 
 function conflictStatement(table: string): string {
   return `

@@ -7,6 +7,7 @@
 export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   imports: ["id"],
   checkpoints: ["exchange", "symbol", "timeframe"],
+  changed_months: ["exchange", "symbol", "timeframe", "month"],
   listings: ["exchange", "symbol", "since"],
   gaps: ["exchange", "symbol", "timeframe", "since"],
   candle_revisions: ["exchange", "symbol", "timeframe", "time", "revised_at"],

@@ -26,8 +26,8 @@ export interface WrittenRow {
 const statements = new Map<string, string>();
 
 /** The open times of the page's first and last candle. */
-const FIRST_TIME = "to_timestamp(($4::float8[])[1] / 1000.0)";
-const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0)";
+export const FIRST_TIME = "to_timestamp(($4::float8[])[1] / 1000.0)";
+export const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])] / 1000.0)";
 
 /**
  * A page of new candles is inserted without `on conflict`, which makes each row cost half as much again, and without

@@ -13,6 +13,7 @@ import {
   type StoredSeries,
 } from "../store/candle_pages.ts";
 import type { Database } from "../store/connection/database.ts";
+import { readRolledUpSeries, readRollupPage } from "../store/rollup_pages.ts";
 import { unknownNames } from "../text/unknown_names.ts";
 
 /** Which candles to export. An empty list means all. Times are milliseconds, half-open. */
@@ -24,10 +25,25 @@ export interface ExportRequest {
   readonly untilMs: number | null;
   /** How to merge the candles of several exchanges; null to export each exchange separately. */
   readonly merge: MergeMethod | null;
+  /**
+   * Whether to export only what rollups have calculated. Else they stand in for timeframes that are named and not archived
+   * themselves. @default false
+   */
+  readonly isRollup?: boolean;
   /** Whether to leave out candles that may still change, before they are merged. */
   readonly isFinalOnly: boolean;
-  /** Whether to say which candles are provisional. */
+  /** Whether to export provisional candles, too, and to say which these are. */
   readonly isMarked: boolean;
+}
+
+/** A chosen series, with what it is calculated from if it is not archived itself. */
+interface ChosenSeries extends Omit<StoredSeries, "candles"> {
+  readonly base?: Timeframe;
+}
+
+/** Nothing of what was asked for is in the archive. */
+export class NothingToExportError extends Error {
+  override readonly name = "NothingToExportError";
 }
 
 /** Consecutive candles of one series, at most {@linkcode PAGE_ROWS_MAX}. */
@@ -43,23 +59,26 @@ export interface ExportPage {
  * Reads the requested candles, series by series, oldest first. Each page is one short statement, run when the page is
  * needed, so that other statements can run in between.
  *
- * @throws Error when the archive has no such series.
+ * @throws NothingToExportError when the archive has no such series.
  * @throws StoreError
  */
 export async function* exportPages(
   database: Database,
   request: ExportRequest,
 ): AsyncGenerator<ExportPage, void> {
-  const chosen = choose(await readStoredSeries(database), request);
+  const chosen = await choose(database, request);
   if (request.merge !== null) {
     yield* mergedPages(database, chosen, request.merge, request);
     return;
   }
-  for (const stored of chosen) {
-    const { series } = stored;
+  for (const one of chosen) {
+    const { series, base } = one;
     const { exchange, symbol, timeframe } = series;
-    for (const window of pagesOf(timeframe, request, [stored])) {
-      const rows = await readBasePage(database, series, { ...window, ...markingOf(request) });
+    for (const window of pagesOf(timeframe, request, [one])) {
+      const asked = { ...window, ...markingOf(request) };
+      const rows = base === undefined
+        ? await readBasePage(database, series, asked)
+        : await readRollupPage(database, { series, base }, asked);
       if (rows.length > 0) yield { exchange, symbol, timeframe: timeframe.text, rows };
     }
   }
@@ -67,7 +86,7 @@ export async function* exportPages(
 
 async function* mergedPages(
   database: Database,
-  chosen: readonly StoredSeries[],
+  chosen: readonly ChosenSeries[],
   method: MergeMethod,
   request: ExportRequest,
 ): AsyncGenerator<ExportPage, void> {
@@ -97,19 +116,47 @@ function markingOf(
   return { isFinalOnly, isMarked };
 }
 
-function choose(
-  stored: readonly StoredSeries[],
-  { exchanges, symbols, timeframes }: ExportRequest,
-): readonly StoredSeries[] {
-  const names = stored.map(({ series }) => ({ ...series, timeframe: series.timeframe.text }));
+async function choose(
+  database: Database,
+  request: ExportRequest,
+): Promise<readonly ChosenSeries[]> {
+  const { exchanges, symbols, timeframes, merge, isRollup = false } = request;
+  const stored = await readStoredSeries(database);
+  const rolledUp = await readRolledUpSeries(database);
+  const own: readonly ChosenSeries[] = isRollup ? [] : stored;
+  const all = [...own, ...rolledUp.filter(({ isArchived }) => isRollup || !isArchived)];
   const problem = stored.length === 0
     ? "The archive has no candles yet"
-    : unknownNames(names, { exchange: exchanges, symbol: symbols, timeframe: timeframes });
-  if (problem !== undefined) throw new Error(`Cannot export. ${problem}`);
-  return stored.filter(({ series }) =>
+    : isRollup && rolledUp.length === 0
+    ? "The archive has no rollups: name their timeframes in ROLLUPS"
+    : unknownNames(all.map(({ series }) => ({ ...series, timeframe: series.timeframe.text })), {
+      exchange: exchanges,
+      symbol: symbols,
+      timeframe: timeframes,
+    });
+  if (problem !== undefined) throw new NothingToExportError(`Cannot export. ${problem}`);
+  const chosen = all.filter(({ series, base }) =>
     isWanted(exchanges, series.exchange) && isWanted(symbols, series.symbol) &&
-    isWanted(timeframes, series.timeframe.text)
+    isWanted(timeframes, series.timeframe.text) &&
+    // What is calculated is only written where it is asked for: it says nothing that the others do not say.
+    (base === undefined || isRollup || timeframes.length > 0)
   );
+  const calculated = chosen.find(({ base }) => base !== undefined);
+  if (merge !== null && calculated !== undefined) {
+    const { timeframe } = calculated.series;
+    throw new Error(
+      `Cannot export. Candles of ${timeframe.text} cannot be merged: they are calculated from ${
+        calculated.base!.text
+      }, which can be`,
+    );
+  }
+  return calculated === undefined ? chosen : chosen.toSorted(byMarket);
+}
+
+/** All timeframes of a market come one after the other. */
+function byMarket({ series: one }: ChosenSeries, { series: other }: ChosenSeries): number {
+  const [before, after] = [one, other].map(({ exchange, symbol }) => `${exchange} ${symbol}`);
+  return before! < after! ? -1 : before === after ? 0 : 1;
 }
 
 /** Whether a request's list of names has a name. An empty list means all. */
@@ -121,7 +168,7 @@ export function isWanted(wanted: readonly string[], name: string): boolean {
 export function* pagesOf(
   timeframe: Timeframe,
   request: Pick<ExportRequest, "sinceMs" | "untilMs">,
-  stored: readonly StoredSeries[],
+  stored: readonly Pick<StoredSeries, "firstMs" | "lastMs">[],
 ): Generator<Window, void> {
   const firstMs = stored.reduce((least, { firstMs }) => Math.min(least, firstMs), Infinity);
   const lastMs = stored.reduce((most, { lastMs }) => Math.max(most, lastMs), -Infinity);

@@ -3,43 +3,38 @@
  * reading alone does not explain is refused before anything is stored.
  * @module
  */
-import { csvFields } from "../market/csv_candle.ts";
-import { readTimeText } from "../market/csv_time.ts";
-import { isOtherCoin } from "../market/instrument.ts";
+import { symbolOf } from "../market/market_name.ts";
 import { type Series, seriesName } from "../market/series.ts";
+import { addCandles, floorTime, isAligned, type Timeframe } from "../market/timeframe.ts";
 import { printable } from "../text/printable.ts";
 import type { FileRow } from "./candle_import.ts";
-import { type FileFormat, readFormat } from "./file_format.ts";
+import { type FileFormat, type FormatOptions, readFormat } from "./file_format.ts";
 import type { LineFile } from "./file_lines.ts";
-import { type TableRow, tableRows } from "./file_rows.ts";
+import { tablePages, type TableRow } from "./file_rows.ts";
 import { type RowNames, type SeriesFlags, seriesOf } from "./file_series.ts";
+import {
+  checkConstant,
+  checkName,
+  checkSpan,
+  checkVolume,
+  constantColumns,
+  type Group,
+} from "./file_group.ts";
+import { understand, type UnderstoodFile } from "./understood_file.ts";
 import { MarkMemory, SeriesEvidence, Spacing } from "./series_evidence.ts";
 
-interface FileOptions extends SeriesFlags {
-  /** Names of the columns, instead of the file's. */
-  readonly columns?: readonly string[] | undefined;
-  /** How far times without a time zone are ahead of UTC. Milliseconds. */
-  readonly zoneMs?: number | undefined;
-}
+export interface FileOptions extends SeriesFlags, FormatOptions {}
 
 /** A file that was judged. */
-interface CandleFile {
+export interface CandleFile {
+  /** Of which its rows are, each once. */
+  readonly series: readonly Series[];
   readonly rows: () => AsyncGenerator<FileRow, void>;
+  /** The same rows, those together that were read together. */
+  readonly pages: () => AsyncGenerator<readonly FileRow[], void>;
   /** The last line, where it may have been cut within a value: it is left out. */
   readonly cutLine: number | undefined;
-}
-
-/** Rows with the same names. */
-interface Group {
-  readonly names: RowNames;
-  readonly series: Series;
-  readonly isMeant: boolean;
-  readonly evidence: SeriesEvidence;
-  readonly spacing: Spacing;
-  /** What columns say that a file of one series has once. */
-  readonly constants: Map<number, string>;
-  /** Of the last candle, when it had not closed. */
-  openMs: number | undefined;
+  readonly understood: UnderstoodFile;
 }
 
 /** More than any exchange has symbols. */
@@ -51,12 +46,7 @@ const GROUPS_MAX = 10_000;
  * @throws Error that says why the file, or which line of it, cannot be what it is meant to be.
  */
 export async function readCandleFile(file: LineFile, options: FileOptions): Promise<CandleFile> {
-  const format = await readFormat(file, {
-    exchange: options.exchange,
-    symbol: options.symbol,
-    columns: options.columns,
-    zoneMs: options.zoneMs,
-  });
+  const format = await readFormat(file, options);
   const groups = await readGroups(file, format, options);
   const picked = pick(groups, options);
   const isNewest = (group: Group): boolean =>
@@ -68,24 +58,45 @@ export async function readCandleFile(file: LineFile, options: FileOptions): Prom
       isNamed: group.names.timeframe === group.series.timeframe.text,
     });
   }
-  return { rows: () => pickedRows(file, format, picked), cutLine: format.cutLine };
+  for (const { series } of picked.values()) checkVolume(file, format, series);
+  const pages = (): AsyncGenerator<readonly FileRow[], void> => pickedPages(file, format, picked);
+  const rows = (): AsyncGenerator<FileRow, void> => oneByOne(pages());
+  return {
+    series: [...picked.values()].map(({ series }) => series),
+    rows,
+    pages,
+    cutLine: format.cutLine,
+    understood: await understand(format, {
+      table: oneByOne(wholePages(file, { ...format, isJudged: true })),
+      rows: rows(),
+    }),
+  };
 }
 
-async function* pickedRows(
+async function* oneByOne<T>(pages: AsyncGenerator<readonly T[], void>): AsyncGenerator<T, void> {
+  for await (const page of pages) yield* page;
+}
+
+async function* pickedPages(
   file: LineFile,
   format: FileFormat,
   picked: ReadonlyMap<string, Group>,
-): AsyncGenerator<FileRow, void> {
-  for await (const row of wholeRows(file, { ...format, isJudged: true })) {
-    const group = picked.get(groupKey(row, format));
-    if (group === undefined) continue;
-    const { series, openMs } = group;
-    const state = row.timeMs === openMs || isUnconfirmed(row, format)
-      ? "unclosed"
-      : row.isBlank
-      ? "blank"
-      : "candle";
-    yield { series, row: [row.timeMs, ...row.values], state };
+): AsyncGenerator<readonly FileRow[], void> {
+  for await (const page of wholePages(file, { ...format, isJudged: true })) {
+    const rows: FileRow[] = [];
+    for (const row of page) {
+      const group = picked.get(groupKey(row, format));
+      if (group === undefined) continue;
+      const { series, openMs } = group;
+      const timeMs = opensAt(row, format, series.timeframe);
+      const state = timeMs === openMs || isUnconfirmed(row, format)
+        ? "unclosed"
+        : row.isBlank
+        ? "blank"
+        : "candle";
+      rows.push({ series, row: [timeMs, ...row.values], state, line: row.line.number });
+    }
+    yield rows;
   }
 }
 
@@ -99,37 +110,41 @@ async function readGroups(
   const memory = new MarkMemory();
   const constants = constantColumns(format);
   const { closeTime } = format.columns;
-  for await (const row of wholeRows(file, format)) {
+  const add = (row: TableRow): void => {
     const key = groupKey(row, format);
     let group = groups.get(key);
     if (group === undefined) {
       if (groups.size === GROUPS_MAX) {
         throw new Error(`Cannot read ${printable(file.path)}: it holds too many instruments`);
       }
-      const names = namesOf(row, format);
+      const names = namesOf(file, row, format);
       const { series, isMeant } = seriesOf(names, options);
       const { timeframe } = series;
+      if (isMeant) checkName(file, format, { series, knownExchanges: options.knownExchanges });
       const unit = names.timeframe ?? timeframe.text;
       const spacing = spacings.get(unit) ?? new Spacing(timeframe);
       spacings.set(unit, spacing);
-      const [evidence, constants] = [new SeriesEvidence(series, memory), new Map<number, string>()];
+      const [evidence, constants] = [
+        new SeriesEvidence(series, memory, file.place),
+        new Map<number, string>(),
+      ];
       group = { names, series, isMeant, evidence, spacing, constants, openMs: undefined };
       groups.set(key, group);
     }
-    group.spacing.add(row.timeMs);
-    if (!group.isMeant) continue;
+    const timeMs = opensAt(row, format, group.series.timeframe);
+    group.spacing.add(timeMs);
+    if (!group.isMeant) return;
     for (const at of constants) checkConstant(group, { at, row, format });
-    const closeMs = closeTime === undefined
-      ? undefined
-      : readTimeText(row.fields[closeTime]!, format.zoneMs)?.timeMs;
+    checkSpan(group, { line: row.line.number, timeMs, format });
     group.evidence.add({
       line: row.line.number,
-      timeMs: row.timeMs,
+      timeMs,
       values: row.values,
       isLeftOut: row.isBlank || isUnconfirmed(row, format),
-      closeMs,
+      closeMs: closeTime === undefined ? undefined : readClose(row.fields[closeTime]!, format),
     });
-  }
+  };
+  for await (const page of wholePages(file, format)) for (const row of page) add(row);
   return groups;
 }
 
@@ -175,80 +190,74 @@ function quoted(names: readonly RowNames[]): string {
 }
 
 /** All rows but one that was cut. */
-async function* wholeRows(file: LineFile, format: FileFormat): AsyncGenerator<TableRow, void> {
-  for await (const row of tableRows(file, format)) {
-    if (row.line.number !== format.cutLine) yield row;
+async function* wholePages(
+  file: LineFile,
+  format: FileFormat,
+): AsyncGenerator<readonly TableRow[], void> {
+  const { cutLine } = format;
+  for await (const page of tablePages(file, format)) {
+    yield cutLine === undefined ? page : page.filter(({ line }) => line.number !== cutLine);
   }
 }
 
-function namesOf({ fields, line }: TableRow, { columns, head }: FileFormat): RowNames {
+function namesOf(
+  file: LineFile,
+  { fields, line }: TableRow,
+  { columns, head, source }: FileFormat,
+): RowNames {
   const text = (at: number | undefined): string | undefined =>
     at === undefined ? undefined : fields[at]!.trim();
   const instruments = columns.instrument.map((at) => fields[at]!.trim());
+  const { preset, names } = source;
+  const [instrument] = instruments;
   return {
     exchange: text(columns.exchange),
     instruments: head.instrument === undefined ? instruments : [head.instrument],
+    symbol: preset === undefined || instrument === undefined
+      ? undefined
+      : symbolOf(instrument, preset),
+    candidates: source.candidates,
+    file: {
+      exchange: names.exchange ?? preset?.exchange,
+      symbol: names.symbol,
+      timeframe: names.timeframe,
+    },
     timeframe: text(columns.timeframe),
-    line: line.number,
+    place: file.place(line.number),
   };
 }
 
 function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
   const { exchange, instrument, timeframe } = columns;
+  // This runs for each row: most files name nothing in their rows, or only the instrument.
+  if (exchange === undefined && timeframe === undefined) {
+    if (instrument.length === 0) return "";
+    if (instrument.length === 1) return fields[instrument[0]!]!;
+  }
   return [exchange, ...instrument, timeframe].map((at) => at === undefined ? "" : fields[at])
     .join("\n");
-}
-
-/** Columns that must not change: those with a known name, and texts that nobody knows. */
-function constantColumns({ head, columns }: FileFormat): readonly number[] {
-  const { exchange, instrument, timeframe, time, clock, closeTime, confirm, provisional } = columns;
-  const known = [exchange, ...instrument, timeframe, time, clock, closeTime, confirm, provisional]
-    .concat(columns.values);
-  const names = head.text === undefined ? [] : csvFields(head.text, head.separator);
-  return Array.from({ length: columns.width }, (_, at) => at)
-    .filter((at) =>
-      !known.includes(at) && !/time|date|source|day|comment|note/i.test(names[at] ?? "")
-    );
-}
-
-function checkConstant(
-  { constants, evidence, series }: Group,
-  { at, row, format }: { readonly at: number; readonly row: TableRow; readonly format: FileFormat },
-): void {
-  const text = row.fields[at]!.trim();
-  if (!format.columns.constant.includes(at) && !/^\p{L}[\p{L}\p{N}]*[^\s]*$/u.test(text)) return;
-  if (/^(?:nan|null|none|n\/?a|inf|true|false)$/i.test(text)) return;
-  const known = constants.get(at);
-  const coin = coinOf(format, at, series);
-  if (coin !== undefined && isOtherCoin(text, coin)) {
-    evidence.doubt(
-      `line ${row.line.number} is of ${
-        printable(JSON.stringify(text.slice(0, 40)))
-      }, not of ${coin}`,
-    );
-  }
-  if (known === undefined) constants.set(at, text);
-  else if (known !== text) {
-    evidence.doubt(
-      `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in line ` +
-        `${row.line.number}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
-        "the file holds several instruments. Leave the rows of one",
-    );
-  }
-}
-
-/** The base or quote that a column should name, if it is one that names one. */
-function coinOf({ columns }: FileFormat, at: number, { symbol }: Series): string | undefined {
-  const [base, rest = ""] = symbol.split("/");
-  if (columns.base === at) return base;
-  return columns.quote === at ? rest.split(":")[0] : undefined;
 }
 
 const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
 const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
 function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
+  if (columns.confirm === undefined && columns.provisional === undefined) return false;
   const says = (at: number | undefined, text: RegExp): boolean =>
     at !== undefined && text.test(fields[at]!.trim());
   return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);
+}
+
+/** When a row's candle opens: one timeframe earlier, if the file's times are those of the close. */
+function opensAt({ timeMs }: TableRow, { timeIs }: FileFormat, timeframe: Timeframe): number {
+  if (timeIs !== "close") return timeMs;
+  if (isAligned(timeframe, timeMs)) return addCandles(timeframe, timeMs, -1);
+  // Some write the last second, or the last millisecond, before the close.
+  const openMs = floorTime(timeframe, timeMs);
+  return addCandles(timeframe, openMs, 1) - timeMs <= 1000 ? openMs : timeMs;
+}
+
+function readClose(text: string, { timeFormat, zone }: FileFormat): number | undefined {
+  const time = timeFormat.read(text, zone);
+  return time === undefined || "times" in time ? undefined : time.timeMs;
 }

@@ -26,7 +26,8 @@ const DECIMAL_DIGITS = 38;
 const DECIMAL_SCALE = 18;
 const DECIMAL_BYTES = 16;
 
-const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
+/** The columns of values, in the order of a candle's. */
+export const VALUES = ["open", "high", "low", "close", "volume", "volume_base"] as const;
 
 /** Those that a candle may lack: a price that nobody trades has no volume, and not every volume is known in the base currency. */
 const NULLABLE: ReadonlySet<string> = new Set(["volume", "volume_base"]);
@@ -62,19 +63,21 @@ export function parquetWriter(output: Output, options: ParquetOptions): CandleWr
   };
 }
 
-function columnsOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
-  const value = (name: string): Schema[number] => {
-    const repetition_type = NULLABLE.has(name) ? "OPTIONAL" : "REQUIRED";
-    return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
-      name,
-      type: "FIXED_LEN_BYTE_ARRAY",
-      type_length: DECIMAL_BYTES,
-      logical_type: { type: "DECIMAL", precision: DECIMAL_DIGITS, scale: DECIMAL_SCALE },
-      precision: DECIMAL_DIGITS,
-      scale: DECIMAL_SCALE,
-      repetition_type,
-    };
+/** The column of a value. */
+export function valueColumn(name: string, numbers: Numbers): Schema[number] {
+  const repetition_type = NULLABLE.has(name) ? "OPTIONAL" : "REQUIRED";
+  return numbers === "double" ? { name, type: "DOUBLE", repetition_type } : {
+    name,
+    type: "FIXED_LEN_BYTE_ARRAY",
+    type_length: DECIMAL_BYTES,
+    logical_type: { type: "DECIMAL", precision: DECIMAL_DIGITS, scale: DECIMAL_SCALE },
+    precision: DECIMAL_DIGITS,
+    scale: DECIMAL_SCALE,
+    repetition_type,
   };
+}
+
+function columnsOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
   const mark: Schema[number] = {
     name: "provisional",
     type: "BOOLEAN",
@@ -85,7 +88,7 @@ function columnsOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
     textColumn("symbol"),
     textColumn("timeframe"),
     TIME_COLUMN,
-    ...VALUES.map(value),
+    ...VALUES.map((name) => valueColumn(name, numbers)),
     ...(isMerged ? [textColumn("sources")] : []),
     ...(isMarked ? [mark] : []),
   ];
@@ -95,7 +98,7 @@ function columnsOf({ isMerged, isMarked, numbers }: ParquetOptions): Schema {
  * Adds the older notation for decimals. Without it, readers such as DuckDB read a decimal as bytes. It is added only at
  * the end, because with it the library would encode each value itself.
  */
-function withConvertedDecimal(element: Schema[number]): Schema[number] {
+export function withConvertedDecimal(element: Schema[number]): Schema[number] {
   if (element.logical_type?.type !== "DECIMAL") return element;
   return { ...element, converted_type: "DECIMAL" };
 }
@@ -157,11 +160,7 @@ class RowGroup {
   #decimalBytes(text: string, page: ExportPage, timeMs: number): Uint8Array {
     const known = this.#decimals.get(text);
     if (known !== undefined) return known;
-    const bytes = new Uint8Array(DECIMAL_BYTES);
-    const view = new DataView(bytes.buffer);
-    const units = scaledUnits(text, page, timeMs);
-    view.setBigInt64(0, units >> 64n);
-    view.setBigUint64(8, BigInt.asUintN(64, units));
+    const bytes = decimalBytes(text, page, timeMs);
     this.#decimals.set(text, bytes);
     return bytes;
   }
@@ -199,10 +198,27 @@ class RowGroup {
   }
 }
 
+/** What a value is of, for messages. */
+type ValueOf = Pick<ExportPage, "exchange" | "symbol" | "timeframe">;
+
+/**
+ * The bytes of a decimal.
+ *
+ * @throws Error when it does not fit DECIMAL(38, 18).
+ */
+export function decimalBytes(text: string, of: ValueOf, timeMs: number): Uint8Array {
+  const bytes = new Uint8Array(DECIMAL_BYTES);
+  const view = new DataView(bytes.buffer);
+  const units = scaledUnits(text, of, timeMs);
+  view.setBigInt64(0, units >> 64n);
+  view.setBigUint64(8, BigInt.asUintN(64, units));
+  return bytes;
+}
+
 /** `1.5` → 1500000000000000000n, scaled by 10^18. */
 function scaledUnits(
   text: string,
-  { exchange, symbol, timeframe }: ExportPage,
+  { exchange, symbol, timeframe }: ValueOf,
   timeMs: number,
 ): bigint {
   const [whole = "", fraction = ""] = text.split(".");

@@ -1,238 +1,290 @@
-/** Finds out how a file of candles is to be read: by its names, by its rows, or by what the user says. @module */
-import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import { OrderProof, VolumeProof } from "../market/csv_layout.ts";
-import { readTimeText } from "../market/csv_time.ts";
+/** Finds out how a file of candles is to be read: by its names, by its source, by its rows, or by what the user says. @module */
+import type { CsvColumns } from "../market/csv_candle.ts";
+import { readColumns } from "../market/csv_candle.ts";
+import { type NumberStyle } from "../market/csv_number.ts";
+import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
+import { kindOf, type SymbolKind } from "../market/symbol.ts";
+import type { VolumeUnit } from "../market/terms.ts";
+import { fixedZone, type TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
-import { type FileHead, readHead } from "./file_head.ts";
+import { type FileHead, type FirstLine, namedColumns, readFirstLine } from "./file_head.ts";
 import type { LineFile } from "./file_lines.ts";
-import { failLine, fieldRows, type RowFormat } from "./file_rows.ts";
+import type { RowFormat } from "./file_rows.ts";
+import { type FileSource, layoutsOf, readSource } from "./file_source.ts";
+import { type Claim, type Survey, survey } from "./file_survey.ts";
+import {
+  EXAMPLE,
+  namedVolume,
+  type ReadVolume,
+  type Refuse,
+  unnamedColumns,
+} from "./file_columns.ts";
+import type { NameTemplate } from "./name_template.ts";
+import { PRESETS } from "./presets/presets.ts";
 
-interface FormatOptions {
-  readonly exchange: string | undefined;
-  readonly symbol: string | undefined;
-  readonly columns: readonly string[] | undefined;
-  readonly zoneMs: number | undefined;
+/** What the user says of how a file is written. */
+export interface FormatOptions {
+  /** Where the file is from, by the name of a preset. */
+  readonly preset?: string | undefined;
+  /** What file names say. */
+  readonly nameTemplate?: NameTemplate | undefined;
+  /** Names of the columns, instead of the file's. */
+  readonly columns?: readonly string[] | undefined;
+  readonly timeFormat?: TimeFormat | undefined;
+  /** Of times that name none. */
+  readonly zone?: TimeZone | undefined;
+  /** Whether a time is that of the candle's open or of its close. @default "open" */
+  readonly timeIs?: "open" | "close" | undefined;
+  /** The decimal mark; then the other one may separate thousands. */
+  readonly decimal?: "." | "," | undefined;
+  readonly delimiter?: string | undefined;
+  /** Lines before the head. @default 0 */
+  readonly skipLines?: number | undefined;
+  /** What the volume in the file counts. */
+  readonly volumeUnit?: VolumeUnit | undefined;
 }
 
 export interface FileFormat extends RowFormat {
+  readonly source: FileSource;
+  readonly timeIs: "open" | "close";
+  /** What the volume counts, as far as it is known. */
+  readonly volume: ReadVolume;
   /** The last line, if it may have been cut within a value; it is left out. */
   readonly cutLine: number | undefined;
 }
 
-/** Fewer rows do not show how many decimals the file has. */
-const ROWS_MIN = 10;
-
-const EXAMPLE = "--columns time,open,high,low,close,volume, with a - for each column to leave out";
+/** What is known of the series, beside the file. */
+interface Meant {
+  readonly exchange: string | undefined;
+  readonly symbol: string | undefined;
+}
 
 /**
  * Reads a whole file to learn its format.
  *
- * @throws Error when the rows allow more than one reading.
+ * @throws Error when the rows allow more than one reading, or contradict what the file's source or the user says.
  */
-export async function readFormat(file: LineFile, options: FormatOptions): Promise<FileFormat> {
-  const head = await readHead(file, options);
-  const found = await survey(file, head);
-  const refuse = (why: string): never => {
+export async function readFormat(
+  file: LineFile,
+  options: FormatOptions & Partial<Meant>,
+): Promise<FileFormat> {
+  const refuse: Refuse = (why) => {
     throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}. Nothing was stored`);
   };
+  const first = await readFirstLine(file, options);
+  const source = readSource(file, first, options);
+  const symbol = options.symbol ?? source.names.symbol;
+  const meant = { exchange: options.exchange ?? source.preset?.exchange, symbol };
+  const renamed = source.preset?.renamed;
+  const timeIs = options.timeIs;
+  const columns = namedColumns(file, first, { columns: options.columns, symbol, renamed, timeIs });
+  const head = { ...first, columns };
+  const numbers: NumberStyle | undefined = options.decimal === undefined
+    ? undefined
+    : { decimal: options.decimal, hasThousands: true };
+  const { timeFormat = PLAIN_TIMES } = options;
+  const found = await survey(file, {
+    head,
+    numbers,
+    timeFormat,
+    claims: (width) => claimsOf(source, { width, symbol }),
+    isClaimed: source.preset !== undefined,
+  });
   if (found.rows === 0) return refuse("it has no rows");
-  if (found.commas === "unclear") {
-    refuse("1,234 in it may mean 1.234 or 1234. Write numbers with a decimal point");
+  if (typeof found.numbers === "string") {
+    const example = found.numbers || "1,234";
+    return refuse(
+      `${example} in it may mean ${
+        readings(example)
+      }. Write numbers with a decimal point, or say the decimal ` +
+        "mark with --decimal . or --decimal ,",
+    );
   }
-  const columns = options.columns !== undefined && head.columns !== undefined
-    ? head.columns
-    : head.columns !== undefined
-    ? namedVolume({ head, columns: head.columns, proof: found.volumes }, { ...options, refuse })
-    : unnamedColumns(found, options, refuse);
+  const read = columns === undefined
+    ? rowColumns({ found, source, first, meant, options }, refuse)
+    : headColumns({ found, source, head, columns, meant, options }, refuse);
+  const { values } = read.columns;
   const isCut = found.last !== undefined && !found.last.isEnded &&
-    [...columns.values, columns.time, columns.confirm, columns.provisional, columns.closeTime]
+    [
+      ...values,
+      read.columns.time,
+      read.columns.confirm,
+      read.columns.provisional,
+      read.columns.closeTime,
+    ]
       .includes(found.width - 1) &&
     !found.isLastWhole;
+  const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
   return {
     head,
-    columns,
-    hasCommas: found.commas === "decimal",
-    zoneMs: options.zoneMs,
+    ...read,
+    source,
+    timeIs: timeIs ?? "open",
+    numbers: found.numbers,
+    timeFormat,
+    zone: options.zone ??
+      (presetZone === undefined ? undefined : fixedZone(`of ${source.preset!.name}`, presetZone)),
     cutLine: isCut ? found.last!.number : undefined,
   };
 }
 
-interface Survey {
-  readonly rows: number;
-  readonly width: number;
-  readonly commas: "none" | "decimal" | "unclear";
-  readonly order: OrderProof;
-  readonly volumes: VolumeProof;
-  readonly last: { readonly number: number; readonly isEnded: boolean } | undefined;
-  /** Whether the last field of the last line has as many decimals as any: it was not cut. */
-  readonly isLastWhole: boolean;
-  /** Whether the seventh column is when the candle closes. */
-  readonly hasCloseTime: boolean;
-  readonly texts: ReadonlySet<number>;
+/** What a number with a comma may mean. */
+function readings(text: string): string {
+  return /^\d+,\d+$/.test(text)
+    ? `${text.replace(",", ".")} or ${text.replace(",", "")}`
+    : "a number with marks between thousands, or with another decimal mark";
 }
 
-/** One pass over all rows. */
-async function survey(file: LineFile, head: FileHead): Promise<Survey> {
-  const { columns, separator } = head;
-  const order = new OrderProof();
-  let volumes: VolumeProof | undefined;
-  let [rows, width, decimalsMax, decimals, hasCloseTime] = [0, 0, 0, 0, true];
-  let [hasCommas, isDecimal, hasPoints] = [false, false, false];
-  let last: Survey["last"];
-  const texts = new Set<number>();
-  for await (const { line, fields } of fieldRows(file, head)) {
-    rows++;
-    if (width === 0) width = columns?.width ?? fields.length;
-    if (fields.length !== width) {
-      failLine(file, line, `it has ${fields.length} fields, ${width} are expected`);
-    }
-    volumes ??= new VolumeProof(
-      columns === undefined
-        ? Array.from({ length: Math.max(0, width - 5) }, (_, index) => index + 5)
-        : [columns.values[4]!, ...columns.turnovers],
-    );
-    last = line;
-    decimals = /[.,](\d+)$/.exec(line.text)?.[1]?.length ?? 0;
-    if (line.isEnded) decimalsMax = Math.max(decimalsMax, decimals);
-    const prices = columns?.values.slice(0, 4) ?? [1, 2, 3, 4];
-    if (separator !== ",") {
-      for (const at of [...prices, columns?.values[4] ?? 5]) {
-        const value = fields[at]?.trim() ?? "";
-        if (value.includes(".")) hasPoints = true;
-        const comma = /^[+-]?(\d+),(\d+)$/.exec(value);
-        if (comma !== null) hasCommas = true;
-        if (comma !== null && (comma[1]!.length > 3 || comma[2]!.length !== 3)) isDecimal = true;
-      }
-    }
-    const numbers = fields.map((field) => Number(hasCommas ? field.replace(",", ".") : field));
-    for (const at of prices) if (Number.isNaN(numbers[at])) texts.add(at);
-    for (let at = 5; at < fields.length; at++) if (Number.isNaN(numbers[at])) texts.add(at);
-    const four = prices.map((at) => numbers[at] ?? NaN);
-    volumes.add(fields, {
-      low: four.reduce((a, b) => Math.min(a, b)),
-      high: four.reduce((a, b) => Math.max(a, b)),
-    });
-    if (columns !== undefined) continue;
-    const time = readTimeText(fields[0] ?? "");
-    order.add(time?.timeMs ?? NaN, numbers);
-    const closed = readTimeText(fields[6] ?? "");
-    if (closed === undefined || closed.style !== time?.style || closed.timeMs <= time.timeMs) {
-      hasCloseTime = false;
-    }
-  }
-  return {
-    rows,
-    width,
-    commas: !hasCommas ? "none" : isDecimal && !hasPoints ? "decimal" : "unclear",
-    order,
-    volumes: volumes ?? new VolumeProof([]),
-    last,
-    isLastWhole: rows > ROWS_MIN && decimalsMax > 0 && decimals >= decimalsMax,
-    hasCloseTime,
-    texts,
-  };
+interface Read {
+  readonly columns: CsvColumns;
+  readonly volume: ReadVolume;
 }
 
-type Refuse = (why: string) => never;
-
-/** The names stand, unless the rows prove that the volume is in another unit. */
-function namedVolume(
-  { head, columns, proof }: {
+/** Columns by their names, or by the user's. */
+function headColumns(
+  { found, source, head, columns, meant, options }: {
+    readonly found: Survey;
+    readonly source: FileSource;
     readonly head: FileHead;
     readonly columns: CsvColumns;
-    readonly proof: VolumeProof;
+    readonly meant: Meant;
+    readonly options: FormatOptions;
   },
-  { exchange, symbol, refuse }: FormatOptions & { readonly refuse: Refuse },
-): CsvColumns {
-  const volume = columns.values[4]!;
-  const name = (at: number): string => csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
-  if (proof.isUnfilled(volume)) {
-    refuse(`its volume is zero in all rows. Name the columns with ${EXAMPLE}`);
-  }
-  const bases = proof.bases();
-  if (bases.includes(volume)) return columns;
-  const withVolume = (at: number): CsvColumns => ({
-    ...columns,
-    values: columns.values.with(4, at),
-  });
-  if (bases.length === 1) return withVolume(bases[0]!);
-  const size = proof.contractSize(volume);
-  if (size !== undefined && columns.turnovers.length > 0) {
-    // As CCXT has it: what an inverse contract's volume is worth in the base currency.
-    const [base, settle] = [symbol?.split("/")[0], symbol?.split(":")[1]?.split("-")[0]];
-    if (columns.turnovers.length === 1 && base !== undefined && base === settle) {
-      return withVolume(columns.turnovers[0]!);
-    }
-    refuse(
-      `its volume counts contracts of ${size}, or lots of another unit, not the base currency. ` +
-        `Name the column of the volume with ${EXAMPLE}`,
-    );
-  }
-  if (bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name(volume))) {
-    refuse(
-      `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
-        `Name the column of the volume with ${EXAMPLE}`,
-    );
-  }
-  return columns;
-}
-
-/** Exchanges whose files have the turnover where others have the volume. */
-function isTurnoverFirst(exchange: string | undefined): boolean {
-  return exchange !== undefined && /^(?:htx|huobi|gate|gateio)$/.test(exchange);
-}
-
-/** Without names: one reading alone must fit. */
-function unnamedColumns(
-  { order, volumes, texts, width, hasCloseTime }: Survey,
-  { exchange, symbol }: FormatOptions,
   refuse: Refuse,
-): CsvColumns {
-  const ask = (why: string): never =>
-    refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}`);
-  const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))
-    ? { why: "the first six are not time, prices and volume" }
-    : order.order();
-  if (values === undefined && isTurnoverFirst(exchange) && width === 6) {
-    return refuse(
-      "it does not name its columns, and the base volume is not among them if they are time, " +
-        "turnover, close, high, low and open, as Gate writes them. To take the turnover as volume: " +
-        "--columns time,volume,close,high,low,open",
+): Read {
+  const [claim] = found.claims;
+  checkOrder(claim!, refuse);
+  const volume = namedVolume(
+    { head, columns, proof: claim!.volumes },
+    {
+      ...meant,
+      unit: options.volumeUnit,
+      preset: source.preset,
+      isGiven: options.columns !== undefined,
+      refuse,
+    },
+  );
+  return { columns: { ...columns, values: columns.values.with(4, volume.at) }, volume };
+}
+
+/** Columns of rows without names: those of the source, or else those that the rows prove. */
+function rowColumns(
+  { found, source, first, meant, options }: {
+    readonly found: Survey;
+    readonly source: FileSource;
+    readonly first: FirstLine;
+    readonly meant: Meant;
+    readonly options: FormatOptions;
+  },
+  refuse: Refuse,
+): Read {
+  const { preset, isAsked } = source;
+  const kind = kindIn(meant.symbol);
+  const fitting = preset === undefined
+    ? []
+    : found.claims.filter(({ order }) => order.fits && !order.isExchanged);
+  if (preset !== undefined) {
+    const layouts = layoutsOf(preset, { width: found.width, kind });
+    if (layouts.length === 0 && isAsked) {
+      refuse(
+        `it has no head and ${found.width} columns; files of ${preset.name} have ${
+          [...new Set((preset.layouts ?? []).map(({ columns }) => columns.length))].join(" or ") ||
+          "a head"
+        }. Leave --preset out and name the columns with ${EXAMPLE}`,
+      );
+    }
+    const [claim] = distinct(fitting);
+    if (layouts.length > 0 && claim === undefined) {
+      const lacking = layouts.find(({ columns }) => !columns.includes("volume"));
+      if (lacking !== undefined && found.claims.length === 0) {
+        const [unit] = lacking.columns.filter((name) => !LAYOUT_PRICES.has(name));
+        refuse(
+          `the base volume is not among its columns if they are ${
+            lacking.columns.join(", ")
+          }, as ${preset.name} ` +
+            `writes them. To take the ${unit} as volume: --columns ${
+              lacking.columns.map((name) => name === unit ? "volume" : name).join(",")
+            }`,
+        );
+      }
+      refuse(
+        `its rows contradict the columns of ${preset.name}, ${layouts[0]!.columns.join(", ")}. ` +
+          `Name them with ${EXAMPLE}`,
+      );
+    }
+    if (claim !== undefined && distinct(fitting).length === 1) {
+      const volume = namedVolume(
+        {
+          head: { ...first, columns: claim.columns },
+          columns: claim.columns,
+          proof: claim.volumes,
+        },
+        { ...meant, unit: options.volumeUnit, preset, isGiven: false, refuse },
+      );
+      return {
+        columns: { ...claim.columns, values: claim.columns.values.with(4, volume.at) },
+        volume,
+      };
+    }
+  }
+  const columns = unnamedColumns(found, meant, { refuse, presets: presetsOf(found, meant) });
+  const unit = options.volumeUnit ?? found.volumes.unitOf(columns.values[4]!);
+  return {
+    columns,
+    volume: {
+      at: columns.values[4]!,
+      unit,
+      isProved: options.volumeUnit === undefined && unit !== undefined,
+    },
+  };
+}
+
+const LAYOUT_PRICES = new Set(["date", "time", "open", "high", "low", "close"]);
+
+/** Claims of which no two read a row alike. */
+function distinct(claims: readonly Claim[]): readonly Claim[] {
+  const seen = new Map(claims.map((claim) => [claim.columns.values.join(), claim]));
+  return [...seen.values()];
+}
+
+/** @throws Error when the rows prove that the columns of open and close are exchanged. */
+function checkOrder({ order }: Claim, refuse: Refuse): void {
+  if (order.fits && order.isExchanged) {
+    refuse(
+      "its rows prove that the column of the open holds the close, and that of the close the open. " +
+        `Name the columns with ${EXAMPLE}`,
     );
   }
-  if (values === undefined) return ask(why ?? "no order fits");
-  const columns: CsvColumns = {
-    exchange: undefined,
-    instrument: [],
-    constant: [],
-    base: undefined,
-    quote: undefined,
-    timeframe: undefined,
-    time: 0,
-    clock: undefined,
-    values: [...values, 5],
-    turnovers: [],
-    closeTime: hasCloseTime ? 6 : undefined,
-    confirm: undefined,
-    width,
-  };
-  const withVolume = (at: number): CsvColumns => ({ ...columns, values: [...values, at] });
-  const bases = volumes.bases();
-  if (hasCloseTime) {
-    // Binance: volume, close time, turnover, trades, and what takers bought, which fits as well.
-    if (bases.includes(5) || width < 8) return columns;
-    const [base, settle] = [symbol?.split("/")[0], symbol?.split(":")[1]?.split("-")[0]];
-    const size = volumes.contractSize(5);
-    if (size !== undefined && base !== undefined && base === settle) return withVolume(7);
-    return size === undefined && !volumes.hasVolume(5, 7)
-      ? columns
-      : ask("the sixth is not the volume in the base currency");
-  }
-  if (bases.length === 1) return withVolume(bases[0]!);
-  if (bases.length > 1) return ask("several may be the volume");
-  if (isTurnoverFirst(exchange)) return ask(`${exchange} writes the turnover before the volume`);
-  if (volumes.isPrice(5)) return ask("the sixth looks like an average price");
-  const isClear = Array.from({ length: width - 6 }, (_, index) => index + 6)
-    .every((at) => texts.has(at) || volumes.isWhole(at));
-  return isClear ? columns : ask("several may be the volume");
+}
+
+/** The columns that a source may have for rows without names. */
+function claimsOf(
+  { preset }: FileSource,
+  { width, symbol }: { readonly width: number; readonly symbol: string | undefined },
+): readonly CsvColumns[] {
+  const kind = kindIn(symbol);
+  const presets = preset === undefined ? PRESETS : [preset];
+  return presets.flatMap((one) => layoutsOf(one, { width, kind }))
+    .filter(({ columns }) => columns.includes("volume"))
+    .map(({ columns }) => readColumns(columns, symbol));
+}
+
+/** The presets whose columns the rows allow, for messages. */
+function presetsOf(found: Survey, { exchange, symbol }: Meant): readonly string[] {
+  const kind = kindIn(symbol);
+  const allowed = new Set(
+    found.claims.filter(({ order }) => order.fits && !order.isExchanged)
+      .map(({ columns }) => columns.values.join()),
+  );
+  return PRESETS.filter((preset) =>
+    (exchange === undefined || preset.exchange === undefined || preset.exchange === exchange) &&
+    (kind === undefined || preset.kinds?.includes(kind) !== false) &&
+    layoutsOf(preset, { width: found.width, kind }).some(({ columns }) =>
+      columns.includes("volume") && allowed.has(readColumns(columns, symbol).values.join())
+    )
+  ).map(({ name }) => name);
+}
+
+function kindIn(symbol: string | undefined): SymbolKind | undefined {
+  return symbol === undefined ? undefined : kindOf(symbol);
 }

@@ -2,13 +2,22 @@
 import { csvFields, isGuardName, readColumns, readSeparator } from "../market/csv_candle.ts";
 import type { CsvColumns } from "../market/csv_candle.ts";
 import { printable } from "../text/printable.ts";
-import type { LineFile } from "./file_lines.ts";
 import { errorText } from "../text/redact.ts";
+import type { LineFile } from "./file_lines.ts";
 
-export interface FileHead {
-  readonly separator: string;
+export interface FileHead extends FirstLine {
   /** Undefined while only the rows can tell. */
   readonly columns: CsvColumns | undefined;
+}
+
+/** The first line with several fields. */
+export interface FirstLine {
+  readonly separator: string;
+  /** Its fields: the names of the columns, or the first row. */
+  readonly fields: readonly string[];
+  readonly hasNames: boolean;
+  /** Its number. */
+  readonly number: number;
   /** The line before the first row; 0 without one. */
   readonly lastLine: number;
   /** The line of the names, which may come again where files were joined. */
@@ -17,58 +26,46 @@ export interface FileHead {
   readonly instrument: string | undefined;
 }
 
+interface HeadOptions {
+  readonly delimiter?: string | undefined;
+  readonly skipLines?: number | undefined;
+}
+
 /** A file may begin with its origin, such as a line with an address. */
 const PREAMBLE_LINES_MAX = 5;
 
 /**
- * Reads a file's head.
+ * Reads a file's first lines.
  *
- * @param options.columns Names to use instead of the file's, one for each column; `-` for one to leave out.
- * @throws Error when the file is empty, or a column is missing.
+ * @throws Error when the file is empty.
  */
-export async function readHead(
-  file: LineFile,
-  { columns, symbol }: {
-    readonly columns: readonly string[] | undefined;
-    readonly symbol: string | undefined;
-  },
-): Promise<FileHead> {
-  const { found: [first, second, third], isEmpty } = await firstLines(file);
-  if (first === undefined) {
-    const why = isEmpty ? "it is empty" : "it has no columns separated by comma, semicolon or tab";
+export async function readFirstLine(file: LineFile, options: HeadOptions): Promise<FirstLine> {
+  const { found: [first, second, third], isEmpty } = await firstLines(file, options);
+  const text = first?.text.replace(/^#\s*/, "") ?? "";
+  const separator = options.delimiter ?? readSeparator(text);
+  const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
+  if (first === undefined || fields.length === 1) {
+    const mark = options.delimiter === undefined
+      ? "comma, semicolon or tab"
+      : JSON.stringify(options.delimiter);
+    const why = isEmpty
+      ? "it is empty"
+      : `it has no columns separated by ${mark}. Say what separates them with --delimiter`;
     throw new Error(`Cannot read ${printable(file.path)}: ${why}`);
   }
-  const text = first.text.replace(/^#\s*/, "");
-  const separator = readSeparator(text);
-  const fields = csvFields(text, separator).map((field) => field.replace(/^\uFEFF/, "").trim());
   const hasNames = !fields.some((field) => /^[+-]?[\d.]+(?:[,eE:. -].*)?$/.test(field));
-  const read = (names: readonly string[]): CsvColumns => {
-    try {
-      return readColumns(names, symbol);
-    } catch (error) {
-      const why = errorText(error);
-      throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}`, { cause: error });
-    }
+  const head = {
+    separator,
+    fields,
+    hasNames,
+    number: first.number,
+    text: hasNames ? first.text : undefined,
+    lastLine: hasNames ? first.number : first.number - 1,
+    instrument: undefined,
   };
-  const head = { separator, text: hasNames ? first.text : undefined };
-  const lastLine = hasNames ? first.number : first.number - 1;
-  if (columns !== undefined) {
-    const names = fields.map((own, at) => {
-      const given = columns[at] ?? "-";
-      return given !== "-" ? given : hasNames && isGuardName(own) ? own : "-";
-    });
-    if (columns.length > names.length) {
-      throw new Error(
-        `Cannot read ${printable(file.path)}: --columns names ${columns.length} columns, ` +
-          `line ${first.number} has ${names.length}`,
-      );
-    }
-    return { ...head, columns: read(names), lastLine, instrument: undefined };
-  }
-  if (!hasNames) return { ...head, columns: undefined, lastLine, instrument: undefined };
   const tickers = csvFields(second?.text ?? "", separator);
-  const isYahoo = fields[0]?.toLowerCase() === "price" && tickers[0] === "Ticker";
-  if (!isYahoo) return { ...head, columns: read(fields), lastLine, instrument: undefined };
+  if (!hasNames || fields[0]?.toLowerCase() !== "price" || tickers[0] !== "Ticker") return head;
+  // Yahoo's downloads: names, tickers, and the name of the index.
   const names = [...new Set(tickers.slice(1).map((name) => name.trim()))];
   if (names.length !== 1) {
     throw new Error(
@@ -79,10 +76,48 @@ export async function readHead(
   const time = csvFields(third?.text ?? "", separator)[0] ?? "";
   return {
     ...head,
-    columns: read([time, ...fields.slice(1)]),
-    lastLine: third?.number ?? lastLine,
+    fields: [time, ...fields.slice(1)],
+    lastLine: third?.number ?? head.lastLine,
     instrument: names[0],
   };
+}
+
+/**
+ * The columns by their names.
+ *
+ * @param options.columns Names to use instead of the file's, one for each column; `-` for one to leave out.
+ * @throws Error when a column is missing.
+ */
+export function namedColumns(
+  file: LineFile,
+  first: FirstLine,
+  { columns, symbol, renamed = {}, timeIs }: {
+    readonly columns?: readonly string[] | undefined;
+    readonly symbol?: string | undefined;
+    /** Other names for some of the file's, in lower case. */
+    readonly renamed?: Readonly<Record<string, string>> | undefined;
+    readonly timeIs?: "open" | "close" | undefined;
+  },
+): CsvColumns | undefined {
+  const { fields, hasNames, number } = first;
+  const fail = (why: string, cause?: unknown): never => {
+    throw new Error(`Cannot read ${printable(file.path)}: ${printable(why)}`, { cause });
+  };
+  if (columns !== undefined && columns.length > fields.length) {
+    fail(`--columns names ${columns.length} columns, ${file.place(number)} has ${fields.length}`);
+  }
+  if (columns === undefined && !hasNames) return undefined;
+  const names = columns === undefined
+    ? fields.map((own) => Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own)
+    : fields.map((own, at) => {
+      const given = columns[at] ?? "-";
+      return given !== "-" ? given : hasNames && isGuardName(own) ? own : "-";
+    });
+  try {
+    return readColumns(names, symbol, timeIs);
+  } catch (error) {
+    return fail(errorText(error), error);
+  }
 }
 
 interface HeadLine {
@@ -93,14 +128,18 @@ interface HeadLine {
 /** The first line with several fields, and the two after it. */
 async function firstLines(
   file: LineFile,
+  { delimiter, skipLines = 0 }: HeadOptions,
 ): Promise<{ readonly found: readonly HeadLine[]; readonly isEmpty: boolean }> {
   const found: HeadLine[] = [];
   let isEmpty = true;
   for await (const line of file.lines()) {
-    if (line.text.trim() === "") continue;
+    if (line.number <= skipLines || line.text.trim() === "") continue;
     isEmpty = false;
-    const isPreamble = found.length === 0 && line.number <= PREAMBLE_LINES_MAX &&
-      !/[,;\t]/.test(line.text);
+    const hasColumns = delimiter === undefined
+      ? /[,;\t|]/.test(line.text)
+      : line.text.trim().includes(delimiter);
+    const isPreamble = found.length === 0 && line.number - skipLines <= PREAMBLE_LINES_MAX &&
+      !hasColumns;
     if (!isPreamble) found.push(line);
     if (found.length === 3) break;
   }

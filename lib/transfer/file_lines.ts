@@ -1,18 +1,26 @@
-/** Opens a file of candles, whatever it is packed in, and reads its lines as often as needed. @module */
-import { createHash } from "node:crypto";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+/** Opens a file of candles, whatever it is packed in: one table of lines, or several, each read as often as needed. @module */
+import { basename } from "node:path";
+import { openArrow } from "./arrow_table.ts";
+import { openParquet } from "./parquet_table.ts";
+import { type ColumnFile, columnTable } from "./table_lines.ts";
 import { printable } from "../text/printable.ts";
-import { errorText } from "../text/redact.ts";
-import { fileReason } from "../text/system_words.ts";
-import { NOT_UTF8, otherKind } from "./file_kind.ts";
+import { type ByteSource, explain, KeptFile } from "./byte_source.ts";
+import { containerOf } from "./file_kind.ts";
+import { textTable } from "./file_text.ts";
+import { NO_TABLE_BYTES, noTable } from "./no_table.ts";
+import { RandomFile } from "./random_file.ts";
+import { zipMembers } from "./zip_members.ts";
 
-/** A file that can be read again: it is judged as a whole before anything of it is stored. */
+/** A table that can be read again: it is judged as a whole before anything of it is stored. */
 export interface LineFile {
   /** As people call it, in messages. */
   readonly path: string;
+  /** The file's own name without folders, or the member's in a ZIP: what file names prove. Empty for standard input. */
+  readonly name: string;
   /** When the file was last written, if that is known. Milliseconds. */
   readonly writtenMs: number | undefined;
+  /** How people find a line: `line 3` of text, `row 2` of Parquet or JSON. */
+  readonly place: (line: number) => string;
   /**
    * All lines, from the first. Reading a second time leaves out what was added to the file since, and fails when the
    * file has changed otherwise.
@@ -20,6 +28,8 @@ export interface LineFile {
    * @throws Error when the file cannot be read, or is not text.
    */
   readonly lines: () => AsyncGenerator<FileLine, void>;
+  /** The same lines, those together that were read together: in millions of rows, waiting for each costs more than reading it. */
+  readonly pages?: (() => AsyncGenerator<readonly FileLine[], void>) | undefined;
   /** The hash of the file's bytes. Hexadecimal; known once all lines were read. */
   readonly sha256: () => string;
   readonly close: () => Promise<void>;
@@ -33,191 +43,156 @@ export interface FileLine {
   readonly isEnded: boolean;
 }
 
-/** Ten times longer than any candle. */
-const LINE_CHARACTERS_MAX = 64 * 1024;
+/** Lines of a file that are given together where it does not say itself which are. */
+const PAGE_LINES = 1_000;
+
+/** All lines of a file, in pages. */
+export async function* linePages(file: LineFile): AsyncGenerator<readonly FileLine[], void> {
+  if (file.pages !== undefined) return yield* file.pages();
+  let page: FileLine[] = [];
+  for await (const line of file.lines()) {
+    page.push(line);
+    if (page.length < PAGE_LINES) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
+
+interface OpenOptions {
+  /** Read instead of the path, if given. */
+  readonly input: ReadableStream<Uint8Array> | undefined;
+  readonly signal: AbortSignal;
+  /** Called with what is left out of an archive because it is no table, and why. */
+  readonly onLeftOut?: ((path: string, why: string) => void) | undefined;
+  /** Called with how many bytes of the file were read, packed as they are, each time that some were. */
+  readonly onBytes?: ((count: number) => void) | undefined;
+}
+
+/** Archives in archives in archives are refused. */
+const ARCHIVES_MAX = 2;
 
 /**
- * Opens a file on disk, or writes a stream to a temporary file first.
+ * The tables of a file: one, or the members of a ZIP, one after the other. Each is to be closed before the next. A member
+ * that cannot be read is a table, too, whose lines say why.
  *
- * @param options.input Read instead of `path`, if given.
  * @throws Error
  */
-export async function openLines(
+export async function* openTables(
   path: string,
-  { input, signal }: {
-    readonly input: ReadableStream<Uint8Array> | undefined;
-    readonly signal: AbortSignal;
-  },
-): Promise<LineFile> {
-  const info = input === undefined ? await explain(path, () => Deno.stat(path)) : undefined;
-  if (info?.isDirectory === true) throw new Error(`Cannot read ${path}: it is a directory`);
-  const isOnDisk = info?.isFile === true;
-  const kept = isOnDisk ? path : await explain(path, () => spool({ path, input, signal }));
-  let read: { readonly sha256: string; readonly bytes: number } | undefined;
+  options: OpenOptions,
+): AsyncGenerator<LineFile, void> {
+  await using kept = await KeptFile.open(path, options);
+  const name = path === "-" ? "" : basename(path);
+  yield* tablesOf(counted(kept.source({ path, name }), options), options, 0);
+}
+
+function counted(source: ByteSource, { onBytes }: OpenOptions): ByteSource {
+  if (onBytes === undefined) return source;
   return {
-    path,
-    writtenMs: isOnDisk ? info.mtime?.getTime() : undefined,
-    lines: () =>
-      lines({ kept, path, signal, bytesMax: read?.bytes ?? Infinity }, (now) => {
-        if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
-        read = now;
-      }),
-    sha256: () => read?.sha256 ?? "",
-    close: async () => {
-      if (!isOnDisk) await Deno.remove(kept);
+    ...source,
+    async *bytes(): AsyncGenerator<Uint8Array, void> {
+      for await (const chunk of source.bytes()) {
+        onBytes(chunk.length);
+        yield chunk;
+      }
     },
   };
 }
 
-/** @throws Error always. */
-export function failChanged(path: string): never {
-  throw new Error(
-    `Cannot read ${
-      printable(path)
-    }: it has changed while it was read, and rows of it may be stored. Start again`,
+/** @param depth How many archives it lies in. */
+async function* tablesOf(
+  source: ByteSource,
+  options: OpenOptions,
+  depth: number,
+): AsyncGenerator<LineFile, void> {
+  const { path } = source;
+  const first = await explain(path, () => firstBytes(source));
+  const container = containerOf(first);
+  const why = depth === 0 || container !== undefined ? undefined : noTable(first);
+  if (why !== undefined) return options.onLeftOut?.(path, why);
+  if (container === undefined) {
+    yield textTable(source, options.signal);
+    return;
+  }
+  await using kept = await explain(path, () => keep(source, options.signal));
+  const onDisk = { ...kept.source(source), kept: kept.kept };
+  if (container === "zip") {
+    yield* membersOf(onDisk, options, depth);
+    return;
+  }
+  const open = (file: RandomFile): Promise<ColumnFile> =>
+    container === "parquet" ? openParquet(file) : openArrow(file, container);
+  yield columnTable(onDisk, { open, signal: options.signal });
+}
+
+async function* membersOf(
+  archive: ByteSource & { readonly kept: string },
+  options: OpenOptions,
+  depth: number,
+): AsyncGenerator<LineFile, void> {
+  const { path } = archive;
+  if (depth === ARCHIVES_MAX) {
+    throw new Error(
+      `Cannot read ${printable(path)}: it is an archive within archives: unpack it first`,
+    );
+  }
+  using file = new RandomFile(archive.kept, depth === 0 ? options.onBytes : undefined);
+  const members = zipMembers(file, archive);
+  let tables = 0;
+  for (;;) {
+    options.signal.throwIfAborted();
+    const { done, value: member } = await explain(path, () => members.next());
+    if (done === true) break;
+    try {
+      for await (const table of tablesOf(member, options, depth + 1)) {
+        tables++;
+        yield table;
+      }
+    } catch (error) {
+      options.signal.throwIfAborted();
+      tables++;
+      yield failedTable(member, error);
+    }
+  }
+  if (tables === 0 && depth === 0) {
+    throw new Error(`Cannot read ${printable(path)}: it is a ZIP archive without a table`);
+  }
+}
+
+/** A table that cannot be read: the others of its archive may be. */
+function failedTable({ path, name, writtenMs }: ByteSource, error: unknown): LineFile {
+  return {
+    path,
+    name,
+    writtenMs,
+    place: (line) => `line ${line}`,
+    // deno-lint-ignore require-yield -- It has none.
+    async *lines(): AsyncGenerator<FileLine, void> {
+      throw await Promise.resolve(error);
+    },
+    sha256: () => "",
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The first bytes, as many as show what it is. */
+async function firstBytes(source: ByteSource): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source.bytes()) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= NO_TABLE_BYTES) break;
+  }
+  return new Uint8Array(
+    await new Blob(chunks as BlobPart[]).slice(0, NO_TABLE_BYTES).arrayBuffer(),
   );
 }
 
-async function spool({ path, input, signal }: {
-  readonly path: string;
-  readonly input: ReadableStream<Uint8Array> | undefined;
-  readonly signal: AbortSignal;
-}): Promise<string> {
-  const bytes = input ?? (await Deno.open(path)).readable;
-  const kept = await Deno.makeTempFile({ prefix: "titan10-import-" });
-  try {
-    const file = await Deno.open(kept, { write: true });
-    await bytes.pipeTo(file.writable, { signal });
-    return kept;
-  } catch (error) {
-    await Deno.remove(kept);
-    throw error;
-  }
-}
-
-async function* lines(
-  { kept, path, signal, bytesMax }: {
-    readonly kept: string;
-    readonly path: string;
-    readonly signal: AbortSignal;
-    readonly bytesMax: number;
-  },
-  onRead: (read: { readonly sha256: string; readonly bytes: number }) => void,
-): AsyncGenerator<FileLine, void> {
-  const hash = createHash("sha256");
-  const file = await explain(path, () => Deno.open(kept));
-  let rest = "";
-  let number = 0;
-  const line = (text: string, isEnded: boolean): FileLine => {
-    const plain = text.endsWith("\r") ? text.slice(0, -1) : text;
-    number++;
-    if (CONTROLS.test(plain)) {
-      throw new Error(`Cannot read line ${number} of ${path}: it has control characters`);
-    }
-    return { text: plain, number, isEnded };
-  };
-  let isPacked = false;
-  let size = 0;
-  const bytes = hashed(file.readable, hash, { bytesMax, onBytes: (count) => size += count });
-  const pieces = texts(bytes, path, () => isPacked = true);
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await explain(path, () => pieces.next());
-      if (done === true) break;
-      const parts = (rest + value).split("\n");
-      rest = parts.pop() ?? "";
-      for (const text of parts) yield line(text, true);
-      if (rest.length > LINE_CHARACTERS_MAX) {
-        throw new Error(`Cannot read ${path}: it has a line that is too long for a candle`);
-      }
-    }
-  } finally {
-    // Closes the file, if the caller stops early.
-    await pieces.return();
-    await bytes.return();
-  }
-  // A packed file holds a checksum of the whole.
-  if (rest !== "") yield line(rest, isPacked);
-  onRead({ sha256: hash.digest("hex"), bytes: size });
-}
-
-/** Everything below space but the tab, and DEL. */
-// deno-lint-ignore no-control-regex
-const CONTROLS = /[\0-\x08\x0a-\x1f\x7f-\x9f]/;
-
-async function* hashed(
-  bytes: ReadableStream<Uint8Array>,
-  hash: { update(bytes: Uint8Array): unknown },
-  { bytesMax, onBytes }: {
-    readonly bytesMax: number;
-    readonly onBytes: (count: number) => void;
-  },
-): AsyncGenerator<Uint8Array, void> {
-  let left = bytesMax;
-  for await (const whole of bytes) {
-    const chunk = whole.subarray(0, left);
-    left -= chunk.length;
-    hash.update(chunk);
-    onBytes(chunk.length);
-    yield chunk;
-    if (left === 0) return;
-  }
-}
-
-const GZIP = [0x1f, 0x8b];
-
-/** The file's text, unpacked if it is packed by gzip: its first bytes tell, not its name. */
-async function* texts(
-  bytes: AsyncGenerator<Uint8Array, void>,
-  path: string,
-  onPacked: () => void,
-): AsyncGenerator<string, void> {
-  const { value: first = new Uint8Array() } = await bytes.next();
-  const begins = (magic: readonly number[]): boolean =>
-    magic.every((byte, at) => first[at] === byte);
-  const whole = async function* (): AsyncGenerator<Uint8Array, void> {
-    yield first;
-    yield* bytes;
-  };
-  if (begins(GZIP)) {
-    onPacked();
-    // Not DecompressionStream: it stops after the first member of a file that has several.
-    const packed = Readable.from(whole()).on("error", (error) => gunzip.destroy(error));
-    const gunzip = createGunzip();
-    try {
-      yield* texts(chunks(packed.pipe(gunzip)), path, onPacked);
-    } finally {
-      packed.destroy();
-      await bytes.return();
-    }
-    return;
-  }
-  const what = otherKind(first, path);
-  if (what !== undefined) throw new Error(`it is ${what}`);
-  const encoding = begins([0xff, 0xfe]) ? "utf-16le" : begins([0xfe, 0xff]) ? "utf-16be" : "utf-8";
-  const decoder = new TextDecoder(encoding, { fatal: true });
-  const decode = (chunk?: Uint8Array): string => {
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined });
-    } catch (error) {
-      throw new Error(NOT_UTF8, { cause: error });
-    }
-  };
-  for await (const chunk of whole()) yield decode(chunk);
-  yield decode();
-}
-
-async function* chunks(stream: AsyncIterable<unknown>): AsyncGenerator<Uint8Array, void> {
-  for await (const chunk of stream) yield chunk as Uint8Array;
-}
-
-/** Adds the file's name to errors of reading and unpacking. */
-async function explain<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    const why = fileReason(errorText(error));
-    throw new Error(`Cannot read ${printable(path)}: ${printable(why)}`, { cause: error });
-  }
+/** The bytes on disk, where they can be read in any order. */
+async function keep(source: ByteSource, signal: AbortSignal): Promise<KeptFile> {
+  return source.kept === undefined
+    ? await KeptFile.write(ReadableStream.from(source.bytes()), { ...source, signal })
+    : await KeptFile.open(source.kept, { input: undefined, signal });
 }

@@ -1,18 +1,27 @@
 /** Reads the rows of a file of candles, and refuses what is not written like the rest of it. @module */
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import { OLDEST_CANDLE_MS, readTimeText } from "../market/csv_time.ts";
+import { type NumberStyle, plainNumber } from "../market/csv_number.ts";
+import { OLDEST_CANDLE_MS } from "../market/csv_time.ts";
+import {
+  PLAIN_TIMES,
+  TIME_FORMATS,
+  type TimeFault,
+  type TimeFormat,
+} from "../market/csv_time_format.ts";
+import type { TimeZone } from "../market/time_zone.ts";
 import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
-import { failChanged, type FileLine, type LineFile } from "./file_lines.ts";
+import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
+import { failChanged } from "./file_text.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
   readonly head: FileHead;
   readonly columns: CsvColumns;
-  /** Whether numbers are written `1,5`. */
-  readonly hasCommas: boolean;
-  /** How far times that name no zone are ahead of UTC. Milliseconds; undefined if nobody has said. */
-  readonly zoneMs: number | undefined;
+  readonly numbers: NumberStyle;
+  readonly timeFormat: TimeFormat;
+  /** Of times that name none; undefined if nobody has said. */
+  readonly zone: TimeZone | undefined;
   /** Whether all rows were read well before. @default false */
   readonly isJudged?: boolean | undefined;
 }
@@ -27,30 +36,45 @@ export interface TableRow {
   readonly isBlank: boolean;
 }
 
+/** A line and its fields. */
+export interface FieldRow {
+  readonly line: FileLine;
+  readonly fields: readonly string[];
+}
+
 /**
- * A file's rows.
+ * A file's rows, those together that were read together.
  *
  * @throws Error that names the line, when one has another number of fields, no time, or a time of another style.
  */
-export async function* tableRows(
+export async function* tablePages(
   file: LineFile,
   format: RowFormat,
-): AsyncGenerator<TableRow, void> {
-  const { columns, head, hasCommas } = format;
+): AsyncGenerator<readonly TableRow[], void> {
+  const read = rowReader(file, format);
+  // Once all rows were judged, only what is stored has to be taken out of them.
+  const max = format.isJudged === true ? neededFields(format.columns) : undefined;
+  for await (const page of fieldPages(file, format.head, { max })) yield page.map(read);
+}
+
+/** How many fields from the first hold all that tells of a candle, and of which series it is. */
+function neededFields(columns: CsvColumns): number {
+  const { exchange, instrument, timeframe, time, clock, values, confirm, provisional } = columns;
+  const all = [exchange, ...instrument, timeframe, time, clock, ...values, confirm, provisional];
+  return 1 + Math.max(...all.map((at) => at ?? 0));
+}
+
+function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {
+  const { columns, numbers, timeFormat, zone } = format;
   let style: string | undefined;
-  for await (const { line, fields } of fieldRows(file, head)) {
+  return ({ line, fields }) => {
     const fail = (why: string): never =>
       format.isJudged === true ? failChanged(file.path) : failLine(file, line, why);
-    const text = [
-      fields[columns.time]!,
-      ...(columns.clock === undefined ? [] : [fields[columns.clock]!]),
-    ]
-      .join(" ");
-    const time = readTimeText(text, format.zoneMs);
-    if (time === undefined) {
-      return fail(`${JSON.stringify(text.slice(0, 40))} is not a time, such as 2024-01-31T12:00Z`);
-    }
-    if (time.style === "MetaTrader's text" && format.zoneMs === undefined) {
+    const text = timeText(fields, columns);
+    const time = timeFormat.read(text, zone);
+    if (time === undefined) return fail(noTime(text, timeFormat));
+    if ("times" in time) return fail(twoTimes(text, time));
+    if (time.style === "MetaTrader's text" && zone === undefined) {
       fail(
         "its times are in the broker's time zone. Set it with --timezone, such as +02:00",
       );
@@ -61,35 +85,87 @@ export async function* tableRows(
     style ??= time.style;
     if (style !== time.style) fail(`its time is ${time.style}, those before are ${style}`);
     const values = columns.values.map((at) => {
-      const value = fields[at]!.trim();
-      return hasCommas ? value.replace(",", ".") : value;
+      // A price that nobody trades has no volume.
+      if (at < 0) return "0";
+      return plainNumber(fields[at]!, numbers) ?? fail(noNumber(fields[at]!, numbers));
     });
-    yield {
-      line,
-      fields,
-      timeMs: time.timeMs,
-      values,
-      isBlank: values.slice(0, 4).every(isNothing),
-    };
-  }
+    const rounded = values.find(isRounded);
+    if (rounded !== undefined) {
+      fail(
+        `${JSON.stringify(rounded)} is rounded, so it is no volume that can be stored. ` +
+          "Take another source for the volume, or another column with --columns",
+      );
+    }
+    return { line, fields, timeMs: time.timeMs, values, isBlank: hasNoPrices(values) };
+  };
 }
 
-/** The fields of all lines behind the head. */
-export async function* fieldRows(
+/** Numbers with a letter for thousands, millions or billions. */
+const ROUNDED = /^[+-]?\d+(?:\.\d+)?[KMB]$/i;
+
+function isRounded(text: string): boolean {
+  return !endsInDigit(text) && ROUNDED.test(text);
+}
+
+/** As nearly all numbers do: this is much quicker than an expression. */
+function endsInDigit(text: string): boolean {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 48 && last <= 57;
+}
+
+/** The text of a row's time: of two columns where one has the date and another the time of day. */
+export function timeText(fields: readonly string[], { time, clock }: CsvColumns): string {
+  return clock === undefined ? fields[time] ?? "" : `${fields[time] ?? ""} ${fields[clock] ?? ""}`;
+}
+
+function noTime(text: string, format: TimeFormat): string {
+  const shown = JSON.stringify(text.slice(0, 40));
+  return format === PLAIN_TIMES
+    ? `${shown} is not a time, such as 2024-01-31T12:00Z. Say how it is written with --time-format: ${TIME_FORMATS}`
+    : `${shown} is not a time as --time-format ${format.name} has it. Allowed are ${TIME_FORMATS}`;
+}
+
+function twoTimes(text: string, { zone, times }: TimeFault): string {
+  const how = times.length === 0 ? "never" : "twice";
+  return `clocks in ${zone} show ${
+    JSON.stringify(text.slice(0, 40))
+  } ${how}, when they are changed. ` +
+    "Give the file's times in UTC, or with an offset in each";
+}
+
+function noNumber(text: string, { decimal }: NumberStyle): string {
+  return `${
+    JSON.stringify(text.slice(0, 40))
+  } is not a number with the decimal mark ${decimal} and marks only ` +
+    "between thousands. Say the decimal mark with --decimal . or --decimal ,";
+}
+
+/**
+ * The fields of all lines behind the head, those together that were read together.
+ *
+ * @param options.max How many fields from the first are needed. @default all
+ */
+export async function* fieldPages(
   file: LineFile,
   head: FileHead,
-): AsyncGenerator<{ readonly line: FileLine; readonly fields: readonly string[] }, void> {
-  for await (const line of file.lines()) {
-    if (line.number <= head.lastLine || line.text.trim() === "") continue;
-    if (line.text === head.text) continue;
-    yield { line, fields: csvFields(line.text, head.separator) };
+  options: { readonly max?: number | undefined } = {},
+): AsyncGenerator<readonly FieldRow[], void> {
+  const { lastLine, text: names, separator } = head;
+  for await (const lines of linePages(file)) {
+    const rows: FieldRow[] = [];
+    for (const line of lines) {
+      const { text, number } = line;
+      if (number <= lastLine || text === names || text.trim() === "") continue;
+      rows.push({ line, fields: csvFields(text, separator, options) });
+    }
+    if (rows.length > 0) yield rows;
   }
 }
 
 /** @throws Error always. */
 export function failLine(file: LineFile, line: FileLine, why: string): never {
   throw new Error(
-    `Cannot read line ${line.number} of ${printable(file.path)}: ${
+    `Cannot read ${file.place(line.number)} of ${printable(file.path)}: ${
       printable(why.slice(0, 400))
     }. ` +
       "Nothing was stored",
@@ -98,5 +174,9 @@ export function failLine(file: LineFile, line: FileLine, why: string): never {
 
 /** How tables write that there is no value. */
 function isNothing(text: string): boolean {
-  return /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+  return !endsInDigit(text) && /^(?:|-|nan|null|none|n\/?a|<na>)$/i.test(text);
+}
+
+function hasNoPrices([open, high, low, close]: readonly string[]): boolean {
+  return isNothing(open!) && isNothing(high!) && isNothing(low!) && isNothing(close!);
 }

@@ -23,8 +23,14 @@ export interface RowNames {
   readonly exchange: string | undefined;
   readonly instruments: readonly string[];
   readonly timeframe: string | undefined;
+  /** Unified, if the file's source writes it so that it can be read. */
+  readonly symbol: string | undefined;
+  /** Where the file may be from, when several sources are possible. */
+  readonly candidates: readonly string[];
+  /** What its name says, for what neither its rows nor the user say. */
+  readonly file: { readonly [Part in "exchange" | "symbol" | "timeframe"]: string | undefined };
   /** Where it is said first. */
-  readonly line: number;
+  readonly place: string;
 }
 
 /** The series of rows with these names, and whether it is they that the user asked for. */
@@ -33,12 +39,15 @@ export function seriesOf(
   flags: SeriesFlags,
 ): { readonly series: Series; readonly isMeant: boolean } {
   const fail = (why: string): never => {
-    throw new Error(`Cannot read line ${names.line}: ${printable(why.slice(0, 300))}`);
+    throw new Error(`Cannot read ${names.place}: ${printable(why.slice(0, 300))}`);
   };
-  const exchange = flags.exchange ?? names.exchange ?? missing("exchange", fail);
+  const { file } = names;
+  const exchange = flags.exchange ?? names.exchange ?? file.exchange ?? missing("exchange", fail);
   const [instrument] = names.instruments;
-  const symbol = flags.symbol ?? instrument ?? missing("symbol", fail);
-  const timeframe = flags.timeframe ?? names.timeframe ?? missing("timeframe", fail);
+  const symbol = flags.symbol ?? names.symbol ?? instrument ?? file.symbol ??
+    missing("symbol", fail, names.candidates);
+  const timeframe = flags.timeframe ?? names.timeframe ?? file.timeframe ??
+    missing("timeframe", fail);
   if (!flags.knownExchanges.includes(exchange)) {
     const [meant] = nearest(exchange, flags.knownExchanges);
     fail(
@@ -75,10 +84,17 @@ function isMeant(names: RowNames, series: Series, flags: SeriesFlags): boolean {
     nominalMs(parseTimeframe(timeframe)) !== nominalMs(series.timeframe)
   ) return false;
   if (flags.instrument !== undefined) return instruments.includes(flags.instrument);
-  return instruments.length === 0 || flags.symbol === undefined ||
+  return instruments.length === 0 || names.symbol === flags.symbol || flags.symbol === undefined ||
     instruments.some((name) => namesSymbol(name, series.symbol));
 }
 
-function missing(part: string, fail: (why: string) => never): never {
-  return fail(`the ${part} is missing. Set it with --${part}`);
+function missing(
+  part: string,
+  fail: (why: string) => never,
+  candidates: readonly string[] = [],
+): never {
+  const sources = candidates.length < 2
+    ? ""
+    : `, or say where the file is from with --preset ${candidates.join(" or --preset ")}`;
+  return fail(`the ${part} is missing. Set it with --${part}${sources}`);
 }

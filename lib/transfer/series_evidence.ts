@@ -1,6 +1,6 @@
 /** Gathers what a file's rows of one series prove, and refuses those that cannot be that series. @module */
 import { checkRow, type RejectedCandle } from "../market/candle.ts";
-import { priceOf } from "../market/price.ts";
+import { type Price, priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import {
   addCandles,
@@ -50,12 +50,15 @@ export class MarkMemory {
 
 export class SeriesEvidence {
   readonly #series: Series;
+  readonly #price: Price;
   readonly #memory: MarkMemory;
   /** The first thing that is wrong, with its line. */
   #fault: string | undefined;
   #rows = 0;
   /** Rows whose prices differ: only they tell one column from another. */
   #told = 0;
+  /** Whether a row has a volume. */
+  #hasVolume = false;
   readonly #rejected: { rows: number; example: RejectedCandle | undefined } = {
     rows: 0,
     example: undefined,
@@ -71,8 +74,14 @@ export class SeriesEvidence {
   /** A mark of each candle's values by its time: two rows of one time must say the same. */
   readonly #marks = new Map<number, Uint32Array>();
 
-  constructor(series: Series, memory: MarkMemory) {
+  /** @param place How people find a line. */
+  constructor(
+    series: Series,
+    memory: MarkMemory,
+    readonly place: (line: number) => string = (line) => `line ${line}`,
+  ) {
     this.#series = series;
+    this.#price = priceOf(series.symbol);
     this.#memory = memory;
   }
 
@@ -82,23 +91,28 @@ export class SeriesEvidence {
 
   add(row: EvidenceRow): void {
     if (this.#fault !== undefined) return;
-    const { timeframe, symbol } = this.#series;
+    const { timeframe } = this.#series;
     const { timeMs, line } = row;
     this.#rows++;
     if (!isAligned(timeframe, timeMs)) {
       this.#fault =
-        `line ${line} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
-        "(time_not_aligned): the file has another timeframe, or its times another time zone";
+        `${this.place(line)} opens at ${iso(timeMs)}, where no candle of ${timeframe.text} opens ` +
+        "(time_not_aligned): the file has another timeframe, or its times another time zone. " +
+        "Say the zone with --timezone, or --time-is close if they are when candles close";
       return;
     }
     this.#lastMs = Math.max(this.#lastMs, timeMs);
     if (row.closeMs !== undefined) this.#addClose(row, row.closeMs);
     if (row.isLeftOut) return;
     this.#addMark(row);
-    if (row.values.slice(1, 4).some((value) => value !== row.values[0])) this.#told++;
-    const price = priceOf(symbol);
+    const [open, high, low, close] = row.values;
+    if (high !== open || low !== open || close !== open) this.#told++;
+    if (Number(row.values[4]) !== 0) this.#hasVolume = true;
+    const price = this.#price;
     if (price !== "trade" && Number(row.values[4]) > 0) {
-      this.#fault = `line ${line} has a volume of ${row.values[4]}: nobody trades a ${price} price`;
+      this.#fault = `${this.place(line)} has a volume of ${
+        row.values[4]
+      }: nobody trades a ${price} price`;
       return;
     }
     const { rejected } = checkRow(timeframe, [timeMs, ...row.values], price);
@@ -132,7 +146,7 @@ export class SeriesEvidence {
       closes.lengthMs < nominalMs(timeframe);
     if (closes.rows > 0 && !isLastOpen) {
       this.refuse(
-        `the close time in line ${closes.line} says that a candle is ${
+        `the close time in ${this.place(closes.line)} says that a candle is ${
           duration(closes.lengthMs)
         } long: ` +
           `the file's timeframe is not ${timeframe.text}`,
@@ -145,6 +159,12 @@ export class SeriesEvidence {
         `${rows} of its ${this.#rows} rows fail the checks, such as ${printable(example!.row)} (${
           example!.reason
         })`,
+      );
+    }
+    if (this.#told > 0 && !this.#hasVolume && priceOf(this.#series.symbol) === "trade") {
+      this.refuse(
+        "it has no volume in any row, though its prices move: these are not the prices of trades. Those of a contract's " +
+          "mark, index and premium have a symbol of their own, such as BTC/USDT:USDT@mark. Set it with --symbol",
       );
     }
     if (!isNamed && !this.#hasCloses) {
@@ -185,8 +205,9 @@ export class SeriesEvidence {
     if (marks === undefined) {
       marks = this.#memory.take();
       if (marks === undefined) {
-        this.#fault =
-          `the file has too many candles, or too far apart, at line ${line}. Split it into several files`;
+        this.#fault = `the file has too many candles, or too far apart, at ${
+          this.place(line)
+        }. Split it into several files`;
         return;
       }
       this.#marks.set(block, marks);
@@ -197,7 +218,7 @@ export class SeriesEvidence {
     marks[at] = mark;
     if (known === 0 || known === mark) return;
     this.#fault =
-      `line ${line} is a second row for ${iso(timeMs)}, with other values: the file holds ` +
+      `${this.place(line)} is a second row for ${iso(timeMs)}, with other values: the file holds ` +
       "several instruments, or revised candles. Leave one of each";
   }
 }

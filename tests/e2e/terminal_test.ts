@@ -211,7 +211,7 @@ const STOPPED: readonly StoppedCase[] = [
     /What was found and filled is stored\. Run titan10 gaps again/,
   ],
   [["doctor"], "exchange", /Run titan10 doctor again for all of it/],
-  [["import", "one.csv"], "server", /run titan10 import again with the same file to go on/],
+  [["import", "one.csv"], "server", /run the same titan10 import again to go on/],
   [["export", "-o", "all.csv"], "server", /No file of -o was written: run titan10 export again/],
   [["query", "select 1"], "server", /Run titan10 query again for all of it/],
   [["migrate"], "server", /run titan10 migrate again to go on/],

@@ -45,6 +45,7 @@ const ANSWERS: Answers = {
   events: refuse,
   candles: refuse,
   explained: refuse,
+  file: refuse,
   reload: () => Promise.resolve({ ok: false, problems: ["a fault"] }),
   forget: refuse,
   plan: refuse,

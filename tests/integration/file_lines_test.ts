@@ -1,7 +1,7 @@
 /** A file that changes between being judged and being imported. @module */
 import assert from "node:assert/strict";
 import { readCandleFile } from "../../lib/transfer/candle_file.ts";
-import { openLines } from "../../lib/transfer/file_lines.ts";
+import { openTables } from "../../lib/transfer/file_lines.ts";
 import { M, PLAIN, plain, text } from "../support/file_cases.ts";
 
 const SERIES = {
@@ -18,10 +18,12 @@ async function timesAfter(change: (path: string) => Promise<void>): Promise<read
   try {
     await Deno.writeTextFile(path, TEXT);
     const { signal } = new AbortController();
-    const file = await openLines(path, { input: undefined, signal });
-    const judged = await readCandleFile(file, SERIES);
-    await change(path);
-    return (await Array.fromAsync(judged.rows())).map(({ row }) => row[0]);
+    for await (const file of openTables(path, { input: undefined, signal })) {
+      const judged = await readCandleFile(file, SERIES);
+      await change(path);
+      return (await Array.fromAsync(judged.rows())).map(({ row }) => row[0]);
+    }
+    return [];
   } finally {
     await Deno.remove(path);
   }

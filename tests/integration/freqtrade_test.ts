@@ -208,7 +208,7 @@ const STEPS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const refused = [
       [["--source", "merged"], /leave out --source merged/],
       [["--numbers", "exact"], /--numbers is not for --format freqtrade/],
-      [["--mark-provisional"], /--mark-provisional is not for/],
+      [["--provisional"], /--provisional is not for/],
       [["--quote-formulas"], /--quote-formulas is not for/],
       [["-o", "-"], /name it with -o, such as -o user_data\/data/],
     ] as const;

@@ -92,21 +92,11 @@ const SHAPES: readonly FileCase[] = [
     as: BTC,
     stored: M,
   },
-  {
-    name: "a ZIP archive",
-    file: "PK\x03\x04",
-    as: BTC,
-    refused: /it is a ZIP archive: unpack it first, as with unzip -p \S+ \| titan10 import - …$/,
-  },
   ...([
-    ["JSON", '[[1709251200000,"1"]]', /it is JSON: save it as CSV first$/],
-    ["Parquet", "PAR1\0\0", /it is a Parquet file: save it as CSV first$/],
-    ["a workbook", "PK\x03\x04\0[Content_Types].xml", /it is an Excel workbook \(\.xlsx\): save/],
     ["an old workbook", latin1("\xd0\xcf\x11\xe0\0"), /it is an Excel workbook \(\.xls\): save/],
     ["PDF", latin1("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"), /it is a PDF document: save it as CSV/],
     ["a web page", "\n<!DOCTYPE html>\n<html>a,b", /it is an HTML page, .*: download it again$/],
     ["tar in gzip", gzipSync(`${"a.csv".padEnd(257, "\0")}ustar\0`), /it is a tar archive: unpack/],
-    ["UTF-16 without its mark", utf16(text(PLAIN)).slice(2), /it is UTF-16 without a byte order/],
     ["Latin-1", latin1("time,open,h\xf6chst\n"), /it is not text in UTF-8 or UTF-16\. Save it as/],
     [
       "a line of prose",

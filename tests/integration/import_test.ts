@@ -82,7 +82,7 @@ async function fromExport(t: Deno.TestContext, tools: Tools): Promise<void> {
     const again = `${folder}/again.csv`;
     assert.equal((await runInProcess(["export", "-o", again], env)).code, 0);
     assert.equal(await Deno.readTextFile(again), await Deno.readTextFile(path));
-    const second = JSON.parse((await imported("--json", path)).stdout).series[0];
+    const second = JSON.parse((await imported("--json", "--again", path)).stdout).series[0];
     assert.deepEqual([second.added, second.same, second.conflicts], [0, 25_000, 0]);
     const hash = new Uint8Array(
       await crypto.subtle.digest("SHA-256", await Deno.readFile(path)),
@@ -171,7 +171,9 @@ async function fromElsewhere(t: Deno.TestContext, tools: Tools): Promise<void> {
   1 rejected: see rejected_candles
   1 not closed, only just, or provisional: left out
   2 in between are lacking, and owed by the exchange;
-  --complete says that they do not exist`,
+  --complete says that they do not exist
+First of the 1 rejected:
+  ${path}, line 5: binance BTC/USDT 1m 2024-01-01 00:04: low above body`,
       ]);
       assert.deepEqual(await covered(), ["00:00/00:02", "00:03/00:04", "00:05/00:06"]);
       assert.deepEqual(

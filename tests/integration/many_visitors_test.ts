@@ -45,6 +45,7 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
     candles: () => Promise.resolve({ large: "x".repeat(32_000_000) } as never),
     explained: () =>
       new Promise((resolve) => asks.push({ answer: () => resolve({ spans: [] } as never) })),
+    file: refuse,
     reload: refuse,
     forget: refuse,
     plan: refuse,

@@ -8,7 +8,7 @@ import { ceilTime, floorTime, parseTimeframe } from "../../lib/market/timeframe.
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { isOfOtherMarket } from "../../lib/store/connection/store_error.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
-import { beginImport, writeImportPage } from "../../lib/store/import_write.ts";
+import { beginImport, prepareImportPage, writeImportPage } from "../../lib/store/import_write.ts";
 import { beginListings, replaceListings } from "../../lib/store/listings.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
@@ -170,10 +170,11 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const [row] = await first.sql<{ time: Date }[]>`select max(time) as time from ohlcv_1m`;
       const { candles, answered, ...page } = pageOf(row!.time.getTime());
       const { id } = await beginImport(first, SERIES, "candles.csv");
-      const ofFile = { candles, rejected: [], claimed: [answered!], replaces: true };
+      const ofFile = prepareImportPage(SERIES, { candles, rejected: [], replaces: true });
       const writes = [
         () => writePage(first, SERIES, { ...page, candles, answered, marketId: undefined }),
-        () => writeImportPage(first, SERIES, { id, page: ofFile }),
+        () => writeImportPage(first, ofFile, { id, isNew: false }),
+        () => writeImportPage(first, ofFile, { id, isNew: true }),
       ];
       for (const write of writes) {
         const holder = await holdRows(first, "checkpoints");

@@ -23,6 +23,9 @@ Deno.test("every variable that may be secret can be in a file, without its final
       DATABASE_URL: "postgres://titan@db.example/archive\n",
       PGPASSWORD: `${TOKEN}\r\n`,
       HTTP_TOKEN: `${TOKEN}\n`,
+      AWS_ACCESS_KEY_ID: "id\n",
+      AWS_SECRET_ACCESS_KEY: `${TOKEN}\n`,
+      AWS_SESSION_TOKEN: "session\n",
       ALERT_WEBHOOK_URL: "https://hooks.example/x",
       EXCHANGE_PROXY_URL: "https://proxy.example/",
       EXCHANGE_KRAKEN: `{\n  "apiKey": "a",\n  "secret": "line one\\nline two"\n}\n`,
@@ -39,6 +42,8 @@ Deno.test("every variable that may be secret can be in a file, without its final
       `postgres://titan@db.example/archive?password=${TOKEN}`,
     );
     assert.equal(config.httpToken, TOKEN);
+    const { accessKeyId, secretAccessKey, sessionToken } = config.s3;
+    assert.deepEqual([accessKeyId, secretAccessKey, sessionToken], ["id", TOKEN, "session"]);
     assert.equal(config.alertWebhookUrl, "https://hooks.example/x");
     assert.equal(config.exchangeProxyUrl, "https://proxy.example/");
     assert.deepEqual(config.exchangeOptions, {

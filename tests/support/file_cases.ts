@@ -95,12 +95,15 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
 }
 
 /** All candles, which are then gone. */
-async function takeAll(
+export async function takeAll(
   { sql }: Database,
-): Promise<Record<"rows" | "covered", readonly string[]>> {
+): Promise<Record<"rows" | "covered" | "series", readonly string[]>> {
   const rows = await sql.unsafe(
     `select (extract(epoch from time) * 1000)::bigint || ',' ||
     concat_ws(',', open, high, low, close, volume) as row from ohlcv order by time`,
+  );
+  const series = await sql.unsafe(
+    "select distinct concat_ws(' ', exchange, symbol, timeframe) as name from ohlcv order by name",
   );
   for (const [name] of await sql.unsafe("select timeframe from timeframes").values()) {
     await sql.unsafe(`delete from "ohlcv_${name}"`);
@@ -112,6 +115,7 @@ async function takeAll(
   return {
     rows: rows.map(({ row }) => String(row)),
     covered: spans.flatMap(({ spans }) => spans),
+    series: series.map(({ name }) => String(name)),
   };
 }
 

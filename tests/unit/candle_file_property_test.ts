@@ -223,7 +223,9 @@ async function read(
   const lines = content.split("\n");
   const file: LineFile = {
     path: "file.csv",
+    name: "file.csv",
     writtenMs: undefined,
+    place: (line) => `line ${line}`,
     async *lines(): AsyncGenerator<FileLine, void> {
       for (const [at, text] of lines.entries()) {
         const isEnded = at < lines.length - 1;

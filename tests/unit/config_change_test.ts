@@ -39,6 +39,13 @@ const CASES:
     ["what may be secret, by its name alone", { ALERT_WEBHOOK_URL: "https://x:secret@a.example" }, {
       changed: ["ALERT_WEBHOOK_URL"],
     }],
+    ["the dataset, and by what it is reached", {
+      DATASET_URL: "s3://candles/x",
+      DATASET_CRON: "0 4 * * *",
+      AWS_ACCESS_KEY_ID: "id",
+      AWS_SECRET_ACCESS_KEY: "key",
+      AWS_REGION: "auto",
+    }, { changed: ["DATASET_URL", "DATASET_CRON", "AWS_… of the bucket"] }],
     [
       "what is opened once",
       { HTTP_PORT: "1", DATA_DIR: "./other", HTTP_TOKEN: "0123456789abcdef" },
@@ -60,4 +67,24 @@ Deno.test("what is opened once stays as it is, and all else is taken", () => {
   const wanted = configOf({ ...BEFORE, HTTP_PORT: "1", DATA_DIR: "./other", POLL_CANDLES: "7" });
   const { httpPort, dataDir, pollCandles } = withOpened(wanted, open);
   assert.deepEqual([httpPort, dataDir, pollCandles], [open.httpPort, open.dataDir, 7]);
+});
+
+Deno.test("a dataset's folder beside a server needs a restart, since the right to write files was given up", () => {
+  const server = { ...BEFORE, DATABASE_URL: "postgres://db/archive" };
+  const folder = { DATASET_URL: "./dataset" };
+  for (
+    const [before, after, isKept] of [
+      [BEFORE, { ...BEFORE, ...folder }, false],
+      [server, { ...server, ...folder }, true],
+      [{ ...server, DATASET_URL: "./other" }, { ...server, ...folder }, false],
+      [{ ...server, ...folder }, server, false],
+    ] as const
+  ) {
+    const [one, other] = [configOf(before), configOf(after)];
+    const { changed, needsRestart } = changesOf(one, other);
+    const [kept, taken] = [["DATASET_URL"], []];
+    assert.deepEqual([needsRestart, changed], isKept ? [kept, taken] : [taken, kept]);
+    const { datasetUrl } = withOpened(other, one);
+    assert.equal(datasetUrl, isKept ? one.datasetUrl : other.datasetUrl);
+  }
 });

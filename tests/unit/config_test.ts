@@ -45,6 +45,8 @@ Deno.test("every variable of the design is in the table, with its default", () =
     POLL_CRON: "* * * * *",
     GAPS_CRON: "*/5 * * * *",
     BACKFILL_CRON: "0 2 * * *",
+    DATASET_URL: undefined,
+    DATASET_CRON: "15 3 * * *",
     FUNDING: "auto",
     HISTORY: "auto",
     LIVE: "auto",
@@ -98,6 +100,9 @@ Deno.test("without any source every field has its default", () => {
     pollCron: "* * * * *",
     gapsCron: "*/5 * * * *",
     backfillCron: "0 2 * * *",
+    datasetUrl: undefined,
+    datasetCron: "15 3 * * *",
+    s3: NO_BUCKET,
     pollCandles: 5,
     fetchTimeoutMs: 30_000,
     retry: { attempts: 5, minMs: 1_000, maxMs: 60_000 },
@@ -120,6 +125,14 @@ Deno.test("without any source every field has its default", () => {
   });
 });
 
+const NO_BUCKET = {
+  accessKeyId: undefined,
+  secretAccessKey: undefined,
+  sessionToken: undefined,
+  region: undefined,
+  endpoint: undefined,
+};
+
 Deno.test("every variable reaches its field", () => {
   const config = read({
     env: {
@@ -133,6 +146,15 @@ Deno.test("every variable reaches its field", () => {
       POLL_CRON: "*/2 * * * *",
       GAPS_CRON: "1 * * * *",
       BACKFILL_CRON: "2 * * * *",
+      DATASET_URL: "s3://candles/of/all",
+      DATASET_CRON: "3 * * * *",
+      AWS_ACCESS_KEY_ID: "id",
+      AWS_SECRET_ACCESS_KEY: "key",
+      AWS_SESSION_TOKEN: "token",
+      AWS_REGION: "eu-central-1",
+      AWS_DEFAULT_REGION: "unused",
+      AWS_ENDPOINT_URL_S3: "https://minio:9000",
+      AWS_ENDPOINT_URL: "https://unused",
       LIVE: "binance,kraken",
       FUNDING: "off",
       HISTORY: "off",
@@ -192,6 +214,15 @@ Deno.test("every variable reaches its field", () => {
     pollCron: "*/2 * * * *",
     gapsCron: "1 * * * *",
     backfillCron: "2 * * * *",
+    datasetUrl: "s3://candles/of/all",
+    datasetCron: "3 * * * *",
+    s3: {
+      accessKeyId: "id",
+      secretAccessKey: "key",
+      sessionToken: "token",
+      region: "eu-central-1",
+      endpoint: "https://minio:9000",
+    },
     pollCandles: 7,
     fetchTimeoutMs: 90_000,
     retry: { attempts: 1, minMs: 250, maxMs: 1_500 },
@@ -219,6 +250,8 @@ const accepted: readonly (readonly [string, string])[] = [
   ["DATABASE_URL", "postgres:///db?host=/var/run/postgresql"],
   ["SYMBOLS", "top:1000:EUR"],
   ["BACKFILL", "off"],
+  ["DATASET_URL", "./dataset"],
+  ["DATASET_URL", "/mnt/candles of all"],
   ["HTTP_HOST", "0.0.0.0"],
   ["HTTP_HOST", "titan.example.com"],
   ["FETCH_TIMEOUT", "10m"],
@@ -432,6 +465,19 @@ const refused: readonly (readonly [variable: string, value: string, shown?: stri
   ["ALERT_WEBHOOK_URL", "hooks.example.com/hunter2", "***"],
   ["ALERT_WEBHOOK_URL", "https://api.telegram.org/bot1:hunter2/sendMessage", "https://***"],
   ["ALERT_WEBHOOK_FORMAT", "teams"],
+  ["DATASET_URL", "~/dataset"],
+  ["DATASET_URL", "gs://candles"],
+  ["DATASET_URL", "https://candles.s3.amazonaws.com/"],
+  ["DATASET_URL", "file:///mnt/candles"],
+  ["DATASET_URL", "s3://"],
+  ["DATASET_URL", "S3://candles/x"],
+  ["DATASET_URL", "s3://Candles/x"],
+  ["DATASET_URL", "s3://a..b/x"],
+  ["DATASET_URL", "s3://candles/a//b"],
+  ["DATASET_URL", "s3://candles/../b"],
+  ["DATASET_URL", "s3://candles/x?region=eu-central-1"],
+  ["DATASET_URL", "s3://id:hunter2@candles/x", "s3://id:***@candles/x"],
+  ["DATASET_CRON", "* * *"],
   ["HTTP_HOST", "http://127.0.0.1"],
   ["HTTP_HOST", "127.0.0.1:80"],
   ["HTTP_HOST", "256.0.0.1"],
@@ -554,6 +600,32 @@ for (const [reach, now, start] of starts) {
     assert.equal(new Date(startMs).toISOString(), start);
   });
 }
+
+Deno.test("a bucket without credentials or region is refused, and each variable says what it lacks", () => {
+  const wrong = (env: Readonly<Record<string, string>>): readonly string[] => {
+    try {
+      read({ env: { DATASET_URL: "s3://candles/x", ...env } });
+      return [];
+    } catch (error) {
+      assert(error instanceof ConfigError);
+      assert.doesNotMatch(error.message, /hunter2/);
+      return error.problems.map(({ variable, value }) => `${variable}=${value}`);
+    }
+  };
+  const all = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "key", AWS_REGION: "auto" };
+  assert.deepEqual(wrong({}), ["AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_REGION="]);
+  assert.deepEqual(wrong({ ...all, AWS_REGION: "", AWS_DEFAULT_REGION: "us-east-1" }), []);
+  assert.deepEqual(wrong({ ...all, AWS_REGION: "EU (hunter2)" }), ["AWS_REGION=***"]);
+  assert.deepEqual(wrong({ ...all, AWS_SECRET_ACCESS_KEY: "hunter2 hunter2" }), [
+    "AWS_SECRET_ACCESS_KEY=***",
+  ]);
+  for (const endpoint of ["minio:9000", "http://u:hunter2@minio", "https://minio/?hunter2"]) {
+    assert.deepEqual(wrong({ ...all, AWS_ENDPOINT_URL_S3: endpoint }), ["AWS_ENDPOINT_URL_S3=***"]);
+  }
+  assert.deepEqual(wrong({ ...all, AWS_ENDPOINT_URL: "http://minio:9000" }), []);
+  // Without a bucket they may be meant for another program.
+  assert.deepEqual(wrong({ DATASET_URL: "", AWS_REGION: "EU" }), []);
+});
 
 Deno.test("a reach that cannot be read is refused with what it is", () => {
   assert.throws(() => parseReach("5x"), /^RangeError: Cannot read reach "5x": expected a number/);

@@ -1,0 +1,84 @@
+/** Candles of a dataset's file that the archive has no longer, for the file that takes its place. @module */
+import type { Numbers } from "./candle_parquet.ts";
+import { VALUES } from "./candle_parquet.ts";
+import type { DatasetCandles } from "./dataset_columns.ts";
+import {
+  besidePath,
+  type DatasetFileEntry,
+  parseMonth,
+  type SeriesEntry,
+} from "./dataset_manifest.ts";
+import type { DatasetPlace } from "./dataset_place.ts";
+
+export interface CarriedCandles {
+  /** Candles before this time are carried. */
+  readonly beforeMs: number;
+  candlesOf(symbol: string): AsyncGenerator<DatasetCandles, void>;
+  /** What was told of a series; undefined where nothing was. */
+  toldOf(symbol: string): SeriesEntry | undefined;
+}
+
+/** Opens the file. @throws Error when it cannot be read: then it is all that is left of these candles, and stays */
+export async function openCarried(
+  place: DatasetPlace,
+  { path, bytes, sha256 }: DatasetFileEntry,
+  { beforeMs, numbers }: { readonly beforeMs: number; readonly numbers: Numbers },
+): Promise<CarriedCandles> {
+  const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+  const file = {
+    byteLength: bytes,
+    slice: async (start: number, end = bytes): Promise<ArrayBuffer> =>
+      (await place.slice(path, start < 0 ? bytes + start : start, end)).buffer,
+  };
+  const metadata = await parquetMetadataAsync(file);
+  // Decimals and times as they are in the file.
+  for (const element of metadata.schema) {
+    if (element.name === "symbol") continue;
+    delete element.converted_type;
+    delete element.logical_type;
+  }
+  const beside = await place.read(besidePath(path));
+  const told = beside && parseMonth(beside.bytes);
+  const series = new Map(
+    told?.file.sha256 === sha256 ? told.series.map((entry) => [entry.symbol, entry]) : [],
+  );
+  const groups: {
+    readonly rowStart: number;
+    readonly rowEnd: number;
+    readonly symbols: Set<string>;
+  }[] = [];
+  let rowStart = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const rowEnd = rowStart + Number(num_rows);
+    const rows = await parquetReadObjects({
+      file,
+      metadata,
+      columns: ["symbol"],
+      rowStart,
+      rowEnd,
+    });
+    groups.push({ rowStart, rowEnd, symbols: new Set(rows.map(({ symbol }) => symbol as string)) });
+    rowStart = rowEnd;
+  }
+  return {
+    beforeMs,
+    toldOf: (symbol) => series.get(symbol),
+    async *candlesOf(symbol): AsyncGenerator<DatasetCandles, void> {
+      for (const { rowStart, rowEnd, symbols } of groups) {
+        if (!symbols.has(symbol)) continue;
+        const { compressors } = await import("hyparquet-compressors");
+        const rows = (await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd }))
+          .filter((row) => row.symbol === symbol && Number(row.time) < beforeMs);
+        yield {
+          rows: rows.length,
+          times: BigInt64Array.from(rows, ({ time }) => time as bigint),
+          values: VALUES.map((name) =>
+            numbers === "double"
+              ? Float64Array.from(rows, (row) => row[name] as number | null ?? NaN)
+              : rows.map((row) => row[name] as Uint8Array | null ?? null)
+          ),
+        };
+      }
+    },
+  };
+}

@@ -1,0 +1,138 @@
+/** Where a dataset's files lie: a folder, or a store of objects. @module */
+import { dirname, join } from "node:path";
+import { errorText } from "../text/redact.ts";
+import { fileReason } from "../text/system_words.ts";
+import { openOutput, type Output } from "./output.ts";
+
+/** Files by paths with `/`, relative to the dataset. A file is whole under its name, or is not there. */
+export interface DatasetPlace {
+  /** For people, without secrets. */
+  readonly name: string;
+  /** A small file, and what tells it from a later one of the same name; undefined where there is none. */
+  read(path: string): Promise<SmallFile | undefined>;
+  /** Bytes of a file that is there, from `start` until before `end`. */
+  slice(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** A file that has its name only when it is finished. */
+  write(path: string): Promise<Output>;
+  /**
+   * Replaces a small file if it still is what `version` says; undefined: if there is none.
+   *
+   * @throws Error that says that another writer was here.
+   */
+  replace(path: string, bytes: Uint8Array, version: string | undefined): Promise<void>;
+  /** Removes a file, if it is there. */
+  remove(path: string): Promise<void>;
+  /** All files, finished or not. */
+  list(): AsyncGenerator<PlacedFile, void>;
+}
+
+export interface PlacedFile {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface SmallFile {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly version: string;
+}
+
+/** What a writer reads who finds that another one writes the same dataset. */
+export function otherWriter(place: string, path: string): Error {
+  return new Error(
+    `Cannot write the dataset ${place}: another program has changed ${path} in the meantime. ` +
+      "Only one may write a dataset at a time: end the others and run the command again, it goes on where this one stopped",
+  );
+}
+
+const LOCK = ".titan10.lock";
+
+/**
+ * A folder of this machine, made if it is not there. Its lock is held by the system for as long as this process lives, so a
+ * killed one leaves none behind. Close it.
+ *
+ * @throws Error when the folder cannot be written, or when another process writes it.
+ */
+export async function openFolder(path: string): Promise<DatasetPlace & AsyncDisposable> {
+  const fail = (action: string, error: unknown): never => {
+    throw new Error(`Cannot ${action} ${path}: ${fileReason(errorText(error))}`, { cause: error });
+  };
+  await Deno.mkdir(path, { recursive: true }).catch((error) => fail("create", error));
+  const lock = await Deno.open(join(path, LOCK), { create: true, write: true })
+    .catch((error) => fail("write to", error));
+  if (!await lock.tryLock(true)) {
+    lock.close();
+    throw new Error(
+      `Cannot write the dataset ${path}: another process is writing it. Wait until it has ended, or end it`,
+    );
+  }
+  return {
+    ...folderPlace(path),
+    [Symbol.asyncDispose]: () => {
+      lock.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function folderPlace(folder: string): DatasetPlace {
+  const at = (path: string): string => join(folder, path);
+  const read = async (path: string): Promise<SmallFile | undefined> => {
+    const bytes = await unlessAbsent(Deno.readFile(at(path)));
+    return bytes === undefined ? undefined : { bytes, version: await sha256(bytes) };
+  };
+  const write = async (path: string): Promise<Output> => {
+    await Deno.mkdir(dirname(at(path)), { recursive: true });
+    return await openOutput({ write: () => {} }, at(path));
+  };
+  return {
+    name: folder,
+    read,
+    slice: (path, start, end) => sliceOf(at(path), start, end),
+    write,
+    replace: async (path, bytes, version) => {
+      if ((await read(path))?.version !== version) throw otherWriter(folder, path);
+      const output = await write(path);
+      try {
+        await output.write(bytes);
+        await output.finish();
+      } finally {
+        await output.close();
+      }
+    },
+    remove: async (path) => {
+      await unlessAbsent(Deno.remove(at(path)));
+    },
+    list: () => filesIn(folder, ""),
+  };
+}
+
+async function sliceOf(path: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
+  await file.seek(start, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(end - start);
+  for (let read = 0; read < bytes.length;) {
+    const more = await file.read(bytes.subarray(read));
+    if (more === null) throw new Error(`Cannot read ${path}: it ends too early`);
+    read += more;
+  }
+  return bytes;
+}
+
+async function* filesIn(folder: string, under: string): AsyncGenerator<PlacedFile, void> {
+  for await (const { name, isDirectory } of Deno.readDir(join(folder, under))) {
+    const path = under === "" ? name : `${under}/${name}`;
+    if (isDirectory) yield* filesIn(folder, path);
+    else if (path !== LOCK) yield { path, bytes: (await Deno.stat(join(folder, path))).size };
+  }
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+async function unlessAbsent<Value>(found: Promise<Value>): Promise<Value | undefined> {
+  return await found.catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  });
+}
