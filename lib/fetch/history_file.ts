@@ -2,7 +2,13 @@
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
 import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
-import { type Coverage, coverageCandles, coverageOf, intersect, isCovered } from "../market/coverage.ts";
+import {
+  type Coverage,
+  coverageCandles,
+  coverageOf,
+  intersect,
+  isCovered,
+} from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
@@ -11,7 +17,12 @@ import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
+import {
+  beginImport,
+  endImport,
+  prepareImportPage,
+  writeImportPage,
+} from "../store/import_write.ts";
 
 /**
  * Rows per statement. A month of minutes is three: few statements, and none so long that a poll of the series, which waits for
@@ -62,7 +73,9 @@ export async function findDifference(
   const window = { sinceMs, untilMs: Math.min(endMs, addCandles(timeframe, sinceMs, rows)) };
   const answer = await exchange.askPage(series, window, { ...options, priority: "backfill" });
   const answered = answer.answered === undefined ? [] : intersect([answer.answered], [window]);
-  if (!isCovered(answered, sinceMs)) return "its API does not give these candles, so nothing proves the file";
+  if (!isCovered(answered, sinceMs)) {
+    return "its API does not give these candles, so nothing proves the file";
+  }
   const rejected = new Set(answer.rejected.map(({ openTimeMs }) => openTimeMs));
   const told = new Map(answer.candles.map((candle) => [candle.openTimeMs, candle]));
   for (const candle of candles) {
@@ -115,18 +128,14 @@ export async function storeFile(
   for (let at = 0; at < wanted.length; at += ROWS_MAX) {
     signal?.throwIfAborted();
     const page = wanted.slice(at, at + ROWS_MAX);
-    const claimed = coverageOf(page.map(({ openTimeMs }) => ({
+    const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
+    // What is owed is hardly ever stored.
+    const written = await store(() => writeImportPage(database, prepared, { id, isNew: true }));
+    added += written.added;
+    answered.push(...coverageOf(page.map(({ openTimeMs }) => ({
       sinceMs: openTimeMs,
       untilMs: addCandles(timeframe, openTimeMs, 1),
-    })));
-    const written = await store(() =>
-      writeImportPage(database, series, {
-        id,
-        page: { candles: page, rejected: [], claimed, replaces: false },
-      })
-    );
-    added += written.added;
-    answered.push(...claimed);
+    }))));
     metrics.candlesWritten.inc({ exchange }, written.added);
   }
   await store(() => endImport(database, series, { id, sha256, claimed: [] }));
