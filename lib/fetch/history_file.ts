@@ -2,13 +2,7 @@
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
 import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
-import {
-  type Coverage,
-  coverageCandles,
-  intersect,
-  isCovered,
-  unite,
-} from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";

@@ -84,7 +84,10 @@ export function namedVolume(
   if (size !== undefined && columns.turnovers.length > 0) {
     // A source whose files count contracts has whole ones.
     const mayCount = said !== "contracts" || proof.isWhole(at);
-    if (columns.turnovers.length === 1 && mayCount && symbol !== undefined && kindOf(symbol) === "inverse") {
+    if (
+      columns.turnovers.length === 1 && mayCount && symbol !== undefined &&
+      kindOf(symbol) === "inverse"
+    ) {
       // As CCXT has it: what an inverse contract's volume is worth in the base currency.
       return { at: columns.turnovers[0]!, unit: "base", isProved: true };
     }
@@ -109,7 +112,9 @@ export function namedVolume(
   const [quote] = (columns.quoteVolumes ?? []).filter((one) => proof.isContradicted(at, one));
   if (quote !== undefined && size === undefined) {
     refuse(
-      `its turnover, column ${quote + 1}, divided by its volume, column ${at + 1}, is no price of the candle: ` +
+      `its turnover, column ${quote + 1}, divided by its volume, column ${
+        at + 1
+      }, is no price of the candle: ` +
         `one of them is something else. Name the columns with ${EXAMPLE}`,
     );
   }

@@ -254,7 +254,9 @@ function distinct(claims: readonly Claim[]): readonly Claim[] {
 function checkOrder({ order, counts }: Claim, { symbol }: Meant, refuse: Refuse): void {
   if (counts.broken !== undefined) {
     refuse(
-      `its column ${counts.broken + 1} does not count trades: it has fractions. Name the columns with ${EXAMPLE}`,
+      `its column ${
+        counts.broken + 1
+      } does not count trades: it has fractions. Name the columns with ${EXAMPLE}`,
     );
   }
   // A premium is a small difference, which may double within a minute.

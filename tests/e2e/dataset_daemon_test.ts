@@ -87,7 +87,10 @@ Deno.test("the daemon keeps the dataset of DATASET_URL as export would write it,
           assert(Date.parse(job.nextStart) > 0);
           // Unchanged months are not sent again.
           await until("runs that find nothing to write", () => runsWithoutPut(bucket) > 2, {
-            instead: () => [bucket.asked.slice(-25).map(({what,key})=>what+" "+key), daemon.stderr().split("\n").filter((line) => line.includes("dataset")).slice(-4)],
+            instead: () => [
+              bucket.asked.slice(-25).map(({ what, key }) => what + " " + key),
+              daemon.stderr().split("\n").filter((line) => line.includes("dataset")).slice(-4),
+            ],
           });
           assert(filesOf(bucket).size >= 15, "the months of the backfill, and that of the polls");
 
