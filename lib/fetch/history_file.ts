@@ -11,12 +11,8 @@ import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import {
-  beginImport,
-  endImport,
-  prepareImportPage,
-  writeImportPage,
-} from "../store/import_write.ts";
+import { prepareImportPage } from "../store/import_page.ts";
+import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
 
 /**
  * Rows per statement. A month of minutes is three: few statements, and none so long that a poll of the series, which waits for
