@@ -86,9 +86,7 @@ export function fileRoutes(
       return made;
     } catch (error) {
       release();
-      throw error instanceof NothingToExportError
-        ? new BadQueryError(404, error.message)
-        : error;
+      throw error instanceof NothingToExportError ? new BadQueryError(404, error.message) : error;
     }
   };
   return (["csv", "parquet"] as const).map((format) => ({
