@@ -124,15 +124,17 @@ for (const kind of ["embedded", "postgres"] as const) {
 
 type Where = { readonly cwd: string; readonly env: Readonly<Record<string, string>> };
 
-/** Both formats that are written as their candles come. */
+/** All formats that are written as their candles come. Of a dataset each time another one, since what is there is not written. */
 async function exportAll({ cwd, env }: Where, candles: number, serverBytes: number): Promise<void> {
   const written = {
     "all.parquet": readParquet(`${cwd}/all.parquet`),
     "data": readFeather(`${cwd}/data/binance/BTC_USDT-1m.feather`),
+    [`dataset-${serverBytes}`]: readDataset(`${cwd}/dataset-${serverBytes}`),
   };
   for (const [output, read] of Object.entries(written)) {
-    const format = output === "data" ? ["--format", "freqtrade"] : [];
-    const program = start(["export", "-o", output, ...format], { cwd, env });
+    const args = output === "data" ? ["-o", output, "--format", "freqtrade"] : ["-o", output];
+    const isDataset = output.startsWith("dataset");
+    const program = start(["export", ...(isDataset ? ["--dataset", output] : args)], { cwd, env });
     const peakBytes = await peakOf(program);
     assertCode(
       { code: (await program.ended).code, stdout: program.stdout(), stderr: program.stderr() },
@@ -155,6 +157,24 @@ function readParquet(path: string): () => Promise<readonly Row[]> {
       const { time, open, high, low, close, volume } = row;
       return [time, open, high, low, close, volume].map(Number);
     });
+  };
+}
+
+function readDataset(folder: string): () => Promise<readonly Row[]> {
+  return async () => {
+    const months = `${folder}/timeframe=1m/exchange=binance`;
+    const names = await Array.fromAsync(Deno.readDir(months), ({ name }) => name);
+    const rows: Row[] = [];
+    for (const name of names.sort()) {
+      const file = (await Deno.readFile(`${months}/${name}/candles.parquet`)).buffer;
+      for (const { symbol, time, ...row } of await parquetReadObjects({ file })) {
+        assert.equal(symbol, SERIES.symbol);
+        rows.push(
+          [time, row["open"], row["high"], row["low"], row["close"], row["volume"]].map(Number),
+        );
+      }
+    }
+    return rows;
   };
 }
 

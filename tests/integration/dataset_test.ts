@@ -10,6 +10,7 @@ import { forgetSymbol } from "../../lib/store/forget.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { DatasetManifest, MonthManifest } from "../../lib/transfer/dataset_manifest.ts";
 import { type ArchivePlace, withArchivePlace } from "../support/archive_place.ts";
+import { datasetSchema } from "../support/dataset_schema.ts";
 import { type Seed, seed } from "../support/seeded.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
 
@@ -441,3 +442,8 @@ async function* filesOf(folder: string): AsyncGenerator<string, void> {
     else if (name !== ".titan10.lock") yield `${folder}/${name}`;
   }
 }
+
+Deno.test("docs/dataset.schema.json is what reads the manifests", async () => {
+  const path = new URL("../../docs/dataset.schema.json", import.meta.url);
+  assert.deepEqual(JSON.parse(await Deno.readTextFile(path)), JSON.parse(datasetSchema()));
+});
