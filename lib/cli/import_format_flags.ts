@@ -1,8 +1,9 @@
 /** The flags of `titan10 import` that say how a file is written. @module */
-import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { parseTimeFormat, type TimeFormat } from "../market/csv_time_format.ts";
 import { readZone } from "../market/csv_time.ts";
 import { fixedZone, namedZone, type TimeZone } from "../market/time_zone.ts";
+import type { VolumeUnit } from "../market/terms.ts";
 import { errorText } from "../text/redact.ts";
 import type { FormatOptions } from "../transfer/file_format.ts";
 import { type NameTemplate, parseNameTemplate } from "../transfer/name_template.ts";
@@ -15,49 +16,37 @@ export interface FormatFlags {
   readonly columns?: readonly string[];
   readonly timeFormat?: TimeFormat;
   readonly timezone?: TimeZone;
-  readonly timeIs?: string;
-  readonly decimal?: string;
+  readonly timeIs?: "open" | "close";
+  readonly decimal?: "." | ",";
   readonly delimiter?: string;
   readonly skipLines?: number;
-  readonly volumeUnit?: string;
+  readonly volumeUnit?: VolumeUnit;
 }
 
 /** Adds the flags. */
 export function addFormatFlags(command: Command): void {
   command
-    .addOption(
-      new Option(
-        "--preset <source>",
-        "where the file is from: binance, kraken, okx, … (docs/files.md)",
-      )
-        .argParser(presetFlag),
-    )
+    .option("--preset <source>", "where it is from: kraken, … (docs/files.md)", presetFlag)
     .option(
       "--name <template>",
       "what file names say: '{symbol}-{timeframe}-{date}'",
       parsed(parseNameTemplate),
     )
-    .option(
-      "--columns <names>",
-      "names of the columns: time,open,high,low,close,volume,-",
-      namesFlag,
-    )
+    .option("--columns <names>", "time,open,high,low,close,volume,-", namesFlag)
     .option(
       "--time-format <format>",
       "s, ms, us, ns, excel, or as '%d.%m.%Y %H:%M'",
       parsed(parseTimeFormat),
     )
     .option("--timezone <zone>", "of times without one: +02:00 or Europe/Berlin", zoneFlag)
-    .addOption(
-      new Option("--time-is <which>", "whether a time opens or closes its candle")
-        .choices(["open", "close"]),
-    )
-    .addOption(new Option("--decimal <mark>", "the decimal mark of numbers").choices([".", ","]))
+    .option("--time-is <open|close>", "what of its candle a time is", oneOf("open", "close"))
+    .option("--decimal <mark>", "the decimal mark of numbers: . or ,", oneOf(".", ","))
     .option("--delimiter <mark>", "what separates columns: ',' ';' '|' '\\t' or ' '", delimiterFlag)
     .option("--skip-lines <count>", "lines before the head, or the first row", linesFlag)
-    .addOption(
-      new Option("--volume-unit <unit>", "what the volume counts")
-        .choices(["base", "quote", "contracts"]),
+    .option(
+      "--volume-unit <unit>",
+      "what the volume counts: base, quote, contracts",
+      oneOf("base", "quote", "contracts"),
     );
 }
 
@@ -69,17 +58,26 @@ export function formatOf(flags: FormatFlags): FormatOptions {
     columns: flags.columns,
     timeFormat: flags.timeFormat,
     zone: flags.timezone,
-    timeIs: flags.timeIs as FormatOptions["timeIs"],
-    decimal: flags.decimal as FormatOptions["decimal"],
+    timeIs: flags.timeIs,
+    decimal: flags.decimal,
     delimiter: flags.delimiter,
     skipLines: flags.skipLines,
-    volumeUnit: flags.volumeUnit as FormatOptions["volumeUnit"],
+    volumeUnit: flags.volumeUnit,
   };
 }
 
 function presetFlag(text: string): string {
   if (PRESET_NAMES.includes(text)) return text;
   throw new InvalidArgumentError(`Allowed are ${PRESET_NAMES.join(", ")}.`);
+}
+
+function oneOf<const Choices extends readonly string[]>(
+  ...choices: Choices
+): (text: string) => Choices[number] {
+  return (text) => {
+    if (choices.includes(text)) return text;
+    throw new InvalidArgumentError(`Allowed are ${choices.join(", ")}.`);
+  };
 }
 
 function namesFlag(text: string): readonly string[] {

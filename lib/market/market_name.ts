@@ -27,6 +27,10 @@ function readings(name: string, { kinds, quotes = [], coins = {} }: NameRules): 
     return Object.hasOwn(coins, upper) ? coins[upper]! : upper;
   };
   const parts = rest.split(/[-_/]/);
+  if (parts.length === 3 && parts.every((part) => part !== "")) {
+    const [base, quote, settle] = parts.map(coin);
+    return [`${base}/${quote}:${settle}${expiry === undefined ? "" : `-${expiry}`}`];
+  }
   const splits = parts.length === 2 && parts.every((part) => part !== "")
     ? [parts.map(coin)]
     : parts.length > 1
@@ -39,7 +43,9 @@ function readings(name: string, { kinds, quotes = [], coins = {} }: NameRules): 
     const contract = `${base}/${quote}:${settle}`;
     if (expiry !== undefined) return [`${contract}-${expiry}`];
     if (isPerpetual) return [contract];
-    return kinds === undefined ? [`${base}/${quote}`] : kinds.includes("spot")
+    return kinds === undefined
+      ? [`${base}/${quote}`]
+      : kinds.includes("spot")
       ? kinds.length === 1 ? [`${base}/${quote}`] : [`${base}/${quote}`, contract]
       : [contract];
   });

@@ -1,7 +1,7 @@
 /** Decides by their rows which columns of a file are which, and what the volume counts. @module */
 import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import type { VolumeProof } from "../market/csv_layout.ts";
+import type { VolumeProof } from "../market/csv_volume.ts";
 import { priceOf } from "../market/price.ts";
 import { kindOf } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
@@ -22,6 +22,9 @@ export type Refuse = (why: string) => never;
 
 export const EXAMPLE =
   "--columns time,open,high,low,close,volume, with a - for each column to leave out";
+
+/** Fewer volumes may lie between the prices by chance. */
+const PRICES_MIN = 10;
 
 interface Meant {
   readonly exchange: string | undefined;
@@ -79,7 +82,12 @@ export function namedVolume(
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
-    if (columns.turnovers.length === 1 && symbol !== undefined && kindOf(symbol) === "inverse") {
+    // A source whose files count contracts has whole ones.
+    const mayCount = said !== "contracts" || proof.isWhole(at);
+    if (
+      columns.turnovers.length === 1 && mayCount && symbol !== undefined &&
+      kindOf(symbol) === "inverse"
+    ) {
       // As CCXT has it: what an inverse contract's volume is worth in the base currency.
       return { at: columns.turnovers[0]!, unit: "base", isProved: true };
     }
@@ -94,6 +102,20 @@ export function namedVolume(
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
+    );
+  }
+  if (proof.isPrice(at) && proof.rows >= PRICES_MIN) {
+    refuse(
+      `its volume lies between low and high in all rows: it is an average price. Name the column of the volume with ${EXAMPLE}`,
+    );
+  }
+  const [quote] = (columns.quoteVolumes ?? []).filter((one) => proof.isContradicted(at, one));
+  if (quote !== undefined && size === undefined) {
+    refuse(
+      `its turnover, column ${quote + 1}, divided by its volume, column ${
+        at + 1
+      }, is no price of the candle: ` +
+        `one of them is something else. Name the columns with ${EXAMPLE}`,
     );
   }
   const doubt = preset?.doubt;
