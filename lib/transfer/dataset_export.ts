@@ -120,8 +120,12 @@ class DatasetRun {
       this.#written.push(path);
       return;
     }
-    await this.#root.claim();
-    const entry = await writeMonth(this.#options, month, { archive: this.#archive, known });
+    const entry = await writeMonth(this.#options, month, {
+      archive: this.#archive,
+      known,
+      isThere: sizes.has(path) || sizes.has(besidePath(path)) || this.#root.files.has(path),
+      onChange: () => this.#root.claim(),
+    });
     if (entry === undefined) {
       if (this.#root.files.delete(path)) this.#removed.push(path);
       return;

@@ -44,14 +44,11 @@ const READS_MAX = 3;
 export async function writeMonth(
   context: MonthContext,
   month: DatasetMonth,
-  { archive, known }: {
-    readonly archive: DatasetArchive;
-    readonly known: DatasetFileEntry | undefined;
-  },
+  { archive, ...files }: Omit<Attempt, "expiredMs">,
 ): Promise<DatasetFileEntry | undefined> {
   let expiredMs = archive.expiredMs[month.timeframe];
   for (let reads = 1;; reads++) {
-    const result = await tryMonth(context, month, { archive, known, expiredMs });
+    const result = await tryMonth(context, month, { archive, ...files, expiredMs });
     if (result.expiredMs === expiredMs) return result.entry;
     if (reads === READS_MAX) {
       throw new Error(
@@ -67,13 +64,17 @@ export async function writeMonth(
 interface Attempt {
   readonly archive: DatasetArchive;
   readonly known: DatasetFileEntry | undefined;
+  /** Whether anything is there of this month. */
+  readonly isThere: boolean;
+  /** Called before anything is changed: not for a month without candles, of which nothing is there. */
+  readonly onChange: () => Promise<void>;
   readonly expiredMs: number | undefined;
 }
 
 async function tryMonth(
   context: MonthContext,
   month: DatasetMonth,
-  { archive, known, expiredMs }: Attempt,
+  { archive, known, isThere, onChange, expiredMs }: Attempt,
 ): Promise<{ entry?: DatasetFileEntry | undefined; expiredMs: number | undefined }> {
   const { place, choice, numbers, signal } = context;
   const path = monthPath(month);
@@ -102,6 +103,9 @@ async function tryMonth(
       }
     }
     const written = await file.finish();
+    // Between two ranges of an archive there are many such months, in each run.
+    if (written.rows === 0 && !isThere) return { entry: undefined, expiredMs };
+    await onChange();
     // Without it the file says nothing of itself: if this ends before the next one is there, the month is written again.
     await place.remove(besidePath(path));
     if (written.rows === 0) {
