@@ -87,7 +87,7 @@ faultTest(
 
 faultTest("that is broken inside, and whose checksum is of the broken bytes, is not stored", {
   isBroken: true,
-}, (scene, told) => assertRefused(scene, told, /Cannot unpack/));
+}, (scene, told) => assertRefused(scene, told, /cannot be unpacked/));
 
 faultTest("whose values differ from the API is not stored, and its series is left to the API", {
   rows: (rows) =>

@@ -351,7 +351,17 @@ Deno.test("titan10 config --schema names each exchange and each setting, and for
   assert.deepEqual(
     [Object.keys(entry.properties), entry.required, entry.additionalProperties],
     [
-      ["symbols", "timeframes", "backfill", "pageLimit", "retention", "live", "funding", "options"],
+      [
+        "symbols",
+        "timeframes",
+        "backfill",
+        "pageLimit",
+        "retention",
+        "live",
+        "funding",
+        "history",
+        "options",
+      ],
       undefined,
       false,
     ],

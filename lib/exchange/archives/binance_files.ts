@@ -157,7 +157,7 @@ function eachOnce(file: PublishedFile, rows: readonly FileRow[]): FileRow[] {
     if (last?.[0] !== row[0]) kept.push(row);
     else if (!row.every((value, at) => value === last[at])) {
       throw new FileFaultError(
-        `Cannot use ${file.name}: it has ${
+        `Cannot use the published file ${file.name}: it has ${
           new Date(row[0]).toISOString()
         } twice with different values`,
       );
@@ -167,5 +167,5 @@ function eachOnce(file: PublishedFile, rows: readonly FileRow[]): FileRow[] {
 }
 
 function fail(file: PublishedFile, line: number, why: string): never {
-  throw new FileFaultError(`Cannot use line ${line} of ${file.name}: ${why}`);
+  throw new FileFaultError(`Cannot use the published file ${file.name}: line ${line}: ${why}`);
 }

@@ -112,12 +112,12 @@ export class PublishedFiles {
     const expected = checksumOf(file, new TextDecoder().decode(told));
     if (sha256 !== expected) {
       throw new FileFaultError(
-        `Cannot use ${file.name}: its SHA-256 is ${sha256}, and its checksum says ${expected}`,
+        `Cannot use the published file ${file.name}: its SHA-256 is ${sha256}, and its checksum says ${expected}`,
       );
     }
     const text = await unpackOnly(bytes, file.name);
     const format = fileFormat(this.#exchange);
-    if (format === undefined) throw new FileFaultError(`Cannot use ${file.name}: no form is known`);
+    if (format === undefined) throw new FileFaultError(`Cannot use the published file ${file.name}: no form is known`);
     return { rows: format.readRows(file, text), sha256 };
   }
 
@@ -127,7 +127,7 @@ export class PublishedFiles {
     if (probeUrl === undefined) return;
     const bytes = await this.#get(probeUrl, { ...options, bytesMax: CHECKSUM_BYTES_MAX });
     if (bytes !== undefined) return;
-    throw new FetchError("permanent", `Cannot fetch ${probeUrl}: it is not there (HTTP 404)`);
+    throw new FetchError("permanent", `Cannot fetch the published file ${probeUrl}: it is not there (HTTP 404)`);
   }
 
   #noteMissing({ url }: PublishedFile): void {
@@ -157,6 +157,7 @@ export class PublishedFiles {
       const { status, body } = response;
       const untilMs = clock.now() + DOWNLOAD_MS_MAX;
       const bytes = await readBytes(body, {
+        url,
         bytesMax,
         bounded,
         isLate: () => clock.now() > untilMs,
@@ -165,11 +166,11 @@ export class PublishedFiles {
       if (status >= 200 && status < 300) return bytes;
       throw this.#refusal(url, response, bytes);
     } catch (error) {
-      if (signal?.aborted) throw new FetchError("cancelled", `Cannot go on with ${name}`);
+      if (signal?.aborted) throw new FetchError("cancelled", `Cannot fetch the published file ${url}: it was cancelled`);
       if (error instanceof FetchError || error instanceof FileFaultError) throw error;
       const { cause } = error as { cause?: unknown };
       const why = printable(errorText(cause instanceof Error ? cause : error));
-      throw new FetchError("transient", `Cannot fetch ${url}: ${why}`, { cause: error });
+      throw new FetchError("transient", `Cannot fetch the published file ${url}: ${why}`, { cause: error });
     } finally {
       stop.abort();
     }
@@ -177,7 +178,7 @@ export class PublishedFiles {
 
   #refusal(url: string, { status, headers }: Response, bytes: Uint8Array): FetchError {
     const text = new TextDecoder().decode(bytes.subarray(0, 4_000));
-    const message = `Cannot fetch ${url}: HTTP ${status}`;
+    const message = `Cannot fetch the published file ${url}: HTTP ${status}`;
     if (status === 403 || status === 451) {
       const why = denialOf({ status, text });
       return new FetchError("denied", why === undefined ? message : `${message}: "${why}"`);
@@ -195,7 +196,8 @@ export class PublishedFiles {
 /** Reads a body, each part of it within the time of `bounded`. */
 async function readBytes(
   body: ReadableStream<Uint8Array> | null,
-  { bytesMax, bounded, isLate }: {
+  { url, bytesMax, bounded, isLate }: {
+    readonly url: string;
     readonly bytesMax: number;
     readonly bounded: <T>(step: () => Promise<T>) => Promise<T>;
     readonly isLate: () => boolean;
@@ -211,7 +213,7 @@ async function readBytes(
       if (done) break;
       size += value.length;
       if (size > bytesMax) {
-        throw new FileFaultError(`Cannot use a file of more than ${bytesMax} bytes`);
+        throw new FileFaultError(`Cannot use the published file ${url}: it has more than ${bytesMax} bytes`);
       }
       if (isLate()) throw new Error("it came too slowly");
       parts.push(value);
@@ -234,7 +236,7 @@ function checksumOf({ name }: PublishedFile, text: string): string {
   const [, hash, of] = /^([0-9a-f]{64}) [ *](\S+)\s*$/i.exec(text) ?? [];
   if (hash !== undefined && of === name) return hash.toLowerCase();
   throw new FileFaultError(
-    `Cannot use ${name}: its checksum is not a SHA-256 of a file of this name`,
+    `Cannot use the published file ${name}: its checksum is not a SHA-256 of a file of this name`,
   );
 }
 
