@@ -112,6 +112,7 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
   ],
   import: [
     ["titan10 import btc.csv --exchange binance --symbol BTC/USDT --timeframe 1m", "an old file"],
+    ["titan10 import data 'more/*.zip' --dry-run", "how many files would be understood"],
   ],
   copy: [
     ["titan10 copy --to postgres://titan10@db/titan10", "to an empty database"],

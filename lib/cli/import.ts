@@ -11,8 +11,9 @@ import { errorText } from "../text/redact.ts";
 import type { FileOptions } from "../transfer/candle_file.ts";
 import { listFiles } from "../transfer/file_list.ts";
 import { importFiles } from "../transfer/import_batch.ts";
+import type { AskedImport, ImportFlags } from "./asked_import.ts";
 import { tryImport } from "./import_dry_run.ts";
-import { addFormatFlags, type FormatFlags, formatOf } from "./import_format_flags.ts";
+import { addFormatFlags, formatOf } from "./import_format_flags.ts";
 import { ImportProgressLines } from "./import_progress.ts";
 import { importDocument, importText, onlyCutText, refusalText } from "./import_report.ts";
 import { ImportSum } from "./import_sum.ts";
@@ -24,27 +25,30 @@ import { timeFlag } from "./time_flag.ts";
 
 const HELP = `
 Files of exchanges, programs and sellers are known by their head or name, or by
---preset; docs/files.md has them all. Any other file names time, open, high, low,
-close and volume in its first line or by --columns. Without names, their order
-and the unit of the volume are taken only if all rows prove them. Times are ISO
-8601 in UTC or numbers since 1970, or as --time-format says.
+--preset; docs/files.md has them all. Any other file names time, open, high,
+low, close and volume in its first line or by --columns. Without names, their
+order and the unit of the volume are taken only if all rows prove them. Times
+are ISO 8601 in UTC or numbers since 1970, or as --time-format says. Folders are
+searched with all below them; members of archives are files, too.
 
-The whole file is checked before anything is stored. It is refused if a line
-lacks fields, a date does not exist, the rows are of another timeframe or of
-several instruments, or the volume counts contracts; the message names the line
-and the option that helps. If a file names instruments, --symbol chooses one.
+Each file is checked as a whole before anything of it is stored. It is refused
+if a line lacks fields, a date does not exist, the rows are of another timeframe
+or of several instruments, or the volume counts contracts; the message names the
+line and the option that helps. A file that is refused stops no other: the exit
+code is 1 then. If a file names instruments, --symbol chooses one.
 
 Rows are checked like those of an exchange: malformed ones go to the table
 rejected_candles, candles that have not closed are left out. If a candle is
 stored already with other values, it is kept and the file's values go to the
-table import_conflicts. With --replace the file's values are stored and the old
-ones go to candle_revisions.
+table import_conflicts; files are read in the order of their names. With
+--replace the file's values are stored and the old ones go to candle_revisions.
 
-Only the candles in the file count as fetched. What lies between them is still
+Only the candles in the files count as fetched. What lies between them is still
 requested from the exchange, unless --complete says that it does not exist:
-between --since and --until, or without these from the file's first candle to
-its last. The table imports records which file brought what. If an import is
-stopped, run the same command again: it continues.`;
+between --since and --until, or without these from a file's first candle to its
+last. The table imports records which file brought what. If an import is
+stopped, run the same command again: files that were imported as a whole with
+the same options are not imported again, unless --again says so.`;
 
 /** Adds the command's options and its action. */
 export function makeImport(empty: Command, shell: Shell, perform: Perform): void {
@@ -69,20 +73,6 @@ export function makeImport(empty: Command, shell: Shell, perform: Perform): void
   );
 }
 
-interface ImportFlags extends FormatFlags {
-  readonly exchange?: string;
-  readonly symbol?: string;
-  readonly timeframe?: string;
-  readonly instrument?: string;
-  readonly since?: number;
-  readonly until?: number;
-  readonly complete?: true;
-  readonly replace?: true;
-  readonly again?: true;
-  readonly dryRun?: true;
-  readonly json?: true;
-}
-
 async function importNamed(
   shell: Shell,
   named: readonly string[],
@@ -103,15 +93,6 @@ async function importNamed(
   };
   const asked = { shell, ground, flags, list, format };
   return flags.dryRun === true ? await tryImport(asked) : await importListed(asked);
-}
-
-/** What was asked for. */
-export interface AskedImport {
-  readonly shell: Shell;
-  readonly ground: Ground;
-  readonly flags: ImportFlags;
-  readonly list: Awaited<ReturnType<typeof listFiles>>;
-  readonly format: FileOptions;
 }
 
 async function importListed(asked: AskedImport): Promise<ExitCode> {

@@ -4,7 +4,7 @@ import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
 import type { UnderstoodFile } from "../transfer/understood_file.ts";
 import { type TriedTable, tryFiles } from "../transfer/import_trial.ts";
-import type { AskedImport } from "./import.ts";
+import type { AskedImport } from "./asked_import.ts";
 import { leftOutText, refusalText } from "./import_report.ts";
 import { EXIT, type ExitCode } from "./shell.ts";
 import { count, cut, minute, table as textTable } from "./text.ts";

@@ -233,7 +233,11 @@ function makeProgram(shell: Shell, perform: Perform): Command {
   );
   makeExport(add("export", "Write candles as CSV, Parquet or freqtrade's files"), shell, perform);
   makeReportCommand(add("report", "Report how good the archive is, as a page"), shell, perform);
-  makeImport(add("import", "Import candles from a CSV file"), shell, perform);
+  makeImport(
+    add("import", "Import candles from files: CSV, ZIP, Parquet, JSON and more"),
+    shell,
+    perform,
+  );
   makeCopy(add("copy", "Copy the embedded archive to a PostgreSQL server"), shell, perform);
   addOthers(add, shell, perform);
   add("completions", "Print a script that completes commands, flags and values")

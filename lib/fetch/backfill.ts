@@ -36,7 +36,7 @@ import {
 } from "./owed_candles.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-import { History } from "./history.ts";
+import { History } from "./history_run.ts";
 import type { StoredFile } from "./history_file.ts";
 import { tryFindListings } from "./listing_search.ts";
 import { prepareRun } from "./one_range.ts";

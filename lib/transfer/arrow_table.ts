@@ -1,4 +1,5 @@
 /** Reads Feather files, and streams of Arrow, as tables of lines. @module */
+import { setImmediate } from "node:timers/promises";
 import type { Batch, DataType } from "@uwdata/flechette";
 import { errorText } from "../text/redact.ts";
 import { csvField } from "./candle_csv.ts";
@@ -75,11 +76,10 @@ export async function openArrow(
     names: fields.map(({ name }) => name),
     async *slices(): AsyncGenerator<readonly string[][], void> {
       for (const [at, { length }] of columns[0]!.batches.entries()) {
-        for (let begin = 0; begin < length; begin += SLICE_ROWS) {
-          const end = Math.min(length, begin + SLICE_ROWS);
-          yield await Promise.resolve(
-            columns.map(({ batches, cell }) => textsOf(batches[at]!, cell, { begin, end })),
-          );
+        for (let since = 0; since < length; since += SLICE_ROWS) {
+          const end = Math.min(length, since + SLICE_ROWS);
+          await setImmediate();
+          yield columns.map(({ batches, cell }) => textsOf(batches[at]!, cell, { since, end }));
         }
       }
     },
@@ -89,11 +89,11 @@ export async function openArrow(
 function textsOf(
   batch: Batch<unknown>,
   cell: (value: unknown) => string,
-  { begin, end }: { readonly begin: number; readonly end: number },
+  { since, end }: { readonly since: number; readonly end: number },
 ): string[] {
   if (batch.length < end) throw new Error(DAMAGED);
   const texts: string[] = [];
-  for (let at = begin; at < end; at++) {
+  for (let at = since; at < end; at++) {
     const value = batch.at(at);
     // What lies behind the end of its data is not known.
     if (value === undefined) throw new Error(DAMAGED);

@@ -37,7 +37,7 @@ export class BatchProgress {
     this.#onProgress = onProgress;
   }
 
-  begin(at: number, file: ListedFile): void {
+  enter(at: number, file: ListedFile): void {
     this.#reading.set(at, { file, bytes: 0, rows: 0 });
     this.#tell(file.path);
   }

@@ -56,7 +56,9 @@ export function namedVolume(
   const bases = proof.bases();
   if (bases.includes(at)) {
     if (unit !== undefined && unit !== "base") {
-      refuse(`its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`);
+      refuse(
+        `its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`,
+      );
     }
     return { at, unit: "base", isProved: true };
   }
@@ -70,7 +72,9 @@ export function namedVolume(
   }
   if (isGiven && bases.length > 0) {
     refuse(
-      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${at + 1}. ` +
+      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${
+        at + 1
+      }. ` +
         "Name them so with --columns",
     );
   }
@@ -89,7 +93,9 @@ export function namedVolume(
         `If the exchange's own volumes do, say so with --volume-unit contracts. Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined) {
+  if (
+    bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined
+  ) {
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
@@ -140,10 +146,14 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${presets.join(", --preset ")}`;
+    : ` Or say where the file is from, if it is one of these: --preset ${
+      presets.join(", --preset ")
+    }`;
   if (noTime !== undefined) {
     refuse(
-      `it does not name its columns, and the first, ${JSON.stringify(noTime.slice(0, 40))}, is not a time. ` +
+      `it does not name its columns, and the first, ${
+        JSON.stringify(noTime.slice(0, 40))
+      }, is not a time. ` +
         `Say how times are written with --time-format, or name the columns with ${EXAMPLE}`,
     );
   }

@@ -4,7 +4,7 @@ const TO_CSV = "save it as CSV first";
 const UNPACK = "unpack it first";
 
 /** Files that hold tables, and are read by their own readers. */
-export type Container = "zip" | "parquet" | "feather" | "arrow";
+type Container = "zip" | "parquet" | "feather" | "arrow";
 
 /** Text is Latin-1, one character a byte. */
 const CONTAINERS: readonly (readonly [begin: RegExp, container: Container, what: string])[] = [

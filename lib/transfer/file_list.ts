@@ -134,7 +134,7 @@ class Listing implements FileList {
       for (const { name, isDirectory } of names) {
         // Links are not followed here, as in a shell.
         if (!isDirectory || isHidden(name)) continue;
-        found.push(...await this.#matching(below(folder, name), part));
+        for (const inner of await this.#matching(below(folder, name), part)) found.push(inner);
       }
       return found;
     }

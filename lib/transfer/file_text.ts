@@ -5,7 +5,7 @@ import { type ByteSource, explain } from "./byte_source.ts";
 import { encodingOf, isJson, NOT_UTF8, otherKind } from "./file_kind.ts";
 import type { FileLine, LineFile } from "./file_lines.ts";
 import { unpack } from "./file_unpack.ts";
-import { jsonLines } from "./json_lines.ts";
+import { jsonLines } from "./json_table.ts";
 
 /** Ten times longer than any candle. */
 const LINE_CHARACTERS_MAX = 64 * 1024;

@@ -4,14 +4,14 @@ import * as zlib from "node:zlib";
 import { ZstdFrames } from "./zstd_frames.ts";
 
 /** Bytes, and what their beginning is. */
-export interface Unpacked {
+interface Unpacked {
   /** The first bytes, as many as any kind of file needs. They come again in `bytes`. */
   readonly first: Uint8Array;
   readonly bytes: AsyncGenerator<Uint8Array, void>;
 }
 
 /** Enough to tell any kind of file: the names of the first members of an archive lie behind its head. */
-export const FIRST_BYTES = 1024;
+const FIRST_BYTES = 1024;
 
 /** Nobody packs a file more often than this by mistake. */
 const LAYERS_MAX = 3;

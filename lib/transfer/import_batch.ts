@@ -15,12 +15,13 @@ import { BatchProgress, type ImportProgress } from "./batch_progress.ts";
 import { type CandleFile, type FileOptions, readCandleFile } from "./candle_file.ts";
 import { type ImportContext, type ImportReport, importRows } from "./candle_import.ts";
 import type { ListedFile } from "./file_list.ts";
-import { type LineFile, openTables } from "./file_lines.ts";
+import type { LineFile } from "./file_lines.ts";
+import { openTables } from "./open_tables.ts";
 import { findPlaces, PLACES_MAX, type RowPlace } from "./import_places.ts";
 import { SeriesTurns } from "./series_turns.ts";
 
 /** A table that was read as a whole. */
-export interface ReadTable {
+interface ReadTable {
   /** As people call it. */
   readonly path: string;
   /** As the archive calls it, in the table `imports`. */
@@ -116,8 +117,8 @@ class ImportBatch {
       this.#signal.throwIfAborted();
       const at = this.#next++;
       const file = this.#files[at]!;
-      this.#turns.begin(at);
-      this.#progress.begin(at, file);
+      this.#turns.enter(at);
+      this.#progress.enter(at, file);
       try {
         await this.#readFile(file, at);
       } catch (error) {

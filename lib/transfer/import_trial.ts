@@ -5,7 +5,7 @@ import { type Series, seriesName } from "../market/series.ts";
 import { closedUntil } from "../market/timeframe.ts";
 import { type CandleFile, type FileOptions, readCandleFile } from "./candle_file.ts";
 import type { ListedFile } from "./file_list.ts";
-import { openTables } from "./file_lines.ts";
+import { openTables } from "./open_tables.ts";
 import { PLACES_MAX, type RowPlace } from "./import_places.ts";
 
 /** What a table holds, as it was understood. */

@@ -18,7 +18,7 @@ export class SeriesTurns {
   #changed = Promise.withResolvers<void>();
 
   /** A file begins. Call it in the order of the files. */
-  begin(file: number): void {
+  enter(file: number): void {
     this.#turns.set(file, { names: new Set(), isOpen: true });
   }
 

@@ -1,7 +1,7 @@
 /** A file that changes between being judged and being imported. @module */
 import assert from "node:assert/strict";
 import { readCandleFile } from "../../lib/transfer/candle_file.ts";
-import { openTables } from "../../lib/transfer/file_lines.ts";
+import { openTables } from "../../lib/transfer/open_tables.ts";
 import { M, PLAIN, plain, text } from "../support/file_cases.ts";
 
 const SERIES = {

@@ -81,11 +81,11 @@ for (const kind of ["embedded", "postgres"] as const) {
       );
       assert.match(
         first.stdout,
-        /^In all: 200 files, 195 tables taken, 3 series, 11,700 rows\n  11,700 added$/m,
+        /^In all: 200 files, 195 tables taken, 3 series, 11,700 rows\n {2}11,700 added$/m,
       );
       assert.match(
         first.stdout,
-        /^5 refused, and nothing of them stored:\n.*\n.*\n.*\n  and 2 more$/m,
+        /^5 refused, and nothing of them stored:\n.*\n.*\n.*\n {2}and 2 more$/m,
       );
       assert.match(
         first.stdout,
@@ -93,7 +93,7 @@ for (const kind of ["embedded", "postgres"] as const) {
       );
       assert.match(
         first.stdout,
-        /^binance SOL\/USDT 1m: 3,900 rows, 2024-03-01 00:00 to 2024-03-03 16:59\n  3,900 added$/m,
+        /^binance SOL\/USDT 1m: 3,900 rows, 2024-03-01 00:00 to 2024-03-03 16:59\n {2}3,900 added$/m,
       );
       const stored = `select symbol, candles::int, covered::text from checkpoints order by symbol`;
       const before = await asked(stored);
@@ -162,11 +162,11 @@ Deno.test("files that contradict each other are stored in their order, and each 
       assert.equal(code, 0);
       assert.match(
         stdout,
-        /^First of the 120 stored with other values:\n  .*\/10\.csv, line 2: binance BTC\/USDT 1m 2024-03-01 00:00$/m,
+        /^First of the 120 stored with other values:\n {2}.*\/10\.csv, line 2: binance BTC\/USDT 1m 2024-03-01 00:00$/m,
       );
       assert.match(
         stdout,
-        /^First of the 1 rejected:\n  .*\/12\.csv, line 8: binance ETH\/USDT 1m 2024-03-01 00:06: /m,
+        /^First of the 1 rejected:\n {2}.*\/12\.csv, line 8: binance ETH\/USDT 1m 2024-03-01 00:06: /m,
       );
     });
     await t.step(
@@ -345,8 +345,8 @@ Deno.test("--dry-run makes no archive, and shows in 80 columns how each file is 
       stdout,
       /binance BTC\/USDT 1m: 60 rows, 2024-03-01 00:00 to 2024-03-01 00:59, 1 rejected$/m,
     );
-    assert.match(stdout, /^  line 6 would be rejected: /m);
-    assert.match(stdout, /^  2024-03-01 00:00:00 +400\.00 +\S+ +\S+ +\S+ +1\.125$/m);
+    assert.match(stdout, /^ {2}line 6 would be rejected: /m);
+    assert.match(stdout, /^ {2}2024-03-01 00:00:00 +400\.00 +\S+ +\S+ +\S+ +1\.125$/m);
     assert.match(stdout, /^Would be refused: .*b\.csv/m);
     assert.match(stdout, /^Nothing was stored\.$/m);
     for (const line of stdout.split("\n")) {

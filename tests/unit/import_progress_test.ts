@@ -8,7 +8,7 @@ interface Seen {
   readonly told: string[];
   readonly drawn: (readonly string[])[];
   readonly shell: Shell;
-  readonly sleep: (ms: number) => void;
+  readonly wait: (ms: number) => void;
 }
 
 function watched(canRedraw: boolean): Seen {
@@ -21,17 +21,17 @@ function watched(canRedraw: boolean): Seen {
     tell: (text: string) => void told.push(text),
     draw: (lines: readonly string[]) => void drawn.push(lines),
   } as unknown as Shell;
-  return { told, drawn, shell, sleep: (ms) => nowMs += ms };
+  return { told, drawn, shell, wait: (ms) => nowMs += ms };
 }
 
 Deno.test("a terminal shows files, rows, the rate, the time left and the file", () => {
-  const { drawn, shell, sleep, told } = watched(true);
+  const { drawn, shell, wait, told } = watched(true);
   const lines = new ImportProgressLines(shell, { files: 200, bytes: 1_000 });
   const at = { filesDone: 12, bytesDone: 250, rows: 100_000, path: "data/a\x1b[31m.csv" };
   lines.update({ ...at, filesDone: 0, bytesDone: 0, rows: 0 });
-  sleep(10_000);
+  wait(10_000);
   lines.update(at);
-  sleep(10);
+  wait(10);
   lines.update({ ...at, rows: 100_001 });
   lines.end();
   assert.deepEqual(drawn, [
@@ -43,11 +43,11 @@ Deno.test("a terminal shows files, rows, the rate, the time left and the file", 
 });
 
 Deno.test("without a terminal a line is written every 30 seconds at most", () => {
-  const { told, shell, sleep } = watched(false);
+  const { told, shell, wait } = watched(false);
   const lines = new ImportProgressLines(shell, { files: 1, bytes: 0 });
   for (let second = 0; second < 95; second++) {
     lines.update({ filesDone: 0, bytesDone: 0, rows: second * 1_000, path: "-" });
-    sleep(1_000);
+    wait(1_000);
   }
   lines.end();
   assert.deepEqual(told, [
@@ -60,8 +60,8 @@ Deno.test("without a terminal a line is written every 30 seconds at most", () =>
 Deno.test("a file's bytes count as they are read, and wholly only when it is done", () => {
   const seen: ImportProgress[] = [];
   const progress = new BatchProgress((now) => seen.push(now));
-  progress.begin(0, { path: "a", bytes: 300 });
-  progress.begin(1, { path: "b", bytes: 100 });
+  progress.enter(0, { path: "a", bytes: 300 });
+  progress.enter(1, { path: "b", bytes: 100 });
   progress.addBytes(0, 450);
   assert.equal(seen.at(-1)?.bytesDone, 150);
   progress.setRows(0, 20);

@@ -2,7 +2,7 @@
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
 import { csvField } from "./candle_csv.ts";
-import { isJsonRow, type JsonRow, readJsonRow } from "./json_row.ts";
+import { isJsonRow, type JsonRow, readJsonRow, sameShape } from "./json_row.ts";
 import { JsonText } from "./json_text.ts";
 
 /** What else stands in an answer, to say what it is when it holds no rows. */
@@ -33,8 +33,8 @@ export async function* jsonLines(
 ): AsyncGenerator<readonly string[], void> {
   const toLines = csvLines(onNames);
   let page: string[] = [];
-  for await (const row of jsonRows(new JsonText(pieces))) {
-    page.push(...toLines(row));
+  for await (const rows of jsonRows(new JsonText(pieces))) {
+    for (const row of rows) for (const line of toLines(row)) page.push(line);
     if (page.length < PAGE_LINES) continue;
     yield page;
     page = [];
@@ -42,14 +42,17 @@ export async function* jsonLines(
   yield page;
 }
 
-/** The rows, as they are written. */
-async function* jsonRows(text: JsonText): AsyncGenerator<string, void> {
+/** The rows, as they are written, those together that were read together. */
+async function* jsonRows(text: JsonText): AsyncGenerator<readonly string[], void> {
   const first = await text.firstLine();
   if (first !== undefined && isJsonRow(first)) {
     const { names = [], values } = readJsonRow(first);
     const error = errorAnswer(names.map((name, at) => [name, values[at]!]));
     if (error !== undefined) throw new Error(error);
-    while (await text.peek() !== undefined) yield await text.value();
+    while (await text.peek() !== undefined) {
+      yield text.rows(false);
+      if (await text.peek() !== undefined) yield [await text.value()];
+    }
     return;
   }
   const answer: Answer = { rows: undefined, lists: 0, plain: [] };
@@ -71,7 +74,7 @@ async function* rowsOf(
   text: JsonText,
   answer: Answer,
   path: readonly string[],
-): AsyncGenerator<string, void> {
+): AsyncGenerator<readonly string[], void> {
   const begin = await text.peek();
   if (begin === "[") {
     await text.take();
@@ -104,7 +107,7 @@ async function* listRows(
   text: JsonText,
   answer: Answer,
   path: readonly string[],
-): AsyncGenerator<string, void> {
+): AsyncGenerator<readonly string[], void> {
   const name = path.join(".") || "the whole";
   let isPlain: boolean | undefined;
   if (await text.peek() === "]") {
@@ -122,13 +125,14 @@ async function* listRows(
       if (answer.rows !== name) {
         throw new Error(`it holds several lists of rows, ${answer.rows} and ${name}. Leave one`);
       }
-      yield value;
+      yield [value];
     } else if (answer.plain.length < PLAIN_MAX) {
       answer.plain.push([path.at(-1) ?? "", plainValue(value)]);
     }
     const next = await text.take();
     if (next === "]") break;
     expect(next, ",");
+    if (isRow) yield text.rows(true);
   }
   if (isPlain) answer.lists++;
 }
@@ -137,6 +141,7 @@ async function* listRows(
 function csvLines(onNames: () => void): (row: string) => readonly string[] {
   let count = 0;
   let names: readonly string[] | undefined;
+  let readSame: (text: string) => JsonRow | undefined = () => undefined;
   return (text) => {
     count++;
     const fail = (why: string): never => {
@@ -144,11 +149,14 @@ function csvLines(onNames: () => void): (row: string) => readonly string[] {
     };
     let row: JsonRow;
     try {
-      row = readJsonRow(text);
+      row = readSame(text) ?? readJsonRow(text);
     } catch (error) {
       return fail(errorText(error));
     }
-    if (count === 1) names = row.names;
+    if (count === 1) {
+      names = row.names;
+      readSame = sameShape(row);
+    }
     if ((row.names === undefined) !== (names === undefined)) {
       fail("it is a list where others are objects, or an object where others are lists");
     }

@@ -28,7 +28,7 @@ const FAILURES_MAX = 3;
 const ATTEMPTS_MAX = 3;
 
 /** What became of a file; also a metric's label. */
-export type FileOutcome = "stored" | "missing" | "faulty" | "differs" | "failed";
+type FileOutcome = "stored" | "missing" | "faulty" | "differs" | "failed";
 
 interface HistoryOptions {
   readonly signal?: AbortSignal | undefined;
