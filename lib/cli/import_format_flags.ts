@@ -88,7 +88,9 @@ function zoneFlag(text: string): TimeZone {
   const [name, aheadMs] = [text.trim(), readZone(text.trim())];
   const zone = aheadMs === undefined ? namedZone(name) : fixedZone(name, aheadMs);
   if (zone === undefined) {
-    throw new InvalidArgumentError("expected UTC, an offset as +02:00, or a place as Europe/Berlin");
+    throw new InvalidArgumentError(
+      "expected UTC, an offset as +02:00, or a place as Europe/Berlin",
+    );
   }
   return zone;
 }

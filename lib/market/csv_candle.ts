@@ -67,7 +67,15 @@ const NAMES = {
   high: ["high", "highprice", "h"],
   low: ["low", "lowprice", "l"],
   close: ["close", "closeprice", "c"],
-  closeTime: ["closetime", "timeclose", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
+  closeTime: [
+    "closetime",
+    "timeclose",
+    "closetimestamp",
+    "endtime",
+    "endat",
+    "timeperiodend",
+    "periodend",
+  ],
   confirm: [
     "confirm",
     "confirmed",
@@ -154,7 +162,8 @@ export function readColumns(
   };
 }
 
-const COUNT = /^(?:trades?(?:count)?|tradescount|count|numberoftrades|ntrades|transactions|tickvol|ticks)$/;
+const COUNT =
+  /^(?:trades?(?:count)?|tradescount|count|numberoftrades|ntrades|transactions|tickvol|ticks)$/;
 
 function isQuoteName(name: string, symbol: string | undefined): boolean {
   const quote = plainName(/\/([^:@]+)/.exec(symbol ?? "")?.[1] ?? "");

@@ -94,7 +94,8 @@ export class OrderProof {
 const WRONG_SHARE_MAX = 0.1;
 
 /** What columns are said to be that {@linkcode OrderClaim.isOdd}. */
-export const ODD = "most of its highs or lows are far from its opens and closes, or its opens are its closes: " +
+export const ODD =
+  "most of its highs or lows are far from its opens and closes, or its opens are its closes: " +
   "not all of these columns are prices of candles";
 
 /** In most candles of whatever market, high and low are nearer to open and close than that. */
@@ -172,6 +173,9 @@ function isFar(open: number, high: number, low: number, close: number): boolean 
   return high > Math.max(open, close) * FAR || low * FAR < Math.min(open, close);
 }
 
-function isOdd(rows: number, { far, flat }: { readonly far: number; readonly flat: number }): boolean {
+function isOdd(
+  rows: number,
+  { far, flat }: { readonly far: number; readonly flat: number },
+): boolean {
   return rows >= PLAUSIBLE_MIN && (far > rows * FAR_SHARE || flat > rows * FLAT_SHARE);
 }

@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { DecimalProof, plainNumber } from "../../lib/market/csv_number.ts";
 import { parseTimeFormat } from "../../lib/market/csv_time_format.ts";
-import { symbolOf, timeframeOf } from "../../lib/market/market_name.ts";
+import { symbolOf, timeframeOf, timeframeOfMinutes } from "../../lib/market/market_name.ts";
 import { fixedZone, namedZone } from "../../lib/market/time_zone.ts";
 import { parseNameTemplate } from "../../lib/transfer/name_template.ts";
 import { PRESETS } from "../../lib/transfer/presets/presets.ts";
-import { timeframeOfMinutes } from "../../lib/transfer/presets/exchange_presets.ts";
 
 Deno.test("a place's clocks show one hour twice, another never, and all others once", () => {
   const berlin = namedZone("Europe/Berlin")!;

@@ -1,6 +1,5 @@
 /** Files that programs, sellers and collectors of candles write. Each row says where its form is documented. @module */
-import { timeframeOf } from "../../market/market_name.ts";
-import { timeframeOfMinutes } from "./exchange_presets.ts";
+import { timeframeOf, timeframeOfMinutes } from "../../market/market_name.ts";
 import type { Preset } from "./preset.ts";
 
 export const PROGRAM_PRESETS: readonly Preset[] = [
