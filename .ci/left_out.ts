@@ -25,7 +25,8 @@ const FOLDERS_LEFT_OUT = [
   /\/bintrees\/(?:dist|test)$/,
   /\/yaml\/browser$/,
   /\/flechette\/(?:src|docs)$/, // what dist/ holds
-  /\/zip\.js\/(?:dist|lib\/core\/streams\/zlib-(?:js|wasm))$/, // the same again, and what Node unpacks
+  /\/zip\.js\/(?:dist|lib\/core\/streams\/zlib-(?:js|wasm))$/, // the same again, and what the runtime does
+  /\/fzstd\/(?:lib|umd)$/,
   /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
 ];
 
@@ -40,9 +41,9 @@ const FILES_LEFT_OUT =
 const UNUSED_FILES =
   /\/fflate\/esm\/browser\.js$|\/flechette\/dist\/flechette\.(?:mjs|min\.js)$|\/ccxt\/(?:js\/src\/base\/(?:OrderRouter|PredictionExchange)|postinstall)\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|[\w-]+\.tar\.gz)$/;
 
-/** All of zip.js but what reads an archive's list of members. */
+/** All of zip.js but what reads archives: the runtime unpacks. */
 const UNUSED_ZIP =
-  /\/zip\.js\/(?:index[^/]*|release\.sh|lib\/core\/(?:zip-writer|zip-fs|zlib-streams-inline|web-worker[\w-]*)\.js)$/;
+  /\/zip\.js\/(?:index[^/]*|release\.sh|lib\/zip-(?!core-reader\.js$)[^/]*|lib\/core\/(?:zip-writer|zip-fs|zlib-streams-inline|web-worker[\w-]*|util\/mime-type-data)\.js)$/;
 
 /** Hashes and curves that neither CCXT nor its Starknet library imports. */
 const UNUSED_CRYPTOGRAPHY =

@@ -9,8 +9,10 @@ export type HistorySetting = (typeof HISTORY_WORDS)[number];
 export const HISTORY = {
   name: "HISTORY",
   default: "auto",
-  meaning: "Whether backfill takes months of files that an exchange publishes: auto if quicker, or off.",
-  details: "Binance publishes such files at data.binance.vision. Checksums and samples from the API " +
+  meaning:
+    "Whether backfill takes months of files that an exchange publishes: auto if quicker, or off.",
+  details:
+    "Binance publishes such files at data.binance.vision. Checksums and samples from the API " +
     "are compared before anything of a file is stored; what it lacks is asked of the API.",
   read: () => read.oneOf(HISTORY_WORDS),
   completion: { kind: "one", words: HISTORY_WORDS },

@@ -246,7 +246,9 @@ export class ExchangeBackfill {
     { candles, added }: StoredFile,
   ): Promise<void> {
     this.#update(withPart(this.#progress, { answered: candles, added, files: 1 }));
-    if (added > 0) await this.#options.compression.noteWritten(this.#exchange.id, { timeframe, window });
+    if (added > 0) {
+      await this.#options.compression.noteWritten(this.#exchange.id, { timeframe, window });
+    }
   }
 
   /**

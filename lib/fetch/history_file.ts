@@ -2,13 +2,7 @@
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
 import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
-import {
-  type Coverage,
-  coverageCandles,
-  intersect,
-  isCovered,
-  unite,
-} from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
@@ -17,12 +11,8 @@ import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
-import {
-  beginImport,
-  endImport,
-  prepareImportPage,
-  writeImportPage,
-} from "../store/import_write.ts";
+import { prepareImportPage } from "../store/import_page.ts";
+import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
 
 /**
  * Rows per statement. A month of minutes is three: few statements, and none so long that a poll of the series, which waits for

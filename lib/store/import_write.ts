@@ -1,16 +1,11 @@
 /** Stores candles from a file, and records that they did not come from the exchange. @module */
-import type { Candle, RejectedCandle } from "../market/candle.ts";
 import type { Coverage } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
-import { addCandles } from "../market/timeframe.ts";
-import type { Window } from "../market/window.ts";
 import {
-  CANDLES,
   LOCK_SERIES,
   pageRows,
   REJECTED,
   REPLACED_VALUES,
-  storableRows,
   VALUES,
   valuesOf,
 } from "./candle_columns.ts";
@@ -19,44 +14,15 @@ import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
 import { isDuplicate } from "./connection/store_error.ts";
+import { CLAIMED, type PreparedImportPage } from "./import_page.ts";
 import { FIRST_TIME, LAST_TIME } from "./page_statement.ts";
-import { columns, coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
+import { coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 
 /** An import of one series, as recorded in `imports`. */
 export interface BegunImport {
   readonly id: string;
   /** `RETENTION` has dropped all candles before this time. Milliseconds; −Infinity when it has dropped nothing. */
   readonly expiredUntilMs: number;
-}
-
-/** Checked rows of a file. */
-export interface ImportPage {
-  /** Ascending, one per time. */
-  readonly candles: readonly Candle[];
-  readonly rejected: readonly RejectedCandle[];
-  /**
-   * True: stored candles that differ are replaced. False: they are kept, and the file's candles go to
-   * `import_conflicts`.
-   */
-  readonly replaces: boolean;
-}
-
-/**
- * A page in the form in which it is sent. The garbage collector can free its candles before the database has answered.
- */
-export interface PreparedImportPage {
-  readonly series: Series;
-  readonly replaces: boolean;
-  /** How many there are. */
-  readonly candles: number;
-  readonly rejected: number;
-  /** Open times of the first and the last candle, in milliseconds; Infinity and -Infinity without candles. */
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly names: readonly string[];
-  readonly values: readonly string[];
-  readonly claimed: readonly string[];
-  readonly refused: readonly string[];
 }
 
 interface ImportWritten {
@@ -82,23 +48,6 @@ export async function beginImport(
                      where timeframes.timeframe = ${timeframe.text}) as expired_ms`;
     return { id: row!.id, expiredUntilMs: row!.expired_ms ?? -Infinity };
   });
-}
-
-/** Prepares a page to be stored. It covers the time of its candles. */
-export function prepareImportPage(series: Series, page: ImportPage): PreparedImportPage {
-  const { candles, rejected, replaces } = page;
-  return {
-    series,
-    replaces,
-    candles: candles.length,
-    rejected: rejected.length,
-    firstMs: candles[0]?.openTimeMs ?? Infinity,
-    lastMs: candles.at(-1)?.openTimeMs ?? -Infinity,
-    names: nameParameters(series),
-    values: CANDLES.arrays(candles),
-    claimed: CLAIMED.arrays(coveredBy(series, candles)),
-    refused: REJECTED.arrays(storableRows(rejected)),
-  };
 }
 
 /**
@@ -143,18 +92,6 @@ export async function writeImportPage(
   });
 }
 
-/** The time of candles, which are ascending. */
-function coveredBy({ timeframe }: Series, candles: readonly Candle[]): Coverage {
-  const covered: { readonly sinceMs: number; untilMs: number }[] = [];
-  let last = covered[0];
-  for (const { openTimeMs } of candles) {
-    const untilMs = addCandles(timeframe, openTimeMs, 1);
-    if (last?.untilMs === openTimeMs) last.untilMs = untilMs;
-    else covered.push(last = { sinceMs: openTimeMs, untilMs });
-  }
-  return covered;
-}
-
 /** Records that an import ended, and which time its file covers as a whole. */
 export async function endImport(
   database: Database,
@@ -181,15 +118,6 @@ export async function endImport(
     return coverageFrom(row?.covered ?? []);
   });
 }
-
-function nameParameters({ exchange, symbol, timeframe }: Series): readonly string[] {
-  return [exchange, symbol, timeframe.text];
-}
-
-const CLAIMED = columns<Window>({
-  since_ms: ["float8", ({ sinceMs }) => sinceMs],
-  until_ms: ["float8", ({ untilMs }) => untilMs],
-});
 
 /**
  * - `insert`: all candles are new. Without `on conflict` and `returning` a row costs half as much: lib/store/page_statement.ts.

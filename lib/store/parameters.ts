@@ -56,6 +56,12 @@ function arrayOf<Row>(
   return `{${texts.join(",")}}`;
 }
 
+/** One array literal of several, of which any may be empty. */
+export function joinArrays(arrays: readonly string[]): string {
+  const values = arrays.map((array) => array.slice(1, -1)).filter((list) => list !== "");
+  return `{${values.join(",")}}`;
+}
+
 /** A PostgreSQL array literal of texts. */
 export function textArray(values: readonly string[]): string {
   return `{${values.map(quote).join(",")}}`;

@@ -5,7 +5,7 @@
  * @module
  */
 import { type Series, seriesName } from "../market/series.ts";
-import type { PreparedImportPage } from "../store/import_write.ts";
+import type { PreparedImportPage } from "../store/import_page.ts";
 import {
   type ImportContext,
   type ImportOptions,
@@ -46,7 +46,11 @@ export async function importRows(
   try {
     for await (const piece of rows) {
       const page = Array.isArray(piece) ? piece as readonly FileRow[] : [piece as FileRow];
-      for (const row of page) if (imports.add(row)) await imports.flush();
+      for (const row of page) {
+        const one = imports.of(row.series);
+        if (!one.isBegun) await one.begin();
+        if (imports.add(one, row)) await imports.flush();
+      }
     }
     await imports.flush();
     return await imports.end();
@@ -72,11 +76,15 @@ class SeriesImports {
     this.#options = options;
   }
 
-  /** Takes a row. True: it is time to flush. */
-  add({ series, row, state }: FileRow): boolean {
+  /** The import of a series. */
+  of(series: Series): SeriesImport {
     if (this.#last?.series !== series) this.#last = { series, import: this.#importOf(series) };
-    const one = this.#last.import;
-    if (state === "candle") one.held.push(row);
+    return this.#last.import;
+  }
+
+  /** Takes a row. True: it is time to flush. */
+  add(one: SeriesImport, { row, state }: FileRow): boolean {
+    if (state === "candle") one.add(row);
     else one.leaveOut(state, row);
     return ++this.#held === ROWS_MAX;
   }
@@ -86,7 +94,7 @@ class SeriesImports {
     this.#options.signal.throwIfAborted();
     const all: (readonly [SeriesImport, readonly PreparedImportPage[]])[] = [];
     for (const one of this.#imports.values()) {
-      const pages = await one.prepare();
+      const pages = one.prepare();
       if (pages.length > 0) all.push([one, pages]);
     }
     await this.#writing;

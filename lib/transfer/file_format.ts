@@ -119,7 +119,7 @@ export async function readFormat(
     !found.isLastWhole;
   const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
   return {
-    head,
+    head: { ...head, instrument: head.instrument ?? file.instrument?.() },
     ...read,
     source,
     timeIs: timeIs ?? "open",

@@ -24,16 +24,20 @@ const PAGE_LINES = 1_000;
 /**
  * Lines of CSV, in pages, the first of them with the names where rows have names. Numbers keep every digit.
  *
- * @param onNames Called when the first line is one of names.
+ * @param options.onNames Called when the first line is one of names.
+ * @param options.onInstrument Called with the name of the instrument that stands around the rows.
  * @throws Error when it is no JSON, holds no rows, or several lists of them.
  */
 export async function* jsonLines(
   pieces: AsyncIterator<string, void>,
-  onNames: () => void,
+  { onNames, onInstrument }: {
+    readonly onNames: () => void;
+    readonly onInstrument: (name: string) => void;
+  },
 ): AsyncGenerator<readonly string[], void> {
   const toLines = csvLines(onNames);
   let page: string[] = [];
-  for await (const rows of jsonRows(new JsonText(pieces))) {
+  for await (const rows of jsonRows(new JsonText(pieces), onInstrument)) {
     for (const row of rows) for (const line of toLines(row)) page.push(line);
     if (page.length < PAGE_LINES) continue;
     yield page;
@@ -43,7 +47,10 @@ export async function* jsonLines(
 }
 
 /** The rows, as they are written, those together that were read together. */
-async function* jsonRows(text: JsonText): AsyncGenerator<readonly string[], void> {
+async function* jsonRows(
+  text: JsonText,
+  onInstrument: (name: string) => void,
+): AsyncGenerator<readonly string[], void> {
   const first = await text.firstLine();
   if (first !== undefined && isJsonRow(first)) {
     const { names = [], values } = readJsonRow(first);
@@ -60,6 +67,8 @@ async function* jsonRows(text: JsonText): AsyncGenerator<readonly string[], void
   if (await text.peek() !== undefined) {
     throw new Error("more follows after the end of its JSON: leave one list of rows");
   }
+  const named = answer.plain.find(([name, value]) => INSTRUMENT.test(name) && value !== "");
+  if (named !== undefined) onInstrument(named[1]);
   if (answer.rows !== undefined) return;
   throw new Error(
     errorAnswer(answer.plain) ??
@@ -202,6 +211,10 @@ function expect(found: string, wanted: string): void {
 const MESSAGE = /^(?:err(?:or)?|(?:err(?:or)?|ret)?[-_]?(?:msg|message))$/i;
 const CODE = /^(?:(?:err(?:or)?|ret)?[-_]?code|label|status)$/i;
 const FINE = /^(?:|ok|success|null|0|false|true)$/i;
+
+/** Names of what an answer is of. */
+const INSTRUMENT =
+  /^(?:symbol|inst(?:rument)?[-_]?(?:id|name)?|ticker|(?:currency[-_]?)?pair|market[-_]?id|product[-_]?id|contract[-_]?(?:code|name)?)$/i;
 
 /** What an exchange says instead of candles; undefined if it says nothing like it. */
 function errorAnswer(plain: Answer["plain"]): string | undefined {

@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../clock.ts";
 import { type Candle, checkRow, type RejectedCandle } from "../market/candle.ts";
 import { type Coverage, coverageCandles, coverageOf, subtract } from "../market/coverage.ts";
-import { priceOf } from "../market/price.ts";
+import { type Price, priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles, ceilTime, closedUntil } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -15,10 +15,10 @@ import {
   beginImport,
   type BegunImport,
   endImport,
-  type PreparedImportPage,
-  prepareImportPage,
   writeImportPage,
 } from "../store/import_write.ts";
+import { type PreparedImportPage, prepareImportPage } from "../store/import_page.ts";
+import { byTime, joined } from "./page_parts.ts";
 import { retryStore } from "../archive/store_retry.ts";
 
 export interface ImportOptions {
@@ -78,14 +78,20 @@ export interface ImportContext {
   readonly hasTimescaledb: boolean;
 }
 
+/** Rows that are sent into columns together. */
+const PART_ROWS = 1_000;
+
 /** Most times of unclosed candles in memory. A file has some where it was joined from several; with more, nothing is claimed. */
 const UNCLOSED_MAX = 10_000;
 
+/** Timeframes whose tables an open database has for sure: of thousands of files, only the first asks for them. */
+const READY = new WeakMap<Database, Set<string>>();
+
 /** One series of a file that is imported. Its pages are written in the order in which they were prepared. */
 export class SeriesImport {
-  readonly held: (readonly unknown[])[] = [];
   readonly #context: ImportContext;
   readonly #series: Series;
+  readonly #price: Price;
   readonly #options: ImportOptions;
   readonly #count = {
     rows: 0,
@@ -100,6 +106,13 @@ export class SeriesImport {
     same: 0,
   };
   #begun: BegunImport | undefined;
+  /** Rows that are not in a part yet. */
+  #candles: Candle[] = [];
+  readonly #rejected: RejectedCandle[] = [];
+  /** Of the next page. */
+  readonly #parts: PreparedImportPage[] = [];
+  /** Before it candles are final. Milliseconds. */
+  #closedMs = -Infinity;
   #firstMs = Infinity;
   #lastMs = -Infinity;
   /** How long after its close a candle of the exchange may still change, as the archive knows when the import begins. */
@@ -113,6 +126,7 @@ export class SeriesImport {
   constructor(context: ImportContext, series: Series, options: ImportOptions) {
     this.#context = context;
     this.#series = series;
+    this.#price = priceOf(series.symbol);
     this.#options = options;
   }
 
@@ -126,35 +140,56 @@ export class SeriesImport {
     if (this.#unclosedMs?.size === UNCLOSED_MAX) this.#unclosedMs = undefined;
   }
 
-  /**
-   * Checks the rows in `held` and makes pages of them. A second row for the same time comes in a page of its own: it is
-   * compared with the stored first one, like any other conflict.
-   */
-  async prepare(): Promise<readonly PreparedImportPage[]> {
-    const rows = this.held.splice(0);
-    if (rows.length === 0) return [];
+  get isBegun(): boolean {
+    return this.#begun !== undefined;
+  }
+
+  /** Enters the import. To be called before the first row is added. */
+  async begin(): Promise<void> {
     this.#begun ??= await this.#begin();
-    this.#count.rows += rows.length;
-    let candles: Candle[] = [];
-    const rejected: RejectedCandle[] = [];
-    const { timeframe, symbol } = this.#series;
-    const price = priceOf(symbol);
-    for (const row of rows) {
-      const checked = checkRow(timeframe, row, price);
-      const timeMs = (checked.candle ?? checked.rejected).openTimeMs;
-      if (timeMs !== undefined && !this.#mayStore(timeMs)) continue;
-      if (checked.candle !== undefined) candles.push(checked.candle);
-      else rejected.push(checked.rejected);
-    }
-    const { replaces } = this.#options;
-    const pages: PreparedImportPage[] = [];
-    while (candles.length > 0 || (pages.length === 0 && rejected.length > 0)) {
+    this.#closedMs = this.#closedNow();
+  }
+
+  /** Checks a row, and keeps it for the next page if it may be stored. */
+  add(row: readonly unknown[]): void {
+    this.#count.rows++;
+    const { candle, rejected } = checkRow(this.#series.timeframe, row, this.#price);
+    const timeMs = (candle ?? rejected).openTimeMs;
+    if (timeMs !== undefined && !this.#mayStore(timeMs)) return;
+    if (candle === undefined) this.#rejected.push(rejected);
+    else if (this.#candles.push(candle) === PART_ROWS) this.#endPart();
+  }
+
+  /**
+   * Pages of all that was added since, in the order in which they are to be written. A second row for the same time comes
+   * in a page after the first: it is compared with the stored one, like any other conflict.
+   */
+  prepare(): readonly PreparedImportPage[] {
+    const rejected = this.#rejected.splice(0);
+    this.#endPart();
+    const parts = this.#parts.splice(0);
+    if (rejected.length > 0) parts.push(this.#part([], rejected));
+    return joined(parts);
+  }
+
+  /** Sends what was added into columns: candles that live until their page is whole cost the garbage collector the most. */
+  #endPart(): void {
+    let candles: readonly Candle[] = this.#candles;
+    this.#candles = [];
+    this.#closedMs = this.#closedNow();
+    while (candles.length > 0) {
       const { first, repeated } = byTime(candles);
-      const page = { candles: first, rejected: pages.length === 0 ? rejected : [], replaces };
-      pages.push(prepareImportPage(this.#series, page));
+      this.#parts.push(this.#part(first, []));
       candles = repeated;
     }
-    return pages;
+  }
+
+  #part(
+    candles: readonly Candle[],
+    rejected: readonly RejectedCandle[],
+  ): PreparedImportPage {
+    const { replaces } = this.#options;
+    return prepareImportPage(this.#series, { candles, rejected, replaces });
   }
 
   /** Stores pages, one after the other. */
@@ -165,8 +200,14 @@ export class SeriesImport {
   #begin(): Promise<BegunImport> {
     const { timeframe } = this.#series;
     return this.#store(async ({ config, database, clock, hasTimescaledb }) => {
-      await ensureCandleTables(database, [timeframe]);
-      if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+      const ready = READY.get(database) ?? new Set();
+      READY.set(database, ready);
+      const name = `${timeframe.text} ${config.compressAfterMs}`;
+      if (!ready.has(name)) {
+        await ensureCandleTables(database, [timeframe]);
+        if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+        ready.add(name);
+      }
       this.#settleMs = (await readSettling(database, clock.now()))(this.#series.exchange);
       return await beginImport(database, this.#series, this.#options.file);
     });
@@ -207,7 +248,7 @@ export class SeriesImport {
     const knownUntilMs = isCut === true || this.#count.unclosed > 0 ? fileWindow.untilMs : Infinity;
     const claimed: Window = {
       sinceMs: ceilTime(timeframe, Math.max(sinceMs, this.#begun!.expiredUntilMs)),
-      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedMs(), knownUntilMs),
+      untilMs: Math.min(ceilTime(timeframe, untilMs), this.#closedNow(), knownUntilMs),
     };
     if (claimed.sinceMs >= claimed.untilMs || this.#unclosedMs === undefined) return [];
     const unclosed = [...this.#unclosedMs].map((timeMs) => ({
@@ -221,14 +262,14 @@ export class SeriesImport {
   #mayStore(openTimeMs: number): boolean {
     const { sinceMs = -Infinity, untilMs = Infinity } = this.#options;
     if (openTimeMs < sinceMs || openTimeMs >= untilMs) this.#count.outside++;
-    else if (openTimeMs >= this.#closedMs()) this.#count.unclosed++;
+    else if (openTimeMs >= this.#closedMs) this.#count.unclosed++;
     else if (openTimeMs < this.#begun!.expiredUntilMs) this.#count.expired++;
     else return true;
     return false;
   }
 
   /** The end of the last candle that can be final: a file may have been made right after a candle closed. */
-  #closedMs(): number {
+  #closedNow(): number {
     return closedUntil(this.#series.timeframe, this.#context.clock.now() - this.#settleMs);
   }
 
@@ -252,30 +293,4 @@ export class SeriesImport {
     const { signal } = this.#options;
     return retryStore(() => statement(this.#context), { ...this.#context, signal });
   }
-}
-
-/** Candles in ascending order, one of each time, the first of it; and all others. */
-function byTime(candles: readonly Candle[]): {
-  readonly first: readonly Candle[];
-  readonly repeated: Candle[];
-} {
-  if (isAscending(candles)) return { first: candles, repeated: [] };
-  const times = new Set<number>();
-  const [first, repeated]: [Candle[], Candle[]] = [[], []];
-  for (const candle of candles) {
-    if (times.has(candle.openTimeMs)) repeated.push(candle);
-    else {
-      times.add(candle.openTimeMs);
-      first.push(candle);
-    }
-  }
-  return { first: first.sort((a, b) => a.openTimeMs - b.openTimeMs), repeated };
-}
-
-/** As most files are: then nothing has to be sorted. */
-function isAscending(candles: readonly Candle[]): boolean {
-  for (let at = 1; at < candles.length; at++) {
-    if (candles[at]!.openTimeMs <= candles[at - 1]!.openTimeMs) return false;
-  }
-  return true;
 }

@@ -8,7 +8,8 @@ import { ceilTime, floorTime, parseTimeframe } from "../../lib/market/timeframe.
 import { type Database, openDatabase } from "../../lib/store/connection/database.ts";
 import { isOfOtherMarket } from "../../lib/store/connection/store_error.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
-import { beginImport, prepareImportPage, writeImportPage } from "../../lib/store/import_write.ts";
+import { prepareImportPage } from "../../lib/store/import_page.ts";
+import { beginImport, writeImportPage } from "../../lib/store/import_write.ts";
 import { beginListings, replaceListings } from "../../lib/store/listings.ts";
 import { type PageWrite, writePage } from "../../lib/store/page_write.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";

@@ -8,7 +8,12 @@ async function linesOf(text: string, length = text.length): Promise<readonly str
   const pieces = function* (): Generator<string, void> {
     for (let at = 0; at < text.length; at += length) yield text.slice(at, at + length);
   };
-  const pages = await Array.fromAsync(jsonLines(ReadableStream.from(pieces()).values(), () => {}));
+  const pages = await Array.fromAsync(
+    jsonLines(ReadableStream.from(pieces()).values(), {
+      onNames: () => {},
+      onInstrument: () => {},
+    }),
+  );
   return pages.flat();
 }
 
