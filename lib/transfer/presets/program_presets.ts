@@ -50,6 +50,7 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     ],
     namedHead: /^(?:time|timestamp|date),/,
     timeframe: () => "1m",
+    renamed: { "volume_(btc)": "volume", "volume_(currency)": "turnover" },
     quotes: ["USD"],
     zoneMs: 0,
     volume: { spot: "base" },
