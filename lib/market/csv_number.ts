@@ -7,7 +7,7 @@ export interface NumberStyle {
   readonly hasThousands: boolean;
 }
 
-export const PLAIN_NUMBERS: NumberStyle = { decimal: ".", hasThousands: false };
+const PLAIN_NUMBERS: NumberStyle = { decimal: ".", hasThousands: false };
 
 const THOUSANDS = {
   ".": /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/,

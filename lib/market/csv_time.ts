@@ -21,7 +21,7 @@ export interface FileTime {
 export const OLDEST_CANDLE_MS = Date.UTC(2009, 0, 3);
 
 /** Numbers such as 20240301000000 are dates, not milliseconds. */
-const NUMBER_MS_MAX = Date.UTC(2100, 0);
+export const NUMBER_MS_MAX = Date.UTC(2100, 0);
 
 /** The unit of a number follows from its size, because no candle is older than 2009 or newer than 5138. */
 const UNITS = [

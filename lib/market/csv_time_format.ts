@@ -1,5 +1,5 @@
 /** Reads times in the way that a user names: a unit of numbers, or a pattern of texts. @module */
-import { dateMs, type FileTime, readTimeText, readZone } from "./csv_time.ts";
+import { dateMs, type FileTime, NUMBER_MS_MAX, readTimeText, readZone } from "./csv_time.ts";
 import type { TimeZone } from "./time_zone.ts";
 
 /** A local time that its zone's clocks show twice, or never. */
@@ -71,9 +71,12 @@ function unitReader(unit: keyof typeof UNITS): TimeFormat["read"] {
   return (text) => {
     const trimmed = text.trim();
     if (!/^\d{1,20}(?:\.\d*)?(?:[eE]\+?\d{1,2})?$/.test(trimmed)) return undefined;
-    if (!/^\d+$/.test(trimmed)) return { timeMs: Number(trimmed) * Number(ns) / 1e6, style };
-    const whole = BigInt(trimmed) * ns;
-    return { timeMs: Number(whole / 1_000_000n) + Number(whole % 1_000_000n) / 1e6, style };
+    // Nanoseconds have more digits than a double.
+    const whole = /^\d+$/.test(trimmed) ? BigInt(trimmed) * ns : undefined;
+    const timeMs = whole === undefined
+      ? Number(trimmed) * Number(ns) / 1e6
+      : Number(whole / 1_000_000n) + Number(whole % 1_000_000n) / 1e6;
+    return timeMs < NUMBER_MS_MAX ? { timeMs, style } : undefined;
   };
 }
 

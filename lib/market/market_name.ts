@@ -92,3 +92,15 @@ export function timeframeOf(text: string): string | undefined {
   const plain = `${Number(count)}${UNITS[unit]!}`;
   return LONGER[plain] ?? plain;
 }
+
+const LETTERS: Readonly<Record<string, string>> = { D: "1d", W: "1w", M: "1M" };
+
+/** `60` is an hour, `1440` or `D` a day. */
+export function timeframeOfMinutes(text: string): string | undefined {
+  if (Object.hasOwn(LETTERS, text)) return LETTERS[text];
+  if (!/^\d{1,5}$/.test(text)) return undefined;
+  const minutes = Number(text);
+  if (minutes % 10_080 === 0) return `${minutes / 10_080}w`;
+  if (minutes % 1440 === 0) return `${minutes / 1440}d`;
+  return minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
+}

@@ -31,25 +31,30 @@ interface Meant {
   readonly symbol: string | undefined;
 }
 
+interface NamedColumns {
+  readonly head: FileHead;
+  readonly columns: CsvColumns;
+  readonly proof: VolumeProof;
+}
+
+interface SaidVolume extends Meant {
+  /** What the user says. */
+  readonly unit: VolumeUnit | undefined;
+  readonly preset: Preset | undefined;
+  /** Whether the user names the columns. */
+  readonly isGiven: boolean;
+  readonly refuse: Refuse;
+}
+
 /** The named volume, unless the rows prove that it is in another unit than is said. */
 export function namedVolume(
-  { head, columns, proof }: {
-    readonly head: FileHead;
-    readonly columns: CsvColumns;
-    readonly proof: VolumeProof;
-  },
-  { exchange, symbol, unit, preset, isGiven, refuse }: Meant & {
-    /** What the user says. */
-    readonly unit: VolumeUnit | undefined;
-    readonly preset: Preset | undefined;
-    /** Whether the user names the columns. */
-    readonly isGiven: boolean;
-    readonly refuse: Refuse;
-  },
+  named: NamedColumns,
+  said: SaidVolume,
 ): ReadVolume {
+  const { columns, proof } = named;
+  const { exchange, symbol, unit, preset, isGiven, refuse } = said;
   const at = columns.values[4]!;
   if (at < 0 || columns.isOwn === true) return { at, unit: "stored", isProved: true };
-  const name = csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
   if (!isGiven && proof.isUnfilled(at)) {
     refuse(`its volume is zero in all rows. Name the columns with ${EXAMPLE}`);
   }
@@ -62,13 +67,13 @@ export function namedVolume(
     }
     return { at, unit: "base", isProved: true };
   }
-  const said = unit ?? saidUnit(preset, symbol);
+  const counts = unit ?? saidUnit(preset, symbol);
   // Of contracts, some exchanges' own volumes count contracts: then the column that the file calls so is the one.
   const own = exchange === undefined || symbol === undefined
     ? undefined
     : volumeUnit(exchange, kindOf(symbol));
-  if ((said === "contracts" && own === "contracts") || unit === "quote") {
-    return { at, unit: said, isProved: false };
+  if ((counts === "contracts" && own === "contracts") || unit === "quote") {
+    return { at, unit: counts, isProved: false };
   }
   if (isGiven && bases.length > 0) {
     refuse(
@@ -78,12 +83,12 @@ export function namedVolume(
         "Name them so with --columns",
     );
   }
-  if (isGiven) return { at, unit: said, isProved: false };
+  if (isGiven) return { at, unit: counts, isProved: false };
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
     // A source whose files count contracts has whole ones.
-    const mayCount = said !== "contracts" || proof.isWhole(at);
+    const mayCount = counts !== "contracts" || proof.isWhole(at);
     if (
       columns.turnovers.length === 1 && mayCount && symbol !== undefined &&
       kindOf(symbol) === "inverse"
@@ -96,8 +101,21 @@ export function namedVolume(
         `If the exchange's own volumes do, say so with --volume-unit contracts. Name the column of the volume with ${EXAMPLE}`,
     );
   }
+  checkUnproved(named, said, size);
+  return { at, unit: counts, isProved: false };
+}
+
+/** @throws Error when a volume that no turnover proves cannot be one. */
+function checkUnproved(
+  { head, columns, proof }: NamedColumns,
+  { exchange, unit, preset, refuse }: SaidVolume,
+  size: number | undefined,
+): void {
+  const at = columns.values[4]!;
+  const name = csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
   if (
-    bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined
+    proof.bases().length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) &&
+    preset === undefined
   ) {
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
@@ -122,7 +140,6 @@ export function namedVolume(
   if (doubt !== undefined && unit === undefined && (!doubt.ofWhole || proof.isWhole(at))) {
     refuse(doubt.why);
   }
-  return { at, unit: said, isProved: false };
 }
 
 function saidUnit(

@@ -22,6 +22,7 @@ import {
   unnamedColumns,
 } from "./file_columns.ts";
 import type { NameTemplate } from "./name_template.ts";
+import type { Layout, Preset } from "./presets/preset.ts";
 import { PRESETS } from "./presets/presets.ts";
 
 /** What the user says of how a file is written. */
@@ -181,12 +182,11 @@ function rowColumns(
   refuse: Refuse,
 ): Read {
   const { preset, isAsked } = source;
-  const kind = kindIn(meant.symbol);
   const fitting = preset === undefined
     ? []
     : found.claims.filter(({ order }) => order.fits && !order.isExchanged);
   if (preset !== undefined) {
-    const layouts = layoutsOf(preset, { width: found.width, kind });
+    const layouts = layoutsOf(preset, { width: found.width, kind: kindIn(meant.symbol) });
     if (layouts.length === 0 && isAsked) {
       refuse(
         `it has no head and ${found.width} columns; files of ${preset.name} have ${
@@ -197,22 +197,7 @@ function rowColumns(
     }
     const [claim] = distinct(fitting);
     if (layouts.length > 0 && claim === undefined) {
-      const lacking = layouts.find(({ columns }) => !columns.includes("volume"));
-      if (lacking !== undefined && found.claims.length === 0) {
-        const [unit] = lacking.columns.filter((name) => !LAYOUT_PRICES.has(name));
-        refuse(
-          `the base volume is not among its columns if they are ${
-            lacking.columns.join(", ")
-          }, as ${preset.name} ` +
-            `writes them. To take the ${unit} as volume: --columns ${
-              lacking.columns.map((name) => name === unit ? "volume" : name).join(",")
-            }`,
-        );
-      }
-      refuse(
-        `its rows contradict the columns of ${preset.name}, ${layouts[0]!.columns.join(", ")}. ` +
-          `Name them with ${EXAMPLE}`,
-      );
+      refuseLayouts(preset, { layouts, hasClaims: found.claims.length > 0 }, refuse);
     }
     if (claim !== undefined && distinct(fitting).length === 1) {
       checkOrder(claim, meant, refuse);
@@ -240,6 +225,30 @@ function rowColumns(
       isProved: options.volumeUnit === undefined && unit !== undefined,
     },
   };
+}
+
+/** @throws Error always: none of a source's columns is what the rows allow. */
+function refuseLayouts(
+  preset: Preset,
+  { layouts, hasClaims }: { readonly layouts: readonly Layout[]; readonly hasClaims: boolean },
+  refuse: Refuse,
+): never {
+  const lacking = layouts.find(({ columns }) => !columns.includes("volume"));
+  if (lacking !== undefined && !hasClaims) {
+    const [unit] = lacking.columns.filter((name) => !LAYOUT_PRICES.has(name));
+    refuse(
+      `the base volume is not among its columns if they are ${
+        lacking.columns.join(", ")
+      }, as ${preset.name} ` +
+        `writes them. To take the ${unit} as volume: --columns ${
+          lacking.columns.map((name) => name === unit ? "volume" : name).join(",")
+        }`,
+    );
+  }
+  return refuse(
+    `its rows contradict the columns of ${preset.name}, ${layouts[0]!.columns.join(", ")}. ` +
+      `Name them with ${EXAMPLE}`,
+  );
 }
 
 const LAYOUT_PRICES = new Set(["date", "time", "open", "high", "low", "close"]);

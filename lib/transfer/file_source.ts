@@ -14,7 +14,7 @@ import type { Layout, Preset, SourceNames } from "./presets/preset.ts";
 import { otherContent, presetOf, PRESETS } from "./presets/presets.ts";
 
 /** What a file's name says, as far as it leaves no doubt. */
-export interface FileNames {
+interface FileNames {
   readonly exchange: string | undefined;
   /** A unified symbol. */
   readonly symbol: string | undefined;

@@ -1,4 +1,5 @@
 /** Files that exchanges publish. Each row says where its form is documented. @module */
+import { timeframeOfMinutes } from "../../market/market_name.ts";
 import type { Layout, Preset } from "./preset.ts";
 
 const PRICES = ["open", "high", "low", "close"] as const;
@@ -24,7 +25,6 @@ const BINANCE_NAMES = [{
 
 const BINANCE_HEAD =
   /^open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_/;
-
 const BINANCE_FOLDERS = [
   { form: /\bfutures[\\/](?:um|cm)[\\/].*\bmarkPriceKlines\b/, kind: "contract", price: "mark" },
   { form: /\bmarkPriceKlines\b/, kind: "contract", price: "mark" },
@@ -35,7 +35,7 @@ const BINANCE_FOLDERS = [
   { form: /\bspot[\\/](?:daily|monthly)[\\/]/, kind: "spot" },
 ] as const;
 
-/** Seven columns as several exchanges' interfaces answer: turnover follows volume. */
+/** As interfaces answer: turnover follows volume. */
 const WITH_TURNOVER: Layout = { columns: ["time", ...PRICES, "volume", "turnover"] };
 
 export const EXCHANGE_PRESETS: readonly Preset[] = [
@@ -76,7 +76,7 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     fileNames: [
       { form: /^(?<symbol>[A-Z0-9.]+)_(?<timeframe>1|5|15|30|60|240|720|1440)$/, isOwn: true },
     ],
-    timeframe: (text) => timeframeOfMinutes(text),
+    timeframe: timeframeOfMinutes,
     quotes: [
       ...["USD", "EUR", "GBP", "CAD", "JPY", "AUD", "CHF", "USDT", "USDC", "DAI", "PYUSD", "USDQ"],
       ...["EURQ", "EURR", "RLUSD", "USDG", "XBT", "ETH", "DOT", "SOL", "AED"],
@@ -134,8 +134,7 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
       kind: "contract",
       zoneMs: 3 * 60 * 60_000,
     }],
-    renamed: { start_at: "time" },
-    timeframe: (text) => timeframeOfMinutes(text),
+    timeframe: timeframeOfMinutes,
     quotes: ["USDT", "USDC", "USDE", "USD", "BTC", "ETH", "EUR", "DAI", "BRZ", "MNT", "TRY"],
     volume: { spot: "base", linear: "base", inverse: "quote" },
   },
@@ -318,15 +317,3 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     volume: { spot: "base", linear: "base" },
   },
 ];
-
-const LETTERS: Readonly<Record<string, string>> = { D: "1d", W: "1w", M: "1M" };
-
-/** `60` is an hour, `1440` or `D` a day. */
-export function timeframeOfMinutes(text: string): string | undefined {
-  if (Object.hasOwn(LETTERS, text)) return LETTERS[text];
-  if (!/^\d{1,5}$/.test(text)) return undefined;
-  const minutes = Number(text);
-  if (minutes % 10_080 === 0) return `${minutes / 10_080}w`;
-  if (minutes % 1440 === 0) return `${minutes / 1440}d`;
-  return minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
-}

@@ -8,7 +8,7 @@ import type { NameParts } from "../name_template.ts";
 export interface SourceNames extends NameParts, Pick<FileName, "price" | "kind" | "zoneMs"> {}
 
 /** A form of name that the source's files have. */
-export interface FileName {
+interface FileName {
   /** Its groups are parts of names; the name is without endings such as `.csv.gz`. */
   readonly form: RegExp;
   /** Whether it proves, together with the columns, where the file is from. */

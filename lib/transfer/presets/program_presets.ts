@@ -1,6 +1,5 @@
 /** Files that programs, sellers and collectors of candles write. Each row says where its form is documented. @module */
-import { timeframeOf } from "../../market/market_name.ts";
-import { timeframeOfMinutes } from "./exchange_presets.ts";
+import { timeframeOf, timeframeOfMinutes } from "../../market/market_name.ts";
 import type { Preset } from "./preset.ts";
 
 export const PROGRAM_PRESETS: readonly Preset[] = [
@@ -51,6 +50,7 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     ],
     namedHead: /^(?:time|timestamp|date),/,
     timeframe: () => "1m",
+    renamed: { "volume_(btc)": "volume", "volume_(currency)": "turnover" },
     quotes: ["USD"],
     zoneMs: 0,
     volume: { spot: "base" },
