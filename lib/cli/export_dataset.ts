@@ -5,7 +5,7 @@ import { openPlace } from "../transfer/open_place.ts";
 import { VERSION } from "../version.ts";
 import { requireArchive } from "../store/connection/migrations.ts";
 import { streamDaemon } from "./control.ts";
-import { chosenBy, type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
+import { chosenBy, type ExportFlags, type FlagRefusal, isMarked, refuse } from "./export_flags.ts";
 import { type Flags, readGround } from "./settings.ts";
 import { EXIT, type ExitCode, type Shell } from "./shell.ts";
 import { count } from "./text.ts";
@@ -23,9 +23,10 @@ export function refuseForDataset(flags: ExportFlags & DatasetFlags, command: Fla
     ["--output", flags.output !== undefined],
     ["--format", flags.format !== undefined],
     [`--what ${flags.what}`, flags.what !== "candles"],
-    ["--source merged", flags.source === "merged"],
+    ["--compress", flags.compress !== undefined],
+    [`--source ${flags.source}`, flags.source !== "exchange"],
     ["--quote-formulas", flags.quoteFormulas !== undefined],
-    ["--mark-provisional", flags.markProvisional !== undefined],
+    ["--provisional", isMarked(flags)],
   ] as const).find(([, isGiven]) => isGiven)?.[0];
   if (named !== undefined) {
     refuse(

@@ -97,7 +97,9 @@ export function render(
 
 function historyText({ exchange, host, files, candles, seconds }: Plan["history"][number]): string {
   return `${exchange}: ${count(candles)} of these candles come from ${count(files)} ` +
-    `${files === 1 ? "file" : "files"} of ${host}, in about ${duration(seconds)} beside the pages. ` +
+    `${files === 1 ? "file" : "files"} of ${host}, in about ${
+      duration(seconds)
+    } beside the pages. ` +
     "What is not there is asked of the API (HISTORY=off: all is).";
 }
 

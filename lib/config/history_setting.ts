@@ -10,11 +10,10 @@ export const HISTORY = {
   name: "HISTORY",
   default: "auto",
   meaning:
-    "Whether backfill takes whole months and days from the files that an exchange publishes: " +
-    "auto where that is quicker than its API, or off.",
+    "Whether backfill takes months of files that an exchange publishes: auto if quicker, or off.",
   details:
-    "Binance publishes such files at data.binance.vision. Each is checked against its checksum, and samples " +
-    "of it against the API, before anything of it is stored; what a file lacks is asked of the API.",
+    "Binance publishes such files at data.binance.vision. Checksums and samples from the API " +
+    "are compared before anything of a file is stored; what it lacks is asked of the API.",
   read: () => read.oneOf(HISTORY_WORDS),
   completion: { kind: "one", words: HISTORY_WORDS },
 } as const;

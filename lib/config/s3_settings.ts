@@ -20,7 +20,7 @@ export interface S3Address {
 }
 
 /** What is not set, or wrong. */
-export interface S3Problem {
+interface S3Problem {
   readonly variable: string;
   /** What is allowed and what to do, without secrets. */
   readonly allowed: string;

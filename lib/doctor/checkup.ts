@@ -68,7 +68,7 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
 }
 
 /** Finds out whether a dataset can be written to its place. */
-export type PlaceProbe = (
+type PlaceProbe = (
   url: string,
   ground: Archive & { readonly signal?: AbortSignal | undefined },
 ) => Promise<{ readonly message: string; readonly isHint: boolean }>;
@@ -82,7 +82,11 @@ async function examineDataset(
   const { config: { datasetUrl } } = archive;
   if (datasetUrl === undefined || probePlace === undefined) return [];
   try {
-    return [{ check: "dataset", ok: true, ...await probePlace(datasetUrl, { ...archive, signal }) }];
+    return [{
+      check: "dataset",
+      ok: true,
+      ...await probePlace(datasetUrl, { ...archive, signal }),
+    }];
   } catch (error) {
     signal?.throwIfAborted();
     return [{ check: "dataset", ok: false, message: errorText(error) }];

@@ -29,7 +29,8 @@ export async function examineFiles(
     return [{ check, ok: true, message: `whole months come from the files of ${host}` }];
   } catch (error) {
     signal?.throwIfAborted();
-    const wrong = `the files of ${host} are out of reach, so all history is asked of the API, which is slower: ` +
+    const wrong =
+      `the files of ${host} are out of reach, so all history is asked of the API, which is slower: ` +
       errorText(error);
     const fix = `Let HTTPS to ${host} pass, or set HISTORY=off`;
     // The API gives the same candles.

@@ -36,7 +36,7 @@ import {
 } from "./owed_candles.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-import { History } from "./history.ts";
+import { History } from "./history_run.ts";
 import type { StoredFile } from "./history_file.ts";
 import { tryFindListings } from "./listing_search.ts";
 import { prepareRun } from "./one_range.ts";
@@ -246,7 +246,9 @@ export class ExchangeBackfill {
     { candles, added }: StoredFile,
   ): Promise<void> {
     this.#update(withPart(this.#progress, { answered: candles, added, files: 1 }));
-    if (added > 0) await this.#options.compression.noteWritten(this.#exchange.id, { timeframe, window });
+    if (added > 0) {
+      await this.#options.compression.noteWritten(this.#exchange.id, { timeframe, window });
+    }
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Owed } from "../store/ledger.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { PAGES_IN_FLIGHT } from "./backfill_report.ts";
 import type { PageOutcome } from "./page_outcome.ts";
-import { type QueuedPage, queueByLoss } from "./page_queue.ts";
+import { queueByLoss, type QueuedPage } from "./page_queue.ts";
 
 interface PassOptions {
   readonly nowMs: number;

@@ -3,9 +3,19 @@
  * pace in force.
  * @module
  */
-import type { FilePeriod, PublishedFile, SeriesFiles } from "../exchange/archives/published_file.ts";
+import type {
+  FilePeriod,
+  PublishedFile,
+  SeriesFiles,
+} from "../exchange/archives/published_file.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
-import { type Coverage, coverageCandles, coverageOf, intersect, subtract } from "../market/coverage.ts";
+import {
+  type Coverage,
+  coverageCandles,
+  coverageOf,
+  intersect,
+  subtract,
+} from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { countCandles, nominalMs } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
@@ -67,7 +77,10 @@ export async function chooseFiles(
     const files = client.files.of(one.series, { marketId: marketIdOf(markets, one.series), host });
     if (files !== undefined) published.push({ owed: one, files });
   }
-  const asked = published.map(({ owed: { series } }) => ({ series, window: fullPage(exchange, series) }));
+  const asked = published.map(({ owed: { series } }) => ({
+    series,
+    window: fullPage(exchange, series),
+  }));
   const requestMs = await requestTimes(exchange, asked, markets.list);
   const chosen = published.flatMap(({ owed: { series, owed }, files }) => {
     const pageRows = exchange.pageRowsMax(series);

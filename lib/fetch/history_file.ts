@@ -2,13 +2,7 @@
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
 import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
-import {
-  type Coverage,
-  coverageCandles,
-  coverageOf,
-  intersect,
-  isCovered,
-} from "../market/coverage.ts";
+import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
 import { addCandles } from "../market/timeframe.ts";
@@ -120,7 +114,7 @@ export async function storeFile(
     openTimeMs >= expiredUntilMs && isCovered(owed, openTimeMs)
   );
   let added = 0;
-  const answered: Window[] = [];
+  let answered: Coverage = [];
   for (let at = 0; at < wanted.length; at += ROWS_MAX) {
     signal?.throwIfAborted();
     const page = wanted.slice(at, at + ROWS_MAX);
@@ -128,13 +122,25 @@ export async function storeFile(
     // What is owed is hardly ever stored.
     const written = await store(() => writeImportPage(database, prepared, { id, isNew: true }));
     added += written.added;
-    answered.push(...coverageOf(page.map(({ openTimeMs }) => ({
-      sinceMs: openTimeMs,
-      untilMs: addCandles(timeframe, openTimeMs, 1),
-    }))));
+    answered = unite(answered, spansOf(series, page));
     metrics.candlesWritten.inc({ exchange }, written.added);
   }
   await store(() => endImport(database, series, { id, sha256, claimed: [] }));
-  const covered = coverageOf(answered);
-  return { answered: covered, candles: coverageCandles(timeframe, covered), added };
+  return { answered, candles: coverageCandles(timeframe, answered), added };
+}
+
+/** The time of ascending candles, each run of them as one window. */
+function spansOf({ timeframe }: Series, candles: readonly Candle[]): Coverage {
+  const spans: Window[] = [];
+  let sinceMs: number | undefined;
+  let untilMs = -Infinity;
+  for (const { openTimeMs } of candles) {
+    if (openTimeMs !== untilMs) {
+      if (sinceMs !== undefined) spans.push({ sinceMs, untilMs });
+      sinceMs = openTimeMs;
+    }
+    untilMs = addCandles(timeframe, openTimeMs, 1);
+  }
+  if (sinceMs !== undefined) spans.push({ sinceMs, untilMs });
+  return spans;
 }

@@ -53,7 +53,7 @@ export async function tryFindListings(
  * @returns whether anything was found.
  * @throws FetchError when cancelled, StoreError when a write failed.
  */
-export async function findListings(
+async function findListings(
   archive: Archive,
   exchange: ArchivedExchange,
   { owed, signal }: { readonly owed: readonly Owed[]; readonly signal?: AbortSignal | undefined },

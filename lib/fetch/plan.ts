@@ -48,7 +48,7 @@ export interface PlanCapacity extends Capacity, DiskGrowth {
 }
 
 /** A file for `titan10 import`. */
-export interface FileByHand {
+interface FileByHand {
   readonly exchange: string;
   readonly file: string;
   /** Where it is told how to get it. */

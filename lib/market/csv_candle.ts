@@ -20,6 +20,10 @@ export interface CsvColumns {
   readonly values: readonly number[];
   /** Other columns that may hold what was traded, in another unit. */
   readonly turnovers: readonly number[];
+  /** Among them: those that are said to be in the quote currency. */
+  readonly quoteVolumes?: readonly number[] | undefined;
+  /** Columns that count trades or ticks: whole numbers. */
+  readonly counts?: readonly number[] | undefined;
   readonly closeTime: number | undefined;
   /** Says whether the candle has closed. */
   readonly confirm: number | undefined;
@@ -63,7 +67,15 @@ const NAMES = {
   high: ["high", "highprice", "h"],
   low: ["low", "lowprice", "l"],
   close: ["close", "closeprice", "c"],
-  closeTime: ["closetime", "timeclose", "closetimestamp", "endtime", "endat", "timeperiodend", "periodend"],
+  closeTime: [
+    "closetime",
+    "timeclose",
+    "closetimestamp",
+    "endtime",
+    "endat",
+    "timeperiodend",
+    "periodend",
+  ],
   confirm: [
     "confirm",
     "confirmed",
@@ -140,12 +152,23 @@ export function readColumns(
       volume ?? (priceOf(symbol ?? "") === "trade" ? need("volume", undefined) : -1),
     ],
     turnovers,
+    quoteVolumes: turnovers.filter((at) => isQuoteName(head[at]!, symbol)),
+    counts: head.flatMap((name, at) => COUNT.test(name) ? [at] : []),
     closeTime: open === undefined ? undefined : find("closeTime"),
     confirm: find("confirm"),
     provisional: find("provisional"),
     width: fields.length,
     isOwn: own !== undefined,
   };
+}
+
+const COUNT =
+  /^(?:trades?(?:count)?|tradescount|count|numberoftrades|ntrades|transactions|tickvol|ticks)$/;
+
+function isQuoteName(name: string, symbol: string | undefined): boolean {
+  const quote = plainName(/\/([^:@]+)/.exec(symbol ?? "")?.[1] ?? "");
+  return /quote|turnover/.test(name) ||
+    (quote !== "" && (name === `volume${quote}` || name === `vol${quote}`));
 }
 
 /** The names that a guard needs, whatever names the user gives: another instrument stays another instrument. */

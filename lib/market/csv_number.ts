@@ -9,10 +9,16 @@ export interface NumberStyle {
 
 export const PLAIN_NUMBERS: NumberStyle = { decimal: ".", hasThousands: false };
 
-const THOUSANDS = { ".": /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/, ",": /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/ };
+const THOUSANDS = {
+  ".": /^[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?$/,
+  ",": /^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$/,
+};
 
 /** A number with a decimal point and no other marks; undefined where the text has a mark at a place that the style has none. */
-export function plainNumber(text: string, { decimal, hasThousands }: NumberStyle): string | undefined {
+export function plainNumber(
+  text: string,
+  { decimal, hasThousands }: NumberStyle,
+): string | undefined {
   const value = text.trim();
   const other = decimal === "." ? "," : ".";
   if (!value.includes(",") && (decimal === "." || !value.includes("."))) return value;

@@ -43,7 +43,9 @@ function readings(name: string, { kinds, quotes = [], coins = {} }: NameRules): 
     const contract = `${base}/${quote}:${settle}`;
     if (expiry !== undefined) return [`${contract}-${expiry}`];
     if (isPerpetual) return [contract];
-    return kinds === undefined ? [`${base}/${quote}`] : kinds.includes("spot")
+    return kinds === undefined
+      ? [`${base}/${quote}`]
+      : kinds.includes("spot")
       ? kinds.length === 1 ? [`${base}/${quote}`] : [`${base}/${quote}`, contract]
       : [contract];
   });

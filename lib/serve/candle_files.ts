@@ -8,7 +8,6 @@ import type { Output } from "../transfer/output.ts";
 import { BadQueryError, Query, timeframeOf } from "./chart_answer.ts";
 import type { DatabaseAnswers } from "./database_answers.ts";
 import { type Answer, type Asked, refusal } from "./http_answer.ts";
-import type { Route } from "./routes.ts";
 
 /** The candles that a visitor has asked for. */
 export interface CandleFile {
@@ -16,6 +15,11 @@ export interface CandleFile {
   /** Whether provisional candles are among them, and marked. */
   readonly isMarked: boolean;
   readonly pages: AsyncGenerator<ExportPage, void>;
+}
+
+interface FileRoute {
+  readonly path: string;
+  readonly answer: (asked: Asked) => Promise<Answer>;
 }
 
 /** At once, of all visitors. Each has a part of its file in memory: of Parquet up to 20 MB. */
@@ -59,7 +63,7 @@ function isYesOrNo(text: string): text is "true" | "false" {
 export function fileRoutes(
   open: (query: URLSearchParams, signal: AbortSignal) => Promise<CandleFile>,
   database: DatabaseAnswers,
-): readonly Route[] {
+): readonly FileRoute[] {
   let files = 0;
   const answer = async (asked: Asked, format: Format): Promise<Answer> => {
     if (files >= FILES_MAX) {
@@ -82,9 +86,7 @@ export function fileRoutes(
       return made;
     } catch (error) {
       release();
-      throw error instanceof NothingToExportError
-        ? new BadQueryError(404, error.message)
-        : error;
+      throw error instanceof NothingToExportError ? new BadQueryError(404, error.message) : error;
     }
   };
   return (["csv", "parquet"] as const).map((format) => ({

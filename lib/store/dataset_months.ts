@@ -150,7 +150,7 @@ export async function readDatasetMonths(
 }
 
 /** Where and of which month. */
-export interface MonthOf {
+interface MonthOf {
   readonly timeframe: Timeframe;
   readonly exchange: string;
   readonly month: string;

@@ -7,7 +7,7 @@ import type { Database } from "./connection/database.ts";
 export const REVISION_PAGE_ROWS_MAX = 5_000;
 
 /** Values of a candle as decimal texts: open, high, low, close and volume. What nobody trades has no volume. */
-export type Values = readonly [string, string, string, string, string | null];
+type Values = readonly [string, string, string, string, string | null];
 
 /** Values of a candle that are not those of the archive any more. Times in milliseconds. */
 export interface Revision {

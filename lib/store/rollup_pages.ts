@@ -15,7 +15,7 @@ import type { Database } from "./connection/database.ts";
 import { rollupView } from "./rollups.ts";
 
 /** A series that is calculated from the candles of a finer one. */
-export interface RolledUpSeries extends Omit<StoredSeries, "candles"> {
+interface RolledUpSeries extends Omit<StoredSeries, "candles"> {
   /** What it is calculated from. */
   readonly base: Timeframe;
   /** Whether the timeframe is archived itself, too. */

@@ -1,4 +1,5 @@
 /** Reads Feather files, and streams of Arrow, as tables of lines. @module */
+import { setImmediate } from "node:timers/promises";
 import type { Batch, DataType } from "@uwdata/flechette";
 import { errorText } from "../text/redact.ts";
 import { csvField } from "./candle_csv.ts";
@@ -77,9 +78,8 @@ export async function openArrow(
       for (const [at, { length }] of columns[0]!.batches.entries()) {
         for (let since = 0; since < length; since += SLICE_ROWS) {
           const end = Math.min(length, since + SLICE_ROWS);
-          yield await Promise.resolve(
-            columns.map(({ batches, cell }) => textsOf(batches[at]!, cell, { since, end })),
-          );
+          await setImmediate();
+          yield columns.map(({ batches, cell }) => textsOf(batches[at]!, cell, { since, end }));
         }
       }
     },

@@ -135,6 +135,7 @@ async function readGroups(
     group.spacing.add(timeMs);
     if (!group.isMeant) return;
     for (const at of constants) checkConstant(group, { at, row, format });
+    checkConfirm(group, row, format);
     checkSpan(group, { line: row.line.number, timeMs, format });
     group.evidence.add({
       line: row.line.number,
@@ -238,6 +239,8 @@ function groupKey({ fields }: TableRow, { columns }: FileFormat): string {
     .join("\n");
 }
 
+/** How files say that a candle has closed, or has not. Blank says neither. */
+const CONFIRMS = /^(?:|[01]|[01]\.0|true|t|yes|y|false|f|no|n|nan|null|none)$/i;
 const NOT_CONFIRMED = /^(?:0|0\.0|false|f|no|n)$/i;
 const PROVISIONAL = /^(?:1|1\.0|true|t|yes|y)$/i;
 
@@ -246,6 +249,17 @@ function isUnconfirmed({ fields }: TableRow, { columns }: FileFormat): boolean {
   const says = (at: number | undefined, text: RegExp): boolean =>
     at !== undefined && text.test(fields[at]!.trim());
   return says(columns.confirm, NOT_CONFIRMED) || says(columns.provisional, PROVISIONAL);
+}
+
+/** A column that is called so and says something else would make whole candles of forming ones. */
+function checkConfirm({ evidence }: Group, row: TableRow, { columns }: FileFormat): void {
+  const at = columns.confirm;
+  if (at === undefined || CONFIRMS.test(row.fields[at]!.trim())) return;
+  evidence.doubt(
+    `${evidence.place(row.line.number)} says ${
+      printable(JSON.stringify(row.fields[at]!.slice(0, 40)))
+    } where it should say whether its candle has closed, as 1 or 0. Name the columns with --columns`,
+  );
 }
 
 /** When a row's candle opens: one timeframe earlier, if the file's times are those of the close. */

@@ -3,23 +3,12 @@
  * months have changed. An interrupted run is continued by the next one.
  * @module
  */
-import type { DatasetArchive, DatasetMonth } from "../store/dataset_months.ts";
-import { monthWindow } from "../store/dataset_months.ts";
-import {
-  besidePath,
-  type DatasetFileEntry,
-  type DatasetManifest,
-  isoOf,
-  manifestBytes,
-  monthOfPath,
-  monthPath,
-  parseManifest,
-  ROOT,
-} from "./dataset_manifest.ts";
+import { type DatasetArchive, type DatasetMonth, monthWindow } from "../store/dataset_months.ts";
+import { besidePath, type DatasetFileEntry, monthOfPath, monthPath } from "./dataset_manifest.ts";
 import { type MonthContext, readMonth, retellMonth, writeMonth } from "./dataset_month.ts";
-import { otherWriter } from "./dataset_place.ts";
+import { DatasetRoot, isUnfinished } from "./dataset_root.ts";
 
-export interface DatasetOptions extends MonthContext {
+interface DatasetOptions extends MonthContext {
   /** The program and its version. */
   readonly program: string;
   /** Whether to write nothing and only to say what would be written. */
@@ -44,9 +33,6 @@ export interface DatasetReport {
   readonly allBytes: number;
 }
 
-/** So many files are written before the manifest is: what it lacks after a crash is found beside the files. */
-const FILES_A_MANIFEST = 50;
-
 /**
  * Brings a dataset up to date.
  *
@@ -60,50 +46,52 @@ export async function exportDataset(options: DatasetOptions): Promise<DatasetRep
   for await (const page of source({ dataset: "months", choice })) {
     signal.throwIfAborted();
     if ("archive" in page) archive = page.archive;
-    else if ("months" in page) months.push(...page.months);
+    else if ("months" in page) { for (const month of page.months) months.push(month); }
   }
   if (archive === undefined) throw new Error("Cannot read which archive it is: nothing was told");
   return await new DatasetRun(options, archive).run(months);
 }
 
+/** The lengths of the files that are there, by path. */
+type Sizes = ReadonlyMap<string, number>;
+
 /** One run over all months of a dataset. */
 class DatasetRun {
   readonly #options: DatasetOptions;
   readonly #archive: DatasetArchive;
-  readonly #files = new Map<string, DatasetFileEntry>();
+  readonly #root: DatasetRoot;
   readonly #written: string[] = [];
   readonly #retold: string[] = [];
   readonly #removed: string[] = [];
   #rows = 0;
   #kept = 0;
-  /** What the manifest is now; undefined where there is none. */
-  #version: string | undefined;
-  #isClaimed = false;
-  #unnamed = 0;
 
   constructor(options: DatasetOptions, archive: DatasetArchive) {
     this.#options = options;
     this.#archive = archive;
+    this.#root = new DatasetRoot({ ...options, archive });
   }
 
   async run(months: readonly DatasetMonth[]): Promise<DatasetReport> {
-    const sizes = await this.#sizes();
-    await this.#readManifest(sizes);
-    const gone = new Set(this.#files.keys());
+    const { place, signal, onProgress } = this.#options;
+    const sizes = new Map<string, number>();
+    for await (const { path, bytes } of place.list()) sizes.set(path, bytes);
+    const root = this.#root;
+    await root.read(sizes.keys());
+    const gone = new Set(root.files.keys());
     for (const [at, month] of months.entries()) {
-      this.#options.signal.throwIfAborted();
-      const path = monthPath(month);
-      gone.delete(path);
+      signal.throwIfAborted();
+      gone.delete(monthPath(month));
       await this.#bring(month, sizes);
-      this.#options.onProgress?.(at + 1, months.length, this.#rows);
+      onProgress?.(at + 1, months.length, this.#rows);
     }
     for (const path of gone) {
       if (this.#isDropped(path)) this.#kept++;
       else await this.#remove(path);
     }
     await this.#sweep(sizes);
-    if (this.#isClaimed) await this.#replaceManifest();
-    const all = [...this.#files.values()];
+    await root.finish();
+    const all = [...root.files.values()];
     return {
       written: this.#written,
       retold: this.#retold,
@@ -116,106 +104,61 @@ class DatasetRun {
     };
   }
 
-  async #sizes(): Promise<ReadonlyMap<string, number>> {
-    const sizes = new Map<string, number>();
-    for await (const { path, bytes } of this.#options.place.list()) sizes.set(path, bytes);
-    return sizes;
-  }
-
-  /** @throws Error when this is not the dataset that is to be written. */
-  async #readManifest(sizes: ReadonlyMap<string, number>): Promise<void> {
-    const { place, numbers } = this.#options;
-    const refuse = (why: string): never => {
-      throw new Error(`Cannot write the dataset ${place.name}: ${why}`);
-    };
-    const found = await place.read(ROOT);
-    if (found === undefined) {
-      const other = [...sizes.keys()].find((path) => !isUnfinished(path));
-      if (other !== undefined) {
-        refuse(
-          `it holds ${other}, and no ${ROOT}. Give an empty place, or one that does not exist`,
-        );
-      }
-      return;
-    }
-    const manifest = parseManifest(found.bytes, `${ROOT} of ${place.name}`);
-    this.#version = found.version;
-    const { id, copiedFrom } = this.#archive;
-    if (manifest.archive !== id && manifest.archive !== copiedFrom) {
-      refuse(
-        `it is of another archive (${manifest.archive}; this one is ${id}). Give another place`,
-      );
-    }
-    const made = flagsOf(manifest.numbers, manifest.choice);
-    const asked = flagsOf(numbers, this.#choice());
-    if (made !== asked) {
-      refuse(
-        `it was made with ${made}, and this command has ${asked}. Give the same flags, or another place`,
-      );
-    }
-    for (const file of manifest.files) this.#files.set(file.path, file);
-  }
-
   /** Brings one month up to date. */
-  async #bring(month: DatasetMonth, sizes: ReadonlyMap<string, number>): Promise<void> {
+  async #bring(month: DatasetMonth, sizes: Sizes): Promise<void> {
     const path = monthPath(month);
-    const size = sizes.get(path);
-    let known = this.#files.get(path);
-    if (known === undefined || known.state !== month.state || known.bytes !== size) {
-      known = await this.#unnamedFile(path, size) ?? known;
-    }
-    const isThere = known !== undefined && known.bytes === size;
-    if (isThere && (known!.state === month.state || this.#isDropped(path))) {
-      if (known!.told !== month.told && await this.#retell(month, known!)) return;
-      if (known!.told === month.told) {
+    const known = await this.#knownFile(month, sizes.get(path));
+    if (known !== undefined && known.state === month.state) {
+      if (known.told === month.told) {
         this.#kept++;
-        this.#note(known!);
+        this.#root.files.set(path, known);
         return;
       }
+      if (await this.#retell(month, known)) return;
     }
     if (this.#options.isDryRun) {
       this.#written.push(path);
       return;
     }
-    await this.#claim();
-    const entry = await writeMonth(this.#options, month, {
-      archive: this.#archive,
-      known: isThere ? known : undefined,
-    });
+    await this.#root.claim();
+    const entry = await writeMonth(this.#options, month, { archive: this.#archive, known });
     if (entry === undefined) {
-      if (this.#files.delete(path)) this.#removed.push(path);
+      if (this.#root.files.delete(path)) this.#removed.push(path);
       return;
     }
     this.#written.push(path);
     this.#rows += entry.rows;
-    this.#note(entry);
-    await this.#maybeReplace();
+    await this.#root.enter(entry);
   }
 
-  /** A file that a run wrote which ended before its manifest. */
-  async #unnamedFile(
-    path: string,
+  /** The file of a month that is there as it was written; also one that a run wrote which ended before its manifest. */
+  async #knownFile(
+    month: DatasetMonth,
     size: number | undefined,
   ): Promise<DatasetFileEntry | undefined> {
     if (size === undefined) return undefined;
+    const path = monthPath(month);
+    const named = this.#root.files.get(path);
+    if (named?.bytes === size && named.state === month.state) return named;
     const told = await readMonth(this.#options.place, path);
     const { id, copiedFrom } = this.#archive;
     const isOurs = told !== undefined && (told.archive === id || told.archive === copiedFrom) &&
       told.numbers === this.#options.numbers && told.file.bytes === size;
-    return isOurs ? told.file : undefined;
+    if (isOurs) return told.file;
+    return named?.bytes === size ? named : undefined;
   }
 
+  /** Whether it could be told why candles are missing, without the file written anew. */
   async #retell(month: DatasetMonth, known: DatasetFileEntry): Promise<boolean> {
     if (this.#options.isDryRun) {
       this.#retold.push(known.path);
       return true;
     }
-    await this.#claim();
+    await this.#root.claim();
     const entry = await retellMonth(this.#options, month, { archive: this.#archive, known });
     if (entry === undefined) return false;
     this.#retold.push(entry.path);
-    this.#note(entry);
-    await this.#maybeReplace();
+    await this.#root.enter(entry);
     return true;
   }
 
@@ -230,96 +173,20 @@ class DatasetRun {
   async #remove(path: string): Promise<void> {
     this.#removed.push(path);
     if (this.#options.isDryRun) return;
-    await this.#claim();
-    this.#files.delete(path);
+    await this.#root.claim();
+    this.#root.files.delete(path);
     await this.#options.place.remove(path);
     await this.#options.place.remove(besidePath(path));
   }
 
   /** Removes what a run has left that was killed: unfinished files, and files that it had no time to name. */
-  async #sweep(sizes: ReadonlyMap<string, number>): Promise<void> {
+  async #sweep(sizes: Sizes): Promise<void> {
+    const { place, isDryRun } = this.#options;
+    const written = new Set([...this.#written, ...this.#removed]);
     for (const path of sizes.keys()) {
-      const isUnnamed = monthOfPath(path) !== undefined && !this.#files.has(path) &&
-        !this.#removed.includes(path) && !this.#written.includes(path);
-      if (isUnnamed) await this.#remove(path);
-      else if (isUnfinished(path) && !this.#options.isDryRun) {
-        await this.#options.place.remove(path);
-      }
+      const isUnnamed = monthOfPath(path) !== undefined && !this.#root.files.has(path);
+      if (isUnnamed && !written.has(path)) await this.#remove(path);
+      else if (isUnfinished(path) && !isDryRun) await place.remove(path);
     }
   }
-
-  #note(entry: DatasetFileEntry): void {
-    if (this.#files.get(entry.path) !== entry && this.#isClaimed) this.#unnamed++;
-    this.#files.set(entry.path, entry);
-  }
-
-  /** Before the first change: another program that writes here finds out by it. */
-  async #claim(): Promise<void> {
-    if (this.#isClaimed) return;
-    this.#isClaimed = true;
-    await this.#replaceManifest();
-    await this.#refuseOneCase();
-  }
-
-  async #maybeReplace(): Promise<void> {
-    if (this.#unnamed >= FILES_A_MANIFEST) await this.#replaceManifest();
-  }
-
-  async #replaceManifest(): Promise<void> {
-    const { place, clock, numbers, program } = this.#options;
-    const manifest: DatasetManifest = {
-      schema: 1,
-      program,
-      archive: this.#archive.id,
-      writtenAt: isoOf(clock.now()),
-      numbers,
-      choice: this.#choice(),
-      files: [...this.#files.values()].sort((a, b) => a.path < b.path ? -1 : 1),
-    };
-    await place.replace(ROOT, manifestBytes({ list: "files", ...manifest }), this.#version);
-    const written = await place.read(ROOT);
-    if (written === undefined) throw otherWriter(place.name, ROOT);
-    this.#version = written.version;
-    this.#unnamed = 0;
-  }
-
-  /** @throws Error where names that differ in case alone are one: `timeframe=1m` and `timeframe=1M` would be. */
-  async #refuseOneCase(): Promise<void> {
-    const { place } = this.#options;
-    if (await place.read(ROOT.toUpperCase()) === undefined) return;
-    throw new Error(
-      `Cannot write the dataset ${place.name}: its names differ by capital letters alone, as those of 1m and 1M, ` +
-        "and this place does not tell them apart. Give another place",
-    );
-  }
-
-  #choice(): DatasetManifest["choice"] {
-    const { exchanges, symbols, timeframes, sinceMs, untilMs } = this.#options.choice;
-    return {
-      exchanges: [...exchanges].sort(),
-      symbols: [...symbols].sort(),
-      timeframes: [...timeframes].sort(),
-      since: sinceMs === null ? null : isoOf(sinceMs),
-      until: untilMs === null ? null : isoOf(untilMs),
-    };
-  }
-}
-
-/** What is chosen, as flags, for people and to compare. */
-function flagsOf(numbers: string, choice: DatasetManifest["choice"]): string {
-  const lists = ([["exchange", choice.exchanges], ["symbol", choice.symbols], [
-    "timeframe",
-    choice.timeframes,
-  ]] as const).filter(([, names]) => names.length > 0)
-    .map(([flag, names]) => `--${flag} ${names.join(",")}`);
-  return [
-    `--numbers ${numbers}`,
-    ...lists,
-    ...(choice.since === null ? [] : [`--since ${choice.since}`]),
-    ...(choice.until === null ? [] : [`--until ${choice.until}`]),
-  ].join(" ");
-}
-
-function isUnfinished(path: string): boolean {
-  return /(^|\/)\.[^/]*\.unfinished$/.test(path);
 }

@@ -14,7 +14,7 @@ export interface WrittenFile {
   readonly sha256: string;
 }
 
-export interface DatasetFile {
+interface DatasetFile {
   /** Adds candles of a symbol, in the order of the symbols and of time. */
   write(symbol: string, candles: DatasetCandles): Promise<void>;
   /** Call at the end. The output has all bytes then, and is not finished. */

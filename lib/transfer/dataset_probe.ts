@@ -21,7 +21,8 @@ export async function probePlace(url: string, ground: PlaceGround): Promise<Plac
   return await bucketOf(url, ground).keepsWritersApart()
     ? { message: `${url} can be written`, isHint: false }
     : {
-      message: `${url} can be written. This server does not keep two writers apart (If-None-Match): let ` +
+      message:
+        `${url} can be written. This server does not keep two writers apart (If-None-Match): let ` +
         "only one program write this dataset",
       isHint: true,
     };
@@ -35,8 +36,11 @@ async function probeFolder(path: string): Promise<void> {
     await Deno.remove(probe);
   } catch (error) {
     const reason = fileReason(errorText(error));
-    throw new Error(`Cannot write to ${path}: ${reason}. Correct DATASET_URL, or the rights of the folder`, {
-      cause: error,
-    });
+    throw new Error(
+      `Cannot write to ${path}: ${reason}. Correct DATASET_URL, or the rights of the folder`,
+      {
+        cause: error,
+      },
+    );
   }
 }

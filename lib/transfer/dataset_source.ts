@@ -26,7 +26,7 @@ interface MonthsRequest {
 }
 
 /** Asks for the series of one month. */
-export interface MonthRequest {
+interface MonthRequest {
   readonly dataset: "month";
   readonly choice: DatasetChoice;
   readonly of: Pick<DatasetMonth, "timeframe" | "exchange" | "month">;

@@ -1,7 +1,7 @@
 /** Decides by their rows which columns of a file are which, and what the volume counts. @module */
 import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
-import type { VolumeProof } from "../market/csv_layout.ts";
+import type { VolumeProof } from "../market/csv_volume.ts";
 import { priceOf } from "../market/price.ts";
 import { kindOf } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
@@ -22,6 +22,9 @@ export type Refuse = (why: string) => never;
 
 export const EXAMPLE =
   "--columns time,open,high,low,close,volume, with a - for each column to leave out";
+
+/** Fewer volumes may lie between the prices by chance. */
+const PRICES_MIN = 10;
 
 interface Meant {
   readonly exchange: string | undefined;
@@ -53,7 +56,9 @@ export function namedVolume(
   const bases = proof.bases();
   if (bases.includes(at)) {
     if (unit !== undefined && unit !== "base") {
-      refuse(`its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`);
+      refuse(
+        `its rows prove that the volume is in the base currency, not in ${unit} as --volume-unit says`,
+      );
     }
     return { at, unit: "base", isProved: true };
   }
@@ -67,7 +72,9 @@ export function namedVolume(
   }
   if (isGiven && bases.length > 0) {
     refuse(
-      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${at + 1}. ` +
+      `its rows prove that the volume in the base currency is column ${bases[0]! + 1}, not column ${
+        at + 1
+      }. ` +
         "Name them so with --columns",
     );
   }
@@ -75,7 +82,12 @@ export function namedVolume(
   if (bases.length === 1) return { at: bases[0]!, unit: "base", isProved: true };
   const size = proof.contractSize(at);
   if (size !== undefined && columns.turnovers.length > 0) {
-    if (columns.turnovers.length === 1 && symbol !== undefined && kindOf(symbol) === "inverse") {
+    // A source whose files count contracts has whole ones.
+    const mayCount = said !== "contracts" || proof.isWhole(at);
+    if (
+      columns.turnovers.length === 1 && mayCount && symbol !== undefined &&
+      kindOf(symbol) === "inverse"
+    ) {
       // As CCXT has it: what an inverse contract's volume is worth in the base currency.
       return { at: columns.turnovers[0]!, unit: "base", isProved: true };
     }
@@ -84,10 +96,26 @@ export function namedVolume(
         `If the exchange's own volumes do, say so with --volume-unit contracts. Name the column of the volume with ${EXAMPLE}`,
     );
   }
-  if (bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined) {
+  if (
+    bases.length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) && preset === undefined
+  ) {
     refuse(
       `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
+    );
+  }
+  if (proof.isPrice(at) && proof.rows >= PRICES_MIN) {
+    refuse(
+      `its volume lies between low and high in all rows: it is an average price. Name the column of the volume with ${EXAMPLE}`,
+    );
+  }
+  const [quote] = (columns.quoteVolumes ?? []).filter((one) => proof.isContradicted(at, one));
+  if (quote !== undefined && size === undefined) {
+    refuse(
+      `its turnover, column ${quote + 1}, divided by its volume, column ${
+        at + 1
+      }, is no price of the candle: ` +
+        `one of them is something else. Name the columns with ${EXAMPLE}`,
     );
   }
   const doubt = preset?.doubt;
@@ -123,10 +151,14 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${presets.join(", --preset ")}`;
+    : ` Or say where the file is from, if it is one of these: --preset ${
+      presets.join(", --preset ")
+    }`;
   if (noTime !== undefined) {
     refuse(
-      `it does not name its columns, and the first, ${JSON.stringify(noTime.slice(0, 40))}, is not a time. ` +
+      `it does not name its columns, and the first, ${
+        JSON.stringify(noTime.slice(0, 40))
+      }, is not a time. ` +
         `Say how times are written with --time-format, or name the columns with ${EXAMPLE}`,
     );
   }

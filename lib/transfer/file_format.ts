@@ -3,6 +3,8 @@ import type { CsvColumns } from "../market/csv_candle.ts";
 import { readColumns } from "../market/csv_candle.ts";
 import { type NumberStyle } from "../market/csv_number.ts";
 import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
+import { ODD } from "../market/csv_layout.ts";
+import { priceOf } from "../market/price.ts";
 import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
 import { fixedZone, type TimeZone } from "../market/time_zone.ts";
@@ -116,7 +118,7 @@ export async function readFormat(
     !found.isLastWhole;
   const presetZone = source.names.zoneMs ?? source.preset?.zoneMs;
   return {
-    head,
+    head: { ...head, instrument: head.instrument ?? file.instrument?.() },
     ...read,
     source,
     timeIs: timeIs ?? "open",
@@ -153,7 +155,7 @@ function headColumns(
   refuse: Refuse,
 ): Read {
   const [claim] = found.claims;
-  checkOrder(claim!, refuse);
+  checkOrder(claim!, meant, refuse);
   const volume = namedVolume(
     { head, columns, proof: claim!.volumes },
     {
@@ -213,6 +215,7 @@ function rowColumns(
       );
     }
     if (claim !== undefined && distinct(fitting).length === 1) {
+      checkOrder(claim, meant, refuse);
       const volume = namedVolume(
         {
           head: { ...first, columns: claim.columns },
@@ -248,7 +251,18 @@ function distinct(claims: readonly Claim[]): readonly Claim[] {
 }
 
 /** @throws Error when the rows prove that the columns of open and close are exchanged. */
-function checkOrder({ order }: Claim, refuse: Refuse): void {
+function checkOrder({ order, counts }: Claim, { symbol }: Meant, refuse: Refuse): void {
+  if (counts.broken !== undefined) {
+    refuse(
+      `its column ${
+        counts.broken + 1
+      } does not count trades: it has fractions. Name the columns with ${EXAMPLE}`,
+    );
+  }
+  // A premium is a small difference, which may double within a minute.
+  if (order.isOdd && priceOf(symbol ?? "") !== "premium") {
+    refuse(`${ODD}. Name the columns with ${EXAMPLE}`);
+  }
   if (order.fits && order.isExchanged) {
     refuse(
       "its rows prove that the column of the open holds the close, and that of the close the open. " +

@@ -108,7 +108,9 @@ export function namedColumns(
   }
   if (columns === undefined && !hasNames) return undefined;
   const names = columns === undefined
-    ? fields.map((own) => Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own)
+    ? fields.map((own) =>
+      Object.hasOwn(renamed, own.toLowerCase()) ? renamed[own.toLowerCase()]! : own
+    )
     : fields.map((own, at) => {
       const given = columns[at] ?? "-";
       return given !== "-" ? given : hasNames && isGuardName(own) ? own : "-";

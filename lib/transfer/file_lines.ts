@@ -19,6 +19,8 @@ export interface LineFile {
   readonly lines: () => AsyncGenerator<FileLine, void>;
   /** The same lines, those together that were read together: in millions of rows, waiting for each costs more than reading it. */
   readonly pages?: (() => AsyncGenerator<readonly FileLine[], void>) | undefined;
+  /** The instrument of all rows, where something around them names it. Known once all lines were read. */
+  readonly instrument?: (() => string | undefined) | undefined;
   /** The hash of the file's bytes. Hexadecimal; known once all lines were read. */
   readonly sha256: () => string;
   readonly close: () => Promise<void>;

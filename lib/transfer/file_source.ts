@@ -50,7 +50,9 @@ interface SourceOptions {
  * @throws Error when the file's name contradicts what the user says.
  */
 export function readSource(file: LineFile, first: FirstLine, options: SourceOptions): FileSource {
-  const other = options.nameTemplate === undefined ? otherContent(withoutEnding(file.name)) : undefined;
+  const other = options.nameTemplate === undefined
+    ? otherContent(withoutEnding(file.name))
+    : undefined;
   if (other !== undefined) {
     throw new Error(
       `Cannot read ${printable(file.path)}: by its name it holds ${other}, and no candles. ` +
@@ -58,9 +60,14 @@ export function readSource(file: LineFile, first: FirstLine, options: SourceOpti
     );
   }
   const asked = options.preset === undefined ? undefined : presetOf(options.preset);
-  if (asked?.exchange !== undefined && options.exchange !== undefined && !isOf(options.exchange, asked.exchange)) {
+  if (
+    asked?.exchange !== undefined && options.exchange !== undefined &&
+    !isOf(options.exchange, asked.exchange)
+  ) {
     throw new Error(
-      `Cannot read ${printable(file.path)}: the preset ${asked.name} is of files of ${asked.exchange}, ` +
+      `Cannot read ${
+        printable(file.path)
+      }: the preset ${asked.name} is of files of ${asked.exchange}, ` +
         `not of ${printable(options.exchange)}. Leave --preset out, or --exchange`,
     );
   }
@@ -69,7 +76,12 @@ export function readSource(file: LineFile, first: FirstLine, options: SourceOpti
   const said = options.nameTemplate === undefined
     ? preset && namesIn(preset, file.name)
     : options.nameTemplate.read(file.name);
-  return { preset, isAsked: asked !== undefined, candidates: found.map(({ name }) => name), names: understand(file, preset, said) };
+  return {
+    preset,
+    isAsked: asked !== undefined,
+    candidates: found.map(({ name }) => name),
+    names: understand(file, preset, said),
+  };
 }
 
 /** The layouts of rows without names that a preset has for a file. */
@@ -91,13 +103,17 @@ function detect(
   const head = first.fields.join(",").toLowerCase();
   const kind = symbol === undefined ? undefined : kindOf(symbol);
   const found = PRESETS.filter((preset) => {
-    if (exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)) return false;
+    if (
+      exchange !== undefined && preset.exchange !== undefined && !isOf(exchange, preset.exchange)
+    ) return false;
     const hasHead = first.hasNames && (preset.heads?.some((one) => one.test(head)) ?? false);
     if (hasHead) return true;
     const name = nameTemplate === undefined ? ownName(preset, file.name) : undefined;
     if (name === undefined) return false;
     const pathKind = kindInPath(preset, file.path);
-    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) return false;
+    if (pathKind !== undefined && preset.kinds !== undefined && !fitsKind(preset.kinds, pathKind)) {
+      return false;
+    }
     return first.hasNames
       ? preset.namedHead?.test(head) === true
       : layoutsOf(preset, { width: first.fields.length, kind }).length > 0;
@@ -131,7 +147,8 @@ function understand(
   const kinds = kind !== undefined
     ? KINDS_OF[kind]
     // Of a template the user knows what it names.
-    : preset?.kinds ?? (preset === undefined || preset.isPlainSpot === true ? undefined : ALL_KINDS);
+    : preset?.kinds ??
+      (preset === undefined || preset.isPlainSpot === true ? undefined : ALL_KINDS);
   const price = said?.price ?? (preset && priceInPath(preset, file.path));
   const symbol = market === undefined ? undefined : symbolOf(market, { ...preset, kinds });
   const frame = said?.timeframe;
@@ -165,7 +182,10 @@ export function nameContradiction(
   if (names.timeframe !== undefined && names.timeframe !== series.timeframe.text) {
     return `the file's name says ${names.timeframe}`;
   }
-  if (names.exchange !== undefined && knownExchanges.includes(names.exchange) && !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)) {
+  if (
+    names.exchange !== undefined && knownExchanges.includes(names.exchange) &&
+    !isOf(series.exchange, names.exchange) && !isOf(names.exchange, series.exchange)
+  ) {
     return `the file's name says ${names.exchange}`;
   }
   if (names.price !== undefined && names.price !== priceOf(symbol)) {
@@ -180,7 +200,8 @@ export function nameContradiction(
     (names.symbol !== undefined && marketSymbol(names.symbol) === marketSymbol(symbol)) ||
     // Of contracts, several sources write the same name as of the spot market.
     (kindOf(symbol) !== "spot" && namesSymbol(market.replaceAll(/[-_/]/g, ""), symbol)) ||
-    (preset?.coins !== undefined && symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
+    (preset?.coins !== undefined &&
+      symbolOf(market, { ...preset, kinds: [kindOf(symbol)] }) === symbol);
   return isNamed ? undefined : `the file's name says ${market}`;
 }
 

@@ -1,6 +1,7 @@
 /** Reads all rows of a file once, and gathers what they prove of its columns. @module */
 import type { CsvColumns } from "../market/csv_candle.ts";
-import { OrderClaim, OrderProof, VolumeProof } from "../market/csv_layout.ts";
+import { OrderClaim, OrderProof } from "../market/csv_layout.ts";
+import { CountClaim, VolumeProof } from "../market/csv_volume.ts";
 import { DecimalProof, type NumberStyle, plainNumber } from "../market/csv_number.ts";
 import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
 import type { FileHead } from "./file_head.ts";
@@ -12,6 +13,7 @@ export interface Claim {
   readonly columns: CsvColumns;
   readonly order: OrderClaim;
   readonly volumes: VolumeProof;
+  readonly counts: CountClaim;
 }
 
 export interface Survey {
@@ -101,8 +103,12 @@ class SurveyProof {
     const texts = this.#texts(line, fields);
     const numbers: number[] = new Array(texts.length).fill(NaN);
     for (const at of this.#needed) numbers[at] = Number(texts[at]);
-    for (const { columns, order, volumes } of this.#different) {
-      order.add(this.#openTime(timeText(fields, columns)), numbers);
+    for (const { columns, order, volumes, counts } of this.#different) {
+      const timeMs = this.#openTime(timeText(fields, columns));
+      const { instrument } = columns;
+      if (instrument.length === 0) order.add(timeMs, numbers);
+      else order.add(timeMs, numbers, instrument.map((at) => fields[at]).join());
+      counts.add(texts);
       volumes.add(texts, { ...bounds(columns.values, numbers), numbers });
     }
     if (this.#isOpen) this.#addUnnamed(fields, { texts, numbers });
@@ -139,6 +145,7 @@ class SurveyProof {
           columns,
           order: new OrderClaim(columns.values.slice(0, 4)),
           volumes: new VolumeProof(volumes.filter((at) => at >= 0)),
+          counts: new CountClaim(columns.counts ?? []),
         };
         known.set(key, claim);
         return claim;

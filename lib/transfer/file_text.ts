@@ -16,15 +16,23 @@ interface BytesRead {
   readonly bytes: number;
 }
 
+/** What JSON shows while it is read. */
+interface JsonFound {
+  readonly onJson: (headLines: number) => void;
+  readonly onInstrument: (name: string) => void;
+}
+
 /** A table of text lines. */
 export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
   const { path, name, writtenMs } = source;
   let read: BytesRead | undefined;
   /** How many lines of JSON's table are no rows: one with the names, or none. */
   let jsonHead: number | undefined;
+  let instrument: string | undefined;
   const pages = (): AsyncGenerator<readonly FileLine[], void> =>
     textPages({ source, signal, bytesMax: read?.bytes ?? Infinity }, {
       onJson: (headLines) => jsonHead = headLines,
+      onInstrument: (name) => instrument = name,
       onRead: (now) => {
         if (read !== undefined && read.sha256 !== now.sha256) failChanged(path);
         read = now;
@@ -39,6 +47,7 @@ export function textTable(source: ByteSource, signal: AbortSignal): LineFile {
       for await (const page of pages()) yield* page;
     },
     pages,
+    instrument: () => instrument,
     sha256: () => read?.sha256 ?? "",
     close: () => Promise.resolve(),
   };
@@ -59,8 +68,7 @@ async function* textPages(
     readonly signal: AbortSignal;
     readonly bytesMax: number;
   },
-  { onJson, onRead }: {
-    readonly onJson: (headLines: number) => void;
+  { onRead, ...onJson }: JsonFound & {
     readonly onRead: (read: BytesRead) => void;
   },
 ): AsyncGenerator<readonly FileLine[], void> {
@@ -197,8 +205,11 @@ function withoutEnd(text: string): string {
 
 async function* jsonTable(
   { pieces }: OpenText,
-  onJson: (headLines: number) => void,
+  { onJson, onInstrument }: JsonFound,
 ): AsyncGenerator<Texts, void> {
   onJson(0);
-  for await (const texts of jsonLines(pieces, () => onJson(1))) yield { texts, isEnded: true };
+  const onNames = (): void => onJson(1);
+  for await (const texts of jsonLines(pieces, { onNames, onInstrument })) {
+    yield { texts, isEnded: true };
+  }
 }

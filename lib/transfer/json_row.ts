@@ -48,6 +48,38 @@ export function readJsonRow(text: string): JsonRow {
   return { names, values };
 }
 
+/** Wider rows are read the slow way. */
+const SHAPE_VALUES_MAX = 64;
+
+const NUMBER = String.raw`-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?`;
+const VALUE = String.raw`\s*(${NUMBER}|"[^"\\\0-\x1f]*"|null|true|false)\s*`;
+
+/**
+ * Reads rows with the same names, or the same number of values, as this one: what it gives is what {@linkcode readJsonRow}
+ * gives, several times faster. Undefined for a row of another shape.
+ */
+export function sameShape({ names, values }: JsonRow): (text: string) => JsonRow | undefined {
+  if (values.length > SHAPE_VALUES_MAX || values.length === 0) return () => undefined;
+  const inner = names === undefined
+    ? values.map(() => VALUE).join(",")
+    : names.map((name) => String.raw`\s*${escaped(JSON.stringify(name))}\s*:${VALUE}`).join(",");
+  const shape = new RegExp(names === undefined ? `^\\[${inner}\\]$` : `^\\{${inner}\\}$`);
+  return (text) => {
+    const match = shape.exec(text);
+    if (match === null) return undefined;
+    const row = new Array<string>(values.length);
+    for (let at = 0; at < row.length; at++) {
+      const value = match[at + 1]!;
+      row[at] = value.startsWith('"') ? value.slice(1, -1) : value === "null" ? "" : value;
+    }
+    return { names, values: row };
+  };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+}
+
 /** Whether the text is a row: a list or an object of plain values. */
 export function isJsonRow(text: string): boolean {
   try {

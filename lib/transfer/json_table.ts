@@ -2,7 +2,7 @@
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
 import { csvField } from "./candle_csv.ts";
-import { isJsonRow, type JsonRow, readJsonRow } from "./json_row.ts";
+import { isJsonRow, type JsonRow, readJsonRow, sameShape } from "./json_row.ts";
 import { JsonText } from "./json_text.ts";
 
 /** What else stands in an answer, to say what it is when it holds no rows. */
@@ -24,17 +24,21 @@ const PAGE_LINES = 1_000;
 /**
  * Lines of CSV, in pages, the first of them with the names where rows have names. Numbers keep every digit.
  *
- * @param onNames Called when the first line is one of names.
+ * @param options.onNames Called when the first line is one of names.
+ * @param options.onInstrument Called with the name of the instrument that stands around the rows.
  * @throws Error when it is no JSON, holds no rows, or several lists of them.
  */
 export async function* jsonLines(
   pieces: AsyncIterator<string, void>,
-  onNames: () => void,
+  { onNames, onInstrument }: {
+    readonly onNames: () => void;
+    readonly onInstrument: (name: string) => void;
+  },
 ): AsyncGenerator<readonly string[], void> {
   const toLines = csvLines(onNames);
   let page: string[] = [];
-  for await (const row of jsonRows(new JsonText(pieces))) {
-    for (const line of toLines(row)) page.push(line);
+  for await (const rows of jsonRows(new JsonText(pieces), onInstrument)) {
+    for (const row of rows) for (const line of toLines(row)) page.push(line);
     if (page.length < PAGE_LINES) continue;
     yield page;
     page = [];
@@ -42,14 +46,20 @@ export async function* jsonLines(
   yield page;
 }
 
-/** The rows, as they are written. */
-async function* jsonRows(text: JsonText): AsyncGenerator<string, void> {
+/** The rows, as they are written, those together that were read together. */
+async function* jsonRows(
+  text: JsonText,
+  onInstrument: (name: string) => void,
+): AsyncGenerator<readonly string[], void> {
   const first = await text.firstLine();
   if (first !== undefined && isJsonRow(first)) {
     const { names = [], values } = readJsonRow(first);
     const error = errorAnswer(names.map((name, at) => [name, values[at]!]));
     if (error !== undefined) throw new Error(error);
-    while (await text.peek() !== undefined) yield await text.value();
+    while (await text.peek() !== undefined) {
+      yield text.rows(false);
+      if (await text.peek() !== undefined) yield [await text.value()];
+    }
     return;
   }
   const answer: Answer = { rows: undefined, lists: 0, plain: [] };
@@ -57,6 +67,8 @@ async function* jsonRows(text: JsonText): AsyncGenerator<string, void> {
   if (await text.peek() !== undefined) {
     throw new Error("more follows after the end of its JSON: leave one list of rows");
   }
+  const named = answer.plain.find(([name, value]) => INSTRUMENT.test(name) && value !== "");
+  if (named !== undefined) onInstrument(named[1]);
   if (answer.rows !== undefined) return;
   throw new Error(
     errorAnswer(answer.plain) ??
@@ -71,7 +83,7 @@ async function* rowsOf(
   text: JsonText,
   answer: Answer,
   path: readonly string[],
-): AsyncGenerator<string, void> {
+): AsyncGenerator<readonly string[], void> {
   const begin = await text.peek();
   if (begin === "[") {
     await text.take();
@@ -104,7 +116,7 @@ async function* listRows(
   text: JsonText,
   answer: Answer,
   path: readonly string[],
-): AsyncGenerator<string, void> {
+): AsyncGenerator<readonly string[], void> {
   const name = path.join(".") || "the whole";
   let isPlain: boolean | undefined;
   if (await text.peek() === "]") {
@@ -122,13 +134,14 @@ async function* listRows(
       if (answer.rows !== name) {
         throw new Error(`it holds several lists of rows, ${answer.rows} and ${name}. Leave one`);
       }
-      yield value;
+      yield [value];
     } else if (answer.plain.length < PLAIN_MAX) {
       answer.plain.push([path.at(-1) ?? "", plainValue(value)]);
     }
     const next = await text.take();
     if (next === "]") break;
     expect(next, ",");
+    if (isRow) yield text.rows(true);
   }
   if (isPlain) answer.lists++;
 }
@@ -137,6 +150,7 @@ async function* listRows(
 function csvLines(onNames: () => void): (row: string) => readonly string[] {
   let count = 0;
   let names: readonly string[] | undefined;
+  let readSame: (text: string) => JsonRow | undefined = () => undefined;
   return (text) => {
     count++;
     const fail = (why: string): never => {
@@ -144,11 +158,14 @@ function csvLines(onNames: () => void): (row: string) => readonly string[] {
     };
     let row: JsonRow;
     try {
-      row = readJsonRow(text);
+      row = readSame(text) ?? readJsonRow(text);
     } catch (error) {
       return fail(errorText(error));
     }
-    if (count === 1) names = row.names;
+    if (count === 1) {
+      names = row.names;
+      readSame = sameShape(row);
+    }
     if ((row.names === undefined) !== (names === undefined)) {
       fail("it is a list where others are objects, or an object where others are lists");
     }
@@ -194,6 +211,10 @@ function expect(found: string, wanted: string): void {
 const MESSAGE = /^(?:err(?:or)?|(?:err(?:or)?|ret)?[-_]?(?:msg|message))$/i;
 const CODE = /^(?:(?:err(?:or)?|ret)?[-_]?code|label|status)$/i;
 const FINE = /^(?:|ok|success|null|0|false|true)$/i;
+
+/** Names of what an answer is of. */
+const INSTRUMENT =
+  /^(?:symbol|inst(?:rument)?[-_]?(?:id|name)?|ticker|(?:currency[-_]?)?pair|market[-_]?id|product[-_]?id|contract[-_]?(?:code|name)?)$/i;
 
 /** What an exchange says instead of candles; undefined if it says nothing like it. */
 function errorAnswer(plain: Answer["plain"]): string | undefined {

@@ -20,7 +20,7 @@ export class JsonText {
   /** The next character that is no space; undefined at the end. It stays. */
   async peek(): Promise<string | undefined> {
     for (;;) {
-      while (this.#at < this.#text.length && this.#text.charCodeAt(this.#at) <= 32) this.#at++;
+      this.#at = afterSpace(this.#text, this.#at);
       if (this.#at < this.#text.length) return this.#text[this.#at];
       if (!await this.#more()) return undefined;
     }
@@ -68,6 +68,27 @@ export class JsonText {
     }
   }
 
+  /**
+   * Takes the lists and objects that follow each other, as many as are there whole. Where they are the elements of a list
+   * the last one stays: what follows it is not a comma, or is not there yet.
+   */
+  rows(isList: boolean): readonly string[] {
+    const rows: string[] = [];
+    const text = this.#text;
+    for (let at = this.#at;;) {
+      at = afterSpace(text, at);
+      const first = text.charCodeAt(at);
+      if (first !== 0x5b && first !== 0x7b) return rows;
+      const end = endOf(text, at);
+      if (end === undefined) return rows;
+      const next = isList ? afterSpace(text, end) : end;
+      if (isList && text.charCodeAt(next) !== 0x2c) return rows;
+      rows.push(text.slice(at, end));
+      at = isList ? next + 1 : next;
+      this.#at = at;
+    }
+  }
+
   async #more(): Promise<boolean> {
     const { done, value } = await this.#pieces.next();
     if (done === true) return false;
@@ -75,6 +96,12 @@ export class JsonText {
     this.#at = 0;
     return true;
   }
+}
+
+function afterSpace(text: string, since: number): number {
+  let at = since;
+  while (at < text.length && text.charCodeAt(at) <= 32) at++;
+  return at;
 }
 
 /** Where the value that begins there ends; undefined if the text ends before. */

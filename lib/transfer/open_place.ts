@@ -31,7 +31,9 @@ export async function openPlace(
 /** @throws Error as {@linkcode openPlace}. */
 export function bucketOf(url: string, { config, ...ground }: PlaceGround): S3Place {
   const address = readS3Url(url);
-  if (address === undefined) throw new Error(`Cannot use ${url}: expected ${DATASET_PLACE_ALLOWED}`);
+  if (address === undefined) {
+    throw new Error(`Cannot use ${url}: expected ${DATASET_PLACE_ALLOWED}`);
+  }
   const { s3: settings, retry } = config;
   return s3Place(address, { ...ground, settings, retry });
 }

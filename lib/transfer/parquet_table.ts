@@ -40,7 +40,7 @@ export async function openParquet(
   const bytes = {
     byteLength: file.size,
     slice: (start: number, end: number = file.size): Promise<ArrayBuffer> =>
-      Promise.resolve(file.read(start, end - start).buffer),
+      file.readAndRest(start, end - start).then(({ buffer }) => buffer),
   };
   const metadata = await damaged(
     "its end is missing or damaged: download it again",

@@ -1,5 +1,7 @@
 /** Reads parts of a file on disk, as files with a table of contents need. @module */
 
+import { setImmediate } from "node:timers/promises";
+
 /** A file that stays open until it is disposed of: what replaces it under its name changes nothing. */
 export class RandomFile implements Disposable {
   readonly size: number;
@@ -38,6 +40,17 @@ export class RandomFile implements Disposable {
       at += count;
     }
     this.#onBytes?.(length);
+    return bytes;
+  }
+
+  /**
+   * The same, and lets others go on: signals are heard only when nothing else is to be done.
+   *
+   * @throws Error when the file ends before.
+   */
+  async readAndRest(offset: number, length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = this.read(offset, length);
+    await setImmediate();
     return bytes;
   }
 

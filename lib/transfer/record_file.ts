@@ -14,7 +14,7 @@ export interface RecordColumn {
 /** The fields of a row, in the order of the columns. */
 export type RecordRow = readonly (string | number | null)[];
 
-export interface RecordWriter {
+interface RecordWriter {
   write(rows: readonly RecordRow[]): Promise<void>;
   /** Call after the last rows. */
   finish(): Promise<void>;

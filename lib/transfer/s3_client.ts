@@ -20,7 +20,7 @@ export interface S3Ground {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface S3Request {
+interface S3Request {
   /** What it is for, in messages: `write`. */
   readonly action: string;
   readonly method: "DELETE" | "GET" | "HEAD" | "POST" | "PUT";
@@ -159,7 +159,7 @@ export class S3Client {
   ): Promise<Response> {
     const { settings: { accessKeyId, secretAccessKey, sessionToken, region } } = this.#ground;
     const { AwsV4Signer } = await import("aws4fetch");
-    const parts = Object.entries(query).map((pair) => pair.map(encoded).join("="));
+    const parts = Object.entries(query).map((one) => one.map(encoded).join("="));
     const path = (key ?? "").split("/").map(encoded).join("/");
     // The hash is signed, and the server compares it with what arrives.
     const hash = new Uint8Array(

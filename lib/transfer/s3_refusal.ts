@@ -6,7 +6,7 @@ import { shortText } from "../text/redact.ts";
 import { firstText } from "./s3_document.ts";
 
 /** What was asked of which bucket. */
-export interface S3Subject {
+interface S3Subject {
   readonly address: S3Address;
   readonly settings: S3Settings;
   /** Such as `write`. */
@@ -16,7 +16,7 @@ export interface S3Subject {
 }
 
 /** An answer that is not what was asked for. */
-export interface S3Refused {
+interface S3Refused {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;

@@ -84,6 +84,9 @@ const PART_ROWS = 1_000;
 /** Most times of unclosed candles in memory. A file has some where it was joined from several; with more, nothing is claimed. */
 const UNCLOSED_MAX = 10_000;
 
+/** Timeframes whose tables an open database has for sure: of thousands of files, only the first asks for them. */
+const READY = new WeakMap<Database, Set<string>>();
+
 /** One series of a file that is imported. Its pages are written in the order in which they were prepared. */
 export class SeriesImport {
   readonly #context: ImportContext;
@@ -197,8 +200,14 @@ export class SeriesImport {
   #begin(): Promise<BegunImport> {
     const { timeframe } = this.#series;
     return this.#store(async ({ config, database, clock, hasTimescaledb }) => {
-      await ensureCandleTables(database, [timeframe]);
-      if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+      const ready = READY.get(database) ?? new Set();
+      READY.set(database, ready);
+      const name = `${timeframe.text} ${config.compressAfterMs}`;
+      if (!ready.has(name)) {
+        await ensureCandleTables(database, [timeframe]);
+        if (hasTimescaledb) await setCompressionPolicy(database, timeframe, config.compressAfterMs);
+        ready.add(name);
+      }
       this.#settleMs = (await readSettling(database, clock.now()))(this.#series.exchange);
       return await beginImport(database, this.#series, this.#options.file);
     });

@@ -5,8 +5,8 @@ const PER_SECOND = { second: 1n, milli: 1_000n, micro: 1_000_000n, nano: 1_000_0
 
 export type TimeUnit = keyof typeof PER_SECOND;
 
-/** Smaller numbers may as well be seconds: then the time is written as text. */
-const CLEAR_MS_MIN = 1e11;
+/** Smaller numbers would be read as seconds, and larger ones as microseconds: such a time is written as text. */
+const CLEAR_MS = { min: 1e11, below: 1e14 };
 
 /**
  * A time since 1970: milliseconds, or ISO text where these cannot say it, or where nobody knows the time zone.
@@ -16,14 +16,29 @@ const CLEAR_MS_MIN = 1e11;
 export function timestampText(value: bigint, unit: TimeUnit, isUtc: boolean): string {
   const perSecond = PER_SECOND[unit];
   if (isUtc) {
-    const ms = unit === "milli" ? value : value * 1_000n / perSecond;
-    const isExact = ms * perSecond === value * 1_000n;
-    if (isExact && ms >= CLEAR_MS_MIN) return String(ms);
+    const ms = wholeMs(value, unit);
+    if (ms >= CLEAR_MS.min && ms < CLEAR_MS.below) return String(ms);
   }
   const part = (value % perSecond + perSecond) % perSecond;
   const date = new Date(Number((value - part) / perSecond) * 1_000);
   const fraction = part === 0n ? "" : `.${padded(part, perSecond)}`;
   return `${dateTime(date)}${fraction}${isUtc ? "Z" : ""}`;
+}
+
+/** Milliseconds; NaN where these cannot say it. */
+function wholeMs(value: bigint, unit: TimeUnit): number {
+  switch (unit) {
+    case "second":
+      return Number(value) * 1_000;
+    case "milli":
+      return Number(value);
+    case "micro": {
+      const ms = Number(value) / 1_000;
+      return Number.isInteger(ms) ? ms : NaN;
+    }
+    case "nano":
+      return value % 1_000_000n === 0n ? Number(value / 1_000_000n) : NaN;
+  }
 }
 
 /** A day since 1970, `2024-01-31`. */

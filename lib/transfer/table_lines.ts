@@ -118,7 +118,7 @@ const CONTROLS = /[\0-\x08\x0a-\x1f\x7f-\x9f]/;
 async function hashOf(file: RandomFile, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   for (let at = 0; at < file.size; at += HASH_CHUNK_BYTES) {
-    hash.update(await Promise.resolve(file.read(at, Math.min(HASH_CHUNK_BYTES, file.size - at))));
+    hash.update(await file.readAndRest(at, Math.min(HASH_CHUNK_BYTES, file.size - at)));
     signal.throwIfAborted();
   }
   return hash.digest("hex");

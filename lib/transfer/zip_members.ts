@@ -131,6 +131,6 @@ async function* packedBytes(
   const begin = offset + HEAD_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
   const end = begin + compressedSize;
   for (let at = begin; at < end; at += CHUNK_BYTES) {
-    yield await Promise.resolve(file.read(at, Math.min(CHUNK_BYTES, end - at)));
+    yield await file.readAndRest(at, Math.min(CHUNK_BYTES, end - at));
   }
 }

@@ -20,6 +20,7 @@ import { gapScan } from "./gap_scan.ts";
 import { memory } from "./memory.ts";
 import { pageWrite } from "./page_write.ts";
 import { paging } from "./paging.ts";
+import { publishedHistory } from "./published_history.ts";
 import { seriesCount } from "./series_count.ts";
 import { statusFeed } from "./status_feed.ts";
 
@@ -35,6 +36,7 @@ const BENCHES: readonly Bench[] = [
   paging,
   candleSize,
   firstBackfill,
+  publishedHistory,
   daemonMemory,
   statusFeed,
   fileImport,

@@ -73,6 +73,16 @@ for (const kind of ["embedded", "postgres"] as const) {
             assert.deepEqual(left.filter((name) => name.includes("cut")), []);
           }
         });
+        await t.step("gaps and revisions come from the daemon, too", async () => {
+          for (const what of ["gaps", "revisions"]) {
+            const asked = await run(["export", "--what", what], { cwd, env });
+            assertCode(asked, 0);
+            assert.match(asked.stdout, /^exchange,symbol,timeframe,.*\n/);
+            const unknown = await run(["export", "--what", what, "--symbol", "X"], { cwd, env });
+            assertCode(unknown, 1);
+            assert.match(unknown.stderr, /^Cannot export\. Nothing is archived of the symbol X/m);
+          }
+        });
         await t.step("a report is made by the daemon, too", async () => {
           const asked = await run(["report", "--json", "--until", SINCE], { cwd, env });
           assertCode(asked, 0);

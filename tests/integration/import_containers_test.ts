@@ -156,6 +156,12 @@ Deno.test("JSON is stored with every digit, or refused with nothing stored", asy
     ...JSON_FILES,
     ...REFUSED_JSON,
     {
+      name: "an exchange's answer for another symbol",
+      file: `{"result":{"list":[${rows()}],"symbol":"ETHUSD"}}`,
+      as: BTC,
+      refused: /the file holds ETHUSD, which is another series/,
+    },
+    {
       name: "more digits than a double has",
       file: `[${exact.map((row) => `[${plain(row)}]`).join(",")}]`,
       as: BTC,

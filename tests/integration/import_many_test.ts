@@ -1,6 +1,5 @@
 /** `titan10 import` of many files: one that is bad stops no other, and a repeat does only what is left. @module */
 import assert from "node:assert/strict";
-import { TextReader, Uint8ArrayWriter, ZipWriter } from "@zip.js/zip.js";
 import { importFiles } from "../../lib/transfer/import_batch.ts";
 import { listFiles } from "../../lib/transfer/file_list.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -11,6 +10,7 @@ import {
 } from "../support/archive_place.ts";
 import { fileText, hourOf, writeFiles } from "../support/many_files.ts";
 import { type CommandResult, runInProcess } from "../support/shell.ts";
+import { zip } from "../support/zip_files.ts";
 
 interface Tools extends ArchivePlace {
   readonly write: (path: string, text: string) => Promise<void>;
@@ -365,14 +365,17 @@ Deno.test("--dry-run makes no archive, and shows in 80 columns how each file is 
 Deno.test("the members of an archive are tables of their own: one that is bad stops no other", () =>
   withAnyArchivePlace(async (place) => {
     const { folder, json, asked } = toolsOf(place);
-    const zip = new ZipWriter(new Uint8ArrayWriter());
-    await zip.add("README.md", new TextReader("# Hourly files\n"));
-    for (let hour = 0; hour < 40; hour++) {
-      await zip.add(`hours/${hour}.csv`, new TextReader(fileText("BTC/USDT", hourOf(hour))));
-    }
     const bad = fileText("BTC/USDT", hourOf(50)).split("\n").with(9, "binance,BTC/USDT,1m,what");
-    await zip.add("hours/bad.csv", new TextReader(bad.join("\n")));
-    await Deno.writeFile(`${folder}/hours.zip`, await zip.close());
+    const hours = Array.from({ length: 40 }, (_, hour) => ({
+      name: `hours/${hour}.csv`,
+      content: fileText("BTC/USDT", hourOf(hour)),
+    }));
+    const archive = await zip([
+      { name: "README.md", content: "# Hourly files\n" },
+      ...hours,
+      { name: "hours/bad.csv", content: bad.join("\n") },
+    ]);
+    await Deno.writeFile(`${folder}/hours.zip`, archive);
     const first = await json(`${folder}/hours.zip`);
     addUp(first.total);
     assert.deepEqual([first.tables, first.refusals], [40, 1]);

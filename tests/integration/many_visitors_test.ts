@@ -7,6 +7,8 @@ import { logger } from "../../lib/telemetry/log.ts";
 import { serveHttp } from "../../lib/serve/http_server.ts";
 import type { Answers } from "../../lib/serve/routes.ts";
 import { CONNECTIONS_PER_PEER_MAX } from "../../lib/serve/tcp_server.ts";
+import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { ExportPage } from "../../lib/transfer/candle_export.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 
 const EXPLAINED = "/explained?x";
@@ -18,6 +20,16 @@ interface Scene {
   readonly asks: { readonly answer: () => void }[];
   statuses: number;
   connect(): Promise<Deno.TcpConn>;
+}
+
+const SERIES = { exchange: "binance", symbol: "BTC/USDT", timeframe: parseTimeframe("1m") };
+
+/** Candles without an end, more than the buffers of a connection hold. */
+async function* endless(): AsyncGenerator<ExportPage, void> {
+  const rows = Array.from({ length: 10_000 }, () => [0, "1", "1", "1", "1", "1", "1"] as const);
+  for (;;) {
+    yield { exchange: "binance", symbol: "BTC/USDT", timeframe: "1m", rows };
+  }
 }
 
 async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
@@ -45,7 +57,7 @@ async function withServer(use: (scene: Scene) => Promise<void>): Promise<void> {
     candles: () => Promise.resolve({ large: "x".repeat(32_000_000) } as never),
     explained: () =>
       new Promise((resolve) => asks.push({ answer: () => resolve({ spans: [] } as never) })),
-    file: refuse,
+    file: () => Promise.resolve({ series: SERIES, isMarked: false, pages: endless() }),
     reload: refuse,
     forget: refuse,
     plan: refuse,
@@ -287,4 +299,21 @@ Deno.test("more than may wait for the database are refused at once, and who wait
     );
     assert.equal(late.length, 34);
     assert.equal(asks.length, 4, "what nobody waits for any more was begun");
+  }));
+
+Deno.test("a few files are read at once, and who leaves makes room", () =>
+  withServer(async ({ connect }) => {
+    const readers = await Promise.all(Array.from({ length: 4 }, connect));
+    for (const reader of readers) {
+      await send(reader, get("/candles.csv?x"));
+      assert.match(await next(reader), /^HTTP\/1\.1 200 /);
+    }
+    const other = await connect();
+    let answer = "";
+    for (let asked = 0; !answer.startsWith("HTTP/1.1 200 "); asked++) {
+      await send(other, get("/candles.csv?x"));
+      answer = await next(other);
+      if (asked === 0) assert.match(answer, /^HTTP\/1\.1 503 .*retry-after: 10\r\n/s);
+      if (asked === 0) close(readers[0]!);
+    }
   }));

@@ -11,6 +11,7 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   metrics.candlesWritten.inc({ exchange });
   metrics.candlesRevised.inc({ exchange });
   metrics.candlesRejected.inc({ exchange, reason: "misaligned" });
+  metrics.historyFiles.inc({ exchange, outcome: "stored" });
   metrics.fetchDurationSeconds.observe({ exchange }, 0.2);
   metrics.fetchFailures.inc({ exchange, kind: "transient" });
   metrics.pollsSkipped.inc({ exchange });

@@ -304,6 +304,7 @@ exchanges:
       "kraken RETENTION null default",
       "kraken LIVE off titan10.yaml:3:51",
       "kraken FUNDING auto default",
+      "kraken HISTORY auto default",
       "kraken EXCHANGE_KRAKEN null default",
       "okx SYMBOLS BTC/USDC .env",
       "okx TIMEFRAMES 1h,1d titan10.yaml:1:13",
@@ -312,6 +313,7 @@ exchanges:
       "okx RETENTION null default",
       "okx LIVE okx .env",
       "okx FUNDING auto default",
+      "okx HISTORY auto default",
       "okx EXCHANGE_OKX *** titan10.yaml:4:10",
     ]);
     const fromOf = (name: string): unknown =>

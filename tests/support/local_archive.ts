@@ -69,7 +69,7 @@ export async function emptyDatabase({ sql }: Database): Promise<void> {
     from (select timeframe from rollups order by titan10_step(timeframe) desc) as coarsest_first`;
   await sql`update timeframes set expired_from = null, expired_until = null`;
   await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings,
-    alerts, capabilities, events, recent_pages,
+    alerts, capabilities, changed_months, events, recent_pages,
     funding_rates, funding_checkpoints, funding_revisions, funding_holes`;
   for (
     const { table_name } of await sql<{ table_name: string }[]>`select table_name from timeframes`

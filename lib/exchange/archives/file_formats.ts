@@ -13,7 +13,7 @@ export function fileFormat(exchange: string): FileFormat | undefined {
 }
 
 /** A file that only people can fetch: a page asks for a browser. */
-export interface ManualFile {
+interface ManualFile {
   readonly name: string;
   /** Where it is told how to get it. */
   readonly page: string;

@@ -12,9 +12,16 @@ const TEXT_BYTES_MAX = 64 * 1024 * 1024;
  */
 export async function unpackOnly(zip: Uint8Array, name: string): Promise<string> {
   // Loaded with the first file: a program that never reads one does not pay for it.
-  const { configure, Uint8ArrayReader, ZipReader } = await import("@zip.js/zip.js");
-  configure({ useWebWorkers: false });
-  const reader = new ZipReader(new Uint8ArrayReader(zip), { checkSignature: true });
+  const { ZipReader } = await import("@zip.js/zip.js/lib/zip-core-reader.js");
+  const bytes = {
+    size: zip.length,
+    init: () => Promise.resolve(),
+    readUint8Array: (index: number, length: number): Promise<Uint8Array> =>
+      Promise.resolve(zip.slice(index, index + length)),
+    createReadable: ({ offset, size }: Record<"offset" | "size", number>): ReadableStream =>
+      ReadableStream.from([zip.slice(offset, offset + size)]),
+  } as unknown as ConstructorParameters<typeof ZipReader>[0];
+  const reader = new ZipReader(bytes, { checkSignature: true, useWebWorkers: false });
   try {
     const entries = await reader.getEntries();
     const [entry] = entries;
@@ -24,13 +31,13 @@ export async function unpackOnly(zip: Uint8Array, name: string): Promise<string>
     }
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let text = "";
-    let bytes = 0;
+    let length = 0;
     await entry.getData(
       new WritableStream<Uint8Array>({
         write(part): void {
-          bytes += part.length;
+          length += part.length;
           // Counted as they come: what the archive says of its size may be wrong.
-          if (bytes > TEXT_BYTES_MAX) throw new Error("it is too large");
+          if (length > TEXT_BYTES_MAX) throw new Error("it is too large");
           text += decoder.decode(part, { stream: true });
         },
       }),

@@ -17,11 +17,13 @@ const BINANCE_QUOTES = [
 ];
 
 const BINANCE_NAMES = [{
-  form: /^(?<symbol>[A-Z0-9]+(?:_PERP|_\d{6})?)-(?<timeframe>\d+(?:s|m|h|d|w|mo))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+  form:
+    /^(?<symbol>[A-Z0-9]+(?:_PERP|_\d{6})?)-(?<timeframe>\d+(?:s|m|h|d|w|mo))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
   isOwn: true,
 }];
 
-const BINANCE_HEAD = /^open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_/;
+const BINANCE_HEAD =
+  /^open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_/;
 
 const BINANCE_FOLDERS = [
   { form: /\bfutures[\\/](?:um|cm)[\\/].*\bmarkPriceKlines\b/, kind: "contract", price: "mark" },
@@ -94,7 +96,8 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     ],
     heads: [/^instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm$/],
     fileNames: [{
-      form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+      form:
+        /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
     zoneMs: 0,
@@ -105,10 +108,13 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     name: "okx-swap",
     exchange: "okx",
     kinds: ["linear", "inverse"],
-    layouts: [{ columns: ["time", ...PRICES, "volume_contracts", "volume", "turnover", "confirm"] }],
+    layouts: [{
+      columns: ["time", ...PRICES, "volume_contracts", "volume", "turnover", "confirm"],
+    }],
     heads: [/^instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm$/],
     fileNames: [{
-      form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+-(?:SWAP|\d{6}))-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+      form:
+        /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+-(?:SWAP|\d{6}))-candlesticks-(?:(?<timeframe>\d+[mHDWM])-)?(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
     renamed: { vol: "volume_contracts", vol_ccy: "volume", vol_quote: "turnover" },
@@ -122,7 +128,8 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     exchange: "bybit",
     layouts: [{ columns: ["time", ...PRICES, "volume"] }, WITH_TURNOVER],
     fileNames: [{
-      form: /^(?<symbol>[A-Z0-9]+)_(?<timeframe>1|3|5|15|30|60|120|240|360|720|D|W|M)_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d$/,
+      form:
+        /^(?<symbol>[A-Z0-9]+)_(?<timeframe>1|3|5|15|30|60|120|240|360|720|D|W|M)_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d$/,
       isOwn: true,
       kind: "contract",
       zoneMs: 3 * 60 * 60_000,
@@ -140,9 +147,15 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "turnover", "close", "high", "low", "open"], kinds: ["spot"] },
       { columns: ["time", "turnover", "close", "high", "low", "open", "volume"], kinds: ["spot"] },
-      { columns: ["time", "turnover", "close", "high", "low", "open", "volume", "closed"], kinds: ["spot"] },
+      {
+        columns: ["time", "turnover", "close", "high", "low", "open", "volume", "closed"],
+        kinds: ["spot"],
+      },
       { columns: ["time", "volume", "close", "high", "low", "open"], kinds: ["linear", "inverse"] },
-      { columns: ["time", "volume", "close", "high", "low", "open", "turnover"], kinds: ["linear", "inverse"] },
+      {
+        columns: ["time", "volume", "close", "high", "low", "open", "turnover"],
+        kinds: ["linear", "inverse"],
+      },
     ],
     fileNames: [{ form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+)-(?<date>\d{6})$/, isOwn: true }],
     folders: [
@@ -162,10 +175,26 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "open", "close", "high", "low", "turnover", "volume"], kinds: ["spot"] },
       { columns: ["time", "open", "high", "low", "close", "turnover", "volume"], kinds: ["spot"] },
-      { columns: ["time", "open", "high", "low", "close", "turnover", "volume", "count"], kinds: ["spot"] },
-      { columns: ["time", "open", "close", "high", "low", "turnover", "volume", "count"], kinds: ["spot"] },
       {
-        columns: ["time", "open", "high", "low", "close", "volume_contracts", "volume", "count", "turnover"],
+        columns: ["time", "open", "high", "low", "close", "turnover", "volume", "count"],
+        kinds: ["spot"],
+      },
+      {
+        columns: ["time", "open", "close", "high", "low", "turnover", "volume", "count"],
+        kinds: ["spot"],
+      },
+      {
+        columns: [
+          "time",
+          "open",
+          "high",
+          "low",
+          "close",
+          "volume_contracts",
+          "volume",
+          "count",
+          "turnover",
+        ],
         kinds: ["linear", "inverse"],
       },
       {
@@ -177,17 +206,32 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     // Only names of contracts have a mark between the coins.
     fileNames: [
       {
-        form: /^(?<symbol>[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+        form:
+          /^(?<symbol>[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
         isOwn: true,
         kind: "spot",
       },
       {
-        form: /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
+        form:
+          /^(?<symbol>[A-Z0-9]+-[A-Z0-9]+)-(?<timeframe>\d+(?:min|hour|day|week|mon))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
         isOwn: true,
         kind: "contract",
       },
     ],
-    quotes: ["USDT", "HUSD", "USDC", "USDD", "BTC", "ETH", "HT", "TRX", "EUR", "EURT", "GBP", "TRY"],
+    quotes: [
+      "USDT",
+      "HUSD",
+      "USDC",
+      "USDD",
+      "BTC",
+      "ETH",
+      "HT",
+      "TRX",
+      "EUR",
+      "EURT",
+      "GBP",
+      "TRY",
+    ],
     zoneMs: 0,
     volume: { spot: "base" },
   },
@@ -199,14 +243,30 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     layouts: [
       { columns: ["time", "open", "close", "high", "low", "volume", "turnover"], kinds: ["spot"] },
       { columns: ["time", "open", "high", "low", "close", "volume"], kinds: ["linear", "inverse"] },
-      { columns: ["time", "open", "high", "low", "close", "volume", "turnover"], kinds: ["linear", "inverse"] },
+      {
+        columns: ["time", "open", "high", "low", "close", "volume", "turnover"],
+        kinds: ["linear", "inverse"],
+      },
     ],
     heads: [/^time,open,close,high,low,volume,turnover$/],
     fileNames: [{
       form: /^(?<symbol>[A-Z0-9]+)-(?<timeframe>\d+(?:m|h|d|w))-(?<date>\d{4}-\d\d(?:-\d\d)?)$/,
       isOwn: true,
     }],
-    quotes: ["USDT", "USDC", "BTC", "ETH", "KCS", "TRX", "EUR", "DAI", "UST", "BUSD", "TUSD", "BRL"],
+    quotes: [
+      "USDT",
+      "USDC",
+      "BTC",
+      "ETH",
+      "KCS",
+      "TRX",
+      "EUR",
+      "DAI",
+      "UST",
+      "BUSD",
+      "TUSD",
+      "BRL",
+    ],
     zoneMs: 0,
     volume: { spot: "base", linear: "contracts", inverse: "contracts" },
   },
@@ -220,8 +280,16 @@ export const EXCHANGE_PRESETS: readonly Preset[] = [
     ],
     heads: [/^timestamp,open,high,low,close,basevolume,usdtvolume(?:,quotevolume)?$/],
     fileNames: [
-      { form: /^(?<symbol>[A-Z0-9]+)_SPBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/, isOwn: true, kind: "spot" },
-      { form: /^(?<symbol>[A-Z0-9]+)_[UD]MCBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/, isOwn: true, kind: "contract" },
+      {
+        form: /^(?<symbol>[A-Z0-9]+)_SPBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/,
+        isOwn: true,
+        kind: "spot",
+      },
+      {
+        form: /^(?<symbol>[A-Z0-9]+)_[UD]MCBL_(?<timeframe>\d+(?:min|[mHDW]))_(?<date>\d{8})$/,
+        isOwn: true,
+        kind: "contract",
+      },
     ],
     quotes: ["USDT", "USDC", "USD", "BTC", "ETH", "EUR", "BRL", "BGB"],
     zoneMs: 0,

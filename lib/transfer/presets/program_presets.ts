@@ -12,11 +12,26 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       /^date,symbol,open,high,low,close,volume [a-z0-9]+,volume [a-z0-9]+/,
     ],
     fileNames: [{
-      form: /^(?<exchange>[A-Za-z]+)_(?<symbol>[A-Z0-9]+)_(?:\d{4}_)?(?<timeframe>1?h|1hr|d|minute|1min)$/,
+      form:
+        /^(?<exchange>[A-Za-z]+)_(?<symbol>[A-Z0-9]+)_(?:\d{4}_)?(?<timeframe>1?h|1hr|d|minute|1min)$/,
       isOwn: true,
     }],
     timeframe: (text) => text === "h" ? "1h" : timeframeOf(text),
-    quotes: ["USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USD", "EUR", "GBP", "BTC", "ETH", "BNB", "TRY", "JPY"],
+    quotes: [
+      "USDT",
+      "USDC",
+      "BUSD",
+      "TUSD",
+      "FDUSD",
+      "USD",
+      "EUR",
+      "GBP",
+      "BTC",
+      "ETH",
+      "BNB",
+      "TRY",
+      "JPY",
+    ],
     isPlainSpot: true,
     zoneMs: 0,
     volume: { spot: "base" },
@@ -28,7 +43,10 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     kinds: ["spot"],
     heads: [/^timestamp,open,high,low,close,volume_\(btc\),volume_\(currency\),weighted_price$/],
     fileNames: [
-      { form: /^bitstamp(?<quote>USD)_(?<timeframe>1)-min_data_\d{4}-\d\d-\d\d_to_\d{4}-\d\d-\d\d$/, isOwn: true },
+      {
+        form: /^bitstamp(?<quote>USD)_(?<timeframe>1)-min_data_\d{4}-\d\d-\d\d_to_\d{4}-\d\d-\d\d$/,
+        isOwn: true,
+      },
       { form: /^(?<symbol>btcusd)_(?<timeframe>1)-min_data$/, isOwn: true },
     ],
     namedHead: /^(?:time|timestamp|date),/,
@@ -41,12 +59,29 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     // https://www.tradingview.com/support/solutions/43000537255: `BINANCE_BTCUSDT, 60`; the time in seconds or ISO 8601.
     name: "tradingview",
     fileNames: [{
-      form: /^(?<exchange>[A-Z]+)_(?<symbol>[A-Z0-9]+(?:\.P)?), (?<timeframe>\d*[SDWM]?)(?:_[0-9a-f]+)?(?: \(\d+\))?$/,
+      form:
+        /^(?<exchange>[A-Z]+)_(?<symbol>[A-Z0-9]+(?:\.P)?), (?<timeframe>\d*[SDWM]?)(?:_[0-9a-f]+)?(?: \(\d+\))?$/,
       isOwn: true,
     }],
     namedHead: /^(?:time|timestamp|date),/,
-    timeframe: (text) => /^\d+[DWM]$/.test(text) ? text.replace(/[DW]$/, (unit) => unit.toLowerCase()) : timeframeOfMinutes(text),
-    quotes: ["USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "EUR", "GBP", "BTC", "ETH", "JPY", "TRY"],
+    timeframe: (text) =>
+      /^\d+[DWM]$/.test(text)
+        ? text.replace(/[DW]$/, (unit) => unit.toLowerCase())
+        : timeframeOfMinutes(text),
+    quotes: [
+      "USDT",
+      "USDC",
+      "BUSD",
+      "FDUSD",
+      "TUSD",
+      "USD",
+      "EUR",
+      "GBP",
+      "BTC",
+      "ETH",
+      "JPY",
+      "TRY",
+    ],
     isPlainSpot: true,
     coins: { XBT: "BTC" },
   },
@@ -59,7 +94,8 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       /^date,open,high,low,close,adj close,volume$/,
     ],
     doubt: {
-      why: "Yahoo's volumes of coins are turnover in the quote currency, of all exchanges together. " +
+      why:
+        "Yahoo's volumes of coins are turnover in the quote currency, of all exchanges together. " +
         "If these are of the base currency, say so with --volume-unit base",
       ofWhole: true,
     },
@@ -80,9 +116,22 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     layouts: [{ columns: ["time", "open", "high", "low", "close", "volume"] }],
     fileNames: [
       { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+)-(?<timeframe>\d+[mhdwM])$/, isOwn: true },
-      { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-futures$/, isOwn: true },
-      { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-mark$/, isOwn: true, price: "mark" },
-      { form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-index$/, isOwn: true, price: "index" },
+      {
+        form:
+          /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-futures$/,
+        isOwn: true,
+      },
+      {
+        form: /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-mark$/,
+        isOwn: true,
+        price: "mark",
+      },
+      {
+        form:
+          /^(?<symbol>[A-Z0-9]+_[A-Z0-9]+_[A-Z0-9]+(?:-\d{6})?)-(?<timeframe>\d+[mhdwM])-index$/,
+        isOwn: true,
+        price: "index",
+      },
     ],
     namedHead: /^(?:time|timestamp|date),/,
     isPlainSpot: true,
@@ -103,9 +152,19 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
     layouts: [{ columns: ["date", "time", "open", "high", "low", "close", "ticks"] }],
     heads: [/^<date>,(?:<time>,)?<open>,<high>,<low>,<close>,<tickvol>/],
     fileNames: [
-      { form: /^(?<symbol>[A-Za-z0-9.]+)_(?<timeframe>M\d+|H\d+|Daily|Weekly|Monthly)_\d{12}_\d{12}$/, isOwn: true },
-      { form: /^(?<symbol>[A-Za-z0-9.]+)_(?<timeframe>M\d+|H\d+|Daily|Weekly|Monthly)_\d{8,}$/, isOwn: true },
-      { form: /^(?<symbol>[A-Z]{6,12})(?<timeframe>1|5|15|30|60|240|1440|10080|43200)$/, isOwn: false },
+      {
+        form:
+          /^(?<symbol>[A-Za-z0-9.]+)_(?<timeframe>M\d+|H\d+|Daily|Weekly|Monthly)_\d{12}_\d{12}$/,
+        isOwn: true,
+      },
+      {
+        form: /^(?<symbol>[A-Za-z0-9.]+)_(?<timeframe>M\d+|H\d+|Daily|Weekly|Monthly)_\d{8,}$/,
+        isOwn: true,
+      },
+      {
+        form: /^(?<symbol>[A-Z]{6,12})(?<timeframe>1|5|15|30|60|240|1440|10080|43200)$/,
+        isOwn: false,
+      },
     ],
     timeframe: (text) => timeframeOf(text) ?? timeframeOfMinutes(text),
     quotes: ["USDT", "USD", "EUR", "GBP", "JPY"],

@@ -229,7 +229,7 @@ const collectors: readonly FileFormat[] = [
       ({ t, o, h, l, c, v }) =>
         [
           `X:BTC-USD,${v},${o},${c},${h},${l},${t}000000,9`,
-          `X:ETH-USD,${v},${c},${o},${h},${l},${t}000000,9`,
+          `X:ETH-USD,${v},1${o},1${c},1${h},1${l},${t}000000,9`,
         ].join("\n"),
       "ticker,volume,open,close,high,low,window_start,transactions",
     ),
@@ -439,7 +439,7 @@ const programs: readonly FileFormat[] = [
     path: "BTCUSD_M1_202403010200_202403010259.csv",
     bytes: rows(
       M,
-      ({ t, o, h, l, c, v }) => [...meta(t, 2 * HOUR_MS), o, h, l, c, 400, v, 1].join("\t"),
+      ({ t, o, h, l, c, v }) => [...meta(t, 2 * HOUR_MS), o, h, l, c, 17, v, 1].join("\t"),
       "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>",
     ),
     tries: [

@@ -14,7 +14,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { errorText } from "../text/redact.ts";
-import { type ChosenFile, chooseFiles, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
+import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
 import { candlesOf, findDifference, type StoredFile, storeFile } from "./history_file.ts";
 
 /** The first files of a series are all compared with the API, later ones one in so many. */
@@ -28,7 +28,7 @@ const FAILURES_MAX = 3;
 const ATTEMPTS_MAX = 3;
 
 /** What became of a file; also a metric's label. */
-export type FileOutcome = "stored" | "missing" | "faulty" | "differs" | "failed";
+type FileOutcome = "stored" | "missing" | "faulty" | "differs" | "failed";
 
 interface HistoryOptions {
   readonly signal?: AbortSignal | undefined;
@@ -147,12 +147,16 @@ export class History {
 
   async #compare(
     series: Series,
-    options: Omit<Parameters<typeof findDifference>[2], "series"> & { readonly signal: AbortSignal },
+    options: Omit<Parameters<typeof findDifference>[2], "series"> & {
+      readonly signal: AbortSignal;
+    },
   ): Promise<string | undefined> {
     try {
       return await findDifference(this.#archive, this.#exchange, { series, ...options });
     } catch (error) {
-      if (error instanceof MalformedPageError) return `the API cannot be compared: ${error.message}`;
+      if (error instanceof MalformedPageError) {
+        return `the API cannot be compared: ${error.message}`;
+      }
       throw error;
     }
   }
@@ -185,7 +189,10 @@ export class History {
       if (isCancelled(error, signal) || error instanceof FileFaultError) throw error;
       const isDenied = error instanceof FetchError && error.kind === "denied";
       if (isDenied || ++this.#failuresInARow >= FAILURES_MAX) this.#putAside(host, error);
-      else this.#archive.log.debug("a published file could not be fetched", { file: file.url, error });
+      else {this.#archive.log.debug("a published file could not be fetched", {
+          file: file.url,
+          error,
+        });}
       return "failed";
     }
   }
@@ -194,11 +201,14 @@ export class History {
     if (this.#asideWhy !== undefined) return;
     const { id } = this.#exchange;
     this.#asideWhy = errorText(error);
-    this.#archive.log.warn("published files are out of reach: all is asked of the API in this run", {
-      exchange: id,
-      host,
-      error,
-    });
+    this.#archive.log.warn(
+      "published files are out of reach: all is asked of the API in this run",
+      {
+        exchange: id,
+        host,
+        error,
+      },
+    );
     const text = `${id}: the files at ${host} are out of reach (${this.#asideWhy}). ` +
       "All candles are asked of its API meanwhile";
     this.#archive.events.note({ kind: "files_away", exchange: id, text });
@@ -211,7 +221,9 @@ export class History {
       "a published file differs from the API, so nothing of it is stored and its series is asked of the API",
       { series: seriesName(series), file: url, difference },
     );
-    const text = `${seriesName(series)}: the file ${url} differs from the API: ${difference}. Nothing of it was stored`;
+    const text = `${
+      seriesName(series)
+    }: the file ${url} differs from the API: ${difference}. Nothing of it was stored`;
     this.#archive.events.note({
       ...{ kind: "file_differs", exchange, symbol, timeframe: timeframe.text, text },
     });
