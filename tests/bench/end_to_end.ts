@@ -9,7 +9,7 @@ const CANDLES = 2_000_000;
 /** One after the other, odd: a machine that others share is not as quick at all times. */
 const ROUNDS = 5;
 
-const COLUMNS = "time, exchange, symbol, open, high, low, close, volume";
+export const COLUMNS = "time, exchange, symbol, open, high, low, close, volume";
 
 export const endToEnd: Bench = {
   name: "a backfill end to end",
@@ -64,7 +64,8 @@ export const endToEnd: Bench = {
   },
 };
 
-async function psql(url: string, command: string): Promise<void> {
+/** @throws Error when psql fails. */
+export async function psql(url: string, command: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("psql", {
     args: [url, "-qc", command],
   }).output();

@@ -12,6 +12,7 @@ import { candleSize } from "./candle_size.ts";
 import { compression } from "./compression.ts";
 import { daemonMemory } from "./daemon_memory.ts";
 import { endToEnd } from "./end_to_end.ts";
+import { fileImport } from "./file_import.ts";
 import { firstBackfill } from "./first_backfill.ts";
 import { firstRow } from "./first_row.ts";
 import { freshness } from "./freshness.ts";
@@ -38,6 +39,7 @@ const BENCHES: readonly Bench[] = [
   publishedHistory,
   daemonMemory,
   statusFeed,
+  fileImport,
 ];
 
 const { values } = parseArgs({
