@@ -11,7 +11,6 @@ import { FetchError } from "../fetch_error.ts";
 import type { Connections } from "../proxy.ts";
 import { fileFormat } from "./file_formats.ts";
 import {
-  type FiledSeries,
   FileFaultError,
   type FileRow,
   type PublishedFile,
@@ -117,7 +116,9 @@ export class PublishedFiles {
     }
     const text = await unpackOnly(bytes, file.name);
     const format = fileFormat(this.#exchange);
-    if (format === undefined) throw new FileFaultError(`Cannot use the published file ${file.name}: no form is known`);
+    if (format === undefined) {
+      throw new FileFaultError(`Cannot use the published file ${file.name}: no form is known`);
+    }
     return { rows: format.readRows(file, text), sha256 };
   }
 
@@ -127,7 +128,10 @@ export class PublishedFiles {
     if (probeUrl === undefined) return;
     const bytes = await this.#get(probeUrl, { ...options, bytesMax: CHECKSUM_BYTES_MAX });
     if (bytes !== undefined) return;
-    throw new FetchError("permanent", `Cannot fetch the published file ${probeUrl}: it is not there (HTTP 404)`);
+    throw new FetchError(
+      "permanent",
+      `Cannot fetch the published file ${probeUrl}: it is not there (HTTP 404)`,
+    );
   }
 
   #noteMissing({ url }: PublishedFile): void {
@@ -166,11 +170,18 @@ export class PublishedFiles {
       if (status >= 200 && status < 300) return bytes;
       throw this.#refusal(url, response, bytes);
     } catch (error) {
-      if (signal?.aborted) throw new FetchError("cancelled", `Cannot fetch the published file ${url}: it was cancelled`);
+      if (signal?.aborted) {
+        throw new FetchError(
+          "cancelled",
+          `Cannot fetch the published file ${url}: it was cancelled`,
+        );
+      }
       if (error instanceof FetchError || error instanceof FileFaultError) throw error;
       const { cause } = error as { cause?: unknown };
       const why = printable(errorText(cause instanceof Error ? cause : error));
-      throw new FetchError("transient", `Cannot fetch the published file ${url}: ${why}`, { cause: error });
+      throw new FetchError("transient", `Cannot fetch the published file ${url}: ${why}`, {
+        cause: error,
+      });
     } finally {
       stop.abort();
     }
@@ -213,7 +224,9 @@ async function readBytes(
       if (done) break;
       size += value.length;
       if (size > bytesMax) {
-        throw new FileFaultError(`Cannot use the published file ${url}: it has more than ${bytesMax} bytes`);
+        throw new FileFaultError(
+          `Cannot use the published file ${url}: it has more than ${bytesMax} bytes`,
+        );
       }
       if (isLate()) throw new Error("it came too slowly");
       parts.push(value);

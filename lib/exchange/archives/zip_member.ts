@@ -27,7 +27,9 @@ export async function unpackOnly(zip: Uint8Array, name: string): Promise<string>
     const [entry] = entries;
     const member = name.replace(/\.zip$/, ".csv");
     if (entry === undefined || entries.length > 1 || entry.directory || entry.filename !== member) {
-      throw new FileFaultError(`Cannot use the published file ${name}: it does not hold ${member} alone`);
+      throw new FileFaultError(
+        `Cannot use the published file ${name}: it does not hold ${member} alone`,
+      );
     }
     const decoder = new TextDecoder("utf-8", { fatal: true });
     let text = "";
@@ -45,7 +47,10 @@ export async function unpackOnly(zip: Uint8Array, name: string): Promise<string>
     return text + decoder.decode();
   } catch (error) {
     if (error instanceof FileFaultError) throw error;
-    throw new FileFaultError(`Cannot use the published file ${name}: it cannot be unpacked: ${errorText(error)}`, { cause: error });
+    throw new FileFaultError(
+      `Cannot use the published file ${name}: it cannot be unpacked: ${errorText(error)}`,
+      { cause: error },
+    );
   } finally {
     await reader.close().catch(() => {});
   }
