@@ -8,7 +8,7 @@ import { CANDLES, REJECTED, storableRows } from "./candle_columns.ts";
 import { columns, joinArrays } from "./parameters.ts";
 
 /** Checked rows of a file. */
-export interface ImportPage {
+interface ImportPage {
   /** Ascending, one per time. */
   readonly candles: readonly Candle[];
   readonly rejected: readonly RejectedCandle[];
