@@ -12,7 +12,6 @@ import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { isCancelled } from "../archive/failure.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
 import { errorText } from "../text/redact.ts";
 import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
 import { candlesOf, findDifference, type StoredFile, storeFile } from "./history_file.ts";
