@@ -19,7 +19,7 @@ import sys, os, json, duckdb, psycopg
 url, folder, scratch = sys.argv[1:]
 table = f"read_parquet('{folder}/**/*.parquet', hive_partitioning=true, hive_types={{'month': 'VARCHAR'}})"
 query = duckdb.connect()
-query.execute("set timezone = 'UTC'; set memory_limit = '2GB'; set threads = 2")
+query.execute("set timezone = 'UTC'; set memory_limit = '2GB'; set threads = 2; set enable_progress_bar = false")
 months = query.execute(f"select distinct timeframe, exchange, month from {table} order by all").fetchall()
 result = {"rows": 0, "only_archive": 0, "only_dataset": 0, "rest": 0}
 path = os.path.join(scratch, "month.csv")
@@ -153,7 +153,8 @@ export async function compareByDuckDb(
   url: string,
   { folder, scratch }: { readonly folder: string; readonly scratch: string },
 ): Promise<Comparison> {
-  return JSON.parse(await runPython(COMPARE, [url, folder, scratch]));
+  const text = await runPython(COMPARE, [url, folder, scratch]);
+  return JSON.parse(text.trim().split("\n").at(-1)!);
 }
 
 /** What a script prints. */
