@@ -48,7 +48,7 @@ export async function importRows(
       const page = Array.isArray(piece) ? piece as readonly FileRow[] : [piece as FileRow];
       for (const row of page) {
         const one = imports.of(row.series);
-        if (!one.isBegun) await one.begin();
+        if (!one.isBegun) await one.start();
         if (imports.add(one, row)) await imports.flush();
       }
     }

@@ -61,7 +61,7 @@ export async function* tablePages(
 function neededFields(columns: CsvColumns): number {
   const { exchange, instrument, timeframe, time, clock, values, confirm, provisional } = columns;
   const all = [exchange, ...instrument, timeframe, time, clock, ...values, confirm, provisional];
-  return 1 + Math.max(...all.map((at) => at ?? 0));
+  return 1 + all.reduce<number>((most, at) => Math.max(most, at ?? 0), 0);
 }
 
 function rowReader(file: LineFile, format: RowFormat): (row: FieldRow) => TableRow {

@@ -145,7 +145,7 @@ export class SeriesImport {
   }
 
   /** Enters the import. To be called before the first row is added. */
-  async begin(): Promise<void> {
+  async start(): Promise<void> {
     this.#begun ??= await this.#begin();
     this.#closedMs = this.#closedNow();
   }
