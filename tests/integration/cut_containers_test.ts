@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { readCandleFile } from "../../lib/transfer/candle_file.ts";
 import { openTables } from "../../lib/transfer/open_tables.ts";
-import { candles, PLAIN, plain, text } from "../support/file_cases.ts";
+import { candles, PLAIN, plain, text } from "../support/file_candles.ts";
 import { unzipFixture, zip } from "../support/zip_files.ts";
 
 const SERIES = {

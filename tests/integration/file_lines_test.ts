@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readCandleFile } from "../../lib/transfer/candle_file.ts";
 import { openTables } from "../../lib/transfer/open_tables.ts";
-import { M, PLAIN, plain, text } from "../support/file_cases.ts";
+import { M, PLAIN, plain, text } from "../support/file_candles.ts";
 
 const SERIES = {
   exchange: "kraken",

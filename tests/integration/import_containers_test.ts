@@ -1,17 +1,8 @@
 /** Candles in whatever container people keep them: what is stored is what the container holds, or nothing. @module */
 import assert from "node:assert/strict";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import {
-  candles,
-  type FileCandle,
-  type FileCase,
-  importAll,
-  M,
-  PLAIN,
-  plain,
-  text,
-  utf16,
-} from "../support/file_cases.ts";
+import { candles, type FileCandle, M, PLAIN, plain, text, utf16 } from "../support/file_candles.ts";
+import { type FileCase, importAll } from "../support/file_cases.ts";
 import { unzipFixture, zip } from "../support/zip_files.ts";
 
 const BTC = ["kraken", "BTC/USD", "1m"];

@@ -6,16 +6,15 @@ import {
   D,
   day,
   type FileCandle,
-  type FileCase,
   H,
-  importAll,
   M,
   MINUTE_MS,
   PLAIN,
   plain,
   text,
   utf16,
-} from "../support/file_cases.ts";
+} from "../support/file_candles.ts";
+import { type FileCase, importAll } from "../support/file_cases.ts";
 
 const BTC = ["kraken", "BTC/USD", "1m"];
 const SHAPES: readonly FileCase[] = [

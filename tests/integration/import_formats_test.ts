@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { type ArchivePlace, withAnyArchivePlace } from "../support/archive_place.ts";
-import { plain, takeAll } from "../support/file_cases.ts";
+import { plain } from "../support/file_candles.ts";
+import { takeAll } from "../support/file_cases.ts";
 import { EXCHANGE_FORMATS } from "../support/file_formats/exchange_formats.ts";
 import { PROGRAM_FORMATS } from "../support/file_formats/program_formats.ts";
 import { PACKED_FORMATS } from "../support/file_formats/packed_formats.ts";

@@ -7,15 +7,14 @@ import {
   D,
   day,
   type FileCandle,
-  type FileCase,
   H,
-  importAll,
   M,
   MINUTE_MS,
   PLAIN,
   plain,
   text,
-} from "../support/file_cases.ts";
+} from "../support/file_candles.ts";
+import { type FileCase, importAll } from "../support/file_cases.ts";
 
 const BTC = ["kraken", "BTC/USD", "1m"];
 const OKX = "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm";

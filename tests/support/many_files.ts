@@ -1,5 +1,5 @@
 /** Folders of files of candles, as people keep them. @module */
-import { candles, type FileCandle, MINUTE_MS } from "./file_cases.ts";
+import { candles, type FileCandle, MINUTE_MS } from "./file_candles.ts";
 
 export const HEAD = "exchange,symbol,timeframe,time,open,high,low,close,volume";
 

@@ -1,4 +1,4 @@
-"""Makes typed_tables.zip: the first 20 candles of file_cases.ts as pandas, Polars, DuckDB and Arrow write them."""
+"""Makes typed_tables.zip: the first 20 candles of file_candles.ts as pandas, Polars, DuckDB and Arrow write them."""
 import datetime
 import decimal
 import os

@@ -23,6 +23,7 @@ Deno.test("a head says what is asked for, as it was sent", () => {
     authorization: undefined,
     purpose: undefined,
     lastEventId: undefined,
+    isOld: false,
     keepsAlive: true,
   });
 });

@@ -1,5 +1,5 @@
 /** Real formats of files: how they are written from one truth, and what must become of them. @module */
-import { D, type FileCandle, H, M, MINUTE_MS, text } from "../file_cases.ts";
+import { D, type FileCandle, H, M, MINUTE_MS, text } from "../file_candles.ts";
 
 export interface FileFormat {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Files that are packed, or no CSV at all. @module */
 import { gzipSync } from "node:zlib";
 import { featherWriter } from "../../../lib/transfer/feather.ts";
-import { candles } from "../file_cases.ts";
+import { candles } from "../file_candles.ts";
 import { zipOf } from "../zip_file.ts";
 import {
   type FileCandle,
