@@ -159,15 +159,17 @@ async function createUnfinished(
 async function removeLeftovers(target: string): Promise<void> {
   const folder = dirname(target);
   const begin = `.${basename(target)}.`;
+  const left: string[] = [];
   try {
     for await (const { name, isFile } of Deno.readDir(folder)) {
       const middle = name.startsWith(begin) ? name.slice(begin.length) : "";
-      if (!isFile || !/^\d{1,10}(?:-\d{1,3})?\.unfinished$/.test(middle)) continue;
-      await removeIfFree(join(folder, name));
+      if (isFile && /^\d{1,10}(?:-\d{1,3})?\.unfinished$/.test(middle)) left.push(name);
     }
   } catch {
-    // A folder that may be written but not read, or somebody else's file: it stays.
+    // A folder that may be written but not read.
   }
+  // Somebody else's file stays.
+  for (const name of left) await removeIfFree(join(folder, name)).catch(() => {});
 }
 
 async function removeIfFree(path: string): Promise<void> {
