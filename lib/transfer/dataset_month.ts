@@ -8,7 +8,7 @@ import {
   type SeriesMonth,
 } from "../store/dataset_months.ts";
 import type { Numbers } from "./candle_parquet.ts";
-import { type CarriedCandles, openCarried } from "./dataset_carried.ts";
+import { type CarriedCandles, type FormerFile, openCarried } from "./dataset_carried.ts";
 import { type DatasetCandles, datasetCandles } from "./dataset_columns.ts";
 import { datasetFile, type WrittenFile } from "./dataset_file.ts";
 import {
@@ -37,7 +37,7 @@ export interface MonthContext {
 const READS_MAX = 3;
 
 /**
- * Writes a month. Candles that RETENTION has dropped since are taken from the file that is there (`known`).
+ * Writes a month. Candles that RETENTION has dropped since are taken from the file that is there.
  *
  * @returns undefined when it has no final candle yet: then there is no file.
  */
@@ -63,7 +63,8 @@ export async function writeMonth(
 
 interface Attempt {
   readonly archive: DatasetArchive;
-  readonly known: DatasetFileEntry | undefined;
+  /** The file that is there; also one of which nothing is told, because a run ended before it told of it. */
+  readonly former: FormerFile | undefined;
   /** Whether anything is there of this month. */
   readonly isThere: boolean;
   /** Called before anything is changed: not for a month without candles, of which nothing is there. */
@@ -74,14 +75,14 @@ interface Attempt {
 async function tryMonth(
   context: MonthContext,
   month: DatasetMonth,
-  { archive, known, isThere, onChange, expiredMs }: Attempt,
+  { archive, former, isThere, onChange, expiredMs }: Attempt,
 ): Promise<{ entry?: DatasetFileEntry | undefined; expiredMs: number | undefined }> {
   const { place, choice, numbers, signal } = context;
   const path = monthPath(month);
   const window = monthWindow(month.month, choice);
   const isExpired = expiredMs !== undefined && expiredMs > window.sinceMs;
-  const carried = isExpired && known !== undefined
-    ? await openCarried(place, known, { beforeMs: expiredMs, numbers })
+  const carried = isExpired && former !== undefined
+    ? await openCarried(place, former, { beforeMs: expiredMs, numbers })
     : undefined;
   const output = await place.write(path);
   try {
@@ -161,7 +162,6 @@ export async function retellMonth(
     });
   }
   const entry = { ...known, told: month.told };
-  await context.place.remove(besidePath(known.path));
   await tellMonth(context, { month, archive, entry, series });
   return entry;
 }

@@ -2,12 +2,16 @@
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { systemClock } from "../../lib/clock.ts";
 import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
 import { forgetSymbol } from "../../lib/store/forget.ts";
 import { writePage } from "../../lib/store/page_write.ts";
+import { exportDataset } from "../../lib/transfer/dataset_export.ts";
+import { openFolder } from "../../lib/transfer/dataset_place.ts";
+import { datasetPages } from "../../lib/transfer/dataset_source.ts";
 import { DatasetManifest, MonthManifest } from "../../lib/transfer/dataset_manifest.ts";
 import { type ArchivePlace, withArchivePlace } from "../support/archive_place.ts";
 import { datasetSchema } from "../support/dataset_schema.ts";
@@ -62,6 +66,7 @@ for (const kind of ["embedded", "postgres"] as const) {
       await broken(t, scene);
       await refusals(t, scene);
       await dropped(t, scene);
+      await droppedMeanwhile(t, scene);
     }));
 }
 
@@ -214,6 +219,7 @@ async function broken(t: Deno.TestContext, scene: Scene): Promise<void> {
     const before = await timesOf(scene);
     assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
     assert.match((await scene.export()).stderr, /^0 files written/);
+    assert.deepEqual((await manifestOf(scene)).files, manifest.files);
     assert.deepEqual(
       [...await timesOf(scene)].filter(([path]) => path.endsWith(".parquet")),
       [...before].filter(([path]) => path.endsWith(".parquet")),
@@ -319,6 +325,7 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
     ]);
     assert.match((await scene.export()).stderr, /^0 files written.* 7 unchanged/);
   });
+  await droppedWhileKilled(t, scene);
   await t.step("what is forgotten is removed, and a file without series goes", async () => {
     await scene.withDatabase(async (database) => {
       await forgetSymbol(database, { exchange: "binance", symbol: "ETH/USDT" });
@@ -335,6 +342,87 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
       (await manifestOf(scene)).files.map(({ path }) => path),
       FILES.filter((path) => path !== FILES[3] && path !== FILES[4]).map(pathOf),
     );
+  });
+}
+
+async function droppedWhileKilled(t: Deno.TestContext, scene: Scene): Promise<void> {
+  const forget = async (folder: string, isTold: boolean): Promise<void> => {
+    const manifest = await manifestOf(scene);
+    const files = manifest.files.filter(({ path }) => path !== pathOf(folder));
+    await Deno.writeTextFile(
+      `${scene.dataset}/_manifest.json`,
+      JSON.stringify({ ...manifest, files }),
+    );
+    if (!isTold) await Deno.remove(`${scene.dataset}/${folder}/_candles.json`);
+  };
+  await t.step(
+    "candles that RETENTION dropped stay where a run was killed before it told of them",
+    async () => {
+      const [folder] = [FILES[3]!];
+      const before = await rowsOf(scene, folder);
+      await forget(folder, false);
+      assert.match((await scene.export()).stderr, /^1 file written/);
+      assert.deepEqual(await rowsOf(scene, folder), before);
+    },
+  );
+  await t.step(
+    "a month that RETENTION dropped since is named by the run after the killed one",
+    async () => {
+      const before = await manifestOf(scene);
+      await forget(FILES[2]!, true);
+      assert.match((await scene.export()).stderr, /^0 files written.* 7 unchanged/);
+      assert.deepEqual((await manifestOf(scene)).files, before.files);
+    },
+  );
+  await t.step("a dropped month whose file is gone is not named any more", async () => {
+    const path = `${scene.dataset}/${pathOf(FILES[5]!)}`;
+    const bytes = await Deno.readFile(path);
+    const { files } = await manifestOf(scene);
+    await Deno.remove(path);
+    const beside = `${scene.dataset}/${FILES[5]}/_candles.json`;
+    const told = await Deno.readFile(beside);
+    assert.match((await scene.export()).stderr, / 1 removed/);
+    assert.equal((await manifestOf(scene)).files.length, files.length - 1);
+    await Deno.writeFile(path, bytes);
+    await Deno.writeFile(beside, told);
+    await scene.export();
+    assert.deepEqual((await manifestOf(scene)).files, files);
+  });
+  await t.step("a damaged file with dropped candles is refused, and left", async () => {
+    const path = `${scene.dataset}/${pathOf(FILES[3]!)}`;
+    const bytes = await Deno.readFile(path);
+    await Deno.writeFile(path, bytes.subarray(0, bytes.length - 9));
+    const { code, stderr } = await scene.export();
+    assert.equal(code, 1);
+    assert.match(stderr, /Cannot read timeframe=1h.* of the dataset .*all that is left/);
+    await Deno.writeFile(path, bytes);
+  });
+}
+
+async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void> {
+  await t.step("months that RETENTION drops while a run begins stay", async () => {
+    const { files } = await manifestOf(scene);
+    await scene.withDatabase(async (database) => {
+      await using place = await openFolder(scene.dataset);
+      await exportDataset({
+        place,
+        source: async function* (request) {
+          let isFirst = request.dataset === "months";
+          for await (const page of datasetPages(database, request)) {
+            yield page;
+            if (isFirst) await expireCandles(database, HOUR, Date.parse("2024-03-02T00:00Z"));
+            isFirst = false;
+          }
+        },
+        choice: { exchanges: [], symbols: [], timeframes: [], sinceMs: null, untilMs: null },
+        numbers: "double",
+        clock: systemClock,
+        signal: new AbortController().signal,
+        program: "titan10",
+        isDryRun: false,
+      });
+    });
+    assert.deepEqual((await manifestOf(scene)).files, files);
   });
 }
 
