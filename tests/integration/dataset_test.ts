@@ -11,7 +11,7 @@ import { forgetSymbol } from "../../lib/store/forget.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { exportDataset } from "../../lib/transfer/dataset_export.ts";
 import { openFolder } from "../../lib/transfer/dataset_place.ts";
-import { datasetPages } from "../../lib/transfer/dataset_source.ts";
+import { datasetPages, type DatasetSource } from "../../lib/transfer/dataset_source.ts";
 import { DatasetManifest, MonthManifest } from "../../lib/transfer/dataset_manifest.ts";
 import { type ArchivePlace, withArchivePlace } from "../support/archive_place.ts";
 import { datasetSchema } from "../support/dataset_schema.ts";
@@ -406,7 +406,7 @@ async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void
       await using place = await openFolder(scene.dataset);
       await exportDataset({
         place,
-        source: async function* (request) {
+        source: async function* (request): ReturnType<DatasetSource> {
           let isFirst = request.dataset === "months";
           for await (const page of datasetPages(database, request)) {
             yield page;
