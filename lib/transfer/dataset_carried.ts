@@ -121,3 +121,51 @@ async function openFormer(
     },
   };
 }
+
+/**
+ * The candles of a symbol before the time that RETENTION has reached, by time: those of the file, and those that came to the
+ * archive once more, as the neighbour of a gap does. Of a candle that both have, the archive's counts.
+ */
+export async function* olderCandles(
+  carried: CarriedCandles,
+  symbol: string,
+  again: readonly DatasetCandles[],
+): AsyncGenerator<DatasetCandles, void> {
+  if (again.length === 0) {
+    yield* carried.candlesOf(symbol);
+    return;
+  }
+  const newest = new Map<bigint, { readonly piece: DatasetCandles; readonly at: number }>();
+  for (const piece of [...await Array.fromAsync(carried.candlesOf(symbol)), ...again]) {
+    piece.times.forEach((time, at) => newest.set(time, { piece, at }));
+  }
+  const times = BigInt64Array.from(newest.keys()).sort();
+  yield {
+    rows: times.length,
+    times,
+    values: VALUES.map((_, column) => {
+      const all = Array.from(times, (time) => {
+        const { piece, at } = newest.get(time)!;
+        return piece.values[column]![at]!;
+      });
+      return typeof all.find((value) => value !== null) === "number"
+        ? Float64Array.from(all as number[])
+        : all as (Uint8Array | null)[];
+    }),
+  };
+}
+
+/** Candles before a time, and those from it on. */
+export function splitAt(
+  { rows, times, values }: DatasetCandles,
+  timeMs: number,
+): readonly [DatasetCandles, DatasetCandles] {
+  const found = times.findIndex((time) => Number(time) >= timeMs);
+  const at = found < 0 ? rows : found;
+  const part = (from: number, to: number): DatasetCandles => ({
+    rows: to - from,
+    times: times.slice(from, to),
+    values: values.map((column) => column.slice(from, to)),
+  });
+  return [part(0, at), part(at, rows)];
+}

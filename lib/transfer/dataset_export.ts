@@ -117,14 +117,16 @@ class DatasetRun {
       if (known.told === month.told) return await this.#keepAs(known);
       if (await this.#retell(month, known)) return;
     }
+    const isThere = sizes.has(path) || sizes.has(besidePath(path)) || this.#root.files.has(path);
     if (this.#options.isDryRun) {
-      this.#written.push(path);
+      // Between two ranges of an archive there are months without candles, of which no file is made.
+      if (isThere || await isAnswered(this.#options, month)) this.#written.push(path);
       return;
     }
     const entry = await writeMonth(this.#options, month, {
       archive: this.#archive,
       former: known ?? leftFile(path, sizes.get(path)),
-      isThere: sizes.has(path) || sizes.has(besidePath(path)) || this.#root.files.has(path),
+      isThere,
       onChange: () => this.#root.claim(),
     });
     if (entry === undefined) {
@@ -230,4 +232,16 @@ class DatasetRun {
 /** A file that is there and of which nothing is told. */
 function leftFile(path: string, size: number | undefined): FormerFile | undefined {
   return size === undefined ? undefined : { path, bytes: size, sha256: undefined };
+}
+
+/** Whether anything of a month is covered: without that it has no final candles. */
+async function isAnswered(
+  { source, choice }: MonthContext,
+  month: DatasetMonth,
+): Promise<boolean> {
+  const asked = { dataset: "month", choice, of: month, numbers: null, isExpired: false } as const;
+  for await (const page of source(asked)) {
+    if ("series" in page && page.series.covered.length > 0) return true;
+  }
+  return false;
 }

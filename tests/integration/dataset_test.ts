@@ -67,6 +67,7 @@ for (const kind of ["embedded", "postgres"] as const) {
       await refusals(t, scene);
       await dropped(t, scene);
       await droppedMeanwhile(t, scene);
+      await apart(t, scene);
     }));
 }
 
@@ -276,10 +277,19 @@ async function refusals(t: Deno.TestContext, scene: Scene): Promise<void> {
     );
     await change(archive);
   });
+  await t.step("a dry run makes no folder, and does not wait for one who writes", async () => {
+    const folder = `${scene.folder}/none`;
+    const { stderr } = await runInProcess(["export", "--dataset", folder, "--dry-run"], scene.env);
+    assert.match(stderr, /^7 files would be written/);
+    await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
+    using lock = await Deno.open(`${scene.dataset}/.titan10.lock`, { write: true });
+    await lock.lock(true);
+    assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
+  });
   await t.step("a folder with anything else is left as it is", async () => {
     const folder = `${scene.folder}/photos`;
     await Deno.mkdir(folder);
-    await Deno.writeTextFile(`${folder}/cat.jpg`, "cat");
+    await Deno.symlink(`${folder}/away.jpg`, `${folder}/cat.jpg`);
     const result = await runInProcess(["export", "--dataset", folder], scene.env);
     assert.equal(result.code, 1);
     assert.match(result.stderr, /it holds cat\.jpg, and no _manifest\.json/);
@@ -324,6 +334,31 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
       [["2024-02-01T00:00:00.000Z", "2024-02-21T00:00:00.000Z"]],
     ]);
     assert.match((await scene.export()).stderr, /^0 files written.* 7 unchanged/);
+  });
+  await t.step("a dropped candle that comes to the archive once more is there once", async () => {
+    const before = await rowsOf(scene, FILES[3]!);
+    const [again, isNew] = ["2024-02-03T05:00Z", "2024-02-09T23:00Z"].map(Date.parse);
+    await scene.withDatabase(async (database) => {
+      await page(database, ["binance", "ETH/USDT"], "2024-02-03T05:00Z", [3]);
+      await page(database, ["binance", "ETH/USDT"], "2024-02-09T23:00Z", [4]);
+    });
+    assert.match((await scene.export()).stderr, /^1 file written/);
+    const opens = (rows: readonly Record<string, unknown>[]): unknown[] =>
+      rows.map(({ symbol, time, open }) => [symbol, (time as Date).getTime(), open]);
+    assert.deepEqual(
+      opens(await rowsOf(scene, FILES[3]!)),
+      opens(before).map((row) => {
+        const [symbol, time, open] = row as [string, number, number];
+        if (symbol !== "ETH/USDT") return row;
+        return [symbol, time, time === again ? 3 : time === isNew ? 4 : open];
+      }),
+    );
+    assert.deepEqual((await monthOf(scene, FILES[3]!)).series.at(-1)?.covered, [
+      ["2024-02-01T00:00:00.000Z", "2024-02-21T00:00:00.000Z"],
+    ]);
+    await scene.withDatabase((database) =>
+      expireCandles(database, HOUR, Date.parse("2024-02-10T00:00Z"))
+    );
   });
   await droppedWhileKilled(t, scene);
   await t.step("what is forgotten is removed, and a file without series goes", async () => {
@@ -423,6 +458,32 @@ async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void
       });
     });
     assert.deepEqual((await manifestOf(scene)).files, files);
+  });
+}
+
+async function apart(t: Deno.TestContext, scene: Scene): Promise<void> {
+  await t.step(
+    "a dry run names no month between two ranges, of which no file is made",
+    async () => {
+      const series = ["okx", "BTC/USDT"] as const;
+      await scene.withDatabase(async (database) => {
+        await page(database, series, "2024-05-05T00:00Z", [1]);
+        await page(database, series, "2024-08-05T00:00Z", [1]);
+      });
+      const paths = ["05", "08"].map((month) =>
+        pathOf(`timeframe=1h/exchange=okx/month=2024-${month}`)
+      );
+      const { stderr } = await scene.export("--dry-run");
+      assert.deepEqual(stderr.split("\n").slice(1), paths);
+      assert.match((await scene.export()).stderr, /^2 files written/);
+      assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
+    },
+  );
+  await t.step("a disk's own folder is not of the dataset", async () => {
+    await Deno.mkdir(`${scene.folder}/disk/lost+found`, { recursive: true });
+    await Deno.writeTextFile(`${scene.folder}/disk/lost+found/1`, "");
+    const { code } = await runInProcess(["export", "--dataset", `${scene.folder}/disk`], scene.env);
+    assert.equal(code, 0);
   });
 }
 
