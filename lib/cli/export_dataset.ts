@@ -45,7 +45,10 @@ export async function writeDataset(
     logLevelDefault: "error",
     keepsPermissions: true,
   });
-  await using place = await openPlace(flags.dataset!, { ...ground, signal: shell.signal });
+  const isDryRun = flags.dryRun === true;
+  await using place = await openPlace(flags.dataset!, { ...ground, signal: shell.signal }, {
+    isDryRun,
+  });
   const run = (source: DatasetSource): Promise<DatasetReport> =>
     exportDataset({
       place,
@@ -55,7 +58,7 @@ export async function writeDataset(
       choice: { ...chosenBy(flags), timeframes: flags.timeframe ?? [] },
       numbers: flags.numbers ?? "double",
       program: `titan10 ${VERSION}`,
-      isDryRun: flags.dryRun === true,
+      isDryRun,
       onProgress: (done, months, rows) => {
         if (shell.canRedraw) {
           shell.draw([`${count(done)} of ${count(months)} months, ${count(rows)} candles written`]);
@@ -77,7 +80,7 @@ export async function writeDataset(
       ),
   });
   if (shell.canRedraw) shell.draw([]);
-  for (const line of reportLines(report, { name: place.name, isDryRun: flags.dryRun === true })) {
+  for (const line of reportLines(report, { name: place.name, isDryRun })) {
     shell.tell(line);
   }
   return EXIT.done;

@@ -5,9 +5,11 @@ import type { DatasetCandles } from "./dataset_columns.ts";
 import {
   besidePath,
   type DatasetFileEntry,
+  type MonthManifest,
   parseMonth,
   type SeriesEntry,
 } from "./dataset_manifest.ts";
+import { errorText } from "../text/redact.ts";
 import type { DatasetPlace } from "./dataset_place.ts";
 
 export interface CarriedCandles {
@@ -18,17 +20,57 @@ export interface CarriedCandles {
   toldOf(symbol: string): SeriesEntry | undefined;
 }
 
+/** A file that is there. */
+export interface FormerFile extends Pick<DatasetFileEntry, "path" | "bytes"> {
+  /** Undefined where nothing is told of it. */
+  readonly sha256: string | undefined;
+}
+
 /** Opens the file. @throws Error when it cannot be read: then it is all that is left of these candles, and stays */
 export async function openCarried(
   place: DatasetPlace,
-  { path, bytes, sha256 }: DatasetFileEntry,
-  { beforeMs, numbers }: { readonly beforeMs: number; readonly numbers: Numbers },
+  former: FormerFile,
+  options: { readonly beforeMs: number; readonly numbers: Numbers },
+): Promise<CarriedCandles> {
+  const { path } = former;
+  // What the place says of itself stays as it is.
+  let ofPlace: unknown;
+  const slice = async (start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+    return await place.slice(path, start, end).catch((error) => {
+      ofPlace = error;
+      throw error;
+    });
+  };
+  const beside = await place.read(besidePath(path));
+  try {
+    const told = beside && parseMonth(beside.bytes);
+    return await openFormer(slice, former, { ...options, told });
+  } catch (error) {
+    if (error === ofPlace) throw error;
+    throw new Error(
+      `Cannot read ${path} of the dataset ${place.name}: ${
+        errorText(error)
+      }. It may be all that is left of candles ` +
+        "that RETENTION has dropped. Bring it back from a copy, or remove it to write what the archive still has",
+      { cause: error },
+    );
+  }
+}
+
+async function openFormer(
+  slice: (start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>,
+  { bytes, sha256 }: FormerFile,
+  { beforeMs, numbers, told }: {
+    readonly beforeMs: number;
+    readonly numbers: Numbers;
+    readonly told: MonthManifest | undefined;
+  },
 ): Promise<CarriedCandles> {
   const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
   const file = {
     byteLength: bytes,
     slice: async (start: number, end = bytes): Promise<ArrayBuffer> =>
-      (await place.slice(path, start < 0 ? bytes + start : start, end)).buffer,
+      (await slice(start < 0 ? bytes + start : start, end)).buffer,
   };
   const metadata = await parquetMetadataAsync(file);
   // Decimals and times as they are in the file.
@@ -37,11 +79,8 @@ export async function openCarried(
     delete element.converted_type;
     delete element.logical_type;
   }
-  const beside = await place.read(besidePath(path));
-  const told = beside && parseMonth(beside.bytes);
-  const series = new Map(
-    told?.file.sha256 === sha256 ? told.series.map((entry) => [entry.symbol, entry]) : [],
-  );
+  const isOfFile = sha256 !== undefined && told?.file.sha256 === sha256;
+  const series = new Map(isOfFile ? told.series.map((entry) => [entry.symbol, entry]) : []);
   const groups: {
     readonly rowStart: number;
     readonly rowEnd: number;
@@ -81,4 +120,52 @@ export async function openCarried(
       }
     },
   };
+}
+
+/**
+ * The candles of a symbol before the time that RETENTION has reached, by time: those of the file, and those that came to the
+ * archive once more, as the neighbour of a gap does. Of a candle that both have, the archive's counts.
+ */
+export async function* olderCandles(
+  carried: CarriedCandles,
+  symbol: string,
+  again: readonly DatasetCandles[],
+): AsyncGenerator<DatasetCandles, void> {
+  if (again.length === 0) {
+    yield* carried.candlesOf(symbol);
+    return;
+  }
+  const newest = new Map<bigint, { readonly piece: DatasetCandles; readonly at: number }>();
+  for (const piece of [...await Array.fromAsync(carried.candlesOf(symbol)), ...again]) {
+    piece.times.forEach((time, at) => newest.set(time, { piece, at }));
+  }
+  const times = BigInt64Array.from(newest.keys()).sort();
+  yield {
+    rows: times.length,
+    times,
+    values: VALUES.map((_, column) => {
+      const all = Array.from(times, (time) => {
+        const { piece, at } = newest.get(time)!;
+        return piece.values[column]![at]!;
+      });
+      return typeof all.find((value) => value !== null) === "number"
+        ? Float64Array.from(all as number[])
+        : all as (Uint8Array | null)[];
+    }),
+  };
+}
+
+/** Candles before a time, and those from it on. */
+export function splitAt(
+  { rows, times, values }: DatasetCandles,
+  timeMs: number,
+): readonly [DatasetCandles, DatasetCandles] {
+  const found = times.findIndex((time) => Number(time) >= timeMs);
+  const at = found < 0 ? rows : found;
+  const part = (from: number, to: number): DatasetCandles => ({
+    rows: to - from,
+    times: times.slice(from, to),
+    values: values.map((column) => column.slice(from, to)),
+  });
+  return [part(0, at), part(at, rows)];
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { type DatasetArchive, type DatasetMonth, monthWindow } from "../store/dataset_months.ts";
+import type { FormerFile } from "./dataset_carried.ts";
 import { besidePath, type DatasetFileEntry, monthOfPath, monthPath } from "./dataset_manifest.ts";
 import { type MonthContext, readMonth, retellMonth, writeMonth } from "./dataset_month.ts";
 import { DatasetRoot, isUnfinished } from "./dataset_root.ts";
@@ -78,7 +79,10 @@ class DatasetRun {
     for await (const { path, bytes } of place.list()) sizes.set(path, bytes);
     const root = this.#root;
     await root.read(sizes.keys());
-    const gone = new Set(root.files.keys());
+    // Also files that a killed run had no time to name.
+    const gone = new Set(
+      [...root.files.keys(), ...sizes.keys()].filter((path) => monthOfPath(path) !== undefined),
+    );
     for (const [at, month] of months.entries()) {
       signal.throwIfAborted();
       gone.delete(monthPath(month));
@@ -86,8 +90,9 @@ class DatasetRun {
       onProgress?.(at + 1, months.length, this.#rows);
     }
     for (const path of gone) {
-      if (this.#isDropped(path)) this.#kept++;
-      else await this.#remove(path);
+      if (!this.#isDropped(path) || !await this.#keep(path, sizes.get(path))) {
+        await this.#remove(path);
+      }
     }
     await this.#sweep(sizes);
     await root.finish();
@@ -109,25 +114,23 @@ class DatasetRun {
     const path = monthPath(month);
     const known = await this.#knownFile(month, sizes.get(path));
     if (known !== undefined && known.state === month.state) {
-      if (known.told === month.told) {
-        this.#kept++;
-        this.#root.files.set(path, known);
-        return;
-      }
+      if (known.told === month.told) return await this.#keepAs(known);
       if (await this.#retell(month, known)) return;
     }
+    const isThere = sizes.has(path) || sizes.has(besidePath(path)) || this.#root.files.has(path);
     if (this.#options.isDryRun) {
-      this.#written.push(path);
+      // Between two ranges of an archive there are months without candles, of which no file is made.
+      if (isThere || await isAnswered(this.#options, month)) this.#written.push(path);
       return;
     }
     const entry = await writeMonth(this.#options, month, {
       archive: this.#archive,
-      known,
-      isThere: sizes.has(path) || sizes.has(besidePath(path)) || this.#root.files.has(path),
+      former: known ?? leftFile(path, sizes.get(path)),
+      isThere,
       onChange: () => this.#root.claim(),
     });
     if (entry === undefined) {
-      if (this.#root.files.delete(path)) this.#removed.push(path);
+      if (this.#root.files.delete(path) || sizes.has(path)) this.#removed.push(path);
       return;
     }
     this.#written.push(path);
@@ -144,12 +147,46 @@ class DatasetRun {
     const path = monthPath(month);
     const named = this.#root.files.get(path);
     if (named?.bytes === size && named.state === month.state) return named;
+    return await this.#toldFile(path, size) ?? (named?.bytes === size ? named : undefined);
+  }
+
+  /** What is told beside a file, if it is of that file. */
+  async #toldFile(path: string, size: number): Promise<DatasetFileEntry | undefined> {
     const told = await readMonth(this.#options.place, path);
     const { id, copiedFrom } = this.#archive;
     const isOurs = told !== undefined && (told.archive === id || told.archive === copiedFrom) &&
       told.numbers === this.#options.numbers && told.file.bytes === size;
-    if (isOurs) return told.file;
-    return named?.bytes === size ? named : undefined;
+    return isOurs ? told.file : undefined;
+  }
+
+  /**
+   * Keeps the file of a month that the archive has no longer, also one that a run wrote which ended before its manifest.
+   *
+   * @returns false when it is not there.
+   */
+  async #keep(path: string, size: number | undefined): Promise<boolean> {
+    if (size === undefined) return false;
+    const named = this.#root.files.get(path);
+    const entry = named?.bytes === size ? named : await this.#toldFile(path, size);
+    if (entry !== undefined) {
+      await this.#keepAs(entry);
+      return true;
+    }
+    // What nothing is told of stays, for it may be all that is left, and the manifest says nothing wrong of it.
+    this.#kept++;
+    if (named !== undefined && !this.#options.isDryRun) {
+      await this.#root.claim();
+      this.#root.files.delete(path);
+    }
+    return true;
+  }
+
+  /** Leaves a file as it is. The manifest may not name it yet, or not as it is. */
+  async #keepAs(entry: DatasetFileEntry): Promise<void> {
+    this.#kept++;
+    if (this.#root.files.get(entry.path) === entry || this.#options.isDryRun) return;
+    await this.#root.claim();
+    await this.#root.enter(entry);
   }
 
   /** Whether it could be told why candles are missing, without the file written anew. */
@@ -183,14 +220,28 @@ class DatasetRun {
     await this.#options.place.remove(besidePath(path));
   }
 
-  /** Removes what a run has left that was killed: unfinished files, and files that it had no time to name. */
+  /** Removes the unfinished files that a killed run has left. */
   async #sweep(sizes: Sizes): Promise<void> {
     const { place, isDryRun } = this.#options;
-    const written = new Set([...this.#written, ...this.#removed]);
     for (const path of sizes.keys()) {
-      const isUnnamed = monthOfPath(path) !== undefined && !this.#root.files.has(path);
-      if (isUnnamed && !written.has(path)) await this.#remove(path);
-      else if (isUnfinished(path) && !isDryRun) await place.remove(path);
+      if (isUnfinished(path) && !isDryRun) await place.remove(path);
     }
   }
+}
+
+/** A file that is there and of which nothing is told. */
+function leftFile(path: string, size: number | undefined): FormerFile | undefined {
+  return size === undefined ? undefined : { path, bytes: size, sha256: undefined };
+}
+
+/** Whether anything of a month is covered: without that it has no final candles. */
+async function isAnswered(
+  { source, choice }: MonthContext,
+  month: DatasetMonth,
+): Promise<boolean> {
+  const asked = { dataset: "month", choice, of: month, numbers: null, isExpired: false } as const;
+  for await (const page of source(asked)) {
+    if ("series" in page && page.series.covered.length > 0) return true;
+  }
+  return false;
 }

@@ -5,11 +5,10 @@ import {
   type DatasetChoice,
   type DatasetMonth,
   monthWindow,
-  type SeriesMonth,
 } from "../store/dataset_months.ts";
 import type { Numbers } from "./candle_parquet.ts";
-import { type CarriedCandles, openCarried } from "./dataset_carried.ts";
-import { type DatasetCandles, datasetCandles } from "./dataset_columns.ts";
+import { type FormerFile, openCarried } from "./dataset_carried.ts";
+import { datasetCandles } from "./dataset_columns.ts";
 import { datasetFile, type WrittenFile } from "./dataset_file.ts";
 import {
   besidePath,
@@ -22,6 +21,16 @@ import {
   type SeriesEntry,
 } from "./dataset_manifest.ts";
 import type { DatasetPlace } from "./dataset_place.ts";
+import {
+  addArchived,
+  type Entry,
+  newEntry,
+  seriesEntry,
+  tells,
+  toldOf,
+  withFormer,
+  writeOlder,
+} from "./dataset_series.ts";
 import type { DatasetSource } from "./dataset_source.ts";
 
 export interface MonthContext {
@@ -37,7 +46,7 @@ export interface MonthContext {
 const READS_MAX = 3;
 
 /**
- * Writes a month. Candles that RETENTION has dropped since are taken from the file that is there (`known`).
+ * Writes a month. Candles that RETENTION has dropped since are taken from the file that is there.
  *
  * @returns undefined when it has no final candle yet: then there is no file.
  */
@@ -63,7 +72,8 @@ export async function writeMonth(
 
 interface Attempt {
   readonly archive: DatasetArchive;
-  readonly known: DatasetFileEntry | undefined;
+  /** The file that is there; also one of which nothing is told, because a run ended before it told of it. */
+  readonly former: FormerFile | undefined;
   /** Whether anything is there of this month. */
   readonly isThere: boolean;
   /** Called before anything is changed: not for a month without candles, of which nothing is there. */
@@ -74,14 +84,14 @@ interface Attempt {
 async function tryMonth(
   context: MonthContext,
   month: DatasetMonth,
-  { archive, known, isThere, onChange, expiredMs }: Attempt,
+  { archive, former, isThere, onChange, expiredMs }: Attempt,
 ): Promise<{ entry?: DatasetFileEntry | undefined; expiredMs: number | undefined }> {
   const { place, choice, numbers, signal } = context;
   const path = monthPath(month);
   const window = monthWindow(month.month, choice);
   const isExpired = expiredMs !== undefined && expiredMs > window.sinceMs;
-  const carried = isExpired && known !== undefined
-    ? await openCarried(place, known, { beforeMs: expiredMs, numbers })
+  const carried = isExpired && former !== undefined
+    ? await openCarried(place, former, { beforeMs: expiredMs, numbers })
     : undefined;
   const output = await place.write(path);
   try {
@@ -91,12 +101,14 @@ async function tryMonth(
     for await (const page of ahead(pages)) {
       signal.throwIfAborted();
       if ("series" in page) {
-        entries.push(await beginSeries(page.series, { carried, file }));
+        await writeOlder(entries.at(-1), file);
+        entries.push(newEntry(page.series, carried));
       } else if ("candles" in page) {
         const entry = entries.at(-1)!;
         const of = { ...month, symbol: entry.series.symbol };
-        await addCandles(entry, datasetCandles(page.candles, { numbers, of }), file);
+        await addArchived(entry, datasetCandles(page.candles, { numbers, of }), file);
       } else if ("archive" in page) {
+        await writeOlder(entries.at(-1), file);
         const now = page.archive.expiredMs[month.timeframe];
         const hasMoved = now !== expiredMs && (now ?? -Infinity) > window.sinceMs;
         if (hasMoved) return { expiredMs: now };
@@ -161,7 +173,6 @@ export async function retellMonth(
     });
   }
   const entry = { ...known, told: month.told };
-  await context.place.remove(besidePath(known.path));
   await tellMonth(context, { month, archive, entry, series });
   return entry;
 }
@@ -207,96 +218,6 @@ async function tellMonth(
   } finally {
     await output.close();
   }
-}
-
-/** A series while its candles are written. */
-interface Entry {
-  readonly series: SeriesMonth;
-  readonly carried: CarriedCandles | undefined;
-  candles: number;
-  firstMs: number | undefined;
-  lastMs: number | undefined;
-}
-
-type File = ReturnType<typeof datasetFile>;
-
-async function beginSeries(
-  series: SeriesMonth,
-  { carried, file }: { readonly carried: CarriedCandles | undefined; readonly file: File },
-): Promise<Entry> {
-  const entry: Entry = { series, carried, candles: 0, firstMs: undefined, lastMs: undefined };
-  for await (const candles of carried?.candlesOf(series.symbol) ?? []) {
-    await addCandles(entry, candles, file);
-  }
-  return entry;
-}
-
-async function addCandles(entry: Entry, candles: DatasetCandles, file: File): Promise<void> {
-  if (candles.rows === 0) return;
-  entry.candles += candles.rows;
-  entry.firstMs ??= Number(candles.times[0]);
-  entry.lastMs = Number(candles.times.at(-1));
-  await file.write(entry.series.symbol, candles);
-}
-
-function seriesEntry({ series, carried, candles, firstMs, lastMs }: Entry): SeriesEntry {
-  const told = toldOf(series);
-  const former = carried?.toldOf(series.symbol);
-  return {
-    ...told,
-    candles,
-    first: firstMs === undefined ? null : isoOf(firstMs),
-    last: lastMs === undefined ? null : isoOf(lastMs),
-    ...(former === undefined ? {} : withFormer(told, former, carried!.beforeMs)),
-  };
-}
-
-function tells({ candles, covered, holes }: SeriesEntry): boolean {
-  return candles > 0 || covered.length > 0 || holes.length > 0;
-}
-
-type Told = Omit<SeriesEntry, "candles" | "first" | "last">;
-
-function toldOf({ symbol, version, covered, holes, units }: SeriesMonth): Told {
-  return {
-    symbol,
-    version,
-    covered: covered.map(([since, until]): [string, string] => [isoOf(since), isoOf(until)]),
-    holes: holes.map(([since, until, missing, reason]) => ({
-      since: isoOf(since),
-      until: isoOf(until),
-      missing,
-      reason,
-    })),
-    volume: units.map(([since, counts, contractSize, kind]) => ({
-      since: isoOf(since),
-      counts: counts as SeriesEntry["volume"][number]["counts"],
-      contractSize,
-      kind,
-    })),
-  };
-}
-
-/** Of the time that RETENTION has dropped, what was told before holds; of later time, what is told now. */
-function withFormer(
-  told: Told,
-  former: SeriesEntry,
-  beforeMs: number,
-): Pick<SeriesEntry, "covered" | "holes"> {
-  const before = isoOf(beforeMs);
-  const older = former.covered.filter(([since]) => since < before)
-    .map(([since, until]): [string, string] => [since, until < before ? until : before]);
-  const [last, next] = [older.at(-1), told.covered[0]];
-  const covered = last !== undefined && next !== undefined && next[0] <= last[1]
-    ? [...older.slice(0, -1), [last[0], next[1]] as [string, string], ...told.covered.slice(1)]
-    : [...older, ...told.covered];
-  return {
-    covered,
-    holes: [
-      ...former.holes.filter(({ since }) => since < before),
-      ...told.holes.filter(({ since }) => since >= before),
-    ],
-  };
 }
 
 /** The pages, the next one asked for while one is worked on. */

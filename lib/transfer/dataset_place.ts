@@ -36,6 +36,11 @@ export interface SmallFile {
   readonly version: string;
 }
 
+export interface PlaceOptions {
+  /** Whether nothing is to be written: then no folder is made, and other programs may write there. */
+  readonly isDryRun?: boolean;
+}
+
 /** What a writer reads who finds that another one writes the same dataset. */
 export function otherWriter(place: string, path: string): Error {
   return new Error(
@@ -52,10 +57,24 @@ const LOCK = ".titan10.lock";
  *
  * @throws Error when the folder cannot be written, or when another process writes it.
  */
-export async function openFolder(path: string): Promise<DatasetPlace & AsyncDisposable> {
+export async function openFolder(
+  path: string,
+  { isDryRun = false }: PlaceOptions = {},
+): Promise<DatasetPlace & AsyncDisposable> {
   const fail = (action: string, error: unknown): never => {
     throw new Error(`Cannot ${action} ${path}: ${fileReason(errorText(error))}`, { cause: error });
   };
+  if (isDryRun) {
+    const found = await unlessAbsent(Deno.stat(path)).catch((error) => fail("read", error));
+    const list = found === undefined
+      ? async function* (): AsyncGenerator<never, void> {}
+      : undefined;
+    return {
+      ...folderPlace(path),
+      ...(list !== undefined && { list }),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
   await Deno.mkdir(path, { recursive: true }).catch((error) => fail("create", error));
   const lock = await Deno.open(join(path, LOCK), { create: true, write: true })
     .catch((error) => fail("write to", error));
@@ -118,11 +137,16 @@ async function sliceOf(path: string, start: number, end: number): Promise<Uint8A
   return bytes;
 }
 
+/** A file system's own, which only root may read, where the folder is the whole of a disk. */
+const OF_DISK = "lost+found";
+
 async function* filesIn(folder: string, under: string): AsyncGenerator<PlacedFile, void> {
   for await (const { name, isDirectory } of Deno.readDir(join(folder, under))) {
     const path = under === "" ? name : `${under}/${name}`;
+    if (path === LOCK || path === OF_DISK) continue;
     if (isDirectory) yield* filesIn(folder, path);
-    else if (path !== LOCK) yield { path, bytes: (await Deno.stat(join(folder, path))).size };
+    // A link that leads nowhere is something else than a dataset's file, too.
+    else yield { path, bytes: (await unlessAbsent(Deno.stat(join(folder, path))))?.size ?? 0 };
   }
 }
 

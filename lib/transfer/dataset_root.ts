@@ -97,9 +97,10 @@ export class DatasetRoot {
       choice: this.#choice(),
       files: [...this.files.values()].sort((a, b) => a.path < b.path ? -1 : 1),
     };
-    await place.replace(ROOT, manifestBytes({ list: "files", ...manifest }), this.#version);
+    const bytes = manifestBytes({ list: "files", ...manifest });
+    await place.replace(ROOT, bytes, this.#version);
     const written = await place.read(ROOT);
-    if (written === undefined) throw otherWriter(place.name, ROOT);
+    if (written === undefined || !isSame(written.bytes, bytes)) throw otherWriter(place.name, ROOT);
     this.#version = written.version;
     this.#unnamed = 0;
   }
@@ -124,6 +125,10 @@ export class DatasetRoot {
       until: untilMs === null ? null : isoOf(untilMs),
     };
   }
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, at) => byte === other[at]);
 }
 
 /** Whether a killed run has left a file. */

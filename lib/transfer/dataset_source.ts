@@ -64,8 +64,9 @@ export async function* datasetPages(
     yield { archive: await readDatasetArchive(database) };
     return;
   }
-  yield { archive: await readDatasetArchive(database) };
   const months = await readDatasetMonths(database, request.choice);
+  // Afterwards: a month that RETENTION has taken from them is known to be dropped.
+  yield { archive: await readDatasetArchive(database) };
   for (let at = 0; at < months.length; at += MONTHS_AT_ONCE) {
     yield { months: months.slice(at, at + MONTHS_AT_ONCE) };
   }

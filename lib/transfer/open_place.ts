@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import { DATASET_PLACE_ALLOWED, isDatasetPlace } from "../config/dataset_setting.ts";
 import { isS3Url, readS3Url } from "../config/s3_settings.ts";
 import type { Archive } from "../archive/archive.ts";
-import { type DatasetPlace, openFolder } from "./dataset_place.ts";
+import { type DatasetPlace, openFolder, type PlaceOptions } from "./dataset_place.ts";
 import { type S3Place, s3Place } from "./s3_place.ts";
 
 /** What a place needs beside its name. */
@@ -22,9 +22,10 @@ export interface PlaceGround extends Pick<Archive, "clock" | "random" | "log"> {
 export async function openPlace(
   url: string,
   ground: PlaceGround,
+  options?: PlaceOptions,
 ): Promise<DatasetPlace & AsyncDisposable> {
   if (!isDatasetPlace(url)) throw new Error(`Cannot use ${url}: expected ${DATASET_PLACE_ALLOWED}`);
-  if (!isS3Url(url)) return await openFolder(url);
+  if (!isS3Url(url)) return await openFolder(url, options);
   return { ...bucketOf(url, ground), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 

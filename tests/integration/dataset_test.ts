@@ -2,12 +2,16 @@
 import assert from "node:assert/strict";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { systemClock } from "../../lib/clock.ts";
 import type { Candle } from "../../lib/market/candle.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { expireCandles } from "../../lib/store/expiry.ts";
 import { forgetSymbol } from "../../lib/store/forget.ts";
 import { writePage } from "../../lib/store/page_write.ts";
+import { exportDataset } from "../../lib/transfer/dataset_export.ts";
+import { openFolder } from "../../lib/transfer/dataset_place.ts";
+import { datasetPages, type DatasetSource } from "../../lib/transfer/dataset_source.ts";
 import { DatasetManifest, MonthManifest } from "../../lib/transfer/dataset_manifest.ts";
 import { type ArchivePlace, withArchivePlace } from "../support/archive_place.ts";
 import { datasetSchema } from "../support/dataset_schema.ts";
@@ -62,6 +66,8 @@ for (const kind of ["embedded", "postgres"] as const) {
       await broken(t, scene);
       await refusals(t, scene);
       await dropped(t, scene);
+      await droppedMeanwhile(t, scene);
+      await apart(t, scene);
     }));
 }
 
@@ -214,6 +220,7 @@ async function broken(t: Deno.TestContext, scene: Scene): Promise<void> {
     const before = await timesOf(scene);
     assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
     assert.match((await scene.export()).stderr, /^0 files written/);
+    assert.deepEqual((await manifestOf(scene)).files, manifest.files);
     assert.deepEqual(
       [...await timesOf(scene)].filter(([path]) => path.endsWith(".parquet")),
       [...before].filter(([path]) => path.endsWith(".parquet")),
@@ -270,10 +277,19 @@ async function refusals(t: Deno.TestContext, scene: Scene): Promise<void> {
     );
     await change(archive);
   });
+  await t.step("a dry run makes no folder, and does not wait for one who writes", async () => {
+    const folder = `${scene.folder}/none`;
+    const { stderr } = await runInProcess(["export", "--dataset", folder, "--dry-run"], scene.env);
+    assert.match(stderr, /^7 files would be written/);
+    await assert.rejects(Deno.stat(folder), Deno.errors.NotFound);
+    using lock = await Deno.open(`${scene.dataset}/.titan10.lock`, { write: true });
+    await lock.lock(true);
+    assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
+  });
   await t.step("a folder with anything else is left as it is", async () => {
     const folder = `${scene.folder}/photos`;
     await Deno.mkdir(folder);
-    await Deno.writeTextFile(`${folder}/cat.jpg`, "cat");
+    await Deno.symlink(`${folder}/away.jpg`, `${folder}/cat.jpg`);
     const result = await runInProcess(["export", "--dataset", folder], scene.env);
     assert.equal(result.code, 1);
     assert.match(result.stderr, /it holds cat\.jpg, and no _manifest\.json/);
@@ -319,6 +335,32 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
     ]);
     assert.match((await scene.export()).stderr, /^0 files written.* 7 unchanged/);
   });
+  await t.step("a dropped candle that comes to the archive once more is there once", async () => {
+    const before = await rowsOf(scene, FILES[3]!);
+    const [again, isNew] = ["2024-02-03T05:00Z", "2024-02-09T23:00Z"].map(Date.parse);
+    await scene.withDatabase(async (database) => {
+      await page(database, ["binance", "ETH/USDT"], "2024-02-03T05:00Z", [3]);
+      await page(database, ["binance", "ETH/USDT"], "2024-02-09T23:00Z", [4]);
+    });
+    assert.match((await scene.export()).stderr, /^1 file written/);
+    const opens = (rows: readonly Record<string, unknown>[]): unknown[] =>
+      rows.map(({ symbol, time, open }) => [symbol, (time as Date).getTime(), open]);
+    assert.deepEqual(
+      opens(await rowsOf(scene, FILES[3]!)),
+      opens(before).map((row) => {
+        const [symbol, time, open] = row as [string, number, number];
+        if (symbol !== "ETH/USDT") return row;
+        return [symbol, time, time === again ? 3 : time === isNew ? 4 : open];
+      }),
+    );
+    assert.deepEqual((await monthOf(scene, FILES[3]!)).series.at(-1)?.covered, [
+      ["2024-02-01T00:00:00.000Z", "2024-02-21T00:00:00.000Z"],
+    ]);
+    await scene.withDatabase((database) =>
+      expireCandles(database, HOUR, Date.parse("2024-02-10T00:00Z"))
+    );
+  });
+  await droppedWhileKilled(t, scene);
   await t.step("what is forgotten is removed, and a file without series goes", async () => {
     await scene.withDatabase(async (database) => {
       await forgetSymbol(database, { exchange: "binance", symbol: "ETH/USDT" });
@@ -335,6 +377,113 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
       (await manifestOf(scene)).files.map(({ path }) => path),
       FILES.filter((path) => path !== FILES[3] && path !== FILES[4]).map(pathOf),
     );
+  });
+}
+
+async function droppedWhileKilled(t: Deno.TestContext, scene: Scene): Promise<void> {
+  const forget = async (folder: string, isTold: boolean): Promise<void> => {
+    const manifest = await manifestOf(scene);
+    const files = manifest.files.filter(({ path }) => path !== pathOf(folder));
+    await Deno.writeTextFile(
+      `${scene.dataset}/_manifest.json`,
+      JSON.stringify({ ...manifest, files }),
+    );
+    if (!isTold) await Deno.remove(`${scene.dataset}/${folder}/_candles.json`);
+  };
+  await t.step(
+    "candles that RETENTION dropped stay where a run was killed before it told of them",
+    async () => {
+      const [folder] = [FILES[3]!];
+      const before = await rowsOf(scene, folder);
+      await forget(folder, false);
+      assert.match((await scene.export()).stderr, /^1 file written/);
+      assert.deepEqual(await rowsOf(scene, folder), before);
+    },
+  );
+  await t.step(
+    "a month that RETENTION dropped since is named by the run after the killed one",
+    async () => {
+      const before = await manifestOf(scene);
+      await forget(FILES[2]!, true);
+      assert.match((await scene.export()).stderr, /^0 files written.* 7 unchanged/);
+      assert.deepEqual((await manifestOf(scene)).files, before.files);
+    },
+  );
+  await t.step("a dropped month whose file is gone is not named any more", async () => {
+    const path = `${scene.dataset}/${pathOf(FILES[5]!)}`;
+    const bytes = await Deno.readFile(path);
+    const { files } = await manifestOf(scene);
+    await Deno.remove(path);
+    const beside = `${scene.dataset}/${FILES[5]}/_candles.json`;
+    const told = await Deno.readFile(beside);
+    assert.match((await scene.export()).stderr, / 1 removed/);
+    assert.equal((await manifestOf(scene)).files.length, files.length - 1);
+    await Deno.writeFile(path, bytes);
+    await Deno.writeFile(beside, told);
+    await scene.export();
+    assert.deepEqual((await manifestOf(scene)).files, files);
+  });
+  await t.step("a damaged file with dropped candles is refused, and left", async () => {
+    const path = `${scene.dataset}/${pathOf(FILES[3]!)}`;
+    const bytes = await Deno.readFile(path);
+    await Deno.writeFile(path, bytes.subarray(0, bytes.length - 9));
+    const { code, stderr } = await scene.export();
+    assert.equal(code, 1);
+    assert.match(stderr, /Cannot read timeframe=1h.* of the dataset .*all that is left/);
+    await Deno.writeFile(path, bytes);
+  });
+}
+
+async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void> {
+  await t.step("months that RETENTION drops while a run begins stay", async () => {
+    const { files } = await manifestOf(scene);
+    await scene.withDatabase(async (database) => {
+      await using place = await openFolder(scene.dataset);
+      await exportDataset({
+        place,
+        source: async function* (request): ReturnType<DatasetSource> {
+          let isFirst = request.dataset === "months";
+          for await (const page of datasetPages(database, request)) {
+            yield page;
+            if (isFirst) await expireCandles(database, HOUR, Date.parse("2024-03-02T00:00Z"));
+            isFirst = false;
+          }
+        },
+        choice: { exchanges: [], symbols: [], timeframes: [], sinceMs: null, untilMs: null },
+        numbers: "double",
+        clock: systemClock,
+        signal: new AbortController().signal,
+        program: "titan10",
+        isDryRun: false,
+      });
+    });
+    assert.deepEqual((await manifestOf(scene)).files, files);
+  });
+}
+
+async function apart(t: Deno.TestContext, scene: Scene): Promise<void> {
+  await t.step(
+    "a dry run names no month between two ranges, of which no file is made",
+    async () => {
+      const series = ["okx", "BTC/USDT"] as const;
+      await scene.withDatabase(async (database) => {
+        await page(database, series, "2024-05-05T00:00Z", [1]);
+        await page(database, series, "2024-08-05T00:00Z", [1]);
+      });
+      const paths = ["05", "08"].map((month) =>
+        pathOf(`timeframe=1h/exchange=okx/month=2024-${month}`)
+      );
+      const { stderr } = await scene.export("--dry-run");
+      assert.deepEqual(stderr.split("\n").slice(1), paths);
+      assert.match((await scene.export()).stderr, /^2 files written/);
+      assert.match((await scene.export("--dry-run")).stderr, /^0 files would be written/);
+    },
+  );
+  await t.step("a disk's own folder is not of the dataset", async () => {
+    await Deno.mkdir(`${scene.folder}/disk/lost+found`, { recursive: true });
+    await Deno.writeTextFile(`${scene.folder}/disk/lost+found/1`, "");
+    const { code } = await runInProcess(["export", "--dataset", `${scene.folder}/disk`], scene.env);
+    assert.equal(code, 0);
   });
 }
 
