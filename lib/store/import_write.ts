@@ -180,9 +180,9 @@ set covered = known.covered + (excluded.covered - known.unsettled),
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
     -- The listing was found where the exchange's candles begin: older ones belong to none that it knows. Of a symbol that was
-    -- listed before, they belong to that listing.
+    -- listed before, they belong to that listing. What adds no candle tells nothing of it.
     listed_from = case
-      when excluded.first >= known.listed_from
+      when coalesce(excluded.first >= known.listed_from, true)
         or exists (select from listings where exchange = $1::text and symbol = $2::text
                    and why not in ('suspended', 'expired'))
       then known.listed_from end
