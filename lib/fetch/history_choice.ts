@@ -31,6 +31,8 @@ export interface ChosenFile {
   readonly file: PublishedFile;
   /** Ascending. */
   readonly owed: Coverage;
+  /** The exchange's id of the market that the file is of. */
+  readonly marketId: string;
   /** Where the file is, for people. */
   readonly host: string;
   /** About how long it takes beside others. Milliseconds. */
@@ -71,24 +73,28 @@ export async function chooseFiles(
 ): Promise<readonly ChosenFile[]> {
   const { client } = exchange;
   if (settingsOf(config, exchange.id).history === "off") return [];
-  const published: { readonly owed: Owed; readonly files: SeriesFiles }[] = [];
+  const published: { readonly owed: Owed; readonly files: SeriesFiles; marketId: string }[] = [];
   for (const one of owed) {
     const host = await client.hostOf(one.series, markets.list);
-    const files = client.files.of(one.series, { marketId: marketIdOf(markets, one.series), host });
-    if (files !== undefined) published.push({ owed: one, files });
+    const marketId = marketIdOf(markets, one.series);
+    const files = client.files.of(one.series, { marketId, host });
+    if (files !== undefined && marketId !== undefined) {
+      published.push({ owed: one, files, marketId });
+    }
   }
   const asked = published.map(({ owed: { series } }) => ({
     series,
     window: fullPage(exchange, series),
   }));
   const requestMs = await requestTimes(exchange, asked, markets.list);
-  const chosen = published.flatMap(({ owed: { series, owed }, files }) => {
+  const chosen = published.flatMap(({ owed: { series, owed }, files, marketId }) => {
     const pageRows = exchange.pageRowsMax(series);
     const pageMs = Math.max(requestMs(series), rowsMs(pageRows));
     const replacedMs = markets.replacedMs.get(series.symbol) ?? -Infinity;
     return filesOfSeries({ series, owed }, {
       ...options,
       files,
+      marketId,
       // Of a file in whose time the symbol came to mean another market, some rows may be of the former one.
       fromMs: replacedMs,
       apiMs: (candles) => candles / pageRows * pageMs,
@@ -112,8 +118,9 @@ export function withoutFiles(
 
 function filesOfSeries(
   { series, owed }: Owed,
-  { files, fromMs, nowMs, isLeftOut, apiMs }: Omit<ChooseOptions, "markets"> & {
+  { files, marketId, fromMs, nowMs, isLeftOut, apiMs }: Omit<ChooseOptions, "markets"> & {
     readonly files: SeriesFiles;
+    readonly marketId: string;
     readonly fromMs: number;
     /** How long the API takes for so many candles. */
     readonly apiMs: (candles: number) => number;
@@ -126,7 +133,7 @@ function filesOfSeries(
     const whole = countCandles(timeframe, file.window.sinceMs, file.window.untilMs);
     const ms = Math.max(FILE_MS, rowsMs(whole));
     if (apiMs(coverageCandles(timeframe, parts)) <= ms) return undefined;
-    return { file, owed: parts, host: files.host, ms };
+    return { file, marketId, owed: parts, host: files.host, ms };
   };
   const all: ChosenFile[] = [];
   for (const month of spans("month", owed)) {

@@ -1,6 +1,6 @@
 /** Fetches one file that an exchange publishes, checks a sample of it against the exchange's API, and stores it. @module */
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
-import type { FileRow, PublishedFile } from "../exchange/archives/published_file.ts";
+import type { FileRow } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
 import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
@@ -13,6 +13,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { prepareImportPage } from "../store/import_page.ts";
 import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
+import type { ChosenFile } from "./history_choice.ts";
 
 /**
  * Rows per statement. A month of minutes is three: few statements, and none so long that a poll of the series, which waits for
@@ -90,15 +91,15 @@ function isSame(one: string | null, other: string | null): boolean {
 
 /**
  * Stores the owed candles of a file: candles and coverage in one statement, with the file's address and hash beside them. Nothing
- * between the candles counts as covered.
+ * between the candles counts as covered. As of a page, nothing is stored if another program has found out that the symbol means
+ * another market, or has forgotten the series.
  *
- * @throws StoreError
+ * @throws StoreError; see `isOfOtherMarket`
  */
 export async function storeFile(
   archive: Archive,
-  { file, owed, candles, sha256, signal }: {
-    readonly file: PublishedFile;
-    readonly owed: Coverage;
+  { chosen: { file, owed, marketId }, candles, sha256, signal }: {
+    readonly chosen: ChosenFile;
     readonly candles: readonly Candle[];
     readonly sha256: FetchedFile["sha256"];
     readonly signal?: AbortSignal | undefined;
@@ -109,7 +110,9 @@ export async function storeFile(
   const { exchange, timeframe } = series;
   const store = <T>(statement: () => Promise<T>): Promise<T> =>
     retryStore(statement, { ...archive, signal });
-  const { id, expiredUntilMs } = await store(() => beginImport(database, series, file.url));
+  const { id, expiredUntilMs } = await store(() =>
+    beginImport(database, series, file.url, marketId)
+  );
   const wanted = candles.filter(({ openTimeMs }) =>
     openTimeMs >= expiredUntilMs && isCovered(owed, openTimeMs)
   );
@@ -120,7 +123,9 @@ export async function storeFile(
     const page = wanted.slice(at, at + ROWS_MAX);
     const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
     // What is owed is hardly ever stored.
-    const written = await store(() => writeImportPage(database, prepared, { id, isNew: true }));
+    const written = await store(() =>
+      writeImportPage(database, prepared, { id, isNew: true, marketId })
+    );
     added += written.added;
     answered = unite(answered, spansOf(series, page));
     metrics.candlesWritten.inc({ exchange }, written.added);

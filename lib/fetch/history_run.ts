@@ -8,6 +8,7 @@ import { FetchError } from "../exchange/fetch_error.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { retry } from "../policy/retry.ts";
+import { isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -15,12 +16,13 @@ import { isCancelled } from "../archive/failure.ts";
 import { errorText } from "../text/redact.ts";
 import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
 import { candlesOf, findDifference, type StoredFile, storeFile } from "./history_file.ts";
+import { marketIdOf } from "./market_time.ts";
 
 /** The first files of a series are all compared with the API, later ones one in so many. */
 const SAMPLED_FIRST = 3;
 const SAMPLED_EACH = 12;
 
-/** After so many files in a row that could not be fetched, the rest of the run does without. */
+/** After so many files in a row that could not be fetched or were faulty, the rest of the run does without. */
 const FAILURES_MAX = 3;
 
 /** Attempts to fetch a file: the API has its candles, too. */
@@ -111,9 +113,10 @@ export class History {
 
   /** Undefined when the database or the exchange is given up, which the run tells itself. */
   async #fetchOne(
-    { file, owed, host }: ChosenFile,
+    chosen: ChosenFile,
     signal: AbortSignal,
   ): Promise<FileOutcome | undefined> {
+    const { file, host } = chosen;
     const { series } = file;
     const markets = this.#exchange.markets.value;
     const fetched = await this.#download(file, { host, signal });
@@ -131,13 +134,18 @@ export class History {
     }
     // A difference may have been found in another file of the series meanwhile.
     if (this.#distrusted.has(seriesName(series))) return undefined;
-    // The symbol may have come to mean another market meanwhile.
-    const id = markets?.list.get(series.symbol)?.id;
-    if (id !== this.#exchange.markets.value?.list.get(series.symbol)?.id) return undefined;
+    // The symbol may have come to mean another market since the file was chosen.
+    if (marketIdOf(this.#exchange.markets.value, series) !== chosen.marketId) return undefined;
     let stored: StoredFile | undefined;
     const { sha256 } = fetched;
     const isStored = await this.#options.persist(async () => {
-      stored = await storeFile(this.#archive, { file, owed, candles, sha256, signal });
+      try {
+        stored = await storeFile(this.#archive, { chosen, candles, sha256, signal });
+      } catch (error) {
+        if (!isOfOtherMarket(error)) throw error;
+        // Another program has found that out. The next page loads the markets again.
+        this.#exchange.markets.outdate(markets);
+      }
     }, series);
     if (!isStored || stored === undefined) return undefined;
     await this.#options.onStored(file, stored);
@@ -185,13 +193,12 @@ export class History {
       this.#failuresInARow = 0;
       return fetched;
     } catch (error) {
-      if (isCancelled(error, signal) || error instanceof FileFaultError) throw error;
+      if (isCancelled(error, signal)) throw error;
       const isDenied = error instanceof FetchError && error.kind === "denied";
+      // Where every file is faulty it is not the archive that answers, but a page of a network, for example.
       if (isDenied || ++this.#failuresInARow >= FAILURES_MAX) this.#putAside(host, error);
-      else {this.#archive.log.debug("a published file could not be fetched", {
-          file: file.url,
-          error,
-        });}
+      if (error instanceof FileFaultError) throw error;
+      this.#archive.log.debug("a published file could not be fetched", { file: file.url, error });
       return "failed";
     }
   }

@@ -34,16 +34,18 @@ interface ImportWritten {
   readonly conflicts: number;
 }
 
-/** Records that the import of a file began. */
+/** Records that the import of a file began. `marketId` is as for {@linkcode writeImportPage}. */
 export async function beginImport(
   database: Database,
   { exchange, symbol, timeframe }: Series,
   file: string,
+  marketId?: string,
 ): Promise<BegunImport> {
   return await database.run("enter an import", async (sql) => {
     const [row] = await sql<{ id: string; expired_ms: number | null }[]>`
       insert into imports (file, exchange, symbol, timeframe)
-      values (${storableText(file, 1_000)}, ${exchange}, ${symbol}, ${timeframe.text})
+      select ${storableText(file, 1_000)}, ${exchange}, ${symbol}, ${timeframe.text}
+      where titan10_is_archived(${exchange}, ${symbol}, ${timeframe.text}, ${marketId ?? null})
       returning id, (select (extract(epoch from expired_until) * 1000)::float8 from timeframes
                      where timeframes.timeframe = ${timeframe.text}) as expired_ms`;
     return { id: row!.id, expiredUntilMs: row!.expired_ms ?? -Infinity };
@@ -57,19 +59,25 @@ export async function beginImport(
  *
  * @param options.isNew whether none of the candles is expected to be stored already. If that is wrong, the fast statement
  * stores nothing, and the slower one all of it.
- * @throws StoreError
+ * @param options.marketId the exchange's id of the market that the file is of. If the symbol means another one by now, or the
+ * series was forgotten meanwhile, nothing is stored. By default it is what the user says, and is not compared.
+ * @throws StoreError; see `isOfOtherMarket`
  */
 export async function writeImportPage(
   database: Database,
   page: PreparedImportPage,
-  { id, isNew }: { readonly id: string; readonly isNew: boolean },
+  { id, isNew, marketId }: {
+    readonly id: string;
+    readonly isNew: boolean;
+    readonly marketId?: string | undefined;
+  },
 ): Promise<ImportWritten> {
   const { series, replaces, names, values } = page;
   const table = candleTable(series.timeframe);
   const write = async (sql: Sql, mode: WriteMode): Promise<Omit<ImportWritten, "conflicts">> => {
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
       pageStatement(table, mode),
-      [...names, ...values, ...page.claimed, ...page.refused, id],
+      [...names, ...values, ...page.claimed, ...page.refused, id, marketId ?? null],
       { prepare: true },
     );
     return { added: Number(row?.added ?? 0), replaced: Number(row?.replaced ?? 0) };
@@ -162,6 +170,7 @@ noted as (
 insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last)
 select $1::text, $2::text, $3::text, claim.ranges, added, first, last
 from tally, claim
+where titan10_is_archived($1::text, $2::text, $3::text, $16::text)
 on conflict (exchange, symbol, timeframe) do update
 -- A stored candle that may still change is not replaced, so no file makes it final.
 set covered = known.covered + (excluded.covered - known.unsettled),
@@ -171,12 +180,13 @@ set covered = known.covered + (excluded.covered - known.unsettled),
     first = least(known.first, excluded.first),
     last = greatest(known.last, excluded.last),
     -- The listing was found where the exchange's candles begin: older ones belong to none that it knows. Of a symbol that was
-    -- listed before, they belong to that listing.
+    -- listed before, they belong to that listing. What adds no candle tells nothing of it.
     listed_from = case
-      when excluded.first >= known.listed_from
+      when coalesce(excluded.first >= known.listed_from, true)
         or exists (select from listings where exchange = $1::text and symbol = $2::text
                    and why not in ('suspended', 'expired'))
       then known.listed_from end
+where titan10_is_market($1::text, $2::text, $16::text)
 returning (select added from tally) as added, (select replaced from tally) as replaced,
           ${fillGaps("added_ms", "from tally")}`;
 }

@@ -260,7 +260,7 @@ function distinct(claims: readonly Claim[]): readonly Claim[] {
 }
 
 /** @throws Error when the rows prove that the columns of open and close are exchanged. */
-function checkOrder({ order, counts }: Claim, { symbol }: Meant, refuse: Refuse): void {
+function checkOrder({ order, counts, columns }: Claim, { symbol }: Meant, refuse: Refuse): void {
   if (counts.broken !== undefined) {
     refuse(
       `its column ${
@@ -268,8 +268,8 @@ function checkOrder({ order, counts }: Claim, { symbol }: Meant, refuse: Refuse)
       } does not count trades: it has fractions. Name the columns with ${EXAMPLE}`,
     );
   }
-  // A premium is a small difference, which may double within a minute.
-  if (order.isOdd && priceOf(symbol ?? "") !== "premium") {
+  // A premium is a small difference, which may double within a minute. What was exported was stored, however odd.
+  if (order.isOdd && columns.isOwn !== true && priceOf(symbol ?? "") !== "premium") {
     refuse(`${ODD}. Name the columns with ${EXAMPLE}`);
   }
   if (order.fits && order.isExchanged) {

@@ -8,6 +8,8 @@ import type { Database } from "../../lib/store/connection/database.ts";
 import { readTimescale } from "../../lib/store/connection/timescale.ts";
 import { codeOf, StoreError } from "../../lib/store/connection/store_error.ts";
 import { forgetSeries, readForgettable } from "../../lib/store/forget.ts";
+import { prepareImportPage } from "../../lib/store/import_page.ts";
+import { beginImport, writeImportPage } from "../../lib/store/import_write.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import { writeStreamed } from "../../lib/store/streamed_write.ts";
 import { arrangeRollups, readRollups, refreshRollup } from "../../lib/store/rollups.ts";
@@ -99,6 +101,23 @@ async function steps(t: Deno.TestContext, database: Database): Promise<void> {
     assert.equal((await writePage(database, SERIES, page({ isNew: true }))).added, 1);
     await forgetSeries(database, SERIES);
   });
+  await t.step(
+    "nor does a file that the exchange publishes, whether it had begun before or not",
+    async () => {
+      const { candles } = page({ isNew: true });
+      const prepared = prepareImportPage(SERIES, { candles, rejected: [], replaces: false });
+      await register(database);
+      const begun = await beginImport(database, SERIES, "BTCUSDT-1m.zip", "BTCUSDT");
+      await forgetSeries(database, SERIES);
+      const begin = beginImport(database, SERIES, "BTCUSDT-1m.zip", "BTCUSDT");
+      await assert.rejects(begin, isForgotten);
+      for (const isNew of [true, false]) {
+        const options = { ...begun, isNew, marketId: "BTCUSDT" };
+        await assert.rejects(() => writeImportPage(database, prepared, options), isForgotten);
+      }
+      await assertGone(database);
+    },
+  );
   if (database.kind === "embedded") return;
   for (const isNew of [true, false]) {
     const name = isNew ? "new candles" : "candles asked for again";

@@ -12,9 +12,22 @@ import { START_MS, testClock } from "../support/test_clock.ts";
 
 const FILES = { when: { path: FILES_ENDPOINT } } as const;
 
-for (const status of [403, 451]) {
-  Deno.test(`an archive that refuses with ${status} is told of once and asked no more in this run`, () =>
-    withHistoryScene({ trouble: () => ({ status }) }, async (scene) => {
+/** As proxies and networks for content write them: longer than any checksum. */
+const LONG_PAGE = `<html><title>Access denied</title>${
+  "<p>Ask your administrator.</p>".repeat(5_000)
+}`;
+
+const REFUSALS = [
+  { status: 403 },
+  { status: 451 },
+  { status: 403, refusal: LONG_PAGE },
+  { status: 451, refusal: LONG_PAGE },
+];
+
+for (const { status, refusal } of REFUSALS) {
+  const how = refusal === undefined ? "a word" : "a long page";
+  Deno.test(`an archive that refuses with ${status} and ${how} is told of once and asked no more in this run`, () =>
+    withHistoryScene({ trouble: () => ({ status, ...refusal && { refusal } }) }, async (scene) => {
       const report = await scene.run();
       assert.deepEqual([report.left, report.files], [0, 0]);
       await assertTruth(scene);
@@ -38,6 +51,33 @@ for (const kind of ["reset", "hang"] as const) {
       await assertTruth(scene);
     }));
 }
+
+Deno.test("a file that is not there is missing, however long the page that says so", () =>
+  withHistoryScene({ trouble: () => ({ status: 404, refusal: LONG_PAGE }) }, async (scene) => {
+    const report = await scene.run();
+    assert.deepEqual([report.left, report.files], [0, 0]);
+    assert.deepEqual(scene.lines().filter((line) => line.includes("a published file")), []);
+    await assertTruth(scene);
+  }));
+
+Deno.test("an archive whose every answer is no checksum is told of, and asked no more in this run", () =>
+  withHistoryScene(
+    { trouble: () => ({ status: 200, refusal: LONG_PAGE }) },
+    async (scene) => {
+      const report = await scene.run({
+        TIMEFRAMES: "3m,5m,15m",
+        BACKFILL: "3m:120d,5m:120d,15m:120d",
+      });
+      assert.deepEqual([report.left, report.files], [0, 0]);
+      await assertTruth(scene);
+      const told = scene.lines().filter((line) =>
+        line.includes("published files are out of reach")
+      );
+      assert.equal(told.length, 1);
+      const asked = scene.exchange.requests.filter(({ endpoint }) => endpoint === FILES_ENDPOINT);
+      assert(asked.length <= 5, String(asked.length));
+    },
+  ));
 
 Deno.test("a connection that is cut once is tried again", () =>
   withHistoryScene({}, async (scene) => {

@@ -49,6 +49,9 @@ const FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 const CHECKSUM_BYTES_MAX = 1024;
 
+/** What is read of an answer that is no file: its beginning says why. */
+const REFUSAL_BYTES_MAX = 64 * 1024;
+
 /** A download that trickles ends after this. Milliseconds. */
 const DOWNLOAD_MS_MAX = 10 * 60_000;
 
@@ -160,14 +163,15 @@ export class PublishedFiles {
       );
       const { status, body } = response;
       const untilMs = clock.now() + DOWNLOAD_MS_MAX;
+      const isFile = status >= 200 && status < 300;
       const bytes = await readBytes(body, {
         url,
-        bytesMax,
+        ...isFile ? { bytesMax } : { bytesMax: REFUSAL_BYTES_MAX, isCut: true },
         bounded,
         isLate: () => clock.now() > untilMs,
       });
       if (status === 404) return undefined;
-      if (status >= 200 && status < 300) return bytes;
+      if (isFile) return bytes;
       throw this.#refusal(url, response, bytes);
     } catch (error) {
       if (signal?.aborted) {
@@ -207,9 +211,11 @@ export class PublishedFiles {
 /** Reads a body, each part of it within the time of `bounded`. */
 async function readBytes(
   body: ReadableStream<Uint8Array> | null,
-  { url, bytesMax, bounded, isLate }: {
+  { url, bytesMax, isCut = false, bounded, isLate }: {
     readonly url: string;
     readonly bytesMax: number;
+    /** Whether what is more is left out. @default false: it is a fault */
+    readonly isCut?: boolean;
     readonly bounded: <T>(step: () => Promise<T>) => Promise<T>;
     readonly isLate: () => boolean;
   },
@@ -223,6 +229,11 @@ async function readBytes(
       const { done, value } = await bounded(() => reader.read());
       if (done) break;
       size += value.length;
+      if (size > bytesMax && isCut) {
+        await reader.cancel();
+        size -= value.length;
+        break;
+      }
       if (size > bytesMax) {
         throw new FileFaultError(
           `Cannot use the published file ${url}: it has more than ${bytesMax} bytes`,

@@ -19,6 +19,8 @@ export interface FileTrouble {
   readonly hasWrongChecksum?: boolean;
   /** HTTP status in place of the file. */
   readonly status?: number;
+  /** What it says. @default one word */
+  readonly refusal?: string;
   readonly rows?: (rows: readonly ArchivedRow[]) => readonly ArchivedRow[];
   /** @default spot's from 2025 on, as Binance has it */
   readonly isMicros?: boolean;
@@ -82,7 +84,9 @@ export function binanceFiles(
       const wrong = trouble(path.name) ?? {};
       const key = `${path.kind} ${path.method} ${path.name}`;
       if (candles.size > CANDLES_MAX) candles.clear();
-      if (wrong.status !== undefined) return answer(wrong.status, encoded("refused"));
+      if (wrong.status !== undefined) {
+        return answer(wrong.status, encoded(wrong.refusal ?? "refused"));
+      }
       const fromMs = Math.max(
         path.window.untilMs + PUBLISHED_MS,
         wrong.missingUntilMs ?? -Infinity,
