@@ -108,17 +108,17 @@ export function namedVolume(
 /** @throws Error when a volume that no turnover proves cannot be one. */
 function checkUnproved(
   { head, columns, proof }: NamedColumns,
-  { exchange, unit, preset, refuse }: SaidVolume,
+  { exchange, symbol, unit, preset, refuse }: SaidVolume,
   size: number | undefined,
 ): void {
   const at = columns.values[4]!;
   const name = csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
   if (
-    proof.bases().length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) &&
-    preset === undefined
+    proof.bases().length === 0 && isTurnoverFirst(exchange) && preset === undefined &&
+    (/^vol$/i.test(name) || (/^volume$/i.test(name) && at === columns.time + 1 && isSpot(symbol)))
   ) {
     refuse(
-      `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
+      `${exchange}'s ${name} is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
     );
   }
@@ -151,6 +151,10 @@ function saidUnit(
   return symbol === undefined || priceOf(symbol) !== "trade" ? undefined : says[kindOf(symbol)];
 }
 
+function isSpot(symbol: string | undefined): boolean {
+  return symbol === undefined || kindOf(symbol) === "spot";
+}
+
 /** Exchanges whose files have the turnover where others have the volume. */
 function isTurnoverFirst(exchange: string | undefined): boolean {
   return exchange !== undefined && /^(?:htx|huobi|gate|gateio)$/.test(exchange);
@@ -168,7 +172,7 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${
+    : `. Or say where the file is from, if it is one of these: --preset ${
       presets.join(", --preset ")
     }`;
   if (noTime !== undefined) {
@@ -180,7 +184,7 @@ export function unnamedColumns(
     );
   }
   const ask = (why: string): never =>
-    refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}.${source}`);
+    refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}${source}`);
   const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))
     ? { why: "the first six are not time, prices and volume" }
     : order.order();
@@ -215,7 +219,8 @@ export function unnamedColumns(
     const [base, settle] = [symbol?.split("/")[0], symbol?.split(":")[1]?.split("-")[0]];
     const size = volumes.contractSize(5);
     if (size !== undefined && base !== undefined && base === settle) return withVolume(7);
-    return size === undefined && !volumes.hasVolume(5, 7)
+    // Of inverse contracts the sixth counts contracts, which too few rows do not prove.
+    return size === undefined && !volumes.hasVolume(5, 7) && base !== settle
       ? columns
       : ask("the sixth is not the volume in the base currency");
   }
