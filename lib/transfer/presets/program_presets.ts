@@ -95,7 +95,7 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       /^date,open,high,low,close,adj close,volume$/,
     ],
     // Without adjusted closes its head is that of others; so is its name, but not together with whole volumes.
-    fileNames: [{ form: /^[A-Z0-9]+-[A-Z]{3}(?:[ _-]?\(\d+\))?$/, isOwn: true }],
+    fileNames: [{ form: /^(?<symbol>[A-Z0-9]+-[A-Z]{3})$/, isOwn: true }],
     namedHead: /^date(?:time)?,open,high,low,close,volume$/,
     doubt: {
       why:
