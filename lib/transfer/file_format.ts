@@ -126,7 +126,9 @@ export async function readFormat(
     numbers: found.numbers,
     timeFormat,
     zone: options.zone ??
-      (presetZone === undefined ? undefined : fixedZone(`of ${source.preset!.name}`, presetZone)),
+      (presetZone === undefined
+        ? undefined
+        : fixedZone(`the files of ${source.preset!.name}`, presetZone)),
     cutLine: isCut ? found.last!.number : undefined,
   };
 }
@@ -297,6 +299,7 @@ function presetsOf(found: Survey, { exchange, symbol }: Meant): readonly string[
   const kind = kindIn(symbol);
   const allowed = new Set(
     found.claims.filter(({ order }) => order.fits && !order.isExchanged)
+      .filter(({ columns }) => columns.values.every((at) => !found.words.has(at)))
       .map(({ columns }) => columns.values.join()),
   );
   return PRESETS.filter((preset) =>

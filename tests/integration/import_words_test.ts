@@ -1,6 +1,7 @@
 /** What a file says in words, of its exchange, its market and its prices, is believed; few rows prove no volume. @module */
 import {
   binance,
+  clock,
   D,
   day,
   type FileCandle,
@@ -104,6 +105,16 @@ const VOLUMES: readonly FileCase[] = [
     refused: /the sixth is not the volume in the base currency/,
   },
   {
+    name: "no source is proposed that has prices where the file has the time of day",
+    file: text(
+      ...M.map(({ t, o, h, l, c }) =>
+        `${day(t).replaceAll("-", ".")},${clock(t)},${o},${h},${l},${c},17`
+      ),
+    ),
+    as: ["kraken", "BTC/USD", "1m"],
+    refused: /it does not name its columns, and the first six are not time(?!.*--preset)/,
+  },
+  {
     name: "Gate's columns with names are its turnover, too",
     file: text(
       "time,volume,close,high,low,open",
@@ -135,6 +146,15 @@ const NAMED: readonly FileCase[] = [
     as: ["coinbase", "BTC/USD", "1d"],
     stored: D,
   },
+  ...["ETHUSDT-1m-2024-03 (1).csv", "ETHUSDT-1m-2024-03(2).csv", "ETHUSDT-1m-2024-03.csv.zst"].map(
+    (path) => ({
+      name: `a file named ${path} is of ETH`,
+      path,
+      file: text(...M.map((row) => binance(row, MINUTE_MS))),
+      as: ["binance", "BTC/USDT", "1m"],
+      refused: /the file's name says ETHUSDT/,
+    }),
+  ),
   {
     name: "TradingView's name without .P may be a contract's",
     path: "BYBIT_BTCUSD, 60.csv",
