@@ -126,11 +126,14 @@ export async function readFormat(
     numbers: found.numbers,
     timeFormat,
     zone: options.zone ??
-      (presetZone === undefined
-        ? undefined
-        : fixedZone(`the files of ${source.preset!.name}`, presetZone)),
+      (presetZone === undefined ? undefined : fixedZone(zoneName(presetZone), presetZone)),
     cutLine: isCut ? found.last!.number : undefined,
   };
+}
+
+/** Of a source's zone, which is one of whole hours. */
+function zoneName(aheadMs: number): string {
+  return aheadMs === 0 ? "UTC" : `UTC+${aheadMs / 3_600_000}`;
 }
 
 /** What a number with a comma may mean. */

@@ -1,4 +1,5 @@
 /** What a file says in words, of its exchange, its market and its prices, is believed; few rows prove no volume. @module */
+import assert from "node:assert/strict";
 import {
   binance,
   clock,
@@ -13,6 +14,7 @@ import {
   text,
 } from "../support/file_candles.ts";
 import { type FileCase, importAll } from "../support/file_cases.ts";
+import { runInProcess } from "../support/shell.ts";
 
 const JESSE = "id,timestamp,open,close,high,low,volume,exchange,symbol,timeframe";
 const jesse = (exchange: string) => ({ t, o, h, l, c, v }: FileCandle, n: number): string =>
@@ -174,4 +176,22 @@ Deno.test("a volume that few rows or its name alone do not prove is refused", as
 
 Deno.test("a name of a file proves what its columns leave open", async (t) => {
   await importAll(t, NAMED);
+});
+
+Deno.test("--dry-run says in which time zone a source writes its times", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "titan10-words-" });
+  try {
+    const file = text(
+      "Date,Symbol,Open,High,Low,Close,Volume BTC,Volume USD",
+      ...H.map(({ t, o, h, l, c, v, q }) =>
+        [`${day(t)} ${clock(t)}`, "BTCUSD", o, h, l, c, v, q].join()
+      ),
+    );
+    await Deno.writeTextFile(`${folder}/Coinbase_BTCUSD_1h.csv`, file);
+    const env = { DATA_DIR: `${folder}/data`, BACKFILL: "off" };
+    const { stdout } = await runInProcess(["import", "--dry-run", folder], env);
+    assert.match(stdout, /text without a time zone, as of UTC/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
