@@ -3,7 +3,7 @@ import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import type { VolumeProof } from "../market/csv_volume.ts";
 import { priceOf } from "../market/price.ts";
-import { kindOf } from "../market/symbol.ts";
+import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
 import type { FileHead } from "./file_head.ts";
 import type { Survey } from "./file_survey.ts";
@@ -115,7 +115,8 @@ function checkUnproved(
   const name = csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
   if (
     proof.bases().length === 0 && isTurnoverFirst(exchange) && preset === undefined &&
-    (/^vol$/i.test(name) || (/^volume$/i.test(name) && at === columns.time + 1 && isSpot(symbol)))
+    (/^vol$/i.test(name) ||
+      (/^volume$/i.test(name) && at === columns.time + 1 && kindIn(symbol) === "spot"))
   ) {
     refuse(
       `${exchange}'s ${name} is turnover, and nothing in the file proves another meaning. ` +
@@ -151,8 +152,8 @@ function saidUnit(
   return symbol === undefined || priceOf(symbol) !== "trade" ? undefined : says[kindOf(symbol)];
 }
 
-function isSpot(symbol: string | undefined): boolean {
-  return symbol === undefined || kindOf(symbol) === "spot";
+function kindIn(symbol: string | undefined): SymbolKind | undefined {
+  return symbol === undefined ? undefined : kindOf(symbol);
 }
 
 /** Exchanges whose files have the turnover where others have the volume. */
@@ -216,11 +217,10 @@ export function unnamedColumns(
   if (hasCloseTime) {
     // Binance: volume, close time, turnover, trades, and what takers bought, which fits as well.
     if (bases.includes(5) || width < 8) return columns;
-    const [base, settle] = [symbol?.split("/")[0], symbol?.split(":")[1]?.split("-")[0]];
-    const size = volumes.contractSize(5);
-    if (size !== undefined && base !== undefined && base === settle) return withVolume(7);
+    const [size, kind] = [volumes.contractSize(5), kindIn(symbol)];
+    if (size !== undefined && kind === "inverse") return withVolume(7);
     // Of inverse contracts the sixth counts contracts, which too few rows do not prove.
-    return size === undefined && !volumes.hasVolume(5, 7) && base !== settle
+    return size === undefined && !volumes.hasVolume(5, 7) && kind !== "inverse"
       ? columns
       : ask("the sixth is not the volume in the base currency");
   }
