@@ -100,6 +100,7 @@ const CONSTANT = new Set([
   ...["currency", "name"],
   ...["code", "underlying", "expiry", "expiration", "expirydate", "settle", "type", "category"],
   ...["contracttype", "pricetype", "kind", "period", "delivery", "deliverydate", "strike"],
+  ...["assetid", "coinid", "markettype", "instrumenttype", "producttype"],
 ]);
 
 /**

@@ -118,12 +118,19 @@ export class VolumeProof {
     return Number((found.isInverse ? 1 / size : size).toPrecision(1));
   }
 
-  /** Whether the turnover divided by the volume is, in most rows that can be compared, no price of the candle. */
+  /**
+   * Whether the turnover divided by the volume is, in most rows that can be compared, no price of the candle. Fewer rows
+   * are enough where the one is a price in none and, exchanged, in all.
+   */
   isContradicted(base: number, turnover: number): boolean {
-    return this.#compared().some((couple) =>
-      couple.base === base && couple.turnover === turnover && couple.rows >= VOLUMES_MIN &&
-      couple.fits * 2 < couple.rows
-    );
+    const couples = this.#compared();
+    const of = (one: number, other: number): Couple | undefined =>
+      couples.find((couple) => couple.base === one && couple.turnover === other);
+    const [said, exchanged] = [of(base, turnover), of(turnover, base)];
+    if (said === undefined || exchanged === undefined || said.rows === 0) return false;
+    return said.rows >= VOLUMES_MIN
+      ? said.fits * 2 < said.rows
+      : said.fits === 0 && exchanged.fits === exchanged.rows;
   }
 
   /** Whether nearly all values lie within the candle: an average price, not a volume. */

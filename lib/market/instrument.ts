@@ -52,3 +52,13 @@ function dates(expiry: string): readonly string[] {
 export function isOtherCoin(name: string, coin: string): boolean {
   return plain(name) !== plain(coin);
 }
+
+const OF_CONTRACTS =
+  /^(?:perps?|perpetuals?|futures?|swaps?|linear|inverse|usdm|coinm|derivatives?|delivery)$/;
+
+/** What kind of market is said in words, such as `Binance Perpetual Futures` or `spot`; undefined where that is left open. */
+export function kindInWords(text: string): "spot" | "contract" | undefined {
+  const words = text.toLowerCase().split(/[^a-z0-9]+/);
+  if (words.some((word) => OF_CONTRACTS.test(word))) return "contract";
+  return words.includes("spot") ? "spot" : undefined;
+}

@@ -3,7 +3,7 @@ import { volumeUnit } from "../exchange/volume_units.ts";
 import { type CsvColumns, csvFields } from "../market/csv_candle.ts";
 import type { VolumeProof } from "../market/csv_volume.ts";
 import { priceOf } from "../market/price.ts";
-import { kindOf } from "../market/symbol.ts";
+import { kindOf, type SymbolKind } from "../market/symbol.ts";
 import type { VolumeUnit } from "../market/terms.ts";
 import type { FileHead } from "./file_head.ts";
 import type { Survey } from "./file_survey.ts";
@@ -108,17 +108,18 @@ export function namedVolume(
 /** @throws Error when a volume that no turnover proves cannot be one. */
 function checkUnproved(
   { head, columns, proof }: NamedColumns,
-  { exchange, unit, preset, refuse }: SaidVolume,
+  { exchange, symbol, unit, preset, refuse }: SaidVolume,
   size: number | undefined,
 ): void {
   const at = columns.values[4]!;
   const name = csvFields(head.text ?? "", head.separator)[at]?.trim() ?? "";
   if (
-    proof.bases().length === 0 && isTurnoverFirst(exchange) && /^vol$/i.test(name) &&
-    preset === undefined
+    proof.bases().length === 0 && isTurnoverFirst(exchange) && preset === undefined &&
+    (/^vol$/i.test(name) ||
+      (/^volume$/i.test(name) && at === columns.time + 1 && kindIn(symbol) === "spot"))
   ) {
     refuse(
-      `${exchange}'s vol is turnover, and nothing in the file proves another meaning. ` +
+      `${exchange}'s ${name} is turnover, and nothing in the file proves another meaning. ` +
         `Name the column of the volume with ${EXAMPLE}`,
     );
   }
@@ -151,6 +152,10 @@ function saidUnit(
   return symbol === undefined || priceOf(symbol) !== "trade" ? undefined : says[kindOf(symbol)];
 }
 
+function kindIn(symbol: string | undefined): SymbolKind | undefined {
+  return symbol === undefined ? undefined : kindOf(symbol);
+}
+
 /** Exchanges whose files have the turnover where others have the volume. */
 function isTurnoverFirst(exchange: string | undefined): boolean {
   return exchange !== undefined && /^(?:htx|huobi|gate|gateio)$/.test(exchange);
@@ -168,7 +173,7 @@ export function unnamedColumns(
 ): CsvColumns {
   const source = presets.length === 0
     ? ""
-    : ` Or say where the file is from, if it is one of these: --preset ${
+    : `. Or say where the file is from, if it is one of these: --preset ${
       presets.join(", --preset ")
     }`;
   if (noTime !== undefined) {
@@ -180,7 +185,7 @@ export function unnamedColumns(
     );
   }
   const ask = (why: string): never =>
-    refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}.${source}`);
+    refuse(`it does not name its columns, and ${why}. Name them with ${EXAMPLE}${source}`);
   const { values, why } = width < 6 || [1, 2, 3, 4].some((at) => texts.has(at))
     ? { why: "the first six are not time, prices and volume" }
     : order.order();
@@ -212,10 +217,10 @@ export function unnamedColumns(
   if (hasCloseTime) {
     // Binance: volume, close time, turnover, trades, and what takers bought, which fits as well.
     if (bases.includes(5) || width < 8) return columns;
-    const [base, settle] = [symbol?.split("/")[0], symbol?.split(":")[1]?.split("-")[0]];
-    const size = volumes.contractSize(5);
-    if (size !== undefined && base !== undefined && base === settle) return withVolume(7);
-    return size === undefined && !volumes.hasVolume(5, 7)
+    const [size, kind] = [volumes.contractSize(5), kindIn(symbol)];
+    if (size !== undefined && kind === "inverse") return withVolume(7);
+    // Of inverse contracts the sixth counts contracts, which too few rows do not prove.
+    return size === undefined && !volumes.hasVolume(5, 7) && kind !== "inverse"
       ? columns
       : ask("the sixth is not the volume in the base currency");
   }

@@ -126,9 +126,14 @@ export async function readFormat(
     numbers: found.numbers,
     timeFormat,
     zone: options.zone ??
-      (presetZone === undefined ? undefined : fixedZone(`of ${source.preset!.name}`, presetZone)),
+      (presetZone === undefined ? undefined : fixedZone(zoneName(presetZone), presetZone)),
     cutLine: isCut ? found.last!.number : undefined,
   };
+}
+
+/** Of a source's zone, which is one of whole hours. */
+function zoneName(aheadMs: number): string {
+  return aheadMs === 0 ? "UTC" : `UTC+${aheadMs / 3_600_000}`;
 }
 
 /** What a number with a comma may mean. */
@@ -297,6 +302,7 @@ function presetsOf(found: Survey, { exchange, symbol }: Meant): readonly string[
   const kind = kindIn(symbol);
   const allowed = new Set(
     found.claims.filter(({ order }) => order.fits && !order.isExchanged)
+      .filter(({ columns }) => columns.values.every((at) => !found.words.has(at)))
       .map(({ columns }) => columns.values.join()),
   );
   return PRESETS.filter((preset) =>

@@ -1,7 +1,7 @@
 /** Rows of a file that belong together, and what speaks against them: other names, another time, another unit of volume. @module */
 import { volumeUnit } from "../exchange/volume_units.ts";
 import { csvFields } from "../market/csv_candle.ts";
-import { isOtherCoin } from "../market/instrument.ts";
+import { isOtherCoin, kindInWords } from "../market/instrument.ts";
 import { priceOf } from "../market/price.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { kindOf } from "../market/symbol.ts";
@@ -58,14 +58,41 @@ export function checkConstant(
       }, not of ${coin}`,
     );
   }
-  if (known === undefined) constants.set(at, text);
-  else if (known !== text) {
+  if (known === undefined) {
+    constants.set(at, text);
+    const other = contradiction(text, { at, format, series });
+    if (other !== undefined) evidence.doubt(`${evidence.place(row.line.number)} ${other}`);
+  } else if (known !== text) {
     evidence.doubt(
       `column ${at + 1} says ${printable(JSON.stringify(known.slice(0, 40)))} and, in ` +
         `${evidence.place(row.line.number)}, ${printable(JSON.stringify(text.slice(0, 40)))}: ` +
         "the file holds several instruments. Leave the rows of one",
     );
   }
+}
+
+/** Columns that say what is traded, or of what the prices are: `category`, `market_type`, `price_type`. */
+const SAYS_KIND = /(?:type|category|kind)$/i;
+
+/** Why what such a column says is not of the series; undefined if it may be. */
+function contradiction(
+  text: string,
+  { at, format: { head }, series: { symbol } }: {
+    readonly at: number;
+    readonly format: FileFormat;
+    readonly series: Series;
+  },
+): string | undefined {
+  const name = head.text === undefined ? "" : csvFields(head.text, head.separator)[at]!.trim();
+  if (!SAYS_KIND.test(name)) return undefined;
+  const [, price] = /^(mark|index|premium)(?:[ _-]?(?:price|index))?$/i.exec(text) ?? [];
+  if (price !== undefined && price.toLowerCase() !== priceOf(symbol)) {
+    return `is of the ${price.toLowerCase()} price: its symbol ends with @${price.toLowerCase()}`;
+  }
+  const kind = kindInWords(text);
+  if (kind === undefined || (kind === "spot") === (kindOf(symbol) === "spot")) return undefined;
+  return `says ${printable(text.slice(0, 40))}, and ${symbol} is a symbol of ` +
+    `${kind === "spot" ? "a contract" : "a spot market"}. Give the right one with --symbol`;
 }
 
 /** The base or quote that a column should name, if it is one that names one. */

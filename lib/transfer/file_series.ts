@@ -1,12 +1,13 @@
 /** Decides which series a file's rows belong to, by what the file says and what the user says. @module */
-import { namesSymbol } from "../market/instrument.ts";
+import { kindInWords, namesSymbol } from "../market/instrument.ts";
 import { PRICES_NAMED } from "../market/price.ts";
 import type { Series } from "../market/series.ts";
-import { hasWrongPrice, isSymbol } from "../market/symbol.ts";
+import { hasWrongPrice, isSymbol, kindOf } from "../market/symbol.ts";
 import { isTimeframe, nominalMs, parseTimeframe } from "../market/timeframe.ts";
 import { nearest } from "../text/nearest.ts";
 import { printable } from "../text/printable.ts";
 import { errorText } from "../text/redact.ts";
+import { exchangeNamed } from "./presets/exchange_name.ts";
 
 /** What the user says of a file's rows. */
 export interface SeriesFlags {
@@ -75,17 +76,45 @@ export function seriesOf(
 
 function isMeant(names: RowNames, series: Series, flags: SeriesFlags): boolean {
   const { exchange, timeframe, instruments } = names;
-  const named = exchange?.toLowerCase();
-  if (
-    named !== undefined && named !== series.exchange && flags.knownExchanges.includes(named)
-  ) return false;
+  const words = exchange === undefined ? undefined : exchangeWords(exchange, flags.knownExchanges);
+  if (words !== undefined && !isNamed(words, series)) return false;
   if (
     timeframe !== undefined && isTimeframe(timeframe) &&
     nominalMs(parseTimeframe(timeframe)) !== nominalMs(series.timeframe)
   ) return false;
   if (flags.instrument !== undefined) return instruments.includes(flags.instrument);
   return instruments.length === 0 || names.symbol === flags.symbol || flags.symbol === undefined ||
-    instruments.some((name) => namesSymbol(name, series.symbol));
+    instruments.some((name) =>
+      namesSymbol(name, series.symbol) ||
+      // Where the exchange's name says that it is of contracts, the instrument's need not say it again.
+      (words?.kind === "contract" && namesSymbol(name.replaceAll(/[-_/]/g, ""), series.symbol))
+    );
+}
+
+/** What a file's name of an exchange says, such as `Binance Perpetual Futures` or `OKEX`. */
+interface ExchangeWords {
+  /** The exchange, if it is a known one. */
+  readonly id: string | undefined;
+  readonly kind: "spot" | "contract" | undefined;
+}
+
+/** Exchanges that are closed: their candles are of no other. */
+const CLOSED = ["ftx", "ftxus", "bittrex", "bitmex", "mtgox", "btce", "cryptopia", "quadrigacx"];
+
+function exchangeWords(name: string, knownExchanges: readonly string[]): ExchangeWords {
+  const lower = name.toLowerCase();
+  if (knownExchanges.includes(lower)) return { id: lower, kind: undefined };
+  const words = lower.split(/[^a-z0-9.]+/).filter((word) => word !== "");
+  // `Binance US Spot` is of `binanceus`, although it begins with another.
+  const id = words.map((_, at) => exchangeNamed(words.slice(0, at + 1).join("")))
+    .findLast((begin) => knownExchanges.includes(begin) || CLOSED.includes(begin));
+  return { id, kind: kindInWords(name) };
+}
+
+function isNamed({ id, kind }: ExchangeWords, { exchange, symbol }: Series): boolean {
+  if (kind !== undefined && (kind === "spot") !== (kindOf(symbol) === "spot")) return false;
+  // `Binance Perpetual Futures` are those of binanceusdm, too.
+  return id === undefined || id === exchange || (kind === "contract" && exchange.startsWith(id));
 }
 
 function missing(

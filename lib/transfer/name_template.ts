@@ -82,7 +82,10 @@ export function parseNameTemplate(text: string): NameTemplate {
   };
 }
 
-/** A name without the endings that say how the file is packed and written. */
+/** A name without the endings that say how the file is packed and written, and without the number of a second download. */
 export function withoutEnding(name: string): string {
-  return name.replace(/(?:\.(?:csv|txt|tsv|gz|zip|json|parquet|feather|arrow|dat|data))+$/i, "");
+  return name.replace(ENDINGS, "").replace(/ ?\(\d+\)$| - Copy$/, "").replace(ENDINGS, "");
 }
+
+const ENDINGS =
+  /(?:\.(?:csv|txt|tsv|gz|zip|zst|json|jsonl|ndjson|parquet|feather|arrow|dat|data))+$/i;

@@ -8,8 +8,10 @@ import { runInProcess } from "./shell.ts";
 export interface FileCase {
   readonly name: string;
   readonly file: string | Uint8Array;
+  /** Its name. @default "file.csv" */
+  readonly path?: string;
   readonly writtenMs?: number;
-  /** Exchange, symbol, timeframe, and further arguments. */
+  /** Exchange, symbol, timeframe, and further arguments; empty: the file says them. */
   readonly as: readonly string[];
   /** What is stored, or why nothing is. */
   readonly stored?: readonly FileCandle[];
@@ -24,7 +26,7 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
     const env = { BACKFILL: "off", ...place.env };
     for (const one of cases) {
       await t.step(one.name, async () => {
-        const path = `${place.folder}/file.csv`;
+        const path = `${place.folder}/${one.path ?? "file.csv"}`;
         await Deno.writeFile(
           path,
           typeof one.file === "string" ? new TextEncoder().encode(one.file) : one.file,
@@ -33,7 +35,9 @@ export async function importAll(t: Deno.TestContext, cases: readonly FileCase[])
           await Deno.utime(path, one.writtenMs / 1000, one.writtenMs / 1000);
         }
         const [exchange, symbol, timeframe, ...more] = one.as as [string, string, string];
-        const series = ["--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe];
+        const series = one.as.length === 0
+          ? []
+          : ["--exchange", exchange, "--symbol", symbol, "--timeframe", timeframe];
         const { code, stderr, stdout } = await runInProcess(
           ["import", path, ...series, ...more],
           env,

@@ -57,10 +57,11 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
   },
   {
     // https://www.tradingview.com/support/solutions/43000537255: `BINANCE_BTCUSDT, 60`; the time in seconds or ISO 8601.
+    // Until 2022, `BYBIT_BTCUSD` was the perpetual that is `BYBIT_BTCUSD.P` now: such names prove nothing.
     name: "tradingview",
     fileNames: [{
       form:
-        /^(?<exchange>[A-Z]+)_(?<symbol>[A-Z0-9]+(?:\.P)?), (?<timeframe>\d*[SDWM]?)(?:_[0-9a-f]+)?(?: \(\d+\))?$/,
+        /^(?!(?:BYBIT|DERIBIT|PHEMEX|BITMEX)_[A-Z0-9]+USD,)(?<exchange>[A-Z]+)_(?<symbol>[A-Z0-9]+(?:\.P)?), (?<timeframe>\d*[SDWM]?)(?:_[0-9a-f]+)?(?: \(\d+\))?$/,
       isOwn: true,
     }],
     namedHead: /^(?:time|timestamp|date),/,
@@ -93,6 +94,9 @@ export const PROGRAM_PRESETS: readonly Preset[] = [
       /^date(?:time)?,(?:adj close,)?close,high,low,open,volume$/,
       /^date,open,high,low,close,adj close,volume$/,
     ],
+    // Without adjusted closes its head is that of others; so is its name, but not together with whole volumes.
+    fileNames: [{ form: /^(?<symbol>[A-Z0-9]+-[A-Z]{3})$/, isOwn: true }],
+    namedHead: /^date(?:time)?,open,high,low,close,volume$/,
     doubt: {
       why:
         "Yahoo's volumes of coins are turnover in the quote currency, of all exchanges together. " +
