@@ -1,5 +1,7 @@
 /** Where a dataset's files lie: a folder, or a store of objects. @module */
 import { dirname, join } from "node:path";
+import type { Clock } from "../clock.ts";
+import { lockNow } from "../store/connection/file_lock.ts";
 import { errorText } from "../text/redact.ts";
 import { fileReason } from "../text/system_words.ts";
 import { openOutput, type Output } from "./output.ts";
@@ -52,14 +54,17 @@ const LOCK = ".titan10.lock";
  *
  * @throws Error when the folder cannot be written, or when another process writes it.
  */
-export async function openFolder(path: string): Promise<DatasetPlace & AsyncDisposable> {
+export async function openFolder(
+  path: string,
+  clock: Clock,
+): Promise<DatasetPlace & AsyncDisposable> {
   const fail = (action: string, error: unknown): never => {
     throw new Error(`Cannot ${action} ${path}: ${fileReason(errorText(error))}`, { cause: error });
   };
   await Deno.mkdir(path, { recursive: true }).catch((error) => fail("create", error));
   const lock = await Deno.open(join(path, LOCK), { create: true, write: true })
     .catch((error) => fail("write to", error));
-  if (!await lock.tryLock(true)) {
+  if (!await lockNow(lock, clock)) {
     lock.close();
     throw new Error(
       `Cannot write the dataset ${path}: another process is writing it. Wait until it has ended, or end it`,

@@ -24,7 +24,7 @@ export async function openPlace(
   ground: PlaceGround,
 ): Promise<DatasetPlace & AsyncDisposable> {
   if (!isDatasetPlace(url)) throw new Error(`Cannot use ${url}: expected ${DATASET_PLACE_ALLOWED}`);
-  if (!isS3Url(url)) return await openFolder(url);
+  if (!isS3Url(url)) return await openFolder(url, ground.clock);
   return { ...bucketOf(url, ground), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
