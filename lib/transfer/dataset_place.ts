@@ -71,7 +71,7 @@ export async function openFolder(
     );
   }
   return {
-    ...folderPlace(path),
+    ...folderPlace(path, clock),
     [Symbol.asyncDispose]: () => {
       lock.close();
       return Promise.resolve();
@@ -79,7 +79,7 @@ export async function openFolder(
   };
 }
 
-function folderPlace(folder: string): DatasetPlace {
+function folderPlace(folder: string, clock: Clock): DatasetPlace {
   const at = (path: string): string => join(folder, path);
   const read = async (path: string): Promise<SmallFile | undefined> => {
     const bytes = await unlessAbsent(Deno.readFile(at(path)));
@@ -87,7 +87,7 @@ function folderPlace(folder: string): DatasetPlace {
   };
   const write = async (path: string): Promise<Output> => {
     await Deno.mkdir(dirname(at(path)), { recursive: true });
-    return await openOutput({ write: () => {} }, at(path));
+    return await openOutput({ write: () => {}, clock }, at(path));
   };
   return {
     name: folder,
