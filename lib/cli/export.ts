@@ -88,8 +88,8 @@ export function makeExport(empty: Command, shell: Shell, perform: Perform): void
         .choices(["candles", "gaps", "revisions", "funding"]).default("candles"),
     )
     .option(
-      "--dataset <folder>",
-      "keep a dataset of Parquet files in step with the archive: see below",
+      "--dataset <place>",
+      "keep a dataset of Parquet files, in a folder or s3://bucket/prefix, in step with the archive: see below",
     )
     .option("--dry-run", "of a dataset, write nothing and say which files would be")
     .option("--exchange <ids>", "only these, separated by commas", nameFlag)

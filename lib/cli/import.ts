@@ -33,9 +33,10 @@ searched with all below them; members of archives are files, too.
 
 Each file is checked as a whole before anything of it is stored. It is refused
 if a line lacks fields, a date does not exist, the rows are of another timeframe
-or of several instruments, or the volume counts contracts; the message names the
-line and the option that helps. A file that is refused stops no other: the exit
-code is 1 then. If a file names instruments, --symbol chooses one.
+or of several instruments, or the volume counts something else than that of the
+exchange; the message names the line and the option that helps. A file that is
+refused stops no other: the exit code is 1 then. If a file names instruments,
+--symbol chooses one.
 
 Rows are checked like those of an exchange: malformed ones go to the table
 rejected_candles, candles that have not closed are left out. If a candle is

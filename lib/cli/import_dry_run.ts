@@ -18,6 +18,7 @@ export async function tryImport(
   const refused: { readonly file: string; readonly reason: string }[] = [];
   const documents: unknown[] = [];
   let refusals = 0;
+  let understood = 0;
   const refuse = (path: string, error: unknown): void => {
     refusals++;
     const reason = errorText(error);
@@ -33,6 +34,7 @@ export async function tryImport(
     input: shell.input,
     signal: shell.signal,
     onTried: (table) => {
+      understood++;
       if (!isJson) shell.print(tableText(table, shell.columns));
       else if (documents.length < LISTED_MAX) documents.push(tableDocument(table));
     },
@@ -43,7 +45,13 @@ export async function tryImport(
     },
   });
   if (isJson) shell.print(JSON.stringify({ tables: documents, refused, refusals, leftOut }));
-  else shell.print([...leftOutText(leftOut), "Nothing was stored."].join("\n"));
+  else {
+    const tables = `${count(understood)} ${understood === 1 ? "table" : "tables"} understood`;
+    shell.print([
+      ...leftOutText(leftOut),
+      `${tables}, ${count(refusals)} would be refused. Nothing was stored.`,
+    ].join("\n"));
+  }
   return refusals === 0 ? EXIT.done : EXIT.failed;
 }
 
@@ -89,9 +97,16 @@ function understoodText({ preset, times, volume }: UnderstoodFile): string {
   return printable([
     preset === undefined ? "no preset" : `preset ${preset}`,
     `times: ${times}`,
-    ...(volume === undefined ? [] : [`volume counts ${volume}`]),
+    ...(volume === undefined ? [] : [VOLUME_WORDS[volume]]),
   ].join(", "));
 }
+
+const VOLUME_WORDS = {
+  base: "volume in the base currency",
+  quote: "volume in the quote currency",
+  contracts: "volume in contracts",
+  stored: "volume as the exchange counts it",
+} as const;
 
 const HEAD = ["time (UTC)", "open", "high", "low", "close"];
 
@@ -103,19 +118,26 @@ function rowsText(
   const head = [...HEAD, `volume${unitText(series.symbol, understood.volume)}`];
   const rows = first.map(({ openTimeMs, open, high, low, close, volume }) => [
     new Date(openTimeMs).toISOString().slice(0, 19).replace("T", " "),
-    open,
-    high,
-    low,
-    close,
-    volume ?? "",
+    ...[open, high, low, close, volume ?? ""].map(withoutZeros),
   ]);
   return textTable(head, rows, { numeric: [1, 2, 3, 4, 5], columns }).split("\n");
 }
 
+/** Eight decimals, as exchanges write them, would leave no room for the volume in a terminal of 80 columns. */
+function withoutZeros(number: string): string {
+  return number.includes(".") ? number.replace(/\.?0+$/, "") : number;
+}
+
 /** ` (BTC)`: the coin, where the volume counts one. */
-function unitText(symbol: string, unit: string | undefined): string {
+function unitText(symbol: string, unit: UnderstoodFile["volume"]): string {
   const [base, quote] = symbol.split(":")[0]!.split("/");
-  const of = unit === "base" ? base : unit === "quote" ? quote : unit;
+  const of = unit === "base"
+    ? base
+    : unit === "quote"
+    ? quote
+    : unit === "stored"
+    ? undefined
+    : unit;
   return of === undefined ? "" : ` (${printable(of)})`;
 }
 

@@ -1,5 +1,7 @@
 /** Where a dataset's files lie: a folder, or a store of objects. @module */
 import { dirname, join } from "node:path";
+import type { Clock } from "../clock.ts";
+import { lockNow } from "../store/connection/file_lock.ts";
 import { errorText } from "../text/redact.ts";
 import { fileReason } from "../text/system_words.ts";
 import { openOutput, type Output } from "./output.ts";
@@ -59,6 +61,7 @@ const LOCK = ".titan10.lock";
  */
 export async function openFolder(
   path: string,
+  clock: Clock,
   { isDryRun = false }: PlaceOptions = {},
 ): Promise<DatasetPlace & AsyncDisposable> {
   const fail = (action: string, error: unknown): never => {
@@ -70,7 +73,7 @@ export async function openFolder(
       ? async function* (): AsyncGenerator<never, void> {}
       : undefined;
     return {
-      ...folderPlace(path),
+      ...folderPlace(path, clock),
       ...(list !== undefined && { list }),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
@@ -78,14 +81,14 @@ export async function openFolder(
   await Deno.mkdir(path, { recursive: true }).catch((error) => fail("create", error));
   const lock = await Deno.open(join(path, LOCK), { create: true, write: true })
     .catch((error) => fail("write to", error));
-  if (!await lock.tryLock(true)) {
+  if (!await lockNow(lock, clock)) {
     lock.close();
     throw new Error(
       `Cannot write the dataset ${path}: another process is writing it. Wait until it has ended, or end it`,
     );
   }
   return {
-    ...folderPlace(path),
+    ...folderPlace(path, clock),
     [Symbol.asyncDispose]: () => {
       lock.close();
       return Promise.resolve();
@@ -93,7 +96,7 @@ export async function openFolder(
   };
 }
 
-function folderPlace(folder: string): DatasetPlace {
+function folderPlace(folder: string, clock: Clock): DatasetPlace {
   const at = (path: string): string => join(folder, path);
   const read = async (path: string): Promise<SmallFile | undefined> => {
     const bytes = await unlessAbsent(Deno.readFile(at(path)));
@@ -101,7 +104,7 @@ function folderPlace(folder: string): DatasetPlace {
   };
   const write = async (path: string): Promise<Output> => {
     await Deno.mkdir(dirname(at(path)), { recursive: true });
-    return await openOutput({ write: () => {} }, at(path));
+    return await openOutput({ write: () => {}, clock }, at(path));
   };
   return {
     name: folder,

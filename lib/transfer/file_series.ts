@@ -43,7 +43,8 @@ export function seriesOf(
     throw new Error(`Cannot read ${names.place}: ${printable(why.slice(0, 300))}`);
   };
   const { file } = names;
-  const exchange = flags.exchange ?? names.exchange ?? file.exchange ?? missing("exchange", fail);
+  const exchange = flags.exchange ?? names.exchange ?? file.exchange ??
+    missing("exchange", fail, names.candidates);
   const [instrument] = names.instruments;
   const symbol = flags.symbol ?? names.symbol ?? instrument ?? file.symbol ??
     missing("symbol", fail, names.candidates);

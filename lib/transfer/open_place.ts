@@ -25,7 +25,7 @@ export async function openPlace(
   options?: PlaceOptions,
 ): Promise<DatasetPlace & AsyncDisposable> {
   if (!isDatasetPlace(url)) throw new Error(`Cannot use ${url}: expected ${DATASET_PLACE_ALLOWED}`);
-  if (!isS3Url(url)) return await openFolder(url, options);
+  if (!isS3Url(url)) return await openFolder(url, ground.clock, options);
   return { ...bucketOf(url, ground), [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 

@@ -1,10 +1,13 @@
 /** Output of a command: standard output, a pipe or device, or a file that gets its name only when it is complete. @module */
 import { basename, dirname, join, resolve } from "node:path";
+import type { Clock } from "../clock.ts";
+import { lockNow } from "../store/connection/file_lock.ts";
 import { errorText } from "../text/redact.ts";
 import { fileReason } from "../text/system_words.ts";
 
 interface StandardOutput {
   readonly write: (bytes: Uint8Array) => void;
+  readonly clock: Clock;
 }
 
 export interface Output {
@@ -35,7 +38,9 @@ export async function openOutput(
     if (there?.isDirectory === true || /[/\\]$/.test(path)) {
       throw new Error("it is a folder. Name a file in it");
     }
-    if (there === undefined || there.isFile) return await unfinishedFile(target, { path, there });
+    if (there === undefined || there.isFile) {
+      return await unfinishedFile(target, { path, there, clock: standard.clock });
+    }
     if (there.isBlockDevice === true) throw new Error("it is a disk. Name a file");
     return await stream(target, path);
   } catch (error) {
@@ -90,11 +95,12 @@ interface Former {
   /** As people named it. */
   readonly path: string;
   readonly there: Deno.FileInfo | undefined;
+  readonly clock: Clock;
 }
 
-async function unfinishedFile(target: string, { path, there }: Former): Promise<Output> {
-  await removeLeftovers(target);
-  const { file, unfinished } = await createUnfinished(target);
+async function unfinishedFile(target: string, { path, there, clock }: Former): Promise<Output> {
+  await removeLeftovers(target, clock);
+  const { file, unfinished } = await createUnfinished(target, clock);
   let isOpen = true;
   let isNamed = false;
   const close = async (): Promise<void> => {
@@ -138,6 +144,7 @@ const NAMES_MAX = 100;
 /** Creates a file under a name that no other program has, locked as long as it is open. */
 async function createUnfinished(
   target: string,
+  clock: Clock,
 ): Promise<{ readonly file: Deno.FsFile; readonly unfinished: string }> {
   for (let name = 0; name < NAMES_MAX; name++) {
     const own = name === 0 ? `${Deno.pid}` : `${Deno.pid}-${name}`;
@@ -148,7 +155,8 @@ async function createUnfinished(
     });
     if (file === undefined) continue;
     // Another program may have taken it for a leftover before it was locked.
-    const isOurs = await isFree(file, true) && await statIfThere(unfinished) !== undefined;
+    const isOurs = await isFree(file, { clock, otherwise: true }) &&
+      await statIfThere(unfinished) !== undefined;
     if (isOurs) return { file, unfinished };
     file.close();
   }
@@ -156,7 +164,7 @@ async function createUnfinished(
 }
 
 /** Removes what programs have left that were killed while they wrote this file: nobody holds a lock on it. */
-async function removeLeftovers(target: string): Promise<void> {
+async function removeLeftovers(target: string, clock: Clock): Promise<void> {
   const folder = dirname(target);
   const begin = `.${basename(target)}.`;
   const left: string[] = [];
@@ -169,22 +177,25 @@ async function removeLeftovers(target: string): Promise<void> {
     // A folder that may be written but not read.
   }
   // Somebody else's file stays.
-  for (const name of left) await removeIfFree(join(folder, name)).catch(() => {});
+  for (const name of left) await removeIfFree(join(folder, name), clock).catch(() => {});
 }
 
-async function removeIfFree(path: string): Promise<void> {
+async function removeIfFree(path: string, clock: Clock): Promise<void> {
   const file = await Deno.open(path, { write: true });
   try {
-    if (await isFree(file, false)) await ifThere(Deno.remove(path));
+    if (await isFree(file, { clock, otherwise: false })) await ifThere(Deno.remove(path));
   } finally {
     file.close();
   }
 }
 
 /** Whether no other program has locked it, which it now is. `otherwise` where the system knows no locks. */
-async function isFree(file: Deno.FsFile, otherwise: boolean): Promise<boolean> {
+async function isFree(
+  file: Deno.FsFile,
+  { clock, otherwise }: { readonly clock: Clock; readonly otherwise: boolean },
+): Promise<boolean> {
   try {
-    return await file.tryLock(true);
+    return await lockNow(file, clock);
   } catch {
     return otherwise;
   }

@@ -1,5 +1,6 @@
 /** What a file was understood as, for people: which column is what, and its first rows. @module */
 import type { FileRow } from "./candle_import.ts";
+import type { ReadVolume } from "./file_columns.ts";
 import type { FileFormat } from "./file_format.ts";
 import { type TableRow, timeText } from "./file_rows.ts";
 
@@ -13,7 +14,7 @@ export interface UnderstoodFile {
   /** How times are written: `milliseconds`, `text without a time zone, as of Europe/Berlin`. */
   readonly times: string;
   /** What the volume counts, as far as it is known. */
-  readonly volume: string | undefined;
+  readonly volume: ReadVolume["unit"];
   /** The first rows, as they would be stored. */
   readonly rows: readonly FileRow[];
 }

@@ -438,7 +438,7 @@ async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void
   await t.step("months that RETENTION drops while a run begins stay", async () => {
     const { files } = await manifestOf(scene);
     await scene.withDatabase(async (database) => {
-      await using place = await openFolder(scene.dataset);
+      await using place = await openFolder(scene.dataset, systemClock);
       await exportDataset({
         place,
         source: async function* (request): ReturnType<DatasetSource> {

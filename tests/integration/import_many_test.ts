@@ -346,9 +346,9 @@ Deno.test("--dry-run makes no archive, and shows in 80 columns how each file is 
       /binance BTC\/USDT 1m: 60 rows, 2024-03-01 00:00 to 2024-03-01 00:59, 1 rejected$/m,
     );
     assert.match(stdout, /^ {2}line 6 would be rejected: /m);
-    assert.match(stdout, /^ {2}2024-03-01 00:00:00 +400\.00 +\S+ +\S+ +\S+ +1\.125$/m);
+    assert.match(stdout, /^ {2}2024-03-01 00:00:00 +400 +\S+ +\S+ +\S+ +1\.125$/m);
     assert.match(stdout, /^Would be refused: .*b\.csv/m);
-    assert.match(stdout, /^Nothing was stored\.$/m);
+    assert.match(stdout, /^1 table understood, 1 would be refused\. Nothing was stored\.$/m);
     for (const line of stdout.split("\n")) {
       if (!line.startsWith("Would be refused")) assert.ok(line.length <= 80, line);
     }
@@ -357,6 +357,41 @@ Deno.test("--dry-run makes no archive, and shows in 80 columns how each file is 
     const { tables, refusals } = JSON.parse(json.stdout);
     assert.deepEqual([tables[0].series[0].candles, refusals], [59, 1]);
     assert.equal(tables[0].series[0].firstRows.length, 3);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("--dry-run shows times and volumes of Binance's eight decimals in 80 columns", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "titan10-dry-" });
+  try {
+    const path = `${folder}/BTCUSDT-1m-2024-03.csv`;
+    const openMs = Date.UTC(2024, 2, 1);
+    const rows = ["1.5", "2.25"].map((volume, index) => {
+      const timeMs = openMs + index * 60_000;
+      const price = "40000.00000000,40061.05000000,39965.79000000,40043.16000000";
+      const base = Number(volume).toFixed(8);
+      const quote = (Number(volume) * 40_000).toFixed(8);
+      return `${timeMs},${price},${base},${timeMs + 59_999},${quote},9,1.00000000,40000.00000000,0`;
+    });
+    await Deno.writeTextFile(path, `${rows.join("\n")}\n`);
+    const env = { DATA_DIR: `${folder}/data`, TIMEFRAMES: "1m", BACKFILL: "off" };
+    const asked = await runInProcess(["import", "--dry-run", path], env);
+    assert.match(
+      asked.stdout,
+      /exchange is missing.*--preset binance or --preset binance-futures/,
+      "the sources that it may be from are named",
+    );
+    const { stdout } = await runInProcess(
+      ["import", "--dry-run", "--preset", "binance", path],
+      env,
+    );
+    assert.match(stdout, /volume in the base currency$/m);
+    assert.match(
+      stdout,
+      /^ {2}2024-03-01 00:01:00 +40000 +40061\.05 +39965\.79 +40043\.16 +2\.25$/m,
+      stdout,
+    );
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

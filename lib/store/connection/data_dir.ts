@@ -5,6 +5,7 @@ import { foreignOwner, isOpenToWrite, modeText, ownUser } from "../../config/fil
 import { printable } from "../../text/printable.ts";
 import { errorText } from "../../text/redact.ts";
 import { shellWord } from "../../text/shell_word.ts";
+import { lockNow } from "./file_lock.ts";
 import { StoreError } from "./store_error.ts";
 
 /** Another process holds the directory. */
@@ -243,23 +244,5 @@ async function* readDirIfThere(path: string): AsyncGenerator<Deno.DirEntry> {
     yield* Deno.readDir(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-/** Long enough to get a free lock, short enough for a user to wait. */
-const LOCK_WAIT_MS = 500;
-
-/** Locks the file if no other process has locked it. Deno before 2.5 has no `tryLock`, so there it waits briefly. */
-async function lockNow(file: Deno.FsFile, clock: Clock): Promise<boolean> {
-  const { tryLock } = file as { readonly tryLock?: (exclusive: boolean) => Promise<boolean> };
-  if (tryLock !== undefined) return await tryLock.call(file, true);
-  const enough = new AbortController();
-  try {
-    return await Promise.race([
-      file.lock(true).then(() => true),
-      clock.sleep(LOCK_WAIT_MS, enough).then(() => false),
-    ]);
-  } finally {
-    enough.abort();
   }
 }
