@@ -308,6 +308,7 @@ async function contentOf(adminUrl: string, schema: string): Promise<Archived["co
       quoted(schema)
     }::regnamespace and relkind in ('r', 'v') and relname <> 'recent_pages'
         and coalesce(pg_get_expr(adbin, adrelid), '') !~ 'now|clock_timestamp' and attname <> all (${OF_THE_MOMENT})
+        and (relname, attname) <> ('changed_months', 'version')
       group by relname`;
     const content: Record<string, readonly string[]> = {};
     for (const { name, columns } of tables) {
