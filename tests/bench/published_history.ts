@@ -26,7 +26,7 @@ interface Server {
 }
 
 export const publishedHistory: Bench = {
-  name: "o published history",
+  name: "p published history",
   async run({ opened: { database }, scale }): Promise<readonly Result[]> {
     const months = Math.max(1, Math.round(MONTHS * scale));
     const results: Result[] = [];
