@@ -169,7 +169,8 @@ noted as (
 )
 insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last)
 select $1::text, $2::text, $3::text, claim.ranges, added, first, last
-from tally, claim
+-- The settings are named, or new candles, of which nothing is returned, would lock the series only after all else is written.
+from settings, tally, claim
 where titan10_is_archived($1::text, $2::text, $3::text, $16::text)
 on conflict (exchange, symbol, timeframe) do update
 -- A stored candle that may still change is not replaced, so no file makes it final.

@@ -74,3 +74,42 @@ for (const kind of DATABASE_KINDS) {
     }
   });
 }
+
+Deno.test("pages of several files of one series are stored at once, and none waits for another in a circle", async (t) => {
+  const opened = await openTestDatabase("postgres");
+  if (opened === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  const { database } = opened;
+  try {
+    await seed(database, [{
+      ...{ exchange: "binance", symbol: "BTC/USDT", timeframe: "1m" },
+      ...{ since: "2024-01-01T00:00:00Z", candles: 10 },
+    }]);
+    const { exchange, symbol } = SERIES;
+    const marketId = "BTCUSDT";
+    await database.sql`
+      insert into listings (exchange, symbol, market_id, since) values (${exchange}, ${symbol}, ${marketId}, '2020-01-01')`;
+    const files = Array.from({ length: 4 }, async (_, file) => {
+      const { id } = await beginImport(database, SERIES, `${file}.zip`, marketId);
+      for (let day = 0; day < 25; day++) {
+        const sinceMs = Date.UTC(2023, file, 1 + day);
+        const candles = Array.from(
+          { length: 300 },
+          (_, at) => ({ openTimeMs: sinceMs + at * 60_000, ...VALUES }),
+        );
+        const page = prepareImportPage(SERIES, { candles, rejected: [], replaces: false });
+        await writeImportPage(database, page, { id, isNew: true, marketId });
+      }
+    });
+    await Promise.all(files);
+    const [row] = await database.sql`
+      select pg_stat_clear_snapshot()::text, pg_stat_get_db_deadlocks(oid)::int as deadlocks,
+             (select candles::int from checkpoints) as candles
+      from pg_database where datname = current_database()`;
+    assert.deepEqual([row?.["deadlocks"], row?.["candles"]], [0, 10 + 4 * 25 * 300]);
+  } finally {
+    await opened.drop();
+  }
+});
