@@ -45,10 +45,14 @@ export async function openOutput(
     return await stream(target, path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) {
-      const remedy = `Write to standard output and let the shell redirect that with > ${path}`;
-      throw new Error(`Cannot create ${path}: it cannot be opened by that name. ${remedy}`, {
-        cause: error,
-      });
+      const remedy =
+        `Use another path, or write to standard output and let the shell redirect that with > ${path}`;
+      throw new Error(
+        `Cannot create ${path}: titan10 opens nothing in /dev, /proc and /sys. ${remedy}`,
+        {
+          cause: error,
+        },
+      );
     }
     throw failure("create", path, error);
   }
