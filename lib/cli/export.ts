@@ -13,7 +13,7 @@ import {
   isMarked as hasMarks,
   refuse,
 } from "./export_flags.ts";
-import { type FileFormat, fileFormat } from "./export_format.ts";
+import { type OutputFormat, outputFormat } from "./export_format.ts";
 import { exportForFreqtrade, freqtradeOptions } from "./export_freqtrade.ts";
 import { fundingFlagProblem, writeFunding } from "./export_funding.ts";
 import { recordFlagProblem, writeRecords } from "./export_records.ts";
@@ -142,7 +142,7 @@ async function exportAsked(
   if (flags.format === "freqtrade") {
     return await exportForFreqtrade(shell, flags, freqtradeOptions(flags, command));
   }
-  const { format, compression } = fileFormat(flags, command);
+  const { format, compression } = outputFormat(flags, command);
   if (flags.numbers !== undefined && format === "csv") {
     refuse(command, "--numbers is only for Parquet; CSV always keeps every digit");
   }
@@ -176,7 +176,7 @@ function flagProblem(flags: ExportFlags): string | undefined {
 
 interface Writing {
   readonly output: Output;
-  readonly format: FileFormat["format"];
+  readonly format: OutputFormat["format"];
 }
 
 interface Written {

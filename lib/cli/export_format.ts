@@ -3,20 +3,23 @@ import { basename } from "node:path";
 import type { Compression } from "../transfer/compressed_output.ts";
 import { type ExportFlags, type FlagRefusal, refuse } from "./export_flags.ts";
 
-export interface FileFormat {
+export interface OutputFormat {
   readonly format: "csv" | "parquet";
   readonly compression: Compression | undefined;
 }
 
 /** What endings say. Those of compressions may stand behind that of CSV. */
-const FORMATS: Readonly<Record<string, FileFormat["format"]>> = { csv: "csv", parquet: "parquet" };
+const FORMATS: Readonly<Record<string, OutputFormat["format"]>> = {
+  csv: "csv",
+  parquet: "parquet",
+};
 const COMPRESSED: Readonly<Record<string, Compression>> = { gz: "gzip", zst: "zstd" };
 const ENDING_OF: Readonly<Record<Compression, string>> = { gzip: ".gz", zstd: ".zst" };
 
 const WRITTEN = "Written are .csv, .csv.gz, .csv.zst and .parquet, and names without an ending";
 
 /** The format of a file; of standard output and of a name without ending what the flags say, else CSV. */
-export function fileFormat(flags: ExportFlags, command: FlagRefusal): FileFormat {
+export function outputFormat(flags: ExportFlags, command: FlagRefusal): OutputFormat {
   const { output, compress } = flags;
   const asked = flags.format === "freqtrade" ? undefined : flags.format;
   const named = namedFormat(output);
@@ -51,7 +54,7 @@ export function fileFormat(flags: ExportFlags, command: FlagRefusal): FileFormat
 }
 
 /** Parquet is never compressed a second time: readers could not open it. */
-function checked(format: FileFormat, command: FlagRefusal): FileFormat {
+function checked(format: OutputFormat, command: FlagRefusal): OutputFormat {
   if (format.format === "parquet" && format.compression !== undefined) {
     refuse(
       command,
@@ -62,7 +65,7 @@ function checked(format: FileFormat, command: FlagRefusal): FileFormat {
 }
 
 type NamedFormat =
-  | { readonly format?: FileFormat["format"]; readonly compression?: Compression }
+  | { readonly format?: OutputFormat["format"]; readonly compression?: Compression }
   | { readonly unknown: string };
 
 /** What a name says; nothing where it has no ending. */

@@ -1,6 +1,6 @@
 /** Fetches one file that an exchange publishes, checks a sample of it against the exchange's API, and stores it. @module */
 import type { FetchedFile } from "../exchange/archives/file_download.ts";
-import type { FileRow } from "../exchange/archives/published_file.ts";
+import type { PublishedRow } from "../exchange/archives/published_file.ts";
 import { type Candle, checkRow, compareDecimals } from "../market/candle.ts";
 import { type Coverage, coverageCandles, intersect, isCovered, unite } from "../market/coverage.ts";
 import { priceOf } from "../market/price.ts";
@@ -35,7 +35,7 @@ interface SampleOptions {
 }
 
 /** The rows that are candles, ascending. Others are left to the API, which says whether the exchange has better ones. */
-export function candlesOf({ timeframe, symbol }: Series, rows: readonly FileRow[]): Candle[] {
+export function candlesOf({ timeframe, symbol }: Series, rows: readonly PublishedRow[]): Candle[] {
   const price = priceOf(symbol);
   return rows.flatMap((row) => checkRow(timeframe, row, price).candle ?? []);
 }

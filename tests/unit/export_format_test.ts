@@ -1,14 +1,14 @@
 /** `titan10 export` writes what the name of the file says, and nothing under another name. @module */
 import assert from "node:assert/strict";
-import { type FileFormat, fileFormat } from "../../lib/cli/export_format.ts";
+import { type OutputFormat, outputFormat } from "../../lib/cli/export_format.ts";
 import type { ExportFlags } from "../../lib/cli/export_flags.ts";
 
 type Asked = Partial<Pick<ExportFlags, "output" | "format" | "compress">>;
 
-function formatOf(asked: Asked): FileFormat | string {
+function formatOf(asked: Asked): OutputFormat | string {
   const flags: ExportFlags = { what: "candles", source: "exchange", merge: "primary", ...asked };
   try {
-    return fileFormat(flags, {
+    return outputFormat(flags, {
       error(message): never {
         throw new Error(message);
       },
@@ -19,28 +19,29 @@ function formatOf(asked: Asked): FileFormat | string {
 }
 
 Deno.test("the name says what is written, else the flags do, else it is CSV", () => {
-  const cases: readonly (readonly [Asked, FileFormat["format"], FileFormat["compression"]?])[] = [
-    [{}, "csv"],
-    [{ output: "-" }, "csv"],
-    [{ output: "x" }, "csv"],
-    [{ output: ".hidden" }, "csv"],
-    [{ output: "some.folder/x" }, "csv"],
-    [{ output: "/dev/stdout" }, "csv"],
-    [{ output: "x.csv" }, "csv"],
-    [{ output: "X.CSV" }, "csv"],
-    [{ output: "2024.01.31.csv" }, "csv"],
-    [{ output: "x.csv.gz" }, "csv", "gzip"],
-    [{ output: "x.gz" }, "csv", "gzip"],
-    [{ output: "x.csv.zst" }, "csv", "zstd"],
-    [{ output: "x.parquet" }, "parquet"],
-    [{ format: "parquet" }, "parquet"],
-    [{ format: "parquet", output: "x" }, "parquet"],
-    [{ format: "parquet", output: "x.parquet" }, "parquet"],
-    [{ format: "csv", output: "candles.txt" }, "csv"],
-    [{ compress: "gzip" }, "csv", "gzip"],
-    [{ compress: "zstd", output: "x" }, "csv", "zstd"],
-    [{ compress: "gzip", output: "x.csv.gz" }, "csv", "gzip"],
-  ];
+  const cases: readonly (readonly [Asked, OutputFormat["format"], OutputFormat["compression"]?])[] =
+    [
+      [{}, "csv"],
+      [{ output: "-" }, "csv"],
+      [{ output: "x" }, "csv"],
+      [{ output: ".hidden" }, "csv"],
+      [{ output: "some.folder/x" }, "csv"],
+      [{ output: "/dev/stdout" }, "csv"],
+      [{ output: "x.csv" }, "csv"],
+      [{ output: "X.CSV" }, "csv"],
+      [{ output: "2024.01.31.csv" }, "csv"],
+      [{ output: "x.csv.gz" }, "csv", "gzip"],
+      [{ output: "x.gz" }, "csv", "gzip"],
+      [{ output: "x.csv.zst" }, "csv", "zstd"],
+      [{ output: "x.parquet" }, "parquet"],
+      [{ format: "parquet" }, "parquet"],
+      [{ format: "parquet", output: "x" }, "parquet"],
+      [{ format: "parquet", output: "x.parquet" }, "parquet"],
+      [{ format: "csv", output: "candles.txt" }, "csv"],
+      [{ compress: "gzip" }, "csv", "gzip"],
+      [{ compress: "zstd", output: "x" }, "csv", "zstd"],
+      [{ compress: "gzip", output: "x.csv.gz" }, "csv", "gzip"],
+    ];
   for (const [asked, format, compression] of cases) {
     assert.deepEqual(formatOf(asked), { format, compression }, JSON.stringify(asked));
   }

@@ -9,10 +9,10 @@ import { isAligned, nominalMs } from "../../market/timeframe.ts";
 import {
   type FiledSeries,
   FileFaultError,
-  type FileFormat,
   type FilePeriod,
-  type FileRow,
   type PublishedFile,
+  type PublishedFormat,
+  type PublishedRow,
   type SeriesFiles,
 } from "./published_file.ts";
 
@@ -54,7 +54,7 @@ const COLUMNS = 12;
 const MICROS_DIGITS = 16;
 const MILLIS_DIGITS = 13;
 
-export const BINANCE_FILES: FileFormat = {
+export const BINANCE_FILES: PublishedFormat = {
   filesOf,
   readRows,
   probeUrl: `${ROOT}/spot/monthly/klines/BTCUSDT/1d/BTCUSDT-1d-2020-01.zip.CHECKSUM`,
@@ -102,14 +102,14 @@ function nextStart(period: FilePeriod, sinceMs: number): number {
  * Reads the rows, ascending, each time once. Some files begin with names and some do not, and some have rows twice. The time of
  * a row's close proves the timeframe and the unit of the times.
  */
-function readRows(file: PublishedFile, text: string): FileRow[] {
+function readRows(file: PublishedFile, text: string): PublishedRow[] {
   const { series, window: { sinceMs, untilMs } } = file;
   const isContracts = kindOf(marketSymbol(series.symbol)) === "inverse" &&
     priceOf(series.symbol) === "trade";
   // COIN-M writes contracts where the others write the base volume, and that two columns later.
   const volumeAt = isContracts ? 7 : 5;
   const lengthMs = nominalMs(series.timeframe);
-  const rows: FileRow[] = [];
+  const rows: PublishedRow[] = [];
   let digits: number | undefined;
   let isSorted = true;
   let number = 0;
@@ -150,8 +150,8 @@ function readTime(text: string, digits: number): number | undefined {
 }
 
 /** Rows that are there twice count once, if they say the same. */
-function eachOnce(file: PublishedFile, rows: readonly FileRow[]): FileRow[] {
-  const kept: FileRow[] = [];
+function eachOnce(file: PublishedFile, rows: readonly PublishedRow[]): PublishedRow[] {
+  const kept: PublishedRow[] = [];
   for (const row of rows.toSorted(([one], [other]) => one - other)) {
     const last = kept.at(-1);
     if (last?.[0] !== row[0]) kept.push(row);

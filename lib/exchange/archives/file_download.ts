@@ -9,18 +9,18 @@ import type { CcxtExchange } from "../ccxt.ts";
 import { denialOf } from "../denial.ts";
 import { FetchError } from "../fetch_error.ts";
 import type { Connections } from "../proxy.ts";
-import { fileFormat } from "./file_formats.ts";
+import { publishedFormat } from "./file_formats.ts";
 import {
   FileFaultError,
-  type FileRow,
   type PublishedFile,
+  type PublishedRow,
   type SeriesFiles,
 } from "./published_file.ts";
 import { unpackOnly } from "./zip_member.ts";
 
 /** A file that came whole. */
 export interface FetchedFile {
-  readonly rows: FileRow[];
+  readonly rows: PublishedRow[];
   /** Of the bytes as they came. Hexadecimal. */
   readonly sha256: string;
 }
@@ -86,7 +86,7 @@ export class PublishedFiles {
     },
   ): SeriesFiles | undefined {
     if (marketId === undefined || host === undefined) return undefined;
-    return fileFormat(this.#exchange)?.filesOf({ series, marketId, host });
+    return publishedFormat(this.#exchange)?.filesOf({ series, marketId, host });
   }
 
   /** Whether the file was not there when it was last asked for, which is not long ago. */
@@ -118,7 +118,7 @@ export class PublishedFiles {
       );
     }
     const text = await unpackOnly(bytes, file.name);
-    const format = fileFormat(this.#exchange);
+    const format = publishedFormat(this.#exchange);
     if (format === undefined) {
       throw new FileFaultError(`Cannot use the published file ${file.name}: no form is known`);
     }
@@ -127,7 +127,7 @@ export class PublishedFiles {
 
   /** Asks for a small file that is always there. @throws FetchError when the server does not give it. */
   async probe(options: DownloadOptions): Promise<void> {
-    const { probeUrl } = fileFormat(this.#exchange) ?? {};
+    const { probeUrl } = publishedFormat(this.#exchange) ?? {};
     if (probeUrl === undefined) return;
     const bytes = await this.#get(probeUrl, { ...options, bytesMax: CHECKSUM_BYTES_MAX });
     if (bytes !== undefined) return;

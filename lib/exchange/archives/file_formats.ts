@@ -1,14 +1,14 @@
 /** Which exchanges publish files of their candles. @module */
 import { BINANCE_FILES } from "./binance_files.ts";
-import type { FileFormat } from "./published_file.ts";
+import type { PublishedFormat } from "./published_file.ts";
 
 /** By class alone: a class that inherits from one of these belongs to another exchange, or has a row of its own. */
-const FORMATS: Readonly<Record<string, FileFormat>> = {
+const FORMATS: Readonly<Record<string, PublishedFormat>> = {
   ...{ binance: BINANCE_FILES, binanceusdm: BINANCE_FILES, binancecoinm: BINANCE_FILES },
 };
 
 /** How an exchange publishes files; undefined if none are known. */
-export function fileFormat(exchange: string): FileFormat | undefined {
+export function publishedFormat(exchange: string): PublishedFormat | undefined {
   return Object.hasOwn(FORMATS, exchange) ? FORMATS[exchange] : undefined;
 }
 

@@ -13,7 +13,7 @@ export interface PublishedFile {
 }
 
 /** A row: `[openTimeMs, open, high, low, close, volume]`, the values as the file writes them. */
-export type FileRow = readonly [number, string, string, string, string, string];
+export type PublishedRow = readonly [number, string, string, string, string, string];
 
 /** The files of one series. */
 export interface SeriesFiles {
@@ -35,10 +35,10 @@ export interface FiledSeries {
 }
 
 /** How one exchange publishes files. */
-export interface FileFormat {
+export interface PublishedFormat {
   readonly filesOf: (series: FiledSeries) => SeriesFiles | undefined;
   /** @throws FileFaultError when the text is not what the file should be. */
-  readonly readRows: (file: PublishedFile, text: string) => FileRow[];
+  readonly readRows: (file: PublishedFile, text: string) => PublishedRow[];
   /** An address that is always there, and small. */
   readonly probeUrl: string;
 }
