@@ -7,6 +7,7 @@ import type { Database } from "../store/connection/database.ts";
 import type { ArchivedExchange } from "./archived_exchange.ts";
 import type { EventLog } from "./event_log.ts";
 import type { FailureLog } from "./failure_log.ts";
+import type { Leases } from "./leases.ts";
 
 /** An open archive: its database, its exchanges, and what both need to run. */
 export interface Archive {
@@ -20,6 +21,8 @@ export interface Archive {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly failures: FailureLog;
+  /** Which part of the archive is this process'. */
+  readonly leases: Leases;
   /** What has happened, for the table of events. */
   readonly events: EventLog;
   /** What is wrong with the rights of the files that the configuration was read from. @default nothing */

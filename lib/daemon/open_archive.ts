@@ -7,6 +7,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { EventLog } from "../archive/event_log.ts";
 import { FailureLog } from "../archive/failure_log.ts";
+import { ALL_LEASES, type Leases } from "../archive/leases.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { utcText } from "../market/event.ts";
 import { parseTimeframe } from "../market/timeframe.ts";
@@ -174,6 +175,7 @@ export async function prepareTables(
 export interface OpenArchive extends Archive {
   config: Config;
   exchanges: readonly ArchivedExchange[];
+  leases: Leases;
   fileHints?: readonly string[] | undefined;
 }
 
@@ -191,6 +193,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<O
     database,
     exchanges: [],
     failures: new FailureLog(),
+    leases: ALL_LEASES,
     events: ground.events ?? new EventLog(ground),
   };
   archive.exchanges = await openExchanges(archive, config);

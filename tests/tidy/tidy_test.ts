@@ -39,7 +39,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["lib/daemon/"],
   ["lib/serve/"],
   ["lib/doctor/", "lib/report/", "lib/transfer/"],
-  ["lib/fetch/", "lib/live/", "lib/gap/", "lib/upkeep/", "lib/alert/"],
+  ["lib/fetch/", "lib/live/", "lib/gap/", "lib/upkeep/", "lib/alert/", "lib/node/"],
   ["lib/archive/"],
   ["lib/exchange/", "lib/store/", "lib/local_exchange/"],
   ["lib/config/"],
