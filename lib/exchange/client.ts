@@ -46,6 +46,8 @@ export interface OpenExchangeOptions extends BanNews {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** `EXCHANGE_PROXY_URL`: used if `config` names no proxy. */
   readonly proxyUrl?: string | undefined;
+  /** The address of this machine that requests leave from. @default any */
+  readonly sourceAddress?: string | undefined;
   /** `PAGE_LIMIT`: most rows per request. */
   readonly pageRowsMax?: number | undefined;
   /** Only the kinds of markets of these symbols are loaded. @default spot markets only */
@@ -293,7 +295,7 @@ export async function openExchange(
   options: OpenExchangeOptions,
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
-  const connections = new Connections();
+  const connections = new Connections(options.sourceAddress);
   const bans = new Bans(id, options.clock);
   const denials = new Denials(options.clock);
   const open = (): Promise<CcxtExchange> =>
