@@ -2,10 +2,11 @@
 import * as read from "./setting.ts";
 import { PROXY_OPTIONS } from "./exchange_options.ts";
 import { ownHost } from "./own_host.ts";
+import type { SettingTexts } from "./variable.ts";
 
 /** The part of the configuration that says by which address exchanges are reached. */
 export interface EgressSettings {
-  /** `EGRESS`. */
+  /** `EGRESS`, or the proxy of the environment. */
   readonly egress: string | undefined;
   readonly exchangeOptions: Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
   readonly exchangeProxyUrl: string | undefined;
@@ -37,8 +38,11 @@ export const EGRESS = {
  */
 export function egressOf(settings: EgressSettings, exchange: string): string {
   const proxy = proxyOf(settings, exchange);
-  if (proxy === undefined) return settings.egress ?? ownHost();
-  // A URL without a port has the usual one.
+  return proxy === undefined ? settings.egress ?? ownHost() : placeOf(proxy);
+}
+
+/** Host and port of a proxy, without credentials. A URL without a port has the usual one. */
+function placeOf(proxy: string): string {
   const { host, port, protocol } = new URL(proxy);
   return port === "" ? `${host}:${USUAL_PORTS[protocol] ?? ""}` : host;
 }
@@ -46,6 +50,15 @@ export function egressOf(settings: EgressSettings, exchange: string): string {
 const USUAL_PORTS: Readonly<Record<string, string>> = {
   ...{ "http:": "80", "https:": "443", "socks5:": "1080", "socks5h:": "1080" },
 };
+
+/** The proxy of the environment, which carries all exchanges that have none of their own; it cannot be read later. */
+export function environmentProxy(env: SettingTexts): string | undefined {
+  const names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+  const text = names.map((name) => env[name]).find((value) => value !== undefined && value !== "");
+  if (text === undefined) return undefined;
+  const url = text.includes("://") ? text : `http://${text}`;
+  return URL.canParse(url) ? placeOf(url) : undefined;
+}
 
 /** The address of this machine from which requests to an exchange leave; undefined where the system chooses it. */
 export function sourceAddress(settings: EgressSettings, exchange: string): string | undefined {
