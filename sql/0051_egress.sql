@@ -7,7 +7,6 @@ create table exchange_egress (
   -- Empty: from before egresses were told apart.
   egress        text not null,
   breaker       text not null default 'closed' check (breaker in ('closed', 'open', 'half_open')),
-  banned_since  timestamptz,
   banned_until  timestamptz,
   ban_reason    text,
   banned_hosts  jsonb not null default '{}' check (jsonb_typeof(banned_hosts) = 'object'),
@@ -22,7 +21,6 @@ create table exchange_egress (
 
 comment on table exchange_egress is
   'What an exchange said to each egress, the address by which nodes reach it: bans, refusals, the last error. The worst of all is in exchanges.';
-comment on column exchange_egress.banned_since is 'When a ban began that was in force when the latest one came.';
 comment on column exchange_egress.banned_hosts is
   'The bans by the host that answered with each: {"fapi.binance.com": {"until": milliseconds since 1970, "reason": text}}. The latest is in banned_until.';
 comment on column exchange_egress.denied_since is
@@ -32,31 +30,21 @@ comment on table exchanges is
   'The worst that is known of each exchange; by the address that it sees in exchange_egress.';
 
 insert into exchange_egress
-  (exchange, egress, banned_since, banned_until, ban_reason, banned_hosts, last_error, last_error_at)
-select exchange, '', now(), banned_until, ban_reason, banned_hosts, last_error, last_error_at from exchanges;
+  (exchange, egress, banned_until, ban_reason, banned_hosts, last_error, last_error_at)
+select exchange, '', banned_until, ban_reason, banned_hosts, last_error, last_error_at from exchanges;
 
--- Whether a live node asks an exchange by an egress.
-create function titan10_is_in_use(of_exchange text, of_egress text) returns boolean language plpgsql stable as $$
-begin
-  return exists (
-    select from egress_leases as slot join nodes on nodes.node = slot.holder
-    where slot.exchange = of_exchange and slot.egress = of_egress and nodes.until > clock_timestamp()
-  );
-end
+-- Whether a live node would ask an exchange by an egress.
+create function titan10_is_in_use(of_exchange text, of_egress text) returns boolean language sql stable as $$
+  select exists (
+    select from node_symbols as wanted join titan10_live_nodes(clock_timestamp()) as live using (node)
+    where wanted.exchange = of_exchange and wanted.egress = of_egress
+  )
 $$;
 
--- Whether an exchange answers an egress with a ban that lasts longer than two minutes, or refuses it: then its symbols are better
--- asked for by another one. A shorter ban is over before another node has found out where to go on.
-create function titan10_is_barred(of_exchange text, of_egress text) returns boolean language plpgsql stable as $$
-begin
-  return exists (
-    select from exchange_egress as known
-    where known.exchange = of_exchange and known.egress = of_egress
-      and ((known.banned_until > clock_timestamp()
-            and known.banned_until > known.banned_since + interval '2 minutes')
-           or known.denied_until > clock_timestamp())
-  );
-end
+-- As before, from what is stored now. An exchange that refuses an address gives it no candles either, so that its symbols are
+-- better asked for by another one, until it is not known any more whether it still does.
+create or replace function titan10_banned_until(of_exchange text, of_egress text) returns timestamptz language sql stable as $$
+  select greatest(banned_until, denied_until) from exchange_egress where exchange = of_exchange and egress = of_egress
 $$;
 
 -- Keeps `exchanges` in step: what is true of any egress. Of breakers those count that somebody still judges.
@@ -102,8 +90,8 @@ create or replace function titan10_relations() returns setof text language sql s
     'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'changed_months',
     'checkpoints', 'copied_series', 'egress_leases', 'events', 'exchange_egress',
     'exchanges', 'funding_checkpoints', 'funding_gaps', 'funding_holes', 'funding_rates', 'funding_revisions', 'gaps',
-    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'nodes', 'ohlcv', 'policy_runs', 'recent_pages',
-    'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps', 'titan10_migrations'
+    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_symbols', 'nodes', 'ohlcv', 'policy_runs',
+    'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps', 'titan10_migrations'
   ])
   union all select table_name from timeframes
   union all select unnest(array[view_name, held_name]) from rollups

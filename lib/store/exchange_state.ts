@@ -104,15 +104,14 @@ export async function writeBan(
     const name = host === undefined ? null : storableText(host, TEXT_CHARACTERS_MAX);
     await sql`
       insert into exchange_egress as known
-        (exchange, egress, banned_since, banned_until, ban_reason, banned_hosts, last_error, last_error_at)
-      select ${exchange}, ${egress}, now(), to_timestamp(${untilMs}::float8 / 1000.0), ${reason},
+        (exchange, egress, banned_until, ban_reason, banned_hosts, last_error, last_error_at)
+      select ${exchange}, ${egress}, to_timestamp(${untilMs}::float8 / 1000.0), ${reason},
              case when ${name}::text is null then '{}'
                   else jsonb_build_object(${name}::text,
                     jsonb_build_object('until', ${untilMs}::float8, 'reason', ${reason}::text)) end,
              ${reason}, now()
       on conflict (exchange, egress) do update
-      set banned_since = case when known.banned_until > now() then coalesce(known.banned_since, now()) else now() end,
-          banned_until = greatest(known.banned_until, excluded.banned_until),
+      set banned_until = greatest(known.banned_until, excluded.banned_until),
           banned_hosts = known.banned_hosts || case
             when (known.banned_hosts -> ${name}::text ->> 'until')::float8 > ${untilMs}::float8 then '{}'
             else excluded.banned_hosts end,
