@@ -129,7 +129,7 @@ interface Denial {
 }
 
 /** A refusal that is proved, of one host. */
-export interface HostRefusal {
+interface HostRefusal {
   readonly host: string;
   /** In the words of the host. */
   readonly why: string;
@@ -172,9 +172,9 @@ export class Denials {
     return isNew ? "unknown" : undefined;
   }
 
-  /** A host has refused us before a restart. It is asked at once: the restart may be what was needed. */
+  /** A host refused us before a restart. It is asked at once all the same: the restart may be what was needed. */
   restore({ host, why, sinceMs }: HostRefusal): void {
-    this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
+    if (!this.#hosts.has(host)) this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
   }
 
   /** Notes which host gives candles. */
