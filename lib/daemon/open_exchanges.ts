@@ -5,6 +5,7 @@ import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchang
 import { symbolsOfKinds } from "../config/symbols.ts";
 import type { HostBan } from "../exchange/bans.ts";
 import { openExchange } from "../exchange/client.ts";
+import type { DenialNews, HostRefusal } from "../exchange/denial.ts";
 import { lackOfAddress } from "../exchange/source_address.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
@@ -108,9 +109,10 @@ async function openOne(
         await keep("a ban", writeBan(database, place, ban));
       },
       onBanEnd: () => noteBan(events, id),
-      onDenial: (refusal) => void keep("a refusal", writeDenial(database, place, refusal)),
-      onDenialEnd: (host) =>
-        void keep("the end of a refusal", clearDenial(database, { ...place, host })),
+      ...keptDenials({
+        write: (refusal) => keep("a refusal", writeDenial(database, place, refusal)),
+        clear: (host) => keep("the end of a refusal", clearDenial(database, { ...place, host })),
+      }),
     });
     return new ArchivedExchange({
       client,
@@ -143,6 +145,18 @@ async function openOne(
       allowed: `an exchange that can be opened (${errorText(error)})`,
     };
   }
+}
+
+/** Stores refusals and their ends one after the other: the last one counts. */
+function keptDenials({ write, clear }: {
+  readonly write: (refusal: HostRefusal) => Promise<void>;
+  readonly clear: (host: string) => Promise<void>;
+}): Required<DenialNews> {
+  let newest = Promise.resolve();
+  return {
+    onDenial: (refusal) => void (newest = newest.then(() => write(refusal))),
+    onDenialEnd: (host) => void (newest = newest.then(() => clear(host))),
+  };
 }
 
 /** That something is not kept of an exchange: it goes on without. */

@@ -129,7 +129,7 @@ interface Denial {
 }
 
 /** A refusal that is proved, of one host. */
-interface HostRefusal {
+export interface HostRefusal {
   readonly host: string;
   /** In the words of the host. */
   readonly why: string;
