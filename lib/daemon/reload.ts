@@ -150,6 +150,7 @@ export class Reloads {
     const change = changeExchanges(archive, { before, all, checkpoints });
     streams?.follow();
     schedule.retime();
+    await archive.leases.follow?.();
     // The poll registers what is new.
     schedule.runNow("poll");
     for (const id of change.wanting) startBackfill(id);
