@@ -149,7 +149,7 @@ scenario(
     await visits(one);
     const why = async (egress: string): Promise<string | undefined> =>
       (await readEgressStates(database)).find((one) => one.egress === egress)?.denial?.why;
-    await until(async () => await why(ONE) !== undefined);
+    await until("the refusal to be stored", async () => await why(ONE) !== undefined);
     assert.match(String(await why(ONE)), /Service unavailable from a restricted location/);
     const other = await start(OTHER);
     assert.deepEqual(await visits(other), [OTHER]);
@@ -160,7 +160,7 @@ scenario(
     assert.equal(typeof again.exchanges[0]!.denial, "object", "one refusal more proves it");
     refused.delete(ONE);
     assert.deepEqual(await visits(await start(ONE)), [ONE]);
-    await until(async () => await why(ONE) === undefined);
+    await until("its end to be stored", async () => await why(ONE) === undefined);
     assert.equal(await why(OTHER), undefined);
   },
 );
