@@ -12,7 +12,8 @@ import type { Priority } from "../exchange/pace.ts";
 import type { FundingVerdict } from "../market/funding_rate.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
-import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
+import { noteFundingError } from "../store/funding_ledger.ts";
+import { writeFunding } from "../store/funding_write.ts";
 import { type Perpetual, perpetualName } from "../store/funding_rates.ts";
 import { errorText } from "../text/redact.ts";
 

@@ -2,6 +2,7 @@
 import type { Window } from "../market/window.ts";
 import { pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
+import { mayWrite, newStamp, setStamp } from "./lease_stamp.ts";
 import { columns } from "./parameters.ts";
 
 export const UNSETTLED = columns<Window>({
@@ -139,14 +140,15 @@ const PROVED = `(excluded.covered - titan10_unproved(known.unsettled,
 /** Enters the page into the row of its series, and says what it was worth. */
 const LEDGER = `
 insert into checkpoints as known
-  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled)
+  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled, epoch, holder)
 select $1::text, $2::text, $3::text,
        case when $10::float8 is null then '{}'::tstzmultirange
             else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
        end,
        added, first, last, to_timestamp($12::float8 / 1000.0),
        (select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
-        from ${UNSETTLED.rows(17)})
+        from ${UNSETTLED.rows(17)}),
+       ${newStamp(22)}
 from tally
 where titan10_is_archived($1::text, $2::text, $3::text, $20::text)
 on conflict (exchange, symbol, timeframe) do update
@@ -163,8 +165,10 @@ set covered = known.covered + ${PROVED},
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + ${PROVED}),
     streamed = (known.streamed - (select times from answered)) * known.unsettled - (known.covered + ${PROVED}),
-    last_error = null
-where titan10_is_market($1::text, $2::text, $20::text)
+    last_error = null,
+    ${setStamp(22)}
+-- The newest row, also where another page was stored while this one waited for it.
+where ${mayWrite(22)} and titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select added_from from tally) as added_from,
           (select candles from answered) as streamed_answered,

@@ -1,0 +1,35 @@
+/** Stores what is told of a series with the lease by which it was asked for, and refuses it where a later holder has written. @module */
+
+/** What a page is stored with: by whom, and by which lease. A page of an older lease is refused. */
+export interface LeaseStamp {
+  /** The node's id. */
+  readonly holder: string;
+  /** Rises each time that the lease gets another holder. */
+  readonly epoch: number;
+}
+
+/** As parameters of a statement. Without a stamp nothing is compared, and what is stored of leases stays. */
+export function stampParameters(
+  stamp: LeaseStamp | undefined,
+): readonly [epoch: string | null, holder: string | null] {
+  return [stamp === undefined ? null : String(stamp.epoch), stamp?.holder ?? null];
+}
+
+/** Of the series `$1 $2`, whose row is `known`: true, or the whole statement is refused. The stamp begins at `first`. */
+export function mayWrite(first: number): string {
+  return `titan10_may_write($1::text, $2::text, known.epoch, known.holder, $${first}::bigint, $${
+    first + 1
+  }::uuid)`;
+}
+
+/** Sets the lease in the row `known`. */
+export function setStamp(first: number): string {
+  return `epoch = coalesce($${first}::bigint, known.epoch), holder = coalesce($${
+    first + 1
+  }::uuid, known.holder)`;
+}
+
+/** The lease of a new row. */
+export function newStamp(first: number): string {
+  return `coalesce($${first}::bigint, 0), $${first + 1}::uuid`;
+}
