@@ -13,6 +13,7 @@ import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { prepareImportPage } from "../store/import_page.ts";
 import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
+import type { LeaseStamp } from "../store/lease_stamp.ts";
 import type { ChosenFile } from "./history_choice.ts";
 
 /**
@@ -94,14 +95,16 @@ function isSame(one: string | null, other: string | null): boolean {
  * between the candles counts as covered. As of a page, nothing is stored if another program has found out that the symbol means
  * another market, or has forgotten the series.
  *
- * @throws StoreError; see `isOfOtherMarket`
+ * @throws StoreError; see `isOfOtherMarket` and `isFenced`
  */
 export async function storeFile(
   archive: Archive,
-  { chosen: { file, owed, marketId }, candles, sha256, signal }: {
+  { chosen: { file, owed, marketId }, candles, sha256, stamp, signal }: {
     readonly chosen: ChosenFile;
     readonly candles: readonly Candle[];
     readonly sha256: FetchedFile["sha256"];
+    /** The lease by which the file was asked for. */
+    readonly stamp: LeaseStamp | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredFile> {
@@ -124,7 +127,7 @@ export async function storeFile(
     const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
     // What is owed is hardly ever stored.
     const written = await store(() =>
-      writeImportPage(database, prepared, { id, isNew: true, marketId })
+      writeImportPage(database, prepared, { id, isNew: true, marketId, stamp })
     );
     added += written.added;
     answered = unite(answered, spansOf(series, page));

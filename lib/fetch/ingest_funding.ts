@@ -1,6 +1,7 @@
 /** Asks for one page of funding rates and stores what it proved. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askedLease } from "../archive/asked_lease.ts";
 import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
@@ -41,10 +42,11 @@ export async function ingestFunding(
   const { config, database, clock, random } = archive;
   const { markets, signal } = options;
   const { symbol } = ask;
+  const stamp = askedLease(archive, { exchange: exchange.id, symbol });
   const verdict = await askFunding(exchange, ask, { ...options, clock });
   const marketId = markets.list.get(symbol)?.id;
   const perpetual = { exchange: exchange.id, symbol };
-  const write = { ...verdict, marketId };
+  const write = { ...verdict, marketId, stamp };
   try {
     const written = await retryStore(() => writeFunding(database, perpetual, write), {
       ...{ config, clock, random, signal },
