@@ -39,14 +39,26 @@ begin
 end
 $$;
 
--- The highest epoch by which anything of a symbol was stored; 0 where nothing was. A lease gets a higher one: what it had given
--- before may be lost with a server, or stand in another archive.
+-- The highest epoch by which anything of a symbol was stored; 0 where nothing was.
 create function titan10_written_epoch(of_exchange text, of_symbol text) returns bigint language sql stable as $$
   select greatest(
     (select max(epoch) from checkpoints where exchange = of_exchange and symbol = of_symbol),
     (select epoch from funding_checkpoints where exchange = of_exchange and symbol = of_symbol),
     0)
 $$;
+
+-- A lease gets an epoch above all that was written: what it had before may be lost with a server.
+create function titan10_raise_epoch() returns trigger language plpgsql as $$
+begin
+  new.epoch := greatest(new.epoch, titan10_written_epoch(new.exchange, new.symbol) + 1);
+  return new;
+end
+$$;
+
+create trigger raise_first_epoch before insert on leases for each row execute function titan10_raise_epoch();
+
+create trigger raise_epoch before update on leases for each row
+when (new.epoch > old.epoch) execute function titan10_raise_epoch();
 
 drop function titan10_store_funding(text, text, text, float8[], numeric[], float8, float8, float8);
 

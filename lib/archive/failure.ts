@@ -158,7 +158,10 @@ export async function reportExchangeFailure(
   if (!archive.failures.isNews(exchange, message)) return;
   archive.log.warn("requests to an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
-  await storeNote(archive, () => writeExchangeError(archive.database, placeOf(archive, exchange), message));
+  await storeNote(
+    archive,
+    () => writeExchangeError(archive.database, placeOf(archive, exchange), message),
+  );
 }
 
 /**
@@ -169,7 +172,10 @@ export async function reportLostSymbol(archive: Archive, text: string): Promise<
   if (!archive.failures.isNews(`lost ${text}`, text)) return;
   archive.log.error("a configured symbol is listed nowhere", { problem: text });
   for (const { id } of archive.exchanges) {
-    await storeNote(archive, () => writeExchangeError(archive.database, placeOf(archive, id), text));
+    await storeNote(
+      archive,
+      () => writeExchangeError(archive.database, placeOf(archive, id), text),
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
+import { storeByLease } from "../archive/asked_lease.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { prepareImportPage } from "../store/import_page.ts";
@@ -110,7 +111,7 @@ export async function storeFile(
 ): Promise<StoredFile> {
   const { database, metrics } = archive;
   const { series } = file;
-  const { exchange, timeframe } = series;
+  const { exchange, symbol, timeframe } = series;
   const store = <T>(statement: () => Promise<T>): Promise<T> =>
     retryStore(statement, { ...archive, signal });
   const { id, expiredUntilMs } = await store(() =>
@@ -126,8 +127,10 @@ export async function storeFile(
     const page = wanted.slice(at, at + ROWS_MAX);
     const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
     // What is owed is hardly ever stored.
-    const written = await store(() =>
-      writeImportPage(database, prepared, { id, isNew: true, marketId, stamp })
+    const written = await storeByLease(
+      archive,
+      { exchange, symbol, stamp },
+      () => store(() => writeImportPage(database, prepared, { id, isNew: true, marketId, stamp })),
     );
     added += written.added;
     answered = unite(answered, spansOf(series, page));

@@ -1,7 +1,7 @@
 /** Asks for one page of funding rates and stores what it proved. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { askedLease } from "../archive/asked_lease.ts";
+import { askedLease, storeByLease } from "../archive/asked_lease.ts";
 import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
@@ -48,9 +48,14 @@ export async function ingestFunding(
   const perpetual = { exchange: exchange.id, symbol };
   const write = { ...verdict, marketId, stamp };
   try {
-    const written = await retryStore(() => writeFunding(database, perpetual, write), {
-      ...{ config, clock, random, signal },
-    });
+    const written = await storeByLease(
+      archive,
+      { ...perpetual, stamp },
+      () =>
+        retryStore(() => writeFunding(database, perpetual, write), {
+          ...{ config, clock, random, signal },
+        }),
+    );
     archive.failures.clear(failureName(perpetual));
     return { ...verdict, ...written };
   } catch (error) {

@@ -6,14 +6,14 @@
 import { FetchError } from "../exchange/fetch_error.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { RejectedCandle } from "../market/candle.ts";
-import { type Coverage, intersect, subtract } from "../market/coverage.ts";
+import { intersect, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { floorTime } from "../market/timeframe.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
 import { noteRejected } from "../store/rejected_gaps.ts";
 import { newestPageNumber, preparePage } from "../store/page_write.ts";
 import { noteReachAsked } from "../store/series_reach.ts";
-import { isContested, isFenced, isOfOtherMarket } from "../store/connection/store_error.ts";
+import { isContested, isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { askedLease } from "../archive/asked_lease.ts";
@@ -59,9 +59,6 @@ export async function ingestPage(
       return await ingestOfMarket(archive, exchange, series, { ...ask, markets: value });
     } catch (error) {
       if (error instanceof Gone) return error.outcome;
-      if (isFenced(error) && archive.failures.isNews(seriesName(series), "fenced")) {
-        archive.log.info("a page was not stored: another node has the symbol now", { error });
-      }
       if (!isOfOtherMarket(error)) throw error;
       archive.log.info("another process has loaded newer markets: loading them, too", {
         series: seriesName(series),

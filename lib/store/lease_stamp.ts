@@ -1,4 +1,5 @@
 /** Stores what is told of a series with the lease by which it was asked for, and refuses it where a later holder has written. @module */
+import type { Database } from "./connection/database.ts";
 
 /** What a page is stored with: by whom, and by which lease. A page of an older lease is refused. */
 export interface LeaseStamp {
@@ -32,4 +33,22 @@ export function setStamp(first: number): string {
 /** The lease of a new row. */
 export function newStamp(first: number): string {
   return `coalesce($${first}::bigint, 0), $${first + 1}::uuid`;
+}
+
+/**
+ * Call it when something was refused because of its lease. If that is still the newest one, it was given to two nodes, as when a
+ * server had to begin again before it: it gets an epoch above all that was written, which the node hears of with its next
+ * heartbeat. Resolves to whether that was so.
+ */
+export async function raiseLease(
+  database: Database,
+  { exchange, symbol }: { readonly exchange: string; readonly symbol: string },
+  { holder, epoch }: LeaseStamp,
+): Promise<boolean> {
+  return await database.run(`raise the lease of ${exchange} ${symbol}`, async (sql) => {
+    const { count } = await sql`
+      update leases set epoch = epoch + 1
+      where exchange = ${exchange} and symbol = ${symbol} and holder = ${holder}::uuid and epoch = ${epoch}`;
+    return count > 0;
+  });
 }
