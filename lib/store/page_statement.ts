@@ -40,6 +40,8 @@ export const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])]
  * statement cannot decompress a whole table. A page has a bounded number of rows, so the limit is lifted here. It is
  * set inside the statement, to save a second round trip; `true` limits it to the transaction. The page's rows select
  * from it, so it takes effect before they are written. On plain PostgreSQL the setting has no effect.
+ *
+ * A page of an older lease is refused before its candles are looked at: what it would revise need not be asked for again.
  */
 export function pageStatement(table: string, isNew: boolean): string {
   const key = `${table} ${isNew}`;
@@ -49,7 +51,8 @@ export function pageStatement(table: string, isNew: boolean): string {
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true),
-         coalesce((select streamed * unsettled from checkpoints
+         coalesce((select ${isNew ? STREAMED : `case when ${mayWrite(22)} then ${STREAMED} end`}
+                   from checkpoints as known
                    where exchange = $1::text and symbol = $2::text and timeframe = $3::text
                    ${isNew ? "" : "for update"}), '{}') as streamed
 ),
@@ -115,6 +118,8 @@ const UPSERT = `on conflict (exchange, symbol, time) do update
   where case when (${valuesOf("stored")}) is distinct from (${valuesOf("excluded")})
              then titan10_may_revise($1::text, $2::text, $3::text, stored.time, $19::bigint) else false end
   returning (xmax = 0) as added, stored.time`;
+
+const STREAMED = "streamed * unsettled";
 
 /** A stream had brought it, and no answer had told of it. */
 const WAS_STREAMED = "(select streamed from unlimited) @> time";

@@ -8,7 +8,7 @@ import { noteWantedFunding } from "../../lib/store/funding_ledger.ts";
 import { writeFunding } from "../../lib/store/funding_write.ts";
 import { prepareImportPage } from "../../lib/store/import_page.ts";
 import { beginImport, writeImportPage } from "../../lib/store/import_write.ts";
-import type { LeaseStamp } from "../../lib/store/lease_stamp.ts";
+import { type LeaseStamp, raiseLease } from "../../lib/store/lease_stamp.ts";
 import { writePage } from "../../lib/store/page_write.ts";
 import {
   A,
@@ -80,17 +80,44 @@ const TESTS: Readonly<Record<string, (scene: LeaseScene) => Promise<void>>> = {
   ),
 
   "a lease gets an epoch above all that was written": async ({ first }) => {
-    const epochOf = async (symbol: string): Promise<number> => {
+    const claim = async (): Promise<number> => {
       const [row] = await first.sql<{ epoch: string }[]>`
-        select titan10_written_epoch('binance', ${symbol}) as epoch`;
+        insert into leases as lease (exchange, symbol, holder, epoch) values ('binance', 'BTC/USDT', ${B}, 1)
+        on conflict (exchange, symbol) do update set holder = excluded.holder, epoch = lease.epoch + 1
+        returning epoch`;
       return Number(row?.epoch);
     };
-    assert.equal(await epochOf("BTC/USDT"), 0);
+    await first.sql`truncate leases`;
+    assert.deepEqual([await claim(), await claim()], [1, 2]);
     await writePage(first, BTC, { ...pageOf(1), stamp: { holder: A, epoch: 4 } });
+    assert.deepEqual([await claim(), await claim()], [5, 6]);
     await noteWantedFunding(first, "binance", [FUNDED]);
-    assert.equal(await epochOf("BTC/USDT"), 4);
-    await WRITES["funding rates"]!(first, { holder: A, epoch: 7 });
-    assert.equal(await epochOf("BTC/USDT"), 7);
+    await WRITES["funding rates"]!(first, { holder: A, epoch: 8 });
+    assert.equal(await claim(), 9);
+    // As in a copy, or where a node was forgotten with what it held.
+    await first.sql`truncate leases`;
+    assert.equal(await claim(), 9);
+  },
+
+  "a lease that was given to two nodes is raised, and only that": async ({ first, second }) => {
+    const lease = { holder: A, epoch: 3 };
+    await first.sql`truncate leases`;
+    await first
+      .sql`insert into leases (exchange, symbol, holder, epoch) values ('binance', 'BTC/USDT', ${A}, 3)`;
+    const epochOf = async (): Promise<number> => {
+      const [row] = await first.sql<{ epoch: string }[]>`select epoch from leases`;
+      return Number(row?.epoch);
+    };
+    // Another server had given it to the other node, and what that wrote came after all.
+    await writePage(first, BTC, { ...pageOf(1), stamp: { holder: B, epoch: 5 } });
+    await assert.rejects(writePage(second, BTC, { ...pageOf(2), stamp: lease }), isFenced);
+    assert.ok(!await raiseLease(second, BTC, { holder: B, epoch: 3 }), "another node's");
+    assert.ok(!await raiseLease(second, BTC, { holder: A, epoch: 2 }), "an older one");
+    assert.equal(await epochOf(), 3);
+    assert.ok(await raiseLease(second, BTC, lease));
+    assert.equal(await epochOf(), 6);
+    await writePage(second, BTC, { ...pageOf(2), stamp: { holder: A, epoch: 6 } });
+    assert.equal(await storedValue(first, BTC), 2);
   },
 
   "a copy of an archive knows no lease of it": async ({ first }) => {
@@ -154,17 +181,17 @@ async function writeFile(database: Database, minute: number, stamp?: LeaseStamp)
 /** All that is told of the series, and in no order that a table has by itself. */
 async function allRows({ sql }: Database): Promise<readonly string[]> {
   const rows = await sql<{ row: string }[]>`
-    select 'checkpoints ' || to_jsonb(it) as row from checkpoints as it
-    union all select 'candles ' || to_jsonb(it) from ohlcv_1m as it
-    union all select 'revisions ' || to_jsonb(it) from candle_revisions as it
-    union all select 'rejected ' || to_jsonb(it) from rejected_candles as it
-    union all select 'pages ' || to_jsonb(it) from recent_pages as it
-    union all select 'months ' || to_jsonb(it) from changed_months as it
-    union all select 'gaps ' || to_jsonb(it) from gaps as it
-    union all select 'conflicts ' || to_jsonb(it) from import_conflicts as it
-    union all select 'funding ' || to_jsonb(it) from funding_checkpoints as it
-    union all select 'rates ' || to_jsonb(it) from funding_rates as it
-    union all select 'rate revisions ' || to_jsonb(it) from funding_revisions as it
+    select 'checkpoints ' || to_jsonb(it)::text as row from checkpoints as it
+    union all select 'candles ' || to_jsonb(it)::text from ohlcv_1m as it
+    union all select 'revisions ' || to_jsonb(it)::text from candle_revisions as it
+    union all select 'rejected ' || to_jsonb(it)::text from rejected_candles as it
+    union all select 'pages ' || to_jsonb(it)::text from recent_pages as it
+    union all select 'months ' || to_jsonb(it)::text from changed_months as it
+    union all select 'gaps ' || to_jsonb(it)::text from gaps as it
+    union all select 'conflicts ' || to_jsonb(it)::text from import_conflicts as it
+    union all select 'funding ' || to_jsonb(it)::text from funding_checkpoints as it
+    union all select 'rates ' || to_jsonb(it)::text from funding_rates as it
+    union all select 'rate revisions ' || to_jsonb(it)::text from funding_revisions as it
     order by 1`;
   return rows.map(({ row }) => row);
 }
