@@ -1,4 +1,21 @@
-/** Stores what is told of a series with the lease by which it was asked for, and refuses it where a later holder has written. @module */
+/**
+ * Stores what is told of a series with the lease by which it was asked for, and refuses it where a later holder has written.
+ *
+ * All that makes coverage, or takes the place of what an answer has told, carries a lease: pages of candles, published files,
+ * pages of funding rates. The other writers need none, because what they write late does no harm:
+ *
+ * - Streamed candles (`writeStreamed`) change nothing of which an answer has told and cover nothing: the next page confirms,
+ *   revises or takes back each of them.
+ * - Gaps are noted only after their pages were stored. `noteGapsAsked` counts what is missing now, under the locks of the gaps,
+ *   and its reasons rest on answers that came; `noteRejected` writes nothing where a page came meanwhile; `markRefetching` and
+ *   `postponeGaps` move only when an open gap is asked for again. A gap that is opened once more is asked for once more.
+ * - Bounds: `confirmFirst` and `noteListings` compare with the first candle of the row as it is, `withdrawReach` has more asked
+ *   for, `endReach` is only of what its exchange itself has ended, `noteReachAsked` and `doubtFirst` are times to ask again.
+ * - `capabilities` are of an exchange, which any of its nodes learns from answers. They decide how much is asked at once.
+ * - `last_error`, `recent_pages` and the wishes of a configuration say nothing of the exchange. `titan10_take_back` is a part of
+ *   a page's statement, or of a listing's, which compares the market.
+ * @module
+ */
 import type { Database } from "./connection/database.ts";
 
 /** What a page is stored with: by whom, and by which lease. A page of an older lease is refused. */
