@@ -220,8 +220,7 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
-    let report = NOTHING;
-    let stored: PageOutcome | undefined;
+    let [report, stored]: [PollReport, PageOutcome | undefined] = [NOTHING, undefined];
     const onStored = (part: PageOutcome): void => {
       const { added, revised, streamed } = part;
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
@@ -251,7 +250,8 @@ export class Poll {
         // Its market may be delisted.
         exchange.markets.doubt();
       }
-      if (!isCancelled(error, signal)) failures.push({ series, error });
+      if (isCancelled(error, signal)) return report;
+      failures.push({ series, error });
       return sum([report, { ...NOTHING, failed: 1 }]);
     } finally {
       if (stored !== undefined) this.#noteAnswered(series, stored, window);
