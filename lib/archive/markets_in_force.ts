@@ -155,6 +155,11 @@ export class MarketsInForce {
     return this.#value;
   }
 
+  /** Their series, also those that other nodes ask for; none before they are loaded. */
+  get series(): readonly Series[] {
+    return this.#value?.series ?? [];
+  }
+
   /** Call when a symbol was refused. The markets may have changed, so they are loaded again sooner. */
   doubt(): void {
     this.#isDoubted = true;

@@ -204,7 +204,7 @@ function changeExchanges(
       const archived = checkpoints.map(({ series }) => series).filter(({ exchange }) =>
         exchange === id
       );
-      const unwanted = [...archived, ...exchange.series].filter((series) => !isWanted(series));
+      const unwanted = [...archived, ...markets.series].filter((series) => !isWanted(series));
       for (const series of unwanted) withdrawn.push(series);
       ended.push(work.withdraw(unwanted.map(seriesName)));
       wanting.add(id);
