@@ -28,6 +28,8 @@ interface UnderWay extends Pick<WorkOptions, "symbol" | "isBeyondShare"> {
   readonly ended: Promise<unknown>;
 }
 
+const ALL = { mayAsk: true, holds: () => true };
+
 /** The work for one exchange. */
 export class ExchangeWork {
   /** Its polls that did not begin, because those before have not ended. */
@@ -40,7 +42,8 @@ export class ExchangeWork {
   #state: "open" | "retired" | "ended" = "open";
   #wants = new AbortController();
 
-  constructor(exchange: string, share: Pick<Share, "mayAsk" | "holds">) {
+  /** @param share what of it this node asks for. @default all */
+  constructor(exchange: string, share: Pick<Share, "mayAsk" | "holds"> = ALL) {
     this.#exchange = exchange;
     this.#share = share;
   }

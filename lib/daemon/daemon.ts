@@ -20,6 +20,7 @@ import { Live } from "../live/live.ts";
 import { Readiness } from "./readiness.ts";
 import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
+import { followShares } from "./shares.ts";
 import { streamSource } from "./open_streams.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
@@ -118,7 +119,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
     const jobs = await scheduleOf(archive, { ...options, ...parts });
     const { schedule } = jobs;
-    stops.push(() => schedule.stop());
+    stops.push(() => schedule.stop(), followShares(archive, { jobs, streams: live }));
     schedule.start();
     reloads.start({ archive, schedule: jobs, streams: live });
     stops.push(tellStart(first, archive, { ...options, url }));

@@ -29,7 +29,7 @@ import { closeBreakers, openExchanges, restoreExchanges } from "./open_exchanges
 /** What a reload changes. */
 interface Reloaded {
   readonly archive: OpenArchive;
-  readonly schedule: ArchiveSchedule;
+  readonly schedule: Pick<ArchiveSchedule, "schedule" | "startBackfill">;
   /** @default nothing is streamed */
   readonly streams?: Pick<FreshSeries, "follow"> | undefined;
 }

@@ -44,6 +44,8 @@ interface PollOptions {
   readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
   /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
   readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
+  /** Called when a tick has polled all of an exchange that was due. */
+  readonly onPolled?: ((exchange: string) => void) | undefined;
   /** What streams keep fresh is polled less often. @default there are none */
   readonly streams?: FreshSeries | undefined;
 }
@@ -171,6 +173,7 @@ export class Poll {
     if (failures.every(({ error }) => error instanceof BreakerOpenError)) {
       forgetPageFailures(archive, exchange.id);
     }
+    this.#options.onPolled?.(exchange.id);
     return report;
   }
 
