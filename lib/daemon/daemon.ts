@@ -21,6 +21,7 @@ import { Readiness } from "./readiness.ts";
 import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
 import { nodeOf } from "./own_node.ts";
+import { followShares } from "./shares.ts";
 import { streamSource } from "./open_streams.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
@@ -118,6 +119,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
     await node?.start();
+    // What it has got by then is there for the first runs.
+    stops.push(followShares(archive, { jobs, streams: live }));
     schedule.start();
     reloads.start({ archive, schedule: jobs, streams: live });
     stops.push(tellStart(first, archive, { ...options, url }));

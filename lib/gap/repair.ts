@@ -83,6 +83,7 @@ async function repairExchange(
   for (const batch of batches) {
     if (signal?.aborted || asked === REPAIRS_MAX) break;
     const { series, gaps: { length: gaps } } = batch;
+    if (!exchange.share.holds(series.symbol)) continue;
     const reason = stopped.reasonOf(series);
     if (reason !== undefined) {
       onUnasked?.({ series, gaps, error: reason });
