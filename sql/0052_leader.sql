@@ -21,6 +21,8 @@ comment on table node_exchanges is
 create table alert_holds (
   alert text primary key,
   held  jsonb not null check (jsonb_typeof(held) = 'object'),
+  -- Which node has judged.
+  node  uuid not null,
   at    timestamptz not null default clock_timestamp()
 );
 

@@ -9,6 +9,8 @@ import { readAnswer, WebhookError } from "./webhook_answer.ts";
 interface PostOptions {
   readonly format: WebhookFormat;
   readonly signal: AbortSignal;
+  /** Is done right before each attempt. If it throws, nothing is posted any more. @default nothing */
+  readonly before?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -24,8 +26,9 @@ export async function postAlerts(
   options: PostOptions,
 ): Promise<void> {
   const { config, clock, random, metrics, log } = archive;
-  const { signal } = options;
+  const { signal, before } = options;
   await retry(async () => {
+    await before?.();
     try {
       await postOnce(archive, post, options);
     } catch (error) {

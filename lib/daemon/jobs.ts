@@ -45,17 +45,24 @@ export interface ArchiveSchedule {
 /** Builds the schedule of all jobs. A job may wake another job, but never waits for it. */
 export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<ArchiveSchedule> {
   const wake = (name: JobName): void => schedule.wake(name);
-  const onWritten = (): void => wake("upkeep");
+  const { reports } = options.alerts;
+  const onWritten = (): void => {
+    reports.noteWritten();
+    wake("upkeep");
+  };
+  reports.onWrites(() => wake("upkeep"));
+  archive.leases.onChange(({ exchange, gained }) => {
+    // This node may have written what the leader before has not rolled up yet.
+    if (exchange === "" && gained.length > 0) wake("upkeep");
+  });
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {
     onMarkets: options.onMarkets,
     streams: options.streams,
     onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
-    onEnd: (report) => {
-      options.onPoll?.(report);
-      wake("alerts");
-    },
+    onEnd: (report) => options.onPoll?.(report),
   });
+  const { runOnce: pollOnce } = poll;
   const backfill = backfillJob(archive, {
     onProgress: options.onBackfillProgress,
     onEnd: options.onBackfillEnd,
@@ -63,7 +70,14 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     onDue: () => wake("backfill"),
   });
   const schedule: Schedule = new Schedule([
-    Object.assign(poll, { watchdog: options.watchdog }),
+    Object.assign(poll, {
+      watchdog: options.watchdog,
+      runOnce: async (signal: AbortSignal) => {
+        const report = await reports.during(() => pollOnce(signal));
+        wake("alerts");
+        return report;
+      },
+    }),
     catchUp.job,
     doubtJob(archive, { onOwed: backfill.startOver }),
     gapsJob(archive, { onFilled: onWritten }),
