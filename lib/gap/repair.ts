@@ -86,6 +86,7 @@ async function repairExchange(
   for (const batch of batches) {
     if (signal?.aborted || asked === REPAIRS_MAX) break;
     const { series, gaps: { length: gaps } } = batch;
+    if (!exchange.share.holds(series.symbol)) continue;
     const reason = stopped.reasonOf(series);
     if (reason !== undefined) {
       onUnasked?.({ series, gaps, error: reason });
@@ -98,7 +99,11 @@ async function repairExchange(
       };
       await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
-      if (isCancelled(error, signal)) break;
+      if (isCancelled(error, signal)) {
+        // Only this one may be another node's now.
+        if (exchange.share.holds(series.symbol)) break;
+        continue;
+      }
       if (wasHeldBack(error)) asked--;
       stopped.note(series, error);
       onUnasked?.({ series, gaps, error });
