@@ -64,7 +64,7 @@ export function ownReport(
   },
 ): ExchangeReport {
   return {
-    ...{ node, egress: undefined, isKnown },
+    ...{ node, egress: node === undefined ? undefined : exchange.egress, isKnown },
     id: exchange.id,
     breakers: exchange.breakers,
     denial: exchange.denial,

@@ -66,13 +66,7 @@ export class NodeReports {
     this.#noteWrites(rows.filter((row) => row.node !== node));
     const others = rows.filter((row) => row.node !== node || !row.isAsking)
       .map((row) => storedReport(row, clock.now()));
-    const egresses = new Map(
-      rows.filter((row) => row.node === node).map(({ exchange, egress }) => [exchange, egress]),
-    );
-    return {
-      reports: [...own.map((one) => ({ ...one, egress: egresses.get(one.id) })), ...others],
-      holders: await readHolders(database),
-    };
+    return { reports: [...own, ...others], holders: await readHolders(database) };
   }
 
   #noteWrites(rows: readonly NodeExchange[]): void {
@@ -111,7 +105,7 @@ export class NodeReports {
         symbols: symbols.map(({ symbol }) => symbol),
         writes: this.#writes,
       });
-      return { exchange: report.id, state };
+      return { exchange: report.id, egress: report.egress ?? "", state };
     });
     try {
       await writeNodeExchanges(database, node, known);

@@ -13,9 +13,10 @@ import {
   readUnsentNews,
   releaseNews,
 } from "../store/unsent_news.ts";
+import { withDeadline } from "../policy/deadline.ts";
 import { errorText } from "../text/redact.ts";
 import { type AlertPost, postsOf } from "./alert_message.ts";
-import { postAlerts } from "./webhook.ts";
+import { postAlerts, type PostOptions } from "./webhook.ts";
 import { WebhookError } from "./webhook_answer.ts";
 
 /** How many alerts are read from the outbox at once. */
@@ -26,6 +27,9 @@ const SENDING = "sending alerts";
 
 /** Beside `FETCH_TIMEOUT`: so long a node that has begun to post may need to tell that it has. */
 const TELLING_MS = 30_000;
+
+/** How long a post may take that is under way when all is stopped. */
+const ANSWER_MS_MAX = 2_000;
 
 /** Another node leads, and posts what is to be posted. */
 class NotLeadingError extends Error {
@@ -46,7 +50,10 @@ interface Run {
  */
 export class Outbox {
   readonly #archive: Archive;
+  /** Nothing more is begun. */
   readonly #stopping = new AbortController();
+  /** Ends the post that is under way, too. */
+  readonly #aborting = new AbortController();
   #sending: Promise<void> | undefined = undefined;
   /** Whether there may be messages that the running sender has not read yet. */
   #hasNews = false;
@@ -72,10 +79,21 @@ export class Outbox {
     await this.#sending;
   }
 
-  /** Stops the sender. Messages that are not sent yet are sent after the next start. */
+  /**
+   * Stops the sender. Messages that are not sent yet are sent after the next start. The one that is on its way has a moment
+   * to be taken: aborted, it may come twice.
+   */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error("the alerts are stopping"));
+    const { clock } = this.#archive;
+    const reason = new Error("the alerts are stopping");
+    this.#stopping.abort(reason);
+    await withDeadline(ANSWER_MS_MAX, () => this.idle(), { clock, name: "the post under way" })
+      .catch(() => this.#aborting.abort(reason));
     await this.idle();
+  }
+
+  get #signals(): Pick<PostOptions, "signal" | "waits"> {
+    return { signal: this.#aborting.signal, waits: this.#stopping.signal };
   }
 
   get #isWaiting(): boolean {
@@ -120,13 +138,12 @@ export class Outbox {
 
   async #sendOne({ archive, receiver: { format }, poster }: Run, post: AlertPost<AlertNews>) {
     const { clock, database, log } = archive;
-    const { signal } = this.#stopping;
     const before = async (): Promise<void> => {
       if (await claimNews(database, post.alerts, poster)) return;
       throw new NotLeadingError("another node posts this");
     };
     try {
-      await postAlerts(archive, post, { format, signal, before });
+      await postAlerts(archive, post, { format, ...this.#signals, before });
     } catch (error) {
       if (!(error instanceof WebhookError) || error.kind !== "refused") {
         // It is not known whether it came. Whoever leads next says it again, rather than nobody.
@@ -153,7 +170,6 @@ export class Outbox {
    */
   async #sendFiring({ archive, receiver, poster: { node } }: Run): Promise<void> {
     const { clock, database } = archive;
-    const { signal } = this.#stopping;
     // What has ended since it was read must not be told to fire by who does not lead any more.
     const before = async (): Promise<void> => {
       if (!await isLeading(database, node)) throw new NotLeadingError("another node repeats this");
@@ -162,7 +178,11 @@ export class Outbox {
     while (true) {
       const firing = await readFiringNews(database, { afterId, newsMax: NEWS_MAX });
       for (const post of postsOf(firing, { ...receiver, nowMs: clock.now() })) {
-        await postAlerts(archive, post, { format: receiver.format, signal, before });
+        await postAlerts(archive, post, {
+          format: receiver.format,
+          ...this.#signals,
+          before,
+        });
       }
       if (firing.length < NEWS_MAX) return;
       afterId = firing.at(-1)!.id;

@@ -112,7 +112,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const live = state.live = new Live(archive, streamSource(archive));
     const alerts = new Alerts(archive, live);
     // Others have what this node held as soon as its work has ended.
-    stops.push(() => alerts.stop(), async () => await node?.stop(), () => live.stop());
+    stops.push(async () => await node?.stop(), () => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
     const jobs = await scheduleOf(archive, { ...options, ...parts });

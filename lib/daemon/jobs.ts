@@ -54,10 +54,6 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     wake("upkeep");
   };
   reports.onWrites(() => wake("upkeep"));
-  archive.leases.onChange(({ exchange, gained }) => {
-    // This node may have written what the leader before has not rolled up yet.
-    if (exchange === "" && gained.length > 0) wake("upkeep");
-  });
   const awaitingPoll = new Set<string>();
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {

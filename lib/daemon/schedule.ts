@@ -74,6 +74,8 @@ export class Schedule {
   #leading = new AbortController();
   /** The runs of what only the leader does. */
   readonly #leadersRuns = new Set<Promise<void>>();
+  /** The jobs that were woken while another process led. */
+  readonly #missed = new Set<Job>();
   #unfollow: (() => void) | undefined;
   #starts = 0;
 
@@ -151,20 +153,24 @@ export class Schedule {
     if (lost.length > 0) return this.#loseLead();
   }
 
-  /** Runs what only the leader does, where its time has come since the leader before has begun it, or if that has not ended. */
+  /**
+   * Runs what only the leader does: what was woken here meanwhile, and that whose time has come since the leader before has
+   * begun it, or whose run has not ended well.
+   */
   async #runDue(): Promise<void> {
     const { clock, database, log } = this.#options;
     const jobs = await readJobs(database).catch((error: unknown) => {
       log.debug("when jobs last ran was not read", { error });
       return [];
     });
-    for (const { name, cron, isLeaders } of this.#jobs) {
+    for (const one of this.#jobs) {
+      const { name, cron, isLeaders } = one;
+      const isMissed = this.#missed.delete(one);
       if (isLeaders !== true || cron === undefined) continue;
       const { lastStartMs, lastOutcome } = jobs.find(({ job }) => job === name) ?? {};
       const next = lastStartMs === undefined ? undefined : nextTime(cron, lastStartMs);
-      const isDue = lastOutcome !== "success" || next === undefined ||
-        next.getTime() <= clock.now();
-      if (isDue) this.runNow(name);
+      const isDue = next === undefined || next.getTime() <= clock.now();
+      if (isDue || isMissed || lastOutcome !== "success") this.runNow(name);
     }
   }
 
@@ -188,7 +194,8 @@ export class Schedule {
   wake(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
     if (job === undefined) return;
-    if (!job.mayOverlap && (this.#running.get(job) ?? 0) > 0) this.#woken.add(job);
+    if (job.isLeaders === true && !this.#leases.isLeader) this.#missed.add(job);
+    else if (!job.mayOverlap && (this.#running.get(job) ?? 0) > 0) this.#woken.add(job);
     else this.runNow(name);
   }
 

@@ -5,6 +5,7 @@ import { columns } from "./parameters.ts";
 /** A row to write. `state` is JSON; its durations are milliseconds before now. */
 interface KnownExchange {
   readonly exchange: string;
+  readonly egress: string;
   readonly state: unknown;
 }
 
@@ -12,7 +13,6 @@ interface KnownExchange {
 export interface NodeExchange {
   readonly node: string;
   readonly exchange: string;
-  /** Empty if it is not known. */
   readonly egress: string;
   readonly state: Readonly<Record<string, unknown>>;
   /** How long ago it was written, by the database's clock. Milliseconds. */
@@ -29,6 +29,7 @@ const GONE_KEPT = "1 day";
 
 const KNOWN = columns<KnownExchange>({
   exchange: ["text", ({ exchange }) => exchange],
+  egress: ["text", ({ egress }) => egress],
   state: ["text", ({ state }) => JSON.stringify(state)],
 });
 
@@ -40,17 +41,18 @@ export async function writeNodeExchanges(
 ): Promise<void> {
   await database.run("keep what this node knows of exchanges", async (sql) => {
     await sql.unsafe(
-      `with known as (select exchange, state::jsonb as state from ${KNOWN.rows(2)}),
+      `with known as (select exchange, egress, state::jsonb as state from ${KNOWN.rows(2)}),
        gone as (
-         delete from node_exchanges where at < clock_timestamp() - interval '${GONE_KEPT}' and node <> $1::uuid
+         delete from node_exchanges where ctid = any (array(
+           select ctid from node_exchanges
+           where at < clock_timestamp() - interval '${GONE_KEPT}' and node <> $1::uuid for update skip locked))
        ),
        ceased as (
          update node_exchanges set left_at = clock_timestamp()
          where node = $1::uuid and left_at is null and exchange not in (select exchange from known)
        )
        insert into node_exchanges as row (node, exchange, egress, state)
-       select $1::uuid, exchange, coalesce(egress, ''), state
-       from known left join (select exchange, egress from node_symbols where node = $1::uuid) as wanted using (exchange)
+       select $1::uuid, exchange, egress, state from known
        order by exchange
        on conflict (node, exchange) do update
        set egress = excluded.egress, state = excluded.state, at = excluded.at, left_at = null`,
