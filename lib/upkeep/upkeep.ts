@@ -10,6 +10,7 @@ import { planRollups } from "../market/rollup.ts";
 import { ceilTime, floorTime, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowName } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
+import { setCompressionPolicy } from "../store/compression.ts";
 import { expireCandles, readBeginsMs } from "../store/expiry.ts";
 import { reuseRoom } from "../store/pruning.ts";
 import { readTimescale } from "../store/connection/timescale.ts";
@@ -44,6 +45,7 @@ export function upkeepJob(archive: Archive): Job {
     isQuiet: true,
     isLeaders: true,
     runOnce: async (signal) => {
+      await keepPolicies(archive);
       const refreshed = await rollUp(archive, { signal });
       const dropped = await expire(archive, { signal });
       // Each page that is written takes the row of an older one away.
@@ -52,6 +54,14 @@ export function upkeepJob(archive: Archive): Job {
       return { refreshed, dropped };
     },
   };
+}
+
+/** Of several nodes the leader says when candles are compressed. A single process has said so at its start. */
+async function keepPolicies({ config, database, leases }: Archive): Promise<void> {
+  if (leases.node === undefined || (await readTimescale(database))?.isLicensed !== true) return;
+  for (const text of allTimeframes(config)) {
+    await setCompressionPolicy(database, parseTimeframe(text), config.compressAfterMs);
+  }
 }
 
 /**
