@@ -71,7 +71,7 @@ const METRICS = {
   ),
   leasesLost: counter(
     "titan10_lease_lost_total",
-    "Symbols of the exchange that this node has handed over or lost to another one.",
+    "Symbols of the exchange that this node lost without handing them over: the database was away, or another node has them.",
     ["exchange"],
   ),
   candlesWritten: counter(
