@@ -15,9 +15,10 @@ import type { StreamState } from "../live/stream_state.ts";
 import { readProvisional } from "../store/provisional.ts";
 import { type FundingStatus, readFundingStatus } from "./funding_status.ts";
 import { type News, NO_NEWS, readNews } from "./news.ts";
+import { type NodesDocument, readNodes } from "./node_status.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
-export interface Status extends News {
+export interface Status extends News, NodesDocument {
   readonly version: string;
   /** When the daemon started; null if the status was read without a daemon. */
   readonly startedAt: string | null;
@@ -169,6 +170,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     database: { kind: database.kind, timescaledb: await timescaleVersion(database) },
     lastReload: null,
     ...news,
+    nodes: isUnmade ? [] : await readNodes(database, nowMs),
     exchanges: exchangesOf(options, { accounts, states }).map((exchange) => {
       const state = states.get(exchange);
       const banMs = state?.bannedUntilMs;
