@@ -321,8 +321,8 @@ Deno.test("nodes are told of where there are several, and each that is gone or d
   const from = shown.findIndex((line) => line.startsWith("NODE"));
   assert.deepEqual(shown.slice(from, from + 3), [
     "NODE      EGRESS  UP FOR  SEEN   EXCHANGES  SYMBOLS  STATE",
-    "db1:9464  db1     60 min  3.0 s          0        1  leads",
-    "db2:9464  db1     –       60 min         0        0  gone",
+    "db1:9464  db1     1 h     3.0 s          0        1  leads",
+    "db2:9464  db1     –       1 h            0        0  gone",
   ]);
   assert.deepEqual(shown.slice(shown.indexOf("TROUBLE") + 1).map((line) => line.trim()), [
     "node db2:9464 has not been seen since 2026-01-31 11:00 UTC: other nodes have its",
