@@ -1,6 +1,7 @@
 /** An exchange client with its circuit breaker, retries, ban, learned limits and markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { egressOf } from "../config/egress_setting.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient } from "../exchange/client.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
@@ -76,6 +77,8 @@ const NOTHING_LISTED: MarketList = new Map();
 /** All requests to one exchange go through here. */
 export class ArchivedExchange {
   readonly client: ExchangeClient;
+  /** The name of the address by which it is reached. */
+  readonly egress: string;
   readonly breakers: Breakers;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
@@ -89,6 +92,7 @@ export class ArchivedExchange {
     const { client, config, clock, onBreaker, keepCapability } = options;
     this.#options = options;
     this.client = client;
+    this.egress = egressOf(config, client.id);
     this.work = new ExchangeWork(client.id);
     this.markets = new MarketsInForce(clock);
     this.capabilities = new Capabilities(client.id, {

@@ -198,7 +198,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<O
   };
   archive.exchanges = await openExchanges(archive, config);
   // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
-  await closeBreakers(database);
+  await closeBreakers(archive);
   await restoreExchanges(archive, archive.exchanges);
   // The environment may hold secrets. The configuration and CCXT's libraries have read it by now.
   await ground.giveUp?.(["env"]);

@@ -1,5 +1,6 @@
 /** Opens exchanges with their stored bans and learned limits, and refuses what they do not have. @module */
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { egressOf, sourceAddress } from "../config/egress_setting.ts";
 import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { symbolsOfKinds } from "../config/symbols.ts";
 import { openExchange } from "../exchange/client.ts";
@@ -13,9 +14,18 @@ import { errorText } from "../text/redact.ts";
 import type { BreakerState } from "../policy/breaker.ts";
 import { NewestWrite } from "../policy/newest_write.ts";
 import { readCapabilities, writeCapability } from "../store/capabilities.ts";
-import { type Database, isStandby } from "../store/connection/database.ts";
+import { isStandby } from "../store/connection/database.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
+import {
+  clearDenial,
+  closeBreaker,
+  readEgressStates,
+  readExchangeStates,
+  writeBan,
+  writeBreaker,
+  writeDenial,
+} from "../store/exchange_state.ts";
+import { restoreEgress } from "./egress_bans.ts";
 
 /**
  * Returns the exchanges of a configuration, in its order. Those of the archive that `keeps` names are taken from it, the
@@ -44,16 +54,12 @@ export async function openExchanges(
 
 /** Restores stored bans and learned limits, and begins the metrics of these exchanges. @throws StoreError */
 export async function restoreExchanges(
-  { database, metrics }: Pick<Archive, "database" | "metrics">,
+  archive: Pick<Archive, "database" | "metrics" | "clock">,
   exchanges: readonly ArchivedExchange[],
 ): Promise<void> {
-  for (const { exchange, bannedUntilMs, bans } of await readExchangeStates(database)) {
-    if (bannedUntilMs === undefined) continue;
-    const banned = exchanges.find(({ id }) => id === exchange);
-    if (banned === undefined) continue;
-    for (const ban of bans) banned.client.restoreBan(ban);
-    metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
-  }
+  const { database, metrics } = archive;
+  const states = await readEgressStates(database);
+  for (const exchange of exchanges) restoreEgress(archive, exchange, states);
   const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
   for (const exchange of exchanges) {
     exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
@@ -64,12 +70,12 @@ export async function restoreExchanges(
 
 /** Stores that the breakers of these exchanges are closed. @default all of them @throws StoreError */
 export async function closeBreakers(
-  database: Database,
+  { database, config }: Pick<Archive, "database" | "config">,
   isMeant: (exchange: string) => boolean = () => true,
 ): Promise<void> {
   for (const { exchange, breaker } of await readExchangeStates(database)) {
     if (breaker === "closed" || !isMeant(exchange) || await isStandby(database)) continue;
-    await writeBreaker(database, exchange, "closed");
+    await closeBreaker(database, { exchange, egress: egressOf(config, exchange) });
   }
 }
 
@@ -79,6 +85,7 @@ async function openOne(
 ): Promise<ArchivedExchange | ConfigProblem> {
   const { clock, random, metrics, log, database, events } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
+  const place = { exchange: id, egress: egressOf(config, id) };
   const tellUnstored = (what: string, error: unknown, timeframe?: string): void =>
     log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
       exchange: id,
@@ -88,27 +95,32 @@ async function openOne(
   const keep = (what: string, write: Promise<void>): Promise<void> =>
     write.catch((error) => tellUnstored(what, error));
   const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
-    keep("a breaker's state", writeBreaker(database, id, kind))
+    keep("a breaker's state", writeBreaker(database, place, kind))
   );
   try {
     const client = await openExchange(id, {
       clock,
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
+      sourceAddress: sourceAddress(config, id),
       pageRowsMax: pageLimit,
       symbols: symbolsOfKinds(symbols),
       onBan: async (ban) => {
         const { host, untilMs, reason } = ban;
         // Another client may have taken this one's place meanwhile: the exchange means both.
-        const client = archive.exchanges.find((one) => one.id === id)?.client;
+        const client = archive.exchanges.find((one) => one.id === id && one.egress === place.egress)
+          ?.client;
         client?.restoreBan(ban);
         const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
         metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
         log.warn("banned", { exchange: id, host, until: new Date(untilMs).toISOString(), reason });
         noteBan(events, id, { untilMs, reason });
-        await keep("a ban", writeBan(database, id, ban));
+        await keep("a ban", writeBan(database, place, ban));
       },
       onBanEnd: () => noteBan(events, id),
+      onDenial: (refusal) => void keep("a refusal", writeDenial(database, place, refusal)),
+      onDenialEnd: (host) =>
+        void keep("the end of a refusal", clearDenial(database, { ...place, host })),
     });
     return new ArchivedExchange({
       client,

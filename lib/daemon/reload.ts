@@ -212,7 +212,8 @@ function changeExchanges(
     if (hasOtherSeries) markets.renew(isWanted);
     if (!exchanges.includes(exchange)) {
       work.retire();
-      const successor = exchanges.find((one) => one.id === id);
+      // Bans are meant for the address that the exchange sees.
+      const successor = exchanges.find((one) => one.id === id && one.egress === exchange.egress);
       // Some may not be stored: the database was away, or they came just now.
       for (const ban of exchange.client.bans) successor?.client.restoreBan(ban);
     }
@@ -225,13 +226,13 @@ async function settle(
   archive: OpenArchive,
   { ended, gone, withdrawn }: ExchangesChange,
 ): Promise<void> {
-  const { clock, database, log, metrics } = archive;
+  const { clock, log, metrics } = archive;
   try {
     await withDeadline(END_MS_MAX, () => ended, { clock, name: "the work for what is gone" });
     await forgetUnconfigured(archive);
     // Of exchanges that are gone, and of those with a new client, which begins closed.
     const troubled = archive.exchanges.filter(({ breakers }) => breakers.worst !== "closed");
-    await closeBreakers(database, (id) => troubled.every((one) => one.id !== id));
+    await closeBreakers(archive, (id) => troubled.every((one) => one.id !== id));
   } catch (error) {
     // It is all in force. The next run of the job `gaps` makes the ledger follow.
     log.warn("the ledger does not follow the settings yet", { error });
