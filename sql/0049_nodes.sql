@@ -18,6 +18,8 @@ create table nodes (
   seen          timestamptz not null,
   -- It lives until then, unless it is seen again.
   until         timestamptz not null,
+  -- How often it has said so. What it said before, and comes later, changes nothing of what it wants.
+  beats         bigint not null,
   -- It has ended by itself, and holds nothing.
   leaving       boolean not null default false
 ) with (fillfactor = 50);
@@ -280,30 +282,30 @@ $$;
 
 -- Says that a node lives, and shares everything anew where that is needed. A node's first call has an `entry`, as has one whose
 -- settings are others now; `wanted` is what it would ask for, where that has changed: by exchange its egress and symbols. `released`
--- is what its work has ended for. Returns what it holds, or null where the node is not known any more: it begins anew then.
-create function titan10_heartbeat(of_node uuid, lease_s float8, entry jsonb, wanted jsonb, released jsonb)
+-- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, or null where the node is not known any more: it begins anew then.
+create function titan10_heartbeat(of_node uuid, beat bigint, lease_s float8, entry jsonb, wanted jsonb, released jsonb)
 returns jsonb language plpgsql volatile as $$
 declare
   at timestamptz;
+  is_late boolean;
 begin
   perform pg_advisory_xact_lock(hashtextextended('titan10_leases', 'leases'::regclass::oid::bigint));
   at := clock_timestamp();
   delete from nodes where until < at - interval '1 day' or (leaving and until < at - interval '10 minutes');
-  if entry is not null then
+  is_late := beat <= (select beats from nodes where node = of_node);
+  if entry is not null and is_late is not true then
     if (entry -> 'succeeds')::boolean then
       delete from nodes where place = entry ->> 'place' and node <> of_node;
     end if;
-    insert into nodes as known (node, name, kind, place, version, settings_hash, settings, started, seen, until)
+    insert into nodes as known (node, name, kind, place, version, settings_hash, settings, started, seen, until, beats)
     values (of_node, entry ->> 'name', entry ->> 'kind', entry ->> 'place', entry ->> 'version', entry ->> 'settings_hash',
-            entry -> 'settings', at, at, at + make_interval(secs => lease_s))
-    on conflict (node) do update
-    set name = excluded.name, place = excluded.place, settings_hash = excluded.settings_hash, settings = excluded.settings,
-        seen = excluded.seen, until = excluded.until;
-  else
-    update nodes set seen = at, until = at + make_interval(secs => lease_s) where node = of_node and not leaving;
-    if not found then
-      return null;
-    end if;
+            entry -> 'settings', at, at, at, beat)
+    on conflict (node) do update set settings_hash = excluded.settings_hash, settings = excluded.settings;
+  end if;
+  update nodes set seen = at, until = at + make_interval(secs => lease_s), beats = greatest(beats, beat)
+  where node = of_node and not leaving;
+  if not found then
+    return null;
   end if;
 
   update egress_leases as lease set holder = null, next = null
@@ -313,7 +315,7 @@ begin
   from jsonb_to_recordset(released -> 'leases') as one (exchange text, symbol text, epoch bigint)
   where lease.exchange = one.exchange and lease.symbol = one.symbol and lease.epoch = one.epoch and lease.holder = of_node;
 
-  if wanted is not null then
+  if wanted is not null and is_late is not true then
     delete from node_symbols where node = of_node and not wanted ? exchange;
     insert into node_symbols as known (node, exchange, egress, symbols)
     select of_node, one.key, one.value ->> 'egress', array(select jsonb_array_elements_text(one.value -> 'symbols'))

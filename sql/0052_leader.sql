@@ -21,6 +21,8 @@ comment on table node_exchanges is
 create table alert_holds (
   alert text primary key,
   held  jsonb not null check (jsonb_typeof(held) = 'object'),
+  -- Which node has judged.
+  node  uuid not null,
   at    timestamptz not null default clock_timestamp()
 );
 
@@ -51,8 +53,8 @@ create or replace function titan10_relations() returns setof text language sql s
     'alert_holds', 'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'changed_months',
     'checkpoints', 'copied_series', 'egress_leases', 'events', 'exchange_egress',
     'exchanges', 'funding_checkpoints', 'funding_gaps', 'funding_holes', 'funding_rates', 'funding_revisions', 'gaps',
-    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_exchanges', 'nodes', 'ohlcv', 'policy_runs',
-    'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps',
+    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_exchanges', 'node_symbols', 'nodes', 'ohlcv',
+    'policy_runs', 'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps',
     'titan10_migrations'
   ])
   union all select table_name from timeframes

@@ -69,6 +69,8 @@ export interface NodeHoldings {
 
 interface BeatOptions {
   readonly node: string;
+  /** Rises with each call of a node. One that comes after a later one changes nothing of what the node wants. */
+  readonly count: number;
   /** How long it counts as alive after this. */
   readonly leaseMs: number;
   /** With the first call of a node, and when its settings have changed. */
@@ -88,13 +90,14 @@ const NAME_CHARACTERS_MAX = 200;
  */
 export async function beat(
   database: Database,
-  { node, leaseMs, entry, wanted, released }: BeatOptions,
+  { node, count, leaseMs, entry, wanted, released }: BeatOptions,
 ): Promise<NodeHoldings | undefined> {
   return await database.run("tell that this node lives", async (sql) => {
     const [row] = await sql.unsafe<{ held: HeldRow | null }[]>(
-      `select titan10_heartbeat($1::uuid, $2::float8, $3::text::jsonb, $4::text::jsonb, $5::text::jsonb) as held`,
+      `select titan10_heartbeat($1::uuid, $2::bigint, $3::float8, $4::text::jsonb, $5::text::jsonb, $6::text::jsonb) as held`,
       [
         node,
+        count,
         leaseMs / 1000,
         jsonOf(entry && entryRow(entry)),
         jsonOf(wanted && Object.fromEntries(wanted)),

@@ -42,6 +42,7 @@ export function upkeepJob(archive: Archive): Job {
     cron: UPKEEP_CRON,
     mayOverlap: false,
     isQuiet: true,
+    isLeaders: true,
     runOnce: async (signal) => {
       const refreshed = await rollUp(archive, { signal });
       const dropped = await expire(archive, { signal });

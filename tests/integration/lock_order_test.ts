@@ -1,7 +1,7 @@
 /** Statements that lock several rows take them in the order of their keys: two never wait for each other. @module */
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { beginAlerts, dropUnsentNews, endAlerts } from "../../lib/store/alerts.ts";
+import { beginAlerts, endAlerts } from "../../lib/store/alerts.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
@@ -25,6 +25,7 @@ import {
   noteWanted,
 } from "../../lib/store/series_bounds.ts";
 import { withdrawReach } from "../../lib/store/series_reach.ts";
+import { dropUnsentNews } from "../../lib/store/unsent_news.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -223,9 +224,12 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "alerts that end": {
     table: "alerts",
-    run: (database) => endAlerts(database, [1000, 999, 998], END_MS),
+    run: (database) => endAlerts(database, [1000, 999, 998], { nowMs: END_MS }),
   },
-  "alerts that are not to be sent": { table: "alerts", run: dropUnsentNews },
+  "alerts that are not to be sent": {
+    table: "alerts",
+    run: (database) => dropUnsentNews(database),
+  },
 };
 
 Deno.test("a statement meets another one that locks the same rows, in order, and neither is ended", async (t) => {
