@@ -72,9 +72,7 @@ export function answersOf(options: AnswersOptions): Answers {
       const reasons = [...options.readiness.reasons];
       const { archive } = state;
       if (archive === undefined) reasons.push("the daemon is starting");
-      else if (!archive.exchanges.some(({ breakers }) => breakers.isAnyClosed)) {
-        reasons.push("no exchange has a closed breaker");
-      }
+      else if (!hasWayOut(archive)) reasons.push("no exchange has a closed breaker");
       return healthOf(reasons);
     },
     status: async (signal) => {
@@ -132,6 +130,13 @@ export function answersOf(options: AnswersOptions): Answers {
       return examine(state.archive, { migrations, probePlace });
     },
   };
+}
+
+/** Whether it can ask an exchange. A node that may ask none stands by for those that do, and is ready. */
+function hasWayOut({ exchanges, leases }: Archive): boolean {
+  const asked = exchanges.filter(({ id }) => leases.mayAsk(id));
+  const isStandingBy = asked.length === 0 && exchanges.length > 0;
+  return isStandingBy || asked.some(({ breakers }) => breakers.isAnyClosed);
 }
 
 /** What only a running daemon knows of an exchange. Of one that another node asks it knows nothing. */

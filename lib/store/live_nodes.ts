@@ -43,8 +43,9 @@ export async function readLiveNodes(database: Database): Promise<readonly Stored
   return await database.run("read the nodes", async (sql) => {
     const rows = await sql<NodeRow[]>`
       with known as (
-        select node, name, kind, version, started, seen, settings, until > clock_timestamp() as is_live
-        from nodes where not leaving order by until desc, started limit ${NODES_MAX}
+        select node, name, nodes.kind, version, nodes.started, seen, settings, live.node is not null as is_live
+        from nodes left join titan10_live_nodes(clock_timestamp()) as live using (node)
+        where not leaving order by until desc, nodes.started limit ${NODES_MAX}
       )
       select known.*,
              is_live and exists (
