@@ -67,14 +67,19 @@ export async function readNodes(
 }
 
 function statusOf(
-  { startedMs, seenMs, exchanges, settings, egress, ...node }: StoredNode,
+  { exchanges, settings, ...node }: StoredNode,
   { leader, nowMs }: { readonly leader: StoredNode | undefined; readonly nowMs: number },
 ): NodeStatus {
   return {
-    ...node,
-    egress: egress ?? null,
-    startedAt: iso(startedMs)!,
-    seenAt: iso(seenMs)!,
+    node: node.node,
+    name: node.name,
+    kind: node.kind,
+    egress: node.egress ?? null,
+    version: node.version,
+    startedAt: iso(node.startedMs)!,
+    seenAt: iso(node.seenMs)!,
+    isLive: node.isLive,
+    isLeader: node.isLeader,
     leases: exchanges.reduce((sum, { symbols }) => sum + symbols, 0),
     exchanges: exchanges.map(({ exchange, egress, symbols, breaker, ...said }) => ({
       exchange,
