@@ -7,40 +7,14 @@ import { readStatus } from "../../lib/serve/status.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
 import { writeBan } from "../../lib/store/exchange_state.ts";
-import { beat, type NodeEntry, releaseNode } from "../../lib/store/nodes.ts";
+import { beat, releaseNode } from "../../lib/store/nodes.ts";
+import { JOINED_SYMBOLS, joinNode } from "../support/joined_node.ts";
 import { configOf } from "../support/local_archive.ts";
 import { passagesOf } from "../support/markdown.ts";
 import { runInProcess } from "../support/shell.ts";
 import { openEmbeddedTest, openTestDatabase } from "../support/test_database.ts";
 
-const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"];
-
 const HOUR_MS = 3_600_000;
-
-interface JoinOptions extends Partial<NodeEntry> {
-  readonly egress: string;
-  readonly exchanges?: readonly string[];
-}
-
-/** One more node. Returns its id. */
-async function join(
-  database: Database,
-  { egress, exchanges = ["binance"], ...entry }: JoinOptions,
-): Promise<string> {
-  const node = crypto.randomUUID();
-  await beat(database, {
-    node,
-    count: 1,
-    leaseMs: HOUR_MS,
-    entry: {
-      ...{ name: egress, kind: "daemon", place: undefined, version: "1.1.0", succeeds: true },
-      ...{ settingsHash: "common", settings: { EXCHANGES: "binance", SYMBOLS: "top:20" } },
-      ...entry,
-    },
-    wanted: new Map(exchanges.map((exchange) => [exchange, { egress, symbols: SYMBOLS }])),
-  });
-  return node;
-}
 
 /** What a node is told at its next call is what it has released. */
 async function handOver(database: Database, node: string): Promise<void> {
@@ -73,10 +47,10 @@ async function withServer(
 Deno.test("nodes say who leads, who works on how much by which egress, and who may not lead", (t) =>
   withServer(t, async (database) => {
     assert.deepEqual(await readNodes(database, Date.UTC(2026, 0)), []);
-    const first = await join(database, { egress: "db2" });
+    const first = await joinNode(database, { egress: "db2" });
     const bannedUntilMs = systemClock.now() + HOUR_MS;
-    await join(database, { egress: "db1" });
-    await join(database, {
+    await joinNode(database, { egress: "db1" });
+    await joinNode(database, {
       ...{ egress: "db3", settingsHash: "own" },
       settings: { EXCHANGES: "binance", SYMBOLS: "top:10" },
     });
@@ -94,7 +68,7 @@ Deno.test("nodes say who leads, who works on how much by which egress, and who m
       ],
     );
     assert.equal(nodes[0]?.node, first);
-    assert.equal(nodes.reduce((sum, { leases }) => sum + leases, 0), SYMBOLS.length);
+    assert.equal(nodes.reduce((sum, { leases }) => sum + leases, 0), JOINED_SYMBOLS.length);
     for (const { name, egress, leases, exchanges, kind, version } of nodes) {
       assert.deepEqual([egress, kind, version], [name, "daemon", "1.1.0"]);
       assert.deepEqual(
@@ -125,8 +99,8 @@ Deno.test("an exchange that has banned one egress is not banned while another on
     };
     const untilMs = systemClock.now() + HOUR_MS;
     const ban = { host: "api.binance.com", untilMs, reason: "too many" };
-    await join(database, { egress: "db1" });
-    const other = await join(database, { egress: "db2" });
+    await joinNode(database, { egress: "db1" });
+    const other = await joinNode(database, { egress: "db2" });
     await writeBan(database, { exchange: "binance", egress: "db1" }, ban);
     assert.equal(await told(), null);
     await writeBan(database, { exchange: "binance", egress: "db2" }, {
@@ -139,9 +113,9 @@ Deno.test("an exchange that has banned one egress is not banned while another on
 
 Deno.test("a node that has ended without a word is told of as gone, one that has handed over not at all", (t) =>
   withServer(t, async (database) => {
-    const gone = await join(database, { egress: "db1" });
-    const left = await join(database, { egress: "db2" });
-    await join(database, { egress: "rented", kind: "backfill" });
+    const gone = await joinNode(database, { egress: "db1" });
+    const left = await joinNode(database, { egress: "db2" });
+    await joinNode(database, { egress: "rented", kind: "backfill" });
     await releaseNode(database, left);
     await database.sql`update nodes set until = clock_timestamp() where node = ${gone}::uuid`;
     const nodes = await readNodes(database, systemClock.now());
@@ -158,8 +132,8 @@ Deno.test("titan10 nodes shows them, and as JSON what docs/http.md says", (t) =>
     const env = { DATABASE_URL: url };
     const { code, stdout } = await runInProcess(["nodes"], env);
     assert.deepEqual([code, stdout], [0, "No node works on this archive."]);
-    await join(database, { egress: "db1", exchanges: ["binance", "kraken"] });
-    await join(database, { egress: "db1", name: "idle", exchanges: [] });
+    await joinNode(database, { egress: "db1", exchanges: ["binance", "kraken"] });
+    await joinNode(database, { egress: "db1", name: "idle", exchanges: [] });
     const shown = await runInProcess(["nodes"], env);
     assert.deepEqual(shown.stdout.split("\n").map((line) => line.replaceAll(/ {2,}/g, "  ")), [
       "NODE  EGRESS  UP FOR  SEEN  EXCHANGES  SYMBOLS  STATE",
