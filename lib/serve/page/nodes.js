@@ -102,7 +102,9 @@ function nodeRow() {
       }
       const [asks] = numbers;
       if (asks !== undefined) asks.title = names.join(", ");
-      setText(up, node.isLive ? `up ${age(nowMs - Date.parse(node.startedAt))}` : "–");
+      setText(up, node.isLive ? age(nowMs - Date.parse(node.startedAt)) : "–");
+      if (node.isLive) up.dataset["name"] = "up";
+      else delete up.dataset["name"];
       up.title = `since ${time(node.startedAt)}`;
       setText(why, text);
     },
