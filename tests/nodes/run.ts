@@ -76,7 +76,9 @@ export async function runNodes(
     for (const egress of schedule.egresses) scene.addNode(egress);
     const notes: string[] = [];
     const unsteady = await untilSteady(scene);
-    if (unsteady !== undefined) notes.push(`not steady: ${unsteady}`);
+    if (unsteady !== undefined) {
+      throw new Error([`not steady: ${unsteady}`, ...lastWords(scene)].join("\n"));
+    }
     const steadyMs = systemClock.now();
     await Promise.all(schedule.steps.map(async (step) => {
       await systemClock.sleep(step.atMs);
@@ -222,8 +224,7 @@ async function judge(
   scene: NodesScene,
   calmMs: number,
 ): Promise<Verdict & { readonly putBack: number }> {
-  const { server, exchange, envOf } = scene;
-  const { EGRESS: _, ...variables } = envOf("127.0.0.1", server.url);
+  const { server, exchange, variables } = scene;
   const database = await openDatabase({
     url: server.url,
     dataDir: "",
@@ -234,7 +235,7 @@ async function judge(
     const putBack = await judgePutBack(database, exchange);
     const later = { ms: 0 };
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + later.ms };
-    const archive = await openTestArchive(database, { ...variables, EXCHANGES: "binance" }, clock);
+    const archive = await openTestArchive(database, variables, clock);
     for (const one of archive.exchanges) await refreshMarkets(archive, one);
     await backfill(archive, { patient: false });
     await repairGaps(archive);

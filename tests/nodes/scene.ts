@@ -51,6 +51,8 @@ export interface NodesScene {
   addNode(egress: string, changed?: Readonly<Record<string, string>>): Node;
   /** The settings of a node at an egress. */
   envOf(egress: string, databaseUrl: string): Readonly<Record<string, string>>;
+  /** The settings of an archive that knows nothing of nodes, and of one exchange alone. */
+  readonly variables: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -64,7 +66,7 @@ export const REFUSING = "binanceus";
 export const REACH_DAYS = 4;
 
 /** Of one address, in a second. */
-const REQUESTS_A_SECOND = 25;
+const REQUESTS_A_SECOND = 12;
 
 const LETTERS = "ABCDEFGH";
 
@@ -108,10 +110,12 @@ export async function openScene(
     DATA_DIR: `${cwd}/data`,
     HTTP_PORT: String(freePort()),
   });
+  const { EXCHANGE_BINANCEUS: _, ...variables } = settings;
   const scene: NodesScene = {
     ...{ schedule, exchange, refusing, symbols, webhook, server, nodes, crashes, cwd, startMs },
     pardons: [],
     envOf,
+    variables: { ...variables, EXCHANGES: "binance" },
     addNode(egress, changed = {}): Node {
       const proxy = server.promote === undefined ? startSwallowingProxy(server.nodeUrl) : undefined;
       const env = { ...envOf(egress, proxy?.url ?? server.nodeUrl), ...changed };
@@ -158,7 +162,7 @@ function settingsOf(
     EXCHANGES: `binance,${REFUSING}`,
     SYMBOLS: symbols.map(({ symbol }) => symbol).join(","),
     TIMEFRAMES: "1s",
-    BACKFILL: `1s:10m,1m:${REACH_DAYS}d`,
+    BACKFILL: `1s:1h,1m:${REACH_DAYS}d`,
     EXCHANGE_BINANCE: place(exchange),
     EXCHANGE_BINANCEUS: place(refusing),
     PAGE_LIMIT: "100",

@@ -158,18 +158,15 @@ function oneShot(scene: NodesScene): End {
 }
 
 /** What a program does that knows nothing of leases: its pages carry no stamp. */
-async function unstamped({ server, symbols, envOf, schedule }: NodesScene): Promise<End> {
-  const env = envOf("127.0.0.1", server.url);
+async function unstamped({ server, symbols, variables, schedule }: NodesScene): Promise<End> {
   const database = await openDatabase({
     url: server.url,
     dataDir: "",
     poolMax: 2,
     clock: systemClock,
   });
-  const { EGRESS: _, ...variables } = env;
   const archive = await openTestArchive(database, {
     ...variables,
-    EXCHANGES: "binance",
     SYMBOLS: symbols[schedule.seed % symbols.length]?.symbol ?? "",
   }, systemClock);
   const stop = new AbortController();
