@@ -1,6 +1,7 @@
 /** Pages of three nodes with three addresses, against those of one, from an exchange that limits each address. @module */
 import { systemClock } from "../../lib/clock.ts";
 import { askedTwice, candleRequests } from "../nodes/asked.ts";
+import { CANDLES_COST } from "../nodes/scene.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -106,7 +107,7 @@ function settingsOf({ url }: LocalExchange): Readonly<Record<string, string>> {
     HTTP_PORT: "0",
     EXCHANGE_BINANCE: JSON.stringify({
       urls: { api: { public: `${url}/api/v3` } },
-      rateLimit: 1_000 / REQUESTS_A_SECOND,
+      rateLimit: 1_000 / REQUESTS_A_SECOND / CANDLES_COST,
     }),
   };
 }

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
 import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
 import { askedTwice, candleRequests } from "../nodes/asked.ts";
+import { CANDLES_COST } from "../nodes/scene.ts";
 import {
   type LocalExchange,
   startLocalExchange,
@@ -137,7 +138,7 @@ async function withScene(t: Deno.TestContext, use: (scene: Scene) => Promise<voi
     LOG_FORMAT: "json",
     EXCHANGE_BINANCE: JSON.stringify({
       urls: { api: { public: `${exchange.url}/api/v3` } },
-      rateLimit: REQUEST_MS,
+      rateLimit: REQUEST_MS / CANDLES_COST,
     }),
   };
   try {

@@ -119,7 +119,7 @@ function sumUp(
     unpolled: isUnpolled ? 1 : 0,
     longestUnpolledMs: unpolled.forMs,
     posts: posts.length,
-    crashes: crashes.length + notes.length,
+    crashes: crashes.length + (notes.length > 0 ? 1 : 0),
     notes: [
       ...notes,
       ...verdict.findings,

@@ -27,8 +27,9 @@ export interface Node {
   readonly egress: string;
   /** Undefined where the server may become another one. */
   readonly proxy: SwallowingProxy | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  /** The process; another one after a move to another place. */
+  /** The settings; other ones after a move to another place. */
+  env: Readonly<Record<string, string>>;
+  /** The process; another one then. */
   keeper: ProgramKeeper;
 }
 
@@ -67,6 +68,9 @@ export const REACH_DAYS = 4;
 
 /** Of one address, in a second. */
 const REQUESTS_A_SECOND = 12;
+
+/** CCXT counts a request for candles as so much of one at the pace of `rateLimit`. */
+export const CANDLES_COST = 0.4;
 
 const LETTERS = "ABCDEFGH";
 
@@ -137,14 +141,20 @@ export async function openScene(
   return scene;
 }
 
-/** A process with these settings, which does not run yet. */
-export function keeperOf(cwd: string, env: Readonly<Record<string, string>>): ProgramKeeper {
+function keeperOf(cwd: string, env: Readonly<Record<string, string>>): ProgramKeeper {
   return new ProgramKeeper({ cwd, env, openFilesMax: undefined });
 }
 
-/** The address of a node's HTTP server. */
 export function httpOf({ env }: Pick<Node, "env">): string {
   return `http://127.0.0.1:${env["HTTP_PORT"]}`;
+}
+
+/** Starts a node with other settings, or at another place. */
+export function startAnew({ cwd, crashes }: NodesScene, node: Node, changed: Node["env"]): void {
+  crashes.push(...node.keeper.crashes);
+  node.env = { ...node.env, ...changed };
+  node.keeper = keeperOf(cwd, node.env);
+  node.keeper.start();
 }
 
 function settingsOf(
@@ -156,7 +166,7 @@ function settingsOf(
   const place = ({ url }: LocalExchange): string =>
     JSON.stringify({
       urls: { api: { public: `${url}/api/v3` } },
-      rateLimit: 1_000 / REQUESTS_A_SECOND,
+      rateLimit: 1_000 / REQUESTS_A_SECOND / CANDLES_COST,
     });
   return {
     EXCHANGES: `binance,${REFUSING}`,

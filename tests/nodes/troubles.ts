@@ -5,7 +5,7 @@ import { openDatabase } from "../../lib/store/connection/database.ts";
 import { freePort } from "../faults/scene.ts";
 import { openTestArchive } from "../support/local_archive.ts";
 import { start } from "../support/program.ts";
-import { keeperOf, type Node, type NodesScene } from "./scene.ts";
+import { type Node, type NodesScene, startAnew } from "./scene.ts";
 import { PROMOTION, type Step, type TroubleName } from "./schedule.ts";
 
 type End = () => Promise<void> | void;
@@ -72,19 +72,13 @@ const TROUBLES_BEGIN: Readonly<Record<TroubleName, Begin>> = {
     await node.keeper.end("SIGKILL");
     return () => node.keeper.start();
   },
-  "kill -9, another place": async ({ cwd }, node) => {
+  "kill -9, another place": async (scene, node) => {
     await node.keeper.end("SIGKILL");
-    return () => {
-      node.keeper = keeperOf(cwd, { ...node.env, HTTP_PORT: String(freePort()) });
-      node.keeper.start();
-    };
+    return () => startAnew(scene, node, { HTTP_PORT: String(freePort()) });
   },
   "SIGTERM": (_, node) => stopped(node, () => node.keeper.start()),
-  "SIGTERM, other settings": ({ cwd }, node) =>
-    stopped(node, () => {
-      node.keeper = keeperOf(cwd, { ...node.env, GAP_ALERT_PERCENT: "7" });
-      node.keeper.start();
-    }),
+  "SIGTERM, other settings": (scene, node) =>
+    stopped(node, () => startAnew(scene, node, { GAP_ALERT_PERCENT: "7" })),
   "SIGSTOP past the lease": (_, node) => {
     node.keeper.signal("SIGSTOP");
     return () => node.keeper.signal("SIGCONT");
