@@ -91,7 +91,7 @@ async function play(schedule: NodesSchedule): Promise<Partial<NodesOutcome>> {
     }));
   const isSound = FAILURES.every((name) => (outcome[name] ?? 0) === 0);
   if (!isSound || values.verbose === true) {
-    console.error(`${scheduleText(schedule)}\n${outcome.notes?.join("\n")}`);
+    console.error([scheduleText(schedule), outcome.times, ...outcome.notes ?? []].join("\n"));
   }
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
   console.log(

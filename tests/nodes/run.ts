@@ -38,6 +38,8 @@ export interface NodesOutcome extends Verdict {
   /** What the figures are, where all is well, too. */
   readonly longestUnpolledMs: number;
   readonly askedAgain: number;
+  /** When each part was over, in seconds after the start. */
+  readonly times: string;
   readonly notes: readonly string[];
 }
 
@@ -90,7 +92,12 @@ export async function runNodes(
     const endMs = systemClock.now();
     await endAll(scene);
     const verdict = await judge(scene, calmMs);
-    return sumUp(scene, { verdict, notes, steadyMs, endMs });
+    const outcome = sumUp(scene, { verdict, notes, steadyMs, endMs });
+    const after = (ms: number): string => ((ms - scene.startMs) / 1_000).toFixed(1);
+    const judged = after(systemClock.now());
+    const times = `steady ${after(steadyMs)}, calm ${after(calmMs)}, settled ${after(endMs)}, ` +
+      `judged ${judged}, ${scene.exchange.requests.length} requests`;
+    return { ...outcome, times };
   } finally {
     await scene.close();
   }
@@ -104,7 +111,7 @@ function sumUp(
     readonly steadyMs: number;
     readonly endMs: number;
   },
-): NodesOutcome {
+): Omit<NodesOutcome, "times"> {
   const { exchange, symbols, webhook, pardons, crashes, startMs, schedule } = scene;
   const { requests } = exchange;
   const again = askedTwice(requests, { untilMs: startMs - HISTORY_MS, pardons });
