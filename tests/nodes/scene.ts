@@ -64,7 +64,7 @@ export const TICK_MS = 2_000;
 export const REFUSING = "binanceus";
 
 /** So much that a schedule's troubles meet a backfill. */
-export const REACH_DAYS = 4;
+export const REACH_DAYS = 3;
 
 /** Of one address, in a second. */
 const REQUESTS_A_SECOND = 12;
