@@ -78,14 +78,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const state: { archive?: OpenArchive; live?: Live } = {};
   const reloads = new Reloads(ground);
   options.onHangup?.(() => void reloads.ask());
-  const watchdog = new Watchdog({
-    job: "poll",
-    get cron() {
-      return (state.archive ?? ground).config.pollCron;
-    },
-    clock,
-    log,
-  });
+  const watchdog = pollWatchdog(ground, () => (state.archive ?? ground).config.pollCron);
   try {
     readiness.start();
     const answers = answersOf({
@@ -99,7 +92,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
       reloads,
     });
     const servers = await listen(answers, ground, database);
-    stops.push(...servers.map((server) => () => server.stop()));
+    for (const server of servers) stops.push(() => server.stop());
     const url = tellServers(servers, { ...options, log });
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
@@ -135,6 +128,17 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   } finally {
     await stopAll(stops, ground);
   }
+}
+
+function pollWatchdog({ clock, log }: Ground, cron: () => string): Watchdog {
+  return new Watchdog({
+    job: "poll",
+    get cron() {
+      return cron();
+    },
+    clock,
+    log,
+  });
 }
 
 /** Tells where the daemon listens. Returns the URL of the HTTP server. */

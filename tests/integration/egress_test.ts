@@ -82,7 +82,7 @@ async function withScene(
 function scenario(name: string, test: (scene: Scene) => Promise<void>): void {
   // Clients that leave from an address live as long as the process.
   Deno.test({
-    name,
+    name: `exchanges see addresses: ${name}`,
     sanitizeResources: false,
     fn: async () => await withScene(await openAnyTest(), test),
   });
