@@ -223,8 +223,8 @@ declare
   lease record;
   able uuid[];
   counts int[];
-  owner int;
-  chosen int;
+  owner_at int;
+  chosen_at int;
   has_moved boolean;
 begin
   update leases as known set next = null
@@ -256,20 +256,20 @@ begin
     loop
       has_moved := false;
       for lease in select * from titan10_symbol_demand(at) as demand where demand.exchange = of_exchange order by demand.symbol loop
-        owner := array_position(able, lease.owner);
-        select array_position(able, seeker) into chosen from unnest(lease.seekers) as seeker
+        owner_at := array_position(able, lease.owner);
+        select array_position(able, seeker) into chosen_at from unnest(lease.seekers) as seeker
         order by counts[array_position(able, seeker)], array_position(able, seeker) limit 1;
-        if owner is not null then
-          continue when counts[chosen] > counts[owner] - 2;
-          counts[owner] := counts[owner] - 1;
+        if owner_at is not null then
+          continue when counts[chosen_at] > counts[owner_at] - 2;
+          counts[owner_at] := counts[owner_at] - 1;
         end if;
-        counts[chosen] := counts[chosen] + 1;
+        counts[chosen_at] := counts[chosen_at] + 1;
         has_moved := true;
         if lease.is_held then
-          update leases set next = nullif(able[chosen], holder) where exchange = of_exchange and symbol = lease.symbol;
+          update leases set next = nullif(able[chosen_at], holder) where exchange = of_exchange and symbol = lease.symbol;
         else
           insert into leases as known (exchange, symbol, holder, epoch, since)
-          values (of_exchange, lease.symbol, able[chosen], 1, at)
+          values (of_exchange, lease.symbol, able[chosen_at], 1, at)
           on conflict (exchange, symbol) do update
           set holder = excluded.holder, next = null, epoch = known.epoch + 1, since = excluded.since;
         end if;

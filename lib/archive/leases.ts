@@ -43,6 +43,11 @@ export interface Leases {
    * database did not answer: nothing is held then, and what is gained later is told to listeners.
    */
   want(exchange: string, symbols: readonly string[]): Promise<void>;
+  /**
+   * Call when the settings have changed. Resolves when this process' share is known by the new ones, as
+   * {@linkcode Leases.want} does.
+   */
+  follow?(): Promise<void>;
   /** Whether this process does what is done once for the whole archive. */
   readonly isLeader: boolean;
   /** Calls back with every change. Returns what ends that. */

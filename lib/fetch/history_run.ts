@@ -84,7 +84,9 @@ export class History {
     const worker = async (): Promise<void> => {
       for (const chosen of queue) {
         if (this.#options.isOver() || this.#asideWhy !== undefined) return;
-        if (this.#distrusted.has(seriesName(chosen.file.series))) continue;
+        const { series } = chosen.file;
+        if (this.#distrusted.has(seriesName(series))) continue;
+        if (!this.#exchange.share.holds(series.symbol)) continue;
         await this.#takeOne(chosen);
       }
     };
@@ -98,7 +100,7 @@ export class History {
     try {
       const outcome = await this.#exchange.work.run(
         { series, signal },
-        (signal) => this.#fetchOne(chosen, signal),
+        (signal, waits) => this.#fetchOne(chosen, { signal, waits }),
       );
       if (outcome !== undefined) this.#count(outcome);
     } catch (error) {
@@ -115,13 +117,14 @@ export class History {
   /** Undefined when the database or the exchange is given up, which the run tells itself. */
   async #fetchOne(
     chosen: ChosenFile,
-    signal: AbortSignal,
+    { signal, waits }: { readonly signal: AbortSignal; readonly waits: AbortSignal },
   ): Promise<FileOutcome | undefined> {
     const { file, host } = chosen;
     const { series } = file;
     const stamp = askedLease(this.#archive, series);
     const markets = this.#exchange.markets.value;
-    const fetched = await this.#download(file, { host, signal });
+    // A file may take minutes: another node that gets the series fetches it anew.
+    const fetched = await this.#download(file, { host, signal: waits });
     if (fetched === undefined) return "missing";
     if (fetched === "failed") return "failed";
     const candles = candlesOf(series, fetched.rows);

@@ -34,7 +34,7 @@ export async function confirmEdges(
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
     const { series, sinceMs = Infinity } = edge;
     // Of what has ended for good the exchange would give nothing.
-    if (!asked.has(seriesName(series))) continue;
+    if (!asked.has(seriesName(series)) || !exchange.share.holds(series.symbol)) continue;
     if (isDown(exchange, series)) continue;
     try {
       // A new edge, or the clock was set back: the time to wait begins now.

@@ -47,7 +47,10 @@ export async function repairGaps(
   archive: Archive,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
-  const found = await lookThrough(archive);
+  // Of several nodes the leader looks for holes of all. What it finds is repaired by whoever asks for the symbol.
+  const look = (): Promise<number> =>
+    archive.leases.isLeader ? lookThrough(archive) : Promise.resolve(0);
+  const found = await look();
   const edges = await explainBounds(archive);
   const states = (await Promise.all(
     archive.exchanges.map(async (exchange) => {
@@ -57,7 +60,7 @@ export async function repairGaps(
     }),
   )).flat();
   // Its own answers may reach beyond what was covered.
-  await lookThrough(archive);
+  await look();
   const filled = states.filter((state) => state === "filled").length;
   const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
@@ -83,6 +86,7 @@ async function repairExchange(
   for (const batch of batches) {
     if (signal?.aborted || asked === REPAIRS_MAX) break;
     const { series, gaps: { length: gaps } } = batch;
+    if (!exchange.share.holds(series.symbol)) continue;
     const reason = stopped.reasonOf(series);
     if (reason !== undefined) {
       onUnasked?.({ series, gaps, error: reason });

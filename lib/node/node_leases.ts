@@ -97,9 +97,11 @@ export class NodeLeases implements Leases {
     await told;
   }
 
-  /** Call when the settings have changed. */
-  follow(): void {
+  async follow(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    const told = this.#wants.touch();
     this.#hurry();
+    await told;
   }
 
   /** Claims for the first time, and from now on. Resolves when the database has answered, or did not in time. */

@@ -37,6 +37,11 @@ export class Wants {
     const before = this.#symbols.get(exchange);
     if (before?.size === wanted.size && before.isSupersetOf(wanted)) return undefined;
     this.#symbols.set(exchange, wanted);
+    return this.touch();
+  }
+
+  /** Call when something else has changed, to be told with the next try. Resolves when that has ended. */
+  touch(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push({ revision: ++this.#revision, resolve });
     return promise;

@@ -20,6 +20,10 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   timeframes: "made with the tables, and completed",
   policy_runs: "of the embedded server's policies",
   rollups: "worked out anew",
+  nodes: "processes that work on the other one",
+  node_symbols: "of those processes",
+  egress_leases: "of those processes",
+  leases: "of those processes",
 };
 
 Deno.test("an embedded archive is carried to a server", async (t) => {
