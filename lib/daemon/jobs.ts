@@ -12,6 +12,7 @@ import type { PollReport } from "../fetch/poll_report.ts";
 import { doubtJob } from "../fetch/reach_doubt.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import type { Capacity } from "../market/capacity.ts";
+import { tellDifferingSettings } from "../node/differing_settings.ts";
 import { datasetJob } from "../transfer/dataset_job.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
@@ -48,7 +49,12 @@ export interface ArchiveSchedule {
 /** Builds the schedule of all jobs. A job may wake another job, but never waits for it. */
 export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<ArchiveSchedule> {
   const wake = (name: JobName): void => schedule.wake(name);
-  const onWritten = (): void => wake("upkeep");
+  const { reports } = options.alerts;
+  const onWritten = (): void => {
+    reports.noteWritten();
+    wake("upkeep");
+  };
+  reports.onWrites(() => wake("upkeep"));
   const awaitingPoll = new Set<string>();
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {
@@ -60,11 +66,9 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     },
     streams: options.streams,
     onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
-    onEnd: (report) => {
-      options.onPoll?.(report);
-      wake("alerts");
-    },
+    onEnd: (report) => options.onPoll?.(report),
   });
+  const { runOnce: pollOnce } = poll;
   const backfill = backfillJob(archive, {
     onProgress: options.onBackfillProgress,
     onEnd: options.onBackfillEnd,
@@ -72,7 +76,15 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     onDue: () => wake("backfill"),
   });
   const schedule: Schedule = new Schedule([
-    Object.assign(poll, { watchdog: options.watchdog }),
+    Object.assign(poll, {
+      watchdog: options.watchdog,
+      runOnce: async (signal: AbortSignal) => {
+        const report = await reports.during(() => pollOnce(signal));
+        wake("alerts");
+        await tellDifferingSettings(archive);
+        return report;
+      },
+    }),
     catchUp.job,
     doubtJob(archive, { onOwed: backfill.startOver }),
     gapsJob(archive, { onFilled: onWritten }),
