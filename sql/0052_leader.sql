@@ -21,6 +21,8 @@ comment on table node_exchanges is
 create table alert_holds (
   alert text primary key,
   held  jsonb not null check (jsonb_typeof(held) = 'object'),
+  -- Which node has judged.
+  node  uuid not null,
   at    timestamptz not null default clock_timestamp()
 );
 
@@ -31,6 +33,16 @@ alter table alerts add column sending uuid, add column sending_at timestamptz;
 
 comment on column alerts.sending is
   'The node that posts this news to the webhook, or has tried to. Only it does so until some time after sending_at.';
+
+-- A node whose settings differ from those of most others does not lead, and says in what.
+alter table events
+  drop constraint events_kind_check,
+  add constraint events_kind_check check (kind in (
+    'daemon_started', 'daemon_stopped', 'schema_upgraded', 'database_back', 'database_reopened', 'banned', 'ban_ended',
+    'breaker_opened', 'breaker_closed', 'listed', 'relisted', 'delisted', 'suspended', 'renamed', 'expired',
+    'market_replaced', 'market_respelled', 'not_listed', 'candles_revised', 'candles_rejected', 'file_differs',
+    'files_away', 'settings_reloaded', 'settings_refused', 'settings_differ', 'forgotten', 'imported', 'copied',
+    'alert_began', 'alert_ended'));
 
 -- Whether a node leads, to be asked within the statement that may be executed only by the leader: its lease stays as it is until
 -- the statement has ended. So what a node decided before it was stopped for minutes is not executed when it wakes. A lease that
@@ -51,8 +63,8 @@ create or replace function titan10_relations() returns setof text language sql s
     'alert_holds', 'alerts', 'all_gaps', 'archive', 'candle_revisions', 'capabilities', 'changed_months',
     'checkpoints', 'copied_series', 'egress_leases', 'events', 'exchange_egress',
     'exchanges', 'funding_checkpoints', 'funding_gaps', 'funding_holes', 'funding_rates', 'funding_revisions', 'gaps',
-    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_exchanges', 'nodes', 'ohlcv', 'policy_runs',
-    'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps',
+    'import_conflicts', 'imports', 'jobs', 'leases', 'listings', 'node_exchanges', 'node_symbols', 'nodes', 'ohlcv',
+    'policy_runs', 'recent_pages', 'rejected_candles', 'rollups', 'streamed_candles', 'timeframes', 'titan10_bound_gaps',
     'titan10_migrations'
   ])
   union all select table_name from timeframes

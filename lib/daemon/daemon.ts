@@ -21,6 +21,7 @@ import { Readiness } from "./readiness.ts";
 import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
 import { nodeOf } from "./own_node.ts";
+import { followShares } from "./shares.ts";
 import { streamSource } from "./open_streams.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
@@ -102,7 +103,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
-    stops.push(await startEvents(archive));
+    archive.events.start(database);
+    stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);
     stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
@@ -111,13 +113,16 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const live = state.live = new Live(archive, streamSource(archive));
     const alerts = new Alerts(archive, live);
     // Others have what this node held as soon as its work has ended.
-    stops.push(() => alerts.stop(), async () => await node?.stop(), () => live.stop());
+    stops.push(async () => await node?.stop(), () => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
     const jobs = await scheduleOf(archive, { ...options, ...parts });
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
     await node?.start();
+    await noteStart(archive);
+    // What it has got by then is there for the first runs.
+    stops.push(followShares(archive, { jobs, streams: live }));
     schedule.start();
     reloads.start({ archive, schedule: jobs, streams: live });
     stops.push(tellStart(first, archive, { ...options, url }));
@@ -141,9 +146,8 @@ function tellServers(
   return url;
 }
 
-/** Writes events from now on, first that the daemon has started. Returns what ends that. */
-async function startEvents({ database, events, log }: OpenArchive): Promise<() => Promise<void>> {
-  events.start(database);
+/** Call when other nodes are known. */
+async function noteStart({ database, events, log }: OpenArchive): Promise<void> {
   const isClean = await wasStopped(database).catch((error: unknown) => {
     log.debug("how the last run ended was not read", { error });
     return undefined;
@@ -152,7 +156,6 @@ async function startEvents({ database, events, log }: OpenArchive): Promise<() =
     ? ". The run before it has no end: it was killed, or the machine went down"
     : "";
   events.note({ kind: "daemon_started", text: `Titan-10 ${VERSION} started${before}` });
-  return () => events.stop();
 }
 
 function noteStop({ events }: OpenArchive, error?: unknown): void {

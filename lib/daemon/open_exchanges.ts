@@ -121,6 +121,7 @@ async function openOne(
       random,
       metrics,
       log,
+      leases: () => archive.leases,
       onBreaker: ({ kind, state, worst }) => {
         metrics.setBreakerState(id, worst);
         log.warn("breaker changed", {

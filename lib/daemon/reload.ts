@@ -29,7 +29,7 @@ import { closeBreakers, openExchanges, restoreExchanges } from "./open_exchanges
 /** What a reload changes. */
 interface Reloaded {
   readonly archive: OpenArchive;
-  readonly schedule: ArchiveSchedule;
+  readonly schedule: Pick<ArchiveSchedule, "schedule" | "startBackfill">;
   /** @default nothing is streamed */
   readonly streams?: Pick<FreshSeries, "follow"> | undefined;
 }
@@ -138,7 +138,7 @@ export class Reloads {
     const exchanges = await openExchanges(archive, config, isSameClient);
     if (isDifferent(tableSettings(before), tableSettings(config))) {
       const compresses = (await readTimescale(database))?.isLicensed === true;
-      await prepareTables(database, config, { compresses });
+      await prepareTables(database, config, { compresses, isLed: !archive.leases.isLeader });
     }
     const checkpoints = await readCheckpoints(database);
     await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
@@ -205,7 +205,7 @@ function changeExchanges(
       const archived = checkpoints.map(({ series }) => series).filter(({ exchange }) =>
         exchange === id
       );
-      const unwanted = [...archived, ...exchange.series].filter((series) => !isWanted(series));
+      const unwanted = [...archived, ...markets.series].filter((series) => !isWanted(series));
       for (const series of unwanted) withdrawn.push(series);
       ended.push(work.withdraw(unwanted.map(seriesName)));
       wanting.add(id);

@@ -224,6 +224,7 @@ async function examineNewest(
     const { candles, rejected, clockAheadMs } = await exchange.askPage(series, window, {
       priority: "live",
       markets,
+      isBeyondShare: true,
       signal,
     });
     const [bad] = rejected;

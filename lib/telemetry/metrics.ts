@@ -232,6 +232,16 @@ const OF_SERIES = [
   "coveredUntilSeconds",
 ] as const;
 
+/** The gauges that are read from the whole archive. Of several nodes, the leader has them. */
+const OF_ARCHIVE = [
+  ...OF_SERIES,
+  "retentionLossSeconds",
+  "alerts",
+  "storageBytes",
+  "chunks",
+  "compressionRatio",
+] as const;
+
 /** One field per metric. `METRICS` describes each. */
 export type Metrics =
   & { readonly [Field in keyof typeof METRICS]: ReturnType<(typeof METRICS)[Field]> }
@@ -240,6 +250,8 @@ export type Metrics =
     readonly forgetSeries: (labels: Readonly<Record<(typeof SERIES)[number], string>>) => void;
     /** Removes all that is said of an exchange, because it is not archived any more. */
     readonly forgetExchange: (exchange: string) => Promise<void>;
+    /** Removes all that is said of the archive as a whole, because another node tells it. */
+    readonly forgetArchive: () => void;
     /** The content type of `text`. */
     readonly contentType: string;
     /** All metrics in Prometheus' text format. */
@@ -261,6 +273,9 @@ export function createMetrics(): Metrics {
       for (const field of OF_SERIES) (made as Metrics)[field].remove(labels);
     },
     forgetExchange: (exchange) => forgetLabel(registry, { exchange }),
+    forgetArchive: () => {
+      for (const field of OF_ARCHIVE) (made as Metrics)[field].clear();
+    },
     contentType: registry.contentType,
     text: () => registry.metrics(),
   } as Metrics;
