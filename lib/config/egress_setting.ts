@@ -17,12 +17,12 @@ const ALLOWED = "an IP address of this machine, or a name of letters, digits and
 /** The row of the table of variables. */
 export const EGRESS = {
   name: "EGRESS",
-  meaning: "By which address exchanges are reached: an IP address, or a name; when unset, its own.",
+  meaning: "Name of the address by which exchanges see this node, or that IP address itself.",
   details:
-    "Only of use where several nodes share a server. Nodes of one egress never ask one exchange " +
-    "at the same time, because exchanges count requests by address. When unset it is the name " +
-    "of the machine, and the same for all containers. From an address of this machine, " +
-    "requests and streams leave. An exchange with its own proxy has that one's address.",
+    "Only of use where several nodes share a server: nodes of one egress never ask one exchange " +
+    "at the same time, because exchanges count requests by address. From an IP address of this " +
+    "machine, requests and streams leave. When unset it is the name of the machine, and one " +
+    "name for all containers. An exchange with its own proxy has the proxy's.",
   read: () =>
     read.setting(ALLOWED, (text) => {
       const address = addressOf(text);

@@ -8,7 +8,7 @@ const CONTAINER_SIGNS = [
 ] as const;
 
 /** What all containers are called here, see {@linkcode ownHost}. */
-export const ANY_CONTAINER = "container";
+const ANY_CONTAINER = "container";
 
 let known: string | undefined;
 

@@ -12,6 +12,7 @@ import {
   prepareDatabase,
 } from "./open_archive.ts";
 import { FirstMarkets, type StartSummary } from "./start_summary.ts";
+import { tellLeases } from "./lease_metrics.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -103,6 +104,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
+    tellLeases(archive);
     archive.events.start(database);
     stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);

@@ -1,9 +1,12 @@
 /** Opens exchanges with their stored bans and learned limits, and refuses what they do not have. @module */
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
-import { egressOf, sourceAddress } from "../config/egress_setting.ts";
+import { addressOf, egressOf, sourceAddress } from "../config/egress_setting.ts";
 import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { symbolsOfKinds } from "../config/symbols.ts";
+import type { HostBan } from "../exchange/bans.ts";
 import { openExchange } from "../exchange/client.ts";
+import type { DenialNews, HostRefusal } from "../exchange/denial.ts";
+import { lackOfAddress } from "../exchange/source_address.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { BreakerChange } from "../archive/breakers.ts";
@@ -19,6 +22,7 @@ import { isServerAway } from "../store/connection/store_error.ts";
 import {
   clearDenial,
   closeBreaker,
+  type EgressPlace,
   readEgressStates,
   readExchangeStates,
   writeBan,
@@ -44,6 +48,7 @@ export async function openExchanges(
   );
   const exchanges = opened.filter((one) => one instanceof ArchivedExchange);
   const problems = [
+    ...lackingAddress(config),
     ...opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]),
     ...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)),
     ...refusedRollups(config),
@@ -86,14 +91,8 @@ async function openOne(
   const { clock, random, metrics, log, database, events } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
   const place = { exchange: id, egress: egressOf(config, id) };
-  const tellUnstored = (what: string, error: unknown, timeframe?: string): void =>
-    log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
-      exchange: id,
-      ...(timeframe === undefined ? {} : { timeframe }),
-      error,
-    });
   const keep = (what: string, write: Promise<void>): Promise<void> =>
-    write.catch((error) => tellUnstored(what, error));
+    write.catch((error) => tellUnstored(archive, id, { what, error }));
   const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
     keep("a breaker's state", writeBreaker(database, place, kind))
   );
@@ -106,21 +105,14 @@ async function openOne(
       pageRowsMax: pageLimit,
       symbols: symbolsOfKinds(symbols),
       onBan: async (ban) => {
-        const { host, untilMs, reason } = ban;
-        // Another client may have taken this one's place meanwhile: the exchange means both.
-        const client = archive.exchanges.find((one) => one.id === id && one.egress === place.egress)
-          ?.client;
-        client?.restoreBan(ban);
-        const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
-        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
-        log.warn("banned", { exchange: id, host, until: new Date(untilMs).toISOString(), reason });
-        noteBan(events, id, { untilMs, reason });
+        noteBanned(archive, place, ban);
         await keep("a ban", writeBan(database, place, ban));
       },
       onBanEnd: () => noteBan(events, id),
-      onDenial: (refusal) => void keep("a refusal", writeDenial(database, place, refusal)),
-      onDenialEnd: (host) =>
-        void keep("the end of a refusal", clearDenial(database, { ...place, host })),
+      ...keptDenials({
+        write: (refusal) => keep("a refusal", writeDenial(database, place, refusal)),
+        clear: (host) => keep("the end of a refusal", clearDenial(database, { ...place, host })),
+      }),
     });
     return new ArchivedExchange({
       client,
@@ -142,7 +134,7 @@ async function openOne(
       },
       keepCapability: async (row) => {
         await writeCapability(database, row).catch((error) => {
-          tellUnstored("a learned limit", error, row.timeframe);
+          tellUnstored(archive, id, { what: "a learned limit", error, timeframe: row.timeframe });
           throw error;
         });
       },
@@ -154,6 +146,52 @@ async function openOne(
       allowed: `an exchange that can be opened (${errorText(error)})`,
     };
   }
+}
+
+/** Stores refusals and their ends one after the other: the last one counts. */
+function keptDenials({ write, clear }: {
+  readonly write: (refusal: HostRefusal) => Promise<void>;
+  readonly clear: (host: string) => Promise<void>;
+}): Required<DenialNews> {
+  let newest = Promise.resolve();
+  return {
+    onDenial: (refusal) => void (newest = newest.then(() => write(refusal))),
+    onDenialEnd: (host) => void (newest = newest.then(() => clear(host))),
+  };
+}
+
+/** That something is not kept of an exchange: it goes on without. */
+function tellUnstored(
+  { log }: Archive,
+  exchange: string,
+  { what, error, timeframe }: {
+    readonly what: string;
+    readonly error: unknown;
+    readonly timeframe?: string;
+  },
+): void {
+  log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
+    exchange,
+    ...(timeframe === undefined ? {} : { timeframe }),
+    error,
+  });
+}
+
+/** Puts a ban in force, and tells it. */
+function noteBanned(
+  { exchanges, metrics, log, events }: Archive,
+  { exchange: id, egress }: EgressPlace,
+  ban: HostBan,
+): void {
+  const { host, untilMs, reason } = ban;
+  // Another client may have taken this one's place meanwhile: the exchange means both, if it sees one address.
+  const client = exchanges.find((one) => one.id === id && one.egress === egress)?.client;
+  client?.restoreBan(ban);
+  const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
+  metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
+  const until = new Date(untilMs).toISOString();
+  log.warn("banned", { exchange: id, egress, host, until, reason });
+  noteBan(events, id, { untilMs, reason });
 }
 
 /** Its beginning, or its end. */
@@ -185,6 +223,13 @@ function noteBreaker(
     const text = `${of}: a trial was answered, so the breaker is closed and all is asked for again`;
     events.note({ kind: "breaker_closed", exchange, text });
   }
+}
+
+function lackingAddress({ egress = "" }: Config): readonly ConfigProblem[] {
+  const why = addressOf(egress) === undefined ? undefined : lackOfAddress(egress);
+  if (why === undefined) return [];
+  const allowed = `an address of this machine (${why}; ip -brief address lists those it has)`;
+  return [{ variable: "EGRESS", value: egress, allowed }];
 }
 
 function lackingTimeframes(

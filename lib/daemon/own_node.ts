@@ -6,6 +6,7 @@ import { sharedSettings } from "../config/shared_settings.ts";
 import { NodeLeases, type NodeSettings } from "../node/node_leases.ts";
 import type { NodeKind } from "../store/nodes.ts";
 import { VERSION } from "../version.ts";
+import { followEgress } from "./egress_bans.ts";
 import type { OpenArchive } from "./open_archive.ts";
 
 /**
@@ -25,12 +26,14 @@ export function nodeOf(
   const node = new NodeLeases({
     archive,
     kind,
-    name: [machine ?? ownHost(), address?.port ?? kind].join(":"),
+    name: `${machine ?? ownHost()}:${kind === "daemon" ? address?.port ?? kind : kind}`,
     place: isProof ? `${machine} ${address.host}` : undefined,
     version: VERSION,
     settingsOf,
   });
   archive.leases = node;
+  // Before all others: nothing is asked for before it is known who is banned.
+  followEgress(archive);
   return node;
 }
 

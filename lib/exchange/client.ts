@@ -10,7 +10,7 @@ import { PublishedFiles } from "./archives/file_download.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
-import { type DenialNews, Denials, type HostRefusal } from "./denial.ts";
+import { type DenialNews, Denials } from "./denial.ts";
 import type { ExpiredMarket } from "./expired_market.ts";
 import { type AnsweredRows, type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -64,9 +64,6 @@ interface ClientOptions extends OpenExchangeOptions {
   readonly files: PublishedFiles;
 }
 
-/** Opens an instance of an exchange's class. */
-type OpenInstance = () => Promise<CcxtExchange>;
-
 /**
  * The client of one exchange. There is only one per process, so that its rate limit and its ban apply to all requests.
  */
@@ -90,7 +87,7 @@ export class ExchangeClient {
   readonly #calls: ExchangeCalls;
 
   /** Use {@linkcode openExchange}. */
-  constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
+  constructor(ccxt: CcxtExchange, open: () => Promise<CcxtExchange>, options: ClientOptions) {
     this.id = ccxt.id;
     this.#requests = new CandleRequests({ open, clock: options.clock });
     this.#fundingRequests = new FundingRequests(open);
@@ -142,9 +139,9 @@ export class ExchangeClient {
     this.#options.bans.restore(ban);
   }
 
-  /** Restores what was known before a restart of a host that refuses us. */
-  restoreDenial(refusal: HostRefusal): void {
-    this.#options.denials.restore(refusal);
+  /** What is known of bans and refusals, also from other processes. */
+  get refusals(): Pick<ClientOptions, "bans" | "denials"> {
+    return this.#options;
   }
 
   /**

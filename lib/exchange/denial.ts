@@ -172,9 +172,9 @@ export class Denials {
     return isNew ? "unknown" : undefined;
   }
 
-  /** A host has refused us before a restart. It is asked at once: the restart may be what was needed. */
+  /** A host refused us before a restart. It is asked at once all the same: the restart may be what was needed. */
   restore({ host, why, sinceMs }: HostRefusal): void {
-    this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
+    if (!this.#hosts.has(host)) this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
   }
 
   /** Notes which host gives candles. */

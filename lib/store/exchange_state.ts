@@ -62,7 +62,7 @@ export interface EgressState extends EgressPlace {
 }
 
 /** That an exchange refuses an address. */
-export interface StoredDenial {
+interface StoredDenial {
   readonly host: string;
   /** In the words of the host. */
   readonly why: string;

@@ -78,6 +78,27 @@ export function flag(
   };
 }
 
+/** 1 for yes and 0 for no, asked at each look at the metrics. Before it is given what to ask there is no value. */
+export function askedFlag(
+  name: string,
+  help: string,
+): Metric<(ask: () => boolean) => void> {
+  return (registry) => {
+    let asked: (() => boolean) | undefined;
+    const made = new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect(): void {
+        if (asked === undefined) this.remove();
+        else this.set(asked() ? 1 : 0);
+      },
+    });
+    made.remove();
+    return (ask) => {
+      asked = ask;
+    };
+  };
+}
+
 /** The state of an exchange: 1 for the current state, 0 for all others. */
 export function exchangeState<const State extends string>(
   name: string,

@@ -1,6 +1,7 @@
 /** The metrics of a running daemon. Users' dashboards and alerts depend on their names and labels. @module */
 import { Registry } from "prom-client";
 import {
+  askedFlag,
   counter,
   exchangeState,
   flag,
@@ -58,6 +59,20 @@ const METRICS = {
     "titan10_build_info",
     "Always 1; the labels tell the versions of Titan-10 and of Deno.",
     ["version", "deno"],
+  ),
+  leader: askedFlag(
+    "titan10_leader",
+    "1 while this daemon does what is done once for the archive: alone, or as the leader of its nodes; else 0.",
+  ),
+  leasesHeld: gauge(
+    "titan10_leases_held",
+    "Symbols of the exchange that this node works on; absent with the embedded database.",
+    ["exchange"],
+  ),
+  leasesLost: counter(
+    "titan10_lease_lost_total",
+    "Symbols of the exchange that this node lost without handing them over: the database was away, or another node has them.",
+    ["exchange"],
   ),
   candlesWritten: counter(
     "titan10_candles_written_total",
