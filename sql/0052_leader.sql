@@ -34,6 +34,16 @@ alter table alerts add column sending uuid, add column sending_at timestamptz;
 comment on column alerts.sending is
   'The node that posts this news to the webhook, or has tried to. Only it does so until some time after sending_at.';
 
+-- A node whose settings differ from those of most others does not lead, and says in what.
+alter table events
+  drop constraint events_kind_check,
+  add constraint events_kind_check check (kind in (
+    'daemon_started', 'daemon_stopped', 'schema_upgraded', 'database_back', 'database_reopened', 'banned', 'ban_ended',
+    'breaker_opened', 'breaker_closed', 'listed', 'relisted', 'delisted', 'suspended', 'renamed', 'expired',
+    'market_replaced', 'market_respelled', 'not_listed', 'candles_revised', 'candles_rejected', 'file_differs',
+    'files_away', 'settings_reloaded', 'settings_refused', 'settings_differ', 'forgotten', 'imported', 'copied',
+    'alert_began', 'alert_ended'));
+
 -- Whether a node leads, to be asked within the statement that may be executed only by the leader: its lease stays as it is until
 -- the statement has ended. So what a node decided before it was stopped for minutes is not executed when it wakes. A lease that
 -- nobody else has taken is as good as before. Without a node no leases are kept.

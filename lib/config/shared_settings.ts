@@ -117,7 +117,9 @@ function ofExchange(field: ExchangeField, settings: ExchangeSettings): string {
     case "backfill":
     case "retention": {
       const reaches = settings[field].map(({ timeframe, reach }) => `${timeframe}:${reach.text}`);
-      return reaches.length === 0 ? "off" : reaches.sort().join(",");
+      // Without a reach nothing is fetched of the past, and everything is kept.
+      const none = field === "backfill" ? "off" : "";
+      return reaches.length === 0 ? none : reaches.sort().join(",");
     }
     default: {
       const value = settings[field];
@@ -162,6 +164,6 @@ function durationText(ms: number): string {
 }
 
 function cut(value: string | undefined): string {
-  if (value === undefined) return "not set";
+  if (value === undefined || value === "") return "not set";
   return value.length > SHOWN_CHARACTERS_MAX ? `${value.slice(0, SHOWN_CHARACTERS_MAX)}…` : value;
 }

@@ -105,7 +105,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
     tellLeases(archive);
-    stops.push(await startEvents(archive));
+    archive.events.start(database);
+    stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);
     stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
@@ -121,6 +122,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
     await node?.start();
+    await noteStart(archive);
     // What it has got by then is there for the first runs.
     stops.push(followShares(archive, { jobs, streams: live }));
     schedule.start();
@@ -146,9 +148,8 @@ function tellServers(
   return url;
 }
 
-/** Writes events from now on, first that the daemon has started. Returns what ends that. */
-async function startEvents({ database, events, log }: OpenArchive): Promise<() => Promise<void>> {
-  events.start(database);
+/** Call when other nodes are known. */
+async function noteStart({ database, events, log }: OpenArchive): Promise<void> {
   const isClean = await wasStopped(database).catch((error: unknown) => {
     log.debug("how the last run ended was not read", { error });
     return undefined;
@@ -157,7 +158,6 @@ async function startEvents({ database, events, log }: OpenArchive): Promise<() =
     ? ". The run before it has no end: it was killed, or the machine went down"
     : "";
   events.note({ kind: "daemon_started", text: `Titan-10 ${VERSION} started${before}` });
-  return () => events.stop();
 }
 
 function noteStop({ events }: OpenArchive, error?: unknown): void {

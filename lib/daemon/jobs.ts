@@ -12,6 +12,7 @@ import type { PollReport } from "../fetch/poll_report.ts";
 import { doubtJob } from "../fetch/reach_doubt.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import type { Capacity } from "../market/capacity.ts";
+import { tellDifferingSettings } from "../node/differing_settings.ts";
 import { datasetJob } from "../transfer/dataset_job.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
@@ -80,6 +81,7 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
       runOnce: async (signal: AbortSignal) => {
         const report = await reports.during(() => pollOnce(signal));
         wake("alerts");
+        await tellDifferingSettings(archive);
         return report;
       },
     }),

@@ -138,7 +138,7 @@ export class Reloads {
     const exchanges = await openExchanges(archive, config, isSameClient);
     if (isDifferent(tableSettings(before), tableSettings(config))) {
       const compresses = (await readTimescale(database))?.isLicensed === true;
-      await prepareTables(database, config, { compresses });
+      await prepareTables(database, config, { compresses, isLed: !archive.leases.isLeader });
     }
     const checkpoints = await readCheckpoints(database);
     await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));

@@ -104,3 +104,13 @@ export async function readHolders(database: Database): Promise<ReadonlyMap<strin
     return new Map(rows.map(({ name, holder }) => [name, holder]));
   });
 }
+
+/** Whether a live node leads. @throws StoreError */
+export async function hasLeader(database: Database): Promise<boolean> {
+  return await database.run("read which node leads", async (sql) => {
+    const [row] = await sql<{ readonly is_led: boolean }[]>`
+      select exists (select from leases join titan10_live_nodes(clock_timestamp()) as live on live.node = leases.holder
+                     where exchange = '' and symbol = '') as is_led`;
+    return row!.is_led;
+  });
+}

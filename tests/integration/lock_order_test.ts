@@ -142,13 +142,13 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "candles that are dropped": {
     table: "checkpoints",
-    run: (database) => expireCandles(database, HOUR, END_MS),
+    run: (database) => expireCandles(database, HOUR, { untilMs: END_MS }),
   },
   "what waits to be final and was dropped": {
     table: "checkpoints",
     prepare: `update checkpoints set covered = '{}', rows_from = lower(covered),
                 expired_until = upper(covered)`,
-    run: (database) => expireCandles(database, HOUR, END_MS),
+    run: (database) => expireCandles(database, HOUR, { untilMs: END_MS }),
   },
   "gaps that are asked for": {
     table: "gaps",
@@ -185,7 +185,8 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "gaps of candles that are dropped": {
     table: "gaps",
-    run: (database) => expireCandles(database, HOUR, START_MS + 3 * HOUR_MS + HOUR_MS / 2),
+    run: (database) =>
+      expireCandles(database, HOUR, { untilMs: START_MS + 3 * HOUR_MS + HOUR_MS / 2 }),
   },
   "markets of listings": {
     table: "listings",
@@ -344,7 +345,7 @@ async function waitsOrEnds(
 async function scanMeetsRetention(database: Database): Promise<void> {
   await fill(database, "update checkpoints set rows_from = lower(covered)");
   const holder = await holdRows(database, "gaps");
-  const expiring = expireCandles(database, HOUR, END_MS);
+  const expiring = expireCandles(database, HOUR, { untilMs: END_MS });
   await untilWaiting(database, 1);
   const scanning = scanGaps(database, HOUR, END_MS);
   await untilWaiting(database, 2);

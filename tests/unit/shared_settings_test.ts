@@ -17,7 +17,7 @@ Deno.test("settings that mean the same have the same hash, however they are writ
   const { hash } = shared();
   for (
     const other of [
-      { EXCHANGES: "okx, kraken,binance" },
+      { EXCHANGES: "okx,kraken,binance" },
       { SYMBOLS: "ETH/USDT,BTC/USDT" },
       { COMPRESS_AFTER: "168h" },
       { TIMEFRAMES: "1d,1m" },
