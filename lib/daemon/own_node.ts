@@ -26,7 +26,7 @@ export function nodeOf(
   const node = new NodeLeases({
     archive,
     kind,
-    name: [machine ?? ownHost(), address?.port ?? kind].join(":"),
+    name: `${machine ?? ownHost()}:${kind === "daemon" ? address?.port ?? kind : kind}`,
     place: isProof ? `${machine} ${address.host}` : undefined,
     version: VERSION,
     settingsOf,
