@@ -1,12 +1,7 @@
 /** Which part of an archive this process works on, where several nodes share it. @module */
+import type { LeaseStamp } from "../store/lease_stamp.ts";
 
-/** What a page is stored with: by whom, and by which lease. A page of an older lease is refused. */
-export interface LeaseStamp {
-  /** The node's id. */
-  readonly holder: string;
-  /** Rises each time that the lease gets another holder. */
-  readonly epoch: number;
-}
+export type { LeaseStamp };
 
 /**
  * Symbols of an exchange that this node may ask for from now on, or must not any more. The lead of the archive is the

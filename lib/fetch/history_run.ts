@@ -12,6 +12,7 @@ import { isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askedLease } from "../archive/asked_lease.ts";
 import { isCancelled } from "../archive/failure.ts";
 import { errorText } from "../text/redact.ts";
 import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
@@ -120,6 +121,7 @@ export class History {
   ): Promise<FileOutcome | undefined> {
     const { file, host } = chosen;
     const { series } = file;
+    const stamp = askedLease(this.#archive, series);
     const markets = this.#exchange.markets.value;
     // A file may take minutes: another node that gets the series fetches it anew.
     const fetched = await this.#download(file, { host, signal: waits });
@@ -143,7 +145,7 @@ export class History {
     const { sha256 } = fetched;
     const isStored = await this.#options.persist(async () => {
       try {
-        stored = await storeFile(this.#archive, { chosen, candles, sha256, signal });
+        stored = await storeFile(this.#archive, { chosen, candles, sha256, stamp, signal });
       } catch (error) {
         if (!isOfOtherMarket(error)) throw error;
         // Another program has found that out. The next page loads the markets again.

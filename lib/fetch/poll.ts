@@ -13,6 +13,7 @@ import {
   forgetPageFailures,
   forgetSeriesFailure,
   isCancelled,
+  isLost,
   type PageFailure,
   reportExchangeFailure,
   reportLostSymbol,
@@ -222,8 +223,7 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
-    let report = NOTHING_POLLED;
-    let stored: PageOutcome | undefined;
+    let [report, stored]: [PollReport, PageOutcome | undefined] = [NOTHING_POLLED, undefined];
     const onStored = (part: PageOutcome): void => {
       const { added, revised, streamed } = part;
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
@@ -253,9 +253,9 @@ export class Poll {
         // Its market may be delisted.
         exchange.markets.doubt();
       }
-      const isLeft = isCancelled(error, signal) && !exchange.share.holds(series.symbol);
+      if (isLost(error)) return report;
       if (!isCancelled(error, signal)) failures.push({ series, error });
-      return isLeft ? report : sumOfPolls([report, { ...NOTHING_POLLED, failed: 1 }]);
+      return sumOfPolls([report, { ...NOTHING_POLLED, failed: 1 }]);
     } finally {
       if (stored !== undefined) this.#noteAnswered(series, stored, window);
     }

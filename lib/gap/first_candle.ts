@@ -6,7 +6,7 @@ import { forgetListing } from "../store/ledger.ts";
 import { confirmFirst, doubtFirst } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { isLost, reportSeriesFailure } from "../archive/failure.ts";
 import { ingestPage } from "../fetch/page.ts";
 import type { UnconfirmedEdge } from "./account.ts";
 import { isDown, type RepairOptions, stopsAll } from "./unasked.ts";
@@ -45,10 +45,8 @@ export async function confirmEdges(
         pages += await confirmEdge(archive, exchange, { edge, pagesMax, signal });
       }
     } catch (error) {
-      if (isCancelled(error, signal)) {
-        if (exchange.share.holds(series.symbol)) return;
-        continue;
-      }
+      if (signal?.aborted || !exchange.work.isOpen) return;
+      if (isLost(error)) continue;
       onUnasked?.({ series, gaps: 0, error });
       await reportSeriesFailure(archive, series, error);
       if (stopsAll(error, { exchange, series })) return;

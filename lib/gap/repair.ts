@@ -7,7 +7,7 @@ import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/ga
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { isCancelled, isLost, reportSeriesFailure } from "../archive/failure.ts";
 import { batchGaps, type GapBatch, withNeighbours } from "./gap_batch.ts";
 import { explainBounds } from "./account.ts";
 import { confirmEdges } from "./first_candle.ts";
@@ -99,11 +99,8 @@ async function repairExchange(
       };
       await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
-      if (isCancelled(error, signal)) {
-        // Only this one may be another node's now.
-        if (exchange.share.holds(series.symbol)) break;
-        continue;
-      }
+      if (signal?.aborted || !exchange.work.isOpen) break;
+      if (isLost(error)) continue;
       if (wasHeldBack(error)) asked--;
       stopped.note(series, error);
       onUnasked?.({ series, gaps, error });
@@ -156,7 +153,8 @@ async function repairBatch(
     onStates(await note(gaps));
   } catch (error) {
     if (error instanceof StoreError || isCancelled(error, signal)) {
-      const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
+      // Of a symbol that another node has now they are due at once, for that one.
+      const nextTryMs = error instanceof StoreError && !isLost(error) ? asideMs : clock.now();
       await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
     } else {
       const isTold = (gap: Gap): boolean => subtract([gap.window], answered).length === 0;

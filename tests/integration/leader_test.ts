@@ -17,7 +17,7 @@ import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { startReceivers } from "../support/receivers.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openTestDatabase } from "../support/test_database.ts";
@@ -25,7 +25,6 @@ import { startWebhook, type TestWebhook } from "../support/webhook.ts";
 
 const MINUTE_MS = 60_000;
 const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"] as const;
-const UNSPARED = JSON.stringify({ rateLimit: 1 });
 
 /** The leases of a node that a test moves by hand: what it believes to hold is what it was told last. */
 class Share implements Leases {
@@ -81,6 +80,8 @@ interface Node {
 interface Scene {
   readonly database: Database;
   readonly exchange: LocalExchange;
+  /** The same one, as it answers another egress. */
+  readonly elsewhere: LocalExchange;
   readonly webhook: TestWebhook;
   readonly join: (egress: string, variables?: Readonly<Record<string, string>>) => Promise<Node>;
   /** All of these say that they live, until nothing moves any more. */
@@ -169,13 +170,15 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
   "a breaker that is open for one egress is told of with its name, and not what another egress polls":
     async (scene) => {
       const { webhook, tick } = scene;
-      const variables = { BREAKER_FAILURES: "2" };
-      const [well, ill] = [await scene.join("a", variables), await scene.join("b", variables)];
+      const variables = {
+        BREAKER_FAILURES: "2",
+        EXCHANGE_BINANCE: binanceAt(scene.elsewhere),
+      };
+      const [well, ill] = [await scene.join("a"), await scene.join("b", variables)];
       await scene.settle(well, ill);
       await tick(well, ill);
-      const theirs = SYMBOLS.filter((symbol) => ill.share.holds("binance", symbol));
-      assert.equal(theirs.length, 2);
-      const faults = theirs.map((symbol) => down(scene, symbol));
+      const fault = scene.elsewhere.faults.add({ fault: { kind: "status", status: 500 } });
+      scene.pass(MINUTE_MS);
       await tick(well, ill);
       scene.pass(3 * MINUTE_MS);
       await tick(ill, well);
@@ -198,7 +201,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       scene.pass(MINUTE_MS);
       await tick(next, well);
       assert.equal(webhook.posts.length, 1, "no second beginning");
-      for (const { remove } of faults) remove();
+      fault.remove();
       for (let turn = 0; turn < 3; turn++) {
         scene.pass(MINUTE_MS);
         await tick(next, well);
@@ -208,16 +211,15 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
 
   "an egress that nobody uses any more is forgotten after some minutes, and so is its trouble":
     async (scene) => {
-      const variables = { BREAKER_FAILURES: "2" };
-      const [well, ill] = [
-        await scene.join("a", variables),
-        await scene.join("b", variables),
-      ];
+      const variables = {
+        BREAKER_FAILURES: "2",
+        EXCHANGE_BINANCE: binanceAt(scene.elsewhere),
+      };
+      const [well, ill] = [await scene.join("a"), await scene.join("b", variables)];
       await scene.settle(well, ill);
       await scene.tick(well, ill);
-      for (const symbol of SYMBOLS) {
-        if (ill.share.holds("binance", symbol)) down(scene, symbol);
-      }
+      scene.elsewhere.faults.add({ fault: { kind: "status", status: 500 } });
+      scene.pass(MINUTE_MS);
       await scene.tick(ill, well);
       scene.pass(6 * MINUTE_MS);
       await scene.tick(ill, well);
@@ -357,8 +359,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const said = odd.archive.lines.filter((line) => line.includes("settings differ"));
       assert.equal(said.length, 1, "once");
       assert.deepEqual(JSON.parse(said[0]!).differences, [
-        "SYMBOLS: BTC/USDT,DOGE/USDT here, BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT there",
         "ROLLUPS: not set here, 5m there",
+        "SYMBOLS: BTC/USDT,DOGE/USDT here, BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT there",
       ]);
       await tellDifferingSettings(other.archive);
       assert(
@@ -416,6 +418,7 @@ async function withScene(
   }
   const clock = new TestClock();
   const exchange = await startLocalExchange({ clock, dialect: binance });
+  const elsewhere = await startLocalExchange({ clock, dialect: binance });
   const webhook = startWebhook();
   const nodes: Node[] = [];
   const settle = async (...all: readonly Node[]): Promise<void> => {
@@ -425,7 +428,7 @@ async function withScene(
   };
   try {
     await test({
-      ...{ database, exchange, webhook, settle },
+      ...{ database, exchange, elsewhere, webhook, settle },
       join: async (egress, variables = {}) => {
         const archive = await openTestArchive(database, {
           EXCHANGES: "binance",
@@ -435,8 +438,7 @@ async function withScene(
           LIVE: "off",
           EGRESS: egress,
           BREAKER_FAILURES: "1000",
-          EXCHANGE_BINANCE: UNSPARED,
-          EXCHANGE_PROXY_URL: exchange.proxyUrl,
+          EXCHANGE_BINANCE: binanceAt(exchange),
           ALERT_WEBHOOK_URL: webhook.url,
           ...variables,
         }, clock);
@@ -454,6 +456,7 @@ async function withScene(
     for (const { alerts } of nodes) await alerts.stop();
     await webhook.close();
     await exchange.close();
+    await elsewhere.close();
   }
 }
 

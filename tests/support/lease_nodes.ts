@@ -7,6 +7,7 @@ export interface NodeOptions {
   readonly kind?: NodeKind;
   readonly place?: string | undefined;
   readonly settingsHash?: string;
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** By exchange. */
   readonly wanted: Readonly<Record<string, readonly string[]>>;
   readonly leaseMs?: number;
@@ -30,15 +31,22 @@ export class LeaseNode {
 
   /** One call. What others are to have is released by the next one. */
   async beat(released?: NodeHoldings): Promise<NodeHoldings | undefined> {
-    const { egress, kind = "daemon", place, settingsHash = "", wanted, leaseMs = LEASE_MS } =
-      this.options;
+    const {
+      egress,
+      kind = "daemon",
+      place,
+      settingsHash = "",
+      settings = {},
+      wanted,
+      leaseMs = LEASE_MS,
+    } = this.options;
     const text = JSON.stringify(wanted);
     const holdings = await beat(this.#database, {
       node: this.id,
       count: ++this.#count,
       leaseMs,
       entry: this.#isKnown ? undefined : {
-        ...{ name: this.id, kind, place, version: "1", settingsHash, settings: {} },
+        ...{ name: this.id, kind, place, version: "1", settingsHash, settings },
         succeeds: true,
       },
       wanted: text === this.#told ? undefined : new Map(
