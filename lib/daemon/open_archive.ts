@@ -16,7 +16,7 @@ import { ensureCandleTables } from "../store/candle_table.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
-import type { OnReach } from "../store/connection/server_pool.ts";
+import type { OnReach } from "../store/connection/reach_watch.ts";
 import { StoreError } from "../store/connection/store_error.ts";
 import { hasLeader } from "../store/node_exchanges.ts";
 import { guardQueries } from "../store/read_query.ts";

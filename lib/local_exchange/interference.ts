@@ -20,6 +20,8 @@ export interface Asked {
   readonly proxied: boolean;
   /** The target's host: that of the exchange after a proxy prefix, else that of the local exchange. */
   readonly host: string;
+  /** The address that the request came from, `127.0.0.1`. */
+  readonly visitor: string;
   /** When the request arrived. The answer shows the state at this time. */
   readonly nowMs: number;
   /** Aborted when the exchange closes. */

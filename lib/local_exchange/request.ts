@@ -18,6 +18,8 @@ export interface LoggedRequest {
   readonly query: Readonly<Record<string, string>>;
   readonly host: string;
   readonly proxied: boolean;
+  /** The address that the request came from, `127.0.0.1`. */
+  readonly visitor: string;
   /** The endpoint as the dialect calls it, `klines`; undefined when no dialect has it. */
   readonly endpoint: string | undefined;
   /** The HTTP status of the answer; undefined while there is none. */
@@ -54,6 +56,12 @@ function decoded(text: string): string {
   }
 }
 
+/** When a request arrived, and from where. */
+export interface Arrival {
+  readonly nowMs: number;
+  readonly visitor: string;
+}
+
 /** The log of the newest requests, in the order of arrival. */
 export class RequestLog {
   readonly #entriesMax: number;
@@ -64,7 +72,7 @@ export class RequestLog {
   }
 
   /** Adds a request. Call `answered` of the result when there is an answer, and before it `understood`. */
-  add(target: RequestTarget, nowMs: number): LogEntry {
+  add(target: RequestTarget, { nowMs, visitor }: Arrival): LogEntry {
     const { path, query, host, proxied } = target;
     const entry: MutableRequest = {
       timeMs: nowMs,
@@ -72,6 +80,7 @@ export class RequestLog {
       query: Object.fromEntries(query),
       host,
       proxied,
+      visitor,
       endpoint: undefined,
       status: undefined,
     };

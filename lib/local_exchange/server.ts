@@ -10,7 +10,13 @@ import { findMarket, fundingRates, type LocalFunding } from "./contract.ts";
 import { fundingPage } from "./local_funding.ts";
 import { closedCandles, page, type PageAsk } from "./history.ts";
 import { type Asked, historyOf, type Interference, type RowChange } from "./interference.ts";
-import { type LoggedRequest, RequestLog, type RequestTarget, requestTarget } from "./request.ts";
+import {
+  type Arrival,
+  type LoggedRequest,
+  RequestLog,
+  type RequestTarget,
+  requestTarget,
+} from "./request.ts";
 import { LOCAL_SYMBOLS, type LocalSymbol } from "./local_symbol.ts";
 
 export interface LocalExchangeOptions {
@@ -103,7 +109,7 @@ export async function startLocalExchange(options: LocalExchangeOptions): Promise
     onListen: () => listening.resolve(),
     // A dialect that throws is answered with status 500, so that its defect shows.
     onError: (error) => new Response(`The local exchange failed: ${error}\n`, { status: 500 }),
-  }, (request) => respond(state, request));
+  }, (request, { remoteAddr }) => respond(state, request, remoteAddr.hostname));
   await listening.promise;
   const url = `http://${HOSTNAME}:${server.addr.port}`;
   return {
@@ -141,14 +147,14 @@ interface State {
   readonly closed: Promise<void>;
 }
 
-async function respond(state: State, request: Request): Promise<Response> {
+async function respond(state: State, request: Request, visitor: string): Promise<Response> {
   const { interference } = state;
   const nowMs = state.clock.now();
   const target = requestTarget(request.url);
-  const entry = state.log.add(target, nowMs);
+  const entry = state.log.add(target, { nowMs, visitor });
   const stream = streamAt(state, request, target.path);
   if (stream !== undefined) return entry.answered(acceptStream(request, stream));
-  const asked = understand(state, target, nowMs);
+  const asked = understand(state, target, { nowMs, visitor });
   if (asked === undefined) {
     return entry.answered(new Response(`No such endpoint: ${target.path}\n`, { status: 404 }));
   }
@@ -179,14 +185,14 @@ function streamAt(
 function understand(
   { dialects, symbols, closing }: State,
   { path, query, proxied, host }: RequestTarget,
-  nowMs: number,
+  { nowMs, visitor }: Arrival,
 ): Asked | undefined {
   const request = { path, query, symbols: [...symbols.values()], nowMs };
   for (const dialect of dialects) {
     const ask = dialect.read(request);
     if (ask === undefined) continue;
     const answer = (change?: RowChange): Response => answerOf({ dialect, ask, nowMs }, change);
-    return { dialect, ask, proxied, host, nowMs, closing, answer };
+    return { dialect, ask, proxied, host, visitor, nowMs, closing, answer };
   }
   return undefined;
 }

@@ -18,6 +18,7 @@ import { firstRow } from "./first_row.ts";
 import { freshness } from "./freshness.ts";
 import { gapScan } from "./gap_scan.ts";
 import { memory } from "./memory.ts";
+import { nodes } from "./nodes.ts";
 import { pageWrite } from "./page_write.ts";
 import { paging } from "./paging.ts";
 import { publishedHistory } from "./published_history.ts";
@@ -40,6 +41,7 @@ const BENCHES: readonly Bench[] = [
   daemonMemory,
   statusFeed,
   fileImport,
+  nodes,
 ];
 
 const { values } = parseArgs({

@@ -1,139 +1,218 @@
-/** Two daemons of one archive, as people and Prometheus see them. @module */
+/** Two daemons on one archive, each with an address of its own: what one of them held when it ends, the other one goes on with. @module */
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { systemClock } from "../../lib/clock.ts";
-import type { NodesDocument } from "../../lib/serve/node_status.ts";
-import type { Status } from "../../lib/serve/status.ts";
+import { LOCAL_SYMBOLS } from "../../lib/local_exchange/local_symbol.ts";
+import { askedTwice, candleRequests } from "../nodes/asked.ts";
+import { CANDLES_COST } from "../nodes/scene.ts";
 import {
   type LocalExchange,
   startLocalExchange,
 } from "../support/local_exchange/faulty_exchange.ts";
-import { assertCode, run, type Running, start, withDirectory } from "../support/program.ts";
+import { assertCode, type Running, start, withDirectory } from "../support/program.ts";
 import { openPostgres } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
 
-const SYMBOLS = ["BTC/USDT", "ETH/USDT"];
+const SYMBOLS = LOCAL_SYMBOLS.slice(0, 4);
+const [FIRST, SECOND] = ["127.0.0.2", "127.0.0.3"] as const;
 
-Deno.test("a second daemon stands by and is ready, differs where its settings do, and takes over when the first one stops", (t) =>
-  withScene(t, async ({ cwd, env }) => {
-    const first = start(["run"], { cwd, env });
-    let second: Running | undefined;
+/** Seldom enough that a backfill is not over before its nodes are ended. */
+const REQUEST_MS = 60;
+const HISTORY_DAYS = 3;
+const MINUTE_MS = 60_000;
+const HISTORY_MINUTES = HISTORY_DAYS * 24 * 60;
+
+/** What is younger may not be final, and is asked for again. */
+const YOUNG_MS = 10 * MINUTE_MS;
+
+interface Scene {
+  readonly exchange: LocalExchange;
+  readonly sql: postgres.Sql;
+  /** By address. */
+  startNode(egress: string): Running;
+  /** Ids of the symbols that an address has polled since. */
+  polledBy(egress: string, since?: number): ReadonlySet<string>;
+}
+
+Deno.test("what a killed node polled, the other one polls within two ticks, and nothing that is stored is asked for again", (t) =>
+  withScene(t, async (scene) => {
+    const { exchange, sql, startNode, polledBy } = scene;
+    const [first, second] = [startNode(FIRST), startNode(SECOND)];
     try {
-      const url = await readyUrl(first);
-      await until(
-        "leases of the first",
-        async () => (await metricsOf(url)).includes(held(SYMBOLS.length)),
-      );
-      assert.match(await metricsOf(url), /^titan10_leader 1$/m);
-      second = start(["run"], { cwd, env: { ...env, GAP_ALERT_PERCENT: "7" } });
-      // It may ask nobody, and that is no reason to be restarted or left out.
-      const otherUrl = await readyUrl(second);
-      await until("two nodes", async () => (await nodesAt(otherUrl)).length === 2);
-      for (const at of [url, otherUrl]) {
-        const [leader, other] = await nodesAt(at);
-        assert(leader !== undefined && other !== undefined);
-        assert.deepEqual(
-          [leader.isLeader, leader.leases, leader.exchanges.map(({ exchange }) => exchange)],
-          [true, SYMBOLS.length, ["binance"]],
+      await untilShared(scene);
+      const history = systemClock.now() - YOUNG_MS;
+      await until("a part of the history", async () => await covered(sql) > HISTORY_MINUTES / 4);
+      first.kill("SIGKILL");
+      await first.ended;
+      const killedMs = systemClock.now();
+      const before = exchange.requests.length;
+      const stored = await coverage(sql);
+      await untilAllPolledBy(scene, SECOND, before);
+      await untilComplete(sql);
+      assert.deepEqual([...polledBy(FIRST, before)], [], "a killed node asks nothing");
+      for (const { query } of candleRequests(exchange.requests.slice(before), "1m")) {
+        const sinceMs = Number(query["startTime"]);
+        const untilMs = Math.min(sinceMs + Number(query["limit"]) * MINUTE_MS, history);
+        const again = stored.get(query["symbol"] ?? "")?.find(([since, end]) =>
+          sinceMs < Math.min(untilMs, end) && since < untilMs
         );
-        assert.equal(leader.name.split(":").at(-1), new URL(url).port);
-        assert.deepEqual([other.isLeader, other.leases, other.exchanges], [false, 0, []]);
-        assert.deepEqual(other.differs, ["GAP_ALERT_PERCENT: 7 here, 5 there"]);
+        assert.equal(again, undefined, `${JSON.stringify(query)} was stored before`);
       }
-      assert.match(await metricsOf(otherUrl), /^titan10_leader 0$/m);
-      // What another node asks, this one does not tell of by itself.
-      const { exchanges: [binance] } = await statusAt(otherUrl);
-      assert.deepEqual([binance?.breaker, binance?.paceMs, binance?.stream], [
-        "closed",
-        null,
-        null,
-      ]);
-
-      first.kill("SIGTERM");
-      assert.equal((await first.ended).code, 143);
-      await until(
-        "leases of the second",
-        async () => (await metricsOf(otherUrl)).includes(held(SYMBOLS.length)),
-      );
-      assert.match(await metricsOf(otherUrl), /^titan10_leader 1$/m);
-      const shown = await run(["nodes", "--json"], { cwd, env });
-      assertCode(shown, 0);
-      const { nodes }: NodesDocument = JSON.parse(shown.stdout);
-      assert.deepEqual(
-        nodes.map(({ isLeader, leases, differs }) => [isLeader, leases, differs]),
-        [[true, SYMBOLS.length, []]],
-      );
+      const pardon = { visitor: FIRST, sinceMs: 0, untilMs: killedMs };
+      const { unpardoned } = askedTwice(exchange.requests, { untilMs: history, pardons: [pardon] });
+      assert.deepEqual(unpardoned, []);
     } finally {
-      for (const daemon of [first, second]) daemon?.kill("SIGKILL");
-      await Promise.all([first.ended, second?.ended]);
+      await endAll(first, second);
     }
   }));
 
-interface Scene {
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly exchange: LocalExchange;
-}
+Deno.test("a node that is stopped hands over at once, and no window is asked for twice", (t) =>
+  withScene(t, async (scene) => {
+    const { exchange, sql, startNode } = scene;
+    const [first, second] = [startNode(FIRST), startNode(SECOND)];
+    try {
+      await untilShared(scene);
+      const history = systemClock.now() - YOUNG_MS;
+      await until("a part of the history", async () => await covered(sql) > HISTORY_MINUTES / 4);
+      first.kill("SIGTERM");
+      const { code } = await first.ended;
+      assertCode({ code, stdout: first.stdout(), stderr: first.stderr() }, 143);
+      const before = exchange.requests.length;
+      // Of two nodes one is left: what it does not hold by now is free.
+      const held = await sql`
+        select holder from leases where holder is not null union select holder from egress_leases where holder is not null`;
+      assert(held.length <= 1, "what a stopped node held is free when it has ended");
+      await untilAllPolledBy(scene, SECOND, before);
+      await untilComplete(sql);
+      const { unpardoned } = askedTwice(exchange.requests, { untilMs: history, pardons: [] });
+      assert.deepEqual(unpardoned, []);
+      second.kill("SIGTERM");
+      assertCode({ code: (await second.ended).code, stdout: "", stderr: second.stderr() }, 143);
+    } finally {
+      await endAll(first, second);
+    }
+  }));
 
-async function withScene(
-  t: Deno.TestContext,
-  use: (scene: Scene) => Promise<void>,
-): Promise<void> {
+Deno.test("two nodes with one address keep its pace together, and the second one goes on where the first one ends", (t) =>
+  withScene(t, async (scene) => {
+    const { exchange, sql, startNode, polledBy } = scene;
+    const [first, second] = [startNode(FIRST), startNode(FIRST)];
+    try {
+      await until("two nodes", async () => (await sql`select from nodes`).length === 2);
+      await until("polls of all symbols", () => polledBy(FIRST).size === SYMBOLS.length);
+      const before = exchange.requests.length;
+      first.kill("SIGTERM");
+      await first.ended;
+      await untilAllPolledBy(scene, FIRST, before);
+      const statuses = new Set(exchange.requests.map(({ status }) => status));
+      assert(!statuses.has(429), "the exchange was asked faster than one node may ask");
+    } finally {
+      await endAll(first, second);
+    }
+  }));
+
+async function withScene(t: Deno.TestContext, use: (scene: Scene) => Promise<void>): Promise<void> {
   const server = await openPostgres();
   if (server === undefined) {
-    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    await t.step({ name: "needs a server", ignore: true, fn: () => {} });
     return;
   }
-  const exchange = await startLocalExchange({ clock: systemClock });
+  const exchange = await startLocalExchange({
+    clock: systemClock,
+    symbols: SYMBOLS,
+    rateLimit: { perSecond: Math.ceil(1.5 * 1_000 / REQUEST_MS), eachVisitor: true },
+  });
+  const sql = postgres(server.url, { max: 1, onnotice: () => {} });
+  const env = {
+    DATABASE_URL: server.url,
+    EXCHANGES: "binance",
+    SYMBOLS: SYMBOLS.map(({ symbol }) => symbol).join(","),
+    TIMEFRAMES: "1s",
+    BACKFILL: `1m:${HISTORY_DAYS}d`,
+    PAGE_LIMIT: "100",
+    POLL_CRON: "*/2 * * * * *",
+    BACKFILL_CRON: "*/5 * * * * *",
+    RETRY_MIN: "50ms",
+    RETRY_MAX: "300ms",
+    HTTP_PORT: "0",
+    LOG_FORMAT: "json",
+    EXCHANGE_BINANCE: JSON.stringify({
+      urls: { api: { public: `${exchange.url}/api/v3` } },
+      rateLimit: REQUEST_MS / CANDLES_COST,
+    }),
+  };
   try {
     await withDirectory((cwd) =>
       use({
-        cwd,
         exchange,
-        env: {
-          DATABASE_URL: server.url,
-          EXCHANGES: "binance",
-          SYMBOLS: SYMBOLS.join(),
-          TIMEFRAMES: "1h",
-          BACKFILL: "1h:2d",
-          HTTP_PORT: "0",
-          LOG_FORMAT: "json",
-          EXCHANGE_BINANCE: JSON.stringify({
-            urls: { api: { public: `${exchange.url}/api/v3` } },
-            rateLimit: 1,
-          }),
+        sql,
+        startNode: (egress) => start(["run"], { cwd, env: { ...env, EGRESS: egress } }),
+        polledBy: (egress, since = 0) => {
+          const polls = candleRequests(exchange.requests.slice(since), "1s");
+          const own = polls.filter(({ visitor }) => visitor === egress);
+          return new Set(own.map(({ query }) => query["symbol"] ?? ""));
         },
       })
     );
   } finally {
+    await sql.end();
     await exchange.close();
     await server.stop();
   }
 }
 
-async function readyUrl(daemon: Running): Promise<string> {
-  const [, url] = await daemon.waitFor(/"url":"(http:[^"]+)"/);
-  assert(url !== undefined);
-  await until("a daemon that is ready", async () => {
-    const response = await fetch(`${url}/readyz`);
-    await response.body?.cancel();
-    return response.status === 200;
-  });
-  return url;
+/** Resolves when both nodes poll, and what one of them polls the other one leaves. */
+async function untilShared({ exchange, polledBy }: Scene): Promise<void> {
+  let before = 0;
+  await until("each node with a half of the symbols", async () => {
+    await systemClock.sleep(100);
+    const [some, others] = [polledBy(FIRST, before), polledBy(SECOND, before)];
+    const isShared = some.size === 2 && others.size === 2 && some.isDisjointFrom(others);
+    // Where symbols have changed hands meanwhile, what was polled before does not count.
+    if (!isShared && some.size + others.size > 3) before = exchange.requests.length;
+    return isShared;
+  }, { instead: () => [FIRST, SECOND].map((egress) => [...polledBy(egress, before)]) });
 }
 
-async function statusAt(url: string): Promise<Status> {
-  return await (await fetch(`${url}/status`)).json();
+async function untilAllPolledBy(
+  { polledBy }: Scene,
+  egress: string,
+  before: number,
+): Promise<void> {
+  await until(
+    `polls of all symbols by ${egress}`,
+    () => polledBy(egress, before).size === SYMBOLS.length,
+    { instead: () => [...polledBy(egress, before)] },
+  );
 }
 
-async function nodesAt(url: string): Promise<Status["nodes"]> {
-  return (await statusAt(url)).nodes;
+async function untilComplete(sql: postgres.Sql): Promise<void> {
+  const all = SYMBOLS.length * (HISTORY_MINUTES - YOUNG_MS / MINUTE_MS);
+  await until("the whole history", async () => {
+    await systemClock.sleep(200);
+    return await covered(sql) >= all;
+  }, { instead: () => covered(sql) });
 }
 
-async function metricsOf(url: string): Promise<string> {
-  return await (await fetch(`${url}/metrics`)).text();
+/** Minutes of all symbols together that the ledger has. */
+async function covered(sql: postgres.Sql): Promise<number> {
+  const all = [...(await coverage(sql)).values()].flat();
+  return all.reduce((sum, [since, end]) => sum + (end - since) / MINUTE_MS, 0);
 }
 
-/** The line of the metrics. */
-function held(symbols: number): string {
-  return `titan10_leases_held{exchange="binance"} ${symbols}\n`;
+/** What is stored of minutes, by the exchange's own symbol. */
+async function coverage(
+  sql: postgres.Sql,
+): Promise<ReadonlyMap<string, readonly (readonly [number, number])[]>> {
+  const rows = await sql<{ symbol: string; windows: [number, number][] | null }[]>`
+    select symbol, (select json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
+                                                     extract(epoch from upper(range)) * 1000))
+                    from unnest(covered) as range) as windows
+    from checkpoints where timeframe = '1m'`;
+  return new Map(rows.map(({ symbol, windows }) => [symbol.replace("/", ""), windows ?? []]));
+}
+
+async function endAll(...nodes: readonly Running[]): Promise<void> {
+  for (const node of nodes) node.kill("SIGKILL");
+  for (const node of nodes) await node.ended;
 }

@@ -202,7 +202,7 @@ function settings(
 }
 
 /** A port that nobody listens on now. */
-function freePort(): number {
+export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   listener.close();
   return (listener.addr as Deno.NetAddr).port;

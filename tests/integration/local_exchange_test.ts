@@ -189,6 +189,37 @@ Deno.test("a delisted market is listed as closed, keeps its history, and has no 
   });
 });
 
+Deno.test("each visitor's address can have a limit and faults of its own, and is logged", async () => {
+  const clients = ["127.0.0.1", "127.0.0.2"].map((localAddress) =>
+    Deno.createHttpClient({ localAddress })
+  );
+  const rateLimit = { perSecond: 2, eachVisitor: true };
+  await withExchange({ clock: STILL_CLOCK, rateLimit }, async (exchange) => {
+    const asked = async (at: number): Promise<number> => {
+      const answer = await fetch(`${exchange.url}/api/v3/ping`, { client: clients[at]! });
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    const statuses = [];
+    for (const at of [0, 0, 0, 1, 1, 1]) statuses.push(await asked(at));
+    assert.deepEqual(statuses, [200, 200, 429, 200, 200, 429]);
+    const visitors = exchange.requests.map(({ visitor }) => visitor);
+    assert.deepEqual([...new Set(visitors)], ["127.0.0.1", "127.0.0.2"]);
+  });
+  await withExchange({ clock: STILL_CLOCK }, async (exchange) => {
+    const fault = { kind: "status", status: 418 } as const;
+    exchange.faults.add({ when: { visitor: "127.0.0.2" }, fault });
+    const statuses = [];
+    for (const client of clients) {
+      const answer = await fetch(`${exchange.url}/api/v3/ping`, { client });
+      await answer.body?.cancel();
+      statuses.push(answer.status);
+    }
+    assert.deepEqual(statuses, [200, 418]);
+  });
+  for (const client of clients) client.close();
+});
+
 Deno.test("over the rate limit the answer is 429 with Retry-After, until a second has passed", async () => {
   let nowMs = NOW_MS;
   const clock = { ...STILL_CLOCK, now: () => nowMs };

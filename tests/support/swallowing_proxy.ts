@@ -1,4 +1,4 @@
-/** A TCP proxy on loopback that can swallow: connections stay open and nothing comes through any more. @module */
+/** A TCP proxy on loopback that can swallow or hold what it carries, while connections stay open. @module */
 
 export interface SwallowingProxy {
   /** The given URL with the proxy in the place of its host. */
@@ -7,6 +7,8 @@ export interface SwallowingProxy {
   readonly connections: number;
   /** Whether bytes are swallowed on the connections that are open now, and on new ones. */
   swallow(isSwallowing: boolean): void;
+  /** Whether what clients send waits. Afterwards all of it arrives, also of clients that are gone by then. */
+  hold(isHolding: boolean): void;
   /** Ends the connections that are open now, without a goodbye. */
   cut(): void;
   close(): Promise<void>;
@@ -19,11 +21,17 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
   const open = new Set<Deno.Conn>();
   const deaf = new Set<Deno.Conn>();
   let isSwallowing = false;
-  const carry = async (from: Deno.Conn, to: Deno.Conn): Promise<void> => {
+  let held: PromiseWithResolvers<void> | undefined;
+  const carry = async (
+    from: Deno.Conn,
+    to: Deno.Conn,
+    { isFromClient }: { readonly isFromClient: boolean },
+  ): Promise<void> => {
     const bytes = new Uint8Array(65_536);
     try {
       for (let count; (count = await from.read(bytes)) !== null;) {
         // A connection that has lost bytes never carries any again.
+        if (isFromClient) await held?.promise;
         if (isSwallowing) deaf.add(from).add(to);
         if (deaf.has(from)) continue;
         for (let written = 0; written < count;) {
@@ -42,7 +50,10 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
     for await (const near of listener) {
       const far = await Deno.connect({ hostname, port: Number(port) });
       open.add(near).add(far);
-      const both = Promise.all([carry(near, far), carry(far, near)]);
+      const both = Promise.all([
+        carry(near, far, { isFromClient: true }),
+        carry(far, near, { isFromClient: false }),
+      ]);
       carrying.add(both);
       both.finally(() => carrying.delete(both));
     }
@@ -57,6 +68,13 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
     swallow: (value) => {
       isSwallowing = value;
     },
+    hold: (isHolding) => {
+      if (isHolding) held ??= Promise.withResolvers<void>();
+      else {
+        held?.resolve();
+        held = undefined;
+      }
+    },
     cut: () => {
       for (const one of open) one.close();
       open.clear();
@@ -65,6 +83,7 @@ export function startSwallowingProxy(url: string): SwallowingProxy {
       listener.close();
       for (const one of open) one.close();
       open.clear();
+      held?.resolve();
       await accepting;
       await Promise.all(carrying);
     },

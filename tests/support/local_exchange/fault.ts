@@ -34,6 +34,8 @@ interface FaultWhen {
   readonly untilMs?: number | undefined;
   /** Whether the request came through the proxy prefix. */
   readonly proxied?: boolean | undefined;
+  /** The address that the request came from, `127.0.0.2`. */
+  readonly visitor?: string | undefined;
 }
 
 export type Fault = LatencyFault | AnswerFault | RowFault;
@@ -99,6 +101,7 @@ interface FaultSubject {
   readonly window: Window | undefined;
   readonly proxied: boolean;
   readonly host: string;
+  readonly visitor: string;
 }
 
 /** A forgotten rule is cheap, a leak of them is not: more than this is a mistake in a test. */
@@ -171,6 +174,7 @@ function applies({ when = {}, times = Infinity, struck }: Rule, subject: FaultSu
   if (when.about !== undefined && when.about !== ask.about) return false;
   if (when.exchange !== undefined && when.exchange !== subject.exchange) return false;
   if (when.host !== undefined && when.host !== subject.host) return false;
+  if (when.visitor !== undefined && when.visitor !== subject.visitor) return false;
   if (when.proxied !== undefined && when.proxied !== subject.proxied) return false;
   const isAboutRows = when.symbol !== undefined || when.timeframe !== undefined ||
     when.sinceMs !== undefined || when.untilMs !== undefined;

@@ -83,8 +83,9 @@ class FaultyAnswers implements Interference {
     if (waitSeconds > 0) {
       return this.#refusal(asked, { status: 429, retryAfterSeconds: waitSeconds });
     }
-    const { dialect: { exchange }, ask, proxied, host } = asked;
-    const strike = faults.strike({ exchange, ask, window: windowOf(asked), proxied, host });
+    const { dialect: { exchange }, ask, proxied, host, visitor } = asked;
+    const window = windowOf(asked);
+    const strike = faults.strike({ exchange, ask, window, proxied, host, visitor });
     if (strike.latencyMs > 0) {
       // The exchange closing ends the wait; the answer then has nobody to go to.
       await clock.sleep(strike.latencyMs, { signal: asked.closing }).catch(() => {});

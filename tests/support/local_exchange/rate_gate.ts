@@ -5,11 +5,14 @@ export interface RateLimit {
   readonly perSecond: number;
   /** The target's host, `fapi.binance.com`, if the limit is of one host. @default all hosts together */
   readonly host?: string | undefined;
+  /** Whether each visitor's address has this much for itself. @default all visitors together */
+  readonly eachVisitor?: boolean | undefined;
 }
 
 /** A request as far as limits are about it. */
 interface LimitedRequest {
   readonly host: string;
+  readonly visitor: string;
   readonly nowMs: number;
 }
 
@@ -17,21 +20,28 @@ const SECOND_MS = 1_000;
 
 /** Counts the requests let through in the last second. Refused ones do not count. */
 export class RateGate {
-  readonly #counts: readonly Count[];
+  readonly #limits: readonly (RateLimit & { readonly counts: Map<string, Count> })[];
 
   /** @throws RangeError when a limit would let nothing through. */
   constructor(limits: RateLimit | readonly RateLimit[]) {
-    this.#counts = [limits].flat().map(({ perSecond, host }) => {
+    this.#limits = [limits].flat().map((limit) => {
+      const { perSecond } = limit;
       if (!(perSecond >= 1)) {
         throw new RangeError(`Cannot limit to ${perSecond} requests a second: expected at least 1`);
       }
-      return { perSecond: Math.floor(perSecond), host, passedMs: [] };
+      return { ...limit, perSecond: Math.floor(perSecond), counts: new Map() };
     });
   }
 
   /** Zero when a request may pass, which counts it; else the whole seconds until one may. */
-  waitSeconds({ host, nowMs }: LimitedRequest): number {
-    const counts = this.#counts.filter((count) => count.host === undefined || count.host === host);
+  waitSeconds({ host, visitor, nowMs }: LimitedRequest): number {
+    const counts = this.#limits.filter((limit) => limit.host === undefined || limit.host === host)
+      .map(({ perSecond, eachVisitor = false, counts }): Count => {
+        const key = eachVisitor ? visitor : "";
+        const count = counts.get(key) ?? { perSecond, passedMs: [] };
+        counts.set(key, count);
+        return count;
+      });
     const waits = counts.map((count) => {
       count.passedMs = count.passedMs.filter((passedMs) => nowMs - passedMs < SECOND_MS);
       const oldestMs = count.passedMs[0];
@@ -46,7 +56,6 @@ export class RateGate {
 
 interface Count {
   readonly perSecond: number;
-  readonly host: string | undefined;
   /** Times of the requests let through, oldest first; never more than `perSecond`. */
   passedMs: number[];
 }

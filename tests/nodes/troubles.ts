@@ -1,0 +1,185 @@
+/** How each trouble comes over a node, and what ends it. @module */
+import { systemClock } from "../../lib/clock.ts";
+import { backfill } from "../../lib/fetch/backfill.ts";
+import { openDatabase } from "../../lib/store/connection/database.ts";
+import { freePort } from "../faults/scene.ts";
+import { openTestArchive } from "../support/local_archive.ts";
+import { start } from "../support/program.ts";
+import { type Node, type NodesScene, startAnew } from "./scene.ts";
+import { PROMOTION, type Step, type TroubleName } from "./schedule.ts";
+
+type End = () => Promise<void> | void;
+type Begin = (scene: NodesScene, node: Node) => Promise<End> | End;
+
+/** Addresses of what joins the nodes for a while. */
+const JOINING = "127.0.0.8";
+const ONE_SHOT = "127.0.0.9";
+
+/** Longer than any schedule. */
+const BAN_SECONDS = 600;
+
+/** What was answered so shortly before a trouble began may not be stored yet. */
+const UNSTORED_MS = 6_000;
+
+/** How old pages on their way can be when the database changes. */
+const LOST_MS = 15_000;
+
+/** Lets a step befall its node, and resolves when it is over. */
+export async function strike(scene: NodesScene, { trouble, node: at, forMs }: Step): Promise<void> {
+  const node = scene.nodes[at];
+  if (node === undefined) throw new RangeError(`There is no node ${at}`);
+  const sinceMs = systemClock.now();
+  const end = await TROUBLES_BEGIN[trouble](scene, node);
+  await systemClock.sleep(forMs);
+  await end();
+  const { visitor, beforeMs } = LOSSES[trouble]?.(node) ?? {};
+  if (beforeMs === undefined) return;
+  scene.pardons.push({ visitor, sinceMs: sinceMs - beforeMs, untilMs: systemClock.now() });
+}
+
+/** After which answers may not have been stored, and whose. A clean stop stores what it was answered. */
+const LOSSES: Partial<
+  Readonly<
+    Record<
+      TroubleName,
+      (node: Node) => { readonly visitor: string | undefined; readonly beforeMs: number }
+    >
+  >
+> = {
+  "kill -9": ofNode,
+  "kill -9, another place": ofNode,
+  "kill -9 for long": ofNode,
+  "SIGSTOP past the lease": ofNode,
+  "writes held": ofNode,
+  "partition": ofNode,
+  "connections cut": ofNode,
+  "one-shot backfill": () => ({ visitor: ONE_SHOT, beforeMs: 0 }),
+  // It takes no part, and asks what the nodes ask.
+  "pages without stamp": () => ({ visitor: undefined, beforeMs: UNSTORED_MS }),
+  [PROMOTION]: () => ({ visitor: undefined, beforeMs: LOST_MS }),
+};
+
+function ofNode({ egress }: Node): { readonly visitor: string; readonly beforeMs: number } {
+  return { visitor: egress, beforeMs: UNSTORED_MS };
+}
+
+const TROUBLES_BEGIN: Readonly<Record<TroubleName, Begin>> = {
+  "kill -9": async (_, node) => {
+    await node.keeper.end("SIGKILL");
+    return () => node.keeper.start();
+  },
+  "kill -9 for long": async (_, node) => {
+    await node.keeper.end("SIGKILL");
+    return () => node.keeper.start();
+  },
+  "kill -9, another place": async (scene, node) => {
+    await node.keeper.end("SIGKILL");
+    return () => startAnew(scene, node, { HTTP_PORT: String(freePort()) });
+  },
+  "SIGTERM": (_, node) => stopped(node, () => node.keeper.start()),
+  "SIGTERM, other settings": (scene, node) =>
+    stopped(node, () => startAnew(scene, node, { GAP_ALERT_PERCENT: "7" })),
+  "SIGSTOP past the lease": (_, node) => {
+    node.keeper.signal("SIGSTOP");
+    return () => node.keeper.signal("SIGCONT");
+  },
+  "writes held": (_, { proxy }) => {
+    proxy?.hold(true);
+    return () => proxy?.hold(false);
+  },
+  "partition": (_, { proxy }) => {
+    proxy?.swallow(true);
+    return () => proxy?.swallow(false);
+  },
+  "connections cut": (_, { proxy }) => {
+    const stop = new AbortController();
+    const cutting = (async () => {
+      while (!stop.signal.aborted) {
+        proxy?.cut();
+        await systemClock.sleep(100, { signal: stop.signal }).catch(() => {});
+      }
+    })();
+    return async () => {
+      stop.abort();
+      await cutting;
+    };
+  },
+  "address banned": ({ exchange }, { egress }) => {
+    exchange.faults.add({
+      when: { visitor: egress },
+      fault: { kind: "status", status: 418, retryAfterSeconds: BAN_SECONDS },
+    });
+    return () => {};
+  },
+  "node joins": (scene) => {
+    const node = scene.addNode(JOINING);
+    return async () => {
+      scene.nodes.splice(scene.nodes.indexOf(node), 1);
+      const code = await node.keeper.end("SIGTERM");
+      noteEnd(scene, { code, node, what: "a node that joined" });
+      await node.proxy?.close();
+    };
+  },
+  "one-shot backfill": oneShot,
+  "pages without stamp": unstamped,
+  [PROMOTION]: async ({ server }) => {
+    await server.promote?.();
+    return () => {};
+  },
+};
+
+/** Behind a hanging server a stop takes as long as it takes. */
+function stopped({ keeper }: Node, restart: () => void): End {
+  const ended = keeper.end("SIGTERM");
+  return async () => {
+    await ended;
+    restart();
+  };
+}
+
+/** A command takes its share beside the nodes, and gives it back when it is stopped. */
+function oneShot(scene: NodesScene): End {
+  const { cwd, server, crashes } = scene;
+  const { HTTP_PORT: _, ...env } = scene.envOf(ONE_SHOT, server.nodeUrl);
+  const running = start(["backfill"], { cwd, env: { ...env, EXCHANGES: "binance" } });
+  return async () => {
+    running.kill("SIGTERM");
+    const { code } = await running.ended;
+    if (code !== 0 && code !== 143) {
+      crashes.push(`the one-shot backfill ended with ${code}: ${running.stderr().slice(-1_000)}`);
+    }
+  };
+}
+
+/** What a program does that knows nothing of leases: its pages carry no stamp. */
+async function unstamped({ server, symbols, variables, schedule }: NodesScene): Promise<End> {
+  const database = await openDatabase({
+    url: server.url,
+    dataDir: "",
+    poolMax: 2,
+    clock: systemClock,
+  });
+  const archive = await openTestArchive(database, {
+    ...variables,
+    SYMBOLS: symbols[schedule.seed % symbols.length]?.symbol ?? "",
+  }, systemClock);
+  const stop = new AbortController();
+  const running = backfill(archive, { patient: false, signal: stop.signal }).catch(() => {});
+  return async () => {
+    stop.abort();
+    await running;
+    await database.close();
+  };
+}
+
+function noteEnd(
+  { crashes }: NodesScene,
+  { code, node, what }: {
+    readonly code: number | undefined;
+    readonly node: Node;
+    readonly what: string;
+  },
+): void {
+  if (code === 0 || code === 143) return;
+  crashes.push(`${what} at ${node.egress} ended with ${code}: ${node.keeper.lastWords()}`);
+}
