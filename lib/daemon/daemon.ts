@@ -97,7 +97,6 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
-    tellLeases(archive);
     archive.events.start(database);
     stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);
@@ -105,6 +104,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
     const node = nodeOf(archive, { kind: "daemon", url });
+    tellLeases(archive);
     const live = state.live = new Live(archive, streamSource(archive));
     const alerts = new Alerts(archive, live);
     // Others have what this node held as soon as its work has ended.
