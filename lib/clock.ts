@@ -4,6 +4,8 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch, UTC. */
   now(): number;
+  /** Milliseconds of a clock that is never set, from any beginning. @default there is none: {@linkcode Clock.now} counts */
+  steadyMs?(): number;
   /**
    * Resolves after `ms` milliseconds.
    *
@@ -18,6 +20,7 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steadyMs: () => performance.now(),
   async sleep(ms, { signal } = {}): Promise<void> {
     signal?.throwIfAborted();
     for (let leftMs = Math.max(0, ms);; leftMs -= TIMEOUT_MS_MAX) {

@@ -34,7 +34,7 @@ sed -e 's#/usr/local/bin/#/usr/bin/#; s#/usr/local/share/doc/#/usr/share/doc/#' 
 install -D --mode=600 "$root/.env.example" "$tree/etc/titan10.env"
 mkdir --parents "$doc/docs"
 cp "$root"/docs/*.md "$doc/docs"
-cp "$root/README.md" "$root/docs/licences.txt" "$root/deploy/secrets.conf" "$doc"
+cp "$root/README.md" "$root/docs/licences.txt" "$root"/deploy/{secrets,node}.conf "$doc"
 gzip --best --no-name <"$root/CHANGELOG.md" >"$doc/CHANGELOG.md.gz"
 # In the form that Debian's tools read.
 gzip --best --no-name >"$doc/changelog.gz" <<END

@@ -46,6 +46,8 @@ export function postsOf<Told extends ToldAlert>(
 
 /** The body of a POST in the format `json`. Times are ISO 8601 UTC; fields that do not apply are null. */
 interface AlertDocument {
+  /** The number of the alert in the archive: with the state, it tells whether a message came before. */
+  readonly id: number;
   readonly alert: ToldAlert["alert"];
   readonly state: ToldAlert["state"];
   readonly exchange: string;
@@ -65,6 +67,7 @@ function documentOf(told: ToldAlert): AlertDocument {
   const { alert, state, exchange, value, threshold } = told;
   const summary = summaryOf(told);
   return {
+    id: told.id,
     alert,
     state,
     exchange,

@@ -46,7 +46,7 @@ export function gapConditions(
 }
 
 /** The parts of an exchange that its alerts depend on. */
-interface WatchedExchange {
+export interface WatchedExchange {
   readonly id: string;
   readonly breakers: Pick<Breakers, "troubled">;
   /** How access is refused; `unknown` right after the start; undefined while it is not. */

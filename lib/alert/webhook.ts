@@ -6,9 +6,13 @@ import type { Archive } from "../archive/archive.ts";
 import type { AlertPost } from "./alert_message.ts";
 import { readAnswer, WebhookError } from "./webhook_answer.ts";
 
-interface PostOptions {
+export interface PostOptions {
   readonly format: WebhookFormat;
   readonly signal: AbortSignal;
+  /** Ends it, but no attempt that is under way. @default `signal` */
+  readonly waits?: AbortSignal | undefined;
+  /** Is done right before each attempt. If it throws, nothing is posted any more. @default nothing */
+  readonly before?: (() => Promise<void>) | undefined;
 }
 
 /**
@@ -24,8 +28,9 @@ export async function postAlerts(
   options: PostOptions,
 ): Promise<void> {
   const { config, clock, random, metrics, log } = archive;
-  const { signal } = options;
+  const { signal, waits, before } = options;
   await retry(async () => {
+    await before?.();
     try {
       await postOnce(archive, post, options);
     } catch (error) {
@@ -38,6 +43,7 @@ export async function postAlerts(
     clock,
     random,
     signal,
+    waits,
     isRetryable: (error) => isPassing(error) && (waitMsOf(error) ?? 0) <= config.retry.maxMs,
     delayMsMin: waitMsOf,
     onRetry: ({ attempt, delayMs, error }) =>

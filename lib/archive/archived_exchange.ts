@@ -1,6 +1,7 @@
 /** An exchange client with its circuit breaker, retries, ban, learned limits and markets. @module */
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { egressOf } from "../config/egress_setting.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { ExchangeClient } from "../exchange/client.ts";
 import type { MarketKind, OnLoaded } from "../exchange/market_kinds.ts";
@@ -22,8 +23,10 @@ import { failureKind, judgeError, mayPass, unreadable } from "./failure_kind.ts"
 import { ExpiredRefusals } from "./expired_refusals.ts";
 import { ExchangeWork } from "./exchange_work.ts";
 import { Capabilities } from "./learned_limits.ts";
+import type { Leases } from "./leases.ts";
 import { type Markets, MarketsInForce } from "./markets_in_force.ts";
 import { type PageAnswer, PageJudge } from "./page_judge.ts";
+import { Share } from "./share.ts";
 
 interface ArchivedExchangeOptions {
   readonly client: ExchangeClient;
@@ -33,6 +36,8 @@ interface ArchivedExchangeOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly onBreaker: (change: BreakerChange) => void;
+  /** The leases in force. */
+  readonly leases: () => Leases;
   /** Stores what was learned from an answer, see {@linkcode Capabilities}. */
   readonly keepCapability: (row: CapabilityRow) => Promise<void>;
 }
@@ -40,12 +45,16 @@ interface ArchivedExchangeOptions {
 interface AskOptions {
   readonly priority: Priority;
   readonly signal?: AbortSignal | undefined;
+  /** See {@linkcode ExchangeWork.run}. @default false: only what this node holds is asked for */
+  readonly isBeyondShare?: boolean | undefined;
 }
 
 interface GuardOptions extends AskOptions {
   /** @default the main one of the exchange */
   readonly breaker?: Breaker | undefined;
   readonly subject?: string | undefined;
+  /** The symbol that is asked for. @default the exchange as a whole */
+  readonly symbol?: string | undefined;
   /** The host that is asked, if it is known. */
   readonly host?: string | undefined;
   /** See {@linkcode ExchangeClient.turn}. @default false */
@@ -76,9 +85,13 @@ const NOTHING_LISTED: MarketList = new Map();
 /** All requests to one exchange go through here. */
 export class ArchivedExchange {
   readonly client: ExchangeClient;
+  /** The name of the address by which it is reached. */
+  readonly egress: string;
   readonly breakers: Breakers;
   readonly capabilities: Capabilities;
   readonly markets: MarketsInForce;
+  /** What of it this node asks for. */
+  readonly share: Share;
   readonly work: ExchangeWork;
   /** Which series of futures that have expired are refused. */
   readonly expired = new ExpiredRefusals();
@@ -86,11 +99,13 @@ export class ArchivedExchange {
   readonly #judge: PageJudge;
 
   constructor(options: ArchivedExchangeOptions) {
-    const { client, config, clock, onBreaker, keepCapability } = options;
+    const { client, config, clock, onBreaker, leases, keepCapability } = options;
     this.#options = options;
     this.client = client;
-    this.work = new ExchangeWork(client.id);
+    this.egress = egressOf(config, client.id);
     this.markets = new MarketsInForce(clock);
+    this.share = new Share(client.id, { leases, markets: this.markets });
+    this.work = new ExchangeWork(client.id, this.share);
     this.capabilities = new Capabilities(client.id, {
       limits: (marketClass) => client.limitsOf(marketClass),
       clock,
@@ -147,7 +162,7 @@ export class ArchivedExchange {
 
   /** The kinds of markets that have banned us while others have not. */
   get bannedKinds(): readonly SymbolKind[] {
-    const banned = this.series.map(({ symbol }) => symbol)
+    const banned = this.markets.series.map(({ symbol }) => symbol)
       .filter((symbol) => this.client.hosts.bannedUntilMs(symbol) !== undefined);
     // After a restart: nothing is known of their hosts.
     const unloaded = (this.markets.value?.unloaded ?? [])
@@ -155,9 +170,9 @@ export class ArchivedExchange {
     return [...new Set([...banned, ...unloaded].map(kindOf))].sort();
   }
 
-  /** The series of the markets in force; none before they are loaded. */
+  /** The series that this node asks for; none before the markets are loaded. */
   get series(): readonly Series[] {
-    return this.markets.value?.series ?? [];
+    return this.share.markets?.series ?? [];
   }
 
   /** Most candles per page of a series: the least of `PAGE_LIMIT`, the assumed limit and the learned one. */
@@ -179,7 +194,12 @@ export class ArchivedExchange {
     const host = await this.client.hostOf(series, list);
     const verdict = await this.guarded(
       `fetch candles of ${seriesName(series)}`,
-      { ...options, ...this.breakers.guardOf(series, options.priority), host },
+      {
+        ...options,
+        ...this.breakers.guardOf(series, options.priority),
+        symbol: series.symbol,
+        host,
+      },
       async (signal) => {
         const page = await this.client.fetchCandles(series, window, { list, isUntilSent, signal })
           .catch((error) => {
@@ -251,12 +271,12 @@ export class ArchivedExchange {
   /** Does one call to the exchange as `retry(breaker(deadline(fn)))`, when its turn comes. `name` says what it does. */
   async guarded<T>(
     name: string,
-    { priority, signal: outer, breaker = this.breakers.main, subject, host, isElsewhere, attempts }:
+    { priority, breaker = this.breakers.main, subject, host, isElsewhere, attempts, ...about }:
       GuardOptions,
     fn: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, clock, random, metrics, log } = this.#options;
-    return await this.work.run({ signal: outer }, (signal) =>
+    return await this.work.run(about, (signal, waits) =>
       withResilience(async ({ signal }) => {
         const startMs = clock.now();
         try {
@@ -282,6 +302,7 @@ export class ArchivedExchange {
         random,
         name,
         signal,
+        waits,
         before: (signal) => this.client.turn(priority, { host, isElsewhere, signal }),
         isRetryable: mayPass,
         onRetry: ({ attempt, delayMs, error }) => {

@@ -1,17 +1,23 @@
 /** Handles the error of a page or an exchange: logs it, stores it for `status`, and says when to try again. @module */
+import { egressOf } from "../config/egress_setting.ts";
 import { FetchError } from "../exchange/fetch_error.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { noteSeriesError } from "../store/ledger.ts";
-import { writeExchangeError } from "../store/exchange_state.ts";
-import { isServerAway, StoreError } from "../store/connection/store_error.ts";
+import { type EgressPlace, writeExchangeError } from "../store/exchange_state.ts";
+import { isFenced, isServerAway, StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "./archive.ts";
 import { failureKind } from "./failure_kind.ts";
 import { errorText } from "../text/redact.ts";
 
-/** Whether the program itself cancelled the request. */
+/** Whether the program itself cancelled the request, or the symbol is another node's by now. No failure, and not to be repeated. */
 export function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true || (error instanceof FetchError && error.kind === "cancelled");
+  return signal?.aborted === true || isLost(error);
+}
+
+/** Whether only what the error is about is not this process' any more: the rest goes on. */
+export function isLost(error: unknown): boolean {
+  return isFenced(error) || (error instanceof FetchError && error.kind === "cancelled");
 }
 
 /** How long to wait before the next try when an exchange or the database is down and no better time is known. */
@@ -84,7 +90,7 @@ export async function reportPageFailures(
   });
   await storeNote(
     archive,
-    () => writeExchangeError(archive.database, exchange, message),
+    () => writeExchangeError(archive.database, placeOf(archive, exchange), message),
   );
 }
 
@@ -113,11 +119,15 @@ export async function reportSeriesFailure(
   });
   if (error instanceof StoreError) return;
   await storeNote(archive, async () => {
-    await writeExchangeError(archive.database, series.exchange, message);
+    await writeExchangeError(archive.database, placeOf(archive, series.exchange), message);
     if (error instanceof FetchError && (error.kind === "permanent" || error.isUnknown)) {
       await noteSeriesError(archive.database, series, message);
     }
   });
+}
+
+function placeOf({ config }: Archive, exchange: string): EgressPlace {
+  return { exchange, egress: egressOf(config, exchange) };
 }
 
 /** Whether a failure meets all series of an exchange alike. */
@@ -148,7 +158,10 @@ export async function reportExchangeFailure(
   if (!archive.failures.isNews(exchange, message)) return;
   archive.log.warn("requests to an exchange failed", { exchange, error });
   if (error instanceof StoreError) return;
-  await storeNote(archive, () => writeExchangeError(archive.database, exchange, message));
+  await storeNote(
+    archive,
+    () => writeExchangeError(archive.database, placeOf(archive, exchange), message),
+  );
 }
 
 /**
@@ -159,7 +172,10 @@ export async function reportLostSymbol(archive: Archive, text: string): Promise<
   if (!archive.failures.isNews(`lost ${text}`, text)) return;
   archive.log.error("a configured symbol is listed nowhere", { problem: text });
   for (const { id } of archive.exchanges) {
-    await storeNote(archive, () => writeExchangeError(archive.database, id, text));
+    await storeNote(
+      archive,
+      () => writeExchangeError(archive.database, placeOf(archive, id), text),
+    );
   }
 }
 

@@ -41,6 +41,7 @@ export async function askFunding(
   return await exchange.guarded(action, {
     priority,
     signal,
+    symbol,
     breaker: exchange.breakers.of(symbol),
     host: await exchange.client.hostOfSymbol(symbol, list),
     subject: `${exchange.id} ${symbol} funding ${priority}`,

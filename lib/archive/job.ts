@@ -29,6 +29,8 @@ export interface Job {
   readonly mayOverlap: boolean;
   /** Whether a run whose counts are all 0 is logged only at debug. @default false */
   readonly isQuiet?: boolean | undefined;
+  /** Whether it is done once for the whole archive: of several nodes, the leader does it. @default false */
+  readonly isLeaders?: boolean | undefined;
   /** Does one run. Returns early, without an error, when the signal is aborted. */
   readonly runOnce: (signal: AbortSignal) => Promise<JobReport>;
 }

@@ -143,6 +143,7 @@ export class MarketsInForce {
   #isDoubted = false;
   /** Whether the ledger knows of a market that the value does not have, or the settings want other ones. */
   #isOutdated = false;
+  #isLoading = false;
   /** How often the settings came to want others. */
   #renewals = 0;
 
@@ -153,6 +154,16 @@ export class MarketsInForce {
   /** The markets; undefined until they were loaded for the first time. */
   get value(): Markets | undefined {
     return this.#value;
+  }
+
+  /** Whether they are being loaded. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  /** Their series, also those that other nodes ask for; none before they are loaded. */
+  get series(): readonly Series[] {
+    return this.#value?.series ?? [];
   }
 
   /** Call when a symbol was refused. The markets may have changed, so they are loaded again sooner. */
@@ -187,27 +198,38 @@ export class MarketsInForce {
     const value = this.#value;
     if (value !== undefined && !this.#isDue(value)) return value;
     return await this.#loading.join(async (shared) => {
-      for (;;) {
-        const renewals = this.#renewals;
-        try {
-          const markets = await load(this.#value, { signal: shared });
-          // Made by settings that do not count any more.
-          if (this.#renewals !== renewals) continue;
-          this.#value = markets;
-          this.#failedAtMs = -Infinity;
-          this.#isDoubted = false;
-          this.#isOutdated = false;
-          return markets;
-        } catch (error) {
-          if (shared.aborted) throw error;
-          if (this.#renewals !== renewals) continue;
-          if (this.#value === undefined) throw error;
-          this.#failedAtMs = this.#clock.now();
-          await onFailure(error);
-          return this.#value;
-        }
+      this.#isLoading = true;
+      try {
+        return await this.#load({ load, onFailure, signal: shared });
+      } finally {
+        this.#isLoading = false;
       }
     }, { signal });
+  }
+
+  async #load(
+    { load, onFailure, signal }: RefreshOptions & { readonly signal: AbortSignal },
+  ): Promise<Markets> {
+    for (;;) {
+      const renewals = this.#renewals;
+      try {
+        const markets = await load(this.#value, { signal });
+        // Made by settings that do not count any more.
+        if (this.#renewals !== renewals) continue;
+        this.#value = markets;
+        this.#failedAtMs = -Infinity;
+        this.#isDoubted = false;
+        this.#isOutdated = false;
+        return markets;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (this.#renewals !== renewals) continue;
+        if (this.#value === undefined) throw error;
+        this.#failedAtMs = this.#clock.now();
+        await onFailure(error);
+        return this.#value;
+      }
+    }
   }
 
   #isDue({ loadedAtMs, absentSinceMs, isPartial, expiresMs, expired }: Markets): boolean {

@@ -17,6 +17,12 @@ export class SkippedPolls {
     this.#newestMs = nowMs;
   }
 
+  /** Call while none are begun here at all. */
+  forget(): void {
+    this.#firstNotedMs = this.#firstMs = undefined;
+    this.#newestMs = -Infinity;
+  }
+
   /** Since when, in milliseconds; undefined when none are skipped; `unknown` right after the start. */
   since(nowMs: number): number | "unknown" | undefined {
     if (this.#lasts(nowMs)) return this.#firstMs;

@@ -4,11 +4,15 @@ import type { BackfillReport } from "../fetch/backfill_report.ts";
 import { fetchFunding, type FundingReport } from "../fetch/funding.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
 import { bringUpToDate } from "../gap/look_through.ts";
+import { type OthersOwed, readOthersOwed } from "../fetch/others_owed.ts";
 import type { Archive } from "../archive/archive.ts";
+import type { AskedRange } from "../archive/desire.ts";
 import { seriesName } from "../market/series.ts";
 import { readAllRejected } from "../store/rejected_gaps.ts";
 import { rollUp } from "../upkeep/upkeep.ts";
+import { asNode } from "../daemon/command_node.ts";
 import { openArchive, prepareDatabase } from "../daemon/open_archive.ts";
+import { hasLiveDaemon } from "../store/lease_holders.ts";
 import { printable } from "../text/printable.ts";
 import { askedRange } from "./asked_range.ts";
 import { ProgressLines } from "./progress.ts";
@@ -22,36 +26,24 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
   const ground = await readGround(shell, flags, { logLevelDefault: "error" });
   const startMs = shell.clock.now();
   const asked = askedRange(flags, { nowMs: startMs });
-  const { reports, funding, problems } = await withArchive(ground, {
+  const { reports, funding, problems, others } = await withArchive(ground, {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
-      const progress = new ProgressLines(shell, ground.config.exchanges);
-      const reports = await backfillAll(archive, {
-        signal: shell.signal,
-        patient: false,
-        awaitsFinal: true,
-        asked,
-        onProgress: (exchange) => progress.update(exchange),
-      });
-      const funding = await fetchFunding(archive, { asked, signal: shell.signal });
-      progress.end();
-      await rollUp(archive, { signal: shell.signal });
-      await bringUpToDate(archive);
-      return {
-        reports,
-        funding,
-        problems: [...lostSymbols(archive), ...await nothingPassed(archive)],
-      };
+      return await asNode(archive, shell, () => fetchAll(archive, { shell, asked }));
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);
   for (const text of leftOut) shell.tell(printable(text));
   const seconds = (shell.clock.now() - startMs) / 1000;
   if (flags["json"] === true) {
-    shell.print(JSON.stringify({ seconds, exchanges: reports, funding, problems }));
+    shell.print(JSON.stringify({ seconds, exchanges: reports, funding, problems, others }));
   } else {
-    for (const report of reports) shell.print(summary(report));
+    const unasked = new Set(others.flatMap((one) => one.asker === undefined ? [] : one.exchange));
+    for (const report of reports) {
+      if (report.pages > 0 || !unasked.has(report.exchange)) shell.print(summary(report));
+    }
+    for (const one of others) shell.print(printable(othersText(one)));
     for (const report of funding) {
       for (const line of fundingSummary(report)) shell.print(printable(line));
     }
@@ -59,13 +51,64 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     const more = problems.length - PROBLEMS_SHOWN_MAX;
     if (more > 0) shell.print(`and ${count(more)} more`);
     if (!shell.signal.aborted && reports.some(isIncomplete)) shell.print(goingOn(reports));
+    if (others.some(({ candles }) => candles > 0)) shell.print(OTHERS_GO_ON);
     if (!shell.signal.aborted) shell.print(`done in ${duration(seconds)}`);
   }
   const isLacking = funding.some(({ left = 0, failed }) => left + failed > 0);
-  return problems.length + leftOut.length > 0 || isLacking || reports.some(isIncomplete)
+  const isLeft = others.some(({ candles }) => candles > 0);
+  return problems.length + leftOut.length > 0 || isLacking || isLeft || reports.some(isIncomplete)
     ? EXIT.failed
     : EXIT.done;
 }
+
+interface Fetched {
+  readonly reports: readonly BackfillReport[];
+  readonly funding: readonly FundingReport[];
+  readonly problems: readonly string[];
+  readonly others: readonly OthersOwed[];
+}
+
+async function fetchAll(
+  archive: Archive,
+  { shell, asked }: { readonly shell: Shell; readonly asked: AskedRange },
+): Promise<Fetched> {
+  const { config, database, leases } = archive;
+  const { signal } = shell;
+  const nowMs = shell.clock.now();
+  const progress = new ProgressLines(shell, config.exchanges);
+  const reports = await backfillAll(archive, {
+    signal,
+    patient: false,
+    awaitsFinal: true,
+    asked,
+    onProgress: (exchange) => progress.update(exchange),
+  });
+  const funding = await fetchFunding(archive, { asked, signal });
+  progress.end();
+  // Where daemons live one of them does that, by its own settings.
+  const isAlone = leases.node === undefined || !await hasLiveDaemon(database);
+  if (isAlone) await rollUp(archive, { signal });
+  await bringUpToDate(archive);
+  const problems = [...lostSymbols(archive), ...await nothingPassed(archive)];
+  return { reports, funding, problems, others: await readOthersOwed(archive, { nowMs, asked }) };
+}
+
+/** What other nodes have of an exchange. */
+function othersText({ exchange, asker, candles, symbols, nodes }: OthersOwed): string {
+  const owed = `${count(candles)} candles of ${count(symbols)} ${
+    symbols === 1 ? "symbol" : "symbols"
+  } are`;
+  if (asker !== undefined) {
+    const left = candles === 0 ? "nothing is owed" : `${owed} owed`;
+    return `${exchange}: not asked, because the node ${asker} asks it from the same address; ${left}`;
+  }
+  const names = nodes.length === 0 ? "other nodes" : `other nodes (${nodes.join(", ")})`;
+  return `${exchange}: ${owed} left to ${names}`;
+}
+
+const OTHERS_GO_ON =
+  "Other nodes fetch what their own BACKFILL asks for: titan10 status shows what is owed. For another range, " +
+  "change their BACKFILL, or run this command when they have ended.";
 
 /** What became of funding rates; nothing where no perpetuals are archived. */
 function fundingSummary(

@@ -23,7 +23,15 @@ const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] 
     ...["run", "reload", "add", "forget"],
     ...["backfill", "gaps", "import", "copy", "migrate"],
   ]],
-  ["Look at the archive:", ["status", "report", "events", "healthcheck", "query", "export"]],
+  ["Look at the archive:", [
+    "status",
+    "nodes",
+    "report",
+    "events",
+    "healthcheck",
+    "query",
+    "export",
+  ]],
   ["More:", ["completions", "help"]],
 ];
 
@@ -72,6 +80,10 @@ const EXAMPLES: Readonly<Record<string, readonly (readonly [line: string, what: 
     ["titan10 events", "the newest 20, newest last"],
     ["titan10 events --exchanges kraken --limit 100", "of one exchange"],
     ["titan10 events --json | jq '.events[] | select(.tone == \"trouble\")'", "for a program"],
+  ],
+  nodes: [
+    ["titan10 nodes", "who works on the archive, and on what"],
+    ["titan10 nodes --json | jq '.nodes[] | select(.isLeader) | .name'", "the leader"],
   ],
   report: [
     ["titan10 report", "how complete is it, and how sound?"],

@@ -1,6 +1,8 @@
 /** Asks an exchange whether it lists symbols, before they are written into the settings. @module */
 import type { Config } from "../config/config.ts";
+import { egressOf, sourceAddress } from "../config/egress_setting.ts";
 import { archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
+import { concerns } from "../daemon/egress_bans.ts";
 import type { Ground } from "../daemon/open_archive.ts";
 import type { HostBan } from "../exchange/bans.ts";
 import { type ExchangeClient, openExchange } from "../exchange/client.ts";
@@ -9,7 +11,7 @@ import { isSymbol } from "../market/symbol.ts";
 import { withDeadline } from "../policy/deadline.ts";
 import type { Status } from "../serve/status.ts";
 import { holdsDatabase } from "../store/connection/data_dir.ts";
-import { readExchangeStates } from "../store/exchange_state.ts";
+import { readEgressStates } from "../store/exchange_state.ts";
 import { askDaemon } from "./control.ts";
 import { withArchive } from "./with_archive.ts";
 
@@ -34,6 +36,7 @@ export async function readLacking(
     clock: ground.clock,
     config: config.exchangeOptions[exchange],
     proxyUrl: config.exchangeProxyUrl,
+    sourceAddress: sourceAddress(config, exchange),
     symbols,
   });
   const timeframes = archivedTimeframes(settingsOf(config, exchange))
@@ -74,8 +77,9 @@ async function readBans(ground: Ground, exchange: string): Promise<readonly Host
   if (databaseUrl === undefined && !await holdsDatabase(dataDir)) return [];
   return await withArchive(ground, {
     here: async (database) => {
-      const states = await readExchangeStates(database);
-      return states.find((state) => state.exchange === exchange)?.bans ?? [];
+      const own = egressOf(ground.config, exchange);
+      const states = await readEgressStates(database, exchange);
+      return states.filter((state) => concerns(state, own)).flatMap(({ bans }) => bans);
     },
     daemon: async () => {
       const { exchanges } = await askDaemon(dataDir, "/status") as Status;

@@ -8,104 +8,22 @@ import { VERSION } from "../version.ts";
 import { makeAdd } from "./add.ts";
 import { testAlerts } from "./alerts.ts";
 import { addRangeFlags } from "./asked_range.ts";
-import { backfill } from "./backfill.ts";
 import { examplesOf, FIRST_MINUTE, groupOf, groupRank } from "./command_help.ts";
 import { type CompletedCommand, completions, SHELLS } from "./completions.ts";
 import { config } from "./config.ts";
 import { makeCopy } from "./copy.ts";
 import { demo } from "./demo.ts";
-import { doctor } from "./doctor.ts";
 import { makeExport } from "./export.ts";
 import { acceptBothForms } from "./flag_forms.ts";
 import { makeForget } from "./forget.ts";
-import { events } from "./events.ts";
-import { gaps } from "./gaps.ts";
-import { healthcheck } from "./healthcheck.ts";
 import { makeImport } from "./import.ts";
 import { makeInit } from "./init.ts";
-import { migrate } from "./migrate.ts";
-import { plan } from "./plan.ts";
 import { makeQuery } from "./query.ts";
-import { reload } from "./reload.ts";
 import { makeReportCommand } from "./report.ts";
-import { run } from "./run.ts";
 import { addSettingFlags, type Flags, hideSettings } from "./settings.ts";
+import { COMMANDS } from "./simple_commands.ts";
 import { EXIT, type ExitCode, type Perform, type Shell } from "./shell.ts";
-import { status } from "./status.ts";
 import { Stopped, stoppedText, Unread } from "./stopped.ts";
-
-type Action = (shell: Shell, flags: Flags) => Promise<ExitCode>;
-
-interface CommandSpec {
-  readonly name: string;
-  readonly summary: string;
-  readonly action: Action;
-  readonly hasJson: boolean;
-}
-
-const COMMANDS: readonly CommandSpec[] = [
-  {
-    name: "run",
-    summary: "Run the daemon: poll, backfill and serve the page",
-    action: run,
-    hasJson: false,
-  },
-  {
-    name: "reload",
-    summary: "Make the running daemon read its settings again",
-    action: reload,
-    hasJson: true,
-  },
-  {
-    name: "backfill",
-    summary: "Fetch everything that is missing, once",
-    action: backfill,
-    hasJson: true,
-  },
-  {
-    name: "gaps",
-    summary: "List gaps, each with its state or reason",
-    action: gaps,
-    hasJson: true,
-  },
-  {
-    name: "plan",
-    summary: "Show what a backfill would fetch, and what is no longer available",
-    action: plan,
-    hasJson: true,
-  },
-  {
-    name: "status",
-    summary: "Show what the archive holds and what is missing",
-    action: status,
-    hasJson: true,
-  },
-  {
-    name: "events",
-    summary: "Show what has happened: bans, outages, listings, reloads, alerts",
-    action: events,
-    hasJson: true,
-  },
-  {
-    name: "doctor",
-    summary:
-      "Check settings, clock, database, disk and exchanges, and say how to fix what is wrong",
-    action: doctor,
-    hasJson: true,
-  },
-  {
-    name: "migrate",
-    summary: "Bring the database's schema up to date",
-    action: migrate,
-    hasJson: true,
-  },
-  {
-    name: "healthcheck",
-    summary: "Check whether the daemon on this machine is healthy",
-    action: healthcheck,
-    hasJson: true,
-  },
-];
 
 /** Enough for all problems of a configuration. */
 const TOLD_MAX = 10_000;

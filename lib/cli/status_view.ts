@@ -2,8 +2,9 @@
 import { printable } from "../text/printable.ts";
 import type { ExchangeStatus, SeriesStatus, Status } from "../serve/status.ts";
 import { fundingTable } from "./funding_table.ts";
+import { nodeTable, nodeTroubles } from "./node_table.ts";
 import { type Paint, painter } from "./terminal.ts";
-import { count, cut, duration, minute, table, wrap } from "./text.ts";
+import { count, cut, duration, minute, moment, table, wrap } from "./text.ts";
 
 interface StatusViewOptions {
   readonly nowMs: number;
@@ -29,6 +30,8 @@ export function renderStatus(document: Status, options: StatusViewOptions): stri
     [headOf(document, options), ...firingOf(document, { ...options, columns, paint })],
     exchangeTable(document, { ...options, columns, paint }),
     fundingTable(document.funding, columns),
+    // One node alone does everything.
+    document.nodes.length > 1 ? nodeTable(document, { ...options, columns, paint }) : [],
     jobTable(document, paint),
     troubleOf(document, { ...options, columns, paint }),
   ].filter((block) => block.length > 0);
@@ -210,10 +213,8 @@ function marketsText(word: "of" | "from", kinds: readonly string[]): string {
 }
 
 /** Ended markets, last errors, bans and breakers, one sentence each. The most important ones come last. */
-function troubleOf(
-  { exchanges, series, funding, lastReload }: Status,
-  { nowMs, columns, paint }: Drawn,
-): readonly string[] {
+function troubleOf(status: Status, { nowMs, columns, paint }: Drawn): readonly string[] {
+  const { exchanges, series, funding, lastReload } = status;
   const ofExchanges = exchanges.flatMap((row) => {
     const { exchange, breaker, breakerOf, bannedUntil, bannedOf, stream } = row;
     const texts: string[] = [];
@@ -260,7 +261,11 @@ function troubleOf(
   const ofFunding = funding.flatMap((row) =>
     row.lastError === null ? [] : [`${row.exchange} ${row.symbol} funding rates: ${row.lastError}`]
   );
-  const all = [...bounded(ofSeries), ...bounded(ofFunding), ...ofExchanges, ...ofSettings];
+  const ofNodes = nodeTroubles(status);
+  const all = [
+    ...[...bounded(ofSeries), ...bounded(ofFunding), ...ofExchanges],
+    ...[...ofNodes, ...ofSettings],
+  ];
   const trouble = listed("TROUBLE", all, columns);
   return [
     listed("OWED BY OTHER SETTINGS", foreignOf(series), columns),
@@ -285,10 +290,4 @@ function listed(title: string, texts: readonly string[], columns: number): reado
       )
     ),
   ];
-}
-
-/** The time of day if it is today, else the date. */
-function moment(iso: string, nowMs: number): string {
-  const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
-  return isToday ? iso.slice(11, 16) : iso.slice(0, 10);
 }

@@ -23,6 +23,12 @@ export function minute(iso: string | null): string {
   return iso === null ? "–" : iso.slice(0, 16).replace("T", " ");
 }
 
+/** The time of day if it is today, else the date. */
+export function moment(iso: string, nowMs: number): string {
+  const isToday = iso.slice(0, 10) === new Date(nowMs).toISOString().slice(0, 10);
+  return isToday ? iso.slice(11, 16) : iso.slice(0, 10);
+}
+
 interface TableOptions {
   /** Indexes of the columns that are aligned right. */
   readonly numeric?: readonly number[];

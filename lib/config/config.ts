@@ -2,6 +2,7 @@
 import { parse as parseDotenv } from "dotenv";
 import type { z } from "zod";
 import { completeDatabaseUrl, databaseUrlProblem, PG_VARIABLES } from "./database_url.ts";
+import { environmentProxy } from "./egress_setting.ts";
 import { byField, type Field, schemaFor } from "./config_schema.ts";
 import type { ExchangeSettings, SettingsByExchange } from "./exchange_settings.ts";
 import { misspellingsIn } from "./misspelling.ts";
@@ -160,6 +161,7 @@ export function readConfig(sources: ConfigSources, rules: ConfigRules): Config {
     retry: { attempts, minMs, maxMs },
     breaker: { failures, cooldownMs },
     exchangeOptions: options.byExchange,
+    egress: values.egress ?? environmentProxy(sources.env),
     s3,
     everywhere: { symbols, timeframes, backfill, pageLimit, retention, live, funding, history },
     own,

@@ -4,7 +4,7 @@ import { nearest } from "../text/nearest.ts";
 import { didYouMean, jsonObject, type Setting } from "./setting.ts";
 
 /** The proxy options of CCXT. An exchange can have at most one. */
-const PROXY_OPTIONS = [
+export const PROXY_OPTIONS = [
   "httpProxy",
   "httpsProxy",
   "socksProxy",

@@ -4,6 +4,7 @@ import { isTimeframe } from "../market/timeframe.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../telemetry/log.ts";
 import { databaseUrlProblem } from "./database_url.ts";
 import { DATASET_CRON, DATASET_URL } from "./dataset_setting.ts";
+import { EGRESS } from "./egress_setting.ts";
 import { exchangeOptions } from "./exchange_options.ts";
 import { FUNDING } from "./funding_setting.ts";
 import { HISTORY } from "./history_setting.ts";
@@ -234,6 +235,7 @@ export const SETTINGS = {
       secret: true,
       read: () => HTTP_URL.optional(),
     },
+    egress: EGRESS,
   }),
   ...inGroup("Alerts, HTTP, logs", {
     gapAlertPercent: {

@@ -22,6 +22,7 @@ import { readCandlesDocument, readExplainedDocument } from "../serve/chart_answe
 import { followedArchive } from "../serve/live_answer.ts";
 import { readFundingGapEntries, readGapEntries } from "../serve/gap_list.ts";
 import type { Answers, ForgetAnswer, ForgetRequest, Health } from "../serve/routes.ts";
+import { slotsOf } from "../serve/exchange_slots.ts";
 import { readEventsDocument, readNews } from "../serve/news.ts";
 import {
   type ExchangeStatus,
@@ -71,9 +72,7 @@ export function answersOf(options: AnswersOptions): Answers {
       const reasons = [...options.readiness.reasons];
       const { archive } = state;
       if (archive === undefined) reasons.push("the daemon is starting");
-      else if (!archive.exchanges.some(({ breakers }) => breakers.isAnyClosed)) {
-        reasons.push("no exchange has a closed breaker");
-      }
+      else if (!hasWayOut(archive)) reasons.push("no exchange has a closed breaker");
       return healthOf(reasons);
     },
     status: async (signal) => {
@@ -95,7 +94,12 @@ export function answersOf(options: AnswersOptions): Answers {
         ...status,
         lastReload: reloads.last ?? null,
         exchanges: status.exchanges.map((row) =>
-          withWork(row, exchangeOf(row.exchange), state.live)
+          withWork(row, {
+            exchange: exchangeOf(row.exchange),
+            live: state.live,
+            isOnly: slotsOf(status.nodes, row.exchange).length < 2,
+            isOurs: state.archive?.leases.mayAsk(row.exchange) === true,
+          })
         ),
         jobs: withNextStarts(status.jobs, state.archive?.config ?? ground.config, clock.now()),
       };
@@ -128,29 +132,45 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** What only a running daemon knows of an exchange. */
+/** Whether it can ask an exchange. A node that may ask none stands by for those that do, and is ready. */
+function hasWayOut({ exchanges, leases }: Archive): boolean {
+  const asked = exchanges.filter(({ id }) => leases.mayAsk(id));
+  const isStandingBy = asked.length === 0 && exchanges.length > 0;
+  return isStandingBy || asked.some(({ breakers }) => breakers.isAnyClosed);
+}
+
+/** What only a running daemon knows of an exchange. Of one that another node asks it knows nothing. */
 function withWork(
   row: ExchangeStatus,
-  exchange: Archive["exchanges"][number] | undefined,
-  live: Live | undefined,
+  { exchange, live, isOnly, isOurs }: {
+    readonly exchange: Archive["exchanges"][number] | undefined;
+    readonly live: Live | undefined;
+    /** Whether no other node reaches it by another egress. */
+    readonly isOnly: boolean;
+    readonly isOurs: boolean;
+  },
 ): ExchangeStatus {
-  if (exchange === undefined) return row;
+  if (exchange === undefined || !isOurs) return row;
   const { breakers, client, denial } = exchange;
   const { troubled } = breakers;
   const first = (times: readonly number[]): string | null =>
     times.length === 0
       ? null
       : new Date(times.reduce((least, time) => Math.min(least, time))).toISOString();
+  const work = {
+    paceMs: client.requestIntervalMs,
+    stream: live === undefined ? null : streamStatus(live.state(exchange.id)),
+  };
+  if (!isOnly) return { ...row, ...work };
   return {
     ...row,
+    ...work,
     breaker: breakers.worst,
     breakerOf: troubled.flatMap(({ kind }) => kind ?? []),
     breakerSince: first(troubled.map(({ sinceMs }) => sinceMs)),
     trialAt: first(troubled.map(({ untilMs }) => untilMs)),
     bannedOf: row.bannedUntil === null ? [] : exchange.bannedKinds,
     deniedSince: denial === undefined || denial === "unknown" ? null : first([denial.sinceMs]),
-    paceMs: client.requestIntervalMs,
-    stream: live === undefined ? null : streamStatus(live.state(exchange.id)),
   };
 }
 

@@ -14,6 +14,7 @@ const OPENED_ONCE = [
   "databaseUrl",
   "dataDir",
   "dbPoolMax",
+  "egress",
   "httpHost",
   "httpPort",
   "httpToken",

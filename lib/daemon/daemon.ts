@@ -12,6 +12,7 @@ import {
   prepareDatabase,
 } from "./open_archive.ts";
 import { FirstMarkets, type StartSummary } from "./start_summary.ts";
+import { tellLeases } from "./lease_metrics.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -20,6 +21,8 @@ import { Live } from "../live/live.ts";
 import { Readiness } from "./readiness.ts";
 import { Reloads } from "./reload.ts";
 import type { Schedule } from "./schedule.ts";
+import { nodeOf } from "./own_node.ts";
+import { followShares } from "./shares.ts";
 import { streamSource } from "./open_streams.ts";
 import { readPage } from "../serve/page_files.ts";
 import { type HttpServer, serveHttp, serveUnix } from "../serve/http_server.ts";
@@ -95,30 +98,33 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
       watchdog,
       reloads,
     });
-    let url = "";
-    for (const server of await listen(answers, ground, database)) {
-      stops.push(() => server.stop());
-      log.info("listening", { url: server.url });
-      if (!server.url.startsWith("http")) continue;
-      url = server.url;
-      options.onListening?.(url);
-    }
+    const servers = await listen(answers, ground, database);
+    stops.push(...servers.map((server) => () => server.stop()));
+    const url = tellServers(servers, { ...options, log });
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
-    stops.push(await startEvents(archive));
+    tellLeases(archive);
+    archive.events.start(database);
+    stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);
     stops.push(() => heartbeat.stop());
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
+    const node = nodeOf(archive, { kind: "daemon", url });
     const live = state.live = new Live(archive, streamSource(archive));
     const alerts = new Alerts(archive, live);
-    stops.push(() => alerts.stop(), () => live.stop());
+    // Others have what this node held as soon as its work has ended.
+    stops.push(async () => await node?.stop(), () => alerts.stop(), () => live.stop());
     const first = new FirstMarkets(archive.exchanges.map(({ id }) => id));
     const parts = { onMarkets: first.note.bind(first), alerts, watchdog, streams: live };
     const jobs = await scheduleOf(archive, { ...options, ...parts });
     const { schedule } = jobs;
     stops.push(() => schedule.stop());
+    await node?.start();
+    await noteStart(archive);
+    // What it has got by then is there for the first runs.
+    stops.push(followShares(archive, { jobs, streams: live }));
     schedule.start();
     reloads.start({ archive, schedule: jobs, streams: live });
     stops.push(tellStart(first, archive, { ...options, url }));
@@ -131,9 +137,19 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   }
 }
 
-/** Writes events from now on, first that the daemon has started. Returns what ends that. */
-async function startEvents({ database, events, log }: OpenArchive): Promise<() => Promise<void>> {
-  events.start(database);
+/** Tells where the daemon listens. Returns the URL of the HTTP server. */
+function tellServers(
+  servers: readonly HttpServer[],
+  { log, onListening }: Pick<DaemonOptions, "onListening"> & Pick<Ground, "log">,
+): string {
+  for (const { url } of servers) log.info("listening", { url });
+  const url = servers.map(({ url }) => url).find((url) => url.startsWith("http")) ?? "";
+  if (url !== "") onListening?.(url);
+  return url;
+}
+
+/** Call when other nodes are known. */
+async function noteStart({ database, events, log }: OpenArchive): Promise<void> {
   const isClean = await wasStopped(database).catch((error: unknown) => {
     log.debug("how the last run ended was not read", { error });
     return undefined;
@@ -142,7 +158,6 @@ async function startEvents({ database, events, log }: OpenArchive): Promise<() =
     ? ". The run before it has no end: it was killed, or the machine went down"
     : "";
   events.note({ kind: "daemon_started", text: `Titan-10 ${VERSION} started${before}` });
-  return () => events.stop();
 }
 
 function noteStop({ events }: OpenArchive, error?: unknown): void {

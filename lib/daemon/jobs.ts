@@ -7,10 +7,12 @@ import { backfillJob } from "../fetch/backfill_job.ts";
 import type { BackfillProgress } from "../fetch/backfill_report.ts";
 import { fundingJobs } from "../fetch/funding_job.ts";
 import { CatchUp } from "../fetch/catch_up.ts";
-import { pollJob, type PollReport } from "../fetch/poll.ts";
+import { pollJob } from "../fetch/poll.ts";
+import type { PollReport } from "../fetch/poll_report.ts";
 import { doubtJob } from "../fetch/reach_doubt.ts";
 import { gapsJob } from "../gap/gaps_job.ts";
 import type { Capacity } from "../market/capacity.ts";
+import { tellDifferingSettings } from "../node/differing_settings.ts";
 import { datasetJob } from "../transfer/dataset_job.ts";
 import { timescaleVersion } from "../store/connection/timescale.ts";
 import { pruneJob } from "../upkeep/prune.ts";
@@ -40,22 +42,33 @@ export interface JobsOptions {
 export interface ArchiveSchedule {
   readonly schedule: Schedule;
   readonly startBackfill: (exchange: string) => void;
+  /** The same when it was polled, so that nothing is asked for by both. One that is under way begins anew then. */
+  readonly startBackfillAfterPoll: (exchange: string) => void;
 }
 
 /** Builds the schedule of all jobs. A job may wake another job, but never waits for it. */
 export async function scheduleOf(archive: Archive, options: JobsOptions): Promise<ArchiveSchedule> {
   const wake = (name: JobName): void => schedule.wake(name);
-  const onWritten = (): void => wake("upkeep");
+  const { reports } = options.alerts;
+  const onWritten = (): void => {
+    reports.noteWritten();
+    wake("upkeep");
+  };
+  reports.onWrites(() => wake("upkeep"));
+  const awaitingPoll = new Set<string>();
   const catchUp = new CatchUp(archive, { onWritten });
   const poll = pollJob(archive, {
     onMarkets: options.onMarkets,
+    onPolled: (exchange) => {
+      if (!awaitingPoll.delete(exchange)) return;
+      archive.exchanges.find(({ id }) => id === exchange)?.work.renewWants();
+      startBackfill(exchange);
+    },
     streams: options.streams,
     onOwing: (exchange, sinceMs) => catchUp.note(exchange, sinceMs),
-    onEnd: (report) => {
-      options.onPoll?.(report);
-      wake("alerts");
-    },
+    onEnd: (report) => options.onPoll?.(report),
   });
+  const { runOnce: pollOnce } = poll;
   const backfill = backfillJob(archive, {
     onProgress: options.onBackfillProgress,
     onEnd: options.onBackfillEnd,
@@ -63,7 +76,15 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     onDue: () => wake("backfill"),
   });
   const schedule: Schedule = new Schedule([
-    Object.assign(poll, { watchdog: options.watchdog }),
+    Object.assign(poll, {
+      watchdog: options.watchdog,
+      runOnce: async (signal: AbortSignal) => {
+        const report = await reports.during(() => pollOnce(signal));
+        wake("alerts");
+        await tellDifferingSettings(archive);
+        return report;
+      },
+    }),
     catchUp.job,
     doubtJob(archive, { onOwed: backfill.startOver }),
     gapsJob(archive, { onFilled: onWritten }),
@@ -80,7 +101,8 @@ export async function scheduleOf(archive: Archive, options: JobsOptions): Promis
     backfill.startOver(exchange);
     wake("funding_history");
   };
-  return { schedule, startBackfill };
+  const startBackfillAfterPoll = (exchange: string): void => void awaitingPoll.add(exchange);
+  return { schedule, startBackfill, startBackfillAfterPoll };
 }
 
 async function policyJobs(archive: Archive): Promise<readonly Job[]> {

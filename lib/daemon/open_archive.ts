@@ -16,8 +16,9 @@ import { ensureCandleTables } from "../store/candle_table.ts";
 import { resumeCompression, setCompressionPolicy } from "../store/compression.ts";
 import { refuseHalfCopy } from "../store/copy.ts";
 import { type Database, isStandby, openDatabase } from "../store/connection/database.ts";
-import type { OnReach } from "../store/connection/server_pool.ts";
+import type { OnReach } from "../store/connection/reach_watch.ts";
 import { StoreError } from "../store/connection/store_error.ts";
+import { hasLeader } from "../store/node_exchanges.ts";
 import { guardQueries } from "../store/read_query.ts";
 import {
   migrate,
@@ -146,7 +147,8 @@ export async function prepareDatabase(
   await guardQueries(database);
   metrics.setTimescaledb(report.timescaledb !== null);
   metrics.setCompression(report.compresses);
-  await prepareTables(database, config, report);
+  const isLed = await hasLeader(database);
+  await prepareTables(database, config, { ...report, isLed });
   if (!report.compresses) {
     const tables = report.timescaledb === null ? "TimescaleDB is not used: plain" : "TimescaleDB's";
     log.warn(`${tables} tables, without compression`, { reason: report.plainReason });
@@ -157,15 +159,20 @@ export async function prepareDatabase(
   return report;
 }
 
-/** Makes the tables of all archived timeframes, and sets when they are compressed. @throws StoreError */
+/**
+ * Makes the tables of all archived timeframes, and sets when they are compressed, unless another node leads: that one sets it
+ * by its settings.
+ *
+ * @throws StoreError
+ */
 export async function prepareTables(
   database: Database,
   config: Config,
-  { compresses }: Pick<MigrateReport, "compresses">,
+  { compresses, isLed }: Pick<MigrateReport, "compresses"> & { readonly isLed: boolean },
 ): Promise<void> {
   const timeframes = allTimeframes(config).map(parseTimeframe);
   await ensureCandleTables(database, timeframes);
-  if (!compresses) return;
+  if (!compresses || isLed) return;
   for (const timeframe of timeframes) {
     await setCompressionPolicy(database, timeframe, config.compressAfterMs);
   }
@@ -198,7 +205,7 @@ export async function openArchive(database: Database, ground: Ground): Promise<O
   };
   archive.exchanges = await openExchanges(archive, config);
   // A breaker starts closed in every process, so a state stored by an earlier process is out of date.
-  await closeBreakers(database);
+  await closeBreakers(archive);
   await restoreExchanges(archive, archive.exchanges);
   // The environment may hold secrets. The configuration and CCXT's libraries have read it by now.
   await ground.giveUp?.(["env"]);

@@ -1,8 +1,12 @@
 /** Opens exchanges with their stored bans and learned limits, and refuses what they do not have. @module */
 import { type Config, ConfigError, type ConfigProblem } from "../config/config.ts";
+import { addressOf, egressOf, sourceAddress } from "../config/egress_setting.ts";
 import { allTimeframes, archivedTimeframes, settingsOf } from "../config/exchange_settings.ts";
 import { symbolsOfKinds } from "../config/symbols.ts";
+import type { HostBan } from "../exchange/bans.ts";
 import { openExchange } from "../exchange/client.ts";
+import type { DenialNews, HostRefusal } from "../exchange/denial.ts";
+import { lackOfAddress } from "../exchange/source_address.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { BreakerChange } from "../archive/breakers.ts";
@@ -13,9 +17,19 @@ import { errorText } from "../text/redact.ts";
 import type { BreakerState } from "../policy/breaker.ts";
 import { NewestWrite } from "../policy/newest_write.ts";
 import { readCapabilities, writeCapability } from "../store/capabilities.ts";
-import { type Database, isStandby } from "../store/connection/database.ts";
+import { isStandby } from "../store/connection/database.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import { readExchangeStates, writeBan, writeBreaker } from "../store/exchange_state.ts";
+import {
+  clearDenial,
+  closeBreaker,
+  type EgressPlace,
+  readEgressStates,
+  readExchangeStates,
+  writeBan,
+  writeBreaker,
+  writeDenial,
+} from "../store/exchange_state.ts";
+import { restoreEgress } from "./egress_bans.ts";
 
 /**
  * Returns the exchanges of a configuration, in its order. Those of the archive that `keeps` names are taken from it, the
@@ -34,6 +48,7 @@ export async function openExchanges(
   );
   const exchanges = opened.filter((one) => one instanceof ArchivedExchange);
   const problems = [
+    ...lackingAddress(config),
     ...opened.flatMap((result) => result instanceof ArchivedExchange ? [] : [result]),
     ...exchanges.flatMap((exchange) => lackingTimeframes(exchange, config)),
     ...refusedRollups(config),
@@ -44,16 +59,12 @@ export async function openExchanges(
 
 /** Restores stored bans and learned limits, and begins the metrics of these exchanges. @throws StoreError */
 export async function restoreExchanges(
-  { database, metrics }: Pick<Archive, "database" | "metrics">,
+  archive: Pick<Archive, "database" | "metrics" | "clock">,
   exchanges: readonly ArchivedExchange[],
 ): Promise<void> {
-  for (const { exchange, bannedUntilMs, bans } of await readExchangeStates(database)) {
-    if (bannedUntilMs === undefined) continue;
-    const banned = exchanges.find(({ id }) => id === exchange);
-    if (banned === undefined) continue;
-    for (const ban of bans) banned.client.restoreBan(ban);
-    metrics.exchangeBannedUntilSeconds.set({ exchange }, bannedUntilMs / 1000);
-  }
+  const { database, metrics } = archive;
+  const states = await readEgressStates(database);
+  for (const exchange of exchanges) restoreEgress(archive, exchange, states);
   const capabilities = Map.groupBy(await readCapabilities(database), ({ exchange }) => exchange);
   for (const exchange of exchanges) {
     exchange.capabilities.restore(capabilities.get(exchange.id) ?? []);
@@ -64,12 +75,12 @@ export async function restoreExchanges(
 
 /** Stores that the breakers of these exchanges are closed. @default all of them @throws StoreError */
 export async function closeBreakers(
-  database: Database,
+  { database, config }: Pick<Archive, "database" | "config">,
   isMeant: (exchange: string) => boolean = () => true,
 ): Promise<void> {
   for (const { exchange, breaker } of await readExchangeStates(database)) {
     if (breaker === "closed" || !isMeant(exchange) || await isStandby(database)) continue;
-    await writeBreaker(database, exchange, "closed");
+    await closeBreaker(database, { exchange, egress: egressOf(config, exchange) });
   }
 }
 
@@ -79,36 +90,29 @@ async function openOne(
 ): Promise<ArchivedExchange | ConfigProblem> {
   const { clock, random, metrics, log, database, events } = archive;
   const { symbols, pageLimit } = settingsOf(config, id);
-  const tellUnstored = (what: string, error: unknown, timeframe?: string): void =>
-    log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
-      exchange: id,
-      ...(timeframe === undefined ? {} : { timeframe }),
-      error,
-    });
+  const place = { exchange: id, egress: egressOf(config, id) };
   const keep = (what: string, write: Promise<void>): Promise<void> =>
-    write.catch((error) => tellUnstored(what, error));
+    write.catch((error) => tellUnstored(archive, id, { what, error }));
   const breaker = new NewestWrite<BreakerState["kind"]>((kind) =>
-    keep("a breaker's state", writeBreaker(database, id, kind))
+    keep("a breaker's state", writeBreaker(database, place, kind))
   );
   try {
     const client = await openExchange(id, {
       clock,
       config: config.exchangeOptions[id],
       proxyUrl: config.exchangeProxyUrl,
+      sourceAddress: sourceAddress(config, id),
       pageRowsMax: pageLimit,
       symbols: symbolsOfKinds(symbols),
       onBan: async (ban) => {
-        const { host, untilMs, reason } = ban;
-        // Another client may have taken this one's place meanwhile: the exchange means both.
-        const client = archive.exchanges.find((one) => one.id === id)?.client;
-        client?.restoreBan(ban);
-        const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
-        metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
-        log.warn("banned", { exchange: id, host, until: new Date(untilMs).toISOString(), reason });
-        noteBan(events, id, { untilMs, reason });
-        await keep("a ban", writeBan(database, id, ban));
+        noteBanned(archive, place, ban);
+        await keep("a ban", writeBan(database, place, ban));
       },
       onBanEnd: () => noteBan(events, id),
+      ...keptDenials({
+        write: (refusal) => keep("a refusal", writeDenial(database, place, refusal)),
+        clear: (host) => keep("the end of a refusal", clearDenial(database, { ...place, host })),
+      }),
     });
     return new ArchivedExchange({
       client,
@@ -117,6 +121,7 @@ async function openOne(
       random,
       metrics,
       log,
+      leases: () => archive.leases,
       onBreaker: ({ kind, state, worst }) => {
         metrics.setBreakerState(id, worst);
         log.warn("breaker changed", {
@@ -129,7 +134,7 @@ async function openOne(
       },
       keepCapability: async (row) => {
         await writeCapability(database, row).catch((error) => {
-          tellUnstored("a learned limit", error, row.timeframe);
+          tellUnstored(archive, id, { what: "a learned limit", error, timeframe: row.timeframe });
           throw error;
         });
       },
@@ -141,6 +146,52 @@ async function openOne(
       allowed: `an exchange that can be opened (${errorText(error)})`,
     };
   }
+}
+
+/** Stores refusals and their ends one after the other: the last one counts. */
+function keptDenials({ write, clear }: {
+  readonly write: (refusal: HostRefusal) => Promise<void>;
+  readonly clear: (host: string) => Promise<void>;
+}): Required<DenialNews> {
+  let newest = Promise.resolve();
+  return {
+    onDenial: (refusal) => void (newest = newest.then(() => write(refusal))),
+    onDenialEnd: (host) => void (newest = newest.then(() => clear(host))),
+  };
+}
+
+/** That something is not kept of an exchange: it goes on without. */
+function tellUnstored(
+  { log }: Archive,
+  exchange: string,
+  { what, error, timeframe }: {
+    readonly what: string;
+    readonly error: unknown;
+    readonly timeframe?: string;
+  },
+): void {
+  log[isServerAway(error) ? "debug" : "warn"](`${what} was not stored`, {
+    exchange,
+    ...(timeframe === undefined ? {} : { timeframe }),
+    error,
+  });
+}
+
+/** Puts a ban in force, and tells it. */
+function noteBanned(
+  { exchanges, metrics, log, events }: Archive,
+  { exchange: id, egress }: EgressPlace,
+  ban: HostBan,
+): void {
+  const { host, untilMs, reason } = ban;
+  // Another client may have taken this one's place meanwhile: the exchange means both, if it sees one address.
+  const client = exchanges.find((one) => one.id === id && one.egress === egress)?.client;
+  client?.restoreBan(ban);
+  const latestMs = Math.max(untilMs, client?.bannedUntilMs ?? 0);
+  metrics.exchangeBannedUntilSeconds.set({ exchange: id }, latestMs / 1000);
+  const until = new Date(untilMs).toISOString();
+  log.warn("banned", { exchange: id, egress, host, until, reason });
+  noteBan(events, id, { untilMs, reason });
 }
 
 /** Its beginning, or its end. */
@@ -172,6 +223,13 @@ function noteBreaker(
     const text = `${of}: a trial was answered, so the breaker is closed and all is asked for again`;
     events.note({ kind: "breaker_closed", exchange, text });
   }
+}
+
+function lackingAddress({ egress = "" }: Config): readonly ConfigProblem[] {
+  const why = addressOf(egress) === undefined ? undefined : lackOfAddress(egress);
+  if (why === undefined) return [];
+  const allowed = `an address of this machine (${why}; ip -brief address lists those it has)`;
+  return [{ variable: "EGRESS", value: egress, allowed }];
 }
 
 function lackingTimeframes(

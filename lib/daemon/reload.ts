@@ -29,7 +29,7 @@ import { closeBreakers, openExchanges, restoreExchanges } from "./open_exchanges
 /** What a reload changes. */
 interface Reloaded {
   readonly archive: OpenArchive;
-  readonly schedule: ArchiveSchedule;
+  readonly schedule: Pick<ArchiveSchedule, "schedule" | "startBackfill">;
   /** @default nothing is streamed */
   readonly streams?: Pick<FreshSeries, "follow"> | undefined;
 }
@@ -138,7 +138,7 @@ export class Reloads {
     const exchanges = await openExchanges(archive, config, isSameClient);
     if (isDifferent(tableSettings(before), tableSettings(config))) {
       const compresses = (await readTimescale(database))?.isLicensed === true;
-      await prepareTables(database, config, { compresses });
+      await prepareTables(database, config, { compresses, isLed: !archive.leases.isLeader });
     }
     const checkpoints = await readCheckpoints(database);
     await restoreExchanges(archive, exchanges.filter((one) => !all.includes(one)));
@@ -150,6 +150,7 @@ export class Reloads {
     const change = changeExchanges(archive, { before, all, checkpoints });
     streams?.follow();
     schedule.retime();
+    await archive.leases.follow?.();
     // The poll registers what is new.
     schedule.runNow("poll");
     for (const id of change.wanting) startBackfill(id);
@@ -204,7 +205,7 @@ function changeExchanges(
       const archived = checkpoints.map(({ series }) => series).filter(({ exchange }) =>
         exchange === id
       );
-      const unwanted = [...archived, ...exchange.series].filter((series) => !isWanted(series));
+      const unwanted = [...archived, ...markets.series].filter((series) => !isWanted(series));
       for (const series of unwanted) withdrawn.push(series);
       ended.push(work.withdraw(unwanted.map(seriesName)));
       wanting.add(id);
@@ -212,7 +213,8 @@ function changeExchanges(
     if (hasOtherSeries) markets.renew(isWanted);
     if (!exchanges.includes(exchange)) {
       work.retire();
-      const successor = exchanges.find((one) => one.id === id);
+      // Bans are meant for the address that the exchange sees.
+      const successor = exchanges.find((one) => one.id === id && one.egress === exchange.egress);
       // Some may not be stored: the database was away, or they came just now.
       for (const ban of exchange.client.bans) successor?.client.restoreBan(ban);
     }
@@ -225,13 +227,13 @@ async function settle(
   archive: OpenArchive,
   { ended, gone, withdrawn }: ExchangesChange,
 ): Promise<void> {
-  const { clock, database, log, metrics } = archive;
+  const { clock, log, metrics } = archive;
   try {
     await withDeadline(END_MS_MAX, () => ended, { clock, name: "the work for what is gone" });
     await forgetUnconfigured(archive);
     // Of exchanges that are gone, and of those with a new client, which begins closed.
     const troubled = archive.exchanges.filter(({ breakers }) => breakers.worst !== "closed");
-    await closeBreakers(database, (id) => troubled.every((one) => one.id !== id));
+    await closeBreakers(archive, (id) => troubled.every((one) => one.id !== id));
   } catch (error) {
     // It is all in force. The next run of the job `gaps` makes the ledger follow.
     log.warn("the ledger does not follow the settings yet", { error });

@@ -1,12 +1,13 @@
 /** Runs the daemon's jobs at their times with `Deno.cron`, and records the outcome of each run. @module */
 import { Cron } from "croner";
 import type { Job, JobName, JobReport } from "../archive/job.ts";
+import { ALL_LEASES, type LeaseChange, type Leases } from "../archive/leases.ts";
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Database } from "../store/connection/database.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
-import { type JobOutcome, writeJobEnd, writeJobStart } from "../store/job_state.ts";
+import { type JobOutcome, readJobs, writeJobEnd, writeJobStart } from "../store/job_state.ts";
 import type { Watchdog } from "./watchdog.ts";
 import { errorText } from "../text/redact.ts";
 
@@ -21,6 +22,8 @@ export interface ScheduleOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Which jobs are this process'. @default all of them */
+  readonly leases?: Pick<Leases, "isLeader" | "onChange"> | undefined;
 }
 
 /** What runs one job at its times. */
@@ -53,7 +56,8 @@ export function nextTime(cron: string, nowMs: number): Date | undefined {
 
 /**
  * The jobs of one daemon, each with its own timer. A job that throws is counted and logged, and runs again at its next
- * time.
+ * time. What is done once for the archive is done while this process leads: a run that is under way when the lead is lost is
+ * aborted, and the lease waits for its end. The table of jobs tells of the leader's runs.
  */
 export class Schedule {
   readonly #jobs: readonly ScheduledJob[];
@@ -66,6 +70,13 @@ export class Schedule {
   readonly #runs = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
   readonly #timers = new Map<JobName, Timer>();
+  /** Aborted when the lead is lost. */
+  #leading = new AbortController();
+  /** The runs of what only the leader does. */
+  readonly #leadersRuns = new Set<Promise<void>>();
+  /** The jobs that were woken while another process led. */
+  readonly #missed = new Set<Job>();
+  #unfollow: (() => void) | undefined;
   #starts = 0;
 
   constructor(jobs: readonly ScheduledJob[], options: ScheduleOptions) {
@@ -81,6 +92,7 @@ export class Schedule {
   start(): void {
     this.#stopTimers();
     this.retime();
+    this.#unfollow ??= this.#leases.onChange((change) => this.#followLead(change));
     for (const { name, cron } of this.#jobs) if (cron !== undefined) this.runNow(name);
   }
 
@@ -120,8 +132,59 @@ export class Schedule {
   runNow(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
     if (job === undefined || this.#stopping.signal.aborted) return;
-    const run = this.#run(job).finally(() => this.#runs.delete(run));
+    const isLeaders = job.isLeaders === true;
+    if (isLeaders && !this.#leases.isLeader) return;
+    const run = this.#run(job).finally(() => {
+      this.#runs.delete(run);
+      this.#leadersRuns.delete(run);
+    });
     this.#runs.add(run);
+    if (isLeaders) this.#leadersRuns.add(run);
+  }
+
+  get #leases(): Pick<Leases, "isLeader" | "onChange"> {
+    return this.#options.leases ?? ALL_LEASES;
+  }
+
+  /** The lead is the lease without exchange and symbol. */
+  #followLead({ exchange, gained, lost }: LeaseChange): void | Promise<void> {
+    if (exchange !== "") return;
+    if (gained.length > 0) return void this.#runDue();
+    if (lost.length > 0) return this.#loseLead();
+  }
+
+  /**
+   * Runs what only the leader does: what was woken here meanwhile, and that whose time has come since the leader before has
+   * begun it, or whose run has not ended well.
+   */
+  async #runDue(): Promise<void> {
+    const { clock, database, log } = this.#options;
+    const jobs = await readJobs(database).catch((error: unknown) => {
+      log.debug("when jobs last ran was not read", { error });
+      return [];
+    });
+    for (const one of this.#jobs) {
+      const { name, cron, isLeaders } = one;
+      const isMissed = this.#missed.delete(one);
+      if (isLeaders !== true || cron === undefined) continue;
+      const { lastStartMs, lastOutcome } = jobs.find(({ job }) => job === name) ?? {};
+      const next = lastStartMs === undefined ? undefined : nextTime(cron, lastStartMs);
+      const isDue = next === undefined || next.getTime() <= clock.now();
+      if (isDue || isMissed || lastOutcome !== "success") this.runNow(name);
+    }
+  }
+
+  /** Resolves when what only the leader does has ended. Nothing is said any more of the archive as a whole. */
+  async #loseLead(): Promise<void> {
+    const { metrics } = this.#options;
+    this.#leading.abort(new Error("another node leads now"));
+    this.#leading = new AbortController();
+    await Promise.all(this.#leadersRuns);
+    if (this.#leases.isLeader) return;
+    metrics.forgetArchive();
+    for (const { name, isLeaders } of this.#jobs) {
+      if (isLeaders === true) metrics.jobLastSuccessSeconds.remove({ job: name });
+    }
   }
 
   /**
@@ -131,13 +194,15 @@ export class Schedule {
   wake(name: JobName): void {
     const job = this.#jobs.find((job) => job.name === name);
     if (job === undefined) return;
-    if (!job.mayOverlap && (this.#running.get(job) ?? 0) > 0) this.#woken.add(job);
+    if (job.isLeaders === true && !this.#leases.isLeader) this.#missed.add(job);
+    else if (!job.mayOverlap && (this.#running.get(job) ?? 0) > 0) this.#woken.add(job);
     else this.runNow(name);
   }
 
   /** Stops the timers, aborts the runs in progress, and waits until they have ended. */
   async stop(): Promise<void> {
     this.#stopTimers();
+    this.#unfollow?.();
     this.#stopping.abort(new Error("the schedule is stopping"));
     await Promise.all(this.#runs);
   }
@@ -152,18 +217,21 @@ export class Schedule {
       return;
     }
     this.#running.set(job, underWay + 1);
+    const signal = job.isLeaders === true
+      ? AbortSignal.any([this.#stopping.signal, this.#leading.signal])
+      : this.#stopping.signal;
     job.watchdog?.begun();
     // Not awaited yet: a database that is down must not delay the job.
     const started = this.#note(() => writeJobStart(this.#options.database, job.name, startMs));
     let outcome: JobOutcome = "success";
     try {
-      const report = await job.runOnce(this.#stopping.signal);
+      const report = await job.runOnce(signal);
       // An aborted job returns early without an error. Its counts are logged, but the run is not a success.
-      if (this.#stopping.signal.aborted) outcome = "cancelled";
+      if (signal.aborted) outcome = "cancelled";
       this.#failures.delete(job);
       this.#tellEnd(job, outcome, { seconds: secondsSince(startMs, clock), report });
     } catch (error) {
-      outcome = this.#stopping.signal.aborted ? "cancelled" : "failure";
+      outcome = signal.aborted ? "cancelled" : "failure";
       if (outcome === "failure") this.#tellFailure(job, error);
     }
     this.#running.set(job, (this.#running.get(job) ?? 1) - 1);
@@ -196,9 +264,13 @@ export class Schedule {
     log[isNews ? "error" : "debug"]("job failed", { job: job.name, error });
   }
 
-  /** Stores the start or end of a run. A failure does not stop the job; readiness tells that nothing is written. */
+  /**
+   * Stores the start or end of a run, if this process leads: several nodes have jobs of one name. A failure does not stop the
+   * job; readiness tells that nothing is written.
+   */
   async #note(write: () => Promise<void>): Promise<void> {
     const { log } = this.#options;
+    if (!this.#leases.isLeader) return;
     try {
       await write();
     } catch (error) {

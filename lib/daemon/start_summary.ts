@@ -18,7 +18,7 @@ export interface StartSummary {
   readonly place: string;
   readonly bytes: number;
   readonly exchanges: number;
-  /** Exchanges whose markets are not known yet. */
+  /** Exchanges whose markets are not known yet, without those that other nodes ask. */
   readonly unanswered: readonly string[];
   readonly series: number;
   /** Exchanges whose polls do not fit, or leave too little time for a backfill, and what to do about each. */
@@ -66,7 +66,9 @@ export class FirstMarkets {
       place: placeOf(archive),
       bytes: await databaseBytes(database),
       exchanges: exchanges.length,
-      unanswered: this.#exchanges.filter((id) => this.#capacities.get(id) === undefined),
+      unanswered: this.#exchanges.filter((id) =>
+        this.#capacities.get(id) === undefined && archive.leases.mayAsk(id)
+      ),
       series: exchanges.reduce((sum, { series }) => sum + series.length, 0),
       tight: capacities.flatMap((capacity) => {
         const problem = capacityProblem(capacity);

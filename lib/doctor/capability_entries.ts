@@ -25,7 +25,7 @@ export function capabilityEntries(
   exchange: ArchivedExchange,
   settings: ExchangeSettings,
 ): readonly CapabilityEntry[] {
-  const archived = exchange.series.map(({ symbol }) => symbol);
+  const archived = exchange.markets.series.map(({ symbol }) => symbol);
   const symbols = archived.length === 0 ? symbolsOfKinds(settings.symbols) : archived;
   return [...new Set(symbols.map(marketClassOf))].sort().flatMap((market) =>
     archivedTimeframes(settings)

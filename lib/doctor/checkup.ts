@@ -1,5 +1,6 @@
 /** Checks the configuration, the database and every exchange; says what is wrong and how to fix it. @module */
 import type { Config, ConfigError } from "../config/config.ts";
+import { egressOf, sourceAddress } from "../config/egress_setting.ts";
 import { allTimeframes } from "../config/exchange_settings.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
 import { errorText } from "../text/redact.ts";
@@ -42,6 +43,7 @@ export async function examine(archive: Archive, options: ExamineOptions): Promis
   const { migrations, probePlace, signal } = options;
   const checks = [
     ...settingChecks(archive),
+    ...egressChecks(archive),
     ...configurationHints(config),
     ...await examineDatabase(database, migrations),
     ...await examineServer(archive),
@@ -167,6 +169,20 @@ export function settingChecks(
     configurationCheck(config),
     ...fileHints.map((message) => ({ check: "files", ok: true, isHint: true, message })),
   ];
+}
+
+/** By which address exchanges are reached. Nothing depends on it where no other node can be. */
+function egressChecks({ config, database }: Archive): readonly Check[] {
+  if (config.egress === undefined && database.kind === "embedded") return [];
+  const egresses = Map.groupBy(config.exchanges, (id) => egressOf(config, id));
+  return [...egresses].map(([egress, exchanges]) => {
+    const isFromHere = exchanges.some((id) => sourceAddress(config, id) !== undefined);
+    const of = exchanges.length === config.exchanges.length ? "exchanges" : exchanges.join(", ");
+    const message = isFromHere
+      ? `${of}: requests leave from ${egress}`
+      : `${of}: nodes of the egress ${egress} share one address`;
+    return { check: "egress", ok: true, message };
+  });
 }
 
 export function configurationCheck(config: Config): Check {

@@ -1,6 +1,7 @@
 /** Checks one exchange with real requests: markets, symbols, newest candles; and reports its capabilities. @module */
 import { FetchError } from "../exchange/fetch_error.ts";
 import { hasRule, ruleText } from "../config/symbols.ts";
+import { sourceAddress } from "../config/egress_setting.ts";
 import { hasProxy } from "../config/exchange_options.ts";
 import { settingsOf } from "../config/exchange_settings.ts";
 import type { RejectedCandle } from "../market/candle.ts";
@@ -223,6 +224,7 @@ async function examineNewest(
     const { candles, rejected, clockAheadMs } = await exchange.askPage(series, window, {
       priority: "live",
       markets,
+      isBeyondShare: true,
       signal,
     });
     const [bad] = rejected;
@@ -294,6 +296,8 @@ function fixOf(error: unknown, exchange: string, config: Archive["config"]): str
     case "malformed": {
       const fix = foreignCertificateFix(errorText(error));
       if (fix !== undefined) return fix;
+      const from = sourceAddress(config, exchange);
+      if (from !== undefined) return `If this lasts, set EGRESS to another address than ${from}`;
       if (hasProxy(config.exchangeOptions[exchange] ?? {})) {
         return `If this lasts, check the proxy in ${variable}`;
       }

@@ -21,6 +21,8 @@ export class Bans {
   /** Errors that were thrown because of a ban, so that nothing was sent: they are no bans. */
   readonly #heldBack = new WeakSet<FetchError>();
 
+  #restoring: Promise<unknown> | undefined;
+
   constructor(exchange: string, clock: Clock) {
     this.#exchange = exchange;
     this.#clock = clock;
@@ -40,6 +42,19 @@ export class Bans {
   /** Puts a ban from before a restart back in force, unless a longer one is. */
   restore({ host, untilMs, reason }: HostBan): void {
     this.#of(host).restore(untilMs, reason);
+  }
+
+  /** Requests wait until `reading` has settled: it restores what another process was told. */
+  restoreBy(reading: Promise<unknown>): void {
+    const restoring = reading.catch(() => {}).finally(() => {
+      if (this.#restoring === restoring) this.#restoring = undefined;
+    });
+    this.#restoring = restoring;
+  }
+
+  /** Resolves when all is restored, which takes no time but after {@linkcode restoreBy}. */
+  async restored(): Promise<void> {
+    while (this.#restoring !== undefined) await this.#restoring;
   }
 
   /**

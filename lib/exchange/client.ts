@@ -10,7 +10,7 @@ import { PublishedFiles } from "./archives/file_download.ts";
 import { Bans, type HostBan } from "./bans.ts";
 import { type AskedWindow, CandleRequests, type Page } from "./candle_request.ts";
 import { type CcxtExchange, type CcxtFeatures, openCcxt } from "./ccxt.ts";
-import { Denials } from "./denial.ts";
+import { type DenialNews, Denials } from "./denial.ts";
 import type { ExpiredMarket } from "./expired_market.ts";
 import { type AnsweredRows, type BanNews, ExchangeCalls } from "./exchange_calls.ts";
 import { FetchError } from "./fetch_error.ts";
@@ -40,12 +40,14 @@ import { topOfTickers } from "./top_tickers.ts";
 import type { TopSymbolsOptions } from "./top_symbols.ts";
 import type { ToldWindow } from "./window_params.ts";
 
-export interface OpenExchangeOptions extends BanNews {
+export interface OpenExchangeOptions extends BanNews, DenialNews {
   readonly clock: Clock;
   /** `EXCHANGE_<ID>`: merged into the options of CCXT's constructor. */
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** `EXCHANGE_PROXY_URL`: used if `config` names no proxy. */
   readonly proxyUrl?: string | undefined;
+  /** The address of this machine that requests leave from. @default any */
+  readonly sourceAddress?: string | undefined;
   /** `PAGE_LIMIT`: most rows per request. */
   readonly pageRowsMax?: number | undefined;
   /** Only the kinds of markets of these symbols are loaded. @default spot markets only */
@@ -61,9 +63,6 @@ interface ClientOptions extends OpenExchangeOptions {
   readonly denials: Denials;
   readonly files: PublishedFiles;
 }
-
-/** Opens an instance of an exchange's class. */
-type OpenInstance = () => Promise<CcxtExchange>;
 
 /**
  * The client of one exchange. There is only one per process, so that its rate limit and its ban apply to all requests.
@@ -88,7 +87,7 @@ export class ExchangeClient {
   readonly #calls: ExchangeCalls;
 
   /** Use {@linkcode openExchange}. */
-  constructor(ccxt: CcxtExchange, open: OpenInstance, options: ClientOptions) {
+  constructor(ccxt: CcxtExchange, open: () => Promise<CcxtExchange>, options: ClientOptions) {
     this.id = ccxt.id;
     this.#requests = new CandleRequests({ open, clock: options.clock });
     this.#fundingRequests = new FundingRequests(open);
@@ -138,6 +137,11 @@ export class ExchangeClient {
   /** Restores a ban that was stored before a restart: of one host, or of all of them. */
   restoreBan(ban: HostBan): void {
     this.#options.bans.restore(ban);
+  }
+
+  /** What is known of bans and refusals, also from other processes. */
+  get refusals(): Pick<ClientOptions, "bans" | "denials"> {
+    return this.#options;
   }
 
   /**
@@ -293,9 +297,9 @@ export async function openExchange(
   options: OpenExchangeOptions,
 ): Promise<ExchangeClient> {
   let client: ExchangeClient | undefined = undefined;
-  const connections = new Connections();
+  const connections = new Connections(options.sourceAddress);
   const bans = new Bans(id, options.clock);
-  const denials = new Denials(options.clock);
+  const denials = new Denials(options.clock, options);
   const open = (): Promise<CcxtExchange> =>
     openCcxt(id, {
       config: withProxy(options.config, options.proxyUrl),

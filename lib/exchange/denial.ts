@@ -128,15 +128,35 @@ interface Denial {
   readonly isOfCandles: boolean;
 }
 
+/** A refusal that is proved, of one host. */
+export interface HostRefusal {
+  readonly host: string;
+  /** In the words of the host. */
+  readonly why: string;
+  readonly sinceMs: number;
+  /** When it is not known any more whether it still holds. Milliseconds. */
+  readonly untilMs: number;
+}
+
+/** Who is told of refusals. */
+export interface DenialNews {
+  /** Called when a refusal is proved, and each time that it is proved again. */
+  readonly onDenial?: ((refusal: HostRefusal) => void) | undefined;
+  /** Called when a host that refused us answers. */
+  readonly onDenialEnd?: ((host: string) => void) | undefined;
+}
+
 /** The refusals of one exchange, by host: its spot market may answer while its futures refuse us. */
 export class Denials {
   readonly #clock: Clock;
+  readonly #news: DenialNews;
   readonly #hosts = new Map<string, HostDenial>();
   readonly #startMs: number;
   readonly #candleHosts = new Set<string>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, news: DenialNews = {}) {
     this.#clock = clock;
+    this.#news = news;
     this.#startMs = clock.now();
   }
 
@@ -150,6 +170,11 @@ export class Denials {
     }
     const isNew = this.#candleHosts.size === 0 && nowMs - this.#startMs < UNKNOWN_MS;
     return isNew ? "unknown" : undefined;
+  }
+
+  /** A host refused us before a restart. It is asked at once all the same: the restart may be what was needed. */
+  restore({ host, why, sinceMs }: HostRefusal): void {
+    if (!this.#hosts.has(host)) this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
   }
 
   /** Notes which host gives candles. */
@@ -199,13 +224,17 @@ export class Denials {
     known.sinceMs ??= nowMs;
     known.heldUntilMs = nowMs + Math.min(HELD_MS * 2 ** known.holds, HELD_MS_MAX);
     known.holds++;
-    return known.heldUntilMs;
+    const { sinceMs, heldUntilMs } = known;
+    this.#news.onDenial?.({ host, why, sinceMs, untilMs: heldUntilMs + LAPSED_MS });
+    return heldUntilMs;
   }
 
   /** Notes that a host has answered. */
   answered(host: string): void {
     const known = this.#hosts.get(host) ?? newHost();
+    const isEnd = known.sinceMs !== undefined;
     this.#hosts.set(host, Object.assign(known, { ...newHost(), answeredMs: this.#clock.now() }));
+    if (isEnd) this.#news.onDenialEnd?.(host);
   }
 }
 

@@ -63,6 +63,7 @@ export class Lanes {
     },
   ): Promise<void> {
     const { bans } = this.#options;
+    await bans.restored();
     if (!isElsewhere) bans.assertOpen(host);
     await this.#of(host).pace.turn(priority, signal);
     // An earlier request may have been banned meanwhile.

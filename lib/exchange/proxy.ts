@@ -1,4 +1,4 @@
-/** HTTP connections to exchanges: direct, or through the exchange's forward proxy. @module */
+/** HTTP connections to exchanges: direct, from an address of this machine, or through the exchange's forward proxy. @module */
 import { networkReason } from "../text/system_words.ts";
 
 /**
@@ -12,9 +12,18 @@ const DIRECT = Deno.createHttpClient(POOL);
 /** Deno's error text when a proxy refuses a tunnel because the password is missing or wrong. */
 const UNAUTHORIZED = /proxy authentication required/;
 
+/** Clients that leave from an address of this machine, by that address; all exchanges share them. */
+const FROM = new Map<string, Deno.HttpClient>();
+
 /** `fetch` for one exchange. It reuses connections to the exchange's proxy. */
 export class Connections {
   readonly #proxied = new Map<string, Deno.HttpClient>();
+  readonly #sourceAddress: string | undefined;
+
+  /** @param sourceAddress the address of this machine that requests without a proxy leave from. @default any */
+  constructor(sourceAddress?: string | undefined) {
+    this.#sourceAddress = sourceAddress;
+  }
 
   /**
    * @param proxy `http:`, `https:`, `socks5:` or `socks5h:` URL, may contain credentials; undefined for none. An HTTP
@@ -24,7 +33,7 @@ export class Connections {
   async fetch(url: string, init: RequestInit, proxy: string | undefined): Promise<Response> {
     let response: Response;
     try {
-      const client = proxy === undefined ? DIRECT : this.#clientOf(proxy);
+      const client = proxy === undefined ? clientFrom(this.#sourceAddress) : this.#clientOf(proxy);
       // As a variable: with Node's types loaded too, TypeScript refuses `client` in an object literal.
       const options = { ...init, client };
       response = await fetch(url, options);
@@ -54,6 +63,13 @@ export class Connections {
     }
     return client;
   }
+}
+
+function clientFrom(address: string | undefined): Deno.HttpClient {
+  if (address === undefined) return DIRECT;
+  const client = FROM.get(address) ?? Deno.createHttpClient({ ...POOL, localAddress: address });
+  FROM.set(address, client);
+  return client;
 }
 
 /** The host that a redirect leads to; the rest of its address may hold what is nobody's business. */

@@ -1,4 +1,5 @@
 /** Where an exchange's stream is, and by which way: its own address, or that of the configuration. @module */
+import { type EgressSettings, sourceAddress } from "../config/egress_setting.ts";
 import { factOf } from "./ancestry.ts";
 import { binance, binanceus } from "./dialects/binance.ts";
 import { bingx } from "./dialects/bingx.ts";
@@ -25,17 +26,17 @@ export interface StreamedExchange {
   readonly config?: Readonly<Record<string, unknown>> | undefined;
   /** `EXCHANGE_PROXY_URL`. */
   readonly proxyUrl?: string | undefined;
+  /** The address of this machine that connections leave from. @default any */
+  readonly sourceAddress?: string | undefined;
 }
 
 /** An exchange with what the settings say of it. */
 export function streamedExchange(
   id: string,
-  { exchangeOptions, exchangeProxyUrl }: {
-    readonly exchangeOptions: Readonly<Record<string, StreamedExchange["config"]>>;
-    readonly exchangeProxyUrl?: string | undefined;
-  },
+  settings: EgressSettings,
 ): StreamedExchange {
-  return { id, config: exchangeOptions[id], proxyUrl: exchangeProxyUrl };
+  const { exchangeOptions, exchangeProxyUrl: proxyUrl } = settings;
+  return { id, config: exchangeOptions[id], proxyUrl, sourceAddress: sourceAddress(settings, id) };
 }
 
 /** Whether an exchange's candles can be streamed. */
@@ -56,6 +57,8 @@ export interface StreamAddress {
   readonly url: string;
   /** A forward proxy's URL. */
   readonly proxy: string | undefined;
+  /** An address of this machine to leave from. */
+  readonly sourceAddress?: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -100,7 +103,7 @@ export function streamAbility(exchange: StreamedExchange): StreamAbility {
 
 /** The exchange's dialect and address, or why it has no stream. */
 export function findStream(
-  { id, config = {}, proxyUrl }: StreamedExchange,
+  { id, config = {}, proxyUrl, sourceAddress }: StreamedExchange,
 ): { readonly why: string } | {
   readonly dialect: StreamDialect;
   readonly address: StreamAddress;
@@ -130,7 +133,8 @@ export function findStream(
         `the stream's address as urls.ws of EXCHANGE_${id.toUpperCase()}`,
     };
   }
-  return { dialect, address: { url, proxy, headers: headersOf(config) } };
+  const from = sourceAddress === undefined ? {} : { sourceAddress };
+  return { dialect, address: { url, proxy, ...from, headers: headersOf(config) } };
 }
 
 /** The address that the configuration names: `urls.ws` as it is, or what is in `urls.api` where CCXT's class has it. */

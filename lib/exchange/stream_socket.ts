@@ -8,7 +8,7 @@ import type { StreamSocket } from "./stream_connection.ts";
  */
 export const SOCKETS_MAX = 64;
 
-/** The sockets of one exchange, which share the way through its proxy. */
+/** The sockets of one exchange, which share the way through its proxy, or the address that they leave from. */
 export class PlatformSockets {
   #client: Deno.HttpClient | undefined;
   #sockets = 0;
@@ -24,9 +24,11 @@ export class PlatformSockets {
     return socket;
   };
 
-  #make({ url, proxy, headers }: StreamAddress): WebSocket {
-    if (proxy === undefined) return new WebSocket(url, { headers });
-    this.#client ??= Deno.createHttpClient({ proxy: { url: proxy } });
+  #make({ url, proxy, sourceAddress, headers }: StreamAddress): WebSocket {
+    if (proxy === undefined && sourceAddress === undefined) return new WebSocket(url, { headers });
+    this.#client ??= Deno.createHttpClient(
+      proxy === undefined ? { localAddress: sourceAddress! } : { proxy: { url: proxy } },
+    );
     return new WebSocket(url, { headers, client: this.#client });
   }
 

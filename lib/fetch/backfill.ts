@@ -12,6 +12,7 @@ import {
   type BackfillOptions,
   type BackfillProgress,
   type BackfillReport,
+  type ExchangeBackfillOptions,
   noProgress,
   PAGES_IN_FLIGHT,
   withPart,
@@ -67,12 +68,6 @@ export async function backfill(
   }));
 }
 
-interface ExchangeBackfillOptions extends BackfillOptions {
-  readonly compression: BackfillCompression;
-  /** Does not fetch candles owed before this time. Milliseconds. @default fetches all */
-  readonly sinceMs?: number | undefined;
-}
-
 /** The backfill of one exchange. */
 export class ExchangeBackfill {
   readonly #archive: Archive;
@@ -118,7 +113,9 @@ export class ExchangeBackfill {
     }
     const { owed, answered } = this.#progress;
     const isCut = this.#isOver() && this.#left !== undefined;
-    const left = isCut ? Math.max(0, owed - answered) : this.#left;
+    const own = isCut ? Math.max(0, owed - answered) : this.#left;
+    // What is left is left to the node that asks the exchange.
+    const left = this.#exchange.share.mayAsk ? own : 0;
     const news = newsOf(this.#exchange.markets.value);
     const problems = [...this.#problems.values()];
     return { ...this.#progress, ...news, left, ...this.#young, problems };
@@ -127,10 +124,9 @@ export class ExchangeBackfill {
   /** Loads the markets. Returns whether that worked; the daemon retries until it does. */
   async #prepare(): Promise<boolean> {
     const { patient } = this.#options;
-    const prepare = (): Promise<unknown> =>
-      prepareRun(this.#archive, this.#exchange, this.#options);
     for (let pauseMs = PAUSE_MS; !this.#isOver(); pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
-      if (await this.#persist(prepare)) return true;
+      const step = (): Promise<void> => prepareRun(this.#archive, this.#exchange, this.#options);
+      if (await this.#persist(step)) return true;
       if (!patient) return false;
       await this.#pause(this.#archive.clock.now() + pauseMs, "no markets yet");
     }
@@ -267,7 +263,7 @@ export class ExchangeBackfill {
         const untilMs = resumeAtMs(error, this.#archive.clock.now());
         const isLeft = series !== undefined && this.#refusals.isLeftAlone(series);
         if (isLeft || untilMs === undefined || !this.#mayWait()) return false;
-        await this.#pause(untilMs, pauseReason(error));
+        await this.#pause(untilMs, pauseReason(error), series);
       }
     }
     return false;
@@ -289,11 +285,15 @@ export class ExchangeBackfill {
     return !this.#gaveUp;
   }
 
-  async #pause(untilMs: number, why: string): Promise<void> {
+  /** That of a series ends also when another node gets it. */
+  async #pause(untilMs: number, why: string, series?: Series): Promise<void> {
     const { clock } = this.#archive;
     this.#update({ pausedUntilMs: untilMs, pausedWhy: why });
     await this.#options.compression.noteWaiting(this.#exchange.id);
-    await clock.sleep(untilMs - clock.now(), { signal: this.#over }).catch((error) => {
+    await this.#exchange.work.run(
+      { series, signal: this.#over },
+      (_, waits) => clock.sleep(untilMs - clock.now(), { signal: waits }),
+    ).catch((error) => {
       if (!isCancelled(error, this.#over)) throw error;
     });
     this.#update({ pausedUntilMs: undefined, pausedWhy: undefined });
@@ -309,7 +309,7 @@ export class ExchangeBackfill {
   }
 
   #isOver(): boolean {
-    return this.#gaveUp || this.#over.aborted;
+    return this.#gaveUp || this.#over.aborted || !this.#exchange.share.mayAsk;
   }
 
   #update(change: Partial<BackfillProgress>): void {

@@ -31,7 +31,8 @@ export async function runPass(
   const worker = async (): Promise<void> => {
     for (const page of pages) {
       if (isOver()) return;
-      if (isLeftAlone(page.series)) continue;
+      // Another node may have got it since what is owed was read.
+      if (isLeftAlone(page.series) || !exchange.share.holds(page.series.symbol)) continue;
       // Nothing this old came.
       if (page.window.untilMs <= (bounds.get(seriesName(page.series)) ?? -Infinity)) continue;
       const { reachFromMs, isReachProved } = await runPage(page) ?? {};

@@ -1,6 +1,7 @@
 /** The options, the progress and the result of a backfill. @module */
 import type { AskedRange } from "../archive/desire.ts";
 import type { MarketNews } from "../archive/markets_in_force.ts";
+import type { BackfillCompression } from "./backfill_compression.ts";
 import type { YoungCandles } from "./owed_candles.ts";
 
 /**
@@ -29,6 +30,12 @@ export interface BackfillOptions {
   readonly onProgress?: (progress: BackfillProgress) => void;
   /** Called with the id of each exchange whose backfill has ended, however it ended. */
   readonly onExchangeEnd?: (exchange: string) => void;
+}
+
+export interface ExchangeBackfillOptions extends BackfillOptions {
+  readonly compression: BackfillCompression;
+  /** Does not fetch candles owed before this time. Milliseconds. @default fetches all */
+  readonly sinceMs?: number | undefined;
 }
 
 /** One exchange's backfill so far. */

@@ -97,7 +97,8 @@ class FundingRun {
 
   async #fetchOwed(): Promise<number | undefined> {
     const [archive, exchange] = [this.#archive, this.#exchange];
-    if (exchange.client.fundingKinds.length === 0) return 0;
+    // What another node asks for is that node's to fetch.
+    if (exchange.client.fundingKinds.length === 0 || !exchange.share.mayAsk) return 0;
     // Who fetches candles loads them, and tells of it when that fails.
     if (exchange.markets.value === undefined) return undefined;
     const markets = await refreshMarkets(archive, exchange, { signal: this.#options.signal });
@@ -106,7 +107,8 @@ class FundingRun {
       exchange.id,
       fundingDesires(archive, exchange, markets),
     );
-    const desires = fundingDesires(archive, exchange, markets, this.#options.asked);
+    const desires = fundingDesires(archive, exchange, markets, this.#options.asked)
+      .filter(({ symbol }) => exchange.share.holds(symbol));
     const owing = await readOwingPerpetuals(archive, desires);
     const queue = owing[Symbol.iterator]();
     const worker = async (): Promise<void> => {
@@ -183,6 +185,7 @@ class FundingRun {
     for (const hole of await findFundingHoles(database, exchange, { holesMax: HOLES_MAX })) {
       const { symbol, window } = hole;
       if (this.#over.aborted || !markets.list.has(symbol)) continue;
+      if (!this.#exchange.share.holds(symbol)) continue;
       // Of numbered answers no single one can be asked for; those that had it would have come.
       const isPaged = client.fundingTerms(symbol, markets.list).isPaged;
       const outcome = isPaged ? NOTHING_MORE : await this.#ingest({ symbol, window, markets });
@@ -218,7 +221,10 @@ class FundingRun {
         const nowMs = archive.clock.now();
         const waitMs = (resumeAtMs(error, nowMs) ?? Infinity) - nowMs;
         if (waitMs <= WAIT_MS_MAX && this.#waits++ < WAITS_MAX) {
-          await archive.clock.sleep(waitMs, { signal: this.#over }).catch(() => {});
+          await exchange.work.run(
+            { symbol, signal: this.#over },
+            (_, waits) => archive.clock.sleep(waitMs, { signal: waits }),
+          ).catch(() => {});
           continue;
         }
         this.#counts.failed++;

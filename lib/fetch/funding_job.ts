@@ -120,10 +120,13 @@ class FundingPoll {
 
   async runOnce({ signal }: { readonly signal: AbortSignal }): Promise<FundingPollReport> {
     const { exchanges, database } = this.#archive;
-    const funded = exchanges.filter(({ client, markets }) =>
-      client.fundingKinds.length > 0 && markets.value !== undefined
+    const funded = exchanges.filter(({ client, share }) =>
+      client.fundingKinds.length > 0 && share.markets !== undefined
     );
-    if (funded.length === 0) return NOTHING;
+    if (funded.length === 0) {
+      this.#tellNewest([]);
+      return NOTHING;
+    }
     let found = 0;
     for (const exchange of funded) if (await this.#enter(exchange)) found++;
     const ledger = await readFundingCheckpoints(database);
@@ -138,7 +141,10 @@ class FundingPoll {
   /** Sets the gauges from the ledger, so that a restart or a history tells of them as a poll does. */
   #tellNewest(ledger: readonly FundingCheckpoint[]): void {
     const { fundingLastSeconds } = this.#archive.metrics;
-    const wanted = ledger.filter(({ wantedSinceMs }) => wantedSinceMs !== undefined);
+    const { leases } = this.#archive;
+    const wanted = ledger.filter(({ exchange, symbol, wantedSinceMs }) =>
+      wantedSinceMs !== undefined && leases.holds(exchange, symbol)
+    );
     const names = new Set(wanted.map(perpetualName));
     for (const [name, labels] of this.#told) {
       if (names.has(name)) continue;
@@ -174,12 +180,14 @@ class FundingPoll {
     if (markets === undefined) return NOTHING;
     const nowMs = this.#archive.clock.now();
     const due = ledger.filter((row) =>
-      row.wantedSinceMs !== undefined && markets.list.has(row.symbol) &&
+      row.wantedSinceMs !== undefined && exchange.share.holds(row.symbol) &&
+      markets.list.has(row.symbol) &&
       !markets.suspended.has(row.symbol) && this.#isDue(row, nowMs)
     );
     let report = NOTHING;
     for (const row of due) {
       if (signal.aborted) break;
+      if (!exchange.share.holds(row.symbol)) continue;
       this.#askedMs.set(perpetualName(row), nowMs);
       report = plus(report, await this.#poll(exchange, row, { markets, nowMs, signal }));
     }

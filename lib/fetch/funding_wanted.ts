@@ -18,7 +18,7 @@ import {
 import { perpetualName } from "../store/funding_rates.ts";
 
 /** The perpetuals of an exchange whose rates are kept. */
-function fundedSymbols(
+export function fundedSymbols(
   { config }: Pick<Archive, "config">,
   { id, client: { fundingKinds } }: ArchivedExchange,
   { series, list }: Pick<Markets, "series" | "list">,

@@ -9,10 +9,12 @@ import { addCandles } from "../market/timeframe.ts";
 import type { Window } from "../market/window.ts";
 import { retryStore } from "../archive/store_retry.ts";
 import type { Archive } from "../archive/archive.ts";
+import { storeByLease } from "../archive/asked_lease.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import type { Markets } from "../archive/markets_in_force.ts";
 import { prepareImportPage } from "../store/import_page.ts";
 import { beginImport, endImport, writeImportPage } from "../store/import_write.ts";
+import type { LeaseStamp } from "../store/lease_stamp.ts";
 import type { ChosenFile } from "./history_choice.ts";
 
 /**
@@ -94,20 +96,22 @@ function isSame(one: string | null, other: string | null): boolean {
  * between the candles counts as covered. As of a page, nothing is stored if another program has found out that the symbol means
  * another market, or has forgotten the series.
  *
- * @throws StoreError; see `isOfOtherMarket`
+ * @throws StoreError; see `isOfOtherMarket` and `isFenced`
  */
 export async function storeFile(
   archive: Archive,
-  { chosen: { file, owed, marketId }, candles, sha256, signal }: {
+  { chosen: { file, owed, marketId }, candles, sha256, stamp, signal }: {
     readonly chosen: ChosenFile;
     readonly candles: readonly Candle[];
     readonly sha256: FetchedFile["sha256"];
+    /** The lease by which the file was asked for. */
+    readonly stamp: LeaseStamp | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredFile> {
   const { database, metrics } = archive;
   const { series } = file;
-  const { exchange, timeframe } = series;
+  const { exchange, symbol, timeframe } = series;
   const store = <T>(statement: () => Promise<T>): Promise<T> =>
     retryStore(statement, { ...archive, signal });
   const { id, expiredUntilMs } = await store(() =>
@@ -123,8 +127,10 @@ export async function storeFile(
     const page = wanted.slice(at, at + ROWS_MAX);
     const prepared = prepareImportPage(series, { candles: page, rejected: [], replaces: false });
     // What is owed is hardly ever stored.
-    const written = await store(() =>
-      writeImportPage(database, prepared, { id, isNew: true, marketId })
+    const written = await storeByLease(
+      archive,
+      { exchange, symbol, stamp },
+      () => store(() => writeImportPage(database, prepared, { id, isNew: true, marketId, stamp })),
     );
     added += written.added;
     answered = unite(answered, spansOf(series, page));

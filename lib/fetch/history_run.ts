@@ -12,6 +12,7 @@ import { isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Owed } from "../store/ledger.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askedLease } from "../archive/asked_lease.ts";
 import { isCancelled } from "../archive/failure.ts";
 import { errorText } from "../text/redact.ts";
 import { chooseFiles, type ChosenFile, FILES_IN_FLIGHT, withoutFiles } from "./history_choice.ts";
@@ -83,7 +84,9 @@ export class History {
     const worker = async (): Promise<void> => {
       for (const chosen of queue) {
         if (this.#options.isOver() || this.#asideWhy !== undefined) return;
-        if (this.#distrusted.has(seriesName(chosen.file.series))) continue;
+        const { series } = chosen.file;
+        if (this.#distrusted.has(seriesName(series))) continue;
+        if (!this.#exchange.share.holds(series.symbol)) continue;
         await this.#takeOne(chosen);
       }
     };
@@ -97,7 +100,7 @@ export class History {
     try {
       const outcome = await this.#exchange.work.run(
         { series, signal },
-        (signal) => this.#fetchOne(chosen, signal),
+        (signal, waits) => this.#fetchOne(chosen, { signal, waits }),
       );
       if (outcome !== undefined) this.#count(outcome);
     } catch (error) {
@@ -114,12 +117,14 @@ export class History {
   /** Undefined when the database or the exchange is given up, which the run tells itself. */
   async #fetchOne(
     chosen: ChosenFile,
-    signal: AbortSignal,
+    { signal, waits }: { readonly signal: AbortSignal; readonly waits: AbortSignal },
   ): Promise<FileOutcome | undefined> {
     const { file, host } = chosen;
     const { series } = file;
+    const stamp = askedLease(this.#archive, series);
     const markets = this.#exchange.markets.value;
-    const fetched = await this.#download(file, { host, signal });
+    // A file may take minutes: another node that gets the series fetches it anew.
+    const fetched = await this.#download(file, { host, signal: waits });
     if (fetched === undefined) return "missing";
     if (fetched === "failed") return "failed";
     const candles = candlesOf(series, fetched.rows);
@@ -140,7 +145,7 @@ export class History {
     const { sha256 } = fetched;
     const isStored = await this.#options.persist(async () => {
       try {
-        stored = await storeFile(this.#archive, { chosen, candles, sha256, signal });
+        stored = await storeFile(this.#archive, { chosen, candles, sha256, stamp, signal });
       } catch (error) {
         if (!isOfOtherMarket(error)) throw error;
         // Another program has found that out. The next page loads the markets again.

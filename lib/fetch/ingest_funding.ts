@@ -1,6 +1,7 @@
 /** Asks for one page of funding rates and stores what it proved. @module */
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askedLease, storeByLease } from "../archive/asked_lease.ts";
 import { isCancelled, storeNote } from "../archive/failure.ts";
 import { failureKind } from "../archive/failure_kind.ts";
 import { askFunding } from "../archive/funding_ask.ts";
@@ -12,7 +13,8 @@ import type { Priority } from "../exchange/pace.ts";
 import type { FundingVerdict } from "../market/funding_rate.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { isOfOtherMarket, isServerAway, StoreError } from "../store/connection/store_error.ts";
-import { noteFundingError, writeFunding } from "../store/funding_ledger.ts";
+import { noteFundingError } from "../store/funding_ledger.ts";
+import { writeFunding } from "../store/funding_write.ts";
 import { type Perpetual, perpetualName } from "../store/funding_rates.ts";
 import { errorText } from "../text/redact.ts";
 
@@ -40,14 +42,20 @@ export async function ingestFunding(
   const { config, database, clock, random } = archive;
   const { markets, signal } = options;
   const { symbol } = ask;
+  const stamp = askedLease(archive, { exchange: exchange.id, symbol });
   const verdict = await askFunding(exchange, ask, { ...options, clock });
   const marketId = markets.list.get(symbol)?.id;
   const perpetual = { exchange: exchange.id, symbol };
-  const write = { ...verdict, marketId };
+  const write = { ...verdict, marketId, stamp };
   try {
-    const written = await retryStore(() => writeFunding(database, perpetual, write), {
-      ...{ config, clock, random, signal },
-    });
+    const written = await storeByLease(
+      archive,
+      { ...perpetual, stamp },
+      () =>
+        retryStore(() => writeFunding(database, perpetual, write), {
+          ...{ config, clock, random, signal },
+        }),
+    );
     archive.failures.clear(failureName(perpetual));
     return { ...verdict, ...written };
   } catch (error) {

@@ -51,6 +51,12 @@ export class LatePolls {
     }
   }
 
+  /** Call once a tick while this node asks nothing of an exchange. */
+  leave({ id, work }: ArchivedExchange): void {
+    for (const known of [this.#late, this.#problems, this.#judged]) known.delete(id);
+    work.skippedPolls.forget();
+  }
+
   /** Call once a tick with the number of series that are left out, because they are being asked for since before. */
   note(exchange: string, skipped: number): void {
     const { clock, database, log, metrics } = this.#archive;

@@ -74,7 +74,8 @@ async function findListings(
       Infinity,
     );
     const found = await search(archive, exchange, { series, sinceMs, signal }).catch((error) => {
-      if (isCancelled(error, signal)) throw error;
+      // Where only this symbol is another node's now, the others are searched.
+      if (isCancelled(error, signal) && exchange.share.holds(symbol)) throw error;
       archive.log.debug("a listing was not found", { series: seriesName(series), error });
     });
     if (found === undefined || found.kind === "unknown") continue;
@@ -84,7 +85,7 @@ async function findListings(
     });
     await noteListings(
       archive.database,
-      exchange.series.filter((series) => series.symbol === symbol).map((series) => ({
+      exchange.markets.series.filter((series) => series.symbol === symbol).map((series) => ({
         series,
         fromMs: floorTime(series.timeframe, found.fromMs),
       })),

@@ -11,14 +11,16 @@ import type { ListingChange, ListingNews } from "./listing_change.ts";
 
 /** Tells of symbols that these markets have, and those before had not; and of those that no market has. */
 export function noteFurther(
-  { events, failures }: Archive,
+  { events, failures, leases }: Archive,
   { exchange, series, unlisted }: Pick<Markets, "exchange" | "series" | "unlisted">,
   before: Markets | undefined,
 ): void {
   const known = new Set(before?.series.map(({ symbol }) => symbol));
   const further = new Set(series.map(({ symbol }) => symbol).filter((one) => !known.has(one)));
-  // All are further ones at the start.
-  if (before !== undefined && further.size > 0) {
+  // All are further ones at the start. Of several nodes that load these markets, the one that asks for the first symbol tells it.
+  const [first] = [...known].sort();
+  const tells = first === undefined || leases.holds(exchange, first);
+  if (before !== undefined && further.size > 0 && tells) {
     const text = `${exchange}: archived from now on: ${someNames([...further])}`;
     events.note({ kind: "listed", exchange, text });
   }

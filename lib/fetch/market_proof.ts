@@ -118,7 +118,7 @@ async function gives(
   const untilMs = addCandles(series.timeframe, newest.openTimeMs, 1);
   const window = { sinceMs: oldest.openTimeMs, untilMs };
   try {
-    const options = { priority: "live", markets, signal } as const;
+    const options = { priority: "live", markets, isBeyondShare: true, signal } as const;
     const given = new Map(
       (await exchange.askPage(series, window, options)).candles.map((candle) => [
         candle.openTimeMs,

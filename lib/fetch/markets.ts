@@ -14,7 +14,7 @@ import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
 import { wantedOf } from "../archive/desire.ts";
 import { leftOut, leftOutText, whyLeftOut } from "../archive/left_out.ts";
-import { reportExchangeFailure } from "../archive/failure.ts";
+import { isCancelled, reportExchangeFailure } from "../archive/failure.ts";
 import { type Markets, newsOf } from "../archive/markets_in_force.ts";
 import { noteMissing } from "../store/listing_facts.ts";
 import {
@@ -30,6 +30,7 @@ import { judgeListings, type ListingNews } from "./listing_change.ts";
 import { enterListings, noteFurther } from "./listing_watch.ts";
 import { type MarketProof, NOTHING_PROVED, proveMarkets } from "./market_proof.ts";
 import { askTwice } from "./second_look.ts";
+import { wantSymbols } from "./wanted_symbols.ts";
 import { askTradedMost } from "./traded_most.ts";
 import { askedAfter, endsAfter, type KnownSeries, lateSymbols } from "./series_end.ts";
 
@@ -77,18 +78,22 @@ export async function refreshMarkets(
       if (failed !== undefined) await reportExchangeFailure(archive, exchange.id, failed.error);
       const markets = await settle(archive, exchange, made);
       noteFurther(archive, markets, exchange.markets.value);
+      // What another node holds is not asked for, so nothing can be done before that is known.
+      await wantSymbols(archive, exchange, { markets, signal });
       return { ...markets, replacedMs: new Map([...markets.replacedMs, ...entered]) };
     },
-    onFailure: (error) => reportExchangeFailure(archive, exchange.id, error),
+    onFailure: async (error) => {
+      if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
+    },
     signal,
   });
-  exchange.work.admit(exchange.series);
+  exchange.work.admit(markets.series);
   return markets;
 }
 
 /**
- * Loads markets for the caller only. Writes nothing and does not change the markets in force: a plan must not register
- * series, because with `SYMBOLS=top:N` a registered series is never dropped.
+ * Loads markets for the caller only, also where another node asks the exchange. Writes nothing and does not change the
+ * markets in force: a plan must not register series, because with `SYMBOLS=top:N` a registered series is never dropped.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError, StoreError
  */
@@ -98,7 +103,7 @@ export async function readMarkets(
   { signal }: LoadOptions = {},
 ): Promise<Markets> {
   await archive.database.reach();
-  const answer = await askMarkets(archive, exchange, { previous: undefined, signal });
+  const answer = await askMarkets(archive, exchange, { isBeyondShare: true, signal });
   const known = await readKnown(archive, exchange.id);
   const made = await makeProved(archive, exchange, { answer, known, signal });
   assertListed(made);
@@ -231,10 +236,15 @@ export function makeMarkets(
   };
 }
 
+interface AskedMarkets extends LoadOptions {
+  readonly previous?: Markets | undefined;
+  readonly isBeyondShare?: boolean | undefined;
+}
+
 async function askMarkets(
   archive: Archive,
   exchange: ArchivedExchange,
-  { previous, signal }: LoadOptions & { readonly previous: Markets | undefined },
+  { previous, isBeyondShare, signal }: AskedMarkets,
 ): Promise<MarketsAnswer> {
   const { clock } = archive;
   const failures: KindFailure[] = [];
@@ -242,6 +252,7 @@ async function askMarkets(
   let isAnyLoaded = false;
   const list = await exchange.loadMarkets({
     priority: "live",
+    isBeyondShare,
     signal,
     onLoaded: (kind, call) => {
       dateMs = call.dateMs;
@@ -257,7 +268,11 @@ async function askMarkets(
   });
   const isBanned = !isAnyLoaded && failures.some(({ error }) => isBan(error));
   if (isBanned || (list.size === 0 && failures.length > 0)) throw failures[0]?.error;
-  const { top, failures: untold } = await askTradedMost(archive, exchange, { list, signal });
+  const { top, failures: untold } = await askTradedMost(archive, exchange, {
+    list,
+    isBeyondShare,
+    signal,
+  });
   const all = [...failures, ...untold];
   return { exchange: exchange.id, list, failures: all, top, atMs: clock.now(), dateMs };
 }

@@ -4,10 +4,9 @@
  * @module
  */
 import { FetchError } from "../exchange/fetch_error.ts";
-import type { Priority } from "../exchange/pace.ts";
 import { MalformedPageError } from "../market/answer.ts";
 import type { RejectedCandle } from "../market/candle.ts";
-import { type Coverage, intersect, subtract } from "../market/coverage.ts";
+import { intersect, subtract } from "../market/coverage.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { floorTime } from "../market/timeframe.ts";
 import { halves, type Window, windowCandles, windowName } from "../market/window.ts";
@@ -17,30 +16,18 @@ import { noteReachAsked } from "../store/series_reach.ts";
 import { isContested, isOfOtherMarket } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
+import { askedLease } from "../archive/asked_lease.ts";
 import type { PageAnswer } from "../archive/page_judge.ts";
-import type { Markets } from "../archive/markets_in_force.ts";
 import { askMarket, Gone } from "./expired_series.ts";
 import { marketIdOf, ofMarket } from "./market_time.ts";
 import { refreshMarkets } from "./markets.ts";
 import { ofOwed } from "./owed_candles.ts";
 import { both, NOTHING, type PageOutcome } from "./page_outcome.ts";
+import type { MarketAsk, PageAsk, PagePart, Trouble } from "./page_part.ts";
 import { storePage } from "./page_store.ts";
 import { proveReach } from "./reach_proof.ts";
 import { isShifted, noteShiftedPage, YOUNG_MS } from "./shifted_page.ts";
 import { askOnce, endsPage, isAnsweredBeside, UnusableCandle } from "./unusable_candle.ts";
-
-interface PageOptions {
-  readonly priority: Priority;
-  /**
-   * The owed parts of the window. No answer covers them yet, so all their candles are new, and only they are stored.
-   *
-   * @default all candles of the window are stored
-   */
-  readonly owed?: Coverage | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with every part of the page once it is stored, also when the page as a whole fails. */
-  readonly onStored?: ((part: PageOutcome) => void) | undefined;
-}
 
 /**
  * Most candles of one page whose answers cannot be used. To find one takes as many requests as the page can be halved;
@@ -51,34 +38,23 @@ const UNUSABLE_MAX = 10;
 /** How often parts of a page are asked for again, because another page had written their candles meanwhile. */
 const CONTESTED_MAX = 5;
 
-type Ask = PageOptions & { readonly window: Window };
-
-/** A part of a page, to be asked of one market. */
-type Part = Ask & { readonly trouble: Trouble; readonly markets: Markets | undefined };
-
-/** What went wrong while a page was split: the other parts were asked for all the same. */
-interface Trouble {
-  readonly unusable: UnusableCandle[];
-  readonly failures: unknown[];
-  contested: number;
-}
-
 /**
  * Fetches one window and stores the result. If another program has found out that the symbol means another market, the
  * markets are loaded again, and that one is asked, for its own time.
  *
  * @throws FetchError, DeadlineError, BreakerOpenError when the exchange did not answer, or not in a way that can be used,
- * and StoreError when the database write failed. Parts fetched before stay stored, and were given to `onStored`.
+ * and StoreError when the database write failed, or another node has the lease of the symbol by now (`isFenced`). Parts
+ * fetched before stay stored, and were given to `onStored`.
  */
 export async function ingestPage(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  wanted: Ask,
+  wanted: PageAsk,
 ): Promise<PageOutcome> {
   return await exchange.work.run({ series, signal: wanted.signal }, async (signal) => {
     const { value } = exchange.markets;
-    const ask = { ...wanted, signal };
+    const ask = { ...wanted, signal, stamp: askedLease(archive, series) };
     try {
       return await ingestOfMarket(archive, exchange, series, { ...ask, markets: value });
     } catch (error) {
@@ -110,7 +86,7 @@ async function ingestOfMarket(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { markets, ...wanted }: Ask & { readonly markets: Markets | undefined },
+  { markets, ...wanted }: MarketAsk,
 ): Promise<PageOutcome> {
   const trouble: Trouble = { unusable: [], failures: [], contested: 0 };
   let outcome = NOTHING;
@@ -134,7 +110,7 @@ async function ingestPart(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, trouble, ...options }: Part,
+  { window, trouble, ...options }: PagePart,
 ): Promise<PageOutcome> {
   // If the database is down, fail before asking the exchange for a page that could not be stored.
   await archive.database.reach();
@@ -172,7 +148,7 @@ async function ingestPart(
   const givenUpUntilMs = floorTime(series.timeframe, finalMs);
   const marketId = marketIdOf(options.markets, series);
   const page = { ...proof, candles, isNew, knownPage: known, marketId, givenUpUntilMs };
-  const prepared = preparePage(series, page);
+  const prepared = preparePage(series, { ...page, stamp: options.stamp });
   // Not awaited here: this frame would keep `candles` in memory until the write ends.
   const stored = storePage(archive, proof, prepared, options);
   if (isShifted(verdict)) {
@@ -194,7 +170,7 @@ async function ingestReach(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { reachFromMs, rejected, ...part }: Part & {
+  { reachFromMs, rejected, ...part }: PagePart & {
     readonly reachFromMs: number;
     /** The rows that came instead and failed the checks. @default none came: the window was refused as too old */
     readonly rejected?: readonly RejectedCandle[];
@@ -218,7 +194,8 @@ async function ingestReach(
   const provedMs = isReachProved ? reachFromMs : undefined;
   const proved = { rejected: rejected ?? [], answered: undefined, reachFromMs: provedMs };
   const marketId = marketIdOf(part.markets, series);
-  const prepared = preparePage(series, { ...proved, candles: [], marketId });
+  const { stamp } = part;
+  const prepared = preparePage(series, { ...proved, candles: [], marketId, stamp });
   const stored = await storePage(archive, proved, prepared, part);
   if (isReachProved) await noteReachAsked(archive.database, series, { nowMs, asks: 0 });
   return { ...stored, reachFromMs, isReachProved };
@@ -232,7 +209,7 @@ async function rejectUnusable(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { trouble, ...options }: Part,
+  { trouble, ...options }: PagePart,
 ): Promise<PageOutcome> {
   const nowMs = archive.clock.now();
   const marketId = marketIdOf(options.markets, series);
@@ -250,7 +227,8 @@ async function rejectUnusable(
       continue;
     }
     const proof = { rejected: cause.evidence, answered: window, reachFromMs: undefined };
-    const prepared = preparePage(series, { ...proof, candles: [], marketId });
+    const { stamp } = options;
+    const prepared = preparePage(series, { ...proof, candles: [], marketId, stamp });
     sum = both(sum, await storePage(archive, proof, prepared, options));
     await noteRejected(archive.database, series, { spans: [{ ...window, candles: 1 }], nowMs });
   }
@@ -262,7 +240,7 @@ async function ingestLeft(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { stored, owed = [], ...options }: Omit<Ask, "window"> & {
+  { stored, owed = [], ...options }: Omit<PageAsk, "window"> & {
     readonly stored: Promise<PageOutcome>;
   },
 ): Promise<PageOutcome> {
@@ -289,7 +267,7 @@ async function ingestHalves(
   archive: Archive,
   exchange: ArchivedExchange,
   series: Series,
-  { window, ...options }: Part,
+  { window, ...options }: PagePart,
 ): Promise<PageOutcome> {
   archive.log.debug("asking in halves", { series: seriesName(series), window: windowName(window) });
   const { owed, trouble: { unusable, failures } } = options;

@@ -1,15 +1,19 @@
 /** Stores a page that was fetched, tells metrics and log, and says what it brought. @module */
 import type { Archive } from "../archive/archive.ts";
+import { storeByLease } from "../archive/asked_lease.ts";
 import { retryStore } from "../archive/store_retry.ts";
 import type { PageVerdict } from "../market/answer.ts";
 import { subtract } from "../market/coverage.ts";
 import { rejectedRows, rowsOf } from "../market/kept_rejections.ts";
 import { type Series, seriesName } from "../market/series.ts";
 import { isServerAway } from "../store/connection/store_error.ts";
+import type { LeaseStamp } from "../store/lease_stamp.ts";
 import { type PreparedPage, writePreparedPage } from "../store/page_write.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 
 interface StoreOptions {
+  /** The lease by which it was asked for, and with which it was prepared. */
+  readonly stamp: LeaseStamp | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStored?: ((part: PageOutcome) => void) | undefined;
 }
@@ -19,23 +23,25 @@ export async function storePage(
   archive: Archive,
   verdict: Omit<PageVerdict, "candles">,
   prepared: PreparedPage,
-  { signal, onStored }: StoreOptions,
+  { stamp, signal, onStored }: StoreOptions,
 ): Promise<PageOutcome> {
   const { config, database, clock, random, metrics, log } = archive;
   const { series } = prepared;
-  const { exchange } = series;
+  const { exchange, symbol } = series;
   const startMs = clock.now();
-  const written = await retryStore(() => writePreparedPage(database, prepared), {
-    ...{ config, clock, random, signal },
-    onRetry: ({ attempt, delayMs, error }) => {
-      log[isServerAway(error) ? "debug" : "warn"]("storing a page failed; trying again", {
-        series: seriesName(series),
-        attempt,
-        delayMs,
-        error,
-      });
-    },
-  });
+  const store = (): ReturnType<typeof writePreparedPage> =>
+    retryStore(() => writePreparedPage(database, prepared), {
+      ...{ config, clock, random, signal },
+      onRetry: ({ attempt, delayMs, error }) => {
+        log[isServerAway(error) ? "debug" : "warn"]("storing a page failed; trying again", {
+          series: seriesName(series),
+          attempt,
+          delayMs,
+          error,
+        });
+      },
+    });
+  const written = await storeByLease(archive, { exchange, symbol, stamp }, store);
   metrics.dbWriteDurationSeconds.observe({ exchange }, (clock.now() - startMs) / 1000);
   countWritten(metrics, series, written);
   for (const row of verdict.rejected) {

@@ -13,21 +13,23 @@ import {
   forgetPageFailures,
   forgetSeriesFailure,
   isCancelled,
+  isLost,
   type PageFailure,
   reportExchangeFailure,
   reportLostSymbol,
   reportPageFailures,
 } from "../archive/failure.ts";
-import { followedSeries, lastClosedMs, type Markets } from "../archive/markets_in_force.ts";
+import { followedSeries, lastClosedMs } from "../archive/markets_in_force.ts";
 import { lostSymbols } from "./lost_symbols.ts";
 import { LatePolls } from "./late_polls.ts";
 import type { Capacity } from "../market/capacity.ts";
 import { BreakerOpenError } from "../policy/breaker.ts";
 import { refreshMarkets } from "./markets.ts";
-import { readCheckpoints } from "../store/ledger.ts";
 import { noteFirstPolls } from "./first_poll.ts";
 import { ingestPage } from "./page.ts";
 import type { PageOutcome } from "./page_outcome.ts";
+import { PollPositions } from "./poll_positions.ts";
+import { NOTHING_POLLED, type PollReport, sumOfPolls } from "./poll_report.ts";
 import { RefusedPolls } from "./refused_polls.ts";
 import { isLastWanted } from "./series_end.ts";
 import { ThinnedPolls } from "./thinned_polls.ts";
@@ -38,23 +40,13 @@ const EARLY_MS_MAX = 10_000;
 /** If a series was asked for at most this long ago, a candle that is revised now has changed since then. */
 const SETTLING_SEEN_MS = 5 * 60_000;
 
-export interface PollReport {
-  /** Requests: one per series, and a second one if the newest candle was still forming at the exchange. */
-  readonly asked: number;
-  readonly failed: number;
-  readonly added: number;
-  readonly revised: number;
-  /** Candles that streams had told of, and that an answer had for the first time. */
-  readonly streamed: number;
-  /** Series left out because their request of an earlier tick is still running. */
-  readonly skipped: number;
-}
-
 interface PollOptions {
   /** Called when an exchange answers again after a pause longer than one page, with the start of that pause. */
   readonly onOwing?: ((exchange: string, sinceMs: number) => void) | undefined;
   /** Called when the markets of an exchange are new, with what its polls take, and when they could not be loaded. */
   readonly onMarkets?: ((exchange: string, capacity: Capacity | undefined) => void) | undefined;
+  /** Called when a tick has polled all of an exchange that was due. */
+  readonly onPolled?: ((exchange: string) => void) | undefined;
   /** What streams keep fresh is polled less often. @default there are none */
   readonly streams?: FreshSeries | undefined;
 }
@@ -73,7 +65,7 @@ export function pollJob(
     },
     mayOverlap: true,
     runOnce: async (signal) => {
-      if (!isResumed) await resume(archive, poll);
+      if (!isResumed) await poll.resume();
       isResumed = true;
       const report = await poll.runOnce({ signal });
       options.onEnd(report);
@@ -82,26 +74,12 @@ export function pollJob(
   };
 }
 
-/** Sets until when each series is answered for, so that the first poll also fetches a short pause. */
-async function resume(archive: Archive, poll: Poll): Promise<void> {
-  for (const checkpoint of await readCheckpoints(archive.database)) {
-    const { series, covered, unsettled, followedFromMs } = checkpoint;
-    const untilMs = covered.at(-1)?.untilMs ?? unsettled[0]?.sinceMs;
-    // What is covered before the first poll is a range of its own.
-    if (untilMs === undefined || followedFromMs === Infinity) continue;
-    poll.resumeFrom(series, Math.max(untilMs, followedFromMs ?? -Infinity));
-  }
-}
-
-/** Polls one archive. Remembers until when each series is answered for, and which requests are still running. */
+/** Polls what this node holds. Remembers until when each series is answered for, and which requests are still running. */
 export class Poll {
   readonly #archive: Archive;
   readonly #options: PollOptions;
   readonly #late: LatePolls;
-  /** Until when a series is answered for without a hole, as far as polling knows. Milliseconds. */
-  readonly #answeredUntilMs = new Map<string, number>();
-  /** When the exchange last answered for a series. Milliseconds. */
-  readonly #askedMs = new Map<string, number>();
+  readonly #positions: PollPositions;
   /** Series with a running request, by name, and exchanges whose markets are being loaded. */
   readonly #busy = new Set<string | ArchivedExchange>();
   readonly #refused = new RefusedPolls();
@@ -111,12 +89,18 @@ export class Poll {
     this.#archive = archive;
     this.#options = options;
     this.#late = new LatePolls(archive);
+    this.#positions = new PollPositions(archive);
     this.#thinned = new ThinnedPolls(options.streams);
   }
 
   /** Sets where the ledger ends, so that the first poll fetches the time since the last run, up to one page. */
   resumeFrom(series: Series, answeredUntilMs: number): void {
-    this.#answeredUntilMs.set(seriesName(series), answeredUntilMs);
+    this.#positions.note(series, { answeredUntilMs });
+  }
+
+  /** Does so for all series of the ledger. Where leases are kept it is done for each when it is this node's. */
+  async resume(): Promise<void> {
+    if (this.#archive.leases.node === undefined) await this.#positions.resume();
   }
 
   /**
@@ -132,7 +116,7 @@ export class Poll {
       exchanges.map((exchange) => this.#pollExchange(exchange, signal)),
     );
     for (const text of lostSymbols(this.#archive)) await reportLostSymbol(this.#archive, text);
-    return sum(reports);
+    return sumOfPolls(reports);
   }
 
   async #pollExchange(
@@ -140,23 +124,26 @@ export class Poll {
     signal: AbortSignal | undefined,
   ): Promise<PollReport> {
     const archive = this.#archive;
+    if (!exchange.share.mayAsk) return await this.#leave(exchange);
     if (this.#busy.has(exchange)) {
       // At the first time it is not known of how many series.
       const skipped = Math.max(1, exchange.series.length);
       this.#late.note(exchange.id, skipped);
-      return { ...NOTHING, skipped };
+      return { ...NOTHING_POLLED, skipped };
     }
     this.#busy.add(exchange);
-    let markets: Markets;
     try {
-      markets = await refreshMarkets(archive, exchange, { signal });
+      await refreshMarkets(archive, exchange, { signal });
+      await this.#follow(exchange);
     } catch (error) {
       if (!isCancelled(error, signal)) await reportExchangeFailure(archive, exchange.id, error);
       this.#options.onMarkets?.(exchange.id, undefined);
-      return { ...NOTHING, failed: exchange.series.length };
+      return { ...NOTHING_POLLED, failed: exchange.series.length };
     } finally {
       this.#busy.delete(exchange);
     }
+    const markets = exchange.share.markets;
+    if (markets === undefined) return await this.#leave(exchange);
     archive.failures.clear(exchange.id);
     this.#options.streams?.follow();
     const capacity = await this.#late.judge(exchange, markets);
@@ -181,13 +168,31 @@ export class Poll {
         this.#busy.delete(seriesName(series));
       }
     });
-    const report = sum([{ ...NOTHING, skipped }, ...await Promise.all(reports)]);
+    const report = sumOfPolls([{ ...NOTHING_POLLED, skipped }, ...await Promise.all(reports)]);
     await reportPageFailures(archive, exchange.id, failures);
     // What an open breaker holds back was told when it opened.
     if (failures.every(({ error }) => error instanceof BreakerOpenError)) {
       forgetPageFailures(archive, exchange.id);
     }
+    this.#options.onPolled?.(exchange.id);
     return report;
+  }
+
+  /** Goes on where the ledger ends of what has become this node's, and forgets what it does not hold any more. */
+  async #follow(exchange: ArchivedExchange): Promise<void> {
+    const { failures } = this.#archive;
+    for (const series of await this.#positions.follow(exchange.id, exchange.series)) {
+      this.#refused.forget(exchange, series);
+      failures.clear(seriesName(series));
+    }
+  }
+
+  /** Another node asks the exchange. */
+  async #leave(exchange: ArchivedExchange): Promise<PollReport> {
+    await this.#follow(exchange);
+    this.#late.leave(exchange);
+    this.#options.onMarkets?.(exchange.id, undefined);
+    return NOTHING_POLLED;
   }
 
   /**
@@ -195,15 +200,13 @@ export class Poll {
    * newest candle is stored at once, and confirmed when it cannot change any more.
    */
   #isDue(exchange: ArchivedExchange, series: Series, nowMs: number): boolean {
-    const name = seriesName(series);
     if (this.#refused.isLeftAlone(exchange, series, nowMs)) return false;
-    const answeredMs = this.#answeredUntilMs.get(name);
+    const { answeredUntilMs: answeredMs, askedMs = -Infinity } = this.#positions.of(series);
     const { value } = exchange.markets;
     if (answeredMs === undefined) return isLastWanted(this.#archive, value, { series, nowMs });
     const closedAtMs = (ms: number): number => lastClosedMs(value, series, ms);
     const closedMs = closedAtMs(nowMs);
     if (closedMs <= answeredMs || this.#thinned.isLeftOut(series, nowMs)) return false;
-    const askedMs = this.#askedMs.get(name) ?? -Infinity;
     // Later than now: the clock was set back.
     const isNew = closedMs > askedMs || askedMs > nowMs;
     return isNew || closedAtMs(nowMs - exchange.settleMs) > answeredMs;
@@ -220,16 +223,15 @@ export class Poll {
   ): Promise<PollReport> {
     const archive = this.#archive;
     const window = this.#window(exchange, series, nowMs);
-    let report = NOTHING;
-    let stored: PageOutcome | undefined;
+    let [report, stored]: [PollReport, PageOutcome | undefined] = [NOTHING_POLLED, undefined];
     const onStored = (part: PageOutcome): void => {
       const { added, revised, streamed } = part;
       stored = { ...part, answered: unite(stored?.answered ?? [], part.answered) };
-      report = sum([report, { ...NOTHING, added, revised, streamed }]);
+      report = sumOfPolls([report, { ...NOTHING_POLLED, added, revised, streamed }]);
       this.#options.streams?.noteAnswer(series, part);
     };
     const ask = (): Promise<PageOutcome> => {
-      report = sum([report, { ...NOTHING, asked: 1 }]);
+      report = sumOfPolls([report, { ...NOTHING_POLLED, asked: 1 }]);
       return ingestPage(archive, exchange, series, { window, priority: "live", signal, onStored });
     };
     try {
@@ -241,7 +243,7 @@ export class Poll {
       }
       await this.#learnSettling(exchange, series, last);
       // A candle that has not closed by the exchange's clock is still to come.
-      this.#askedMs.set(seriesName(series), nowMs - (last.earlyMs ?? 0));
+      this.#positions.note(series, { askedMs: nowMs - (last.earlyMs ?? 0) });
       forgetSeriesFailure(archive, series);
       this.#refused.forget(exchange, series);
       return report;
@@ -251,8 +253,9 @@ export class Poll {
         // Its market may be delisted.
         exchange.markets.doubt();
       }
+      if (isLost(error)) return report;
       if (!isCancelled(error, signal)) failures.push({ series, error });
-      return sum([report, { ...NOTHING, failed: 1 }]);
+      return sumOfPolls([report, { ...NOTHING_POLLED, failed: 1 }]);
     } finally {
       if (stored !== undefined) this.#noteAnswered(series, stored, window);
     }
@@ -266,20 +269,19 @@ export class Poll {
   ): Promise<void> {
     if (revisedFromMs === undefined) return;
     const nowMs = this.#archive.clock.now();
-    const askedMs = this.#askedMs.get(seriesName(series)) ?? -Infinity;
+    const { askedMs = -Infinity } = this.#positions.of(series);
     if (nowMs - askedMs > SETTLING_SEEN_MS) return;
     await exchange.learnSettling(series, revisedFromMs);
   }
 
   /** Later polls begin at the end of what was answered. If time before is still owed, a catch-up fetches it. */
   #noteAnswered(series: Series, { answered, earlyMs }: PageOutcome, window: Window): void {
-    const name = seriesName(series);
     // Where all candles of a page are too young to be final, those before it are left.
     const untilMs = answered.at(-1)?.untilMs ?? window.sinceMs;
-    const knownMs = this.#answeredUntilMs.get(name) ?? -Infinity;
+    const { answeredUntilMs: knownMs = -Infinity } = this.#positions.of(series);
     // A page that has not closed by the exchange's clock says nothing of time.
     if (answered.length === 0 && (knownMs >= untilMs || earlyMs !== undefined)) return;
-    this.#answeredUntilMs.set(name, untilMs);
+    this.#positions.note(series, { answeredUntilMs: untilMs });
     // What the first answer began with is where the series begins.
     const sinceMs = Number.isFinite(knownMs) ? knownMs : untilMs;
     const [left] = sinceMs < untilMs ? subtract([{ sinceMs, untilMs }], answered) : [];
@@ -292,7 +294,7 @@ export class Poll {
     const untilMs = lastClosedMs(exchange.markets.value, series, nowMs);
     const recentMs = addCandles(timeframe, untilMs, -this.#archive.config.pollCandles);
     const pageMs = addCandles(timeframe, untilMs, -exchange.pageRowsMax(series));
-    const answeredMs = this.#answeredUntilMs.get(seriesName(series)) ?? recentMs;
+    const { answeredUntilMs: answeredMs = recentMs } = this.#positions.of(series);
     return { sinceMs: Math.max(pageMs, Math.min(recentMs, answeredMs)), untilMs };
   }
 }
@@ -301,20 +303,4 @@ export class Poll {
 function isRefusal(error: unknown): boolean {
   return error instanceof FetchError &&
     (error.kind === "permanent" || error.kind === "denied" || error.isUnknown);
-}
-
-const NOTHING: PollReport = {
-  ...{ asked: 0, failed: 0, skipped: 0 },
-  ...{ added: 0, revised: 0, streamed: 0 },
-};
-
-function sum(reports: readonly PollReport[]): PollReport {
-  return reports.reduce((total, report) => ({
-    asked: total.asked + report.asked,
-    failed: total.failed + report.failed,
-    skipped: total.skipped + report.skipped,
-    added: total.added + report.added,
-    revised: total.revised + report.revised,
-    streamed: total.streamed + report.streamed,
-  }), NOTHING);
 }

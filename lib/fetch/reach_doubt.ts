@@ -61,6 +61,7 @@ export async function doubtReaches(
     const nowMs = clock.now();
     // It is not known when it was asked for, or the clock was set back: the time to wait begins now.
     if (askedMs > nowMs) await noteReachAsked(database, series, { nowMs, asks });
+    if (!exchange.share.holds(series.symbol)) continue;
     if (!isDue(reach, nowMs) || ++doubted > DOUBTS_MAX) continue;
     try {
       if (await hasOlder(exchange, reach, signal)) {
@@ -68,7 +69,10 @@ export async function doubtReaches(
         isOwed = true;
       } else await noteReachAsked(database, series, { nowMs, asks: asks + 1 });
     } catch (error) {
-      if (isCancelled(error, signal)) return isOwed;
+      if (isCancelled(error, signal)) {
+        if (exchange.share.holds(series.symbol)) return isOwed;
+        continue;
+      }
       log.debug("older candles were not asked for", { series: seriesName(series), error });
     }
   }

@@ -82,11 +82,14 @@ async function agree(
   const untilMs = floorTime(timeframe, longAgoMs);
   const short = { sinceMs: addCandles(timeframe, untilMs, -CANDLES_FEW), untilMs };
   if (await askOlder(exchange, series, { ...options, window: short }) !== "nothing") return false;
-  const other = exchange.series.find((one) =>
+  // Only compared, so it may be one that another node asks for.
+  const other = exchange.markets.series.find((one) =>
     one.timeframe.text === timeframe.text && one.symbol !== series.symbol &&
     marketClassOf(one.symbol) === marketClassOf(series.symbol)
   );
-  return other === undefined || await askOlder(exchange, other, options) !== "older";
+  const isBeyondShare = true;
+  return other === undefined ||
+    await askOlder(exchange, other, { ...options, isBeyondShare }) !== "older";
 }
 
 /**
@@ -102,6 +105,7 @@ export async function askOlder(
   series: Series,
   { window, reachFromMs, ...options }: Omit<ProofOptions, "nowMs"> & {
     readonly isUntilSent?: boolean;
+    readonly isBeyondShare?: boolean;
   },
 ): Promise<OlderAnswer> {
   try {

@@ -22,7 +22,11 @@ interface TradedMost {
 export async function askTradedMost(
   { config, failures, log }: Archive,
   exchange: ArchivedExchange,
-  { list, signal }: { readonly list: MarketList; readonly signal: AbortSignal | undefined },
+  { list, ...options }: {
+    readonly list: MarketList;
+    readonly isBeyondShare?: boolean | undefined;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<TradedMost> {
   const { symbols: { tops } } = settingsOf(config, exchange.id);
   const listed = new Set([...list.keys()].map(kindOf));
@@ -34,7 +38,7 @@ export async function askTradedMost(
   const failed: KindFailure[] = [];
   for (const [kind, tops] of kinds) {
     try {
-      const found = await exchange.topSymbols(list, { tops, priority: "live", signal });
+      const found = await exchange.topSymbols(list, { tops, priority: "live", ...options });
       for (const symbol of found) top.push(symbol);
     } catch (error) {
       if (!isOfOneKind(error) || kinds.length === 1) throw error;

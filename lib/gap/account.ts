@@ -27,6 +27,7 @@ import {
   wantedOf,
   type WantedOptions,
 } from "../archive/desire.ts";
+import { spokenFor, unchanged } from "./spoken_for.ts";
 
 /** The account of one series. Counts are candles. */
 export interface SeriesAccount {
@@ -149,11 +150,13 @@ export interface UnconfirmedEdge {
  * @returns the empty times that must be requested once more before they count as that.
  */
 export async function explainBounds(
-  { config, database, clock }: Pick<Archive, "config" | "database" | "clock">,
+  { config, database, clock, leases }: Pick<Archive, "config" | "database" | "clock" | "leases">,
 ): Promise<readonly UnconfirmedEdge[]> {
   const checkpoints = await readCheckpoints(database);
+  const speaksFor = await spokenFor({ database, leases });
   const settling = await readSettling(database, clock.now());
-  await noteWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
+  const own = checkpoints.filter(({ series }) => speaksFor(series));
+  await noteWanted(database, wantedBy(config, own, { nowMs: clock.now(), settling }));
   const bounds = await readSeriesBounds(database);
   return checkpoints.flatMap(({ series, doubtedSinceMs }) => {
     const window = bounds.get(seriesName(series))?.unconfirmed;
@@ -162,10 +165,17 @@ export async function explainBounds(
 }
 
 /** Records that nothing is wanted any more of the series that are not configured. */
-export async function forgetUnconfigured({ config, database, clock }: Archive): Promise<void> {
+export async function forgetUnconfigured(
+  { config, database, clock, leases }: Archive,
+): Promise<void> {
   const checkpoints = await readCheckpoints(database);
+  const speaksFor = await spokenFor({ database, leases });
   const settling = await readSettling(database, clock.now());
-  await forgetWanted(database, wantedBy(config, checkpoints, { nowMs: clock.now(), settling }));
+  const options = { nowMs: clock.now(), settling };
+  const own = wantedBy(config, checkpoints.filter(({ series }) => speaksFor(series)), options);
+  // What another node speaks for is left as it is.
+  const others = checkpoints.map(({ series }) => series).filter((series) => !speaksFor(series));
+  await forgetWanted(database, [...own, ...others.map(unchanged)]);
 }
 
 function wantedBy(

@@ -6,7 +6,7 @@ import { forgetListing } from "../store/ledger.ts";
 import { confirmFirst, doubtFirst } from "../store/series_bounds.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { isLost, reportSeriesFailure } from "../archive/failure.ts";
 import { ingestPage } from "../fetch/page.ts";
 import type { UnconfirmedEdge } from "./account.ts";
 import { isDown, type RepairOptions, stopsAll } from "./unasked.ts";
@@ -34,7 +34,7 @@ export async function confirmEdges(
     if (signal?.aborted || pages >= EDGE_PAGES_MAX) return;
     const { series, sinceMs = Infinity } = edge;
     // Of what has ended for good the exchange would give nothing.
-    if (!asked.has(seriesName(series))) continue;
+    if (!asked.has(seriesName(series)) || !exchange.share.holds(series.symbol)) continue;
     if (isDown(exchange, series)) continue;
     try {
       // A new edge, or the clock was set back: the time to wait begins now.
@@ -45,7 +45,8 @@ export async function confirmEdges(
         pages += await confirmEdge(archive, exchange, { edge, pagesMax, signal });
       }
     } catch (error) {
-      if (isCancelled(error, signal)) return;
+      if (signal?.aborted || !exchange.work.isOpen) return;
+      if (isLost(error)) continue;
       onUnasked?.({ series, gaps: 0, error });
       await reportSeriesFailure(archive, series, error);
       if (stopsAll(error, { exchange, series })) return;

@@ -4,7 +4,11 @@ import type { Job } from "../archive/job.ts";
 import { forgetUnconfigured, reportGaps, takeStock } from "./account.ts";
 import { repairGaps } from "./repair.ts";
 
-/** @param options.onFilled is called when holes were filled, because rollups of these candles are then out of date. */
+/**
+ * Of several nodes each repairs what it asks for, and the leader looks for holes and counts them.
+ *
+ * @param options.onFilled is called when holes were filled, because rollups of these candles are then out of date.
+ */
 export function gapsJob(archive: Archive, options: { readonly onFilled: () => void }): Job {
   return {
     name: "gaps",
@@ -17,6 +21,7 @@ export function gapsJob(archive: Archive, options: { readonly onFilled: () => vo
       await forgetUnconfigured(archive);
       const repaired = await repairGaps(archive, { signal });
       if (repaired.filled > 0) options.onFilled();
+      if (!archive.leases.isLeader) return { ...repaired };
       return { ...repaired, ...reportGaps(await takeStock(archive)) };
     },
   };

@@ -7,7 +7,7 @@ import { type Gap, markRefetching, postponeGaps, readDueGaps } from "../store/ga
 import { StoreError } from "../store/connection/store_error.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { ArchivedExchange } from "../archive/archived_exchange.ts";
-import { isCancelled, reportSeriesFailure } from "../archive/failure.ts";
+import { isCancelled, isLost, reportSeriesFailure } from "../archive/failure.ts";
 import { batchGaps, type GapBatch, withNeighbours } from "./gap_batch.ts";
 import { explainBounds } from "./account.ts";
 import { confirmEdges } from "./first_candle.ts";
@@ -47,7 +47,10 @@ export async function repairGaps(
   archive: Archive,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
-  const found = await lookThrough(archive);
+  // Of several nodes the leader looks for holes of all. What it finds is repaired by whoever asks for the symbol.
+  const look = (): Promise<number> =>
+    archive.leases.isLeader ? lookThrough(archive) : Promise.resolve(0);
+  const found = await look();
   const edges = await explainBounds(archive);
   const states = (await Promise.all(
     archive.exchanges.map(async (exchange) => {
@@ -57,7 +60,7 @@ export async function repairGaps(
     }),
   )).flat();
   // Its own answers may reach beyond what was covered.
-  await lookThrough(archive);
+  await look();
   const filled = states.filter((state) => state === "filled").length;
   const open = states.filter(isOpen).length;
   return { found, asked: states.length, filled, concluded: states.length - filled - open };
@@ -83,6 +86,7 @@ async function repairExchange(
   for (const batch of batches) {
     if (signal?.aborted || asked === REPAIRS_MAX) break;
     const { series, gaps: { length: gaps } } = batch;
+    if (!exchange.share.holds(series.symbol)) continue;
     const reason = stopped.reasonOf(series);
     if (reason !== undefined) {
       onUnasked?.({ series, gaps, error: reason });
@@ -95,7 +99,8 @@ async function repairExchange(
       };
       await repairBatch(archive, exchange, { batch, signal, onStates });
     } catch (error) {
-      if (isCancelled(error, signal)) break;
+      if (signal?.aborted || !exchange.work.isOpen) break;
+      if (isLost(error)) continue;
       if (wasHeldBack(error)) asked--;
       stopped.note(series, error);
       onUnasked?.({ series, gaps, error });
@@ -148,7 +153,8 @@ async function repairBatch(
     onStates(await note(gaps));
   } catch (error) {
     if (error instanceof StoreError || isCancelled(error, signal)) {
-      const nextTryMs = error instanceof StoreError ? asideMs : clock.now();
+      // Of a symbol that another node has now they are due at once, for that one.
+      const nextTryMs = error instanceof StoreError && !isLost(error) ? asideMs : clock.now();
       await markRefetching(database, series, { sincesMs, isAsking: false, nextTryMs });
     } else {
       const isTold = (gap: Gap): boolean => subtract([gap.window], answered).length === 0;

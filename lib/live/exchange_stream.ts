@@ -48,11 +48,11 @@ export class ExchangeStream {
   }
 
   /**
-   * Streams what is polled of the markets in force. The polls of all exchanges call it at the begin of a tick, when every
-   * request is to leave at once: nothing is done where neither markets nor settings are new.
+   * Streams what this node polls of the markets in force. The polls of all exchanges call it at the begin of a tick, when every
+   * request is to leave at once: nothing is done where neither markets nor settings are new, nor what this node holds.
    */
   follow(): void {
-    const { exchange: { id, markets: { value } } } = this;
+    const { exchange: { id, share: { markets: value } } } = this;
     const { config } = this.#archive;
     if (value === undefined) return;
     if (value === this.#followed?.markets && config === this.#followed.config) return;

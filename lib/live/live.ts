@@ -8,7 +8,7 @@ import { type StreamedCandle, writeStreamed } from "../store/streamed_write.ts";
 import { ExchangeStream } from "./exchange_stream.ts";
 import type { FormingCandle } from "./forming.ts";
 import type { StreamSource } from "./stream_source.ts";
-import { type StreamState, UNOPENED } from "./stream_state.ts";
+import { ANOTHER_NODES, type StreamState, UNOPENED } from "./stream_state.ts";
 
 /** Candles of all exchanges that close at the same time are stored together: waiting this long costs no one anything. */
 const BEAT_MS = 100;
@@ -43,8 +43,8 @@ export class Live implements FreshSeries {
 
   follow(): void {
     if (this.#stopping.signal.aborted) return;
-    const wanted = this.#archive.exchanges.filter(({ id }) =>
-      this.#source.isWanted(id) && !this.#lacks(id)
+    const wanted = this.#archive.exchanges.filter(({ id, share }) =>
+      this.#source.isWanted(id) && share.mayAsk && !this.#lacks(id)
     );
     for (const [id, stream] of this.#streams) {
       if (wanted.includes(stream.exchange)) continue;
@@ -77,6 +77,7 @@ export class Live implements FreshSeries {
       ? this.#source.lackOf(exchange)
       : unstreamedWhy(config, exchange);
     if (why !== undefined) return { kind: "off", why };
+    if (!this.#archive.leases.mayAsk(exchange)) return ANOTHER_NODES;
     return this.#streams.get(exchange)?.state() ?? UNOPENED;
   }
 

@@ -36,6 +36,9 @@ export const UNOPENED: StreamState = {
   ...{ lastMessageMs: undefined, lastEnd: undefined },
 };
 
+/** Of an exchange that another node asks for this egress. */
+export const ANOTHER_NODES: StreamState = { kind: "off", why: "another node asks this exchange" };
+
 /** Of an exchange of whose series none can be streamed, such as contracts alone. */
 export const NOTHING_STREAMED: StreamState = {
   kind: "off",

@@ -53,6 +53,8 @@ export const EVENTS = {
   files_away: trouble,
   settings_reloaded: each(news),
   settings_refused: each(trouble),
+  /** Several nodes work on the archive, and one of them has other settings than the one that leads. */
+  settings_differ: each(trouble),
   forgotten: each(news),
   imported: each(news),
   copied: each(news),

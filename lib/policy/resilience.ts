@@ -13,7 +13,7 @@ export interface ResilienceOptions extends RetryOptions {
   /**
    * Awaited before each attempt, outside breaker and deadline. Used to wait for a rate limiter: that wait is not a
    * failure and does not count against the deadline. Not called while the breaker is open. Its errors are retried like
-   * any other error.
+   * any other error. It gets `waits`.
    */
   readonly before?: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
   /**
@@ -31,7 +31,7 @@ export interface ResilienceOptions extends RetryOptions {
  * @throws RangeError when an option is out of its range.
  * @throws BreakerOpenError at once when the breaker is open, before or after `before`.
  * @throws DeadlineError when the last attempt took too long.
- * @throws the reason of `signal` when it is aborted.
+ * @throws the reason of `signal` when it is aborted, or of `waits` while nothing is under way.
  * @throws the last error of `fn` or `before` itself.
  */
 export async function withResilience<T>(
@@ -39,11 +39,13 @@ export async function withResilience<T>(
   options: ResilienceOptions,
 ): Promise<T> {
   const { breaker, subject, timeoutMs, before, clock, name, isRetryable = () => true } = options;
+  const { waits = options.signal } = options;
   // Checked here: inside the breaker a bad option would count as a failure of the exchange.
   assertTimeoutMs(timeoutMs);
   return await retry(async ({ attempt, signal }) => {
     breaker.check({ subject });
-    await before?.(signal);
+    await before?.(waits);
+    waits?.throwIfAborted();
     return await breaker.run(
       () =>
         withDeadline(timeoutMs, (inner) => fn({ attempt, signal: inner }), { clock, signal, name }),

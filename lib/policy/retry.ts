@@ -42,6 +42,12 @@ export interface RetryOptions {
   /** Ends the retries. Checked before each attempt and during each delay. */
   readonly signal?: AbortSignal | undefined;
   /**
+   * Ends the retries, but no attempt that is under way: it is not given to `fn`. Must abort when `signal` does.
+   *
+   * @default `signal`
+   */
+  readonly waits?: AbortSignal | undefined;
+  /**
    * Whether another attempt may succeed.
    *
    * @default always true
@@ -64,7 +70,7 @@ const ATTEMPTS_MAX = 1000;
  * Runs `fn` until it succeeds, with full jitter between attempts.
  *
  * @throws RangeError when an option is out of its range, before the first attempt.
- * @throws the reason of `signal` when it is aborted before an attempt or during a delay.
+ * @throws the reason of `signal` or `waits` when it is aborted before an attempt or during a delay.
  * @throws the last error itself, unwrapped, when it is not retryable or no attempt is left.
  */
 export async function retry<T>(
@@ -73,6 +79,7 @@ export async function retry<T>(
 ): Promise<T> {
   const { attempts = 5, minMs = 1_000, maxMs = 60_000 } = options;
   const { clock, random, signal, isRetryable = () => true, delayMsMin, onRetry } = options;
+  const { waits = signal } = options;
   if (!Number.isInteger(attempts) || attempts < 1 || attempts > ATTEMPTS_MAX) {
     throw new RangeError(
       `Cannot retry: attempts must be a whole number from 1 to ${ATTEMPTS_MAX}, not ${attempts}`,
@@ -81,19 +88,19 @@ export async function retry<T>(
   assertBackoffBounds({ minMs, maxMs });
 
   for (let attempt = 1;; attempt++) {
-    signal?.throwIfAborted();
+    waits?.throwIfAborted();
     try {
       return await fn({ attempt, signal });
     } catch (error) {
       if (attempt === attempts || !isRetryable(error)) throw error;
       // Checked before `onRetry`: after an abort there is no retry to report.
-      signal?.throwIfAborted();
+      waits?.throwIfAborted();
       const delayMs = Math.max(
         backoffMs({ attempt: attempt - 1, minMs, maxMs, random }),
         delayMsMin?.(error) ?? 0,
       );
       onRetry?.({ attempt, error, delayMs });
-      await clock.sleep(delayMs, { signal });
+      await clock.sleep(delayMs, { signal: waits });
     }
   }
 }

@@ -60,7 +60,10 @@ export class SharedRun<T> {
 }
 
 /** Settles as `result` does, or rejects with the reason of `signal` if that aborts first. */
-async function untilAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function untilAborted<T>(
+  result: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
   if (signal === undefined) return await result;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason);

@@ -15,9 +15,11 @@ import type { StreamState } from "../live/stream_state.ts";
 import { readProvisional } from "../store/provisional.ts";
 import { type FundingStatus, readFundingStatus } from "./funding_status.ts";
 import { type News, NO_NEWS, readNews } from "./news.ts";
+import { bestOf, slotsOf } from "./exchange_slots.ts";
+import { type NodesDocument, readNodes } from "./node_status.ts";
 
 /** Times are ISO 8601 UTC; counts are candles. */
-export interface Status extends News {
+export interface Status extends News, NodesDocument {
   readonly version: string;
   /** When the daemon started; null if the status was read without a daemon. */
   readonly startedAt: string | null;
@@ -162,6 +164,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
   const accounts = isUnmade ? [] : await readAccounts(database, options);
   const jobs = isUnmade ? [] : await readJobs(database);
   const news = isUnmade ? NO_NEWS : await readNews(database);
+  const nodes = isUnmade ? [] : await readNodes(database, nowMs);
   const provisional = isUnmade ? new Set() : await readProvisional(database);
   return {
     version: VERSION,
@@ -169,6 +172,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
     database: { kind: database.kind, timescaledb: await timescaleVersion(database) },
     lastReload: null,
     ...news,
+    nodes,
     exchanges: exchangesOf(options, { accounts, states }).map((exchange) => {
       const state = states.get(exchange);
       const banMs = state?.bannedUntilMs;
@@ -185,6 +189,7 @@ export async function readStatus(options: StatusOptions): Promise<Status> {
         lastError: state?.lastError ?? null,
         lastErrorAt: iso(state?.lastErrorAtMs),
         stream: null,
+        ...bestOf(slotsOf(nodes, exchange)),
       };
     }),
     series: accounts.map((

@@ -267,12 +267,17 @@ export class StatusFeed {
   }
 }
 
-/** With the minute of each exchange's last message: its second would be a change at every look. */
+/** With the minute of each exchange's last message and each node's last sign: the second would be a change at every look. */
 function calm(status: Status): Status {
   const exchanges = status.exchanges.map((row) => {
     const at = row.stream?.lastMessageAt ?? null;
     if (row.stream === null || at === null) return row;
-    return { ...row, stream: { ...row.stream, lastMessageAt: `${at.slice(0, 16)}:00.000Z` } };
+    return { ...row, stream: { ...row.stream, lastMessageAt: minuteOf(at) } };
   });
-  return { ...status, exchanges };
+  const nodes = status.nodes.map((node) => ({ ...node, seenAt: minuteOf(node.seenAt) }));
+  return { ...status, exchanges, nodes };
+}
+
+function minuteOf(iso: string): string {
+  return `${iso.slice(0, 16)}:00.000Z`;
 }

@@ -84,10 +84,15 @@ export async function readEvents(
   });
 }
 
-/** Whether the newest start of a daemon was followed by its stop; undefined before the first start. */
+/**
+ * Whether the newest start of a daemon was followed by its stop; undefined before the first start, and while other daemons
+ * work on this archive: then the newest start may be theirs.
+ */
 export async function wasStopped(database: Database): Promise<boolean | undefined> {
   return await database.run("read how the last run ended", async (sql) => {
-    const [row] = await sql<{ kind: EventKind | null }[]>`select titan10_last_run() as kind`;
+    const [row] = await sql<{ kind: EventKind | null }[]>`
+      select case when (select count(*) from titan10_live_nodes(clock_timestamp()) where kind = 'daemon') < 2
+                  then titan10_last_run() end as kind`;
     const kind = row?.kind ?? undefined;
     return kind === undefined ? undefined : kind === "daemon_stopped";
   });

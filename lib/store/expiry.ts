@@ -29,17 +29,21 @@ export async function readBeginsMs(
 
 /**
  * Drops all candles of a timeframe before a time, which must be the end of a chunk. Adjusts the coverage, the counts
- * and the gaps of its series in the same transaction. Drops nothing that a rollup does not hold yet.
+ * and the gaps of its series in the same transaction. Drops nothing that a rollup does not hold yet, and nothing for a node
+ * that does not lead any more: what it was told to keep may be less than what is to be kept now.
  */
 export async function expireCandles(
   database: Database,
   timeframe: Timeframe,
-  untilMs: number,
+  { untilMs, node }: { readonly untilMs: number; readonly node?: string | undefined },
 ): Promise<Expired> {
   return await database.runLong(`drop candles of ${candleTable(timeframe)}`, async (sql) => {
-    const [row] = await sql<{ dropped: string; lacking: string | null }[]>`
-      select dropped, lacking
-      from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0))`;
+    const [row] = await sql<{ expired: ExpiredRow | null }[]>`
+      with lead as materialized (select titan10_leads(${node ?? null}::uuid) as leads)
+      select case when leads then (
+        select row_to_json(one)
+        from titan10_expire(${timeframe.text}, to_timestamp(${untilMs}::float8 / 1000.0)) as one
+      ) end as expired from lead`;
     // What is dropped neither waits to be final nor shows where the candles begin.
     await sql.unsafe(
       `with held as materialized (${
@@ -54,6 +58,12 @@ export async function expireCandles(
        from held where ${isHeld("checkpoints")}`,
       [timeframe.text],
     );
-    return { candles: Number(row?.dropped ?? 0), lacking: row?.lacking ?? undefined };
+    const { dropped = 0, lacking = null } = row?.expired ?? {};
+    return { candles: Number(dropped), lacking: lacking ?? undefined };
   });
+}
+
+interface ExpiredRow {
+  readonly dropped: number;
+  readonly lacking: string | null;
 }

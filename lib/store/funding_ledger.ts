@@ -1,6 +1,5 @@
 /** The ledger of funding rates: what exchanges have answered for, what is owed, and what is missing in it. @module */
 import type { Coverage } from "../market/coverage.ts";
-import type { FundingRate } from "../market/funding_rate.ts";
 import type { Window } from "../market/window.ts";
 import type { Database } from "./connection/database.ts";
 import type { Perpetual } from "./funding_rates.ts";
@@ -140,51 +139,6 @@ export async function readOwedFunding(
       symbol,
       owed: coverageFrom(owed),
     }));
-  });
-}
-
-/** What an answer proved, to be stored. */
-interface FundingWrite {
-  /** Ascending. */
-  readonly rates: readonly FundingRate[];
-  readonly answered: Window | undefined;
-  readonly reachFromMs: number | undefined;
-  /** The exchange's id of the market that was asked; undefined where it has none. */
-  readonly marketId: string | undefined;
-}
-
-const RATES = columns<FundingRate>({
-  ms: ["float8", ({ timeMs }) => timeMs],
-  rate: ["numeric", ({ rate }) => rate],
-});
-
-/**
- * Stores rates and what was answered for, by one statement. Repeating it changes nothing. A rate that comes with another value
- * is revised: `funding_revisions` keeps the older one.
- *
- * @throws StoreError; see `isOfOtherMarket`
- */
-export async function writeFunding(
-  database: Database,
-  { exchange, symbol }: Perpetual,
-  { rates, answered, reachFromMs, marketId }: FundingWrite,
-): Promise<{ readonly added: number; readonly revised: number }> {
-  return await database.run(`write funding rates of ${exchange} ${symbol}`, async (sql) => {
-    const [row] = await sql.unsafe<{ added: string; revised: string }[]>(
-      `select added, revised from titan10_store_funding(
-         $1::text, $2::text, $3::text, ${RATES.parameters(4)}, $6::float8, $7::float8, $8::float8)`,
-      [
-        exchange,
-        symbol,
-        marketId ?? null,
-        ...RATES.arrays(rates),
-        answered?.sinceMs ?? null,
-        answered?.untilMs ?? null,
-        reachFromMs ?? null,
-      ],
-      { prepare: true },
-    );
-    return { added: Number(row?.added ?? 0), revised: Number(row?.revised ?? 0) };
   });
 }
 

@@ -15,6 +15,7 @@ import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
 import { isDuplicate } from "./connection/store_error.ts";
 import { CLAIMED, type PreparedImportPage } from "./import_page.ts";
+import { type LeaseStamp, mayWrite, newStamp, setStamp, stampParameters } from "./lease_stamp.ts";
 import { FIRST_TIME, LAST_TIME } from "./page_statement.ts";
 import { coverageFrom, type Spans, spansJson, storableText } from "./parameters.ts";
 
@@ -61,15 +62,18 @@ export async function beginImport(
  * stores nothing, and the slower one all of it.
  * @param options.marketId the exchange's id of the market that the file is of. If the symbol means another one by now, or the
  * series was forgotten meanwhile, nothing is stored. By default it is what the user says, and is not compared.
- * @throws StoreError; see `isOfOtherMarket`
+ * @param options.stamp the lease by which the file was asked for. If a later holder has written the series, nothing is stored.
+ * By default it is what the user says, and is not compared.
+ * @throws StoreError; see `isOfOtherMarket` and `isFenced`
  */
 export async function writeImportPage(
   database: Database,
   page: PreparedImportPage,
-  { id, isNew, marketId }: {
+  { id, isNew, marketId, stamp }: {
     readonly id: string;
     readonly isNew: boolean;
     readonly marketId?: string | undefined;
+    readonly stamp?: LeaseStamp | undefined;
   },
 ): Promise<ImportWritten> {
   const { series, replaces, names, values } = page;
@@ -77,7 +81,10 @@ export async function writeImportPage(
   const write = async (sql: Sql, mode: WriteMode): Promise<Omit<ImportWritten, "conflicts">> => {
     const [row] = await sql.unsafe<{ added: string; replaced: string }[]>(
       pageStatement(table, mode),
-      [...names, ...values, ...page.claimed, ...page.refused, id, marketId ?? null],
+      [
+        ...[...names, ...values, ...page.claimed, ...page.refused, id, marketId ?? null],
+        ...stampParameters(stamp),
+      ],
       { prepare: true },
     );
     return { added: Number(row?.added ?? 0), replaced: Number(row?.replaced ?? 0) };
@@ -167,8 +174,8 @@ noted as (
       stored = import.stored + tally.times, claimed = import.claimed + claim.ranges
   from tally, claim where import.id = $15::bigint
 )
-insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last)
-select $1::text, $2::text, $3::text, claim.ranges, added, first, last
+insert into checkpoints as known (exchange, symbol, timeframe, covered, candles, first, last, epoch, holder)
+select $1::text, $2::text, $3::text, claim.ranges, added, first, last, ${newStamp(17)}
 -- The settings are named, or new candles, of which nothing is returned, would lock the series only after all else is written.
 from settings, tally, claim
 where titan10_is_archived($1::text, $2::text, $3::text, $16::text)
@@ -186,8 +193,9 @@ set covered = known.covered + (excluded.covered - known.unsettled),
       when coalesce(excluded.first >= known.listed_from, true)
         or exists (select from listings where exchange = $1::text and symbol = $2::text
                    and why not in ('suspended', 'expired'))
-      then known.listed_from end
-where titan10_is_market($1::text, $2::text, $16::text)
+      then known.listed_from end,
+    ${setStamp(17)}
+where ${mayWrite(17)} and titan10_is_market($1::text, $2::text, $16::text)
 returning (select added from tally) as added, (select replaced from tally) as replaced,
           ${fillGaps("added_ms", "from tally")}`;
 }

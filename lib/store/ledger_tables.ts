@@ -14,6 +14,7 @@ export const LEDGER_TABLES: Readonly<Record<string, readonly string[]>> = {
   rejected_candles: ["exchange", "symbol", "timeframe", "answered"],
   import_conflicts: ["exchange", "symbol", "timeframe", "time"],
   exchanges: ["exchange"],
+  exchange_egress: ["exchange", "egress"],
   capabilities: ["exchange", "market_kind", "timeframe"],
   jobs: ["job"],
   alerts: ["id"],

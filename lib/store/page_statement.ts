@@ -2,6 +2,7 @@
 import type { Window } from "../market/window.ts";
 import { pageRows, REJECTED, REPLACED_VALUES, valuesOf } from "./candle_columns.ts";
 import { ADDED_TIMES, fillGaps } from "./filled_gaps.ts";
+import { mayWrite, newStamp, setStamp } from "./lease_stamp.ts";
 import { columns } from "./parameters.ts";
 
 export const UNSETTLED = columns<Window>({
@@ -39,6 +40,8 @@ export const LAST_TIME = "to_timestamp(($4::float8[])[cardinality($4::float8[])]
  * statement cannot decompress a whole table. A page has a bounded number of rows, so the limit is lifted here. It is
  * set inside the statement, to save a second round trip; `true` limits it to the transaction. The page's rows select
  * from it, so it takes effect before they are written. On plain PostgreSQL the setting has no effect.
+ *
+ * A page of an older lease is refused before its candles are looked at: what it would revise need not be asked for again.
  */
 export function pageStatement(table: string, isNew: boolean): string {
   const key = `${table} ${isNew}`;
@@ -48,7 +51,8 @@ export function pageStatement(table: string, isNew: boolean): string {
 with unlimited as materialized (
   select set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true),
          set_config('lock_timeout', $16::text, true),
-         coalesce((select streamed * unsettled from checkpoints
+         coalesce((select ${isNew ? STREAMED : `case when ${mayWrite(22)} then ${STREAMED} end`}
+                   from checkpoints as known
                    where exchange = $1::text and symbol = $2::text and timeframe = $3::text
                    ${isNew ? "" : "for update"}), '{}') as streamed
 ),
@@ -115,6 +119,8 @@ const UPSERT = `on conflict (exchange, symbol, time) do update
              then titan10_may_revise($1::text, $2::text, $3::text, stored.time, $19::bigint) else false end
   returning (xmax = 0) as added, stored.time`;
 
+const STREAMED = "streamed * unsettled";
+
 /** A stream had brought it, and no answer had told of it. */
 const WAS_STREAMED = "(select streamed from unlimited) @> time";
 
@@ -139,14 +145,15 @@ const PROVED = `(excluded.covered - titan10_unproved(known.unsettled,
 /** Enters the page into the row of its series, and says what it was worth. */
 const LEDGER = `
 insert into checkpoints as known
-  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled)
+  (exchange, symbol, timeframe, covered, candles, first, last, reach_from, unsettled, epoch, holder)
 select $1::text, $2::text, $3::text,
        case when $10::float8 is null then '{}'::tstzmultirange
             else tstzmultirange(tstzrange(to_timestamp($10::float8 / 1000.0), to_timestamp($11::float8 / 1000.0)))
        end,
        added, first, last, to_timestamp($12::float8 / 1000.0),
        (select coalesce(range_agg(tstzrange(to_timestamp(since_ms / 1000.0), to_timestamp(until_ms / 1000.0))), '{}')
-        from ${UNSETTLED.rows(17)})
+        from ${UNSETTLED.rows(17)}),
+       ${newStamp(22)}
 from tally
 where titan10_is_archived($1::text, $2::text, $3::text, $20::text)
 on conflict (exchange, symbol, timeframe) do update
@@ -163,8 +170,10 @@ set covered = known.covered + ${PROVED},
     reach_from = coalesce(excluded.reach_from, known.reach_from),
     unsettled = (known.unsettled + excluded.unsettled) - (known.covered + ${PROVED}),
     streamed = (known.streamed - (select times from answered)) * known.unsettled - (known.covered + ${PROVED}),
-    last_error = null
-where titan10_is_market($1::text, $2::text, $20::text)
+    last_error = null,
+    ${setStamp(22)}
+-- The newest row, also where another page was stored while this one waited for it.
+where ${mayWrite(22)} and titan10_is_market($1::text, $2::text, $20::text)
 returning last, (select added from tally) as added, (select revised from tally) as revised,
           (select revised_from from tally) as revised_from, (select added_from from tally) as added_from,
           (select candles from answered) as streamed_answered,

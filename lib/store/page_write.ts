@@ -9,6 +9,7 @@ import { CANDLES, REJECTED, storableRows } from "./candle_columns.ts";
 import { candleTable } from "./candle_table.ts";
 import type { Database } from "./connection/database.ts";
 import type { Sql } from "./connection/sql.ts";
+import { type LeaseStamp, stampParameters } from "./lease_stamp.ts";
 import { rememberPage } from "./page_proof.ts";
 import { pageStatement, UNSETTLED, type WrittenRow } from "./page_statement.ts";
 import { epochMs } from "./parameters.ts";
@@ -50,6 +51,13 @@ export interface PageWrite {
    * @default undefined: only where the answer, or one before it, tells of something as new
    */
   readonly givenUpUntilMs?: number | undefined;
+  /**
+   * The lease by which the page was asked for. If a later holder has written the series, nothing is stored: see
+   * {@linkcode isFenced}.
+   *
+   * @default undefined: not compared, as where no leases are kept
+   */
+  readonly stamp?: LeaseStamp | undefined;
   /** How long to wait for a lock, in milliseconds. @default LOCK_WAIT_MS_MAX */
   readonly lockWaitMs?: number | undefined;
 }
@@ -122,6 +130,7 @@ export function preparePage(series: Series, page: PageWrite): PreparedPage {
       knownPage === undefined ? null : String(knownPage),
       page.marketId ?? null,
       page.givenUpUntilMs ?? null,
+      ...stampParameters(page.stamp),
     ],
   };
 }
@@ -139,7 +148,7 @@ export function writePage(
  * Stores a page atomically in one round trip. Repeating it changes nothing. A candle that comes back with other values
  * is revised; the table's trigger keeps its older values.
  *
- * @throws StoreError; see `isContested` and `isOfOtherMarket`
+ * @throws StoreError; see `isContested`, `isOfOtherMarket` and `isFenced`
  */
 export async function writePreparedPage(
   database: Database,

@@ -16,6 +16,8 @@ interface GaugeMetric<Name extends string> {
   set(labels: Labels<Name>, value: number): void;
   /** Removes the value of these labels, because it is no longer known. */
   remove(labels: Labels<Name>): void;
+  /** Removes all values. */
+  clear(): void;
 }
 
 interface HistogramMetric<Name extends string> {
@@ -37,7 +39,14 @@ export function gauge<Name extends string>(
   help: string,
   labelNames: readonly Name[],
 ): Metric<GaugeMetric<Name>> {
-  return (registry) => new Gauge<Name>({ name, help, labelNames, registers: [registry] });
+  return (registry) => {
+    const made = new Gauge<Name>({ name, help, labelNames, registers: [registry] });
+    return {
+      set: (labels, value) => made.set(labels, value),
+      remove: (labels) => made.remove(labels),
+      clear: () => made.reset(),
+    };
+  };
 }
 
 /** How long something takes. */
@@ -66,6 +75,27 @@ export function flag(
     if (atFirst === undefined) made.remove({});
     else set(atFirst);
     return set;
+  };
+}
+
+/** 1 for yes and 0 for no, asked at each look at the metrics. Before it is given what to ask there is no value. */
+export function askedFlag(
+  name: string,
+  help: string,
+): Metric<(ask: () => boolean) => void> {
+  return (registry) => {
+    let asked: (() => boolean) | undefined;
+    const made = new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect(): void {
+        if (asked === undefined) this.remove();
+        else this.set(asked() ? 1 : 0);
+      },
+    });
+    made.remove();
+    return (ask) => {
+      asked = ask;
+    };
   };
 }
 

@@ -1,6 +1,7 @@
 /** The metrics of a running daemon. Users' dashboards and alerts depend on their names and labels. @module */
 import { Registry } from "prom-client";
 import {
+  askedFlag,
   counter,
   exchangeState,
   flag,
@@ -58,6 +59,20 @@ const METRICS = {
     "titan10_build_info",
     "Always 1; the labels tell the versions of Titan-10 and of Deno.",
     ["version", "deno"],
+  ),
+  leader: askedFlag(
+    "titan10_leader",
+    "1 while this daemon does what is done once for the archive: alone, or as the leader of its nodes; else 0.",
+  ),
+  leasesHeld: gauge(
+    "titan10_leases_held",
+    "Symbols of the exchange that this node works on; absent with the embedded database.",
+    ["exchange"],
+  ),
+  leasesLost: counter(
+    "titan10_lease_lost_total",
+    "Symbols of the exchange that this node lost without handing them over: the database was away, or another node has them.",
+    ["exchange"],
   ),
   candlesWritten: counter(
     "titan10_candles_written_total",
@@ -232,6 +247,16 @@ const OF_SERIES = [
   "coveredUntilSeconds",
 ] as const;
 
+/** The gauges that are read from the whole archive. Of several nodes, the leader has them. */
+const OF_ARCHIVE = [
+  ...OF_SERIES,
+  "retentionLossSeconds",
+  "alerts",
+  "storageBytes",
+  "chunks",
+  "compressionRatio",
+] as const;
+
 /** One field per metric. `METRICS` describes each. */
 export type Metrics =
   & { readonly [Field in keyof typeof METRICS]: ReturnType<(typeof METRICS)[Field]> }
@@ -240,6 +265,8 @@ export type Metrics =
     readonly forgetSeries: (labels: Readonly<Record<(typeof SERIES)[number], string>>) => void;
     /** Removes all that is said of an exchange, because it is not archived any more. */
     readonly forgetExchange: (exchange: string) => Promise<void>;
+    /** Removes all that is said of the archive as a whole, because another node tells it. */
+    readonly forgetArchive: () => void;
     /** The content type of `text`. */
     readonly contentType: string;
     /** All metrics in Prometheus' text format. */
@@ -261,6 +288,9 @@ export function createMetrics(): Metrics {
       for (const field of OF_SERIES) (made as Metrics)[field].remove(labels);
     },
     forgetExchange: (exchange) => forgetLabel(registry, { exchange }),
+    forgetArchive: () => {
+      for (const field of OF_ARCHIVE) (made as Metrics)[field].clear();
+    },
     contentType: registry.contentType,
     text: () => registry.metrics(),
   } as Metrics;

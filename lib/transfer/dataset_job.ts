@@ -19,6 +19,7 @@ export function datasetJob(archive: Archive): Job {
     },
     mayOverlap: false,
     isQuiet: true,
+    isLeaders: true,
     runOnce: async (signal) => {
       const { config: { datasetUrl }, database, clock } = archive;
       if (datasetUrl === undefined) return {};

@@ -28,6 +28,7 @@ export function maintenanceJob(archive: Archive): Job {
     name: "maintenance",
     cron: MAINTENANCE_CRON,
     mayOverlap: false,
+    isLeaders: true,
     runOnce: async (signal) => ({ ...await runDuePolicies(archive, { signal }) }),
   };
 }

@@ -19,6 +19,7 @@ export function pruneJob(archive: Archive): Job {
     },
     mayOverlap: false,
     isQuiet: true,
+    isLeaders: true,
     runOnce: async (signal) => {
       const { config: { pruneAfterMs }, clock } = archive;
       if (pruneAfterMs === undefined) return {};

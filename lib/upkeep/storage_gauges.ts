@@ -12,6 +12,7 @@ export function storageJob(archive: Archive): Job {
     cron: STORAGE_CRON,
     mayOverlap: false,
     isQuiet: true,
+    isLeaders: true,
     runOnce: async () => {
       await measureStorage(archive);
       return {};

@@ -10,7 +10,9 @@ import { planRollups } from "../market/rollup.ts";
 import { ceilTime, floorTime, parseTimeframe } from "../market/timeframe.ts";
 import { type Window, windowName } from "../market/window.ts";
 import { chunkMs } from "../store/candle_table.ts";
+import { setCompressionPolicy } from "../store/compression.ts";
 import { expireCandles, readBeginsMs } from "../store/expiry.ts";
+import { hasLeader } from "../store/node_exchanges.ts";
 import { reuseRoom } from "../store/pruning.ts";
 import { readTimescale } from "../store/connection/timescale.ts";
 import {
@@ -22,6 +24,7 @@ import {
   rollupView,
   type StoredRollup,
 } from "../store/rollups.ts";
+import { isLeading } from "../store/unsent_news.ts";
 import type { Archive } from "../archive/archive.ts";
 import type { Job } from "../archive/job.ts";
 
@@ -42,7 +45,9 @@ export function upkeepJob(archive: Archive): Job {
     cron: UPKEEP_CRON,
     mayOverlap: false,
     isQuiet: true,
+    isLeaders: true,
     runOnce: async (signal) => {
+      await keepPolicies(archive);
       const refreshed = await rollUp(archive, { signal });
       const dropped = await expire(archive, { signal });
       // Each page that is written takes the row of an older one away.
@@ -53,6 +58,14 @@ export function upkeepJob(archive: Archive): Job {
   };
 }
 
+/** Of several nodes the leader says when candles are compressed. A single process has said so at its start. */
+async function keepPolicies({ config, database, leases }: Archive): Promise<void> {
+  if (leases.node === undefined || (await readTimescale(database))?.isLicensed !== true) return;
+  for (const text of allTimeframes(config)) {
+    await setCompressionPolicy(database, parseTimeframe(text), config.compressAfterMs);
+  }
+}
+
 /**
  * Creates and drops rollups as configured, and refreshes them wherever their candles have changed. TimescaleDB records
  * the times at which rows were written. So refreshing an unchanged window costs almost nothing, and no change is lost
@@ -60,27 +73,9 @@ export function upkeepJob(archive: Archive): Job {
  *
  * @returns how many windows were refreshed.
  */
-export async function rollUp(
-  { config, database, clock, log, failures }: Archive,
-  { signal }: UpkeepOptions = {},
-): Promise<number> {
-  const archived = allTimeframes(config).map(parseTimeframe);
-  const { rollups } = planRollups(config.rollups.map(parseTimeframe), archived);
-  const { added, dropped, used, held } = await arrangeRollups(database, rollups);
-  if (added.length + dropped.length > 0) log.info("rollups changed", { added, dropped });
-  for (const { rollup, readBy } of used) {
-    if (!failures.isNews(`used ${rollup}`, readBy.join())) continue;
-    log.warn("a rollup is kept because another view or table reads it: drop that first", {
-      rollup,
-      readBy: readBy.slice(0, NAMED_MAX),
-      readers: readBy.length,
-    });
-  }
-  if (held.length > 0 && failures.isNews("held rollups", held.join())) {
-    log.warn("rollups that ROLLUPS does not name are kept: RETENTION has dropped their candles", {
-      rollups: held,
-    });
-  }
+export async function rollUp(archive: Archive, { signal }: UpkeepOptions = {}): Promise<number> {
+  const { database, clock, log } = archive;
+  if (await mayArrange(archive)) await arrange(archive);
   if ((await readTimescale(database))?.isLicensed !== true) return 0;
   let windows = 0;
   const nowMs = clock.now();
@@ -100,6 +95,32 @@ export async function rollUp(
     await keepRollupFresh(database, rollup);
   }
   return windows;
+}
+
+/** Of several nodes the leader has the rollups that its settings name. A command speaks for itself where no node leads. */
+async function mayArrange({ database, leases: { isLeader, node } }: Archive): Promise<boolean> {
+  if (node === undefined) return true;
+  return isLeader ? await isLeading(database, node) : !await hasLeader(database);
+}
+
+async function arrange({ config, database, log, failures }: Archive): Promise<void> {
+  const archived = allTimeframes(config).map(parseTimeframe);
+  const { rollups } = planRollups(config.rollups.map(parseTimeframe), archived);
+  const { added, dropped, used, held } = await arrangeRollups(database, rollups);
+  if (added.length + dropped.length > 0) log.info("rollups changed", { added, dropped });
+  for (const { rollup, readBy } of used) {
+    if (!failures.isNews(`used ${rollup}`, readBy.join())) continue;
+    log.warn("a rollup is kept because another view or table reads it: drop that first", {
+      rollup,
+      readBy: readBy.slice(0, NAMED_MAX),
+      readers: readBy.length,
+    });
+  }
+  if (held.length > 0 && failures.isNews("held rollups", held.join())) {
+    log.warn("rollups that ROLLUPS does not name are kept: RETENTION has dropped their candles", {
+      rollups: held,
+    });
+  }
 }
 
 /**
@@ -130,7 +151,7 @@ function refreshWindows(rollup: StoredRollup, nowMs: number): readonly Window[] 
  * @returns how many candles were dropped.
  */
 export async function expire(
-  { config, database, clock, log }: Archive,
+  { config, database, clock, leases: { node }, log }: Archive,
   { signal }: UpkeepOptions = {},
 ): Promise<number> {
   let total = 0;
@@ -149,7 +170,8 @@ export async function expire(
     let untilMs = Math.floor(beginMs / stepMs) * stepMs;
     while (untilMs < keptMs && !signal?.aborted) {
       const nextMs = untilMs + stepMs;
-      const expired = await expireCandles(database, timeframe, ceilTime(timeframe, nextMs));
+      const expiredMs = ceilTime(timeframe, nextMs);
+      const expired = await expireCandles(database, timeframe, { untilMs: expiredMs, node });
       if (expired.lacking !== undefined) {
         log.warn(
           "candles older than RETENTION were not dropped: a rollup does not contain all of them",

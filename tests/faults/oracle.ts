@@ -1,4 +1,5 @@
 /** Compares what an archive says with what the exchange has. @module */
+import { ALL_LEASES } from "../../lib/archive/leases.ts";
 import type { Archive } from "../../lib/archive/archive.ts";
 import { reachStartMs } from "../../lib/config/reach.ts";
 import { newestCandlesMax } from "../../lib/exchange/limits.ts";
@@ -183,7 +184,7 @@ export async function judgeViews(
   const nowMs = clock.now();
   // What is wanted moves with time: all views are compared by what is wanted at this moment.
   const still = { now: () => nowMs, sleep: clock.sleep.bind(clock) };
-  await explainBounds({ config, database, clock: still });
+  await explainBounds({ config, database, clock: still, leases: ALL_LEASES });
   const gaps: GapEntry[] = [];
   for await (const page of readGapEntries(database)) for (const gap of page) gaps.push(gap);
   const apart = await disagreements(database, {

@@ -78,11 +78,12 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await run.poll();
     const [firing, resolved, ...more] = scene.webhook.posts;
     assert.deepEqual(more, []);
-    const { value, since, until, ...fixed } = resolved ?? {};
+    const { id, value, since, until, ...fixed } = resolved ?? {};
     const summary = "binance BTC/USDT 1m: the exchange has not answered for the last 14 min " +
       "(over 5 min)";
     assert.deepEqual(firing, {
       ...fixed,
+      id,
       value,
       since,
       state: "firing",
@@ -102,6 +103,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       target: `/${WEBHOOK_SECRETS[0]}?${WEBHOOK_SECRETS[1]}`,
       authorization: `Basic ${btoa(`titan:${WEBHOOK_SECRETS[2]}`)}`,
     });
+    assert(Number(id) > 0, "both have the number of the alert");
     assert(Number(value) >= 840 && Number(value) < 900, `${value}`);
     assert.equal(since, new Date(Date.parse(String(since))).toISOString());
     assert(String(until) >= String(since));

@@ -20,6 +20,7 @@ const STATUS: Status = {
   startedAt: null,
   database: { kind: "embedded", timescaledb: null },
   lastReload: null,
+  nodes: [],
   ...NO_NEWS,
   exchanges: [],
   series: [],

@@ -94,7 +94,7 @@ const CHANGES: Readonly<
     months: [],
   },
   "what RETENTION drops": {
-    make: (database) => expireCandles(database, HOUR, START_MS + 2 * HOUR_MS),
+    make: (database) => expireCandles(database, HOUR, { untilMs: START_MS + 2 * HOUR_MS }),
     months: [],
   },
   "an error that is noted": {

@@ -20,6 +20,10 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   timeframes: "made with the tables, and completed",
   policy_runs: "of the embedded server's policies",
   rollups: "worked out anew",
+  nodes: "processes that work on the other one",
+  node_symbols: "of those processes",
+  egress_leases: "of those processes",
+  leases: "of those processes",
 };
 
 Deno.test("an embedded archive is carried to a server", async (t) => {
@@ -228,6 +232,8 @@ async function fill(database: Database): Promise<void> {
       values ('kraken', 'BTC/USD:USD', '1h', '[1,"\\u0000"]', 'not_six_values', 1);
     insert into import_conflicts values ('kraken', 'BTC/USD:USD', '1h', '2024-01-01Z', 1, 1, 2, 0.5, 1.50, 1e-30);
     insert into exchanges (exchange, banned_until) values ('kraken', 'infinity');
+    insert into exchange_egress (exchange, egress, breaker, banned_until)
+      values ('kraken', '192.0.2.1', 'open', 'infinity');
     insert into capabilities values ('kraken', '1h', 720, 'answers', 720, false, 720, null, now());
     insert into funding_checkpoints (exchange, symbol, covered, rates, first, last)
       values ('kraken', 'BTC/USD:USD', '{[2024-01-01Z, 2024-01-03Z)}', 2, '2024-01-01 00:00:00.007Z', '2024-01-02Z');

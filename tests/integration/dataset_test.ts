@@ -309,7 +309,7 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
       await Promise.all(FILES.map(async (path) => [path, await rowsOf(scene, path)] as const)),
     );
     await scene.withDatabase(async (database) => {
-      await expireCandles(database, HOUR, Date.parse("2024-02-10T00:00Z"));
+      await expireCandles(database, HOUR, { untilMs: Date.parse("2024-02-10T00:00Z") });
       await page(database, ["binance", "ETH/USDT"], "2024-02-15T00:00Z", [5]);
     });
     assert.match((await scene.export()).stderr, /^1 file written/);
@@ -357,7 +357,7 @@ async function dropped(t: Deno.TestContext, scene: Scene): Promise<void> {
       ["2024-02-01T00:00:00.000Z", "2024-02-21T00:00:00.000Z"],
     ]);
     await scene.withDatabase((database) =>
-      expireCandles(database, HOUR, Date.parse("2024-02-10T00:00Z"))
+      expireCandles(database, HOUR, { untilMs: Date.parse("2024-02-10T00:00Z") })
     );
   });
   await droppedWhileKilled(t, scene);
@@ -445,7 +445,9 @@ async function droppedMeanwhile(t: Deno.TestContext, scene: Scene): Promise<void
           let isFirst = request.dataset === "months";
           for await (const page of datasetPages(database, request)) {
             yield page;
-            if (isFirst) await expireCandles(database, HOUR, Date.parse("2024-03-02T00:00Z"));
+            if (isFirst) {
+              await expireCandles(database, HOUR, { untilMs: Date.parse("2024-03-02T00:00Z") });
+            }
             isFirst = false;
           }
         },

@@ -11,6 +11,7 @@ const read = (path: string): Promise<string> => Deno.readTextFile(new URL(path, 
 const UNIT = await read("deploy/titan10.service");
 const COMPOSE = await read("deploy/compose.yaml");
 const SECRETS = await read("deploy/secrets.conf");
+const NODE = await read("deploy/node.conf");
 const DOCKERFILE = await read("Dockerfile");
 const PROMETHEUS = await read("deploy/prometheus/prometheus.yml");
 
@@ -67,6 +68,23 @@ Deno.test("the unit takes secrets as files, for variables that may be secret", (
   }
 });
 
+Deno.test("a node of several on one machine has its own settings, behind those that all share", async () => {
+  const [shared = "", own = ""] = [UNIT, NODE].map((text) =>
+    /^EnvironmentFile=-?(\S+)$/m.exec(text)?.[1]
+  );
+  assert.match(shared, /\.env$/);
+  assert.match(own, /%i\.env$/);
+  // With directories of their own and no server, each would keep an archive of its own.
+  assert.doesNotMatch(NODE, /DATA_DIR/);
+  // What the commands of the README write is what the units read.
+  const readme = await read("deploy/README.md");
+  assert(readme.includes(shared));
+  assert(readme.includes(own.replace("%i", "$node")), own);
+  for (const variable of ["EGRESS", "HTTP_PORT"]) {
+    assert(readme.includes(`${variable}=`) && isVariable(variable), variable);
+  }
+});
+
 Deno.test("limits of memory are above what a daemon that is attacked needs", () => {
   const [, composedMb] = /memory: (\d+)M\b/.exec(composed("titan10")) ?? [];
   assert(Number(composedMb) > 1.3 * MEMORY_MB.server, composedMb);
@@ -80,18 +98,27 @@ Deno.test({
   async fn(): Promise<void> {
     const directory = await Deno.makeTempDir();
     try {
-      const path = `${directory}/titan10.service`;
-      // It looks for the file that is started.
-      await Deno.writeTextFile(path, UNIT.replace("/usr/local/bin/titan10", "/bin/sh"));
-      await Deno.mkdir(`${path}.d`);
-      await Deno.writeTextFile(`${path}.d/secrets.conf`, SECRETS);
-      const output = await systemdAnalyze("verify", path);
-      // Two settings are newer than the systemd of some: those are ignored, as the unit says.
-      const complaints = (output ?? "").split("\n").filter((line) =>
-        /titan10\.service|secrets\.conf/.test(line) &&
-        !/Unknown key(?: name)? 'Restart(?:Steps|MaxDelaySec)'/.test(line)
-      );
-      assert.deepEqual(complaints, []);
+      for (
+        const [unit, asked, dropIns] of [
+          ["titan10.service", "titan10.service", { "secrets.conf": SECRETS }],
+          ["titan10@.service", "titan10@1.service", { "secrets.conf": SECRETS, "node.conf": NODE }],
+        ] as const
+      ) {
+        const path = `${directory}/${unit}`;
+        // It looks for the file that is started.
+        await Deno.writeTextFile(path, UNIT.replace("/usr/local/bin/titan10", "/bin/sh"));
+        await Deno.mkdir(`${path}.d`);
+        for (const [name, text] of Object.entries(dropIns)) {
+          await Deno.writeTextFile(`${path}.d/${name}`, text);
+        }
+        const output = await systemdAnalyze("verify", `${directory}/${asked}`);
+        // Two settings are newer than the systemd of some: those are ignored, as the unit says.
+        const complaints = (output ?? "").split("\n").filter((line) =>
+          /titan10(?:@1?)?\.service|secrets\.conf|node\.conf/.test(line) &&
+          !/Unknown key(?: name)? 'Restart(?:Steps|MaxDelaySec)'/.test(line)
+        );
+        assert.deepEqual(complaints, [], asked);
+      }
     } finally {
       await Deno.remove(directory, { recursive: true });
     }
@@ -149,6 +176,25 @@ Deno.test("no container is root, has a capability, gains rights or writes outsid
   // The images of the others have a user of their own.
   assert.match(composed("timescaledb"), /^ {4}user: "70:70"$/m);
   assert.match(await read("Dockerfile"), /^USER 65532:65532$/m);
+});
+
+Deno.test("the second node of the compose file is the first one with another name and port", () => {
+  const [name, merged, ...own] = composed("titan10-2").trimEnd().split("\n");
+  assert.deepEqual([name, merged], ["  titan10-2:", "    <<: *titan10"]);
+  // Whatever else it said would hold of one node alone: rights, limits, secrets, the address by which it asks.
+  assert.deepEqual(own.map((line) => line.split(":")[0]?.trim()), [
+    "profiles",
+    "hostname",
+    "ports",
+  ]);
+  const [one, other] = ["titan10", "titan10-2"].map((service) => {
+    const [, hostname] = /^ {4}hostname: (\S+)$/m.exec(composed(service)) ?? [];
+    const [, port] = /^ {4}ports: \["(\S+):9464"\]$/m.exec(composed(service)) ?? [];
+    return { hostname, port };
+  });
+  assert.deepEqual([one?.hostname, other?.hostname], ["titan10", "titan10-2"]);
+  assert(other?.port !== undefined && one?.port !== other.port);
+  assert.match(composed("titan10"), /^ {6}EGRESS: \S+$/m);
 });
 
 Deno.test("the compose file mounts and builds from what is there", async () => {
@@ -253,10 +299,14 @@ Deno.test("the compose file publishes to this machine alone", () => {
 });
 
 Deno.test("Prometheus scrapes containers that the compose file has", () => {
-  const targets = [...PROMETHEUS.matchAll(/targets: \[([\w-]+):(\d+)\]/g)];
-  assert.equal(targets.length, 2);
+  const targets = [
+    ...PROMETHEUS.matchAll(/targets: \[([\w-]+):(\d+)\]/g),
+    ...PROMETHEUS.matchAll(/names: \[([\w-]+)\], type: A, port: (\d+)/g),
+  ];
+  assert.deepEqual(targets.map(([, name]) => name), ["titan10", "node-exporter", "titan10-2"]);
   for (const [, name = ""] of targets) composed(name);
-  assert.equal(targets[0]?.[2], /HTTP_PORT: "(\d+)"/.exec(composed("titan10"))?.[1]);
+  const [, port] = /HTTP_PORT: "(\d+)"/.exec(composed("titan10")) ?? [];
+  assert.deepEqual([targets[0]?.[2], targets[2]?.[2]], [port, port]);
 });
 
 /** The value of a line of the unit. */
@@ -268,7 +318,7 @@ function setting(name: string): string {
 
 /** One container's lines of the compose file. */
 function composed(name: string): string {
-  const [text] = new RegExp(`^ {2}${name}:\\n(?:(?: {4}.*)?\\n)+`, "m").exec(COMPOSE) ?? [];
+  const [text] = new RegExp(`^ {2}${name}:(?: &\\w+)?\\n(?:(?: {4}.*)?\\n)+`, "m").exec(COMPOSE) ?? [];
   assert(text !== undefined, `compose.yaml has no ${name}`);
   return text;
 }

@@ -12,9 +12,9 @@ import {
   readFundingGaps,
   readFundingMissing,
   readOwedFunding,
-  writeFunding,
 } from "../../lib/store/funding_ledger.ts";
 import { readFundingPage, readFundingSeries } from "../../lib/store/funding_rates.ts";
+import { writeFunding } from "../../lib/store/funding_write.ts";
 import { emptyDatabase } from "../support/local_archive.ts";
 import { seed } from "../support/seeded.ts";
 import { DATABASE_KINDS_AND_ROLES, openTestDatabase } from "../support/test_database.ts";

@@ -1,7 +1,7 @@
 /** Statements that lock several rows take them in the order of their keys: two never wait for each other. @module */
 import assert from "node:assert/strict";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
-import { beginAlerts, dropUnsentNews, endAlerts } from "../../lib/store/alerts.ts";
+import { beginAlerts, endAlerts } from "../../lib/store/alerts.ts";
 import { ensureCandleTables } from "../../lib/store/candle_table.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
@@ -25,6 +25,7 @@ import {
   noteWanted,
 } from "../../lib/store/series_bounds.ts";
 import { withdrawReach } from "../../lib/store/series_reach.ts";
+import { dropUnsentNews } from "../../lib/store/unsent_news.ts";
 import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { openTestDatabase } from "../support/test_database.ts";
 import { until } from "../support/until.ts";
@@ -141,13 +142,13 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "candles that are dropped": {
     table: "checkpoints",
-    run: (database) => expireCandles(database, HOUR, END_MS),
+    run: (database) => expireCandles(database, HOUR, { untilMs: END_MS }),
   },
   "what waits to be final and was dropped": {
     table: "checkpoints",
     prepare: `update checkpoints set covered = '{}', rows_from = lower(covered),
                 expired_until = upper(covered)`,
-    run: (database) => expireCandles(database, HOUR, END_MS),
+    run: (database) => expireCandles(database, HOUR, { untilMs: END_MS }),
   },
   "gaps that are asked for": {
     table: "gaps",
@@ -184,7 +185,8 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "gaps of candles that are dropped": {
     table: "gaps",
-    run: (database) => expireCandles(database, HOUR, START_MS + 3 * HOUR_MS + HOUR_MS / 2),
+    run: (database) =>
+      expireCandles(database, HOUR, { untilMs: START_MS + 3 * HOUR_MS + HOUR_MS / 2 }),
   },
   "markets of listings": {
     table: "listings",
@@ -223,9 +225,12 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "alerts that end": {
     table: "alerts",
-    run: (database) => endAlerts(database, [1000, 999, 998], END_MS),
+    run: (database) => endAlerts(database, [1000, 999, 998], { nowMs: END_MS }),
   },
-  "alerts that are not to be sent": { table: "alerts", run: dropUnsentNews },
+  "alerts that are not to be sent": {
+    table: "alerts",
+    run: (database) => dropUnsentNews(database),
+  },
 };
 
 Deno.test("a statement meets another one that locks the same rows, in order, and neither is ended", async (t) => {
@@ -340,7 +345,7 @@ async function waitsOrEnds(
 async function scanMeetsRetention(database: Database): Promise<void> {
   await fill(database, "update checkpoints set rows_from = lower(covered)");
   const holder = await holdRows(database, "gaps");
-  const expiring = expireCandles(database, HOUR, END_MS);
+  const expiring = expireCandles(database, HOUR, { untilMs: END_MS });
   await untilWaiting(database, 1);
   const scanning = scanGaps(database, HOUR, END_MS);
   await untilWaiting(database, 2);

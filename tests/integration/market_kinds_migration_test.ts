@@ -58,7 +58,11 @@ for (const kind of DATABASE_KINDS) {
         );
       assert.deepEqual(await bans(), [[[undefined, 0, "418"]]], "of a host that is not known");
       const ban = (host: string, laterMs: number): Promise<void> =>
-        writeBan(database, "mixed", { host, untilMs: UNTIL_MS + laterMs, reason: `${laterMs}` });
+        writeBan(database, { exchange: "mixed", egress: "here" }, {
+          host,
+          untilMs: UNTIL_MS + laterMs,
+          reason: `${laterMs}`,
+        });
       await ban("fapi.test", 9_000);
       await ban("fapi.test", 4_000);
       await ban("api.test", 2_000);

@@ -210,7 +210,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
       const [young] = await first.sql`select from checkpoints where unsettled <> '{}'`;
       assert(young !== undefined, "a candle that the listing takes back");
       const holder = await holdTable(first, "ohlcv_1m");
-      const expiring = expireCandles(first, MINUTE, nowMs - HOUR_MS);
+      const expiring = expireCandles(first, MINUTE, { untilMs: nowMs - HOUR_MS });
       await untilWaiting(second, 1);
       const entering = enter();
       await untilWaiting(second, 2);

@@ -8,6 +8,9 @@ Deno.test("names, types, help, labels and buckets of all metrics are those of th
   const exchange = "binance";
   const series = { exchange, symbol: "BTC/USDT", timeframe: "1m" };
   metrics.buildInfo.set({ version: "0.1.0", deno: "2.9.6" }, 1);
+  metrics.leader(() => true);
+  metrics.leasesHeld.set({ exchange }, 20);
+  metrics.leasesLost.inc({ exchange });
   metrics.candlesWritten.inc({ exchange });
   metrics.candlesRevised.inc({ exchange });
   metrics.candlesRejected.inc({ exchange, reason: "misaligned" });

@@ -166,6 +166,7 @@ Deno.test({
           "usr/share/doc/titan10/copyright",
           "usr/share/doc/titan10/docs/guarantees.md",
           "usr/share/doc/titan10/licences.txt",
+          "usr/share/doc/titan10/node.conf",
           "usr/share/doc/titan10/secrets.conf",
         ]
       ) assert.match(listed, new RegExp(` root/root .*\\./${name}$`, "m"));

@@ -280,7 +280,11 @@ async function assertBanKept(
   },
 ): Promise<void> {
   const untilMs = nowMs + 24 * HOUR_MS;
-  await writeBan(database, "binance", { host: undefined, untilMs, reason: "banned" });
+  await writeBan(database, { exchange: "binance", egress: "here" }, {
+    host: undefined,
+    untilMs,
+    reason: "banned",
+  });
   const { exchanges } = JSON.parse(await command(["status", "--json"]));
   assert.equal(exchanges[0].bannedUntil, new Date(untilMs).toISOString());
   const before = exchange.requests.length;

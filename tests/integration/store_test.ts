@@ -283,17 +283,17 @@ const TESTS: Readonly<Record<string, (opened: TestDatabase) => Promise<void>>> =
   },
 
   "a ban is kept, and a shorter one does not replace it": async ({ database }) => {
-    await writeBan(database, "binance", {
+    await writeBan(database, { exchange: "binance", egress: "here" }, {
       host: "api.binance.com",
       untilMs: START_MS + 9_000,
       reason: "418",
     });
-    await writeBan(database, "binance", {
+    await writeBan(database, { exchange: "binance", egress: "here" }, {
       host: "api.binance.com",
       untilMs: START_MS + 4_000,
       reason: "429",
     });
-    await writeBreaker(database, "binance", "open");
+    await writeBreaker(database, { exchange: "binance", egress: "here" }, "open");
     const [state] = await readExchangeStates(database);
     assert.equal(state?.bannedUntilMs, START_MS + 9_000);
     assert.equal(state?.breaker, "open");

@@ -68,7 +68,8 @@ export async function emptyDatabase({ sql }: Database): Promise<void> {
   await sql`select titan10_drop_rollup(timeframe)
     from (select timeframe from rollups order by titan10_step(timeframe) desc) as coarsest_first`;
   await sql`update timeframes set expired_from = null, expired_until = null`;
-  await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges, jobs, gaps, listings,
+  await sql`truncate checkpoints, rejected_candles, candle_revisions, exchanges,
+    exchange_egress, jobs, gaps, listings,
     alerts, capabilities, changed_months, events, recent_pages,
     funding_rates, funding_checkpoints, funding_revisions, funding_holes`;
   for (

@@ -2,6 +2,7 @@
 import { answersOf } from "../../lib/daemon/answers.ts";
 import type { FormingCandle } from "../../lib/live/forming.ts";
 import type { StreamStatus } from "../../lib/serve/status.ts";
+import { ALL_LEASES } from "../../lib/archive/leases.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { logger } from "../../lib/telemetry/log.ts";
 import { planRollups } from "../../lib/market/rollup.ts";
@@ -144,7 +145,7 @@ export async function serveRichArchive(
   }
   await addTroubles(database, exchanges);
   await addNews(database, exchanges);
-  await explainBounds({ config, database, clock });
+  await explainBounds({ config, database, clock, leases: ALL_LEASES });
   const answers = answersOf({
     ground,
     readiness: { reasons: [] },

@@ -20,7 +20,7 @@ Deno.test("the program may use network, environment and files, and is not asked 
       "--allow-env",
       "--allow-net",
       "--allow-read",
-      "--allow-sys=statfs,uid",
+      "--allow-sys=statfs,uid,hostname",
       "--allow-write",
       "--deny-import",
       "--no-prompt",

@@ -74,6 +74,7 @@ Deno.test("every variable of the design is in the table, with its default", () =
     LOG_FORMAT: undefined,
     "EXCHANGE_<ID>": "{}",
     EXCHANGE_PROXY_URL: undefined,
+    EGRESS: undefined,
   });
 });
 
@@ -122,6 +123,7 @@ Deno.test("without any source every field has its default", () => {
     logFormat: "json",
     exchangeOptions: {},
     exchangeProxyUrl: undefined,
+    egress: undefined,
   });
 });
 
@@ -182,6 +184,7 @@ Deno.test("every variable reaches its field", () => {
       LOG_FORMAT: "pretty",
       EXCHANGE_KRAKEN: '{"apiKey":"k","options":{"a":[1]}}',
       EXCHANGE_PROXY_URL: "http://127.0.0.1:8080/",
+      EGRESS: "frankfurt",
     },
   });
   assert.deepEqual(config, {
@@ -242,6 +245,7 @@ Deno.test("every variable reaches its field", () => {
     logFormat: "pretty",
     exchangeOptions: { kraken: { apiKey: "k", options: { a: [1] } } },
     exchangeProxyUrl: "http://127.0.0.1:8080/",
+    egress: "frankfurt",
   });
 });
 

@@ -31,6 +31,18 @@ Deno.test("nothing is claimed of TimescaleDB before it is known", async () => {
   assert.equal(await read(), "titan10_timescaledb 1");
 });
 
+Deno.test("whether a node leads is asked at each look, and not told before it is known", async () => {
+  const metrics = createMetrics();
+  const read = async (): Promise<string | undefined> =>
+    (await lines(metrics)).find((line) => line.startsWith("titan10_leader"));
+  assert.equal(await read(), undefined);
+  let isLeader = false;
+  metrics.leader(() => isLeader);
+  assert.equal(await read(), "titan10_leader 0");
+  isLeader = true;
+  assert.equal(await read(), "titan10_leader 1");
+});
+
 Deno.test("counters add up, gauges are set and taken back, histograms count", async () => {
   const metrics = createMetrics();
   const okx = { exchange: "okx" };

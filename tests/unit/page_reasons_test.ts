@@ -366,6 +366,7 @@ Deno.test("an archive that is empty or that nothing answers says what comes next
       startedAt: null,
       database: { kind: "embedded", timescaledb: null },
       lastReload: null,
+      nodes: [],
       ...NO_NEWS,
       exchanges: [EXCHANGE],
       series: [SERIES],

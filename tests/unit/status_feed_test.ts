@@ -3,6 +3,7 @@ import { logger } from "../../lib/telemetry/log.ts";
 import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { Series } from "../../lib/market/series.ts";
 import { parseTimeframe } from "../../lib/market/timeframe.ts";
+import type { NodeStatus } from "../../lib/serve/node_status.ts";
 import type { ExchangeStatus, Status, StreamStatus } from "../../lib/serve/status.ts";
 import { StoreError } from "../../lib/store/connection/store_error.ts";
 import { LISTENERS_MAX, ListenerSlots } from "../../lib/serve/listener_slots.ts";
@@ -14,11 +15,18 @@ const STATUS: Status = {
   startedAt: null,
   database: { kind: "embedded", timescaledb: null },
   lastReload: null,
+  nodes: [],
   ...NO_NEWS,
   exchanges: [],
   series: [],
   funding: [],
   jobs: [],
+};
+
+const NODE: NodeStatus = {
+  ...{ node: "", name: "db1:9464", kind: "daemon", version: "1", egress: null },
+  ...{ startedAt: "2026-01-31T11:00:00.000Z", seenAt: "2026-01-31T12:00:00.000Z" },
+  ...{ isLive: true, isLeader: true, leases: 0, exchanges: [], differs: [] },
 };
 
 const EXCHANGE: ExchangeStatus = {
@@ -61,6 +69,7 @@ interface Scene {
   isNewsAway: boolean;
   /** When the exchange's stream told something last. */
   lastMessageAt: string;
+  seenAt: string;
   /** The price of the candle that forms; undefined when none is known. */
   price: string | undefined;
   /** A listener that keeps what came, without the time. */
@@ -102,6 +111,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
         : Promise.resolve({
           ...STATUS,
           version: scene.version,
+          nodes: [{ ...NODE, seenAt: scene.seenAt }],
           exchanges: [{ ...EXCHANGE, stream: { ...STREAM, lastMessageAt: scene.lastMessageAt } }],
         });
     },
@@ -117,6 +127,7 @@ async function withFeed(use: (scene: Scene) => Promise<void>): Promise<void> {
     firing: 0,
     isNewsAway: false,
     lastMessageAt: "2026-01-31T12:00:01.000Z",
+    seenAt: "2026-01-31T12:00:01.000Z",
     price: undefined,
     listen(peer = "127.0.0.1", series?: Series): Listener {
       const stream = feed.listen(peer, series);
@@ -209,6 +220,18 @@ Deno.test("a message of a stream is no change until the next minute", () =>
     await scene.clock.advance(3_000);
     assert.deepEqual(events, ["1"]);
     scene.lastMessageAt = "2026-01-31T12:01:00.000Z";
+    await scene.clock.advance(3_000);
+    assert.deepEqual(events, ["1", "1"]);
+  }));
+
+Deno.test("that a node lives is no change until the next minute", () =>
+  withFeed(async (scene) => {
+    const { events } = scene.listen();
+    await scene.clock.advance(3_000);
+    scene.seenAt = "2026-01-31T12:00:59.000Z";
+    await scene.clock.advance(3_000);
+    assert.deepEqual(events, ["1"]);
+    scene.seenAt = "2026-01-31T12:01:00.000Z";
     await scene.clock.advance(3_000);
     assert.deepEqual(events, ["1", "1"]);
   }));

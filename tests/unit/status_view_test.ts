@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { renderStatus } from "../../lib/cli/status_view.ts";
 import { width } from "../../lib/cli/text.ts";
 import { frame } from "../../lib/cli/watch.ts";
+import type { NodeStatus } from "../../lib/serve/node_status.ts";
 import { NO_NEWS } from "../../lib/serve/news.ts";
 import type { ExchangeStatus, SeriesStatus, Status, StreamStatus } from "../../lib/serve/status.ts";
 
@@ -47,6 +48,7 @@ function statusOf(change: Partial<Status>): Status {
     startedAt: "2026-01-31T11:00:00.000Z",
     database: { kind: "embedded", timescaledb: "2.23.0" },
     lastReload: null,
+    nodes: [],
     ...NO_NEWS,
     exchanges: [QUIET],
     series: [SERIES],
@@ -302,4 +304,28 @@ Deno.test("a reload that was refused is told of with its first problem", () => {
     lines(statusOf({ lastReload: { at, ok: true, error: null } })).join(" "),
     /TROUBLE/,
   );
+});
+
+Deno.test("nodes are told of where there are several, and each that is gone or differs", () => {
+  const node: NodeStatus = {
+    ...{ node: "", name: "db1:9464", kind: "daemon", version: "1", egress: "db1" },
+    ...{ startedAt: "2026-01-31T11:00:00.000Z", seenAt: "2026-01-31T11:59:57.000Z" },
+    ...{ isLive: true, isLeader: true, leases: 1, exchanges: [], differs: [] },
+  };
+  assert(!lines(statusOf({ nodes: [node] })).some((line) => line.startsWith("NODE")));
+  const gone = {
+    ...{ ...node, name: "db2:9464", isLive: false, isLeader: false, leases: 0 },
+    seenAt: "2026-01-31T11:00:00.000Z",
+  };
+  const shown = lines(statusOf({ nodes: [node, gone] }));
+  const from = shown.findIndex((line) => line.startsWith("NODE"));
+  assert.deepEqual(shown.slice(from, from + 3), [
+    "NODE      EGRESS  UP FOR  SEEN   EXCHANGES  SYMBOLS  STATE",
+    "db1:9464  db1     1 h     3.0 s          0        1  leads",
+    "db2:9464  db1     –       1 h            0        0  gone",
+  ]);
+  assert.deepEqual(shown.slice(shown.indexOf("TROUBLE") + 1).map((line) => line.trim()), [
+    "node db2:9464 has not been seen since 2026-01-31 11:00 UTC: other nodes have its",
+    "symbols",
+  ]);
 });

@@ -5,6 +5,7 @@ import { Chart } from "./chart.js";
 import { Events } from "./events.js";
 import { keepToken, listen, TokenError } from "./feed.js";
 import { Funding } from "./funding.js";
+import { Nodes } from "./nodes.js";
 import { Overview } from "./overview.js";
 import { PageState } from "./page_state.js";
 import { nameOf } from "./series_row.js";
@@ -22,6 +23,7 @@ const events = new Events();
 const chart = new Chart();
 const overview = new Overview();
 const funding = new Funding();
+const nodes = new Nodes();
 const pace = new BackfillPace();
 const table = new SeriesTable((series) => {
   // The focus returns to this button when the chart is closed.
@@ -98,6 +100,7 @@ function onEvent({ now, status, news, error, forming }) {
   showAbout(newest, nowMs);
   overview.update(newest, nowMs);
   funding.update(newest.funding, nowMs);
+  nodes.update(newest.nodes, nowMs);
 }
 
 /** @param {Status} status @param {number} nowMs */

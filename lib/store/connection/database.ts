@@ -11,12 +11,8 @@ import { EmbeddedServer, type EmbeddedTurn } from "./embedded_server.ts";
 import { EmbeddedSocket } from "./embedded_socket.ts";
 import { KnownWrites } from "./known_writes.ts";
 import { isSocket, serverPools } from "./server_options.ts";
-import {
-  LONG_STATEMENT_MS_MAX,
-  type OnReach,
-  ServerPool,
-  VISITOR_STATEMENT_MS_MAX,
-} from "./server_pool.ts";
+import { LONG_STATEMENT_MS_MAX, ServerPool, VISITOR_STATEMENT_MS_MAX } from "./server_pool.ts";
+import type { OnReach } from "./reach_watch.ts";
 import { RestartProof } from "./restart_proof.ts";
 import { neededSettings } from "./session_settings.ts";
 import type { Run, Sql } from "./sql.ts";

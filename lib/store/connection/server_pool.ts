@@ -4,6 +4,7 @@ import type { Target } from "../../config/database_parameters.ts";
 import { DeadlineError, withDeadline } from "../../policy/deadline.ts";
 import { Slots } from "../../policy/slots.ts";
 import { ConnectionRoom } from "./connection_room.ts";
+import { type OnReach, ReachWatch } from "./reach_watch.ts";
 import {
   assertOnePrimary,
   chooseServer,
@@ -37,18 +38,6 @@ interface ServerPoolOptions {
   /** See `ConnectionRoom`. */
   readonly makeRoom?: () => Promise<boolean>;
 }
-
-/** A server that is away. */
-interface AwayReport {
-  /** What showed it, and what was being done. */
-  readonly error: unknown;
-  readonly action: string;
-  /** Whether it was there before. */
-  readonly wasThere: boolean;
-}
-
-/** Called when the server is away, and with undefined when it is back. */
-export type OnReach = (away: AwayReport | undefined) => void;
 
 interface Work<T> {
   readonly action: string;
@@ -96,8 +85,7 @@ export class ServerPool {
   #looking: Promise<void> | undefined = undefined;
   /** The pools that ask servers what they are. */
   readonly #asking = new Set<Sql>();
-  #isAway = false;
-  #wasThere = false;
+  readonly #watch: ReachWatch;
   #reaching: Promise<void> | undefined = undefined;
   /** `few` once a pooler has refused the others. */
   #scope: SessionScope = "all";
@@ -107,7 +95,8 @@ export class ServerPool {
 
   constructor(options: ServerPoolOptions) {
     this.#options = options;
-    const { clock, makeRoom } = options;
+    const { clock, makeRoom, onReach } = options;
+    this.#watch = new ReachWatch(onReach);
     this.#room = new ConnectionRoom({ clock, makeRoom, waitMsMax: STATEMENT_MS_MAX });
     this.#pool = options.open(this.#scope, this.#at);
     this.#slots = new Slots({ atOnce: options.poolMax });
@@ -161,6 +150,7 @@ export class ServerPool {
     const { clock } = this.#options;
     await this.#untilFree(timeoutMs);
     let pool = this.#pool;
+    const look = this.#watch.begin();
     try {
       await this.#choose();
       pool = this.#pool;
@@ -168,14 +158,14 @@ export class ServerPool {
       const answer = await this.#room.run(() =>
         withDeadline(timeoutMs, work, { clock, name: "a statement" })
       );
-      this.#setAway(undefined);
+      look.end(undefined);
       return answer;
     } catch (error) {
       // A server or pooler that refuses settings is there.
       if (refusesSettings(error)) throw error;
       const isLate = error instanceof DeadlineError;
       const isAway = isLate || isConnectionLost(error);
-      this.#setAway(isAway ? { error, action } : undefined);
+      look.end(isAway ? { error, action } : undefined);
       // 25006, a read-only transaction: it has become a standby.
       if (pool === this.#pool && (isAway || codeOf(error) === "25006")) {
         this.#isChosen = this.#isOnly;
@@ -194,15 +184,6 @@ export class ServerPool {
     if (this.#slots.isFree) return await this.#slots.take();
     const take = (signal: AbortSignal): Promise<void> => this.#slots.take({ signal });
     await withDeadline(timeoutMs, take, { clock, name: "the wait for a free connection" });
-  }
-
-  #setAway(failure: Omit<AwayReport, "wasThere"> | undefined): void {
-    const isAway = failure !== undefined;
-    const wasThere = this.#wasThere;
-    this.#wasThere ||= !isAway;
-    if (isAway === this.#isAway) return;
-    this.#isAway = isAway;
-    this.#options.onReach?.(isAway ? { ...failure, wasThere } : undefined);
   }
 
   async #choose(): Promise<void> {
@@ -279,7 +260,7 @@ export class ServerPool {
   /** See `Database.reach`. */
   async reach(): Promise<void> {
     this.#lookAround();
-    if (!this.#isAway) return;
+    if (!this.#watch.isAway) return;
     this.#reaching ??= this.run("reach the database", async (sql) => {
       await sql`select 1`;
     }).finally(() => this.#reaching = undefined);

@@ -173,6 +173,14 @@ export function isOfOtherMarket(error: unknown): boolean {
   return error instanceof StoreError && codeOf(error.cause) === "TT002";
 }
 
+/**
+ * Whether something was refused because a later holder of the symbol's lease has written (TT004, raised by
+ * `titan10_may_write`). It is the other node's to ask for now.
+ */
+export function isFenced(error: unknown): boolean {
+  return error instanceof StoreError && codeOf(error.cause) === "TT004";
+}
+
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   const { code } = error as { readonly code?: unknown };

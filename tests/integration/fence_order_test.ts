@@ -1,0 +1,141 @@
+/** Holders of a lease ask and write in every order, also at once: the later holder's values stay. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { Database } from "../../lib/store/connection/database.ts";
+import type { Sql } from "../../lib/store/connection/sql.ts";
+import { isContested, isFenced } from "../../lib/store/connection/store_error.ts";
+import type { LeaseStamp } from "../../lib/store/lease_stamp.ts";
+import { newestPageNumber, writePage } from "../../lib/store/page_write.ts";
+import {
+  A,
+  B,
+  BTC,
+  C,
+  type LeaseScene,
+  pageOf,
+  stampOf,
+  storedValue,
+  testLeases,
+} from "../support/lease_pages.ts";
+import { untilWaiting } from "../support/row_locks.ts";
+
+testLeases("the later holder's values stay", {
+  "whatever the order in which holders claim, ask and write": async (
+    { first, second, isServer },
+  ) => {
+    const programs = [first, second, first];
+    // Each number is a step of that program: it claims, it asks, or it writes what it was answered.
+    const orders = fc.shuffledSubarray([0, 0, 0, 1, 1, 1, 2, 2, 2], { minLength: 9 });
+    const flags = fc.tuple(fc.boolean(), fc.boolean(), fc.boolean());
+    let runs = 0;
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(orders, flags, flags, async (order, areNew, areLost) => {
+        const series = { ...BTC, symbol: `T${runs++}/USDT` };
+        let said = 1;
+        let claimed = 0;
+        let written: LeaseStamp | undefined;
+        let newest = 0;
+        const stamps = new Map<number, LeaseStamp>();
+        const asked = new Map<number, { readonly knownPage: number; readonly value: number }>();
+        const ask = async (program: number): Promise<void> => {
+          const knownPage = await newestPageNumber(programs[program]!);
+          asked.set(program, { knownPage, value: said });
+        };
+        for (const program of order) {
+          said++;
+          const stamp = stamps.get(program);
+          if (stamp === undefined) {
+            // A claim that a server has lost is given a second time.
+            if (!areLost[program] || claimed === 0) claimed++;
+            stamps.set(program, { holder: [A, B, C][program]!, epoch: claimed });
+          } else if (!asked.has(program)) await ask(program);
+          else {
+            const write = (): Promise<unknown> => {
+              const { knownPage, value } = asked.get(program)!;
+              const isNew = areNew[program];
+              return writePage(programs[program]!, series, {
+                ...pageOf(value),
+                knownPage,
+                isNew,
+                stamp,
+              });
+            };
+            if (isOlder(stamp, written)) {
+              await assert.rejects(write(), isFenced);
+              refused++;
+              continue;
+            }
+            await write().catch(async (error) => {
+              if (!isContested(error)) throw error;
+              await ask(program);
+              await write();
+            });
+            written = stamp;
+            newest = Math.max(newest, asked.get(program)!.value);
+          }
+        }
+        assert.equal(await storedValue(first, series), newest);
+        assert.deepEqual(await stampOf(first, series), written);
+      }),
+      { numRuns: isServer ? 150 : 50 },
+    );
+    assert.ok(refused > 20, `${refused} pages were refused`);
+  },
+
+  ...bothWays("the first pages of a series come at once", { isThere: false }),
+  ...bothWays("pages of a series come at once", { isThere: true }),
+});
+
+/** Two holders write while neither sees what the other has written. */
+function bothWays(
+  what: string,
+  { isThere }: { readonly isThere: boolean },
+): Readonly<Record<string, (scene: LeaseScene) => Promise<void>>> {
+  const [older, newer] = [{ holder: A, epoch: 2 }, { holder: B, epoch: 3 }];
+  const meet = async (
+    { first, second }: LeaseScene,
+    stamps: readonly LeaseStamp[],
+    isNew: boolean,
+  ) => {
+    const [one, other] = stamps as [LeaseStamp, LeaseStamp];
+    if (isThere) await writePage(first, BTC, { ...pageOf(1, 9), stamp: { holder: C, epoch: 1 } });
+    const pages: Promise<unknown>[] = [];
+    await first.sql.begin(async (transaction) => {
+      await writePage(within(first, transaction), BTC, { ...pageOf(one.epoch), isNew, stamp: one });
+      pages.push(writePage(second, BTC, { ...pageOf(other.epoch), isNew, stamp: other }));
+      pages[0]!.catch(() => {});
+      await untilWaiting(first, 1);
+    });
+    return await Promise.allSettled(pages);
+  };
+  return Object.fromEntries([true, false].flatMap((isNew) => {
+    const name = `${what}, ${isNew ? "taken for new" : "asked for again"}`;
+    return [
+      [`${name}, the older one first`, async (scene: LeaseScene) => {
+        if (!scene.isServer) return;
+        const [end] = await meet(scene, [older, newer], isNew);
+        assert.equal(end?.status, "fulfilled");
+        assert.deepEqual(await stampOf(scene.first, BTC), newer);
+        assert.equal(await storedValue(scene.first, BTC), newer.epoch);
+      }],
+      [`${name}, the newer one first`, async (scene: LeaseScene) => {
+        if (!scene.isServer) return;
+        const [end] = await meet(scene, [newer, older], isNew);
+        assert.ok(isFenced((end as PromiseRejectedResult | undefined)?.reason));
+        assert.deepEqual(await stampOf(scene.first, BTC), newer);
+        assert.equal(await storedValue(scene.first, BTC), newer.epoch);
+      }],
+    ];
+  }));
+}
+
+function isOlder(stamp: LeaseStamp, written: LeaseStamp | undefined): boolean {
+  if (written === undefined) return false;
+  return written.epoch > stamp.epoch ||
+    (written.epoch === stamp.epoch && written.holder !== stamp.holder);
+}
+
+function within(database: Database, transaction: unknown): Database {
+  return { ...database, run: (_action, statements) => statements(transaction as Sql) };
+}

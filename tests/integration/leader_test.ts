@@ -1,0 +1,488 @@
+/** Several nodes on one archive: one of them judges, posts and drops, by what all of them know, whoever comes and goes. @module */
+import assert from "node:assert/strict";
+import { Alerts } from "../../lib/alert/alerting.ts";
+import type { Archive } from "../../lib/archive/archive.ts";
+import type { Leases } from "../../lib/archive/leases.ts";
+import { sharedSettings } from "../../lib/config/shared_settings.ts";
+import { Poll } from "../../lib/fetch/poll.ts";
+import { forgetUnconfigured } from "../../lib/gap/account.ts";
+import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
+import { tellDifferingSettings } from "../../lib/node/differing_settings.ts";
+import type { Database } from "../../lib/store/connection/database.ts";
+import type { NodeHoldings } from "../../lib/store/nodes.ts";
+import { rollUp } from "../../lib/upkeep/upkeep.ts";
+import { LeaseNode } from "../support/lease_nodes.ts";
+import { binance } from "../support/local_exchange/binance.ts";
+import {
+  type LocalExchange,
+  startLocalExchange,
+} from "../support/local_exchange/faulty_exchange.ts";
+import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { startReceivers } from "../support/receivers.ts";
+import { TestClock } from "../support/test_clock.ts";
+import { openTestDatabase } from "../support/test_database.ts";
+import { startWebhook, type TestWebhook } from "../support/webhook.ts";
+
+const MINUTE_MS = 60_000;
+const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"] as const;
+
+/** The leases of a node that a test moves by hand: what it believes to hold is what it was told last. */
+class Share implements Leases {
+  readonly lease: LeaseNode;
+  #held: NodeHoldings = { slots: [], leases: [], isWaiting: false };
+
+  constructor(lease: LeaseNode) {
+    this.lease = lease;
+  }
+
+  get node(): string {
+    return this.lease.id;
+  }
+
+  async beat(): Promise<void> {
+    this.#held = await this.lease.settle();
+  }
+
+  mayAsk(exchange: string): boolean {
+    return this.#held.slots.some((slot) => slot.exchange === exchange);
+  }
+
+  holds(exchange: string, symbol: string): boolean {
+    return this.#held.leases.some((of) => of.exchange === exchange && of.symbols.includes(symbol));
+  }
+
+  stampOf(exchange: string, symbol: string): ReturnType<Leases["stampOf"]> {
+    const of = this.#held.leases.find((of) => of.exchange === exchange);
+    const epoch = of?.epochs[of.symbols.indexOf(symbol)];
+    return epoch === undefined ? undefined : { holder: this.node, epoch };
+  }
+
+  async want(): Promise<void> {}
+
+  get isLeader(): boolean {
+    return this.holds("", "");
+  }
+
+  onChange(): () => void {
+    return () => {};
+  }
+}
+
+interface Node {
+  readonly archive: Archive & { readonly lines: readonly string[] };
+  readonly alerts: Alerts;
+  readonly share: Share;
+  /** One tick, judged by every node, whether or not it leads: only the leader's judgement counts. */
+  readonly tick: () => Promise<void>;
+  readonly takeStock: () => Promise<void>;
+}
+
+interface Scene {
+  readonly database: Database;
+  readonly exchange: LocalExchange;
+  /** The same one, as it answers another egress. */
+  readonly elsewhere: LocalExchange;
+  readonly webhook: TestWebhook;
+  readonly join: (egress: string, variables?: Readonly<Record<string, string>>) => Promise<Node>;
+  /** All of these say that they live, until nothing moves any more. */
+  readonly settle: (...nodes: readonly Node[]) => Promise<void>;
+  /** A tick of each. */
+  readonly tick: (...nodes: readonly Node[]) => Promise<void>;
+  readonly pass: (ms: number) => void;
+  readonly now: () => number;
+}
+
+const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
+  "two events of two nodes are four posts, and a series of either is judged": async (scene) => {
+    const { webhook, tick } = scene;
+    const nodes = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(...nodes);
+    await tick(...nodes);
+    const failing = nodes.map(({ share }) => SYMBOLS.find((one) => share.holds("binance", one))!);
+    assert.notEqual(failing[0], failing[1]);
+    const faults = failing.map((symbol) => down(scene, symbol));
+    scene.pass(12 * MINUTE_MS);
+    for (let turn = 0; turn < 5; turn++) await tick(...nodes);
+    assert.deepEqual(told(webhook), failing.map((symbol) => `stale ${symbol} firing`).sort());
+    for (const { remove } of faults) remove();
+    for (let turn = 0; turn < 5; turn++) await tick(...nodes);
+    assert.equal(webhook.posts.length, 4);
+    assert.equal(new Set(webhook.posts.map(({ id, state }) => `${id} ${state}`)).size, 4);
+  },
+
+  "an alert outlives its leaders: it neither begins nor ends anew, and its count goes on": async (
+    scene,
+  ) => {
+    const { webhook, tick } = scene;
+    const [first, second] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(first, second);
+    assert.deepEqual([first, second].map(({ share }) => share.isLeader), [true, false]);
+    await tick(first, second);
+    const ofSecond = SYMBOLS.find((symbol) => second.share.holds("binance", symbol))!;
+    const fault = down(scene, ofSecond);
+    scene.pass(12 * MINUTE_MS);
+    // The second judgement in a row would begin it.
+    await tick(first, second);
+    assert.deepEqual(told(webhook), []);
+    await first.share.lease.expire();
+    await scene.settle(second);
+    assert.equal(second.share.isLeader, true);
+    await longAgo(scene, "alert_holds", "at");
+    await tick(second);
+    assert.deepEqual(told(webhook), [`stale ${ofSecond} firing`]);
+    // The one before wakes, and believes to lead: it neither ends, begins nor posts.
+    await tick(first);
+    await scene.database.sql`update alerts set began_sent = null`;
+    fault.remove();
+    await tick(first);
+    await first.alerts.judgeGaps();
+    await first.alerts.idle();
+    assert.deepEqual(told(webhook), [`stale ${ofSecond} firing`]);
+    const third = await scene.join("c");
+    await second.share.lease.expire();
+    await scene.settle(third);
+    await tick(third, third);
+    assert.deepEqual(told(webhook).slice(1), [
+      `stale ${ofSecond} firing`,
+      `stale ${ofSecond} resolved`,
+    ]);
+  },
+
+  "a new leader that judges a moment after the one before counts what holds once": async (
+    scene,
+  ) => {
+    const { webhook, tick } = scene;
+    const [first, second] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(first, second);
+    await tick(first, second);
+    down(scene, "BTC/USDT");
+    scene.pass(12 * MINUTE_MS);
+    await tick(first, second);
+    await first.share.lease.expire();
+    await scene.settle(second);
+    await tick(second);
+    assert.deepEqual(told(webhook), []);
+    await longAgo(scene, "alert_holds", "at");
+    await tick(second);
+    assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
+  },
+
+  "a breaker that is open for one egress is told of with its name, and not what another egress polls":
+    async (scene) => {
+      const { webhook, tick } = scene;
+      const variables = {
+        BREAKER_FAILURES: "2",
+        EXCHANGE_BINANCE: binanceAt(scene.elsewhere),
+      };
+      const [well, ill] = [await scene.join("a"), await scene.join("b", variables)];
+      await scene.settle(well, ill);
+      await tick(well, ill);
+      const fault = scene.elsewhere.faults.add({ fault: { kind: "status", status: 500 } });
+      scene.pass(MINUTE_MS);
+      await tick(well, ill);
+      scene.pass(3 * MINUTE_MS);
+      await tick(ill, well);
+      scene.pass(3 * MINUTE_MS);
+      await tick(ill, well);
+      assert.deepEqual(webhook.posts.map(({ alert, summary }) => [alert, summary]), [[
+        "breaker_open",
+        "binance: the breaker has not been closed for 6 min (over 5 min). Egress: b (of 2)",
+      ]]);
+      // Its node dies. What it knew is not known any more, so the alert goes on.
+      await ill.share.lease.expire();
+      await scene.settle(well);
+      scene.pass(MINUTE_MS);
+      await tick(well, well);
+      assert.equal(webhook.posts.length, 1);
+      // Who comes in its place finds the same, and then that it is over.
+      const next = await scene.join("b", variables);
+      await scene.settle(well, next);
+      await tick(next, well);
+      scene.pass(MINUTE_MS);
+      await tick(next, well);
+      assert.equal(webhook.posts.length, 1, "no second beginning");
+      fault.remove();
+      for (let turn = 0; turn < 3; turn++) {
+        scene.pass(MINUTE_MS);
+        await tick(next, well);
+      }
+      assert.deepEqual(told(webhook), ["breaker_open null firing", "breaker_open null resolved"]);
+    },
+
+  "an egress that nobody uses any more is forgotten after some minutes, and so is its trouble":
+    async (scene) => {
+      const variables = {
+        BREAKER_FAILURES: "2",
+        EXCHANGE_BINANCE: binanceAt(scene.elsewhere),
+      };
+      const [well, ill] = [await scene.join("a"), await scene.join("b", variables)];
+      await scene.settle(well, ill);
+      await scene.tick(well, ill);
+      scene.elsewhere.faults.add({ fault: { kind: "status", status: 500 } });
+      scene.pass(MINUTE_MS);
+      await scene.tick(ill, well);
+      scene.pass(6 * MINUTE_MS);
+      await scene.tick(ill, well);
+      assert.deepEqual(told(scene.webhook), ["breaker_open null firing"]);
+      await ill.share.lease.expire();
+      await scene.tick(well);
+      assert.equal(scene.webhook.posts.length, 1);
+      await longAgo(scene, "node_exchanges", "at");
+      await scene.tick(well);
+      assert.deepEqual(told(scene.webhook).slice(1), ["breaker_open null resolved"]);
+    },
+
+  "what a leader had posted and could not tell before it died comes again with the same number, and not before":
+    async (scene) => {
+      const { webhook, database } = scene;
+      const [first, second] = [await scene.join("a"), await scene.join("b")];
+      await scene.settle(first, second);
+      await scene.tick(first, second);
+      down(scene, "BTC/USDT");
+      scene.pass(12 * MINUTE_MS);
+      await scene.tick(first, second);
+      await scene.tick(first, second);
+      assert.deepEqual(told(webhook), ["stale BTC/USDT firing"]);
+      // As if it had been killed between the answer and the note of it.
+      await database.sql`
+        update alerts set began_sent = null, sending = ${first.share.node}::uuid, sending_at = clock_timestamp()`;
+      await first.share.lease.expire();
+      await scene.settle(second);
+      await scene.tick(second);
+      assert.equal(webhook.posts.length, 1, "the first one may still be at it");
+      await longAgo(scene, "alerts", "sending_at");
+      await scene.tick(second);
+      const [one, again] = webhook.posts;
+      assert.deepEqual([again?.["id"], again?.["state"]], [one?.["id"], one?.["state"]]);
+      await scene.tick(second);
+      assert.equal(webhook.posts.length, 2);
+    },
+
+  "a post that was not taken is free for the next leader at once": async (scene) => {
+    const { webhook } = scene;
+    const [first, second] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(first, second);
+    await scene.tick(first, second);
+    down(scene, "BTC/USDT");
+    scene.pass(12 * MINUTE_MS);
+    await scene.tick(first, second);
+    webhook.answer(500, 500, 500);
+    await scene.tick(first, second);
+    assert.equal(webhook.posts.length, 3, "all of its attempts");
+    await first.share.lease.expire();
+    await scene.settle(second);
+    await scene.tick(second);
+    assert.equal(webhook.posts.length, 4);
+    assert.equal(new Set(webhook.posts.map(({ id }) => id)).size, 1);
+  },
+
+  "an Alertmanager is not told by a leader that woke too late that what has ended fires": async (
+    scene,
+  ) => {
+    const receivers = startReceivers();
+    try {
+      const variables = {
+        ALERT_WEBHOOK_URL: receivers.urls.alertmanager,
+        ALERT_WEBHOOK_FORMAT: "alertmanager",
+      };
+      const [first, second] = [
+        await scene.join("a", variables),
+        await scene.join("b", variables),
+      ];
+      await scene.settle(first, second);
+      await scene.tick(first, second);
+      down(scene, "BTC/USDT");
+      scene.pass(12 * MINUTE_MS);
+      await scene.tick(first, second);
+      await scene.tick(first, second);
+      await first.share.lease.expire();
+      await scene.settle(second);
+      const { length: before } = receivers.bodies;
+      assert(before > 0);
+      await scene.tick(first);
+      assert.equal(receivers.bodies.length, before);
+      await scene.tick(second);
+      assert(receivers.bodies.length > before, "the leader repeats what fires");
+    } finally {
+      await receivers.close();
+    }
+  },
+
+  "too many missing candles are judged once for all nodes, and the gauges are the leader's": async (
+    scene,
+  ) => {
+    const hour = parseTimeframe("1h");
+    const lastMs = closedUntil(hour, scene.now());
+    const variables = { TIMEFRAMES: "1h", POLL_CANDLES: "100" };
+    const nodes = [await scene.join("a", variables), await scene.join("b", variables)];
+    await scene.settle(...nodes);
+    for (const symbol of SYMBOLS) {
+      scene.exchange.faults.add({
+        when: { symbol },
+        fault: {
+          kind: "holes",
+          sinceMs: addCandles(hour, lastMs, -40),
+          untilMs: addCandles(hour, lastMs, -20),
+        },
+      });
+    }
+    await scene.tick(...nodes);
+    for (let turn = 0; turn < 4; turn++) {
+      for (const { takeStock } of nodes) await takeStock();
+    }
+    const posted = told(scene.webhook);
+    assert.deepEqual(posted, SYMBOLS.map((symbol) => `gap_percent ${symbol} firing`));
+  },
+
+  "a node whose settings differ neither leads nor has rollups and wishes of its own dropped by it":
+    async (scene) => {
+      const { database } = scene;
+      const rollups = { ROLLUPS: "5m", TIMEFRAMES: "1m" };
+      const [one, other] = [await scene.join("a", rollups), await scene.join("b", rollups)];
+      const odd = await scene.join("c", { TIMEFRAMES: "1m", SYMBOLS: "BTC/USDT,DOGE/USDT" });
+      await scene.settle(one, other, odd);
+      await scene.tick(one, other, odd);
+      assert.deepEqual([one, other, odd].map(({ share }) => share.isLeader), [true, false, false]);
+      const views = async (): Promise<unknown[]> => {
+        const rows = await database.sql`select timeframe from rollups`;
+        return rows.map(({ timeframe }) => timeframe);
+      };
+      await rollUp(one.archive);
+      await rollUp(odd.archive);
+      assert.deepEqual(await views(), ["5m"]);
+      // What only the odd one wants is still wanted, and its lease says so.
+      for (const { archive } of [one, other, odd]) await forgetUnconfigured(archive);
+      const wanted = await database.sql`
+        select symbol from checkpoints where wanted_since < 'infinity' order by symbol`;
+      assert.deepEqual(wanted.map(({ symbol }) => symbol), [...SYMBOLS, "DOGE/USDT"].sort());
+      for (let turn = 0; turn < 2; turn++) await tellDifferingSettings(odd.archive);
+      const said = odd.archive.lines.filter((line) => line.includes("settings differ"));
+      assert.equal(said.length, 1, "once");
+      assert.deepEqual(JSON.parse(said[0]!).differences, [
+        "ROLLUPS: not set here, 5m there",
+        "SYMBOLS: BTC/USDT,DOGE/USDT here, BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT there",
+      ]);
+      await tellDifferingSettings(other.archive);
+      assert(
+        !other.archive.lines.some((line) =>
+          /ROLLUPS: .* here/.test(line) && line.includes("other")
+        ),
+      );
+      // When it is gone, the leader says what is wanted of what nobody asks for.
+      await odd.share.lease.end();
+      await scene.settle(one, other);
+      await forgetUnconfigured(one.archive);
+      const left = await database.sql`
+        select symbol from checkpoints where wanted_since < 'infinity' order by symbol`;
+      assert.deepEqual(left.map(({ symbol }) => symbol), [...SYMBOLS]);
+    },
+};
+
+Deno.test("several nodes judge an archive as one", async (t) => {
+  const test = await openTestDatabase("postgres");
+  if (test === undefined) {
+    return void await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+  }
+  try {
+    for (const [name, one] of Object.entries(TESTS)) {
+      await t.step(name, () => withScene(test.database, one));
+    }
+  } finally {
+    await test.drop();
+  }
+});
+
+/** Lets the requests for a symbol fail. */
+function down({ exchange }: Scene, symbol: string): { remove(): void } {
+  return exchange.faults.add({ when: { symbol }, fault: { kind: "status", status: 500 } });
+}
+
+function told({ posts }: TestWebhook): readonly string[] {
+  return posts.map(({ alert, symbol, state }) => `${alert} ${symbol} ${state}`);
+}
+
+/** As if so much time had passed that nothing of it counts any more, by the database's clock. */
+async function longAgo({ database }: Scene, table: string, column: string): Promise<void> {
+  await database.sql.unsafe(`update ${table} set ${column} = ${column} - interval '10 minutes'`);
+}
+
+async function withScene(
+  database: Database,
+  test: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  await emptyDatabase(database);
+  const there = await database.sql`select to_regclass('nodes') is not null as yes`;
+  if (there[0]?.["yes"] === true) {
+    await database
+      .sql`truncate nodes, node_symbols, leases, egress_leases, node_exchanges, alert_holds`;
+  }
+  const clock = new TestClock();
+  const exchange = await startLocalExchange({ clock, dialect: binance });
+  const elsewhere = await startLocalExchange({ clock, dialect: binance });
+  const webhook = startWebhook();
+  const nodes: Node[] = [];
+  const settle = async (...all: readonly Node[]): Promise<void> => {
+    for (let turn = 0; turn < 3; turn++) {
+      for (const { share } of all) await share.beat();
+    }
+  };
+  try {
+    await test({
+      ...{ database, exchange, elsewhere, webhook, settle },
+      join: async (egress, variables = {}) => {
+        const archive = await openTestArchive(database, {
+          EXCHANGES: "binance",
+          SYMBOLS: SYMBOLS.join(),
+          TIMEFRAMES: "1m",
+          BACKFILL: "off",
+          LIVE: "off",
+          EGRESS: egress,
+          BREAKER_FAILURES: "1000",
+          EXCHANGE_BINANCE: binanceAt(exchange),
+          ALERT_WEBHOOK_URL: webhook.url,
+          ...variables,
+        }, clock);
+        const node = nodeOf(archive, egress);
+        nodes.push(node);
+        return node;
+      },
+      tick: async (...all) => {
+        for (const node of all) await node.tick();
+      },
+      pass: (ms) => clock.pass(ms),
+      now: () => clock.now(),
+    });
+  } finally {
+    for (const { alerts } of nodes) await alerts.stop();
+    await webhook.close();
+    await exchange.close();
+    await elsewhere.close();
+  }
+}
+
+function nodeOf(archive: Node["archive"], egress: string): Node {
+  const { hash, settings } = sharedSettings(archive.config);
+  const symbols = archive.config.everywhere.symbols.names;
+  const lease = new LeaseNode(archive.database, {
+    egress,
+    settingsHash: hash,
+    settings,
+    wanted: { binance: symbols },
+  });
+  const share = new Share(lease);
+  Object.assign(archive, { leases: share });
+  const alerts = new Alerts(archive);
+  const poll = new Poll(archive);
+  return {
+    ...{ archive, alerts, share },
+    tick: async () => {
+      await alerts.reports.during(() => poll.runOnce());
+      await alerts.judgePolls();
+      await alerts.idle();
+    },
+    takeStock: async () => {
+      await alerts.judgeGaps();
+      await alerts.idle();
+    },
+  };
+}
