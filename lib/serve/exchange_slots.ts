@@ -1,8 +1,7 @@
 /** What the status says of an exchange that several nodes reach by egresses of their own. @module */
 import type { NodeExchange, NodeStatus } from "./node_status.ts";
-import type { ExchangeStatus } from "./status.ts";
 
-type Reached = Pick<ExchangeStatus, "breaker" | "bannedUntil" | "deniedSince">;
+type Reached = Pick<NodeExchange, "breaker" | "bannedUntil" | "deniedSince">;
 
 /** The nodes' ways to an exchange; none where nothing shares the archive. */
 export function slotsOf(
