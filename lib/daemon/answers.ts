@@ -68,7 +68,7 @@ export function answersOf(options: AnswersOptions): Answers {
   return {
     metrics,
     health: () => healthOf(watchdog.trouble === undefined ? [] : [watchdog.trouble]),
-    readiness: () => healthOf([...options.readiness.reasons, ...reasonsOfArchive(state.archive)]),
+    readiness: () => healthOf([...options.readiness.reasons, ...unreadyWhy(state.archive)]),
     status: async (signal) => {
       const visited = visitors(signal);
       const pending = state.archive === undefined
@@ -126,8 +126,7 @@ export function answersOf(options: AnswersOptions): Answers {
   };
 }
 
-/** Why the daemon itself is not ready, if it is not. */
-function reasonsOfArchive(archive: Archive | undefined): readonly string[] {
+function unreadyWhy(archive: Archive | undefined): readonly string[] {
   if (archive === undefined) return ["the daemon is starting"];
   return hasWayOut(archive) ? [] : ["no exchange has a closed breaker"];
 }

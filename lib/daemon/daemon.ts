@@ -75,14 +75,7 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   const state: { archive?: OpenArchive; live?: Live } = {};
   const reloads = new Reloads(ground);
   options.onHangup?.(() => void reloads.ask());
-  const watchdog = new Watchdog({
-    job: "poll",
-    get cron() {
-      return (state.archive ?? ground).config.pollCron;
-    },
-    clock,
-    log,
-  });
+  const watchdog = pollWatchdog(ground, () => (state.archive ?? ground).config.pollCron);
   try {
     readiness.start();
     const answers = answersOf({
@@ -131,6 +124,17 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   } finally {
     await stopAll(stops, ground);
   }
+}
+
+function pollWatchdog({ clock, log }: Ground, cron: () => string): Watchdog {
+  return new Watchdog({
+    job: "poll",
+    get cron() {
+      return cron();
+    },
+    clock,
+    log,
+  });
 }
 
 /** Tells where the daemon listens. Returns the URL of the HTTP server. */

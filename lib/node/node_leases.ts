@@ -183,7 +183,7 @@ export class NodeLeases implements Leases {
     const { archive: { clock, config, database, log } } = this.#options;
     const { leaseMs, tryMs } = this.#times;
     const settings = this.#settingsOf(config);
-    const proved = this.#clock.begin();
+    const proved = this.#clock.start();
     const wanted = this.#wants.untold(config.exchanges, settings.egressOf);
     const released = [...this.#released];
     const statement = beat(database, {

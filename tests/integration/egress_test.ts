@@ -79,10 +79,10 @@ async function withScene(
   }
 }
 
-function scenario(name: string, test: (scene: Scene) => Promise<void>): void {
+function scenario(what: string, test: (scene: Scene) => Promise<void>): void {
   // Clients that leave from an address live as long as the process.
   Deno.test({
-    name,
+    name: `by several addresses, ${what}`,
     sanitizeResources: false,
     fn: async () => await withScene(await openAnyTest(), test),
   });

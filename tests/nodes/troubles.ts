@@ -37,7 +37,7 @@ export async function strike(scene: NodesScene, { trouble, node: at, forMs }: St
   scene.pardons.push({ visitor, sinceMs: sinceMs - beforeMs, untilMs: systemClock.now() });
 }
 
-/** After which answers may not have been stored, and whose. A clean stop stores what it was answered. */
+/** After which answers may not have been stored, and whose. A stop ends what is under way, too. */
 const LOSSES: Partial<
   Readonly<
     Record<
@@ -49,6 +49,8 @@ const LOSSES: Partial<
   "kill -9": ofNode,
   "kill -9, another place": ofNode,
   "kill -9 for long": ofNode,
+  "SIGTERM": ofNode,
+  "SIGTERM, other settings": ofNode,
   "SIGSTOP past the lease": ofNode,
   "writes held": ofNode,
   "partition": ofNode,
