@@ -161,12 +161,15 @@ async function unstamped({ server, symbols, variables, schedule }: NodesScene): 
     poolMax: 2,
     clock: systemClock,
   });
-  const archive = await openTestArchive(database, {
+  const settings = {
     ...variables,
     SYMBOLS: symbols[schedule.seed % symbols.length]?.symbol ?? "",
-  }, systemClock);
+  };
   const stop = new AbortController();
-  const running = backfill(archive, { patient: false, signal: stop.signal }).catch(() => {});
+  // The server may go away meanwhile.
+  const running = openTestArchive(database, settings, systemClock)
+    .then((archive) => backfill(archive, { patient: false, signal: stop.signal }))
+    .catch(() => {});
   return async () => {
     stop.abort();
     await running;
