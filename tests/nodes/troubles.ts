@@ -106,7 +106,8 @@ const TROUBLES_BEGIN: Readonly<Record<TroubleName, Begin>> = {
       await cutting;
     };
   },
-  "address banned": ({ exchange }, { egress }) => {
+  "address banned": ({ exchange, banned }, { egress }) => {
+    banned.add(egress);
     exchange.faults.add({
       when: { visitor: egress },
       fault: { kind: "status", status: 418, retryAfterSeconds: BAN_SECONDS },
