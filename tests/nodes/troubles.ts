@@ -149,7 +149,8 @@ function oneShot(scene: NodesScene): End {
     running.kill("SIGTERM");
     const { code } = await running.ended;
     if (code !== 0 && code !== 143) {
-      crashes.push(`the one-shot backfill ended with ${code}: ${running.stderr().slice(-1_000)}`);
+      const said = `${running.stdout().slice(-2_000)}${running.stderr().slice(-1_000)}`;
+      crashes.push(`the one-shot backfill ended with ${code}: ${said}`);
     }
   };
 }
