@@ -1,5 +1,5 @@
 /** `titan10 backfill`: asks once for everything that is owed, then ends. @module */
-import { backfill as backfillAll } from "../fetch/backfill.ts";
+import { backfillShare } from "../fetch/backfill_share.ts";
 import type { BackfillReport } from "../fetch/backfill_report.ts";
 import { fetchFunding, type FundingReport } from "../fetch/funding.ts";
 import { lostSymbols } from "../fetch/lost_symbols.ts";
@@ -76,7 +76,7 @@ async function fetchAll(
   const { signal } = shell;
   const nowMs = shell.clock.now();
   const progress = new ProgressLines(shell, config.exchanges);
-  const reports = await backfillAll(archive, {
+  const reports = await backfillShare(archive, {
     signal,
     patient: false,
     awaitsFinal: true,
