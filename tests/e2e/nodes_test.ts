@@ -44,29 +44,17 @@ Deno.test("what a killed node polled, the other one polls within two ticks, and 
       await until("a part of the history", async () => await covered(sql) > HISTORY_MINUTES / 4);
       first.kill("SIGKILL");
       await first.ended;
-      const killedMs = systemClock.now();
-      const before = exchange.requests.length;
-      const stored = await coverage(sql);
-      await untilAllPolledBy(scene, SECOND, before);
+      const end = await endOf(scene);
+      await untilAllPolledBy(scene, SECOND, end.before);
       await untilComplete(sql);
-      assert.deepEqual([...polledBy(FIRST, before)], [], "a killed node asks nothing");
-      for (const { query } of candleRequests(exchange.requests.slice(before), "1m")) {
-        const sinceMs = Number(query["startTime"]);
-        const untilMs = Math.min(sinceMs + Number(query["limit"]) * MINUTE_MS, history);
-        const again = stored.get(query["symbol"] ?? "")?.find(([since, end]) =>
-          sinceMs < Math.min(untilMs, end) && since < untilMs
-        );
-        assert.equal(again, undefined, `${JSON.stringify(query)} was stored before`);
-      }
-      const pardon = { visitor: FIRST, sinceMs: 0, untilMs: killedMs };
-      const { unpardoned } = askedTwice(exchange.requests, { untilMs: history, pardons: [pardon] });
-      assert.deepEqual(unpardoned, []);
+      assert.deepEqual([...polledBy(FIRST, end.before)], [], "a killed node asks nothing");
+      assertNothingAgain(exchange, { ...end, history });
     } finally {
       await endAll(first, second);
     }
   }));
 
-Deno.test("a node that is stopped hands over at once, and no window is asked for twice", (t) =>
+Deno.test("a node that is stopped hands over at once, and nothing that is stored is asked for again", (t) =>
   withScene(t, async (scene) => {
     const { exchange, sql, startNode } = scene;
     const [first, second] = [startNode(FIRST), startNode(SECOND)];
@@ -77,15 +65,14 @@ Deno.test("a node that is stopped hands over at once, and no window is asked for
       first.kill("SIGTERM");
       const { code } = await first.ended;
       assertCode({ code, stdout: first.stdout(), stderr: first.stderr() }, 143);
-      const before = exchange.requests.length;
+      const end = await endOf(scene);
       // Of two nodes one is left: what it does not hold by now is free.
       const held = await sql`
         select holder from leases where holder is not null union select holder from egress_leases where holder is not null`;
       assert(held.length <= 1, "what a stopped node held is free when it has ended");
-      await untilAllPolledBy(scene, SECOND, before);
+      await untilAllPolledBy(scene, SECOND, end.before);
       await untilComplete(sql);
-      const { unpardoned } = askedTwice(exchange.requests, { untilMs: history, pardons: [] });
-      assert.deepEqual(unpardoned, []);
+      assertNothingAgain(exchange, { ...end, history });
       second.kill("SIGTERM");
       assertCode({ code: (await second.ended).code, stdout: "", stderr: second.stderr() }, 143);
     } finally {
@@ -110,6 +97,37 @@ Deno.test("two nodes with one address keep its pace together, and the second one
       await endAll(first, second);
     }
   }));
+
+interface NodeEnd {
+  /** How many requests the exchange had seen. */
+  readonly before: number;
+  readonly endMs: number;
+  readonly stored: Coverage;
+}
+
+/** What there is when a node has just ended. */
+async function endOf({ exchange, sql }: Scene): Promise<NodeEnd> {
+  const before = exchange.requests.length;
+  return { before, endMs: systemClock.now(), stored: await coverage(sql) };
+}
+
+/** What the node that ended had not stored may be asked for again; all other history once by whoever it is. */
+function assertNothingAgain(
+  { requests }: LocalExchange,
+  { before, endMs, stored, history }: NodeEnd & { readonly history: number },
+): void {
+  for (const { query } of candleRequests(requests.slice(before), "1m")) {
+    const sinceMs = Number(query["startTime"]);
+    const untilMs = Math.min(sinceMs + Number(query["limit"]) * MINUTE_MS, history);
+    const again = stored.get(query["symbol"] ?? "")?.find(([since, end]) =>
+      sinceMs < Math.min(untilMs, end) && since < untilMs
+    );
+    assert.equal(again, undefined, `${JSON.stringify(query)} was stored before`);
+  }
+  const pardon = { visitor: FIRST, sinceMs: 0, untilMs: endMs };
+  const { unpardoned } = askedTwice(requests, { untilMs: history, pardons: [pardon] });
+  assert.deepEqual(unpardoned, []);
+}
 
 async function withScene(t: Deno.TestContext, use: (scene: Scene) => Promise<void>): Promise<void> {
   const server = await openPostgres();
@@ -201,9 +219,9 @@ async function covered(sql: postgres.Sql): Promise<number> {
 }
 
 /** What is stored of minutes, by the exchange's own symbol. */
-async function coverage(
-  sql: postgres.Sql,
-): Promise<ReadonlyMap<string, readonly (readonly [number, number])[]>> {
+type Coverage = ReadonlyMap<string, readonly (readonly [number, number])[]>;
+
+async function coverage(sql: postgres.Sql): Promise<Coverage> {
   const rows = await sql<{ symbol: string; windows: [number, number][] | null }[]>`
     select symbol, (select json_agg(json_build_array(extract(epoch from lower(range)) * 1000,
                                                      extract(epoch from upper(range)) * 1000))
