@@ -30,7 +30,8 @@ export async function backfill(shell: Shell, flags: Flags): Promise<ExitCode> {
     here: async (database) => {
       await prepareDatabase(database, ground);
       const archive = await openArchive(database, ground);
-      return await asNode(archive, shell, () => fetchAll(archive, { shell, asked }));
+      return await asNode(archive, shell, ({ handedOver }) =>
+        fetchAll(archive, { shell, asked, handedOver }));
     },
   });
   const leftOut = reports.flatMap((report) => report.leftOut);
@@ -70,7 +71,11 @@ interface Fetched {
 
 async function fetchAll(
   archive: Archive,
-  { shell, asked }: { readonly shell: Shell; readonly asked: AskedRange },
+  { shell, asked, handedOver }: {
+    readonly shell: Shell;
+    readonly asked: AskedRange;
+    readonly handedOver: () => Promise<void>;
+  },
 ): Promise<Fetched> {
   const { config, database, leases } = archive;
   const { signal } = shell;
@@ -81,6 +86,7 @@ async function fetchAll(
     patient: false,
     awaitsFinal: true,
     asked,
+    handedOver,
     onProgress: (exchange) => progress.update(exchange),
   });
   const funding = await fetchFunding(archive, { asked, signal });

@@ -9,7 +9,10 @@ import { candlesOf, readOwedOf, splitYoung } from "./owed_candles.ts";
 /** As {@linkcode backfill}, again for each exchange of which other nodes have left symbols to this one meanwhile. */
 export async function backfillShare(
   archive: Archive,
-  options: BackfillOptions,
+  { handedOver, ...options }: BackfillOptions & {
+    /** Resolves when this process has what other nodes are to leave to it. */
+    readonly handedOver: () => Promise<void>;
+  },
 ): Promise<readonly BackfillReport[]> {
   if (archive.leases.node === undefined) return await backfill(archive, options);
   const nowMs = archive.clock.now();
@@ -32,6 +35,7 @@ export async function backfillShare(
         const before = reports.get(report.exchange);
         reports.set(report.exchange, before === undefined ? report : joined(before, report));
       }
+      await handedOver();
       if (options.signal?.aborted === true) break;
       const owing: ArchivedExchange[] = [];
       for (const exchange of archive.exchanges) if (await owesMore(exchange)) owing.push(exchange);
