@@ -20,6 +20,8 @@ create table nodes (
   until         timestamptz not null,
   -- How often it has said so. What it said before, and comes later, changes nothing of what it wants.
   beats         bigint not null,
+  -- Of what everything was shared when it called last: while that is the same, there is nothing to do.
+  shared        text,
   -- It has ended by itself, and holds nothing.
   leaving       boolean not null default false
 ) with (fillfactor = 50);
@@ -33,6 +35,8 @@ create table node_symbols (
   -- The address by which it reaches the exchange.
   egress   text not null,
   symbols  text[] not null,
+  -- Of the symbols.
+  hash     text not null,
   primary key (node, exchange)
 );
 
@@ -120,26 +124,15 @@ returns table (exchange text, node uuid, place bigint) language sql stable as $$
   where able.all_rest or not able.rests
 $$;
 
--- By symbol: who may have it, who holds it, and who has it when what is under way has ended; null where that is nobody.
-create function titan10_symbol_demand(at timestamptz)
-returns table (exchange text, symbol text, seekers uuid[], holder uuid, next uuid, is_held boolean, owner uuid)
-language sql stable as $$
-  with demand as (
-    select seeker.exchange, one.symbol, array_agg(seeker.node order by seeker.place) as seekers
-    from titan10_symbol_seekers(at) as seeker
-    join node_symbols as wanted on wanted.node = seeker.node and wanted.exchange = seeker.exchange
-    cross join lateral unnest(wanted.symbols) as one (symbol)
-    group by seeker.exchange, one.symbol
-  ),
-  lease as (
-    select demand.exchange, demand.symbol, demand.seekers, known.holder, known.next,
-           coalesce(known.holder in (select node from titan10_live_nodes(at)), false) as is_held
-    from demand left join leases as known on known.exchange = demand.exchange and known.symbol = demand.symbol
-  )
-  select lease.*,
-         case when lease.is_held and lease.next = any (lease.seekers) then lease.next
-              when lease.is_held and lease.holder = any (lease.seekers) then lease.holder end
-  from lease
+-- All that shares depend on, besides the leases themselves, which only the functions below change.
+create function titan10_lease_state(at timestamptz) returns text language sql stable as $$
+  select coalesce(string_agg(
+    concat_ws(' ', live.node, live.settings_hash, wanted.exchange, wanted.egress, wanted.hash,
+              ban.until > at + interval '2 minutes', ban.until > at), E'\n'
+    order by live.node, wanted.exchange), '')
+  from titan10_live_nodes(at) as live
+  left join node_symbols as wanted using (node)
+  left join lateral (select titan10_banned_until(wanted.exchange, wanted.egress)) as ban (until) on true
 $$;
 
 -- The lead: of the nodes whose settings most have, one that began early. It stays where it is as long as that can be.
@@ -216,66 +209,88 @@ begin
 end
 $$;
 
--- The symbols of each exchange, evenly among those that may have them.
-create function titan10_share_symbols(at timestamptz) returns void language plpgsql volatile as $$
+-- The symbols of an exchange, evenly among those that may have them.
+create function titan10_share_symbols(of_exchange text, able uuid[], live uuid[], at timestamptz)
+returns void language plpgsql volatile as $$
 declare
-  of_exchange text;
   lease record;
-  able uuid[];
-  counts int[];
+  counts int[] := array_fill(0, array[cardinality(able)]);
   owner_at int;
   chosen_at int;
   has_moved boolean;
 begin
-  update leases as known set next = null
-  from titan10_symbol_demand(at) as demand
-  where known.next is not null and known.exchange = demand.exchange and known.symbol = demand.symbol
-    and not known.next = any (demand.seekers);
-  for of_exchange in
-    with demand as materialized (select exchange, owner from titan10_symbol_demand(at)),
-    share as (
-      select seeker.exchange, seeker.node, count(demand.owner) as symbols
-      from titan10_symbol_seekers(at) as seeker
-      left join demand on demand.exchange = seeker.exchange and demand.owner = seeker.node
-      group by seeker.exchange, seeker.node
-    )
-    select exchange from share group by exchange having max(symbols) - min(symbols) >= 2
-    union
-    select exchange from demand where demand.owner is null
-    order by 1
-  loop
-    select array_agg(share.node order by share.place), array_agg(share.symbols order by share.place) into able, counts
-    from (
-      select seeker.node, seeker.place, count(demand.owner)::int as symbols
-      from titan10_symbol_seekers(at) as seeker
-      left join titan10_symbol_demand(at) as demand on demand.exchange = seeker.exchange and demand.owner = seeker.node
-      where seeker.exchange = of_exchange
-      group by seeker.node, seeker.place
-    ) as share;
-    -- First what is nobody's. Then as many turns as something is handed over in.
+  -- First it is counted what each has, or is about to get. Then what is nobody's is given away, and something is handed over as
+  -- long as that evens out.
+  for turn in 0..100 loop
+    has_moved := turn = 0;
+    for lease in
+      with demand as (
+        select one.symbol, array_agg(seeker.place::int order by seeker.place) as seekers
+        from unnest(able) with ordinality as seeker (node, place)
+        join node_symbols as wanted on wanted.node = seeker.node and wanted.exchange = of_exchange
+        cross join lateral unnest(wanted.symbols) as one (symbol)
+        group by one.symbol
+      )
+      select demand.symbol, demand.seekers, known.holder, known.next, coalesce(known.holder = any (live), false) as is_held
+      from demand left join leases as known on known.exchange = of_exchange and known.symbol = demand.symbol
+      order by demand.symbol
     loop
-      has_moved := false;
-      for lease in select * from titan10_symbol_demand(at) as demand where demand.exchange = of_exchange order by demand.symbol loop
-        owner_at := array_position(able, lease.owner);
-        select array_position(able, seeker) into chosen_at from unnest(lease.seekers) as seeker
-        order by counts[array_position(able, seeker)], array_position(able, seeker) limit 1;
-        if owner_at is not null then
-          continue when counts[chosen_at] > counts[owner_at] - 2;
-          counts[owner_at] := counts[owner_at] - 1;
+      owner_at := null;
+      if lease.is_held then
+        owner_at := array_position(able, lease.next);
+        if lease.next is null or owner_at is null or not owner_at = any (lease.seekers) then
+          owner_at := array_position(able, lease.holder);
+          owner_at := case when owner_at = any (lease.seekers) then owner_at end;
         end if;
-        counts[chosen_at] := counts[chosen_at] + 1;
-        has_moved := true;
-        if lease.is_held then
-          update leases set next = nullif(able[chosen_at], holder) where exchange = of_exchange and symbol = lease.symbol;
-        else
-          insert into leases as known (exchange, symbol, holder, epoch, since)
-          values (of_exchange, lease.symbol, able[chosen_at], 1, at)
-          on conflict (exchange, symbol) do update
-          set holder = excluded.holder, next = null, epoch = known.epoch + 1, since = excluded.since;
+      end if;
+      if turn = 0 then
+        if owner_at is not null then
+          counts[owner_at] := counts[owner_at] + 1;
+        end if;
+        continue;
+      end if;
+      chosen_at := lease.seekers[1];
+      for n in 2..cardinality(lease.seekers) loop
+        if counts[lease.seekers[n]] < counts[chosen_at] then
+          chosen_at := lease.seekers[n];
         end if;
       end loop;
-      exit when not has_moved;
+      if owner_at is not null and counts[chosen_at] > counts[owner_at] - 2 then
+        if lease.next is not null and able[owner_at] = lease.holder then
+          update leases set next = null where exchange = of_exchange and symbol = lease.symbol;
+        end if;
+        continue;
+      end if;
+      if owner_at is not null then
+        counts[owner_at] := counts[owner_at] - 1;
+      end if;
+      counts[chosen_at] := counts[chosen_at] + 1;
+      has_moved := true;
+      if lease.is_held then
+        update leases set next = nullif(able[chosen_at], holder) where exchange = of_exchange and symbol = lease.symbol;
+      else
+        insert into leases as known (exchange, symbol, holder, epoch, since)
+        values (of_exchange, lease.symbol, able[chosen_at], 1, at)
+        on conflict (exchange, symbol) do update
+        set holder = excluded.holder, next = null, epoch = known.epoch + 1, since = excluded.since;
+      end if;
     end loop;
+    exit when not has_moved;
+  end loop;
+end
+$$;
+
+create function titan10_share(at timestamptz) returns void language plpgsql volatile as $$
+declare
+  live constant uuid[] := array(select node from titan10_live_nodes(at));
+  of record;
+begin
+  perform titan10_share_lead(at);
+  perform titan10_share_slots(at);
+  for of in
+    select exchange, array_agg(node order by place) as able from titan10_symbol_seekers(at) group by exchange order by exchange
+  loop
+    perform titan10_share_symbols(of.exchange, of.able, live, at);
   end loop;
 end
 $$;
@@ -284,10 +299,11 @@ $$;
 -- settings are others now; `wanted` is what it would ask for, where that has changed: by exchange its egress and symbols. `released`
 -- is what its work has ended for. Calls are counted, since one may come after the next one. Returns what it holds, or null where the node is not known any more: it begins anew then.
 create function titan10_heartbeat(of_node uuid, beat bigint, lease_s float8, entry jsonb, wanted jsonb, released jsonb)
-returns jsonb language plpgsql volatile as $$
+returns jsonb language plpgsql volatile set jit to off as $$
 declare
   at timestamptz;
   is_late boolean;
+  state text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('titan10_leases', 'leases'::regclass::oid::bigint));
   at := clock_timestamp();
@@ -317,10 +333,11 @@ begin
 
   if wanted is not null and is_late is not true then
     delete from node_symbols where node = of_node and not wanted ? exchange;
-    insert into node_symbols as known (node, exchange, egress, symbols)
-    select of_node, one.key, one.value ->> 'egress', array(select jsonb_array_elements_text(one.value -> 'symbols'))
+    insert into node_symbols as known (node, exchange, egress, symbols, hash)
+    select of_node, one.key, one.value ->> 'egress', array(select jsonb_array_elements_text(one.value -> 'symbols')),
+           md5(one.value ->> 'symbols')
     from jsonb_each(wanted) as one
-    on conflict (node, exchange) do update set egress = excluded.egress, symbols = excluded.symbols
+    on conflict (node, exchange) do update set egress = excluded.egress, symbols = excluded.symbols, hash = excluded.hash
     where (known.egress, known.symbols) is distinct from (excluded.egress, excluded.symbols);
     update egress_leases as lease set holder = null, next = null
     where lease.holder = of_node and not exists (
@@ -332,9 +349,11 @@ begin
       where known.node = of_node and known.exchange = lease.exchange and lease.symbol = any (known.symbols));
   end if;
 
-  perform titan10_share_lead(at);
-  perform titan10_share_slots(at);
-  perform titan10_share_symbols(at);
+  state := md5(titan10_lease_state(at));
+  if released is not null or not exists (select from nodes where node = of_node and shared = state) then
+    perform titan10_share(at);
+    update nodes set shared = state where node = of_node;
+  end if;
   return jsonb_build_object(
     'slots', (
       select coalesce(jsonb_agg(jsonb_build_object(
@@ -353,7 +372,7 @@ end
 $$;
 
 -- Ends a node: others have what it held from now on.
-create function titan10_release(of_node uuid) returns void language plpgsql volatile as $$
+create function titan10_release(of_node uuid) returns void language plpgsql volatile set jit to off as $$
 declare
   at timestamptz;
 begin
@@ -363,9 +382,7 @@ begin
   delete from node_symbols where node = of_node;
   update egress_leases set holder = null, next = null where holder = of_node;
   update leases set holder = null, next = null where holder = of_node;
-  perform titan10_share_lead(at);
-  perform titan10_share_slots(at);
-  perform titan10_share_symbols(at);
+  perform titan10_share(at);
 end
 $$;
 

@@ -19,10 +19,12 @@ export function askedLease(
   { leases }: Pick<Archive, "leases">,
   { exchange, symbol }: Asked,
 ): LeaseStamp | undefined {
-  if (!leases.holds(exchange, symbol)) {
+  const stamp = leases.stampOf(exchange, symbol);
+  // Without a lease a page is not compared with others: a node stores none.
+  if (!leases.holds(exchange, symbol) || (leases.node !== undefined && stamp === undefined)) {
     throw new FetchError("cancelled", `${exchange} ${symbol} is another node's to ask for`);
   }
-  return leases.stampOf(exchange, symbol);
+  return stamp;
 }
 
 /**

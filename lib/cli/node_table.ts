@@ -82,14 +82,13 @@ function matterOf({ breaker, bannedUntil, deniedSince }: NodeExchange, nowMs: nu
 
 /** What is wrong with nodes, a sentence each. */
 export function nodeTroubles({ nodes }: NodesDocument): readonly string[] {
-  return nodes.flatMap(({ name, kind, isLive, seenAt, differs, version }) => {
-    const what = kind === "backfill" ? `the backfill on ${name}` : `node ${name}`;
+  return nodes.flatMap(({ name, isLive, seenAt, differs, version }) => {
     if (!isLive) {
       const others = nodes.some((node) => node.isLive) ? ": other nodes have its symbols" : "";
-      return [`${what} has not been seen since ${minute(seenAt)} UTC${others}`];
+      return [`node ${name} has not been seen since ${minute(seenAt)} UTC${others}`];
     }
     if (differs.length === 0) return [];
-    return [`${what} (${version}) does not lead, its settings differ: ${differs.join("; ")}`];
+    return [`node ${name} (${version}) does not lead, its settings differ: ${differs.join("; ")}`];
   });
 }
 

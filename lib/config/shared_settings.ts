@@ -11,7 +11,7 @@ import { SETTINGS } from "./variables.ts";
 /** By variable, `SYMBOLS`, or by exchange and variable, `binance SYMBOLS`, what is set, without secrets. */
 export type SettingValuesByName = Readonly<Record<string, string>>;
 
-export interface SharedSettings {
+interface SharedSettings {
   /** The same for all nodes whose settings mean the same, however they are written. */
   readonly hash: string;
   readonly settings: SettingValuesByName;

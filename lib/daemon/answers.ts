@@ -68,13 +68,7 @@ export function answersOf(options: AnswersOptions): Answers {
   return {
     metrics,
     health: () => healthOf(watchdog.trouble === undefined ? [] : [watchdog.trouble]),
-    readiness: () => {
-      const reasons = [...options.readiness.reasons];
-      const { archive } = state;
-      if (archive === undefined) reasons.push("the daemon is starting");
-      else if (!hasWayOut(archive)) reasons.push("no exchange has a closed breaker");
-      return healthOf(reasons);
-    },
+    readiness: () => healthOf([...options.readiness.reasons, ...unreadyWhy(state.archive)]),
     status: async (signal) => {
       const visited = visitors(signal);
       const pending = state.archive === undefined
@@ -130,6 +124,11 @@ export function answersOf(options: AnswersOptions): Answers {
       return examine(state.archive, { migrations, probePlace });
     },
   };
+}
+
+function unreadyWhy(archive: Archive | undefined): readonly string[] {
+  if (archive === undefined) return ["the daemon is starting"];
+  return hasWayOut(archive) ? [] : ["no exchange has a closed breaker"];
 }
 
 /** Whether it can ask an exchange. A node that may ask none stands by for those that do, and is ready. */

@@ -12,7 +12,6 @@ import {
   prepareDatabase,
 } from "./open_archive.ts";
 import { FirstMarkets, type StartSummary } from "./start_summary.ts";
-import { tellLeases } from "./lease_metrics.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -70,22 +69,13 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   metrics.buildInfo.set({ version: VERSION, deno: Deno.version.deno }, 1);
   const migrations = await readMigrations();
   const database = await openConfigured(ground, { awayIsLogged: "always", isServed: true });
-  const readiness = new Readiness({
-    look: databaseReasons({ ground, database, migrations }),
-    clock,
-  });
+  const look = databaseReasons({ ground, database, migrations });
+  const readiness = new Readiness({ look, clock });
   const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
   const state: { archive?: OpenArchive; live?: Live } = {};
   const reloads = new Reloads(ground);
   options.onHangup?.(() => void reloads.ask());
-  const watchdog = new Watchdog({
-    job: "poll",
-    get cron() {
-      return (state.archive ?? ground).config.pollCron;
-    },
-    clock,
-    log,
-  });
+  const watchdog = pollWatchdog(ground, () => (state.archive ?? ground).config.pollCron);
   try {
     readiness.start();
     const answers = answersOf({
@@ -99,12 +89,11 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
       reloads,
     });
     const servers = await listen(answers, ground, database);
-    stops.push(...servers.map((server) => () => server.stop()));
+    for (const server of servers) stops.push(() => server.stop());
     const url = tellServers(servers, { ...options, log });
     for (const hint of unusedSettings(ground.config)) log.warn("a setting has no effect", { hint });
     const archive = await start(ground, database, { migrations, signal });
     state.archive = archive;
-    tellLeases(archive);
     archive.events.start(database);
     stops.push(() => archive.events.stop());
     const heartbeat = new Heartbeat(archive);
@@ -135,6 +124,17 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   } finally {
     await stopAll(stops, ground);
   }
+}
+
+function pollWatchdog({ clock, log }: Ground, cron: () => string): Watchdog {
+  return new Watchdog({
+    job: "poll",
+    get cron() {
+      return cron();
+    },
+    clock,
+    log,
+  });
 }
 
 /** Tells where the daemon listens. Returns the URL of the HTTP server. */

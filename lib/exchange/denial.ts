@@ -174,7 +174,9 @@ export class Denials {
 
   /** A host refused us before a restart. It is asked at once all the same: the restart may be what was needed. */
   restore({ host, why, sinceMs }: HostRefusal): void {
-    if (!this.#hosts.has(host)) this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
+    if (!this.#hosts.has(host)) {
+      this.#hosts.set(host, { ...newHost(), inARow: PROOFS - 1, sinceMs, why });
+    }
   }
 
   /** Notes which host gives candles. */

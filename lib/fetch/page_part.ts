@@ -7,7 +7,7 @@ import type { LeaseStamp } from "../store/lease_stamp.ts";
 import type { PageOutcome } from "./page_outcome.ts";
 import type { UnusableCandle } from "./unusable_candle.ts";
 
-export interface PageOptions {
+interface PageOptions {
   readonly priority: Priority;
   /**
    * The owed parts of the window. No answer covers them yet, so all their candles are new, and only they are stored.

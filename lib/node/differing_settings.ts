@@ -25,7 +25,8 @@ export async function tellDifferingSettings(archive: Archive): Promise<void> {
       leader: lead.leader,
       differences,
     });
-    const text = `The settings of the node ${lead.own} differ from those of ${lead.leader}, which leads: ` +
+    const text =
+      `The settings of the node ${lead.own} differ from those of ${lead.leader}, which leads: ` +
       differences.join("; ");
     events.note({ kind: "settings_differ", text });
   } catch (error) {

@@ -19,7 +19,7 @@ export class LeaseClock {
   }
 
   /** Call before the database is told that the node lives, and what it returns when the database has answered. */
-  begin(): () => void {
+  start(): () => void {
     const begun = this.#now();
     return () => void (this.#since = begun);
   }

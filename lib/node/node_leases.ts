@@ -165,8 +165,9 @@ export class NodeLeases implements Leases {
     if (this.#givenUp >= GIVEN_UP_MAX) return soonMs;
     const sent = this.#wants.revision;
     try {
-      const holdings = await this.#ask();
-      if (holdings === undefined) return 0;
+      // Where others have taken it for ended, it begins anew at once.
+      const holdings = await this.#ask() ?? await this.#ask();
+      if (holdings === undefined) return soonMs;
       this.#apply(holdings);
       return holdings.isWaiting ? soonMs : beatMs;
     } catch (error) {
@@ -182,9 +183,9 @@ export class NodeLeases implements Leases {
     const { archive: { clock, config, database, log } } = this.#options;
     const { leaseMs, tryMs } = this.#times;
     const settings = this.#settingsOf(config);
-    const proved = this.#clock.begin();
+    const proved = this.#clock.start();
     const wanted = this.#wants.untold(config.exchanges, settings.egressOf);
-    const released = this.#released;
+    const released = [...this.#released];
     const statement = beat(database, {
       node: this.#node,
       count: ++this.#beats,

@@ -1,8 +1,12 @@
 /** What the status says of an exchange that several nodes reach by egresses of their own. @module */
 import type { NodeExchange, NodeStatus } from "./node_status.ts";
-import type { ExchangeStatus } from "./status.ts";
+import type { ExchangeState } from "../store/exchange_state.ts";
 
-type Reached = Pick<ExchangeStatus, "breaker" | "bannedUntil" | "deniedSince">;
+interface Reached {
+  readonly breaker: ExchangeState["breaker"];
+  readonly bannedUntil: string | null;
+  readonly deniedSince: string | null;
+}
 
 /** The nodes' ways to an exchange; none where nothing shares the archive. */
 export function slotsOf(

@@ -3,7 +3,7 @@ import type { AlertKind } from "../market/alert.ts";
 import type { Database } from "./connection/database.ts";
 
 /** Counts of runs, by the name of the subject. */
-export interface AlertHold {
+interface AlertHold {
   readonly held: ReadonlyMap<string, number>;
   /** How long ago that was, by the database's clock. Milliseconds; undefined where it was never judged. */
   readonly ageMs: number | undefined;

@@ -69,14 +69,17 @@ export async function readSettling(database: Database, nowMs: number): Promise<S
   });
 }
 
-/** Stores a row. It replaces an older one. */
+/**
+ * Stores a row. It replaces an older one, but a longer settling time stays while it counts: another node may have learned it,
+ * of markets that this one does not ask for.
+ */
 export async function writeCapability(database: Database, row: CapabilityRow): Promise<void> {
   const { exchange, marketKind, timeframe } = row;
   await database.run(
     `keep the capabilities of ${exchange} ${marketKind} ${timeframe}`,
     async (sql) => {
       await sql`
-      insert into capabilities (exchange, market_kind, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
+      insert into capabilities as known (exchange, market_kind, timeframe, page_rows, page_rows_source, rows_seen, since_honoured,
                                 until_needed, newest_candles, omits_silent, settle_seconds, settle_needed_at, learned_at)
       values (${exchange}, ${marketKind}, ${timeframe}, ${row.pageRows}, ${row.pageRowsSource}, ${row.rowsSeen},
               ${row.isSinceHonoured ?? null}, ${row.isUntilNeeded}, ${row.newestCandles ?? null}, ${
@@ -87,8 +90,13 @@ export async function writeCapability(database: Database, row: CapabilityRow): P
       set page_rows = excluded.page_rows, page_rows_source = excluded.page_rows_source,
           rows_seen = excluded.rows_seen, since_honoured = excluded.since_honoured,
           until_needed = excluded.until_needed, newest_candles = excluded.newest_candles,
-          omits_silent = excluded.omits_silent, settle_seconds = excluded.settle_seconds,
-          settle_needed_at = excluded.settle_needed_at, learned_at = excluded.learned_at`;
+          omits_silent = excluded.omits_silent, learned_at = excluded.learned_at,
+          settle_needed_at = greatest(known.settle_needed_at, excluded.settle_needed_at),
+          settle_seconds = case
+            when known.settle_needed_at > excluded.learned_at - make_interval(secs => ${
+        SETTLE_KEPT_MS / 1000
+      })
+            then greatest(known.settle_seconds, excluded.settle_seconds) else excluded.settle_seconds end`;
     },
   );
 }

@@ -3,7 +3,7 @@ import type { Database } from "./connection/database.ts";
 import { epochMs } from "./parameters.ts";
 
 /** A node that may send requests to an exchange from an egress. */
-export interface SlotHolder {
+interface SlotHolder {
   readonly exchange: string;
   readonly egress: string;
   readonly node: string;

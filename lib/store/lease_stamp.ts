@@ -11,7 +11,8 @@
  *   `postponeGaps` move only when an open gap is asked for again. A gap that is opened once more is asked for once more.
  * - Bounds: `confirmFirst` and `noteListings` compare with the first candle of the row as it is, `withdrawReach` has more asked
  *   for, `endReach` is only of what its exchange itself has ended, `noteReachAsked` and `doubtFirst` are times to ask again.
- * - `capabilities` are of an exchange, which any of its nodes learns from answers. They decide how much is asked at once.
+ * - `capabilities` are of an exchange, and any of its nodes learns them from answers, each for itself. Of the settling time, by
+ *   which candles count as final, the longer one stays.
  * - `last_error`, `recent_pages` and the wishes of a configuration say nothing of the exchange. `titan10_take_back` is a part of
  *   a page's statement, or of a listing's, which compares the market.
  * @module

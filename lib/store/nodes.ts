@@ -28,7 +28,7 @@ export interface WantedSymbols {
 }
 
 /** The right to send requests to an exchange from an egress. */
-export interface SlotLease {
+interface SlotLease {
   readonly exchange: string;
   readonly egress: string;
   readonly epoch: number;

@@ -318,7 +318,8 @@ function setting(name: string): string {
 
 /** One container's lines of the compose file. */
 function composed(name: string): string {
-  const [text] = new RegExp(`^ {2}${name}:(?: &\\w+)?\\n(?:(?: {4}.*)?\\n)+`, "m").exec(COMPOSE) ?? [];
+  const [text] = new RegExp(`^ {2}${name}:(?: &\\w+)?\\n(?:(?: {4}.*)?\\n)+`, "m").exec(COMPOSE) ??
+    [];
   assert(text !== undefined, `compose.yaml has no ${name}`);
   return text;
 }

@@ -1,6 +1,7 @@
 /** What was asked for by an older lease is refused whole once a later holder has written, whatever is told. */
 import assert from "node:assert/strict";
 import { isCancelled } from "../../lib/archive/failure.ts";
+import { readSettling, writeCapability } from "../../lib/store/capabilities.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
 import { isFenced } from "../../lib/store/connection/store_error.ts";
 import { readLedgerRows, writeLedgerRows } from "../../lib/store/copy.ts";
@@ -118,6 +119,35 @@ const TESTS: Readonly<Record<string, (scene: LeaseScene) => Promise<void>>> = {
     assert.equal(await epochOf(), 6);
     await writePage(second, BTC, { ...pageOf(2), stamp: { holder: A, epoch: 6 } });
     assert.equal(await storedValue(first, BTC), 2);
+  },
+
+  "a settling time that one node has learned stays while another one writes": async (
+    { first, second },
+  ) => {
+    const DAY_MS = 24 * 60 * MINUTE_MS;
+    const settleOf = async (nowMs: number): Promise<number> =>
+      (await readSettling(first, nowMs))("binance") / 1000;
+    const learn = (database: Database, atMs: number, seconds?: number): Promise<void> =>
+      writeCapability(database, {
+        ...{
+          exchange: "binance",
+          marketKind: "spot",
+          timeframe: "1m",
+          pageRows: 1000,
+          rowsSeen: 1000,
+        },
+        ...{ pageRowsSource: "table", isUntilNeeded: false, newestCandles: undefined },
+        ...{ isSinceHonoured: undefined, omitsSilent: undefined, settleSeconds: seconds },
+        ...{ settleNeededMs: seconds && atMs, learnedAtMs: atMs },
+      });
+    await learn(first, START_MS, 300);
+    await learn(second, START_MS + 1);
+    assert.equal(await settleOf(START_MS + 2), 300);
+    await learn(second, START_MS + DAY_MS, 200);
+    assert.equal(await settleOf(START_MS + DAY_MS), 300);
+    // Not needed for so long: exchanges get better, too.
+    await learn(second, START_MS + 9 * DAY_MS, 200);
+    assert.equal(await settleOf(START_MS + 9 * DAY_MS), 200);
   },
 
   "a copy of an archive knows no lease of it": async ({ first }) => {

@@ -13,6 +13,7 @@ import { isFenced } from "../../lib/store/connection/store_error.ts";
 import { readFundingCheckpoints } from "../../lib/store/funding_ledger.ts";
 import { type Checkpoint, readCheckpoints } from "../../lib/store/ledger.ts";
 import { readGaps } from "../support/gap_rows.ts";
+import { LeaseNode } from "../support/lease_nodes.ts";
 import { A, B } from "../support/lease_pages.ts";
 import {
   assertSameCandles,
@@ -119,6 +120,33 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     assert.equal(askedOf(exchange, BTC), asked + 2, "it is not asked for again");
     await database.sql`delete from ohlcv_1m where time < ${new Date(window.sinceMs)}`;
     await assertSameCandles(database, exchange, { symbol: BTC, timeframe: "1m", window });
+  },
+
+  "has a lease that was given to the other one, too, and goes on by the next one": async (
+    scene,
+  ) => {
+    const { database, late, other } = scene;
+    const node = new LeaseNode(database, { egress: "a", wanted: { binance: [BTC, ETH] } });
+    const beat = async (): Promise<number> => {
+      const [{ symbols, epochs } = assert.fail()] = (await node.settle()).leases
+        .filter(({ exchange }) => exchange === "binance");
+      assignLeases(late, node.id, (symbol) => epochs[symbols.indexOf(symbol)]!);
+      return epochs[symbols.indexOf(BTC)]!;
+    };
+    const epoch = await beat();
+    assignLeases(other, B, () => epoch);
+    await backfill(other, { patient: false });
+    const before = await ledgerOf(database, BTC);
+    testClock.pass(MINUTE_MS);
+    const poll = new Poll(late);
+    assert.equal((await poll.runOnce()).failed, 0);
+    assert.deepEqual(await ledgerOf(database, BTC), before);
+    assert.equal(await beat(), epoch + 1);
+    testClock.pass(MINUTE_MS);
+    assert.equal((await poll.runOnce()).failed, 0);
+    assert.equal((await stampsOf(database))[BTC], `${epoch + 1} ${node.id}`);
+    assert.equal((await ledgerOf(database, BTC))!.lastMs, CLOSE_MS + MINUTE_MS);
+    await node.end();
   },
 
   "learns of it, and asks for nothing": async ({ database, exchange, late }) => {

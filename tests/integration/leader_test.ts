@@ -8,8 +8,20 @@ import { Poll } from "../../lib/fetch/poll.ts";
 import { forgetUnconfigured } from "../../lib/gap/account.ts";
 import { addCandles, closedUntil, parseTimeframe } from "../../lib/market/timeframe.ts";
 import { tellDifferingSettings } from "../../lib/node/differing_settings.ts";
+import { readAlertHold } from "../../lib/store/alert_holds.ts";
+import { beginAlerts, endAlerts, readRunningAlerts } from "../../lib/store/alerts.ts";
 import type { Database } from "../../lib/store/connection/database.ts";
+import { migrate, readMigrations } from "../../lib/store/connection/migrations.ts";
+import { expireCandles } from "../../lib/store/expiry.ts";
 import type { NodeHoldings } from "../../lib/store/nodes.ts";
+import { readNodeExchanges } from "../../lib/store/node_exchanges.ts";
+import {
+  claimNews,
+  dropUnsentNews,
+  isLeading,
+  markNewsSent,
+  readUnsentNews,
+} from "../../lib/store/unsent_news.ts";
 import { rollUp } from "../../lib/upkeep/upkeep.ts";
 import { LeaseNode } from "../support/lease_nodes.ts";
 import { binance } from "../support/local_exchange/binance.ts";
@@ -20,10 +32,11 @@ import {
 import { binanceAt, emptyDatabase, openTestArchive } from "../support/local_archive.ts";
 import { startReceivers } from "../support/receivers.ts";
 import { TestClock } from "../support/test_clock.ts";
-import { openTestDatabase } from "../support/test_database.ts";
+import { DATABASE_KINDS, openTestDatabase } from "../support/test_database.ts";
 import { startWebhook, type TestWebhook } from "../support/webhook.ts";
 
 const MINUTE_MS = 60_000;
+const MINUTE = parseTimeframe("1m");
 const SYMBOLS = ["BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT"] as const;
 
 /** The leases of a node that a test moves by hand: what it believes to hold is what it was told last. */
@@ -308,7 +321,7 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
   },
 
-  "too many missing candles are judged once for all nodes, and the gauges are the leader's": async (
+  "too many missing candles are judged once for all nodes": async (
     scene,
   ) => {
     const hour = parseTimeframe("1h");
@@ -332,6 +345,26 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     }
     const posted = told(scene.webhook);
     assert.deepEqual(posted, SYMBOLS.map((symbol) => `gap_percent ${symbol} firing`));
+  },
+
+  "a node that does not lead any more drops no candle by the RETENTION that it knows": async (
+    scene,
+  ) => {
+    const { database } = scene;
+    const [late, leader] = [await scene.join("a"), await scene.join("b")];
+    await scene.settle(late, leader);
+    await scene.tick(late, leader);
+    await late.share.lease.expire();
+    await scene.settle(leader);
+    assert.equal(late.share.isLeader, true, "as far as it knows");
+    const expire = async ({ share: { node } }: Node): Promise<number> => {
+      const untilMs = scene.now() + 365 * 24 * 60 * MINUTE_MS;
+      return (await expireCandles(database, MINUTE, { untilMs, node })).candles;
+    };
+    assert.equal(await expire(late), 0);
+    const [row] = await database.sql`select count(*)::int as candles from ohlcv_1m`;
+    assert(row?.["candles"] > 0);
+    assert.equal(await expire(leader), row?.["candles"]);
   },
 
   "a node whose settings differ neither leads nor has rollups and wishes of its own dropped by it":
@@ -391,6 +424,44 @@ Deno.test("several nodes judge an archive as one", async (t) => {
     await test.drop();
   }
 });
+
+for (const kind of DATABASE_KINDS) {
+  Deno.test(`where no leases are kept, a database that is ${kind} takes what any process judges and posts`, async (t) => {
+    const test = await openTestDatabase(kind);
+    if (test === undefined) {
+      return void await t.step({ name: `needs ${kind}`, ignore: true, fn: () => {} });
+    }
+    const { database } = test;
+    const nowMs = Date.UTC(2024, 0, 1);
+    try {
+      await migrate(database, await readMigrations());
+      const found = { exchange: "binance", value: 1, threshold: 1, summary: "much" };
+      const begun = { conditions: [found], nowMs };
+      assert.equal(await beginAlerts(database, "breaker_open", begun), true);
+      const [alert] = await readRunningAlerts(database, "breaker_open");
+      const poster = { node: undefined, claimMs: 1_000 };
+      const news = await readUnsentNews(database, { ...poster, newsMax: 10 });
+      assert.deepEqual(news.map(({ id, state }) => [id, state]), [[alert!.id, "firing"]]);
+      assert.equal(await claimNews(database, news, poster), true);
+      assert.equal(await isLeading(database, undefined), true);
+      await markNewsSent(database, news[0]!, { node: undefined, nowMs });
+      assert.equal(await endAlerts(database, [alert!.id], { nowMs }), true);
+      assert.equal((await readUnsentNews(database, { ...poster, newsMax: 10 })).length, 1);
+      await dropUnsentNews(database);
+      assert.deepEqual(await readUnsentNews(database, { ...poster, newsMax: 10 }), []);
+      // A node that is not known leads nowhere.
+      const stranger = { node: crypto.randomUUID(), claimMs: 1_000 };
+      assert.equal(await beginAlerts(database, "breaker_open", { ...begun, ...stranger }), false);
+      assert.equal(await endAlerts(database, [alert!.id], { nowMs, ...stranger }), false);
+      assert.equal(await claimNews(database, news, stranger), false);
+      assert.deepEqual(await readRunningAlerts(database, "breaker_open"), []);
+      assert.deepEqual(await readNodeExchanges(database), []);
+      assert.equal((await readAlertHold(database, "stale")).ageMs, undefined);
+    } finally {
+      await test.drop();
+    }
+  });
+}
 
 /** Lets the requests for a symbol fail. */
 function down({ exchange }: Scene, symbol: string): { remove(): void } {

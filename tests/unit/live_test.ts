@@ -74,7 +74,7 @@ class Scene {
     const [before] = this.archive.exchanges;
     const after = exchangeOf("1m", symbols);
     if (isReplaced) Object.assign(this.archive, { exchanges: [after] });
-    else Object.assign(before!, { markets: after.markets });
+    else Object.assign(before!, { markets: after.markets, share: after.share });
     this.live.follow();
   }
 
@@ -120,7 +120,9 @@ function exchangeOf(timeframes: string, symbols: Symbols): Archive["exchanges"][
   );
   const list = new Map(symbols.map((symbol) => [symbol, { id: symbol, kind: "spot" }]));
   const value = { series, list, suspended: new Set(), expired: new Set() };
-  return { id: "kraken", markets: { value } } as unknown as Archive["exchanges"][number];
+  const markets = { value };
+  const share = { mayAsk: true, holds: () => true, markets: value };
+  return { id: "kraken", markets, share } as unknown as Archive["exchanges"][number];
 }
 
 const AWAY = new StoreError("unavailable", "Cannot store", { cause: { code: "55P03" } });

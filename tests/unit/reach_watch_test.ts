@@ -14,9 +14,9 @@ function watched(): { readonly watch: ReachWatch; readonly said: readonly string
 
 Deno.test("a server that goes and comes back is told of once each time", () => {
   const { watch, said } = watched();
-  watch.begin().end(failure);
+  watch.look().end(failure);
   for (const end of [failure, undefined, undefined, failure, failure, undefined]) {
-    watch.begin().end(end);
+    watch.look().end(end);
   }
   assert.deepEqual(said, ["not there yet", "back", "away", "back"]);
   assert.equal(watch.isAway, false);
@@ -24,24 +24,24 @@ Deno.test("a server that goes and comes back is told of once each time", () => {
 
 Deno.test("a statement that a dying server still answers does not say that it is back", () => {
   const { watch, said } = watched();
-  const [answered, lost] = [watch.begin(), watch.begin()];
+  const [answered, lost] = [watch.look(), watch.look()];
   lost.end(failure);
   answered.end(undefined);
   assert.deepEqual(said, ["not there yet"]);
   assert.equal(watch.isAway, true);
-  watch.begin().end(undefined);
+  watch.look().end(undefined);
   assert.deepEqual(said, ["not there yet", "back"]);
 });
 
 Deno.test("a statement that was lost with the old server does not say that the new one is away", () => {
   const { watch, said } = watched();
-  watch.begin().end(undefined);
-  watch.begin().end(failure);
-  const lost = watch.begin();
-  watch.begin().end(undefined);
+  watch.look().end(undefined);
+  watch.look().end(failure);
+  const lost = watch.look();
+  watch.look().end(undefined);
   lost.end(failure);
   assert.deepEqual(said, ["away", "back"]);
   assert.equal(watch.isAway, false);
-  watch.begin().end(failure);
+  watch.look().end(failure);
   assert.deepEqual(said, ["away", "back", "away"]);
 });

@@ -36,7 +36,7 @@ export class ReachWatch {
    * Call when a statement begins. One that began before the server was last found to be away, or back, tells nothing new: the
    * processes of a server whose main process was killed end what they have begun.
    */
-  begin(): Look {
+  look(): Look {
     const changes = this.#changes;
     return {
       end: (failure) => {

@@ -150,7 +150,7 @@ export class ServerPool {
     const { clock } = this.#options;
     await this.#untilFree(timeoutMs);
     let pool = this.#pool;
-    const look = this.#watch.begin();
+    const look = this.#watch.look();
     try {
       await this.#choose();
       pool = this.#pool;
