@@ -81,6 +81,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
   const sources = await Promise.all(
     [
       "lib/cli/terminal.ts",
+      "lib/config/egress_setting.ts",
       "tests/support/test_database.ts",
       "tests/support/program.ts",
       "tests/e2e/outage_test.ts",
