@@ -156,7 +156,8 @@ Deno.test("the table of alerts has a row for each, and for no other", () => {
 });
 
 Deno.test("each message that is explained is one of the program", async () => {
-  const sources = [...(await sourcesOf("lib/")).values()];
+  const sources = (await Promise.all(["lib/", "sql/"].map(sourcesOf)))
+    .flatMap((texts) => [...texts.values()]);
   for (const [cell = ""] of tableRows("message")) {
     const parts = plain(cell).split("…").map((part) => part.trim()).filter((part) =>
       part.length > 3
