@@ -22,12 +22,10 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   rollups: "worked out anew",
   nodes: "processes that work on the other one",
   node_symbols: "of those processes",
-  node_exchanges: "of those processes",
-  alert_holds: "counted anew by the one that leads there",
   egress_leases: "of those processes",
   leases: "of those processes",
   node_exchanges: "of those processes",
-  alert_holds: "what those processes have counted",
+  alert_holds: "of the last minutes, by the node that leads there",
 };
 
 Deno.test("an embedded archive is carried to a server", async (t) => {
