@@ -57,6 +57,16 @@ begin
 end
 $$;
 
+-- Whether a listing of a symbol is to begin: none goes on. Two nodes may load the same markets for the first time at once, and
+-- find the same news: the second one waits here, and sees then what the first one has entered.
+create function titan10_may_begin_listing(of_exchange text, of_symbol text) returns boolean language plpgsql volatile as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('titan10_listings ' || of_exchange, 'listings'::regclass::oid::bigint));
+  return not coalesce((select until is null from listings
+                       where exchange = of_exchange and symbol = of_symbol order by since desc limit 1), false);
+end
+$$;
+
 -- As before, with the tables above.
 create or replace function titan10_relations() returns setof text language sql stable as $$
   select unnest(array[
