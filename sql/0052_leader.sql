@@ -12,7 +12,7 @@ create table node_exchanges (
   -- When the node has ceased to ask the exchange; null while it does.
   left_at  timestamptz,
   primary key (node, exchange)
-);
+) with (fillfactor = 50);
 
 comment on table node_exchanges is
   'What each node knows of the exchanges that it asks, written after each poll. Rows of nodes that are gone are kept for some minutes.';
@@ -24,7 +24,7 @@ create table alert_holds (
   -- Which node has judged.
   node  uuid not null,
   at    timestamptz not null default clock_timestamp()
-);
+) with (fillfactor = 50);
 
 comment on table alert_holds is
   'By kind of alert: how many times in a row its conditions were found by now, of alerts that begin only when one holds.';
