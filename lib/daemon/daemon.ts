@@ -12,7 +12,6 @@ import {
   prepareDatabase,
 } from "./open_archive.ts";
 import { FirstMarkets, type StartSummary } from "./start_summary.ts";
-import { tellLeases } from "./lease_metrics.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { isLoopback } from "../text/loopback.ts";
 import { withDeadline } from "../policy/deadline.ts";
@@ -70,10 +69,8 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
   metrics.buildInfo.set({ version: VERSION, deno: Deno.version.deno }, 1);
   const migrations = await readMigrations();
   const database = await openConfigured(ground, { awayIsLogged: "always", isServed: true });
-  const readiness = new Readiness({
-    look: databaseReasons({ ground, database, migrations }),
-    clock,
-  });
+  const look = databaseReasons({ ground, database, migrations });
+  const readiness = new Readiness({ look, clock });
   const stops: (() => Promise<void>)[] = [() => database.close(), () => readiness.stop()];
   const state: { archive?: OpenArchive; live?: Live } = {};
   const reloads = new Reloads(ground);
@@ -104,7 +101,6 @@ export async function runDaemon(ground: Ground, options: DaemonOptions): Promise
     // The migrations are in: probes need not wait for the next look.
     await readiness.look();
     const node = nodeOf(archive, { kind: "daemon", url });
-    tellLeases(archive);
     const live = state.live = new Live(archive, streamSource(archive));
     const alerts = new Alerts(archive, live);
     // Others have what this node held as soon as its work has ended.

@@ -7,6 +7,7 @@ import { NodeLeases, type NodeSettings } from "../node/node_leases.ts";
 import type { NodeKind } from "../store/nodes.ts";
 import { VERSION } from "../version.ts";
 import { followEgress } from "./egress_bans.ts";
+import { tellLeases } from "./lease_metrics.ts";
 import type { OpenArchive } from "./open_archive.ts";
 
 /**
@@ -19,7 +20,10 @@ export function nodeOf(
   archive: OpenArchive,
   { kind, url }: { readonly kind: NodeKind; readonly url?: string | undefined },
 ): NodeLeases | undefined {
-  if (archive.database.kind === "embedded") return undefined;
+  if (archive.database.kind === "embedded") {
+    tellLeases(archive);
+    return undefined;
+  }
   const machine = machineName();
   const address = url === undefined ? undefined : new URL(url);
   const isProof = machine !== undefined && address !== undefined;
@@ -34,6 +38,7 @@ export function nodeOf(
   archive.leases = node;
   // Before all others: nothing is asked for before it is known who is banned.
   followEgress(archive);
+  tellLeases(archive);
   return node;
 }
 

@@ -15,6 +15,7 @@ import {
 import { banned, DENIED, withAddresses } from "../support/by_address.ts";
 import { LeaseNode } from "../support/lease_nodes.ts";
 import { emptyDatabase, openTestArchive } from "../support/local_archive.ts";
+import { holdRows, untilWaiting } from "../support/row_locks.ts";
 import { startLocalExchange } from "../support/local_exchange/faulty_exchange.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openAnyTest, openTestDatabase } from "../support/test_database.ts";
@@ -271,6 +272,30 @@ Deno.test({
       await nodes[1]!.stop();
     });
   },
+});
+
+Deno.test("two egresses that wait for each other to write the worst of an exchange both count in it", async (t) => {
+  const opened = await openTestDatabase("postgres");
+  if (opened === undefined) {
+    await t.step({ name: "needs PostgreSQL", ignore: true, fn: () => {} });
+    return;
+  }
+  await withScene(opened, async ({ database, clock }) => {
+    const write = (egress: string): Promise<void> =>
+      writeBan(database, { exchange: "kraken", egress }, {
+        host: egress,
+        untilMs: clock.now() + HOUR_MS,
+        reason: "418",
+      });
+    await write("first");
+    const held = await holdRows(database, "exchanges");
+    const writing = [write("second"), write("third")];
+    await untilWaiting(database, 2);
+    await held.release();
+    await Promise.all(writing);
+    const [state] = await readExchangeStates(database);
+    assert.deepEqual(state?.bans.map(({ host }) => host).sort(), ["first", "second", "third"]);
+  });
 });
 
 Deno.test("while an exchange bans or refuses one egress for long, another one has all symbols, and shares them when that is over", async (t) => {

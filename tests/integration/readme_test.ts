@@ -96,7 +96,7 @@ Deno.test("what the documents write in capitals is a variable that something rea
         variable.name === name || (variable.secret === true && fileVariable(variable.name) === name)
       ) ||
         /^(EXCHANGE|DENO|PG|POSTGRES|TITAN10|GF|NPM)_/.test(name) ||
-        /^(?:(?:HTTPS|NO)_PROXY|PGPASSWORD_FILE|AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)(?:_FILE)?|AWS_(?:DEFAULT_)?REGION|AWS_ENDPOINT_URL(?:_S3)?|MALLOC_ARENA_MAX|MALLOC_MMAP_THRESHOLD_?|(?:BINANCE_)?BTC_?USDT(?:_USDT)?)$/
+        /^(?:(?:HTTPS|ALL|NO)_PROXY|PGPASSWORD_FILE|AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN)(?:_FILE)?|AWS_(?:DEFAULT_)?REGION|AWS_ENDPOINT_URL(?:_S3)?|MALLOC_ARENA_MAX|MALLOC_MMAP_THRESHOLD_?|(?:BINANCE_)?BTC_?USDT(?:_USDT)?)$/
           .test(
             name,
           ) ||

@@ -139,6 +139,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     await backfill(before.archive, { patient: false, asked: { sinceMs: START_MS - HOUR_MS } });
     const asked = scene.exchange.requests.length;
     const { archive, leases } = await scene.open(undefined);
+    // Also what is done once for all nodes.
+    leases.isLeader = true;
     await runAllJobs(archive);
     assert.equal(scene.exchange.requests.length, asked);
 
@@ -265,6 +267,8 @@ const TESTS: Readonly<Record<string, (scene: Scene) => Promise<void>>> = {
     const [one, other] = [await scene.open([BTC]), await scene.open([ETH])];
     for (const { archive } of [one, other]) await backfill(archive, { patient: false });
     const before = candleAsks(scene).length;
+    // It finds the gaps of both.
+    one.leases.isLeader = true;
     await repairGaps(one.archive);
     const repaired = candleAsks(scene).slice(before);
     assert.deepEqual([...new Set(repaired.map((ask) => ask.split(" ")[0]))], ["BTCUSDT"]);

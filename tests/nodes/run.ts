@@ -171,7 +171,7 @@ async function untilSteady(scene: NodesScene): Promise<string | undefined> {
   }
 }
 
-/** Resolves when nothing old is owed and all symbols have newer candles than `sinceMs`; else to what is amiss. */
+/** Resolves when nothing old is owed, all nodes poll and all symbols are newer than `sinceMs`; else to what is amiss. */
 async function untilSettled(scene: NodesScene, sinceMs: number): Promise<string | undefined> {
   const endMs = systemClock.now() + SETTLE_MS_MAX;
   let amiss = "no answer";
@@ -193,14 +193,25 @@ async function untilSettled(scene: NodesScene, sinceMs: number): Promise<string 
       (owed - 1) * (timeframe === "1m" ? MINUTE_MS : 1_000) > YOUNG_MS_MAX ||
       (timeframe === "1s" && !(Date.parse(last ?? "") >= sinceMs))
     );
-    if (series.length === 2 * scene.symbols.length && behind.length === 0) return undefined;
-    amiss = `${series.length} series; ${
+    const silent = silentNodes(scene);
+    const isAll = series.length === 2 * scene.symbols.length;
+    if (isAll && behind.length === 0 && silent.length === 0) return undefined;
+    amiss = `${silent.join(", ")} poll nothing; ${series.length} series; ${
       behind.map(({ symbol, timeframe, owed, last, lastError }) =>
         `${symbol} ${timeframe} owes ${owed}, has candles to ${last} (${lastError})`
       ).join("; ")
     }`;
   }
   return amiss;
+}
+
+/** Addresses that have not polled lately although they may. */
+function silentNodes({ exchange, nodes, banned }: NodesScene): readonly string[] {
+  const sinceMs = systemClock.now() - 3 * TICK_MS;
+  const polls = candleRequests(exchange.requests, "1s").filter(({ timeMs }) => timeMs >= sinceMs);
+  const polling = new Set(polls.map(({ visitor }) => visitor));
+  const egresses = new Set(nodes.map(({ egress }) => egress));
+  return [...egresses].filter((egress) => !polling.has(egress) && !banned.has(egress));
 }
 
 async function status(node: Node): Promise<Status> {

@@ -44,6 +44,8 @@ export interface NodesScene {
   readonly nodes: Node[];
   /** Of the nodes' own pages. */
   readonly pardons: Pardon[];
+  /** Addresses that the exchange answers no more. */
+  readonly banned: Set<string>;
   /** Ends of processes that nobody asked for. */
   readonly crashes: string[];
   readonly cwd: string;
@@ -118,6 +120,7 @@ export async function openScene(
   const scene: NodesScene = {
     ...{ schedule, exchange, refusing, symbols, webhook, server, nodes, crashes, cwd, startMs },
     pardons: [],
+    banned: new Set(),
     envOf,
     variables: { ...variables, EXCHANGES: "binance" },
     addNode(egress, changed = {}): Node {

@@ -54,10 +54,14 @@ async function twoServers(): Promise<SceneServer> {
   if (standby === undefined) throw new Error("Cannot start a standby");
   const places = [primary, standby].map(({ url }) => new URL(url).host).join();
   const url = `postgres://postgres@${places}/postgres`;
+  let isPromoted = false;
   return {
-    url,
+    get url(): string {
+      return isPromoted ? standby.url : url;
+    },
     nodeUrl: url,
     async promote(): Promise<void> {
+      isPromoted = true;
       await primary.kill9();
       const sql = postgres(standby.url, { max: 1, onnotice: () => {} });
       await sql`select pg_promote()`;

@@ -325,7 +325,7 @@ Deno.test("nodes are told of where there are several, and each that is gone or d
     "db2:9464  db1     –       1 h            0        0  gone",
   ]);
   assert.deepEqual(shown.slice(shown.indexOf("TROUBLE") + 1).map((line) => line.trim()), [
-    "node db2:9464 has not been seen since 2026-01-31 11:00 UTC: other nodes have its",
-    "symbols",
+    "node db2:9464 has not been seen since 2026-01-31 11:00 UTC: other nodes have",
+    "its symbols",
   ]);
 });
