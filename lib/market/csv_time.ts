@@ -49,7 +49,7 @@ const HALF_DAY = /^(\d{4})-(\d\d)-(\d\d) (0\d|1[0-2])-(AM|PM)$/;
  */
 export function readTimeText(text: string, zoneMs = 0): FileTime | undefined {
   const trimmed = text.trim();
-  if (isShortNumber(trimmed)) return readShortNumber(Number(trimmed));
+  if (isShortNumber(trimmed)) return readWholeTime(Number(trimmed));
   if (NUMBER.test(trimmed)) return readNumber(trimmed);
   const year = YEAR_FIRST.exec(trimmed);
   if (year !== null) {
@@ -96,12 +96,16 @@ function isShortNumber(text: string): boolean {
   return true;
 }
 
-function readShortNumber(value: number): FileTime | undefined {
+/** The time of a whole number that a double holds exactly, as {@linkcode readTimeText} reads its text. */
+export function readWholeTime(value: number): FileTime | undefined {
   if (value < UNITS[0].below) return { timeMs: value * 1_000, style: "seconds" };
   if (value < UNITS[1].below) {
     return value < NUMBER_MS_MAX ? { timeMs: value, style: "milliseconds" } : undefined;
   }
-  return readNumber(String(value));
+  if (!Number.isSafeInteger(value)) return undefined;
+  const micros = value % 1_000;
+  const timeMs = (value - micros) / 1_000 + micros * 1_000 / 1e6;
+  return timeMs < NUMBER_MS_MAX ? { timeMs, style: "microseconds" } : undefined;
 }
 
 function readNumber(text: string): FileTime | undefined {

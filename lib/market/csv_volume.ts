@@ -1,4 +1,5 @@
 /** Finds out from the rows which columns of a file count what was traded, and in which unit. @module */
+import type { PlainRow } from "./plain_row.ts";
 
 /** Fewer rows with volume prove nothing about its unit. */
 const VOLUMES_MIN = 5;
@@ -40,27 +41,64 @@ export class VolumeProof {
   add(fields: readonly string[], row: {
     readonly low: number;
     readonly high: number;
-    readonly numbers?: readonly number[] | undefined;
+    readonly numbers?: ArrayLike<number> | undefined;
   }): void {
     const { low, high, numbers } = row;
     if (!(low > 0)) return;
     this.#rows++;
-    const [columns, values, steps] = [this.#columns, this.#values, this.#steps];
+    const columns = this.#columns;
     for (let at = 0; at < columns.length; at++) {
       const column = columns[at]!;
       const text = fields[column];
       const value = numbers?.[column] ?? (text === undefined ? NaN : Number(text));
-      const looks = this.#looks[at]!;
-      if (value >= low && value <= high) looks.price++;
-      const decimals = text === undefined ? undefined : plainDecimals(text);
-      if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
-      if (value === 0) looks.zero++;
-      values[at] = value;
-      steps[at] = !(value > 0)
-        ? 0
-        : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
+      this.#look(at, { value, text, low, high });
     }
     this.#compare(low, high);
+  }
+
+  /** The same of a row of numbers. */
+  addPlain(row: PlainRow, { low, high, numbers }: {
+    readonly low: number;
+    readonly high: number;
+    /** The fields as numbers. */
+    readonly numbers: Float64Array;
+  }): void {
+    if (!(low > 0)) return;
+    this.#rows++;
+    const columns = this.#columns;
+    for (let at = 0; at < columns.length; at++) {
+      const column = columns[at]!;
+      const decimals = row.decimals[column]!;
+      const value = numbers[column]!;
+      if (decimals < 0) {
+        this.#look(at, { value, text: row.text(column), low, high });
+        continue;
+      }
+      const looks = this.#looks[at]!;
+      if (value >= low && value <= high) looks.price++;
+      if (decimals === 0) looks.whole++;
+      if (value === 0) looks.zero++;
+      this.#values[at] = value;
+      this.#steps[at] = value > 0 ? TENTHS[decimals]! / value : 0;
+    }
+    this.#compare(low, high);
+  }
+
+  #look(at: number, { value, text, low, high }: {
+    readonly value: number;
+    readonly text: string | undefined;
+    readonly low: number;
+    readonly high: number;
+  }): void {
+    const looks = this.#looks[at]!;
+    if (value >= low && value <= high) looks.price++;
+    const decimals = text === undefined ? undefined : plainDecimals(text);
+    if (decimals === 0 && !text!.endsWith(".")) looks.whole++;
+    if (value === 0) looks.zero++;
+    this.#values[at] = value;
+    this.#steps[at] = !(value > 0)
+      ? 0
+      : (decimals === undefined ? unit(text!) : TENTHS[decimals]!) / value;
   }
 
   /** Each column with each other. This runs for each row of a file, so it touches numbers alone. */
@@ -257,6 +295,14 @@ export class CountClaim {
     for (const at of this.#columns) {
       const text = fields[at]!;
       if (plainDecimals(text) !== 0 && !WHOLE.test(text)) this.#broken = at;
+    }
+  }
+
+  /** The same of a row of numbers. */
+  addPlain(row: PlainRow): void {
+    if (this.#broken !== undefined) return;
+    for (const at of this.#columns) {
+      if (row.decimals[at] !== 0 && !WHOLE.test(row.text(at))) this.#broken = at;
     }
   }
 

@@ -77,7 +77,7 @@ export class KeptFile implements AsyncDisposable {
 }
 
 /** Deno reads 64 KiB at a time where it is not told: then a large file costs more for waiting than for reading. */
-const CHUNK_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 async function* fileBytes(kept: string, path: string): AsyncGenerator<Uint8Array, void> {
   using file = await explain(path, () => Deno.open(kept));
