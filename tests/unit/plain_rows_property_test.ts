@@ -132,6 +132,10 @@ const files = fc.record({
     }),
     { maxLength: 3 },
   ),
+  /** How many candles the rows are apart. */
+  step: fc.constantFrom(1, 1, 1, 2, 24),
+  /** Whether the last candle had not closed when the file was written. */
+  isForming: fc.boolean(),
   chunk: fc.constantFrom(7, 64, 1000, 1_000_000),
 });
 
@@ -155,7 +159,9 @@ Deno.test("a file is judged and read alike from bytes and from text, odd rows in
 
 /** Why a file is refused, or all that is known and stored of it. */
 async function outcome(content: string, file: OddFile, hasBlocks: boolean): Promise<unknown> {
-  const table = tableOf(content, file.chunk);
+  const lastMs = BEGIN_MS + (file.rows - 1) * file.step * HOUR_MS;
+  const writtenMs = file.isForming ? lastMs + HOUR_MS / 2 : undefined;
+  const table = tableOf(content, { ...file, writtenMs });
   try {
     const candles = await readCandleFile(
       hasBlocks ? table : { ...table, blocks: undefined },
@@ -197,12 +203,15 @@ const bySeries = (
   [other]: readonly [string, ...unknown[]],
 ): number => one < other ? -1 : one > other ? 1 : 0;
 
-function tableOf(content: string, chunk: number): LineFile {
+function tableOf(
+  content: string,
+  { chunk, writtenMs }: { readonly chunk: number; readonly writtenMs: number | undefined },
+): LineFile {
   const bytes = new TextEncoder().encode(content);
   return textTable({
     path: "file.csv",
     name: "file.csv",
-    writtenMs: undefined,
+    writtenMs,
     kept: undefined,
     async *bytes(): AsyncGenerator<Uint8Array, void> {
       for (let at = 0; at < bytes.length; at += chunk) {
@@ -260,8 +269,8 @@ function changed(
   return put(fields.map((field) => field.replace(/00$/, "01")));
 }
 
-function fieldsOf({ layout, time }: OddFile, at: number): readonly string[] {
-  const openMs = BEGIN_MS + at * HOUR_MS;
+function fieldsOf({ layout, time, step }: OddFile, at: number): readonly string[] {
+  const openMs = BEGIN_MS + at * step * HOUR_MS;
   const open = 400 + at / 4;
   const close = open + ((at * 7919) % 13 - 6) / 4 + 0.25;
   const texts = [open, Math.max(open, close) + 0.5, Math.min(open, close) - 0.75, close].map((
@@ -278,7 +287,7 @@ function fieldsOf({ layout, time }: OddFile, at: number): readonly string[] {
   if (layout === "two") {
     return [
       at % 2 === 0 ? "BTCUSD" : "ETHUSD",
-      timeText(openMs - at % 2 * HOUR_MS, time),
+      timeText(openMs - at % 2 * step * HOUR_MS, time),
       ...row.slice(1),
     ];
   }
