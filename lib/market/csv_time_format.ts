@@ -1,12 +1,5 @@
 /** Reads times in the way that a user names: a unit of numbers, or a pattern of texts. @module */
-import {
-  dateMs,
-  type FileTime,
-  NUMBER_MS_MAX,
-  readTimeText,
-  readWholeTime,
-  readZone,
-} from "./csv_time.ts";
+import { dateMs, type FileTime, NUMBER_MS_MAX, readTimeText, readZone } from "./csv_time.ts";
 import type { TimeZone } from "./time_zone.ts";
 
 /** A local time that its zone's clocks show twice, or never. */
@@ -20,11 +13,11 @@ export interface TimeFormat {
   readonly name: string;
   readonly read: (text: string, zone: TimeZone | undefined) => FileTime | TimeFault | undefined;
   /**
-   * The same for a whole number that a double holds exactly, without its text.
+   * Whether whole numbers are read as by `wholeTimeMs`.
    *
-   * @default undefined: its text has to be read
+   * @default false: their texts have to be read
    */
-  readonly readWhole?: (value: number) => FileTime | undefined;
+  readonly hasWholeTimes?: boolean;
 }
 
 /** The units that numbers may have. */
@@ -77,7 +70,7 @@ export const PLAIN_TIMES: TimeFormat = {
       time?.style === "MetaTrader's text";
     return time !== undefined && hasNoZone ? inZone(time.timeMs, zone, time.style) : time;
   },
-  readWhole: readWholeTime,
+  hasWholeTimes: true,
 };
 
 function unitReader(unit: keyof typeof UNITS): TimeFormat["read"] {

@@ -56,13 +56,16 @@ export class VolumeProof {
     this.#compare(low, high);
   }
 
-  /** The same of a row of numbers. */
-  addPlain(row: PlainRow, { low, high, numbers }: {
-    readonly low: number;
-    readonly high: number;
-    /** The fields as numbers. */
-    readonly numbers: Float64Array;
-  }): void {
+  /**
+   * The same of a row whose numbers were read.
+   *
+   * @param prices Positions of the prices.
+   */
+  addPlain(row: PlainRow, prices: readonly number[]): void {
+    const { numbers } = row;
+    const [openAt, highAt, lowAt, closeAt] = prices as [number, number, number, number];
+    const [a, b, c, d] = [numbers[openAt]!, numbers[highAt]!, numbers[lowAt]!, numbers[closeAt]!];
+    const [low, high] = [Math.min(a, b, c, d), Math.max(a, b, c, d)];
     if (!(low > 0)) return;
     this.#rows++;
     const columns = this.#columns;

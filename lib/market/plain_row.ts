@@ -36,6 +36,8 @@ export class PlainRow {
   readonly ends = new Int32Array(FIELDS_MAX);
   /** How many decimals a field has that is only digits, or digits with decimals; −1 of others. */
   readonly decimals = new Int32Array(FIELDS_MAX);
+  /** What `readNumbers` has read. */
+  readonly numbers = new Float64Array(FIELDS_MAX);
   readonly #separator: number;
   /** The last text of each field: that of an instrument is the same in most lines. */
   readonly #texts: string[] = new Array(FIELDS_MAX).fill("");
@@ -97,6 +99,13 @@ export class PlainRow {
     return end - start <= 2 * SMALL_DIGITS
       ? this.#quotient(start, end, places)
       : this.#longNumber(start, end, places);
+  }
+
+  /** Reads fields as `Number` reads their texts. */
+  readNumbers(fields: readonly number[]): void {
+    for (const at of fields) {
+      this.numbers[at] = this.decimals[at]! < 0 ? Number(this.text(at)) : this.number(at);
+    }
   }
 
   /** The text of a field. */

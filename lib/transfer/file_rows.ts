@@ -14,7 +14,7 @@ import { printable } from "../text/printable.ts";
 import type { FileHead } from "./file_head.ts";
 import { type FileLine, type LineFile, linePages } from "./file_lines.ts";
 import { failChanged } from "./file_text.ts";
-import { plainTime, timeText } from "./row_time.ts";
+import { plainMs, plainStyle, timeText } from "./row_time.ts";
 
 /** How to read a file's rows. */
 export interface RowFormat {
@@ -89,10 +89,9 @@ export function rowReader(file: LineFile, format: RowFormat): RowReader {
   const plain = (row: PlainRow): number => {
     if (!mayBePlain || row.width !== columns.width) return NaN;
     for (const at of columns.values) if (row.decimals[at]! < 0) return NaN;
-    const time = plainTime(row, columns, format);
-    if (time === undefined || "times" in time || time.timeMs < OLDEST_CANDLE_MS) return NaN;
-    // The first row says in which way.
-    return time.style === style ? time.timeMs : NaN;
+    const timeMs = plainMs(row, format);
+    // The first row says how times are written.
+    return timeMs >= OLDEST_CANDLE_MS && plainStyle(row, format) === style ? timeMs : NaN;
   };
   const text = ({ line, fields }: FieldRow): TableRow => {
     const fail = (why: string): never =>

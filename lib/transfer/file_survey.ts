@@ -3,13 +3,14 @@ import type { CsvColumns } from "../market/csv_candle.ts";
 import { OrderClaim, OrderProof } from "../market/csv_layout.ts";
 import { CountClaim, VolumeProof } from "../market/csv_volume.ts";
 import { DecimalProof, type NumberStyle, plainNumber } from "../market/csv_number.ts";
+import type { TimeStyle } from "../market/csv_time.ts";
 import { PLAIN_TIMES, type TimeFormat } from "../market/csv_time_format.ts";
 import type { FileHead } from "./file_head.ts";
 import type { PlainRow } from "../market/plain_row.ts";
 import type { FileLine, LineFile } from "./file_lines.ts";
 import { failLine, type FieldRow } from "./file_rows.ts";
 import { eachRow } from "./plain_rows.ts";
-import { plainTime, timeText } from "./row_time.ts";
+import { plainMs, plainStyle, timeText } from "./row_time.ts";
 
 /** Columns as something claims them, and what the rows say of that. */
 export interface Claim {
@@ -72,6 +73,7 @@ export async function survey(
 class SurveyProof {
   readonly #file: LineFile;
   readonly #options: SurveyOptions;
+  readonly #timeFormat: TimeFormat;
   readonly #decimals = new DecimalProof();
   readonly #order = new OrderProof();
   readonly #words = new Set<number>();
@@ -98,6 +100,7 @@ class SurveyProof {
   constructor(file: LineFile, options: SurveyOptions) {
     this.#file = file;
     this.#options = options;
+    this.#timeFormat = options.timeFormat ?? PLAIN_TIMES;
   }
 
   add({ line, fields }: FieldRow): void {
@@ -125,23 +128,21 @@ class SurveyProof {
 
   /** The same of a row of numbers. False: it has to be added as text. */
   addPlain(row: PlainRow, number: number): boolean {
-    const numbers = this.#numbers;
+    const { numbers } = row;
     const isKnown = this.#rows > 0 && row.width === this.#width && !(this.#isOpen && row.width < 6);
     if (!isKnown || this.#options.numbers !== undefined || !this.#hasPoints(row)) return false;
     this.#rows++;
     this.#last = { number, isEnded: true };
     this.#fraction = decimalsBefore(row.end, (at) => row.bytes[at]!);
     this.#fractionMax = Math.max(this.#fractionMax, this.#fraction);
-    for (const at of this.#needed) {
-      numbers[at] = row.decimals[at]! < 0 ? Number(row.text(at)) : row.number(at);
-    }
+    row.readNumbers(this.#needed);
     for (const { columns, order, volumes, counts } of this.#different) {
       const timeMs = this.#plainMs(row, columns);
       const { instrument } = columns;
       if (instrument.length === 0) order.add(timeMs, numbers);
       else order.add(timeMs, numbers, instrument.map((at) => row.text(at)).join());
       counts.addPlain(row);
-      volumes.addPlain(row, { ...bounds(columns.values, numbers), numbers });
+      volumes.addPlain(row, columns.values);
     }
     if (this.#isOpen) this.#addUnnamedPlain(row);
     return true;
@@ -230,57 +231,49 @@ class SurveyProof {
     this.#volumes.add(texts, { ...bounds(PRICES, numbers), numbers });
     this.#order.add(this.#openTime(fields[0] ?? ""), [...numbers]);
     if (!this.#hasCloseTime) return;
-    const { timeFormat = PLAIN_TIMES } = this.#options;
+    const timeFormat = this.#timeFormat;
     const time = timeFormat.read(fields[0] ?? "", undefined);
     if (time === undefined && this.#rows === 1) this.#noTime = fields[0];
     const closed = timeFormat.read(fields[6] ?? "", undefined);
-    if (!isClose(time, closed)) this.#hasCloseTime = false;
+    const isClose = time !== undefined && closed !== undefined && "style" in time &&
+      "style" in closed && closed.style === time.style && closed.timeMs > time.timeMs;
+    if (!isClose) this.#hasCloseTime = false;
   }
 
   #addUnnamedPlain(row: PlainRow): void {
-    const [numbers, { width }] = [this.#numbers, row];
+    const { numbers, width } = row;
     for (const at of PRICES) if (Number.isNaN(numbers[at])) this.#words.add(at);
     for (let at = 5; at < width; at++) if (Number.isNaN(numbers[at])) this.#words.add(at);
-    this.#volumes.addPlain(row, { ...bounds(PRICES, numbers), numbers });
+    this.#volumes.addPlain(row, PRICES);
     this.#order.add(this.#plainMs(row, FIRST_COLUMN), [...numbers.subarray(0, 5)]);
     if (!this.#hasCloseTime) return;
-    const time = this.#plainTime(row, FIRST_COLUMN);
-    const closed = width > 6 ? this.#plainTime(row, SEVENTH_COLUMN) : undefined;
-    if (!isClose(time, closed)) this.#hasCloseTime = false;
-  }
-
-  #plainTime(row: PlainRow, columns: Pick<CsvColumns, "time" | "clock">): ReadTime {
-    const { timeFormat = PLAIN_TIMES } = this.#options;
-    return plainTime(row, columns, { timeFormat, zone: undefined });
+    const isClose = width > 6 &&
+      this.#plainMs(row, SEVENTH_COLUMN) > this.#plainMs(row, FIRST_COLUMN) &&
+      this.#plainStyle(row, SEVENTH_COLUMN) === this.#plainStyle(row, FIRST_COLUMN);
+    if (!isClose) this.#hasCloseTime = false;
   }
 
   /** NaN where a row has no time. */
   #plainMs(row: PlainRow, columns: Pick<CsvColumns, "time" | "clock">): number {
-    const time = this.#plainTime(row, columns);
-    return time === undefined || "times" in time ? NaN : time.timeMs;
+    return plainMs(row, { columns, timeFormat: this.#timeFormat, zone: undefined });
+  }
+
+  #plainStyle(row: PlainRow, columns: Pick<CsvColumns, "time" | "clock">): TimeStyle | undefined {
+    return plainStyle(row, { columns, timeFormat: this.#timeFormat, zone: undefined });
   }
 
   /** NaN where a text is no time. */
   #openTime(text: string): number {
     if (this.#time.text === text) return this.#time.timeMs;
-    const { timeFormat = PLAIN_TIMES } = this.#options;
-    const time = timeFormat.read(text, undefined);
+    const time = this.#timeFormat.read(text, undefined);
     const timeMs = time === undefined || "times" in time ? NaN : time.timeMs;
     this.#time = { text, timeMs };
     return timeMs;
   }
 }
 
-type ReadTime = ReturnType<TimeFormat["read"]>;
-
 const FIRST_COLUMN = { time: 0, clock: undefined };
 const SEVENTH_COLUMN = { time: 6, clock: undefined };
-
-/** Whether a time may be that of the close of a candle that opens at the other. */
-function isClose(time: ReadTime, closed: ReadTime): boolean {
-  return time !== undefined && closed !== undefined && "style" in time &&
-    "style" in closed && closed.style === time.style && closed.timeMs > time.timeMs;
-}
 
 /** The lowest and the highest of four prices. */
 function bounds(

@@ -5,7 +5,7 @@ import { printable } from "../text/printable.ts";
 import type { FileFormat } from "./file_format.ts";
 import type { Group } from "./file_group.ts";
 import type { FieldRow } from "./file_rows.ts";
-import { plainTime } from "./row_time.ts";
+import { plainMs } from "./row_time.ts";
 
 /** A row, however it came. */
 type AnyRow = Pick<FieldRow, "fields"> | PlainRow;
@@ -72,8 +72,10 @@ export function opensAt(timeMs: number, { timeIs }: FileFormat, timeframe: Timef
 export function closesAt(row: AnyRow, format: FileFormat): number | undefined {
   const { timeFormat, zone, columns: { closeTime } } = format;
   if (closeTime === undefined) return undefined;
-  const time = row instanceof PlainRow
-    ? plainTime(row, { time: closeTime, clock: undefined }, format)
-    : timeFormat.read(row.fields[closeTime]!, zone);
+  if (row instanceof PlainRow) {
+    const closeMs = plainMs(row, { columns: { time: closeTime, clock: undefined }, timeFormat, zone });
+    return Number.isNaN(closeMs) ? undefined : closeMs;
+  }
+  const time = timeFormat.read(row.fields[closeTime]!, zone);
   return time === undefined || "times" in time ? undefined : time.timeMs;
 }

@@ -1,5 +1,6 @@
 /** Finds the time of a row. @module */
 import type { CsvColumns } from "../market/csv_candle.ts";
+import { type TimeStyle, wholeTimeMs, wholeTimeStyle } from "../market/csv_time.ts";
 import type { TimeFormat } from "../market/csv_time_format.ts";
 import type { PlainRow } from "../market/plain_row.ts";
 import type { TimeZone } from "../market/time_zone.ts";
@@ -12,14 +13,36 @@ export function timeText(fields: readonly string[], { time, clock }: CsvColumns)
 /** Microseconds. Of longer numbers, a double holds not every one. */
 const TIME_LENGTH_MAX = 16;
 
-/** The time of a row, as `timeFormat.read` gives it. */
-export function plainTime(
+interface TimeColumns {
+  readonly columns: Pick<CsvColumns, "time" | "clock">;
+  readonly timeFormat: TimeFormat;
+  readonly zone: TimeZone | undefined;
+}
+
+/** The time of a row, as `timeFormat.read` gives it; NaN where there is none, or not one alone. */
+export function plainMs(row: PlainRow, format: TimeColumns): number {
+  if (hasWholeTime(row, format)) return wholeTimeMs(row.number(format.columns.time));
+  const time = readText(row, format);
+  return time === undefined || "times" in time ? NaN : time.timeMs;
+}
+
+/** How the time of a row is written; undefined where it has none. */
+export function plainStyle(row: PlainRow, format: TimeColumns): TimeStyle | undefined {
+  if (hasWholeTime(row, format)) return wholeTimeStyle(row.number(format.columns.time));
+  const time = readText(row, format);
+  return time === undefined || "times" in time ? undefined : time.style;
+}
+
+/** As nearly all files write it: then no text is needed. */
+function hasWholeTime(row: PlainRow, { columns: { time, clock }, timeFormat }: TimeColumns): boolean {
+  return row.decimals[time] === 0 && row.ends[time]! - row.starts[time]! <= TIME_LENGTH_MAX &&
+    clock === undefined && timeFormat.hasWholeTimes === true;
+}
+
+function readText(
   row: PlainRow,
-  { time, clock }: Pick<CsvColumns, "time" | "clock">,
-  { timeFormat, zone }: { readonly timeFormat: TimeFormat; readonly zone: TimeZone | undefined },
+  { columns: { time, clock }, timeFormat, zone }: TimeColumns,
 ): ReturnType<TimeFormat["read"]> {
-  if (clock !== undefined) return timeFormat.read(`${row.text(time)} ${row.text(clock)}`, zone);
-  const isWhole = row.decimals[time] === 0 && timeFormat.readWhole !== undefined &&
-    row.ends[time]! - row.starts[time]! <= TIME_LENGTH_MAX;
-  return isWhole ? timeFormat.readWhole(row.number(time)) : timeFormat.read(row.text(time), zone);
+  const text = clock === undefined ? row.text(time) : `${row.text(time)} ${row.text(clock)}`;
+  return timeFormat.read(text, zone);
 }

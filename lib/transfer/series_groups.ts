@@ -43,6 +43,13 @@ class Groups {
   readonly #spacings = new Map<string, Spacing>();
   readonly #memory = new MarkMemory();
   readonly #constants: readonly number[];
+  /** Of the row that is added: one for all. */
+  readonly #time = {
+    line: 0,
+    timeMs: NaN,
+    isLeftOut: false,
+    closeMs: undefined as number | undefined,
+  };
 
   constructor(file: LineFile, format: FileFormat, options: SeriesFlags) {
     this.#file = file;
@@ -98,12 +105,12 @@ class Groups {
     }
     checkConfirm(group, { row, line, format });
     checkSpan(group, { line, timeMs, format });
-    const isLeftOut = isUnconfirmed(row, format);
-    group.evidence.addPlain(
-      { line, timeMs, isLeftOut, closeMs: closesAt(row, format) },
-      row,
-      values,
-    );
+    const time = this.#time;
+    time.line = line;
+    time.timeMs = timeMs;
+    time.isLeftOut = isUnconfirmed(row, format);
+    time.closeMs = closesAt(row, format);
+    group.evidence.addPlain(time, row, values);
     return true;
   }
 
