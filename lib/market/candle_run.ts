@@ -3,6 +3,9 @@ import type { Candle } from "./candle.ts";
 import type { PlainRow } from "./plain_row.ts";
 import { isAligned, type Timeframe } from "./timeframe.ts";
 
+/** Candles for which there is room at first. */
+const ROWS_MIN = 64;
+
 /** Bytes of a column at first, for each candle. */
 const VALUE_BYTES = 16;
 
@@ -36,11 +39,14 @@ export function isPlainCandle(row: PlainRow, values: readonly number[]): boolean
 export class CandleRun {
   readonly timeframe: Timeframe;
   #count = 0;
-  #times: Float64Array<ArrayBuffer> = new Float64Array(0);
-  readonly #columns = VALUES.map(() => new Column());
+  #times: Float64Array<ArrayBuffer>;
+  readonly #columns: readonly Column[];
 
-  constructor(timeframe: Timeframe) {
+  /** @param like A run of about as many candles that are as long. */
+  constructor(timeframe: Timeframe, like?: CandleRun) {
     this.timeframe = timeframe;
+    this.#times = new Float64Array(like?.length ?? 0);
+    this.#columns = VALUES.map((_, at) => new Column(like === undefined ? undefined : like.#columns[at]));
   }
 
   /** A run of candles that are objects. */
@@ -116,7 +122,7 @@ export class CandleRun {
 
   #addTime(timeMs: number): void {
     if (this.#count === this.#times.length) {
-      const grown = new Float64Array(Math.max(1024, this.#count * 2));
+      const grown = new Float64Array(Math.max(ROWS_MIN, this.#count * 2));
       grown.set(this.#times);
       this.#times = grown;
     }
@@ -129,10 +135,15 @@ const NOTHING = "NULL";
 
 /** The texts of one value, with a comma behind each. */
 class Column {
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
-  #ends = new Int32Array(0);
+  #ends: Int32Array<ArrayBuffer>;
   #count = 0;
+
+  constructor(like: Column | undefined) {
+    this.#bytes = new Uint8Array(like === undefined ? 0 : like.#length);
+    this.#ends = new Int32Array(like === undefined ? 0 : like.#count);
+  }
 
   addField(row: PlainRow, field: number): void {
     const { bytes } = row;
@@ -159,7 +170,7 @@ class Column {
 
   #grow(bytes: number): void {
     if (this.#count === this.#ends.length) {
-      const grown = new Int32Array(Math.max(1024, this.#count * 2));
+      const grown = new Int32Array(Math.max(ROWS_MIN, this.#count * 2));
       grown.set(this.#ends);
       this.#ends = grown;
     }

@@ -36,7 +36,7 @@ export interface FileLine {
   readonly isEnded: boolean;
 }
 
-/** Lines that were read together: UTF-8 with a line feed at the end of each, or texts. */
+/** Lines that were read together: UTF-8 with a line feed at the end of each, whose memory is used for the next block; or texts. */
 export type LineBlock =
   | { readonly bytes: Uint8Array }
   | { readonly bytes?: undefined; readonly texts: readonly string[]; readonly isEnded: boolean };

@@ -1,7 +1,7 @@
 /** Reads the lines of a text, packed or not, in any encoding that can be told; those of JSON as lines of CSV. @module */
 import { createHash } from "node:crypto";
 import { printable } from "../text/printable.ts";
-import { type ByteSource, explain } from "./byte_source.ts";
+import { type ByteSource, explain, type Reading } from "./byte_source.ts";
 import { encodingOf, isJson, otherKind } from "./file_kind.ts";
 import type { FileLine, LineBlock, LineFile } from "./file_lines.ts";
 import { unpack } from "./file_unpack.ts";
@@ -92,10 +92,11 @@ async function* textBlocks(
   const { path } = source;
   const hash = createHash("sha256");
   let size = 0;
-  const bytes = hashed(source.bytes(), hash, { bytesMax, onBytes: (count) => size += count });
+  const reading: Reading = { isReused: false };
+  const bytes = hashed(source.bytes(reading), hash, { bytesMax, onBytes: (count) => size += count });
   let blocks: AsyncGenerator<LineBlock, void> | undefined;
   try {
-    blocks = await explain(path, () => openText(bytes, onJson));
+    blocks = await explain(path, () => openText(bytes, { ...onJson, reading }));
     for (;;) {
       signal.throwIfAborted();
       const { done, value } = await explain(path, () => blocks!.next());
@@ -131,9 +132,9 @@ async function* hashed(
 
 async function openText(
   packed: AsyncGenerator<Uint8Array, void>,
-  onJson: JsonFound,
+  { reading, ...onJson }: JsonFound & { readonly reading: Reading },
 ): Promise<AsyncGenerator<LineBlock, void>> {
-  const { first, bytes } = await unpack(packed);
+  const { first, bytes, isPacked } = await unpack(packed);
   const what = otherKind(first);
   if (what !== undefined) {
     await bytes.return();
@@ -141,9 +142,9 @@ async function openText(
   }
   const encoding = encodingOf(first);
   if (isJson(first)) return jsonTable(decodedText(bytes, new Decoder(encoding)), onJson);
-  return encoding === "utf-8"
-    ? lineBlocks(bytes)
-    : textLines(decodedText(bytes, new Decoder(encoding)));
+  if (encoding !== "utf-8") return textLines(decodedText(bytes, new Decoder(encoding)));
+  reading.isReused = !isPacked;
+  return lineBlocks(bytes);
 }
 
 class Decoder extends TextDecoder {
@@ -152,23 +153,28 @@ class Decoder extends TextDecoder {
   }
 }
 
-/** Whole lines of UTF-8 as bytes, as long as they end with line feeds. */
+/** Whole lines of UTF-8 as bytes, as long as they end with line feeds. Those of one block are gone with the next. */
 async function* lineBlocks(
   bytes: AsyncGenerator<Uint8Array, void>,
 ): AsyncGenerator<LineBlock, void> {
-  let rest: Uint8Array = new Uint8Array();
+  let memory = new Uint8Array(0);
+  let length = 0;
   let isFirst = true;
   try {
-    while (rest.length <= LINE_CHARACTERS_MAX) {
+    while (length <= LINE_CHARACTERS_MAX) {
       const { done, value } = await bytes.next();
       if (done === true) break;
+      memory = withRoom(memory, { length, more: value.length });
+      memory.set(value, length);
       const end = value.lastIndexOf(LF) + 1;
       if (end > 0) {
-        yield { bytes: joinedBytes(rest, value.subarray(0, end)) };
+        yield { bytes: memory.subarray(0, length + end) };
         isFirst = false;
-      }
-      rest = end > 0 ? value.slice(end) : joinedBytes(rest, value);
+        memory.copyWithin(0, length + end, length + value.length);
+        length = value.length - end;
+      } else length += value.length;
     }
+    const rest = memory.slice(0, length);
     yield* textLines(decodedText(withRest(rest, bytes), new Decoder("utf-8", isFirst)));
   } finally {
     await bytes.return();
@@ -177,12 +183,14 @@ async function* lineBlocks(
 
 const LF = 10;
 
-function joinedBytes(one: Uint8Array, other: Uint8Array): Uint8Array {
-  if (one.length === 0) return other;
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
+function withRoom(
+  memory: Uint8Array<ArrayBuffer>,
+  { length, more }: { readonly length: number; readonly more: number },
+): Uint8Array<ArrayBuffer> {
+  if (length + more <= memory.length) return memory;
+  const grown = new Uint8Array(length + more + LINE_CHARACTERS_MAX);
+  grown.set(memory.subarray(0, length));
+  return grown;
 }
 
 async function* withRest(

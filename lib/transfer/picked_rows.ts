@@ -72,6 +72,8 @@ class Pieces {
   #pieces: FilePiece[] = [];
   /** The runs that are not ended yet. */
   readonly #runs = new Map<Group, CandleRun>();
+  /** The last run of each: the next one is about as long. */
+  readonly #last = new Map<Group, CandleRun>();
   /** Groups whose rows are not ascending: runs of them would be too short. */
   readonly #unordered = new Set<Group>();
 
@@ -98,7 +100,10 @@ class Pieces {
     const openMs = opensAt(timeMs, format, group.series.timeframe);
     if (openMs === group.openMs) return false;
     let run = this.#runs.get(group);
-    if (run === undefined) this.#runs.set(group, run = new CandleRun(group.series.timeframe));
+    if (run === undefined) {
+      run = new CandleRun(group.series.timeframe, this.#last.get(group));
+      this.#runs.set(group, run);
+    }
     if (openMs <= run.lastMs) this.#unordered.add(group);
     return run.add(row, openMs, format.columns.values);
   }
@@ -115,6 +120,7 @@ class Pieces {
     const run = this.#runs.get(group);
     if (run === undefined) return;
     this.#runs.delete(group);
+    this.#last.set(group, run);
     if (run.length > 0) this.#pieces.push({ series: group.series, run });
   }
 }
